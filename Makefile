@@ -1,0 +1,48 @@
+# Everything sets itself up: `make demo` and `make test` work in a fresh clone with python3 (3.11+) and venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OLD := .venv-redis-om-0.3.5
+
+.PHONY: demo test lint format soak bench clean
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[server]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[server,dev]'
+	@touch $@
+
+# The reference as it was when it wrote ISO strings: tests check that it can read what a rollback leaves.
+$(OLD)/.installed:
+	$(PYTHON) -m venv $(OLD)
+	$(OLD)/bin/pip install --quiet --disable-pip-version-check 'redis-om==0.3.5' 'pydantic==2.10.6' 'redis==5.2.1' 'setuptools<81'
+	@touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/om demo
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	PYTHONPATH=src $(BIN)/lint-imports
+
+test: lint $(OLD)/.installed
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+soak: $(VENV)/.installed-dev $(OLD)/.installed
+	REDSTART_SOAK=1 $(BIN)/python -m pytest --timeout 3600 -m soak
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.conversion
+
+clean:
+	rm -rf $(VENV) $(OLD) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Documents as operations. Today: reading a stored document through its model."""

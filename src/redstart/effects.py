@@ -1,0 +1,80 @@
+"""What an operation asks for, as data.
+
+An operation is a generator: it yields requests and is sent their replies, so the same code runs under the
+synchronous driver, the asynchronous one, and the test driver that crashes it at every request. A driver
+(redstart.server) performs requests; nothing here knows a socket, a clock or an event loop.
+
+    def rename(key: str, to: str) -> Op[bool]:
+        return (yield from call(renamenx(key, to)))
+
+Never yield inside `finally`: a driver that is cancelled closes the generator, and there is nobody to answer.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar, cast
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Argument: TypeAlias = bytes | str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T_co]):
+    """One command.
+
+    Args:
+        args: the command's words, its name first.
+        parse: turns the raw reply (bytes, int, None, list, dict in RESP3) into the result.
+        repeatable: whether executing it twice ends as executing it once, so that a driver may send it
+            again when a reply was lost.
+    """
+
+    args: tuple[Argument, ...]
+    parse: Callable[[Any], T_co]
+    repeatable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[T_co]):
+    """Several commands in one round trip, answered in order. Not a transaction.
+
+    Args:
+        calls: the commands; or `packed`, the same in the wire format, with `replies` saying how many.
+        parse: turns the list of raw replies into the result. An error reply is an item of that list, a
+            `CommandFailed`, so one bad key does not hide the others.
+        repeatable: as for `Call`, for all of them together.
+    """
+
+    calls: Sequence[tuple[Argument, ...]]
+    parse: Callable[[list[Any]], T_co]
+    packed: bytes | None = None
+    replies: int = 0
+    repeatable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait for `seconds` without sending anything."""
+
+    seconds: float
+
+
+Request: TypeAlias = Call[Any] | Batch[Any] | Pause
+Op: TypeAlias = Generator[Request, Any, T]
+
+
+def call(request: Call[T]) -> Op[T]:
+    """Send one command. Raises ServerError (see redstart.errors) as the driver maps it."""
+    return cast(T, (yield request))
+
+
+def batch(request: Batch[T]) -> Op[T]:
+    """Send several commands in one round trip."""
+    return cast(T, (yield request))
+
+
+def pause(seconds: float) -> Op[None]:
+    """Wait."""
+    yield Pause(seconds)

@@ -1,0 +1,1 @@
+"""A scratch server process for the demo, the tests and development."""

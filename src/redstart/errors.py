@@ -1,0 +1,130 @@
+"""Every error Redstart raises on purpose.
+
+RedstartError
+ ├── ConfigurationError          wrong settings or models; nothing was sent
+ ├── ServerError                 the server, or the way to it
+ │    ├── ConnectionFailed       no answer; a request may or may not have been executed
+ │    ├── AuthenticationFailed   the password or the ACL says no
+ │    ├── CommandFailed          the server answered a command with an error
+ │    └── CapabilityMissing      a module or command that is needed is not there
+ ├── EmbeddedServerError         the scratch server cannot be found, started or stopped
+ ├── ValueConversionError        one value cannot be read as what its field says
+ ├── RedisModelError             a model is declared wrongly
+ └── MigrationError              a migration refused or failed
+      ├── UnknownMigration       no migration has this id
+      ├── PlanChanged            the models differ from those the run began with
+      ├── UnsafeServer           the server could lose what an undo needs
+      ├── CheckpointUnreadable   saved progress that is not ours or is damaged
+      ├── CheckpointIncompatible saved progress of another version
+      ├── JournalDamaged         the undo log has lost entries
+      ├── RollbackUnfinished     a rollback began and has to end first
+      ├── LeaseHeld              another run is at work
+      └── LeaseLost              another run took over from this one
+
+Each carries `message` (what failed, where, the value) and `hint` (the next command to type, or None).
+"""
+
+
+class RedstartError(Exception):
+    """Root of the tree. `str()` is the message, and on a second line the hint if there is one."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\n{self.hint}"
+
+
+class ConfigurationError(RedstartError):
+    """A setting, option or set of models that cannot work. Nothing was sent to the server."""
+
+
+class ServerError(RedstartError):
+    """The server, or the connection to it, failed."""
+
+
+class ConnectionFailed(ServerError):
+    """No answer came. The request may have been executed or not."""
+
+
+class AuthenticationFailed(ServerError):
+    """The server refused the credentials, or they may not do this."""
+
+
+class CommandFailed(ServerError):
+    """The server answered with an error.
+
+    `code` is the first word of the server's text, as `WRONGTYPE`, `OOM`, `NOSCRIPT` or `ERR`.
+    """
+
+    def __init__(self, text: str, hint: str | None = None) -> None:
+        super().__init__(text, hint)
+        self.code = text.partition(" ")[0]
+
+
+class CapabilityMissing(ServerError):
+    """The server lacks a module or command that is needed."""
+
+
+class EmbeddedServerError(RedstartError):
+    """The scratch server cannot be found, started or stopped."""
+
+
+class ValueConversionError(RedstartError):
+    """A stored value cannot be read as its field's type; `reason` is one short phrase for reports."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RedisModelError(RedstartError):
+    """A model class is declared in a way that cannot be stored."""
+
+
+class MigrationError(RedstartError):
+    """A migration refused before it wrote anything, or failed."""
+
+
+class UnknownMigration(MigrationError):
+    """No migration has this id."""
+
+    def __init__(self, migration_id: str, known: tuple[str, ...]) -> None:
+        super().__init__(
+            f"There is no data migration {migration_id!r}. Known: {', '.join(known)}.",
+            "See them all with: om migrate-data status",
+        )
+
+
+class PlanChanged(MigrationError):
+    """Today's models ask for another conversion than the one that began."""
+
+
+class UnsafeServer(MigrationError):
+    """The server is set up so that it could lose what an undo needs."""
+
+
+class CheckpointUnreadable(MigrationError):
+    """Saved progress exists and cannot be understood."""
+
+
+class CheckpointIncompatible(MigrationError):
+    """Saved progress of another version of Redstart."""
+
+
+class JournalDamaged(MigrationError):
+    """The undo log holds fewer entries than were written to it."""
+
+
+class RollbackUnfinished(MigrationError):
+    """A rollback began and did not end; until it has, nothing else may write."""
+
+
+class LeaseHeld(MigrationError):
+    """Another run holds the lease and renews it."""
+
+
+class LeaseLost(MigrationError):
+    """Another run took the lease; this one stopped before its next write."""

@@ -1,0 +1,43 @@
+"""Where a value lives inside a document: one path, not a name, so that equal names elsewhere stay untouched."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from redstart.values.kinds import TemporalKind
+
+
+class Each(Enum):
+    """A step into every item of a list, or every value of a map."""
+
+    ITEM = "[]"
+    VALUE = "{}"
+
+
+Segment: TypeAlias = str | int | Each
+"""A member's name, a fixed position (tuples), or a step into all items or values."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalPath:
+    """A path of a model that holds datetimes or dates. `str()` gives `lines[].added_at`, `stops{}.at`."""
+
+    segments: tuple[Segment, ...]
+    kind: TemporalKind
+    optional: bool
+
+    def __str__(self) -> str:
+        return display(self.segments)
+
+
+def display(segments: tuple[Segment, ...]) -> str:
+    """A path as people write it: `shipment.shipped_at`, `lines[].added_at`, `pair[0]`, `stops{}`."""
+    text = ""
+    for segment in segments:
+        if isinstance(segment, Each):
+            text += segment.value
+        elif isinstance(segment, int):
+            text += f"[{segment}]"
+        else:
+            text += f".{segment}" if text else segment
+    return text

@@ -1,0 +1,1 @@
+"""Changing stored data and indexes in place, resumably and undoably."""

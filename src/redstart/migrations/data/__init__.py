@@ -1,0 +1,1 @@
+"""Rewriting the values of documents: plan, census, convert, apply, journal, verify, rollback."""

@@ -1,0 +1,17 @@
+"""The kinds of value whose stored form changed between redis-om 0.x and 1.x, and the two storage types."""
+
+from enum import StrEnum
+
+
+class TemporalKind(StrEnum):
+    """What a field declares. Both are stored as Unix seconds; a date as midnight UTC of its day."""
+
+    DATETIME = "datetime"
+    DATE = "date"
+
+
+class Storage(StrEnum):
+    """How a document is kept: a Redis hash, or one RedisJSON value."""
+
+    HASH = "hash"
+    JSON = "json"
