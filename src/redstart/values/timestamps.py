@@ -1,0 +1,70 @@
+"""Instants as whole microseconds since 1970 in UTC, and the number text that stands for them.
+
+A timestamp is stored as Unix seconds, a float. Between roughly 1700 and 2250 a float holds every microsecond;
+outside, `reads_back` says whether this one survived. All arithmetic is on integers: a float is made once, at
+the end, by a correctly rounded division.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from redstart.errors import ValueConversionError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+MICROSECONDS_PER_SECOND = 1_000_000
+MICROSECONDS_PER_DAY = 86_400 * MICROSECONDS_PER_SECOND
+
+FIRST_MICROSECOND = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+LAST_MICROSECOND = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+
+NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+"""What counts as a number in stored text: no `nan`, `inf`, underscores or white space."""
+
+
+def microseconds_of(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware datetime; exact, also before 1970 and outside the years 1 to 9999."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def number_text(microseconds: int) -> str:
+    """The text to store: the shortest that reads back as the nearest float, as `1672531200.0`."""
+    return repr(microseconds / MICROSECONDS_PER_SECOND)
+
+
+def microseconds_from_number(text: str) -> int:
+    """The instant that a stored number of seconds stands for, to the nearest microsecond.
+
+    The number is read as a float, as every reader of it does.
+
+    Raises:
+        ValueConversionError: not a number, or outside the years 1 to 9999.
+    """
+    if NUMBER.fullmatch(text) is None:
+        raise ValueConversionError("not a number")
+    seconds = float(text)
+    if not -1e12 < seconds < 1e12:
+        raise ValueConversionError("a number of seconds outside the years 1 to 9999")
+    microseconds = round(Decimal(seconds) * MICROSECONDS_PER_SECOND)
+    if not FIRST_MICROSECOND <= microseconds <= LAST_MICROSECOND:
+        raise ValueConversionError("a number of seconds outside the years 1 to 9999")
+    return microseconds
+
+
+def reads_back(text: str, microseconds: int) -> bool:
+    """Whether stored `text` stands for exactly these microseconds."""
+    try:
+        return microseconds_from_number(text) == microseconds
+    except ValueConversionError:
+        return False
+
+
+def datetime_from_number(text: str) -> datetime:
+    """The aware UTC datetime of a stored number of seconds. Raises ValueConversionError."""
+    return EPOCH + timedelta(microseconds=microseconds_from_number(text))
+
+
+def date_from_number(text: str) -> date:
+    """The UTC day of a stored number of seconds. Raises ValueConversionError."""
+    return datetime_from_number(text).date()
