@@ -7,11 +7,12 @@ the end, by a correctly rounded division.
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 from redstart.errors import ValueConversionError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NAIVE_EPOCH = datetime(1970, 1, 1)
+EPOCH_ORDINAL = EPOCH.toordinal()
 MICROSECOND = timedelta(microseconds=1)
 MICROSECONDS_PER_SECOND = 1_000_000
 MICROSECONDS_PER_DAY = 86_400 * MICROSECONDS_PER_SECOND
@@ -19,12 +20,19 @@ MICROSECONDS_PER_DAY = 86_400 * MICROSECONDS_PER_SECOND
 FIRST_MICROSECOND = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 LAST_MICROSECOND = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
+FIRST_SECOND = float(FIRST_MICROSECOND // MICROSECONDS_PER_SECOND)
+END_SECOND = float(LAST_MICROSECOND // MICROSECONDS_PER_SECOND + 1)
+"""Midnight after the last day of year 9999: the first number that no datetime stands for."""
+
+ALWAYS_EXACT_MICROSECONDS = 2**33 * MICROSECONDS_PER_SECOND
+"""Up to this distance from 1970 (years 1697 to 2242) neighbouring floats are less than 1 us apart."""
+
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 """What counts as a number in stored text: no `nan`, `inf`, underscores or white space."""
 
 
 def microseconds_of(moment: datetime) -> int:
-    """Microseconds since 1970 of an aware datetime; exact, also before 1970 and outside the years 1 to 9999."""
+    """Microseconds since 1970 of an aware datetime; exact, also where UTC is outside the years 1 to 9999."""
     return (moment - EPOCH) // MICROSECOND
 
 
@@ -36,7 +44,8 @@ def number_text(microseconds: int) -> str:
 def microseconds_from_number(text: str) -> int:
     """The instant that a stored number of seconds stands for, to the nearest microsecond.
 
-    The number is read as a float, as every reader of it does.
+    The number is read as a float and rounded half to even, as `datetime.fromtimestamp` and so every reader of
+    it does.
 
     Raises:
         ValueConversionError: not a number, or outside the years 1 to 9999.
@@ -44,12 +53,9 @@ def microseconds_from_number(text: str) -> int:
     if NUMBER.fullmatch(text) is None:
         raise ValueConversionError("not a number")
     seconds = float(text)
-    if not -1e12 < seconds < 1e12:
+    if not FIRST_SECOND <= seconds < END_SECOND:
         raise ValueConversionError("a number of seconds outside the years 1 to 9999")
-    microseconds = round(Decimal(seconds) * MICROSECONDS_PER_SECOND)
-    if not FIRST_MICROSECOND <= microseconds <= LAST_MICROSECOND:
-        raise ValueConversionError("a number of seconds outside the years 1 to 9999")
-    return microseconds
+    return timedelta(seconds=seconds) // MICROSECOND
 
 
 def reads_back(text: str, microseconds: int) -> bool:
