@@ -1,0 +1,93 @@
+"""JSON exactly as RedisJSON answers it, read and written without changing a byte.
+
+Numbers stay text: a float would lose digits, and `1e16` or `100.0` would come back spelled otherwise. Writing
+is RedisJSON's compact form (serde_json): no white space, only what must be escaped is, the rest is plain UTF-8.
+"""
+
+import json
+from collections.abc import Callable
+from json.encoder import encode_basestring
+from typing import TypeAlias, assert_never
+
+from redstart.errors import ValueConversionError
+
+
+class JsonNumber(str):
+    """A number as it was spelled. It is not a JSON string: test for this class before `str`."""
+
+    __slots__ = ()
+
+
+JsonValue: TypeAlias = "bool | str | JsonNumber | list[JsonValue] | dict[str, JsonValue] | None"
+
+
+def _refuse_constant(name: str) -> JsonValue:
+    raise ValueConversionError(f"{name} is not JSON")
+
+
+_decode: Callable[[str], JsonValue] = json.JSONDecoder(
+    parse_float=JsonNumber, parse_int=JsonNumber, parse_constant=_refuse_constant
+).decode
+
+
+def parse_json(text: bytes) -> JsonValue:
+    """What JSON.GET answered, with every number as the text it was.
+
+    Raises:
+        ValueConversionError: not UTF-8, not JSON, or nested too deeply to be read.
+    """
+    try:
+        return _decode(text.decode())
+    except UnicodeDecodeError as exc:
+        raise ValueConversionError("JSON that is not UTF-8 text") from exc
+    except json.JSONDecodeError as exc:
+        raise ValueConversionError(f"not JSON: {exc}") from exc
+    except RecursionError as exc:
+        raise ValueConversionError("JSON nested too deeply") from exc
+
+
+def json_text(value: JsonValue) -> bytes:
+    """The text RedisJSON writes for `value`: `json_text(parse_json(t)) == t` for what JSON.GET answers."""
+    parts: list[str] = []
+    _write(value, parts.append)
+    return "".join(parts).encode()
+
+
+def _write(value: JsonValue, write: Callable[[str], None]) -> None:
+    if isinstance(value, str):
+        write(value if isinstance(value, JsonNumber) else encode_basestring(value))
+    elif isinstance(value, dict):
+        separator = "{"
+        for name, member in value.items():
+            write(separator + encode_basestring(name) + ":")
+            _write(member, write)
+            separator = ","
+        write("}" if value else "{}")
+    elif isinstance(value, list):
+        separator = "["
+        for item in value:
+            write(separator)
+            _write(item, write)
+            separator = ","
+        write("]" if value else "[]")
+    elif value is None:
+        write("null")
+    elif isinstance(value, bool):
+        write("true" if value else "false")
+    else:
+        assert_never(value)
+
+
+def restores_exactly(number: JsonNumber) -> bool:
+    """Whether RedisJSON, sent a number it answered, would answer that text again.
+
+    Its parser multiplies or divides the digits by a power of ten, in floats: right as long as both are exact
+    (W. Clinger, "How to read floating point numbers accurately", 1990). Other numbers may change in the last
+    digit when they are sent, so once rewritten they could not be brought back.
+    """
+    if len(number) > 40:  # longer than any number RedisJSON writes
+        return False
+    mantissa, _, exponent = number.lower().partition("e")
+    whole, _, fraction = mantissa.lstrip("+-").partition(".")
+    power = int(exponent or 0) - len(fraction)
+    return int(whole + fraction) < 2**53 and -22 <= power <= 22

@@ -1,0 +1,154 @@
+"""Text that people and programs write for a date or a datetime, read as an instant.
+
+Accepted: ISO 8601 in its extended form with what isoformat(), JavaScript and databases make of it (RFC 3339
+and a little more), and the dates of e-mail and HTTP (RFC 5322, section 3.3). Refused: whatever would need a
+guess, such as `20240305`, week and ordinal dates, zone names other than GMT and UTC, and hour 24.
+"""
+
+import calendar
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import NamedTuple
+
+from redstart.errors import ValueConversionError
+from redstart.values.kinds import TemporalKind
+from redstart.values.timestamps import (
+    EPOCH,
+    EPOCH_ORDINAL,
+    FIRST_MICROSECOND,
+    LAST_MICROSECOND,
+    MICROSECOND,
+    MICROSECONDS_PER_DAY,
+)
+from redstart.values.timezones import NaiveTimezone
+
+WHITE_SPACE = " \t\r\n\v\f"
+
+# What isoformat() writes. `datetime.fromisoformat` alone accepts much more, and not the same in every Python.
+_WRITTEN = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[Tt ](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{6})?(?:Z|[+-]\d\d:[0-5]\d)?)?", re.ASCII
+).fullmatch
+
+_ISO = re.compile(
+    r"(?P<year>\d{4,})-(?P<month>\d\d)-(?P<day>\d\d)"
+    r"(?:[Tt ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
+    r"(?: ?(?P<zone>[Zz]|[+-]\d\d(?::?\d\d(?::\d\d(?:\.\d{6})?)?)?))?)?",
+    re.ASCII,
+).fullmatch
+
+_EMAIL = re.compile(
+    r"(?:(?P<weekday>[A-Z][a-z]{2}), *)?(?P<day>\d{1,2}) +(?P<month_name>[A-Z][a-z]{2}) +(?P<year>\d{4,}) +"
+    r"(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d))? +(?P<zone>[+-]\d{4}|[A-Z]{1,5})",
+    re.ASCII,
+).fullmatch
+
+_OFFSET = re.compile(r"([+-])(\d\d)(?::?(\d\d)(?::(\d\d)(?:\.(\d{6}))?)?)?", re.ASCII).fullmatch
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_UTC_NAMES = frozenset({"Z", "z", "GMT", "UTC", "UT"})
+
+
+class TemporalText(NamedTuple):
+    """An instant that was read from text."""
+
+    microseconds: int
+    """Since 1970 in UTC; of a date: its midnight."""
+    naive: bool
+    """The text had no offset."""
+    exact: bool
+    """False if digits below the microsecond were dropped."""
+
+
+def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimezone) -> TemporalText:
+    """The instant that `text` stands for in a field of this kind.
+
+    A date field takes the calendar date that the text itself shows, whatever its offset, at midnight UTC. In
+    a datetime field a date alone is a naive datetime at 00:00. Digits below the microsecond are dropped.
+
+    Args:
+        text: with or without white space around it.
+        kind: what the field declares.
+        naive_timezone: the zone of a datetime without an offset.
+
+    Raises:
+        ValueConversionError: not a date, or one that does not exist, happened twice, or is out of range.
+    """
+    if _WRITTEN(text):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment, exact = _read_exactly(text)  # names the part that does not exist
+        else:
+            exact = True
+    else:
+        moment, exact = _read_exactly(text)
+    naive = moment.tzinfo is None
+    if kind is TemporalKind.DATE:
+        return TemporalText((moment.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY, naive, True)
+    if naive:
+        return TemporalText(naive_timezone.microseconds(moment), True, exact)
+    microseconds = (moment - EPOCH) // MICROSECOND
+    if not FIRST_MICROSECOND <= microseconds <= LAST_MICROSECOND:
+        raise ValueConversionError("outside the years 1 to 9999 in UTC")
+    return TemporalText(microseconds, False, exact)
+
+
+def _read_exactly(text: str) -> tuple[datetime, bool]:
+    """Any accepted text as a datetime, and whether that holds all its digits."""
+    stripped = text.strip(WHITE_SPACE)
+    match = _ISO(stripped) or _EMAIL(stripped)
+    if match is None:
+        raise ValueConversionError("not a date" if stripped else "only white space")
+    parts = match.groupdict()
+    if len(parts["year"]) > 4:
+        raise ValueConversionError("not a date" if parts["year"][0] == "0" else "year beyond 9999")
+    year, month, day = int(parts["year"]), _month(parts), int(parts["day"])
+    _require_exists("year", year, 1, 9999)
+    _require_exists("month", month, 1, 12)
+    if not 1 <= day <= calendar.monthrange(year, month)[1]:
+        raise ValueConversionError(f"day {day} does not exist in {year:04}-{month:02}")
+    hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "second"))
+    _require_exists("hour", hour, 0, 23)
+    _require_exists("minute", minute, 0, 59)
+    _require_exists("second", second, 0, 59)
+    fraction = parts.get("fraction") or ""
+    offset = None if parts["zone"] is None else _offset(parts["zone"])
+    moment = datetime(year, month, day, hour, minute, second, int(fraction[:6].ljust(6, "0")), offset)
+    _check_weekday(parts.get("weekday"), moment)
+    return moment, not fraction[6:].strip("0")
+
+
+def _month(parts: dict[str, str | None]) -> int:
+    name = parts.get("month_name")
+    if name is None:
+        return int(parts["month"] or 0)
+    if name not in _MONTHS:
+        raise ValueConversionError(f"month {name} does not exist")
+    return _MONTHS.index(name) + 1
+
+
+def _require_exists(part: str, number: int, first: int, last: int) -> None:
+    if not first <= number <= last:
+        raise ValueConversionError(f"{part} {number} does not exist")
+
+
+def _offset(text: str) -> timezone:
+    """The offset of a zone: a UTC name or digits. RFC 5322's `-0000` is an instant in UTC too."""
+    if text in _UTC_NAMES:
+        return UTC
+    match = _OFFSET(text)
+    if match is None:
+        raise ValueConversionError(f"time zone {text} has no fixed meaning")
+    hours, minutes, seconds, microseconds = (int(digits or 0) for digits in match.groups()[1:])
+    if hours > 23 or minutes > 59 or seconds > 59:
+        raise ValueConversionError(f"offset {text} does not exist")
+    size = timedelta(hours=hours, minutes=minutes, seconds=seconds, microseconds=microseconds)
+    return timezone(-size if match[1] == "-" else size)
+
+
+def _check_weekday(written: str | None, moment: datetime) -> None:
+    """A weekday that contradicts the date makes one of them wrong, and nobody knows which."""
+    actual = _WEEKDAYS[moment.weekday()]
+    if written not in (None, actual):
+        raise ValueConversionError(f"{moment.date()} is a {actual}, not a {written}")

@@ -1,0 +1,165 @@
+"""What a datetime without an offset means: the time zone its clock showed.
+
+An hour that the clock showed twice, or skipped, has no single instant. Such values are errors of conversion,
+never guesses.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from redstart.errors import ConfigurationError, ValueConversionError
+from redstart.values.timestamps import (
+    EPOCH,
+    FIRST_MICROSECOND,
+    LAST_MICROSECOND,
+    MICROSECOND,
+    MICROSECONDS_PER_SECOND,
+    NAIVE_EPOCH,
+    microseconds_of,
+)
+
+SECONDS_PER_DAY = 86_400
+
+
+class NaiveTimezone(ABC):
+    """The zone of datetimes that carry no offset: UTC, the process's own, or one of the IANA database."""
+
+    name: str
+
+    @staticmethod
+    def parse(name: str) -> "NaiveTimezone":
+        """The zone of this name: `UTC`, `local` (the process's zone, as 1.x reads) or as `Europe/Berlin`.
+
+        Raises:
+            ConfigurationError: no such zone, or the system has no time zone files.
+        """
+        if name == "UTC":
+            return _Utc()
+        if name == "local":
+            return _ProcessZone()
+        try:
+            return _IanaZone(name, ZoneInfo(name))
+        except (KeyError, ValueError, OSError) as exc:  # unknown; not a relative path; a directory of zones
+            raise ConfigurationError(
+                f"There is no time zone {name!r}.",
+                "Use UTC, local, or a name such as Europe/Berlin. "
+                "If this system has no time zone files: pip install tzdata",
+            ) from exc
+
+    @abstractmethod
+    def microseconds(self, naive: datetime) -> int:
+        """The instant at which the zone's clocks showed `naive`; its `fold` is ignored.
+
+        Raises:
+            ValueConversionError: they showed it twice, or never, or in UTC it is outside the years 1 to 9999.
+        """
+
+    @abstractmethod
+    def naive_datetime(self, microseconds: int) -> datetime | None:
+        """What the zone's clocks showed at this instant.
+
+        None when they showed it twice, or it is outside the years 1 to 9999: an offset has to be written.
+        """
+
+    def __repr__(self) -> str:
+        return f"NaiveTimezone.parse({self.name!r})"
+
+
+class _Utc(NaiveTimezone):
+    name = "UTC"
+
+    def microseconds(self, naive: datetime) -> int:
+        return (naive - NAIVE_EPOCH) // MICROSECOND
+
+    def naive_datetime(self, microseconds: int) -> datetime | None:
+        return _after_epoch(microseconds)
+
+
+class _Observed(NaiveTimezone):
+    """A zone whose offset changes: what both kinds of such zones share."""
+
+    _title: str
+
+    @abstractmethod
+    def _instants(self, naive: datetime) -> tuple[int, int]:
+        """The instants of `fold=0` and `fold=1` as PEP 495 has them.
+
+        Equal: one instant. Ascending: the clocks were set back, it happened twice. Descending: skipped.
+        """
+
+    @abstractmethod
+    def _clock(self, microseconds: int) -> datetime | None:
+        """What the clocks showed, or None outside the years 1 to 9999."""
+
+    def microseconds(self, naive: datetime) -> int:
+        first, second = self._instants(naive)
+        if first != second:
+            happened, title = (
+                ("happened twice", "ambiguous") if first < second else ("was skipped", "nonexistent")
+            )
+            raise ValueConversionError(
+                f"{title} local time in {self._title}: {naive:%H:%M} {happened} on {naive.date()}"
+            )
+        if not FIRST_MICROSECOND <= first <= LAST_MICROSECOND:
+            raise ValueConversionError("outside the years 1 to 9999 in UTC")
+        return first
+
+    def naive_datetime(self, microseconds: int) -> datetime | None:
+        naive = self._clock(microseconds)
+        if naive is None or self._instants(naive) != (microseconds, microseconds):
+            return None
+        return naive
+
+
+class _IanaZone(_Observed):
+    def __init__(self, name: str, zone: ZoneInfo) -> None:
+        self.name = self._title = name
+        self._zone = zone
+
+    def _instants(self, naive: datetime) -> tuple[int, int]:
+        first = naive.replace(tzinfo=self._zone, fold=0)
+        return microseconds_of(first), microseconds_of(first.replace(fold=1))
+
+    def _clock(self, microseconds: int) -> datetime | None:
+        try:
+            shown = (EPOCH + timedelta(microseconds=microseconds)).astimezone(self._zone)
+        except OverflowError:
+            return None
+        return shown.replace(tzinfo=None, fold=0)
+
+
+class _ProcessZone(_Observed):
+    """The zone of `time.localtime`, asked anew each time: it follows TZ and `time.tzset`."""
+
+    name = "local"
+    _title = "this process's zone"
+
+    def _instants(self, naive: datetime) -> tuple[int, int]:
+        shown = (naive - NAIVE_EPOCH) // MICROSECOND
+        seconds = shown // MICROSECONDS_PER_SECOND
+        # No zone was ever a whole day from UTC, so the change that matters lies between these two.
+        before = _offset_seconds(seconds - SECONDS_PER_DAY)
+        after = _offset_seconds(seconds + SECONDS_PER_DAY)
+        if before != after:
+            held = [offset for offset in (before, after) if _offset_seconds(seconds - offset) == offset]
+            if len(held) == 1:
+                before = after = held[0]
+        return shown - before * MICROSECONDS_PER_SECOND, shown - after * MICROSECONDS_PER_SECOND
+
+    def _clock(self, microseconds: int) -> datetime | None:
+        offset = _offset_seconds(microseconds // MICROSECONDS_PER_SECOND)
+        return _after_epoch(microseconds + offset * MICROSECONDS_PER_SECOND)
+
+
+def _offset_seconds(seconds: int) -> int:
+    """Seconds east of UTC in the process's zone at this instant."""
+    return time.localtime(seconds).tm_gmtoff
+
+
+def _after_epoch(microseconds: int) -> datetime | None:
+    try:
+        return NAIVE_EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return None
