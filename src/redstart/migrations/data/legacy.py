@@ -1,0 +1,41 @@
+"""The way back for a value that was born as a number: the text redis-om 0.3.5 would have stored."""
+
+from datetime import timedelta
+
+from redstart.errors import ValueConversionError
+from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.timestamps import EPOCH, date_from_number, microseconds_from_number
+from redstart.values.timezones import NaiveTimezone
+
+
+def legacy_text(
+    number: str, *, kind: TemporalKind, storage: Storage, naive: bool, naive_timezone: NaiveTimezone
+) -> bytes | None:
+    """The old form of a stored number of seconds, as bytes of a hash value or as JSON text.
+
+    Args:
+        number: the stored number.
+        kind: what the field declares.
+        storage: 0.3.5 ended an instant in UTC with `+00:00` in hashes and with `Z` in JSON.
+        naive: write a datetime without an offset, as the clocks of `naive_timezone` showed it. Where they
+            showed it twice, or their year is not 1 to 9999, it is written in UTC and with its offset.
+        naive_timezone: the zone of a datetime without an offset.
+
+    Returns:
+        The text; None for what is not a number of seconds in the years 1 to 9999.
+    """
+    try:
+        if kind is TemporalKind.DATE:
+            text = date_from_number(number).isoformat()
+        else:
+            microseconds = microseconds_from_number(number)
+            shown = naive_timezone.naive_datetime(microseconds) if naive else None
+            text = _utc_text(microseconds, storage) if shown is None else shown.isoformat()
+    except ValueConversionError:
+        return None
+    return f'"{text}"'.encode() if storage is Storage.JSON else text.encode()
+
+
+def _utc_text(microseconds: int, storage: Storage) -> str:
+    text = (EPOCH + timedelta(microseconds=microseconds)).isoformat()
+    return text.removesuffix("+00:00") + "Z" if storage is Storage.JSON else text
