@@ -54,14 +54,11 @@ class AuthenticationFailed(ServerError):
 
 
 class CommandFailed(ServerError):
-    """The server answered with an error.
+    """The server answered with an error; `code` is its first word, as `WRONGTYPE`, `OOM` or `NOSCRIPT`."""
 
-    `code` is the first word of the server's text, as `WRONGTYPE`, `OOM`, `NOSCRIPT` or `ERR`.
-    """
-
-    def __init__(self, text: str, hint: str | None = None) -> None:
+    def __init__(self, text: str, hint: str | None = None, *, code: str | None = None) -> None:
         super().__init__(text, hint)
-        self.code = text.partition(" ")[0]
+        self.code = code or text.partition(" ")[0]
 
 
 class CapabilityMissing(ServerError):

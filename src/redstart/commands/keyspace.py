@@ -1,0 +1,80 @@
+"""Commands on keys of any type."""
+
+from typing import Any
+
+from redstart.commands.replies import ignored, integer, mapping, optional_bytes
+from redstart.effects import Argument, Call
+
+
+def scan(cursor: int, *, match: bytes | None = None, count: int) -> Call[tuple[int, list[bytes]]]:
+    """One step over the keyspace: the next cursor (0 = done) and some keys, possibly seen before."""
+    words: tuple[Argument, ...] = ("SCAN", cursor, "COUNT", count)
+    return Call(words if match is None else (*words, "MATCH", match), _cursor_and_keys)
+
+
+def get(key: str) -> Call[bytes | None]:
+    """A string key's bytes."""
+    return Call(("GET", key), optional_bytes)
+
+
+def hgetall(key: str | bytes) -> Call[dict[bytes, bytes]]:
+    """All fields of a hash; empty when the key is missing."""
+    return Call(("HGETALL", key), mapping)
+
+
+def pttl(key: str) -> Call[int]:
+    """Milliseconds a key has left; -1 without expiry, -2 when missing."""
+    return Call(("PTTL", key), integer)
+
+
+def unlink(*keys: str) -> Call[int]:
+    """Remove keys, freeing their memory in the background."""
+    return Call(("UNLINK", *keys), integer)
+
+
+def exists(*keys: str) -> Call[int]:
+    """How many of the keys exist."""
+    return Call(("EXISTS", *keys), integer)
+
+
+def dbsize() -> Call[int]:
+    """The number of keys in this database."""
+    return Call(("DBSIZE",), integer)
+
+
+def sismember(key: str, member: str) -> Call[bool]:
+    """Whether a set holds a member."""
+    return Call(("SISMEMBER", key, member), bool)
+
+
+def smismember(key: str, members: list[bytes]) -> Call[list[bool]]:
+    """For each member whether a set holds it."""
+    return Call(("SMISMEMBER", key, *members), lambda reply: [bool(item) for item in reply])
+
+
+def srem(key: str, member: str) -> Call[None]:
+    """Take a member out of a set."""
+    return Call(("SREM", key, member), ignored)
+
+
+def hlen(key: str) -> Call[int]:
+    """The number of fields of a hash."""
+    return Call(("HLEN", key), integer)
+
+
+def hmget(key: str, fields: list[bytes]) -> Call[list[bytes | None]]:
+    """Some fields of a hash, None for each that is missing."""
+    return Call(("HMGET", key, *fields), list)
+
+
+def hscan(key: str, cursor: int, *, count: int) -> Call[tuple[int, dict[bytes, bytes]]]:
+    """One step over a hash: the next cursor (0 = done) and some fields."""
+
+    def parse(reply: Any) -> tuple[int, dict[bytes, bytes]]:
+        return int(reply[0]), mapping(reply[1])
+
+    return Call(("HSCAN", key, cursor, "COUNT", count), parse)
+
+
+def _cursor_and_keys(reply: Any) -> tuple[int, list[bytes]]:
+    return int(reply[0]), list(reply[1])

@@ -1,0 +1,39 @@
+"""Raw replies to plain values, for RESP2 and RESP3 alike."""
+
+from typing import Any
+
+
+def raw(reply: Any) -> Any:
+    """The reply as it came, for callers that take it apart themselves."""
+    return reply
+
+
+def ignored(_: Any) -> None:
+    """For commands whose reply says nothing."""
+
+
+def integer(reply: Any) -> int:
+    """An integer reply."""
+    return int(reply)
+
+
+def text(reply: Any) -> str:
+    """A bulk or status string as text."""
+    return reply.decode() if isinstance(reply, bytes) else str(reply)
+
+
+def optional_bytes(reply: Any) -> bytes | None:
+    """A bulk string, or None for a missing key."""
+    return None if reply is None else bytes(reply)
+
+
+def mapping(reply: Any) -> dict[bytes, bytes]:
+    """Field and value pairs: a map in RESP3, a flat list in RESP2."""
+    if isinstance(reply, dict):
+        return reply
+    return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def items(reply: Any) -> list[Any]:
+    """An array; sets of RESP3 come as a list too. A missing key is an empty one."""
+    return [] if reply is None else list(reply)

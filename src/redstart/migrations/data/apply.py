@@ -1,0 +1,191 @@
+"""Sending edits to the server: one script per chunk, each document compared, journaled and written as one unit."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from redstart.effects import Op
+from redstart.migrations.data.documents import DocumentEdits, Edit
+from redstart.migrations.data.journal import packed_blob
+from redstart.migrations.data.jsonpath import Location, can_be_set, in_list, merge_patch, path_text
+from redstart.migrations.data.keys import StateKeys
+from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
+from redstart.migrations.lease import Lease
+from redstart.migrations.scripts import Script, load
+
+SCRIPT_TARGET_MICROSECONDS = 2_000
+"""How long a script may keep other clients waiting."""
+
+MOST_DOCUMENTS = 200
+MOST_CHUNK_BYTES = 256_000
+MOST_EDITS = 500
+"""Of one document in one script; Lua's unpack() ends at 8,000 values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a chunk's documents: each is in exactly one list.
+
+    Attributes:
+        changed: written and journaled.
+        conflicts: changed or deleted by somebody since they were read; nothing was written.
+        failed: the server refused a write half-way; what it did is in the journal.
+        altered: what JSON reads back otherwise than it was sent: the document, the edit, the text now there.
+    """
+
+    changed: list[DocumentEdits]
+    conflicts: list[DocumentEdits]
+    failed: list[DocumentEdits]
+    altered: list[tuple[DocumentEdits, Edit, bytes | None]]
+
+
+class Applier:
+    """Applies edits under a lease. The size of its chunks follows the measured time of its scripts."""
+
+    def __init__(self, lease: Lease, keys: StateKeys, *, fields_expire: bool) -> None:
+        self._lease = lease
+        self._keys = keys
+        self._fields_expire = fields_expire
+        self._chunk_documents = 50
+        self._script = _script()
+
+    def chunks(self, documents: Iterable[DocumentEdits]) -> Iterable[list[DocumentEdits]]:
+        """Documents in the pieces that `apply` takes; never one key twice in a piece. Sized as it goes."""
+        chunk: list[DocumentEdits] = []
+        keys: set[bytes] = set()
+        size = 0
+        for document in documents:
+            document_bytes = _byte_size(document)
+            full = len(chunk) >= self._chunk_documents or (chunk and size + document_bytes > MOST_CHUNK_BYTES)
+            if full or document.key in keys:
+                yield chunk
+                chunk, keys, size = [], set(), 0
+            chunk.append(document)
+            keys.add(document.key)
+            size += document_bytes
+        if chunk:
+            yield chunk
+
+    def apply(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[Applied]:
+        """Apply one chunk.
+
+        Args:
+            label: "generation.pass" for the journal; None journals nothing (an undo).
+
+        Raises:
+            LeaseLost: another run has taken over; nothing was written.
+
+        Effects: one script, the atomic unit. Safe to repeat: what it changed no longer compares equal.
+        """
+        journaled = label is not None
+        reply = yield from self._lease.run(
+            self._script,
+            (self._keys.journal, self._keys.record),
+            (
+                msgpack.packb([_wire(document) for document in documents], use_bin_type=False),
+                packed_blob(documents) if journaled else b"",
+                label or "",
+                "1" if self._fields_expire else "0",
+            ),
+        )
+        codes, read_back, microseconds = reply
+        self._adapt(len(documents), microseconds)
+        return _sorted_out(documents, codes, msgpack.unpackb(read_back, raw=True))
+
+    def _adapt(self, documents: int, microseconds: int) -> None:
+        wanted = documents * SCRIPT_TARGET_MICROSECONDS // max(microseconds, 1)
+        # Half-way each time: one slow script (a busy machine) must not make a hundred tiny ones.
+        self._chunk_documents = max(1, min(MOST_DOCUMENTS, (self._chunk_documents + wanted) // 2))
+
+
+def split_large(document: DocumentEdits) -> list[DocumentEdits]:
+    """A document with very many edits as several, each of them applied as a unit."""
+    if len(document.edits) <= MOST_EDITS:
+        return [document]
+    parts = []
+    for start in range(0, len(document.edits), MOST_EDITS):
+        edits = document.edits[start : start + MOST_EDITS]
+        first = start == 0
+        parts.append(
+            DocumentEdits(
+                document.key,
+                document.json,
+                edits,
+                list(document.guards),
+                document.converted if first else 0,
+                document.lossy if first else 0,
+            )
+        )
+    return parts
+
+
+def _script() -> Script:
+    fenced = load(LEASE_PACKAGE, "fenced.lua").source
+    return Script.of(fenced + load("redstart.migrations.data", "apply.lua").source)
+
+
+def _sorted_out(documents: Sequence[DocumentEdits], codes: bytes, read_back: list[Any]) -> Applied:
+    by_code: dict[str, list[DocumentEdits]] = {"a": [], "c": [], "f": []}
+    for document, code in zip(documents, codes.decode(), strict=True):
+        by_code[code].append(document)
+    altered = [
+        (documents[number], documents[number].edits[change], text or None)
+        for number, change, text in read_back
+        if change < len(documents[number].edits)
+    ]
+    return Applied(by_code["a"], by_code["c"], by_code["f"], altered)
+
+
+def _byte_size(document: DocumentEdits) -> int:
+    return sum(len(edit.old or b"") + len(edit.new or b"") + 64 for edit in document.edits)
+
+
+def _wire(document: DocumentEdits) -> list[object]:
+    """One document as apply.lua takes it. An edit's own change stands at the edit's number; asides follow."""
+    guards = [[path, digest or False] for path, digest in document.guards]
+    counts = [document.converted, document.lossy]
+    if not document.json:
+        changes = [_hash_change(edit.location, edit.old, edit.new, edit.aside) for edit in document.edits]
+        for edit in document.edits:
+            if edit.aside is not None:
+                changes.append(_hash_change(edit.aside, *_aside_bytes(edit), edit.location))
+        return [document.key, "hash", changes, "", guards, counts]
+    return [document.key, "json", *_json_changes(document), guards, counts]
+
+
+def _hash_change(place: Location, old: bytes | None, new: bytes | None, twin: Location | None) -> list[object]:
+    return [place[0], _present(old), _present(new), "" if twin is None else twin[0]]
+
+
+def _aside_bytes(edit: Edit) -> tuple[bytes | None, bytes | None]:
+    """What stands beside a quarantined value before and after: it moves there, or (an undo) back from there."""
+    moves_away = edit.new is None or edit.new == b"null"
+    return (None, edit.old) if moves_away else (edit.new, None)
+
+
+def _present(data: bytes | None) -> bytes | bool:
+    return False if data is None else data
+
+
+def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
+    places: list[tuple[Location, bytes | None, bytes | None]] = []
+    places += [(edit.location, edit.old, edit.new) for edit in document.edits]
+    for edit in document.edits:
+        if edit.aside is not None:
+            places.append((edit.aside, *_aside_bytes(edit)))
+    mergeable = [
+        (location, new)
+        for location, old, new in places
+        if old is not None and new is not None and new != b"null" and not in_list(location)
+    ]
+    # One MERGE re-indexes the document once; for a single plain value JSON.SET does the same for less.
+    if len(mergeable) == 1 and can_be_set(mergeable[0][0]):
+        mergeable = []
+    merged = {location for location, _ in mergeable}
+    changes = [
+        [path_text(location), _present(old), _present(new), "patch" if location in merged else "set"]
+        for location, old, new in places
+    ]
+    return changes, merge_patch(mergeable) if mergeable else b""

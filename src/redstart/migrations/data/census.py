@@ -1,0 +1,67 @@
+"""The census: values that were numbers before the first write, so that an undo does not touch them.
+
+A number that redis-om 1.x or another tool wrote looks like one we wrote. What is recorded is a digest of the key,
+the path and the bytes. For an item of a list the path is the planned one without the position: the item may
+move, and is still the number it was.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from redstart.commands.keyspace import smismember
+from redstart.effects import Op, call
+from redstart.mapping.paths import Each
+from redstart.migrations.data.convert import Outcome
+from redstart.migrations.data.documents import StoredDocument, StoredValue
+from redstart.migrations.data.jsonpath import path_text
+from redstart.migrations.data.keys import StateKeys
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.survey import JudgedDocument
+from redstart.migrations.lease import Lease
+
+_DIGEST_BYTES = 12
+_PER_COMMAND = 1_000
+
+
+def digest(document: StoredDocument, value: StoredValue) -> bytes:
+    """The census entry of one value."""
+    if Each.ITEM in value.path.segments:
+        place = str(value.path)
+    else:
+        place = path_text(value.location)
+    hashed = blake2b(digest_size=_DIGEST_BYTES)
+    for part in (document.key, place.encode(), value.raw):
+        hashed.update(b"%d:%b" % (len(part), part))
+    return hashed.digest()
+
+
+class CensusRecorder:
+    """Records, page by page, the numbers under paths that no earlier census covers."""
+
+    def __init__(self, keys: StateKeys, lease: Lease, covered: Plan | None) -> None:
+        self._keys = keys
+        self._lease = lease
+        self._covered = {
+            (model.key_prefix, path.segments) for model in (covered.models if covered else ()) for path in model.paths
+        }
+
+    def visit(self, page: list[JudgedDocument]) -> Op[None]:
+        """Record a page. Effects: one script per thousand numbers, or the lease's renewal when due."""
+        found = [
+            digest(document, item.value)
+            for document, judged in page
+            for item in judged
+            if item.verdict.outcome is Outcome.ALREADY
+            and (document.model.key_prefix, item.value.path.segments) not in self._covered
+        ]
+        for start in range(0, len(found), _PER_COMMAND):
+            yield from self._lease.commit([["SADD", self._keys.census, *found[start : start + _PER_COMMAND]]])
+        yield from self._lease.keep()
+
+
+def born_as_numbers(keys: StateKeys, values: Iterable[tuple[StoredDocument, StoredValue]]) -> Op[list[bool]]:
+    """For each value whether the census has it: it was this number before the first write. One read."""
+    digests = [digest(document, value) for document, value in values]
+    if not digests:
+        return []
+    return (yield from call(smismember(keys.census, digests)))

@@ -1,0 +1,90 @@
+"""What could not be converted: a record per value, kept on the server until the next run or `forget`."""
+
+import json
+from dataclasses import dataclass
+
+from redstart.commands.keyspace import hlen, hmget, hscan
+from redstart.effects import Op, call
+from redstart.migrations.data.documents import StoredDocument, StoredValue, shown
+from redstart.migrations.data.keys import StateKeys
+from redstart.migrations.lease import Lease
+
+MOST_RECORDS = 100_000
+"""More are counted, not kept."""
+
+_SHOWN_BYTES = 80
+_PER_COMMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One value that was not converted. `key`, `path` and `value` are text for people, shortened where long."""
+
+    key: str
+    path: str
+    value: str
+    reason: str
+
+    def as_dict(self) -> dict[str, str]:
+        """For `--json`."""
+        return {"key": self.key, "path": self.path, "value": self.value, "reason": self.reason}
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.path}: {self.reason}: {self.value}"
+
+
+def failure_of(document: StoredDocument, value: StoredValue, reason: str) -> Failure:
+    """The record of one value."""
+    return Failure(_text(document.key, 200), _text(shown(value.location).encode(), 200), _text(value.raw, _SHOWN_BYTES), reason)
+
+
+class FailureLog:
+    """The records on the server, one field each, so that recording a value twice is recording it once."""
+
+    def __init__(self, keys: StateKeys) -> None:
+        self._keys = keys
+
+    def count(self) -> Op[int]:
+        """How many are recorded."""
+        return (yield from call(hlen(self._keys.failures)))
+
+    def unknown(self, failures: list[Failure]) -> Op[list[Failure]]:
+        """Those that are not recorded yet, each once. One read."""
+        distinct = list(dict.fromkeys(failures))
+        if not distinct:
+            return []
+        found = yield from call(hmget(self._keys.failures, [_field(f.key, f.path) for f in distinct]))
+        return [failure for failure, known in zip(distinct, found, strict=True) if known is None]
+
+    def add(self, lease: Lease, failures: list[Failure]) -> Op[None]:
+        """Record some; beyond 100,000 only count. Safe to repeat but for that count."""
+        room = MOST_RECORDS - (yield from self.count()) if failures else 0
+        for start in range(0, min(room, len(failures)), _PER_COMMIT):
+            words: list[bytes | str] = ["HSET", self._keys.failures]
+            for failure in failures[start : min(room, start + _PER_COMMIT)]:
+                words += [_field(failure.key, failure.path), json.dumps([failure.value, failure.reason])]
+            yield from lease.commit([words])
+        if len(failures) > room:
+            yield from lease.commit([["HINCRBY", self._keys.record, "failures_not_kept", len(failures) - max(0, room)]])
+
+    def page(self, cursor: int, count: int = 500) -> Op[tuple[int, list[Failure]]]:
+        """Some records and the next cursor, 0 after the last."""
+        cursor, fields = yield from call(hscan(self._keys.failures, cursor, count=count))
+        return cursor, [_failure(name, data) for name, data in fields.items()]
+
+
+def _field(key: str, path: str) -> bytes:
+    return json.dumps([key, path], separators=(",", ":")).encode()
+
+
+def _failure(name: bytes, data: bytes) -> Failure:
+    key, path = json.loads(name)
+    value, reason = json.loads(data)
+    return Failure(key, path, value, reason)
+
+
+def _text(data: bytes, most: int) -> str:
+    """Bytes as one printable line: other bytes escaped, the end cut off."""
+    text = data[: most * 4].decode("utf-8", errors="backslashreplace")
+    text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return text if len(text) <= most else text[: most - 1] + "…"

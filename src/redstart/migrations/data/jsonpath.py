@@ -1,0 +1,61 @@
+"""A concrete place in a JSON document as RedisJSON's path text.
+
+RedisJSON 2.8 finds a key with a quote or backslash in it when that is escaped, but JSON.SET on such a path adds
+a key instead of changing one. So a path says whether it can be written; `JSON.MERGE` can write the others.
+"""
+
+import json
+import re
+
+Location = tuple[str | int, ...]
+"""A concrete place: member names and list positions."""
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def path_text(location: Location) -> str:
+    """The path that reads this place."""
+    return "$" + "".join(map(_step, location))
+
+
+def can_be_set(location: Location) -> bool:
+    """Whether JSON.SET on this path changes the value instead of adding a key."""
+    return all(isinstance(step, int) or not _needs_escape(step) for step in location)
+
+
+def in_list(location: Location) -> bool:
+    """Whether a list lies on the way, whose items can shift."""
+    return any(isinstance(step, int) for step in location)
+
+
+def merge_patch(changes: list[tuple[Location, bytes]]) -> bytes:
+    """One JSON.MERGE document (RFC 7396) that sets all these places, none of them inside a list."""
+    tree: dict[str, object] = {}
+    for location, text in changes:
+        node = tree
+        for step in location[:-1]:
+            node = node.setdefault(str(step), {})  # type: ignore[assignment]  # inner nodes are dicts
+        node[str(location[-1])] = text
+    return _rendered(tree).encode()
+
+
+def _rendered(node: object) -> str:
+    if isinstance(node, bytes):
+        return node.decode()
+    assert isinstance(node, dict)
+    return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_rendered(value)}" for key, value in node.items()) + "}"
+
+
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    if _PLAIN.fullmatch(step):
+        return f".{step}"
+    if "'" not in step and "\\" not in step and '"' in step:
+        return f"['{step}']"
+    escaped = step.replace("\\", "\\\\").replace('"', '\\"')
+    return f'["{escaped}"]'
+
+
+def _needs_escape(step: str) -> bool:
+    return "\\" in step or ('"' in step and "'" in step)

@@ -1,0 +1,203 @@
+-- After fenced.lua: change documents, each only if every value still holds the bytes that were read.
+--
+-- KEYS: fence, lease, journal, record
+-- ARGV[4]  msgpack: list of documents {key, storage, changes, patch, guards, counts}
+--            storage  'hash' or 'json'
+--            changes  list of {place, old, new, writer}; place is a hash field or a JSON path; old and new are
+--                     the exact bytes, false for "not there". writer: 'set' (JSON.SET on the path), 'patch' (it is
+--                     in the patch), or for a hash the field whose expiry a new field inherits, else ''
+--            patch    a JSON.MERGE document for the changes marked 'patch', or ''
+--            guards   list of {JSON path, digest or false}: with a digest, it must match before;
+--                     with false, the digest after the change goes into the journal
+--            counts   {converted, lossy}
+-- ARGV[5]  the journal's blob for these documents, '' when nothing is to be journaled (an undo)
+-- ARGV[6]  label of the journal entry: "generation.pass"
+-- ARGV[7]  '1' when hash fields can expire on this server
+--
+-- Answers {codes, read back, cpu microseconds}: one letter a document (a applied, c changed meanwhile,
+-- f failed), and msgpack {{document, change, text or false}...} where JSON reads back otherwise than it was sent.
+local documents = cmsgpack.unpack(ARGV[4])
+local journaled = ARGV[5] ~= ''
+local fields_expire = ARGV[7] == '1'
+local began = os.clock()
+
+local function failed(reply)
+  return type(reply) == 'table' and reply.err ~= nil
+end
+
+local function json_texts(key, changes)
+  -- The value at each path as the server prints it, false where there is none; nil when the key is not JSON.
+  local texts = {}
+  for index, change in ipairs(changes) do
+    local reply = redis.pcall('JSON.GET', key, change[1])
+    if failed(reply) or not reply then return nil end
+    texts[index] = reply ~= '[]' and string.sub(reply, 2, -2)
+  end
+  return texts
+end
+
+local function json_is(key, changes, which)
+  -- Whether all paths hold exactly these texts. Several paths are answered as one object with its keys in any
+  -- order: when every "path":[text] is in it and nothing else fits into its length, they are all there is.
+  if #changes > 1 then
+    local paths, wanted, length = {}, {}, 1
+    for index, change in ipairs(changes) do
+      if string.find(change[1], '[%c"\\]') then wanted = nil break end
+      paths[index] = change[1]
+      wanted[index] = '"' .. change[1] .. '":[' .. (change[which] or '') .. ']'
+      length = length + #wanted[index] + 1
+    end
+    if wanted then
+      local reply = redis.pcall('JSON.GET', key, unpack(paths))
+      if failed(reply) or not reply or #reply ~= length then return false end
+      for _, part in ipairs(wanted) do
+        if not string.find(reply, part, 1, true) then return false end
+      end
+      return true
+    end
+  end
+  local texts = json_texts(key, changes)
+  if not texts then return false end
+  for index, change in ipairs(changes) do
+    if texts[index] ~= change[which] then return false end
+  end
+  return true
+end
+
+local function digest(key, path)
+  local reply = redis.pcall('JSON.GET', key, path)
+  if failed(reply) or not reply then return '' end
+  return redis.sha1hex(reply)
+end
+
+local function guards_hold(key, guards)
+  for _, guard in ipairs(guards) do
+    if guard[2] and digest(key, guard[1]) ~= guard[2] then return false end
+  end
+  return true
+end
+
+local function hash_is(key, changes)
+  local places = {}
+  for index, change in ipairs(changes) do places[index] = change[1] end
+  local values = redis.pcall('HMGET', key, unpack(places))
+  if failed(values) then return false end
+  for index, change in ipairs(changes) do
+    if values[index] ~= change[2] then return false end
+  end
+  return true
+end
+
+local function unchanged(document)
+  local key, storage, changes, _, guards = unpack(document)
+  if storage == 'hash' then return hash_is(key, changes) end
+  return json_is(key, changes, 2) and guards_hold(key, guards)
+end
+
+local function write_hash(key, changes)
+  local places, pairs_to_set, to_delete = {}, {}, {}
+  for index, change in ipairs(changes) do
+    places[index] = change[1]
+    if change[3] then
+      pairs_to_set[#pairs_to_set + 1] = change[1]
+      pairs_to_set[#pairs_to_set + 1] = change[3]
+    else
+      to_delete[#to_delete + 1] = change[1]
+    end
+  end
+  local expiry = {}
+  if fields_expire then
+    local times = redis.pcall('HPEXPIRETIME', key, 'FIELDS', #places, unpack(places))
+    if not failed(times) then
+      for index, place in ipairs(places) do expiry[place] = times[index] end
+    end
+  end
+  if #pairs_to_set > 0 then
+    local reply = redis.pcall('HSET', key, unpack(pairs_to_set))
+    if failed(reply) then return false end
+  end
+  if #to_delete > 0 then redis.pcall('HDEL', key, unpack(to_delete)) end
+  for _, change in ipairs(changes) do
+    local at = expiry[change[1]]
+    if change[3] and at == -2 then at = expiry[change[4]] end
+    if change[3] and at and at > 0 then redis.pcall('HPEXPIREAT', key, at, 'FIELDS', 1, change[1]) end
+  end
+  return true
+end
+
+local function write_json(key, changes, patch)
+  local ok = true
+  if patch ~= '' and failed(redis.pcall('JSON.MERGE', key, '$', patch)) then ok = false end
+  for _, change in ipairs(changes) do
+    if change[4] == 'set' then
+      local reply
+      if change[3] then
+        reply = redis.pcall('JSON.SET', key, change[1], change[3])
+      else
+        reply = redis.pcall('JSON.DEL', key, change[1])
+      end
+      if failed(reply) then ok = false end
+    end
+  end
+  return ok
+end
+
+local codes, applied = {}, 0
+for index, document in ipairs(documents) do
+  codes[index] = unchanged(document) and 'a' or 'c'
+  if codes[index] == 'a' then applied = applied + 1 end
+end
+if applied == 0 then
+  return {table.concat(codes), cmsgpack.pack({}), math.floor((os.clock() - began) * 1000000)}
+end
+
+-- The journal first: if it cannot be written (out of memory, wrong type), the script ends here, with nothing done.
+local entries = 0
+if journaled then
+  local which = applied == #documents and '' or table.concat(codes)
+  redis.call('XADD', KEYS[3], '*', 'label', ARGV[6], 'blob', ARGV[5], 'applied', which)
+  entries = 1
+end
+
+local read_back, digests, counts = {}, {}, {0, 0}
+for index, document in ipairs(documents) do
+  if codes[index] == 'a' then
+    local key, storage, changes, patch, guards, tally = unpack(document)
+    local ok
+    if storage == 'hash' then
+      ok = write_hash(key, changes)
+    else
+      ok = write_json(key, changes, patch)
+      if not json_is(key, changes, 3) then
+        local texts = json_texts(key, changes) or {}
+        for number, change in ipairs(changes) do
+          if texts[number] ~= change[3] then
+            read_back[#read_back + 1] = {index - 1, number - 1, texts[number] or false}
+          end
+        end
+      end
+      for number, guard in ipairs(guards) do
+        if not guard[2] then digests[#digests + 1] = {index - 1, number - 1, digest(key, guard[1])} end
+      end
+    end
+    if ok then
+      counts[1] = counts[1] + tally[1]
+      counts[2] = counts[2] + tally[2]
+    else
+      codes[index] = 'f'
+    end
+  end
+end
+
+-- What differs from the blob follows it directly; both are one script, so nothing can come between.
+local packed_read_back = cmsgpack.pack(read_back)
+if journaled then
+  if #read_back > 0 or #digests > 0 then
+    redis.call('XADD', KEYS[3], '*', 'read_back', packed_read_back, 'digests', cmsgpack.pack(digests))
+    entries = 2
+  end
+  redis.call('HINCRBY', KEYS[4], 'journal_entries', entries)
+end
+if counts[1] > 0 then redis.call('HINCRBY', KEYS[4], 'converted', counts[1]) end
+if counts[2] > 0 then redis.call('HINCRBY', KEYS[4], 'lossy', counts[2]) end
+return {table.concat(codes), packed_read_back, math.floor((os.clock() - began) * 1000000)}

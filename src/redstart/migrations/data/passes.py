@@ -1,0 +1,90 @@
+"""Passes over the keyspace until a whole one, on an unchanged server, finds nothing old."""
+
+from collections import Counter
+
+from redstart.commands.introspection import server_time
+from redstart.effects import Op, call
+from redstart.migrations.data.checkpoint import Checkpoint
+from redstart.migrations.data.context import Context
+from redstart.migrations.data.failures import FailureLog
+from redstart.migrations.data.monitor import Progress
+from redstart.migrations.data.page_conversion import PageConverter, PageOutcome
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.scan import Page, Scanner, server_run_id
+from redstart.migrations.lease import Lease
+
+MOST_PASSES = 10
+"""When old values keep appearing, an old application is still writing: say so instead of chasing it for ever."""
+
+
+class Passes:
+    """Runs passes and keeps the checkpoint: each page is saved after its work, so a stop repeats one page at most.
+
+    Attributes:
+        documents: by key prefix, met in the last pass.
+    """
+
+    def __init__(
+        self, context: Context, lease: Lease, plan: Plan, batch_documents: int, converter: PageConverter
+    ) -> None:
+        self.documents: Counter[str] = Counter()
+        self._context = context
+        self._lease = lease
+        self._scanner = Scanner(plan, batch_documents)
+        self._converter = converter
+        self._failures = 0
+
+    def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
+        """From the checkpoint to the end. The reason for an early end, or None."""
+        if resumed:
+            checkpoint.whole = False  # what was changed after the last save is not in its counts
+        self._failures = yield from FailureLog(self._context.keys).count()
+        while True:
+            stopped = yield from self._pass(checkpoint)
+            if stopped is not None:
+                return stopped
+            if checkpoint.whole and checkpoint.changed == 0:
+                return None
+            if checkpoint.number >= MOST_PASSES:
+                return f"old values still appear after {MOST_PASSES} passes: an old application is still writing"
+            checkpoint.number += 1
+            checkpoint.run_id = ""
+
+    def _pass(self, checkpoint: Checkpoint) -> Op[str | None]:
+        run_id = yield from server_run_id()
+        if checkpoint.run_id != run_id:  # a new pass, or a cursor that a restart made void
+            checkpoint.cursor, checkpoint.run_id = "0", run_id
+            checkpoint.whole, checkpoint.changed, checkpoint.done = True, 0, 0
+        self.documents.clear()
+        while True:
+            page = yield from self._scanner.page(int(checkpoint.cursor))
+            label = f"{checkpoint.generation}.{checkpoint.number}"
+            outcome = yield from self._converter.convert(page.documents, label)
+            yield from self._save(checkpoint, page, outcome)
+            if outcome.stopped is not None:
+                return outcome.stopped
+            if page.cursor == 0:
+                break
+            if self._context.monitor.stop_requested():
+                return "interrupted"
+        if (yield from server_run_id()) != run_id:
+            checkpoint.whole = False  # a SCAN across a restart may have missed keys
+        return None
+
+    def _save(self, checkpoint: Checkpoint, page: Page, outcome: PageOutcome) -> Op[None]:
+        keys = self._context.keys
+        checkpoint.changed += outcome.changed + outcome.unsettled
+        checkpoint.counts["retried"] = checkpoint.counts.get("retried", 0) + outcome.retried
+        if outcome.stopped is None:
+            checkpoint.cursor = str(page.cursor)
+            checkpoint.done += len(page.documents)
+            self.documents.update(document.model.key_prefix for document in page.documents)
+        checkpoint.saved_ms = yield from call(server_time())
+        commands = [checkpoint.command(keys)]
+        if outcome.rounded:
+            commands.append(["HINCRBY", keys.record, "lossy", outcome.rounded])
+        yield from self._lease.commit(commands)
+        self._failures += outcome.failures
+        self._context.monitor.progress(
+            Progress("converting", checkpoint.number, checkpoint.done, checkpoint.total, self._failures)
+        )

@@ -1,0 +1,178 @@
+"""The plan: which paths of which key prefixes hold which kind of value. By path, never by name.
+
+A plan is data: it is stored with the journal, so that an undo needs no models, and its hash pins what a run
+began with. Batch size and failure mode are not part of it: they may change between a stop and a resume.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from redstart.errors import ConfigurationError, PlanChanged
+from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.paths import Each, Segment, TemporalPath
+from redstart.values.kinds import Storage, TemporalKind
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedModel:
+    """One model's share: keys are `key_prefix` + primary key + `key_suffix`."""
+
+    name: str
+    key_prefix: str
+    key_suffix: str
+    storage: Storage
+    paths: tuple[TemporalPath, ...]
+
+    @property
+    def hash(self) -> str:
+        """Changes when the model must be converted again: other prefix, storage, paths or kinds."""
+        return _digest([_model_data(self)])
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to convert, and what a datetime without an offset means."""
+
+    models: tuple[PlannedModel, ...]
+    naive_timezone: str
+
+    @property
+    def hash(self) -> str:
+        """The same for equal plans, whatever the order in which models were imported."""
+        return _digest([self.naive_timezone, *sorted(map(_model_data, self.models), key=str)])
+
+    def to_json(self) -> str:
+        """One line to keep on the server."""
+        data = {"naive_timezone": self.naive_timezone, "models": [_model_data(model) for model in self.models]}
+        return json.dumps(data, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Plan":
+        """The plan of `to_json`."""
+        data = json.loads(text)
+        return cls(tuple(map(_model_from_data, data["models"])), data["naive_timezone"])
+
+
+def make_plan(declarations: Iterable[ModelDeclaration], naive_timezone: str) -> Plan:
+    """The plan for some models; those without datetimes or dates are left out.
+
+    Raises:
+        ConfigurationError: one model's key prefix holds another's keys, so that a key could belong to either.
+    """
+    declared = sorted(declarations, key=lambda declaration: declaration.key_prefix)
+    for index, outer in enumerate(declared):
+        for inner in declared[index + 1 :]:
+            if inner.key_prefix.startswith(outer.key_prefix):
+                raise _overlap(outer, inner)
+    models = (
+        PlannedModel(d.name, d.key_prefix, d.key_suffix, d.storage, d.paths.planned) for d in declared if d.paths.planned
+    )
+    return Plan(tuple(models), naive_timezone)
+
+
+def merged(stored: Plan | None, today: Plan) -> Plan:
+    """The plan the journal stands on from now on: what was converted before, and what is to be converted today.
+
+    Raises:
+        PlanChanged: a path has another kind or a prefix another storage than what the journal holds, or naive
+            values meant another time zone.
+    """
+    if stored is None:
+        return today
+    if stored.naive_timezone != today.naive_timezone:
+        raise PlanChanged(
+            f"Values without an offset were read as {stored.naive_timezone} and would now be read as "
+            f"{today.naive_timezone}.",
+            "Set naive_timezone back, or undo first with: om migrate-data rollback ID",
+        )
+    models = {model.key_prefix: model for model in stored.models}
+    for model in today.models:
+        known = models.get(model.key_prefix)
+        models[model.key_prefix] = model if known is None else _merged_model(known, model)
+    return Plan(tuple(models.values()), today.naive_timezone)
+
+
+def router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
+    """A function from a key to the model it belongs to, or None for a foreign key."""
+    if not plan.models:
+        return lambda _: None
+    models = plan.models
+    pattern = re.compile(
+        b"|".join(
+            b"(%b.+%b)" % (re.escape(model.key_prefix.encode()), re.escape(model.key_suffix.encode())) for model in models
+        ),
+        re.DOTALL,
+    )
+
+    def route(key: bytes) -> PlannedModel | None:
+        match = pattern.fullmatch(key)
+        return None if match is None or match.lastindex is None else models[match.lastindex - 1]
+
+    return route
+
+
+def scan_pattern(plan: Plan) -> bytes:
+    """The narrowest MATCH pattern that lets every planned key through."""
+    prefixes = [model.key_prefix for model in plan.models]
+    shared = prefixes[0] if prefixes else ""
+    for prefix in prefixes[1:]:
+        while not prefix.startswith(shared):
+            shared = shared[:-1]
+    return re.sub(rb"([\\*?\[\]])", rb"\\\1", shared.encode()) + b"*"
+
+
+def _merged_model(known: PlannedModel, today: PlannedModel) -> PlannedModel:
+    paths = {path.segments: path for path in known.paths}
+    for path in today.paths:
+        if path.segments in paths and paths[path.segments].kind != path.kind:
+            raise PlanChanged(
+                f"{today.name}: {path} was converted as a {paths[path.segments].kind} and is now a {path.kind}.",
+                "Undo first with: om migrate-data rollback ID",
+            )
+        paths[path.segments] = path
+    if known.storage != today.storage:
+        raise PlanChanged(
+            f"Keys under {today.key_prefix!r} were converted as {known.storage} and are now declared as {today.storage}.",
+            "Undo first with: om migrate-data rollback ID",
+        )
+    return PlannedModel(today.name, today.key_prefix, today.key_suffix, today.storage, tuple(paths.values()))
+
+
+def _overlap(outer: ModelDeclaration, inner: ModelDeclaration) -> ConfigurationError:
+    return ConfigurationError(
+        f"The key prefix {outer.key_prefix!r} of {outer.name} also holds the keys of {inner.name} "
+        f"({inner.key_prefix!r}): a key could belong to either.",
+        "Give one of them another model_key_prefix, or leave one out with --models.",
+    )
+
+
+def _digest(data: list[Any]) -> str:
+    return sha256(json.dumps(data, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def _model_data(model: PlannedModel) -> dict[str, Any]:
+    paths = sorted(([_segments_data(p.segments), p.kind.value, p.optional] for p in model.paths), key=str)
+    return {
+        "name": model.name,
+        "key_prefix": model.key_prefix,
+        "key_suffix": model.key_suffix,
+        "storage": model.storage.value,
+        "paths": paths,
+    }
+
+
+def _model_from_data(data: dict[str, Any]) -> PlannedModel:
+    paths = tuple(TemporalPath(_segments(s), TemporalKind(kind), optional) for s, kind, optional in data["paths"])
+    return PlannedModel(data["name"], data["key_prefix"], data["key_suffix"], Storage(data["storage"]), paths)
+
+
+def _segments_data(segments: tuple[Segment, ...]) -> list[Any]:
+    return [{"each": segment.value} if isinstance(segment, Each) else segment for segment in segments]
+
+
+def _segments(data: list[Any]) -> tuple[Segment, ...]:
+    return tuple(Each(item["each"]) if isinstance(item, dict) else item for item in data)

@@ -1,0 +1,104 @@
+"""What stays on the server between runs: the plan under the journal, counters, and what is applied where."""
+
+import json
+from dataclasses import dataclass
+
+from redstart.commands.keyspace import hgetall
+from redstart.effects import Argument, Op, call
+from redstart.errors import CheckpointUnreadable
+from redstart.migrations.data.keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.data.plan import Plan, PlannedModel
+
+_APPLIED = "applied:"
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedModel:
+    """That a key prefix was converted and verified: under which plan, when (server's ms), how many documents."""
+
+    plan_hash: str
+    at_ms: int
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The record as read.
+
+    Attributes:
+        plan: all paths ever converted since the last rollback; what the census covers. None before the first.
+        generation: number of the last run.
+        converted, lossy: values changed since the last rollback, counted by the scripts that changed them.
+        failures_not_kept: failures beyond the 100,000 that are recorded.
+        aware_fields: (key prefix, path) of fields whose texts mostly had an offset before the first write.
+        applied: by key prefix.
+    """
+
+    plan: Plan | None
+    generation: int
+    converted: int
+    lossy: int
+    failures_not_kept: int
+    aware_fields: frozenset[tuple[str, str]]
+    applied: dict[str, AppliedModel]
+
+    def is_applied(self, model: PlannedModel) -> bool:
+        """Whether this model was converted as it is declared today."""
+        found = self.applied.get(model.key_prefix)
+        return found is not None and found.plan_hash == model.hash
+
+    def pending(self, plan: Plan) -> list[PlannedModel]:
+        """The models of a plan that still have to be converted."""
+        return [model for model in plan.models if not self.is_applied(model)]
+
+
+def read_record(keys: StateKeys) -> Op[Record]:
+    """The record; an empty one when nothing was ever done. One read.
+
+    Raises:
+        CheckpointUnreadable: the key holds something that Redstart did not write.
+    """
+    fields = yield from call(hgetall(keys.record))
+    try:
+        applied = {
+            name.decode().removeprefix(_APPLIED): AppliedModel(*json.loads(data))
+            for name, data in fields.items()
+            if name.startswith(_APPLIED.encode())
+        }
+        plan = fields.get(b"plan")
+        return Record(
+            None if plan is None else Plan.from_json(plan),
+            int(fields.get(b"generation", 0)),
+            int(fields.get(b"converted", 0)),
+            int(fields.get(b"lossy", 0)),
+            int(fields.get(b"failures_not_kept", 0)),
+            frozenset((prefix, path) for prefix, path in json.loads(fields.get(b"aware_fields", b"[]"))),
+            applied,
+        )
+    except (ValueError, KeyError, TypeError) as exc:
+        raise CheckpointUnreadable(
+            f"{keys.record} holds something that Redstart did not write: {exc}.", "Look at it with: redis-cli HGETALL"
+        ) from exc
+
+
+def save_plan(keys: StateKeys, plan: Plan, aware_fields: frozenset[tuple[str, str]]) -> list[Argument]:
+    """The command that stores the plan under the journal, and how its fields were written before."""
+    return ["HSET", keys.record, "plan", plan.to_json(), "aware_fields", json.dumps(sorted(aware_fields))]
+
+
+def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int) -> list[list[Argument]]:
+    """The commands that record a verified run, also where redis-om looks for it."""
+    words: list[Argument] = ["HSET", keys.record]
+    for model in plan.models:
+        entry = json.dumps([model.hash, at_ms, documents.get(model.key_prefix, 0)])
+        words += [_APPLIED + model.key_prefix, entry]
+    commands: list[list[Argument]] = [["SADD", APPLIED_MIGRATIONS, keys.migration_id]]
+    return commands if len(words) == 2 else [words, *commands]
+
+
+def forget_everything(keys: StateKeys) -> list[list[Argument]]:
+    """The commands that end a completed rollback: nothing was ever done, as far as the server knows."""
+    return [
+        ["UNLINK", keys.journal, keys.census, keys.checkpoint, keys.failures, keys.record],
+        ["SREM", APPLIED_MIGRATIONS, keys.migration_id],
+    ]

@@ -1,0 +1,226 @@
+"""A run, from lease to release: census, passes until one finds nothing old, and the mark that it is done."""
+
+from dataclasses import dataclass
+
+from redstart.commands.introspection import server_time
+from redstart.effects import Op, call
+from redstart.errors import LeaseLost, MigrationError, PlanChanged, RollbackUnfinished
+from redstart.migrations.data.apply import Applier
+from redstart.migrations.data.census import CensusRecorder
+from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.context import Context
+from redstart.migrations.data.convert import Outcome
+from redstart.migrations.data.failures import FailureLog
+from redstart.migrations.data.page_conversion import Allowance, PageConverter
+from redstart.migrations.data.passes import Passes
+from redstart.migrations.data.plan import Plan, merged
+from redstart.migrations.data.preflight import (
+    ServerFacts,
+    require_json,
+    require_memory,
+    require_safe_undo,
+    server_facts,
+)
+from redstart.migrations.data.record import Record, mark_applied, read_record, save_plan
+from redstart.migrations.data.survey import survey
+from redstart.migrations.data.tally import Tally
+from redstart.migrations.data.transform import FailureMode
+from redstart.migrations.lease import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What may differ from one run to the next, also when resuming.
+
+    Attributes:
+        batch_documents: keys asked for per step of the scan, and read in one round trip.
+        max_errors: stop at this many values that will not convert, not counting those recorded before.
+        limit_documents: stop after this many documents were changed.
+    """
+
+    failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
+    batch_documents: int = 1_000
+    max_errors: int | None = None
+    limit_documents: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did. Counts are of values, except `documents` and `conflicts_retried`.
+
+    Attributes:
+        stopped: why it ended early, with its progress saved; None when everything is converted and verified.
+        documents: met in the last pass over the keyspace.
+        converted, lossy: changed by this run, its interrupted parts included.
+        already_converted, null: found so by its census.
+        errors: values that did not convert.
+        seconds: of this process' part; `convert_seconds` of that without the census.
+    """
+
+    stopped: str | None
+    resumed: bool
+    documents: int
+    converted: int
+    already_converted: int
+    null: int
+    lossy: int
+    errors: int
+    conflicts_retried: int
+    passes: int
+    seconds: float
+    convert_seconds: float
+
+
+def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
+    """Convert every planned value, resuming what was interrupted.
+
+    Raises:
+        LeaseHeld, LeaseLost: another run is at work, or took over.
+        UnsafeServer, CapabilityMissing: refused before any write.
+        PlanChanged, RollbackUnfinished, CheckpointUnreadable, CheckpointIncompatible: refused before any write.
+
+    Effects: one script per chunk of documents, each an atomic unit; state under `redstart:<id>:`. Safe to
+    repeat: what is converted is left alone.
+    """
+    facts = yield from server_facts()
+    require_json(facts, plan)
+    require_safe_undo(facts)
+    lease = yield from context.acquire()
+    try:
+        result = yield from _Run(context, plan, options, lease, facts).run()
+    except LeaseLost:
+        raise
+    except MigrationError:
+        yield from lease.release()
+        raise
+    yield from lease.release()
+    return result
+
+
+class _Run:
+    def __init__(self, context: Context, plan: Plan, options: RunOptions, lease: Lease, facts: ServerFacts) -> None:
+        self._context = context
+        self._keys = context.keys
+        self._plan = plan
+        self._options = options
+        self._lease = lease
+        self._facts = facts
+        self._resumed = False
+
+    def run(self) -> Op[RunResult]:
+        clock = self._context.clock
+        began = clock()
+        record = yield from read_record(self._keys)
+        checkpoint = yield from self._start(record)
+        stopped: str | None = "interrupted during the census, before any write"
+        converting = clock()
+        if checkpoint.stage is Stage.CONVERT or (yield from self._census(checkpoint, record)):
+            converting = clock()
+            stopped = yield from self._convert(checkpoint)
+        return (yield from self._result(checkpoint, stopped, clock() - began, clock() - converting))
+
+    def _start(self, record: Record) -> Op[Checkpoint]:
+        """The saved checkpoint, or a new one under a new generation."""
+        merged(record.plan, self._plan)  # refuses a plan that contradicts the journal's
+        found = yield from load_checkpoint(self._keys)
+        if found is None:
+            return (yield from self._new_generation(record))
+        if found.stage.undoes:
+            raise RollbackUnfinished(
+                "A rollback began and has not ended.",
+                f"Finish it with: om migrate-data rollback {self._keys.migration_id}",
+            )
+        if found.plan_hash != self._plan.hash:
+            raise PlanChanged(
+                "The models (or the naive time zone) changed since this run began and was interrupted.",
+                "Finish with the old ones; or start over with today's: om migrate-data clear-progress, then run. "
+                "What is converted stays converted and can be undone.",
+            )
+        self._resumed = True
+        return found
+
+    def _new_generation(self, record: Record) -> Op[Checkpoint]:
+        now_ms = yield from call(server_time())
+        checkpoint = Checkpoint(Stage.CENSUS, self._plan.hash, record.generation + 1, started_ms=now_ms)
+        checkpoint.counts = {"converted_before": record.converted, "lossy_before": record.lossy}
+        yield from self._lease.commit(
+            [
+                ["UNLINK", self._keys.failures],
+                ["HDEL", self._keys.record, "failures_not_kept"],
+                ["HSET", self._keys.record, "generation", checkpoint.generation],
+                checkpoint.command(self._keys),
+            ]
+        )
+        return checkpoint
+
+    def _census(self, checkpoint: Checkpoint, record: Record) -> Op[bool]:
+        """Count everything and record what was a number before. False when asked to stop."""
+        recorder = CensusRecorder(self._keys, self._lease, record.plan)
+        found = yield from survey(
+            self._plan,
+            self._context.naive_timezone,
+            batch_documents=self._options.batch_documents,
+            monitor=self._context.monitor,
+            stage="census",
+            visit=recorder.visit,
+        )
+        if not found.complete:
+            return False
+        tally = found.tally
+        require_memory(self._facts, tally)
+        checkpoint.stage = Stage.CONVERT
+        checkpoint.total = tally.total_documents
+        checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
+        plan = merged(record.plan, self._plan)
+        yield from self._lease.commit(
+            [
+                save_plan(self._keys, plan, record.aware_fields | _aware_fields(tally, self._plan)),
+                checkpoint.command(self._keys),
+            ]
+        )
+        return True
+
+    def _convert(self, checkpoint: Checkpoint) -> Op[str | None]:
+        """All passes. The reason for an early end, or None."""
+        options = self._options
+        converter = PageConverter(
+            self._context,
+            self._lease,
+            Applier(self._lease, self._keys, fields_expire=self._facts.fields_expire),
+            options.failure_mode,
+            Allowance(options.max_errors, options.limit_documents),
+        )
+        passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
+        stopped = yield from passes.run(checkpoint, resumed=self._resumed)
+        if stopped is None:
+            now_ms = yield from call(server_time())
+            commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
+            yield from self._lease.commit([*commands, ["UNLINK", self._keys.checkpoint]])
+        return stopped
+
+    def _result(
+        self, checkpoint: Checkpoint, stopped: str | None, seconds: float, convert_seconds: float
+    ) -> Op[RunResult]:
+        record = yield from read_record(self._keys)
+        errors = yield from FailureLog(self._keys).count()
+        counts = checkpoint.counts
+        return RunResult(
+            stopped=stopped,
+            resumed=self._resumed,
+            documents=checkpoint.done,
+            converted=record.converted - counts.get("converted_before", 0),
+            already_converted=counts.get("already", 0),
+            null=counts.get("null", 0),
+            lossy=record.lossy - counts.get("lossy_before", 0),
+            errors=errors + record.failures_not_kept,
+            conflicts_retried=counts.get("retried", 0),
+            passes=checkpoint.number,
+            seconds=seconds,
+            convert_seconds=convert_seconds,
+        )
+
+
+def _aware_fields(tally: Tally, plan: Plan) -> frozenset[tuple[str, str]]:
+    """Fields whose texts mostly have an offset: what is born later is written the same way by an undo."""
+    fields = ((model.key_prefix, str(path)) for model in plan.models for path in model.paths)
+    return frozenset(field for field in fields if not tally.mostly_naive(*field))

@@ -1,0 +1,48 @@
+"""One pass over the keyspace for all models, a page at a time."""
+
+from dataclasses import dataclass
+
+from redstart.commands.introspection import info
+from redstart.commands.keyspace import scan
+from redstart.effects import Op, call
+from redstart.migrations.data.documents import StoredDocument
+from redstart.migrations.data.plan import Plan, router, scan_pattern
+from redstart.migrations.data.read import read_documents
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One step of a pass.
+
+    Attributes:
+        cursor: where the next step starts; 0 when the pass is over.
+        documents: those found, each once per page (a pass may meet a document twice).
+        foreign: keys under a planned prefix that hold something else.
+    """
+
+    cursor: int
+    documents: list[StoredDocument]
+    foreign: int
+
+
+class Scanner:
+    """Steps over the keys of a plan. Foreign keys are left alone."""
+
+    def __init__(self, plan: Plan, batch_documents: int) -> None:
+        self._route = router(plan)
+        self._match = scan_pattern(plan)
+        self._count = batch_documents
+
+    def page(self, cursor: int) -> Op[Page]:
+        """The next step. Effects: SCAN, then the reads of `read_documents`; nothing is written."""
+        cursor, keys = yield from call(scan(cursor, match=self._match, count=self._count))
+        found = [(key, model) for key in dict.fromkeys(keys) if (model := self._route(key)) is not None]
+        if not found:
+            return Page(cursor, [], 0)
+        documents = yield from read_documents(found)
+        return Page(cursor, documents, len(found) - len(documents))
+
+
+def server_run_id() -> Op[str]:
+    """Changes with every start of the server; a SCAN cursor is valid only under the one it began with."""
+    return (yield from call(info("server")))["run_id"]

@@ -1,0 +1,106 @@
+"""A read-only pass over every planned value: census, dry run, exact statistics and verification are this pass."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from redstart.effects import Op
+from redstart.migrations.data.convert import Outcome
+from redstart.migrations.data.documents import StoredDocument
+from redstart.migrations.data.failures import Failure, failure_of
+from redstart.migrations.data.monitor import Monitor, Progress
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.scan import Page, Scanner
+from redstart.migrations.data.tally import Tally
+from redstart.migrations.data.transform import Judged, judge
+from redstart.values.timezones import NaiveTimezone
+
+SAMPLES_PER_FIELD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value before and after, as text for people."""
+
+    key: str
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a pass found.
+
+    Attributes:
+        samples: by (key prefix, path), up to three values that will be converted.
+        failures: the first of those that will not, for showing; the tally has their number.
+        complete: False when the pass was stopped or limited.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    samples: dict[tuple[str, str], list[Sample]] = field(default_factory=lambda: defaultdict(list))
+    failures: list[Failure] = field(default_factory=list)
+    complete: bool = False
+
+
+JudgedDocument = tuple[StoredDocument, list[Judged]]
+PageVisitor = Callable[[list[JudgedDocument]], Op[None]]
+"""What else to do with each page, as sending something about it."""
+
+
+def survey(
+    plan: Plan,
+    naive_timezone: NaiveTimezone,
+    *,
+    batch_documents: int,
+    monitor: Monitor,
+    stage: str,
+    visit: PageVisitor | None = None,
+    most_documents: int | None = None,
+    most_failures: int = 1_000,
+) -> Op[Survey]:
+    """Read and judge every planned value.
+
+    Args:
+        most_documents: stop after the page in which this many documents were met.
+        most_failures: how many to keep for showing.
+
+    Effects: SCAN and reads, a page at a time; writes nothing, unless `visit` does.
+    """
+    result = Survey()
+    scanner = Scanner(plan, batch_documents)
+    cursor = 0
+    while not monitor.stop_requested():
+        page = yield from scanner.page(cursor)
+        judged = [(document, judge(document, naive_timezone)) for document in page.documents]
+        _count(result, page, judged, most_failures)
+        if visit is not None:
+            yield from visit(judged)
+        tally = result.tally
+        monitor.progress(Progress(stage, 0, tally.total_documents, 0, tally.total(Outcome.UNCONVERTIBLE)))
+        cursor = page.cursor
+        if cursor == 0:
+            result.complete = True
+            break
+        if most_documents is not None and tally.total_documents >= most_documents:
+            break
+    return result
+
+
+def _count(result: Survey, page: Page, judged: list[JudgedDocument], most_failures: int) -> None:
+    result.tally.foreign += page.foreign
+    for document, items in judged:
+        result.tally.add_document(document)
+        for item in items:
+            result.tally.add_value(document, item.value, item.verdict)
+            if item.verdict.outcome is Outcome.UNCONVERTIBLE:
+                if len(result.failures) < most_failures:
+                    result.failures.append(failure_of(document, item.value, item.verdict.reason or ""))
+            elif item.verdict.new is not None:
+                samples = result.samples[document.model.key_prefix, str(item.value.path)]
+                if len(samples) < SAMPLES_PER_FIELD:
+                    samples.append(Sample(_text(document.key), _text(item.value.raw), _text(item.verdict.new)))
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="backslashreplace")

@@ -1,0 +1,56 @@
+"""Counting values by field and outcome."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from redstart.migrations.data.convert import Outcome, Verdict
+from redstart.migrations.data.documents import StoredDocument, StoredValue
+
+
+@dataclass(slots=True)
+class Tally:
+    """Documents, and values by (key prefix, path, outcome).
+
+    Attributes:
+        naive: how many texts of a field had no offset, by (key prefix, path); `aware` those that had one.
+    """
+
+    documents: Counter[str] = field(default_factory=Counter)
+    values: Counter[tuple[str, str, Outcome]] = field(default_factory=Counter)
+    naive: Counter[tuple[str, str]] = field(default_factory=Counter)
+    aware: Counter[tuple[str, str]] = field(default_factory=Counter)
+    foreign: int = 0
+
+    def add_document(self, document: StoredDocument) -> None:
+        """Count a document."""
+        self.documents[document.model.key_prefix] += 1
+
+    def add_value(self, document: StoredDocument, value: StoredValue, verdict: Verdict) -> None:
+        """Count a value."""
+        prefix, path = document.model.key_prefix, str(value.path)
+        self.values[prefix, path, verdict.outcome] += 1
+        if verdict.naive is not None:
+            (self.naive if verdict.naive else self.aware)[prefix, path] += 1
+
+    @property
+    def total_documents(self) -> int:
+        """Of all models."""
+        return sum(self.documents.values())
+
+    def total(self, outcome: Outcome) -> int:
+        """Values with this outcome, of all models and fields."""
+        return sum(count for (_, _, found), count in self.values.items() if found is outcome)
+
+    def mostly_naive(self, prefix: str, path: str) -> bool:
+        """Whether a field's texts are written without an offset more often than with one."""
+        return self.naive[prefix, path] >= self.aware[prefix, path]
+
+    def values_report(self) -> dict[str, int]:
+        """The totals under the names that `--json` uses."""
+        return {
+            "convertible": self.total(Outcome.CONVERTED),
+            "converted": self.total(Outcome.ALREADY),
+            "null": self.total(Outcome.NULL),
+            "lossy": self.total(Outcome.LOSSY),
+            "unconvertible": self.total(Outcome.UNCONVERTIBLE),
+        }

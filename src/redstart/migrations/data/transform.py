@@ -1,0 +1,99 @@
+"""From a document as read to the edits it needs, under one of the failure modes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from redstart.mapping.paths import Each
+from redstart.migrations.data.convert import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, StoredValue
+from redstart.migrations.data.jsonpath import Location, can_be_set, in_list, path_text
+from redstart.values.kinds import Storage
+from redstart.values.timezones import NaiveTimezone
+
+DEFAULT_NUMBER = b"0.0"
+"""What failure mode `default` writes: the first of January 1970."""
+
+QUARANTINE_SUFFIX = "__invalid"
+
+
+class FailureMode(StrEnum):
+    """What to do with a value that will not convert."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+    DEFAULT = "default"
+    LOG_AND_SKIP = "log_and_skip"
+    QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A value and its verdict."""
+
+    value: StoredValue
+    verdict: Verdict
+
+
+def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judged]:
+    """A verdict for each value of a document."""
+    is_hash = document.model.storage is Storage.HASH
+    judged = []
+    for value in document.values:
+        kind, optional = value.path.kind, value.path.optional
+        if value.misplaced is not None:
+            verdict = Verdict(Outcome.UNCONVERTIBLE, reason=value.misplaced)
+        elif is_hash:
+            verdict = convert_hash_value(value.raw, kind=kind, optional=optional, naive_timezone=naive_timezone)
+        else:
+            verdict = convert_json_value(value.parsed, kind=kind, optional=optional, naive_timezone=naive_timezone)
+        judged.append(Judged(value, verdict))
+    return judged
+
+
+def edits_for(document: StoredDocument, judged: list[Judged], mode: FailureMode) -> DocumentEdits:
+    """The edits that convert a document, and those its failure mode makes of values that will not convert."""
+    json = document.model.storage is Storage.JSON
+    result = DocumentEdits(document.key, json, [])
+    for item in judged:
+        value, verdict = item.value, item.verdict
+        if verdict.new is not None:
+            result.edits.append(Edit(value.location, value.raw, verdict.new))
+            result.converted += 1
+            result.lossy += verdict.outcome is Outcome.LOSSY
+        elif verdict.outcome is Outcome.UNCONVERTIBLE and (edit := _edit_of_failure(document, value, mode)) is not None:
+            result.edits.append(edit)
+    if json and not document.large:
+        result.guards = [(path, None) for path in guard_paths(result.edits)]
+    return result
+
+
+def guard_paths(edits: list[Edit]) -> list[str]:
+    """The outermost list of every edit that lies in one."""
+    lists = (_outermost_list(edit.location) for edit in edits if in_list(edit.location))
+    return [path_text(location) for location in dict.fromkeys(lists)]
+
+
+def cannot_be_written(location: Location) -> bool:
+    """Whether RedisJSON has no way to change just this place: a list item behind a key with hostile quotes."""
+    return in_list(location) and not can_be_set(location)
+
+
+def _outermost_list(location: Location) -> Location:
+    return location[: next(index for index, step in enumerate(location) if isinstance(step, int))]
+
+
+def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: FailureMode) -> Edit | None:
+    if value.misplaced is not None:
+        return None  # what stands here is not the value: replacing it would destroy a whole list or object
+    if mode is FailureMode.DEFAULT:
+        return Edit(value.location, value.raw, DEFAULT_NUMBER)
+    if mode is FailureMode.QUARANTINE and can_be_quarantined(value):
+        aside = (*value.location[:-1], f"{value.location[-1]}{QUARANTINE_SUFFIX}")
+        new = None if document.model.storage is Storage.HASH else b"null"
+        return Edit(value.location, value.raw, new, aside)
+    return None
+
+
+def can_be_quarantined(value: StoredValue) -> bool:
+    """Only a named field has room beside it: list items and map values stay."""
+    return not any(isinstance(step, Each | int) for step in value.path.segments)

@@ -1,0 +1,154 @@
+"""The lease: one run at a time, judged by the server's clock, with a fence inside every script that writes.
+
+A lease is held for 10 seconds and renewed by every write, or at least every 3 seconds. Whoever takes it over
+writes a new token into the fence; a script that carries the old token then does nothing. So a run that was
+paused for a minute cannot write beside its successor, whatever either of them believes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from redstart.effects import Argument, Op, call, pause
+from redstart.commands.keyspace import hgetall
+from redstart.commands.introspection import server_time
+from redstart.errors import CommandFailed, LeaseHeld, LeaseLost
+from redstart.migrations.holder import Holder
+from redstart.migrations.scripts import Script, load, run_script
+
+LEASE_MS = 10_000
+RENEW_AFTER_SECONDS = 3.0
+_POLL_SECONDS = 0.25
+
+PACKAGE = "redstart.migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseKeys:
+    """The names of the fence and the lease of one migration."""
+
+    fence: str
+    lease: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseState:
+    """A lease as the server has it: who holds it, since when and now (server's clock, ms), and how often renewed."""
+
+    token: str
+    holder: Holder
+    since_ms: int
+    renewals: int
+    now_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.holder}, for {max(0, self.now_ms - self.since_ms) / 1000:.0f} s"
+
+
+class Lease:
+    """A lease this process holds: the only way to write anything."""
+
+    def __init__(self, keys: LeaseKeys, token: str, holder: Holder, clock: Callable[[], float]) -> None:
+        self._keys = keys
+        self._token = token
+        self._holder = holder.to_json()
+        self._clock = clock
+        self._renewed_at = clock()
+
+    def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op[Any]:
+        """Run a script that begins with fenced.lua, which renews the lease.
+
+        Raises:
+            LeaseLost: another run has taken over; nothing was written.
+        """
+        began = self._clock()
+        try:
+            reply = yield from run_script(
+                script,
+                (self._keys.fence, self._keys.lease, *keys),
+                (self._token, self._holder, LEASE_MS, *args),
+            )
+        except CommandFailed as exc:
+            if exc.code != "FENCED":
+                raise
+            raise LeaseLost(
+                "Another run took over while this one was not heard from; this one stopped before its next write.",
+                "See where it is with: om migrate-data progress",
+            ) from exc
+        self._renewed_at = began
+        return reply
+
+    def commit(self, commands: Sequence[Sequence[Argument]]) -> Op[list[Any]]:
+        """Write to state keys: all commands as one atomic unit, under the fence. Safe to repeat if they are."""
+        payload = msgpack.packb(commands)
+        return (yield from self.run(load(PACKAGE, "fenced.lua", "commit.lua"), (), (payload,)))
+
+    def keep(self) -> Op[None]:
+        """Renew if the last renewal was 3 seconds ago. For stretches that only read."""
+        if self._clock() - self._renewed_at >= RENEW_AFTER_SECONDS:
+            yield from self.commit(())
+
+    def release(self) -> Op[None]:
+        """Give the lease back."""
+        yield from run_script(load(PACKAGE, "release.lua"), (self._keys.fence, self._keys.lease), (self._token,))
+
+
+def acquire(
+    keys: LeaseKeys,
+    token: str,
+    holder: Holder,
+    *,
+    is_gone: Callable[[Holder], bool],
+    clock: Callable[[], float],
+) -> Op[Lease]:
+    """Take the lease.
+
+    A holder that is gone for certain is replaced at once. One that may be alive is watched: if it renews, this
+    raises LeaseHeld; if it does not, its lease runs out within 10 seconds and is taken.
+
+    Args:
+        token: unique for this run; it becomes the fence.
+        clock: seconds, monotonic.
+    """
+    script = load(PACKAGE, "acquire.lua")
+    replaceable = ""
+    seen: LeaseState | None = None
+    while True:
+        reply = yield from run_script(
+            script, (keys.fence, keys.lease), (token, holder.to_json(), LEASE_MS, replaceable)
+        )
+        if reply[0] == 1:
+            return Lease(keys, token, holder, clock)
+        state = LeaseState(reply[1].decode(), Holder.from_json(reply[2]), *reply[3:])
+        if is_gone(state.holder):
+            replaceable = state.token
+            continue
+        if seen is not None and (state.token, state.renewals) != (seen.token, seen.renewals):
+            raise LeaseHeld(
+                f"Another run is at work: {state}.",
+                "Watch it with: om migrate-data progress. If it is stuck for good: om migrate-data unlock",
+            )
+        seen = state
+        yield from pause(_POLL_SECONDS)
+
+
+def current(keys: LeaseKeys) -> Op[LeaseState | None]:
+    """The lease as it stands, or None. Two reads."""
+    fields = yield from call(hgetall(keys.lease))
+    if not fields:
+        return None
+    now_ms = yield from call(server_time())
+    return LeaseState(
+        fields[b"token"].decode(),
+        Holder.from_json(fields[b"holder"]),
+        int(fields[b"since_ms"]),
+        int(fields[b"renewals"]),
+        now_ms,
+    )
+
+
+def break_lease(keys: LeaseKeys) -> Op[None]:
+    """Take the lease from whoever has it; its holder stops before its next write."""
+    yield from run_script(load(PACKAGE, "release.lua"), (keys.fence, keys.lease), ("",))

@@ -1,0 +1,13 @@
+-- Put before every script that writes: nothing happens once another run has raised the fence.
+-- KEYS: fence, lease, ... ARGV: token, holder (JSON), lease milliseconds, ...
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return redis.error_reply('FENCED another run holds the lease')
+end
+if redis.call('PEXPIRE', KEYS[2], ARGV[3]) == 0 then
+  -- It ran out while we were slow and nobody took it: the fence is still ours, so we may hold it again.
+  local time = redis.call('TIME')
+  redis.call('HSET', KEYS[2], 'token', ARGV[1], 'holder', ARGV[2],
+    'since_ms', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
+  redis.call('PEXPIRE', KEYS[2], ARGV[3])
+end
+redis.call('HINCRBY', KEYS[2], 'renewals', 1)

@@ -1,0 +1,41 @@
+"""Lua scripts from the files beside the code, sent by digest and loaded when the server does not know them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+from redstart.commands.scripts import evalsha, evaluate
+from redstart.effects import Argument, Op, call
+from redstart.errors import CommandFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script's source and the digest by which the server knows it."""
+
+    source: str
+    sha1: str
+
+    @classmethod
+    def of(cls, source: str) -> "Script":
+        """A script from its text."""
+        return cls(source, sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+@cache
+def load(package: str, *names: str) -> Script:
+    """Several files of one package's `lua` folder, one after the other, as one script."""
+    return Script.of("".join((files(package) / "lua" / name).read_text(encoding="utf-8") for name in names))
+
+
+def run_script(script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op[Any]:
+    """Run a script. One round trip, or two when the server has forgotten it (restart, failover, SCRIPT FLUSH)."""
+    try:
+        return (yield from call(evalsha(script.sha1, keys, args)))
+    except CommandFailed as exc:
+        if exc.code != "NOSCRIPT":
+            raise
+    return (yield from call(evaluate(script.source, keys, args)))

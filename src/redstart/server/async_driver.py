@@ -1,0 +1,93 @@
+"""The asynchronous driver: performs the requests of an operation on one connection."""
+
+import asyncio
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import redis.asyncio
+import redis.exceptions as theirs
+
+from redstart.effects import Batch, Call, Op, Pause, Request
+from redstart.errors import ConnectionFailed, RedstartError
+from redstart.server.wire import TRANSPORT_ERRORS, mapped, packed, pauses, typed
+
+T = TypeVar("T")
+
+
+class AsyncDriver:
+    """Runs operations on one connection of a redis-py asyncio pool, read undecoded. For one task at a time."""
+
+    def __init__(self, pool: redis.asyncio.ConnectionPool, where: str) -> None:
+        self._pool = pool
+        self._where = where
+        self._connection: Any = None
+        self._answered = False
+
+    async def run(self, operation: Op[T]) -> T:
+        """Perform the operation. Raises what it raises, and ServerError it does not handle."""
+        reply: Any = None
+        error: RedstartError | None = None
+        while True:
+            try:
+                request = operation.send(reply) if error is None else operation.throw(error)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
+            try:
+                reply, error = await self.perform(request), None
+            except RedstartError as exc:
+                error = exc
+
+    async def perform(self, request: Request) -> Any:
+        """One request, sent again after a broken connection if that is harmless."""
+        if isinstance(request, Pause):
+            await asyncio.sleep(request.seconds)
+            return None
+        waits = iter(pauses(request, was_connected=self._answered))
+        while True:
+            try:
+                return typed(request, await self.exchange(request))
+            except ConnectionFailed:
+                wait = next(waits, None)
+                if wait is None:
+                    raise
+                await asyncio.sleep(wait)
+
+    async def exchange(self, request: Call[Any] | Batch[Any]) -> list[Any]:
+        """Send once and read the raw replies; an error reply is an item. Raises ConnectionFailed."""
+        data, count = packed(request)
+        try:
+            if self._connection is None:
+                self._connection = await self._pool.get_connection()
+            await self._connection.send_packed_command([data])
+            replies = [await self._read() for _ in range(count)]
+        except TRANSPORT_ERRORS as exc:
+            await self.close()
+            raise mapped(exc, self._where) from exc
+        except BaseException:
+            await self.close()  # replies are still on their way: nobody may read them as his own
+            raise
+        self._answered = True
+        return replies
+
+    async def _read(self) -> Any:
+        try:
+            return await self._connection.read_response(disable_decoding=True)
+        except theirs.ResponseError as exc:
+            return mapped(exc, self._where)
+
+    async def close(self) -> None:
+        """Drop the connection; the next request opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*TRANSPORT_ERRORS):
+                await connection.disconnect()
+            await self._pool.release(connection)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
