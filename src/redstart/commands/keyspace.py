@@ -1,5 +1,6 @@
 """Commands on keys of any type."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from redstart.commands.replies import ignored, integer, mapping, optional_bytes
@@ -47,9 +48,14 @@ def sismember(key: str, member: str) -> Call[bool]:
     return Call(("SISMEMBER", key, member), bool)
 
 
-def smismember(key: str, members: list[bytes]) -> Call[list[bool]]:
+def smismember(key: str, members: Sequence[bytes]) -> Call[list[bool]]:
     """For each member whether a set holds it."""
     return Call(("SMISMEMBER", key, *members), lambda reply: [bool(item) for item in reply])
+
+
+def scard(key: str) -> Call[int]:
+    """The number of members of a set."""
+    return Call(("SCARD", key), integer)
 
 
 def srem(key: str, member: str) -> Call[None]:
@@ -62,7 +68,7 @@ def hlen(key: str) -> Call[int]:
     return Call(("HLEN", key), integer)
 
 
-def hmget(key: str, fields: list[bytes]) -> Call[list[bytes | None]]:
+def hmget(key: str | bytes, fields: Sequence[bytes | str]) -> Call[list[bytes | None]]:
     """Some fields of a hash, None for each that is missing."""
     return Call(("HMGET", key, *fields), list)
 

@@ -82,8 +82,9 @@ class Lease:
 
     def commit(self, commands: Sequence[Sequence[Argument]]) -> Op[list[Any]]:
         """Write to state keys: all commands as one atomic unit, under the fence. Safe to repeat if they are."""
-        payload = msgpack.packb(commands)
-        return (yield from self.run(load(PACKAGE, "fenced.lua", "commit.lua"), (), (payload,)))
+        payload = msgpack.packb(commands, use_bin_type=False)
+        replies = yield from self.run(load(PACKAGE, "fenced.lua", "commit.lua"), (), (payload,))
+        return list(replies)
 
     def keep(self) -> Op[None]:
         """Renew if the last renewal was 3 seconds ago. For stretches that only read."""

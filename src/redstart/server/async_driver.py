@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import redis.asyncio
 import redis.exceptions as theirs
@@ -58,7 +58,7 @@ class AsyncDriver:
         data, count = packed(request)
         try:
             if self._connection is None:
-                self._connection = await self._pool.get_connection()
+                self._connection = await cast(Any, self._pool).get_connection()  # redis-py leaves it untyped
             await self._connection.send_packed_command([data])
             replies = [await self._read() for _ in range(count)]
         except TRANSPORT_ERRORS as exc:

@@ -1,12 +1,12 @@
 """What both drivers share: packing requests, typing replies, mapping redis-py's errors, when to send again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import hiredis
 import redis.exceptions as theirs
 
-from redstart.effects import Batch, Call
+from redstart.effects import Argument, Batch, Call
 from redstart.errors import AuthenticationFailed, CommandFailed, ConnectionFailed, ServerError
 
 T = TypeVar("T")
@@ -21,13 +21,16 @@ _CODES: tuple[tuple[type[theirs.ResponseError], str], ...] = (
 )
 
 
+_pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command
+
+
 def packed(request: Call[Any] | Batch[Any]) -> tuple[bytes, int]:
     """The bytes to send, and how many replies will come."""
     if isinstance(request, Call):
-        return hiredis.pack_command(request.args), 1
+        return _pack(request.args), 1
     if request.packed is not None:
         return request.packed, request.replies
-    return b"".join(map(hiredis.pack_command, request.calls)), len(request.calls)
+    return b"".join(map(_pack, request.calls)), len(request.calls)
 
 
 def typed(request: Call[T] | Batch[T], replies: Sequence[Any]) -> T:

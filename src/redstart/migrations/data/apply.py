@@ -184,7 +184,7 @@ def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
     if len(mergeable) == 1 and can_be_set(mergeable[0][0]):
         mergeable = []
     merged = {location for location, _ in mergeable}
-    changes = [
+    changes: list[list[object]] = [
         [path_text(location), _present(old), _present(new), "patch" if location in merged else "set"]
         for location, old, new in places
     ]

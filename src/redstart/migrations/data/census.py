@@ -16,7 +16,7 @@ from redstart.migrations.data.documents import StoredDocument, StoredValue
 from redstart.migrations.data.jsonpath import path_text
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.survey import JudgedDocument
+from redstart.migrations.data.transform import JudgedDocument
 from redstart.migrations.lease import Lease
 
 _DIGEST_BYTES = 12

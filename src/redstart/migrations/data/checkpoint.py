@@ -61,6 +61,11 @@ class Checkpoint:
     started_ms: int = 0
     saved_ms: int = 0
 
+    def add(self, **numbers: int) -> None:
+        """Add to the counts."""
+        for name, number in numbers.items():
+            self.counts[name] = self.counts.get(name, 0) + number
+
     def command(self, keys: StateKeys) -> list[Argument]:
         """The command that saves it; without expiry."""
         return ["SET", keys.checkpoint, json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":"))]

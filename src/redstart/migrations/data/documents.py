@@ -6,6 +6,7 @@ from typing import NamedTuple
 from redstart.mapping.paths import TemporalPath
 from redstart.migrations.data.jsonpath import Location
 from redstart.migrations.data.plan import PlannedModel
+from redstart.values.json_text import JsonValue
 
 
 class StoredValue(NamedTuple):
@@ -22,7 +23,7 @@ class StoredValue(NamedTuple):
     location: Location
     path: TemporalPath
     raw: bytes
-    parsed: object = None
+    parsed: JsonValue = None
     misplaced: str | None = None
 
 

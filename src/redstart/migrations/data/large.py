@@ -47,7 +47,7 @@ def _locations(key: bytes, path: TemporalPath) -> Op[list[Location]]:
 
 def _values(key: bytes, path: TemporalPath, locations: list[Location]) -> Op[list[StoredValue]]:
     replies = yield from batch(json_get_batch(key, [path_text(location) for location in locations]))
-    values = []
+    values: list[StoredValue] = []
     for location, reply in zip(locations, replies, strict=True):
         matches: Any = parse_json(reply) if isinstance(reply, bytes) else []
         values.extend(StoredValue(location, path, json_text(match), match) for match in matches)

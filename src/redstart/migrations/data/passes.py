@@ -1,6 +1,9 @@
 """Passes over the keyspace until a whole one, on an unchanged server, finds nothing old."""
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from redstart.commands.introspection import server_time
 from redstart.effects import Op, call
@@ -8,13 +11,44 @@ from redstart.migrations.data.checkpoint import Checkpoint
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.monitor import Progress
-from redstart.migrations.data.page_conversion import PageConverter, PageOutcome
+from redstart.migrations.data.documents import StoredDocument
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.scan import Page, Scanner, server_run_id
 from redstart.migrations.lease import Lease
 
 MOST_PASSES = 10
 """When old values keep appearing, an old application is still writing: say so instead of chasing it for ever."""
+
+
+@dataclass(slots=True)
+class PageOutcome:
+    """What became of a page.
+
+    Attributes:
+        changed, values: documents and values written. `unsettled` those that changed under us until the end.
+        retried: documents read again because somebody changed them between read and apply.
+        rounded: values whose stored number, as the server reads it back, is another instant.
+        failures: values newly found not to convert.
+        stopped: why no further document of the page was taken, or None.
+    """
+
+    changed: int = 0
+    values: int = 0
+    unsettled: int = 0
+    retried: int = 0
+    rounded: int = 0
+    failures: int = 0
+    stopped: str | None = None
+
+
+class PageHandler(Protocol):
+    """What a pass does with a page: convert it, or (an undo) bring it back into the old form."""
+
+    title: str
+
+    def handle(self, documents: Sequence[StoredDocument], label: str) -> Op[PageOutcome]:
+        """Change what is to be changed; `label` ("generation.pass") is for the journal."""
+        ...
 
 
 class Passes:
@@ -25,13 +59,13 @@ class Passes:
     """
 
     def __init__(
-        self, context: Context, lease: Lease, plan: Plan, batch_documents: int, converter: PageConverter
+        self, context: Context, lease: Lease, plan: Plan, batch_documents: int, handler: PageHandler
     ) -> None:
         self.documents: Counter[str] = Counter()
         self._context = context
         self._lease = lease
         self._scanner = Scanner(plan, batch_documents)
-        self._converter = converter
+        self._handler = handler
         self._failures = 0
 
     def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
@@ -59,7 +93,7 @@ class Passes:
         while True:
             page = yield from self._scanner.page(int(checkpoint.cursor))
             label = f"{checkpoint.generation}.{checkpoint.number}"
-            outcome = yield from self._converter.convert(page.documents, label)
+            outcome = yield from self._handler.handle(page.documents, label)
             yield from self._save(checkpoint, page, outcome)
             if outcome.stopped is not None:
                 return outcome.stopped
@@ -74,7 +108,7 @@ class Passes:
     def _save(self, checkpoint: Checkpoint, page: Page, outcome: PageOutcome) -> Op[None]:
         keys = self._context.keys
         checkpoint.changed += outcome.changed + outcome.unsettled
-        checkpoint.counts["retried"] = checkpoint.counts.get("retried", 0) + outcome.retried
+        checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
         if outcome.stopped is None:
             checkpoint.cursor = str(page.cursor)
             checkpoint.done += len(page.documents)
@@ -86,5 +120,5 @@ class Passes:
         yield from self._lease.commit(commands)
         self._failures += outcome.failures
         self._context.monitor.progress(
-            Progress("converting", checkpoint.number, checkpoint.done, checkpoint.total, self._failures)
+            Progress(self._handler.title, checkpoint.number, checkpoint.done, checkpoint.total, self._failures)
         )

@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 
-from redstart.commands.keyspace import hgetall
+from redstart.commands.keyspace import hgetall, scard
 from redstart.effects import Argument, Op, call
-from redstart.errors import CheckpointUnreadable
+from redstart.errors import CheckpointUnreadable, JournalDamaged
 from redstart.migrations.data.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.plan import Plan, PlannedModel
 
@@ -30,6 +30,7 @@ class Record:
         generation: number of the last run.
         converted, lossy: values changed since the last rollback, counted by the scripts that changed them.
         failures_not_kept: failures beyond the 100,000 that are recorded.
+        census_values: how many the census holds; None before it is complete.
         aware_fields: (key prefix, path) of fields whose texts mostly had an offset before the first write.
         applied: by key prefix.
     """
@@ -39,6 +40,7 @@ class Record:
     converted: int
     lossy: int
     failures_not_kept: int
+    census_values: int | None
     aware_fields: frozenset[tuple[str, str]]
     applied: dict[str, AppliedModel]
 
@@ -72,6 +74,7 @@ def read_record(keys: StateKeys) -> Op[Record]:
             int(fields.get(b"converted", 0)),
             int(fields.get(b"lossy", 0)),
             int(fields.get(b"failures_not_kept", 0)),
+            int(fields[b"census_values"]) if b"census_values" in fields else None,
             frozenset((prefix, path) for prefix, path in json.loads(fields.get(b"aware_fields", b"[]"))),
             applied,
         )
@@ -81,9 +84,27 @@ def read_record(keys: StateKeys) -> Op[Record]:
         ) from exc
 
 
-def save_plan(keys: StateKeys, plan: Plan, aware_fields: frozenset[tuple[str, str]]) -> list[Argument]:
-    """The command that stores the plan under the journal, and how its fields were written before."""
-    return ["HSET", keys.record, "plan", plan.to_json(), "aware_fields", json.dumps(sorted(aware_fields))]
+def save_census(
+    keys: StateKeys, plan: Plan, aware_fields: frozenset[tuple[str, str]], census_values: int
+) -> list[Argument]:
+    """The command that ends a census: the plan the journal stands on, and what the census found."""
+    return [
+        "HSET",
+        keys.record,
+        *("plan", plan.to_json()),
+        *("aware_fields", json.dumps(sorted(aware_fields))),
+        *("census_values", census_values),
+    ]
+
+
+def check_census(keys: StateKeys, record: Record) -> Op[None]:
+    """Raises JournalDamaged when the census holds fewer values than were recorded. One read."""
+    found = yield from call(scard(keys.census))
+    if found < (record.census_values or 0):
+        raise JournalDamaged(
+            f"The census {keys.census} holds {found} values where {record.census_values} were recorded.",
+            "Restore it from a backup. To give up undoing: om migrate-data forget ID",
+        )
 
 
 def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int) -> list[list[Argument]]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from redstart.commands.introspection import server_time
+from redstart.commands.keyspace import scard
 from redstart.effects import Op, call
 from redstart.errors import LeaseLost, MigrationError, PlanChanged, RollbackUnfinished
 from redstart.migrations.data.apply import Applier
@@ -21,7 +22,7 @@ from redstart.migrations.data.preflight import (
     require_safe_undo,
     server_facts,
 )
-from redstart.migrations.data.record import Record, mark_applied, read_record, save_plan
+from redstart.migrations.data.record import Record, mark_applied, read_record, save_census
 from redstart.migrations.data.survey import survey
 from redstart.migrations.data.tally import Tally
 from redstart.migrations.data.transform import FailureMode
@@ -172,9 +173,10 @@ class _Run:
         checkpoint.total = tally.total_documents
         checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
         plan = merged(record.plan, self._plan)
+        values = yield from call(scard(self._keys.census))
         yield from self._lease.commit(
             [
-                save_plan(self._keys, plan, record.aware_fields | _aware_fields(tally, self._plan)),
+                save_census(self._keys, plan, record.aware_fields | _aware_fields(tally, self._plan), values),
                 checkpoint.command(self._keys),
             ]
         )

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 
 from redstart.effects import Op
 from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.documents import StoredDocument
 from redstart.migrations.data.failures import Failure, failure_of
 from redstart.migrations.data.monitor import Monitor, Progress
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.scan import Page, Scanner
 from redstart.migrations.data.tally import Tally
-from redstart.migrations.data.transform import Judged, judge
+from redstart.migrations.data.transform import JudgedDocument, judge
 from redstart.values.timezones import NaiveTimezone
 
 SAMPLES_PER_FIELD = 3
@@ -43,7 +42,6 @@ class Survey:
     complete: bool = False
 
 
-JudgedDocument = tuple[StoredDocument, list[Judged]]
 PageVisitor = Callable[[list[JudgedDocument]], Op[None]]
 """What else to do with each page, as sending something about it."""
 

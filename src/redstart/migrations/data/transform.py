@@ -7,6 +7,7 @@ from redstart.mapping.paths import Each
 from redstart.migrations.data.convert import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.jsonpath import Location, can_be_set, in_list, path_text
+from redstart.values.json_text import JsonNumber, restores_exactly
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
@@ -14,6 +15,9 @@ DEFAULT_NUMBER = b"0.0"
 """What failure mode `default` writes: the first of January 1970."""
 
 QUARANTINE_SUFFIX = "__invalid"
+
+
+_NO_PATH = Verdict(Outcome.UNCONVERTIBLE, reason="RedisJSON has no path that changes only this list item")
 
 
 class FailureMode(StrEnum):
@@ -34,6 +38,9 @@ class Judged:
     verdict: Verdict
 
 
+JudgedDocument = tuple[StoredDocument, list[Judged]]
+
+
 def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judged]:
     """A verdict for each value of a document."""
     is_hash = document.model.storage is Storage.HASH
@@ -46,6 +53,8 @@ def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judge
             verdict = convert_hash_value(value.raw, kind=kind, optional=optional, naive_timezone=naive_timezone)
         else:
             verdict = convert_json_value(value.parsed, kind=kind, optional=optional, naive_timezone=naive_timezone)
+            if verdict.new is not None and cannot_be_written(value.location):
+                verdict = _NO_PATH
         judged.append(Judged(value, verdict))
     return judged
 
@@ -85,6 +94,8 @@ def _outermost_list(location: Location) -> Location:
 def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: FailureMode) -> Edit | None:
     if value.misplaced is not None:
         return None  # what stands here is not the value: replacing it would destroy a whole list or object
+    if cannot_be_written(value.location) or not _restores_exactly(value.parsed):
+        return None  # once overwritten, it could not be brought back byte for byte
     if mode is FailureMode.DEFAULT:
         return Edit(value.location, value.raw, DEFAULT_NUMBER)
     if mode is FailureMode.QUARANTINE and can_be_quarantined(value):
@@ -97,3 +108,12 @@ def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: Failure
 def can_be_quarantined(value: StoredValue) -> bool:
     """Only a named field has room beside it: list items and map values stay."""
     return not any(isinstance(step, Each | int) for step in value.path.segments)
+
+
+def _restores_exactly(parsed: object) -> bool:
+    """Whether the server, sent this JSON value again, answers the same text."""
+    if isinstance(parsed, JsonNumber):
+        return restores_exactly(parsed)
+    if isinstance(parsed, list):
+        return all(map(_restores_exactly, parsed))
+    return not isinstance(parsed, dict) or all(map(_restores_exactly, parsed.values()))

@@ -1,0 +1,145 @@
+"""The undo of all runs since the last one: the journal backwards, then one look at everything.
+
+First the journal is replayed from its end: a value that is still what was written gets its original bytes. Then
+passes over the keyspace bring back what is left in the new form and was not a number before the first write:
+it was changed since, or born since, and gets the text redis-om 0.3.5 would have stored. The plan is the one
+stored with the journal; today's models are not asked.
+"""
+
+from dataclasses import dataclass, field
+
+from redstart.commands.introspection import server_time
+from redstart.effects import Op, call
+from redstart.errors import LeaseLost, MigrationError
+from redstart.migrations.data.apply import Applier
+from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.context import Context
+from redstart.migrations.data.failures import Failure
+from redstart.migrations.data.journal import check_journal, entries_backwards
+from redstart.migrations.data.monitor import Progress
+from redstart.migrations.data.passes import Passes
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.preflight import server_facts
+from redstart.migrations.data.record import Record, check_census, forget_everything, read_record
+from redstart.migrations.data.sweep import PageReverter
+from redstart.migrations.data.undo import undo_entry
+from redstart.migrations.lease import Lease
+from redstart.values.timezones import NaiveTimezone
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackResult:
+    """What a rollback did.
+
+    Attributes:
+        stopped: why it ended early, with its progress saved; None when it is done.
+        documents: written.
+        restored_exactly: values with their original bytes again.
+        reformatted: values changed or born since, now in the old form.
+        kept: values that have no old form and stay; `examples` the first of them.
+        nothing_to_do: whether no run had left anything to undo.
+    """
+
+    stopped: str | None = None
+    documents: int = 0
+    restored_exactly: int = 0
+    reformatted: int = 0
+    kept: int = 0
+    examples: list[Failure] = field(default_factory=list)
+    nothing_to_do: bool = False
+    seconds: float = 0.0
+
+
+def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackResult]:
+    """Undo all runs since the last rollback.
+
+    Raises:
+        LeaseHeld, LeaseLost: a run is at work, or took over.
+        JournalDamaged: the undo log or the census has lost entries; nothing was written.
+
+    Effects: one script per chunk of documents. Only when all is back are the journal, the census and the record
+    removed, in one unit. Safe to repeat, after a stop at any point.
+    """
+    record = yield from read_record(context.keys)
+    if record.plan is None:
+        return RollbackResult(nothing_to_do=True)
+    lease = yield from context.acquire()
+    try:
+        result = yield from _Rollback(context, record, record.plan, lease, batch_documents).run()
+    except LeaseLost:
+        raise
+    except MigrationError:
+        yield from lease.release()
+        raise
+    yield from lease.release()
+    return result
+
+
+class _Rollback:
+    def __init__(self, context: Context, record: Record, plan: Plan, lease: Lease, batch_documents: int) -> None:
+        self._context = context
+        self._keys = context.keys
+        self._record = record
+        self._plan = plan
+        self._lease = lease
+        self._batch_documents = batch_documents
+
+    def run(self) -> Op[RollbackResult]:
+        began = self._context.clock()
+        facts = yield from server_facts()
+        total = yield from check_journal(self._keys)
+        yield from check_census(self._keys, self._record)
+        checkpoint = yield from self._start()
+        resumed = checkpoint.stage is Stage.SWEEP
+        applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire)
+        stopped: str | None = None
+        if checkpoint.stage is Stage.REPLAY:
+            stopped = yield from self._replay(checkpoint, applier, total)
+        zone = NaiveTimezone.parse(self._plan.naive_timezone)
+        reverter = PageReverter(self._keys, self._lease, applier, zone, self._record.aware_fields)
+        if stopped is None:
+            passes = Passes(self._context, self._lease, self._plan, self._batch_documents, reverter)
+            stopped = yield from passes.run(checkpoint, resumed=resumed)
+        if stopped is None:
+            yield from self._lease.commit(forget_everything(self._keys))
+        counts = checkpoint.counts
+        return RollbackResult(
+            stopped,
+            counts.get("documents", 0),
+            counts.get("restored", 0),
+            counts.get("values", 0),
+            len(reverter.kept),
+            list(reverter.kept.values()),
+            seconds=self._context.clock() - began,
+        )
+
+    def _start(self) -> Op[Checkpoint]:
+        """An unfinished rollback's checkpoint, or a new one in place of whatever a run left."""
+        found = yield from load_checkpoint(self._keys)
+        if found is not None and found.stage.undoes:
+            return found
+        now_ms = yield from call(server_time())
+        total = 0 if found is None else found.total
+        checkpoint = Checkpoint(
+            Stage.REPLAY, self._plan.hash, self._record.generation, cursor="", started_ms=now_ms, total=total
+        )
+        yield from self._lease.commit([checkpoint.command(self._keys)])
+        return checkpoint
+
+    def _replay(self, checkpoint: Checkpoint, applier: Applier, total: int) -> Op[str | None]:
+        done = 0
+        while entries := (yield from entries_backwards(self._keys, checkpoint.cursor or None)):
+            for entry in entries:
+                documents, values = yield from undo_entry(applier, entry)
+                checkpoint.add(documents=documents, restored=values)
+                checkpoint.cursor = entry.id
+            done += len(entries)
+            checkpoint.saved_ms = yield from call(server_time())
+            yield from self._lease.commit([checkpoint.command(self._keys)])
+            self._context.monitor.progress(Progress("undoing", 0, done, total, 0))
+            if self._context.monitor.stop_requested():
+                return "interrupted"
+        checkpoint.stage, checkpoint.cursor = Stage.SWEEP, "0"
+        yield from self._lease.commit([checkpoint.command(self._keys)])
+        return None
+

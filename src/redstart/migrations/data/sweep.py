@@ -1,0 +1,93 @@
+"""The second half of an undo, a page at a time: what is still in the new form and was not born as a number."""
+
+from collections.abc import Iterable, Sequence
+
+from redstart.effects import Op
+from redstart.migrations.data.apply import Applier
+from redstart.migrations.data.census import born_as_numbers
+from redstart.migrations.data.convert import Outcome
+from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, StoredValue
+from redstart.migrations.data.failures import Failure, failure_of
+from redstart.migrations.data.keys import StateKeys
+from redstart.migrations.data.legacy import legacy_text
+from redstart.migrations.data.passes import PageOutcome
+from redstart.migrations.data.settle import apply_until_settled
+from redstart.migrations.data.transform import cannot_be_written, judge
+from redstart.migrations.lease import Lease
+from redstart.values.kinds import Storage
+from redstart.values.timezones import NaiveTimezone
+
+
+class PageReverter:
+    """Gives newer values their old form.
+
+    Attributes:
+        kept: values that have none, or no path to be written by; by (key, path).
+    """
+
+    title = "undoing newer values"
+
+    def __init__(
+        self,
+        keys: StateKeys,
+        lease: Lease,
+        applier: Applier,
+        naive_timezone: NaiveTimezone,
+        aware_fields: frozenset[tuple[str, str]],
+    ) -> None:
+        self.kept: dict[tuple[str, str], Failure] = {}
+        self._keys = keys
+        self._lease = lease
+        self._applier = applier
+        self._naive_timezone = naive_timezone
+        self._aware_fields = aware_fields
+
+    def handle(self, documents: Sequence[StoredDocument], label: str) -> Op[PageOutcome]:
+        """Bring a page back; an undo is not journaled, so `label` is not used."""
+        del label
+        settled = yield from apply_until_settled(self._applier, documents, self._edits, label=None)
+        return PageOutcome(settled.documents, settled.values, settled.unsettled, settled.retried)
+
+    def _edits(self, documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
+        newer = yield from newer_values(self._keys, documents, self._naive_timezone)
+        yield from self._lease.keep()
+        return [self._edits_of(document, values) for document, values in newer]
+
+    def _edits_of(self, document: StoredDocument, values: Iterable[StoredValue]) -> DocumentEdits:
+        edits = []
+        for value in values:
+            text = self._old_form(document, value)
+            if text is None or cannot_be_written(value.location):
+                failure = failure_of(document, value, "has no old form" if text is None else "has no writable path")
+                self.kept[failure.key, failure.path] = failure
+            else:
+                edits.append(Edit(value.location, value.raw, text))
+        return DocumentEdits(document.key, document.model.storage is Storage.JSON, edits)
+
+    def _old_form(self, document: StoredDocument, value: StoredValue) -> bytes | None:
+        field = (document.model.key_prefix, str(value.path))
+        return legacy_text(
+            value.raw.decode(),
+            kind=value.path.kind,
+            storage=document.model.storage,
+            naive=field not in self._aware_fields,
+            naive_timezone=self._naive_timezone,
+        )
+
+
+def newer_values(
+    keys: StateKeys, documents: Iterable[StoredDocument], naive_timezone: NaiveTimezone
+) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
+    """For each document its values in the new form that the census does not have. One read."""
+    candidates = [
+        (document, item.value)
+        for document in documents
+        for item in judge(document, naive_timezone)
+        if item.verdict.outcome is Outcome.ALREADY
+    ]
+    known = yield from born_as_numbers(keys, candidates)
+    newer: dict[bytes, tuple[StoredDocument, list[StoredValue]]] = {}
+    for (document, value), was_number in zip(candidates, known, strict=True):
+        if not was_number:
+            newer.setdefault(document.key, (document, []))[1].append(value)
+    return list(newer.values())
