@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from tests.support.corpus import MODELS_DIRECTORY, check_corpus, corpus_path, load_corpus
-from tests.support.replies import send
+from tests.support.replies import replies, send
 from tests.support.snapshot import difference, snapshot
 
 NOW_MILLISECONDS = 4_000_000_000_000
@@ -69,7 +69,7 @@ def test_indexes_only_if_asked(client: redis.Redis, small_corpus: Path) -> None:
     client.flushall()
     load_corpus(client, small_corpus, indexes=True)
     assert client.get("shop:a:index:hash") == b"5f"
-    assert client.execute_command("FT._LIST") == [b"shop:a:index"]
+    assert replies(client, [("FT._LIST",)])[0] == [b"shop:a:index"]
 
 
 def test_a_database_in_use_is_refused(client: redis.Redis, small_corpus: Path) -> None:
