@@ -8,7 +8,7 @@ import redis
 
 from redstart.demo.check import Finding, Outcome, Stored, Tally, check_document, check_foreign
 from redstart.demo.foreign import FOREIGN_KEYS
-from redstart.demo.json_text import value_spans
+from redstart.demo.json_spans import value_spans
 from redstart.demo.load import load_batches
 from redstart.demo.sample import SampleDocument, generate
 from redstart.demo.slots import Expected, Location

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from redstart.demo.foreign import ForeignKey
-from redstart.demo.json_text import text_without, value_spans
+from redstart.demo.json_spans import text_without, value_spans
 from redstart.demo.sample import SampleDocument
 from redstart.demo.slots import Expected, Location
 

@@ -46,12 +46,12 @@ class LegacyValues:
         self._dirty_share = dirty_share
         self._dirty_turns: dict[Slot, Iterator[SampleValue]] = {}
 
-    def value(self, slot: Slot, era: Era) -> SampleValue | None:
-        """A value for `slot`; None where redis-om left the field out."""
+    def value(self, slot: Slot, era: Era) -> SampleValue:
+        """A value for `slot`. None (and no dirty class) is what the model held, whatever became of it."""
         if self._random.random() < self._dirty_share:
             return self._dirty(slot)
         if slot.optional and self._random.random() < 0.25:
-            return None if slot.storage is Storage.HASH else SampleValue(None, "null")
+            return SampleValue(None, "null")
         day = int(self._random.random() * (era.end_day - era.first_day)) + era.first_day
         if slot.kind is TemporalKind.DATE:
             return SampleValue(civil.iso_date(day), day * civil.DAY)

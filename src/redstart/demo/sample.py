@@ -1,6 +1,7 @@
 """The sample: documents of the station's models as redis-om 0.3.5 stored them, each with its right answers.
 
-The same count, seed and share always give the same documents, to the byte.
+The same count, seed and share always give the same documents, to the byte. The answers take a value without
+an offset as UTC.
 """
 
 import json
@@ -93,8 +94,13 @@ class _Writer:
         answers = _Answers()
         pk = names.ulid(self._random)
         content = {b"pk": pk.encode(), b"name": self._random.choice(names.PEOPLE).encode()}
-        self._hash_values(content, answers, born_on=(HASH_DATE, BIRTHS), licensed_at=(HASH_DATETIME, RECORDS))
-        self._hash_values(content, answers, last_seen_at=(HASH_DATETIME_OR_NONE, RECENT))
+        self._hash_values(
+            content,
+            answers,
+            born_on=(HASH_DATE, BIRTHS),
+            licensed_at=(HASH_DATETIME, RECORDS),
+            last_seen_at=(HASH_DATETIME_OR_NONE, RECENT),
+        )
         content[b"birds_ringed"] = str(self._random.randrange(40_000)).encode()
         content[b"remark"] = self._random.choice(names.TEXTS_LIKE_DATES).encode()
         return self._hash(RINGER_PREFIX + pk, content, answers)
@@ -105,9 +111,13 @@ class _Writer:
         # With a primary key of its own, redis-om 0.3.5 stored a random `pk` besides.
         content = {b"pk": names.ulid(self._random).encode(), b"visit_code": code.encode()}
         content[b"site"] = self._random.choice(names.SITES).encode()
-        self._hash_values(content, answers, arrived_at=(HASH_DATETIME, RECENT))
-        self._hash_values(content, answers, left_at=(HASH_DATETIME_OR_NONE, RECENT))
-        self._hash_values(content, answers, permit_until=(HASH_DATE, PERMITS))
+        self._hash_values(
+            content,
+            answers,
+            arrived_at=(HASH_DATETIME, RECENT),
+            left_at=(HASH_DATETIME_OR_NONE, RECENT),
+            permit_until=(HASH_DATE, PERMITS),
+        )
         content[b"nets"] = str(self._random.randrange(1, 30)).encode()
         content[b"weather"] = self._random.choice(names.WEATHERS).encode()
         expires_at = self._expiry() if self._random.random() < 0.15 else None
@@ -126,14 +136,7 @@ class _Writer:
             "wing_millimetres": random.randrange(400, 2_600) / 10,
             "ringed_at": self._json(answers, ("ringed_at",), JSON_DATETIME, RECORDS),
             "hatched_on": self._json(answers, ("hatched_on",), JSON_DATE_OR_NONE, RECENT),
-            "capture": {
-                "pk": names.ulid(random),
-                "net": f"N{random.randrange(1, 30)}",
-                "released_at": self._json(
-                    answers, ("capture", "released_at"), JSON_DATETIME_OR_NONE, RECORDS
-                ),
-                "ringed_at": random.choice(names.TEXTS_LIKE_DATES),
-            },
+            "capture": self._capture(answers),
             "measurements": [self._measurement(answers, index) for index in range(self._few())],
             "resighted_at": [
                 self._json(answers, ("resighted_at", index), JSON_DATETIME, RECENT)
@@ -155,6 +158,14 @@ class _Writer:
             expected=answers.expected,
             dirty=answers.dirty,
         )
+
+    def _capture(self, answers: _Answers) -> dict[str, object]:
+        return {
+            "pk": names.ulid(self._random),
+            "net": f"N{self._random.randrange(1, 30)}",
+            "released_at": self._json(answers, ("capture", "released_at"), JSON_DATETIME_OR_NONE, RECORDS),
+            "ringed_at": self._random.choice(names.TEXTS_LIKE_DATES),
+        }
 
     def _measurement(self, answers: _Answers, index: int) -> dict[str, object]:
         at: Location = ("measurements", index)
@@ -181,17 +192,15 @@ class _Writer:
         return FIRST_EXPIRY_MILLISECONDS + self._random.randrange(EXPIRY_SPAN_MILLISECONDS)
 
     def _json(self, answers: _Answers, location: Location, slot: Slot, era: Era) -> Raw:
-        value = self._values.value(slot, era)
-        # A JSON model stores None as null, so a value is always there.
-        return None if value is None else answers.note(location, value)
+        return answers.note(location, self._values.value(slot, era))
 
     def _hash_values(
         self, content: dict[bytes, bytes], answers: _Answers, **places: tuple[Slot, Era]
     ) -> None:
-        """Add the temporal fields named, in order, unless redis-om would have left one out."""
+        """Add the temporal fields named, in order. redis-om leaves None out of a hash."""
         for name, (slot, era) in places.items():
             value = self._values.value(slot, era)
-            if value is not None:
+            if value.raw is not None:
                 raw = answers.note((name,), value)
                 content[name.encode()] = raw if isinstance(raw, bytes) else str(raw).encode()
 
