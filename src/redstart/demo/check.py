@@ -1,0 +1,150 @@
+"""Says what became of the sample: reads what is stored and compares it with the answers that came with it.
+
+It shares no code with the migration: an instant is right if the stored number is the float nearest to the
+integer that the value was made from, and everything else must be what it was, to the byte.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from redstart.demo.foreign import ForeignKey
+from redstart.demo.json_spans import text_without, value_spans
+from redstart.demo.sample import SampleDocument
+from redstart.demo.slots import Expected, Location
+
+Stored: TypeAlias = Mapping[bytes, bytes] | bytes | None
+"""What the server holds under a key: a hash, the text of JSON.GET, or nothing."""
+
+STORED_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
+MICROSECONDS_PER_SECOND = 1_000_000
+
+
+class Outcome(StrEnum):
+    """What became of one value, or of what surrounds the values of one document."""
+
+    EXACT = "exact"
+    """Is the number expected."""
+    WRONG = "wrong"
+    """Is neither the number expected nor what it was."""
+    UNCONVERTED = "unconverted"
+    """Is what it was, although it stands for an instant."""
+    KEPT = "kept"
+    """Stands for no instant, and is what it was."""
+    LOST = "lost"
+    """Stands for no instant, and is not what it was."""
+    COLLATERAL = "collateral"
+    """Something else of the document, or a foreign key, has changed."""
+    MISSING = "missing"
+    """The key is gone, or holds another type."""
+
+
+GOOD = frozenset({Outcome.EXACT, Outcome.KEPT})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One outcome: where (`location` is empty for a whole document), and the bytes before and after."""
+
+    outcome: Outcome
+    key: bytes
+    location: Location
+    before: bytes | None
+    after: bytes | None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts findings, and keeps the first bad ones of each outcome.
+
+    Args:
+        examples_of_each: how many to keep.
+    """
+
+    examples_of_each: int = 5
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    examples: dict[Outcome, list[Finding]] = field(default_factory=dict)
+
+    def add(self, finding: Finding) -> None:
+        """Count one finding."""
+        self.counts[finding.outcome] += 1
+        if finding.outcome not in GOOD:
+            examples = self.examples.setdefault(finding.outcome, [])
+            if len(examples) < self.examples_of_each:
+                examples.append(finding)
+
+    @property
+    def clean(self) -> bool:
+        """Whether something was found, and all of it exact or kept."""
+        return bool(self.counts) and GOOD.issuperset(self.counts)
+
+
+def check_document(document: SampleDocument, stored: Stored) -> Iterator[Finding]:
+    """The outcome of every temporal value of a document, and of the rest if it changed.
+
+    Args:
+        document: as it was generated and loaded.
+        stored: what the server holds now, undecoded.
+    """
+    if isinstance(document.content, dict):
+        if not isinstance(stored, Mapping):
+            yield Finding(Outcome.MISSING, document.key, (), None, stored)
+            return
+        yield from _check_hash(document, document.content, stored)
+    elif isinstance(stored, bytes):
+        yield from _check_json(document, document.content.decode(), stored.decode())
+    else:
+        yield Finding(Outcome.MISSING, document.key, (), document.content, None)
+
+
+def check_foreign(foreign: ForeignKey, reply: object) -> Iterator[Finding]:
+    """A finding if `reply`, the undecoded answer to `foreign.read`, is not what it was."""
+    if reply != foreign.reply:
+        yield Finding(Outcome.COLLATERAL, foreign.key, (), repr(foreign.reply).encode(), repr(reply).encode())
+
+
+def _check_hash(
+    document: SampleDocument, content: Mapping[bytes, bytes], stored: Mapping[bytes, bytes]
+) -> Iterator[Finding]:
+    names = {str(location[0]).encode(): location for location in document.expected}
+    for name, location in names.items():
+        before, after = content[name], stored.get(name)
+        outcome = _outcome(document.expected[location], before, after)
+        yield Finding(outcome, document.key, location, before, after)
+    # In a fixed order: the order of a hash's fields is the server's own affair.
+    for name in sorted((content.keys() | stored.keys()) - names.keys()):
+        if content.get(name) != stored.get(name):
+            location = (name.decode(errors="backslashreplace"),)
+            yield Finding(Outcome.COLLATERAL, document.key, location, content.get(name), stored.get(name))
+
+
+def _check_json(document: SampleDocument, content: str, stored: str) -> Iterator[Finding]:
+    spans_before, spans_after = value_spans(content), value_spans(stored)
+    for location, expected in document.expected.items():
+        start, end = spans_before[location]
+        before, after = content[start:end].encode(), None
+        if location in spans_after:
+            start, end = spans_after[location]
+            after = stored[start:end].encode()
+        yield Finding(_outcome(expected, before, after), document.key, location, before, after)
+    rest_before = text_without(content, spans_before, document.expected)
+    rest_after = text_without(stored, spans_after, document.expected)
+    if rest_before != rest_after:
+        yield Finding(Outcome.COLLATERAL, document.key, (), rest_before.encode(), rest_after.encode())
+
+
+def _outcome(expected: Expected, before: bytes, after: bytes | None) -> Outcome:
+    if not isinstance(expected, int):
+        return Outcome.KEPT if after == before else Outcome.LOST
+    if after is not None and _is_instant(after, expected):
+        return Outcome.EXACT
+    return Outcome.UNCONVERTED if after == before else Outcome.WRONG
+
+
+def _is_instant(stored: bytes, microseconds: int) -> bool:
+    """Whether the stored number is the float nearest to an instant. The division rounds correctly."""
+    text = stored.decode(errors="replace")
+    return STORED_NUMBER.fullmatch(text) is not None and float(text) == microseconds / MICROSECONDS_PER_SECOND

@@ -1,0 +1,84 @@
+"""Dates and times as redis-om 0.3.5 stored them, with a share of dirty ones.
+
+Each value starts as an integer instant and is then written down; nothing is read back from the text.
+"""
+
+from collections.abc import Iterator
+from itertools import cycle
+from random import Random
+from typing import NamedTuple
+
+from redstart.demo import civil
+from redstart.demo.dirty_values import classes_for
+from redstart.demo.slots import Raw, SampleValue, Slot
+from redstart.values.kinds import Storage, TemporalKind
+
+OFFSETS = tuple(
+    (minutes, civil.offset_text(minutes)) for minutes in (330, 330, 60, 120, -300, -210, 345, 840, -720)
+)
+"""Minutes east of UTC and their text; +05:30 twice: the station's own."""
+
+
+class Era(NamedTuple):
+    """The days that values of a field lie in: days since 1970, the last one excluded."""
+
+    first_day: int
+    end_day: int
+
+
+BIRTHS = Era(civil.day_number(1938, 1, 1), civil.day_number(2004, 1, 1))
+RECORDS = Era(civil.day_number(1962, 4, 1), civil.day_number(2024, 11, 1))
+"""From the station's founding: paper records of before 1970 were typed in later."""
+RECENT = Era(civil.day_number(2015, 1, 1), civil.day_number(2024, 11, 1))
+PERMITS = Era(civil.day_number(2024, 1, 1), civil.day_number(2031, 1, 1))
+
+
+class LegacyValues:
+    """A source of values for documents.
+
+    Args:
+        random: where all chance comes from.
+        dirty_share: how many values of all are dirty, 0 to 1. Per slot the classes take turns.
+    """
+
+    def __init__(self, random: Random, dirty_share: float) -> None:
+        self._random = random
+        self._dirty_share = dirty_share
+        self._dirty_turns: dict[Slot, Iterator[SampleValue]] = {}
+
+    def value(self, slot: Slot, era: Era) -> SampleValue:
+        """A value for `slot`. None (and no dirty class) is what the model held, whatever became of it."""
+        if self._random.random() < self._dirty_share:
+            return self._dirty(slot)
+        if slot.optional and self._random.random() < 0.25:
+            return SampleValue(None, "null")
+        day = int(self._random.random() * (era.end_day - era.first_day)) + era.first_day
+        if slot.kind is TemporalKind.DATE:
+            return SampleValue(civil.iso_date(day), day * civil.DAY)
+        moment = day * civil.DAY + int(self._random.random() * civil.DAY)
+        return self._datetime(slot.storage, moment)
+
+    def _datetime(self, storage: Storage, moment: int) -> SampleValue:
+        """Two in three naive, most with microseconds (`datetime.now()`), the rest aware."""
+        if self._random.random() < 0.3:
+            moment -= moment % civil.SECOND
+        chance = self._random.random()
+        text: Raw
+        if chance < 0.65:
+            text = civil.iso_datetime(moment)
+        elif chance < 0.85:
+            text = civil.iso_datetime(moment, suffix="Z" if storage is Storage.JSON else "+00:00")
+        else:
+            offset, suffix = self._random.choice(OFFSETS)
+            text = civil.iso_datetime(moment, offset=offset, suffix=suffix)
+        return SampleValue(text, moment)
+
+    def _dirty(self, slot: Slot) -> SampleValue:
+        if slot not in self._dirty_turns:
+            self._dirty_turns[slot] = self._turns(slot)
+        return next(self._dirty_turns[slot])
+
+    def _turns(self, slot: Slot) -> Iterator[SampleValue]:
+        classes = list(classes_for(slot))
+        self._random.shuffle(classes)
+        return (one.value(slot, self._random) for one in cycle(classes))
