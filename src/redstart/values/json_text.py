@@ -1,7 +1,7 @@
 """JSON exactly as RedisJSON answers it, read and written without changing a byte.
 
 Numbers stay text: a float would lose digits, and `1e16` or `100.0` would come back spelled otherwise. Writing
-is RedisJSON's compact form (serde_json): no white space, only what must be escaped is, the rest is plain UTF-8.
+is RedisJSON's compact form (serde_json): no white space, only what must be escaped is, the rest is UTF-8.
 """
 
 import json
