@@ -107,7 +107,6 @@ def find_binaries(
         EmbeddedServerError: the server or a module that is needed is not here; the hint says what to do.
     """
     where = platform or this_platform()
-    modules = MODULES_FOLDER
 
     def existing(package: str, inside: Path, what: str) -> Path:
         directory = find_package(package)
@@ -118,8 +117,8 @@ def find_binaries(
 
     return Binaries(
         existing(SERVER_PACKAGE, Path("_binaries", where.folder, "valkey-server"), "server"),
-        existing(MODULES_PACKAGE, modules / "rejson.so", "JSON module") if with_json else None,
-        existing(MODULES_PACKAGE, modules / "redisearch.so", "search module") if with_search else None,
+        existing(MODULES_PACKAGE, MODULES_FOLDER / "rejson.so", "JSON module") if with_json else None,
+        existing(MODULES_PACKAGE, MODULES_FOLDER / "redisearch.so", "search module") if with_search else None,
     )
 
 

@@ -221,7 +221,7 @@ class EmbeddedServer:
                 deadline = time.monotonic() + self._start_timeout_seconds
             if time.monotonic() > deadline:
                 bound = f"{self._start_timeout_seconds:g} seconds"
-                raise self._failure(f"The scratch server was not ready within {bound}: {reply}.")
+                raise self._failure(f"The scratch server was not ready within {bound}; it said: {reply}")
             time.sleep(PROBE_INTERVAL_SECONDS)
         raise self._failure(f"The scratch server ended while starting (exit status {self.wait()}).")
 
