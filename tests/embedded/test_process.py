@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,14 +23,6 @@ def connect(server: EmbeddedServer) -> redis.Redis:
 
 def private_directory(server: EmbeddedServer) -> Path:
     return Path(server.url.removeprefix("unix://")).parent
-
-
-@pytest.fixture
-def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty TMPDIR with a short path, so that a test sees all that is left in it."""
-    with tempfile.TemporaryDirectory(prefix="rs", dir="/tmp") as directory:
-        monkeypatch.setattr(tempfile, "tempdir", directory)
-        yield Path(directory)
 
 
 def test_both_modules_answer_at_once_and_queries_have_no_time_limit(own_server: Starter) -> None:
