@@ -1,0 +1,56 @@
+"""How a scratch server is told what to be: its command line, and what must not be seen there."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from redstart.embedded.binaries import Binaries
+
+AppendSync: TypeAlias = Literal["always", "everysec", "no"]
+
+# The search module's own defaults answer with what was found within 500 ms, silently short.
+SEARCH_ARGUMENTS = ("TIMEOUT", "0", "ON_TIMEOUT", "FAIL")
+
+
+def server_arguments(
+    binaries: Binaries,
+    *,
+    socket_path: Path,
+    directory: Path,
+    port: int,
+    append_only: bool,
+    append_sync: AppendSync,
+    extra_arguments: Sequence[str],
+) -> list[str]:
+    """The command line of a server that reads further settings from its standard input (`-`).
+
+    No snapshots (`--save ""`): a module can abort one at shutdown, and the append-only file needs none.
+    """
+    settings = {
+        "port": str(port),
+        "bind": "127.0.0.1",
+        "unixsocket": str(socket_path),
+        "unixsocketperm": "700",
+        "dir": str(directory),
+        "save": "",
+        "appendonly": "yes" if append_only else "no",
+        "appendfsync": append_sync,
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+    }
+    words = [str(binaries.server), "-"]
+    for name, value in settings.items():
+        words += [f"--{name}", value]
+    if binaries.json_module is not None:
+        words += ["--loadmodule", str(binaries.json_module)]
+    if binaries.search_module is not None:
+        words += ["--loadmodule", str(binaries.search_module), *SEARCH_ARGUMENTS]
+    return [*words, *extra_arguments]
+
+
+def secret_settings(password: str | None) -> bytes:
+    """The lines for the server's standard input: a password on a command line is readable by every user."""
+    if not password:
+        return b""
+    quoted = "".join(f"\\x{byte:02x}" for byte in password.encode())
+    return f'requirepass "{quoted}"\n'.encode()

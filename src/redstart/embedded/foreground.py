@@ -1,0 +1,54 @@
+"""A scratch server in the foreground, for `om server`: until Ctrl-C, SIGTERM, or its own end."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from redstart.embedded.process import EmbeddedServer
+from redstart.errors import EmbeddedServerError
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(*, port: int, directory: Path | None, append_only: bool, announce: Callable[[str], None]) -> None:
+    """Run a scratch server until SIGINT or SIGTERM, then stop it. Only in the main thread.
+
+    Args:
+        port: TCP port on 127.0.0.1; 0 for a unix socket only.
+        directory: where the append-only file lies; None for a temporary one.
+        append_only: whether the data survives, for a later server on `directory`.
+        announce: is given the URL once the server answers.
+
+    Raises:
+        EmbeddedServerError: it could not be started, or it ended by itself (with the end of its log).
+    """
+    server = EmbeddedServer(port=port, directory=directory, append_only=append_only)
+    with _one_interrupt():
+        try:
+            with server:
+                announce(server.url)
+                status = server.wait()
+                raise EmbeddedServerError(
+                    f"The scratch server ended by itself (exit status {status}).",
+                    f"The end of its log:\n{server.log_tail()}",
+                )
+        except KeyboardInterrupt:
+            return
+
+
+@contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """Turn the first stop signal into KeyboardInterrupt; later ones must not cut the stopping short."""
+
+    def interrupt(*_: object) -> None:
+        for stop_signal in STOP_SIGNALS:
+            signal.signal(stop_signal, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    previous = {stop_signal: signal.signal(stop_signal, interrupt) for stop_signal in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for stop_signal, handler in previous.items():
+            signal.signal(stop_signal, handler)

@@ -1,0 +1,252 @@
+"""One scratch server process: started, probed, stopped, killed, restarted."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from redstart.embedded.arguments import AppendSync, secret_settings, server_arguments
+from redstart.embedded.binaries import find_binaries
+from redstart.embedded.directories import SOCKET_NAME, lock_data_directory, make_private_directory
+from redstart.embedded.probe import unready_reply
+from redstart.embedded.reaper import Reaper
+from redstart.errors import EmbeddedServerError
+
+# The server waits behind a shell until its reaper is there: were the parent killed between the two, the
+# shell would read the end of its input and leave. `exec` keeps the process id, and the shell reads one line
+# only, so the server finds the rest of the input.
+GATE = 'read -r go && exec "$@"'
+
+LOG_NAME = "server.log"
+PROBE_INTERVAL_SECONDS = 0.005
+LOG_TAIL_BYTES = 8192
+
+
+class EmbeddedServer:
+    """A server of our own, for development and tests. A context manager: started on entry, stopped on exit.
+
+    It ends when this process ends, also by SIGKILL. It runs in a session of its own, so Ctrl-C in a terminal
+    does not reach it.
+
+    Args:
+        directory: where the append-only file lies; made if absent, never removed. None: a temporary one,
+            removed on `stop`.
+        append_only: whether writes survive the server, for `restart` and for a later server on `directory`.
+        append_sync: when the append-only file is forced to disk (`appendfsync`); a killed server loses
+            nothing it acknowledged either way, a machine without power does.
+        with_json: load the JSON module.
+        with_search: load the search module.
+        password: of the default user; None or "" for none.
+        port: TCP port on 127.0.0.1, besides the unix socket; 0 for the unix socket only.
+        extra_arguments: appended to the server's command line, as `("--maxmemory", "100mb")`.
+        start_timeout_seconds: how long it may be silent while starting; loading data does not count.
+        stop_timeout_seconds: how long it may take to end before it is killed.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Path | None = None,
+        append_only: bool = False,
+        append_sync: AppendSync = "everysec",
+        with_json: bool = True,
+        with_search: bool = True,
+        password: str | None = None,
+        port: int = 0,
+        extra_arguments: Sequence[str] = (),
+        start_timeout_seconds: float = 30.0,
+        stop_timeout_seconds: float = 10.0,
+    ) -> None:
+        self._directory = directory
+        self._append_only = append_only
+        self._append_sync: AppendSync = append_sync
+        self._with_json = with_json
+        self._with_search = with_search
+        self._password = password
+        self._port = port
+        self._extra_arguments = tuple(extra_arguments)
+        self._start_timeout_seconds = start_timeout_seconds
+        self._stop_timeout_seconds = stop_timeout_seconds
+        self._private: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reaper: Reaper | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is alive."""
+        if self._process is None:
+            return False
+        if self._process.poll() is None:
+            return True
+        self._dismiss_reaper()
+        return False
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server. Raises EmbeddedServerError if it is not running."""
+        if self._process is None or not self.is_running:
+            raise EmbeddedServerError("The scratch server is not running.")
+        return self._process.pid
+
+    @property
+    def url(self) -> str:
+        """`redis://127.0.0.1:<port>`, or `unix://<path>` without a port; with the password if there is one.
+
+        It stays the same over `kill` and `restart`. Raises EmbeddedServerError before `start`.
+        """
+        user = f":{quote(self._password, safe='')}@" if self._password else ""
+        if self._port:
+            return f"redis://{user}127.0.0.1:{self._port}"
+        return f"unix://{user}{quote(str(self._private_directory / SOCKET_NAME))}"
+
+    def start(self) -> None:
+        """Start the server and wait until it and its modules answer.
+
+        Raises:
+            EmbeddedServerError: no binaries for this platform, already running, the directory is in use, or
+                it died or stayed silent (then with the end of its log).
+        """
+        if self.is_running:
+            raise EmbeddedServerError("The scratch server is already running.")
+        try:
+            self._launch()
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server, by SIGTERM and after the bound by SIGKILL, and remove what was temporary."""
+        self._end(signal.SIGTERM)
+        if self._private is not None:
+            shutil.rmtree(self._private, ignore_errors=True)
+            self._private = None
+
+    def kill(self) -> None:
+        """End the server by SIGKILL. What it had in its directory stays, for `restart`."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Start it again on the same directory and URL, having stopped it if it runs."""
+        self._end(signal.SIGTERM)
+        self.start()
+
+    def wait(self) -> int:
+        """Wait until the server ends by itself; returns its exit status, negative for a signal."""
+        if self._process is None:
+            raise EmbeddedServerError("The scratch server is not running.")
+        status = self._process.wait()
+        self._dismiss_reaper()
+        return status
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines of the server's log; empty when there is none (before `start`, after `stop`)."""
+        if self._private is None:
+            return ""
+        with (self._private / LOG_NAME).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            text = log.read().decode("utf-8", "replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    @property
+    def _private_directory(self) -> Path:
+        if self._private is None:
+            raise EmbeddedServerError("The scratch server was not started.")
+        return self._private
+
+    def _launch(self) -> None:
+        binaries = find_binaries(with_json=self._with_json, with_search=self._with_search)
+        if self._private is None:
+            self._private = make_private_directory()
+        data = self._private if self._directory is None else self._directory.absolute()
+        words = server_arguments(
+            binaries,
+            socket_path=self._private / SOCKET_NAME,
+            directory=data,
+            port=self._port,
+            append_only=self._append_only,
+            append_sync=self._append_sync,
+            extra_arguments=self._extra_arguments,
+        )
+        lock = lock_data_directory(data)
+        try:
+            with (self._private / LOG_NAME).open("ab") as log:
+                self._process = subprocess.Popen(
+                    ["/bin/sh", "-c", GATE, "redstart-gate", *words],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=(lock,),
+                )
+        finally:
+            os.close(lock)
+        self._open_gate(self._process)
+
+    def _open_gate(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        # A process that died at once leaves a broken pipe; the wait for readiness then tells why.
+        with contextlib.suppress(BrokenPipeError), process.stdin as server_input:
+            self._reaper = Reaper(process.pid, self._private_directory)
+            server_input.write(b"go\n" + secret_settings(self._password))
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self._start_timeout_seconds
+        while self.is_running:
+            reply = unready_reply(
+                self._private_directory / SOCKET_NAME,
+                password=self._password,
+                with_json=self._with_json,
+                with_search=self._with_search,
+            )
+            if reply is None:
+                return
+            if reply.startswith("-LOADING"):
+                deadline = time.monotonic() + self._start_timeout_seconds
+            if time.monotonic() > deadline:
+                bound = f"{self._start_timeout_seconds:g} seconds"
+                raise self._failure(f"The scratch server was not ready within {bound}; it said: {reply}")
+            time.sleep(PROBE_INTERVAL_SECONDS)
+        raise self._failure(f"The scratch server ended while starting (exit status {self.wait()}).")
+
+    def _failure(self, what: str) -> EmbeddedServerError:
+        return EmbeddedServerError(what, f"The end of its log:\n{self.log_tail() or '(empty)'}")
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            _end_group(self._process, how, self._stop_timeout_seconds)
+        self._dismiss_reaper()
+        self._process = None
+
+    def _dismiss_reaper(self) -> None:
+        # As soon as the server has ended, for its process id may be given to another; and not before, for
+        # this process may be killed at any moment.
+        if self._reaper is not None:
+            self._reaper.dismiss()
+            self._reaper = None
+
+
+def _end_group(process: subprocess.Popen[bytes], how: signal.Signals, timeout_seconds: float) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, how)
+        try:
+            process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -1,0 +1,64 @@
+"""Servers for tests, and an environment without the settings of whoever runs them."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import redis
+
+from redstart.embedded.process import EmbeddedServer
+from tests.support.servers import Server, given_server, require_binaries
+
+SWITCHES_OF_THE_TESTS = {"REDSTART_TEST_URL", "REDSTART_CORPUS", "REDSTART_SOAK"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_settings() -> Iterator[None]:
+    """No test reads the settings of whoever runs it: their `REDIS_OM_URL` may name a server in production."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("REDIS_OM_", "REDSTART_")) and name not in SWITCHES_OF_THE_TESTS:
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def server(without_settings: None) -> Iterator[Server]:
+    """One server for all tests: embedded, or that of REDSTART_TEST_URL if it is empty."""
+    given = given_server()
+    if given is not None:
+        yield given
+        with redis.Redis.from_url(given.url) as connection:
+            connection.flushall(asynchronous=False)
+        return
+    require_binaries()
+    with EmbeddedServer() as embedded:
+        yield embedded
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[redis.Redis]:
+    """A client of the server, undecoded; the server is empty when the test begins."""
+    with redis.Redis.from_url(server.url, decode_responses=False) as connection:
+        connection.execute_command("FLUSHALL", "SYNC")
+        yield connection
+
+
+@pytest.fixture
+def url(server: Server, client: redis.Redis) -> str:
+    """The URL of the server, which is empty when the test begins."""
+    return server.url
+
+
+@pytest.fixture
+def own_server() -> Iterator[Callable[..., EmbeddedServer]]:
+    """Starts servers for one test alone: `own_server(append_only=True)`, options as EmbeddedServer's."""
+    require_binaries()
+    with ExitStack() as started:
+
+        def start(**options: Any) -> EmbeddedServer:
+            return started.enter_context(EmbeddedServer(**options))
+
+        yield start

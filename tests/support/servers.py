@@ -1,0 +1,60 @@
+"""The servers tests run against: one of our own, or an empty one that REDSTART_TEST_URL names."""
+
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+import pytest
+import redis
+
+from redstart.embedded.binaries import find_binaries
+from redstart.errors import EmbeddedServerError
+
+TEST_URL = "REDSTART_TEST_URL"
+
+
+class Server(Protocol):
+    """All that most tests need to know of a server."""
+
+    @property
+    def url(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class GivenServer:
+    """A server that somebody else runs."""
+
+    url: str
+
+
+def require_binaries() -> None:
+    """Skip the test where the extra `server` cannot be installed; fail it where CI says that it must be."""
+    try:
+        find_binaries()
+    except EmbeddedServerError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI runs with the embedded server: {error}", pytrace=False)
+        pytest.skip(str(error))
+
+
+def given_server() -> GivenServer | None:
+    """The server of REDSTART_TEST_URL. Ends the test run if it holds anything: tests flush it."""
+    url = os.environ.get(TEST_URL)
+    if not url:
+        return None
+    with redis.Redis.from_url(url) as connection:
+        problem = why_unusable(connection)
+    if problem is not None:
+        pytest.exit(f"{TEST_URL} names a server that {problem}. The tests would delete it.", returncode=4)
+    return GivenServer(url)
+
+
+def why_unusable(connection: redis.Redis) -> str | None:
+    """Why tests must not flush this server, as a clause; None if it is empty in every database."""
+    keyspace = connection.info("keyspace")
+    if keyspace:
+        return f"is not empty ({', '.join(f'{name}: {counts}' for name, counts in keyspace.items())})"
+    indexes = connection.execute_command("FT._LIST")
+    if indexes:
+        return f"has search indexes ({len(indexes)})"
+    return None
