@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import hiredis
 import redis.exceptions as theirs
 
-from redstart.effects import Argument, Batch, Call
+from redstart.effects import Batch, Call
 from redstart.errors import AuthenticationFailed, CommandFailed, ConnectionFailed, ServerError
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ _CODES: tuple[tuple[type[theirs.ResponseError], str], ...] = (
 )
 
 
-_pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command
+_pack: Callable[..., bytes] = hiredis.pack_command
 
 
 def packed(request: Call[Any] | Batch[Any]) -> tuple[bytes, int]:
