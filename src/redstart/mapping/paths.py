@@ -20,11 +20,19 @@ Segment: TypeAlias = str | int | Each
 
 @dataclass(frozen=True, slots=True)
 class TemporalPath:
-    """A path of a model that holds datetimes or dates. `str()` gives `lines[].added_at`, `stops{}.at`."""
+    """A path of a model that holds datetimes or dates. `str()` gives `lines[].added_at`, `stops{}.at`.
+
+    Args:
+        segments: the steps from the document's root.
+        kind: what the model declares there.
+        optional: whether None may stand there.
+        naive: whether the model accepts no time zone (NaiveDatetime), so a number is read back without one.
+    """
 
     segments: tuple[Segment, ...]
     kind: TemporalKind
     optional: bool
+    naive: bool = False
 
     def __str__(self) -> str:
         return display(self.segments)

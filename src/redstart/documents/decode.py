@@ -1,0 +1,233 @@
+"""A stored document, in the old format or the new one, as an instance of its model.
+
+In the places where a model keeps datetimes and dates, numbers and numeric text are the new format and are
+read here, exactly; all other text is left to pydantic, which reads the ISO forms of the old one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import AliasChoices, ValidationError
+from pydantic_core import from_json
+
+from redstart.errors import RedstartError, ValueConversionError
+from redstart.mapping.annotations import allows_none, complete_fields
+from redstart.mapping.models import RedisModel
+from redstart.mapping.paths import Each, Segment, TemporalPath, display
+from redstart.mapping.registry import model_name
+from redstart.mapping.temporal import temporal_paths
+from redstart.values.kinds import TemporalKind
+from redstart.values.timestamps import NUMBER, date_from_number, datetime_from_number
+
+M = TypeVar("M", bound=RedisModel)
+ReadNumber: TypeAlias = Callable[[str], datetime | date]
+
+
+@dataclass(slots=True)
+class Place:
+    """One step on the way to temporal values: what to do here, and the places further inside."""
+
+    read: ReadNumber | None
+    inside: "dict[Segment, Place]"
+
+
+class UnreadableDocument(RedstartError):
+    """A stored document does not fit its model.
+
+    `key` is its key, `field` the path of the first value that does not fit, `reason` why.
+    """
+
+    def __init__(
+        self, model: type[RedisModel], primary_key: str, field: str, value: object, reason: str
+    ) -> None:
+        self.key = model.make_primary_key(primary_key)
+        self.field = field
+        self.reason = reason
+        shown = shortened(value)
+        super().__init__(
+            f"{model_name(model)} {self.key}: {field or 'the document'} holds {shown}: {reason}."
+        )
+
+
+def shortened(value: object, limit: int = 80) -> str:
+    """A value as text for a message, cut to `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What reading the documents of one model needs, computed once.
+
+    Args:
+        names: stored names that the model knows; others are dropped, unless it keeps extra fields.
+        nullable: names whose value may be None: in hashes "" stands for it.
+        places: where datetimes and dates live.
+        primary_key: the name of the field that is the key.
+        keeps_extra: whether fields that the model does not declare are kept.
+    """
+
+    names: frozenset[str]
+    nullable: frozenset[str]
+    places: dict[Segment, Place]
+    primary_key: str
+    keeps_extra: bool
+
+    def wants(self, name: str) -> bool:
+        """Whether a stored field reaches the model."""
+        # 0.3.5 stored a random `pk` beside a primary key of the model's own: nobody's data.
+        return name in self.names or (self.keeps_extra and name != "pk")
+
+
+def document_from_hash(model: type[M], primary_key: str, fields: Mapping[bytes, bytes]) -> M:
+    """Read the fields of a hash, in either format.
+
+    Args:
+        model: the class to make.
+        primary_key: what the document was asked by; used if it does not hold its key itself.
+        fields: names and values as stored, in the encoding of `Meta.encoding`.
+
+    Raises:
+        UnreadableDocument: a value does not fit its field.
+    """
+    reader = reader_of(model)
+    encoding = model._meta.encoding
+    document: dict[str, Any] = {}
+    for stored_name, stored in fields.items():
+        name = stored_name.decode(encoding, "replace")
+        if not reader.wants(name):
+            continue
+        try:
+            text = stored.decode(encoding)
+        except UnicodeDecodeError as error:
+            raise UnreadableDocument(model, primary_key, name, stored, f"not {encoding} text") from error
+        document[name] = None if not text and name in reader.nullable else text
+    return _validated(model, primary_key, document, reader)
+
+
+def document_from_json(model: type[M], primary_key: str, text: bytes) -> M:
+    """Read a JSON document, in either format.
+
+    Args:
+        model: the class to make.
+        primary_key: what the document was asked by; used if it does not hold its key itself.
+        text: one JSON object, as JSON.GET without a path answers.
+
+    Raises:
+        UnreadableDocument: it is no JSON object, or a value does not fit its field.
+    """
+    reader = reader_of(model)
+    try:
+        value = from_json(text)
+    except ValueError as error:
+        raise UnreadableDocument(model, primary_key, "", text, f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UnreadableDocument(model, primary_key, "", value, "not a JSON object")
+    document = {name: member for name, member in value.items() if reader.wants(name)}
+    return _validated(model, primary_key, document, reader)
+
+
+def _validated(model: type[M], primary_key: str, document: dict[str, Any], reader: Reader) -> M:
+    try:
+        _read_numbers(document, reader.places, ())
+    except _UnreadableNumber as error:
+        raise UnreadableDocument(model, primary_key, error.path, error.value, error.reason) from error
+    if document.get(reader.primary_key) is None:
+        document[reader.primary_key] = primary_key
+    try:
+        # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
+        return model.model_validate(document, strict=False)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise UnreadableDocument(model, primary_key, path, first["input"], first["msg"] + more) from error
+
+
+class _UnreadableNumber(ValueConversionError):
+    def __init__(self, path: str, value: object, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.value = value
+
+
+def _read_numbers(container: Any, places: dict[Segment, Place], above: tuple[Segment, ...]) -> None:
+    """Turn numbers into datetimes and dates, in the freshly parsed document itself."""
+    for segment, place in places.items():
+        for position in _positions(container, segment):
+            value = container[position]
+            if place.read is not None and (number := _number_text(value)) is not None:
+                try:
+                    container[position] = place.read(number)
+                except ValueConversionError as error:
+                    path = display((*above, position))
+                    raise _UnreadableNumber(path, value, error.reason) from error
+            if place.inside:
+                _read_numbers(value, place.inside, (*above, position))
+
+
+def _positions(container: Any, segment: Segment) -> Any:
+    """The keys or positions that a segment stands for; none if the container is of another kind."""
+    if isinstance(container, dict):
+        if segment is Each.VALUE:
+            return list(container)
+        return (segment,) if isinstance(segment, str) and segment in container else ()
+    if isinstance(container, list):
+        if segment is Each.ITEM:
+            return range(len(container))
+        return (segment,) if isinstance(segment, int) and segment < len(container) else ()
+    return ()
+
+
+def _number_text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value if NUMBER.fullmatch(value) else None
+    if isinstance(value, float):
+        return repr(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+@cache
+def reader_of(model: type[RedisModel]) -> Reader:
+    """What is known of a model before its first document. Raises RedisModelError."""
+    fields = complete_fields(model)
+    aliases = {alias for field in fields.values() for alias in _aliases(field.alias, field.validation_alias)}
+    return Reader(
+        names=frozenset(fields) | aliases,
+        nullable=frozenset(name for name, field in fields.items() if allows_none(field.annotation)),
+        places=_places(temporal_paths(model).planned),
+        primary_key=model._primary_key_name,
+        keeps_extra=model.model_config.get("extra") == "allow",
+    )
+
+
+def _aliases(*given: Any) -> list[str]:
+    names: list[str] = []
+    for alias in given:
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        names += [choice for choice in choices if isinstance(choice, str)]
+    return names
+
+
+def _places(paths: tuple[TemporalPath, ...]) -> dict[Segment, Place]:
+    root: dict[Segment, Place] = {}
+    for path in paths:
+        inside, place = root, Place(None, root)
+        for segment in path.segments:
+            place = inside.setdefault(segment, Place(None, {}))
+            inside = place.inside
+        place.read = _reader_of_number(path)
+    return root
+
+
+def _reader_of_number(path: TemporalPath) -> ReadNumber:
+    if path.kind is TemporalKind.DATE:
+        return date_from_number
+    return _naive_datetime_from_number if path.naive else datetime_from_number
+
+
+def _naive_datetime_from_number(text: str) -> datetime:
+    return datetime_from_number(text).replace(tzinfo=None)

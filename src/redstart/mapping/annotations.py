@@ -1,0 +1,135 @@
+"""Reading type annotations: which plain types one stands for, and what fields a structured type has."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, NewType, NotRequired, Required, TypeVar, Union
+
+import typing_extensions
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from redstart.errors import RedisModelError
+
+UNIONS: Final = (Union, types.UnionType)
+ALIAS_TYPES: Final = tuple(
+    {typing_extensions.TypeAliasType, getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType)}
+)
+QUALIFIERS: Final = (Annotated, Final, Required, NotRequired, typing_extensions.ReadOnly)
+"""Wrappers that say something about a type and are none themselves."""
+
+
+def alternatives(annotation: Any) -> Iterator[Any]:
+    """The plain types that an annotation allows.
+
+    Unions are split; Annotated, NewType, type aliases and type variables are resolved. None, `list[X]` and
+    classes come as they are.
+    """
+    origin = typing.get_origin(annotation)
+    if origin in UNIONS:
+        for member in typing.get_args(annotation):
+            yield from alternatives(member)
+    elif origin in QUALIFIERS:
+        yield from alternatives(typing.get_args(annotation)[0])
+    elif isinstance(annotation, NewType):
+        yield from alternatives(annotation.__supertype__)
+    elif isinstance(annotation, ALIAS_TYPES):
+        yield from alternatives(annotation.__value__)
+    elif isinstance(origin, ALIAS_TYPES):
+        arguments = dict(zip(origin.__type_params__, typing.get_args(annotation), strict=False))
+        yield from alternatives(substitute(origin.__value__, arguments))
+    elif isinstance(annotation, TypeVar):
+        yield from _of_type_variable(annotation)
+    else:
+        yield type(None) if annotation is None else annotation
+
+
+def _of_type_variable(variable: TypeVar) -> Iterator[Any]:
+    default = getattr(variable, "__default__", None)
+    if default is not None and default is not typing_extensions.NoDefault:
+        yield from alternatives(default)
+    elif variable.__bound__ is not None:
+        yield from alternatives(variable.__bound__)
+    elif variable.__constraints__:
+        for constraint in variable.__constraints__:
+            yield from alternatives(constraint)
+    else:
+        yield Any
+
+
+def substitute(annotation: Any, arguments: dict[Any, Any]) -> Any:
+    """An annotation with its type variables replaced."""
+    if isinstance(annotation, TypeVar):
+        return arguments.get(annotation, annotation)
+    variables = () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
+    if not variables:
+        return annotation
+    return annotation[tuple(arguments.get(variable, variable) for variable in variables)]
+
+
+def annotated_metadata(annotation: Any) -> Iterator[Any]:
+    """What `Annotated` says in an annotation, its union members and aliases; not in items of lists."""
+    origin = typing.get_origin(annotation)
+    if origin in UNIONS:
+        for member in typing.get_args(annotation):
+            yield from annotated_metadata(member)
+    elif origin is Annotated:
+        yield from annotated_metadata(typing.get_args(annotation)[0])
+        yield from annotation.__metadata__
+    elif isinstance(annotation, ALIAS_TYPES):
+        yield from annotated_metadata(annotation.__value__)
+
+
+def allows_none(annotation: Any) -> bool:
+    """Whether None is a declared value."""
+    return any(member is type(None) for member in alternatives(annotation))
+
+
+def is_named_tuple(kind: Any) -> bool:
+    """Whether this class was made with NamedTuple."""
+    return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
+
+
+def fields_of(kind: Any) -> dict[str, Any] | None:
+    """Field names and annotations of a model, dataclass, TypedDict or NamedTuple; None for anything else.
+
+    Raises:
+        NameError: an annotation names something that does not exist where the class was made.
+        RedisModelError: the same for a model.
+    """
+    origin = typing.get_origin(kind) or kind
+    if not isinstance(origin, type):
+        return None
+    if issubclass(origin, BaseModel):
+        return {name: field.annotation for name, field in complete_fields(origin).items()}
+    if dataclasses.is_dataclass(origin):
+        names = [field.name for field in dataclasses.fields(origin)]
+        described: dict[str, FieldInfo] = getattr(origin, "__pydantic_fields__", {})
+        hints = {name: field.annotation for name, field in described.items()}
+        if not described:
+            hints = typing_extensions.get_type_hints(origin, include_extras=True)
+    elif typing_extensions.is_typeddict(origin) or is_named_tuple(origin):
+        hints = typing_extensions.get_type_hints(origin, include_extras=True)
+        names = list(getattr(origin, "_fields", hints))
+    else:
+        return None
+    arguments = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(kind), strict=False))
+    return {name: substitute(hints.get(name, Any), arguments) for name in names}
+
+
+def complete_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """A model's fields, with every annotation resolved.
+
+    Raises:
+        RedisModelError: an annotation names something that does not exist.
+    """
+    if not model.__pydantic_complete__:
+        try:
+            model.model_rebuild(raise_errors=True)
+        except NameError as error:
+            raise RedisModelError(
+                f"{model.__module__}.{model.__qualname__}: an annotation cannot be resolved: {error}.",
+                "Import or define that name in the model's module, then call model_rebuild() on the model.",
+            ) from error
+    return model.model_fields

@@ -1,0 +1,52 @@
+"""What a migration needs to know of one model, whoever declared it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from redstart.errors import RedisModelError
+from redstart.mapping.keys import around_primary_key
+from redstart.mapping.models import HashModel, JsonModel, RedisModel
+from redstart.mapping.registry import model_name
+from redstart.mapping.temporal import TemporalPaths, temporal_paths
+from redstart.values.kinds import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDeclaration:
+    """One model as migrations see it.
+
+    Args:
+        name: `package.module.Class`.
+        key_prefix: what its keys begin with, up to the primary key.
+        key_suffix: what follows the primary key; usually nothing.
+        storage: hashes or JSON.
+        paths: where dates and datetimes live in its documents.
+        model: the class itself.
+    """
+
+    name: str
+    key_prefix: str
+    key_suffix: str
+    storage: Storage
+    paths: TemporalPaths
+    model: type[Any]
+
+
+def declare(model: type[RedisModel]) -> ModelDeclaration:
+    """Describe a model.
+
+    Raises:
+        RedisModelError: it has no documents of its own, or its keys or annotations cannot be understood.
+    """
+    name = model_name(model)
+    if model._meta.embedded or not issubclass(model, HashModel | JsonModel):
+        raise RedisModelError(f"{name} has no documents of its own: it is no HashModel or JsonModel.")
+    key_prefix, key_suffix = around_primary_key(model._meta, name)
+    return ModelDeclaration(
+        name=name,
+        key_prefix=key_prefix,
+        key_suffix=key_suffix,
+        storage=Storage.HASH if issubclass(model, HashModel) else Storage.JSON,
+        paths=temporal_paths(model),
+        model=model,
+    )

@@ -1,0 +1,40 @@
+"""Keys of documents: `<global prefix>:<model prefix>:<primary key pattern>`, as redis-om makes them."""
+
+from string import Formatter
+
+from redstart.errors import RedisModelError
+from redstart.mapping.meta import ModelMeta
+
+
+def key_of(meta: ModelMeta, part: str) -> str:
+    """The prefixes, each stripped of ":", and `part`. An empty global prefix leaves the leading ":"."""
+    return f"{meta.global_key_prefix.strip(':')}:{meta.model_key_prefix.strip(':')}:{part}"
+
+
+def key_of_document(meta: ModelMeta, primary_key: object) -> str:
+    """The key of the document with this primary key."""
+    return key_of(meta, meta.primary_key_pattern.format(pk=primary_key))
+
+
+def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:
+    """What stands in a key before the primary key, and after it.
+
+    Raises:
+        RedisModelError: the pattern does not hold `{pk}` exactly once, so keys cannot be told apart.
+    """
+    parts = [""]
+    try:
+        for literal, name, spec, conversion in Formatter().parse(meta.primary_key_pattern):
+            parts[-1] += literal
+            if name is not None:
+                if name != "pk" or spec or conversion:
+                    raise ValueError("only {pk} may stand in it")
+                parts.append("")
+        if len(parts) != 2:
+            raise ValueError("{pk} must stand in it once")
+    except ValueError as error:
+        raise RedisModelError(
+            f"{model_name}: Meta.primary_key_pattern {meta.primary_key_pattern!r} cannot be used: {error}.",
+            'Write it as "{pk}" with plain text around it; a literal brace is doubled.',
+        ) from error
+    return key_of(meta, parts[0]), parts[1]

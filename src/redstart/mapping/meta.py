@@ -1,0 +1,67 @@
+"""A model's settings: what `class Meta` says, joined with what its bases say."""
+
+import codecs
+import dataclasses
+from typing import Any
+
+from redstart.errors import RedisModelError
+from redstart.mapping.primary_keys import PrimaryKeyCreator, UlidPrimaryKey
+
+OWN_TO_EACH_MODEL = ("model_key_prefix", "index_name")
+"""Settings that name one model, so that a subclass does not get them."""
+
+
+@dataclasses.dataclass
+class ModelMeta:
+    """The settings of one model, merged. Assignable, as a whole (`M._meta`) and one by one.
+
+    Args:
+        global_key_prefix: first part of every key; empty lets keys start with ":".
+        model_key_prefix: second part of every key; by default `module.Class`.
+        primary_key_pattern: third part, with `{pk}` in it.
+        database: the client to use. None until one is given: declaring a model connects to nothing.
+        primary_key_creator_cls: makes primary keys with `create_pk()`.
+        index_name: by default `<global>:<model>:index`.
+        embedded: documents of this model live inside others only.
+        encoding: of text in hashes.
+    """
+
+    global_key_prefix: str = ""
+    model_key_prefix: str = ""
+    primary_key_pattern: str = "{pk}"
+    database: Any = None
+    primary_key_creator_cls: type[PrimaryKeyCreator] = UlidPrimaryKey
+    index_name: str = ""
+    embedded: bool = False
+    encoding: str = "utf-8"
+
+
+def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: str) -> ModelMeta:
+    """The settings of the model `module.name`.
+
+    Args:
+        declared: the `class Meta` in the model's own body, if there is one. What it inherits in Python
+            counts as said, so `class Meta(Base.Meta)` shares even a key prefix.
+        inherited: the merged settings of the model's base.
+
+    Raises:
+        RedisModelError: an encoding that does not exist.
+    """
+    inherited_settings = {
+        name: value for name, value in _said_by(inherited).items() if name not in OWN_TO_EACH_MODEL
+    }
+    meta = ModelMeta(**(inherited_settings | _said_by(declared)))
+    meta.model_key_prefix = meta.model_key_prefix or f"{module}.{name}"
+    meta.index_name = meta.index_name or f"{meta.global_key_prefix}:{meta.model_key_prefix}:index"
+    try:
+        codecs.lookup(meta.encoding)
+    except LookupError as error:
+        raise RedisModelError(f"{module}.{name}: Meta.encoding {meta.encoding!r} does not exist.") from error
+    return meta
+
+
+def _said_by(declared: object) -> dict[str, Any]:
+    # An empty text is "not said", as in redis-om: keys of existing data depend on it.
+    names = [field.name for field in dataclasses.fields(ModelMeta)]
+    said = {name: getattr(declared, name, None) for name in names}
+    return {name: value for name, value in said.items() if value is not None and value != ""}

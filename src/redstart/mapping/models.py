@@ -1,0 +1,125 @@
+"""Model classes: what a document is made of and what its key is. Nothing here talks to a server."""
+
+import abc
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from redstart.errors import RedisModelError
+from redstart.mapping import keys
+from redstart.mapping.fields import Field
+from redstart.mapping.hash_fields import refuse_compound_fields
+from redstart.mapping.meta import ModelMeta, merged_meta
+from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
+from redstart.mapping.registry import model_name, register
+
+
+class RedisModel(BaseModel, abc.ABC):
+    """What all models share. Declare yours as HashModel, JsonModel or EmbeddedJsonModel.
+
+    A class that names `abc.ABC` among its bases is abstract: it has no documents and is not registered.
+    `index=True` may be given to the class (redis-om 1.x) or not (0.3.5, where fields alone say it).
+    """
+
+    # What redis-om allows in models; and documents are stored by field name, also where there is an alias.
+    model_config = ConfigDict(from_attributes=True, arbitrary_types_allowed=True, populate_by_name=True)
+
+    pk: str | None = Field(default=None, validate_default=True)
+
+    _meta: ClassVar[ModelMeta] = ModelMeta()
+    _primary_key_name: ClassVar[str] = DEFAULT_NAME
+    _index: ClassVar[bool] = False
+
+    def __init_subclass__(cls, *, index: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        indexed = next((base for base in cls.__mro__[1:] if base.__dict__.get("_index")), None)
+        if index and indexed is not None:
+            raise RedisModelError(
+                f"{model_name(cls)} cannot be indexed: only one model can be indexed in an inheritance tree, "
+                f"and {model_name(indexed)} is.",
+                "Take index=True away from one of them.",
+            )
+        cls._index = index
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, index: bool = False, **kwargs: Any) -> None:
+        # Not in a metaclass's __new__: pydantic looks for the names of string annotations in the frame of
+        # its caller, which would be ours and not the function that declares the model.
+        super().__pydantic_init_subclass__(**kwargs)
+        cls._meta = merged_meta(cls.__dict__.get("Meta"), cls._meta, cls.__module__, cls.__name__)
+        cls._settle_primary_key()
+        cls._check_fields()
+        if abc.ABC not in cls.__bases__ and not cls._meta.embedded:
+            register(cls)
+
+    @classmethod
+    def _settle_primary_key(cls) -> None:
+        """Leave the field `pk` out where another field is the key, and out of what is stored if embedded."""
+        cls._primary_key_name = primary_key_name(cls)
+        if cls._primary_key_name != DEFAULT_NAME:
+            cls.model_fields.pop(DEFAULT_NAME, None)
+            type.__setattr__(cls, DEFAULT_NAME, _alias_of(cls._primary_key_name))
+        elif cls._meta.embedded:
+            cls.model_fields[DEFAULT_NAME].exclude = True
+        else:
+            return
+        cls.model_rebuild(force=True, raise_errors=False)
+
+    @classmethod
+    def _check_fields(cls) -> None:
+        """Raise RedisModelError for a field that cannot be stored."""
+
+    @field_validator("pk", mode="before", check_fields=False)
+    @classmethod
+    def _default_primary_key(cls, value: Any) -> Any:
+        # redis-om 0.3.5 stored a random key inside embedded documents; they have none.
+        if cls._meta.embedded:
+            return None
+        return cls._meta.primary_key_creator_cls().create_pk() if value in (None, "") else value
+
+    @classmethod
+    def make_key(cls, part: str) -> str:
+        """The key of this model that ends in `part`: `<global prefix>:<model prefix>:<part>`."""
+        return keys.key_of(cls._meta, part)
+
+    @classmethod
+    def make_primary_key(cls, pk: Any) -> str:
+        """The key of the document with this primary key."""
+        return keys.key_of_document(cls._meta, pk)
+
+    def key(self) -> str:
+        """The key of this document. Raises RedisModelError for an embedded one, which has none."""
+        if self._meta.embedded:
+            raise RedisModelError(
+                f"{model_name(type(self))} is embedded: its documents live in others and have no key."
+            )
+        return self.make_primary_key(getattr(self, self._primary_key_name))
+
+
+def _alias_of(name: str) -> property:
+    def read(document: RedisModel) -> Any:
+        return getattr(document, name)
+
+    def write(document: RedisModel, value: Any) -> None:
+        setattr(document, name, value)
+
+    return property(read, write, doc=f"The primary key: another name of `{name}`.")
+
+
+class HashModel(RedisModel, abc.ABC):
+    """A model whose documents are Redis hashes: flat, one text per field."""
+
+    @classmethod
+    def _check_fields(cls) -> None:
+        refuse_compound_fields(cls)
+
+
+class JsonModel(RedisModel, abc.ABC):
+    """A model whose documents are JSON values."""
+
+
+class EmbeddedJsonModel(JsonModel, abc.ABC):
+    """A model whose documents live inside those of a JsonModel."""
+
+    class Meta:
+        embedded = True

@@ -1,0 +1,41 @@
+"""Primary keys: who makes them, and which field of a model is one."""
+
+from typing import Protocol
+
+from pydantic import BaseModel
+from ulid import ULID
+
+from redstart.errors import RedisModelError
+from redstart.mapping.fields import field_options
+
+DEFAULT_NAME = "pk"
+
+
+class PrimaryKeyCreator(Protocol):
+    """What `Meta.primary_key_creator_cls` names: a class that makes keys."""
+
+    def create_pk(self, *args: object, **kwargs: object) -> str:
+        """A new primary key."""
+
+
+class UlidPrimaryKey:
+    """ULIDs: 26 characters, sorted by time. Source: https://github.com/ulid/spec"""
+
+    def create_pk(self, *args: object, **kwargs: object) -> str:  # noqa: ARG002 - a creator may be given anything
+        """A new ULID."""
+        return str(ULID())
+
+
+def primary_key_name(model: type[BaseModel]) -> str:
+    """The field that is a model's primary key: the one declared so, or `pk`.
+
+    Raises:
+        RedisModelError: more than one is declared so.
+    """
+    declared = [name for name, field in model.model_fields.items() if field_options(field).primary_key]
+    if len(declared) > 1:
+        raise RedisModelError(
+            f"You must define only one primary key for a model. "
+            f"{model.__module__}.{model.__qualname__} has {len(declared)}: {', '.join(declared)}."
+        )
+    return declared[0] if declared else DEFAULT_NAME

@@ -1,0 +1,32 @@
+"""Every model that has documents of its own, by the name of its class."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redstart.mapping.models import RedisModel
+
+_models: "dict[str, type[RedisModel]]" = {}
+
+
+def model_name(model: type) -> str:
+    """`package.module.Class`: what a model is called in reports, and what it is registered as."""
+    return f"{model.__module__}.{model.__qualname__}"
+
+
+def register(model: "type[RedisModel]") -> None:
+    """Add a model. One that was declared before under the same name gives way: its module was reloaded."""
+    _models[model_name(model)] = model
+
+
+def registered_models() -> "tuple[type[RedisModel], ...]":
+    """All models, in the order of their declaration."""
+    return tuple(_models.values())
+
+
+def models_of_modules(*modules: str) -> "tuple[type[RedisModel], ...]":
+    """The models declared in these modules, or in modules inside these packages."""
+    return tuple(
+        model
+        for model in _models.values()
+        if any(f"{model.__module__}.".startswith(f"{module}.") for module in modules)
+    )
