@@ -42,7 +42,9 @@ class CensusRecorder:
         self._keys = keys
         self._lease = lease
         self._covered = {
-            (model.key_prefix, path.segments) for model in (covered.models if covered else ()) for path in model.paths
+            (model.key_prefix, path.segments)
+            for model in (covered.models if covered else ())
+            for path in model.paths
         }
 
     def visit(self, page: list[JudgedDocument]) -> Op[None]:

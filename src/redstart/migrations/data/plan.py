@@ -47,7 +47,10 @@ class Plan:
 
     def to_json(self) -> str:
         """One line to keep on the server."""
-        data = {"naive_timezone": self.naive_timezone, "models": [_model_data(model) for model in self.models]}
+        data = {
+            "naive_timezone": self.naive_timezone,
+            "models": [_model_data(model) for model in self.models],
+        }
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
@@ -69,7 +72,9 @@ def make_plan(declarations: Iterable[ModelDeclaration], naive_timezone: str) -> 
             if inner.key_prefix.startswith(outer.key_prefix):
                 raise _overlap(outer, inner)
     models = (
-        PlannedModel(d.name, d.key_prefix, d.key_suffix, d.storage, d.paths.planned) for d in declared if d.paths.planned
+        PlannedModel(d.name, d.key_prefix, d.key_suffix, d.storage, d.paths.planned)
+        for d in declared
+        if d.paths.planned
     )
     return Plan(tuple(models), naive_timezone)
 
@@ -103,7 +108,8 @@ def router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
     models = plan.models
     pattern = re.compile(
         b"|".join(
-            b"(%b.+%b)" % (re.escape(model.key_prefix.encode()), re.escape(model.key_suffix.encode())) for model in models
+            b"(%b.+%b)" % (re.escape(model.key_prefix.encode()), re.escape(model.key_suffix.encode()))
+            for model in models
         ),
         re.DOTALL,
     )
@@ -166,7 +172,9 @@ def _model_data(model: PlannedModel) -> dict[str, Any]:
 
 
 def _model_from_data(data: dict[str, Any]) -> PlannedModel:
-    paths = tuple(TemporalPath(_segments(s), TemporalKind(kind), optional) for s, kind, optional in data["paths"])
+    paths = tuple(
+        TemporalPath(_segments(s), TemporalKind(kind), optional) for s, kind, optional in data["paths"]
+    )
     return PlannedModel(data["name"], data["key_prefix"], data["key_suffix"], Storage(data["storage"]), paths)
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from redstart.commands.introspection import command_known, info
 from redstart.effects import Op, call
 from redstart.errors import CapabilityMissing, UnsafeServer
+from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.tally import Tally
-from redstart.migrations.data.convert import Outcome
 from redstart.values.kinds import Storage
 
 JOURNAL_BYTES_PER_VALUE = 48
@@ -88,7 +88,9 @@ def require_safe_undo(facts: ServerFacts) -> None:
 
 def require_memory(facts: ServerFacts, tally: Tally) -> None:
     """Raises UnsafeServer when maxmemory leaves too little room for the undo log and the census."""
-    changing = tally.total(Outcome.CONVERTED) + tally.total(Outcome.LOSSY) + tally.total(Outcome.UNCONVERTIBLE)
+    changing = (
+        tally.total(Outcome.CONVERTED) + tally.total(Outcome.LOSSY) + tally.total(Outcome.UNCONVERTIBLE)
+    )
     needed = changing * JOURNAL_BYTES_PER_VALUE + tally.total(Outcome.ALREADY) * CENSUS_BYTES_PER_VALUE
     if facts.limit_bytes and needed > facts.free_bytes:
         raise UnsafeServer(

@@ -97,7 +97,9 @@ def _count(result: Survey, page: Page, judged: list[JudgedDocument], most_failur
             elif item.verdict.new is not None:
                 samples = result.samples[document.model.key_prefix, str(item.value.path)]
                 if len(samples) < SAMPLES_PER_FIELD:
-                    samples.append(Sample(_text(document.key), _text(item.value.raw), _text(item.verdict.new)))
+                    samples.append(
+                        Sample(_text(document.key), _text(item.value.raw), _text(item.verdict.new))
+                    )
 
 
 def _text(data: bytes) -> str:

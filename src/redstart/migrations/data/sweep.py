@@ -58,7 +58,9 @@ class PageReverter:
         for value in values:
             text = self._old_form(document, value)
             if text is None or cannot_be_written(value.location):
-                failure = failure_of(document, value, "has no old form" if text is None else "has no writable path")
+                failure = failure_of(
+                    document, value, "has no old form" if text is None else "has no writable path"
+                )
                 self.kept[failure.key, failure.path] = failure
             else:
                 edits.append(Edit(value.location, value.raw, text))
