@@ -25,10 +25,7 @@ _PER_COMMAND = 1_000
 
 def digest(document: StoredDocument, value: StoredValue) -> bytes:
     """The census entry of one value."""
-    if Each.ITEM in value.path.segments:
-        place = str(value.path)
-    else:
-        place = path_text(value.location)
+    place = str(value.path) if Each.ITEM in value.path.segments else path_text(value.location)
     hashed = blake2b(digest_size=_DIGEST_BYTES)
     for part in (document.key, place.encode(), value.raw):
         hashed.update(b"%d:%b" % (len(part), part))

@@ -142,7 +142,7 @@ def _merged_model(known: PlannedModel, today: PlannedModel) -> PlannedModel:
         paths[path.segments] = path
     if known.storage != today.storage:
         raise PlanChanged(
-            f"Keys under {today.key_prefix!r} were converted as {known.storage} and are now declared as {today.storage}.",
+            f"Keys under {today.key_prefix!r} were converted as {known.storage} and are now {today.storage}.",
             "Undo first with: om migrate-data rollback ID",
         )
     return PlannedModel(today.name, today.key_prefix, today.key_suffix, today.storage, tuple(paths.values()))

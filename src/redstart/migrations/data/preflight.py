@@ -53,8 +53,9 @@ def server_facts() -> Op[ServerFacts]:
     has_json = yield from call(command_known("JSON.MERGE"))
     fields_expire = yield from call(command_known("HPEXPIRETIME"))
     saved_ago = int(fields.get("server_time_usec", 0)) // 1_000_000 - int(fields.get("rdb_last_save_time", 0))
+    number = fields.get("valkey_version", fields.get("redis_version", "?"))
     return ServerFacts(
-        version=f"{fields.get('server_name', 'redis')} {fields.get('valkey_version', fields.get('redis_version', '?'))}",
+        version=f"{fields.get('server_name', 'redis')} {number}",
         last_save_seconds=max(0, saved_ago),
         append_only=fields.get("aof_enabled") == "1",
         replicas=int(fields.get("connected_slaves", 0)),
