@@ -96,13 +96,15 @@ def where_of(settings: Mapping[str, Any]) -> str:
     return f"{place}/{settings.get('db', 0)}"
 
 
-_SHARED_SETTINGS = frozenset(
-    "host port path db username password client_name socket_timeout socket_connect_timeout ssl_keyfile ssl_certfile "
-    "ssl_cert_reqs ssl_ca_certs ssl_ca_path ssl_ca_data ssl_check_hostname ssl_password protocol".split()
-)
+_SHARED_SETTINGS = {
+    *("host", "port", "path", "db", "username", "password", "client_name", "protocol"),
+    *("socket_timeout", "socket_connect_timeout"),
+    *("ssl_keyfile", "ssl_certfile", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname"),
+    *("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data"),
+}
 """Connection settings that mean the same to an asyncio connection and to a synchronous one."""
 
-_SYNC_CONNECTIONS: dict[type, type[redis.Connection]] = {
+_SYNC_CONNECTIONS: dict[type, Any] = {
     redis.asyncio.SSLConnection: redis.SSLConnection,
     redis.asyncio.UnixDomainSocketConnection: redis.UnixDomainSocketConnection,
 }

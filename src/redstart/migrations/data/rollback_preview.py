@@ -7,12 +7,11 @@ from redstart.migrations.data.documents import DocumentEdits, Edit
 from redstart.migrations.data.failures import Failure, failure_of
 from redstart.migrations.data.journal import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.jsonpath import Location
-from redstart.migrations.data.legacy import legacy_text
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.record import check_census, read_record
 from redstart.migrations.data.rollback import RollbackResult
 from redstart.migrations.data.scan import Scanner
-from redstart.migrations.data.sweep import newer_values
+from redstart.migrations.data.sweep import newer_values, old_form
 from redstart.values.timezones import NaiveTimezone
 
 FIRST_PASS = "1.1"
@@ -40,7 +39,9 @@ class _Preview:
 
     def _count_entry(self, entry: JournalEntry) -> Op[None]:
         edits = [(document, edit) for document in entry.documents for edit in document.edits]
-        found = yield from texts_at([(document.key, document.json, edit.location) for document, edit in edits])
+        found = yield from texts_at(
+            [(document.key, document.json, edit.location) for document, edit in edits]
+        )
         touched: set[bytes] = set()
         for text, (document, edit) in zip(found, edits, strict=True):
             if text == edit.new and self._is_last(entry, document, edit):
@@ -66,14 +67,7 @@ class _Preview:
             for document, values in (yield from newer_values(self._keys, page.documents, self._zone)):
                 newer += len(values)
                 for value in values:
-                    text = legacy_text(
-                        value.raw.decode(),
-                        kind=value.path.kind,
-                        storage=document.model.storage,
-                        naive=(document.model.key_prefix, str(value.path)) not in aware_fields,
-                        naive_timezone=self._zone,
-                    )
-                    if text is None:
+                    if old_form(document, value, aware_fields, self._zone) is None:
                         kept.append(failure_of(document, value, "has no old form"))
             cursor = page.cursor
             if cursor == 0:
