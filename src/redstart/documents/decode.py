@@ -142,7 +142,7 @@ def _validated(model: type[M], primary_key: str, document: dict[str, Any], reade
         return model.model_validate(document, strict=False)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
+        path = display(first["loc"])
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise UnreadableDocument(model, primary_key, path, first["input"], first["msg"] + more) from error
 
