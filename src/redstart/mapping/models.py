@@ -1,7 +1,7 @@
 """Model classes: what a document is made of and what its key is. Nothing here talks to a server."""
 
 import abc
-from typing import Any, ClassVar
+from typing import Any, ClassVar, dataclass_transform
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -15,6 +15,7 @@ from redstart.mapping.registry import model_name, register
 from redstart.values.kinds import Storage
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
 class RedisModel(BaseModel, abc.ABC):
     """What all models share. Declare yours as HashModel, JsonModel or EmbeddedJsonModel.
 
