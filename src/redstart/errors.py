@@ -10,6 +10,9 @@ RedstartError
  ├── EmbeddedServerError         the scratch server cannot be found, started or stopped
  ├── ValueConversionError        one value cannot be read as what its field says
  ├── RedisModelError             a model is declared wrongly
+ ├── QueryError                  a query was refused; nothing was sent
+ │    ├── QuerySyntaxError       it says something that has no meaning
+ │    └── QueryNotSupportedError it has a meaning that an index cannot answer
  └── MigrationError              a migration refused or failed
       ├── UnknownMigration       no migration has this id
       ├── PlanChanged            the models differ from those the run began with
@@ -79,6 +82,36 @@ class ValueConversionError(RedstartError):
 
 class RedisModelError(RedstartError):
     """A model class is declared in a way that cannot be stored."""
+
+
+class QueryError(RedstartError):
+    """A query was refused before anything was sent.
+
+    `field` is the field as `Model.name` and `value` what it was compared with, where there are such; `code` is
+    the number redis-om gives this error (`E1` to `E11`), or None for errors it does not have.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str | None = None,
+        *,
+        field: str | None = None,
+        value: object = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message, hint)
+        self.field = field
+        self.value = value
+        self.code = code
+
+
+class QuerySyntaxError(QueryError):
+    """A query says something that has no meaning: a wrong operator or operand."""
+
+
+class QueryNotSupportedError(QueryError):
+    """A query has a meaning, and the index cannot answer it."""
 
 
 class MigrationError(RedstartError):

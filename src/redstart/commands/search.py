@@ -1,0 +1,104 @@
+"""Commands of the search module: https://redis.io/docs/latest/commands/?group=search
+
+FT.DROPINDEX is never sent with DD: that deletes the documents.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redstart.commands.replies import ignored, mapping, raw, text
+from redstart.effects import Argument, Call
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One document of a search reply: its key, and its fields as stored; none where only keys were asked for."""
+
+    key: bytes
+    fields: dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReply:
+    """What FT.SEARCH answers.
+
+    Args:
+        total: how many documents match, on this page or not.
+        found: the page.
+        warnings: what the server says against the result (RESP3 only), as that it ran out of time.
+    """
+
+    total: int
+    found: list[Found]
+    warnings: tuple[str, ...] = ()
+
+
+def ft_create(arguments: Sequence[str]) -> Call[None]:
+    """`FT.CREATE`, its words as `redstart.search.index.create_arguments` gives them.
+
+    Not repeatable: the second time it fails, for the index exists.
+    """
+    return Call(("FT.CREATE", *arguments), ignored, repeatable=False)
+
+
+def ft_info(index: str) -> Call[Any]:
+    """`FT.INFO` as it came; `redstart.search.info.read_info` takes it apart. Of an alias: its index."""
+    return Call(("FT.INFO", index), raw)
+
+
+def ft_list() -> Call[set[str]]:
+    """`FT._LIST`: the names of all indexes; aliases are not among them."""
+    return Call(("FT._LIST",), lambda reply: {text(name) for name in reply})
+
+
+def ft_dropindex(index: str) -> Call[None]:
+    """`FT.DROPINDEX`, without the documents.
+
+    Not repeatable: dropped a second time, the name may be an alias by then, and another index would go.
+    """
+    return Call(("FT.DROPINDEX", index), ignored, repeatable=False)
+
+
+def ft_aliasadd(alias: str, index: str) -> Call[None]:
+    """`FT.ALIASADD`. Not repeatable: the second time it fails, for the alias exists."""
+    return Call(("FT.ALIASADD", alias, index), ignored, repeatable=False)
+
+
+def ft_aliasupdate(alias: str, index: str) -> Call[None]:
+    """`FT.ALIASUPDATE`: points an alias to an index, whether it existed or not."""
+    return Call(("FT.ALIASUPDATE", alias, index), ignored)
+
+
+def ft_aliasdel(alias: str) -> Call[None]:
+    """`FT.ALIASDEL`. Not repeatable: the second time it fails, for there is no such alias."""
+    return Call(("FT.ALIASDEL", alias), ignored, repeatable=False)
+
+
+def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[SearchReply]:
+    """`FT.SEARCH`.
+
+    Args:
+        arguments: the command's words, `FT.SEARCH` first.
+        content: whether they ask for fields; RESP2 answers do not say (False with NOCONTENT).
+    """
+
+    def parse(reply: Any) -> SearchReply:
+        return _search_map(reply) if isinstance(reply, dict) else _search_list(reply, content)
+
+    return Call(tuple(arguments), parse)
+
+
+def _search_map(reply: dict[bytes, Any]) -> SearchReply:
+    found = [Found(one[b"id"], one.get(b"extra_attributes") or {}) for one in reply[b"results"]]
+    warnings = tuple(text(warning) for warning in reply.get(b"warning") or ())
+    return SearchReply(int(reply[b"total_results"]), found, warnings)
+
+
+def _search_list(reply: list[Any], content: bool) -> SearchReply:
+    if not content:
+        return SearchReply(int(reply[0]), [Found(key, {}) for key in reply[1:]])
+    pairs = zip(reply[1::2], reply[2::2], strict=True)
+    # A document that was deleted since it was found has no fields but nil.
+    found = [Found(key, {} if fields is None else mapping(fields)) for key, fields in pairs]
+    return SearchReply(int(reply[0]), found)

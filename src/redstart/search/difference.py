@@ -1,0 +1,142 @@
+"""What has to change for one index to become another."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from redstart.search.fields import IndexField
+from redstart.search.index import Index
+from redstart.values.kinds import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class StorageChanged:
+    """Other documents altogether: hashes instead of JSON, or the reverse."""
+
+    before: Storage
+    after: Storage
+
+    def __str__(self) -> str:
+        return f"the index is over {self.after.name} documents instead of {self.before.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixesChanged:
+    """Keys with other beginnings are indexed."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"keys are taken from {_quoted(self.after)} instead of {_quoted(self.before)}"
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsChanged:
+    """Options of the whole index differ."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"the index is made with {_words(self.after)} instead of {_words(self.before)}"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldAdded:
+    """A field that was not indexed."""
+
+    field: IndexField
+
+    def __str__(self) -> str:
+        return f"{self.field.attribute} is indexed as {self.field.kind}, which was not"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRemoved:
+    """A field that is indexed no more."""
+
+    field: IndexField
+
+    def __str__(self) -> str:
+        return f"{self.field.attribute} is not indexed any more, it was {self.field.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChanged:
+    """A field that is indexed in another way."""
+
+    before: IndexField
+    after: IndexField
+    storage: Storage
+
+    @property
+    def is_change_of_type(self) -> bool:
+        """Whether documents that one index accepts may fall out of the other: the kind differs."""
+        return self.before.kind is not self.after.kind
+
+    def __str__(self) -> str:
+        name = self.after.attribute
+        if self.is_change_of_type:
+            return f"{name} changes its type from {self.before.kind} to {self.after.kind}"
+        before, after = (" ".join(one.words(self.storage)) for one in (self.before, self.after))
+        return f"{name} is indexed as {after!r} instead of {before!r}"
+
+
+Change: TypeAlias = (
+    StorageChanged | PrefixesChanged | OptionsChanged | FieldAdded | FieldRemoved | FieldChanged
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDifference:
+    """Everything that differs; `str()` gives one sentence a line. False when nothing does."""
+
+    changes: tuple[Change, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{change}." for change in self.changes) or "Nothing differs."
+
+    @property
+    def changes_of_type(self) -> tuple[FieldChanged, ...]:
+        """Fields whose values are read in another way: an index must not serve while they are converted.
+
+        All other changes need the index to be rebuilt and nothing else.
+        """
+        changed = (change for change in self.changes if isinstance(change, FieldChanged))
+        return tuple(change for change in changed if change.is_change_of_type)
+
+
+def difference(before: Index, after: Index) -> IndexDifference:
+    """Compare two indexes by what the server makes of them; names and spelling do not count.
+
+    A field is the same field if queries call it by the same name.
+    """
+    return IndexDifference(tuple(_changes(before.reported(), after.reported())))
+
+
+def _changes(before: Index, after: Index) -> Iterator[Change]:
+    if before.storage is not after.storage:
+        yield StorageChanged(before.storage, after.storage)
+    if set(before.prefixes) != set(after.prefixes):
+        yield PrefixesChanged(before.prefixes, after.prefixes)
+    if before.options != after.options:
+        yield OptionsChanged(before.options, after.options)
+    for old in before.fields:
+        new = after.field_named(old.attribute)
+        if new is None:
+            yield FieldRemoved(old)
+        elif new != old:
+            yield FieldChanged(old, new, after.storage)
+    yield from (FieldAdded(new) for new in after.fields if before.field_named(new.attribute) is None)
+
+
+def _quoted(words: tuple[str, ...]) -> str:
+    return ", ".join(map(repr, words)) or "nowhere"
+
+
+def _words(words: tuple[str, ...]) -> str:
+    return " ".join(words) or "no options"

@@ -1,0 +1,126 @@
+"""One field of an index, as data.
+
+Source: https://redis.io/docs/latest/commands/ft.create/
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from redstart.values.kinds import Storage
+
+DEFAULT_TAG_SEPARATOR = ","
+"""What the server takes where the definition of a hash's index names no separator. In JSON it then takes none."""
+
+
+class FieldKind(StrEnum):
+    """What an index does with a field's values."""
+
+    TAG = "TAG"
+    TEXT = "TEXT"
+    NUMERIC = "NUMERIC"
+    GEO = "GEO"
+    GEOSHAPE = "GEOSHAPE"
+    VECTOR = "VECTOR"
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSettings:
+    """How vectors are indexed.
+
+    Args:
+        algorithm: `FLAT` or `HNSW`.
+        attributes: names and values in the order they are written: TYPE, DIM, DISTANCE_METRIC and so on.
+    """
+
+    algorithm: str
+    attributes: tuple[tuple[str, str], ...]
+
+    def words(self) -> tuple[str, ...]:
+        """Algorithm, number of words that follow, and these words."""
+        flat = [word for pair in self.attributes for word in pair]
+        return (self.algorithm, str(len(flat)), *flat)
+
+    def reported(self) -> "VectorSettings":
+        """As FT.INFO shows them: without what only tunes the search, and with the defaults of a graph."""
+        known = {name.upper(): value.upper() for name, value in self.attributes}
+        defaults = {"M": "16", "EF_CONSTRUCTION": "200"} if self.algorithm == "HNSW" else {}
+        names = ("TYPE", "DIM", "DISTANCE_METRIC", *defaults)
+        return VectorSettings(self.algorithm, tuple((name, (defaults | known)[name]) for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class IndexField:
+    """One field of an index.
+
+    Args:
+        identifier: where the value lives: a hash field's name, or a JSON path.
+        attribute: the field's name in queries.
+        kind: what is done with the values.
+        separator: between the tags of one value (TAG); None where the definition does not say.
+        case_sensitive: tags keep their case.
+        sortable: queries may sort by it.
+        unnormalized: sortable values keep their case and accents (UNF).
+        noindex: only sorted by, not searched.
+        vector: of a VECTOR.
+        options: further words of the definition that Redstart does not write itself, as `NOSTEM`.
+    """
+
+    identifier: str
+    attribute: str
+    kind: FieldKind
+    separator: str | None = None
+    case_sensitive: bool = False
+    sortable: bool = False
+    unnormalized: bool = False
+    noindex: bool = False
+    vector: VectorSettings | None = None
+    options: tuple[str, ...] = ()
+
+    def words(self, storage: Storage) -> tuple[str, ...]:
+        """The field's part of FT.CREATE, in the only order the server takes."""
+        words = [*self._name_words(storage), self.kind.value]
+        if self.vector is not None:
+            words += self.vector.words()
+        if self.separator is not None:
+            words += ["SEPARATOR", self.separator]
+        if self.case_sensitive:
+            words.append("CASESENSITIVE")
+        words += self.options
+        if self.sortable:
+            words.append("SORTABLE")
+        if self.unnormalized:
+            words.append("UNF")
+        if self.noindex:
+            words.append("NOINDEX")
+        return tuple(words)
+
+    def text(self, storage: Storage) -> str:
+        """The field's part of the schema text as redis-om writes it, which is not always valid."""
+        words = [*self._name_words(storage), self.kind.value]
+        if self.vector is not None:
+            words += self.vector.words()
+        if self.separator is not None:
+            words += ["SEPARATOR", self.separator]
+        if self.sortable:
+            words.append("SORTABLE")
+        if self.case_sensitive:
+            words.append("CASESENSITIVE")
+        return " ".join(words)
+
+    def reported(self, storage: Storage) -> "IndexField":
+        """The field as FT.INFO shows it once the server has filled in its defaults."""
+        separator = self.separator
+        if self.kind is FieldKind.TAG and separator is None and storage is Storage.HASH:
+            separator = DEFAULT_TAG_SEPARATOR
+        always_unnormalized = storage is Storage.JSON or self.kind is FieldKind.NUMERIC or self.case_sensitive
+        return replace(
+            self,
+            separator=separator,
+            unnormalized=self.sortable and (self.unnormalized or always_unnormalized),
+            vector=None if self.vector is None else self.vector.reported(),
+        )
+
+    def _name_words(self, storage: Storage) -> tuple[str, ...]:
+        if storage is Storage.HASH and self.identifier == self.attribute:
+            return (self.identifier,)
+        return (self.identifier, "AS", self.attribute)

@@ -1,0 +1,69 @@
+"""Replies of the search commands in both protocols."""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import pytest
+import redis
+
+from redstart.commands.search import (
+    Found,
+    SearchReply,
+    ft_aliasadd,
+    ft_aliasdel,
+    ft_aliasupdate,
+    ft_create,
+    ft_dropindex,
+    ft_info,
+    ft_list,
+    ft_search,
+)
+from redstart.effects import Call
+from redstart.search.info import read_info
+
+T = TypeVar("T")
+DOCUMENT = Found(b"p:1", {b"n": b"1", b"t": b"x"})
+
+
+@pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
+def server(request: pytest.FixtureRequest, url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(url, protocol=request.param, decode_responses=False) as connection:
+        connection.execute_command("FT.CREATE", *"i ON HASH PREFIX 1 p: SCHEMA n NUMERIC".split())
+        connection.hset("p:1", mapping={"n": 1, "t": "x"})
+        connection.hset("p:2", mapping={"n": 2})
+        yield connection
+
+
+def answer(connection: redis.Redis, request: Call[T]) -> T:
+    return request.parse(connection.execute_command(*request.args))
+
+
+def search(connection: redis.Redis, *words: str | int, content: bool = True) -> SearchReply:
+    return answer(connection, ft_search(("FT.SEARCH", "i", *words), content=content))
+
+
+def test_documents_with_their_fields(server: redis.Redis) -> None:
+    assert search(server, "@n:[1 1]") == SearchReply(1, [DOCUMENT])
+    assert search(server, "@n:[1 1]", "RETURN", 1, "t").found == [Found(b"p:1", {b"t": b"x"})]
+
+
+def test_keys_alone(server: redis.Redis) -> None:
+    reply = search(server, "*", "SORTBY", "n", "NOCONTENT", content=False)
+    assert (reply.total, [one.key for one in reply.found]) == (2, [b"p:1", b"p:2"])
+
+
+def test_no_document_and_a_count_alone(server: redis.Redis) -> None:
+    assert search(server, "@n:[7 7]") == SearchReply(0, [])
+    assert search(server, "*", "LIMIT", 0, 0) == SearchReply(2, [])
+
+
+def test_life_of_an_index_and_its_alias(server: redis.Redis) -> None:
+    assert answer(server, ft_create(["j", "ON", "HASH", "SCHEMA", "t", "TAG"])) is None
+    assert answer(server, ft_list()) == {"i", "j"}
+    answer(server, ft_aliasadd("a", "i"))
+    answer(server, ft_aliasupdate("a", "j"))
+    assert read_info(answer(server, ft_info("a"))).name == "j"
+    answer(server, ft_aliasdel("a"))
+    answer(server, ft_dropindex("j"))
+    assert answer(server, ft_list()) == {"i"}
+    assert server.exists("p:1", "p:2") == 2

@@ -1,0 +1,13 @@
+"""A client for each protocol, undecoded."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+
+@pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
+def raw(request: pytest.FixtureRequest, url: str) -> Iterator[redis.Redis]:
+    """A client whose replies come as the protocol has them; the server is empty."""
+    with redis.Redis.from_url(url, protocol=request.param, decode_responses=False) as connection:
+        yield connection

@@ -1,0 +1,57 @@
+"""What differs between two indexes, and which of it changes a type."""
+
+from dataclasses import replace
+
+from redstart.search.difference import FieldAdded, FieldChanged, FieldRemoved, difference
+from redstart.search.fields import FieldKind, IndexField
+from redstart.search.index import Index
+from redstart.values.kinds import Storage
+
+NAME = IndexField("name", "name", FieldKind.TAG, separator="|")
+OLD_DATE = IndexField("at", "at", FieldKind.TAG, separator="|")
+NEW_DATE = IndexField("at", "at", FieldKind.NUMERIC)
+AGE = IndexField("age", "age", FieldKind.NUMERIC)
+BEFORE = Index("i", Storage.HASH, ("p:",), (NAME, OLD_DATE))
+
+
+def test_nothing_differs_whatever_the_name_and_the_spelling() -> None:
+    sorted_before = replace(BEFORE, fields=(NAME, replace(AGE, sortable=True)))
+    sorted_after = replace(
+        BEFORE, name="j", fields=(NAME, replace(AGE, sortable=True, unnormalized=True)), parts=(1, 0, 1)
+    )
+    found = difference(sorted_before, sorted_after)
+    assert not found
+    assert str(found) == "Nothing differs."
+
+
+def test_a_date_that_becomes_a_number_changes_its_type() -> None:
+    found = difference(BEFORE, replace(BEFORE, fields=(NAME, NEW_DATE)))
+    assert found.changes == found.changes_of_type == (FieldChanged(OLD_DATE, NEW_DATE, Storage.HASH),)
+    assert str(found) == "at changes its type from TAG to NUMERIC."
+
+
+def test_all_else_needs_a_rebuild_only() -> None:
+    after = Index("i", Storage.HASH, ("q:",), (replace(NAME, separator=","), AGE), options=("NOFREQS",))
+    found = difference(BEFORE, after)
+    assert found.changes_of_type == ()
+    assert FieldAdded(AGE) in found.changes and FieldRemoved(OLD_DATE) in found.changes
+    assert str(found).splitlines() == [
+        "keys are taken from 'q:' instead of 'p:'.",
+        "the index is made with NOFREQS instead of no options.",
+        "name is indexed as 'name TAG SEPARATOR ,' instead of 'name TAG SEPARATOR |'.",
+        "at is not indexed any more, it was TAG.",
+        "age is indexed as NUMERIC, which was not.",
+    ]
+
+
+def test_another_storage() -> None:
+    found = difference(BEFORE, replace(BEFORE, storage=Storage.JSON))
+    assert "the index is over JSON documents instead of HASH." in str(found)
+
+
+def test_a_moved_path_is_a_change_of_the_field() -> None:
+    tolerant = replace(OLD_DATE, identifier='$.at[?(@>"")]')
+    json = replace(BEFORE, storage=Storage.JSON, fields=(replace(OLD_DATE, identifier="$.at"),))
+    found = difference(json, replace(json, fields=(tolerant,)))
+    assert len(found.changes) == 1
+    assert found.changes_of_type == ()
