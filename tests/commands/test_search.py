@@ -28,7 +28,9 @@ DOCUMENT = Found(b"p:1", {b"n": b"1", b"t": b"x"})
 @pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
 def server(request: pytest.FixtureRequest, url: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(url, protocol=request.param, decode_responses=False) as connection:
-        connection.execute_command("FT.CREATE", *"i ON HASH PREFIX 1 p: SCHEMA n NUMERIC".split())
+        connection.execute_command(
+            "FT.CREATE", *["i", "ON", "HASH", "PREFIX", "1", "p:", "SCHEMA", "n", "NUMERIC"]
+        )
         connection.hset("p:1", mapping={"n": 1, "t": "x"})
         connection.hset("p:2", mapping={"n": 2})
         yield connection

@@ -97,7 +97,7 @@ def test_definitions_of_others_are_kept_whole(raw: redis.Redis) -> None:
 
 
 def test_counts_failures_and_the_name_behind_an_alias(raw: redis.Redis) -> None:
-    raw.execute_command("FT.CREATE", "real", *"ON HASH PREFIX 1 p: SCHEMA n NUMERIC".split())
+    raw.execute_command("FT.CREATE", "real", *["ON", "HASH", "PREFIX", "1", "p:", "SCHEMA", "n", "NUMERIC"])
     raw.execute_command("FT.ALIASADD", "alias", "real")
     raw.hset("p:1", "n", "1")
     raw.hset("p:2", "n", "one")

@@ -1,0 +1,59 @@
+"""A place on Earth, stored as the text `longitude,latitude` that a GEO index reads."""
+
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+
+class Coordinates:
+    """A place. Not a dataclass: those have parts, and this is one value.
+
+    Args:
+        latitude: degrees, -90 to 90.
+        longitude: degrees, -180 to 180.
+    """
+
+    __slots__ = ("latitude", "longitude")
+
+    def __init__(self, latitude: float, longitude: float) -> None:
+        if not -90 <= latitude <= 90:
+            raise ValueError(f"a latitude is -90 to 90 degrees, not {latitude!r}")
+        if not -180 <= longitude <= 180:
+            raise ValueError(f"a longitude is -180 to 180 degrees, not {longitude!r}")
+        self.latitude = latitude
+        self.longitude = longitude
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Coordinates):
+            return NotImplemented
+        return (self.latitude, self.longitude) == (other.latitude, other.longitude)
+
+    def __hash__(self) -> int:
+        return hash((self.latitude, self.longitude))
+
+    def __repr__(self) -> str:
+        return f"Coordinates(latitude={self.latitude!r}, longitude={self.longitude!r})"
+
+    def __str__(self) -> str:
+        return f"{self.longitude},{self.latitude}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _coordinates, serialization=core_schema.to_string_ser_schema(when_used="unless-none")
+        )
+
+
+def _coordinates(value: Any) -> Coordinates:
+    """From an instance, the stored text, or `(latitude, longitude)`."""
+    if isinstance(value, Coordinates):
+        return value
+    if isinstance(value, str):
+        longitude, comma, latitude = value.partition(",")
+        if not comma:
+            raise ValueError("coordinates are stored as longitude,latitude")
+        return Coordinates(float(latitude), float(longitude))
+    if isinstance(value, tuple | list) and len(value) == 2:
+        return Coordinates(float(value[0]), float(value[1]))
+    raise ValueError("coordinates are a Coordinates, (latitude, longitude) or the text longitude,latitude")
