@@ -176,9 +176,16 @@ def whole_models(om: Any, keywords: dict[str, Any]) -> dict[str, Any]:
 
 
 def schemas(
-    module: str, version: str, schema_of: Callable[[Any], str], *refusals: type[Exception]
+    module: str,
+    version: str,
+    schema_of: Callable[[Any], str],
+    schema_after_instance: Callable[[Any], str],
+    *refusals: type[Exception],
 ) -> Schemas:
-    """Declare all models with a library, and take the text of each; None for those it refuses."""
+    """Declare all models with a library, and take the text of each; None for those it refuses.
+
+    Version 0.3.5 writes another text once there was an instance: `schema_after_instance`.
+    """
     om = importlib.import_module(module)
     old = version == "0x"
     keywords: dict[str, Any] = {} if old else {"index": True}
@@ -213,9 +220,10 @@ def main() -> None:
     refusals = (om.RedisModelError, AttributeError, TypeError)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        print(
-            json.dumps(schemas("redis_om", sys.argv[1], lambda model: model.redisearch_schema(), *refusals))
+        found = schemas(
+            "redis_om", sys.argv[1], lambda model: model.redisearch_schema(), after_instance, *refusals
         )
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
