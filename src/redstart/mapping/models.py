@@ -11,12 +11,13 @@ from redstart.mapping.fields import Field
 from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.meta import ModelMeta, merged_meta
 from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
+from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
 from redstart.values.kinds import Storage
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
-class RedisModel(BaseModel, abc.ABC):
+class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
     """What all models share. Declare yours as HashModel, JsonModel or EmbeddedJsonModel.
 
     A class that names `abc.ABC` among its bases is abstract: it has no documents and is not registered.
@@ -66,7 +67,7 @@ class RedisModel(BaseModel, abc.ABC):
         cls._primary_key_name = primary_key_name(cls)
         if cls._primary_key_name != DEFAULT_NAME:
             cls.model_fields.pop(DEFAULT_NAME, None)
-            type.__setattr__(cls, DEFAULT_NAME, _alias_of(cls._primary_key_name))
+            type.__setattr__(cls, DEFAULT_NAME, KeyAlias(cls._primary_key_name))
         elif cls._meta.embedded:
             cls.model_fields[DEFAULT_NAME].exclude = True
         else:
@@ -107,16 +108,6 @@ class RedisModel(BaseModel, abc.ABC):
                 f"A {model_name(type(self))} has no primary key yet: {self._primary_key_name} is None."
             )
         return self.make_primary_key(primary_key)
-
-
-def _alias_of(name: str) -> property:
-    def read(document: RedisModel) -> Any:
-        return getattr(document, name)
-
-    def write(document: RedisModel, value: Any) -> None:
-        setattr(document, name, value)
-
-    return property(read, write, doc=f"The primary key: another name of `{name}`.")
 
 
 class HashModel(RedisModel, abc.ABC):

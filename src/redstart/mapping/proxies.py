@@ -1,0 +1,100 @@
+"""Fields of models in queries: `Customer.age`, `Order.shipment.carrier`, `Order.lines.sku`."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from redstart.mapping.annotations import complete_fields
+from redstart.mapping.index import FULL_TEXT_SUFFIX, index_of
+from redstart.mapping.index_types import Indexable, IndexType, index_type
+from redstart.mapping.models import RedisModel
+from redstart.mapping.registry import model_name
+from redstart.search.expressions import FieldExpression, Operand, QueryField
+from redstart.search.fields import FieldKind
+from redstart.search.index import Index
+
+OPERAND_OF_KINDS: Final = {
+    FieldKind.NUMERIC: Operand.NUMBER,
+    FieldKind.GEO: Operand.GEO,
+    FieldKind.VECTOR: Operand.VECTOR,
+}
+OPERAND_OF_TAGS: Final = {
+    Indexable.TEXT: Operand.TEXT,
+    Indexable.BOOLEAN: Operand.BOOLEAN,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FieldProxy(FieldExpression):
+    """A field of a model, or of a model embedded in it.
+
+    Args:
+        model: the model whose documents are asked for.
+        path: the names on the way to the field.
+    """
+
+    _model: type[RedisModel]
+    _path: tuple[str, ...]
+
+    def __getattr__(self, name: str) -> "FieldProxy":
+        embedded = None if name.startswith("__") else _type_at(self._model, self._path).embedded
+        if embedded is not None and name in complete_fields(embedded):
+            return FieldProxy(self._model, (*self._path, name))
+        inside = f"; {model_name(embedded)} has {', '.join(complete_fields(embedded))}" if embedded else ""
+        raise AttributeError(f"{self!r} has no field {name!r}{inside}")
+
+    def query_field(self) -> QueryField:
+        """The field as the index has it. Raises RedisModelError if the model cannot be indexed."""
+        return _query_field(self._model, self._path)
+
+    def __repr__(self) -> str:
+        return ".".join((self._model.__name__, *self._path))
+
+
+@cache
+def query_field_named(model: type[RedisModel], path: str) -> QueryField | None:
+    """A field by its name, parts joined by `__` or `.` (`shipment__carrier`); None if there is none."""
+    names = tuple(path.replace("__", ".").split("."))
+    current: type[RedisModel] | None = model
+    for name in names:
+        if current is None or name not in complete_fields(current):
+            return None
+        current = index_type(complete_fields(current)[name].annotation, _index(model).storage).embedded
+    return _query_field(model, names)
+
+
+@cache
+def _index(model: type[RedisModel]) -> Index:
+    return index_of(model)
+
+
+@cache
+def _type_at(model: type[RedisModel], path: tuple[str, ...]) -> IndexType:
+    storage = _index(model).storage
+    current = model
+    for name in path[:-1]:
+        held = index_type(complete_fields(current)[name].annotation, storage)
+        assert held.embedded is not None  # or there would be no proxy of what is inside
+        current = held.embedded
+    return index_type(complete_fields(current)[path[-1]].annotation, storage)
+
+
+@cache
+def _query_field(model: type[RedisModel], path: tuple[str, ...]) -> QueryField:
+    index, held = _index(model), _type_at(model, path)
+    attribute = "_".join(path)
+    indexed = index.field_named(attribute)
+    label = ".".join((model_name(model), *path))
+    if indexed is None:
+        operand = Operand.UNINDEXED if held.embedded is None else Operand.DOCUMENT
+        return QueryField(label, attribute, operand, index.storage)
+    words = index.field_named(attribute + FULL_TEXT_SUFFIX)
+    return QueryField(
+        label=label,
+        attribute=attribute,
+        operand=OPERAND_OF_KINDS.get(indexed.kind) or OPERAND_OF_TAGS.get(held.indexable, Operand.TAG),
+        storage=index.storage,
+        separator=indexed.separator,
+        full_text=words.attribute if words is not None and words.kind is FieldKind.TEXT else None,
+        sortable=indexed.sortable,
+    )

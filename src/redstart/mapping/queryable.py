@@ -1,0 +1,54 @@
+"""Model classes whose fields can be asked for in queries: `Customer.age > 18`."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pydantic._internal._model_construction import ModelMetaclass
+
+
+class QueryableModel(ModelMetaclass):
+    """The class of model classes.
+
+    It answers only for names that a class does not have itself, so instances and all else are untouched; and
+    not to pydantic, which asks a class for the defaults of its fields, and for what they shadow in its bases.
+    """
+
+    if not TYPE_CHECKING:  # a type checker has to see what is declared, and mistakes as mistakes
+
+        def __getattr__(cls, name: str) -> Any:
+            if name in cls.__dict__.get("__pydantic_fields__", ()) and not _asked_by_pydantic():
+                return _field(cls, name)
+            return super().__getattr__(name)
+
+
+class KeyAlias(property):
+    """`pk` of a model whose primary key has another name: on an instance its value, on the class its field.
+
+    A property, for those are what pydantic lets be assigned to.
+    """
+
+    def __init__(self, name: str) -> None:
+        def read(document: Any) -> Any:
+            return getattr(document, name)
+
+        def write(document: Any, value: Any) -> None:
+            setattr(document, name, value)
+
+        super().__init__(read, write, doc=f"The primary key: another name of `{name}`.")
+        self._name = name
+
+    def __get__(self, document: Any, model: Any = None) -> Any:
+        if document is None and not _asked_by_pydantic():
+            return _field(model, self._name)
+        return super().__get__(document, model)
+
+
+def _asked_by_pydantic() -> bool:
+    caller = str(sys._getframe(2).f_globals.get("__name__"))
+    return caller.partition(".")[0] == "pydantic"
+
+
+def _field(model: Any, name: str) -> Any:
+    from redstart.mapping.proxies import FieldProxy  # noqa: PLC0415 - it knows models, and those are made of this
+
+    return FieldProxy(model, (name,))

@@ -1,0 +1,227 @@
+"""What a query asks for, as a tree. Building one checks nothing: `query_text` does."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from redstart.errors import QuerySyntaxError
+from redstart.values.kinds import Storage
+
+
+class Operator(StrEnum):
+    """How a field is compared; the value is what messages call it."""
+
+    EQ = "=="
+    NE = "!="
+    LT = "<"
+    LE = "<="
+    GT = ">"
+    GE = ">="
+    MATCHES = "%"
+    IN = "<<"
+    NOT_IN = ">>"
+    STARTSWITH = ".startswith()"
+    ENDSWITH = ".endswith()"
+    CONTAINS = ".contains()"
+
+
+class Operand(StrEnum):
+    """What the values of a field are to the index; the value is what messages call it."""
+
+    TEXT = "text"
+    TAG = "tag"
+    """Values of other types that are stored as text: enums, UUIDs, paths, times."""
+    BOOLEAN = "boolean"
+    NUMBER = "number"
+    GEO = "place"
+    VECTOR = "vector"
+    DOCUMENT = "embedded document"
+    UNINDEXED = "field that is not indexed"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryField:
+    """A field as queries see it.
+
+    Args:
+        label: what messages call it, as `Customer.address.city`.
+        attribute: its name in the index.
+        operand: what it is compared with.
+        storage: hashes or JSON.
+        separator: what splits its values into tags.
+        full_text: the name of its words in the index, if they are.
+        sortable: whether the index keeps it for sorting.
+    """
+
+    label: str
+    attribute: str
+    operand: Operand
+    storage: Storage
+    separator: str | None = None
+    full_text: str | None = None
+    sortable: bool = False
+
+
+class Expression:
+    """A condition that documents meet or not. Combine with `&`, `|` and `~`."""
+
+    __slots__ = ()
+
+    def __and__(self, other: "Expression") -> "Expression":
+        return Both(self, _expression(other))
+
+    def __or__(self, other: "Expression") -> "Expression":
+        return Either(self, _expression(other))
+
+    def __invert__(self) -> "Expression":
+        return Negation(self)
+
+    def __bool__(self) -> bool:
+        # `a and b`, `not a` or `a < x < b` would silently be one half of what they say.
+        raise QuerySyntaxError(
+            f"A condition is neither true nor false before it is sent: {self!r}.",
+            "Write &, | and ~ where it says and, or, not; and two conditions where a comparison is chained.",
+        )
+
+
+def _expression(value: object) -> Expression:
+    if not isinstance(value, Expression):
+        raise QuerySyntaxError(
+            f"{value!r} is no condition.",
+            "Conditions compare a field, as Model.field == value; put each into parentheses.",
+            value=value,
+            code="E7",
+        )
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Both(Expression):
+    """AND."""
+
+    left: Expression
+    right: Expression
+
+    def __repr__(self) -> str:
+        return f"({self.left!r}) & ({self.right!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Either(Expression):
+    """OR."""
+
+    left: Expression
+    right: Expression
+
+    def __repr__(self) -> str:
+        return f"({self.left!r}) | ({self.right!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Negation(Expression):
+    """NOT."""
+
+    inner: Expression
+
+    def __invert__(self) -> Expression:
+        return self.inner
+
+    def __repr__(self) -> str:
+        return f"~({self.inner!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Expression):
+    """A field compared with a value."""
+
+    left: "FieldExpression"
+    operator: Operator
+    value: Any
+
+    def __repr__(self) -> str:
+        return f"{self.left!r} {self.operator} {self.value!r}"
+
+
+class FieldExpression:
+    """A field to be compared: `field == 1`, `field << [1, 2]`, `field.startswith("a")`."""
+
+    __slots__ = ()
+
+    def query_field(self) -> QueryField:
+        """The field. Raises RedisModelError if its model cannot be indexed."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> Comparison:  # type: ignore[override]  # a condition, not its truth
+        return Comparison(self, Operator.EQ, other)
+
+    def __ne__(self, other: object) -> Comparison:  # type: ignore[override]  # a condition, not its truth
+        return Comparison(self, Operator.NE, other)
+
+    __hash__ = object.__hash__
+
+    def __lt__(self, other: Any) -> Comparison:
+        return Comparison(self, Operator.LT, other)
+
+    def __le__(self, other: Any) -> Comparison:
+        return Comparison(self, Operator.LE, other)
+
+    def __gt__(self, other: Any) -> Comparison:
+        return Comparison(self, Operator.GT, other)
+
+    def __ge__(self, other: Any) -> Comparison:
+        return Comparison(self, Operator.GE, other)
+
+    def __mod__(self, words: str) -> Comparison:
+        """Full-text search, in the server's own language inside this field."""
+        return Comparison(self, Operator.MATCHES, words)
+
+    def __lshift__(self, values: Iterable[Any]) -> Comparison:
+        """Equal to one of these."""
+        return Comparison(self, Operator.IN, values)
+
+    def __rshift__(self, values: Iterable[Any]) -> Comparison:
+        """Equal to none of these."""
+        return Comparison(self, Operator.NOT_IN, values)
+
+    def startswith(self, text: str) -> Comparison:
+        """Begins with this."""
+        return Comparison(self, Operator.STARTSWITH, text)
+
+    def endswith(self, text: str) -> Comparison:
+        """Ends with this."""
+        return Comparison(self, Operator.ENDSWITH, text)
+
+    def contains(self, text: str) -> Comparison:
+        """Has this inside."""
+        return Comparison(self, Operator.CONTAINS, text)
+
+
+@dataclass(frozen=True, slots=True)
+class KNNExpression:
+    """The nearest neighbours of a vector.
+
+    Args:
+        k: how many.
+        vector_field: the field that holds vectors.
+        score_field: the field that gets the distance.
+        reference_vector: the vector, as the bytes of its numbers in the type of the index.
+    """
+
+    k: int
+    vector_field: FieldExpression
+    score_field: FieldExpression
+    reference_vector: bytes
+
+
+def col(field: Any) -> FieldExpression:
+    """The field of a model, typed as one: `col(Customer.age) > 18`.
+
+    Raises:
+        QuerySyntaxError: it is none.
+    """
+    if not isinstance(field, FieldExpression):
+        raise QuerySyntaxError(
+            f"{field!r} is no field of a model class.", "Write col(Model.field).", value=field, code="E9"
+        )
+    return field

@@ -1,0 +1,54 @@
+"""A circle on Earth, to look for places in."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class RadiusUnit(StrEnum):
+    """What a radius is measured in."""
+
+    METERS = "m"
+    KILOMETERS = "km"
+    MILES = "mi"
+    FEET = "ft"
+
+
+class Place(Protocol):
+    """Anything with a latitude and a longitude in degrees."""
+
+    @property
+    def latitude(self) -> float: ...
+    @property
+    def longitude(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GeoFilter:
+    """All places within `radius` of a point. `str()` is what stands in a query.
+
+    Raises:
+        ValueError: not a point on Earth, a negative radius, or an unknown unit.
+    """
+
+    longitude: float
+    latitude: float
+    radius: float
+    unit: str
+
+    def __post_init__(self) -> None:
+        if not -180 <= self.longitude <= 180:
+            raise ValueError(f"a longitude is -180 to 180 degrees, not {self.longitude!r}")
+        if not -90 <= self.latitude <= 90:
+            raise ValueError(f"a latitude is -90 to 90 degrees, not {self.latitude!r}")
+        if not 0 <= self.radius < float("inf"):
+            raise ValueError(f"a radius is a number from 0, not {self.radius!r}")
+        RadiusUnit(self.unit)
+
+    @classmethod
+    def from_coordinates(cls, coords: Place, radius: float, unit: str) -> "GeoFilter":
+        """A circle around a place."""
+        return cls(coords.longitude, coords.latitude, radius, unit)
+
+    def __str__(self) -> str:
+        return f"{self.longitude} {self.latitude} {self.radius} {RadiusUnit(self.unit).value}"

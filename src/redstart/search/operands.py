@@ -1,0 +1,105 @@
+"""Python values as what stands in a query: numbers, and text as it is stored."""
+
+import base64
+import math
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final
+
+from redstart.errors import ValueConversionError
+from redstart.search.expressions import Operand, QueryField
+from redstart.search.refusals import wrong_operand
+from redstart.values.timestamps import (
+    EPOCH_ORDINAL,
+    MICROSECONDS_PER_DAY,
+    NUMBER,
+    microseconds_of,
+    number_text,
+)
+from redstart.values.timezones import NaiveTimezone
+
+PLAIN_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+NUMBERS: Final = "a number, or a datetime or date where the field holds such"
+
+
+def number_word(field: QueryField, value: Any, zone: NaiveTimezone) -> str:
+    """A number as the server reads it in every dialect. Raises QuerySyntaxError for anything else."""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        return value if PLAIN_NUMBER.fullmatch(value) else _decimal_word(Decimal(value))
+    if isinstance(value, date):
+        return _seconds(field, value, zone)
+    if isinstance(value, timedelta):
+        return repr(value.total_seconds())
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float) and not math.isnan(value):
+        return _infinity(value) if math.isinf(value) else _float_word(value)
+    if isinstance(value, Decimal) and not value.is_nan():
+        return _infinity(value) if value.is_infinite() else _decimal_word(value)
+    raise wrong_operand(field, value, NUMBERS)
+
+
+def _seconds(field: QueryField, value: date, zone: NaiveTimezone) -> str:
+    if not isinstance(value, datetime):
+        return number_text((value.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY)
+    try:
+        aware = value.utcoffset() is not None
+        return number_text(microseconds_of(value) if aware else zone.microseconds(value))
+    except ValueConversionError as error:
+        raise wrong_operand(field, value, f"a datetime with an offset: {error.reason}") from error
+
+
+def _infinity(value: float | Decimal) -> str:
+    return "inf" if value > 0 else "-inf"
+
+
+def _float_word(value: float) -> str:
+    # The first dialect takes 1e-07 but not 1e+22.
+    return repr(value).replace("e+", "e")
+
+
+def _decimal_word(value: Decimal) -> str:
+    text = str(value)
+    return text if PLAIN_NUMBER.fullmatch(text) else format(value, "f")
+
+
+def stored_text(field: QueryField, value: Any) -> str:
+    """The text under which a value is stored, for fields that are indexed as tags.
+
+    Raises:
+        QuerySyntaxError: no value of the field's type is stored like this.
+    """
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str):
+        text = value
+    elif field.operand is Operand.TEXT and isinstance(value, int | float | date | list | tuple | set | dict):
+        raise wrong_operand(field, value, "a str; or look for one of several with <<")
+    elif value is None or isinstance(value, list | tuple | set | frozenset | dict):
+        raise wrong_operand(field, value, "one value; or look for one of several with <<")
+    else:
+        text = _text_of(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise wrong_operand(field, value, "text that can be encoded: this has half a character") from error
+    return text
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, timedelta):
+        return repr(value.total_seconds())
+    return value.isoformat() if isinstance(value, time | date) else str(value)
+
+
+def boolean_word(field: QueryField, value: Any) -> str:
+    """True or false as the index has it. `1` and `0` are booleans too, as in Python."""
+    if not isinstance(value, int) or value not in (0, 1):
+        raise wrong_operand(field, value, "True or False")
+    return str(int(value)) if field.storage.name == "HASH" else str(bool(value))

@@ -1,0 +1,79 @@
+"""What is wrong with a query, said so that it can be put right. The codes are redis-om's."""
+
+from redstart.errors import QueryNotSupportedError, QuerySyntaxError
+from redstart.search.expressions import QueryField
+
+
+def shortened(value: object, limit: int = 80) -> str:
+    """A value as text for a message."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def not_indexed(field: QueryField, value: object) -> QueryNotSupportedError:
+    """E6: the index does not know the field."""
+    return QueryNotSupportedError(
+        f"You tried to query by a field ({field.label}) that isn't indexed, with the value {shortened(value)}.",
+        "Declare it with Field(index=True), then: om migrate run",
+        field=field.label,
+        value=value,
+        code="E6",
+    )
+
+
+def is_document(field: QueryField, value: object) -> QuerySyntaxError:
+    """E1: a document inside others is compared as if it were a value."""
+    return QuerySyntaxError(
+        f"{field.label} holds whole documents and cannot be compared with {shortened(value)}.",
+        f"Compare one of their fields: {field.label}.<field>",
+        field=field.label,
+        value=value,
+        code="E1",
+    )
+
+
+def no_full_text(field: QueryField, value: object) -> QuerySyntaxError:
+    """E3: words are looked for in a field that has none."""
+    return QuerySyntaxError(
+        f"You tried to do a full-text search for {shortened(value)} on {field.label}, "
+        "which is not indexed for full-text search.",
+        "Declare it with Field(full_text_search=True), then: om migrate run",
+        field=field.label,
+        value=value,
+        code="E3",
+    )
+
+
+def wrong_operator(field: QueryField, operator: str, value: object, has: str) -> QueryNotSupportedError:
+    """E5: the type of the field has no such operator."""
+    return QueryNotSupportedError(
+        f"{field.label} is a {field.operand} and has no {operator} (asked for {shortened(value)}).",
+        f"It has: {has}" if has else "Look for its neighbours with find(knn=KNNExpression(...)).",
+        field=field.label,
+        value=value,
+        code="E5",
+    )
+
+
+def wrong_operand(field: QueryField, value: object, expected: str) -> QuerySyntaxError:
+    """E4: the value is of a type that the field is never equal to."""
+    return QuerySyntaxError(
+        f"{field.label} is a {field.operand} and cannot be compared with {shortened(value)}.",
+        f"Give it {expected}.",
+        field=field.label,
+        value=value,
+        code="E4",
+    )
+
+
+def cannot_find(
+    field: QueryField, value: object, reason: str, hint: str | None = None
+) -> QueryNotSupportedError:
+    """The server's index has no place for such a value, so no query finds it."""
+    return QueryNotSupportedError(
+        f"{field.label} cannot be searched for {shortened(value)}: {reason}.",
+        hint,
+        field=field.label,
+        value=value,
+        code="E5",
+    )

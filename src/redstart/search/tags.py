@@ -1,0 +1,75 @@
+"""Text as tags: what the server makes of a value, and how to write it so that it means only itself.
+
+Measured with RediSearch 2.10: a value is split at the separator, each tag loses the white space around it and
+is cut to 4,096 bytes, an empty tag is none. Letters and digits stand for themselves, ASCII punctuation and
+white space must be escaped, other control characters cannot be and have to travel as parameters; a tag ends
+at a NUL. A pattern of one character is not expanded, and a pattern finds at most 200 different tags
+(MAXPREFIXEXPANSIONS).
+"""
+
+import re
+import string
+from typing import Final
+
+from redstart.search.expressions import QueryField
+from redstart.search.refusals import cannot_find
+
+WHITE_SPACE: Final = " \t\n\v\f\r"
+LONGEST_TAG_BYTES: Final = 4096
+ESCAPED: Final = re.compile("([" + re.escape(string.punctuation.replace("_", "") + WHITE_SPACE) + "])")
+CONTROLS: Final = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
+
+
+def tags_of(field: QueryField, text: str) -> list[str]:
+    """The tags of a value, each once.
+
+    Raises:
+        QueryNotSupportedError: there are none, or one that the index cannot hold.
+    """
+    parts = text.split(field.separator) if field.separator else [text]
+    tags = list(dict.fromkeys(part.strip(WHITE_SPACE) for part in parts))
+    tags = [checked(field, tag) for tag in tags if tag]
+    if not tags:
+        raise cannot_find(
+            field,
+            text,
+            "the index has no entry for a value without any tag, as an empty one",
+            "Keep None or a word of your own in place of empty text, and look for that.",
+        )
+    return tags
+
+
+def checked(field: QueryField, tag: str) -> str:
+    """The tag, if the index can hold it. Raises QueryNotSupportedError."""
+    if "\0" in tag:
+        raise cannot_find(field, tag, "the server ends a tag at a NUL character")
+    size = len(tag.encode())
+    if size > LONGEST_TAG_BYTES:
+        raise cannot_find(
+            field, tag, f"the server keeps {LONGEST_TAG_BYTES} bytes of a tag, and it has {size}"
+        )
+    return tag
+
+
+def pattern_of(field: QueryField, text: object) -> str:
+    """What a tag has to begin with, end with or contain. Raises QueryError."""
+    if not isinstance(text, str) or not text:
+        raise cannot_find(field, text, "a part to look for is a str that is not empty")
+    if field.separator and field.separator in text:
+        raise cannot_find(
+            field,
+            text,
+            f"values are split at {field.separator!r}, so no tag contains it",
+            "Look for one tag at a time, or give the field another separator.",
+        )
+    return checked(field, text)
+
+
+def escaped(tag: str) -> str:
+    """A tag as it stands in a query."""
+    return ESCAPED.sub(r"\\\1", tag)
+
+
+def needs_parameter(tag: str) -> bool:
+    """Whether a tag cannot be written into a query."""
+    return CONTROLS.search(tag) is not None
