@@ -53,6 +53,7 @@ OPERATORS: Final = {
     Operand.GEO: EQUALITY,
     Operand.VECTOR: (),
 }
+SHORTEST_PATTERN: Final = 2
 PARAMETERS_DIALECT: Final = 2
 NO_NUMBER: Final = "[1 0]"
 """A range that holds nothing."""
@@ -207,18 +208,25 @@ class _Writer:
             part = part.lstrip(WHITE_SPACE)
         elif operator is Operator.ENDSWITH:
             part = part.rstrip(WHITE_SPACE)
-        if len(part) > 1:
-            return f"@{field.attribute}:{{{PATTERNS[operator].format(self._word(part))}}}"
-        if not part.isalnum():
-            raise cannot_find(field, value, "the server does not expand a single character of this kind")
-        # Below MINPREFIX, two by default, a prefix finds nothing; a wildcard does.
-        self.dialect = PARAMETERS_DIALECT
-        return f"@{field.attribute}:{{w'{PATTERNS[operator].format(part)}'}}"
+        if len(part) < SHORTEST_PATTERN:
+            raise cannot_find(
+                field,
+                value,
+                f"the server looks for parts of {SHORTEST_PATTERN} characters and more (its MINPREFIX)",
+                "Give it more of the text.",
+            )
+        return f"@{field.attribute}:{{{PATTERNS[operator].format(self._pattern_word(part))}}}"
+
+    def _pattern_word(self, part: str) -> str:
+        # Written into a pattern, a backslash is not found, however often it is doubled.
+        return self._as_parameter(part) if "\\" in part else self._word(part)
 
     def _word(self, tag: str) -> str:
-        if not needs_parameter(tag):
-            return escaped(tag)
-        return self._parameter(f"tag{len(self.parameters)}", tag)
+        return self._as_parameter(tag) if needs_parameter(tag) else escaped(tag)
+
+    def _as_parameter(self, tag: str) -> str:
+        # Of parameters, too, backslashes are taken away once.
+        return self._parameter(f"tag{len(self.parameters)}", tag.replace("\\", "\\\\"))
 
     def _parameter(self, name: str, value: str | bytes) -> str:
         self.dialect = PARAMETERS_DIALECT

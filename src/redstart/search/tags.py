@@ -3,8 +3,9 @@
 Measured with RediSearch 2.10: a value is split at the separator, each tag loses the white space around it and
 is cut to 4,096 bytes, an empty tag is none. Letters and digits stand for themselves, ASCII punctuation and
 white space must be escaped, other control characters cannot be and have to travel as parameters; a tag ends
-at a NUL. A pattern of one character is not expanded, and a pattern finds at most 200 different tags
-(MAXPREFIXEXPANSIONS).
+at a NUL. A part of one character is not looked for (MINPREFIX), and a part finds at most 200 different tags
+(MAXPREFIXEXPANSIONS). The wildcards that could take their place, `w'*a'`, are never sent: on some tags they
+keep the server busy for good.
 """
 
 import re
@@ -67,7 +68,8 @@ def pattern_of(field: QueryField, text: object) -> str:
 
 def escaped(tag: str) -> str:
     """A tag as it stands in a query."""
-    return ESCAPED.sub(r"\\\1", tag)
+    # An underscore is a letter, but for one that is alone.
+    return r"\_" if tag == "_" else ESCAPED.sub(r"\\\1", tag)
 
 
 def needs_parameter(tag: str) -> bool:
