@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -43,6 +44,12 @@ class Coordinates:
         return core_schema.no_info_plain_validator_function(
             _coordinates, serialization=core_schema.to_string_ser_schema(when_used="unless-none")
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "description": "longitude,latitude", "examples": ["13.4,52.5"]}
 
 
 def _coordinates(value: Any) -> Coordinates:
