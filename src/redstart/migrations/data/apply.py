@@ -104,21 +104,9 @@ def split_large(document: DocumentEdits) -> list[DocumentEdits]:
     """A document with very many edits as several, each of them applied as a unit."""
     if len(document.edits) <= MOST_EDITS:
         return [document]
-    parts = []
-    for start in range(0, len(document.edits), MOST_EDITS):
-        edits = document.edits[start : start + MOST_EDITS]
-        first = start == 0
-        parts.append(
-            DocumentEdits(
-                document.key,
-                document.json,
-                edits,
-                list(document.guards),
-                document.converted if first else 0,
-                document.lossy if first else 0,
-            )
-        )
-    return parts
+    starts = range(0, len(document.edits), MOST_EDITS)
+    pieces = (document.edits[start : start + MOST_EDITS] for start in starts)
+    return [DocumentEdits(document.key, document.json, edits, list(document.guards)) for edits in pieces]
 
 
 def _script() -> Script:

@@ -70,9 +70,8 @@ def edits_for(document: StoredDocument, judged: list[Judged], mode: FailureMode)
     for item in judged:
         value, verdict = item.value, item.verdict
         if verdict.new is not None:
-            result.edits.append(Edit(value.location, value.raw, verdict.new))
-            result.converted += 1
-            result.lossy += verdict.outcome is Outcome.LOSSY
+            lossy = verdict.outcome is Outcome.LOSSY
+            result.edits.append(Edit(value.location, value.raw, verdict.new, converts=True, lossy=lossy))
         elif (
             verdict.outcome is Outcome.UNCONVERTIBLE
             and (edit := _edit_of_failure(document, value, mode)) is not None
