@@ -138,7 +138,8 @@ def _wire(document: DocumentEdits) -> list[object]:
         changes = [_hash_change(edit.location, edit.old, edit.new, edit.aside) for edit in document.edits]
         for edit in document.edits:
             if edit.aside is not None:
-                changes.append(_hash_change(edit.aside, *_aside_bytes(edit), edit.location))
+                moves_away = edit.new is None
+                changes.append(_hash_change(edit.aside, *_aside_bytes(edit, moves_away), edit.location))
         return [document.key, "hash", changes, "", guards, counts]
     return [document.key, "json", *_json_changes(document), guards, counts]
 
@@ -149,9 +150,8 @@ def _hash_change(
     return [place[0], _present(old), _present(new), "" if twin is None else twin[0]]
 
 
-def _aside_bytes(edit: Edit) -> tuple[bytes | None, bytes | None]:
+def _aside_bytes(edit: Edit, moves_away: bool) -> tuple[bytes | None, bytes | None]:
     """What stands beside a quarantined value before and after: it moves there, or (an undo) back from there."""
-    moves_away = edit.new is None or edit.new == b"null"
     return (None, edit.old) if moves_away else (edit.new, None)
 
 
@@ -164,7 +164,7 @@ def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
     places += [(edit.location, edit.old, edit.new) for edit in document.edits]
     for edit in document.edits:
         if edit.aside is not None:
-            places.append((edit.aside, *_aside_bytes(edit)))
+            places.append((edit.aside, *_aside_bytes(edit, moves_away=edit.new == b"null")))
     mergeable = [
         (location, new)
         for location, old, new in places
