@@ -9,7 +9,7 @@ import msgpack
 from redstart.effects import Op
 from redstart.migrations.data.documents import DocumentEdits, Edit
 from redstart.migrations.data.journal import packed_blob
-from redstart.migrations.data.jsonpath import Location, can_be_set, in_list, merge_patch, path_text
+from redstart.migrations.data.jsonpath import Location, can_be_merged, can_be_set, in_list, merge_patch, path_text
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
 from redstart.migrations.lease import Lease
@@ -168,7 +168,7 @@ def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
     mergeable = [
         (location, new)
         for location, old, new in places
-        if old is not None and new is not None and new != b"null" and not in_list(location)
+        if old is not None and new is not None and can_be_merged(new) and not in_list(location)
     ]
     # One MERGE re-indexes the document once; for a single plain value JSON.SET does the same for less.
     if len(mergeable) == 1 and can_be_set(mergeable[0][0]):

@@ -102,6 +102,8 @@ def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: Failure
         return None  # what stands here is not the value: replacing it would destroy a whole list or object
     if cannot_be_written(value.location) or not _restores_exactly(value.parsed):
         return None  # once overwritten, it could not be brought back byte for byte
+    if isinstance(value.parsed, dict) and not can_be_set(value.location):
+        return None  # nor could this: only a merge writes here, and it would drop the object's nulls
     if mode is FailureMode.DEFAULT:
         return Edit(value.location, value.raw, DEFAULT_NUMBER)
     if mode is FailureMode.QUARANTINE and can_be_quarantined(value):
