@@ -46,19 +46,19 @@ class PageConverter:
         judged = self._judged(documents)
         new = yield from self._log.unknown(_failures(judged))
         taken = list(self._within_allowance(judged, set(new), outcome))
-        failures: list[Failure] = []
 
         def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
             judged = self._judged(documents)
-            failures.extend(_failures(judged))
+            # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
+            yield from self._record(_failures(judged), outcome)
             yield from self._lease.keep()
             return [edits_for(document, items, self._mode) for document, items in judged]
 
         settled = yield from apply_until_settled(
             self._applier, [document for document, _ in taken], edits, label=label
         )
-        failures += [failure for applied in settled.applied for failure in _refused(applied)]
-        yield from self._record(failures, outcome)
+        refused = [failure for applied in settled.applied for failure in _refused(applied)]
+        yield from self._record(refused, outcome)
         outcome.changed, outcome.values = settled.documents, settled.values
         outcome.unsettled, outcome.retried = settled.unsettled, settled.retried
         outcome.rounded = sum(map(_rounded, settled.applied))
