@@ -127,7 +127,11 @@ def _table(found: list[Comparison]) -> list[str]:
             f"{item.whole_ratio:.1f}",
         )
         lines.append("".join(f"{cell:>14}" for cell in cells))
-    lines += ["", "The whole run is census, convert pass and verifying pass. Memory is the client's peak.", ""]
+    lines += [
+        "",
+        "The whole run is census, convert pass and verifying pass. Memory is the client's peak.",
+        "",
+    ]
     for item in found:
         lines.append(
             f"{item.workload}: {item.redstart_peak_bytes / 1e6:.0f} MB (one by one {item.loop_peak_bytes / 1e6:.0f} MB), "
@@ -138,7 +142,9 @@ def _table(found: list[Comparison]) -> list[str]:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.conversion", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.conversion", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--documents", type=int, default=50_000, help="of each kind (default 50000)")
     parser.add_argument("--repeats", type=int, default=3, help="of each measurement (default 3)")
     parser.add_argument("--only", choices=[workload.name for workload in WORKLOADS], help="one kind alone")

@@ -67,7 +67,9 @@ def _convert_hash(client: redis.Redis, key: bytes) -> None:
 
 
 def _write_json(number: int) -> tuple[Any, ...]:
-    lines = [{"sku": f"S-{item}", "count": item + 1, "added_at": _moment(number, 3 + item)} for item in range(2)]
+    lines = [
+        {"sku": f"S-{item}", "count": item + 1, "added_at": _moment(number, 3 + item)} for item in range(2)
+    ]
     document = {
         "pk": f"01HF{number:022d}",
         "status": "paid",
@@ -81,7 +83,11 @@ def _write_json(number: int) -> tuple[Any, ...]:
 
 def _convert_json(client: redis.Redis, key: bytes) -> None:
     document = json.loads(client.execute_command("JSON.GET", key))
-    for owner, name in ((document, "created_at"), (document, "updated_at"), (document["shipment"], "shipped_at")):
+    for owner, name in (
+        (document, "created_at"),
+        (document, "updated_at"),
+        (document["shipment"], "shipped_at"),
+    ):
         owner[name] = _seconds(owner[name])
     for line in document["lines"]:
         line["added_at"] = _seconds(line["added_at"])
