@@ -14,6 +14,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
+from redstart.errors import CommandFailed
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -73,6 +75,18 @@ def call(request: Call[T]) -> Op[T]:
 def batch(request: Batch[T]) -> Op[T]:
     """Send several commands in one round trip."""
     return cast(T, (yield request))
+
+
+def together(calls: Sequence[Call[T]]) -> Batch[list[T | CommandFailed]]:
+    """Commands as one batch; each result parsed as its call says, or the error it was answered with."""
+
+    def parse(replies: list[Any]) -> list[T | CommandFailed]:
+        return [
+            reply if isinstance(reply, CommandFailed) else one.parse(reply)
+            for one, reply in zip(calls, replies, strict=True)
+        ]
+
+    return Batch([one.args for one in calls], parse)
 
 
 def pause(seconds: float) -> Op[None]:

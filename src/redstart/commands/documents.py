@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from redstart.commands.packing import KeyedCommand
-from redstart.commands.replies import items, optional_bytes
-from redstart.effects import Batch, Call
+from redstart.commands.replies import integer, items, optional_bytes
+from redstart.effects import Call
 
 
 def hmget_command(fields: Sequence[str]) -> KeyedCommand:
@@ -22,19 +22,19 @@ def json_get_command(paths: Sequence[str]) -> KeyedCommand:
     return KeyedCommand("JSON.GET", paths)
 
 
-def json_memory_batch(keys: Sequence[bytes]) -> Batch[list[Any]]:
-    """`JSON.DEBUG MEMORY` of each key: bytes in memory, 0 when missing, a CommandFailed for another type."""
-    return Batch([("JSON.DEBUG", "MEMORY", key) for key in keys], list)
+def json_memory(key: bytes) -> Call[int]:
+    """`JSON.DEBUG MEMORY`: bytes in memory, 0 when the key is missing."""
+    return Call(("JSON.DEBUG", "MEMORY", key), integer)
+
+
+def hget(key: bytes, field: str) -> Call[bytes | None]:
+    """One field of a hash."""
+    return Call(("HGET", key, field), optional_bytes)
 
 
 def json_get(key: bytes, *paths: str) -> Call[bytes | None]:
     """The text of a document, whole without paths."""
     return Call(("JSON.GET", key, *paths), optional_bytes)
-
-
-def json_get_batch(key: bytes, paths: Sequence[str]) -> Batch[list[Any]]:
-    """One `JSON.GET` for each path of one document, in order: each a JSON list of matches, or None."""
-    return Batch([("JSON.GET", key, path) for path in paths], list)
 
 
 def json_array_length(key: bytes, path: str) -> Call[list[Any]]:

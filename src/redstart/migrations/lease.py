@@ -11,9 +11,9 @@ from typing import Any
 
 import msgpack
 
-from redstart.effects import Argument, Op, call, pause
-from redstart.commands.keyspace import hgetall
 from redstart.commands.introspection import server_time
+from redstart.commands.keyspace import hgetall
+from redstart.effects import Argument, Op, call, pause
 from redstart.errors import CommandFailed, LeaseHeld, LeaseLost
 from redstart.migrations.holder import Holder
 from redstart.migrations.scripts import Script, load, run_script
@@ -93,7 +93,9 @@ class Lease:
 
     def release(self) -> Op[None]:
         """Give the lease back."""
-        yield from run_script(load(PACKAGE, "release.lua"), (self._keys.fence, self._keys.lease), (self._token,))
+        yield from run_script(
+            load(PACKAGE, "release.lua"), (self._keys.fence, self._keys.lease), (self._token,)
+        )
 
 
 def acquire(

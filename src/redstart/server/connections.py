@@ -1,5 +1,7 @@
 """From a URL to a driver. The one place that builds redis-py pools."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
@@ -63,3 +65,46 @@ def _bad_url(url: str, error: ValueError) -> ConfigurationError:
         f"{without_password(url)!r} is not a Redis URL: {error}",
         "It looks like redis://user:password@host:6379/0, rediss://... with TLS, or unix:///path/to.sock",
     )
+
+
+def open_like(client: object) -> SyncDriver:
+    """A driver on the server that a redis-py client talks to, whatever that client decodes or retries.
+
+    Args:
+        client: a `redis.Redis` or `redis.asyncio.Redis`, as a model's `Meta.database` names one.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    pool = getattr(client, "connection_pool", None)
+    if isinstance(pool, redis.ConnectionPool):
+        return SyncDriver(pool, where_of(pool.connection_kwargs))
+    if isinstance(pool, redis.asyncio.ConnectionPool):
+        settings = {name: value for name, value in pool.connection_kwargs.items() if name in _SHARED_SETTINGS}
+        kind = _SYNC_CONNECTIONS.get(pool.connection_class, redis.Connection)
+        own = redis.ConnectionPool(connection_class=kind, retry=Retry(NoBackoff(), 0), **settings)
+        return SyncDriver(own, where_of(settings))
+    raise ConfigurationError(
+        f"Meta.database is a {type(client).__name__}, not a client of redis-py.",
+        "Give the server with --url instead.",
+    )
+
+
+def where_of(settings: Mapping[str, Any]) -> str:
+    """Which server connection settings name, as it may be shown."""
+    place = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
+    return f"{place}/{settings.get('db', 0)}"
+
+
+_SHARED_SETTINGS = {
+    *("host", "port", "path", "db", "username", "password", "client_name", "protocol"),
+    *("socket_timeout", "socket_connect_timeout"),
+    *("ssl_keyfile", "ssl_certfile", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname"),
+    *("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data"),
+}
+"""Connection settings that mean the same to an asyncio connection and to a synchronous one."""
+
+_SYNC_CONNECTIONS: dict[type, Any] = {
+    redis.asyncio.SSLConnection: redis.SSLConnection,
+    redis.asyncio.UnixDomainSocketConnection: redis.UnixDomainSocketConnection,
+}

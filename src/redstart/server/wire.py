@@ -60,7 +60,8 @@ def mapped(error: Exception, where: str) -> ServerError:
         )
     if isinstance(error, theirs.NoPermissionError):
         return AuthenticationFailed(
-            f"The server at {where} does not permit this: {error}", "The ACL a run needs is listed in docs/acl.md."
+            f"The server at {where} does not permit this: {error}",
+            "The ACL a run needs is listed in docs/acl.md.",
         )
     if isinstance(error, theirs.ResponseError):
         code = next((code for kind, code in _CODES if isinstance(error, kind)), None)

@@ -44,6 +44,8 @@ _EMAIL = re.compile(
 
 _OFFSET = re.compile(r"([+-])(\d\d)(?::?(\d\d)(?::(\d\d)(?:\.(\d{6}))?)?)?", re.ASCII).fullmatch
 
+_DATE = TemporalKind.DATE  # looking up a member of an enum costs as much as parsing a date
+
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UTC_NAMES = frozenset({"Z", "z", "GMT", "UTC", "UT"})
@@ -84,7 +86,7 @@ def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimez
     else:
         moment, exact = _read_exactly(text)
     naive = moment.tzinfo is None
-    if kind is TemporalKind.DATE:
+    if kind is _DATE:
         return TemporalText((moment.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY, naive, True)
     if naive:
         return TemporalText(naive_timezone.microseconds(moment), True, exact)

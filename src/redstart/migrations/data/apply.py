@@ -155,7 +155,9 @@ def _wire(document: DocumentEdits) -> list[object]:
     return [document.key, "json", *_json_changes(document), guards, counts]
 
 
-def _hash_change(place: Location, old: bytes | None, new: bytes | None, twin: Location | None) -> list[object]:
+def _hash_change(
+    place: Location, old: bytes | None, new: bytes | None, twin: Location | None
+) -> list[object]:
     return [place[0], _present(old), _present(new), "" if twin is None else twin[0]]
 
 

@@ -25,10 +25,7 @@ _PER_COMMAND = 1_000
 
 def digest(document: StoredDocument, value: StoredValue) -> bytes:
     """The census entry of one value."""
-    if Each.ITEM in value.path.segments:
-        place = str(value.path)
-    else:
-        place = path_text(value.location)
+    place = str(value.path) if Each.ITEM in value.path.segments else path_text(value.location)
     hashed = blake2b(digest_size=_DIGEST_BYTES)
     for part in (document.key, place.encode(), value.raw):
         hashed.update(b"%d:%b" % (len(part), part))
@@ -42,7 +39,9 @@ class CensusRecorder:
         self._keys = keys
         self._lease = lease
         self._covered = {
-            (model.key_prefix, path.segments) for model in (covered.models if covered else ()) for path in model.paths
+            (model.key_prefix, path.segments)
+            for model in (covered.models if covered else ())
+            for path in model.paths
         }
 
     def visit(self, page: list[JudgedDocument]) -> Op[None]:

@@ -86,12 +86,17 @@ def load_checkpoint(keys: StateKeys) -> Op[Checkpoint | None]:
         data = json.loads(text)
         saved_format = data.pop("format")
     except (ValueError, KeyError, AttributeError, TypeError) as exc:
-        raise CheckpointUnreadable(f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", hint) from exc
+        raise CheckpointUnreadable(
+            f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", hint
+        ) from exc
     if saved_format != FORMAT:
         raise CheckpointIncompatible(
-            f"The saved progress in {keys.checkpoint} has format {saved_format}; this version reads format {FORMAT}.", hint
+            f"The saved progress in {keys.checkpoint} has format {saved_format}; this version reads format {FORMAT}.",
+            hint,
         )
     try:
         return Checkpoint(**{**data, "stage": Stage(data["stage"])})
     except (ValueError, KeyError, TypeError) as exc:
-        raise CheckpointUnreadable(f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", hint) from exc
+        raise CheckpointUnreadable(
+            f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", hint
+        ) from exc

@@ -34,4 +34,8 @@ class Context:
 
     def acquire(self) -> Op[Lease]:
         """Take the migration's lease; see redstart.migrations.lease.acquire."""
-        return (yield from acquire(self.keys.lease, self.token, self.holder, is_gone=self.is_gone, clock=self.clock))
+        return (
+            yield from acquire(
+                self.keys.lease, self.token, self.holder, is_gone=self.is_gone, clock=self.clock
+            )
+        )

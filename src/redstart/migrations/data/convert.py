@@ -55,6 +55,10 @@ class Verdict(NamedTuple):
     """Whether the text had no offset; None when it was not text of a date."""
 
 
+# Looking up a member of an enum costs as much as parsing a date.
+_DATE = TemporalKind.DATE
+_CONVERTED = Outcome.CONVERTED
+
 _ALREADY = Verdict(Outcome.ALREADY)
 _NULL = Verdict(Outcome.NULL)
 
@@ -149,7 +153,7 @@ def _convert_number(text: str, kind: TemporalKind, *, is_stored_form: bool) -> V
     """
     seconds = float(text)
     if FIRST_SECOND <= seconds < END_SECOND:
-        if is_stored_form and (kind is TemporalKind.DATETIME or seconds % SECONDS_PER_DAY == 0):
+        if is_stored_form and (kind is not _DATE or seconds % SECONDS_PER_DAY == 0):
             return _ALREADY
         microseconds, exact = _scaled(text, MICROSECONDS_PER_SECOND)
     elif 1e12 <= abs(seconds) < 1e13:
@@ -160,7 +164,7 @@ def _convert_number(text: str, kind: TemporalKind, *, is_stored_form: bool) -> V
         return _NANOSECONDS
     else:
         return _OUT_OF_RANGE
-    if kind is TemporalKind.DATE:
+    if kind is _DATE:
         return _converted(microseconds - microseconds % MICROSECONDS_PER_DAY, exact=True, naive=None)
     return _converted(microseconds, exact=exact, naive=None)
 
@@ -183,4 +187,4 @@ def _converted(microseconds: int, *, exact: bool, naive: bool | None) -> Verdict
             )
     if not exact:
         return Verdict(Outcome.LOSSY, text.encode(), "digits below the microsecond", naive)
-    return Verdict(Outcome.CONVERTED, text.encode(), None, naive)
+    return Verdict(_CONVERTED, text.encode(), None, naive)

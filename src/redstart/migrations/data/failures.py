@@ -35,7 +35,12 @@ class Failure:
 
 def failure_of(document: StoredDocument, value: StoredValue, reason: str) -> Failure:
     """The record of one value."""
-    return Failure(_text(document.key, 200), _text(shown(value.location).encode(), 200), _text(value.raw, _SHOWN_BYTES), reason)
+    return Failure(
+        _text(document.key, 200),
+        _text(shown(value.location).encode(), 200),
+        _text(value.raw, _SHOWN_BYTES),
+        reason,
+    )
 
 
 class FailureLog:
@@ -65,7 +70,9 @@ class FailureLog:
                 words += [_field(failure.key, failure.path), json.dumps([failure.value, failure.reason])]
             yield from lease.commit([words])
         if len(failures) > room:
-            yield from lease.commit([["HINCRBY", self._keys.record, "failures_not_kept", len(failures) - max(0, room)]])
+            yield from lease.commit(
+                [["HINCRBY", self._keys.record, "failures_not_kept", len(failures) - max(0, room)]]
+            )
 
     def page(self, cursor: int, count: int = 500) -> Op[tuple[int, list[Failure]]]:
         """Some records and the next cursor, 0 after the last."""

@@ -100,7 +100,10 @@ def _unpacked_blob(blob: bytes) -> list[DocumentEdits]:
         DocumentEdits(
             key,
             json,
-            [Edit(_location(place), old, new, None if aside is None else _location(aside)) for place, old, new, aside in edits],
+            [
+                Edit(_location(place), old, new, None if aside is None else _location(aside))
+                for place, old, new, aside in edits
+            ],
             [(path.decode(), None) for path in guards],
         )
         for key, json, edits, guards in data

@@ -43,7 +43,11 @@ def _rendered(node: object) -> str:
     if isinstance(node, bytes):
         return node.decode()
     assert isinstance(node, dict)
-    return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_rendered(value)}" for key, value in node.items()) + "}"
+    return (
+        "{"
+        + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_rendered(value)}" for key, value in node.items())
+        + "}"
+    )
 
 
 def _step(step: str | int) -> str:

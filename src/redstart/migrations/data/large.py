@@ -6,8 +6,8 @@ the document may change; that is harmless, because each value is written only if
 
 from typing import Any
 
-from redstart.commands.documents import json_array_length, json_get_batch, json_object_keys
-from redstart.effects import Op, batch, call
+from redstart.commands.documents import json_array_length, json_get, json_object_keys
+from redstart.effects import Op, batch, call, together
 from redstart.mapping.paths import Each, TemporalPath
 from redstart.migrations.data.documents import StoredDocument, StoredValue
 from redstart.migrations.data.jsonpath import Location, path_text
@@ -46,7 +46,7 @@ def _locations(key: bytes, path: TemporalPath) -> Op[list[Location]]:
 
 
 def _values(key: bytes, path: TemporalPath, locations: list[Location]) -> Op[list[StoredValue]]:
-    replies = yield from batch(json_get_batch(key, [path_text(location) for location in locations]))
+    replies = yield from batch(together([json_get(key, path_text(location)) for location in locations]))
     values: list[StoredValue] = []
     for location, reply in zip(locations, replies, strict=True):
         matches: Any = parse_json(reply) if isinstance(reply, bytes) else []

@@ -112,7 +112,9 @@ def _failures(judged: Iterable[JudgedDocument]) -> list[Failure]:
 def _refused(applied: Applied) -> list[Failure]:
     """What the server did not write although nothing was in the way."""
     edits = [(document, edit) for document in applied.failed for edit in document.edits]
-    edits += [(document, edit) for document, edit, text in applied.altered if text is None and edit.new is not None]
+    edits += [
+        (document, edit) for document, edit, text in applied.altered if text is None and edit.new is not None
+    ]
     return [_failure(document, edit) for document, edit in edits]
 
 

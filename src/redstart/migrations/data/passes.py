@@ -9,9 +9,9 @@ from redstart.commands.introspection import server_time
 from redstart.effects import Op, call
 from redstart.migrations.data.checkpoint import Checkpoint
 from redstart.migrations.data.context import Context
+from redstart.migrations.data.documents import StoredDocument
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.monitor import Progress
-from redstart.migrations.data.documents import StoredDocument
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.scan import Page, Scanner, server_run_id
 from redstart.migrations.lease import Lease
@@ -80,7 +80,9 @@ class Passes:
             if checkpoint.whole and checkpoint.changed == 0:
                 return None
             if checkpoint.number >= MOST_PASSES:
-                return f"old values still appear after {MOST_PASSES} passes: an old application is still writing"
+                return (
+                    f"old values still appear after {MOST_PASSES} passes: an old application is still writing"
+                )
             checkpoint.number += 1
             checkpoint.run_id = ""
 
@@ -120,5 +122,7 @@ class Passes:
         yield from self._lease.commit(commands)
         self._failures += outcome.failures
         self._context.monitor.progress(
-            Progress(self._handler.title, checkpoint.number, checkpoint.done, checkpoint.total, self._failures)
+            Progress(
+                self._handler.title, checkpoint.number, checkpoint.done, checkpoint.total, self._failures
+            )
         )

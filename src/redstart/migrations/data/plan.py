@@ -50,7 +50,10 @@ class Plan:
 
     def to_json(self) -> str:
         """One line to keep on the server."""
-        data = {"naive_timezone": self.naive_timezone, "models": [_model_data(model) for model in self.models]}
+        data = {
+            "naive_timezone": self.naive_timezone,
+            "models": [_model_data(model) for model in self.models],
+        }
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
@@ -72,7 +75,9 @@ def make_plan(declarations: Iterable[ModelDeclaration], naive_timezone: str) -> 
             if inner.key_prefix.startswith(outer.key_prefix):
                 raise _overlap(outer, inner)
     models = (
-        PlannedModel(d.name, d.key_prefix, d.key_suffix, d.storage, d.paths.planned) for d in declared if d.paths.planned
+        PlannedModel(d.name, d.key_prefix, d.key_suffix, d.storage, d.paths.planned)
+        for d in declared
+        if d.paths.planned
     )
     return Plan(tuple(models), naive_timezone)
 
@@ -106,7 +111,8 @@ def router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
     models = plan.models
     pattern = re.compile(
         b"|".join(
-            b"(%b.+%b)" % (re.escape(model.key_prefix.encode()), re.escape(model.key_suffix.encode())) for model in models
+            b"(%b.+%b)" % (re.escape(model.key_prefix.encode()), re.escape(model.key_suffix.encode()))
+            for model in models
         ),
         re.DOTALL,
     )
@@ -139,7 +145,7 @@ def _merged_model(known: PlannedModel, today: PlannedModel) -> PlannedModel:
         paths[path.segments] = path
     if known.storage != today.storage:
         raise PlanChanged(
-            f"Keys under {today.key_prefix!r} were converted as {known.storage} and are now declared as {today.storage}.",
+            f"Keys under {today.key_prefix!r} were converted as {known.storage} and are now {today.storage}.",
             "Undo first with: om migrate-data rollback ID",
         )
     return PlannedModel(today.name, today.key_prefix, today.key_suffix, today.storage, tuple(paths.values()))
@@ -169,7 +175,9 @@ def _model_data(model: PlannedModel) -> dict[str, Any]:
 
 
 def _model_from_data(data: dict[str, Any]) -> PlannedModel:
-    paths = tuple(TemporalPath(_segments(s), TemporalKind(kind), optional) for s, kind, optional in data["paths"])
+    paths = tuple(
+        TemporalPath(_segments(s), TemporalKind(kind), optional) for s, kind, optional in data["paths"]
+    )
     return PlannedModel(data["name"], data["key_prefix"], data["key_suffix"], Storage(data["storage"]), paths)
 
 

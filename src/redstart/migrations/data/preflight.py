@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from redstart.commands.introspection import command_known, info
 from redstart.effects import Op, call
 from redstart.errors import CapabilityMissing, UnsafeServer
+from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.tally import Tally
-from redstart.migrations.data.convert import Outcome
 from redstart.values.kinds import Storage
 
 JOURNAL_BYTES_PER_VALUE = 48
@@ -53,8 +53,9 @@ def server_facts() -> Op[ServerFacts]:
     has_json = yield from call(command_known("JSON.MERGE"))
     fields_expire = yield from call(command_known("HPEXPIRETIME"))
     saved_ago = int(fields.get("server_time_usec", 0)) // 1_000_000 - int(fields.get("rdb_last_save_time", 0))
+    number = fields.get("valkey_version", fields.get("redis_version", "?"))
     return ServerFacts(
-        version=f"{fields.get('server_name', 'redis')} {fields.get('valkey_version', fields.get('redis_version', '?'))}",
+        version=f"{fields.get('server_name', 'redis')} {number}",
         last_save_seconds=max(0, saved_ago),
         append_only=fields.get("aof_enabled") == "1",
         replicas=int(fields.get("connected_slaves", 0)),
@@ -88,7 +89,9 @@ def require_safe_undo(facts: ServerFacts) -> None:
 
 def require_memory(facts: ServerFacts, tally: Tally) -> None:
     """Raises UnsafeServer when maxmemory leaves too little room for the undo log and the census."""
-    changing = tally.total(Outcome.CONVERTED) + tally.total(Outcome.LOSSY) + tally.total(Outcome.UNCONVERTIBLE)
+    changing = (
+        tally.total(Outcome.CONVERTED) + tally.total(Outcome.LOSSY) + tally.total(Outcome.UNCONVERTIBLE)
+    )
     needed = changing * JOURNAL_BYTES_PER_VALUE + tally.total(Outcome.ALREADY) * CENSUS_BYTES_PER_VALUE
     if facts.limit_bytes and needed > facts.free_bytes:
         raise UnsafeServer(

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from redstart.commands.documents import hmget_command, json_get_command, json_memory_batch
+from redstart.commands.documents import hmget_command, json_get_command, json_memory
 from redstart.commands.packing import KeyedCommand, packed_batch
-from redstart.effects import Op, batch
+from redstart.effects import Op, batch, together
 from redstart.errors import CommandFailed
 from redstart.mapping.paths import Each, Segment, TemporalPath
 from redstart.migrations.data.documents import StoredDocument, StoredValue
@@ -94,8 +94,10 @@ def _large_keys(found: Iterable[tuple[bytes, PlannedModel]]) -> Op[set[bytes]]:
     suspects = [key for key, model in found if reader_of(model).may_be_large]
     if not suspects:
         return set()
-    sizes = yield from batch(json_memory_batch(suspects))
-    return {key for key, size in zip(suspects, sizes, strict=True) if isinstance(size, int) and size > LARGE_BYTES}
+    sizes = yield from batch(together([json_memory(key) for key in suspects]))
+    return {
+        key for key, size in zip(suspects, sizes, strict=True) if isinstance(size, int) and size > LARGE_BYTES
+    }
 
 
 def _concrete_length(path: TemporalPath) -> int:
@@ -112,7 +114,9 @@ def _anchors(paths: Iterable[TemporalPath]) -> dict[str, tuple[Location, list[Te
     return anchors
 
 
-def _below(value: Any, path: TemporalPath, location: Location, rest: tuple[Segment, ...]) -> Iterable[StoredValue]:
+def _below(
+    value: Any, path: TemporalPath, location: Location, rest: tuple[Segment, ...]
+) -> Iterable[StoredValue]:
     """The values that the rest of a path leads to."""
     if not rest:
         yield StoredValue(location, path, json_text(value), value)
@@ -137,7 +141,9 @@ def _below(value: Any, path: TemporalPath, location: Location, rest: tuple[Segme
 
 
 def _misplaced(value: Any, path: TemporalPath, location: Location, wanted: str) -> StoredValue:
-    return StoredValue(location, path, json_text(value), value, f"{wanted} was expected here, not {kind_of(value)}")
+    return StoredValue(
+        location, path, json_text(value), value, f"{wanted} was expected here, not {kind_of(value)}"
+    )
 
 
 def kind_of(value: object) -> str:

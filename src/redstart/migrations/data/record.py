@@ -80,7 +80,8 @@ def read_record(keys: StateKeys) -> Op[Record]:
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise CheckpointUnreadable(
-            f"{keys.record} holds something that Redstart did not write: {exc}.", "Look at it with: redis-cli HGETALL"
+            f"{keys.record} holds something that Redstart did not write: {exc}.",
+            "Look at it with: redis-cli HGETALL",
         ) from exc
 
 

@@ -76,7 +76,9 @@ def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackRe
 
 
 class _Rollback:
-    def __init__(self, context: Context, record: Record, plan: Plan, lease: Lease, batch_documents: int) -> None:
+    def __init__(
+        self, context: Context, record: Record, plan: Plan, lease: Lease, batch_documents: int
+    ) -> None:
         self._context = context
         self._keys = context.keys
         self._record = record
@@ -142,4 +144,3 @@ class _Rollback:
         checkpoint.stage, checkpoint.cursor = Stage.SWEEP, "0"
         yield from self._lease.commit([checkpoint.command(self._keys)])
         return None
-

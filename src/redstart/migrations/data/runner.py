@@ -99,7 +99,9 @@ def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
 
 
 class _Run:
-    def __init__(self, context: Context, plan: Plan, options: RunOptions, lease: Lease, facts: ServerFacts) -> None:
+    def __init__(
+        self, context: Context, plan: Plan, options: RunOptions, lease: Lease, facts: ServerFacts
+    ) -> None:
         self._context = context
         self._keys = context.keys
         self._plan = plan

@@ -43,6 +43,15 @@ class Scanner:
         return Page(cursor, documents, len(found) - len(documents))
 
 
+def scanned_share(cursor: int) -> float:
+    """How much of the keyspace a pass has seen when it stands at this cursor, 0 to 1.
+
+    The cursor counts hash buckets from its highest bit down (dictScan in Redis' dict.c), so its reversed bits
+    are the position.
+    """
+    return 1.0 if cursor == 0 else int(f"{cursor:064b}"[::-1], 2) / 2**64
+
+
 def server_run_id() -> Op[str]:
     """Changes with every start of the server; a SCAN cursor is valid only under the one it began with."""
     return (yield from call(info("server")))["run_id"]

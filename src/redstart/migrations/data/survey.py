@@ -9,7 +9,7 @@ from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.failures import Failure, failure_of
 from redstart.migrations.data.monitor import Monitor, Progress
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.scan import Page, Scanner
+from redstart.migrations.data.scan import Page, Scanner, scanned_share
 from redstart.migrations.data.tally import Tally
 from redstart.migrations.data.transform import JudgedDocument, judge
 from redstart.values.timezones import NaiveTimezone
@@ -34,12 +34,14 @@ class Survey:
         samples: by (key prefix, path), up to three values that will be converted.
         failures: the first of those that will not, for showing; the tally has their number.
         complete: False when the pass was stopped or limited.
+        share: of the keyspace that was seen, 0 to 1.
     """
 
     tally: Tally = field(default_factory=Tally)
     samples: dict[tuple[str, str], list[Sample]] = field(default_factory=lambda: defaultdict(list))
     failures: list[Failure] = field(default_factory=list)
     complete: bool = False
+    share: float = 0.0
 
 
 PageVisitor = Callable[[list[JudgedDocument]], Op[None]]
@@ -55,19 +57,21 @@ def survey(
     stage: str,
     visit: PageVisitor | None = None,
     most_documents: int | None = None,
+    most_pages: int | None = None,
     most_failures: int = 1_000,
 ) -> Op[Survey]:
     """Read and judge every planned value.
 
     Args:
-        most_documents: stop after the page in which this many documents were met.
+        most_documents: stop after the page in which this many documents were met;
+        most_pages: or after this many pages.
         most_failures: how many to keep for showing.
 
     Effects: SCAN and reads, a page at a time; writes nothing, unless `visit` does.
     """
     result = Survey()
     scanner = Scanner(plan, batch_documents)
-    cursor = 0
+    cursor = pages = 0
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
         judged = [(document, judge(document, naive_timezone)) for document in page.documents]
@@ -76,11 +80,14 @@ def survey(
             yield from visit(judged)
         tally = result.tally
         monitor.progress(Progress(stage, 0, tally.total_documents, 0, tally.total(Outcome.UNCONVERTIBLE)))
-        cursor = page.cursor
+        cursor, pages = page.cursor, pages + 1
+        result.share = scanned_share(cursor)
         if cursor == 0:
             result.complete = True
             break
         if most_documents is not None and tally.total_documents >= most_documents:
+            break
+        if most_pages is not None and pages >= most_pages:
             break
     return result
 
@@ -97,7 +104,9 @@ def _count(result: Survey, page: Page, judged: list[JudgedDocument], most_failur
             elif item.verdict.new is not None:
                 samples = result.samples[document.model.key_prefix, str(item.value.path)]
                 if len(samples) < SAMPLES_PER_FIELD:
-                    samples.append(Sample(_text(document.key), _text(item.value.raw), _text(item.verdict.new)))
+                    samples.append(
+                        Sample(_text(document.key), _text(item.value.raw), _text(item.verdict.new))
+                    )
 
 
 def _text(data: bytes) -> str:

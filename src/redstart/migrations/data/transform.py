@@ -49,9 +49,13 @@ def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judge
         if value.misplaced is not None:
             verdict = Verdict(Outcome.UNCONVERTIBLE, reason=value.misplaced)
         elif is_hash:
-            verdict = convert_hash_value(value.raw, kind=kind, optional=optional, naive_timezone=naive_timezone)
+            verdict = convert_hash_value(
+                value.raw, kind=kind, optional=optional, naive_timezone=naive_timezone
+            )
         else:
-            verdict = convert_json_value(value.parsed, kind=kind, optional=optional, naive_timezone=naive_timezone)
+            verdict = convert_json_value(
+                value.parsed, kind=kind, optional=optional, naive_timezone=naive_timezone
+            )
             if verdict.new is not None and cannot_be_written(value.location):
                 verdict = _NO_PATH
         judged.append(Judged(value, verdict))
@@ -68,7 +72,10 @@ def edits_for(document: StoredDocument, judged: list[Judged], mode: FailureMode)
             result.edits.append(Edit(value.location, value.raw, verdict.new))
             result.converted += 1
             result.lossy += verdict.outcome is Outcome.LOSSY
-        elif verdict.outcome is Outcome.UNCONVERTIBLE and (edit := _edit_of_failure(document, value, mode)) is not None:
+        elif (
+            verdict.outcome is Outcome.UNCONVERTIBLE
+            and (edit := _edit_of_failure(document, value, mode)) is not None
+        ):
             result.edits.append(edit)
     if json and not document.large:
         result.guards = [(path, None) for path in guard_paths(result.edits)]

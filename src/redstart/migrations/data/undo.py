@@ -1,13 +1,12 @@
 """Undoing journaled edits: a value that is still what was written gets its original bytes back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import sha1
 
-from redstart.commands.documents import json_get_batch
-from redstart.commands.keyspace import hmget
-from redstart.effects import Op, batch, call
-from redstart.errors import CommandFailed
+from redstart.commands.documents import json_get
+from redstart.effects import Op, batch, together
 from redstart.migrations.data.apply import Applier, split_large
+from redstart.migrations.data.current import texts_at
 from redstart.migrations.data.documents import DocumentEdits, Edit
 from redstart.migrations.data.journal import JournalEntry
 from redstart.migrations.data.jsonpath import Location, in_list, path_text
@@ -29,7 +28,9 @@ def undo_entry(applier: Applier, entry: JournalEntry) -> Op[tuple[int, int]]:
     Effects: a script per chunk; where documents changed since, a read of each and another script. Safe to repeat.
     """
     documents = values = 0
-    pending = [part for document in reversed(entry.documents) for part in reversed(split_large(inverse(document)))]
+    pending = [
+        part for document in reversed(entry.documents) for part in reversed(split_large(inverse(document)))
+    ]
     for _ in range(MOST_TRIES):
         conflicts: list[DocumentEdits] = []
         for chunk in applier.chunks(pending):
@@ -49,11 +50,14 @@ def undo_entry(applier: Applier, entry: JournalEntry) -> Op[tuple[int, int]]:
 
 def still_as_written(undo: DocumentEdits) -> Op[DocumentEdits]:
     """The edits of an undo that are still possible, with the guards they need. One or two reads."""
-    places = [edit.location for edit in undo.edits] + [edit.aside for edit in undo.edits if edit.aside is not None]
-    texts = yield from _texts(undo, places)
+    places = [edit.location for edit in undo.edits] + [
+        edit.aside for edit in undo.edits if edit.aside is not None
+    ]
+    found = yield from texts_at([(undo.key, undo.json, place) for place in places])
+    texts = dict(zip(places, found, strict=True))
     if not undo.json:
         return DocumentEdits(undo.key, False, [edit for edit in undo.edits if _is_as_written(edit, texts)])
-    replies = yield from batch(json_get_batch(undo.key, [path for path, _ in undo.guards]))
+    replies = yield from batch(together([json_get(undo.key, path) for path, _ in undo.guards]))
     broken = [
         path
         for (path, digest), reply in zip(undo.guards, replies, strict=True)
@@ -77,17 +81,3 @@ def _lies_under(location: Location, paths: Iterable[str]) -> bool:
     if not in_list(location):
         return False
     return any(path_text(location[:length]) in paths for length in range(1, len(location)))
-
-
-def _texts(document: DocumentEdits, places: Sequence[Location]) -> Op[dict[Location, bytes | None]]:
-    if not places:
-        return {}
-    if document.json:
-        replies = yield from batch(json_get_batch(document.key, [path_text(place) for place in places]))
-        texts = [reply[1:-1] if isinstance(reply, bytes) and reply != b"[]" else None for reply in replies]
-        return dict(zip(places, texts, strict=True))
-    try:
-        values = yield from call(hmget(document.key, [str(place[0]) for place in places]))
-    except CommandFailed:  # another type by now
-        values = [None] * len(places)
-    return dict(zip(places, values, strict=True))

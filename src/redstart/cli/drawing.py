@@ -1,0 +1,156 @@
+"""How things look on a terminal: the one file that draws. Everything here also reads well in a pipe."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from redstart.migrations.data.monitor import Progress as News
+
+_PIPE_WIDTH = 160
+_LINE_EVERY_SECONDS = 5.0
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console as wide as the terminal; in a pipe wide enough that nothing is cut."""
+    found = Console(stderr=stderr, highlight=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPE_WIDTH)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A small table on stdout; numbers to the right, with thousands separated."""
+    drawn = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    numeric = [
+        bool(rows) and all(isinstance(row[index], int) for row in rows) for index in range(len(columns))
+    ]
+    for name, is_number in zip(columns, numeric, strict=True):
+        drawn.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(escape(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+    console().print(drawn)
+    console().print()
+
+
+def line(text: str) -> None:
+    """A line on stdout."""
+    console().print(escape(text), soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """A line on stderr, for people."""
+    console(stderr=True).print(escape(text), soft_wrap=True)
+
+
+def pairs(rows: Sequence[tuple[str, object]]) -> None:
+    """Names and values below each other on stdout."""
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        line(f"{name:<{width}}  {f'{value:,}' if isinstance(value, int) else value}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    if seconds < 5_400:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3_600:.1f} h"
+
+
+def size(number: int) -> str:
+    """Bytes as people say them."""
+    amount = float(number)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1_000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1_000
+    return f"{amount:.1f} TB"
+
+
+@contextmanager
+def progress(*, every_step: bool = False) -> Iterator[Callable[[News], None]]:
+    """Show progress on stderr: a bar with rate, time left and errors on a terminal, a line every 5 s elsewhere.
+
+    Args:
+        every_step: a line for each step instead, also on a terminal.
+    """
+    out = console(stderr=True)
+    if every_step or not out.is_terminal:
+        yield _Lines(0.0 if every_step else _LINE_EVERY_SECONDS)
+        return
+    bar = Progress(
+        TextColumn("{task.description:<24}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.completed:,.0f}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[errors]}"),
+        console=out,
+        transient=False,
+    )
+    with bar:
+        yield _Bars(bar)
+
+
+def _title(news: News) -> str:
+    return f"{news.stage}, pass {news.number}" if news.number > 1 else news.stage
+
+
+class _Rate:
+    """Steps per second since a stage began."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._began = 0.0
+        self._first = 0
+
+    def of(self, news: News) -> float:
+        stage = _title(news)
+        if stage != self._stage:
+            self._stage, self._began, self._first = stage, time.monotonic(), news.done
+        return (news.done - self._first) / max(time.monotonic() - self._began, 1e-3)
+
+
+class _Bars:
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._tasks: dict[str, Any] = {}
+        self._rate = _Rate()
+
+    def __call__(self, news: News) -> None:
+        title = _title(news)
+        if title not in self._tasks:
+            for task in self._tasks.values():
+                self._bar.update(task, total=self._bar.tasks[task].completed)
+            self._tasks[title] = self._bar.add_task(title, total=news.total or None, rate="", errors="")
+        rate = self._rate.of(news)
+        self._bar.update(
+            self._tasks[title],
+            completed=news.done,
+            rate=f"{rate:,.0f}/s" if rate else "",
+            errors=f"{news.failures:,} errors" if news.failures else "",
+        )
+
+
+class _Lines:
+    def __init__(self, every_seconds: float) -> None:
+        self._every_seconds = every_seconds
+        self._said_at = time.monotonic()
+        self._rate = _Rate()
+
+    def __call__(self, news: News) -> None:
+        rate = self._rate.of(news)
+        if time.monotonic() - self._said_at < self._every_seconds:
+            return
+        self._said_at = time.monotonic()
+        of = f" of {news.total:,}" if news.total else ""
+        left = (
+            f", {duration((news.total - news.done) / rate)} left" if news.total > news.done and rate else ""
+        )
+        errors = f", {news.failures:,} errors" if news.failures else ""
+        note(f"{_title(news)}: {news.done:,}{of}, {rate:,.0f}/s{left}{errors}")

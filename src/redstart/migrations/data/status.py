@@ -1,0 +1,72 @@
+"""Where a migration stands: what is applied, what is pending, who is at work and how far."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from redstart.commands.keyspace import sismember
+from redstart.effects import Op, call
+from redstart.migrations.data.checkpoint import Checkpoint, load_checkpoint
+from redstart.migrations.data.failures import FailureLog
+from redstart.migrations.data.keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.data.plan import Plan, PlannedModel
+from redstart.migrations.data.record import Record, read_record
+from redstart.migrations.lease import LeaseState, current
+
+
+class Phase(StrEnum):
+    """How far the migration as a whole is."""
+
+    PENDING = "pending"
+    MIGRATING = "migrating"
+    VERIFIED = "verified"
+    ROLLING_BACK = "rolling back"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the server says of a migration.
+
+    Attributes:
+        pending: models that are not converted as they are declared today.
+        checkpoint: saved progress; with `lease`, somebody is at work.
+        recorded_elsewhere: redis-om's own record has it applied, and Redstart's has not.
+    """
+
+    phase: Phase
+    applied: list[PlannedModel]
+    pending: list[PlannedModel]
+    record: Record
+    checkpoint: Checkpoint | None
+    lease: LeaseState | None
+    failures: int
+    recorded_elsewhere: bool
+
+
+def status(keys: StateKeys, plan: Plan) -> Op[Status]:
+    """Read the state. Six reads; nothing is written.
+
+    Raises:
+        CheckpointUnreadable, CheckpointIncompatible: saved progress that this version cannot read.
+    """
+    record = yield from read_record(keys)
+    checkpoint = yield from load_checkpoint(keys)
+    lease = yield from current(keys.lease)
+    failures = yield from FailureLog(keys).count()
+    elsewhere = yield from call(sismember(APPLIED_MIGRATIONS, keys.migration_id))
+    pending = record.pending(plan)
+    return Status(
+        phase=_phase(checkpoint, pending),
+        applied=[model for model in plan.models if model not in pending],
+        pending=pending,
+        record=record,
+        checkpoint=checkpoint,
+        lease=lease,
+        failures=failures + record.failures_not_kept,
+        recorded_elsewhere=elsewhere and not record.applied,
+    )
+
+
+def _phase(checkpoint: Checkpoint | None, pending: list[PlannedModel]) -> Phase:
+    if checkpoint is not None:
+        return Phase.ROLLING_BACK if checkpoint.stage.undoes else Phase.MIGRATING
+    return Phase.PENDING if pending else Phase.VERIFIED

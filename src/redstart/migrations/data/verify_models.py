@@ -1,0 +1,64 @@
+"""Reading every document through its model, as an application will."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redstart.commands.documents import json_get
+from redstart.commands.keyspace import hgetall
+from redstart.documents.decode import UnreadableDocument, document_from_hash, document_from_json
+from redstart.effects import Call, Op, batch, together
+from redstart.errors import CommandFailed
+from redstart.mapping.declaration import ModelDeclaration
+from redstart.migrations.data.convert import Outcome
+from redstart.migrations.data.documents import StoredDocument
+from redstart.migrations.data.failures import Failure
+from redstart.migrations.data.transform import Judged, JudgedDocument
+from redstart.migrations.data.verify import Problems
+from redstart.values.kinds import Storage
+
+
+class ModelCheck:
+    """Reads whole documents; one that its model refuses is a problem, unless its refused value is on record.
+
+    Attributes:
+        read: documents that their models accept.
+    """
+
+    def __init__(self, declarations: Sequence[ModelDeclaration]) -> None:
+        self.read = 0
+        self._declarations: Mapping[str, ModelDeclaration] = {d.key_prefix: d for d in declarations}
+
+    def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
+        """Read a page's documents. One round trip, of everything the documents hold."""
+        replies = yield from batch(together([_whole(document) for document, _ in page]))
+        for (document, items), reply in zip(page, replies, strict=True):
+            declaration = self._declarations.get(document.model.key_prefix)
+            if declaration is None or isinstance(reply, CommandFailed) or not reply:
+                continue  # deleted since, or a model of an earlier plan
+            try:
+                _read(declaration, document, reply)
+                self.read += 1
+            except UnreadableDocument as exc:
+                if not _explained(items):
+                    key = document.key.decode("utf-8", errors="backslashreplace")
+                    problems.add(Failure(key, exc.field, "", f"its model cannot read it: {exc.reason}"))
+
+
+def _whole(document: StoredDocument) -> Call[Any]:
+    return hgetall(document.key) if document.model.storage is Storage.HASH else json_get(document.key)
+
+
+def _read(declaration: ModelDeclaration, document: StoredDocument, reply: Any) -> None:
+    end = len(document.key) - len(declaration.key_suffix.encode())
+    primary_key = document.key[len(declaration.key_prefix.encode()) : end].decode(
+        "utf-8", errors="backslashreplace"
+    )
+    if declaration.storage is Storage.HASH:
+        document_from_hash(declaration.model, primary_key, reply)
+    else:
+        document_from_json(declaration.model, primary_key, reply)
+
+
+def _explained(items: Sequence[Judged]) -> bool:
+    """Whether a value of the document does not convert: verification has counted it already."""
+    return any(item.verdict.outcome is Outcome.UNCONVERTIBLE for item in items)
