@@ -122,7 +122,10 @@ def _hard_sightings() -> dict[str, dict[str, Any]]:
             "resighted_at": [1600000000.25, TEXT, 1600000000000, *SAME_INSTANT],
         },
         # Out there a float has no microseconds, and RedisJSON alters the number it is sent.
-        "far": {"ringed_at": "8521-03-04T05:06:07.123457", "resighted_at": ["7777-07-07T07:07:07.777777"]},
+        "far": {
+            "ringed_at": "8521-03-04T05:06:07.123457",
+            "resighted_at": [f"{year}-07-07T07:07:07.777777" for year in range(2500, 9500, 500)],
+        },
         # No date, and once overwritten the server could not give it back.
         "unrestorable": {"ringed_at": 1.2345678901234567e300, "capture": {"released_at": 1e-300}},
         "taken": {"ringed_at": "never", "ringed_at__invalid": "mine", "hatched_on": "2020-01-02"},
