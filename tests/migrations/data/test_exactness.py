@@ -308,15 +308,16 @@ def _sent_bytes(client: redis.Redis) -> int:
 
 def test_a_list_of_more_than_a_megabyte(client: redis.Redis, url: str) -> None:
     chance = random.Random(7)
-    texts = [chance.choice([*SAME_INSTANT, TEXT, "?"]) for _ in range(40_000)]
-    send(client, [("JSON.SET", SIGHTING, "$", json.dumps({"resighted_at": texts, "ringed_at": TEXT}))])
+    texts = [chance.choice([*SAME_INSTANT, TEXT, "?"]) for _ in range(3_000)]
+    items = [{"method": "x" * 400, "taken_at": text} for text in texts]
+    send(client, [("JSON.SET", SIGHTING, "$", json.dumps({"measurements": items, "ringed_at": TEXT}))])
     (size,) = replies(client, [("JSON.DEBUG", "MEMORY", SIGHTING)])
     assert size > 1_000_000
     before = json_text(client)
     result = migrate(url)
-    assert result.converted == 40_001 - texts.count("?")
-    after = json.loads(json_text(client))["resighted_at"]
-    assert [item == "?" for item in after] == [text == "?" for text in texts]
+    assert result.converted == 3_001 - texts.count("?")
+    after = json.loads(json_text(client))["measurements"]
+    assert [item["taken_at"] == "?" for item in after] == [text == "?" for text in texts]
     undo(url)
     assert json_text(client) == before
 
