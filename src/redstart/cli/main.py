@@ -27,10 +27,10 @@ class LazyGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._lazy[cmd_name][0].partition(":")
         command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
+        assert isinstance(command, click.Command)  # the tables below name nothing else
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_line) for name, (_, help_line) in self._lazy.items()])
@@ -64,7 +64,7 @@ def om(ctx: click.Context, url: str | None) -> None:
 def main() -> None:
     """The entry point: one place where errors become messages and exit codes."""
     try:
-        code = om(standalone_mode=False)
+        code = om(prog_name="om", standalone_mode=False)
     except RedstartError as exc:
         code = report_error(exc)
     except click.ClickException as exc:

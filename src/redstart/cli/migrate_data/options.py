@@ -1,6 +1,7 @@
 """Options that several commands share, and how a command ends."""
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,27 +14,36 @@ from redstart.migrations.data.context import DATETIME_MIGRATION
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _keep_url(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.obj = value
+
+
+def _settings(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> Settings:
+    return load_settings(ctx.obj, value)
+
+
 def common(command: F) -> F:
     """--url, --models and --json; the command gets `settings` and `as_json`."""
-    for option in (
-        click.option(
-            "--json", "as_json", is_flag=True, help="One JSON object on stdout; the rest on stderr."
-        ),
-        click.option(
-            "--models",
-            "settings",
-            multiple=True,
-            metavar="MODULE",
-            callback=_settings,
-            help="Module or package that declares models; repeatable.",
-        ),
-        click.option(
-            "--url", metavar="URL", is_eager=True, expose_value=False, callback=_keep_url, help="Server."
-        ),
-    ):
+    for option in reversed(_COMMON):
         command = option(command)
     return command
 
+
+_COMMON: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--url", metavar="URL", is_eager=True, expose_value=False, callback=_keep_url, help="Server."
+    ),
+    click.option(
+        "--models",
+        "settings",
+        multiple=True,
+        metavar="MODULE",
+        callback=_settings,
+        help="Module or package that declares models; repeatable.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; the rest on stderr."),
+)
 
 verbose = click.option("-v", "--verbose", is_flag=True, help="Say more: every failure, every field.")
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -47,15 +57,6 @@ batch_size = click.option(
 )
 
 
-def _keep_url(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        ctx.obj = value
-
-
-def _settings(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> Settings:
-    return load_settings(ctx.obj, value)
-
-
 def check_id(migration_id: str) -> None:
     """Raises UnknownMigration unless it is the built-in one, the only one so far."""
     if migration_id != DATETIME_MIGRATION:
@@ -64,13 +65,13 @@ def check_id(migration_id: str) -> None:
 
 def confirm(question: str, *, assume_yes: bool) -> None:
     """Ask on a terminal; elsewhere go on, for a prompt would block a pipeline. Raises click.Abort on a no."""
-    if not assume_yes and click.get_text_stream("stdin").isatty():
+    if not assume_yes and sys.stdin.isatty():
         click.confirm(question, abort=True, err=True)
 
 
 def require_yes(question: str, *, assume_yes: bool) -> None:
     """As `confirm`, for what cannot be taken back: without a terminal it needs --yes."""
-    if not yes and not click.get_text_stream("stdin").isatty():
+    if not assume_yes and not sys.stdin.isatty():
         raise click.UsageError(f"{question} Say so with --yes; there is no terminal to ask on.")
     confirm(question, assume_yes=assume_yes)
 

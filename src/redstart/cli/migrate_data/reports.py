@@ -1,4 +1,4 @@
-"""Results as the objects that `--json` prints. Scripts rely on the keys: docs/json.md lists them, a test freezes them."""
+"""Results as the objects that `--json` prints. Scripts rely on their keys: see docs/json.md."""
 
 from typing import Any
 

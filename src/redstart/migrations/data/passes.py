@@ -27,7 +27,6 @@ class PageOutcome:
     Attributes:
         changed, values: documents and values written. `unsettled` those that changed under us until the end.
         retried: documents read again because somebody changed them between read and apply.
-        rounded: values whose stored number, as the server reads it back, is another instant.
         failures: values newly found not to convert.
         stopped: why no further document of the page was taken, or None.
     """
@@ -36,7 +35,6 @@ class PageOutcome:
     values: int = 0
     unsettled: int = 0
     retried: int = 0
-    rounded: int = 0
     failures: int = 0
     stopped: str | None = None
 
@@ -73,13 +71,14 @@ class Passes:
         if resumed:
             checkpoint.whole = False  # what was changed after the last save is not in its counts
         self._failures = yield from FailureLog(self._context.keys).count()
+        last = checkpoint.number + MOST_PASSES - 1  # counted anew when resumed: the writer may be gone by now
         while True:
             stopped = yield from self._pass(checkpoint)
             if stopped is not None:
                 return stopped
             if checkpoint.whole and checkpoint.changed == 0:
                 return None
-            if checkpoint.number >= MOST_PASSES:
+            if checkpoint.number >= last:
                 return (
                     f"old values still appear after {MOST_PASSES} passes: an old application is still writing"
                 )
@@ -88,7 +87,8 @@ class Passes:
 
     def _pass(self, checkpoint: Checkpoint) -> Op[str | None]:
         run_id = yield from server_run_id()
-        if checkpoint.run_id != run_id:  # a new pass, or a cursor that a restart made void
+        # A new pass: also after a stop between two, or with a cursor that a restart made void.
+        if checkpoint.run_id != run_id or checkpoint.cursor == "0":
             checkpoint.cursor, checkpoint.run_id = "0", run_id
             checkpoint.whole, checkpoint.changed, checkpoint.done = True, 0, 0
         self.documents.clear()
@@ -116,10 +116,7 @@ class Passes:
             checkpoint.done += len(page.documents)
             self.documents.update(document.model.key_prefix for document in page.documents)
         checkpoint.saved_ms = yield from call(server_time())
-        commands = [checkpoint.command(keys)]
-        if outcome.rounded:
-            commands.append(["HINCRBY", keys.record, "lossy", outcome.rounded])
-        yield from self._lease.commit(commands)
+        yield from self._lease.commit([checkpoint.command(keys)])
         self._failures += outcome.failures
         self._context.monitor.progress(
             Progress(
