@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.processes import wait_until
 
 from redstart.migrations.holder import Holder, is_gone, this_process
+from tests.support.processes import wait_until
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="/proc tells what a process is")
 
