@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import redis
 import redis.asyncio
@@ -18,10 +18,12 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 60.0
 """A server that needs longer for one request than this is taken for gone."""
 
+_SCHEMES = ("redis", "rediss", "unix")
+
 
 def open_sync(url: str) -> SyncDriver:
     """A driver on its own pool. Raises ConfigurationError for a URL redis-py does not understand."""
-    _check_url(url)
+    _connection_settings(url)
     pool = redis.ConnectionPool.from_url(
         url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
     )
@@ -30,7 +32,7 @@ def open_sync(url: str) -> SyncDriver:
 
 def open_async(url: str) -> AsyncDriver:
     """A driver on its own asyncio pool. Raises ConfigurationError for a URL redis-py does not understand."""
-    _check_url(url)
+    _connection_settings(url)
     pool = redis.asyncio.ConnectionPool.from_url(
         url, retry=AsyncRetry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
     )
@@ -40,30 +42,26 @@ def open_async(url: str) -> AsyncDriver:
 def without_password(url: str) -> str:
     """The URL as it may be shown: scheme, user, host, port and database, never the password or the query.
 
-    Where a raw / ? or # in a password hides the host, only the scheme. A name without a password is not shown
-    either: it may well be a password that lacks its colon.
+    Of a URL that is not well formed only the scheme is shown: its password may stand anywhere in it.
     """
-    parts = _split(url)
-    if parts is None or _has_raw_password(parts):
-        return f"{url.partition('://')[0] if '://' in url else ''}://..."
-    credentials, _, host = parts.netloc.rpartition("@")
-    user, colon, _ = credentials.partition(":")
-    scheme = f"{parts.scheme}://" if parts.scheme else ""
-    return f"{scheme}{f'{user}@' if user and colon else ''}{host}{parts.path}"
+    return _shown(url) or next(
+        (f"{scheme}://..." for scheme in _SCHEMES if url.startswith(f"{scheme}:")), "..."
+    )
 
 
-def _split(url: str) -> SplitResult | None:
-    """The URL's parts; None for what no part can be told of, as an open bracket in the host."""
+def _shown(url: str) -> str | None:
+    """The URL without password and query; None when it cannot be told what is the password."""
     try:
-        return urlsplit(url)
-    except ValueError:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        place = f"[{host}]" if ":" in host else host
+        place += f":{parts.port}" if parts.port is not None else ""
+    except ValueError:  # a port that is no number, brackets, characters that no host has
         return None
-
-
-def _has_raw_password(parts: SplitResult) -> bool:
-    """Whether a / ? or # in a password has moved the rest of it, and the host, out of their place."""
-    behind = parts.path + parts.fragment + (parts.query if "@" not in parts.netloc else "")
-    return parts.scheme != "unix" and "@" in behind
+    if parts.scheme not in _SCHEMES or "@" in parts.path + parts.query + parts.fragment:
+        return None
+    user = f"{parts.username}@" if parts.username else ""
+    return f"{parts.scheme}://{user}{place}{parts.path}"
 
 
 def _options(url: str) -> dict[str, float]:
@@ -71,22 +69,28 @@ def _options(url: str) -> dict[str, float]:
     return {} if url.startswith("unix:") else {"socket_connect_timeout": CONNECT_TIMEOUT_SECONDS}
 
 
-def _check_url(url: str) -> dict[str, Any]:
-    """The connection settings that redis-py reads from a URL. Raises ConfigurationError if it cannot."""
-    parts = _split(url)
+def _connection_settings(url: str) -> Mapping[str, Any]:
+    """What redis-py makes of a URL. Raises ConfigurationError where that is nothing, or not what was meant."""
     try:
-        if parts is None or _has_raw_password(parts):
-            raise ValueError
         pool = redis.ConnectionPool.from_url(url)
         pool.connection_class(**pool.connection_kwargs)  # connects to nothing; refuses unknown options
-    except (ValueError, TypeError):
-        # Not `from exc`, nor its words: they may quote a part of the password.
-        raise ConfigurationError(
-            f"{without_password(url)!r} is not a Redis URL.",
-            "It looks like redis://user:password@host:6379/0, rediss://... with TLS, or unix:///path/to.sock. "
-            "In a password write / ? # @ as %2F %3F %23 %40.",
-        ) from None
+    except TypeError:
+        raise _bad_url(url, ValueError("it has an option that no connection knows")) from None
+    except ValueError as exc:
+        raise _bad_url(url, exc) from None
+    if _shown(url) is None:  # a raw / in the password: redis-py would try another host
+        raise _bad_url(url, ValueError("a character of the password is not quoted"))
     return pool.connection_kwargs
+
+
+def _bad_url(url: str, error: ValueError) -> ConfigurationError:
+    # Python's own complaints quote the part in question, which may hold the password.
+    reason = f": {error}" if _shown(url) else ""
+    return ConfigurationError(
+        f"{without_password(url)!r} is not a Redis URL{reason}",
+        "It looks like redis://user:password@host:6379/0, rediss://... with TLS, or unix:///path/to.sock; "
+        "write special characters of a password as %40 and the like.",
+    )
 
 
 def open_like(client: object) -> SyncDriver:
@@ -114,7 +118,7 @@ def open_like(client: object) -> SyncDriver:
 
 def where_of_url(url: str) -> str:
     """Which server a URL names, in the words of `where_of`. Raises ConfigurationError for a bad URL."""
-    return where_of(_check_url(url))
+    return where_of(_connection_settings(url))
 
 
 def where_of(settings: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import msgpack
 from redstart.effects import Op
 from redstart.migrations.data.documents import DocumentEdits, Edit
 from redstart.migrations.data.journal import packed_blob
-from redstart.migrations.data.jsonpath import Location, can_be_set, in_list, merge_patch, path_text
+from redstart.migrations.data.jsonpath import Location, can_be_merged, can_be_set, in_list, merge_patch, path_text
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
 from redstart.migrations.lease import Lease
@@ -104,21 +104,9 @@ def split_large(document: DocumentEdits) -> list[DocumentEdits]:
     """A document with very many edits as several, each of them applied as a unit."""
     if len(document.edits) <= MOST_EDITS:
         return [document]
-    parts = []
-    for start in range(0, len(document.edits), MOST_EDITS):
-        edits = document.edits[start : start + MOST_EDITS]
-        first = start == 0
-        parts.append(
-            DocumentEdits(
-                document.key,
-                document.json,
-                edits,
-                list(document.guards),
-                document.converted if first else 0,
-                document.lossy if first else 0,
-            )
-        )
-    return parts
+    starts = range(0, len(document.edits), MOST_EDITS)
+    pieces = (document.edits[start : start + MOST_EDITS] for start in starts)
+    return [DocumentEdits(document.key, document.json, edits, list(document.guards)) for edits in pieces]
 
 
 def _script() -> Script:
@@ -150,7 +138,8 @@ def _wire(document: DocumentEdits) -> list[object]:
         changes = [_hash_change(edit.location, edit.old, edit.new, edit.aside) for edit in document.edits]
         for edit in document.edits:
             if edit.aside is not None:
-                changes.append(_hash_change(edit.aside, *_aside_bytes(edit), edit.location))
+                moves_away = edit.new is None
+                changes.append(_hash_change(edit.aside, *_aside_bytes(edit, moves_away), edit.location))
         return [document.key, "hash", changes, "", guards, counts]
     return [document.key, "json", *_json_changes(document), guards, counts]
 
@@ -161,9 +150,8 @@ def _hash_change(
     return [place[0], _present(old), _present(new), "" if twin is None else twin[0]]
 
 
-def _aside_bytes(edit: Edit) -> tuple[bytes | None, bytes | None]:
+def _aside_bytes(edit: Edit, moves_away: bool) -> tuple[bytes | None, bytes | None]:
     """What stands beside a quarantined value before and after: it moves there, or (an undo) back from there."""
-    moves_away = edit.new is None or edit.new == b"null"
     return (None, edit.old) if moves_away else (edit.new, None)
 
 
@@ -176,11 +164,11 @@ def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
     places += [(edit.location, edit.old, edit.new) for edit in document.edits]
     for edit in document.edits:
         if edit.aside is not None:
-            places.append((edit.aside, *_aside_bytes(edit)))
+            places.append((edit.aside, *_aside_bytes(edit, moves_away=edit.new == b"null")))
     mergeable = [
         (location, new)
         for location, old, new in places
-        if old is not None and new is not None and new != b"null" and not in_list(location)
+        if old is not None and new is not None and can_be_merged(new) and not in_list(location)
     ]
     # One MERGE re-indexes the document once; for a single plain value JSON.SET does the same for less.
     if len(mergeable) == 1 and can_be_set(mergeable[0][0]):

@@ -36,18 +36,20 @@ class StoredDocument(NamedTuple):
     large: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """One value to change. `None` bytes mean "not there".
 
     Attributes:
         aside: for a quarantined value, the place its old bytes move to; the place itself gets `new`.
+        converts: whether it counts as a conversion; `lossy` whether as one that is not exact.
     """
 
     location: Location
     old: bytes | None
     new: bytes | None
     aside: Location | None = None
+    converts: bool = False
+    lossy: bool = False
 
 
 @dataclass(slots=True)
@@ -63,8 +65,16 @@ class DocumentEdits:
     json: bool
     edits: list[Edit]
     guards: list[tuple[str, bytes | None]] = field(default_factory=list)
-    converted: int = 0
-    lossy: int = 0
+
+    @property
+    def converted(self) -> int:
+        """How many values are converted."""
+        return sum(edit.converts for edit in self.edits)
+
+    @property
+    def lossy(self) -> int:
+        """How many of them not exactly."""
+        return sum(edit.lossy for edit in self.edits)
 
 
 def shown(location: Location) -> str:

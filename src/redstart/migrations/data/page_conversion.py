@@ -1,6 +1,6 @@
 """Converting one page of documents: judge, edit, apply, and record what will not convert."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from redstart.effects import Op
@@ -10,7 +10,9 @@ from redstart.migrations.data.context import Context
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, shown
 from redstart.migrations.data.failures import Failure, FailureLog, failure_of
+from redstart.migrations.data.jsonpath import Location
 from redstart.migrations.data.passes import PageOutcome
+from redstart.migrations.data.quarantine import leave_out_taken
 from redstart.migrations.data.settle import apply_until_settled
 from redstart.migrations.data.transform import FailureMode, JudgedDocument, edits_for, judge
 from redstart.migrations.lease import Lease
@@ -46,19 +48,20 @@ class PageConverter:
         judged = self._judged(documents)
         new = yield from self._log.unknown(_failures(judged))
         taken = list(self._within_allowance(judged, set(new), outcome))
-        failures: list[Failure] = []
+        first = [document for document, _ in taken]
 
         def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
-            judged = self._judged(documents)
-            failures.extend(_failures(judged))
+            judged = taken if documents is first else self._judged(documents)
+            made = [edits_for(document, items, self._mode) for document, items in judged]
+            not_free = yield from leave_out_taken(made)
+            # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
+            yield from self._record(_failures(judged, not_free), outcome)
             yield from self._lease.keep()
-            return [edits_for(document, items, self._mode) for document, items in judged]
+            return made
 
-        settled = yield from apply_until_settled(
-            self._applier, [document for document, _ in taken], edits, label=label
-        )
-        failures += [failure for applied in settled.applied for failure in _refused(applied)]
-        yield from self._record(failures, outcome)
+        settled = yield from apply_until_settled(self._applier, first, edits, label=label)
+        refused = [failure for applied in settled.applied for failure in _refused(applied)]
+        yield from self._record(refused, outcome)
         outcome.changed, outcome.values = settled.documents, settled.values
         outcome.unsettled, outcome.retried = settled.unsettled, settled.retried
         outcome.rounded = sum(map(_rounded, settled.applied))
@@ -72,6 +75,9 @@ class PageConverter:
     ) -> Iterable[JudgedDocument]:
         """The documents to take, up to the one at which the run has to stop."""
         allowance = self._allowance
+        if allowance == Allowance(None, None) and self._mode is not FailureMode.FAIL:
+            yield from judged
+            return
         for item in judged:
             if allowance.documents == 0:
                 outcome.stopped = "limit-documents reached"
@@ -98,13 +104,19 @@ class PageConverter:
                 self._context.monitor.failure(failure)
 
 
-def _failures(judged: Iterable[JudgedDocument]) -> list[Failure]:
-    return [
-        failure_of(document, item.value, item.verdict.reason or "")
-        for document, items in judged
-        for item in items
-        if item.verdict.outcome is Outcome.UNCONVERTIBLE
-    ]
+def _failures(
+    judged: Iterable[JudgedDocument], taken: Mapping[tuple[bytes, Location], Location] | None = None
+) -> list[Failure]:
+    """What will not convert; `taken` tells of those that cannot be moved aside, and which place is not free."""
+    failures = []
+    for document, items in judged:
+        for item in items:
+            if item.verdict.outcome is Outcome.UNCONVERTIBLE:
+                reason = item.verdict.reason or ""
+                if taken and (aside := taken.get((document.key, item.value.location))):
+                    reason += f"; not moved: {shown(aside)} exists already"
+                failures.append(failure_of(document, item.value, reason))
+    return failures
 
 
 def _refused(applied: Applied) -> list[Failure]:

@@ -73,13 +73,14 @@ class Passes:
         if resumed:
             checkpoint.whole = False  # what was changed after the last save is not in its counts
         self._failures = yield from FailureLog(self._context.keys).count()
+        last = checkpoint.number + MOST_PASSES - 1  # counted anew when resumed: the writer may be gone by now
         while True:
             stopped = yield from self._pass(checkpoint)
             if stopped is not None:
                 return stopped
             if checkpoint.whole and checkpoint.changed == 0:
                 return None
-            if checkpoint.number >= MOST_PASSES:
+            if checkpoint.number >= last:
                 return (
                     f"old values still appear after {MOST_PASSES} passes: an old application is still writing"
                 )
@@ -88,7 +89,8 @@ class Passes:
 
     def _pass(self, checkpoint: Checkpoint) -> Op[str | None]:
         run_id = yield from server_run_id()
-        if checkpoint.run_id != run_id:  # a new pass, or a cursor that a restart made void
+        # A new pass: also after a stop between two, or with a cursor that a restart made void.
+        if checkpoint.run_id != run_id or checkpoint.cursor == "0":
             checkpoint.cursor, checkpoint.run_id = "0", run_id
             checkpoint.whole, checkpoint.changed, checkpoint.done = True, 0, 0
         self.documents.clear()

@@ -1,7 +1,7 @@
 """From a document as read to the edits it needs, under one of the failure modes."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from redstart.mapping.paths import Each
 from redstart.migrations.data.convert import Outcome, Verdict, convert_hash_value, convert_json_value
@@ -30,8 +30,7 @@ class FailureMode(StrEnum):
     QUARANTINE = "quarantine"
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A value and its verdict."""
 
     value: StoredValue
@@ -70,9 +69,8 @@ def edits_for(document: StoredDocument, judged: list[Judged], mode: FailureMode)
     for item in judged:
         value, verdict = item.value, item.verdict
         if verdict.new is not None:
-            result.edits.append(Edit(value.location, value.raw, verdict.new))
-            result.converted += 1
-            result.lossy += verdict.outcome is Outcome.LOSSY
+            lossy = verdict.outcome is Outcome.LOSSY
+            result.edits.append(Edit(value.location, value.raw, verdict.new, converts=True, lossy=lossy))
         elif (
             verdict.outcome is Outcome.UNCONVERTIBLE
             and (edit := _edit_of_failure(document, value, mode)) is not None
@@ -103,6 +101,8 @@ def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: Failure
         return None  # what stands here is not the value: replacing it would destroy a whole list or object
     if cannot_be_written(value.location) or not _restores_exactly(value.parsed):
         return None  # once overwritten, it could not be brought back byte for byte
+    if isinstance(value.parsed, dict) and not can_be_set(value.location):
+        return None  # nor could this: only a merge writes here, and it would drop the object's nulls
     if mode is FailureMode.DEFAULT:
         return Edit(value.location, value.raw, DEFAULT_NUMBER)
     if mode is FailureMode.QUARANTINE and can_be_quarantined(value):
