@@ -41,6 +41,27 @@ def line(text: str) -> None:
     console().print(escape(text), soft_wrap=True)
 
 
+def heading(text: str) -> None:
+    """A line on stdout that stands out on a terminal."""
+    console().print(escape(text), style="bold", soft_wrap=True)
+
+
+def cropped(text: str) -> None:
+    """A line on stdout, cut off where the terminal ends; whole in a pipe."""
+    out = console()
+    out.print(
+        escape(text), soft_wrap=not out.is_terminal, no_wrap=True, overflow="ellipsis", crop=out.is_terminal
+    )
+
+
+def show_cursor() -> None:
+    """Undo what a progress bar did to the terminal when its process was killed."""
+    out = console(stderr=True)
+    if out.is_terminal:
+        out.show_cursor(True)
+        out.print()
+
+
 def note(text: str) -> None:
     """A line on stderr, for people."""
     console(stderr=True).print(escape(text), soft_wrap=True)
