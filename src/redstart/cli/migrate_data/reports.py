@@ -11,6 +11,7 @@ from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import Status
 from redstart.migrations.data.verify import Verification
 from redstart.migrations.data.verify_journal import JournalCheck
+from redstart.migrations.holder import is_gone
 
 VALUE_NAMES = {
     "convertible": Outcome.CONVERTED,
@@ -161,7 +162,7 @@ def progress_report(found: Status) -> dict[str, Any]:
     report: dict[str, Any] = {"state": state_of(found), "done": 0, "total": 0}
     if checkpoint is not None:
         report |= _checkpoint(checkpoint)
-    if found.lease is not None:
+    if found.lease is not None and report["state"] == "running":
         report |= {
             "holder": str(found.lease.holder),
             "held_seconds": (found.lease.now_ms - found.lease.since_ms) / 1e3,
@@ -170,8 +171,8 @@ def progress_report(found: Status) -> dict[str, Any]:
 
 
 def state_of(found: Status) -> str:
-    """`none`, `running` while somebody holds the lease, or `interrupted`."""
-    if found.lease is not None:
+    """`none`, `running` while somebody holds the lease who is not gone for certain, or `interrupted`."""
+    if found.lease is not None and not is_gone(found.lease.holder):
         return "running"
     return "none" if found.checkpoint is None else "interrupted"
 
