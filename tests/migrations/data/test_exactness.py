@@ -224,7 +224,7 @@ def test_a_bad_json_value_comes_back_to_the_byte(
         "ringed_at": TEXT,
         "capture": {"released_at": bad},
         "resighted_at": [bad, TEXT, bad],
-        "last_seen_by_place": {place: bad for place in names.ODD_PLACES},
+        "last_seen_by_place": dict.fromkeys(names.ODD_PLACES, bad),
         "measurements": [{"repeat_on": bad}],
     }
     send(client, [("JSON.SET", SIGHTING, "$", json.dumps(content))])

@@ -84,7 +84,8 @@ def read_records() -> Op[dict[str, IndexRecord]]:
         return {name.decode(): _record(data) for name, data in fields.items()}
     except (ValueError, KeyError, TypeError) as exc:
         raise CheckpointUnreadable(
-            f"{RECORDS} holds something that Redstart did not write: {exc}.", "Look at it with: redis-cli HGETALL"
+            f"{RECORDS} holds something that Redstart did not write: {exc}.",
+            "Look at it with: redis-cli HGETALL",
         ) from exc
 
 
