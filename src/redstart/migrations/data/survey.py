@@ -9,7 +9,7 @@ from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.failures import Failure, failure_of
 from redstart.migrations.data.monitor import Monitor, Progress
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.scan import Page, Scanner, scanned_share
+from redstart.migrations.data.scan import Page, Scanner, server_run_id, scanned_share
 from redstart.migrations.data.tally import Tally
 from redstart.migrations.data.transform import JudgedDocument, judge
 from redstart.values.timezones import NaiveTimezone
@@ -67,11 +67,13 @@ def survey(
         most_pages: or after this many pages.
         most_failures: how many to keep for showing.
 
-    Effects: SCAN and reads, a page at a time; writes nothing, unless `visit` does.
+    Effects: SCAN and reads, a page at a time; writes nothing, unless `visit` does. A pass under which the server
+    was restarted is repeated: its cursor was void, and it may have missed keys.
     """
     result = Survey()
     scanner = Scanner(plan, batch_documents)
     cursor = pages = 0
+    run_id = yield from server_run_id()
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
         judged = [(document, judge(document, naive_timezone)) for document in page.documents]
@@ -83,8 +85,12 @@ def survey(
         cursor, pages = page.cursor, pages + 1
         result.share = scanned_share(cursor)
         if cursor == 0:
-            result.complete = True
-            break
+            began_under, run_id = run_id, (yield from server_run_id())
+            if began_under == run_id:
+                result.complete = True
+                break
+            result, pages = Survey(), 0
+            continue
         if most_documents is not None and tally.total_documents >= most_documents:
             break
         if most_pages is not None and pages >= most_pages:
