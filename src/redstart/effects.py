@@ -45,7 +45,8 @@ class Batch(Generic[T_co]):
     Args:
         calls: the commands; or `packed`, the same in the wire format, with `replies` saying how many.
         parse: turns the list of raw replies into the result. An error reply is an item of that list, a
-            `CommandFailed`, so one bad key does not hide the others.
+            `CommandFailed`, so one bad key does not hide the others; but a refusal that says nothing of the
+            key (BUSY, OOM, no permission) is raised.
         repeatable: as for `Call`, for all of them together.
     """
 

@@ -69,17 +69,17 @@ def test_the_log_is_there_while_the_server_is_and_empty_otherwise(own_server: St
     assert server.log_tail() == ""
 
 
-@pytest.mark.parametrize("end", [EmbeddedServer.kill, lambda server: None], ids=["kill", "restart"])
-def test_data_comes_back_with_an_append_only_file(
-    own_server: Starter, end: Callable[[EmbeddedServer], None]
-) -> None:
-    server = own_server(append_only=True)
+@pytest.mark.parametrize("killed", [True, False])
+def test_data_comes_back_with_an_append_only_file(own_server: Starter, killed: bool) -> None:
+    server = own_server(append_only=True, append_sync="always" if killed else "everysec")
     before, url = server.pid, server.url
     with connect(server) as client:
         client.set("kept", "yes")
         client.execute_command("JSON.SET", "document", "$", '{"at":1}')
         client.execute_command("FT.CREATE", "i", "ON", "JSON", "SCHEMA", "$.at", "AS", "at", "NUMERIC")
-    end(server)
+    if killed:
+        server.kill()
+        assert not server.is_running
     server.restart()
     assert server.url == url
     assert server.pid != before

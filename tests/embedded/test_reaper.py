@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -125,29 +126,71 @@ def victim() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_dismissed_reaper_touches_nothing(victim: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    Reaper(victim.pid, tmp_path).dismiss()
+    Reaper(victim.pid, tmp_path, tmp_path / "none").dismiss()
     assert victim.poll() is None
     assert tmp_path.exists()
 
 
-def test_a_reaper_kills_the_whole_group_and_removes_any_directory_name(tmp_path: Path) -> None:
+@contextmanager
+def group(script: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A process group of two, as of a server with a child: its shell, and the process id the shell prints."""
+    with subprocess.Popen(
+        ["/bin/sh", "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def listening(temporary: Path) -> Iterator[Path]:
+    """A socket that is there, as that of a server at work."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(temporary / "socket"))
+        yield temporary / "socket"
+
+
+def lose_parent(reaper: Reaper) -> None:
+    """What the end of the parent does: the kernel closes its end of the pipe."""
+    assert reaper._shell.stdin is not None
+    reaper._shell.stdin.close()
+
+
+def test_a_reaper_kills_a_whole_group_that_ignores_sigterm(
+    tmp_path: Path, listening: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("redstart.embedded.reaper.GRACE_TENTHS_OF_A_SECOND", 1)
+    with group("trap '' TERM; sleep 600 & echo $!; wait") as (process, child):
+        reaper = Reaper(process.pid, tmp_path / "none", listening)
+        lose_parent(reaper)
+        assert process.wait() == -signal.SIGKILL
+        wait_until(lambda: is_gone(child), "the end of the whole group")
+        assert reaper._shell.wait() == 0
+
+
+def test_a_reaper_lets_the_server_finish_its_writing_first(tmp_path: Path, listening: Path) -> None:
+    written = tmp_path / "written"
+    on_term = f"sleep 0.2; echo all > '{written}'; rm '{listening}'; exit 7"
+    with group(f'trap "{on_term}" TERM; echo $$; while :; do sleep 0.05; done') as (process, _):
+        lose_parent(Reaper(process.pid, tmp_path / "none", listening))
+        process.wait()
+    assert written.read_text() == "all\n"
+
+
+def test_a_reaper_removes_its_directory_only_whatever_its_name(
+    victim: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
     directory = tmp_path / "a b'\"$(touch oops);*\n-é"
     (directory / "below").mkdir(parents=True)
     sibling = tmp_path / "a"
     sibling.mkdir()
-    with subprocess.Popen(
-        ["/bin/sh", "-c", "sleep 600 & echo $!; wait"], stdout=subprocess.PIPE, start_new_session=True
-    ) as group:
-        assert group.stdout is not None
-        child = int(group.stdout.readline())
-        reaper = Reaper(group.pid, directory)
-        assert reaper._shell.stdin is not None
-        reaper._shell.stdin.close()
-        assert group.wait() == -signal.SIGKILL
-        wait_until(lambda: is_gone(child), "the end of the whole group")
-        assert reaper._shell.wait() == 0
-    assert not directory.exists()
-    assert sibling.exists()
+    reaper = Reaper(victim.pid, directory, directory / "none")
+    lose_parent(reaper)
+    assert victim.wait() == -signal.SIGTERM
+    assert reaper._shell.wait() == 0
+    assert list(tmp_path.iterdir()) == [sibling]
 
 
 def test_a_reaper_that_was_killed_or_hangs_does_not_stop_the_stopping(
@@ -155,7 +198,7 @@ def test_a_reaper_that_was_killed_or_hangs_does_not_stop_the_stopping(
 ) -> None:
     monkeypatch.setattr("redstart.embedded.reaper.FAREWELL_TIMEOUT_SECONDS", 0.05)
     for how in (signal.SIGKILL, signal.SIGSTOP):
-        reaper = Reaper(victim.pid, tmp_path)
+        reaper = Reaper(victim.pid, tmp_path, tmp_path / "none")
         os.kill(reaper._shell.pid, how)
         reaper.dismiss()
         assert is_gone(reaper._shell.pid)

@@ -4,34 +4,23 @@ In the places where a model keeps datetimes and dates, numbers and numeric text 
 read here, exactly; all other text is left to pydantic, which reads the ISO forms of the old one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from functools import cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import AliasChoices, ValidationError
 from pydantic_core import from_json
 
-from redstart.errors import RedstartError, ValueConversionError
+from redstart.documents.places import Place, UnreadableNumber, places_of, read_numbers
+from redstart.errors import RedstartError
 from redstart.mapping.annotations import allows_none, complete_fields
 from redstart.mapping.models import RedisModel
-from redstart.mapping.paths import Each, Segment, TemporalPath, display
+from redstart.mapping.paths import Segment, display
 from redstart.mapping.registry import model_name
 from redstart.mapping.temporal import temporal_paths
-from redstart.values.kinds import TemporalKind
-from redstart.values.timestamps import NUMBER, date_from_number, datetime_from_number
 
 M = TypeVar("M", bound=RedisModel)
-ReadNumber: TypeAlias = Callable[[str], datetime | date]
-
-
-@dataclass(slots=True)
-class Place:
-    """One step on the way to temporal values: what to do here, and the places further inside."""
-
-    read: ReadNumber | None
-    inside: "dict[Segment, Place]"
 
 
 class UnreadableDocument(RedstartError):
@@ -132,8 +121,8 @@ def document_from_json(model: type[M], primary_key: str, text: bytes) -> M:
 
 def _validated(model: type[M], primary_key: str, document: dict[str, Any], reader: Reader) -> M:
     try:
-        _read_numbers(document, reader.places, ())
-    except _UnreadableNumber as error:
+        read_numbers(document, reader.places, ())
+    except UnreadableNumber as error:
         raise UnreadableDocument(model, primary_key, error.path, error.value, error.reason) from error
     if document.get(reader.primary_key) is None:
         document[reader.primary_key] = primary_key
@@ -142,52 +131,9 @@ def _validated(model: type[M], primary_key: str, document: dict[str, Any], reade
         return model.model_validate(document, strict=False)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
+        path = display(first["loc"])
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise UnreadableDocument(model, primary_key, path, first["input"], first["msg"] + more) from error
-
-
-class _UnreadableNumber(ValueConversionError):
-    def __init__(self, path: str, value: object, reason: str) -> None:
-        super().__init__(reason)
-        self.path = path
-        self.value = value
-
-
-def _read_numbers(container: Any, places: dict[Segment, Place], above: tuple[Segment, ...]) -> None:
-    """Turn numbers into datetimes and dates, in the freshly parsed document itself."""
-    for segment, place in places.items():
-        for position in _positions(container, segment):
-            value = container[position]
-            if place.read is not None and (number := _number_text(value)) is not None:
-                try:
-                    container[position] = place.read(number)
-                except ValueConversionError as error:
-                    path = display((*above, position))
-                    raise _UnreadableNumber(path, value, error.reason) from error
-            if place.inside:
-                _read_numbers(value, place.inside, (*above, position))
-
-
-def _positions(container: Any, segment: Segment) -> Any:
-    """The keys or positions that a segment stands for; none if the container is of another kind."""
-    if isinstance(container, dict):
-        if segment is Each.VALUE:
-            return list(container)
-        return (segment,) if isinstance(segment, str) and segment in container else ()
-    if isinstance(container, list):
-        if segment is Each.ITEM:
-            return range(len(container))
-        return (segment,) if isinstance(segment, int) and segment < len(container) else ()
-    return ()
-
-
-def _number_text(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value if NUMBER.fullmatch(value) else None
-    if isinstance(value, float):
-        return repr(value)
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 @cache
@@ -198,7 +144,7 @@ def reader_of(model: type[RedisModel]) -> Reader:
     return Reader(
         names=frozenset(fields) | aliases,
         nullable=frozenset(name for name, field in fields.items() if allows_none(field.annotation)),
-        places=_places(temporal_paths(model).planned),
+        places=places_of(temporal_paths(model).planned),
         primary_key=model._primary_key_name,
         keeps_extra=model.model_config.get("extra") == "allow",
     )
@@ -210,24 +156,3 @@ def _aliases(*given: Any) -> list[str]:
         choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
         names += [choice for choice in choices if isinstance(choice, str)]
     return names
-
-
-def _places(paths: tuple[TemporalPath, ...]) -> dict[Segment, Place]:
-    root: dict[Segment, Place] = {}
-    for path in paths:
-        inside, place = root, Place(None, root)
-        for segment in path.segments:
-            place = inside.setdefault(segment, Place(None, {}))
-            inside = place.inside
-        place.read = _reader_of_number(path)
-    return root
-
-
-def _reader_of_number(path: TemporalPath) -> ReadNumber:
-    if path.kind is TemporalKind.DATE:
-        return date_from_number
-    return _naive_datetime_from_number if path.naive else datetime_from_number
-
-
-def _naive_datetime_from_number(text: str) -> datetime:
-    return datetime_from_number(text).replace(tzinfo=None)

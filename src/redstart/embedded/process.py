@@ -39,8 +39,9 @@ class EmbeddedServer:
         directory: where the append-only file lies; made if absent, never removed. None: a temporary one,
             removed on `stop`.
         append_only: whether writes survive the server, for `restart` and for a later server on `directory`.
-        append_sync: when the append-only file is forced to disk (`appendfsync`); a killed server loses
-            nothing it acknowledged either way, a machine without power does.
+        append_sync: when the append-only file is forced to disk (`appendfsync`). With `everysec` a server
+            that is killed may lose two seconds of writes it acknowledged, for it holds them back while the
+            disk is busy with the last ones; with `always` none; with `no` none, unless the machine fails.
         with_json: load the JSON module.
         with_search: load the search module.
         password: of the default user; None or "" for none.
@@ -113,7 +114,7 @@ class EmbeddedServer:
         user = f":{quote(self._password, safe='')}@" if self._password else ""
         if self._port:
             return f"redis://{user}127.0.0.1:{self._port}"
-        return f"unix://{user}{quote(str(self._private_directory / SOCKET_NAME))}"
+        return f"unix://{user}{quote(str(self._socket_path))}"
 
     def start(self) -> None:
         """Start the server and wait until it and its modules answer.
@@ -139,7 +140,7 @@ class EmbeddedServer:
             self._private = None
 
     def kill(self) -> None:
-        """End the server by SIGKILL. What it had in its directory stays, for `restart`."""
+        """End the server by SIGKILL. What it had in its directory stays, for `restart`; see `append_sync`."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
@@ -165,6 +166,10 @@ class EmbeddedServer:
         return "\n".join(text.splitlines()[-lines:])
 
     @property
+    def _socket_path(self) -> Path:
+        return self._private_directory / SOCKET_NAME
+
+    @property
     def _private_directory(self) -> Path:
         if self._private is None:
             raise EmbeddedServerError("The scratch server was not started.")
@@ -177,7 +182,7 @@ class EmbeddedServer:
         data = self._private if self._directory is None else self._directory.absolute()
         words = server_arguments(
             binaries,
-            socket_path=self._private / SOCKET_NAME,
+            socket_path=self._socket_path,
             directory=data,
             port=self._port,
             append_only=self._append_only,
@@ -203,14 +208,14 @@ class EmbeddedServer:
         assert process.stdin is not None
         # A process that died at once leaves a broken pipe; the wait for readiness then tells why.
         with contextlib.suppress(BrokenPipeError), process.stdin as server_input:
-            self._reaper = Reaper(process.pid, self._private_directory)
+            self._reaper = Reaper(process.pid, self._private_directory, self._socket_path)
             server_input.write(b"go\n" + secret_settings(self._password))
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._start_timeout_seconds
         while self.is_running:
             reply = unready_reply(
-                self._private_directory / SOCKET_NAME,
+                self._socket_path,
                 password=self._password,
                 with_json=self._with_json,
                 with_search=self._with_search,

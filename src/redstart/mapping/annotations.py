@@ -1,6 +1,7 @@
 """Reading type annotations: which plain types one stands for, and what fields a structured type has."""
 
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ def alternatives(annotation: Any) -> Iterator[Any]:
     """The plain types that an annotation allows.
 
     Unions are split; Annotated, NewType, type aliases and type variables are resolved. None, `list[X]` and
-    classes come as they are.
+    classes come as they are; so does the text of a name that does not exist yet.
     """
     origin = typing.get_origin(annotation)
     if origin in UNIONS:
@@ -35,14 +36,25 @@ def alternatives(annotation: Any) -> Iterator[Any]:
     elif isinstance(annotation, NewType):
         yield from alternatives(annotation.__supertype__)
     elif isinstance(annotation, ALIAS_TYPES):
-        yield from alternatives(annotation.__value__)
+        yield from alternatives(_value_of_alias(annotation))
     elif isinstance(origin, ALIAS_TYPES):
         arguments = dict(zip(origin.__type_params__, typing.get_args(annotation), strict=False))
-        yield from alternatives(substitute(origin.__value__, arguments))
+        yield from alternatives(substitute(_value_of_alias(origin), arguments))
     elif isinstance(annotation, TypeVar):
         yield from _of_type_variable(annotation)
     else:
         yield type(None) if annotation is None else annotation
+
+
+def _value_of_alias(alias: Any) -> Any:
+    """What an alias stands for, with names in quotes resolved in the module that made it."""
+    carrier = type("Carrier", (), {"__annotations__": {"value": alias.__value__}})
+    module = sys.modules.get(alias.__module__)
+    try:
+        hints = typing_extensions.get_type_hints(carrier, vars(module) if module else {}, include_extras=True)
+    except NameError:
+        return alias.__value__
+    return hints["value"]
 
 
 def _of_type_variable(variable: TypeVar) -> Iterator[Any]:
@@ -78,7 +90,7 @@ def annotated_metadata(annotation: Any) -> Iterator[Any]:
         yield from annotated_metadata(typing.get_args(annotation)[0])
         yield from annotation.__metadata__
     elif isinstance(annotation, ALIAS_TYPES):
-        yield from annotated_metadata(annotation.__value__)
+        yield from annotated_metadata(_value_of_alias(annotation))
 
 
 def allows_none(annotation: Any) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from redstart.errors import RedisModelError
 from redstart.mapping.keys import around_primary_key
-from redstart.mapping.models import HashModel, JsonModel, RedisModel
+from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.mapping.temporal import TemporalPaths, temporal_paths
 from redstart.values.kinds import Storage
@@ -39,14 +39,18 @@ def declare(model: type[RedisModel]) -> ModelDeclaration:
         RedisModelError: it has no documents of its own, or its keys or annotations cannot be understood.
     """
     name = model_name(model)
-    if model._meta.embedded or not issubclass(model, HashModel | JsonModel):
-        raise RedisModelError(f"{name} has no documents of its own: it is no HashModel or JsonModel.")
+    if model._storage is None or not model._has_documents():
+        raise RedisModelError(
+            f"{name} has no documents of its own: it is abstract, embedded, or no HashModel or JsonModel."
+        )
+    paths = temporal_paths(model)
+    model._check_fields()  # again: names that were unknown when the class was made are known now
     key_prefix, key_suffix = around_primary_key(model._meta, name)
     return ModelDeclaration(
         name=name,
         key_prefix=key_prefix,
         key_suffix=key_suffix,
-        storage=Storage.HASH if issubclass(model, HashModel) else Storage.JSON,
-        paths=temporal_paths(model),
+        storage=model._storage,
+        paths=paths,
         model=model,
     )

@@ -115,7 +115,7 @@ def Field(
 def field_options(field: pydantic.fields.FieldInfo) -> FieldOptions:
     """The options of a model's field, wherever they were given: `= Field()`, `Annotated`, or inside Optional.
 
-    Where two places say different things, the field's own assignment wins over its type.
+    What stands on the field wins over what stands inside Optional.
     """
     outer = [item for item in field.metadata if isinstance(item, FieldOptions)]
     inner = [
@@ -126,7 +126,7 @@ def field_options(field: pydantic.fields.FieldInfo) -> FieldOptions:
         if isinstance(option, FieldOptions)
     ]
     merged = FieldOptions()
-    for options in [*inner, *reversed(outer)]:
+    for options in [*inner, *outer]:
         said = {
             option.name: getattr(options, option.name)
             for option in dataclasses.fields(FieldOptions)

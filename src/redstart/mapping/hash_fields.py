@@ -2,7 +2,6 @@
 
 import dataclasses
 import typing
-from collections import abc, deque
 from typing import Any
 
 import typing_extensions
@@ -11,10 +10,7 @@ from pydantic import BaseModel
 from redstart.errors import RedisModelError
 from redstart.mapping.annotations import alternatives
 from redstart.mapping.fields import field_options
-
-COMPOUND = (list, tuple, set, frozenset, deque, abc.Mapping, abc.Sequence, abc.Set)
-ABSTRACT = (abc.Iterable, abc.Iterator, abc.Collection)
-"""Compared by identity: a Flag and much else is iterable and is one value."""
+from redstart.mapping.shapes import elements_of
 
 
 def refuse_compound_fields(model: type[BaseModel]) -> None:
@@ -45,8 +41,6 @@ def _refused_as(kind: Any) -> str | None:
         return "embedded model"
     if dataclasses.is_dataclass(origin):
         return "dataclass"
-    if issubclass(origin, str | bytes | bytearray | memoryview):
-        return None
-    if issubclass(origin, COMPOUND) or origin in ABSTRACT or typing_extensions.is_typeddict(origin):
+    if elements_of(kind) is not None or typing_extensions.is_typeddict(origin):
         return "set, list, or mapping"
     return None

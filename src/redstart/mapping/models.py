@@ -1,7 +1,7 @@
 """Model classes: what a document is made of and what its key is. Nothing here talks to a server."""
 
 import abc
-from typing import Any, ClassVar
+from typing import Any, ClassVar, dataclass_transform
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -12,8 +12,10 @@ from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.meta import ModelMeta, merged_meta
 from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
 from redstart.mapping.registry import model_name, register
+from redstart.values.kinds import Storage
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
 class RedisModel(BaseModel, abc.ABC):
     """What all models share. Declare yours as HashModel, JsonModel or EmbeddedJsonModel.
 
@@ -29,6 +31,7 @@ class RedisModel(BaseModel, abc.ABC):
     _meta: ClassVar[ModelMeta] = ModelMeta()
     _primary_key_name: ClassVar[str] = DEFAULT_NAME
     _index: ClassVar[bool] = False
+    _storage: ClassVar[Storage | None] = None
 
     def __init_subclass__(cls, *, index: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -49,8 +52,13 @@ class RedisModel(BaseModel, abc.ABC):
         cls._meta = merged_meta(cls.__dict__.get("Meta"), cls._meta, cls.__module__, cls.__name__)
         cls._settle_primary_key()
         cls._check_fields()
-        if abc.ABC not in cls.__bases__ and not cls._meta.embedded:
+        if cls._has_documents():
             register(cls)
+
+    @classmethod
+    def _has_documents(cls) -> bool:
+        """Whether documents of this very class are stored under keys of their own."""
+        return cls._storage is not None and abc.ABC not in cls.__bases__ and not cls._meta.embedded
 
     @classmethod
     def _settle_primary_key(cls) -> None:
@@ -88,12 +96,17 @@ class RedisModel(BaseModel, abc.ABC):
         return keys.key_of_document(cls._meta, pk)
 
     def key(self) -> str:
-        """The key of this document. Raises RedisModelError for an embedded one, which has none."""
+        """The key of this document. Raises RedisModelError if it is embedded or its primary key is None."""
         if self._meta.embedded:
             raise RedisModelError(
                 f"{model_name(type(self))} is embedded: its documents live in others and have no key."
             )
-        return self.make_primary_key(getattr(self, self._primary_key_name))
+        primary_key = getattr(self, self._primary_key_name)
+        if primary_key is None:
+            raise RedisModelError(
+                f"A {model_name(type(self))} has no primary key yet: {self._primary_key_name} is None."
+            )
+        return self.make_primary_key(primary_key)
 
 
 def _alias_of(name: str) -> property:
@@ -109,6 +122,8 @@ def _alias_of(name: str) -> property:
 class HashModel(RedisModel, abc.ABC):
     """A model whose documents are Redis hashes: flat, one text per field."""
 
+    _storage: ClassVar[Storage | None] = Storage.HASH
+
     @classmethod
     def _check_fields(cls) -> None:
         refuse_compound_fields(cls)
@@ -116,6 +131,8 @@ class HashModel(RedisModel, abc.ABC):
 
 class JsonModel(RedisModel, abc.ABC):
     """A model whose documents are JSON values."""
+
+    _storage: ClassVar[Storage | None] = Storage.JSON
 
 
 class EmbeddedJsonModel(JsonModel, abc.ABC):

@@ -1,4 +1,4 @@
-"""Where a value lives inside a document: one path, not a name, so that equal names elsewhere stay untouched."""
+"""Where a value lives inside a document: one path, not a name, so equal names elsewhere stay untouched."""
 
 from dataclasses import dataclass
 from enum import Enum

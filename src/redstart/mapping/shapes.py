@@ -4,7 +4,7 @@ from collections import abc, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, get_args, get_origin
+from typing import Any, ForwardRef, get_args, get_origin
 
 from pydantic import (
     AwareDatetime,
@@ -81,6 +81,8 @@ class ShapeReader:
     def _read_plain(self, kind: Any) -> Shape:
         if kind is type(None):
             return Shape(optional=True)
+        if isinstance(kind, str | ForwardRef):
+            return Shape(unresolved=[f"the annotation {name_of(kind)} cannot be resolved"])
         temporal = temporal_kind(kind)
         if temporal is not None:
             return Shape(temporal={kind: temporal})
@@ -119,12 +121,15 @@ def parts_of(kind: Any) -> Iterable[tuple[Segment, Any]] | None:
     """The places inside a structured type and the annotation of each; None for a type without parts."""
     fields = fields_of(kind)
     if fields is None:
-        return _elements_of(get_origin(kind) or kind, get_args(kind))
+        return elements_of(kind)
     # A NamedTuple is stored as the list of its values.
     return enumerate(fields.values()) if is_named_tuple(kind) else fields.items()
 
 
-def _elements_of(origin: Any, arguments: tuple[Any, ...]) -> Iterable[tuple[Segment, Any]] | None:
+def elements_of(kind: Any) -> Iterable[tuple[Segment, Any]] | None:
+    """The places inside a map, list, set or tuple and the annotation of each; None for anything else."""
+    origin = get_origin(kind) or kind
+    arguments = get_args(kind)
     if not isinstance(origin, type):
         return None
     if issubclass(origin, MAPS):

@@ -1,5 +1,7 @@
 """From a URL to a driver. The one place that builds redis-py pools."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
@@ -16,41 +18,50 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 60.0
 """A server that needs longer for one request than this is taken for gone."""
 
+_SCHEMES = ("redis", "rediss", "unix")
+
 
 def open_sync(url: str) -> SyncDriver:
     """A driver on its own pool. Raises ConfigurationError for a URL redis-py does not understand."""
-    try:
-        pool = redis.ConnectionPool.from_url(
-            url,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=ANSWER_TIMEOUT_SECONDS,
-            **_options(url),
-        )
-    except ValueError as exc:
-        raise _bad_url(url, exc) from exc
+    _connection_settings(url)
+    pool = redis.ConnectionPool.from_url(
+        url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
+    )
     return SyncDriver(pool, without_password(url))
 
 
 def open_async(url: str) -> AsyncDriver:
     """A driver on its own asyncio pool. Raises ConfigurationError for a URL redis-py does not understand."""
-    try:
-        pool = redis.asyncio.ConnectionPool.from_url(
-            url,
-            retry=AsyncRetry(NoBackoff(), 0),
-            socket_timeout=ANSWER_TIMEOUT_SECONDS,
-            **_options(url),
-        )
-    except ValueError as exc:
-        raise _bad_url(url, exc) from exc
+    _connection_settings(url)
+    pool = redis.asyncio.ConnectionPool.from_url(
+        url, retry=AsyncRetry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
+    )
     return AsyncDriver(pool, without_password(url))
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown: scheme, user, host, port and database, never the password or the query."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
+    """The URL as it may be shown: scheme, user, host, port and database, never the password or the query.
+
+    Of a URL that is not well formed only the scheme is shown: its password may stand anywhere in it.
+    """
+    return _shown(url) or next(
+        (f"{scheme}://..." for scheme in _SCHEMES if url.startswith(f"{scheme}:")), "..."
+    )
+
+
+def _shown(url: str) -> str | None:
+    """The URL without password and query; None when it cannot be told what is the password."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        place = f"[{host}]" if ":" in host else host
+        place += f":{parts.port}" if parts.port is not None else ""
+    except ValueError:  # a port that is no number, brackets, characters that no host has
+        return None
+    if parts.scheme not in _SCHEMES or "@" in parts.path + parts.query + parts.fragment:
+        return None
     user = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{host}{parts.path}"
+    return f"{parts.scheme}://{user}{place}{parts.path}"
 
 
 def _options(url: str) -> dict[str, float]:
@@ -58,8 +69,73 @@ def _options(url: str) -> dict[str, float]:
     return {} if url.startswith("unix:") else {"socket_connect_timeout": CONNECT_TIMEOUT_SECONDS}
 
 
+def _connection_settings(url: str) -> Mapping[str, Any]:
+    """What redis-py makes of a URL. Raises ConfigurationError where that is nothing, or not what was meant."""
+    try:
+        pool = redis.ConnectionPool.from_url(url)
+        pool.connection_class(**pool.connection_kwargs)  # connects to nothing; refuses unknown options
+    except TypeError:
+        raise _bad_url(url, ValueError("it has an option that no connection knows")) from None
+    except ValueError as exc:
+        raise _bad_url(url, exc) from None
+    if _shown(url) is None:  # a raw / in the password: redis-py would try another host
+        raise _bad_url(url, ValueError("a character of the password is not quoted"))
+    return pool.connection_kwargs
+
+
 def _bad_url(url: str, error: ValueError) -> ConfigurationError:
+    # Python's own complaints quote the part in question, which may hold the password.
+    reason = f": {error}" if _shown(url) else ""
     return ConfigurationError(
-        f"{without_password(url)!r} is not a Redis URL: {error}",
-        "It looks like redis://user:password@host:6379/0, rediss://... with TLS, or unix:///path/to.sock",
+        f"{without_password(url)!r} is not a Redis URL{reason}",
+        "It looks like redis://user:password@host:6379/0, rediss://... with TLS, or unix:///path/to.sock; "
+        "write special characters of a password as %40 and the like.",
     )
+
+
+def open_like(client: object) -> SyncDriver:
+    """A driver on the server that a redis-py client talks to, whatever that client decodes or retries.
+
+    Args:
+        client: a `redis.Redis` or `redis.asyncio.Redis`, as a model's `Meta.database` names one.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    pool = getattr(client, "connection_pool", None)
+    if isinstance(pool, redis.ConnectionPool):
+        return SyncDriver(pool, where_of(pool.connection_kwargs))
+    if isinstance(pool, redis.asyncio.ConnectionPool):
+        settings = {name: value for name, value in pool.connection_kwargs.items() if name in _SHARED_SETTINGS}
+        kind = _SYNC_CONNECTIONS.get(pool.connection_class, redis.Connection)
+        own = redis.ConnectionPool(connection_class=kind, retry=Retry(NoBackoff(), 0), **settings)
+        return SyncDriver(own, where_of(settings))
+    raise ConfigurationError(
+        f"Meta.database is a {type(client).__name__}, not a client of redis-py.",
+        "Give the server with --url instead.",
+    )
+
+
+def where_of_url(url: str) -> str:
+    """Which server a URL names, in the words of `where_of`. Raises ConfigurationError for a bad URL."""
+    return where_of(_connection_settings(url))
+
+
+def where_of(settings: Mapping[str, Any]) -> str:
+    """Which server connection settings name, as it may be shown."""
+    place = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
+    return f"{place}/{settings.get('db', 0)}"
+
+
+_SHARED_SETTINGS = {
+    *("host", "port", "path", "db", "username", "password", "client_name", "protocol"),
+    *("socket_timeout", "socket_connect_timeout"),
+    *("ssl_keyfile", "ssl_certfile", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname"),
+    *("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data"),
+}
+"""Connection settings that mean the same to an asyncio connection and to a synchronous one."""
+
+_SYNC_CONNECTIONS: dict[type, Any] = {
+    redis.asyncio.SSLConnection: redis.SSLConnection,
+    redis.asyncio.UnixDomainSocketConnection: redis.UnixDomainSocketConnection,
+}

@@ -8,9 +8,9 @@ from typing import Any, Self, TypeVar
 import redis
 import redis.exceptions as theirs
 
-from redstart.effects import Batch, Call, Op, Pause, Request
-from redstart.errors import ConnectionFailed, RedstartError
-from redstart.server.wire import TRANSPORT_ERRORS, mapped, packed, pauses, typed
+from redstart.effects import Batch, Call, Op, Pause
+from redstart.errors import ServerError
+from redstart.server.wire import TRANSPORT_ERRORS, Answer, conversation, mapped, packed
 
 T = TypeVar("T")
 
@@ -26,35 +26,27 @@ class SyncDriver:
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        reply: Any = None
-        error: RedstartError | None = None
+        steps = conversation(operation, lambda: self._answered)
+        answer: Answer = None
         while True:
             try:
-                request = operation.send(reply) if error is None else operation.throw(error)
+                step = steps.send(answer)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
+            if isinstance(step, Pause):
+                time.sleep(step.seconds)
+                answer = None
+                continue
             try:
-                reply, error = self.perform(request), None
-            except RedstartError as exc:
-                error = exc
-
-    def perform(self, request: Request) -> Any:
-        """One request, sent again after a broken connection if that is harmless."""
-        if isinstance(request, Pause):
-            time.sleep(request.seconds)
-            return None
-        waits = iter(pauses(request, was_connected=self._answered))
-        while True:
-            try:
-                return typed(request, self.exchange(request))
-            except ConnectionFailed:
-                wait = next(waits, None)
-                if wait is None:
-                    raise
-                time.sleep(wait)
+                answer = self.exchange(step)
+            except ServerError as exc:
+                answer = exc
 
     def exchange(self, request: Call[Any] | Batch[Any]) -> list[Any]:
-        """Send once and read the raw replies; an error reply is an item. Raises ConnectionFailed."""
+        """Send once and read the raw replies; an error reply is an item.
+
+        Raises ConnectionFailed, and AuthenticationFailed while connecting.
+        """
         data, count = packed(request)
         try:
             if self._connection is None:

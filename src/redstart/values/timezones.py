@@ -7,6 +7,7 @@ never guesses.
 import time
 from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
+from hashlib import sha1
 from zoneinfo import ZoneInfo
 
 from redstart.errors import ConfigurationError, ValueConversionError
@@ -21,24 +22,37 @@ from redstart.values.timestamps import (
 )
 
 SECONDS_PER_DAY = 86_400
+_DAYS_TO_2050 = 29_220
 
 
 class NaiveTimezone(ABC):
     """The zone of datetimes that carry no offset: UTC, the process's own, or one of the IANA database."""
 
-    name: str
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What `parse` makes this zone of again."""
 
     @staticmethod
     def parse(name: str) -> "NaiveTimezone":
         """The zone of this name: `UTC`, `local` (the process's zone, as 1.x reads) or as `Europe/Berlin`.
 
+        `local` gets a name that says which zone that was, as `local:9f86d081`, and only a process in a zone
+        with the same offsets may use that name: a migration cannot be resumed or undone under another TZ.
+
         Raises:
-            ConfigurationError: no such zone, or the system has no time zone files.
+            ConfigurationError: no such zone, another local one, or the system has no time zone files.
         """
         if name == "UTC":
             return _Utc()
-        if name == "local":
-            return _ProcessZone()
+        if name == "local" or name.startswith("local:"):
+            zone = _ProcessZone()
+            if name not in ("local", zone.name):
+                raise ConfigurationError(
+                    f"Naive datetimes were read in another local time zone than this process has ({zone.title}).",
+                    "Set TZ to what it was, for example: TZ=Europe/Berlin om ...",
+                )
+            return zone
         try:
             return _IanaZone(name, ZoneInfo(name))
         except (KeyError, ValueError, OSError) as exc:  # unknown; not a relative path; a directory of zones
@@ -68,7 +82,9 @@ class NaiveTimezone(ABC):
 
 
 class _Utc(NaiveTimezone):
-    name = "UTC"
+    @property
+    def name(self) -> str:
+        return "UTC"
 
     def microseconds(self, naive: datetime) -> int:
         return (naive - NAIVE_EPOCH) // MICROSECOND
@@ -115,8 +131,12 @@ class _Observed(NaiveTimezone):
 
 class _IanaZone(_Observed):
     def __init__(self, name: str, zone: ZoneInfo) -> None:
-        self.name = self._title = name
+        self._title = name
         self._zone = zone
+
+    @property
+    def name(self) -> str:
+        return self._title
 
     def _instants(self, naive: datetime) -> tuple[int, int]:
         first = naive.replace(tzinfo=self._zone, fold=0)
@@ -133,8 +153,17 @@ class _IanaZone(_Observed):
 class _ProcessZone(_Observed):
     """The zone of `time.localtime`, asked anew each time: it follows TZ and `time.tzset`."""
 
-    name = "local"
     _title = "this process's zone"
+
+    @property
+    def name(self) -> str:
+        offsets = [_offset_seconds(day * SECONDS_PER_DAY) for day in range(0, _DAYS_TO_2050, 7)]
+        return f"local:{sha1(repr(offsets).encode(), usedforsecurity=False).hexdigest()[:8]}"
+
+    @property
+    def title(self) -> str:
+        """What the system calls the zone."""
+        return "/".join(dict.fromkeys(time.tzname))
 
     def _instants(self, naive: datetime) -> tuple[int, int]:
         shown = (naive - NAIVE_EPOCH) // MICROSECOND

@@ -88,7 +88,9 @@ def set_json(key: str, content: dict[str, Any]) -> Command:
 # Between read and apply
 
 
-def test_a_writer_keeps_its_write_and_the_document_is_converted_afterwards(client: redis.Redis, url: str) -> None:
+def test_a_writer_keeps_its_write_and_the_document_is_converted_afterwards(
+    client: redis.Redis, url: str
+) -> None:
     send(client, [("HSET", VISIT, "arrived_at", TEXT, "left_at", TEXT, "weather", "clear")])
     send(client, [set_json(SIGHTING, {"ringed_at": TEXT, "resighted_at": [TEXT], "species": "wryneck"})])
     writer = once_before(
@@ -104,7 +106,11 @@ def test_a_writer_keeps_its_write_and_the_document_is_converted_afterwards(clien
     wanted = [float(NEWER_NUMBER), float(NUMBER)]
     assert json_of(client) == {"ringed_at": float(NUMBER), "resighted_at": wanted, "species": "whinchat"}
     undo(url)
-    assert client.hgetall(VISIT) == {b"arrived_at": TEXT.encode(), b"left_at": NEWER_TEXT.encode(), b"weather": b"fog"}
+    assert client.hgetall(VISIT) == {
+        b"arrived_at": TEXT.encode(),
+        b"left_at": NEWER_TEXT.encode(),
+        b"weather": b"fog",
+    }
     assert json_of(client) == {"ringed_at": TEXT, "resighted_at": [NEWER_TEXT, TEXT], "species": "whinchat"}
 
 
@@ -113,7 +119,11 @@ GONE: list[tuple[Command, ...]] = [
     (("PEXPIREAT", VISIT, 1), ("PEXPIREAT", SIGHTING, 1)),
     (("RENAME", VISIT, "elsewhere:1"), ("RENAME", SIGHTING, "elsewhere:2")),
 ]
-REPLACED: tuple[Command, ...] = (("DEL", VISIT, SIGHTING), ("SET", VISIT, "1"), ("HSET", SIGHTING, "ringed_at", TEXT))
+REPLACED: tuple[Command, ...] = (
+    ("DEL", VISIT, SIGHTING),
+    ("SET", VISIT, "1"),
+    ("HSET", SIGHTING, "ringed_at", TEXT),
+)
 
 
 @pytest.mark.parametrize("names", [APPLY, UNDO])
@@ -183,9 +193,9 @@ def test_writers_at_every_request_lose_nothing(client: redis.Redis, url: str) ->
 
     migrate(url, before=write)
     assert migrate(url).stopped is None
-    assert {key: datetime.fromtimestamp(float(client.hget(key, "arrived_at") or 0), UTC) for key in hashes} == {
-        key: moment.replace(tzinfo=UTC) for key, moment in hashes.items()
-    }
+    assert {
+        key: datetime.fromtimestamp(float(client.hget(key, "arrived_at") or 0), UTC) for key in hashes
+    } == {key: moment.replace(tzinfo=UTC) for key, moment in hashes.items()}
     assert {key: json_of(client, key)["resighted_at"] for key in lists} == {
         key: [moment.replace(tzinfo=UTC).timestamp() for moment in moments] for key, moments in lists.items()
     }
@@ -209,7 +219,9 @@ def test_items_that_moved_in_their_list_are_not_mixed_up(client: redis.Redis, ur
     """By position alone, an item would get the text of its neighbour: the same instant, spelt otherwise."""
     items = [*SAME_INSTANT, TEXT, "?", 1600000000.5]
     for name in ("same", "prepended", "removed"):
-        send(client, [set_json(SIGHTING_PREFIX + name, {"resighted_at": items, "ringed_at": SAME_INSTANT[2]})])
+        send(
+            client, [set_json(SIGHTING_PREFIX + name, {"resighted_at": items, "ringed_at": SAME_INSTANT[2]})]
+        )
     before = documents_of(client)
     migrate(url)
     send(client, [("JSON.ARRINSERT", SIGHTING_PREFIX + "prepended", "$.resighted_at", 0, "1643767322.0")])
@@ -225,12 +237,27 @@ def test_items_that_moved_in_their_list_are_not_mixed_up(client: redis.Redis, ur
 
 
 def test_newer_values_get_their_old_form_and_numbers_of_before_stay(client: redis.Redis, url: str) -> None:
-    send(client, [("HSET", VISIT, "arrived_at", "1600000000.5", "left_at", TEXT, "permit_until", "2020-01-01")])
-    send(client, [("HSET", VISIT + "x", "arrived_at", TEXT, "left_at", "1600000000"), ("PEXPIREAT", VISIT + "x", EXPIRY)])
+    send(
+        client, [("HSET", VISIT, "arrived_at", "1600000000.5", "left_at", TEXT, "permit_until", "2020-01-01")]
+    )
+    send(
+        client,
+        [
+            ("HSET", VISIT + "x", "arrived_at", TEXT, "left_at", "1600000000"),
+            ("PEXPIREAT", VISIT + "x", EXPIRY),
+        ],
+    )
     migrate(url)
     send(client, [("HSET", VISIT, "left_at", "1643767322.25", "permit_until", "1643760000.0")])
     send(client, [("HSET", VISIT + "born", "arrived_at", "1643767322", "permit_until", "0")])
-    send(client, [set_json(SIGHTING + "born", {"hatched_on": 86400, "ringed_at": 1e300, "capture": {"released_at": 1.5}})])
+    send(
+        client,
+        [
+            set_json(
+                SIGHTING + "born", {"hatched_on": 86400, "ringed_at": 1e300, "capture": {"released_at": 1.5}}
+            )
+        ],
+    )
     result = undo(url)
     assert client.hgetall(VISIT) == {
         b"arrived_at": b"1600000000.5",
@@ -238,9 +265,16 @@ def test_newer_values_get_their_old_form_and_numbers_of_before_stay(client: redi
         b"permit_until": b"2022-02-02",
     }
     assert client.hgetall(VISIT + "x") == {b"arrived_at": TEXT.encode(), b"left_at": b"1600000000"}
-    assert client.hgetall(VISIT + "born") == {b"arrived_at": NEWER_TEXT.encode(), b"permit_until": b"1970-01-01"}
+    assert client.hgetall(VISIT + "born") == {
+        b"arrived_at": NEWER_TEXT.encode(),
+        b"permit_until": b"1970-01-01",
+    }
     born = json_of(client, SIGHTING + "born")
-    assert born == {"hatched_on": "1970-01-02", "ringed_at": 1e300, "capture": {"released_at": "1970-01-01T00:00:01.500000"}}
+    assert born == {
+        "hatched_on": "1970-01-02",
+        "ringed_at": 1e300,
+        "capture": {"released_at": "1970-01-01T00:00:01.500000"},
+    }
     assert (result.reformatted, result.restored_exactly) == (6, 1)
     assert replies(client, [("PEXPIRETIME", VISIT + "x")]) == [EXPIRY]
     assert own_keys(client) == []
@@ -362,7 +396,9 @@ def alive(**changes: Any) -> Context:
 
 
 @pytest.mark.parametrize("second", ["run", "rollback"])
-def test_a_second_program_is_refused_while_the_first_works(client: redis.Redis, url: str, second: str) -> None:
+def test_a_second_program_is_refused_while_the_first_works(
+    client: redis.Redis, url: str, second: str
+) -> None:
     load_hostile(client)
     holder = replace(this_process(), host="ringing-hut", pid=4711, command="om migrate-data run")
     first = Stepped(url, run(alive(holder=holder), station_plan(), options()))
@@ -415,7 +451,9 @@ def test_a_stalled_rollback_writes_nothing_when_it_wakes(
     assert client.dbsize() == before[0]
 
 
-def test_a_rollback_undoes_what_a_run_wrote_while_it_waited_for_the_lease(client: redis.Redis, url: str) -> None:
+def test_a_rollback_undoes_what_a_run_wrote_while_it_waited_for_the_lease(
+    client: redis.Redis, url: str
+) -> None:
     """What it knows must be read under the lease: the run may convert models that were not in the record."""
     load_hostile(client)
     start = documents_of(client)

@@ -36,8 +36,7 @@ class StoredDocument(NamedTuple):
     large: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """One value to change. `None` bytes mean "not there".
 
     Attributes:

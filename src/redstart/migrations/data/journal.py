@@ -22,6 +22,9 @@ from redstart.migrations.data.keys import StateKeys
 _COMPRESSION = 1
 """zlib's fastest: 30 to 40 bytes a document, 2 us."""
 
+ENTRIES_PER_PAGE = 5
+"""Each has up to 200 documents: an undo holds no more of them than a run with its usual batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
@@ -62,7 +65,9 @@ def entry_of(main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
     return JournalEntry(main.id, main.fields[b"label"].decode(), changed)
 
 
-def entries_backwards(keys: StateKeys, before: str | None, count: int = 20) -> Op[list[JournalEntry]]:
+def entries_backwards(
+    keys: StateKeys, before: str | None, count: int = ENTRIES_PER_PAGE
+) -> Op[list[JournalEntry]]:
     """Up to `count` entries from the newest on, or those older than an id. One read, or two at a page's edge."""
     raw = yield from call(xrevrange(keys.journal, before=before, count=count))
     if raw and b"blob" not in raw[-1].fields:

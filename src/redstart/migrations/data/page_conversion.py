@@ -46,9 +46,10 @@ class PageConverter:
         judged = self._judged(documents)
         new = yield from self._log.unknown(_failures(judged))
         taken = list(self._within_allowance(judged, set(new), outcome))
+        first = [document for document, _ in taken]
 
         def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
-            judged = self._judged(documents)
+            judged = taken if documents is first else self._judged(documents)
             made = [edits_for(document, items, self._mode) for document, items in judged]
             not_free = yield from leave_out_taken(made)
             # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
@@ -56,9 +57,7 @@ class PageConverter:
             yield from self._lease.keep()
             return made
 
-        settled = yield from apply_until_settled(
-            self._applier, [document for document, _ in taken], edits, label=label
-        )
+        settled = yield from apply_until_settled(self._applier, first, edits, label=label)
         refused = [failure for applied in settled.applied for failure in _refused(applied)]
         yield from self._record(refused, outcome)
         outcome.changed, outcome.values = settled.documents, settled.values
@@ -73,6 +72,9 @@ class PageConverter:
     ) -> Iterable[JudgedDocument]:
         """The documents to take, up to the one at which the run has to stop."""
         allowance = self._allowance
+        if allowance == Allowance(None, None) and self._mode is not FailureMode.FAIL:
+            yield from judged
+            return
         for item in judged:
             if allowance.documents == 0:
                 outcome.stopped = "limit-documents reached"

@@ -27,6 +27,9 @@ class PlannedModel:
     storage: Storage
     paths: tuple[TemporalPath, ...]
 
+    def __hash__(self) -> int:
+        return hash(self.key_prefix)  # asked for every key of a page; no plan has a prefix twice
+
     @property
     def hash(self) -> str:
         """Changes when the model must be converted again: other prefix, storage, paths or kinds."""

@@ -35,8 +35,8 @@ class Reader:
         self.command: KeyedCommand
         self.may_be_large = False
         if model.storage is Storage.HASH:
-            self._fields = [(str(path.segments[0]), path) for path in model.paths]
-            self.command = hmget_command([name for name, _ in self._fields])
+            self._fields = [((str(path.segments[0]),), path) for path in model.paths]
+            self.command = hmget_command([name for (name,), _ in self._fields])
         else:
             self._anchors = _anchors(model.paths)
             self.command = json_get_command(list(self._anchors))
@@ -51,8 +51,8 @@ class Reader:
 
     def _hash_values(self, reply: Sequence[bytes | None]) -> list[StoredValue]:
         return [
-            StoredValue((name,), path, raw)
-            for (name, path), raw in zip(self._fields, reply, strict=True)
+            StoredValue(location, path, raw)
+            for (location, path), raw in zip(self._fields, reply, strict=True)
             if raw is not None
         ]
 

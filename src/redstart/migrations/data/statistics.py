@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from redstart.effects import Op
+from redstart.mapping.paths import TemporalPath
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.preflight import ServerFacts, require_json, server_facts
 from redstart.migrations.data.survey import Survey, survey
-from redstart.mapping.paths import TemporalPath
 
 SAMPLE_DOCUMENTS = 3_000
 SAMPLE_PAGES = 200
@@ -70,7 +70,9 @@ class Statistics:
         return sum(field.values[outcome] for model in self.models for field in model.fields)
 
 
-def statistics(context: Context, plan: Plan, *, exact: bool, batch_documents: int = _BATCH_DOCUMENTS) -> Op[Statistics]:
+def statistics(
+    context: Context, plan: Plan, *, exact: bool, batch_documents: int = _BATCH_DOCUMENTS
+) -> Op[Statistics]:
     """Look at a sample of the documents, or at all.
 
     Effects: reads only.
@@ -105,7 +107,8 @@ def _model_statistics(model: PlannedModel, found: Survey, scale: float) -> Model
     values = found.tally.values
     fields = [
         FieldStatistics(
-            path, {outcome: round(values[model.key_prefix, str(path), outcome] * scale) for outcome in Outcome}
+            path,
+            {outcome: round(values[model.key_prefix, str(path), outcome] * scale) for outcome in Outcome},
         )
         for path in model.paths
     ]

@@ -56,25 +56,31 @@ class PageReverter:
     def _edits_of(self, document: StoredDocument, values: Iterable[StoredValue]) -> DocumentEdits:
         edits = []
         for value in values:
-            text = self._old_form(document, value)
-            if text is None or cannot_be_written(value.location):
-                failure = failure_of(
-                    document, value, "has no old form" if text is None else "has no writable path"
-                )
+            text = old_form(document, value, self._aware_fields, self._naive_timezone)
+            if text is None:
+                failure = failure_of(document, value, "has no old form that could be written")
                 self.kept[failure.key, failure.path] = failure
             else:
                 edits.append(Edit(value.location, value.raw, text))
         return DocumentEdits(document.key, document.model.storage is Storage.JSON, edits)
 
-    def _old_form(self, document: StoredDocument, value: StoredValue) -> bytes | None:
-        field = (document.model.key_prefix, str(value.path))
-        return legacy_text(
-            value.raw.decode(),
-            kind=value.path.kind,
-            storage=document.model.storage,
-            naive=field not in self._aware_fields,
-            naive_timezone=self._naive_timezone,
-        )
+
+def old_form(
+    document: StoredDocument,
+    value: StoredValue,
+    aware_fields: frozenset[tuple[str, str]],
+    naive_timezone: NaiveTimezone,
+) -> bytes | None:
+    """The text redis-om 0.3.5 would have stored, in its field's style; None where there is none to be written."""
+    if cannot_be_written(value.location):
+        return None
+    return legacy_text(
+        value.raw.decode(),
+        kind=value.path.kind,
+        storage=document.model.storage,
+        naive=(document.model.key_prefix, str(value.path)) not in aware_fields,
+        naive_timezone=naive_timezone,
+    )
 
 
 def newer_values(

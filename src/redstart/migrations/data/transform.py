@@ -1,7 +1,7 @@
 """From a document as read to the edits it needs, under one of the failure modes."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from redstart.mapping.paths import Each
 from redstart.migrations.data.convert import Outcome, Verdict, convert_hash_value, convert_json_value
@@ -30,8 +30,7 @@ class FailureMode(StrEnum):
     QUARANTINE = "quarantine"
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A value and its verdict."""
 
     value: StoredValue

@@ -18,12 +18,20 @@
 -- f failed), and msgpack {{document, change, text or false}...} where JSON reads back otherwise than it was sent.
 local documents = cmsgpack.unpack(ARGV[4])
 local journaled = ARGV[5] ~= ''
-local fields_expire = ARGV[7] == '1'
 local began = os.clock()
 
 local function failed(reply)
   return type(reply) == 'table' and reply.err ~= nil
 end
+
+local function any_field_expires()
+  -- Asking every hash costs as much as writing it; Valkey counts the keys that have such fields.
+  local keyspace = ARGV[7] == '1' and redis.pcall('INFO', 'keyspace')
+  if type(keyspace) ~= 'string' then return ARGV[7] == '1' end
+  local counted = string.find(keyspace, 'keys_with_volatile_items=0', 1, true)
+  return not counted or string.find(keyspace, 'keys_with_volatile_items=[1-9]') ~= nil
+end
+local fields_expire = any_field_expires()
 
 local function json_texts(key, changes)
   -- The value at each path as the server prints it, false where there is none; nil when the key is not JSON.

@@ -1,0 +1,91 @@
+"""`om`: the command line. Subcommands are imported when they are called, so that `om` starts in a blink."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from redstart import __version__
+from redstart.cli.exits import Exit, report, report_error, report_usage
+from redstart.cli.output import prepare_streams
+from redstart.errors import RedstartError
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named as `module:attribute`, each with its one line of help."""
+
+    def __init__(self, *args: object, lazy: dict[str, tuple[str, str]], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through to click
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order a user meets them."""
+        return [*self._lazy, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._lazy[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)  # the tables below name nothing else
+        return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in self._lazy.items()])
+
+
+COMMANDS = {
+    "migrate-data": (
+        "redstart.cli.migrate_data.group:migrate_data",
+        "Convert stored dates to timestamps, verify, undo.",
+    ),
+    "server": ("redstart.cli.server:server", "Run a scratch server with JSON and search."),
+    "demo": ("redstart.cli.demo:demo", "See a migration on 20,000 sample documents."),
+}
+
+
+@click.command("om", cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--url",
+    metavar="URL",
+    help="Server, as redis://user:password@host:6379/0; else REDIS_OM_URL, pyproject.toml.",
+)
+@click.version_option(__version__, prog_name="om")
+@click.pass_context
+def om(ctx: click.Context, url: str | None) -> None:
+    """Redstart: migrations for Redis documents that can be run in production.
+
+    Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 work is pending, 4 another run is at work,
+    5 stopped and resumable, 6 verification found something.
+    """
+    ctx.obj = url
+
+
+def main() -> None:
+    """The entry point: one place where errors become messages and exit codes."""
+    prepare_streams()
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        code = om(prog_name="om", standalone_mode=False)
+    except RedstartError as exc:
+        return report_error(exc)
+    except click.ClickException as exc:
+        return report_usage(exc)
+    except click.Abort as exc:
+        if isinstance(exc.__cause__, KeyboardInterrupt):
+            hint = "What was done is kept. To go on, type the same command again."
+            return report("Interrupted.", hint, Exit.STOPPED)
+        return report("Not confirmed; nothing was done.", None, Exit.FAILED)
+    except OSError as exc:  # a full disk under stdout, or a file that may not be read
+        return report(str(exc), None, Exit.FAILED)
+    return code if isinstance(code, int) else Exit.DONE
+
+
+if __name__ == "__main__":
+    main()

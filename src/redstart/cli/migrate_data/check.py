@@ -1,0 +1,110 @@
+"""Commands that check: verify and errors."""
+
+import click
+
+from redstart.cli.drawing import pairs
+from redstart.cli.drawing import progress as drawn_progress
+from redstart.cli.exits import Exit
+from redstart.cli.migrate_data.options import common, verbose
+from redstart.cli.migrate_data.reports import verify_report
+from redstart.cli.output import line, note, print_json
+from redstart.cli.session import Session, open_session
+from redstart.cli.settings import Settings
+from redstart.migrations.data.failures import Failure, FailureLog
+from redstart.migrations.data.monitor import Monitor
+from redstart.migrations.data.record import read_record
+from redstart.migrations.data.verify import Problems, Verification
+from redstart.migrations.data.verify import verify as verify_everything
+from redstart.migrations.data.verify_journal import JournalCheck, verify_journal
+from redstart.migrations.data.verify_models import ModelCheck
+
+PROBLEMS_SAID = 20
+
+
+@click.command()
+@click.option(
+    "--check-data", is_flag=True, help="Also convert each journaled original anew, and read every document."
+)
+@verbose
+@common
+def verify(settings: Settings, check_data: bool, verbose: bool, as_json: bool) -> int:
+    """Read every value again. Exits with 6 when something is lost, wrong or not converted; values that will
+    not convert and are on record do not count. Writes nothing."""
+    with open_session(settings) as session, drawn_progress(every_step=verbose) as show:
+        found, journal, model_check = _verify(session, Monitor(progress=show), check_data)
+    if as_json:
+        print_json(verify_report(found, journal, model_check.read if model_check else None))
+    else:
+        _draw(found, journal, model_check, verbose)
+    return Exit.DONE if found.ok else Exit.FOUND
+
+
+def _verify(
+    session: Session, monitor: Monitor, check_data: bool
+) -> tuple[Verification, JournalCheck | None, ModelCheck | None]:
+    context = session.context(monitor)
+    model_check = ModelCheck(session.declarations) if check_data else None
+    found = session.run(verify_everything(context, session.plan, checks=[model_check] if model_check else []))
+    journal = _verify_journal(session, monitor, found.problems) if check_data else None
+    return found, journal, model_check
+
+
+def _verify_journal(session: Session, monitor: Monitor, problems: Problems) -> JournalCheck | None:
+    record = session.run(read_record(session.keys))
+    if record.plan is None:
+        return None
+    return session.run(verify_journal(session.context(monitor), record.plan, problems))
+
+
+def _draw(
+    found: Verification, journal: JournalCheck | None, model_check: ModelCheck | None, verbose: bool
+) -> None:
+    values = found.tally.values_report()
+    rows: list[tuple[str, object]] = [
+        ("documents", found.tally.total_documents),
+        ("values converted", values["converted"]),
+        ("still in the old form", values["convertible"] + values["lossy"]),
+        ("null", values["null"]),
+        ("rounded when converted", found.lossy),
+        ("not convertible, on record", found.recorded_failures),
+    ]
+    if model_check is not None:
+        rows.append(("read through their models", model_check.read))
+    if journal is not None:
+        rows += [("undoable exactly", journal.as_written), ("changed since", journal.changed_since)]
+    pairs(rows)
+    for problem in found.problems.first if verbose else found.problems.first[:PROBLEMS_SAID]:
+        line(f"problem: {problem}")
+    if found.ok:
+        line("Verified: nothing is lost, wrong or unconverted.")
+    else:
+        line(
+            f"{found.problems.count:,} problems. What is still in the old form is converted by: om migrate-data run"
+        )
+
+
+@click.command()
+@common
+def errors(settings: Settings, as_json: bool) -> None:
+    """List the values that the last run could not convert: key, path, value, reason. Writes nothing."""
+    with open_session(settings, needs_models=False) as session:
+        log = FailureLog(session.keys)
+        failures: list[Failure] = []
+        cursor = 0
+        while True:
+            cursor, page = session.run(log.page(cursor))
+            failures += page
+            if cursor == 0:
+                break
+        record = session.run(read_record(session.keys))
+    failures.sort(key=lambda failure: (failure.key, failure.path))
+    if as_json:
+        listed = [failure.as_dict() for failure in dict.fromkeys(failures)]
+        print_json({"errors": listed, "count": len(listed) + record.failures_not_kept})
+        return
+    for failure in dict.fromkeys(failures):
+        line(str(failure))
+    if record.failures_not_kept:
+        note(f"... and {record.failures_not_kept:,} more that were only counted")
+    if not failures:
+        line("No value is on record as not converted.")

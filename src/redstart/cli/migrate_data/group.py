@@ -1,0 +1,27 @@
+"""The group, and where each command lives."""
+
+import click
+
+from redstart.cli.main import LazyGroup
+
+_HERE = "redstart.cli.migrate_data"
+COMMANDS = {
+    "stats": (f"{_HERE}.assess:stats", "Count documents and values, estimate the time."),
+    "status": (f"{_HERE}.assess:status", "What is applied and what is pending."),
+    "run": (f"{_HERE}.change:run", "Convert; resumes what was interrupted."),
+    "progress": (f"{_HERE}.assess:progress", "How far a running or interrupted migration is."),
+    "verify": (f"{_HERE}.check:verify", "Read every value again and say what is wrong."),
+    "errors": (f"{_HERE}.check:errors", "List the values that did not convert."),
+    "rollback": (f"{_HERE}.change:rollback", "Undo, byte for byte."),
+    "clear-progress": (f"{_HERE}.housekeeping:clear_progress", "Forget how far an interrupted run came."),
+    "forget": (f"{_HERE}.housekeeping:forget", "Drop the undo log."),
+    "unlock": (f"{_HERE}.housekeeping:unlock", "Break a stuck lease."),
+}
+
+
+@click.command("migrate-data", cls=LazyGroup, lazy=COMMANDS)
+def migrate_data() -> None:
+    """Convert datetimes and dates stored as ISO text to timestamps, verify it, undo it.
+
+    The models are named with --models, REDSTART_MODELS, or in pyproject.toml under [tool.redstart].
+    """

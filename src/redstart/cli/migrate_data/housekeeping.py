@@ -1,0 +1,54 @@
+"""Commands that remove state: clear-progress, forget, unlock."""
+
+import click
+
+from redstart.cli.migrate_data.options import check_id, common, confirm, require_yes, yes
+from redstart.cli.output import line, print_json
+from redstart.cli.session import open_session
+from redstart.cli.settings import Settings
+from redstart.migrations.data import housekeeping
+
+
+@click.command("clear-progress")
+@yes
+@common
+def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
+    """Forget how far an interrupted run came, so that the next one starts at the beginning. What is converted
+    stays converted, and stays undoable."""
+    with open_session(settings, needs_models=False) as session:
+        confirm("Forget the saved progress?", assume_yes=yes)
+        session.run(housekeeping.clear_progress(session.context()))
+    print_json({"status": "cleared"}) if as_json else line(
+        "The saved progress is gone; the undo log is kept."
+    )
+
+
+@click.command()
+@click.argument("migration_id", metavar="ID")
+@yes
+@common
+def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
+    """Drop the undo log of migration ID and free its memory. After that it can not be rolled back."""
+    check_id(migration_id)
+    with open_session(settings, needs_models=False) as session:
+        require_yes(
+            f"After this {migration_id} cannot be undone any more. Drop its undo log?", assume_yes=yes
+        )
+        session.run(housekeeping.forget(session.context()))
+    print_json({"status": "forgotten"}) if as_json else line("The undo log is gone.")
+
+
+@click.command()
+@yes
+@common
+def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
+    """Break the lease of a run that is stuck. If that run is alive after all, it stops before its next write."""
+    with open_session(settings, needs_models=False) as session:
+        require_yes("Break the lease, whoever holds it?", assume_yes=yes)
+        found = session.run(housekeeping.unlock(session.context()))
+    if as_json:
+        print_json(
+            {"status": "not_locked" if found is None else "unlocked", "holder": str(found) if found else None}
+        )
+    else:
+        line("No run holds a lease." if found is None else f"Broken: the lease of {found}.")

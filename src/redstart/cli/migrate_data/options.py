@@ -1,0 +1,80 @@
+"""Options that several commands share, and how a command ends."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from redstart.cli.settings import Settings, load_settings
+from redstart.errors import UnknownMigration
+from redstart.migrations.data.context import DATETIME_MIGRATION
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _keep_url(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.obj = value
+
+
+def _settings(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> Settings:
+    return load_settings(ctx.obj, value)
+
+
+def common(command: F) -> F:
+    """--url, --models and --json; the command gets `settings` and `as_json`."""
+    for option in reversed(_COMMON):
+        command = option(command)
+    return command
+
+
+_COMMON: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--url", metavar="URL", is_eager=True, expose_value=False, callback=_keep_url, help="As om --url."
+    ),
+    click.option(
+        "--models",
+        "settings",
+        multiple=True,
+        metavar="MODULE",
+        callback=_settings,
+        help="Module or package that declares models; repeatable.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; the rest on stderr."),
+)
+
+verbose = click.option("-v", "--verbose", is_flag=True, help="Say more: every failure, every field.")
+yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+batch_size = click.option(
+    "--batch-size",
+    type=click.IntRange(1, 100_000),
+    default=1_000,
+    show_default=True,
+    metavar="N",
+    help="Keys asked for per step, 1 to 100000.",
+)
+
+
+def check_id(migration_id: str) -> None:
+    """Raises UnknownMigration unless it is the built-in one, the only one so far."""
+    if migration_id != DATETIME_MIGRATION:
+        raise UnknownMigration(migration_id, (DATETIME_MIGRATION,))
+
+
+def confirm(question: str, *, assume_yes: bool) -> None:
+    """Ask on a terminal; elsewhere go on, for a prompt would block a pipeline. Raises click.Abort on a no."""
+    if not assume_yes and _can_ask():
+        click.confirm(question, abort=True, err=True)
+
+
+def require_yes(question: str, *, assume_yes: bool) -> None:
+    """As `confirm`, for what cannot be taken back: without a terminal it needs --yes."""
+    if not assume_yes and not _can_ask():
+        raise click.UsageError(f"{question} There is no terminal to ask on: say so with --yes.")
+    confirm(question, assume_yes=assume_yes)
+
+
+def _can_ask() -> bool:
+    """Whether somebody sees the question and can answer it."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

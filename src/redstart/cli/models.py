@@ -1,0 +1,94 @@
+"""The user's models: importing their modules, and what to say when that fails."""
+
+import contextlib
+import pkgutil
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from redstart.errors import ConfigurationError, RedstartError
+from redstart.mapping.declaration import ModelDeclaration, declare
+from redstart.mapping.models import RedisModel
+from redstart.mapping.registry import models_of_modules, registered_models
+
+_SHOWN_FRAMES = 3
+
+
+def load_declarations(names: tuple[str, ...]) -> list[ModelDeclaration]:
+    """The models that some modules declare or import; of a package, those of all its modules.
+
+    The current directory is importable.
+
+    Raises:
+        ConfigurationError: no module is named, one does not import, or they hold no models.
+    """
+    if not names:
+        raise ConfigurationError(
+            "No models are named, so there is nothing to look for.",
+            "Name the module that declares them: --models your_package.models, or REDSTART_MODELS, "
+            "or models = [...] under [tool.redstart] in pyproject.toml.",
+        )
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    modules = [module for name in names for module in _import_all(name)]
+    models = dict.fromkeys(models_of_modules(*names))
+    registered = set(registered_models())
+    for module in modules:
+        models |= dict.fromkeys(model for model in vars(module).values() if _is_one_of(model, registered))
+    if not models:
+        raise ConfigurationError(
+            f"{', '.join(names)} imported, but there is no HashModel or JsonModel of redstart in it.",
+            "Abstract (ABC) and embedded models have no documents of their own and do not count.",
+        )
+    return [declare(model) for model in models]
+
+
+def _is_one_of(value: object, registered: set[type[RedisModel]]) -> bool:
+    return isinstance(value, type) and issubclass(value, RedisModel) and value in registered
+
+
+def _import_all(name: str) -> list[ModuleType]:
+    """A module, and every module inside it when it is a package."""
+    module = _import(name)
+    modules = [module]
+    for info in pkgutil.walk_packages(getattr(module, "__path__", []), prefix=f"{name}."):
+        if not info.name.endswith(".__main__"):
+            modules.append(_import(info.name))
+    return modules
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        # What a module prints while it is imported must not get between a script and its JSON.
+        with contextlib.redirect_stdout(sys.stderr):
+            return import_module(name)
+    except RedstartError as exc:
+        raise ConfigurationError(
+            f"The models in {name} are declared wrongly: {exc.message}", exc.hint
+        ) from exc
+    except (Exception, SystemExit) as exc:  # a user's module may raise anything while it is imported
+        said = f"{type(exc).__name__}: {exc}".rstrip(": ")
+        raise ConfigurationError(f"The module {name!r} cannot be imported: {said}", _where(exc)) from exc
+
+
+def _where(error: BaseException) -> str:
+    """Where in the user's files it happened."""
+    if isinstance(error, SyntaxError):
+        return "".join(traceback.format_exception_only(error)).rstrip()
+    return _own_frames(error) or (
+        f"Looked for it in {Path.cwd()} and in Python's path. A module is named with dots, as package.models."
+    )
+
+
+def _own_frames(error: BaseException) -> str:
+    """The last frames that are neither ours nor the import machinery's."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "importlib" not in frame.filename
+        and not Path(frame.filename).is_relative_to(Path(__file__).parents[1])
+    ]
+    return "".join(traceback.format_list(frames[-_SHOWN_FRAMES:])).rstrip()

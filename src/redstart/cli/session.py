@@ -1,0 +1,125 @@
+"""What a command of `om migrate-data` works with: a driver, the plan, and the surroundings of an operation."""
+
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from redstart.cli.models import load_declarations
+from redstart.cli.output import note_from_signal
+from redstart.cli.settings import Settings
+from redstart.effects import Op
+from redstart.errors import ConfigurationError
+from redstart.mapping.declaration import ModelDeclaration
+from redstart.migrations.data.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.keys import StateKeys
+from redstart.migrations.data.monitor import Monitor
+from redstart.migrations.data.plan import Plan, make_plan
+from redstart.migrations.holder import this_process
+from redstart.server.connections import open_like, open_sync, where_of, where_of_url, without_password
+from redstart.server.sync_driver import SyncDriver
+from redstart.values.timezones import NaiveTimezone
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One command's connection and plan. `where` is the server as it may be shown."""
+
+    driver: SyncDriver
+    where: str
+    declarations: list[ModelDeclaration]
+    plan: Plan
+    naive_timezone: NaiveTimezone
+    keys: StateKeys
+
+    def context(self, monitor: Monitor | None = None) -> Context:
+        """The surroundings for one operation."""
+        return Context(
+            self.keys,
+            self.naive_timezone,
+            this_process(),
+            uuid.uuid4().hex,
+            time.monotonic,
+            monitor or Monitor(),
+        )
+
+    def run(self, operation: Op[T]) -> T:
+        """Perform an operation."""
+        return self.driver.run(operation)
+
+
+@contextmanager
+def open_session(settings: Settings, *, needs_models: bool = True) -> Iterator[Session]:
+    """Import the models, make the plan, open a connection when it is first used.
+
+    Args:
+        needs_models: False for commands that work on stored state. They import models, if any are named, only
+            to learn the server from them: with --url an undo does not depend on today's code.
+
+    Raises:
+        ConfigurationError: no models, overlapping key prefixes, models on different servers, a bad URL.
+    """
+    wanted = needs_models or (settings.models and not settings.url_is_explicit)
+    declarations = load_declarations(settings.models) if wanted else []
+    zone = _naive_timezone(settings)
+    plan = make_plan(declarations, zone.name)
+    driver, where = _driver(settings, declarations)
+    with driver:
+        yield Session(driver, where, declarations, plan, zone, StateKeys(DATETIME_MIGRATION))
+
+
+def _naive_timezone(settings: Settings) -> NaiveTimezone:
+    try:
+        return NaiveTimezone.parse(settings.naive_timezone)
+    except ConfigurationError as exc:
+        raise ConfigurationError(f"{settings.naive_timezone_from}: {exc.message}", exc.hint) from exc
+
+
+def _driver(settings: Settings, declarations: list[ModelDeclaration]) -> tuple[SyncDriver, str]:
+    clients = {} if settings.url_is_explicit else _clients(settings.url, declarations)
+    if len(clients) > 1:
+        raise ConfigurationError(
+            f"The models live on different servers: {', '.join(sorted(clients))}.",
+            "Migrate them one by one, naming the server with --url and the models with --models.",
+        )
+    for where, client in clients.items():
+        if client is not None:
+            return open_like(client), where
+    return open_sync(settings.url), without_password(settings.url)
+
+
+def _clients(url: str, declarations: list[ModelDeclaration]) -> dict[str, object]:
+    """What models name in Meta.database, by the server it talks to; a model that names none is at the URL."""
+    clients: dict[str, object] = {}
+    for declaration in declarations:
+        client = declaration.model._meta.database
+        pool = getattr(client, "connection_pool", None)
+        where = where_of_url(url) if client is None else where_of(getattr(pool, "connection_kwargs", {}))
+        clients[where] = clients.get(where) or client
+    return clients
+
+
+@contextmanager
+def stop_on_signal(monitor: Monitor) -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM end a run between two pages, with its progress saved; the second at once."""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        note_from_signal("Stopping after this step; progress is kept. Once more stops at once.")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    monitor.stop_requested = lambda: asked
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,101 @@
+"""What a rollback would do, counted without writing anything."""
+
+from redstart.effects import Op
+from redstart.migrations.data.context import Context
+from redstart.migrations.data.current import texts_at
+from redstart.migrations.data.documents import DocumentEdits, Edit
+from redstart.migrations.data.failures import Failure, failure_of
+from redstart.migrations.data.journal import JournalEntry, check_journal, entries_backwards
+from redstart.migrations.data.jsonpath import Location
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.record import check_census, read_record
+from redstart.migrations.data.rollback import RollbackResult
+from redstart.migrations.data.scan import Scanner
+from redstart.migrations.data.sweep import newer_values, old_form
+from redstart.values.timezones import NaiveTimezone
+
+FIRST_PASS = "1.1"
+
+
+class _Preview:
+    def __init__(self, context: Context, plan: Plan) -> None:
+        self._context = context
+        self._keys = context.keys
+        self._zone = NaiveTimezone.parse(plan.naive_timezone)
+        self._scanner = Scanner(plan, 1_000)
+        self._later: set[tuple[bytes, Location]] = set()
+        self.documents: int = 0
+        self.restored = 0
+        self.in_new_form = 0
+        """Of the restored ones: those that a look at everything would also meet."""
+
+    def count_journal(self) -> Op[None]:
+        """Values that are still as they were written."""
+        before: str | None = None
+        while entries := (yield from entries_backwards(self._keys, before)):
+            for entry in entries:
+                yield from self._count_entry(entry)
+                before = entry.id
+
+    def _count_entry(self, entry: JournalEntry) -> Op[None]:
+        edits = [(document, edit) for document in entry.documents for edit in document.edits]
+        found = yield from texts_at(
+            [(document.key, document.json, edit.location) for document, edit in edits]
+        )
+        touched: set[bytes] = set()
+        for text, (document, edit) in zip(found, edits, strict=True):
+            if text == edit.new and self._is_last(entry, document, edit):
+                touched.add(document.key)
+                self.restored += 1
+                self.in_new_form += edit.aside is None
+        self.documents += len(touched)
+
+    def _is_last(self, entry: JournalEntry, document: DocumentEdits, edit: Edit) -> bool:
+        """Whether no later entry has undone this value already. The first pass, the bulk, needs no memory."""
+        place = (document.key, edit.location)
+        if place in self._later:
+            return False
+        if entry.label != FIRST_PASS:
+            self._later.add(place)
+        return True
+
+    def count_newer(self, aware_fields: frozenset[tuple[str, str]]) -> Op[tuple[int, list[Failure]]]:
+        """All values in the new form that were not born as numbers, and those among them without an old form."""
+        cursor, newer, kept = 0, 0, list[Failure]()
+        while True:
+            page = yield from self._scanner.page(cursor)
+            for document, values in (yield from newer_values(self._keys, page.documents, self._zone)):
+                newer += len(values)
+                for value in values:
+                    if old_form(document, value, aware_fields, self._zone) is None:
+                        kept.append(failure_of(document, value, "has no old form"))
+            cursor = page.cursor
+            if cursor == 0:
+                return newer, kept
+
+
+def preview_rollback(context: Context) -> Op[RollbackResult]:
+    """Count what `rollback` would restore and reformat, as things stand.
+
+    Raises:
+        JournalDamaged: the undo log or the census has lost entries.
+
+    Effects: reads only. A SCAN may meet a document twice, so the counts of newer values can be a little high.
+    """
+    began = context.clock()
+    record = yield from read_record(context.keys)
+    if record.plan is None:
+        return RollbackResult(nothing_to_do=True)
+    yield from check_journal(context.keys)
+    yield from check_census(context.keys, record)
+    preview = _Preview(context, record.plan)
+    yield from preview.count_journal()
+    newer, kept = yield from preview.count_newer(record.aware_fields)
+    return RollbackResult(
+        documents=preview.documents,
+        restored_exactly=preview.restored,
+        reformatted=max(0, newer - preview.in_new_form - len(kept)),
+        kept=len(kept),
+        examples=kept,
+        seconds=context.clock() - began,
+    )

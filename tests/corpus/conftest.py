@@ -1,0 +1,57 @@
+"""The corpus on a server, and the command line run on it as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.corpus import MODELS_DIRECTORY, REPOSITORY, corpus_path, load_corpus
+
+OLD_PYTHON = REPOSITORY / ".venv-redis-om-0.3.5" / "bin" / "python"
+
+Om = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def corpus(client: redis.Redis) -> redis.Redis:
+    """A server that holds the corpus, with the indexes of 0.3.5."""
+    if corpus_path() is None:
+        pytest.skip("the corpus that redis-om 0.3.5 wrote is not here; the shipped sample is tested instead")
+    load_corpus(client, indexes=True)
+    return client
+
+
+@pytest.fixture
+def om(url: str) -> Om:
+    """Runs `om migrate-data WORDS --json` in a process of its own; the JSON it prints. Checks the exit code."""
+
+    def run(*words: str, exit_code: int = 0, timezone: str = "UTC") -> dict[str, Any]:
+        environment = os.environ | {
+            "REDIS_OM_URL": url,
+            "REDSTART_MODELS": "shop_models",
+            "PYTHONPATH": os.pathsep.join([str(MODELS_DIRECTORY), str(REPOSITORY / "src")]),
+            "TZ": timezone,
+        }
+        command = [sys.executable, "-m", "redstart.cli.main", "migrate-data", *words, "--json"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == exit_code, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    return run
+
+
+@pytest.fixture
+def old_python() -> str:
+    """The interpreter that has redis-om 0.3.5; REDSTART_OLD_PYTHON, else the one `make test` installs."""
+    python = os.environ.get("REDSTART_OLD_PYTHON", str(OLD_PYTHON))
+    if not os.access(python, os.X_OK):
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI runs with redis-om 0.3.5: make test installs it", pytrace=False)
+        pytest.skip("no environment with redis-om 0.3.5: make test installs it")
+    return python

@@ -1,0 +1,132 @@
+# ruff: noqa: UP045, RUF012 - models in the spellings that applications really use
+from typing import Annotated, Generic, Optional, TypeVar
+
+import pydantic
+import pytest
+from typing_extensions import TypeAliasType
+
+from redstart.mapping.fields import Field, FieldInfo, field_options
+from redstart.mapping.models import HashModel, JsonModel
+from redstart.mapping.vectors import VectorFieldOptions
+
+FLAT = VectorFieldOptions.flat(VectorFieldOptions.TYPE.FLOAT32, 3, VectorFieldOptions.DISTANCE_METRIC.L2)
+
+
+def test_field_returns_pydantics_field_info_with_the_options_as_attributes():
+    info = Field(
+        "x",
+        primary_key=True,
+        sortable=True,
+        case_sensitive=True,
+        index=True,
+        full_text_search=True,
+        vector_options=FLAT,
+        expire=60,
+        separator=",",
+        description="words",
+    )
+    assert isinstance(info, FieldInfo)
+    assert isinstance(info, pydantic.fields.FieldInfo)
+    assert (info.default, info.description) == ("x", "words")
+    assert (info.primary_key, info.sortable, info.case_sensitive, info.index) == (True, True, True, True)
+    assert (info.full_text_search, info.vector_options, info.expire, info.separator) == (True, FLAT, 60, ",")
+
+
+def test_options_that_are_not_given_are_told_from_false():
+    info = Field()
+    assert info.primary_key is False
+    assert info.index is None
+    assert info.separator == "|"
+    assert Field(index=False).index is False
+    assert info.is_required()
+
+
+def test_pydantics_own_arguments_work():
+    class Priced(JsonModel):
+        price: float = Field(gt=0, index=True)
+        label: str = Field(default_factory=lambda: "none", max_length=4)
+
+    assert Priced(price=1).label == "none"
+    with pytest.raises(pydantic.ValidationError, match="greater than 0"):
+        Priced(price=0)
+    with pytest.raises(pydantic.ValidationError, match="at most 4"):
+        Priced(price=1, label="toolong")
+    assert field_options(Priced.model_fields["price"]).index is True
+
+
+def test_a_default_that_is_a_list_is_not_shared():
+    class Tagged(JsonModel):
+        tags: list[str] = Field(default=[], index=True)
+
+    Tagged().tags.append("x")
+    assert Tagged().tags == []
+
+
+T = TypeVar("T")
+Tag = Annotated[str, Field(index=True, separator=",")]
+TagAlias = TypeAliasType("TagAlias", Annotated[str, Field(index=True, separator=",")])
+
+
+class Base(HashModel):
+    plain: str
+    assigned: str = Field(index=True, separator=",")
+    annotated: Annotated[str, Field(index=True, separator=",")]
+    annotated_with_default: Annotated[str, Field(index=True, separator=",")] = "x"
+    alias: Tag
+    optional: Optional[str] = Field(default=None, index=True, separator=",")
+    optional_inside: Optional[Tag] = None
+    annotated_optional: Annotated[str | None, Field(index=True, separator=",")] = None
+    type_alias: TagAlias = "x"
+    constrained: Annotated[str, pydantic.StringConstraints(max_length=9)] = Field(index=True, separator=",")
+
+
+class Child(Base):
+    more: int = 0
+
+
+class Grandchild(Child, index=True):
+    pass
+
+
+class GenericBase(HashModel, Generic[T]):
+    value: T = Field(index=True, separator=",")
+
+
+@pytest.mark.parametrize("model", [Base, Child, Grandchild])
+@pytest.mark.parametrize("name", [n for n in Base.model_fields if n not in ("pk", "plain")])
+def test_options_survive(model, name):
+    options = field_options(model.model_fields[name])
+    assert (options.index, options.separator) == (True, ",")
+
+
+def test_options_survive_generics():
+    options = field_options(GenericBase[int].model_fields["value"])
+    assert (options.index, options.separator) == (True, ",")
+
+
+def test_a_field_without_options_has_none():
+    options = field_options(Grandchild.model_fields["plain"])
+    assert (options.index, options.separator) == (None, "|")
+
+
+def test_the_field_wins_over_a_type_inside_optional():
+    class Both(HashModel):
+        name: Optional[Tag] = Field(default=None, index=False)
+
+    options = field_options(Both.model_fields["name"])
+    assert (options.index, options.separator) == (False, ",")
+
+
+def test_items_of_a_list_keep_their_options_to_themselves():
+    class Listed(JsonModel):
+        tags: list[Tag] = []
+
+    assert field_options(Listed.model_fields["tags"]).index is None
+
+
+def test_hnsw_options():
+    options = VectorFieldOptions.hnsw(
+        VectorFieldOptions.TYPE.FLOAT64, 8, VectorFieldOptions.DISTANCE_METRIC.COSINE, m=16, epsilon=0.1
+    )
+    assert options.algorithm is VectorFieldOptions.ALGORITHM.HNSW
+    assert (options.dimension, options.m, options.epsilon, options.block_size) == (8, 16, 0.1, None)

@@ -1,0 +1,162 @@
+import abc
+
+import pytest
+
+from redstart.errors import RedisModelError
+from redstart.mapping.meta import ModelMeta
+from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
+from redstart.mapping.primary_keys import UlidPrimaryKey
+
+
+class Numbered:
+    def create_pk(self, *args, **kwargs):
+        return "n1"
+
+
+CLIENT = object()
+
+
+class Base(HashModel, abc.ABC):
+    class Meta:
+        global_key_prefix = "::shop:"
+        model_key_prefix = "base"
+        primary_key_pattern = "v:{pk}"
+        database = CLIENT
+        primary_key_creator_cls = Numbered
+        index_name = "base_index"
+        encoding = "latin-1"
+
+
+class Plain(HashModel):
+    pass
+
+
+class Child(Base):
+    pass
+
+
+class Changed(Base):
+    class Meta:
+        encoding = "utf-16"
+        global_key_prefix = ""
+
+
+class Explicit(Base):
+    class Meta(Base.Meta):
+        index_name = "own"
+
+
+def test_defaults():
+    assert Plain._meta == ModelMeta(
+        global_key_prefix="",
+        model_key_prefix=f"{__name__}.Plain",
+        primary_key_pattern="{pk}",
+        database=None,
+        primary_key_creator_cls=UlidPrimaryKey,
+        index_name=f":{__name__}.Plain:index",
+        embedded=False,
+        encoding="utf-8",
+    )
+
+
+def test_settings_are_inherited_one_by_one_but_for_the_two_names():
+    assert Child._meta == ModelMeta(
+        global_key_prefix="::shop:",
+        model_key_prefix=f"{__name__}.Child",
+        primary_key_pattern="v:{pk}",
+        database=CLIENT,
+        primary_key_creator_cls=Numbered,
+        index_name=f"::shop::{__name__}.Child:index",
+        embedded=False,
+        encoding="latin-1",
+    )
+
+
+def test_one_setting_changes_and_an_empty_one_does_not():
+    assert Changed._meta.encoding == "utf-16"
+    # As redis-om: keys of existing data depend on it.
+    assert Changed._meta.global_key_prefix == "::shop:"
+    assert Changed._meta.model_key_prefix == f"{__name__}.Changed"
+
+
+def test_a_meta_that_inherits_in_python_shares_even_the_names():
+    assert (Explicit._meta.model_key_prefix, Explicit._meta.index_name) == ("base", "own")
+
+
+def test_a_meta_class_from_outside_works_too():
+    class Shared:
+        global_key_prefix = "outside"
+
+    class Model(JsonModel):
+        class Meta(Shared):
+            pass
+
+    assert Model._meta.global_key_prefix == "outside"
+
+
+def test_embedded_is_inherited():
+    class Address(EmbeddedJsonModel):
+        street: str = ""
+
+    class Office(Address):
+        floor: int = 0
+
+    class MarkedByHand(JsonModel):
+        class Meta:
+            embedded = True
+
+    assert all(model._meta.embedded for model in (Address, Office, MarkedByHand))
+
+
+def test_settings_can_be_assigned_without_touching_other_models():
+    class One(HashModel):
+        pass
+
+    class Two(One):
+        pass
+
+    other = object()
+    One._meta.database = other
+    assert (Two._meta.database, HashModel._meta.database) == (None, None)
+
+    class Late(One):
+        pass
+
+    assert Late._meta.database is other
+    One._meta = ModelMeta(model_key_prefix="x")
+    assert One.make_key("1") == ":x:1"
+
+
+def test_an_assigned_settings_object_of_any_class_is_inherited():
+    class Loose:
+        global_key_prefix = "g"
+        model_key_prefix = "loose"
+        primary_key_pattern = "{pk}"
+
+    class One(HashModel):
+        pass
+
+    One._meta = Loose  # type: ignore[assignment]
+
+    class Two(One):
+        pass
+
+    assert One.make_primary_key("1") == "g:loose:1"
+    assert Two._meta.global_key_prefix == "g"
+
+
+def test_an_encoding_that_does_not_exist_is_refused():
+    with pytest.raises(RedisModelError, match=r"Meta.encoding 'utf-88' does not exist"):
+
+        class Wrong(HashModel):
+            class Meta:
+                encoding = "utf-88"
+
+
+def test_unknown_settings_do_not_disturb():
+    class Model(HashModel):
+        class Meta:
+            global_key_prefix = "g"
+            something_of_the_application = 1
+
+    assert Model._meta.global_key_prefix == "g"
