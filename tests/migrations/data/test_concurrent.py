@@ -13,8 +13,8 @@ import redis
 
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
-from redstart.effects import Op, Pause, Request
-from redstart.errors import LeaseHeld, LeaseLost, RedstartError
+from redstart.effects import Op
+from redstart.errors import LeaseHeld, LeaseLost
 from redstart.migrations import lease
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.plan import Plan
@@ -36,6 +36,7 @@ from tests.support.migration import (
 )
 from tests.support.replies import Command, replies, send
 from tests.support.snapshot import difference
+from tests.support.stepping import Stepped, instead_of_waiting
 
 NUMBER = b"1620097321.123456"
 """What TEXT becomes."""
@@ -353,43 +354,6 @@ def test_a_model_that_only_changed_its_name_goes_on(client: redis.Redis, url: st
 # Several runs at once
 
 
-class Stepped:
-    """An operation performed one request at a time."""
-
-    def __init__(self, url: str, operation: Op[Any]) -> None:
-        self.driver = CrashDriver(url)
-        self._operation = operation
-        self._next: Request = next(operation)
-
-    def step(self, times: int = 1) -> None:
-        """Raises StopIteration, with the result, at the operation's end."""
-        for _ in range(times):
-            try:
-                reply = self.driver.perform(self._next)
-            except RedstartError as error:
-                self._next = self._operation.throw(error)
-            else:
-                self._next = self._operation.send(reply)
-
-    def step_until(self, name: str) -> None:
-        while name not in self.driver.names:
-            self.step()
-
-
-class Waiting(CrashDriver):
-    """What it would sleep through, somebody else works through."""
-
-    def __init__(self, url: str, meanwhile: Callable[[], None]) -> None:
-        super().__init__(url)
-        self._meanwhile = meanwhile
-
-    def perform(self, request: Request) -> Any:
-        if isinstance(request, Pause):
-            self._meanwhile()
-            return None
-        return super().perform(request)
-
-
 def alive(**changes: Any) -> Context:
     """A program that believes every other to be alive."""
     return new_context(is_gone=lambda _: False, **changes)
@@ -406,7 +370,7 @@ def test_a_second_program_is_refused_while_the_first_works(
     operation: Op[Any] = run(alive(), station_plan(), options()) if second == "run" else rollback(alive())
     before = documents_of(client)
     with pytest.raises(LeaseHeld, match=r"process 4711 on ringing-hut \(om migrate-data run\), for 0 s"):
-        Waiting(url, first.step).run(operation)
+        CrashDriver(url).run(instead_of_waiting(operation, first.step))
     assert len(difference(before, documents_of(client))) < 50  # a page or so: only the first was at work
     with pytest.raises(StopIteration) as end:
         first.step(10_000)
@@ -466,7 +430,7 @@ def test_a_rollback_undoes_what_a_run_wrote_while_it_waited_for_the_lease(
             first.step(10_000)
         send(client, [("HSET", VISIT_PREFIX + "born", "arrived_at", NEWER_NUMBER)])
 
-    Waiting(url, finish).run(rollback(alive()))
+    CrashDriver(url).run(instead_of_waiting(rollback(alive()), finish))
     assert str(client.hget(VISIT_PREFIX + "born", "arrived_at")).startswith(f"b'{NEWER_TEXT}")
     client.delete(VISIT_PREFIX + "born")
     assert difference(start, documents_of(client)) == []

@@ -15,7 +15,7 @@ from redstart.migrations.data.failures import (
 )
 from redstart.migrations.data.monitor import Monitor, Progress
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.scan import Page, Scanner, server_run_id, scanned_share
+from redstart.migrations.data.scan import Page, Scanner, scanned_share, server_run_id
 from redstart.migrations.data.tally import Tally
 from redstart.migrations.data.transform import JudgedDocument, judge
 from redstart.values.timezones import NaiveTimezone
