@@ -9,6 +9,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,8 @@ from redstart.server.sync_driver import SyncDriver
 from redstart.values.timezones import NaiveTimezone
 from tests.support.replies import Command, replies, send
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, snapshot
+
+REPOSITORY = Path(__file__).parents[2]
 
 KEYS = StateKeys(DATETIME_MIGRATION)
 

@@ -50,7 +50,9 @@ def build_index(
     while True:
         info = yield from find_index(name)
         if info is None:
-            raise MigrationError(f"The index {name} was dropped while it was built.", "Run the command again.")
+            raise MigrationError(
+                f"The index {name} was dropped while it was built.", "Run the command again."
+            )
         if info.name != name:
             raise MigrationError(f"{name} is an alias of {info.name}, where an index of ours should be.")
         if not info.indexing:
