@@ -54,7 +54,9 @@ def without_password(url: str) -> str:
 
     Of a URL that is not well formed only the scheme is shown: its password may stand anywhere in it.
     """
-    return _shown(url) or next((f"{scheme}://..." for scheme in _SCHEMES if url.startswith(f"{scheme}:")), "...")
+    return _shown(url) or next(
+        (f"{scheme}://..." for scheme in _SCHEMES if url.startswith(f"{scheme}:")), "..."
+    )
 
 
 def _shown(url: str) -> str | None:
