@@ -129,7 +129,13 @@ def _hard_sightings() -> dict[str, dict[str, Any]]:
         # No date, and once overwritten the server could not give it back.
         "unrestorable": {"ringed_at": 1.2345678901234567e300, "capture": {"released_at": 1e-300}},
         "taken": {"ringed_at": "never", "ringed_at__invalid": "mine", "hatched_on": "2020-01-02"},
-        "two-bad": {"z": 1.0, "hatched_on": "?", "ringed_at": "?", "a": 1e21, "capture": {"released_at": "?"}},
+        "two-bad": {
+            "z": 1.0,
+            "hatched_on": "?",
+            "ringed_at": "?",
+            "a": 1e21,
+            "capture": {"released_at": "?"},
+        },
         "list-of-bad": {"resighted_at": ["?", 0.0, None, True, "?", {"at": TEXT}], "ringed_at": "0000"},
         "misplaced": {"resighted_at": TEXT, "last_seen_by_place": [TEXT], "measurements": {"taken_at": TEXT}},
         "many": {

@@ -23,29 +23,19 @@ _SCHEMES = ("redis", "rediss", "unix")
 
 def open_sync(url: str) -> SyncDriver:
     """A driver on its own pool. Raises ConfigurationError for a URL redis-py does not understand."""
-    try:
-        pool = redis.ConnectionPool.from_url(
-            url,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=ANSWER_TIMEOUT_SECONDS,
-            **_options(url),
-        )
-    except ValueError as exc:
-        raise _bad_url(url, exc) from None
+    _connection_settings(url)
+    pool = redis.ConnectionPool.from_url(
+        url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
+    )
     return SyncDriver(pool, without_password(url))
 
 
 def open_async(url: str) -> AsyncDriver:
     """A driver on its own asyncio pool. Raises ConfigurationError for a URL redis-py does not understand."""
-    try:
-        pool = redis.asyncio.ConnectionPool.from_url(
-            url,
-            retry=AsyncRetry(NoBackoff(), 0),
-            socket_timeout=ANSWER_TIMEOUT_SECONDS,
-            **_options(url),
-        )
-    except ValueError as exc:
-        raise _bad_url(url, exc) from None
+    _connection_settings(url)
+    pool = redis.asyncio.ConnectionPool.from_url(
+        url, retry=AsyncRetry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
+    )
     return AsyncDriver(pool, without_password(url))
 
 
@@ -79,6 +69,20 @@ def _options(url: str) -> dict[str, float]:
     return {} if url.startswith("unix:") else {"socket_connect_timeout": CONNECT_TIMEOUT_SECONDS}
 
 
+def _connection_settings(url: str) -> Mapping[str, Any]:
+    """What redis-py makes of a URL. Raises ConfigurationError where that is nothing, or not what was meant."""
+    try:
+        pool = redis.ConnectionPool.from_url(url)
+        pool.connection_class(**pool.connection_kwargs)  # connects to nothing; refuses unknown options
+    except TypeError:
+        raise _bad_url(url, ValueError("it has an option that no connection knows")) from None
+    except ValueError as exc:
+        raise _bad_url(url, exc) from None
+    if _shown(url) is None:  # a raw / in the password: redis-py would try another host
+        raise _bad_url(url, ValueError("a character of the password is not quoted"))
+    return pool.connection_kwargs
+
+
 def _bad_url(url: str, error: ValueError) -> ConfigurationError:
     # Python's own complaints quote the part in question, which may hold the password.
     reason = f": {error}" if _shown(url) else ""
@@ -110,6 +114,11 @@ def open_like(client: object) -> SyncDriver:
         f"Meta.database is a {type(client).__name__}, not a client of redis-py.",
         "Give the server with --url instead.",
     )
+
+
+def where_of_url(url: str) -> str:
+    """Which server a URL names, in the words of `where_of`. Raises ConfigurationError for a bad URL."""
+    return where_of(_connection_settings(url))
 
 
 def where_of(settings: Mapping[str, Any]) -> str:

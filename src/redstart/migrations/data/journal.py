@@ -65,7 +65,9 @@ def entry_of(main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
     return JournalEntry(main.id, main.fields[b"label"].decode(), changed)
 
 
-def entries_backwards(keys: StateKeys, before: str | None, count: int = ENTRIES_PER_PAGE) -> Op[list[JournalEntry]]:
+def entries_backwards(
+    keys: StateKeys, before: str | None, count: int = ENTRIES_PER_PAGE
+) -> Op[list[JournalEntry]]:
     """Up to `count` entries from the newest on, or those older than an id. One read, or two at a page's edge."""
     raw = yield from call(xrevrange(keys.journal, before=before, count=count))
     if raw and b"blob" not in raw[-1].fields:

@@ -115,8 +115,11 @@ class Passes:
             checkpoint.cursor = str(page.cursor)
             checkpoint.done += len(page.documents)
             self.documents.update(document.model.key_prefix for document in page.documents)
-        checkpoint.saved_ms = yield from call(server_time())
-        yield from self._lease.commit([checkpoint.command(keys)])
+        if page.documents or page.cursor == 0 or outcome.stopped is not None:
+            checkpoint.saved_ms = yield from call(server_time())
+            yield from self._lease.commit([checkpoint.command(keys)])
+        else:  # nothing of ours among these keys: a page read again costs less than a save for each
+            yield from self._lease.keep()
         self._failures += outcome.failures
         self._context.monitor.progress(
             Progress(

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 
 from redstart.effects import Op
 from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.failures import Failure, failure_of
+from redstart.migrations.data.failures import (
+    SHOWN_CHARACTERS,
+    SHOWN_KEY_CHARACTERS,
+    Failure,
+    failure_of,
+    one_line,
+)
 from redstart.migrations.data.monitor import Monitor, Progress
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.scan import Page, Scanner, scanned_share
@@ -105,9 +111,9 @@ def _count(result: Survey, page: Page, judged: list[JudgedDocument], most_failur
                 samples = result.samples[document.model.key_prefix, str(item.value.path)]
                 if len(samples) < SAMPLES_PER_FIELD:
                     samples.append(
-                        Sample(_text(document.key), _text(item.value.raw), _text(item.verdict.new))
+                        Sample(
+                            one_line(document.key, SHOWN_KEY_CHARACTERS),
+                            one_line(item.value.raw, SHOWN_CHARACTERS),
+                            one_line(item.verdict.new, SHOWN_CHARACTERS),
+                        )
                     )
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", errors="backslashreplace")
