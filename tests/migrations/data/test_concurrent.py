@@ -3,10 +3,11 @@
 import json
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import redis
@@ -22,6 +23,8 @@ from redstart.migrations.data.rollback import RollbackResult, rollback
 from redstart.migrations.data.runner import RunResult, run
 from redstart.migrations.data.transform import FailureMode
 from redstart.migrations.holder import this_process
+from redstart.server.sync_driver import SyncDriver
+from redstart.server.wire import typed
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import (
     EXPIRY,
@@ -36,6 +39,8 @@ from tests.support.migration import (
 )
 from tests.support.replies import Command, replies, send
 from tests.support.snapshot import difference
+
+T = TypeVar("T")
 
 NUMBER = b"1620097321.123456"
 """What TEXT becomes."""
@@ -353,6 +358,14 @@ def test_a_model_that_only_changed_its_name_goes_on(client: redis.Redis, url: st
 # Several runs at once
 
 
+def perform(driver: SyncDriver, request: Request) -> Any:
+    """One request without repeating it."""
+    if isinstance(request, Pause):
+        time.sleep(request.seconds)
+        return None
+    return typed(request, driver.exchange(request))
+
+
 class Stepped:
     """An operation performed one request at a time."""
 
@@ -365,7 +378,7 @@ class Stepped:
         """Raises StopIteration, with the result, at the operation's end."""
         for _ in range(times):
             try:
-                reply = self.driver.perform(self._next)
+                reply = perform(self.driver, self._next)
             except RedstartError as error:
                 self._next = self._operation.throw(error)
             else:
@@ -376,18 +389,21 @@ class Stepped:
             self.step()
 
 
-class Waiting(CrashDriver):
-    """What it would sleep through, somebody else works through."""
-
-    def __init__(self, url: str, meanwhile: Callable[[], None]) -> None:
-        super().__init__(url)
-        self._meanwhile = meanwhile
-
-    def perform(self, request: Request) -> Any:
+def run_waiting(url: str, operation: Op[T], meanwhile: Callable[[], None]) -> T:
+    """Perform an operation; what it would sleep through, somebody else works through."""
+    driver = CrashDriver(url)
+    reply: Any = None
+    while True:
+        try:
+            request = operation.send(reply)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
         if isinstance(request, Pause):
-            self._meanwhile()
-            return None
-        return super().perform(request)
+            meanwhile()
+            reply = None
+        else:
+            reply = perform(driver, request)
 
 
 def alive(**changes: Any) -> Context:
@@ -406,7 +422,7 @@ def test_a_second_program_is_refused_while_the_first_works(
     operation: Op[Any] = run(alive(), station_plan(), options()) if second == "run" else rollback(alive())
     before = documents_of(client)
     with pytest.raises(LeaseHeld, match=r"process 4711 on ringing-hut \(om migrate-data run\), for 0 s"):
-        Waiting(url, first.step).run(operation)
+        run_waiting(url, operation, first.step)
     assert len(difference(before, documents_of(client))) < 50  # a page or so: only the first was at work
     with pytest.raises(StopIteration) as end:
         first.step(10_000)
@@ -466,7 +482,7 @@ def test_a_rollback_undoes_what_a_run_wrote_while_it_waited_for_the_lease(
             first.step(10_000)
         send(client, [("HSET", VISIT_PREFIX + "born", "arrived_at", NEWER_NUMBER)])
 
-    Waiting(url, finish).run(rollback(alive()))
+    run_waiting(url, rollback(alive()), finish)
     assert str(client.hget(VISIT_PREFIX + "born", "arrived_at")).startswith(f"b'{NEWER_TEXT}")
     client.delete(VISIT_PREFIX + "born")
     assert difference(start, documents_of(client)) == []

@@ -239,7 +239,10 @@ def test_a_bad_json_value_comes_back_to_the_byte(
 def test_what_the_server_could_not_give_back_is_not_overwritten(
     client: redis.Redis, url: str, mode: FailureMode
 ) -> None:
-    text = '{"ringed_at":1.2345678901234567e300,"hatched_on":[12345678901234567.5],"capture":{"released_at":-9.87654321e250}}'
+    text = (
+        '{"ringed_at":1.2345678901234567e300,"hatched_on":[12345678901234567.5],'
+        '"capture":{"released_at":-9.87654321e250}}'
+    )
     send(client, [("JSON.SET", SIGHTING, "$", text)])
     before = json_text(client)
     assert migrate(url, mode).errors == 3
