@@ -37,7 +37,14 @@ class TestStats:
     def test_a_person_reads_what_the_guide_asks_for(self, station: redis.Redis) -> None:
         found = run_om("migrate-data", "stats")
         assert found.code == 0
-        for words in ("60 documents", "estimated time", "last save", "replicas", "memory", "maxmemory-policy"):
+        for words in (
+            "60 documents",
+            "estimated time",
+            "last save",
+            "replicas",
+            "memory",
+            "maxmemory-policy",
+        ):
             assert words in found.stdout
         assert "Sighting" in found.stdout
         assert "om migrate-data run --dry-run" in found.stdout

@@ -53,9 +53,7 @@ def test_a_signal_stops_it_with_its_progress_saved(
     assert run_om("migrate-data", "verify").code == 0
 
 
-def test_the_second_signal_stops_it_at_once(
-    running: subprocess.Popen[str], big_station: redis.Redis
-) -> None:
+def test_the_second_signal_stops_it_at_once(running: subprocess.Popen[str], big_station: redis.Redis) -> None:
     running.send_signal(signal.SIGINT)
     running.send_signal(signal.SIGINT)
     stopped = ended(running)
@@ -110,9 +108,7 @@ def holder(station: redis.Redis, configured: str) -> Iterator[int]:
 @pytest.mark.parametrize(
     "words", [("run",), ("clear-progress",), ("forget", ID, "--yes")], ids=lambda words: words[0]
 )
-def test_nothing_else_writes_beside_a_run(
-    holder: int, station: redis.Redis, words: tuple[str, ...]
-) -> None:
+def test_nothing_else_writes_beside_a_run(holder: int, station: redis.Redis, words: tuple[str, ...]) -> None:
     before = snapshot(station, exclude_prefixes=STATE_PREFIXES)
     refused = run_om("migrate-data", *words)
     assert refused.code == 4
