@@ -1,6 +1,6 @@
 """The demo's transcript in README.md: made from a real run, and compared with one.
 
-    python -m tests.docs.transcript    writes a new one into README.md
+python -m tests.docs.transcript    writes a new one into README.md
 """
 
 import re
@@ -21,13 +21,12 @@ NORMALISED = [
     (r"\d[\d,]*(?= documents/s)", "N"),
     (r"(?<=^kill -9 )\d+: dead at [\d,]+", "PID: dead at N"),
     (r"(?<=^right: )[\d,]+, not yet converted: (?!0,)[\d,]+", "N, not yet converted: N"),
-    (r"(?<=^done          )[\d,]+", "N"),
-    (r"(?<=^errors        )[\d,]+", "N"),
-    (r"^((?:started|saved) \w+ +).*", r"\1N"),
+    (r"^(by +).*", r"\1HOLDER"),
+    (r"^(documents +)[\d,]+(?= of )", r"\1N"),
+    (r"^(values that did not convert +).*", r"\1N"),
     (r"^(server +).*", r"\1SERVER"),
     # Which values serve as examples depends on the order in which the server hands out its keys.
-    (rf"^\w\S* +\S+ +-> +\S+ +{_KEYS}$", "SAMPLE"),
-    (r"^field +before +after +key *$", "SAMPLES"),
+    (rf"^  (\w\S*) .+ -> .+ {_KEYS}$", r"  \1 SAMPLE"),
     (rf"^  {_KEYS} .*", "EXAMPLE"),
     (r" +$", ""),
 ]
