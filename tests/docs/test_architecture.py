@@ -3,6 +3,7 @@
 import re
 import tomllib
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 from redstart.migrations.data.context import DATETIME_MIGRATION
@@ -23,7 +24,7 @@ def test_every_package_stands_in_the_order_that_import_linter_checks() -> None:
     packages = rows[: rows.index("cli") + 1]
     assert sorted(packages) == sorted(name for group in groups for name in group)
     positions = [[packages.index(name) for name in group] for group in groups]
-    assert all(max(lower) < min(higher) for lower, higher in zip(positions, positions[1:], strict=False))
+    assert all(max(lower) < min(higher) for lower, higher in pairwise(positions))
     in_source = {path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert in_source <= set(packages)
 

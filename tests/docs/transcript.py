@@ -37,8 +37,7 @@ def demo_output() -> str:
     """What `om demo` prints on stdout, in a pipe."""
     done = subprocess.run(
         [sys.executable, "-m", "redstart.cli.main", "demo"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
