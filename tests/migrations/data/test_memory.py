@@ -24,7 +24,7 @@ PATHS = tuple(
 )
 PLAN = Plan((PlannedModel("memory.Order", PREFIX, "", Storage.HASH, PATHS),), "UTC")
 
-FEW, MANY = 2_000, 15_000
+FEW, MANY = 2_000, 10_000
 BATCH_DOCUMENTS = 200
 
 

@@ -87,8 +87,10 @@ def survey(
         tally = result.tally
         monitor.progress(Progress(stage, 0, tally.total_documents, 0, tally.total(Outcome.UNCONVERTIBLE)))
         cursor, pages = page.cursor, pages + 1
+        if page.rest:
+            continue
         result.share = scanned_share(cursor)
-        if cursor == 0:
+        if page.ends_pass:
             result.complete = True
             break
         if most_documents is not None and tally.total_documents >= most_documents:
