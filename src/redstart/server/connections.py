@@ -23,7 +23,7 @@ _SCHEMES = ("redis", "rediss", "unix")
 
 def open_sync(url: str) -> SyncDriver:
     """A driver on its own pool. Raises ConfigurationError for a URL redis-py does not understand."""
-    _connection_settings(url)
+    _require_good(url)
     pool = redis.ConnectionPool.from_url(
         url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
     )
@@ -32,7 +32,7 @@ def open_sync(url: str) -> SyncDriver:
 
 def open_async(url: str) -> AsyncDriver:
     """A driver on its own asyncio pool. Raises ConfigurationError for a URL redis-py does not understand."""
-    _connection_settings(url)
+    _require_good(url)
     pool = redis.asyncio.ConnectionPool.from_url(
         url, retry=AsyncRetry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
     )
@@ -69,18 +69,17 @@ def _options(url: str) -> dict[str, float]:
     return {} if url.startswith("unix:") else {"socket_connect_timeout": CONNECT_TIMEOUT_SECONDS}
 
 
-def _connection_settings(url: str) -> Mapping[str, Any]:
-    """What redis-py makes of a URL. Raises ConfigurationError where that is nothing, or not what was meant."""
+def _require_good(url: str) -> None:
+    """Raises ConfigurationError where redis-py makes nothing of a URL, or not what was meant."""
     try:
         pool = redis.ConnectionPool.from_url(url)
-        pool.connection_class(**pool.connection_kwargs)  # connects to nothing; refuses unknown options
+        _ = pool.connection_class(**pool.connection_kwargs)  # connects to nothing; refuses unknown options
     except TypeError:
         raise _bad_url(url, ValueError("it has an option that no connection knows")) from None
     except ValueError as exc:
         raise _bad_url(url, exc) from None
     if _shown(url) is None:  # a raw / in the password: redis-py would try another host
         raise _bad_url(url, ValueError("a character of the password is not quoted"))
-    return pool.connection_kwargs
 
 
 def _bad_url(url: str, error: ValueError) -> ConfigurationError:

@@ -99,7 +99,7 @@ class Passes:
             yield from self._save(checkpoint, page, outcome)
             if outcome.stopped is not None:
                 return outcome.stopped
-            if page.cursor == 0:
+            if page.ends_pass:
                 break
             if self._context.monitor.stop_requested():
                 return "interrupted"
@@ -115,7 +115,7 @@ class Passes:
             checkpoint.cursor = str(page.cursor)
             checkpoint.done += len(page.documents)
             self.documents.update(document.model.key_prefix for document in page.documents)
-        if page.documents or page.cursor == 0 or outcome.stopped is not None:
+        if page.documents or page.ends_pass or outcome.stopped is not None:
             checkpoint.saved_ms = yield from call(server_time())
             yield from self._lease.commit([checkpoint.command(keys)])
         else:  # nothing of ours among these keys: a page read again costs less than a save for each

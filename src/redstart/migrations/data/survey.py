@@ -89,8 +89,10 @@ def survey(
         tally = result.tally
         monitor.progress(Progress(stage, 0, tally.total_documents, 0, tally.total(Outcome.UNCONVERTIBLE)))
         cursor, pages = page.cursor, pages + 1
+        if page.rest:
+            continue
         result.share = scanned_share(cursor)
-        if cursor == 0:
+        if page.ends_pass:
             began_under, run_id = run_id, (yield from server_run_id())
             if began_under == run_id:
                 result.complete = True
