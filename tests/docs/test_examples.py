@@ -36,6 +36,12 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_files_it_names_exist(path: Path) -> None:
+    names = re.findall(r"`((?:src|tests|docs|bench)/[\w./*-]+)`", path.read_text(encoding="utf-8"))
+    assert [name for name in names if not list(ROOT.glob(name))] == []
+
+
 def test_the_documents_are_found() -> None:
     assert {"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "data-migration.md", "storage.md"} <= {
         path.name for path in PATHS

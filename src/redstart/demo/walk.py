@@ -73,7 +73,7 @@ class Walk:
         values = sum(len(document.expected) for document in self._sample)
         dirty = Counter(name for document in self._sample for name in document.dirty.values())
         self._say(
-            f"{len(self._sample):,} documents of three models, hashes and JSON, hold {values:,} dates, most as text."
+            f"{len(self._sample):,} documents of three models hold {values:,} dates, most of them as text."
         )
         self._say(
             f"{dirty.total():,} values are dirty, in {len(dirty)} of {len(DIRTY_CLASSES)} known ways; "
