@@ -175,6 +175,6 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path_factory: pytest.TempPathFac
                 os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to the demo and what it runs
                 break
         process.stdout.read()
-    assert process.returncode == 1
+    assert process.returncode == 5
     wait_until(lambda: processes_naming(str(temporary)) == [], "everything the demo started to end")
     assert list(temporary.iterdir()) == []
