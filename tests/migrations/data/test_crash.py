@@ -42,7 +42,7 @@ from tests.support.snapshot import Snapshot, difference
 SOAK = os.environ.get("REDSTART_SOAK") == "1"
 SEED = int(os.environ.get("REDSTART_SEED") or random.SystemRandom().randrange(10**9))
 
-MORE_POINTS = 10
+MORE_POINTS = 6
 """Besides one for each kind of request."""
 
 Point = tuple[int, CrashKind]
@@ -60,7 +60,7 @@ def crash_points(names: list[str]) -> list[Point]:
     points: list[Point] = []
     for name in sorted(set(names)):
         places = [at for at, other in enumerate(names) if other == name]
-        kinds = list(CrashKind) if name.startswith("EVAL") else [chance.choice(list(CrashKind))]
+        kinds = list(CrashKind) if name.startswith("EVALSHA") else [chance.choice(list(CrashKind))]
         points += [(chance.choice(places), kind) for kind in kinds]
     points += [(chance.randrange(len(names)), chance.choice(list(CrashKind))) for _ in range(MORE_POINTS)]
     return points
