@@ -131,10 +131,11 @@ def public_definitions(module: ast.Module) -> Iterator[tuple[str, Definition]]:
 
 
 def is_variant(node: Definition) -> bool:
-    """Whether it is an overload or a setter."""
-    return any(
-        ast.unparse(mark).endswith(("overload", ".setter", ".deleter")) for mark in node.decorator_list
-    )
+    """Whether it only repeats what is described elsewhere."""
+    marks = [ast.unparse(mark) for mark in node.decorator_list]
+    if "property" in marks:
+        return len(node.body) == 1 and isinstance(node.body[0], ast.Return)
+    return node.name == "Meta" or any(mark.endswith(("overload", ".setter", ".deleter")) for mark in marks)
 
 
 def bases(node: ast.ClassDef) -> list[str]:

@@ -179,8 +179,11 @@ class _Lines:
         if time.monotonic() - self._said_at < self._every_seconds:
             return
         self._said_at = time.monotonic()
-        left = (
-            f", {duration((news.total - news.done) / rate)} left" if news.total > news.done and rate else ""
-        )
-        errors = f", {news.failures:,} errors" if news.failures else ""
-        note(f"{_title(news)}: {_done(news)}, {rate:,.0f}/s{left}{errors}")
+        said = [_done(news)]
+        if rate:
+            said.append(f"{rate:,.0f}/s")
+        if rate and news.total > news.done:
+            said.append(f"{duration((news.total - news.done) / rate)} left")
+        if news.failures:
+            said.append(f"{news.failures:,} errors")
+        note(f"{_title(news)}: {', '.join(said)}")

@@ -1,8 +1,9 @@
 """Text that people and programs write for a date or a datetime, read as an instant.
 
 Accepted: ISO 8601 in its extended form with what isoformat(), JavaScript and databases make of it (RFC 3339
-and a little more), its basic form where a time follows (`20240305T101112Z`), and the dates of e-mail and HTTP (RFC 5322, section 3.3). Refused: whatever would need a
-guess, such as `20240305`, week and ordinal dates, zone names other than GMT and UTC, and hour 24.
+and a little more), its basic form where a time follows (`20240305T101112Z`), and the dates of e-mail and HTTP
+(RFC 5322, section 3.3). Refused: whatever would need a guess, such as `20240305`, week and ordinal dates, zone
+names other than GMT and UTC, and hour 24.
 """
 
 import calendar

@@ -33,11 +33,13 @@ class JournalEntry:
     Attributes:
         id: the stream id; undoing goes on before it.
         label: "generation.pass" of the run that wrote it.
+        stream_entries: how many entries of the stream it is: two where the script added something.
     """
 
     id: str
     label: str
     documents: list[DocumentEdits]
+    stream_entries: int
 
 
 def packed_blob(documents: Sequence[DocumentEdits]) -> bytes:
@@ -62,7 +64,7 @@ def entry_of(main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
         _add_digests(documents, msgpack.unpackb(addition.fields[b"digests"], raw=True))
     codes = main.fields[b"applied"] or b"a" * len(documents)
     changed = [document for document, code in zip(documents, codes, strict=True) if code == ord("a")]
-    return JournalEntry(main.id, main.fields[b"label"].decode(), changed)
+    return JournalEntry(main.id, main.fields[b"label"].decode(), changed, 1 if addition is None else 2)
 
 
 def entries_backwards(

@@ -139,7 +139,7 @@ class _Rollback:
                 documents, values = yield from undo_entry(applier, entry)
                 checkpoint.add(documents=documents, restored=values)
                 checkpoint.cursor = entry.id
-            done += len(entries)
+            done += sum(entry.stream_entries for entry in entries)
             checkpoint.saved_ms = yield from call(server_time())
             yield from self._lease.commit([checkpoint.command(self._keys)])
             self._context.monitor.progress(Progress("undoing", 0, done, total, 0))
