@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.embedded.process import EmbeddedServer
 from redstart.cli.settings import load_settings
+from redstart.embedded.process import EmbeddedServer
 from tests.support.cli import Ended, om_on_terminal, run_om
 
 NOWHERE = "redis://127.0.0.1:1"
