@@ -134,7 +134,8 @@ def _table(found: list[Comparison]) -> list[str]:
     ]
     for item in found:
         lines.append(
-            f"{item.workload}: {item.redstart_peak_bytes / 1e6:.0f} MB (one by one {item.loop_peak_bytes / 1e6:.0f} MB), "
+            f"{item.workload}: {item.redstart_peak_bytes / 1e6:.0f} MB "
+            f"(one by one {item.loop_peak_bytes / 1e6:.0f} MB), "
             f"journal {item.journal_bytes_per_document:.0f} bytes a document, "
             f"server {item.server_microseconds_per_document:.1f} us a document in the whole run"
         )

@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import redis
+from typing import Any, TypeAlias
 
 from redstart.mapping.paths import Each, TemporalPath
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.values.kinds import Storage, TemporalKind
+
+Client: TypeAlias = Any
+"""A redis.Redis, whose commands redis-py types for both colours at once or not at all."""
 
 BATCH_DOCUMENTS = 1_000
 PREFIX = "bench:order:"
@@ -28,10 +29,10 @@ class Workload:
     name: str
     plan: Plan
     write: Callable[[int], tuple[Any, ...]]
-    convert_one: Callable[[redis.Redis, bytes], None]
+    convert_one: Callable[[Client, bytes], None]
 
 
-def load(client: redis.Redis, workload: Workload, documents: int) -> None:
+def load(client: Client, workload: Workload, documents: int) -> None:
     """Store the documents numbered from 0."""
     for start in range(0, documents, BATCH_DOCUMENTS):
         pipeline = client.pipeline(transaction=False)
@@ -60,10 +61,10 @@ def _write_hash(number: int) -> tuple[Any, ...]:
     return ("HSET", _key(number), *fields, *moments)
 
 
-def _convert_hash(client: redis.Redis, key: bytes) -> None:
-    fields: dict[bytes, bytes] = client.hgetall(key)  # type: ignore[assignment]  # redis-py types both colours
+def _convert_hash(client: Client, key: bytes) -> None:
+    fields: dict[bytes, bytes] = client.hgetall(key)
     changed = {name: _seconds(fields[name].decode()) for name in (b"created_at", b"updated_at")}
-    client.hset(key, mapping=changed)  # type: ignore[arg-type]  # bytes as field names are fine
+    client.hset(key, mapping=changed)
 
 
 def _write_json(number: int) -> tuple[Any, ...]:
@@ -81,7 +82,7 @@ def _write_json(number: int) -> tuple[Any, ...]:
     return ("JSON.SET", _key(number), "$", json.dumps(document))
 
 
-def _convert_json(client: redis.Redis, key: bytes) -> None:
+def _convert_json(client: Client, key: bytes) -> None:
     document = json.loads(client.execute_command("JSON.GET", key))
     for owner, name in (
         (document, "created_at"),

@@ -62,7 +62,7 @@ def measure_redstart(url: str, workload: str, documents: int) -> Measurement:
         result = driver.run(_run(_workload(workload), keys, Monitor(progress=stages.note)))
         seconds = time.perf_counter() - began
         _require(result.documents, documents)
-        journal_bytes = int(client.memory_usage(keys.journal, samples=0) or 0)  # type: ignore[arg-type]  # sync
+        journal_bytes = int(client.memory_usage(keys.journal, samples=0) or 0)
         server_seconds = _server_cpu_seconds(client) - server_began
         return Measurement(stages.convert_seconds, seconds, _peak_bytes(), journal_bytes, server_seconds)
 
@@ -105,4 +105,4 @@ def _peak_bytes() -> int:
 
 def _server_cpu_seconds(client: redis.Redis) -> float:
     found = client.info("cpu")
-    return float(found["used_cpu_user"]) + float(found["used_cpu_sys"])  # type: ignore[index]  # sync
+    return float(found["used_cpu_user"]) + float(found["used_cpu_sys"])

@@ -76,7 +76,9 @@ def test_a_password_is_never_shown(secret: str, user: str, quoted: bool) -> None
             assert "3cret" not in text, (url, text)
 
 
-@pytest.mark.parametrize("url", ["redis://localhost:port", "localhost:6379", "http://localhost", "redis://localhost?db=x"])
+@pytest.mark.parametrize(
+    "url", ["redis://localhost:port", "localhost:6379", "http://localhost", "redis://localhost?db=x"]
+)
 @pytest.mark.parametrize("open_driver", [open_sync, open_async])
 def test_a_url_that_is_none(open_driver: Callable[[str], object], url: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a Redis URL") as caught:
@@ -96,7 +98,9 @@ class TestTheServerOfAClient:
             assert driver.run(call(hgetall("h"))) == {b"field": b"\xff"}
 
     @pytest.mark.parametrize("kind", [redis.Redis, redis.asyncio.Redis])
-    def test_its_credentials(self, own_server: Callable[..., EmbeddedServer], kind: type[redis.Redis]) -> None:
+    def test_its_credentials(
+        self, own_server: Callable[..., EmbeddedServer], kind: type[redis.Redis]
+    ) -> None:
         server = own_server(password="S3cret")
         with open_like(kind.from_url(server.url)) as driver:
             assert driver.run(call(get("x"))) is None
@@ -106,7 +110,7 @@ class TestTheServerOfAClient:
     def test_where_it_is(self, kind: type[redis.Redis]) -> None:
         theirs = kind.from_url("redis://ann:S3cret@127.0.0.1:1/2")
         assert where_of(theirs.connection_pool.connection_kwargs) == "127.0.0.1:1/2"
-        with pytest.raises(ConnectionFailed, match="127.0.0.1:1/2"), open_like(theirs) as driver:
+        with pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1:1/2"), open_like(theirs) as driver:
             driver.run(call(get("x")))
 
     def test_something_else(self) -> None:
@@ -116,7 +120,10 @@ class TestTheServerOfAClient:
 
 def test_a_server_that_is_still_loading(opened: Callable[[str], Driver], tmp_path: Path) -> None:
     require_binaries()
-    with EmbeddedServer(directory=tmp_path, append_only=True) as server, redis.Redis.from_url(server.url) as client:
+    with (
+        EmbeddedServer(directory=tmp_path, append_only=True) as server,
+        redis.Redis.from_url(server.url) as client,
+    ):
         client.mset({f"key {number}": number for number in range(5_000)})
         client.bgrewriteaof()
         wait_until(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0, "the rewrite")

@@ -35,7 +35,9 @@ def raw(*words: bytes | str | int, repeatable: bool = True) -> Call[Any]:
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
-def test_replies_are_undecoded_whatever_the_url_says(opened: Open, client: redis.Redis, url: str, protocol: int) -> None:
+def test_replies_are_undecoded_whatever_the_url_says(
+    opened: Open, client: redis.Redis, url: str, protocol: int
+) -> None:
     client.hset("h", mapping={b"text": b"caf\xc3\xa9", b"\xff": b"\xfe\x00"})
     driver = opened(f"{url}?protocol={protocol}&decode_responses=true")
 
@@ -121,7 +123,9 @@ def test_a_server_that_never_answered_is_asked_once(opened: Open) -> None:
         assert nobody.connections == 1
 
 
-@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "unix:///nowhere/at/all.sock", "redis://no-such-host.invalid"])
+@pytest.mark.parametrize(
+    "url", ["redis://127.0.0.1:1", "unix:///nowhere/at/all.sock", "redis://no-such-host.invalid"]
+)
 def test_no_server(opened: Open, url: str) -> None:
     with pytest.raises(ConnectionFailed, match="No answer from the server at") as caught:
         opened(url).run(call(get("x")))

@@ -9,6 +9,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,8 @@ from redstart.server.sync_driver import SyncDriver
 from redstart.values.timezones import NaiveTimezone
 from tests.support.replies import Command, replies, send
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, snapshot
+
+REPOSITORY = Path(__file__).parents[2]
 
 KEYS = StateKeys(DATETIME_MIGRATION)
 
@@ -122,11 +125,20 @@ def _hard_sightings() -> dict[str, dict[str, Any]]:
             "resighted_at": [1600000000.25, TEXT, 1600000000000, *SAME_INSTANT],
         },
         # Out there a float has no microseconds, and RedisJSON alters the number it is sent.
-        "far": {"ringed_at": "8521-03-04T05:06:07.123457", "resighted_at": ["7777-07-07T07:07:07.777777"]},
+        "far": {
+            "ringed_at": "8521-03-04T05:06:07.123457",
+            "resighted_at": [f"{year}-07-07T07:07:07.777777" for year in range(2500, 9500, 500)],
+        },
         # No date, and once overwritten the server could not give it back.
         "unrestorable": {"ringed_at": 1.2345678901234567e300, "capture": {"released_at": 1e-300}},
         "taken": {"ringed_at": "never", "ringed_at__invalid": "mine", "hatched_on": "2020-01-02"},
-        "two-bad": {"z": 1.0, "hatched_on": "?", "ringed_at": "?", "a": 1e21, "capture": {"released_at": "?"}},
+        "two-bad": {
+            "z": 1.0,
+            "hatched_on": "?",
+            "ringed_at": "?",
+            "a": 1e21,
+            "capture": {"released_at": "?"},
+        },
         "list-of-bad": {"resighted_at": ["?", 0.0, None, True, "?", {"at": TEXT}], "ringed_at": "0000"},
         "misplaced": {"resighted_at": TEXT, "last_seen_by_place": [TEXT], "measurements": {"taken_at": TEXT}},
         "many": {

@@ -45,6 +45,27 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     line("\n".join(row.rstrip() for row in captured.get().splitlines()) + "\n")
 
 
+def heading(text: str) -> None:
+    """A line on stdout that stands out on a terminal."""
+    _console().print(escape(text), style="bold", soft_wrap=True)
+
+
+def cropped(text: str) -> None:
+    """A line on stdout, cut off where the terminal ends; whole in a pipe."""
+    out = _console()
+    out.print(
+        escape(text), soft_wrap=not out.is_terminal, no_wrap=True, overflow="ellipsis", crop=out.is_terminal
+    )
+
+
+def show_cursor() -> None:
+    """Undo what a progress bar did to the terminal when its process was killed."""
+    out = _console(stderr=True)
+    if out.is_terminal:
+        out.show_cursor(True)
+        out.print()
+
+
 def pairs(rows: Sequence[tuple[str, object]]) -> None:
     """Names and values below each other on stdout."""
     width = max(len(name) for name, _ in rows)

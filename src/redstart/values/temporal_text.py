@@ -1,8 +1,9 @@
 """Text that people and programs write for a date or a datetime, read as an instant.
 
 Accepted: ISO 8601 in its extended form with what isoformat(), JavaScript and databases make of it (RFC 3339
-and a little more), and the dates of e-mail and HTTP (RFC 5322, section 3.3). Refused: whatever would need a
-guess, such as `20240305`, week and ordinal dates, zone names other than GMT and UTC, and hour 24.
+and a little more), its basic form where a time follows (`20240305T101112Z`), and the dates of e-mail and HTTP
+(RFC 5322, section 3.3). Refused: whatever would need a guess, such as `20240305`, week and ordinal dates, zone
+names other than GMT and UTC, and hour 24.
 """
 
 import calendar
@@ -33,6 +34,14 @@ _ISO = re.compile(
     r"(?P<year>\d{4,})-(?P<month>\d\d)-(?P<day>\d\d)"
     r"(?:[Tt ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
     r"(?: ?(?P<zone>[Zz]|[+-]\d\d(?::?\d\d(?::\d\d(?:\.\d{6})?)?)?))?)?",
+    re.ASCII,
+).fullmatch
+
+# Without a time it would look like a number, so the basic form counts only with one.
+_ISO_BASIC = re.compile(
+    r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T"
+    r"(?P<hour>\d\d)(?P<minute>\d\d)(?:(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
+    r"(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?",
     re.ASCII,
 ).fullmatch
 
@@ -99,7 +108,7 @@ def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimez
 def _read_exactly(text: str) -> tuple[datetime, bool]:
     """Any accepted text as a datetime, and whether that holds all its digits."""
     stripped = text.strip(WHITE_SPACE)
-    match = _ISO(stripped) or _EMAIL(stripped)
+    match = _ISO(stripped) or _ISO_BASIC(stripped) or _EMAIL(stripped)
     if match is None:
         raise ValueConversionError("not a date" if stripped else "only white space")
     parts = match.groupdict()

@@ -192,7 +192,11 @@ def test_a_rollback_that_crashes_anywhere_ends_as_if_it_had_not(
 
 def live_on(client: redis.Redis) -> tuple[str, ...]:
     """What users do between a run and its rollback, by new applications. Returns the keys they touch."""
-    ringer, visit, sighting = RINGER_PREFIX + "later", VISIT_PREFIX + "hard-expiring", SIGHTING_PREFIX + "hard-"
+    ringer, visit, sighting = (
+        RINGER_PREFIX + "later",
+        VISIT_PREFIX + "hard-expiring",
+        SIGHTING_PREFIX + "hard-",
+    )
     send(
         client,
         [
@@ -215,7 +219,9 @@ def test_nothing_but_the_rollback_goes_on_once_it_has_begun(client: redis.Redis,
     trial.whole(migrate(FailureMode.LOG_AND_SKIP))
     names = trial.whole(undo())
     first_write = names.index("EVALSHA apply undo")
-    for at in range(first_write, len(names) - 2, 1 if SOAK else 7):  # without taking the journal away, the end
+    for at in range(
+        first_write, len(names) - 2, 1 if SOAK else 7
+    ):  # without taking the journal away, the end
         load_hostile(client)
         trial.whole(migrate(FailureMode.LOG_AND_SKIP))
         trial.crash(undo(), (at, CrashKind.BEFORE))

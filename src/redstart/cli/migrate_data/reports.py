@@ -12,6 +12,7 @@ from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import Status
 from redstart.migrations.data.verify import Verification
 from redstart.migrations.data.verify_journal import JournalCheck
+from redstart.migrations.holder import is_gone
 
 VALUE_NAMES = {
     "convertible": Outcome.CONVERTED,
@@ -211,7 +212,8 @@ def status_report(found: Status) -> dict[str, Any]:
 
 def progress_report(found: Status) -> dict[str, Any]:
     """`progress`."""
-    checkpoint, lease = found.checkpoint, found.lease
+    checkpoint, running = found.checkpoint, state_of(found) == "running"
+    lease = found.lease if running else None
     return {
         "state": state_of(found),
         "done": checkpoint.done if checkpoint else 0,
@@ -228,8 +230,8 @@ def progress_report(found: Status) -> dict[str, Any]:
 
 
 def state_of(found: Status) -> str:
-    """`none`, `running` while somebody holds the lease, or `interrupted`."""
-    if found.lease is not None:
+    """`none`, `running` while somebody holds the lease who is not gone for certain, or `interrupted`."""
+    if found.lease is not None and not is_gone(found.lease.holder):
         return "running"
     return "none" if found.checkpoint is None else "interrupted"
 

@@ -9,7 +9,14 @@ import msgpack
 from redstart.effects import Op
 from redstart.migrations.data.documents import DocumentEdits, Edit
 from redstart.migrations.data.journal import packed_blob
-from redstart.migrations.data.jsonpath import Location, can_be_merged, can_be_set, in_list, merge_patch, path_text
+from redstart.migrations.data.jsonpath import (
+    Location,
+    can_be_merged,
+    can_be_set,
+    in_list,
+    merge_patch,
+    path_text,
+)
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
 from redstart.migrations.lease import Lease

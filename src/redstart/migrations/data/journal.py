@@ -22,6 +22,9 @@ from redstart.migrations.data.keys import StateKeys
 _COMPRESSION = 1
 """zlib's fastest: 30 to 40 bytes a document, 2 us."""
 
+ENTRIES_PER_PAGE = 5
+"""Each has up to 200 documents: an undo holds no more of them than a run with its usual batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
@@ -30,11 +33,13 @@ class JournalEntry:
     Attributes:
         id: the stream id; undoing goes on before it.
         label: "generation.pass" of the run that wrote it.
+        stream_entries: how many entries of the stream it is: two where the script added something.
     """
 
     id: str
     label: str
     documents: list[DocumentEdits]
+    stream_entries: int
 
 
 def packed_blob(documents: Sequence[DocumentEdits]) -> bytes:
@@ -59,10 +64,12 @@ def entry_of(main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
         _add_digests(documents, msgpack.unpackb(addition.fields[b"digests"], raw=True))
     codes = main.fields[b"applied"] or b"a" * len(documents)
     changed = [document for document, code in zip(documents, codes, strict=True) if code == ord("a")]
-    return JournalEntry(main.id, main.fields[b"label"].decode(), changed)
+    return JournalEntry(main.id, main.fields[b"label"].decode(), changed, 1 if addition is None else 2)
 
 
-def entries_backwards(keys: StateKeys, before: str | None, count: int = 20) -> Op[list[JournalEntry]]:
+def entries_backwards(
+    keys: StateKeys, before: str | None, count: int = ENTRIES_PER_PAGE
+) -> Op[list[JournalEntry]]:
     """Up to `count` entries from the newest on, or those older than an id. One read, or two at a page's edge."""
     raw = yield from call(xrevrange(keys.journal, before=before, count=count))
     if raw and b"blob" not in raw[-1].fields:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from redstart.effects import Op
-from redstart.errors import ValueConversionError
 from redstart.migrations.data.apply import Applied, Applier
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.convert import Outcome
@@ -16,7 +15,6 @@ from redstart.migrations.data.quarantine import leave_out_taken
 from redstart.migrations.data.settle import apply_until_settled
 from redstart.migrations.data.transform import FailureMode, JudgedDocument, edits_for, judge
 from redstart.migrations.lease import Lease
-from redstart.values.timestamps import microseconds_from_number
 
 
 @dataclass(slots=True)
@@ -64,7 +62,6 @@ class PageConverter:
         yield from self._record(refused, outcome)
         outcome.changed, outcome.values = settled.documents, settled.values
         outcome.unsettled, outcome.retried = settled.unsettled, settled.retried
-        outcome.rounded = sum(map(_rounded, settled.applied))
         return outcome
 
     def _judged(self, documents: Iterable[StoredDocument]) -> list[JudgedDocument]:
@@ -132,19 +129,3 @@ def _failure(document: DocumentEdits, edit: Edit) -> Failure:
     key = document.key.decode("utf-8", errors="backslashreplace")
     value = (edit.old or b"").decode("utf-8", errors="backslashreplace")
     return Failure(key, shown(edit.location), value, "the server did not write it")
-
-
-def _rounded(applied: Applied) -> int:
-    """How many values the server keeps as another instant than it was sent."""
-    return sum(
-        not _same_instant(text, edit.new)
-        for _, edit, text in applied.altered
-        if text is not None and edit.new is not None and edit.aside is None
-    )
-
-
-def _same_instant(text: bytes, wanted: bytes) -> bool:
-    try:
-        return microseconds_from_number(text.decode()) == microseconds_from_number(wanted.decode())
-    except ValueConversionError:
-        return False

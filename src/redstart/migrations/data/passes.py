@@ -27,7 +27,6 @@ class PageOutcome:
     Attributes:
         changed, values: documents and values written. `unsettled` those that changed under us until the end.
         retried: documents read again because somebody changed them between read and apply.
-        rounded: values whose stored number, as the server reads it back, is another instant.
         failures: values newly found not to convert.
         stopped: why no further document of the page was taken, or None.
     """
@@ -36,7 +35,6 @@ class PageOutcome:
     values: int = 0
     unsettled: int = 0
     retried: int = 0
-    rounded: int = 0
     failures: int = 0
     stopped: str | None = None
 
@@ -117,11 +115,11 @@ class Passes:
             checkpoint.cursor = str(page.cursor)
             checkpoint.done += len(page.documents)
             self.documents.update(document.model.key_prefix for document in page.documents)
-        checkpoint.saved_ms = yield from call(server_time())
-        commands = [checkpoint.command(keys)]
-        if outcome.rounded:
-            commands.append(["HINCRBY", keys.record, "lossy", outcome.rounded])
-        yield from self._lease.commit(commands)
+        if page.documents or page.cursor == 0 or outcome.stopped is not None:
+            checkpoint.saved_ms = yield from call(server_time())
+            yield from self._lease.commit([checkpoint.command(keys)])
+        else:  # nothing of ours among these keys: a page read again costs less than a save for each
+            yield from self._lease.keep()
         self._failures += outcome.failures
         self._context.monitor.progress(
             Progress(

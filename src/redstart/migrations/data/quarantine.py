@@ -14,7 +14,12 @@ def leave_out_taken(documents: Iterable[DocumentEdits]) -> Op[dict[tuple[bytes, 
     Returns:
         By key and location of the value, the place that is taken.
     """
-    moves = [(document, edit.location, edit.aside) for document in documents for edit in document.edits if edit.aside]
+    moves = [
+        (document, edit.location, edit.aside)
+        for document in documents
+        for edit in document.edits
+        if edit.aside
+    ]
     if not moves:
         return {}
     found = yield from batch(together([_read(document, aside) for document, _, aside in moves]))

@@ -86,7 +86,9 @@ def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[Store
     result = [document for document in documents if document is not None]
     for key, model in found:
         if key in large:
-            result.append((yield from read_large_document(key, model)))
+            document = yield from read_large_document(key, model)
+            if document is not None:
+                result.append(document)
     return result
 
 

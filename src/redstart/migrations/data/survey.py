@@ -15,7 +15,7 @@ from redstart.migrations.data.failures import (
 )
 from redstart.migrations.data.monitor import Monitor, Progress
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.scan import Page, Scanner, scanned_share
+from redstart.migrations.data.scan import Page, Scanner, scanned_share, server_run_id
 from redstart.migrations.data.tally import Tally
 from redstart.migrations.data.transform import JudgedDocument, judge
 from redstart.values.timezones import NaiveTimezone
@@ -73,11 +73,13 @@ def survey(
         most_pages: or after this many pages.
         most_failures: how many to keep for showing.
 
-    Effects: SCAN and reads, a page at a time; writes nothing, unless `visit` does.
+    Effects: SCAN and reads, a page at a time; writes nothing, unless `visit` does. A pass under which the server
+    was restarted is repeated: its cursor was void, and it may have missed keys.
     """
     result = Survey()
     scanner = Scanner(plan, batch_documents)
     cursor = pages = 0
+    run_id = yield from server_run_id()
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
         judged = [(document, judge(document, naive_timezone)) for document in page.documents]
@@ -89,8 +91,12 @@ def survey(
         cursor, pages = page.cursor, pages + 1
         result.share = scanned_share(cursor)
         if cursor == 0:
-            result.complete = True
-            break
+            began_under, run_id = run_id, (yield from server_run_id())
+            if began_under == run_id:
+                result.complete = True
+                break
+            result, pages = Survey(), 0
+            continue
         if most_documents is not None and tally.total_documents >= most_documents:
             break
         if most_pages is not None and pages >= most_pages:

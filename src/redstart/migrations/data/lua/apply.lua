@@ -167,6 +167,12 @@ if journaled then
   entries = 1
 end
 
+local function rounded(text, sent)
+  -- Whether the server keeps another number than it was sent: far from 1970 that is another instant.
+  local kept, wanted = tonumber(text or ''), tonumber(sent or '')
+  return kept and wanted and kept ~= wanted
+end
+
 local read_back, digests, counts = {}, {}, {0, 0}
 for index, document in ipairs(documents) do
   if codes[index] == 'a' then
@@ -181,6 +187,7 @@ for index, document in ipairs(documents) do
         for number, change in ipairs(changes) do
           if texts[number] ~= change[3] then
             read_back[#read_back + 1] = {index - 1, number - 1, texts[number] or false}
+            if journaled and rounded(texts[number], change[3]) then counts[2] = counts[2] + 1 end
           end
         end
       end
