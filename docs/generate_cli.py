@@ -42,16 +42,21 @@ the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Be
 | 2 | wrong usage or configuration |
 | 3 | work is pending (`status --check`) |
 | 4 | another run holds the lease, or took it from this one |
-| 5 | stopped, and resumed by the same command: `--max-errors`, `--limit-documents`, `--failure-mode fail`, Ctrl-C, SIGTERM |
+| 5 | stopped, and resumed by the same command: `--max-errors`, `--limit-documents`, `fail` mode, Ctrl-C, SIGTERM |
 | 6 | `verify` found something lost, wrong or not converted; a `rollback` left values it could not bring back |
 """
+
+
+def context_of(command: click.Command, path: str = "om") -> click.Context:
+    """What a command needs to describe itself. Click remembers the help option it makes here: it must be om's."""
+    return click.Context(command, info_name=path, help_option_names=om.context_settings["help_option_names"])
 
 
 def commands(command: click.Command, path: str = "om") -> Iterator[tuple[str, click.Command]]:
     """A command and all below it, by what is typed."""
     yield path, command
     if isinstance(command, click.Group):
-        context = click.Context(command)
+        context = context_of(command, path)
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             assert below is not None
@@ -60,7 +65,7 @@ def commands(command: click.Command, path: str = "om") -> Iterator[tuple[str, cl
 
 def options(command: click.Command) -> Iterator[tuple[str, str]]:
     """What is typed for each option and argument, and its help."""
-    context = click.Context(command, info_name="om")
+    context = context_of(command)
     for parameter in command.get_params(context):
         if isinstance(parameter, click.Option):
             record = parameter.get_help_record(context)
@@ -74,7 +79,7 @@ def page() -> str:
 
 
 def _section(path: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=path)
+    context = context_of(command, path)
     usage = " ".join([path, *command.collect_usage_pieces(context)])
     lines = [f"## `{path}`", "", inspect.cleandoc(command.help or ""), "", "```", usage, "```", ""]
     if isinstance(command, click.Group):
