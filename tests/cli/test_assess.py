@@ -1,9 +1,12 @@
 """stats, status, progress: commands that only look."""
 
+from collections.abc import Callable
+
 import pytest
 import redis
 
 from redstart.demo.sample import generate
+from redstart.embedded.process import EmbeddedServer
 from tests.support.cli import run_om
 from tests.support.snapshot import difference, snapshot
 
@@ -133,3 +136,19 @@ def test_looking_writes_nothing(station: redis.Redis) -> None:
     for words in ("stats", "stats --exact", "status --detailed", "progress", "errors", "verify --check-data"):
         run_om("migrate-data", *words.split())
     assert difference(before, snapshot(station)) == []
+
+
+def test_the_age_of_the_last_save_is_unknown_until_there_is_one(
+    configured: str, own_server: Callable[..., EmbeddedServer]
+) -> None:
+    def saved_ago() -> object:
+        return run_om("--url", server.url, "migrate-data", "stats", "--json").json["server"][
+            "last_save_seconds"
+        ]
+
+    server = own_server()
+    assert saved_ago() is None
+    assert "none since the server started" in run_om("--url", server.url, "migrate-data", "stats").stdout
+    with redis.Redis.from_url(server.url) as client:
+        client.save()
+    assert isinstance(saved_ago(), int)

@@ -65,12 +65,15 @@ def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
 def _draw_server(found: Statistics) -> None:
     estimate, facts = found.estimate, found.facts
     bound = f"({duration(estimate.low)} to {duration(estimate.high)})"
+    saved = "none since the server started"
+    if facts.last_save_seconds is not None:
+        saved = f"{duration(facts.last_save_seconds)} ago"
     also = " (and append-only)" if facts.append_only else ""
     pairs(
         [
             ("estimated time", f"{duration(estimate.expected)} {bound}"),
             ("keys of another type, left alone", found.survey.tally.foreign),
-            ("last save", f"{duration(facts.last_save_seconds)} ago{also}"),
+            ("last save", f"{saved}{also}"),
             ("replicas", facts.replicas),
             ("memory", f"{size(facts.used_bytes)} used, {size(facts.free_bytes)} free"),
             ("maxmemory-policy", facts.policy),
