@@ -117,7 +117,8 @@ def open_like(client: object) -> SyncDriver:
 
 def where_of_url(url: str) -> str:
     """Which server a URL names, in the words of `where_of`. Raises ConfigurationError for a bad URL."""
-    return where_of(_connection_settings(url))
+    _require_good(url)
+    return where_of(redis.ConnectionPool.from_url(url).connection_kwargs)
 
 
 def where_of(settings: Mapping[str, Any]) -> str:
