@@ -6,14 +6,13 @@ effect on the server. `Crash` is no `Exception`, so that no handler can mistake 
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
 import redis
 
 from redstart.effects import Batch, Call
 from redstart.errors import ConnectionFailed
 from redstart.server.sync_driver import SyncDriver
-from redstart.server.wire import packed
 from tests.support.request_names import name_of
 
 Hook = Callable[[str], None]
@@ -61,27 +60,34 @@ class CrashDriver(SyncDriver):
         self._at = at
         self._kind = kind
         self._before = before
+        self._chosen: Call[Any] | Batch[Any] | None = None
 
-    def exchange(self, request: Call[Any] | Batch[Any]) -> list[Any]:
-        """Send once; the chosen request goes wrong."""
+    def send(self, request: Call[Any] | Batch[Any]) -> None:
+        """Send once; the chosen request may go wrong here."""
         name = name_of(request)
         chosen = len(self.names) == self._at
         self.names.append(name)
         if self._before is not None:
             self._before(name)
-        if not chosen:
-            return super().exchange(request)
-        self.crashed = name
-        if self._kind is CrashKind.UNANSWERED:
-            self._send_only(request)
-        elif self._kind is not CrashKind.BEFORE:
-            super().exchange(request)
+        if chosen:
+            self.crashed = name
+            self._chosen = request
+            if self._kind is CrashKind.BEFORE:
+                self._end(name)
+        super().send(request)
+        if chosen and self._kind is CrashKind.UNANSWERED:
+            self._end(name)
+
+    def receive(self, request: Call[Any] | Batch[Any]) -> list[Any]:
+        """Read the answer; that of the chosen request may go wrong here."""
+        replies = super().receive(request)
+        if request is self._chosen:
+            self._chosen = None
+            self._end(name_of(request))
+        return replies
+
+    def _end(self, name: str) -> NoReturn:
         self.close()
         if self._kind is CrashKind.LOST_REPLY:
             raise ConnectionFailed(f"the answer to {name} was lost on purpose")
         raise Crash(name)
-
-    def _send_only(self, request: Call[Any] | Batch[Any]) -> None:
-        if self._connection is None:
-            self._connection = self._pool.get_connection()
-        self._connection.send_packed_command([packed(request)[0]])

@@ -10,7 +10,17 @@ import redis.exceptions as theirs
 
 from redstart.effects import Batch, Call, Op, Pause
 from redstart.errors import ServerError
-from redstart.server.wire import TRANSPORT_ERRORS, Answer, conversation, mapped, packed
+from redstart.server.wire import (
+    TRANSPORT_ERRORS,
+    Answer,
+    Conversation,
+    Receive,
+    Send,
+    Step,
+    mapped,
+    packed,
+    reply_count,
+)
 
 T = TypeVar("T")
 
@@ -26,39 +36,57 @@ class SyncDriver:
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        steps = conversation(operation, lambda: self._answered)
+        steps = Conversation(lambda: self._answered).steps(operation)
         answer: Answer = None
-        while True:
-            try:
+        try:
+            while True:
                 step = steps.send(answer)
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
-            if isinstance(step, Pause):
-                time.sleep(step.seconds)
-                answer = None
-                continue
-            try:
-                answer = self.exchange(step)
-            except ServerError as exc:
-                answer = exc
+                try:
+                    answer = self._take(step)
+                except ServerError as exc:
+                    answer = exc
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
+        except BaseException:
+            self.close()  # answers may be on their way: nobody may read them as his own
+            raise
+
+    def _take(self, step: Step) -> Answer:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+        elif isinstance(step, Send):
+            self.send(step.request)
+        elif isinstance(step, Receive):
+            return self.receive(step.request)
+        else:
+            return self.exchange(step)
+        return None
 
     def exchange(self, request: Call[Any] | Batch[Any]) -> list[Any]:
         """Send once and read the raw replies; an error reply is an item.
 
         Raises ConnectionFailed, and AuthenticationFailed while connecting.
         """
-        data, count = packed(request)
+        self.send(request)
+        return self.receive(request)
+
+    def send(self, request: Call[Any] | Batch[Any]) -> None:
+        """Send once, on a new connection if there is none. Raises as `exchange`."""
         try:
             if self._connection is None:
                 self._connection = self._pool.get_connection()
-            self._connection.send_packed_command([data])
-            replies = [self._read() for _ in range(count)]
+            self._connection.send_packed_command([packed(request)])
         except TRANSPORT_ERRORS as exc:
             self.close()
             raise mapped(exc, self._where) from exc
-        except BaseException:
-            self.close()  # replies are still on their way: nobody may read them as his own
-            raise
+
+    def receive(self, request: Call[Any] | Batch[Any]) -> list[Any]:
+        """Read the raw replies to the oldest request that was sent. Raises as `exchange`."""
+        try:
+            replies = [self._read() for _ in range(reply_count(request))]
+        except TRANSPORT_ERRORS as exc:
+            self.close()
+            raise mapped(exc, self._where) from exc
         self._answered = True
         return replies
 

@@ -1,12 +1,14 @@
 """What both drivers share: the course of a conversation, packing, typing replies, mapping redis-py's errors."""
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import hiredis
 import redis.exceptions as theirs
 
-from redstart.effects import Batch, Call, Op, Pause, Request
+from redstart.effects import Ahead, Batch, Call, Later, Op, Pause, Request
 from redstart.errors import AuthenticationFailed, CommandFailed, ConnectionFailed, RedstartError, ServerError
 
 T = TypeVar("T")
@@ -38,50 +40,109 @@ _CODES: tuple[tuple[type[theirs.ResponseError], str], ...] = (
 _pack: Callable[..., bytes] = hiredis.pack_command
 
 
-def conversation(operation: Op[T], was_connected: Callable[[], bool]) -> Generator[Request, Answer, T]:
-    """An operation reduced to what a driver has to do: send a request once, or wait.
+@dataclass(frozen=True, slots=True)
+class Send:
+    """To a driver: send this, and do not wait for the answer."""
+
+    request: Call[Any] | Batch[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """To a driver: read the answer to this, the oldest request without one."""
+
+    request: Call[Any] | Batch[Any]
+
+
+Step: TypeAlias = Call[Any] | Batch[Any] | Pause | Send | Receive
+"""What a driver is asked to do: a request is sent and its answer read at once."""
+
+
+class Conversation:
+    """An operation reduced to what a driver has to do.
 
     Args:
         was_connected: whether the server has ever answered.
-
-    Yields the requests, one that is sent again after a pause. Errors are raised inside the operation.
     """
-    reply: Any = None
-    error: RedstartError | None = None
-    while True:
-        try:
-            request = operation.send(reply) if error is None else operation.throw(error)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
-        try:
-            reply, error = (yield from _performed(request, was_connected)), None
-        except RedstartError as exc:
-            error = exc
+
+    def __init__(self, was_connected: Callable[[], bool]) -> None:
+        self._was_connected = was_connected
+        self._unanswered: deque[Later[Any]] = deque()
+
+    def steps(self, operation: Op[T]) -> Generator[Step, Answer, T]:
+        """Yields steps, one that is sent again after a pause. Errors are raised inside the operation."""
+        reply: Any = None
+        error: RedstartError | None = None
+        while True:
+            try:
+                request = operation.send(reply) if error is None else operation.throw(error)
+            except StopIteration as stop:
+                yield from self._catch_up(None)
+                return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
+            try:
+                reply, error = (yield from self._performed(request)), None
+            except RedstartError as exc:
+                error = exc
+
+    def _performed(self, request: Request) -> Generator[Step, Answer, Any]:
+        if isinstance(request, Pause):
+            yield request
+            return None
+        if isinstance(request, Ahead):
+            return (yield from self._sent(request.request))
+        if isinstance(request, Later):
+            yield from self._catch_up(request)
+            return (yield from self._settled(request.request, request.answer))
+        yield from self._catch_up(None)
+        return (yield from self._settled(request, (yield request)))
+
+    def _sent(self, request: Call[Any] | Batch[Any]) -> Generator[Step, Answer, Later[Any]]:
+        later: Later[Any] = Later(request)
+        self._unanswered.append(later)
+        failure = yield Send(request)
+        if failure is not None:
+            self._lose(failure)
+        return later
+
+    def _catch_up(self, until: Later[Any] | None) -> Generator[Step, Answer, None]:
+        """Read what was sent ahead, in order, up to one request or to the last."""
+        while self._unanswered and (until is None or until.answer is None):
+            found = yield Receive(self._unanswered[0].request)
+            if isinstance(found, ServerError):
+                self._lose(found)
+            else:
+                self._unanswered.popleft().answer = found
+
+    def _lose(self, failure: Answer) -> None:
+        """The connection is gone, and with it all that was still to come on it."""
+        while self._unanswered:
+            self._unanswered.popleft().answer = failure
+
+    def _settled(self, request: Call[Any] | Batch[Any], found: Answer) -> Generator[Step, Answer, Any]:
+        """The parsed answer; after a broken connection of another try, if that is harmless."""
+        if isinstance(found, ConnectionFailed):
+            for seconds in pauses(request, was_connected=self._was_connected()):
+                yield Pause(seconds)
+                found = yield request
+                if not isinstance(found, ConnectionFailed):
+                    break
+        if isinstance(found, ServerError):
+            raise found
+        return typed(request, found or ())
 
 
-def _performed(request: Request, was_connected: Callable[[], bool]) -> Generator[Request, Answer, Any]:
-    """One request, sent again after a broken connection if that is harmless."""
-    answer = yield request
-    if isinstance(request, Pause):
-        return None
-    if isinstance(answer, ConnectionFailed):
-        for seconds in pauses(request, was_connected=was_connected()):
-            yield Pause(seconds)
-            answer = yield request
-            if not isinstance(answer, ConnectionFailed):
-                break
-    if isinstance(answer, ServerError):
-        raise answer
-    return typed(request, answer or ())
-
-
-def packed(request: Call[Any] | Batch[Any]) -> tuple[bytes, int]:
-    """The bytes to send, and how many replies will come."""
+def packed(request: Call[Any] | Batch[Any]) -> bytes:
+    """The bytes to send."""
     if isinstance(request, Call):
-        return _pack(request.args), 1
-    if request.packed is not None:
-        return request.packed, request.replies
-    return b"".join(map(_pack, request.calls)), len(request.calls)
+        return _pack(request.args)
+    return b"".join(map(_pack, request.calls)) if request.packed is None else request.packed
+
+
+def reply_count(request: Call[Any] | Batch[Any]) -> int:
+    """How many replies will come."""
+    if isinstance(request, Call):
+        return 1
+    return len(request.calls) if request.packed is None else request.replies
 
 
 def typed(request: Call[T] | Batch[T], replies: Sequence[Any]) -> T:
