@@ -19,11 +19,14 @@ from redstart.migrations.data.jsonpath import (
 )
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
-from redstart.migrations.lease import Lease
+from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.scripts import Script, load
 
 SCRIPT_TARGET_MICROSECONDS = 2_000
 """How long a script may keep other clients waiting."""
+
+FIRST_DOCUMENTS = 20
+"""Until a script has been measured."""
 
 MOST_DOCUMENTS = 200
 MOST_CHUNK_BYTES = 256_000
@@ -48,6 +51,14 @@ class Applied:
     altered: list[tuple[DocumentEdits, Edit, bytes | None]]
 
 
+@dataclass(frozen=True, slots=True)
+class SentChunk:
+    """Documents whose script is under way."""
+
+    documents: Sequence[DocumentEdits]
+    script: SentScript
+
+
 class Applier:
     """Applies edits under a lease. The size of its chunks follows the measured time of its scripts."""
 
@@ -55,7 +66,7 @@ class Applier:
         self._lease = lease
         self._keys = keys
         self._fields_expire = fields_expire
-        self._chunk_documents = 50
+        self._chunk_documents = FIRST_DOCUMENTS
         self._script = _script()
 
     def chunks(self, documents: Iterable[DocumentEdits]) -> Iterable[list[DocumentEdits]]:
@@ -86,20 +97,28 @@ class Applier:
 
         Effects: one script, the atomic unit. Safe to repeat: what it changed no longer compares equal.
         """
-        journaled = label is not None
-        reply = yield from self._lease.run(
+        sent = yield from self.send(documents, label=label)
+        return (yield from self.collect(sent))
+
+    def send(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[SentChunk]:
+        """As `apply`, sent ahead: the next documents can be judged while the server works on these."""
+        script = yield from self._lease.send(
             self._script,
             (self._keys.journal, self._keys.record),
             (
                 msgpack.packb([_wire(document) for document in documents], use_bin_type=False),
-                packed_blob(documents) if journaled else b"",
+                b"" if label is None else packed_blob(documents),
                 label or "",
                 "1" if self._fields_expire else "0",
             ),
         )
-        codes, read_back, microseconds = reply
-        self._adapt(len(documents), microseconds)
-        return _sorted_out(documents, codes, msgpack.unpackb(read_back, raw=True))
+        return SentChunk(documents, script)
+
+    def collect(self, sent: SentChunk) -> Op[Applied]:
+        """What became of a chunk that was sent ahead."""
+        codes, read_back, microseconds = yield from self._lease.answer(sent.script)
+        self._adapt(len(sent.documents), microseconds)
+        return _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
 
     def _adapt(self, documents: int, microseconds: int) -> None:
         wanted = documents * SCRIPT_TARGET_MICROSECONDS // max(microseconds, 1)

@@ -10,9 +10,9 @@ from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, shown
 from redstart.migrations.data.failures import Failure, FailureLog, failure_of
 from redstart.migrations.data.jsonpath import Location
-from redstart.migrations.data.passes import PageOutcome
+from redstart.migrations.data.passes import BegunPage, PageOutcome
 from redstart.migrations.data.quarantine import leave_out_taken
-from redstart.migrations.data.settle import apply_until_settled
+from redstart.migrations.data.settle import Settling
 from redstart.migrations.data.transform import FailureMode, JudgedDocument, edits_for, judge
 from redstart.migrations.lease import Lease
 
@@ -40,8 +40,8 @@ class PageConverter:
         self._allowance = allowance
         self._log = FailureLog(context.keys)
 
-    def handle(self, documents: Sequence[StoredDocument], label: str) -> Op[PageOutcome]:
-        """Convert a page; `label` ("generation.pass") goes into the journal."""
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
+        """Judge a page and send its edits; `label` ("generation.pass") goes into the journal."""
         outcome = PageOutcome()
         judged = self._judged(documents)
         new = yield from self._log.unknown(_failures(judged))
@@ -57,7 +57,14 @@ class PageConverter:
             yield from self._lease.keep()
             return made
 
-        settled = yield from apply_until_settled(self._applier, first, edits, label=label)
+        settling = Settling(self._applier, edits, label=label)
+        yield from settling.begin(first)
+        return BegunPage(outcome, settling)
+
+    def finish(self, begun: BegunPage) -> Op[PageOutcome]:
+        """Wait until the page is written, and record what the server did not write."""
+        settled = yield from begun.settling.finish()
+        outcome = begun.outcome
         refused = [failure for applied in settled.applied for failure in _refused(applied)]
         yield from self._record(refused, outcome)
         outcome.changed, outcome.values = settled.documents, settled.values

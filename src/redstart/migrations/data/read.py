@@ -8,12 +8,13 @@ are walked step by step instead (large.py).
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from redstart.commands.documents import hmget_command, json_get_command, json_memory
 from redstart.commands.packing import KeyedCommand, packed_batch
-from redstart.effects import Op, batch, together
+from redstart.effects import Later, Op, ahead, answer, batch, together
 from redstart.errors import CommandFailed
 from redstart.mapping.paths import Each, Segment, TemporalPath
 from redstart.migrations.data.documents import StoredDocument, StoredValue
@@ -74,22 +75,48 @@ def reader_of(model: PlannedModel) -> Reader:
     return Reader(model)
 
 
-def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[StoredDocument]]:
-    """The documents behind some keys; those that are gone, or of another type, are left out.
+@dataclass(frozen=True, slots=True)
+class ReadsUnderWay:
+    """Documents asked for: those fetched at once, and those that are too large for that."""
 
-    Effects: one round trip, one more where large documents are possible, and several for each large one.
+    small: list[tuple[bytes, Reader]]
+    large: list[tuple[bytes, PlannedModel]]
+    replies: Later[list[Any]]
+
+
+def send_reads(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[ReadsUnderWay]:
+    """Ask for the documents behind some keys, without waiting for them.
+
+    Effects: one batch sent ahead; a round trip before it where large documents are possible.
     """
     large = yield from _large_keys(found)
     small = [(key, reader_of(model)) for key, model in found if key not in large]
-    replies = yield from batch(packed_batch((reader.command.pack(key) for key, reader in small), len(small)))
-    documents = [reader.document(key, reply) for (key, reader), reply in zip(small, replies, strict=True)]
+    commands = (reader.command.pack(key) for key, reader in small)
+    replies = yield from ahead(packed_batch(commands, len(small)))
+    return ReadsUnderWay(small, [item for item in found if item[0] in large], replies)
+
+
+def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
+    """The documents asked for; those that are gone, or of another type, are left out.
+
+    Effects: several round trips for each large one.
+    """
+    replies = yield from answer(reads.replies)
+    documents = [
+        reader.document(key, reply) for (key, reader), reply in zip(reads.small, replies, strict=True)
+    ]
     result = [document for document in documents if document is not None]
-    for key, model in found:
-        if key in large:
-            document = yield from read_large_document(key, model)
-            if document is not None:
-                result.append(document)
+    for key, model in reads.large:
+        document = yield from read_large_document(key, model)
+        if document is not None:
+            result.append(document)
     return result
+
+
+def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[StoredDocument]]:
+    """The documents behind some keys, asked for and waited for."""
+    reads = yield from send_reads(found)
+    return (yield from documents_read(reads))
 
 
 def _large_keys(found: Iterable[tuple[bytes, PlannedModel]]) -> Op[set[bytes]]:
