@@ -14,6 +14,7 @@ Each measurement is a process of its own, so that its peak memory is its own. Th
 import argparse
 import json
 import multiprocessing
+import socket
 import statistics
 import sys
 from collections.abc import Callable, Iterable
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure every workload and print what was found."""
     options = _options(arguments)
     found = []
-    with EmbeddedServer() as server:
+    with EmbeddedServer(port=_free_port()) as server:  # TCP, as an application has it
         for workload in WORKLOADS:
             if options.only in (None, workload.name):
                 found.append(compare(server.url, workload, options.documents, options.repeats))
@@ -63,6 +64,13 @@ def main(arguments: list[str] | None = None) -> None:
         print(json.dumps([_as_json(comparison) for comparison in found], indent=2))
     else:
         print("\n".join(_table(found)))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def compare(url: str, workload: Workload, documents: int, repeats: int) -> Comparison:

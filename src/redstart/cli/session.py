@@ -1,5 +1,6 @@
 """What a command of `om migrate-data` works with: a driver, the plan, and the surroundings of an operation."""
 
+import gc
 import signal
 import time
 import uuid
@@ -53,6 +54,15 @@ class Session:
         return self.driver.run(operation)
 
 
+def spare_the_collector() -> None:
+    """Let the garbage collector look less often: a run makes millions of small tuples, none of them in a cycle.
+
+    Measured: a quarter less time. What is imported by now lives as long as the process, and is not looked at again.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
 @contextmanager
 def open_session(settings: Settings, *, needs_models: bool = True) -> Iterator[Session]:
     """Import the models, make the plan, open a connection when it is first used.
@@ -66,6 +76,7 @@ def open_session(settings: Settings, *, needs_models: bool = True) -> Iterator[S
     """
     wanted = needs_models or (settings.models and not settings.url_is_explicit)
     declarations = load_declarations(settings.models) if wanted else []
+    spare_the_collector()
     zone = _naive_timezone(settings)
     plan = make_plan(declarations, zone.name)
     driver, where = _driver(settings, declarations)

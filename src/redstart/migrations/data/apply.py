@@ -7,7 +7,7 @@ from typing import Any
 import msgpack
 
 from redstart.effects import Op
-from redstart.migrations.data.documents import DocumentEdits, Edit
+from redstart.migrations.data.documents import DocumentEdits, Edit, flat_form
 from redstart.migrations.data.journal import packed_blob
 from redstart.migrations.data.jsonpath import (
     Location,
@@ -102,12 +102,14 @@ class Applier:
 
     def send(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[SentChunk]:
         """As `apply`, sent ahead: the next documents can be judged while the server works on these."""
+        flat = [flat_form(document) if document.is_plain else None for document in documents]
+        wire = [form or _nested_wire(document) for document, form in zip(documents, flat, strict=True)]
         script = yield from self._lease.send(
             self._script,
             (self._keys.journal, self._keys.record),
             (
-                msgpack.packb([_wire(document) for document in documents], use_bin_type=False),
-                b"" if label is None else packed_blob(documents),
+                msgpack.packb(wire, use_bin_type=False),
+                b"" if label is None else packed_blob(documents, flat),
                 label or "",
                 "1" if self._fields_expire else "0",
             ),
@@ -153,21 +155,24 @@ def _sorted_out(documents: Sequence[DocumentEdits], codes: bytes, read_back: lis
 
 
 def _byte_size(document: DocumentEdits) -> int:
-    return sum(len(edit.old or b"") + len(edit.new or b"") + 64 for edit in document.edits)
+    size = 0
+    for _, old, new, *_ in document.edits:
+        size += len(old or b"") + len(new or b"") + 64
+    return size
 
 
-def _wire(document: DocumentEdits) -> list[object]:
-    """One document as apply.lua takes it. An edit's own change stands at the edit's number; asides follow."""
+def _nested_wire(document: DocumentEdits) -> list[object]:
+    """A document that is not plain as apply.lua takes it. An edit's own change stands at its number; asides follow."""
     guards = [[path, digest or False] for path, digest in document.guards]
     counts = [document.converted, document.lossy]
-    if not document.json:
-        changes = [_hash_change(edit.location, edit.old, edit.new, edit.aside) for edit in document.edits]
-        for edit in document.edits:
-            if edit.aside is not None:
-                moves_away = edit.new is None
-                changes.append(_hash_change(edit.aside, *_aside_bytes(edit, moves_away), edit.location))
-        return [document.key, "hash", changes, "", guards, counts]
-    return [document.key, "json", *_json_changes(document), guards, counts]
+    if document.json:
+        return [document.key, "json", *_json_changes(document), guards, counts]
+    changes = [_hash_change(edit.location, edit.old, edit.new, edit.aside) for edit in document.edits]
+    for edit in document.edits:
+        if edit.aside is not None:
+            moves_away = edit.new is None
+            changes.append(_hash_change(edit.aside, *_aside_bytes(edit, moves_away), edit.location))
+    return [document.key, "hash", changes, "", guards, counts]
 
 
 def _hash_change(

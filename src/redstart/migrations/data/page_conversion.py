@@ -114,12 +114,12 @@ def _failures(
     """What will not convert; `taken` tells of those that cannot be moved aside, and which place is not free."""
     failures = []
     for document, items in judged:
-        for item in items:
-            if item.verdict.outcome is Outcome.UNCONVERTIBLE:
-                reason = item.verdict.reason or ""
-                if taken and (aside := taken.get((document.key, item.value.location))):
+        for value, verdict in items:
+            if verdict.outcome is Outcome.UNCONVERTIBLE:
+                reason = verdict.reason or ""
+                if taken and (aside := taken.get((document.key, value.location))):
                     reason += f"; not moved: {shown(aside)} exists already"
-                failures.append(failure_of(document, item.value, reason))
+                failures.append(failure_of(document, value, reason))
     return failures
 
 

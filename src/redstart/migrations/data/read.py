@@ -47,15 +47,14 @@ class Reader:
         """The document a reply describes; None when the key is gone, or holds something else."""
         if reply is None or isinstance(reply, CommandFailed):
             return None
-        values = self._hash_values(reply) if self.model.storage is Storage.HASH else self._json_values(reply)
-        return StoredDocument(key, self.model, values)
-
-    def _hash_values(self, reply: Sequence[bytes | None]) -> list[StoredValue]:
-        return [
+        if isinstance(reply, bytes):
+            return StoredDocument(key, self.model, self._json_values(reply))
+        values = [
             StoredValue(location, path, raw)
             for (location, path), raw in zip(self._fields, reply, strict=True)
             if raw is not None
         ]
+        return StoredDocument(key, self.model, values)
 
     def _json_values(self, reply: bytes) -> list[StoredValue]:
         parsed: Any = parse_json(reply)
@@ -89,8 +88,12 @@ def send_reads(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[ReadsUnderWay]
 
     Effects: one batch sent ahead; a round trip before it where large documents are possible.
     """
-    large = yield from _large_keys(found)
-    small = [(key, reader_of(model)) for key, model in found if key not in large]
+    models = {
+        id(model): model for _, model in found
+    }  # by identity: a plan's few models are met a thousand times
+    readers = {number: reader_of(model) for number, model in models.items()}
+    large = yield from _large_keys([key for key, model in found if readers[id(model)].may_be_large])
+    small = [(key, readers[id(model)]) for key, model in found if key not in large]
     commands = (reader.command.pack(key) for key, reader in small)
     replies = yield from ahead(packed_batch(commands, len(small)))
     return ReadsUnderWay(small, [item for item in found if item[0] in large], replies)
@@ -119,8 +122,7 @@ def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[Store
     return (yield from documents_read(reads))
 
 
-def _large_keys(found: Iterable[tuple[bytes, PlannedModel]]) -> Op[set[bytes]]:
-    suspects = [key for key, model in found if reader_of(model).may_be_large]
+def _large_keys(suspects: Sequence[bytes]) -> Op[set[bytes]]:
     if not suspects:
         return set()
     sizes = yield from batch(together([json_memory(key) for key in suspects]))

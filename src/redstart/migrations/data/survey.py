@@ -110,18 +110,18 @@ def _count(result: Survey, page: Page, judged: list[JudgedDocument], most_failur
     result.tally.foreign += page.foreign
     for document, items in judged:
         result.tally.add_document(document)
-        for item in items:
-            result.tally.add_value(document, item.value, item.verdict)
-            if item.verdict.outcome is Outcome.UNCONVERTIBLE:
+        for value, verdict in items:
+            result.tally.add_value(document, value, verdict)
+            if verdict.outcome is Outcome.UNCONVERTIBLE:
                 if len(result.failures) < most_failures:
-                    result.failures.append(failure_of(document, item.value, item.verdict.reason or ""))
-            elif item.verdict.new is not None:
-                samples = result.samples[document.model.key_prefix, str(item.value.path)]
+                    result.failures.append(failure_of(document, value, verdict.reason or ""))
+            elif verdict.new is not None:
+                samples = result.samples[document.model.key_prefix, str(value.path)]
                 if len(samples) < SAMPLES_PER_FIELD:
                     samples.append(
                         Sample(
                             one_line(document.key, SHOWN_KEY_CHARACTERS),
-                            one_line(item.value.raw, SHOWN_CHARACTERS),
-                            one_line(item.verdict.new, SHOWN_CHARACTERS),
+                            one_line(value.raw, SHOWN_CHARACTERS),
+                            one_line(verdict.new, SHOWN_CHARACTERS),
                         )
                     )

@@ -94,10 +94,10 @@ def newer_values(
 ) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
     """For each document its values in the new form that the census does not have. One read."""
     candidates = [
-        (document, item.value)
+        (document, value)
         for document in documents
-        for item in judge(document, naive_timezone)
-        if item.verdict.outcome is Outcome.ALREADY
+        for value, verdict in judge(document, naive_timezone)
+        if verdict.outcome is Outcome.ALREADY
     ]
     known = yield from born_as_numbers(keys, candidates)
     newer: dict[bytes, tuple[StoredDocument, list[StoredValue]]] = {}

@@ -1,7 +1,6 @@
 """From a document as read to the edits it needs, under one of the failure modes."""
 
 from enum import StrEnum
-from typing import NamedTuple
 
 from redstart.mapping.paths import Each
 from redstart.migrations.data.convert import Outcome, Verdict, convert_hash_value, convert_json_value
@@ -30,11 +29,8 @@ class FailureMode(StrEnum):
     QUARANTINE = "quarantine"
 
 
-class Judged(NamedTuple):
-    """A value and its verdict."""
-
-    value: StoredValue
-    verdict: Verdict
+Judged = tuple[StoredValue, Verdict]
+"""A value and its verdict; a plain pair, for there are millions."""
 
 
 JudgedDocument = tuple[StoredDocument, list[Judged]]
@@ -43,7 +39,7 @@ JudgedDocument = tuple[StoredDocument, list[Judged]]
 def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judged]:
     """A verdict for each value of a document."""
     is_hash = document.model.storage is Storage.HASH
-    judged = []
+    judged: list[Judged] = []
     for value in document.values:
         kind, optional = value.path.kind, value.path.optional
         if value.misplaced is not None:
@@ -58,7 +54,7 @@ def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judge
             )
             if verdict.new is not None and cannot_be_written(value.location):
                 verdict = _NO_PATH
-        judged.append(Judged(value, verdict))
+        judged.append((value, verdict))
     return judged
 
 
@@ -66,8 +62,7 @@ def edits_for(document: StoredDocument, judged: list[Judged], mode: FailureMode)
     """The edits that convert a document, and those its failure mode makes of values that will not convert."""
     json = document.model.storage is Storage.JSON
     result = DocumentEdits(document.key, json, [])
-    for item in judged:
-        value, verdict = item.value, item.verdict
+    for value, verdict in judged:
         if verdict.new is not None:
             lossy = verdict.outcome is Outcome.LOSSY
             result.edits.append(Edit(value.location, value.raw, verdict.new, converts=True, lossy=lossy))

@@ -62,7 +62,7 @@ def _read(declaration: ModelDeclaration, document: StoredDocument, reply: Any) -
 def _explained(items: Sequence[Judged]) -> bool:
     """Whether a value does not convert, or was null where its model wants a date: so it was before the run."""
     return any(
-        item.verdict.outcome is Outcome.UNCONVERTIBLE
-        or (item.verdict.outcome is Outcome.NULL and not item.value.path.optional)
-        for item in items
+        verdict.outcome is Outcome.UNCONVERTIBLE
+        or (verdict.outcome is Outcome.NULL and not value.path.optional)
+        for value, verdict in items
     )
