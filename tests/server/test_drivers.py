@@ -17,7 +17,7 @@ from redstart.commands.packing import packed_batch
 from redstart.effects import Batch, Call, Op, Pause, batch, call, pause
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import AuthenticationFailed, CommandFailed, ConnectionFailed
-from redstart.server import wire
+from redstart.server import conversation
 from redstart.server.connections import open_async
 from tests.server.conftest import Driver, socket_path
 from tests.support.lossy_proxy import LossyProxy
@@ -212,7 +212,7 @@ class TestLostAnswers:
     def test_an_outage_ends_the_repeats(
         self, opened: Open, own_server: StartServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(wire, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+        monkeypatch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
         server = own_server()
         with LossyProxy(socket_path(server)) as proxy:
             driver = opened(proxy.url)

@@ -28,7 +28,7 @@ from redstart.migrations.data.record import read_record
 from redstart.migrations.data.runner import RunOptions
 from redstart.migrations.data.transform import FailureMode
 from redstart.migrations.holder import this_process
-from redstart.server import wire
+from redstart.server import conversation
 from redstart.server.sync_driver import SyncDriver
 from redstart.values.timezones import NaiveTimezone
 from tests.support.replies import Command, replies, send
@@ -79,7 +79,7 @@ def small_pieces(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(apply, "SCRIPT_TARGET_MICROSECONDS", 10**9)
     patch.setattr(apply, "MOST_EDITS", 4)
     patch.setattr(read, "LARGE_BYTES", 8_000)
-    patch.setattr(wire, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    patch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
 
 @cache

@@ -10,17 +10,8 @@ import redis.exceptions as theirs
 
 from redstart.effects import Batch, Call, Op, Pause
 from redstart.errors import ServerError
-from redstart.server.wire import (
-    TRANSPORT_ERRORS,
-    Answer,
-    Conversation,
-    Receive,
-    Send,
-    Step,
-    mapped,
-    packed,
-    reply_count,
-)
+from redstart.server.conversation import Answer, Conversation, Receive, Send, Step
+from redstart.server.wire import TRANSPORT_ERRORS, mapped, packed, reply_count
 
 T = TypeVar("T")
 
