@@ -1,6 +1,7 @@
 """Servers for tests, and an environment without the settings of whoever runs them."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -22,6 +23,17 @@ def without_settings() -> Iterator[None]:
             if name.startswith(("REDIS_OM_", "REDSTART_")) and name not in SWITCHES_OF_THE_TESTS:
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def usual_signals() -> Iterator[None]:
+    """Signals as in a terminal: a shell starts what it runs in the background with SIGINT ignored, and all below."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,8 @@ class Batch(Generic[T_co]):
     Args:
         calls: the commands; or `packed`, the same in the wire format, with `replies` saying how many.
         parse: turns the list of raw replies into the result. An error reply is an item of that list, a
-            `CommandFailed`, so one bad key does not hide the others.
+            `CommandFailed`, so one bad key does not hide the others; but a refusal that says nothing of the
+            key (BUSY, OOM, no permission) is raised.
         repeatable: as for `Call`, for all of them together.
     """
 
@@ -63,7 +64,22 @@ class Pause:
     seconds: float
 
 
-Request: TypeAlias = Call[Any] | Batch[Any] | Pause
+@dataclass(slots=True)
+class Later(Generic[T_co]):
+    """A request that was sent and whose answer is asked for later; `answer` is the driver's."""
+
+    request: Call[T_co] | Batch[T_co]
+    answer: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Send a request and go on; answered with a `Later`. The server works on it meanwhile."""
+
+    request: Call[Any] | Batch[Any]
+
+
+Request: TypeAlias = Call[Any] | Batch[Any] | Pause | Ahead | Later[Any]
 Op: TypeAlias = Generator[Request, Any, T]
 
 
@@ -75,6 +91,20 @@ def call(request: Call[T]) -> Op[T]:
 def batch(request: Batch[T]) -> Op[T]:
     """Send several commands in one round trip."""
     return cast(T, (yield request))
+
+
+def ahead(request: Call[T] | Batch[T]) -> Op[Later[T]]:
+    """Send a request without waiting for its answer, so that client and server work at the same time.
+
+    Answers come in the order of the requests; another request in between waits for this one's. Never raises:
+    a broken connection shows when the answer is asked for.
+    """
+    return cast("Later[T]", (yield Ahead(request)))
+
+
+def answer(later: Later[T]) -> Op[T]:
+    """The answer to a request sent ahead. Raises what `call` and `batch` would have raised."""
+    return cast(T, (yield later))
 
 
 def together(calls: Sequence[Call[T]]) -> Batch[list[T | CommandFailed]]:

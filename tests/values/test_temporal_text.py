@@ -190,7 +190,10 @@ def test_reasons(text: str, expected: str) -> None:
             "today",
             "yesterday",
             "20240305",
-            "20240305T101112",
+            "20240305T",
+            "20240305T1",
+            "20240305T101",
+            "20240305 101112",
             "2024-W10-2",
             "2024W102",
             "2024-065",
@@ -253,6 +256,19 @@ def test_any_text_is_read_or_refused(text: str, kind: TemporalKind) -> None:
         assert error.reason
     else:
         assert FIRST <= microseconds <= LAST
+
+
+@pytest.mark.parametrize(
+    ("text", "microseconds"),
+    [
+        ("20240305T101112", 1_709_633_472 * 10**6),
+        ("20240305T1011", 1_709_633_460 * 10**6),
+        ("20240305T101112Z", 1_709_633_472 * 10**6),
+        ("20240305T101112.25+0530", (1_709_633_472 - 19_800) * 10**6 + 250_000),
+    ],
+)
+def test_the_basic_form_counts_where_a_time_follows(text: str, microseconds: int) -> None:
+    assert read(text).microseconds == microseconds
 
 
 def test_digits_below_the_microsecond_are_dropped_and_told() -> None:

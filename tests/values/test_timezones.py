@@ -49,9 +49,21 @@ def test_an_unknown_zone_is_refused_with_a_way_on(name: str) -> None:
     assert "Europe/Berlin" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["UTC", "local", "Europe/Berlin"])
+@pytest.mark.parametrize("name", ["UTC", "Europe/Berlin"])
 def test_a_zone_keeps_its_name(name: str) -> None:
     assert NaiveTimezone.parse(name).name == name
+
+
+def test_local_is_named_after_the_zone_it_was_and_refused_in_another(
+    set_process_zone: Callable[[str], None],
+) -> None:
+    set_process_zone("Asia/Kolkata")
+    name = NaiveTimezone.parse("local").name
+    assert NaiveTimezone.parse(name).name == name
+    set_process_zone("America/New_York")
+    assert NaiveTimezone.parse("local").name != name
+    with pytest.raises(ConfigurationError, match="another local time zone"):
+        NaiveTimezone.parse(name)
 
 
 def test_utc_covers_every_naive_datetime() -> None:

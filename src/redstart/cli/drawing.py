@@ -1,5 +1,6 @@
 """How things look on a terminal: the one file that draws. Everything here also reads well in a pipe."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,40 +11,59 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from redstart.cli.output import discard, line, note
 from redstart.migrations.data.monitor import Progress as News
 
-_PIPE_WIDTH = 160
+_PIPE_WIDTH = 2_000
 _LINE_EVERY_SECONDS = 5.0
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console as wide as the terminal; in a pipe wide enough that nothing is cut."""
-    found = Console(stderr=stderr, highlight=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPE_WIDTH)
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read this has gone; the command goes on to its own exit code."""
+        discard(sys.stderr if self.stderr else sys.stdout)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """A console as wide as the terminal; in a pipe so wide that nothing is cut."""
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return _Console(stderr=stderr, highlight=False, width=None if is_terminal else _PIPE_WIDTH)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A small table on stdout; numbers to the right, with thousands separated."""
     drawn = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    numeric = [
-        bool(rows) and all(isinstance(row[index], int) for row in rows) for index in range(len(columns))
-    ]
-    for name, is_number in zip(columns, numeric, strict=True):
-        drawn.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for index, name in enumerate(columns):
+        is_number = bool(rows) and all(isinstance(row[index], int) for row in rows)
+        drawn.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
     for row in rows:
         drawn.add_row(*(escape(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
-    console().print(drawn)
-    console().print()
+    out = _console()
+    with out.capture() as captured:
+        out.print(drawn)
+    # Rich fills every row with spaces to the table's width.
+    line("\n".join(row.rstrip() for row in captured.get().splitlines()) + "\n")
 
 
-def line(text: str) -> None:
-    """A line on stdout."""
-    console().print(escape(text), soft_wrap=True)
+def heading(text: str) -> None:
+    """A line on stdout that stands out on a terminal."""
+    _console().print(escape(text), style="bold", soft_wrap=True)
 
 
-def note(text: str) -> None:
-    """A line on stderr, for people."""
-    console(stderr=True).print(escape(text), soft_wrap=True)
+def cropped(text: str) -> None:
+    """A line on stdout, cut off where the terminal ends; whole in a pipe."""
+    out = _console()
+    out.print(
+        escape(text), soft_wrap=not out.is_terminal, no_wrap=True, overflow="ellipsis", crop=out.is_terminal
+    )
+
+
+def show_cursor() -> None:
+    """Undo what a progress bar did to the terminal when its process was killed."""
+    out = _console(stderr=True)
+    if out.is_terminal:
+        out.show_cursor(True)
+        out.print()
 
 
 def pairs(rows: Sequence[tuple[str, object]]) -> None:
@@ -60,6 +80,11 @@ def duration(seconds: float) -> str:
     if seconds < 5_400:
         return f"{seconds / 60:.1f} min"
     return f"{seconds / 3_600:.1f} h"
+
+
+def ago(then_ms: int) -> str:
+    """How long ago a moment of the server's clock was, by this machine's."""
+    return f"{duration(max(0.0, time.time() - then_ms / 1_000))} ago"
 
 
 def size(number: int) -> str:
@@ -79,19 +104,18 @@ def progress(*, every_step: bool = False) -> Iterator[Callable[[News], None]]:
     Args:
         every_step: a line for each step instead, also on a terminal.
     """
-    out = console(stderr=True)
-    if every_step or not out.is_terminal:
+    if every_step or not sys.stderr.isatty():
         yield _Lines(0.0 if every_step else _LINE_EVERY_SECONDS)
         return
     bar = Progress(
-        TextColumn("{task.description:<24}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.completed:,.0f}"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[done]}"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[errors]}"),
-        console=out,
-        transient=False,
+        console=_console(stderr=True),
+        expand=True,
     )
     with bar:
         yield _Bars(bar)
@@ -99,6 +123,10 @@ def progress(*, every_step: bool = False) -> Iterator[Callable[[News], None]]:
 
 def _title(news: News) -> str:
     return f"{news.stage}, pass {news.number}" if news.number > 1 else news.stage
+
+
+def _done(news: News) -> str:
+    return f"{news.done:,} of {news.total:,}" if news.total else f"{news.done:,}"
 
 
 class _Rate:
@@ -127,11 +155,14 @@ class _Bars:
         if title not in self._tasks:
             for task in self._tasks.values():
                 self._bar.update(task, total=self._bar.tasks[task].completed)
-            self._tasks[title] = self._bar.add_task(title, total=news.total or None, rate="", errors="")
+            self._tasks[title] = self._bar.add_task(
+                title, total=news.total or None, done="", rate="", errors=""
+            )
         rate = self._rate.of(news)
         self._bar.update(
             self._tasks[title],
             completed=news.done,
+            done=_done(news),
             rate=f"{rate:,.0f}/s" if rate else "",
             errors=f"{news.failures:,} errors" if news.failures else "",
         )
@@ -148,9 +179,11 @@ class _Lines:
         if time.monotonic() - self._said_at < self._every_seconds:
             return
         self._said_at = time.monotonic()
-        of = f" of {news.total:,}" if news.total else ""
-        left = (
-            f", {duration((news.total - news.done) / rate)} left" if news.total > news.done and rate else ""
-        )
-        errors = f", {news.failures:,} errors" if news.failures else ""
-        note(f"{_title(news)}: {news.done:,}{of}, {rate:,.0f}/s{left}{errors}")
+        said = [_done(news)]
+        if rate:
+            said.append(f"{rate:,.0f}/s")
+        if rate and news.total > news.done:
+            said.append(f"{duration((news.total - news.done) / rate)} left")
+        if news.failures:
+            said.append(f"{news.failures:,} errors")
+        note(f"{_title(news)}: {', '.join(said)}")

@@ -1,11 +1,11 @@
 """Exit codes, and how an error is shown."""
 
-import json
 import sys
 from enum import IntEnum
 
 import click
 
+from redstart.cli.output import note, print_json
 from redstart.errors import ConfigurationError, LeaseHeld, LeaseLost, RedisModelError, RedstartError
 
 
@@ -30,13 +30,27 @@ def exit_of(error: RedstartError) -> Exit:
     return Exit.FAILED
 
 
-def report_error(error: RedstartError) -> int:
-    """Say what failed on stderr; to a script that asked for JSON also on stdout. The exit code."""
-    click.echo(f"Error: {error.message}", err=True)
-    if error.hint is not None:
-        click.echo(error.hint, err=True)
-    code = exit_of(error)
+def report_error(error: RedstartError) -> Exit:
+    """Say what failed, and what to type next."""
+    return report(error.message, error.hint, exit_of(error))
+
+
+def report_usage(error: click.ClickException) -> Exit:
+    """Say what is wrong with the command line, and how it would be right."""
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        note(error.format_message())
+        return Exit.USAGE
+    hint = f"See the options with: {context.command_path} --help" if context is not None else None
+    return report(error.format_message(), hint, Exit.USAGE)
+
+
+def report(message: str, hint: str | None, code: Exit) -> Exit:
+    """An error on stderr; to a script that asked for JSON also as the one object on stdout."""
+    note(f"Error: {message}")
+    if hint is not None:
+        note(hint)
+    # Asked of the words themselves: what cannot be parsed has no options yet.
     if "--json" in sys.argv:
-        data = {"status": "error", "error": error.message, "hint": error.hint, "exit_code": int(code)}
-        click.echo(json.dumps(data, ensure_ascii=False))
-    return int(code)
+        print_json({"status": "error", "error": message, "hint": hint, "exit_code": int(code)})
+    return code

@@ -6,7 +6,8 @@ from importlib import import_module
 import click
 
 from redstart import __version__
-from redstart.cli.exits import report_error
+from redstart.cli.exits import Exit, report, report_error, report_usage
+from redstart.cli.output import prepare_streams
 from redstart.errors import RedstartError
 
 
@@ -48,7 +49,9 @@ COMMANDS = {
 
 @click.command("om", cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--url", metavar="URL", help="Server, as redis://user:password@host:6379/0. Default: REDIS_OM_URL."
+    "--url",
+    metavar="URL",
+    help="Server, as redis://user:password@host:6379/0; else REDIS_OM_URL, pyproject.toml.",
 )
 @click.version_option(__version__, prog_name="om")
 @click.pass_context
@@ -63,20 +66,25 @@ def om(ctx: click.Context, url: str | None) -> None:
 
 def main() -> None:
     """The entry point: one place where errors become messages and exit codes."""
+    prepare_streams()
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
     try:
         code = om(prog_name="om", standalone_mode=False)
     except RedstartError as exc:
-        code = report_error(exc)
+        return report_error(exc)
     except click.ClickException as exc:
-        exc.show()
-        code = exc.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Aborted.", err=True)
-        code = 1
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone: nothing is left to say
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+        return report_usage(exc)
+    except click.Abort as exc:
+        if isinstance(exc.__cause__, KeyboardInterrupt):
+            hint = "What was done is kept. To go on, type the same command again."
+            return report("Interrupted.", hint, Exit.STOPPED)
+        return report("Not confirmed; nothing was done.", None, Exit.FAILED)
+    except OSError as exc:  # a full disk under stdout, or a file that may not be read
+        return report(str(exc), None, Exit.FAILED)
+    return code if isinstance(code, int) else Exit.DONE
 
 
 if __name__ == "__main__":

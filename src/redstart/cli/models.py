@@ -1,5 +1,6 @@
 """The user's models: importing their modules, and what to say when that fails."""
 
+import contextlib
 import pkgutil
 import sys
 import traceback
@@ -61,24 +62,33 @@ def _import_all(name: str) -> list[ModuleType]:
 
 def _import(name: str) -> ModuleType:
     try:
-        return import_module(name)
+        # What a module prints while it is imported must not get between a script and its JSON.
+        with contextlib.redirect_stdout(sys.stderr):
+            return import_module(name)
     except RedstartError as exc:
         raise ConfigurationError(
             f"The models in {name} are declared wrongly: {exc.message}", exc.hint
         ) from exc
     except (Exception, SystemExit) as exc:  # a user's module may raise anything while it is imported
-        raise ConfigurationError(
-            f"The module {name!r} cannot be imported: {type(exc).__name__}: {exc}", _own_frames(exc)
-        ) from exc
+        said = f"{type(exc).__name__}: {exc}".rstrip(": ")
+        raise ConfigurationError(f"The module {name!r} cannot be imported: {said}", _where(exc)) from exc
+
+
+def _where(error: BaseException) -> str:
+    """Where in the user's files it happened."""
+    if isinstance(error, SyntaxError):
+        return "".join(traceback.format_exception_only(error)).rstrip()
+    return _own_frames(error) or (
+        f"Looked for it in {Path.cwd()} and in Python's path. A module is named with dots, as package.models."
+    )
 
 
 def _own_frames(error: BaseException) -> str:
-    """Where in the user's files it happened: the last frames that are neither ours nor the import machinery's."""
+    """The last frames that are neither ours nor the import machinery's."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if "importlib" not in frame.filename
         and not Path(frame.filename).is_relative_to(Path(__file__).parents[1])
     ]
-    lines = "".join(traceback.format_list(frames[-_SHOWN_FRAMES:])).rstrip()
-    return lines or f"Looked for it in {Path.cwd()} and in Python's path. Is the name right?"
+    return "".join(traceback.format_list(frames[-_SHOWN_FRAMES:])).rstrip()

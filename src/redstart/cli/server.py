@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.drawing import note
+from redstart.cli.output import note
 from redstart.embedded.foreground import serve
 
 

@@ -10,6 +10,8 @@ from redstart.errors import ConfigurationError
 
 DEFAULT_URL = "redis://localhost:6379"
 
+_MEND = "Mend the file, or run om in another directory."
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -18,28 +20,33 @@ class Settings:
     Attributes:
         url: the server; `url_is_explicit` when --url named it, which wins over a model's Meta.database.
         models: modules or packages that declare models.
-        naive_timezone: what a datetime without an offset means.
+        naive_timezone: what a datetime without an offset means; `naive_timezone_from` where that was said.
     """
 
     url: str
     url_is_explicit: bool
     models: tuple[str, ...]
     naive_timezone: str
+    naive_timezone_from: str
 
 
 def load_settings(url: str | None, models: tuple[str, ...]) -> Settings:
     """Settings, given the options --url and --models.
 
     Raises:
-        ConfigurationError: pyproject.toml is not TOML, or holds something else than text.
+        ConfigurationError: pyproject.toml cannot be read, is not TOML, or holds something else than text.
     """
     table = _project_table(Path.cwd())
     named = models or _words(os.environ.get("REDSTART_MODELS", "")) or _texts(table, "models")
+    zone_of_environment = os.environ.get("REDSTART_NAIVE_TIMEZONE")
     return Settings(
         url=url or os.environ.get("REDIS_OM_URL") or _text(table, "url") or DEFAULT_URL,
-        url_is_explicit=url is not None,
+        url_is_explicit=bool(url),
         models=named,
-        naive_timezone=os.environ.get("REDSTART_NAIVE_TIMEZONE") or _text(table, "naive_timezone") or "UTC",
+        naive_timezone=zone_of_environment or _text(table, "naive_timezone") or "UTC",
+        naive_timezone_from="REDSTART_NAIVE_TIMEZONE"
+        if zone_of_environment
+        else "naive_timezone in pyproject.toml",
     )
 
 
@@ -50,11 +57,12 @@ def _project_table(directory: Path) -> dict[str, Any]:
         if not file.is_file():
             continue
         try:
-            table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("redstart", {})
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-            raise ConfigurationError(f"{file} cannot be read: {exc}.") from exc
+            tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as exc:
+            raise ConfigurationError(f"{file} cannot be read: {exc}.", _MEND) from exc
+        table = tool.get("redstart", {}) if isinstance(tool, dict) else None
         if not isinstance(table, dict):
-            raise ConfigurationError(f"{file}: [tool.redstart] is not a table.")
+            raise ConfigurationError(f"{file}: [tool.redstart] is not a table.", _MEND)
         return table
     return {}
 
@@ -66,7 +74,7 @@ def _words(text: str) -> tuple[str, ...]:
 def _text(table: dict[str, Any], name: str) -> str | None:
     value = table.get(name)
     if value is not None and not isinstance(value, str):
-        raise ConfigurationError(f"pyproject.toml: tool.redstart.{name} is {value!r}, not text.")
+        raise ConfigurationError(f"pyproject.toml: tool.redstart.{name} is {value!r}, not text.", _MEND)
     return value
 
 
@@ -75,5 +83,7 @@ def _texts(table: dict[str, Any], name: str) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ConfigurationError(f"pyproject.toml: tool.redstart.{name} is {value!r}, not a list of modules.")
+        raise ConfigurationError(
+            f"pyproject.toml: tool.redstart.{name} is {value!r}, not a list of modules.", _MEND
+        )
     return tuple(value)

@@ -13,7 +13,8 @@ import msgpack
 
 from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import hgetall
-from redstart.effects import Argument, Op, call, pause
+from redstart.commands.scripts import evalsha
+from redstart.effects import Argument, Later, Op, ahead, answer, call, pause
 from redstart.errors import CommandFailed, LeaseHeld, LeaseLost
 from redstart.migrations.holder import Holder
 from redstart.migrations.scripts import Script, load, run_script
@@ -47,6 +48,27 @@ class LeaseState:
         return f"{self.holder}, for {max(0, self.now_ms - self.since_ms) / 1000:.0f} s"
 
 
+@dataclass(frozen=True, slots=True)
+class SentScript:
+    """A script under way, with all that is needed to send it again."""
+
+    script: Script
+    keys: tuple[str, ...]
+    args: tuple[Argument, ...]
+    sent_at: float
+    later: Later[Any]
+
+
+def answer_script(sent: SentScript) -> Op[Any]:
+    """The answer to a script; one that the server has forgotten is sent again."""
+    try:
+        return (yield from answer(sent.later))
+    except CommandFailed as exc:
+        if exc.code != "NOSCRIPT":
+            raise
+    return (yield from run_script(sent.script, sent.keys, sent.args))
+
+
 class Lease:
     """A lease this process holds: the only way to write anything."""
 
@@ -63,28 +85,40 @@ class Lease:
         Raises:
             LeaseLost: another run has taken over; nothing was written.
         """
-        began = self._clock()
+        sent = yield from self.send(script, keys, args)
+        return (yield from self.answer(sent))
+
+    def send(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op["SentScript"]:
+        """Send a script ahead; see redstart.effects.ahead. Its answer, and LeaseLost, come with `answer`."""
+        all_keys = (self._keys.fence, self._keys.lease, *keys)
+        all_args = (self._token, self._holder, LEASE_MS, *args)
+        sent_at = self._clock()
+        later = yield from ahead(evalsha(script.sha1, all_keys, all_args))
+        return SentScript(script, all_keys, all_args, sent_at, later)
+
+    def answer(self, sent: "SentScript") -> Op[Any]:
+        """The answer to a script that was sent ahead. Raises LeaseLost."""
         try:
-            reply = yield from run_script(
-                script,
-                (self._keys.fence, self._keys.lease, *keys),
-                (self._token, self._holder, LEASE_MS, *args),
-            )
+            reply = yield from answer_script(sent)
         except CommandFailed as exc:
             if exc.code != "FENCED":
                 raise
             raise LeaseLost(
-                "Another run took over while this one was not heard from; this one stopped before its next write.",
+                "Another run took over while this one was not heard from; it stopped before its next write.",
                 "See where it is with: om migrate-data progress",
             ) from exc
-        self._renewed_at = began
+        self._renewed_at = max(self._renewed_at, sent.sent_at)
         return reply
 
     def commit(self, commands: Sequence[Sequence[Argument]]) -> Op[list[Any]]:
         """Write to state keys: all commands as one atomic unit, under the fence. Safe to repeat if they are."""
+        sent = yield from self.send_commit(commands)
+        return list((yield from self.answer(sent)))
+
+    def send_commit(self, commands: Sequence[Sequence[Argument]]) -> Op["SentScript"]:
+        """As `commit`, sent ahead; to be asked for with `answer`."""
         payload = msgpack.packb(commands, use_bin_type=False)
-        replies = yield from self.run(load(PACKAGE, "fenced.lua", "commit.lua"), (), (payload,))
-        return list(replies)
+        return (yield from self.send(load(PACKAGE, "fenced.lua", "commit.lua"), (), (payload,)))
 
     def keep(self) -> Op[None]:
         """Renew if the last renewal was 3 seconds ago. For stretches that only read."""

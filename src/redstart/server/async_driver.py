@@ -8,9 +8,10 @@ from typing import Any, Self, TypeVar, cast
 import redis.asyncio
 import redis.exceptions as theirs
 
-from redstart.effects import Batch, Call, Op, Pause, Request
-from redstart.errors import ConnectionFailed, RedstartError
-from redstart.server.wire import TRANSPORT_ERRORS, mapped, packed, pauses, typed
+from redstart.effects import Batch, Call, Op, Pause
+from redstart.errors import ServerError
+from redstart.server.conversation import Answer, Conversation, Receive, Send, Step
+from redstart.server.wire import TRANSPORT_ERRORS, mapped, packed, reply_count
 
 T = TypeVar("T")
 
@@ -26,47 +27,57 @@ class AsyncDriver:
 
     async def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        reply: Any = None
-        error: RedstartError | None = None
-        while True:
-            try:
-                request = operation.send(reply) if error is None else operation.throw(error)
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
-            try:
-                reply, error = await self.perform(request), None
-            except RedstartError as exc:
-                error = exc
+        steps = Conversation(lambda: self._answered).steps(operation)
+        answer: Answer = None
+        try:
+            while True:
+                step = steps.send(answer)
+                try:
+                    answer = await self._take(step)
+                except ServerError as exc:
+                    answer = exc
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
+        except BaseException:
+            await self.close()  # answers may be on their way: nobody may read them as his own
+            raise
 
-    async def perform(self, request: Request) -> Any:
-        """One request, sent again after a broken connection if that is harmless."""
-        if isinstance(request, Pause):
-            await asyncio.sleep(request.seconds)
-            return None
-        waits = iter(pauses(request, was_connected=self._answered))
-        while True:
-            try:
-                return typed(request, await self.exchange(request))
-            except ConnectionFailed:
-                wait = next(waits, None)
-                if wait is None:
-                    raise
-                await asyncio.sleep(wait)
+    async def _take(self, step: Step) -> Answer:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+        elif isinstance(step, Send):
+            await self.send(step.request)
+        elif isinstance(step, Receive):
+            return await self.receive(step.request)
+        else:
+            return await self.exchange(step)
+        return None
 
     async def exchange(self, request: Call[Any] | Batch[Any]) -> list[Any]:
-        """Send once and read the raw replies; an error reply is an item. Raises ConnectionFailed."""
-        data, count = packed(request)
+        """Send once and read the raw replies; an error reply is an item.
+
+        Raises ConnectionFailed, and AuthenticationFailed while connecting.
+        """
+        await self.send(request)
+        return await self.receive(request)
+
+    async def send(self, request: Call[Any] | Batch[Any]) -> None:
+        """Send once, on a new connection if there is none. Raises as `exchange`."""
         try:
             if self._connection is None:
                 self._connection = await cast(Any, self._pool).get_connection()  # redis-py leaves it untyped
-            await self._connection.send_packed_command([data])
-            replies = [await self._read() for _ in range(count)]
+            await self._connection.send_packed_command([packed(request)])
         except TRANSPORT_ERRORS as exc:
             await self.close()
             raise mapped(exc, self._where) from exc
-        except BaseException:
-            await self.close()  # replies are still on their way: nobody may read them as his own
-            raise
+
+    async def receive(self, request: Call[Any] | Batch[Any]) -> list[Any]:
+        """Read the raw replies to the oldest request that was sent. Raises as `exchange`."""
+        try:
+            replies = [await self._read() for _ in range(reply_count(request))]
+        except TRANSPORT_ERRORS as exc:
+            await self.close()
+            raise mapped(exc, self._where) from exc
         self._answered = True
         return replies
 

@@ -18,41 +18,50 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 60.0
 """A server that needs longer for one request than this is taken for gone."""
 
+_SCHEMES = ("redis", "rediss", "unix")
+
 
 def open_sync(url: str) -> SyncDriver:
     """A driver on its own pool. Raises ConfigurationError for a URL redis-py does not understand."""
-    try:
-        pool = redis.ConnectionPool.from_url(
-            url,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=ANSWER_TIMEOUT_SECONDS,
-            **_options(url),
-        )
-    except ValueError as exc:
-        raise _bad_url(url, exc) from exc
+    _require_good(url)
+    pool = redis.ConnectionPool.from_url(
+        url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
+    )
     return SyncDriver(pool, without_password(url))
 
 
 def open_async(url: str) -> AsyncDriver:
     """A driver on its own asyncio pool. Raises ConfigurationError for a URL redis-py does not understand."""
-    try:
-        pool = redis.asyncio.ConnectionPool.from_url(
-            url,
-            retry=AsyncRetry(NoBackoff(), 0),
-            socket_timeout=ANSWER_TIMEOUT_SECONDS,
-            **_options(url),
-        )
-    except ValueError as exc:
-        raise _bad_url(url, exc) from exc
+    _require_good(url)
+    pool = redis.asyncio.ConnectionPool.from_url(
+        url, retry=AsyncRetry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
+    )
     return AsyncDriver(pool, without_password(url))
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown: scheme, user, host, port and database, never the password or the query."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
+    """The URL as it may be shown: scheme, user, host, port and database, never the password or the query.
+
+    Of a URL that is not well formed only the scheme is shown: its password may stand anywhere in it.
+    """
+    return _shown(url) or next(
+        (f"{scheme}://..." for scheme in _SCHEMES if url.startswith(f"{scheme}:")), "..."
+    )
+
+
+def _shown(url: str) -> str | None:
+    """The URL without password and query; None when it cannot be told what is the password."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        place = f"[{host}]" if ":" in host else host
+        place += f":{parts.port}" if parts.port is not None else ""
+    except ValueError:  # a port that is no number, brackets, characters that no host has
+        return None
+    if parts.scheme not in _SCHEMES or "@" in parts.path + parts.query + parts.fragment:
+        return None
     user = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{host}{parts.path}"
+    return f"{parts.scheme}://{user}{place}{parts.path}"
 
 
 def _options(url: str) -> dict[str, float]:
@@ -60,10 +69,26 @@ def _options(url: str) -> dict[str, float]:
     return {} if url.startswith("unix:") else {"socket_connect_timeout": CONNECT_TIMEOUT_SECONDS}
 
 
+def _require_good(url: str) -> None:
+    """Raises ConfigurationError where redis-py makes nothing of a URL, or not what was meant."""
+    try:
+        pool = redis.ConnectionPool.from_url(url)
+        _ = pool.connection_class(**pool.connection_kwargs)  # connects to nothing; refuses unknown options
+    except TypeError:
+        raise _bad_url(url, ValueError("it has an option that no connection knows")) from None
+    except ValueError as exc:
+        raise _bad_url(url, exc) from None
+    if _shown(url) is None:  # a raw / in the password: redis-py would try another host
+        raise _bad_url(url, ValueError("a character of the password is not quoted"))
+
+
 def _bad_url(url: str, error: ValueError) -> ConfigurationError:
+    # Python's own complaints quote the part in question, which may hold the password.
+    reason = f": {error}" if _shown(url) else ""
     return ConfigurationError(
-        f"{without_password(url)!r} is not a Redis URL: {error}",
-        "It looks like redis://user:password@host:6379/0, rediss://... with TLS, or unix:///path/to.sock",
+        f"{without_password(url)!r} is not a Redis URL{reason}",
+        "It looks like redis://user:password@host:6379/0, rediss://... with TLS, or unix:///path/to.sock; "
+        "write special characters of a password as %40 and the like.",
     )
 
 
@@ -88,6 +113,12 @@ def open_like(client: object) -> SyncDriver:
         f"Meta.database is a {type(client).__name__}, not a client of redis-py.",
         "Give the server with --url instead.",
     )
+
+
+def where_of_url(url: str) -> str:
+    """Which server a URL names, in the words of `where_of`. Raises ConfigurationError for a bad URL."""
+    _require_good(url)
+    return where_of(redis.ConnectionPool.from_url(url).connection_kwargs)
 
 
 def where_of(settings: Mapping[str, Any]) -> str:

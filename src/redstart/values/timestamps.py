@@ -24,7 +24,8 @@ FIRST_SECOND = float(FIRST_MICROSECOND // MICROSECONDS_PER_SECOND)
 END_SECOND = float(LAST_MICROSECOND // MICROSECONDS_PER_SECOND + 1)
 """Midnight after the last day of year 9999: the first number that no datetime stands for."""
 
-ALWAYS_EXACT_MICROSECONDS = 2**33 * MICROSECONDS_PER_SECOND
+ALWAYS_EXACT_SECONDS = 2**33
+ALWAYS_EXACT_MICROSECONDS = ALWAYS_EXACT_SECONDS * MICROSECONDS_PER_SECOND
 """Up to this distance from 1970 (years 1697 to 2242) neighbouring floats are less than 1 us apart."""
 
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)

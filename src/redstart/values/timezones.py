@@ -26,7 +26,12 @@ _DAYS_TO_2050 = 29_220
 
 
 class NaiveTimezone(ABC):
-    """The zone of datetimes that carry no offset: UTC, the process's own, or one of the IANA database."""
+    """The zone of datetimes that carry no offset: UTC, the process's own, or one of the IANA database.
+
+    `is_utc` is True for UTC alone, whose arithmetic is simplest.
+    """
+
+    is_utc = False
 
     @property
     @abstractmethod
@@ -82,6 +87,8 @@ class NaiveTimezone(ABC):
 
 
 class _Utc(NaiveTimezone):
+    is_utc = True
+
     @property
     def name(self) -> str:
         return "UTC"

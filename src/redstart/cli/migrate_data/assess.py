@@ -2,18 +2,28 @@
 
 import click
 
-from redstart.cli.drawing import duration, line, pairs, size, table
+from redstart.cli.drawing import ago, duration, pairs, size, table
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
-from redstart.cli.migrate_data.options import common, print_json, verbose
-from redstart.cli.migrate_data.reports import VALUE_NAMES, progress_report, stats_report, status_report
+from redstart.cli.migrate_data.options import common, verbose
+from redstart.cli.migrate_data.reports import (
+    progress_report,
+    state_of,
+    stats_report,
+    status_report,
+    unplanned_fields,
+)
+from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_models
+from redstart.cli.output import line, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.statistics import Statistics, statistics
-from redstart.migrations.data.status import Status
+from redstart.migrations.data.status import Phase, Status
 from redstart.migrations.data.status import status as read_status
+
+FAILURES_SAID = 20
 
 
 @click.command()
@@ -26,7 +36,7 @@ def stats(settings: Settings, exact: bool, verbose: bool, as_json: bool) -> None
     with open_session(settings) as session, drawn_progress() as show:
         found = session.run(statistics(session.context(Monitor(progress=show)), session.plan, exact=exact))
     if as_json:
-        print_json(stats_report(found) | {"unplanned": _unplanned(session)})
+        print_json(stats_report(found, session.declarations))
         return
     _draw_stats(found, session, verbose)
 
@@ -35,62 +45,52 @@ def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
     how = "all read" if found.exact else f"estimated from {found.sampled_documents:,} read; --exact reads all"
     line(f"{found.documents:,} documents with dates on {session.where} ({how})")
     line("")
-    rows = [
-        [model.model.name, model.model.key_prefix, model.documents, *_totals(model.fields)]
-        for model in found.models
-    ]
-    table("Models", ["model", "keys", "documents", *VALUE_NAMES], rows)
+    if not found.documents:
+        prefixes = ", ".join(model.model.key_prefix for model in found.models) or "(no model has dates)"
+        line(f"No key was found under: {prefixes}")
+        line("Is this the right server (--url), and are these the right models (--models)?")
+        line("")
+    draw_models(found)
     if verbose:
-        fields = [
-            [
-                model.model.name,
-                str(field.path),
-                field.path.kind.value,
-                *(field.values[o] for o in VALUE_NAMES.values()),
-            ]
-            for model in found.models
-            for field in model.fields
-        ]
-        table("Fields", ["model", "field", "kind", *VALUE_NAMES], fields)
-        for failure in found.survey.failures[:20]:
-            line(f"will not convert: {failure}")
-        for text in _unplanned(session):
+        for model in found.models:
+            draw_fields(model)
+        draw_failures(found.survey.failures, len(found.survey.failures), FAILURES_SAID)
+        for text in unplanned_fields(session.declarations):
             line(f"left alone: {text['model']} {text['path']}: {text['reason']}")
+    _draw_server(found)
+    line("")
+    line("See what would be done with: om migrate-data run --dry-run")
+
+
+def _draw_server(found: Statistics) -> None:
     estimate, facts = found.estimate, found.facts
+    bound = f"({duration(estimate.low)} to {duration(estimate.high)})"
+    saved = "none since the server started"
+    if facts.last_save_seconds is not None:
+        saved = f"{duration(facts.last_save_seconds)} ago"
+    also = " (and append-only)" if facts.append_only else ""
     pairs(
         [
-            (
-                "estimated time",
-                f"{duration(estimate.expected)} ({duration(estimate.low)} to {duration(estimate.high)})",
-            ),
-            (
-                "last save",
-                f"{duration(facts.last_save_seconds)} ago{', and append-only' if facts.append_only else ''}",
-            ),
+            ("estimated time", f"{duration(estimate.expected)} {bound}"),
+            ("keys of another type, left alone", found.survey.tally.foreign),
+            ("last save", f"{saved}{also}"),
             ("replicas", facts.replicas),
             ("memory", f"{size(facts.used_bytes)} used, {size(facts.free_bytes)} free"),
             ("maxmemory-policy", facts.policy),
             ("server", facts.version),
         ]
     )
-    line("")
-    line("See what would be done with: om migrate-data run --dry-run")
-
-
-def _totals(fields: list) -> list[int]:  # type: ignore[type-arg]
-    return [sum(field.values[outcome] for field in fields) for outcome in VALUE_NAMES.values()]
-
-
-def _unplanned(session: Session) -> list[dict[str, str]]:
-    return [
-        {"model": declaration.name, "path": unplanned.path, "reason": unplanned.reason}
-        for declaration in session.declarations
-        for unplanned in declaration.paths.unplanned
-    ]
 
 
 @click.command()
-@click.option("--detailed", is_flag=True, help="Each model: its keys, its state, when it was converted.")
+@click.option(
+    "-v",
+    "--verbose",
+    "--detailed",
+    "detailed",
+    is_flag=True,
+    help="Each model: its keys, its state, when it was converted.",
+)
 @click.option("--check", is_flag=True, help="Exit with 3 when something is pending.")
 @common
 def status(settings: Settings, detailed: bool, check: bool, as_json: bool) -> int:
@@ -118,53 +118,72 @@ def _draw_status(found: Status, detailed: bool) -> None:
     line(f"{'pending' if pending else 'applied'}: {DATETIME_MIGRATION}")
     if detailed:
         line("")
-        rows = []
-        for model in (*found.applied, *found.pending):
-            entry = found.record.applied.get(model.key_prefix)
-            rows.append(
-                [
-                    model.name,
-                    model.key_prefix,
-                    model.storage.value,
-                    len(model.paths),
-                    "pending" if model in found.pending else "applied",
-                    f"{entry.documents:,}" if entry else "-",
-                ]
-            )
-        table("Models", ["model", "keys", "storage", "fields", "state", "documents"], rows)
-        undo = f"om migrate-data rollback {DATETIME_MIGRATION}"
-        pairs(
-            [
-                ("values that did not convert", found.failures),
-                (
-                    "can be undone",
-                    f"yes, with: {undo}" if found.record.plan is not None else "nothing to undo",
-                ),
-            ]
-        )
+        _draw_models(found)
     if found.recorded_elsewhere:
-        line(
-            "redis-om recorded this migration as applied; Redstart did not do it. Look with: om migrate-data verify"
-        )
-    if pending:
+        line("redis-om recorded this migration as applied; Redstart did not do it.")
+        line("See how the data stand with: om migrate-data verify")
+    if found.phase is Phase.ROLLING_BACK:
+        line(f"A rollback was interrupted. Finish it with: om migrate-data rollback {DATETIME_MIGRATION}")
+    elif pending:
         line("Convert with: om migrate-data run")
 
 
+def _draw_models(found: Status) -> None:
+    models = [*found.applied, *found.pending]
+    rows = []
+    for model in models:
+        entry = found.record.applied.get(model.key_prefix)
+        state = "pending" if model in found.pending else "applied"
+        documents = f"{entry.documents:,}" if entry else "-"
+        rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
+    table("Models", ["model", "keys", "storage", "fields", "state", "documents"], rows)
+    undo = f"yes: om migrate-data rollback {DATETIME_MIGRATION}"
+    pairs(
+        [
+            ("values that did not convert", found.failures),
+            ("can be undone", undo if found.record.plan is not None else "nothing to undo"),
+        ]
+    )
+
+
 @click.command()
+@verbose
 @common
-def progress(settings: Settings, as_json: bool) -> None:
+def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
     """How far a running migration is, or where an interrupted one will go on. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
         found = session.run(read_status(session.keys, session.plan))
-    report = progress_report(found)
     if as_json:
-        print_json(report)
+        print_json(progress_report(found))
         return
-    if report["state"] == "none":
+    state = state_of(found)
+    if state == "none":
         line("Nothing is running, and no progress is saved.")
         return
-    pairs([(name.replace("_", " "), value) for name, value in report.items()])
-    if report["state"] == "interrupted":
+    _draw_progress(found, state, verbose)
+    if state == "interrupted":
         undoes = found.checkpoint is not None and found.checkpoint.stage.undoes
         go_on = f"om migrate-data rollback {DATETIME_MIGRATION}" if undoes else "om migrate-data run"
         line(f"Go on where it stopped with: {go_on}")
+
+
+def _draw_progress(found: Status, state: str, verbose: bool) -> None:
+    rows: list[tuple[str, object]] = [("state", state)]
+    checkpoint = found.checkpoint
+    if found.lease is not None:
+        rows.append(("by", found.lease))
+    if checkpoint is not None:
+        rows += [
+            ("stage", f"{checkpoint.stage.value}, pass {checkpoint.number}"),
+            (
+                "documents",
+                f"{checkpoint.done:,} of {checkpoint.total:,}" if checkpoint.total else "not counted",
+            ),
+            ("values that did not convert", found.failures),
+            ("started", ago(checkpoint.started_ms)),
+            ("saved", ago(checkpoint.saved_ms or checkpoint.started_ms)),
+        ]
+        if verbose:
+            rows += [("run number", checkpoint.generation), ("changed in this pass", checkpoint.changed)]
+            rows += [(name.replace("_", " "), count) for name, count in sorted(checkpoint.counts.items())]
+    pairs(rows)

@@ -4,11 +4,19 @@ import time
 
 import click
 
-from redstart.cli.drawing import duration, line, note, pairs, table
+from redstart.cli.drawing import duration, pairs
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
-from redstart.cli.migrate_data.options import batch_size, check_id, common, confirm, print_json, verbose, yes
-from redstart.cli.migrate_data.reports import VALUE_NAMES, dry_run_report, rollback_report, run_report
+from redstart.cli.migrate_data.options import batch_size, check_id, common, confirm, verbose, yes
+from redstart.cli.migrate_data.reports import (
+    dry_run_report,
+    not_run_report,
+    rate_of,
+    rollback_report,
+    run_report,
+)
+from redstart.cli.migrate_data.tables import draw_failures, draw_fields
+from redstart.cli.output import line, note, print_json
 from redstart.cli.session import Session, open_session, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.migrations.data.context import DATETIME_MIGRATION
@@ -64,9 +72,9 @@ def run(
     `om migrate-data rollback`. Documents stay readable and writable meanwhile."""
     with open_session(settings) as session:
         if dry_run:
-            return _dry_run(session, batch_size, as_json)
+            return _dry_run(session, batch_size, verbose, as_json)
         if limit == 0:
-            line("Nothing was run: --limit is 0.") if not as_json else print_json({"status": "not_run"})
+            print_json(not_run_report()) if as_json else line("Nothing was run: --limit is 0.")
             return Exit.DONE
         confirm(f"Convert the dates of {len(session.plan.models)} models on {session.where}?", assume_yes=yes)
         options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
@@ -96,6 +104,7 @@ def _run(session: Session, options: RunOptions, verbose: bool) -> RunResult:
 
 
 def _draw_run(result: RunResult) -> None:
+    rate = rate_of(result)
     line("Completed." if result.stopped is None else f"Stopped: {result.stopped}.")
     pairs(
         [
@@ -106,10 +115,7 @@ def _draw_run(result: RunResult) -> None:
             ("lossy", result.lossy),
             ("not converted", result.errors),
             ("conflicts retried", result.conflicts_retried),
-            (
-                "time",
-                f"{duration(result.seconds)}, {result.documents / max(result.seconds, 1e-9):,.0f} documents/s",
-            ),
+            ("time", duration(result.seconds) + ("" if rate is None else f", {rate:,.0f} documents/s")),
         ]
     )
     if result.stopped is not None:
@@ -121,45 +127,38 @@ def _draw_run(result: RunResult) -> None:
     line(f"Undo it with: om migrate-data rollback {DATETIME_MIGRATION}")
 
 
-def _dry_run(session: Session, batch_size: int, as_json: bool) -> int:
+def _dry_run(session: Session, batch_size: int, verbose: bool, as_json: bool) -> int:
     began = time.monotonic()
-    with drawn_progress() as show:
+    with drawn_progress(every_step=verbose) as show:
         context = session.context(Monitor(progress=show))
         found = session.run(statistics(context, session.plan, exact=True, batch_documents=batch_size))
     if as_json:
         print_json(dry_run_report(found, time.monotonic() - began))
     else:
-        _draw_dry_run(found)
+        _draw_dry_run(found, verbose)
     return Exit.DONE
 
 
-def _draw_dry_run(found: Statistics) -> None:
+def _draw_dry_run(found: Statistics, verbose: bool) -> None:
     line(f"Dry run: {found.documents:,} documents were read, nothing was written.")
     line("")
     for model in found.models:
-        rows = [
-            [
-                str(field.path),
-                field.path.kind.value,
-                *(field.values[outcome] for outcome in VALUE_NAMES.values()),
-            ]
+        draw_fields(model)
+        samples = {
+            str(field.path): found.survey.samples.get((model.model.key_prefix, str(field.path)), [])
             for field in model.fields
-        ]
-        table(f"{model.model.name} ({model.documents:,} documents)", ["field", "kind", *VALUE_NAMES], rows)
-        samples = [
-            [str(field.path), sample.before, "->", sample.after, sample.key]
-            for field in model.fields
-            for sample in found.survey.samples.get((model.model.key_prefix, str(field.path)), [])
-        ]
-        if samples:
-            table("Before and after", ["field", "before", "", "after", "key"], samples)
-    failing = found.total(Outcome.UNCONVERTIBLE)
-    if failing:
-        line(f"{failing:,} values would not convert:")
-        for failure in found.survey.failures[:FAILURES_SAID]:
-            line(f"  {failure}")
-        if failing > FAILURES_SAID:
-            line(f"  ... and {failing - FAILURES_SAID:,} more")
+        }
+        width = max((len(path) for path, some in samples.items() if some), default=0)
+        for path, some in samples.items():
+            for sample in some:
+                line(f"  {path:<{width}}  {sample.before} -> {sample.after}  {sample.key}")
+        if width:
+            line("")
+    draw_failures(
+        found.survey.failures,
+        found.total(Outcome.UNCONVERTIBLE),
+        len(found.survey.failures) if verbose else FAILURES_SAID,
+    )
     line("Do it with: om migrate-data run")
 
 

@@ -2,11 +2,12 @@
 
 import click
 
-from redstart.cli.drawing import line, note, pairs
+from redstart.cli.drawing import pairs
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
-from redstart.cli.migrate_data.options import common, print_json, verbose
+from redstart.cli.migrate_data.options import common, verbose
 from redstart.cli.migrate_data.reports import verify_report
+from redstart.cli.output import line, note, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.failures import Failure, FailureLog

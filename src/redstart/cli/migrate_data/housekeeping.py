@@ -2,8 +2,8 @@
 
 import click
 
-from redstart.cli.drawing import line
-from redstart.cli.migrate_data.options import check_id, common, confirm, print_json, require_yes, yes
+from redstart.cli.migrate_data.options import check_id, common, confirm, require_yes, yes
+from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data import housekeeping

@@ -1,6 +1,5 @@
 """Options that several commands share, and how a command ends."""
 
-import json
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -32,7 +31,7 @@ def common(command: F) -> F:
 
 _COMMON: tuple[Callable[[Any], Any], ...] = (
     click.option(
-        "--url", metavar="URL", is_eager=True, expose_value=False, callback=_keep_url, help="Server."
+        "--url", metavar="URL", is_eager=True, expose_value=False, callback=_keep_url, help="As om --url."
     ),
     click.option(
         "--models",
@@ -65,17 +64,17 @@ def check_id(migration_id: str) -> None:
 
 def confirm(question: str, *, assume_yes: bool) -> None:
     """Ask on a terminal; elsewhere go on, for a prompt would block a pipeline. Raises click.Abort on a no."""
-    if not assume_yes and sys.stdin.isatty():
+    if not assume_yes and _can_ask():
         click.confirm(question, abort=True, err=True)
 
 
 def require_yes(question: str, *, assume_yes: bool) -> None:
     """As `confirm`, for what cannot be taken back: without a terminal it needs --yes."""
-    if not assume_yes and not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Say so with --yes; there is no terminal to ask on.")
+    if not assume_yes and not _can_ask():
+        raise click.UsageError(f"{question} There is no terminal to ask on: say so with --yes.")
     confirm(question, assume_yes=assume_yes)
 
 
-def print_json(data: dict[str, Any]) -> None:
-    """One object on stdout."""
-    click.echo(json.dumps(data, ensure_ascii=False))
+def _can_ask() -> bool:
+    """Whether somebody sees the question and can answer it."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

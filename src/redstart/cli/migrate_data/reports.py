@@ -1,8 +1,9 @@
 """Results as the objects that `--json` prints. Scripts rely on their keys: see docs/json.md."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from redstart.migrations.data.checkpoint import Checkpoint
+from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.rollback import RollbackResult
@@ -11,6 +12,7 @@ from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import Status
 from redstart.migrations.data.verify import Verification
 from redstart.migrations.data.verify_journal import JournalCheck
+from redstart.migrations.holder import is_gone
 
 VALUE_NAMES = {
     "convertible": Outcome.CONVERTED,
@@ -22,7 +24,7 @@ VALUE_NAMES = {
 """What values are called before a run: `converted` are those that already are numbers."""
 
 
-def stats_report(found: Statistics) -> dict[str, Any]:
+def stats_report(found: Statistics, declarations: Sequence[ModelDeclaration]) -> dict[str, Any]:
     """`stats`."""
     facts = found.facts
     return {
@@ -46,7 +48,17 @@ def stats_report(found: Statistics) -> dict[str, Any]:
             "free_bytes": facts.free_bytes,
             "maxmemory_policy": facts.policy,
         },
+        "unplanned": unplanned_fields(declarations),
     }
+
+
+def unplanned_fields(declarations: Sequence[ModelDeclaration]) -> list[dict[str, str]]:
+    """Fields that mention dates and are left alone, each with its reason."""
+    return [
+        {"model": declaration.name, "path": unplanned.path, "reason": unplanned.reason}
+        for declaration in declarations
+        for unplanned in declaration.paths.unplanned
+    ]
 
 
 def _model(model: ModelStatistics) -> dict[str, Any]:
@@ -69,45 +81,89 @@ def _model(model: ModelStatistics) -> dict[str, Any]:
 def dry_run_report(found: Statistics, seconds: float) -> dict[str, Any]:
     """`run --dry-run`: the keys of `run`, with what would be done, and the evidence."""
     samples = found.survey.samples
-    report = stats_report(found)
-    for model in report["models"]:
+    models = [_model(model) for model in found.models]
+    for model in models:
         for field in model["fields"]:
             field["samples"] = [
                 {"key": sample.key, "before": sample.before, "after": sample.after}
                 for sample in samples.get((model["key_prefix"], field["path"]), [])
             ]
-    return {
-        "status": "dry_run",
-        "documents": found.documents,
-        "converted": found.total(Outcome.CONVERTED),
-        "already_converted": found.total(Outcome.ALREADY),
-        "null": found.total(Outcome.NULL),
-        "lossy": found.total(Outcome.LOSSY),
-        "errors": found.total(Outcome.UNCONVERTIBLE),
-        "conflicts_retried": 0,
-        "seconds": round(seconds, 3),
-        "documents_per_second": round(found.documents / max(seconds, 1e-9)),
-        "models": report["models"],
-        "failures": [failure.as_dict() for failure in found.survey.failures],
-    }
+    return _run_keys(
+        status="dry_run",
+        documents=found.documents,
+        converted=found.total(Outcome.CONVERTED),
+        already_converted=found.total(Outcome.ALREADY),
+        null=found.total(Outcome.NULL),
+        lossy=found.total(Outcome.LOSSY),
+        errors=found.total(Outcome.UNCONVERTIBLE),
+        seconds=seconds,
+        documents_per_second=found.documents / max(seconds, 1e-9),
+    ) | {"models": models, "failures": [failure.as_dict() for failure in found.survey.failures]}
 
 
 def run_report(result: RunResult) -> dict[str, Any]:
     """`run`."""
+    return _run_keys(
+        status="completed" if result.stopped is None else "stopped",
+        reason=result.stopped,
+        resumed=result.resumed,
+        documents=result.documents,
+        converted=result.converted,
+        already_converted=result.already_converted,
+        null=result.null,
+        lossy=result.lossy,
+        errors=result.errors,
+        conflicts_retried=result.conflicts_retried,
+        passes=result.passes,
+        seconds=result.seconds,
+        documents_per_second=rate_of(result),
+    )
+
+
+def not_run_report() -> dict[str, Any]:
+    """`run --limit 0`."""
+    return _run_keys(status="not_run")
+
+
+def rate_of(result: RunResult) -> float | None:
+    """Documents per second; None where this process met only a part of the documents it would count."""
+    if result.resumed or result.stopped is not None:
+        return None
+    return result.documents / max(result.seconds, 1e-9)
+
+
+def _run_keys(
+    *,
+    status: str,
+    reason: str | None = None,
+    resumed: bool = False,
+    documents: int = 0,
+    converted: int = 0,
+    already_converted: int = 0,
+    null: int = 0,
+    lossy: int = 0,
+    errors: int = 0,
+    conflicts_retried: int = 0,
+    passes: int = 0,
+    seconds: float = 0.0,
+    documents_per_second: float | None = None,
+) -> dict[str, Any]:
+    """The keys that `run` always has, whatever became of it."""
+    rate = None if documents_per_second is None else round(documents_per_second)
     return {
-        "status": "completed" if result.stopped is None else "stopped",
-        "reason": result.stopped,
-        "resumed": result.resumed,
-        "documents": result.documents,
-        "converted": result.converted,
-        "already_converted": result.already_converted,
-        "null": result.null,
-        "lossy": result.lossy,
-        "errors": result.errors,
-        "conflicts_retried": result.conflicts_retried,
-        "passes": result.passes,
-        "seconds": round(result.seconds, 3),
-        "documents_per_second": round(result.documents / max(result.seconds, 1e-9)),
+        "status": status,
+        "reason": reason,
+        "resumed": resumed,
+        "documents": documents,
+        "converted": converted,
+        "already_converted": already_converted,
+        "null": null,
+        "lossy": lossy,
+        "errors": errors,
+        "conflicts_retried": conflicts_retried,
+        "passes": passes,
+        "seconds": round(seconds, 3),
+        "documents_per_second": rate,
     }
 
 
@@ -115,19 +171,18 @@ def verify_report(
     found: Verification, journal: JournalCheck | None, documents_read: int | None
 ) -> dict[str, Any]:
     """`verify`."""
-    report: dict[str, Any] = {
+    return {
         "ok": found.ok,
         "documents": found.tally.total_documents,
         "values": found.tally.values_report() | {"lossy": found.lossy},
         "problems": [problem.as_dict() for problem in found.problems.first],
         "problem_count": found.problems.count,
         "recorded_errors": found.recorded_failures,
+        "journal": None
+        if journal is None
+        else {"as_written": journal.as_written, "changed_since": journal.changed_since},
+        "documents_read": documents_read,
     }
-    if journal is not None:
-        report["journal"] = {"as_written": journal.as_written, "changed_since": journal.changed_since}
-    if documents_read is not None:
-        report["documents_read"] = documents_read
-    return report
 
 
 def status_report(found: Status) -> dict[str, Any]:
@@ -157,35 +212,28 @@ def status_report(found: Status) -> dict[str, Any]:
 
 def progress_report(found: Status) -> dict[str, Any]:
     """`progress`."""
-    checkpoint = found.checkpoint
-    report: dict[str, Any] = {"state": state_of(found), "done": 0, "total": 0}
-    if checkpoint is not None:
-        report |= _checkpoint(checkpoint)
-    if found.lease is not None:
-        report |= {
-            "holder": str(found.lease.holder),
-            "held_seconds": (found.lease.now_ms - found.lease.since_ms) / 1e3,
-        }
-    return report | {"errors": found.failures}
+    checkpoint, running = found.checkpoint, state_of(found) == "running"
+    lease = found.lease if running else None
+    return {
+        "state": state_of(found),
+        "done": checkpoint.done if checkpoint else 0,
+        "total": checkpoint.total if checkpoint else 0,
+        "stage": checkpoint.stage.value if checkpoint else None,
+        "pass": checkpoint.number if checkpoint else None,
+        "generation": checkpoint.generation if checkpoint else None,
+        "started_ms": checkpoint.started_ms if checkpoint else None,
+        "saved_ms": checkpoint.saved_ms if checkpoint else None,
+        "holder": str(lease.holder) if lease else None,
+        "held_seconds": (lease.now_ms - lease.since_ms) / 1e3 if lease else None,
+        "errors": found.failures,
+    }
 
 
 def state_of(found: Status) -> str:
-    """`none`, `running` while somebody holds the lease, or `interrupted`."""
-    if found.lease is not None:
+    """`none`, `running` while somebody holds the lease who is not gone for certain, or `interrupted`."""
+    if found.lease is not None and not is_gone(found.lease.holder):
         return "running"
     return "none" if found.checkpoint is None else "interrupted"
-
-
-def _checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
-    return {
-        "done": checkpoint.done,
-        "total": checkpoint.total,
-        "stage": checkpoint.stage.value,
-        "pass": checkpoint.number,
-        "generation": checkpoint.generation,
-        "started_ms": checkpoint.started_ms,
-        "saved_ms": checkpoint.saved_ms,
-    }
 
 
 def rollback_report(result: RollbackResult, *, dry_run: bool) -> dict[str, Any]:

@@ -7,16 +7,26 @@ from typing import Any
 import msgpack
 
 from redstart.effects import Op
-from redstart.migrations.data.documents import DocumentEdits, Edit
+from redstart.migrations.data.documents import DocumentEdits, Edit, flat_form
 from redstart.migrations.data.journal import packed_blob
-from redstart.migrations.data.jsonpath import Location, can_be_set, in_list, merge_patch, path_text
+from redstart.migrations.data.jsonpath import (
+    Location,
+    can_be_merged,
+    can_be_set,
+    in_list,
+    merge_patch,
+    path_text,
+)
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
-from redstart.migrations.lease import Lease
+from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.scripts import Script, load
 
 SCRIPT_TARGET_MICROSECONDS = 2_000
 """How long a script may keep other clients waiting."""
+
+FIRST_DOCUMENTS = 20
+"""Until a script has been measured."""
 
 MOST_DOCUMENTS = 200
 MOST_CHUNK_BYTES = 256_000
@@ -41,6 +51,14 @@ class Applied:
     altered: list[tuple[DocumentEdits, Edit, bytes | None]]
 
 
+@dataclass(frozen=True, slots=True)
+class SentChunk:
+    """Documents whose script is under way."""
+
+    documents: Sequence[DocumentEdits]
+    script: SentScript
+
+
 class Applier:
     """Applies edits under a lease. The size of its chunks follows the measured time of its scripts."""
 
@@ -48,7 +66,7 @@ class Applier:
         self._lease = lease
         self._keys = keys
         self._fields_expire = fields_expire
-        self._chunk_documents = 50
+        self._chunk_documents = FIRST_DOCUMENTS
         self._script = _script()
 
     def chunks(self, documents: Iterable[DocumentEdits]) -> Iterable[list[DocumentEdits]]:
@@ -79,20 +97,30 @@ class Applier:
 
         Effects: one script, the atomic unit. Safe to repeat: what it changed no longer compares equal.
         """
-        journaled = label is not None
-        reply = yield from self._lease.run(
+        sent = yield from self.send(documents, label=label)
+        return (yield from self.collect(sent))
+
+    def send(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[SentChunk]:
+        """As `apply`, sent ahead: the next documents can be judged while the server works on these."""
+        flat = [flat_form(document) if document.is_plain else None for document in documents]
+        wire = [form or _nested_wire(document) for document, form in zip(documents, flat, strict=True)]
+        script = yield from self._lease.send(
             self._script,
             (self._keys.journal, self._keys.record),
             (
-                msgpack.packb([_wire(document) for document in documents], use_bin_type=False),
-                packed_blob(documents) if journaled else b"",
+                msgpack.packb(wire, use_bin_type=False),
+                b"" if label is None else packed_blob(documents, flat),
                 label or "",
                 "1" if self._fields_expire else "0",
             ),
         )
-        codes, read_back, microseconds = reply
-        self._adapt(len(documents), microseconds)
-        return _sorted_out(documents, codes, msgpack.unpackb(read_back, raw=True))
+        return SentChunk(documents, script)
+
+    def collect(self, sent: SentChunk) -> Op[Applied]:
+        """What became of a chunk that was sent ahead."""
+        codes, read_back, microseconds = yield from self._lease.answer(sent.script)
+        self._adapt(len(sent.documents), microseconds)
+        return _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
 
     def _adapt(self, documents: int, microseconds: int) -> None:
         wanted = documents * SCRIPT_TARGET_MICROSECONDS // max(microseconds, 1)
@@ -104,21 +132,9 @@ def split_large(document: DocumentEdits) -> list[DocumentEdits]:
     """A document with very many edits as several, each of them applied as a unit."""
     if len(document.edits) <= MOST_EDITS:
         return [document]
-    parts = []
-    for start in range(0, len(document.edits), MOST_EDITS):
-        edits = document.edits[start : start + MOST_EDITS]
-        first = start == 0
-        parts.append(
-            DocumentEdits(
-                document.key,
-                document.json,
-                edits,
-                list(document.guards),
-                document.converted if first else 0,
-                document.lossy if first else 0,
-            )
-        )
-    return parts
+    starts = range(0, len(document.edits), MOST_EDITS)
+    pieces = (document.edits[start : start + MOST_EDITS] for start in starts)
+    return [DocumentEdits(document.key, document.json, edits, list(document.guards)) for edits in pieces]
 
 
 def _script() -> Script:
@@ -139,20 +155,24 @@ def _sorted_out(documents: Sequence[DocumentEdits], codes: bytes, read_back: lis
 
 
 def _byte_size(document: DocumentEdits) -> int:
-    return sum(len(edit.old or b"") + len(edit.new or b"") + 64 for edit in document.edits)
+    size = 0
+    for _, old, new, *_ in document.edits:
+        size += len(old or b"") + len(new or b"") + 64
+    return size
 
 
-def _wire(document: DocumentEdits) -> list[object]:
-    """One document as apply.lua takes it. An edit's own change stands at the edit's number; asides follow."""
+def _nested_wire(document: DocumentEdits) -> list[object]:
+    """A document that is not plain as apply.lua takes it. An edit's own change stands at its number; asides follow."""
     guards = [[path, digest or False] for path, digest in document.guards]
     counts = [document.converted, document.lossy]
-    if not document.json:
-        changes = [_hash_change(edit.location, edit.old, edit.new, edit.aside) for edit in document.edits]
-        for edit in document.edits:
-            if edit.aside is not None:
-                changes.append(_hash_change(edit.aside, *_aside_bytes(edit), edit.location))
-        return [document.key, "hash", changes, "", guards, counts]
-    return [document.key, "json", *_json_changes(document), guards, counts]
+    if document.json:
+        return [document.key, "json", *_json_changes(document), guards, counts]
+    changes = [_hash_change(edit.location, edit.old, edit.new, edit.aside) for edit in document.edits]
+    for edit in document.edits:
+        if edit.aside is not None:
+            moves_away = edit.new is None
+            changes.append(_hash_change(edit.aside, *_aside_bytes(edit, moves_away), edit.location))
+    return [document.key, "hash", changes, "", guards, counts]
 
 
 def _hash_change(
@@ -161,9 +181,8 @@ def _hash_change(
     return [place[0], _present(old), _present(new), "" if twin is None else twin[0]]
 
 
-def _aside_bytes(edit: Edit) -> tuple[bytes | None, bytes | None]:
+def _aside_bytes(edit: Edit, moves_away: bool) -> tuple[bytes | None, bytes | None]:
     """What stands beside a quarantined value before and after: it moves there, or (an undo) back from there."""
-    moves_away = edit.new is None or edit.new == b"null"
     return (None, edit.old) if moves_away else (edit.new, None)
 
 
@@ -176,11 +195,11 @@ def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
     places += [(edit.location, edit.old, edit.new) for edit in document.edits]
     for edit in document.edits:
         if edit.aside is not None:
-            places.append((edit.aside, *_aside_bytes(edit)))
+            places.append((edit.aside, *_aside_bytes(edit, moves_away=edit.new == b"null")))
     mergeable = [
         (location, new)
         for location, old, new in places
-        if old is not None and new is not None and new != b"null" and not in_list(location)
+        if old is not None and new is not None and can_be_merged(new) and not in_list(location)
     ]
     # One MERGE re-indexes the document once; for a single plain value JSON.SET does the same for less.
     if len(mergeable) == 1 and can_be_set(mergeable[0][0]):

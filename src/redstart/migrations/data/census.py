@@ -47,11 +47,11 @@ class CensusRecorder:
     def visit(self, page: list[JudgedDocument]) -> Op[None]:
         """Record a page. Effects: one script per thousand numbers, or the lease's renewal when due."""
         found = [
-            digest(document, item.value)
+            digest(document, value)
             for document, judged in page
-            for item in judged
-            if item.verdict.outcome is Outcome.ALREADY
-            and (document.model.key_prefix, item.value.path.segments) not in self._covered
+            for value, verdict in judged
+            if verdict.outcome is Outcome.ALREADY
+            and (document.model.key_prefix, value.path.segments) not in self._covered
         ]
         for start in range(0, len(found), _PER_COMMAND):
             yield from self._lease.commit([["SADD", self._keys.census, *found[start : start + _PER_COMMAND]]])

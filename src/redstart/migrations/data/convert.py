@@ -12,9 +12,10 @@ from typing import NamedTuple
 from redstart.errors import ValueConversionError
 from redstart.values.json_text import JsonNumber, JsonValue, restores_exactly
 from redstart.values.kinds import TemporalKind
-from redstart.values.temporal_text import WHITE_SPACE, read_temporal_text
+from redstart.values.temporal_text import WHITE_SPACE, read_temporal_text, read_written_text
 from redstart.values.timestamps import (
     ALWAYS_EXACT_MICROSECONDS,
+    ALWAYS_EXACT_SECONDS,
     END_SECOND,
     FIRST_SECOND,
     MICROSECONDS_PER_DAY,
@@ -131,7 +132,11 @@ def _convert_text(
 ) -> Verdict:
     if len(text) > LONGEST_TEXT:
         return _TOO_LONG
-    if text[4:5] != "-" or text[7:8] != "-":  # no number has both: a shortcut for ISO text
+    if text[4:5] == "-" and text[7:8] == "-":  # no number has both
+        written = read_written_text(text, kind, naive_timezone)
+        if written is not None and -ALWAYS_EXACT_SECONDS <= written[0] <= ALWAYS_EXACT_SECONDS:
+            return Verdict(Outcome.CONVERTED, repr(written[0]).encode(), None, written[1])
+    else:
         number = text.strip(WHITE_SPACE)
         if NUMBER.fullmatch(number) is not None:
             is_stored_form = numbers_are_stored_form and len(number) == len(text)

@@ -12,7 +12,9 @@ from redstart.migrations.lease import Lease
 MOST_RECORDS = 100_000
 """More are counted, not kept."""
 
-_SHOWN_BYTES = 80
+SHOWN_CHARACTERS = 80
+"""Of a value; of a key or path `SHOWN_KEY_CHARACTERS`."""
+SHOWN_KEY_CHARACTERS = 200
 _PER_COMMIT = 500
 
 
@@ -36,9 +38,9 @@ class Failure:
 def failure_of(document: StoredDocument, value: StoredValue, reason: str) -> Failure:
     """The record of one value."""
     return Failure(
-        _text(document.key, 200),
-        _text(shown(value.location).encode(), 200),
-        _text(value.raw, _SHOWN_BYTES),
+        one_line(document.key, SHOWN_KEY_CHARACTERS),
+        one_line(shown(value.location).encode(), SHOWN_KEY_CHARACTERS),
+        one_line(value.raw, SHOWN_CHARACTERS),
         reason,
     )
 
@@ -90,8 +92,8 @@ def _failure(name: bytes, data: bytes) -> Failure:
     return Failure(key, path, value, reason)
 
 
-def _text(data: bytes, most: int) -> str:
-    """Bytes as one printable line: other bytes escaped, the end cut off."""
+def one_line(data: bytes, most: int) -> str:
+    """Bytes as one printable line for people: other bytes escaped, the end cut off."""
     text = data[: most * 4].decode("utf-8", errors="backslashreplace")
     text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     return text if len(text) <= most else text[: most - 1] + "…"

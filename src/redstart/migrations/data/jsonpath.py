@@ -28,6 +28,11 @@ def in_list(location: Location) -> bool:
     return any(isinstance(step, int) for step in location)
 
 
+def can_be_merged(text: bytes) -> bool:
+    """Whether a JSON.MERGE leaves exactly this value: one takes null, also inside an object, for "remove"."""
+    return text != b"null" and not text.startswith(b"{")
+
+
 def merge_patch(changes: list[tuple[Location, bytes]]) -> bytes:
     """One JSON.MERGE document (RFC 7396) that sets all these places, none of them inside a list."""
     tree: dict[str, object] = {}

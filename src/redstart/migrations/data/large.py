@@ -6,8 +6,9 @@ the document may change; that is harmless, because each value is written only if
 
 from typing import Any
 
-from redstart.commands.documents import json_array_length, json_get, json_object_keys
+from redstart.commands.documents import json_array_length, json_get, json_memory, json_object_keys
 from redstart.effects import Op, batch, call, together
+from redstart.errors import CommandFailed
 from redstart.mapping.paths import Each, TemporalPath
 from redstart.migrations.data.documents import StoredDocument, StoredValue
 from redstart.migrations.data.jsonpath import Location, path_text
@@ -17,8 +18,21 @@ from redstart.values.json_text import json_text, parse_json
 _PATHS_PER_BATCH = 1_000
 
 
-def read_large_document(key: bytes, model: PlannedModel) -> Op[StoredDocument]:
-    """The planned values of one document. A round trip per list or map on the way, and one per 1,000 values."""
+def read_large_document(key: bytes, model: PlannedModel) -> Op[StoredDocument | None]:
+    """The planned values of one document; None when it is deleted meanwhile, or replaced by another type.
+
+    Effects: a round trip per list or map on the way, and one per 1,000 values.
+    """
+    try:
+        return (yield from _walk(key, model))
+    except CommandFailed:
+        (size,) = yield from batch(together([json_memory(key)]))
+        if isinstance(size, int) and size > 0:
+            raise
+        return None
+
+
+def _walk(key: bytes, model: PlannedModel) -> Op[StoredDocument]:
     values: list[StoredValue] = []
     for path in model.paths:
         locations = yield from _locations(key, path)

@@ -1,20 +1,20 @@
 """Converting one page of documents: judge, edit, apply, and record what will not convert."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from redstart.effects import Op
-from redstart.errors import ValueConversionError
 from redstart.migrations.data.apply import Applied, Applier
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, shown
 from redstart.migrations.data.failures import Failure, FailureLog, failure_of
-from redstart.migrations.data.passes import PageOutcome
-from redstart.migrations.data.settle import apply_until_settled
+from redstart.migrations.data.jsonpath import Location
+from redstart.migrations.data.passes import BegunPage, PageOutcome
+from redstart.migrations.data.quarantine import leave_out_taken
+from redstart.migrations.data.settle import Settling
 from redstart.migrations.data.transform import FailureMode, JudgedDocument, edits_for, judge
 from redstart.migrations.lease import Lease
-from redstart.values.timestamps import microseconds_from_number
 
 
 @dataclass(slots=True)
@@ -40,28 +40,35 @@ class PageConverter:
         self._allowance = allowance
         self._log = FailureLog(context.keys)
 
-    def handle(self, documents: Sequence[StoredDocument], label: str) -> Op[PageOutcome]:
-        """Convert a page; `label` ("generation.pass") goes into the journal."""
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
+        """Judge a page and send its edits; `label` ("generation.pass") goes into the journal."""
         outcome = PageOutcome()
         judged = self._judged(documents)
         new = yield from self._log.unknown(_failures(judged))
         taken = list(self._within_allowance(judged, set(new), outcome))
-        failures: list[Failure] = []
+        first = [document for document, _ in taken]
 
         def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
-            judged = self._judged(documents)
-            failures.extend(_failures(judged))
+            judged = taken if documents is first else self._judged(documents)
+            made = [edits_for(document, items, self._mode) for document, items in judged]
+            not_free = yield from leave_out_taken(made)
+            # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
+            yield from self._record(_failures(judged, not_free), outcome)
             yield from self._lease.keep()
-            return [edits_for(document, items, self._mode) for document, items in judged]
+            return made
 
-        settled = yield from apply_until_settled(
-            self._applier, [document for document, _ in taken], edits, label=label
-        )
-        failures += [failure for applied in settled.applied for failure in _refused(applied)]
-        yield from self._record(failures, outcome)
+        settling = Settling(self._applier, edits, label=label)
+        yield from settling.begin(first)
+        return BegunPage(outcome, settling)
+
+    def finish(self, begun: BegunPage) -> Op[PageOutcome]:
+        """Wait until the page is written, and record what the server did not write."""
+        settled = yield from begun.settling.finish()
+        outcome = begun.outcome
+        refused = [failure for applied in settled.applied for failure in _refused(applied)]
+        yield from self._record(refused, outcome)
         outcome.changed, outcome.values = settled.documents, settled.values
         outcome.unsettled, outcome.retried = settled.unsettled, settled.retried
-        outcome.rounded = sum(map(_rounded, settled.applied))
         return outcome
 
     def _judged(self, documents: Iterable[StoredDocument]) -> list[JudgedDocument]:
@@ -72,6 +79,9 @@ class PageConverter:
     ) -> Iterable[JudgedDocument]:
         """The documents to take, up to the one at which the run has to stop."""
         allowance = self._allowance
+        if allowance == Allowance(None, None) and self._mode is not FailureMode.FAIL:
+            yield from judged
+            return
         for item in judged:
             if allowance.documents == 0:
                 outcome.stopped = "limit-documents reached"
@@ -98,13 +108,19 @@ class PageConverter:
                 self._context.monitor.failure(failure)
 
 
-def _failures(judged: Iterable[JudgedDocument]) -> list[Failure]:
-    return [
-        failure_of(document, item.value, item.verdict.reason or "")
-        for document, items in judged
-        for item in items
-        if item.verdict.outcome is Outcome.UNCONVERTIBLE
-    ]
+def _failures(
+    judged: Iterable[JudgedDocument], taken: Mapping[tuple[bytes, Location], Location] | None = None
+) -> list[Failure]:
+    """What will not convert; `taken` tells of those that cannot be moved aside, and which place is not free."""
+    failures = []
+    for document, items in judged:
+        for value, verdict in items:
+            if verdict.outcome is Outcome.UNCONVERTIBLE:
+                reason = verdict.reason or ""
+                if taken and (aside := taken.get((document.key, value.location))):
+                    reason += f"; not moved: {shown(aside)} exists already"
+                failures.append(failure_of(document, value, reason))
+    return failures
 
 
 def _refused(applied: Applied) -> list[Failure]:
@@ -120,19 +136,3 @@ def _failure(document: DocumentEdits, edit: Edit) -> Failure:
     key = document.key.decode("utf-8", errors="backslashreplace")
     value = (edit.old or b"").decode("utf-8", errors="backslashreplace")
     return Failure(key, shown(edit.location), value, "the server did not write it")
-
-
-def _rounded(applied: Applied) -> int:
-    """How many values the server keeps as another instant than it was sent."""
-    return sum(
-        not _same_instant(text, edit.new)
-        for _, edit, text in applied.altered
-        if text is not None and edit.new is not None and edit.aside is None
-    )
-
-
-def _same_instant(text: bytes, wanted: bytes) -> bool:
-    try:
-        return microseconds_from_number(text.decode()) == microseconds_from_number(wanted.decode())
-    except ValueConversionError:
-        return False

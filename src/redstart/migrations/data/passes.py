@@ -14,7 +14,8 @@ from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.monitor import Progress
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.scan import Page, Scanner, server_run_id
-from redstart.migrations.lease import Lease
+from redstart.migrations.data.settle import Settling
+from redstart.migrations.lease import Lease, SentScript
 
 MOST_PASSES = 10
 """When old values keep appearing, an old application is still writing: say so instead of chasing it for ever."""
@@ -27,7 +28,6 @@ class PageOutcome:
     Attributes:
         changed, values: documents and values written. `unsettled` those that changed under us until the end.
         retried: documents read again because somebody changed them between read and apply.
-        rounded: values whose stored number, as the server reads it back, is another instant.
         failures: values newly found not to convert.
         stopped: why no further document of the page was taken, or None.
     """
@@ -36,7 +36,6 @@ class PageOutcome:
     values: int = 0
     unsettled: int = 0
     retried: int = 0
-    rounded: int = 0
     failures: int = 0
     stopped: str | None = None
 
@@ -46,13 +45,27 @@ class PageHandler(Protocol):
 
     title: str
 
-    def handle(self, documents: Sequence[StoredDocument], label: str) -> Op[PageOutcome]:
-        """Change what is to be changed; `label` ("generation.pass") is for the journal."""
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op["BegunPage"]:
+        """Send what is to be changed; `label` ("generation.pass") is for the journal."""
+        ...
+
+    def finish(self, begun: "BegunPage") -> Op[PageOutcome]:
+        """Wait until it is changed."""
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class BegunPage:
+    """A page whose edits are under way; its outcome as far as it is known."""
+
+    outcome: PageOutcome
+    settling: Settling
+
+
 class Passes:
-    """Runs passes and keeps the checkpoint: each page is saved after its work, so a stop repeats one page at most.
+    """Runs passes and keeps the checkpoint: each page is saved after its work, so a stop repeats two at most.
+
+    While the server writes one page the next is judged; no more than two are held.
 
     Attributes:
         documents: by key prefix, met in the last pass.
@@ -67,19 +80,23 @@ class Passes:
         self._scanner = Scanner(plan, batch_documents)
         self._handler = handler
         self._failures = 0
+        self._saving: SentScript | None = None
+        self._server_ahead_ms = 0.0
 
     def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
         """From the checkpoint to the end. The reason for an early end, or None."""
         if resumed:
             checkpoint.whole = False  # what was changed after the last save is not in its counts
+        self._server_ahead_ms = (yield from call(server_time())) - self._context.clock() * 1_000
         self._failures = yield from FailureLog(self._context.keys).count()
+        last = checkpoint.number + MOST_PASSES - 1  # counted anew when resumed: the writer may be gone by now
         while True:
             stopped = yield from self._pass(checkpoint)
             if stopped is not None:
                 return stopped
             if checkpoint.whole and checkpoint.changed == 0:
                 return None
-            if checkpoint.number >= MOST_PASSES:
+            if checkpoint.number >= last:
                 return (
                     f"old values still appear after {MOST_PASSES} passes: an old application is still writing"
                 )
@@ -88,41 +105,61 @@ class Passes:
 
     def _pass(self, checkpoint: Checkpoint) -> Op[str | None]:
         run_id = yield from server_run_id()
-        if checkpoint.run_id != run_id:  # a new pass, or a cursor that a restart made void
+        # A new pass: also after a stop between two, or with a cursor that a restart made void.
+        if checkpoint.run_id != run_id or checkpoint.cursor == "0":
             checkpoint.cursor, checkpoint.run_id = "0", run_id
             checkpoint.whole, checkpoint.changed, checkpoint.done = True, 0, 0
         self.documents.clear()
-        while True:
-            page = yield from self._scanner.page(int(checkpoint.cursor))
-            label = f"{checkpoint.generation}.{checkpoint.number}"
-            outcome = yield from self._handler.handle(page.documents, label)
-            yield from self._save(checkpoint, page, outcome)
-            if outcome.stopped is not None:
-                return outcome.stopped
-            if page.cursor == 0:
-                break
-            if self._context.monitor.stop_requested():
-                return "interrupted"
+        stopped = yield from self._pages(checkpoint)
         if (yield from server_run_id()) != run_id:
             checkpoint.whole = False  # a SCAN across a restart may have missed keys
-        return None
+        return stopped
 
-    def _save(self, checkpoint: Checkpoint, page: Page, outcome: PageOutcome) -> Op[None]:
-        keys = self._context.keys
+    def _pages(self, checkpoint: Checkpoint) -> Op[str | None]:
+        """All pages from the checkpoint on: each is begun before the one ahead of it is finished."""
+        label = f"{checkpoint.generation}.{checkpoint.number}"
+        cursor = int(checkpoint.cursor)
+        under_way: tuple[Page, BegunPage] | None = None
+        stopped: str | None = None
+        ended = False
+        while not ended:
+            page = yield from self._scanner.page(cursor)
+            begun = yield from self._handler.begin(page.documents, label)
+            if under_way is not None:
+                yield from self._finish(checkpoint, *under_way)
+            under_way, cursor = (page, begun), page.cursor
+            stopped = begun.outcome.stopped
+            ended = stopped is not None or page.ends_pass
+            if not ended and self._context.monitor.stop_requested():
+                stopped, ended = "interrupted", True
+        if under_way is not None:
+            yield from self._finish(checkpoint, *under_way)
+        yield from self._await_save()
+        return stopped
+
+    def _finish(self, checkpoint: Checkpoint, page: Page, begun: BegunPage) -> Op[None]:
+        outcome = yield from self._handler.finish(begun)
         checkpoint.changed += outcome.changed + outcome.unsettled
         checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
         if outcome.stopped is None:
             checkpoint.cursor = str(page.cursor)
             checkpoint.done += len(page.documents)
             self.documents.update(document.model.key_prefix for document in page.documents)
-        checkpoint.saved_ms = yield from call(server_time())
-        commands = [checkpoint.command(keys)]
-        if outcome.rounded:
-            commands.append(["HINCRBY", keys.record, "lossy", outcome.rounded])
-        yield from self._lease.commit(commands)
+        yield from self._await_save()
+        if page.documents or page.ends_pass or outcome.stopped is not None:
+            checkpoint.saved_ms = round(self._context.clock() * 1_000 + self._server_ahead_ms)
+            self._saving = yield from self._lease.send_commit([checkpoint.command(self._context.keys)])
+        else:  # nothing of ours among these keys: a page read again costs less than a save for each
+            yield from self._lease.keep()
         self._failures += outcome.failures
         self._context.monitor.progress(
             Progress(
                 self._handler.title, checkpoint.number, checkpoint.done, checkpoint.total, self._failures
             )
         )
+
+    def _await_save(self) -> Op[None]:
+        """Only one save is under way: it is asked for before the next, when it has long been answered."""
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            yield from self._lease.answer(saving)

@@ -27,10 +27,13 @@ class PlannedModel:
     storage: Storage
     paths: tuple[TemporalPath, ...]
 
+    def __hash__(self) -> int:
+        return hash(self.key_prefix)  # asked for every key of a page; no plan has a prefix twice
+
     @property
     def hash(self) -> str:
         """Changes when the model must be converted again: other prefix, storage, paths or kinds."""
-        return _digest([_model_data(self)])
+        return _digest([_what_to_convert(self)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Plan:
     @property
     def hash(self) -> str:
         """The same for equal plans, whatever the order in which models were imported."""
-        return _digest([self.naive_timezone, *sorted(map(_model_data, self.models), key=str)])
+        return _digest([self.naive_timezone, *sorted(map(_what_to_convert, self.models), key=str)])
 
     def to_json(self) -> str:
         """One line to keep on the server."""
@@ -169,6 +172,13 @@ def _model_data(model: PlannedModel) -> dict[str, Any]:
         "storage": model.storage.value,
         "paths": paths,
     }
+
+
+def _what_to_convert(model: PlannedModel) -> dict[str, Any]:
+    """Without the name: a class that was renamed or moved, and kept its keys, is the same model."""
+    data = _model_data(model)
+    del data["name"]
+    return data
 
 
 def _model_from_data(data: dict[str, Any]) -> PlannedModel:

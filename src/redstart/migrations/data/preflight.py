@@ -22,7 +22,7 @@ class ServerFacts:
     """What matters about a server.
 
     Attributes:
-        last_save_seconds: age of the last RDB save that ended well.
+        last_save_seconds: age of the last RDB save that ended well; None when none was made since the start.
         append_only: whether every write also goes to the append-only file.
         replicas: connected ones.
         used_bytes, limit_bytes: memory; the limit is maxmemory, 0 when there is none.
@@ -31,7 +31,7 @@ class ServerFacts:
     """
 
     version: str
-    last_save_seconds: int
+    last_save_seconds: int | None
     append_only: bool
     replicas: int
     used_bytes: int
@@ -56,7 +56,8 @@ def server_facts() -> Op[ServerFacts]:
     number = fields.get("valkey_version", fields.get("redis_version", "?"))
     return ServerFacts(
         version=f"{fields.get('server_name', 'redis')} {number}",
-        last_save_seconds=max(0, saved_ago),
+        # Before the first save the server gives its own start as the time of the last one.
+        last_save_seconds=None if fields.get("rdb_saves") == "0" else max(0, saved_ago),
         append_only=fields.get("aof_enabled") == "1",
         replicas=int(fields.get("connected_slaves", 0)),
         used_bytes=int(fields.get("used_memory", 0)),

@@ -8,12 +8,13 @@ are walked step by step instead (large.py).
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from redstart.commands.documents import hmget_command, json_get_command, json_memory
 from redstart.commands.packing import KeyedCommand, packed_batch
-from redstart.effects import Op, batch, together
+from redstart.effects import Later, Op, ahead, answer, batch, together
 from redstart.errors import CommandFailed
 from redstart.mapping.paths import Each, Segment, TemporalPath
 from redstart.migrations.data.documents import StoredDocument, StoredValue
@@ -35,8 +36,8 @@ class Reader:
         self.command: KeyedCommand
         self.may_be_large = False
         if model.storage is Storage.HASH:
-            self._fields = [(str(path.segments[0]), path) for path in model.paths]
-            self.command = hmget_command([name for name, _ in self._fields])
+            self._fields = [((str(path.segments[0]),), path) for path in model.paths]
+            self.command = hmget_command([name for (name,), _ in self._fields])
         else:
             self._anchors = _anchors(model.paths)
             self.command = json_get_command(list(self._anchors))
@@ -46,15 +47,14 @@ class Reader:
         """The document a reply describes; None when the key is gone, or holds something else."""
         if reply is None or isinstance(reply, CommandFailed):
             return None
-        values = self._hash_values(reply) if self.model.storage is Storage.HASH else self._json_values(reply)
-        return StoredDocument(key, self.model, values)
-
-    def _hash_values(self, reply: Sequence[bytes | None]) -> list[StoredValue]:
-        return [
-            StoredValue((name,), path, raw)
-            for (name, path), raw in zip(self._fields, reply, strict=True)
+        if isinstance(reply, bytes):
+            return StoredDocument(key, self.model, self._json_values(reply))
+        values = [
+            StoredValue(location, path, raw)
+            for (location, path), raw in zip(self._fields, reply, strict=True)
             if raw is not None
         ]
+        return StoredDocument(key, self.model, values)
 
     def _json_values(self, reply: bytes) -> list[StoredValue]:
         parsed: Any = parse_json(reply)
@@ -74,24 +74,55 @@ def reader_of(model: PlannedModel) -> Reader:
     return Reader(model)
 
 
-def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[StoredDocument]]:
-    """The documents behind some keys; those that are gone, or of another type, are left out.
+@dataclass(frozen=True, slots=True)
+class ReadsUnderWay:
+    """Documents asked for: those fetched at once, and those that are too large for that."""
 
-    Effects: one round trip, one more where large documents are possible, and several for each large one.
+    small: list[tuple[bytes, Reader]]
+    large: list[tuple[bytes, PlannedModel]]
+    replies: Later[list[Any]]
+
+
+def send_reads(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[ReadsUnderWay]:
+    """Ask for the documents behind some keys, without waiting for them.
+
+    Effects: one batch sent ahead; a round trip before it where large documents are possible.
     """
-    large = yield from _large_keys(found)
-    small = [(key, reader_of(model)) for key, model in found if key not in large]
-    replies = yield from batch(packed_batch((reader.command.pack(key) for key, reader in small), len(small)))
-    documents = [reader.document(key, reply) for (key, reader), reply in zip(small, replies, strict=True)]
+    models = {
+        id(model): model for _, model in found
+    }  # by identity: a plan's few models are met a thousand times
+    readers = {number: reader_of(model) for number, model in models.items()}
+    large = yield from _large_keys([key for key, model in found if readers[id(model)].may_be_large])
+    small = [(key, readers[id(model)]) for key, model in found if key not in large]
+    commands = (reader.command.pack(key) for key, reader in small)
+    replies = yield from ahead(packed_batch(commands, len(small)))
+    return ReadsUnderWay(small, [item for item in found if item[0] in large], replies)
+
+
+def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
+    """The documents asked for; those that are gone, or of another type, are left out.
+
+    Effects: several round trips for each large one.
+    """
+    replies = yield from answer(reads.replies)
+    documents = [
+        reader.document(key, reply) for (key, reader), reply in zip(reads.small, replies, strict=True)
+    ]
     result = [document for document in documents if document is not None]
-    for key, model in found:
-        if key in large:
-            result.append((yield from read_large_document(key, model)))
+    for key, model in reads.large:
+        document = yield from read_large_document(key, model)
+        if document is not None:
+            result.append(document)
     return result
 
 
-def _large_keys(found: Iterable[tuple[bytes, PlannedModel]]) -> Op[set[bytes]]:
-    suspects = [key for key, model in found if reader_of(model).may_be_large]
+def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[StoredDocument]]:
+    """The documents behind some keys, asked for and waited for."""
+    reads = yield from send_reads(found)
+    return (yield from documents_read(reads))
+
+
+def _large_keys(suspects: Sequence[bytes]) -> Op[set[bytes]]:
     if not suspects:
         return set()
     sizes = yield from batch(together([json_memory(key) for key in suspects]))

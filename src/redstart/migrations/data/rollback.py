@@ -60,12 +60,16 @@ def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackRe
     Effects: one script per chunk of documents. Only when all is back are the journal, the census and the record
     removed, in one unit. Safe to repeat, after a stop at any point.
     """
-    record = yield from read_record(context.keys)
-    if record.plan is None:
+    if (yield from read_record(context.keys)).plan is None:
         return RollbackResult(nothing_to_do=True)
     lease = yield from context.acquire()
     try:
-        result = yield from _Rollback(context, record, record.plan, lease, batch_documents).run()
+        # Again, under the lease: while we waited for it, a run may have ended that converted more models.
+        record = yield from read_record(context.keys)
+        if record.plan is None:
+            result = RollbackResult(nothing_to_do=True)
+        else:
+            result = yield from _Rollback(context, record, record.plan, lease, batch_documents).run()
     except LeaseLost:
         raise
     except MigrationError:
@@ -135,7 +139,7 @@ class _Rollback:
                 documents, values = yield from undo_entry(applier, entry)
                 checkpoint.add(documents=documents, restored=values)
                 checkpoint.cursor = entry.id
-            done += len(entries)
+            done += sum(entry.stream_entries for entry in entries)
             checkpoint.saved_ms = yield from call(server_time())
             yield from self._lease.commit([checkpoint.command(self._keys)])
             self._context.monitor.progress(Progress("undoing", 0, done, total, 0))

@@ -70,7 +70,7 @@ class _Preview:
                     if old_form(document, value, aware_fields, self._zone) is None:
                         kept.append(failure_of(document, value, "has no old form"))
             cursor = page.cursor
-            if cursor == 0:
+            if page.ends_pass:
                 return newer, kept
 
 

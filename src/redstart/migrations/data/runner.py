@@ -124,7 +124,7 @@ class _Run:
 
     def _start(self, record: Record) -> Op[Checkpoint]:
         """The saved checkpoint, or a new one under a new generation."""
-        merged(record.plan, self._plan)  # refuses a plan that contradicts the journal's
+        _ = merged(record.plan, self._plan)  # refuses a plan that contradicts the journal's
         found = yield from load_checkpoint(self._keys)
         if found is None:
             return (yield from self._new_generation(record))

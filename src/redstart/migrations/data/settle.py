@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.effects import Op
-from redstart.migrations.data.apply import Applied, Applier, split_large
+from redstart.migrations.data.apply import Applied, Applier, SentChunk, split_large
 from redstart.migrations.data.documents import DocumentEdits, StoredDocument
+from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.read import read_documents
 
 MOST_TRIES = 20
@@ -33,25 +34,48 @@ class Settled:
     applied: list[Applied] = field(default_factory=list)
 
 
-def apply_until_settled(
-    applier: Applier, documents: Sequence[StoredDocument], make_edits: EditsMaker, *, label: str | None
-) -> Op[Settled]:
-    """Apply the edits that `make_edits` asks for; `label` as for Applier.apply."""
-    settled = Settled()
-    models = {document.key: document.model for document in documents}
-    for _ in range(MOST_TRIES):
-        edits = yield from make_edits(documents)
-        conflicts: dict[bytes, None] = {}
+class Settling:
+    """Edits under way. `begin` sends the first of them ahead, `finish` waits until nobody is in the way."""
+
+    def __init__(self, applier: Applier, make_edits: EditsMaker, *, label: str | None) -> None:
+        self._applier = applier
+        self._make_edits = make_edits
+        self._label = label
+        self._models: dict[bytes, PlannedModel] = {}
+        self._sent: list[SentChunk] = []
+
+    def begin(self, documents: Sequence[StoredDocument]) -> Op[None]:
+        """Send the edits that `make_edits` asks for."""
+        self._models = {document.key: document.model for document in documents}
+        yield from self._send(documents)
+
+    def finish(self) -> Op[Settled]:
+        """Read, judge and send again what somebody changed meanwhile, until it is written."""
+        settled = Settled()
+        for _ in range(MOST_TRIES):
+            conflicts = yield from self._collect(settled)
+            if not conflicts:
+                return settled
+            settled.retried += len(conflicts)
+            documents = yield from read_documents([(key, self._models[key]) for key in conflicts])
+            yield from self._send(documents)
+        settled.unsettled = len((yield from self._collect(settled)))
+        return settled
+
+    def _send(self, documents: Sequence[StoredDocument]) -> Op[None]:
+        edits = yield from self._make_edits(documents)
         parts = (part for document in edits if document.edits for part in split_large(document))
-        for chunk in applier.chunks(parts):
-            applied = yield from applier.apply(chunk, label=label)
+        self._sent = []
+        for chunk in self._applier.chunks(parts):
+            self._sent.append((yield from self._applier.send(chunk, label=self._label)))
+
+    def _collect(self, settled: Settled) -> Op[list[bytes]]:
+        """What became of the chunks under way; the keys that somebody else changed."""
+        conflicts: dict[bytes, None] = {}
+        for sent in self._sent:
+            applied = yield from self._applier.collect(sent)
             settled.applied.append(applied)
             settled.documents += len(applied.changed)
             settled.values += sum(len(document.edits) for document in applied.changed)
             conflicts |= dict.fromkeys(document.key for document in applied.conflicts)
-        if not conflicts:
-            return settled
-        settled.retried += len(conflicts)
-        documents = yield from read_documents([(key, models[key]) for key in conflicts])
-    settled.unsettled = len(documents)
-    return settled
+        return list(conflicts)

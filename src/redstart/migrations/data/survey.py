@@ -6,10 +6,16 @@ from dataclasses import dataclass, field
 
 from redstart.effects import Op
 from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.failures import Failure, failure_of
+from redstart.migrations.data.failures import (
+    SHOWN_CHARACTERS,
+    SHOWN_KEY_CHARACTERS,
+    Failure,
+    failure_of,
+    one_line,
+)
 from redstart.migrations.data.monitor import Monitor, Progress
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.scan import Page, Scanner, scanned_share
+from redstart.migrations.data.scan import Page, Scanner, scanned_share, server_run_id
 from redstart.migrations.data.tally import Tally
 from redstart.migrations.data.transform import JudgedDocument, judge
 from redstart.values.timezones import NaiveTimezone
@@ -67,11 +73,13 @@ def survey(
         most_pages: or after this many pages.
         most_failures: how many to keep for showing.
 
-    Effects: SCAN and reads, a page at a time; writes nothing, unless `visit` does.
+    Effects: SCAN and reads, a page at a time; writes nothing, unless `visit` does. A pass under which the server
+    was restarted is repeated: its cursor was void, and it may have missed keys.
     """
     result = Survey()
     scanner = Scanner(plan, batch_documents)
     cursor = pages = 0
+    run_id = yield from server_run_id()
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
         judged = [(document, judge(document, naive_timezone)) for document in page.documents]
@@ -81,10 +89,16 @@ def survey(
         tally = result.tally
         monitor.progress(Progress(stage, 0, tally.total_documents, 0, tally.total(Outcome.UNCONVERTIBLE)))
         cursor, pages = page.cursor, pages + 1
+        if page.rest:
+            continue
         result.share = scanned_share(cursor)
-        if cursor == 0:
-            result.complete = True
-            break
+        if page.ends_pass:
+            began_under, run_id = run_id, (yield from server_run_id())
+            if began_under == run_id:
+                result.complete = True
+                break
+            result, pages = Survey(), 0
+            continue
         if most_documents is not None and tally.total_documents >= most_documents:
             break
         if most_pages is not None and pages >= most_pages:
@@ -96,18 +110,18 @@ def _count(result: Survey, page: Page, judged: list[JudgedDocument], most_failur
     result.tally.foreign += page.foreign
     for document, items in judged:
         result.tally.add_document(document)
-        for item in items:
-            result.tally.add_value(document, item.value, item.verdict)
-            if item.verdict.outcome is Outcome.UNCONVERTIBLE:
+        for value, verdict in items:
+            result.tally.add_value(document, value, verdict)
+            if verdict.outcome is Outcome.UNCONVERTIBLE:
                 if len(result.failures) < most_failures:
-                    result.failures.append(failure_of(document, item.value, item.verdict.reason or ""))
-            elif item.verdict.new is not None:
-                samples = result.samples[document.model.key_prefix, str(item.value.path)]
+                    result.failures.append(failure_of(document, value, verdict.reason or ""))
+            elif verdict.new is not None:
+                samples = result.samples[document.model.key_prefix, str(value.path)]
                 if len(samples) < SAMPLES_PER_FIELD:
                     samples.append(
-                        Sample(_text(document.key), _text(item.value.raw), _text(item.verdict.new))
+                        Sample(
+                            one_line(document.key, SHOWN_KEY_CHARACTERS),
+                            one_line(value.raw, SHOWN_CHARACTERS),
+                            one_line(verdict.new, SHOWN_CHARACTERS),
+                        )
                     )
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", errors="backslashreplace")

@@ -10,8 +10,8 @@ from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocume
 from redstart.migrations.data.failures import Failure, failure_of
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.data.legacy import legacy_text
-from redstart.migrations.data.passes import PageOutcome
-from redstart.migrations.data.settle import apply_until_settled
+from redstart.migrations.data.passes import BegunPage, PageOutcome
+from redstart.migrations.data.settle import Settling
 from redstart.migrations.data.transform import cannot_be_written, judge
 from redstart.migrations.lease import Lease
 from redstart.values.kinds import Storage
@@ -42,10 +42,16 @@ class PageReverter:
         self._naive_timezone = naive_timezone
         self._aware_fields = aware_fields
 
-    def handle(self, documents: Sequence[StoredDocument], label: str) -> Op[PageOutcome]:
-        """Bring a page back; an undo is not journaled, so `label` is not used."""
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
+        """Send a page's old forms; an undo is not journaled, so `label` is not used."""
         del label
-        settled = yield from apply_until_settled(self._applier, documents, self._edits, label=None)
+        settling = Settling(self._applier, self._edits, label=None)
+        yield from settling.begin(documents)
+        return BegunPage(PageOutcome(), settling)
+
+    def finish(self, begun: BegunPage) -> Op[PageOutcome]:
+        """Wait until the page is written."""
+        settled = yield from begun.settling.finish()
         return PageOutcome(settled.documents, settled.values, settled.unsettled, settled.retried)
 
     def _edits(self, documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
@@ -88,10 +94,10 @@ def newer_values(
 ) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
     """For each document its values in the new form that the census does not have. One read."""
     candidates = [
-        (document, item.value)
+        (document, value)
         for document in documents
-        for item in judge(document, naive_timezone)
-        if item.verdict.outcome is Outcome.ALREADY
+        for value, verdict in judge(document, naive_timezone)
+        if verdict.outcome is Outcome.ALREADY
     ]
     known = yield from born_as_numbers(keys, candidates)
     newer: dict[bytes, tuple[StoredDocument, list[StoredValue]]] = {}

@@ -1,6 +1,5 @@
 """From a document as read to the edits it needs, under one of the failure modes."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from redstart.mapping.paths import Each
@@ -30,12 +29,8 @@ class FailureMode(StrEnum):
     QUARANTINE = "quarantine"
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A value and its verdict."""
-
-    value: StoredValue
-    verdict: Verdict
+Judged = tuple[StoredValue, Verdict]
+"""A value and its verdict; a plain pair, for there are millions."""
 
 
 JudgedDocument = tuple[StoredDocument, list[Judged]]
@@ -44,7 +39,7 @@ JudgedDocument = tuple[StoredDocument, list[Judged]]
 def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judged]:
     """A verdict for each value of a document."""
     is_hash = document.model.storage is Storage.HASH
-    judged = []
+    judged: list[Judged] = []
     for value in document.values:
         kind, optional = value.path.kind, value.path.optional
         if value.misplaced is not None:
@@ -59,7 +54,7 @@ def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judge
             )
             if verdict.new is not None and cannot_be_written(value.location):
                 verdict = _NO_PATH
-        judged.append(Judged(value, verdict))
+        judged.append((value, verdict))
     return judged
 
 
@@ -67,12 +62,10 @@ def edits_for(document: StoredDocument, judged: list[Judged], mode: FailureMode)
     """The edits that convert a document, and those its failure mode makes of values that will not convert."""
     json = document.model.storage is Storage.JSON
     result = DocumentEdits(document.key, json, [])
-    for item in judged:
-        value, verdict = item.value, item.verdict
+    for value, verdict in judged:
         if verdict.new is not None:
-            result.edits.append(Edit(value.location, value.raw, verdict.new))
-            result.converted += 1
-            result.lossy += verdict.outcome is Outcome.LOSSY
+            lossy = verdict.outcome is Outcome.LOSSY
+            result.edits.append(Edit(value.location, value.raw, verdict.new, converts=True, lossy=lossy))
         elif (
             verdict.outcome is Outcome.UNCONVERTIBLE
             and (edit := _edit_of_failure(document, value, mode)) is not None
@@ -103,6 +96,8 @@ def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: Failure
         return None  # what stands here is not the value: replacing it would destroy a whole list or object
     if cannot_be_written(value.location) or not _restores_exactly(value.parsed):
         return None  # once overwritten, it could not be brought back byte for byte
+    if isinstance(value.parsed, dict) and not can_be_set(value.location):
+        return None  # nor could this: only a merge writes here, and it would drop the object's nulls
     if mode is FailureMode.DEFAULT:
         return Edit(value.location, value.raw, DEFAULT_NUMBER)
     if mode is FailureMode.QUARANTINE and can_be_quarantined(value):

@@ -76,14 +76,14 @@ def verify(
     def visit(page: list[JudgedDocument]) -> Op[None]:
         nonlocal recorded
         for document, items in page:
-            for item in items:
-                if item.verdict.new is not None:
-                    problems.add(failure_of(document, item.value, "still in the old form"))
+            for value, verdict in items:
+                if verdict.new is not None:
+                    problems.add(failure_of(document, value, "still in the old form"))
         failures = [
-            failure_of(document, item.value, item.verdict.reason or "")
+            failure_of(document, value, verdict.reason or "")
             for document, items in page
-            for item in items
-            if item.verdict.outcome is Outcome.UNCONVERTIBLE
+            for value, verdict in items
+            if verdict.outcome is Outcome.UNCONVERTIBLE
         ]
         unknown = yield from log.unknown(failures)
         recorded += len(failures) - len(unknown)

@@ -56,7 +56,7 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
                         )
             yield from _compare(entry, result)
             before = entry.id
-        done += len(entries)
+        done += sum(entry.stream_entries for entry in entries)
         context.monitor.progress(Progress("checking the undo log", 0, done, total, 0))
     return result
 

@@ -18,7 +18,7 @@ from redstart.values.kinds import Storage
 
 
 class ModelCheck:
-    """Reads whole documents; one that its model refuses is a problem, unless its refused value is on record.
+    """Reads whole documents; one that its model refuses is a problem, unless the run has told of it.
 
     Attributes:
         read: documents that their models accept.
@@ -60,5 +60,9 @@ def _read(declaration: ModelDeclaration, document: StoredDocument, reply: Any) -
 
 
 def _explained(items: Sequence[Judged]) -> bool:
-    """Whether a value of the document does not convert: verification has counted it already."""
-    return any(item.verdict.outcome is Outcome.UNCONVERTIBLE for item in items)
+    """Whether a value does not convert, or was null where its model wants a date: so it was before the run."""
+    return any(
+        verdict.outcome is Outcome.UNCONVERTIBLE
+        or (verdict.outcome is Outcome.NULL and not value.path.optional)
+        for value, verdict in items
+    )

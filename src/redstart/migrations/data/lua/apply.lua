@@ -1,7 +1,9 @@
 -- After fenced.lua: change documents, each only if every value still holds the bytes that were read.
 --
 -- KEYS: fence, lease, journal, record
--- ARGV[4]  msgpack: list of documents {key, storage, changes, patch, guards, counts}
+-- ARGV[4]  msgpack: list of documents. A hash whose values are only converted, nearly every document, is one flat
+--          list: {key, 'plain', n, lossy, n names, n old values, n times name and new value}.
+--          Any other: {key, storage, changes, patch, guards, counts}
 --            storage  'hash' or 'json'
 --            changes  list of {place, old, new, writer}; place is a hash field or a JSON path; old and new are
 --                     the exact bytes, false for "not there". writer: 'set' (JSON.SET on the path), 'patch' (it is
@@ -18,12 +20,20 @@
 -- f failed), and msgpack {{document, change, text or false}...} where JSON reads back otherwise than it was sent.
 local documents = cmsgpack.unpack(ARGV[4])
 local journaled = ARGV[5] ~= ''
-local fields_expire = ARGV[7] == '1'
 local began = os.clock()
 
 local function failed(reply)
   return type(reply) == 'table' and reply.err ~= nil
 end
+
+local function any_field_expires()
+  -- Asking every hash costs as much as writing it; Valkey counts the keys that have such fields.
+  local keyspace = ARGV[7] == '1' and redis.pcall('INFO', 'keyspace')
+  if type(keyspace) ~= 'string' then return ARGV[7] == '1' end
+  local counted = string.find(keyspace, 'keys_with_volatile_items=0', 1, true)
+  return not counted or string.find(keyspace, 'keys_with_volatile_items=[1-9]') ~= nil
+end
+local fields_expire = any_field_expires()
 
 local function json_texts(key, changes)
   -- The value at each path as the server prints it, false where there is none; nil when the key is not JSON.
@@ -88,7 +98,32 @@ local function hash_is(key, changes)
   return true
 end
 
+local function plain_is(document)
+  local count = document[3]
+  local values = redis.pcall('HMGET', document[1], unpack(document, 5, 4 + count))
+  if failed(values) then return false end
+  for index = 1, count do
+    if values[index] ~= document[4 + count + index] then return false end
+  end
+  return true
+end
+
+local function write_plain(document)
+  local key, count = document[1], document[3]
+  local times = fields_expire
+    and redis.pcall('HPEXPIRETIME', key, 'FIELDS', count, unpack(document, 5, 4 + count))
+  if failed(redis.pcall('HSET', key, unpack(document, 5 + 2 * count))) then return false end
+  if times and not failed(times) then
+    for index = 1, count do
+      local at = times[index]
+      if at > 0 then redis.pcall('HPEXPIREAT', key, at, 'FIELDS', 1, document[4 + index]) end
+    end
+  end
+  return true
+end
+
 local function unchanged(document)
+  if document[2] == 'plain' then return plain_is(document) end
   local key, storage, changes, _, guards = unpack(document)
   if storage == 'hash' then return hash_is(key, changes) end
   return json_is(key, changes, 2) and guards_hold(key, guards)
@@ -159,9 +194,22 @@ if journaled then
   entries = 1
 end
 
+local function rounded(text, sent)
+  -- Whether the server keeps another number than it was sent: far from 1970 that is another instant.
+  local kept, wanted = tonumber(text or ''), tonumber(sent or '')
+  return kept and wanted and kept ~= wanted
+end
+
 local read_back, digests, counts = {}, {}, {0, 0}
 for index, document in ipairs(documents) do
-  if codes[index] == 'a' then
+  if codes[index] == 'a' and document[2] == 'plain' then
+    if write_plain(document) then
+      counts[1] = counts[1] + document[3]
+      counts[2] = counts[2] + document[4]
+    else
+      codes[index] = 'f'
+    end
+  elseif codes[index] == 'a' then
     local key, storage, changes, patch, guards, tally = unpack(document)
     local ok
     if storage == 'hash' then
@@ -173,6 +221,7 @@ for index, document in ipairs(documents) do
         for number, change in ipairs(changes) do
           if texts[number] ~= change[3] then
             read_back[#read_back + 1] = {index - 1, number - 1, texts[number] or false}
+            if journaled and rounded(texts[number], change[3]) then counts[2] = counts[2] + 1 end
           end
         end
       end

@@ -1,0 +1,102 @@
+"""Writes docs/cli.md from the commands themselves: python docs/generate_cli.py
+
+tests/cli/test_docs.py fails when the file is stale, or a command or option has no help.
+"""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from redstart.cli.main import om
+
+FILE = Path(__file__).with_name("cli.md")
+
+INTRODUCTION = """\
+# The command line
+
+Made by `python docs/generate_cli.py` from the commands themselves; do not change by hand.
+
+`om` is also installed as `redstart`. Every command but `om server` and `om demo` takes `--json`: one object on
+stdout ([json.md](json.md)), all else on stderr. Questions are asked on a terminal only, and `--yes` answers
+them. What a run may do on the server, and nothing more: [acl.md](acl.md).
+
+## Settings
+
+| setting | option | environment | pyproject.toml, `[tool.redstart]` | default |
+|---|---|---|---|---|
+| server | `--url` | `REDIS_OM_URL` | `url` | `redis://localhost:6379` |
+| models | `--models`, repeatable | `REDSTART_MODELS`, separated by commas | `models`, a text or a list | none |
+| what a datetime without an offset means | | `REDSTART_NAIVE_TIMEZONE` | `naive_timezone` | `UTC` |
+
+The first that is set wins, from left to right. An explicit `--url` also wins over a model's `Meta.database`;
+the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | failed, or refused before any write; also a question answered with no |
+| 2 | wrong usage or configuration |
+| 3 | work is pending (`status --check`) |
+| 4 | another run holds the lease, or took it from this one |
+| 5 | stopped, and resumed by the same command: `--max-errors`, `--limit-documents`, `fail` mode, Ctrl-C, SIGTERM |
+| 6 | `verify` found something lost, wrong or not converted; a `rollback` left values it could not bring back |
+"""
+
+
+def context_of(command: click.Command, path: str = "om") -> click.Context:
+    """What a command needs to describe itself. Click remembers the help option it makes here: it must be om's."""
+    return click.Context(command, info_name=path, help_option_names=om.context_settings["help_option_names"])
+
+
+def commands(command: click.Command, path: str = "om") -> Iterator[tuple[str, click.Command]]:
+    """A command and all below it, by what is typed."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = context_of(command, path)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from commands(below, f"{path} {name}")
+
+
+def options(command: click.Command) -> Iterator[tuple[str, str]]:
+    """What is typed for each option and argument, and its help."""
+    context = context_of(command)
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option):
+            record = parameter.get_help_record(context)
+            assert record is not None, f"{command.name}: {parameter.name} is hidden"
+            yield record
+
+
+def page() -> str:
+    """The whole of docs/cli.md."""
+    return "\n".join([INTRODUCTION, *(_section(path, command) for path, command in commands(om))])
+
+
+def _section(path: str, command: click.Command) -> str:
+    context = context_of(command, path)
+    usage = " ".join([path, *command.collect_usage_pieces(context)])
+    lines = [f"## `{path}`", "", inspect.cleandoc(command.help or ""), "", "```", usage, "```", ""]
+    if isinstance(command, click.Group):
+        names = command.list_commands(context)
+        lines += [f"Commands: {', '.join(f'[`{name}`](#{_anchor(path, name)})' for name in names)}.", ""]
+    lines += ["| option | |", "|---|---|"]
+    lines += [f"| {_cell(f'`{typed}`')} | {_cell(text)} |" for typed, text in options(command)]
+    return "\n".join([*lines, ""])
+
+
+def _anchor(path: str, name: str) -> str:
+    return f"{path} {name}".replace(" ", "-")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    FILE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,49 @@
+"""Text on stdout and stderr, in a terminal or a pipe. Imports nothing heavy: `om --help` uses it."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+
+def prepare_streams() -> None:
+    """Let a stream that cannot encode a character show its escape instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def line(text: str) -> None:
+    """A line on stdout."""
+    _write(sys.stdout, f"{text}\n")
+
+
+def note(text: str) -> None:
+    """A line on stderr, for people."""
+    _write(sys.stderr, f"{text}\n")
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """One object on stdout, in ASCII: no terminal or pipe can garble it."""
+    line(json.dumps(data))
+
+
+def note_from_signal(text: str) -> None:
+    """A line on stderr, from a signal handler: past the buffers, which may be in use at that moment."""
+    os.write(2, f"\n{text}\n".encode())
+
+
+def discard(stream: TextIO) -> None:
+    """Send what is still to come nowhere, for whoever read it has gone; the command goes on to its exit code."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        discard(stream)

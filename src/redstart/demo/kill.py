@@ -1,0 +1,46 @@
+"""kill -9 in the middle of a run: not before its first write, and not after its last."""
+
+import subprocess
+import time
+from typing import Protocol, TypeVar
+
+from redstart.effects import Op
+from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.keys import StateKeys
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.005
+KILLED_AT_SHARE = 0.4
+
+
+class Driver(Protocol):
+    """Performs operations: redstart.server.sync_driver.SyncDriver."""
+
+    def run(self, operation: Op[T]) -> T:
+        """The operation's result."""
+        ...
+
+
+def kill_while_it_converts(
+    process: subprocess.Popen[bytes], driver: Driver, keys: StateKeys
+) -> Checkpoint | None:
+    """SIGKILL a run once two fifths of the documents are behind it.
+
+    Returns:
+        The progress it had saved when it died; None when it ended before it could be killed.
+    """
+    while process.poll() is None:
+        found = driver.run(load_checkpoint(keys))
+        if found is not None and is_in_the_middle(found) and found.done >= KILLED_AT_SHARE * found.total:
+            process.kill()
+            process.wait()
+            left = driver.run(load_checkpoint(keys))
+            return left if left is not None and is_in_the_middle(left) else None
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def is_in_the_middle(progress: Checkpoint) -> bool:
+    """Whether something is converted and something is not: the first pass has begun and has not ended."""
+    return progress.stage is Stage.CONVERT and progress.number == 1 and 0 < progress.done < progress.total

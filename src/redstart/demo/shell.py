@@ -1,0 +1,75 @@
+"""Runs the commands of the walk as a user would: each in a process of its own, exactly as it is printed."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from redstart.demo.narrator import Narrator
+
+SETTINGS_PREFIXES = ("REDIS_OM_", "REDSTART_")
+
+
+class Shell:
+    """Types `om ...` under some settings.
+
+    Args:
+        settings: environment variables, which replace every setting of whoever runs the demo.
+        narrator: prints what is typed.
+    """
+
+    def __init__(self, settings: dict[str, str], narrator: Narrator) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_PREFIXES)}
+        # A pyproject.toml where the demo is started may name another zone; the sample's answers are UTC.
+        self._environment = kept | {"REDSTART_NAIVE_TIMEZONE": "UTC"} | settings
+        self._narrator = narrator
+
+    def run(self, *words: str) -> int:
+        """Type `om words...`; what it prints goes where our own output goes. Its exit code."""
+        with self.start(*words) as process:
+            return _finish(process)
+
+    def run_abridged(self, *words: str, first: int, last: int) -> int:
+        """As `run`, but of its standard output only the first and the last lines are shown."""
+        self._narrator.typed(_typed(words))
+        # Whatever interrupts this (Ctrl-C) kills the process: subprocess.run sees to it.
+        done = subprocess.run(
+            _arguments(words),
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        lines = done.stdout.decode(errors="backslashreplace").splitlines()
+        self._narrator.output(abridged(lines, first, last))
+        return done.returncode
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Type `om words...` and do not wait for it."""
+        self._narrator.typed(_typed(words))
+        return subprocess.Popen(_arguments(words), env=self._environment, stdin=subprocess.DEVNULL)
+
+
+def abridged(lines: Sequence[str], first: int, last: int) -> list[str]:
+    """The first and the last lines, and between them how many are left out. All, if that saves nothing."""
+    left_out = len(lines) - first - last
+    if left_out <= 1:
+        return list(lines)
+    return [*lines[:first], f"[... {left_out} lines ...]", *lines[-last:]]
+
+
+def _finish(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait()
+    except BaseException:
+        process.kill()  # before the server it works on is stopped
+        raise
+
+
+def _typed(words: Sequence[str]) -> str:
+    return shlex.join(("om", *words))
+
+
+def _arguments(words: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "redstart.cli.main", *words]

@@ -1,0 +1,122 @@
+"""The course of an operation under either driver: what is sent ahead, read in order, and sent again.
+
+A driver only sends, receives and waits; all that depends on what went before stands here, once.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from redstart.effects import Ahead, Batch, Call, Later, Op, Pause, Request
+from redstart.errors import ConnectionFailed, RedstartError, ServerError
+from redstart.server.wire import typed
+
+T = TypeVar("T")
+
+REPEAT_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+"""Waits before a repeatable request is sent again on a new connection: a restart is survived, an outage is not."""
+
+
+Answer: TypeAlias = Sequence[Any] | ServerError | None
+"""Raw replies to a request, an error reply being an item; why there are none; or nothing, after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """To a driver: send this, and do not wait for the answer."""
+
+    request: Call[Any] | Batch[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """To a driver: read the answer to this, the oldest request without one."""
+
+    request: Call[Any] | Batch[Any]
+
+
+Step: TypeAlias = Call[Any] | Batch[Any] | Pause | Send | Receive
+"""What a driver is asked to do: a request is sent and its answer read at once."""
+
+
+class Conversation:
+    """An operation reduced to what a driver has to do.
+
+    Args:
+        was_connected: whether the server has ever answered.
+    """
+
+    def __init__(self, was_connected: Callable[[], bool]) -> None:
+        self._was_connected = was_connected
+        self._unanswered: deque[Later[Any]] = deque()
+
+    def steps(self, operation: Op[T]) -> Generator[Step, Answer, T]:
+        """Yields steps, one that is sent again after a pause. Errors are raised inside the operation."""
+        reply: Any = None
+        error: RedstartError | None = None
+        while True:
+            try:
+                request = operation.send(reply) if error is None else operation.throw(error)
+            except StopIteration as stop:
+                yield from self._catch_up(None)
+                return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
+            try:
+                reply, error = (yield from self._performed(request)), None
+            except RedstartError as exc:
+                error = exc
+
+    def _performed(self, request: Request) -> Generator[Step, Answer, Any]:
+        if isinstance(request, Pause):
+            yield request
+            return None
+        if isinstance(request, Ahead):
+            return (yield from self._sent(request.request))
+        if isinstance(request, Later):
+            yield from self._catch_up(request)
+            return (yield from self._settled(request.request, request.answer))
+        yield from self._catch_up(None)
+        return (yield from self._settled(request, (yield request)))
+
+    def _sent(self, request: Call[Any] | Batch[Any]) -> Generator[Step, Answer, Later[Any]]:
+        later: Later[Any] = Later(request)
+        self._unanswered.append(later)
+        failure = yield Send(request)
+        if failure is not None:
+            self._lose(failure)
+        return later
+
+    def _catch_up(self, until: Later[Any] | None) -> Generator[Step, Answer, None]:
+        """Read what was sent ahead, in order, up to one request or to the last."""
+        while self._unanswered and (until is None or until.answer is None):
+            found = yield Receive(self._unanswered[0].request)
+            if isinstance(found, ServerError):
+                self._lose(found)
+            else:
+                self._unanswered.popleft().answer = found
+
+    def _lose(self, failure: Answer) -> None:
+        """The connection is gone, and with it all that was still to come on it."""
+        while self._unanswered:
+            self._unanswered.popleft().answer = failure
+
+    def _settled(self, request: Call[Any] | Batch[Any], found: Answer) -> Generator[Step, Answer, Any]:
+        """The parsed answer; after a broken connection of another try, if that is harmless."""
+        if isinstance(found, ConnectionFailed):
+            for seconds in pauses(request, was_connected=self._was_connected()):
+                yield Pause(seconds)
+                yield from self._catch_up(None)  # what was sent ahead since is answered first
+                found = yield request
+                if not isinstance(found, ConnectionFailed):
+                    break
+        if isinstance(found, ServerError):
+            raise found
+        return typed(request, found or ())
+
+
+def pauses(request: Call[Any] | Batch[Any], *, was_connected: bool) -> Iterable[float]:
+    """How long to wait before each further try; empty when the request must not be repeated.
+
+    A server that never answered is reported at once: its address is more likely wrong than it is restarting.
+    """
+    return REPEAT_PAUSES_SECONDS if request.repeatable and was_connected else ()

@@ -1,0 +1,68 @@
+"""A station with documents, and an environment that names it: so commands run as the guide writes them."""
+
+import sys
+import textwrap
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from redstart.demo.load import load_batches
+from redstart.demo.sample import generate
+from redstart.mapping import registry
+from tests.support.replies import send
+
+MODELS = "redstart.demo.models"
+
+
+def load_sample(client: redis.Redis, documents: int) -> None:
+    """The sample's first documents and the foreign keys around them."""
+    for commands in load_batches(generate(documents), field_expiries=True):
+        send(client, commands)
+
+
+@pytest.fixture
+def configured(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """REDIS_OM_URL and REDSTART_MODELS name an empty server and the station's models; the URL."""
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.setenv("REDSTART_MODELS", MODELS)
+    return url
+
+
+@pytest.fixture
+def station(configured: str, client: redis.Redis) -> redis.Redis:
+    """A client of a server with 60 legacy documents, which the environment names."""
+    load_sample(client, 60)
+    return client
+
+
+@pytest.fixture
+def big_station(configured: str, client: redis.Redis) -> redis.Redis:
+    """As `station`, with 3,000 documents: enough to be met in the middle of a run."""
+    load_sample(client, 3_000)
+    return client
+
+
+@pytest.fixture
+def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
+    """Writes a module of the user's into the current directory; its name, which no other test uses.
+
+    The models it declares are forgotten afterwards, so that no later test meets them.
+    """
+    monkeypatch.chdir(tmp_path)
+    known = dict(registry._models)
+    written: list[str] = []
+
+    def write(source: str) -> str:
+        name = f"models_{uuid.uuid4().hex}"
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(source))
+        written.append(name)
+        return name
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)
+    registry._models.clear()
+    registry._models.update(known)

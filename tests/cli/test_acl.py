@@ -1,0 +1,122 @@
+"""docs/acl.md: a user with exactly those rights can give every command, and needs each of them."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from redstart.embedded.process import EmbeddedServer
+from redstart.migrations.data.context import DATETIME_MIGRATION as ID
+from tests.cli.conftest import load_sample
+from tests.support.cli import run_om
+from tests.support.snapshot import difference, snapshot
+
+PAGE = (Path(__file__).parents[2] / "docs" / "acl.md").read_text(encoding="utf-8")
+LINE = re.search(r"^ACL SETUSER .*$", PAGE, re.MULTILINE)
+PASSWORD = "a-long-password"
+
+BY_CONNECTIONS = {"auth", "hello", "client|setinfo"}
+"""What redis-py sends of itself: a login needs no right, and it does without the others where they are refused."""
+
+
+def words_of_the_page() -> list[str]:
+    assert LINE is not None
+    return shlex.split(LINE[0].replace("shop:", "station:").replace(">", "'>'"))
+
+
+def rights() -> set[str]:
+    return {word[1:] for word in words_of_the_page() if word.startswith("+")}
+
+
+def large_document() -> dict[str, object]:
+    """Above 1 MB, with every kind of place that is walked by path."""
+    return {
+        "remark": "x" * 1_100_000,
+        "ringed_at": "2020-01-01T00:00:00",
+        "resighted_at": ["2020-01-01T00:00:00", "N/A"],
+        "last_seen_by_place": {"Pier 3": "2020-01-01T00:00:00"},
+    }
+
+
+def give_every_command(url: str) -> None:
+    def om(words: str, *codes: int) -> None:
+        found = run_om("--url", url, "migrate-data", *words.split())
+        assert found.code in (codes or (0,)), (words, found.text)
+
+    for words in ("stats -v", "stats --exact", "status --detailed", "progress", "run --dry-run"):
+        om(words)
+    for mode in ("fail", "skip", "log_and_skip", "default", "quarantine"):
+        om("run --limit-documents 20 --batch-size 10", 5)
+        om("progress")
+        om("clear-progress")
+        om("run --max-errors 2", 5)
+        om(f"run --failure-mode {mode} --verbose", 0, 5)
+        om("errors")
+        om("verify --check-data", 0, 6)
+        om(f"rollback {ID} --dry-run")
+        om(f"rollback {ID}")
+    om("run")
+    om(f"forget {ID} --yes")
+    om("unlock --yes")
+
+
+@pytest.fixture
+def admin(own_server: Callable[..., EmbeddedServer]) -> redis.Redis:
+    client = redis.Redis.from_url(own_server().url)
+    load_sample(client, 240)
+    client.json().set("station:sighting:large", "$", large_document())
+    client.execute_command(*words_of_the_page())
+    return client
+
+
+def url_of_user(admin: redis.Redis) -> str:
+    path = admin.connection_pool.connection_kwargs["path"]
+    return f"unix://redstart:{PASSWORD}@{path}"
+
+
+def test_a_user_with_only_this_can_give_every_command(admin: redis.Redis, configured: str) -> None:
+    before = snapshot(admin)
+    admin.config_resetstat()
+    give_every_command(url_of_user(admin))
+    statistics = admin.info("commandstats")
+    assert before.keys() <= snapshot(admin).keys()
+
+    used = {name.removeprefix("cmdstat_") for name, numbers in statistics.items() if numbers["calls"]}
+    used -= BY_CONNECTIONS | {"config|resetstat"}
+    assert used - rights() == set(), "not listed"
+    assert rights() - used - {"info"} == set(), "listed, but not needed"
+
+
+def test_without_a_right_the_error_says_which_and_where_it_is_listed(
+    admin: redis.Redis, configured: str
+) -> None:
+    before = snapshot(admin)
+    admin.execute_command("ACL", "SETUSER", "redstart", "-evalsha", "-eval")
+    found = run_om("--url", url_of_user(admin), "migrate-data", "run")
+    assert found.code == 1
+    assert "evalsha" in found.stderr
+    assert "docs/acl.md" in found.stderr
+    assert PASSWORD not in found.text
+    assert difference(before, snapshot(admin)) == []
+
+
+def test_other_keys_are_out_of_reach(admin: redis.Redis, configured: str) -> None:
+    admin.set("other", "1")
+    with redis.Redis.from_url(url_of_user(admin)) as user:
+        for words in (("GET", "other"), ("FLUSHALL",), ("CONFIG", "GET", "*"), ("KEYS", "*")):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                user.execute_command(*words)
+    assert admin.get("other") == b"1"
+
+
+def test_looking_needs_no_right_to_write(admin: redis.Redis, configured: str) -> None:
+    """The page's last paragraph."""
+    run_om("--url", url_of_user(admin), "migrate-data", "run")
+    writing = {word.decode() for word in admin.execute_command("ACL", "CAT", "write")}
+    admin.execute_command("ACL", "SETUSER", "redstart", *(f"-{name}" for name in rights() & writing))
+    for words in ("stats --exact", "status", "progress", "verify --check-data", "errors", "run --dry-run"):
+        found = run_om("--url", url_of_user(admin), "migrate-data", *words.split())
+        assert found.code in {0, 6}, (words, found.text)

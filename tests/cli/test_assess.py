@@ -1,0 +1,154 @@
+"""stats, status, progress: commands that only look."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from redstart.demo.sample import generate
+from redstart.embedded.process import EmbeddedServer
+from tests.support.cli import run_om
+from tests.support.snapshot import difference, snapshot
+
+DOCUMENTS = 60
+
+
+def expected_outcomes() -> dict[str, int]:
+    """From the instants the sample's generator started from, not from our own conversion."""
+    values = [value for document in generate(DOCUMENTS) for value in document.expected.values()]
+    return {
+        "null": sum(value == "null" for value in values),
+        "unconvertible": sum(value == "unconvertible" for value in values),
+        "instants": sum(isinstance(value, int) for value in values),
+    }
+
+
+class TestStats:
+    def test_counts_are_the_samples(self, station: redis.Redis) -> None:
+        found = run_om("migrate-data", "stats", "--json").json
+        values, expected = found["values"], expected_outcomes()
+        assert found["documents"] == DOCUMENTS
+        assert found["exact"] is True
+        assert values["convertible"] + values["converted"] + values["lossy"] == expected["instants"]
+        assert values["null"] == expected["null"]
+        assert values["unconvertible"] == expected["unconvertible"]
+
+    def test_the_estimate_has_a_bound(self, station: redis.Redis) -> None:
+        estimate = run_om("migrate-data", "stats", "--json").json["estimated_seconds"]
+        assert 0 < estimate["low"] <= estimate["expected"] <= estimate["high"] <= 3.01 * estimate["low"]
+
+    def test_a_person_reads_what_the_guide_asks_for(self, station: redis.Redis) -> None:
+        found = run_om("migrate-data", "stats")
+        assert found.code == 0
+        for words in (
+            "60 documents",
+            "estimated time",
+            "last save",
+            "replicas",
+            "memory",
+            "maxmemory-policy",
+        ):
+            assert words in found.stdout
+        assert "Sighting" in found.stdout
+        assert "om migrate-data run --dry-run" in found.stdout
+
+    def test_verbose_shows_fields_and_what_will_not_convert(self, station: redis.Redis) -> None:
+        plain, verbose = run_om("migrate-data", "stats"), run_om("migrate-data", "stats", "--verbose")
+        for words in ("measurements[].taken_at", "values would not convert"):
+            assert words not in plain.stdout
+            assert words in verbose.stdout
+
+    def test_exact_reads_all_where_a_sample_is_read_otherwise(self, big_station: redis.Redis) -> None:
+        for number in range(5_000):
+            big_station.hset(f"station:visit:more-{number}", "arrived_at", "2020-01-01")
+        sampled = run_om("migrate-data", "stats", "--json").json
+        exact = run_om("migrate-data", "stats", "--json", "--exact").json
+        assert (sampled["exact"], exact["exact"]) == (False, True)
+        assert 3_000 <= sampled["sampled_documents"] < 8_000
+        assert exact["documents"] == exact["sampled_documents"] == 8_000
+        assert sampled["documents"] == pytest.approx(8_000, rel=0.2)
+        assert "estimated from" in run_om("migrate-data", "stats").stdout
+
+    def test_no_document_is_said_and_is_no_error(self, configured: str) -> None:
+        found = run_om("migrate-data", "stats")
+        assert found.code == 0
+        assert "No key was found under: station:" in found.stdout
+        assert "--url" in found.stdout
+
+
+class TestStatus:
+    def test_check_turns_pending_work_into_exit_code_3(self, station: redis.Redis) -> None:
+        assert run_om("migrate-data", "status").code == 0
+        assert run_om("migrate-data", "status", "--check").code == 3
+        assert run_om("migrate-data", "status", "--check", "--json").code == 3
+        assert run_om("migrate-data", "run").code == 0
+        assert run_om("migrate-data", "status", "--check").code == 0
+
+    @pytest.mark.parametrize("option", ["--detailed", "--verbose", "-v"])
+    def test_detailed_shows_each_model(self, station: redis.Redis, option: str) -> None:
+        plain, detailed = run_om("migrate-data", "status"), run_om("migrate-data", "status", option)
+        assert "station:visit:" not in plain.stdout
+        assert "station:visit:" in detailed.stdout
+        assert "Data migration status:" in plain.stdout
+
+    def test_the_phases(self, station: redis.Redis) -> None:
+        def phase() -> object:
+            return run_om("migrate-data", "status", "--json").json["phase"]
+
+        phases = [phase()]
+        assert run_om("migrate-data", "run", "--limit-documents", "10").code == 5
+        phases.append(phase())
+        assert run_om("migrate-data", "run").code == 0
+        phases.append(phase())
+        assert run_om("migrate-data", "rollback", "001_datetime_fields_to_timestamps").code == 0
+        phases.append(phase())
+        assert phases == ["pending", "migrating", "verified", "pending"]
+
+    def test_what_redis_om_recorded_is_not_believed(self, station: redis.Redis) -> None:
+        station.sadd("redis_om:applied_migrations", "001_datetime_fields_to_timestamps")
+        found = run_om("migrate-data", "status")
+        assert "redis-om recorded this migration as applied" in found.stdout
+        assert run_om("migrate-data", "status", "--check").code == 3
+
+
+class TestProgress:
+    def test_none(self, station: redis.Redis) -> None:
+        assert "no progress is saved" in run_om("migrate-data", "progress").stdout
+        assert run_om("migrate-data", "progress", "--json").json["state"] == "none"
+
+    def test_after_a_stop(self, station: redis.Redis) -> None:
+        assert run_om("migrate-data", "run", "--limit-documents", "10", "--batch-size", "5").code == 5
+        found = run_om("migrate-data", "progress")
+        assert "interrupted" in found.stdout
+        assert "Go on where it stopped with: om migrate-data run" in found.stdout
+        data = run_om("migrate-data", "progress", "--json").json
+        assert data["state"] == "interrupted"
+        assert 0 < data["done"] < data["total"] == DOCUMENTS
+
+    def test_verbose_shows_the_counters(self, station: redis.Redis) -> None:
+        run_om("migrate-data", "run", "--limit-documents", "10")
+        assert "run number" not in run_om("migrate-data", "progress").stdout
+        assert "run number" in run_om("migrate-data", "progress", "-v").stdout
+
+
+def test_looking_writes_nothing(station: redis.Redis) -> None:
+    before = snapshot(station)
+    for words in ("stats", "stats --exact", "status --detailed", "progress", "errors", "verify --check-data"):
+        run_om("migrate-data", *words.split())
+    assert difference(before, snapshot(station)) == []
+
+
+def test_the_age_of_the_last_save_is_unknown_until_there_is_one(
+    configured: str, own_server: Callable[..., EmbeddedServer]
+) -> None:
+    def saved_ago() -> object:
+        return run_om("--url", server.url, "migrate-data", "stats", "--json").json["server"][
+            "last_save_seconds"
+        ]
+
+    server = own_server()
+    assert saved_ago() is None
+    assert "none since the server started" in run_om("--url", server.url, "migrate-data", "stats").stdout
+    with redis.Redis.from_url(server.url) as client:
+        client.save()
+    assert isinstance(saved_ago(), int)

@@ -1,0 +1,208 @@
+"""run and rollback: each option shows another result with than without it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.cli import run_om
+from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
+
+ID = "001_datetime_fields_to_timestamps"
+BAD_KEY = "station:visit:bad"
+
+
+def run(*words: str) -> dict[str, Any]:
+    return run_om("migrate-data", "run", *words, "--json").json
+
+
+@pytest.fixture
+def one_bad_value(configured: str, client: redis.Redis) -> redis.Redis:
+    client.hset("station:visit:good", mapping={"visit_code": "good", "arrived_at": "2020-01-01T00:00:00"})
+    client.hset(BAD_KEY, mapping={"visit_code": "bad", "arrived_at": "N/A"})
+    return client
+
+
+def bad_value(client: redis.Redis) -> dict[bytes, bytes]:
+    return {name: value for name, value in client.hgetall(BAD_KEY).items() if name != b"visit_code"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "code", "left", "says_so"),
+    [
+        ("skip", 0, {b"arrived_at": b"N/A"}, False),
+        ("log_and_skip", 0, {b"arrived_at": b"N/A"}, True),
+        ("fail", 5, {b"arrived_at": b"N/A"}, True),
+        ("default", 0, {b"arrived_at": b"0.0"}, True),
+        ("quarantine", 0, {b"arrived_at__invalid": b"N/A"}, True),
+    ],
+)
+def test_failure_modes(
+    one_bad_value: redis.Redis, mode: str, code: int, left: dict[bytes, bytes], says_so: bool
+) -> None:
+    found = run_om("migrate-data", "run", "--failure-mode", mode)
+    assert found.code == code
+    assert bad_value(one_bad_value) == left
+    assert ("N/A" in found.text) is says_so
+
+
+def test_the_default_failure_mode_is_log_and_skip(one_bad_value: redis.Redis) -> None:
+    found = run_om("migrate-data", "run")
+    assert found.code == 0
+    assert f"not converted: {BAD_KEY} arrived_at: not a date: N/A" in found.stderr
+    assert bad_value(one_bad_value) == {b"arrived_at": b"N/A"}
+
+
+def test_fail_can_be_resumed_in_another_mode(one_bad_value: redis.Redis) -> None:
+    stopped = run("--failure-mode", "fail")
+    assert (stopped["status"], "N/A" in stopped["reason"]) == ("stopped", True)
+    assert run("--failure-mode", "default")["resumed"] is True
+    assert bad_value(one_bad_value) == {b"arrived_at": b"0.0"}
+
+
+def test_max_errors_stops_at_the_nth(configured: str, client: redis.Redis) -> None:
+    for number in range(30):
+        client.hset(f"station:visit:{number}", "arrived_at", "N/A")
+    stopped = run_om("migrate-data", "run", "--max-errors", "10", "--json")
+    assert stopped.code == 5
+    assert (stopped.json["reason"], stopped.json["errors"]) == ("max-errors reached", 10)
+    assert run_om("migrate-data", "errors", "--json").json["count"] == 10
+    assert run_om("migrate-data", "run").code == 0
+    assert run_om("migrate-data", "errors", "--json").json["count"] == 30
+
+
+def test_limit_documents_stops_after_n_were_changed(configured: str, client: redis.Redis) -> None:
+    for number in range(30):
+        client.hset(f"station:visit:{number}", "arrived_at", "2020-01-01")
+    stopped = run_om("migrate-data", "run", "--limit-documents", "7", "--json")
+    assert (stopped.code, stopped.json["converted"]) == (5, 7)
+    texts = [client.hget(f"station:visit:{number}", "arrived_at") for number in range(30)]
+    assert texts.count(b"2020-01-01") == 23
+
+
+def test_limit_of_migrations(station: redis.Redis) -> None:
+    before = snapshot(station)
+    none = run_om("migrate-data", "run", "--limit", "0", "--json")
+    assert (none.code, none.json["status"]) == (0, "not_run")
+    assert "--limit is 0" in run_om("migrate-data", "run", "--limit", "0").stdout
+    assert difference(before, snapshot(station)) == []
+    assert run("--limit", "1")["status"] == "completed"
+
+
+def test_batch_size_is_the_step_of_a_pass(station: redis.Redis) -> None:
+    def steps(*words: str) -> int:
+        found = run_om("migrate-data", "run", "--dry-run", "--verbose", *words)
+        return sum(line.startswith("reading: ") for line in found.stderr.splitlines())
+
+    assert steps() == 1
+    assert steps("--batch-size", "5") > 5
+
+
+def test_verbose_says_every_step_and_every_failure(configured: str, client: redis.Redis) -> None:
+    for number in range(30):
+        client.hset(f"station:visit:{number}", "arrived_at", "N/A")
+    plain = run_om("migrate-data", "run")
+    verbose = run_om("migrate-data", "run", "--verbose")
+    assert plain.stderr.count("not converted: ") == 10
+    assert "om migrate-data errors lists all" in plain.stderr
+    assert verbose.stderr.count("not converted: ") == 30
+    assert "converting: 30 of 30" not in plain.stderr
+    assert "converting: 30 of 30" in verbose.stderr
+
+
+def test_a_dry_run_says_what_a_run_then_does(station: redis.Redis) -> None:
+    before = snapshot(station)
+    shown = run_om("migrate-data", "run", "--dry-run")
+    dry = run("--dry-run")
+    assert difference(before, snapshot(station)) == []
+    assert (shown.code, dry["status"]) == (0, "dry_run")
+    sample = dry["models"][0]["fields"][0]["samples"][0]
+    assert f"{sample['before']} -> {sample['after']}" in shown.stdout
+
+    done = run()
+    for name in ("documents", "already_converted", "null", "errors"):
+        assert done[name] == dry[name], name
+    assert done["converted"] == dry["converted"] + dry["lossy"]
+    field = dry["models"][0]["fields"][0]["path"]
+    assert station.hget(sample["key"], field) == sample["after"].encode()
+
+
+def test_running_again_writes_nothing(station: redis.Redis) -> None:
+    assert run()["converted"] > 0
+    between = snapshot(station, exclude_prefixes=STATE_PREFIXES)
+    assert run()["converted"] == 0
+    assert difference(between, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
+
+
+def test_rollback_is_exact_and_its_dry_run_says_so(station: redis.Redis) -> None:
+    before = snapshot(station)
+    assert run()["status"] == "completed"
+    between = snapshot(station, exclude_prefixes=STATE_PREFIXES)
+    dry = run_om("migrate-data", "rollback", ID, "--dry-run", "--json")
+    assert (dry.code, dry.json["status"]) == (0, "dry_run")
+    assert "A rollback would do this" in run_om("migrate-data", "rollback", ID, "--dry-run").stdout
+    assert difference(between, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
+
+    done = run_om("migrate-data", "rollback", ID, "--json")
+    assert done.code == 0
+    for name in ("documents", "restored_exactly", "reformatted", "kept"):
+        assert done.json[name] == dry.json[name], name
+    assert difference(before, snapshot(station)) == []
+
+
+@pytest.fixture
+def values_that_stay(
+    configured: str,
+    client: redis.Redis,
+    write_module: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> redis.Redis:
+    """A run, and then 12 numbers in lists under a key with both kinds of quotes: no path can write there."""
+    module = write_module("""
+        import datetime
+        from redstart import JsonModel
+
+        class Tide(JsonModel, index=True):
+            by_place: dict[str, list[datetime.datetime]]
+
+            class Meta:
+                global_key_prefix = "station"
+                model_key_prefix = "tide"
+    """)
+    monkeypatch.setenv("REDSTART_MODELS", module)
+    client.json().set("station:tide:0", "$", {"by_place": {"pier": ["2020-01-01T00:00:00"]}})
+    assert run()["converted"] == 1
+    for number in range(12):
+        client.json().set(f"station:tide:born-{number}", "$", {"by_place": {"'\"": [1.5]}})
+    return client
+
+
+def test_what_cannot_be_undone_is_kept_and_said(values_that_stay: redis.Redis) -> None:
+    found = run_om("migrate-data", "rollback", ID)
+    assert found.code == 6
+    assert found.stdout.count("kept: station:tide:born-") == 10
+    assert values_that_stay.json().get("station:tide:0") == {"by_place": {"pier": ["2020-01-01T00:00:00"]}}
+    assert values_that_stay.json().get("station:tide:born-0") == {"by_place": {"'\"": [1.5]}}
+
+
+def test_rollback_verbose_says_all_that_is_kept_and_every_step(values_that_stay: redis.Redis) -> None:
+    found = run_om("migrate-data", "rollback", ID, "--verbose")
+    assert (found.code, found.stdout.count("kept: station:tide:born-")) == (6, 12)
+    assert "undoing: " in found.stderr
+
+
+def test_nothing_to_undo(station: redis.Redis) -> None:
+    assert "nothing to undo" in run_om("migrate-data", "rollback", ID).stdout
+    found = run_om("migrate-data", "rollback", ID, "--json")
+    assert (found.code, found.json["status"]) == (0, "nothing_to_do")
+
+
+def test_rollback_needs_no_models(
+    station: redis.Redis, configured: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot(station)
+    assert run()["status"] == "completed"
+    monkeypatch.setenv("REDSTART_MODELS", "models_that_are_gone")
+    assert run_om("--url", configured, "migrate-data", "rollback", ID).code == 0
+    assert difference(before, snapshot(station)) == []

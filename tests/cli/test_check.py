@@ -1,0 +1,72 @@
+"""verify and errors."""
+
+import pytest
+import redis
+
+from tests.support.cli import run_om
+
+
+@pytest.fixture
+def converted(station: redis.Redis) -> redis.Redis:
+    assert run_om("migrate-data", "run").code == 0
+    return station
+
+
+def test_clean_after_a_run_although_values_are_on_record(converted: redis.Redis) -> None:
+    found = run_om("migrate-data", "verify")
+    assert found.code == 0
+    assert "nothing is lost, wrong or unconverted" in found.stdout
+    data = run_om("migrate-data", "verify", "--json").json
+    assert (data["ok"], data["problems"], data["journal"], data["documents_read"]) == (True, [], None, None)
+    assert data["recorded_errors"] > 0
+
+
+def test_an_old_value_is_a_problem_named_by_key_and_field(converted: redis.Redis) -> None:
+    converted.hset("station:visit:V-0000001", "arrived_at", "2020-01-01")
+    found = run_om("migrate-data", "verify")
+    assert found.code == 6
+    assert "problem: station:visit:V-0000001 arrived_at: still in the old form: 2020-01-01" in found.stdout
+    assert "om migrate-data run" in found.stdout
+    problem = run_om("migrate-data", "verify", "--json").json["problems"][0]
+    assert (problem["key"], problem["path"]) == ("station:visit:V-0000001", "arrived_at")
+
+
+def test_a_new_bad_value_is_a_problem_until_a_run_has_recorded_it(converted: redis.Redis) -> None:
+    converted.hset("station:visit:V-0000001", "arrived_at", "tomorrow")
+    assert run_om("migrate-data", "verify").code == 6
+    assert run_om("migrate-data", "run").code == 0
+    assert run_om("migrate-data", "verify").code == 0
+
+
+def test_check_data_sees_what_the_plain_look_does_not(converted: redis.Redis) -> None:
+    key = next(key for key in converted.keys("station:visit:*") if converted.type(key) == b"hash")
+    converted.hset(key, "nets", "many")
+    assert run_om("migrate-data", "verify").code == 0
+    found = run_om("migrate-data", "verify", "--check-data")
+    assert found.code == 6
+    assert f"{key.decode()} nets: its model cannot read it" in found.stdout
+
+
+def test_verbose_shows_every_problem(converted: redis.Redis) -> None:
+    for number in range(30):
+        converted.hset(f"station:visit:old-{number}", "arrived_at", "2020-01-01")
+    assert run_om("migrate-data", "verify").stdout.count("problem: ") == 20
+    assert run_om("migrate-data", "verify", "--verbose").stdout.count("problem: ") == 30
+
+
+def test_errors_lists_key_path_value_and_reason(configured: str, client: redis.Redis) -> None:
+    assert "No value is on record" in run_om("migrate-data", "errors").stdout
+    client.hset("station:visit:a", "arrived_at", "N/A")
+    client.hset("station:visit:b\x1b[31m", "arrived_at", "2023-02-30")
+    assert run_om("migrate-data", "run").code == 0
+    found = run_om("migrate-data", "errors")
+    assert found.stdout.splitlines()[0] == "station:visit:a arrived_at: not a date: N/A"
+    assert "\x1b" not in found.stdout
+    data = run_om("migrate-data", "errors", "--json").json
+    assert (data["count"], len(data["errors"])) == (2, 2)
+    assert data["errors"][0] == {
+        "key": "station:visit:a",
+        "path": "arrived_at",
+        "value": "N/A",
+        "reason": "not a date",
+    }

@@ -1,0 +1,53 @@
+"""clear-progress, forget, unlock: what they remove, and what they never do."""
+
+import redis
+
+from redstart.migrations.data.context import DATETIME_MIGRATION as ID
+from redstart.migrations.data.keys import StateKeys
+from tests.support.cli import run_om
+from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
+
+KEYS = StateKeys(ID)
+
+
+def test_clear_progress_starts_over_and_keeps_the_undo_log(station: redis.Redis) -> None:
+    before = snapshot(station)
+    assert run_om("migrate-data", "run", "--limit-documents", "20").code == 5
+    journal = station.xlen(KEYS.journal)
+    assert journal > 0
+
+    assert run_om("migrate-data", "clear-progress", "--json").json == {"status": "cleared"}
+    assert run_om("migrate-data", "progress", "--json").json["state"] == "none"
+    assert station.xlen(KEYS.journal) == journal
+
+    assert run_om("migrate-data", "run", "--json").json["resumed"] is False
+    assert run_om("migrate-data", "rollback", ID).code == 0
+    assert difference(before, snapshot(station)) == []
+
+
+def test_clear_progress_also_removes_what_redis_om_saved(station: redis.Redis) -> None:
+    station.set(f"redis_om:migration_state:{ID}", "{}")
+    assert "undo log is kept" in run_om("migrate-data", "clear-progress").stdout
+    assert not station.exists(f"redis_om:migration_state:{ID}")
+
+
+def test_forget_needs_yes_and_ends_undoing(station: redis.Redis) -> None:
+    assert run_om("migrate-data", "run").code == 0
+    converted = snapshot(station, exclude_prefixes=STATE_PREFIXES)
+    refused = run_om("migrate-data", "forget", ID)
+    assert refused.code == 2
+    assert "--yes" in refused.stderr
+    assert station.exists(KEYS.journal)
+
+    assert run_om("migrate-data", "forget", ID, "--yes", "--json").json == {"status": "forgotten"}
+    assert not station.exists(KEYS.journal, KEYS.census)
+    assert run_om("migrate-data", "status", "--check").code == 0
+    undone = run_om("migrate-data", "rollback", ID)
+    assert (undone.code, undone.stdout) == (0, "There is nothing to undo.\n")
+    assert difference(converted, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
+
+
+def test_unlock_without_a_lease(station: redis.Redis) -> None:
+    assert run_om("migrate-data", "unlock").code == 2
+    assert run_om("migrate-data", "unlock", "--yes").stdout == "No run holds a lease.\n"
+    assert run_om("migrate-data", "unlock", "-y", "--json").json == {"status": "not_locked", "holder": None}

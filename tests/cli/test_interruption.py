@@ -1,0 +1,219 @@
+"""A run as a process: stopped by signals, beside another, cut off from its reader."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from redstart.migrations.data.context import DATETIME_MIGRATION as ID
+from tests.support.cli import Ended, ended, om_command, run_om, started_om
+from tests.support.processes import wait_until
+from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
+
+RUN = ("migrate-data", "run", "--batch-size", "2")
+"""Slow on purpose: 1,500 steps a pass."""
+
+
+def progress() -> dict[str, object]:
+    return run_om("migrate-data", "progress", "--json").json
+
+
+def has_begun_to_write() -> bool:
+    found = progress()
+    return found["stage"] == "convert" and found["done"] != 0
+
+
+@pytest.fixture
+def running(big_station: redis.Redis) -> Iterator[subprocess.Popen[str]]:
+    """A run that has converted some documents, and has most still before it."""
+    with started_om(*RUN, "--json") as process:
+        wait_until(has_begun_to_write, "the run to write")
+        yield process
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_with_its_progress_saved(
+    running: subprocess.Popen[str], big_station: redis.Redis, how: signal.Signals
+) -> None:
+    running.send_signal(how)
+    stopped = ended(running)
+    assert stopped.code == 5
+    assert (stopped.json["status"], stopped.json["reason"]) == ("stopped", "interrupted")
+    assert "Stopping after this step" in stopped.stderr
+    assert "Traceback" not in stopped.text
+    saved = progress()
+    assert (saved["state"], saved["total"]) == ("interrupted", 3_000)
+
+    resumed = run_om("migrate-data", "run", "--json")
+    assert (resumed.code, resumed.json["resumed"]) == (0, True)
+    assert resumed.json["converted"] > stopped.json["converted"] > 0
+    assert run_om("migrate-data", "verify").code == 0
+
+
+def test_the_second_signal_stops_it_at_once(running: subprocess.Popen[str], big_station: redis.Redis) -> None:
+    running.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGINT)
+    stopped = ended(running)
+    assert stopped.code == 5
+    assert "Traceback" not in stopped.text
+    assert run_om("migrate-data", "run").code == 0
+
+
+def test_a_kill_is_resumed_at_once_and_undone_exactly(configured: str, big_station: redis.Redis) -> None:
+    before = snapshot(big_station)
+    with started_om(*RUN) as process:
+        wait_until(has_begun_to_write, "the run to write")
+        process.kill()
+        assert ended(process).code == -signal.SIGKILL
+    assert run_om("migrate-data", "run", "--json").json["resumed"] is True
+    assert run_om("migrate-data", "rollback", ID).code == 0
+    assert difference(before, snapshot(big_station)) == []
+
+
+HOLDS = """
+import sys, time, uuid
+from redstart.migrations.data.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.keys import StateKeys
+from redstart.migrations.holder import this_process
+from redstart.server.connections import open_sync
+from redstart.values.timezones import NaiveTimezone
+
+context = Context(
+    StateKeys(DATETIME_MIGRATION), NaiveTimezone.parse("UTC"), this_process(), uuid.uuid4().hex, time.monotonic
+)
+with open_sync(sys.argv[1]) as driver:
+    lease = driver.run(context.acquire())
+    print("held", flush=True)
+    while True:
+        driver.run(lease.commit(()))
+        time.sleep(0.02)
+"""
+
+
+@pytest.fixture
+def holder(station: redis.Redis, configured: str) -> Iterator[int]:
+    """A process that holds the lease and renews it for as long as the test lasts; its id."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, configured], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process.pid
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    "words", [("run",), ("clear-progress",), ("forget", ID, "--yes")], ids=lambda words: words[0]
+)
+def test_nothing_else_writes_beside_a_run(holder: int, station: redis.Redis, words: tuple[str, ...]) -> None:
+    before = snapshot(station, exclude_prefixes=STATE_PREFIXES)
+    refused = run_om("migrate-data", *words)
+    assert refused.code == 4
+    assert f"Another run is at work: process {holder} on " in refused.stderr
+    assert "om migrate-data progress" in refused.stderr
+    as_json = run_om("migrate-data", *words, "--json")
+    assert (as_json.json["status"], as_json.json["exit_code"]) == ("error", 4)
+    assert difference(before, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
+
+
+def test_nor_does_a_rollback(running: subprocess.Popen[str]) -> None:
+    assert run_om("migrate-data", "rollback", ID).code == 4
+    assert running.poll() is None, "the run ended too early for this test to mean anything"
+
+
+def test_progress_names_the_holder(running: subprocess.Popen[str]) -> None:
+    now, shown = progress(), run_om("migrate-data", "progress").stdout
+    assert now["state"] == "running"
+    for text in (str(now["holder"]), shown):
+        assert f"process {running.pid} on " in text
+    assert running.poll() is None, "the run ended too early for this test to mean anything"
+
+
+def test_unlock_makes_it_stop_before_its_next_write(
+    running: subprocess.Popen[str], big_station: redis.Redis
+) -> None:
+    broken = run_om("migrate-data", "unlock", "--yes", "--json")
+    assert (broken.code, broken.json["status"]) == (0, "unlocked")
+    assert f"process {running.pid} " in broken.json["holder"]
+    stopped = ended(running)
+    assert stopped.code == 4
+    assert "stopped before its next write" in stopped.stderr
+    assert run_om("migrate-data", "run", "--json").json["resumed"] is True
+
+
+def test_an_interrupted_rollback_is_finished_first(big_station: redis.Redis) -> None:
+    before = snapshot(big_station)
+    assert run_om("migrate-data", "run", "--batch-size", "20").code == 0
+    with started_om("migrate-data", "rollback", ID, "--json") as process:
+        wait_until(lambda: progress()["stage"] == "replay", "the rollback")
+        process.send_signal(signal.SIGINT)
+        stopped = ended(process)
+    if stopped.code == 0:
+        pytest.skip("the rollback was quicker than the signal")
+    assert (stopped.code, stopped.json["status"]) == (5, "stopped")
+    refused = run_om("migrate-data", "run")
+    assert refused.code == 1
+    assert f"om migrate-data rollback {ID}" in refused.stderr
+    assert f"om migrate-data rollback {ID}" in run_om("migrate-data", "progress").stdout
+    assert f"om migrate-data rollback {ID}" in run_om("migrate-data", "status").stdout
+    assert run_om("migrate-data", "rollback", ID).code == 0
+    assert difference(before, snapshot(big_station)) == []
+
+
+def piped(line: str) -> Ended:
+    """Through a shell, with the exit code of `om` itself."""
+    done = subprocess.run(
+        ["bash", "-c", f"{line}; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("migrate-data verify", 6),
+        ("migrate-data status --check --detailed", 3),
+        ("migrate-data run --dry-run", 0),
+        ("migrate-data errors --json", 0),
+        ("--help", 0),
+    ],
+)
+@pytest.mark.parametrize("reader", ["head -1", "true"])
+def test_a_reader_that_leaves_changes_no_exit_code(
+    station: redis.Redis, words: str, code: int, reader: str
+) -> None:
+    found = piped(f"{' '.join(om_command(*words.split()))} | {reader}")
+    if words == "--help":
+        assert found.code in {0, 1}  # click writes its help itself, and may find that nobody reads it
+    else:
+        assert found.code == code
+    assert found.stderr == ""
+    assert len(found.stdout.splitlines()) <= 1
+
+
+def test_a_full_disk_is_an_error(station: redis.Redis) -> None:
+    found = piped(f"{' '.join(om_command('migrate-data', 'status'))} > /dev/full")
+    assert found.code == 1
+    assert found.stderr.startswith("Error: ")
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_knows_no_utf_8(
+    configured: str, client: redis.Redis, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.hset("station:visit:Ω", mapping={"visit_code": "Ω", "arrived_at": "ñ/A"})
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    for words in ("run", "errors", "errors --json", "stats --verbose"):
+        found = piped(" ".join(om_command("migrate-data", *words.split())))
+        assert (found.code, "Traceback" in found.text) == (0, False)
+    assert "\\u03a9" in piped(" ".join(om_command("migrate-data", "errors"))).stdout

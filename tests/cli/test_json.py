@@ -1,0 +1,182 @@
+"""The objects of `--json`: their keys are frozen here, and docs/json.md explains each."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from redstart.migrations.data.context import DATETIME_MIGRATION as ID
+from tests.support.cli import run_om
+
+PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+
+VALUES = "values.convertible values.converted values.null values.lossy values.unconvertible values"
+FIELDS = " ".join(f"models[].fields[].{name}" for name in f"path kind {VALUES}".split())
+MODELS = (
+    f"models models[].name models[].key_prefix models[].storage models[].documents models[].fields {FIELDS}"
+)
+RUN = (
+    "status reason resumed documents converted already_converted null lossy errors conflicts_retried passes "
+    "seconds documents_per_second"
+)
+
+
+def listed(name: str) -> str:
+    return f"{name} {name}[].key {name}[].path {name}[].value {name}[].reason"
+
+
+FROZEN = {
+    "`om migrate-data stats`": (
+        f"documents exact sampled_documents {VALUES} estimated_seconds estimated_seconds.low "
+        f"estimated_seconds.expected estimated_seconds.high {MODELS} foreign_keys server server.version "
+        "server.last_save_seconds server.append_only server.replicas server.used_bytes server.free_bytes "
+        "server.maxmemory_policy unplanned unplanned[].model unplanned[].path unplanned[].reason"
+    ),
+    "`om migrate-data status`": (
+        "applied pending phase models models[].name models[].key_prefix models[].applied models[].documents "
+        "models[].applied_ms errors undoable recorded_elsewhere"
+    ),
+    "`om migrate-data run`": RUN,
+    "`om migrate-data run --dry-run`": (
+        f"{RUN} {MODELS} models[].fields[].samples models[].fields[].samples[].key "
+        f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')}"
+    ),
+    "`om migrate-data progress`": (
+        "state done total stage pass generation started_ms saved_ms holder held_seconds errors"
+    ),
+    "`om migrate-data verify`": (
+        f"ok documents {VALUES} {listed('problems')} problem_count recorded_errors journal journal.as_written "
+        "journal.changed_since documents_read"
+    ),
+    "`om migrate-data errors`": f"{listed('errors')} count",
+    "`om migrate-data rollback ID`": (
+        f"status reason documents restored_exactly reformatted kept {listed('kept_values')} seconds"
+    ),
+    "`om migrate-data clear-progress`": "status",
+    "`om migrate-data forget ID`": "status",
+    "`om migrate-data unlock`": "status holder",
+    "An error": "status error hint exit_code",
+}
+"""By heading in docs/json.md. Scripts rely on these: none may go away or change its meaning."""
+
+
+def keys_of(data: dict[str, Any], prefix: str = "") -> set[str]:
+    """Every key, as `a`, `a.b` and `a[].b`."""
+    found = set()
+    for name, value in data.items():
+        found.add(prefix + name)
+        if isinstance(value, dict):
+            found |= keys_of(value, f"{prefix}{name}.")
+        for item in value if isinstance(value, list) else ():
+            if isinstance(item, dict):
+                found |= keys_of(item, f"{prefix}{name}[].")
+    return found
+
+
+def section(heading: str) -> str:
+    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert found is not None, heading
+    return found[1]
+
+
+def optional(keys: set[str]) -> set[str]:
+    """Those below a list or an object that may be empty or null."""
+    return {key for key in keys if "[]." in key or key.startswith("journal.")}
+
+
+def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
+    """Every command's object, with something in each of its lists where that is possible."""
+
+    def om(*words: str) -> dict[str, Any]:
+        return run_om("migrate-data", *words, "--json").json
+
+    found = {
+        "`om migrate-data stats`": om("stats"),
+        "`om migrate-data run --dry-run`": om("run", "--dry-run"),
+        "`om migrate-data run`": om("run", "--max-errors", "1"),
+        "`om migrate-data progress`": om("progress"),
+        "`om migrate-data clear-progress`": om("clear-progress"),
+        "`om migrate-data status`": om("status"),
+        "`om migrate-data errors`": om("errors"),
+        "`om migrate-data verify`": om("verify", "--check-data"),
+        "`om migrate-data rollback ID`": om("rollback", ID),
+        "`om migrate-data forget ID`": om("forget", ID, "--yes"),
+        "`om migrate-data unlock`": om("unlock", "--yes"),
+        "An error": om("rollback", "other"),
+    }
+    assert found.keys() == FROZEN.keys()
+    return found
+
+
+def test_the_keys_are_the_frozen_ones(station: redis.Redis) -> None:
+    for heading, data in outputs(station).items():
+        frozen, found = set(FROZEN[heading].split()), keys_of(data)
+        assert found <= frozen, (heading, found - frozen)
+        assert frozen - found <= optional(frozen), (heading, frozen - found)
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        ("`om migrate-data run`", ("run",)),
+        ("`om migrate-data run`", ("run", "--limit", "0")),
+        ("`om migrate-data verify`", ("verify",)),
+        ("`om migrate-data progress`", ("progress",)),
+        ("`om migrate-data rollback ID`", ("rollback", ID)),
+        ("`om migrate-data rollback ID`", ("rollback", ID, "--dry-run")),
+        ("An error", ("run", "--batch-size", "0")),
+        ("An error", ("run", "--models", "nowhere")),
+    ],
+)
+def test_they_do_not_depend_on_what_was_found(
+    station: redis.Redis, heading: str, words: tuple[str, ...]
+) -> None:
+    frozen = set(FROZEN[heading].split())
+    found = keys_of(run_om("migrate-data", *words, "--json").json)
+    assert found <= frozen
+    assert frozen - found <= optional(frozen)
+
+
+def test_every_section_is_about_something_that_exists() -> None:
+    assert re.findall(r"^## (.*)$", PAGE, re.MULTILINE) == list(FROZEN)
+
+
+@pytest.mark.parametrize("heading", FROZEN)
+def test_every_key_is_documented_and_in_the_example(heading: str) -> None:
+    text = section(heading)
+    rows = re.findall(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE)
+    assert [key for key, type_, meaning in rows if not type_.strip() or not meaning.strip()] == []
+    here = {key for key, _, _ in rows}
+    if heading.endswith("--dry-run`"):
+        here |= set(RUN.split())  # "The keys of `run`"
+    assert here == set(FROZEN[heading].split())
+
+    examples = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 1
+    found = keys_of(json.loads(examples[0]))
+    assert found <= here
+    assert here - found <= optional(here)
+
+
+def test_text_of_any_kind_is_ascii_on_one_line(configured: str, client: redis.Redis) -> None:
+    client.hset("station:visit:Ω\n\u2028", "arrived_at", "ñ\r\nA")
+    assert run_om("migrate-data", "run").code == 0
+    found = run_om("migrate-data", "errors", "--json")
+    assert found.stdout.isascii()
+    assert found.stdout.count("\n") == 1
+    assert found.json["errors"][0]["key"] == "station:visit:Ω\\n\\u2028"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["stats", "status", "progress", "run -v", "verify -v", "errors", f"rollback {ID} -v", "clear-progress"],
+)
+def test_progress_and_log_are_on_stderr(station: redis.Redis, words: str) -> None:
+    found = run_om("migrate-data", *words.split(), "--json")
+    assert found.code in {0, 6}
+    assert isinstance(found.json, dict)
+    if words.endswith("-v") and not words.startswith("rollback"):
+        assert re.search(r"^\w+: \d", found.stderr, re.MULTILINE)

@@ -1,0 +1,40 @@
+"""`om migrate-data progress`, by whose lease it finds."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from redstart.cli.migrate_data.reports import progress_report
+from redstart.migrations.data.checkpoint import Checkpoint, Stage
+from redstart.migrations.data.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.keys import StateKeys
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.status import status
+from redstart.migrations.holder import Holder, this_process
+from redstart.server.connections import open_sync
+from redstart.values.timezones import NaiveTimezone
+
+KEYS = StateKeys(DATETIME_MIGRATION)
+HERE = this_process()
+
+
+def report_while_held_by(holder: Holder, url: str) -> dict[str, object]:
+    """The report while `holder` has the lease, a run being half-way."""
+    context = Context(KEYS, NaiveTimezone.parse("UTC"), holder, "token", time.monotonic)
+    with open_sync(url) as driver:
+        lease = driver.run(context.acquire())
+        driver.run(lease.commit([Checkpoint(Stage.CONVERT, "plan", 1, done=5, total=10).command(KEYS)]))
+        return progress_report(driver.run(status(KEYS, Plan((), "UTC"))))
+
+
+@pytest.mark.parametrize("holder", [HERE, replace(HERE, boot_id="another machine", pid=999_999_999)])
+def test_a_holder_that_may_be_alive_is_running(holder: Holder, url: str) -> None:
+    report = report_while_held_by(holder, url)
+    assert (report["state"], report["holder"]) == ("running", str(holder))
+
+
+@pytest.mark.skipif(not HERE.boot_id, reason="this system does not tell whether a process is gone")
+def test_a_holder_that_was_killed_leaves_an_interrupted_run_at_once(url: str) -> None:
+    report = report_while_held_by(replace(HERE, pid=999_999_999), url)
+    assert (report["state"], report["done"], report["holder"]) == ("interrupted", 5, None)

@@ -1,0 +1,100 @@
+"""On a terminal: questions, the progress bar, and 80 columns."""
+
+import re
+
+import pytest
+import redis
+
+from redstart.migrations.data.context import DATETIME_MIGRATION as ID
+from tests.support.cli import om_on_terminal, run_om
+from tests.support.snapshot import difference, snapshot
+
+pytest.importorskip("pty")
+
+RUN = ("migrate-data", "run")
+
+
+def test_run_asks_and_a_no_does_nothing(station: redis.Redis) -> None:
+    before = snapshot(station)
+    found = om_on_terminal(*RUN, answer="n")
+    assert found.code == 1
+    assert "Convert the dates of 3 models on " in found.shown
+    assert "nothing was done" in found.shown
+    assert difference(before, snapshot(station)) == []
+
+
+def test_run_asks_and_a_yes_runs_with_a_bar(station: redis.Redis) -> None:
+    found = om_on_terminal(*RUN, answer="y")
+    assert found.code == 0
+    assert "Completed." in found.shown
+    for stage in ("census", "converting"):
+        assert re.search(rf"{stage} +━+ ", found.shown), stage
+    assert "60 of 60" in found.shown
+    assert re.search(r"\d+ errors", found.shown)
+
+
+def test_yes_answers(station: redis.Redis) -> None:
+    found = om_on_terminal(*RUN, "--yes")
+    assert (found.code, "[y/N]" in found.shown) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "question"),
+    [
+        (("rollback", ID), "Undo"),
+        (("clear-progress",), "Forget the saved progress?"),
+        (("forget", ID), "cannot be undone"),
+        (("unlock",), "Break the lease"),
+    ],
+)
+def test_what_else_asks(station: redis.Redis, words: tuple[str, ...], question: str) -> None:
+    assert run_om(*RUN, "--limit-documents", "5").code == 5
+    before = snapshot_of_state(station)
+    refused = om_on_terminal("migrate-data", *words, answer="n")
+    assert refused.code == 1
+    assert question in refused.shown
+    assert snapshot_of_state(station) == before
+
+    assert om_on_terminal("migrate-data", *words, answer="y").code == 0
+    answered = om_on_terminal("migrate-data", *words, "--yes")
+    assert (answered.code, "[y/N]" in answered.shown) == (0, False)
+
+
+def snapshot_of_state(client: redis.Redis) -> set[bytes]:
+    return set(client.keys("redstart:*"))
+
+
+@pytest.mark.parametrize("words", [("run",), ("rollback", ID), ("clear-progress",)])
+def test_nothing_blocks_without_a_terminal(station: redis.Redis, words: tuple[str, ...]) -> None:
+    found = run_om("migrate-data", *words)
+    assert (found.code, "[y/N]" in found.text) == (0, False)
+
+
+@pytest.mark.parametrize("words", ["stats", "stats -v", "status --detailed", "run --dry-run", "run --yes"])
+def test_tables_fit_80_columns(station: redis.Redis, words: str) -> None:
+    found = om_on_terminal("migrate-data", *words.split())
+    assert found.code == 0
+    drawn = [line for line in found.shown.splitlines() if re.search(r"  +[\d,]+$", line.rstrip())]
+    assert drawn
+    assert [line for line in drawn if len(line.rstrip()) > 80] == []
+    assert re.search(r"[a-z]…|converti\b", found.shown) is None  # no column is cut
+
+
+def test_json_on_a_terminal_is_still_one_line_on_stdout(station: redis.Redis) -> None:
+    found = om_on_terminal("migrate-data", "status", "--json")
+    assert found.shown.strip().startswith("{")
+    assert len(found.shown.strip().splitlines()) == 1
+
+
+def test_without_a_terminal_no_colours_and_no_bar(station: redis.Redis) -> None:
+    for words in ("stats -v", "run --dry-run", "run -v", "verify", "status --detailed"):
+        found = run_om("migrate-data", *words.split())
+        assert "\x1b" not in found.text
+        assert "━" not in found.text
+
+
+def test_colours_forced_by_the_environment_draw_no_bar(
+    station: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "━" not in run_om(*RUN).text

@@ -1,0 +1,180 @@
+"""The walk end to end on a small sample, and that it says so when something is not as it must be."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import redis
+
+from redstart.demo import walk
+from redstart.demo.check import Tally
+from redstart.demo.sample import VISIT_PREFIX, SampleDocument
+from redstart.demo.snapshot import read_snapshot
+from redstart.demo.walk import Walk
+from redstart.effects import Batch, Op, batch
+from redstart.server.connections import open_sync
+from redstart.server.sync_driver import SyncDriver
+from tests.support.processes import processes_naming, wait_until
+from tests.support.servers import require_binaries
+
+DOCUMENTS = 600
+
+
+class Listener:
+    """A narrator that remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.problems: list[str] = []
+        self.commands: list[str] = []
+
+    def chapter(self, title: str) -> None:
+        self.told.append(title)
+
+    def say(self, text: str) -> None:
+        self.told.append(text)
+
+    def problem(self, text: str) -> None:
+        self.problems.append(text)
+
+    def typed(self, command: str) -> None:
+        self.commands.append(command)
+
+    def output(self, lines: Sequence[str]) -> None:
+        self.told += lines
+
+    def after_kill(self) -> None:
+        self.told.append("(killed)")
+
+
+@pytest.fixture
+def url(server_url: str, client: redis.Redis) -> str:
+    """A server that is empty when the test begins."""
+    return server_url
+
+
+@pytest.fixture
+def driver(url: str) -> Iterator[SyncDriver]:
+    with open_sync(url) as driver:
+        yield driver
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+def test_it_goes_all_the_way_and_leaves_the_data_as_it_was(
+    url: str, driver: SyncDriver, listener: Listener
+) -> None:
+    assert Walk(url, driver, listener, DOCUMENTS).run()
+    assert listener.problems == []
+    told = "\n".join(listener.told)
+    assert "(killed)" in told
+    assert f"of {DOCUMENTS:,} documents" in told
+    assert f"All {DOCUMENTS + 11:,} keys compared: values, JSON text, expiries. 0 differences." in told
+    assert any(line.startswith("[... ") for line in listener.told)
+    names = [command.split()[2] for command in listener.commands if command.startswith("om migrate-data")]
+    assert names == ["stats", "run", "run", "progress", "run", "verify", "rollback", "stats", "run"]
+    assert sum(isinstance(entry.content, dict) for entry in driver.run(read_snapshot()).values()) > 0
+
+
+def _send(*words: str) -> Op[None]:
+    (reply,) = yield from batch(Batch([words], list))
+    assert not isinstance(reply, Exception), reply
+
+
+def _checked_and_then(*words: str) -> object:
+    """`check_sample`, and behind its back a command that changes a byte: what a wrong migration would do."""
+
+    def check(documents: list[SampleDocument]) -> Op[Tally]:
+        yield from _send(*words)
+        return (yield from honest(documents))
+
+    honest = walk.check_sample
+    return check
+
+
+def test_a_wrong_value_fails_the_check(
+    url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = next(d for d in walk.generate(DOCUMENTS) if d.key.startswith(VISIT_PREFIX.encode()))
+    harm = _checked_and_then("HSET", victim.key.decode(), "arrived_at", "1.0")
+    monkeypatch.setattr(walk, "check_sample", harm)
+    assert not Walk(url, driver, listener, DOCUMENTS).run()
+    assert listener.problems[-1] == "The checker found: 1 wrong."
+    assert victim.key.decode() in listener.problems[0]
+
+
+def test_a_byte_that_differs_fails_the_comparison(
+    url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A key the checker does not know, so only the comparison of all bytes can see it.
+    monkeypatch.setattr(walk, "check_sample", _checked_and_then("SET", "station:visits_archive:2", "new"))
+    assert not Walk(url, driver, listener, DOCUMENTS).run()
+    assert listener.problems == [
+        "station:visits_archive:2: is new",
+        "1 differences from the beginning after the rollback.",
+    ]
+
+
+def test_a_command_that_fails_ends_the_walk(url: str, driver: SyncDriver, listener: Listener) -> None:
+    driver.run(_send("CONFIG", "SET", "maxmemory-policy", "allkeys-lru"))
+    try:
+        assert not Walk(url, driver, listener, DOCUMENTS).run()
+    finally:
+        driver.run(_send("CONFIG", "SET", "maxmemory-policy", "noeviction"))
+    (problem,) = listener.problems
+    assert problem == "The run ended with exit code 1 before it could be killed."
+
+
+def _environment(temporary: Path) -> dict[str, str]:
+    # Settings of whoever runs it must not reach the walk: these would stop it at once.
+    return os.environ | {
+        "REDSTART_MODELS": "no.such.module",
+        "REDIS_OM_URL": "redis://nowhere.invalid:1",
+        "TMPDIR": str(temporary),
+    }
+
+
+def test_the_command_ends_with_0_and_leaves_nothing_behind(tmp_path_factory: pytest.TempPathFactory) -> None:
+    require_binaries()
+    temporary = tmp_path_factory.mktemp("d")
+    done = subprocess.run(
+        [sys.executable, "-m", "redstart.cli.main", "demo", "--documents", "500"],
+        env=_environment(temporary),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "0 differences" in done.stdout
+    assert list(temporary.iterdir()) == []
+    assert processes_naming(str(temporary)) == []
+
+
+def test_an_interrupt_leaves_nothing_behind(tmp_path_factory: pytest.TempPathFactory) -> None:
+    require_binaries()
+    temporary = tmp_path_factory.mktemp("d")
+    with subprocess.Popen(
+        [sys.executable, "-m", "redstart.cli.main", "demo", "--documents", "3000"],
+        env=_environment(temporary),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("$ om migrate-data run --yes"):
+                os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to the demo and what it runs
+                break
+        process.stdout.read()
+    assert process.returncode == 5
+    wait_until(lambda: processes_naming(str(temporary)) == [], "everything the demo started to end")
+    assert list(temporary.iterdir()) == []

@@ -1,0 +1,64 @@
+"""Every example of every document does what the document says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from redstart.demo.database import load_sample
+from redstart.demo.sample import generate
+from redstart.server.connections import open_sync
+from tests.docs.examples import DOCUMENTS, ROOT, Command, commands_of, first_missing, parse_document
+
+PATHS = sorted(path for pattern in DOCUMENTS for path in ROOT.glob(pattern))
+
+
+@pytest.fixture
+def environment(url: str) -> dict[str, str]:
+    """The sample on a server, and the settings a reader has when the examples begin."""
+    with open_sync(url) as driver:
+        driver.run(load_sample(generate(600)))
+    return {"REDIS_OM_URL": url, "REDSTART_MODELS": "redstart.demo.models"}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_examples(path: Path, environment: dict[str, str]) -> None:
+    document = parse_document(path)
+    document.namespace |= {"environment": environment, "url": environment["REDIS_OM_URL"]}
+    for example in document.examples():
+        example.evaluate()
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    broken = [link for link in links if "://" not in link and not (path.parent / link).exists()]
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_files_it_names_exist(path: Path) -> None:
+    names = re.findall(r"`((?:src|tests|docs|bench)/[\w./*-]+)`", path.read_text(encoding="utf-8"))
+    assert [name for name in names if not list(ROOT.glob(name))] == []
+
+
+def test_the_documents_are_found() -> None:
+    assert {"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "data-migration.md", "storage.md"} <= {
+        path.name for path in PATHS
+    }
+
+
+def test_a_console_block_is_read_as_commands_codes_and_lines() -> None:
+    block = "$ om migrate-data status --check  # exit 3\npending: ...\n\n$ om server --port \\\n  0  # a comment\n"
+    assert commands_of(block) == [
+        Command(["om", "migrate-data", "status", "--check"], 3, ["pending: ..."]),
+        Command(["om", "server", "--port", "0"], 0, []),
+    ]
+
+
+def test_lines_must_be_there_in_order() -> None:
+    output = "one  \ntwo 2\nthree\n"
+    assert first_missing(["one", "t... 2", "three"], output) is None
+    assert first_missing(["three", "one"], output) == "one"
+    assert first_missing(["two"], output) == "two"
+    assert first_missing(["one", "one"], output) == "one"

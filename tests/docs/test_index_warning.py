@@ -1,0 +1,84 @@
+"""What README.md says of search indexes while there is no index migration: on a server, with 0.3.5's indexes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+MODELS = """
+import datetime
+from redstart import Field, HashModel, JsonModel
+
+class Hashed(HashModel, index=True):
+    at: datetime.datetime = Field(index=True)
+    class Meta:
+        global_key_prefix = "w"
+        model_key_prefix = "hashed"
+
+class Json(JsonModel, index=True):
+    at: datetime.datetime = Field(index=True)
+    class Meta:
+        global_key_prefix = "w"
+        model_key_prefix = "json"
+"""
+
+HASHED = ("ON", "HASH", "PREFIX", 1, "w:hashed:", "SCHEMA", "name", "TAG", "at")
+JSON = ("ON", "JSON", "PREFIX", 1, "w:json:", "SCHEMA", "$.name", "AS", "name", "TAG", "$.at", "AS", "at")
+
+
+def found(client: redis.Redis, index: str, query: str) -> int:
+    return int(client.execute_command("FT.SEARCH", index, query, "NOCONTENT")[0])
+
+
+def om(url: str, directory: Path, *words: str) -> None:
+    paths = os.pathsep.join(filter(None, [str(directory), os.environ.get("PYTHONPATH", "")]))
+    subprocess.run(
+        [sys.executable, "-m", "redstart.cli.main", "migrate-data", *words, "--yes"],
+        env=os.environ | {"REDIS_OM_URL": url, "REDSTART_MODELS": "warned_models", "PYTHONPATH": paths},
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.fixture
+def legacy(url: str, tmp_path: Path) -> redis.Redis:
+    (tmp_path / "warned_models.py").write_text(MODELS)
+    client = redis.Redis.from_url(url, protocol=2)
+    client.execute_command("FT.CREATE", "hashed", *HASHED, "TAG", "SEPARATOR", "|")
+    client.execute_command("FT.CREATE", "json", *JSON, "TAG", "SEPARATOR", "|")
+    client.hset("w:hashed:1", mapping={"name": "ann", "at": "2023-01-01T00:00:00"})
+    client.execute_command("JSON.SET", "w:json:1", "$", '{"name":"ann","at":"2023-01-01T00:00:00"}')
+    return client
+
+
+def test_hashes_stay_findable_and_json_leaves_the_old_index(
+    legacy: redis.Redis, url: str, tmp_path: Path
+) -> None:
+    assert [found(legacy, index, "@name:{ann}") for index in ("hashed", "json")] == [1, 1]
+    om(url, tmp_path, "run")
+    assert [found(legacy, index, "@name:{ann}") for index in ("hashed", "json")] == [1, 0]
+
+
+def test_dropped_and_created_anew_it_finds_them_and_their_dates(
+    legacy: redis.Redis, url: str, tmp_path: Path
+) -> None:
+    om(url, tmp_path, "run")
+    for index, schema in (("hashed", HASHED), ("json", JSON)):
+        legacy.execute_command("FT.DROPINDEX", index)
+        legacy.execute_command("FT.CREATE", index, *schema, "NUMERIC")
+        while b"indexing" not in (info := legacy.execute_command("FT.INFO", index)) or int(
+            info[info.index(b"indexing") + 1]
+        ):
+            pass
+        assert found(legacy, index, "@at:[1672531200 1672531200]") == 1
+
+
+def test_a_rollback_brings_json_documents_back_into_the_old_index(
+    legacy: redis.Redis, url: str, tmp_path: Path
+) -> None:
+    om(url, tmp_path, "run")
+    om(url, tmp_path, "rollback", "001_datetime_fields_to_timestamps")
+    assert [found(legacy, index, "@name:{ann}") for index in ("hashed", "json")] == [1, 1]

@@ -1,0 +1,459 @@
+"""Beside others: writers between read and apply, new values between run and rollback, several runs."""
+
+import json
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+
+from redstart.demo.models import Ringer, Sighting, Visit
+from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
+from redstart.effects import Op
+from redstart.errors import LeaseHeld, LeaseLost
+from redstart.migrations import lease
+from redstart.migrations.data.context import Context
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.rollback import RollbackResult, rollback
+from redstart.migrations.data.runner import RunResult, run
+from redstart.migrations.data.transform import FailureMode
+from redstart.migrations.holder import this_process
+from tests.support.crash_driver import CrashDriver
+from tests.support.migration import (
+    EXPIRY,
+    SAME_INSTANT,
+    TEXT,
+    documents_of,
+    load_hostile,
+    new_context,
+    options,
+    own_keys,
+    station_plan,
+)
+from tests.support.replies import Command, replies, send
+from tests.support.snapshot import difference
+from tests.support.stepping import Stepped, instead_of_waiting
+
+NUMBER = b"1620097321.123456"
+"""What TEXT becomes."""
+NEWER_TEXT, NEWER_NUMBER = "2022-02-02T02:02:02", b"1643767322.0"
+
+RINGER, VISIT, SIGHTING = RINGER_PREFIX + "1", VISIT_PREFIX + "1", SIGHTING_PREFIX + "1"
+
+APPLY = ("EVAL apply journaled", "EVALSHA apply journaled")
+UNDO = ("EVAL apply undo", "EVALSHA apply undo")
+
+
+def migrate(
+    url: str,
+    mode: FailureMode = FailureMode.LOG_AND_SKIP,
+    *,
+    plan: Plan | None = None,
+    before: Callable[[str], None] | None = None,
+    **more: Any,
+) -> RunResult:
+    with CrashDriver(url, before=before) as driver:
+        return driver.run(run(new_context(), plan or station_plan(), options(mode, **more)))
+
+
+def undo(url: str, *, before: Callable[[str], None] | None = None) -> RollbackResult:
+    with CrashDriver(url, before=before) as driver:
+        result = driver.run(rollback(new_context(), batch_documents=40))
+    assert result.stopped is None
+    return result
+
+
+def once_before(names: tuple[str, ...], client: redis.Redis, *commands: Command) -> Callable[[str], None]:
+    """Another client's commands, sent before the first request of one of these names."""
+    waiting = [list(commands)]
+
+    def hook(name: str) -> None:
+        if name in names and waiting:
+            send(client, waiting.pop())
+
+    return hook
+
+
+def json_of(client: redis.Redis, key: str = SIGHTING) -> Any:
+    return json.loads(replies(client, [("JSON.GET", key)])[0])
+
+
+def set_json(key: str, content: dict[str, Any]) -> Command:
+    return ("JSON.SET", key, "$", json.dumps(content))
+
+
+# Between read and apply
+
+
+def test_a_writer_keeps_its_write_and_the_document_is_converted_afterwards(
+    client: redis.Redis, url: str
+) -> None:
+    send(client, [("HSET", VISIT, "arrived_at", TEXT, "left_at", TEXT, "weather", "clear")])
+    send(client, [set_json(SIGHTING, {"ringed_at": TEXT, "resighted_at": [TEXT], "species": "wryneck"})])
+    writer = once_before(
+        APPLY,
+        client,
+        ("HSET", VISIT, "left_at", NEWER_TEXT, "weather", "fog"),
+        ("JSON.ARRINSERT", SIGHTING, "$.resighted_at", 0, f'"{NEWER_TEXT}"'),
+        ("JSON.SET", SIGHTING, "$.species", '"whinchat"'),
+    )
+    result = migrate(url, before=writer)
+    assert (result.stopped, result.conflicts_retried, result.converted) == (None, 2, 5)
+    assert client.hgetall(VISIT) == {b"arrived_at": NUMBER, b"left_at": NEWER_NUMBER, b"weather": b"fog"}
+    wanted = [float(NEWER_NUMBER), float(NUMBER)]
+    assert json_of(client) == {"ringed_at": float(NUMBER), "resighted_at": wanted, "species": "whinchat"}
+    undo(url)
+    assert client.hgetall(VISIT) == {
+        b"arrived_at": TEXT.encode(),
+        b"left_at": NEWER_TEXT.encode(),
+        b"weather": b"fog",
+    }
+    assert json_of(client) == {"ringed_at": TEXT, "resighted_at": [NEWER_TEXT, TEXT], "species": "whinchat"}
+
+
+GONE: list[tuple[Command, ...]] = [
+    (("DEL", VISIT, SIGHTING),),
+    (("PEXPIREAT", VISIT, 1), ("PEXPIREAT", SIGHTING, 1)),
+    (("RENAME", VISIT, "elsewhere:1"), ("RENAME", SIGHTING, "elsewhere:2")),
+]
+REPLACED: tuple[Command, ...] = (
+    ("DEL", VISIT, SIGHTING),
+    ("SET", VISIT, "1"),
+    ("HSET", SIGHTING, "ringed_at", TEXT),
+)
+
+
+@pytest.mark.parametrize("names", [APPLY, UNDO])
+@pytest.mark.parametrize("mode", [FailureMode.DEFAULT, FailureMode.QUARANTINE])
+@pytest.mark.parametrize("commands", [*GONE, REPLACED])
+def test_what_is_deleted_is_not_made_again(
+    client: redis.Redis, url: str, names: tuple[str, ...], mode: FailureMode, commands: tuple[Command, ...]
+) -> None:
+    send(client, [("HSET", VISIT, "arrived_at", TEXT, "left_at", "?")])
+    send(client, [set_json(SIGHTING, {"ringed_at": TEXT, "hatched_on": "?", "resighted_at": ["?", TEXT]})])
+    writer = once_before(names, client, *commands)
+    assert migrate(url, mode, before=writer).stopped is None
+    undo(url, before=writer)
+    expected = {VISIT: b"none", SIGHTING: b"none"}
+    if commands is REPLACED:
+        expected = {VISIT: b"string", SIGHTING: b"hash"}
+        assert (client.get(VISIT), client.hgetall(SIGHTING)) == (b"1", {b"ringed_at": TEXT.encode()})
+    assert {key: replies(client, [("TYPE", key)])[0] for key in expected} == expected
+
+
+@pytest.mark.parametrize("names", [APPLY, UNDO])
+def test_a_field_that_is_deleted_or_expires_is_not_made_again(
+    client: redis.Redis, url: str, names: tuple[str, ...]
+) -> None:
+    send(client, [("HSET", VISIT, "arrived_at", TEXT, "left_at", TEXT, "permit_until", "2020-01-01")])
+    send(client, [set_json(SIGHTING, {"ringed_at": TEXT, "hatched_on": "2020-01-01"})])
+    writer = once_before(
+        names,
+        client,
+        ("HPEXPIREAT", VISIT, 1, "FIELDS", 1, "arrived_at"),
+        ("HDEL", VISIT, "left_at"),
+        ("JSON.DEL", SIGHTING, "$.hatched_on"),
+    )
+    assert migrate(url, before=writer).stopped is None
+    undo(url, before=writer)
+    assert client.hgetall(VISIT) == {b"permit_until": b"2020-01-01"}
+    assert json_of(client) == {"ringed_at": TEXT}
+
+
+def test_writers_at_every_request_lose_nothing(client: redis.Redis, url: str) -> None:
+    """An old application that writes all the time, and stops before the last run."""
+    seed = random.SystemRandom().randrange(10**9)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    moment = datetime(2021, 1, 1)
+    hashes = {f"{VISIT_PREFIX}{n}": moment for n in range(60)}
+    lists: dict[str, list[datetime]] = {f"{SIGHTING_PREFIX}{n}": [moment] * 3 for n in range(40)}
+    send(client, [("HSET", key, "arrived_at", moment.isoformat()) for key in hashes])
+    send(client, [_list_command(key, moments) for key, moments in lists.items()])
+
+    def write(name: str) -> None:
+        later = moment + timedelta(seconds=chance.randrange(10**8))
+        if name == "(never)":
+            return
+        if chance.random() < 0.5:
+            key = chance.choice(list(hashes))
+            hashes[key] = later
+            send(client, [("HSET", key, "arrived_at", later.isoformat())])
+            return
+        key = chance.choice(list(lists))
+        if lists[key] and chance.random() < 0.4:
+            lists[key].pop(0)
+            send(client, [("JSON.ARRPOP", key, "$.resighted_at", 0)])
+        else:
+            lists[key].insert(0, later)
+            send(client, [("JSON.ARRINSERT", key, "$.resighted_at", 0, f'"{later.isoformat()}"')])
+
+    migrate(url, before=write)
+    assert migrate(url).stopped is None
+    assert {
+        key: datetime.fromtimestamp(float(client.hget(key, "arrived_at") or 0), UTC) for key in hashes
+    } == {key: moment.replace(tzinfo=UTC) for key, moment in hashes.items()}
+    assert {key: json_of(client, key)["resighted_at"] for key in lists} == {
+        key: [moment.replace(tzinfo=UTC).timestamp() for moment in moments] for key, moments in lists.items()
+    }
+    undo(url, before=write)
+    assert {key: client.hget(key, "arrived_at") for key in hashes} == {
+        key: moment.isoformat().encode() for key, moment in hashes.items()
+    }
+    assert {key: json_of(client, key)["resighted_at"] for key in lists} == {
+        key: [moment.isoformat() for moment in moments] for key, moments in lists.items()
+    }
+
+
+def _list_command(key: str, moments: list[datetime]) -> Command:
+    return set_json(key, {"resighted_at": [moment.isoformat() for moment in moments]})
+
+
+# Between a run and its rollback
+
+
+def test_items_that_moved_in_their_list_are_not_mixed_up(client: redis.Redis, url: str) -> None:
+    """By position alone, an item would get the text of its neighbour: the same instant, spelt otherwise."""
+    items = [*SAME_INSTANT, TEXT, "?", 1600000000.5]
+    for name in ("same", "prepended", "removed"):
+        send(
+            client, [set_json(SIGHTING_PREFIX + name, {"resighted_at": items, "ringed_at": SAME_INSTANT[2]})]
+        )
+    before = documents_of(client)
+    migrate(url)
+    send(client, [("JSON.ARRINSERT", SIGHTING_PREFIX + "prepended", "$.resighted_at", 0, "1643767322.0")])
+    send(client, [("JSON.ARRPOP", SIGHTING_PREFIX + "removed", "$.resighted_at", 0)])
+    undo(url)
+    lines = difference(before, documents_of(client))
+    assert [line.split(":")[2] for line in lines] == ["prepended", "removed"]
+    old_forms = ["2021-05-04T03:02:01Z"] * 3 + [TEXT + "Z", "?", 1600000000.5]
+    assert json_of(client, SIGHTING_PREFIX + "prepended")["resighted_at"] == [NEWER_TEXT + "Z", *old_forms]
+    assert json_of(client, SIGHTING_PREFIX + "removed")["resighted_at"] == old_forms[1:]
+    # What is not in the list came back exactly.
+    assert json_of(client, SIGHTING_PREFIX + "removed")["ringed_at"] == SAME_INSTANT[2]
+
+
+def test_newer_values_get_their_old_form_and_numbers_of_before_stay(client: redis.Redis, url: str) -> None:
+    send(
+        client, [("HSET", VISIT, "arrived_at", "1600000000.5", "left_at", TEXT, "permit_until", "2020-01-01")]
+    )
+    send(
+        client,
+        [
+            ("HSET", VISIT + "x", "arrived_at", TEXT, "left_at", "1600000000"),
+            ("PEXPIREAT", VISIT + "x", EXPIRY),
+        ],
+    )
+    migrate(url)
+    send(client, [("HSET", VISIT, "left_at", "1643767322.25", "permit_until", "1643760000.0")])
+    send(client, [("HSET", VISIT + "born", "arrived_at", "1643767322", "permit_until", "0")])
+    send(
+        client,
+        [
+            set_json(
+                SIGHTING + "born", {"hatched_on": 86400, "ringed_at": 1e300, "capture": {"released_at": 1.5}}
+            )
+        ],
+    )
+    result = undo(url)
+    assert client.hgetall(VISIT) == {
+        b"arrived_at": b"1600000000.5",
+        b"left_at": b"2022-02-02T02:02:02.250000",
+        b"permit_until": b"2022-02-02",
+    }
+    assert client.hgetall(VISIT + "x") == {b"arrived_at": TEXT.encode(), b"left_at": b"1600000000"}
+    assert client.hgetall(VISIT + "born") == {
+        b"arrived_at": NEWER_TEXT.encode(),
+        b"permit_until": b"1970-01-01",
+    }
+    born = json_of(client, SIGHTING + "born")
+    assert born == {
+        "hatched_on": "1970-01-02",
+        "ringed_at": 1e300,
+        "capture": {"released_at": "1970-01-01T00:00:01.500000"},
+    }
+    assert (result.reformatted, result.restored_exactly) == (6, 1)
+    assert replies(client, [("PEXPIRETIME", VISIT + "x")]) == [EXPIRY]
+    assert own_keys(client) == []
+
+
+# Several runs, one after the other
+
+
+@pytest.mark.parametrize("mode", [FailureMode.LOG_AND_SKIP, FailureMode.DEFAULT, FailureMode.QUARANTINE])
+def test_run_rollback_run_rollback(client: redis.Redis, url: str, mode: FailureMode) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    migrate(url, mode)
+    converted = documents_of(client)
+    undo(url)
+    assert undo(url).nothing_to_do
+    assert difference(start, documents_of(client)) == []
+    migrate(url, mode)
+    assert difference(converted, documents_of(client)) == []
+    undo(url)
+    assert difference(start, documents_of(client)) == []
+    assert own_keys(client) == []
+
+
+@pytest.mark.parametrize("mode", [FailureMode.DEFAULT, FailureMode.QUARANTINE])
+def test_another_mode_after_log_and_skip_ends_as_if_it_had_been_first(
+    client: redis.Redis, url: str, mode: FailureMode
+) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    migrate(url, mode)
+    wanted = documents_of(client)
+    undo(url)
+    for _ in range(2):
+        migrate(url, FailureMode.LOG_AND_SKIP)
+        migrate(url, mode)
+        assert difference(wanted, documents_of(client)) == []
+        assert migrate(url, mode).converted == 0
+        undo(url)
+        assert difference(start, documents_of(client)) == []
+
+
+@pytest.mark.parametrize("limit", [1, 7, 50])
+def test_the_rollback_of_a_half_finished_run(client: redis.Redis, url: str, limit: int) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    assert migrate(url, FailureMode.QUARANTINE, limit_documents=limit).stopped == "limit-documents reached"
+    assert difference(start, documents_of(client)) != []
+    undo(url)
+    assert difference(start, documents_of(client)) == []
+
+
+def test_a_plan_that_grew_between_two_runs_is_undone_whole(client: redis.Redis, url: str) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    migrate(url, FailureMode.DEFAULT, plan=station_plan(Ringer))
+    assert all(line.startswith(RINGER_PREFIX) for line in difference(start, documents_of(client)))
+    migrate(url, FailureMode.QUARANTINE, plan=station_plan(Ringer, Visit, Sighting))
+    migrate(url, FailureMode.QUARANTINE, plan=station_plan(Sighting))
+    undo(url)
+    assert difference(start, documents_of(client)) == []
+
+
+def test_a_model_that_only_changed_its_name_goes_on(client: redis.Redis, url: str) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    plan = station_plan()
+    renamed = Plan(tuple(replace(model, name=f"new.{model.name}") for model in plan.models), "UTC")
+    assert migrate(url, limit_documents=20, plan=plan).stopped is not None
+    result = migrate(url, plan=renamed)
+    assert (result.stopped, result.resumed) == (None, True)
+    undo(url)
+    assert difference(start, documents_of(client)) == []
+
+
+# Several runs at once
+
+
+def alive(**changes: Any) -> Context:
+    """A program that believes every other to be alive."""
+    return new_context(is_gone=lambda _: False, **changes)
+
+
+@pytest.mark.parametrize("second", ["run", "rollback"])
+def test_a_second_program_is_refused_while_the_first_works(
+    client: redis.Redis, url: str, second: str
+) -> None:
+    load_hostile(client)
+    holder = replace(this_process(), host="ringing-hut", pid=4711, command="om migrate-data run")
+    first = Stepped(url, run(alive(holder=holder), station_plan(), options()))
+    first.step_until("EVAL apply journaled")
+    operation: Op[Any] = run(alive(), station_plan(), options()) if second == "run" else rollback(alive())
+    before = documents_of(client)
+    with pytest.raises(LeaseHeld, match=r"process 4711 on ringing-hut \(om migrate-data run\), for 0 s"):
+        CrashDriver(url).run(instead_of_waiting(operation, first.step))
+    assert len(difference(before, documents_of(client))) < 50  # a page or so: only the first was at work
+    with pytest.raises(StopIteration) as end:
+        first.step(10_000)
+    assert end.value.value.stopped is None
+
+
+def test_a_stalled_holder_is_waited_out_and_writes_nothing_when_it_wakes(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_MS", 300)
+    load_hostile(client)
+    start = documents_of(client)
+    stalled = Stepped(url, run(alive(), station_plan(), options()))
+    stalled.step_until("EVAL apply journaled")
+    with CrashDriver(url) as driver:
+        result = driver.run(run(alive(), station_plan(), options()))
+    assert (result.stopped, result.resumed) == (None, True)
+    undo(url)
+    before = documents_of(client)
+    assert difference(start, before) == []
+    with pytest.raises(LeaseLost, match="Another run took over"):
+        stalled.step(10_000)
+    assert difference(before, documents_of(client)) == []
+    assert own_keys(client) == []
+
+
+def test_a_stalled_rollback_writes_nothing_when_it_wakes(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_MS", 300)
+    load_hostile(client)
+    migrate(url)
+    stalled = Stepped(url, rollback(alive()))
+    stalled.step_until("EVALSHA apply undo")
+    with CrashDriver(url) as driver:
+        driver.run(rollback(alive()))
+    migrate(url)
+    before = client.dbsize(), documents_of(client)
+    with pytest.raises(LeaseLost):
+        stalled.step(10_000)
+    assert difference(before[1], documents_of(client)) == []
+    assert client.dbsize() == before[0]
+
+
+def test_a_rollback_undoes_what_a_run_wrote_while_it_waited_for_the_lease(
+    client: redis.Redis, url: str
+) -> None:
+    """What it knows must be read under the lease: the run may convert models that were not in the record."""
+    load_hostile(client)
+    start = documents_of(client)
+    migrate(url, plan=station_plan(Ringer))
+    first = Stepped(url, run(alive(), station_plan(), options()))
+    first.step_until("EVALSHA acquire")
+
+    def finish() -> None:
+        with pytest.raises(StopIteration):
+            first.step(10_000)
+        send(client, [("HSET", VISIT_PREFIX + "born", "arrived_at", NEWER_NUMBER)])
+
+    CrashDriver(url).run(instead_of_waiting(rollback(alive()), finish))
+    assert str(client.hget(VISIT_PREFIX + "born", "arrived_at")).startswith(f"b'{NEWER_TEXT}")
+    client.delete(VISIT_PREFIX + "born")
+    assert difference(start, documents_of(client)) == []
+
+
+def test_runs_of_many_threads_end_once(client: redis.Redis, url: str) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    ends: list[str] = []
+
+    def program() -> None:
+        try:
+            with CrashDriver(url) as driver:
+                driver.run(run(alive(), station_plan(), options()))
+            ends.append("done")
+        except LeaseHeld:
+            ends.append("held")
+
+    threads = [threading.Thread(target=program) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(ends) <= {"done", "held"} and "done" in ends and len(ends) == 4
+    undo(url)
+    assert difference(start, documents_of(client)) == []

@@ -1,0 +1,247 @@
+"""A program that ends at any request, in any way, and is started again: the end is the same as without.
+
+Every request of a run and of a rollback is a place to crash. `make test` takes a sample of them, but each kind
+of request at least once, and each script that writes in every way; `make soak` takes all.
+"""
+
+import os
+import random
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+import redis
+
+from redstart.demo.dirty_values import DIRTY_CLASSES
+from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
+from redstart.effects import Op
+from redstart.errors import RollbackUnfinished
+from redstart.migrations.data.journal import entries_backwards
+from redstart.migrations.data.rollback import RollbackResult, rollback
+from redstart.migrations.data.runner import RunResult, run
+from redstart.migrations.data.transform import FailureMode
+from redstart.values.kinds import Storage
+from tests.support.crash_driver import Crash, CrashDriver, CrashKind
+from tests.support.migration import (
+    KEYS,
+    TEXT,
+    State,
+    documents_of,
+    hostile_sample,
+    load_hostile,
+    new_context,
+    options,
+    own_keys,
+    small_pieces,
+    state_of,
+    station_plan,
+)
+from tests.support.replies import send
+from tests.support.snapshot import Snapshot, difference
+
+SOAK = os.environ.get("REDSTART_SOAK") == "1"
+SEED = int(os.environ.get("REDSTART_SEED") or random.SystemRandom().randrange(10**9))
+
+MORE_POINTS = 6
+"""Besides one for each kind of request."""
+
+Point = tuple[int, CrashKind]
+
+# `fail` ends early by itself, and `skip` writes what `log_and_skip` writes.
+MODES = [FailureMode.LOG_AND_SKIP, FailureMode.DEFAULT, FailureMode.QUARANTINE]
+
+
+def crash_points(names: list[str]) -> list[Point]:
+    """Where to crash an operation that sends these requests; the seed is printed for a repetition."""
+    print(f"REDSTART_SEED={SEED}")
+    if SOAK:
+        return [(at, kind) for at in range(len(names)) for kind in CrashKind]
+    chance = random.Random(SEED)
+    points: list[Point] = []
+    for name in sorted(set(names)):
+        places = [at for at, other in enumerate(names) if other == name]
+        kinds = list(CrashKind) if name.startswith("EVALSHA") else [chance.choice(list(CrashKind))]
+        points += [(chance.choice(places), kind) for kind in kinds]
+    points += [(chance.randrange(len(names)), chance.choice(list(CrashKind))) for _ in range(MORE_POINTS)]
+    return points
+
+
+def migrate(mode: FailureMode) -> Op[RunResult]:
+    """A run of a new program."""
+    return run(new_context(), station_plan(), options(mode))
+
+
+def undo() -> Op[RollbackResult]:
+    """A rollback of a new program."""
+    return rollback(new_context(), batch_documents=40)
+
+
+class Trial:
+    """Crashes operations against one server, and knows at which requests it did."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.crashed: set[str] = set()
+
+    def whole(self, operation: Op[object]) -> list[str]:
+        """Perform an operation undisturbed; the names of its requests."""
+        with CrashDriver(self._url) as driver:
+            driver.run(operation)
+            return driver.names
+
+    def crash(self, operation: Op[object], point: Point) -> bool:
+        """Perform an operation up to where it goes wrong. Whether it went on from there to its end."""
+        at, kind = point
+        survived = False
+        with CrashDriver(self._url, at=at, kind=kind) as driver:
+            with suppress(Crash):
+                driver.run(operation)
+                survived = True
+            assert driver.crashed is not None, f"the operation ended before its request {at}"
+            self.crashed.add(driver.crashed)
+        assert survived == (kind is CrashKind.LOST_REPLY)
+        return survived
+
+
+@pytest.fixture
+def trial(url: str, monkeypatch: pytest.MonkeyPatch) -> Trial:
+    small_pieces(monkeypatch)
+    return Trial(url)
+
+
+def check(before: Snapshot, client: redis.Redis, point: Point, name: str) -> None:
+    lines = difference(before, documents_of(client))
+    assert not lines, f"{name}, request {point[0]}, {point[1]}: {lines[:5]}"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_that_crashes_anywhere_ends_as_if_it_had_not(
+    client: redis.Redis, trial: Trial, mode: FailureMode
+) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    names = trial.whole(migrate(mode))
+    end = state_of(client)
+    for point in crash_points(names):
+        load_hostile(client)
+        survived = trial.crash(migrate(mode), point)
+        if not survived and not _was_done(point, names):
+            trial.whole(migrate(mode))
+        _check_state(end, state_of(client), point, names)
+        trial.whole(undo())
+        check(start, client, point, names[point[0]])
+        assert own_keys(client) == []
+    assert trial.crashed == set(names)
+
+
+def _was_done(point: Point, names: list[str]) -> bool:
+    """Whether the program had written all it would; another run would begin anew, with an empty list of failures."""
+    at, kind = point
+    mark = names.index("EVALSHA commit HSET+SADD+UNLINK")
+    return at > mark or (at == mark and kind is not CrashKind.BEFORE)
+
+
+def _check_state(end: State, found: State, point: Point, names: list[str]) -> None:
+    where = f"{names[point[0]]}, request {point[0]}, {point[1]}"
+    lines = difference(end.documents, found.documents)
+    assert not lines, f"{where}: {lines[:5]}"
+    assert found.failures == end.failures, where
+    assert (found.converted, found.lossy) == (end.converted, end.lossy), where
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mode", [FailureMode.LOG_AND_SKIP, *([FailureMode.QUARANTINE] if SOAK else [])])
+def test_a_run_that_crashed_anywhere_is_undone_to_the_byte(
+    client: redis.Redis, trial: Trial, mode: FailureMode
+) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    names = trial.whole(migrate(mode))
+    for point in crash_points(names):
+        load_hostile(client)
+        trial.crash(migrate(mode), point)
+        trial.whole(undo())
+        check(start, client, point, names[point[0]])
+    assert trial.crashed == set(names)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mode", [FailureMode.QUARANTINE, *([FailureMode.DEFAULT] if SOAK else [])])
+def test_a_rollback_that_crashes_anywhere_ends_as_if_it_had_not(
+    client: redis.Redis, trial: Trial, mode: FailureMode
+) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    trial.whole(migrate(mode))
+    changed = live_on(client)
+    names = trial.whole(undo())
+    end = documents_of(client)
+    others = [line for line in difference(start, end) if not line.startswith(changed)]
+    assert not others, others[:5]
+    for point in crash_points(names):
+        load_hostile(client)
+        trial.whole(migrate(mode))
+        live_on(client)
+        trial.crash(undo(), point)
+        trial.whole(undo())
+        check(end, client, point, names[point[0]])
+        # Only when the crash came after the very last write is there nothing left to undo, nor to clean up.
+        assert set(own_keys(client)) <= {KEYS.lease.fence.encode(), KEYS.lease.lease.encode()}
+    assert trial.crashed == set(names)
+
+
+def live_on(client: redis.Redis) -> tuple[str, ...]:
+    """What users do between a run and its rollback, by new applications. Returns the keys they touch."""
+    ringer, visit, sighting = (
+        RINGER_PREFIX + "later",
+        VISIT_PREFIX + "hard-expiring",
+        SIGHTING_PREFIX + "hard-",
+    )
+    send(
+        client,
+        [
+            ("HSET", ringer, "born_on", "86400.0", "licensed_at", "1600000000.25"),
+            ("HSET", visit, "arrived_at", "1600000001.5"),
+            ("JSON.ARRINSERT", sighting + "numbers", "$.resighted_at", 0, "1600000002.5", f'"{TEXT}"'),
+            ("JSON.ARRPOP", sighting + "many", "$.measurements", 0),
+            ("JSON.SET", sighting + "large", "$.ringed_at", "1600000003.5"),
+            ("JSON.SET", sighting + "odd-keys", "$.last_seen_by_place.new", "1600000004.5"),
+            ("DEL", VISIT_PREFIX + "hard-numbers", SIGHTING_PREFIX + "hard-two-bad"),
+            ("JSON.SET", sighting + "later", "$", '{"resighted_at":[1600000005.5,1e300],"ringed_at":0}'),
+        ],
+    )
+    touched = ("numbers", "many", "large", "odd-keys", "two-bad", "later")
+    return (ringer, visit, VISIT_PREFIX + "hard-numbers", *(sighting + name for name in touched))
+
+
+def test_nothing_but_the_rollback_goes_on_once_it_has_begun(client: redis.Redis, trial: Trial) -> None:
+    load_hostile(client)
+    trial.whole(migrate(FailureMode.LOG_AND_SKIP))
+    names = trial.whole(undo())
+    first_write = names.index("EVALSHA apply undo")
+    for at in range(
+        first_write, len(names) - 2, 1 if SOAK else 7
+    ):  # without taking the journal away, the end
+        load_hostile(client)
+        trial.whole(migrate(FailureMode.LOG_AND_SKIP))
+        trial.crash(undo(), (at, CrashKind.BEFORE))
+        before = documents_of(client)
+        with pytest.raises(RollbackUnfinished, match="rollback 001_datetime"):
+            trial.whole(migrate(FailureMode.LOG_AND_SKIP))
+        assert difference(before, documents_of(client)) == []
+
+
+def test_what_is_crashed_is_hard_enough(client: redis.Redis, url: str, trial: Trial) -> None:
+    """At least 3 chunks of each storage, 2 pages of a scan, every dirty class."""
+    load_hostile(client)
+    names = trial.whole(migrate(FailureMode.LOG_AND_SKIP))
+    assert names.count("SCAN") >= 2 * 3  # the census, and two passes
+    chunks: Counter[Storage] = Counter()
+    with CrashDriver(url) as driver:
+        entries = driver.run(entries_backwards(KEYS, None, count=1_000))
+    for entry in entries:
+        chunks.update({Storage.JSON if document.json else Storage.HASH for document in entry.documents})
+    assert min(chunks[Storage.HASH], chunks[Storage.JSON]) >= 3
+    classes = {name for document in hostile_sample() for name in document.dirty.values()}
+    assert classes == {one.name for one in DIRTY_CLASSES}

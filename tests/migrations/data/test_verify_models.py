@@ -1,0 +1,48 @@
+"""Reading documents through their models: what a migration cannot have caused is not held against it."""
+
+import json
+import time
+import uuid
+
+import redis
+
+from redstart.demo.models import Sighting
+from redstart.mapping.declaration import declare
+from redstart.migrations.data.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.keys import StateKeys
+from redstart.migrations.data.plan import make_plan
+from redstart.migrations.data.verify import Verification, verify
+from redstart.migrations.data.verify_models import ModelCheck
+from redstart.migrations.holder import this_process
+from redstart.server.connections import open_like
+from redstart.values.timezones import NaiveTimezone
+
+SIGHTING = {"species": "tit", "wing_millimetres": 63.5, "ringed_at": 1672531200.0, "capture": {"net": "3"}}
+
+
+def verified(client: redis.Redis, *documents: dict[str, object]) -> tuple[Verification, ModelCheck]:
+    for number, document in enumerate(documents):
+        client.execute_command("JSON.SET", f"station:sighting:{number}", "$", json.dumps(document))
+    zone = NaiveTimezone.parse("UTC")
+    context = Context(StateKeys(DATETIME_MIGRATION), zone, this_process(), uuid.uuid4().hex, time.monotonic)
+    declarations = [declare(Sighting)]
+    check = ModelCheck(declarations)
+    with open_like(client) as driver:
+        found = driver.run(verify(context, make_plan(declarations, zone.name), checks=[check]))
+    return found, check
+
+
+def test_a_document_its_model_accepts(client: redis.Redis) -> None:
+    found, check = verified(client, SIGHTING)
+    assert (found.ok, check.read) == (True, 1)
+
+
+def test_a_null_where_none_is_allowed_was_there_before_the_run(client: redis.Redis) -> None:
+    found, check = verified(client, SIGHTING | {"ringed_at": None})
+    assert (found.ok, check.read) == (True, 0)
+
+
+def test_a_document_its_model_refuses_for_another_reason_is_a_problem(client: redis.Redis) -> None:
+    found, check = verified(client, {name: value for name, value in SIGHTING.items() if name != "species"})
+    assert (found.problems.count, check.read) == (1, 0)
+    assert found.problems.first[0].path == "species"

@@ -1,0 +1,160 @@
+"""`om` as a user runs it: in this process for speed, as a process of its own, or on a terminal."""
+
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from redstart.cli.main import main
+
+ENDS_WITHIN_SECONDS = 60.0
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """All it said."""
+        return self.stdout + self.stderr
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one object on stdout; AssertionError if anything else is there."""
+        lines = self.stdout.splitlines()
+        assert len(lines) == 1, self.stdout
+        found = json.loads(lines[0])
+        assert isinstance(found, dict)
+        return found
+
+
+class _Stream(io.TextIOWrapper):
+    """A pipe in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
+
+    def text(self) -> str:
+        buffer = self.buffer
+        assert isinstance(buffer, io.BytesIO)
+        return buffer.getvalue().decode()
+
+
+def run_om(*words: str) -> Ended:
+    """Run `om` in this process, without a terminal; its settings come from the environment and the directory."""
+    stdout, stderr = _Stream(), _Stream()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["om", *words])
+        patch.setattr(sys, "stdin", io.StringIO())
+        patch.setattr(sys, "stdout", stdout)
+        patch.setattr(sys, "stderr", stderr)
+        patch.setattr(sys, "path", list(sys.path))
+        with pytest.raises(SystemExit) as ended:
+            main()
+    code = ended.value.code
+    assert isinstance(code, int)
+    return Ended(code, stdout.text(), stderr.text())
+
+
+def om_command(*words: str) -> list[str]:
+    """What starts `om` as a process of its own."""
+    return [sys.executable, "-m", "redstart.cli.main", *words]
+
+
+@contextmanager
+def started_om(*words: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """`om` in the background; killed when the block ends, if it still runs."""
+    with subprocess.Popen(
+        om_command(*words),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ended(process: subprocess.Popen[str]) -> Ended:
+    """Wait for it."""
+    stdout, stderr = process.communicate(timeout=ENDS_WITHIN_SECONDS)
+    return Ended(process.returncode, stdout, stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class OnTerminal:
+    """What a terminal showed: every character, without colours and cursor movements; and the exit code."""
+
+    code: int
+    shown: str
+    raw: bytes
+
+
+def om_on_terminal(*words: str, answer: str = "", columns: int = 80) -> OnTerminal:
+    """Run `om` on a terminal and, when it asks, type `answer`."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TERM"] = "xterm"
+        os.execv(sys.executable, om_command(*words))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    try:
+        raw = _dialogue(terminal, answer.encode())
+    finally:
+        os.close(terminal)
+    return OnTerminal(_exit_code(pid), _CONTROL.sub("", raw.decode(errors="replace")), raw)
+
+
+def _dialogue(terminal: int, answer: bytes) -> bytes:
+    raw = b""
+    deadline = time.monotonic() + ENDS_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        readable, _, _ = select.select([terminal], [], [], 1.0)
+        if not readable:
+            continue
+        try:
+            data = os.read(terminal, 65_536)
+        except OSError:  # Linux' way to say that the other end is closed
+            return raw
+        if not data:
+            return raw
+        raw += data
+        if answer and b"[y/N]" in raw:
+            os.write(terminal, answer + b"\n")
+            answer = b""
+    return raw
+
+
+def _exit_code(pid: int) -> int:
+    deadline = time.monotonic() + ENDS_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    raise AssertionError("om did not end")

@@ -1,0 +1,74 @@
+"""What a request is, as a name: so that a test can say at which kinds of request it has crashed a program."""
+
+from functools import cache
+from typing import Any
+
+import hiredis
+import msgpack
+
+from redstart.effects import Batch, Call
+from redstart.migrations.data import apply
+from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
+from redstart.migrations.scripts import Script, load
+
+
+def name_of(request: Call[Any] | Batch[Any]) -> str:
+    """The command's first word; of a batch its distinct first words; of a script what it does.
+
+    `EVALSHA commit SADD`, `EVAL apply journaled`, `[HMGET JSON.GET]`.
+
+    Raises:
+        LookupError: a script that is not listed here.
+    """
+    if isinstance(request, Call):
+        return _call_name([_bytes(word) for word in request.args])
+    calls = [[_bytes(word) for word in call] for call in request.calls]
+    if request.packed is not None:
+        calls = _unpacked(request.packed)
+    return f"[{' '.join(sorted({call[0].decode() for call in calls}))}]"
+
+
+def _call_name(words: list[bytes]) -> str:
+    command = words[0].decode()
+    if command not in ("EVAL", "EVALSHA"):
+        return command
+    digest = words[1].decode() if command == "EVALSHA" else Script.of(words[1].decode()).sha1
+    script = _scripts().get(digest)
+    if script is None:
+        raise LookupError(f"a script that tests/support/request_names.py does not know: {digest}")
+    arguments = words[3 + int(words[2]) :]
+    return f"{command} {script} {_detail(script, arguments)}".rstrip()
+
+
+def _detail(script: str, arguments: list[bytes]) -> str:
+    if script == "commit":
+        commands = msgpack.unpackb(arguments[3], raw=True)
+        return "+".join(command[0].decode() for command in commands) or "(renew)"
+    if script == "apply":
+        return "journaled" if arguments[4] else "undo"
+    return ""
+
+
+@cache
+def _scripts() -> dict[str, str]:
+    scripts = {
+        "acquire": load(LEASE_PACKAGE, "acquire.lua"),
+        "release": load(LEASE_PACKAGE, "release.lua"),
+        "commit": load(LEASE_PACKAGE, "fenced.lua", "commit.lua"),
+        "apply": apply._script(),
+    }
+    return {script.sha1: name for name, script in scripts.items()}
+
+
+def _unpacked(data: bytes) -> list[list[bytes]]:
+    # A command is sent as an array of strings, which a reader of replies understands as well.
+    reader = hiredis.Reader()
+    reader.feed(data)
+    commands = []
+    while (command := reader.gets()) is not False:
+        commands.append(command)
+    return commands
+
+
+def _bytes(word: bytes | str | float) -> bytes:
+    return word if isinstance(word, bytes) else str(word).encode()
