@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLD := .venv-redis-om-0.3.5
+ONE := .venv-redis-om-1.2.0
 
 .PHONY: demo test lint format soak bench clean
 
@@ -21,6 +22,12 @@ $(OLD)/.installed:
 	$(OLD)/bin/pip install --quiet --disable-pip-version-check 'redis-om==0.3.5' 'pydantic==2.10.6' 'redis==5.2.1' 'setuptools<81'
 	@touch $@
 
+# The reference as it is: index definitions and their hashes have to be the same.
+$(ONE)/.installed:
+	$(PYTHON) -m venv $(ONE)
+	$(ONE)/bin/pip install --quiet --disable-pip-version-check 'redis-om==1.2.0'
+	@touch $@
+
 demo: $(VENV)/.installed
 	$(BIN)/om demo
 
@@ -31,18 +38,18 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/basedpyright
 	PYTHONPATH=src $(BIN)/lint-imports
 
-test: lint $(OLD)/.installed
+test: lint $(OLD)/.installed $(ONE)/.installed
 	$(BIN)/python -m pytest
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-soak: $(VENV)/.installed-dev $(OLD)/.installed
+soak: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 	REDSTART_SOAK=1 $(BIN)/python -m pytest --timeout 3600 -m soak
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.conversion
 
 clean:
-	rm -rf $(VENV) $(OLD) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLD) $(ONE) .mypy_cache .pytest_cache .ruff_cache .hypothesis

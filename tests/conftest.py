@@ -12,7 +12,9 @@ import redis
 from redstart.embedded.process import EmbeddedServer
 from tests.support.servers import Server, given_server, require_binaries
 
-SWITCHES_OF_THE_TESTS = {"REDSTART_TEST_URL", "REDSTART_CORPUS", "REDSTART_SOAK"}
+SWITCHES_OF_THE_TESTS = {
+    *("REDSTART_TEST_URL", "REDSTART_CORPUS", "REDSTART_SOAK", "REDSTART_SEED", "REDSTART_OLD_PYTHON"),
+}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -41,3 +41,13 @@ def _module_names(reply: Any) -> set[str]:
 
 def _first(reply: Any) -> Any:
     return next(iter(reply.values())) if isinstance(reply, dict) else reply[0]
+
+
+def client_database() -> Call[int]:
+    """The number of the database this connection uses, from `CLIENT INFO`."""
+    return Call(("CLIENT", "INFO"), _database)
+
+
+def _database(reply: Any) -> int:
+    fields = dict(part.partition("=")[::2] for part in text(reply).split())
+    return int(fields["db"])

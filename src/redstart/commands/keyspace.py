@@ -1,5 +1,6 @@
 """Commands on keys of any type."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,17 @@ def scan(cursor: int, *, match: bytes | None = None, count: int) -> Call[tuple[i
     """One step over the keyspace: the next cursor (0 = done) and some keys, possibly seen before."""
     words: tuple[Argument, ...] = ("SCAN", cursor, "COUNT", count)
     return Call(words if match is None else (*words, "MATCH", match), _cursor_and_keys)
+
+
+def scan_type(cursor: int, *, prefix: str, kind: bytes, count: int) -> Call[tuple[int, list[bytes]]]:
+    """As `scan`, over the keys with a prefix that hold a type: `hash` or `ReJSON-RL`."""
+    match = re.sub(r"([\\*?\[\]])", r"\\\1", prefix) + "*"
+    return Call(("SCAN", cursor, "COUNT", count, "MATCH", match, "TYPE", kind), _cursor_and_keys)
+
+
+def key_type(key: bytes) -> Call[bytes]:
+    """The type of a key: `hash`, `ReJSON-RL`, `none` when missing."""
+    return Call(("TYPE", key), lambda reply: reply if isinstance(reply, bytes) else str(reply).encode())
 
 
 def get(key: str) -> Call[bytes | None]:

@@ -89,6 +89,25 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
     return Call(tuple(arguments), parse)
 
 
+def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:
+    """Which of some keys an index holds: `FT.SEARCH index * INKEYS`, so the answer is no longer than the question."""
+    count = len(keys)
+    words: tuple[Argument, ...] = (
+        "FT.SEARCH",
+        index,
+        "*",
+        "INKEYS",
+        count,
+        *keys,
+        "NOCONTENT",
+        "LIMIT",
+        0,
+        count,
+    )
+    search = ft_search(words, content=False)
+    return Call(search.args, lambda reply: {found.key for found in search.parse(reply).found})
+
+
 def _search_map(reply: dict[bytes, Any]) -> SearchReply:
     found = [Found(one[b"id"], one.get(b"extra_attributes") or {}) for one in reply[b"results"]]
     warnings = tuple(text(warning) for warning in reply.get(b"warning") or ())

@@ -1,0 +1,66 @@
+"""Building an index beside the one that serves, and waiting until its scan is done."""
+
+from collections.abc import Callable
+
+from redstart.commands.search import ft_create, ft_info
+from redstart.effects import Op, call, pause
+from redstart.errors import CommandFailed, MigrationError
+from redstart.migrations.lease import Lease
+from redstart.search.index import Index, create_arguments
+from redstart.search.info import IndexInfo, read_info
+
+_POLL_SECONDS = 0.05
+
+
+def find_index(name: str) -> Op[IndexInfo | None]:
+    """What a name leads to, through an alias or directly; None when it leads nowhere. One read."""
+    try:
+        return read_info((yield from call(ft_info(name))))
+    except CommandFailed as exc:
+        if is_unknown_index(exc):
+            return None
+        raise
+
+
+def is_unknown_index(error: CommandFailed) -> bool:
+    """Whether RediSearch said that there is no such index; its wording differs between versions."""
+    text = error.message.lower()
+    return "unknown index" in text or "no such index" in text or "not found" in text
+
+
+def build_index(
+    lease: Lease, name: str, index: Index, *, waiting: Callable[[float], None] = lambda _: None
+) -> Op[IndexInfo]:
+    """Create an index unless it is there, and wait until it has scanned the keyspace.
+
+    Args:
+        name: what it is called; its definition's own name does not count.
+        waiting: called with the percentage that is scanned.
+
+    Raises:
+        MigrationError: something else has the name.
+
+    Effects: FT.CREATE, then FT.INFO until `indexing` is 0; the lease is kept meanwhile. Safe to repeat.
+    """
+    if (yield from find_index(name)) is None:
+        try:
+            yield from call(ft_create(create_arguments(index, name=name)))
+        except CommandFailed as exc:
+            if "already exists" not in exc.message.lower():
+                raise
+    while True:
+        info = yield from find_index(name)
+        if info is None:
+            raise MigrationError(
+                f"The index {name} was dropped while it was built.", "Run the command again."
+            )
+        if info.name != name:
+            raise MigrationError(
+                f"{name} is an alias of {info.name}, where an index of ours should be.",
+                f"Remove it with: redis-cli FT.ALIASDEL {name}",
+            )
+        if not info.indexing:
+            return info
+        waiting(info.percent)
+        yield from lease.keep()
+        yield from pause(_POLL_SECONDS)

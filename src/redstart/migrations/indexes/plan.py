@@ -1,0 +1,51 @@
+"""Which index each model needs, and which of its attributes change their type together with the data."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.index import index_of, reference_schema
+from redstart.search.fields import FieldKind
+from redstart.search.index import Index, schema_hash
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedIndex:
+    """The index a model needs, and what redis-om 1.x keeps beside it."""
+
+    model: str
+    key_prefix: str
+    index: Index
+    schema: str
+
+    @property
+    def name(self) -> str:
+        """What queries call it."""
+        return self.index.name
+
+    @property
+    def schema_hash(self) -> str:
+        """The hash of the schema text."""
+        return schema_hash(self.schema)
+
+
+def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:
+    """The indexes of the models that index anything besides their primary key, or say index=True."""
+    planned = []
+    for declaration in declarations:
+        index = index_of(declaration.model)
+        if declaration.model._is_indexed or len(index.fields) > 1:
+            schema = reference_schema(declaration.model)
+            planned.append(PlannedIndex(declaration.name, declaration.key_prefix, index, schema))
+    return planned
+
+
+def moving_attributes(before: Index, after: Index) -> tuple[str, ...]:
+    """Attributes that are tags of text before and numbers after: dates, whose data has to change in between."""
+    return tuple(
+        field.attribute
+        for field in after.fields
+        if field.kind is FieldKind.NUMERIC
+        and (old := before.field_named(field.attribute)) is not None
+        and old.kind is FieldKind.TAG
+    )

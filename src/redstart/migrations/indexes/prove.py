@@ -1,0 +1,97 @@
+"""Proof that an index holds every document: by membership, key by key, not by comparing counts.
+
+Counts never agree beside writers and expiring keys. Membership is asked for the keys of each scanned page
+(`FT.SEARCH ... INKEYS`), so memory does not grow with the data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from redstart.commands.keyspace import key_type, scan_type
+from redstart.commands.search import ft_members
+from redstart.effects import Op, batch, call, pause, together
+from redstart.migrations.indexes.records import IndexRecord
+from redstart.migrations.lease import Lease
+from redstart.values.kinds import Storage
+
+MOST_EXAMPLES = 1_000
+_PAGE_KEYS = 1_000
+_LOOKS = 5
+"""How often a difference is looked at again before it counts: a document may be rewritten just then."""
+
+_TYPES = {Storage.HASH: b"hash", Storage.JSON: b"ReJSON-RL"}
+
+
+@dataclass(slots=True)
+class Membership:
+    """What a proof found.
+
+    Attributes:
+        documents: keys of the index's type under its prefix.
+        missing: how many of them the index does not hold although the one that serves does, or, where none
+            serves, does not hold at all.
+        examples: the first of these.
+        unserved: how many neither holds: they were not found before either.
+    """
+
+    documents: int = 0
+    missing: int = 0
+    examples: list[bytes] = field(default_factory=list)
+    unserved: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether letting the name lead to this index loses no document."""
+        return self.missing == 0
+
+
+def prove(lease: Lease, index: str, serving: str | None, record: IndexRecord) -> Op[Membership]:
+    """Compare the documents under a record's prefix with what an index holds.
+
+    Args:
+        serving: the index that queries use now; None when there is none.
+
+    Effects: reads only, some for each page of 1,000 keys; the lease is kept.
+    """
+    result = Membership()
+    cursor = 0
+    while True:
+        cursor, keys = yield from call(
+            scan_type(cursor, prefix=record.key_prefix, kind=_TYPES[record.final.storage], count=_PAGE_KEYS)
+        )
+        if keys:
+            yield from _compare(
+                index, serving, list(dict.fromkeys(keys)), _TYPES[record.final.storage], result
+            )
+        yield from lease.keep()
+        if cursor == 0:
+            return result
+
+
+def _compare(index: str, serving: str | None, keys: list[bytes], kind: bytes, result: Membership) -> Op[None]:
+    result.documents += len(keys)
+    absent = yield from absent_from(index, keys)
+    for _ in range(_LOOKS):
+        if not absent:
+            return
+        # Deleted or expired meanwhile, or rewritten and for a moment in neither place.
+        types = yield from batch(together([key_type(key) for key in absent]))
+        alive = [key for key, found in zip(absent, types, strict=True) if found == kind]
+        absent = yield from absent_from(index, alive)
+        if absent:
+            yield from pause(0.01)
+    unserved: set[bytes] = set()
+    if serving is not None and absent:
+        unserved = set((yield from absent_from(serving, absent)))
+    missing = [key for key in absent if key not in unserved]
+    result.unserved += len(unserved)
+    result.missing += len(missing)
+    result.examples += missing[: MOST_EXAMPLES - len(result.examples)]
+
+
+def absent_from(index: str, keys: Sequence[bytes]) -> Op[list[bytes]]:
+    """The keys that an index does not hold, in their order. One read."""
+    if not keys:
+        return []
+    reply = yield from call(ft_members(index, keys))
+    return [key for key in keys if key not in reply]

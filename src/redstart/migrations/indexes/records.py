@@ -1,0 +1,128 @@
+"""What is remembered of each index on the server, so that every step can be repeated and undone."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from redstart.commands.keyspace import get, hgetall
+from redstart.effects import Argument, Op, call
+from redstart.errors import CheckpointUnreadable
+from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
+from redstart.search.fields import FieldKind, IndexField, VectorSettings
+from redstart.search.index import Index
+from redstart.values.kinds import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRecord:
+    """One name that queries use.
+
+    Attributes:
+        key_prefix: of its documents.
+        legacy: the index that served before Redstart; None where there was none.
+        legacy_hash, legacy_schema: what redis-om kept beside it.
+        final: the index that is to serve.
+        final_hash, final_schema: what redis-om 1.x keeps beside that.
+        moving: attributes that change their type with the data.
+        cut_over: whether the name leads to the final index, and redis-om's keys say so.
+        accepted_unindexed: documents that were known to leave the index at the cut-over.
+    """
+
+    name: str
+    key_prefix: str
+    legacy: Index | None
+    legacy_hash: str | None
+    legacy_schema: str | None
+    final: Index
+    final_hash: str
+    final_schema: str
+    moving: tuple[str, ...]
+    cut_over: bool = False
+    accepted_unindexed: int = 0
+
+    def save(self) -> list[Argument]:
+        """The command that stores it."""
+        return ["HSET", RECORDS, self.name, json.dumps(asdict(self), separators=(",", ":"))]
+
+    def remove(self) -> list[Argument]:
+        """The command that forgets it."""
+        return ["HDEL", RECORDS, self.name]
+
+    def with_final(self, other: "IndexRecord") -> "IndexRecord":
+        """What served before, and another target."""
+        return replace(
+            other,
+            legacy=self.legacy,
+            legacy_hash=self.legacy_hash,
+            legacy_schema=self.legacy_schema,
+            moving=tuple(dict.fromkeys((*self.moving, *other.moving))),
+        )
+
+    def keys_of_final(self) -> list[list[Argument]]:
+        """The commands that tell redis-om 1.x that its index is there."""
+        return [
+            ["SET", hash_key(self.name), self.final_hash],
+            ["SET", schema_key(self.name), self.final_schema],
+        ]
+
+    def keys_of_legacy(self) -> list[list[Argument]]:
+        """The commands that bring redis-om's keys back to what they were."""
+        commands: list[list[Argument]] = []
+        for key, value in (
+            (hash_key(self.name), self.legacy_hash),
+            (schema_key(self.name), self.legacy_schema),
+        ):
+            commands.append(["DEL", key] if value is None else ["SET", key, value])
+        return commands
+
+
+def read_records() -> Op[dict[str, IndexRecord]]:
+    """All records by name. One read.
+
+    Raises:
+        CheckpointUnreadable: the key holds something that Redstart did not write.
+    """
+    fields = yield from call(hgetall(RECORDS))
+    try:
+        return {name.decode(): _record(data) for name, data in fields.items()}
+    except (ValueError, KeyError, TypeError) as exc:
+        raise CheckpointUnreadable(
+            f"{RECORDS} holds something that Redstart did not write: {exc}.",
+            "Look at it with: redis-cli HGETALL",
+        ) from exc
+
+
+def read_redis_om_keys(name: str) -> Op[tuple[str | None, str | None]]:
+    """The hash and the schema text that redis-om keeps beside an index. Two reads."""
+    kept_hash = yield from call(get(hash_key(name)))
+    kept_schema = yield from call(get(schema_key(name)))
+    return _text(kept_hash), _text(kept_schema)
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode()
+
+
+def _record(data: bytes) -> IndexRecord:
+    fields = json.loads(data)
+    fields["legacy"] = None if fields["legacy"] is None else _index(fields["legacy"])
+    fields["final"] = _index(fields["final"])
+    return IndexRecord(**fields | {"moving": tuple(fields["moving"])})
+
+
+def _index(data: dict[str, Any]) -> Index:
+    fields = tuple(_field(field) for field in data["fields"])
+    return Index(
+        data["name"], Storage(data["storage"]), tuple(data["prefixes"]), fields, tuple(data["options"])
+    )
+
+
+def _field(data: dict[str, Any]) -> IndexField:
+    vector = data["vector"]
+    if vector is not None:
+        vector = VectorSettings(
+            vector["algorithm"], tuple((name, value) for name, value in vector["attributes"])
+        )
+    return IndexField(
+        **data | {"kind": FieldKind(data["kind"]), "vector": vector, "options": tuple(data["options"])}
+    )

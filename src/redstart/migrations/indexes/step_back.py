@@ -1,0 +1,68 @@
+"""The way back of an index: before the data is undone, and after it."""
+
+from redstart.effects import Op
+from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.keys import built_name
+from redstart.migrations.indexes.records import IndexRecord
+from redstart.migrations.indexes.swap import drop, unname
+from redstart.migrations.indexes.switch import Switched, Waiting, same_definition, switch
+from redstart.migrations.indexes.tolerant import accepts_both_forms, bridge_index, tolerant_index
+from redstart.migrations.lease import Lease
+from redstart.search.index import Index
+
+
+def stand_in(record: IndexRecord, *, understands_filters: bool) -> Index | None:
+    """The index that may serve while the data is undone: it accepts both forms. None if nothing served before."""
+    if record.legacy is None:
+        return None
+    if accepts_both_forms(record.legacy, record.moving):
+        return record.legacy
+    return (tolerant_index if understands_filters else bridge_index)(record.legacy, record.moving)
+
+
+def before_undo(
+    lease: Lease, record: IndexRecord, *, understands_filters: bool, waiting: Waiting
+) -> Op[Switched]:
+    """Let an index serve that accepts both forms. Effects: see `switch`."""
+    wanted = stand_in(record, understands_filters=understands_filters)
+    if wanted is None or not record.moving:
+        return Switched(None, True)
+    return (yield from switch(lease, record, wanted, waiting=waiting))
+
+
+def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting) -> Op[Switched]:
+    """Let an index with the old definition serve, and forget the rest; redis-om's keys are as they were.
+
+    Effects: see `switch`; then drops what was built beside. Safe to repeat.
+    """
+    if record.legacy is None:
+        yield from unname(lease, record.name)
+    else:
+        switched = yield from switch(lease, record, record.legacy, waiting=waiting)
+        if not switched.done:
+            return switched
+    yield from drop_unused(lease, record)
+    yield from lease.commit([*record.keys_of_legacy(), record.remove()])
+    return Switched(None, True)
+
+
+def drop_unused(lease: Lease, record: IndexRecord) -> Op[list[str]]:
+    """Drop the indexes that were built for a name and do not serve. Those dropped.
+
+    Effects: a script for each, which looks itself whether the index serves. Safe to repeat.
+    """
+    definitions = [record.final]
+    if record.legacy is not None:
+        legacy, moving = record.legacy, record.moving
+        definitions += [legacy, tolerant_index(legacy, moving), bridge_index(legacy, moving)]
+    dropped = []
+    for name in dict.fromkeys(built_name(record.name, definition) for definition in definitions):
+        found = yield from find_index(name)
+        if found is not None and found.name == name and (yield from drop(lease, name, (record.name,))):
+            dropped.append(name)
+    return dropped
+
+
+def serves_final(found: Index | None, record: IndexRecord) -> bool:
+    """Whether the name leads to the final definition."""
+    return found is not None and same_definition(found, record.final)

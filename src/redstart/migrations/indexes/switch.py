@@ -1,0 +1,61 @@
+"""Letting a name lead to another definition: build beside, prove, swap. Every step can be repeated."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redstart.effects import Op
+from redstart.migrations.indexes.build import build_index, find_index
+from redstart.migrations.indexes.keys import built_name
+from redstart.migrations.indexes.prove import Membership, prove
+from redstart.migrations.indexes.records import IndexRecord
+from redstart.migrations.indexes.swap import swap
+from redstart.migrations.lease import Lease
+from redstart.search.difference import difference
+from redstart.search.index import Index
+
+Waiting = Callable[[str, float], None]
+"""Told the index that is built, and the percentage that is scanned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """What became of a switch.
+
+    Attributes:
+        membership: the proof; None when the name led there already.
+        done: whether the name leads to the definition now.
+    """
+
+    membership: Membership | None
+    done: bool
+
+
+def switch(
+    lease: Lease, record: IndexRecord, wanted: Index, *, waiting: Waiting, accept_missing: bool = False
+) -> Op[Switched]:
+    """Let the record's name lead to an index of the wanted definition.
+
+    Args:
+        accept_missing: swap even if documents that are found now would not be found then.
+
+    Raises:
+        LeaseLost, MigrationError: see `build_index` and `swap`.
+
+    Effects: FT.CREATE beside, a proof by membership, then one script that swaps. The name always leads somewhere.
+    """
+    found = yield from find_index(record.name)
+    if found is not None and same_definition(found.index, wanted):
+        return Switched(None, True)
+    name = built_name(record.name, wanted)
+    yield from build_index(lease, name, wanted, waiting=lambda percent: waiting(name, percent))
+    serving = None if found is None else found.name
+    membership = yield from prove(lease, name, serving, record)
+    if serving is not None and not membership.complete and not accept_missing:
+        return Switched(membership, False)
+    yield from swap(lease, record.name, name, now=serving)
+    return Switched(membership, True)
+
+
+def same_definition(one: Index, other: Index) -> bool:
+    """Whether two indexes answer queries alike."""
+    return not difference(one, other).changes
