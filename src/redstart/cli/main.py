@@ -38,6 +38,7 @@ class LazyGroup(click.Group):
 
 
 COMMANDS = {
+    "migrate": ("redstart.cli.migrate.group:migrate", "Build indexes beside, prove them, cut over."),
     "migrate-data": (
         "redstart.cli.migrate_data.group:migrate_data",
         "Convert stored dates to timestamps, verify, undo.",

@@ -12,7 +12,7 @@ from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import require_index_memory, require_search, understands_filters
 from redstart.migrations.indexes.records import IndexRecord, read_records
-from redstart.migrations.indexes.step_back import before_undo, drop_unused
+from redstart.migrations.indexes.step_back import after_undo, before_undo, drop_unused
 from redstart.migrations.indexes.switch import Switched, Waiting
 from redstart.migrations.lease import Lease, acquire
 
@@ -68,8 +68,8 @@ class IndexMigration:
 
         return (yield from self._leased(work))
 
-    def swap_back(self) -> Op[list[tuple[str, Switched]]]:
-        """Let indexes serve again that accept the data in both forms, before the data is undone.
+    def swap_back(self, *, data_undone: bool) -> Op[list[tuple[str, Switched]]]:
+        """Let indexes serve that accept the data in both forms; when it is undone, those that served before Redstart.
 
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
@@ -80,9 +80,12 @@ class IndexMigration:
         def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
             done = []
             for record in (yield from read_records()).values():
-                switched = yield from before_undo(
-                    lease, record, understands_filters=filters, waiting=self._waiting
-                )
+                if data_undone:
+                    switched = yield from after_undo(lease, record, waiting=self._waiting)
+                else:
+                    switched = yield from before_undo(
+                        lease, record, understands_filters=filters, waiting=self._waiting
+                    )
                 done.append((record.name, switched))
             return done
 

@@ -34,7 +34,7 @@ def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedInd
     planned = []
     for declaration in declarations:
         index = index_of(declaration.model)
-        if declaration.model._is_indexed or len(index.fields) > 1:
+        if declaration.model._index or len(index.fields) > 1:
             schema = reference_schema(declaration.model)
             planned.append(PlannedIndex(declaration.name, declaration.key_prefix, index, schema))
     return planned

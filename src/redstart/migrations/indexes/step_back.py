@@ -1,11 +1,13 @@
 """The way back of an index: before the data is undone, and after it."""
 
+from dataclasses import replace
+
 from redstart.effects import Op
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.keys import built_name
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.swap import drop, unname
-from redstart.migrations.indexes.switch import Switched, Waiting, same_definition, switch
+from redstart.migrations.indexes.switch import Switched, Waiting, switch
 from redstart.migrations.indexes.tolerant import accepts_both_forms, bridge_index, tolerant_index
 from redstart.migrations.lease import Lease
 from redstart.search.index import Index
@@ -27,6 +29,8 @@ def before_undo(
     wanted = stand_in(record, understands_filters=understands_filters)
     if wanted is None or not record.moving:
         return Switched(None, True)
+    if record.cut_over:
+        yield from lease.commit([replace(record, cut_over=False).save()])
     return (yield from switch(lease, record, wanted, waiting=waiting))
 
 
@@ -35,15 +39,15 @@ def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting) -> Op[Swi
 
     Effects: see `switch`; then drops what was built beside. Safe to repeat.
     """
+    switched = Switched(None, True)
     if record.legacy is None:
-        yield from unname(lease, record.name)
+        _ = yield from unname(lease, record.name)
     else:
-        switched = yield from switch(lease, record, record.legacy, waiting=waiting)
-        if not switched.done:
-            return switched
-    yield from drop_unused(lease, record)
+        # What the old definition does not hold now, it did not hold before: it serves as it did.
+        switched = yield from switch(lease, record, record.legacy, waiting=waiting, accept_missing=True)
+    _ = yield from drop_unused(lease, record)
     yield from lease.commit([*record.keys_of_legacy(), record.remove()])
-    return Switched(None, True)
+    return switched
 
 
 def drop_unused(lease: Lease, record: IndexRecord) -> Op[list[str]]:
@@ -61,8 +65,3 @@ def drop_unused(lease: Lease, record: IndexRecord) -> Op[list[str]]:
         if found is not None and found.name == name and (yield from drop(lease, name, (record.name,))):
             dropped.append(name)
     return dropped
-
-
-def serves_final(found: Index | None, record: IndexRecord) -> bool:
-    """Whether the name leads to the final definition."""
-    return found is not None and same_definition(found, record.final)

@@ -1,0 +1,160 @@
+"""Legacy documents under the indexes redis-om 0.3.5 made for them, and readers that look all the time."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from redstart.demo.load import load_batches
+from redstart.demo.models import Ringer, Sighting, Visit
+from redstart.demo.sample import generate
+from redstart.effects import Op
+from redstart.mapping.declaration import declare
+from redstart.mapping.index import index_of
+from redstart.migrations.holder import this_process
+from redstart.migrations.indexes.expand import IndexResult
+from redstart.migrations.indexes.keys import hash_key
+from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
+from redstart.search.fields import FieldKind
+from redstart.search.index import Index, create_arguments, schema_hash, schema_text
+from redstart.server.connections import open_sync
+from tests.support.replies import send
+
+MODELS = (Ringer, Visit, Sighting)
+DOCUMENTS = 300
+
+
+def planned() -> list[PlannedIndex]:
+    return planned_indexes(map(declare, MODELS))
+
+
+def perform(url: str, operation: Op[Any]) -> Any:
+    with open_sync(url) as driver:
+        return driver.run(operation)
+
+
+def migration() -> IndexMigration:
+    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, lambda *_: None)
+
+
+def expand(url: str, converted: set[str] | None = None, **options: bool) -> dict[str, IndexResult]:
+    results = perform(url, migration().run(planned(), converted or set(), **options))
+    return {result.name: result for result in results}
+
+
+def serving(client: redis.Redis, name: str) -> str:
+    """The real index behind a name."""
+    info = client.execute_command("FT.INFO", name)
+    found = info[b"index_name"] if isinstance(info, dict) else info[1]
+    return found.decode() if isinstance(found, bytes) else str(found)
+
+
+def total(client: redis.Redis, name: str, query: str = "*") -> int:
+    reply = client.execute_command("FT.SEARCH", name, query, "LIMIT", 0, 0)
+    if isinstance(reply, dict):
+        return int(reply.get(b"total_results", reply.get("total_results", -1)))
+    return int(reply[0])
+
+
+@pytest.fixture
+def legacy(client: redis.Redis) -> Iterator[redis.Redis]:
+    """Clean documents of 0.3.5 with its indexes and the hashes it keeps."""
+    drop_all(client)
+    for commands in load_batches(generate(DOCUMENTS, dirty_share=0), field_expiries=False):
+        send(client, commands)
+    for model in MODELS:
+        index = before_1_0(model)
+        client.execute_command("FT.CREATE", *create_arguments(index))
+        client.set(hash_key(index.name), schema_hash(schema_text(index)))
+    wait_until_built(client, [model._meta.index_name for model in MODELS])
+    yield client
+    drop_all(client)
+
+
+def before_1_0(model: Any) -> Index:
+    """The model's index with its dates as tags, as redis-om had them."""
+    dates = {"_".join(str(step) for step in path.segments) for path in declare(model).paths.planned}
+    index = index_of(model)
+    fields = (
+        replace(field, kind=FieldKind.TAG, separator="|", sortable=False)
+        if field.attribute in dates
+        else field
+        for field in index.fields
+    )
+    return replace(index, fields=tuple(fields), parts=None)
+
+
+def drop_all(client: redis.Redis) -> None:
+    """FLUSHALL leaves no documents, but indexes outlive it."""
+    for name in client.execute_command("FT._LIST"):
+        client.execute_command("FT.DROPINDEX", name)
+
+
+def wait_until_built(client: redis.Redis, names: list[str]) -> None:
+    for name in names:
+        while True:
+            info = client.execute_command("FT.INFO", name)
+            fields = info if isinstance(info, dict) else dict(zip(info[::2], info[1::2], strict=True))
+            if int(fields[b"indexing"]) == 0:
+                break
+            time.sleep(0.01)
+
+
+class Reader(threading.Thread):
+    """Counts what a query finds, again and again; `lowest` is the least it found, `looks` how often it looked."""
+
+    def __init__(self, url: str, name: str, query: str) -> None:
+        super().__init__(daemon=True)
+        self._client = redis.Redis.from_url(url)
+        self._name = name
+        self._query = query
+        self._over = threading.Event()
+        self.lowest = 10**9
+        self.looks = 0
+        self.errors: list[str] = []
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self.lowest = min(self.lowest, total(self._client, self._name, self._query))
+            except redis.RedisError as error:
+                self.errors.append(str(error))
+            self.looks += 1
+
+    def end(self) -> None:
+        self._over.set()
+        self.join()
+        self._client.close()
+
+
+@contextmanager
+def readers(url: str, client: redis.Redis, query: str = "*") -> Iterator[Callable[[], None]]:
+    """Readers of every model's index, who must never find less than there is at the start.
+
+    Yields a function that waits until each has looked 20 times more, so that every phase is looked at.
+    """
+    names = [model._meta.index_name for model in MODELS]
+    expected = {name: total(client, name, query) for name in names}
+    started = {name: Reader(url, name, query) for name in names}
+    for reader in started.values():
+        reader.start()
+
+    def look() -> None:
+        goals = {name: reader.looks + 20 for name, reader in started.items()}
+        while any(reader.looks < goals[name] for name, reader in started.items()):
+            time.sleep(0.001)
+
+    look()
+    yield look
+    look()
+    for name, reader in started.items():
+        reader.end()
+        assert reader.errors == [], name
+        assert reader.lowest >= expected[name], name

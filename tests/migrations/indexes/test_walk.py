@@ -1,0 +1,122 @@
+"""Indexes all the way and back, beside readers who must never miss a document."""
+
+import redis
+
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.runner import RunOptions, run
+from redstart.migrations.indexes.expand import IndexState
+from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
+from tests.migrations.indexes.conftest import (
+    MODELS,
+    expand,
+    migration,
+    perform,
+    planned,
+    serving,
+    total,
+)
+from tests.migrations.indexes.conftest import readers as readers_of
+from tests.support.migration import new_context, station_plan
+from tests.support.snapshot import difference, snapshot
+
+NAMES = [model._meta.index_name for model in MODELS]
+PREFIXES = {one.key_prefix for one in planned()}
+
+
+def states(results: dict) -> set[IndexState]:  # type: ignore[type-arg]
+    return {result.state for result in results.values()}
+
+
+def test_no_reader_misses_a_document_all_the_way_and_back(legacy: redis.Redis, url: str) -> None:
+    start = snapshot(legacy)
+    with readers_of(url, legacy) as look:
+        assert states(expand(url)) == {IndexState.EXPANDED}
+        look()
+        assert (
+            perform(url, run(new_context(), station_plan(), RunOptions(batch_documents=50))).stopped is None
+        )
+        look()
+        assert states(expand(url, PREFIXES)) == {IndexState.CUT_OVER}
+        look()
+        perform(url, migration().swap_back(data_undone=False))
+        look()
+        assert perform(url, rollback(new_context(), batch_documents=50)).stopped is None
+        look()
+        perform(url, migration().swap_back(data_undone=True))
+    assert difference(start, snapshot(legacy)) == [], (
+        "the keys of redis-om are as they were, and no state is left"
+    )
+    assert len(legacy.execute_command("FT._LIST")) == len(MODELS), "nothing that was built beside is left"
+
+
+def test_after_the_cut_over_dates_are_numbers_and_redis_om_knows(legacy: redis.Redis, url: str) -> None:
+    expand(url)
+    before = {name: total(legacy, name) for name in NAMES}
+    perform(url, run(new_context(), station_plan(), RunOptions()))
+    expand(url, PREFIXES)
+    for one in planned():
+        assert total(legacy, one.name) == before[one.name]
+        assert legacy.get(hash_key(one.name)) == one.schema_hash.encode()
+        assert legacy.get(schema_key(one.name)) == one.schema.encode()
+    assert total(legacy, "station:visit:index", "@arrived_at:[-inf +inf]") == before["station:visit:index"]
+    assert states(expand(url, PREFIXES)) == {IndexState.UP_TO_DATE}
+
+
+def test_before_the_data_is_done_the_old_form_is_still_found(legacy: redis.Redis, url: str) -> None:
+    found = {name: total(legacy, name) for name in NAMES}
+    expand(url)
+    expand(url)
+    assert {name: total(legacy, name) for name in NAMES} == found
+    hashes, documents = "station:visit:index", "station:sighting:index"
+    assert serving(legacy, hashes) == hashes, "an index over hashes accepts both forms: it goes on"
+    assert serving(legacy, documents).startswith(f"{documents}@")
+
+
+def test_documents_that_would_be_lost_refuse_the_cut_over(legacy: redis.Redis, url: str) -> None:
+    key = next(iter(legacy.scan_iter("station:visit:*", count=1000, _type="hash")))
+    legacy.hset(key, "arrived_at", "N/A")
+    expand(url)
+    perform(url, run(new_context(), station_plan(), RunOptions()))
+    refused = expand(url, PREFIXES)["station:visit:index"]
+    assert refused.state is IndexState.REFUSED
+    assert refused.membership is not None
+    assert (refused.membership.missing, refused.membership.examples) == (1, [key])
+    assert serving(legacy, "station:visit:index") == "station:visit:index"
+    accepted = expand(url, PREFIXES, accept_unindexed=True)["station:visit:index"]
+    assert accepted.state is IndexState.CUT_OVER
+
+
+def test_without_any_index_one_is_made_behind_an_alias(client: redis.Redis, url: str) -> None:
+    assert states(expand(url)) == {IndexState.CREATED}
+    assert states(expand(url)) == {IndexState.UP_TO_DATE}
+    for name in NAMES:
+        assert serving(client, name).startswith(f"{name}@")
+    perform(url, migration().swap_back(data_undone=True))
+    assert client.execute_command("FT._LIST") == []
+    assert not client.exists(RECORDS)
+
+
+def test_an_index_that_another_tool_put_in_place_of_ours_is_mended(legacy: redis.Redis, url: str) -> None:
+    expand(url)
+    perform(url, run(new_context(), station_plan(), RunOptions()))
+    expand(url, PREFIXES)
+    name = "station:visit:index"
+    # What redis-om's Migrator does: it drops the index, through the alias, and makes its own.
+    legacy.execute_command("FT.DROPINDEX", name)
+    legacy.execute_command(
+        "FT.CREATE", name, "ON", "HASH", "PREFIX", 1, "station:visit:", "SCHEMA", "pk", "TAG"
+    )
+    mended = expand(url, PREFIXES)[name]
+    assert (mended.state, mended.mended) == (IndexState.CUT_OVER, True)
+    assert serving(legacy, name).startswith(f"{name}@")
+
+
+def test_cleanup_drops_what_serves_no_name_and_nothing_else(legacy: redis.Redis, url: str) -> None:
+    expand(url)
+    perform(url, run(new_context(), station_plan(), RunOptions()))
+    assert perform(url, migration().cleanup()) == [], "before the cut-over all that was built is needed"
+    expand(url, PREFIXES)
+    dropped = perform(url, migration().cleanup())
+    assert [name.partition("@")[0] for name in dropped] == ["station:sighting:index"]
+    assert perform(url, migration().cleanup()) == []
+    assert states(expand(url, PREFIXES)) == {IndexState.UP_TO_DATE}
