@@ -58,6 +58,16 @@ FROZEN = {
     "`om migrate-data clear-progress`": "status",
     "`om migrate-data forget ID`": "status",
     "`om migrate-data unlock`": "status holder",
+    "`om migrate status`": (
+        "indexes indexes[].model indexes[].index indexes[].state indexes[].serving indexes[].documents "
+        "indexes[].changes pending"
+    ),
+    "`om migrate run`": (
+        "indexes indexes[].model indexes[].index indexes[].state indexes[].mended indexes[].documents "
+        "indexes[].missing indexes[].unserved"
+    ),
+    "`om migrate swap-back`": "swapped refused",
+    "`om migrate cleanup`": "dropped",
     "An error": "status error hint exit_code",
 }
 """By heading in docs/json.md. Scripts rely on these: none may go away or change its meaning."""
@@ -105,6 +115,10 @@ def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
         "`om migrate-data rollback ID`": om("rollback", ID),
         "`om migrate-data forget ID`": om("forget", ID, "--yes"),
         "`om migrate-data unlock`": om("unlock", "--yes"),
+        "`om migrate status`": run_om("migrate", "status", "--json").json,
+        "`om migrate run`": run_om("migrate", "run", "--json").json,
+        "`om migrate cleanup`": run_om("migrate", "cleanup", "--json").json,
+        "`om migrate swap-back`": run_om("migrate", "swap-back", "--json").json,
         "An error": om("rollback", "other"),
     }
     assert found.keys() == FROZEN.keys()
