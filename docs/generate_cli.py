@@ -43,7 +43,7 @@ the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Be
 | 3 | work is pending (`status --check`) |
 | 4 | another run holds the lease, or took it from this one |
 | 5 | stopped, and resumed by the same command: `--max-errors`, `--limit-documents`, `fail` mode, Ctrl-C, SIGTERM |
-| 6 | `verify` found something lost, wrong or not converted; a `rollback` left values it could not bring back; an index would have lost documents |
+| 6 | found something: `verify` values lost or wrong, `rollback` values to keep, `migrate run` documents to lose |
 """
 
 
