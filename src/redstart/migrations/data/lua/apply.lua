@@ -15,9 +15,13 @@
 -- ARGV[5]  the journal's blob for these documents, '' when nothing is to be journaled (an undo)
 -- ARGV[6]  label of the journal entry: "generation.pass"
 -- ARGV[7]  '1' when hash fields can expire on this server
+-- ARGV[8]  the milestone that must stand in the record, '' for none
 --
 -- Answers {codes, read back, cpu microseconds}: one letter a document (a applied, c changed meanwhile,
 -- f failed), and msgpack {{document, change, text or false}...} where JSON reads back otherwise than it was sent.
+if ARGV[8] ~= '' and redis.call('HGET', KEYS[4], 'milestone') ~= ARGV[8] then
+  return redis.error_reply('BEHIND the server has lost what was written before')
+end
 local documents = cmsgpack.unpack(ARGV[4])
 local journaled = ARGV[5] ~= ''
 local began = os.clock()
