@@ -56,9 +56,11 @@ local function json_is(key, changes, which)
   if #changes > 1 then
     local paths, wanted, length = {}, {}, 1
     for index, change in ipairs(changes) do
-      if string.find(change[1], '[%c"\\]') then wanted = nil break end
+      local text = change[which] or ''
+      -- A value that itself has such a path for a key could hide that another was changed.
+      if string.find(change[1], '[%c"\\]') or string.find(text, '"$', 1, true) then wanted = nil break end
       paths[index] = change[1]
-      wanted[index] = '"' .. change[1] .. '":[' .. (change[which] or '') .. ']'
+      wanted[index] = '"' .. change[1] .. '":[' .. text .. ']'
       length = length + #wanted[index] + 1
     end
     if wanted then
