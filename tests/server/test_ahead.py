@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from redstart.effects import Call, Later, Op, ahead, answer, call
+from redstart.effects import Call, Later, Op, ahead, answer, call, pause
 from redstart.errors import CommandFailed, ConnectionFailed
+from redstart.server.connections import open_like
 from redstart.server.sync_driver import SyncDriver
 from tests.server.conftest import Driver
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
@@ -100,3 +103,23 @@ def test_a_killed_connection_loses_all_that_was_ahead_and_repeats_it(client: red
 
     with CrashDriver(url) as driver:
         assert driver.run(operation(driver)) == [str(number) for number in range(50)]
+
+
+def test_a_client_that_checks_its_health_does_not_mix_up_answers(client: redis.Redis, url: str) -> None:
+    """redis-py's check sends a PING, reads the next answer as its own, and then connects anew behind our back."""
+    asked = redis.Redis.from_url(url, health_check_interval=1, retry=Retry(NoBackoff(), 3))
+
+    def operation() -> Op[list[str]]:
+        first = yield from ahead(Call(("EVAL", "return 'slow'", 0), bytes.decode))
+        yield from pause(1.1)
+        laters = []
+        for number in range(5):
+            laters.append((yield from ahead(echo(str(number)))))
+        got = [(yield from answer(first))]
+        for later in laters:
+            got.append((yield from answer(later)))
+        return got
+
+    with asked, open_like(asked) as driver:
+        driver.run(call(echo("connected")))
+        assert driver.run(operation()) == ["slow", "0", "1", "2", "3", "4"]

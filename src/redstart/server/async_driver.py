@@ -66,7 +66,8 @@ class AsyncDriver:
         try:
             if self._connection is None:
                 self._connection = await cast(Any, self._pool).get_connection()  # redis-py leaves it untyped
-            await self._connection.send_packed_command([packed(request)])
+            # No health check: it would read an answer that is under way, and connect anew without telling us.
+            await self._connection.send_packed_command([packed(request)], check_health=False)
         except TRANSPORT_ERRORS as exc:
             await self.close()
             raise mapped(exc, self._where) from exc

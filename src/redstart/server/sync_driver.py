@@ -66,7 +66,8 @@ class SyncDriver:
         try:
             if self._connection is None:
                 self._connection = self._pool.get_connection()
-            self._connection.send_packed_command([packed(request)])
+            # No health check: it would read an answer that is under way, and connect anew without telling us.
+            self._connection.send_packed_command([packed(request)], check_health=False)
         except TRANSPORT_ERRORS as exc:
             self.close()
             raise mapped(exc, self._where) from exc

@@ -22,7 +22,7 @@ from redstart.migrations.data.rollback import RollbackResult, rollback
 from redstart.migrations.data.runner import RunResult, run
 from redstart.migrations.data.transform import FailureMode
 from redstart.migrations.holder import this_process
-from tests.support.crash_driver import CrashDriver
+from tests.support.crash_driver import CrashDriver, CrashKind
 from tests.support.migration import (
     EXPIRY,
     SAME_INSTANT,
@@ -113,6 +113,79 @@ def test_a_writer_keeps_its_write_and_the_document_is_converted_afterwards(
         b"weather": b"fog",
     }
     assert json_of(client) == {"ringed_at": TEXT, "resighted_at": [NEWER_TEXT, TEXT], "species": "whinchat"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "more", "reason"),
+    [
+        (FailureMode.FAIL, {}, "failure mode is fail"),
+        (FailureMode.LOG_AND_SKIP, {"max_errors": 1}, "max-errors reached"),
+    ],
+)
+def test_a_bad_value_written_under_the_run_stops_it_like_any_other(
+    client: redis.Redis, url: str, mode: FailureMode, more: dict[str, int], reason: str
+) -> None:
+    send(client, [("HSET", VISIT, "arrived_at", TEXT)])
+    result = migrate(url, mode, before=once_before(APPLY, client, ("HSET", VISIT, "arrived_at", "?")), **more)
+    assert result.stopped is not None
+    assert reason in result.stopped
+    assert client.hgetall(VISIT) == {b"arrived_at": b"?"}
+    send(client, [("HSET", VISIT, "arrived_at", TEXT)])
+    assert migrate(url, mode).stopped is None
+    assert client.hgetall(VISIT) == {b"arrived_at": NUMBER}
+
+
+def test_a_bad_value_in_the_page_ahead_stops_a_run_after_both_pages(client: redis.Redis, url: str) -> None:
+    """Two pages are under way when it is found: the next one is finished, and none is begun after it."""
+    send(client, [("HSET", f"{VISIT}{number}", "arrived_at", TEXT) for number in range(400)])
+    bad = [0]
+
+    def writer(name: str) -> None:
+        if name in APPLY and not bad[0]:
+            bad[0] = 1
+            send(client, [("HSET", f"{VISIT}{number}", "arrived_at", "?") for number in range(400)])
+
+    result = migrate(url, FailureMode.FAIL, before=writer)
+    assert result.stopped is not None
+    assert {client.hget(f"{VISIT}{number}", "arrived_at") for number in range(400)} == {b"?"}
+    send(client, [("HSET", f"{VISIT}{number}", "arrived_at", TEXT) for number in range(400)])
+    assert migrate(url, FailureMode.FAIL).stopped is None
+    assert {client.hget(f"{VISIT}{number}", "arrived_at") for number in range(400)} == {NUMBER}
+
+
+def test_a_pass_whose_answers_were_lost_is_not_taken_for_one_that_found_nothing(
+    client: redis.Redis, url: str
+) -> None:
+    """Sent again, its chunks change nothing more; what came in behind the pass still has to be found."""
+    send(client, [("HSET", VISIT, "arrived_at", TEXT)])
+
+    def straggler(name: str) -> None:
+        if name in APPLY:
+            send(client, [("HSET", VISIT + "late", "arrived_at", TEXT)])
+
+    at = 0
+    with CrashDriver(url) as driver:
+        driver.run(run(new_context(), station_plan(), options()))
+        at = driver.names.index("EVALSHA apply journaled")
+    client.flushall()
+    send(client, [("HSET", VISIT, "arrived_at", TEXT)])
+    with CrashDriver(url, at=at, kind=CrashKind.LOST_REPLY, before=straggler) as driver:
+        result = driver.run(run(new_context(), station_plan(), options()))
+    assert driver.crashed is not None and driver.crashed in APPLY
+    assert (result.stopped, result.converted) == (None, 2)
+    assert client.hgetall(VISIT + "late") == {b"arrived_at": NUMBER}
+
+
+def test_a_value_that_looks_like_the_servers_answer_hides_no_other_write(
+    client: redis.Redis, url: str
+) -> None:
+    """Several paths are answered as one object; this value has the other path for a key of its own."""
+    bad = {"$.ringed_at": ["x1"]}
+    send(client, [set_json(SIGHTING, {"hatched_on": bad, "ringed_at": "x1"})])
+    writer = once_before(APPLY, client, ("JSON.SET", SIGHTING, "$.ringed_at", '"y2"'))
+    assert migrate(url, FailureMode.DEFAULT, before=writer).conflicts_retried == 1
+    undo(url)
+    assert json_of(client) == {"hatched_on": bad, "ringed_at": "y2"}
 
 
 GONE: list[tuple[Command, ...]] = [

@@ -7,6 +7,7 @@ from typing import Any
 import msgpack
 
 from redstart.effects import Op
+from redstart.errors import CommandFailed
 from redstart.migrations.data.documents import DocumentEdits, Edit, flat_form
 from redstart.migrations.data.journal import packed_blob
 from redstart.migrations.data.jsonpath import (
@@ -18,6 +19,7 @@ from redstart.migrations.data.jsonpath import (
     path_text,
 )
 from redstart.migrations.data.keys import StateKeys
+from redstart.migrations.data.record import server_is_behind
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.scripts import Script, load
@@ -60,12 +62,17 @@ class SentChunk:
 
 
 class Applier:
-    """Applies edits under a lease. The size of its chunks follows the measured time of its scripts."""
+    """Applies edits under a lease. The size of its chunks follows the measured time of its scripts.
 
-    def __init__(self, lease: Lease, keys: StateKeys, *, fields_expire: bool) -> None:
+    Args:
+        after: the milestone that has to stand in the record, see `record.milestone`; "" for none.
+    """
+
+    def __init__(self, lease: Lease, keys: StateKeys, *, fields_expire: bool, after: str = "") -> None:
         self._lease = lease
         self._keys = keys
         self._fields_expire = fields_expire
+        self._after = after
         self._chunk_documents = FIRST_DOCUMENTS
         self._script = _script()
 
@@ -94,6 +101,7 @@ class Applier:
 
         Raises:
             LeaseLost: another run has taken over; nothing was written.
+            UnsafeServer: the server has lost what has to be there before such an edit; nothing was written.
 
         Effects: one script, the atomic unit. Safe to repeat: what it changed no longer compares equal.
         """
@@ -112,13 +120,19 @@ class Applier:
                 b"" if label is None else packed_blob(documents, flat),
                 label or "",
                 "1" if self._fields_expire else "0",
+                self._after,
             ),
         )
         return SentChunk(documents, script)
 
     def collect(self, sent: SentChunk) -> Op[Applied]:
         """What became of a chunk that was sent ahead."""
-        codes, read_back, microseconds = yield from self._lease.answer(sent.script)
+        try:
+            codes, read_back, microseconds = yield from self._lease.answer(sent.script)
+        except CommandFailed as exc:
+            if exc.code != "BEHIND":
+                raise
+            raise server_is_behind() from exc
         self._adapt(len(sent.documents), microseconds)
         return _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
 

@@ -32,7 +32,7 @@ def forget(context: Context) -> Op[None]:
     """
     lease = yield from context.acquire()
     keys = context.keys
-    fields = ("plan", "aware_fields", "census_values", "journal_entries")
+    fields = ("plan", "aware_fields", "census_values", "journal_entries", "milestone")
     yield from lease.commit(
         [
             ["UNLINK", keys.journal, keys.census, keys.failures, keys.checkpoint],

@@ -49,7 +49,9 @@ class PageConverter:
         first = [document for document, _ in taken]
 
         def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
-            judged = taken if documents is first else self._judged(documents)
+            judged = taken
+            if documents is not first:
+                judged = yield from self._judged_again(documents, outcome)
             made = [edits_for(document, items, self._mode) for document, items in judged]
             not_free = yield from leave_out_taken(made)
             # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
@@ -68,11 +70,27 @@ class PageConverter:
         refused = [failure for applied in settled.applied for failure in _refused(applied)]
         yield from self._record(refused, outcome)
         outcome.changed, outcome.values = settled.documents, settled.values
-        outcome.unsettled, outcome.retried = settled.unsettled, settled.retried
+        outcome.retried = settled.retried
         return outcome
 
     def _judged(self, documents: Iterable[StoredDocument]) -> list[JudgedDocument]:
         return [(document, judge(document, self._context.naive_timezone)) for document in documents]
+
+    def _judged_again(
+        self, documents: Sequence[StoredDocument], outcome: PageOutcome
+    ) -> Op[list[JudgedDocument]]:
+        """Documents that somebody changed since they were taken: what he wrote may not convert either."""
+        judged = self._judged(documents)
+        failures = _failures(judged)
+        if failures and self._mode is FailureMode.FAIL:
+            outcome.stopped = f"failure mode is fail, and this will not convert: {failures[0]}"
+            return [item for item in judged if not _failures([item])]
+        new = yield from self._log.unknown(failures)
+        if self._allowance.failures is not None and new:
+            self._allowance.failures -= len(new)
+            if self._allowance.failures <= 0:
+                outcome.stopped = "max-errors reached"
+        return judged
 
     def _within_allowance(
         self, judged: Iterable[JudgedDocument], new: set[Failure], outcome: PageOutcome

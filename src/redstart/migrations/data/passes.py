@@ -26,7 +26,7 @@ class PageOutcome:
     """What became of a page.
 
     Attributes:
-        changed, values: documents and values written. `unsettled` those that changed under us until the end.
+        changed, values: documents and values written.
         retried: documents read again because somebody changed them between read and apply.
         failures: values newly found not to convert.
         stopped: why no further document of the page was taken, or None.
@@ -34,7 +34,6 @@ class PageOutcome:
 
     changed: int = 0
     values: int = 0
-    unsettled: int = 0
     retried: int = 0
     failures: int = 0
     stopped: str | None = None
@@ -126,20 +125,22 @@ class Passes:
             page = yield from self._scanner.page(cursor)
             begun = yield from self._handler.begin(page.documents, label)
             if under_way is not None:
-                yield from self._finish(checkpoint, *under_way)
+                stopped = yield from self._finish(checkpoint, *under_way)
             under_way, cursor = (page, begun), page.cursor
-            stopped = begun.outcome.stopped
+            stopped = stopped or begun.outcome.stopped
             ended = stopped is not None or page.ends_pass
             if not ended and self._context.monitor.stop_requested():
                 stopped, ended = "interrupted", True
         if under_way is not None:
-            yield from self._finish(checkpoint, *under_way)
+            stopped = (yield from self._finish(checkpoint, *under_way)) or stopped
         yield from self._await_save()
         return stopped
 
-    def _finish(self, checkpoint: Checkpoint, page: Page, begun: BegunPage) -> Op[None]:
+    def _finish(self, checkpoint: Checkpoint, page: Page, begun: BegunPage) -> Op[str | None]:
+        """Wait for a page and save that it is done. Why nothing more is to be begun, or None."""
         outcome = yield from self._handler.finish(begun)
-        checkpoint.changed += outcome.changed + outcome.unsettled
+        # What was in the way was old too: also where our own answer was lost, and nothing was left to change.
+        checkpoint.changed += outcome.changed + outcome.retried
         checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
         if outcome.stopped is None:
             checkpoint.cursor = str(page.cursor)
@@ -157,6 +158,7 @@ class Passes:
                 self._handler.title, checkpoint.number, checkpoint.done, checkpoint.total, self._failures
             )
         )
+        return outcome.stopped
 
     def _await_save(self) -> Op[None]:
         """Only one save is under way: it is asked for before the next, when it has long been answered."""

@@ -5,11 +5,28 @@ from dataclasses import dataclass
 
 from redstart.commands.keyspace import hgetall, scard
 from redstart.effects import Argument, Op, call
-from redstart.errors import CheckpointUnreadable, JournalDamaged
+from redstart.errors import CheckpointUnreadable, JournalDamaged, UnsafeServer
 from redstart.migrations.data.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.plan import Plan, PlannedModel
 
 _APPLIED = "applied:"
+
+REPLAYED = "replayed"
+"""The milestone of a rollback: the whole journal is undone, so that what is still new is newer."""
+
+
+def census_taken(generation: int) -> str:
+    """The milestone of a run: its census is complete."""
+    return f"census of {generation}"
+
+
+def milestone(keys: StateKeys, name: str) -> list[Argument]:
+    """The command that says how far the server is.
+
+    A server that dies may lose its last writes and come back under a program that lives on. What it lost is a
+    tail: as long as it has the milestone, it has all that was written before. Edits that need that ask for it.
+    """
+    return ["HSET", keys.record, "milestone", name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +48,7 @@ class Record:
         converted, lossy: values changed since the last rollback, counted by the scripts that changed them.
         failures_not_kept: failures beyond the 100,000 that are recorded.
         census_values: how many the census holds; None before it is complete.
+        milestone: how far the server is, see `milestone`; "" before the first.
         aware_fields: (key prefix, path) of fields whose texts mostly had an offset before the first write.
         applied: by key prefix.
     """
@@ -41,6 +59,7 @@ class Record:
     lossy: int
     failures_not_kept: int
     census_values: int | None
+    milestone: str
     aware_fields: frozenset[tuple[str, str]]
     applied: dict[str, AppliedModel]
 
@@ -52,6 +71,14 @@ class Record:
     def pending(self, plan: Plan) -> list[PlannedModel]:
         """The models of a plan that still have to be converted."""
         return [model for model in plan.models if not self.is_applied(model)]
+
+
+def server_is_behind() -> UnsafeServer:
+    """The error where a milestone that this program has seen is gone."""
+    return UnsafeServer(
+        "The server came back without its last writes, among them what undoing needs; nothing more was written.",
+        "Run the same command again: it goes on from what the server has.",
+    )
 
 
 def read_record(keys: StateKeys) -> Op[Record]:
@@ -75,6 +102,7 @@ def read_record(keys: StateKeys) -> Op[Record]:
             int(fields.get(b"lossy", 0)),
             int(fields.get(b"failures_not_kept", 0)),
             int(fields[b"census_values"]) if b"census_values" in fields else None,
+            fields.get(b"milestone", b"").decode(),
             frozenset((prefix, path) for prefix, path in json.loads(fields.get(b"aware_fields", b"[]"))),
             applied,
         )

@@ -20,7 +20,16 @@ from redstart.migrations.data.monitor import Progress
 from redstart.migrations.data.passes import Passes
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.preflight import server_facts
-from redstart.migrations.data.record import Record, check_census, forget_everything, read_record
+from redstart.migrations.data.record import (
+    REPLAYED,
+    Record,
+    check_census,
+    forget_everything,
+    milestone,
+    read_record,
+    server_is_behind,
+)
+from redstart.migrations.data.scan import server_run_id
 from redstart.migrations.data.sweep import PageReverter
 from redstart.migrations.data.undo import undo_entry
 from redstart.migrations.lease import Lease
@@ -93,20 +102,24 @@ class _Rollback:
     def run(self) -> Op[RollbackResult]:
         began = self._context.clock()
         facts = yield from server_facts()
+        run_id = yield from server_run_id()
         total = yield from check_journal(self._keys)
         yield from check_census(self._keys, self._record)
-        checkpoint = yield from self._start()
+        checkpoint = yield from self._start(run_id)
         resumed = checkpoint.stage is Stage.SWEEP
         applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire)
         stopped: str | None = None
         if checkpoint.stage is Stage.REPLAY:
             stopped = yield from self._replay(checkpoint, applier, total)
+        applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire, after=REPLAYED)
         zone = NaiveTimezone.parse(self._plan.naive_timezone)
         reverter = PageReverter(self._keys, self._lease, applier, zone, self._record.aware_fields)
         if stopped is None:
             passes = Passes(self._context, self._lease, self._plan, self._batch_documents, reverter)
             stopped = yield from passes.run(checkpoint, resumed=resumed)
         if stopped is None:
+            if (yield from read_record(self._keys)).milestone != REPLAYED:
+                raise server_is_behind()
             yield from self._lease.commit(forget_everything(self._keys))
         counts = checkpoint.counts
         return RollbackResult(
@@ -119,16 +132,20 @@ class _Rollback:
             seconds=self._context.clock() - began,
         )
 
-    def _start(self) -> Op[Checkpoint]:
+    def _start(self, run_id: str) -> Op[Checkpoint]:
         """An unfinished rollback's checkpoint, or a new one in place of whatever a run left."""
         found = yield from load_checkpoint(self._keys)
         if found is not None and found.stage.undoes:
+            replayed = found.stage is Stage.SWEEP and self._record.milestone == REPLAYED
+            if not replayed and (found.stage is Stage.SWEEP or found.run_id != run_id):
+                _start_over(found, run_id)
             return found
         now_ms = yield from call(server_time())
         total = 0 if found is None else found.total
         checkpoint = Checkpoint(
             Stage.REPLAY, self._plan.hash, self._record.generation, cursor="", started_ms=now_ms, total=total
         )
+        checkpoint.run_id = run_id
         yield from self._lease.commit([checkpoint.command(self._keys)])
         return checkpoint
 
@@ -146,5 +163,15 @@ class _Rollback:
             if self._context.monitor.stop_requested():
                 return "interrupted"
         checkpoint.stage, checkpoint.cursor = Stage.SWEEP, "0"
-        yield from self._lease.commit([checkpoint.command(self._keys)])
-        return None
+        yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, REPLAYED)])
+        run_id = yield from server_run_id()
+        if run_id == checkpoint.run_id:
+            return None
+        _start_over(checkpoint, run_id)
+        yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, "")])
+        return (yield from self._replay(checkpoint, applier, total))
+
+
+def _start_over(checkpoint: Checkpoint, run_id: str) -> None:
+    """A server that was restarted may have lost a part of the undo: that would be taken for newer values."""
+    checkpoint.stage, checkpoint.cursor, checkpoint.run_id = Stage.REPLAY, "", run_id

@@ -22,7 +22,15 @@ from redstart.migrations.data.preflight import (
     require_safe_undo,
     server_facts,
 )
-from redstart.migrations.data.record import Record, mark_applied, read_record, save_census
+from redstart.migrations.data.record import (
+    Record,
+    census_taken,
+    mark_applied,
+    milestone,
+    read_record,
+    save_census,
+)
+from redstart.migrations.data.scan import server_run_id
 from redstart.migrations.data.survey import survey
 from redstart.migrations.data.tally import Tally
 from redstart.migrations.data.transform import FailureMode
@@ -140,6 +148,8 @@ class _Run:
                 "What is converted stays converted and can be undone.",
             )
         self._resumed = True
+        if found.stage is Stage.CONVERT and record.milestone != census_taken(found.generation):
+            found.stage = Stage.CENSUS  # the server lost it, and so all that came after it
         return found
 
     def _new_generation(self, record: Record) -> Op[Checkpoint]:
@@ -158,6 +168,7 @@ class _Run:
 
     def _census(self, checkpoint: Checkpoint, record: Record) -> Op[bool]:
         """Count everything and record what was a number before. False when asked to stop."""
+        run_id = yield from server_run_id()
         recorder = CensusRecorder(self._keys, self._lease, record.plan)
         found = yield from survey(
             self._plan,
@@ -179,9 +190,14 @@ class _Run:
         yield from self._lease.commit(
             [
                 save_census(self._keys, plan, record.aware_fields | _aware_fields(tally, self._plan), values),
+                milestone(self._keys, census_taken(checkpoint.generation)),
                 checkpoint.command(self._keys),
             ]
         )
+        if (
+            yield from server_run_id()
+        ) != run_id:  # it may have lost a part of the census just before the end
+            return (yield from self._census(checkpoint, record))
         return True
 
     def _convert(self, checkpoint: Checkpoint) -> Op[str | None]:
@@ -190,7 +206,12 @@ class _Run:
         converter = PageConverter(
             self._context,
             self._lease,
-            Applier(self._lease, self._keys, fields_expire=self._facts.fields_expire),
+            Applier(
+                self._lease,
+                self._keys,
+                fields_expire=self._facts.fields_expire,
+                after=census_taken(checkpoint.generation),
+            ),
             options.failure_mode,
             Allowance(options.max_errors, options.limit_documents),
         )

@@ -23,14 +23,12 @@ class Settled:
     Attributes:
         documents, values: written.
         retried: documents read again because somebody changed them meanwhile.
-        unsettled: those that changed under us until the end.
         applied: every script's answer, for what it says of damage.
     """
 
     documents: int = 0
     values: int = 0
     retried: int = 0
-    unsettled: int = 0
     applied: list[Applied] = field(default_factory=list)
 
 
@@ -59,7 +57,7 @@ class Settling:
             settled.retried += len(conflicts)
             documents = yield from read_documents([(key, self._models[key]) for key in conflicts])
             yield from self._send(documents)
-        settled.unsettled = len((yield from self._collect(settled)))
+        settled.retried += len((yield from self._collect(settled)))
         return settled
 
     def _send(self, documents: Sequence[StoredDocument]) -> Op[None]:

@@ -52,7 +52,7 @@ class PageReverter:
     def finish(self, begun: BegunPage) -> Op[PageOutcome]:
         """Wait until the page is written."""
         settled = yield from begun.settling.finish()
-        return PageOutcome(settled.documents, settled.values, settled.unsettled, settled.retried)
+        return PageOutcome(settled.documents, settled.values, settled.retried)
 
     def _edits(self, documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
         newer = yield from newer_values(self._keys, documents, self._naive_timezone)

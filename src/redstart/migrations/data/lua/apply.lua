@@ -15,9 +15,13 @@
 -- ARGV[5]  the journal's blob for these documents, '' when nothing is to be journaled (an undo)
 -- ARGV[6]  label of the journal entry: "generation.pass"
 -- ARGV[7]  '1' when hash fields can expire on this server
+-- ARGV[8]  the milestone that must stand in the record, '' for none
 --
 -- Answers {codes, read back, cpu microseconds}: one letter a document (a applied, c changed meanwhile,
 -- f failed), and msgpack {{document, change, text or false}...} where JSON reads back otherwise than it was sent.
+if ARGV[8] ~= '' and redis.call('HGET', KEYS[4], 'milestone') ~= ARGV[8] then
+  return redis.error_reply('BEHIND the server has lost what was written before')
+end
 local documents = cmsgpack.unpack(ARGV[4])
 local journaled = ARGV[5] ~= ''
 local began = os.clock()
@@ -52,9 +56,11 @@ local function json_is(key, changes, which)
   if #changes > 1 then
     local paths, wanted, length = {}, {}, 1
     for index, change in ipairs(changes) do
-      if string.find(change[1], '[%c"\\]') then wanted = nil break end
+      local text = change[which] or ''
+      -- A value that itself has such a path for a key could hide that another was changed.
+      if string.find(change[1], '[%c"\\]') or string.find(text, '"$', 1, true) then wanted = nil break end
       paths[index] = change[1]
-      wanted[index] = '"' .. change[1] .. '":[' .. (change[which] or '') .. ']'
+      wanted[index] = '"' .. change[1] .. '":[' .. text .. ']'
       length = length + #wanted[index] + 1
     end
     if wanted then
