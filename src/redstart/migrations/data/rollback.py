@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from redstart.commands.introspection import server_time
 from redstart.effects import Op, call
-from redstart.errors import LeaseLost, MigrationError
 from redstart.migrations.data.apply import Applier
 from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
 from redstart.migrations.data.context import Context
@@ -62,21 +61,15 @@ def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackRe
     """
     if (yield from read_record(context.keys)).plan is None:
         return RollbackResult(nothing_to_do=True)
-    lease = yield from context.acquire()
-    try:
+
+    def work(lease: Lease) -> Op[RollbackResult]:
         # Again, under the lease: while we waited for it, a run may have ended that converted more models.
         record = yield from read_record(context.keys)
         if record.plan is None:
-            result = RollbackResult(nothing_to_do=True)
-        else:
-            result = yield from _Rollback(context, record, record.plan, lease, batch_documents).run()
-    except LeaseLost:
-        raise
-    except MigrationError:
-        yield from lease.release()
-        raise
-    yield from lease.release()
-    return result
+            return RollbackResult(nothing_to_do=True)
+        return (yield from _Rollback(context, record, record.plan, lease, batch_documents).run())
+
+    return (yield from context.under_lease(work))
 
 
 class _Rollback:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import scard
 from redstart.effects import Op, call
-from redstart.errors import LeaseLost, MigrationError, PlanChanged, RollbackUnfinished
+from redstart.errors import PlanChanged, RollbackUnfinished
 from redstart.migrations.data.apply import Applier
 from redstart.migrations.data.census import CensusRecorder
 from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
@@ -86,16 +86,7 @@ def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
     facts = yield from server_facts()
     require_json(facts, plan)
     require_safe_undo(facts)
-    lease = yield from context.acquire()
-    try:
-        result = yield from _Run(context, plan, options, lease, facts).run()
-    except LeaseLost:
-        raise
-    except MigrationError:
-        yield from lease.release()
-        raise
-    yield from lease.release()
-    return result
+    return (yield from context.under_lease(lambda lease: _Run(context, plan, options, lease, facts).run()))
 
 
 class _Run:
