@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from redstart.effects import Op
-from redstart.errors import LeaseLost, MigrationError
+from redstart.errors import LeaseLost, RedstartError, ServerError
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.holder import Holder, is_gone
@@ -56,9 +56,9 @@ class Context:
         lease = yield from self.acquire()
         try:
             result = yield from work(lease)
-        except LeaseLost:
+        except (LeaseLost, ServerError):
             raise
-        except MigrationError:
+        except RedstartError:
             yield from lease.release()
             raise
         yield from lease.release()

@@ -55,6 +55,7 @@ def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackRe
     Raises:
         LeaseHeld, LeaseLost: a run is at work, or took over.
         JournalDamaged: the undo log or the census has lost entries; nothing was written.
+        ConfigurationError: the runs read naive values in a local zone that is not this process'; nothing was written.
 
     Effects: one script per chunk of documents. Only when all is back are the journal, the census and the record
     removed, in one unit. Safe to repeat, after a stop at any point.
@@ -85,6 +86,7 @@ class _Rollback:
 
     def run(self) -> Op[RollbackResult]:
         began = self._context.clock()
+        zone = NaiveTimezone.parse(self._plan.naive_timezone)
         facts = yield from server_facts()
         total = yield from check_journal(self._keys)
         yield from check_census(self._keys, self._record)
@@ -94,7 +96,6 @@ class _Rollback:
         stopped: str | None = None
         if checkpoint.stage is Stage.REPLAY:
             stopped = yield from self._replay(checkpoint, applier, total)
-        zone = NaiveTimezone.parse(self._plan.naive_timezone)
         reverter = PageReverter(self._keys, self._lease, applier, zone, self._record.aware_fields)
         if stopped is None:
             passes = Passes(self._context, self._lease, self._plan, self._batch_documents, reverter)
