@@ -47,6 +47,17 @@ def test_check_data_sees_what_the_plain_look_does_not(converted: redis.Redis) ->
     assert f"{key.decode()} nets: its model cannot read it" in found.stdout
 
 
+def test_a_problem_is_one_short_printable_line_whatever_the_key(converted: redis.Redis) -> None:
+    source = next(key for key in converted.keys("station:visit:*") if converted.type(key) == b"hash")
+    key = "station:visit:\x1b[31m" + "k" * 400
+    converted.copy(source, key)
+    converted.hset(key, "nets", "many")
+    assert "\x1b" not in run_om("migrate-data", "verify", "--check-data").stdout
+    (problem,) = run_om("migrate-data", "verify", "--check-data", "--json").json["problems"]
+    assert problem["path"] == "nets"
+    assert len(problem["key"]) == 200
+
+
 def test_verbose_shows_every_problem(converted: redis.Redis) -> None:
     for number in range(30):
         converted.hset(f"station:visit:old-{number}", "arrived_at", "2020-01-01")

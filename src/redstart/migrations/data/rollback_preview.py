@@ -11,7 +11,7 @@ from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.record import check_census, read_record
 from redstart.migrations.data.rollback import RollbackResult
 from redstart.migrations.data.scan import Scanner
-from redstart.migrations.data.sweep import newer_values, old_form
+from redstart.migrations.data.sweep import NO_OLD_FORM, newer_values, old_form
 from redstart.values.timezones import NaiveTimezone
 
 FIRST_PASS = "1.1"
@@ -68,7 +68,7 @@ class _Preview:
                 newer += len(values)
                 for value in values:
                     if old_form(document, value, aware_fields, self._zone) is None:
-                        kept.append(failure_of(document, value, "has no old form"))
+                        kept.append(failure_of(document, value, NO_OLD_FORM))
             cursor = page.cursor
             if page.ends_pass:
                 return newer, kept

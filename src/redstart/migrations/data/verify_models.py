@@ -11,7 +11,7 @@ from redstart.errors import CommandFailed
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.documents import StoredDocument
-from redstart.migrations.data.failures import Failure
+from redstart.migrations.data.failures import failure_at
 from redstart.migrations.data.transform import Judged, JudgedDocument
 from redstart.migrations.data.verify import Problems
 from redstart.values.kinds import Storage
@@ -40,8 +40,8 @@ class ModelCheck:
                 self.read += 1
             except UnreadableDocument as exc:
                 if not _explained(items):
-                    key = document.key.decode("utf-8", errors="backslashreplace")
-                    problems.add(Failure(key, exc.field, "", f"its model cannot read it: {exc.reason}"))
+                    reason = f"its model cannot read it: {exc.reason}"
+                    problems.add(failure_at(document.key, exc.field, b"", reason))
 
 
 def _whole(document: StoredDocument) -> Call[Any]:
