@@ -55,7 +55,7 @@ class RunResult:
         converted, lossy: changed by this run, its interrupted parts included.
         already_converted, null: found so by its census.
         errors: values that did not convert.
-        seconds: of this process' part; `convert_seconds` of that without the census.
+        seconds: of this process' part.
     """
 
     stopped: str | None
@@ -69,7 +69,6 @@ class RunResult:
     conflicts_retried: int
     passes: int
     seconds: float
-    convert_seconds: float
 
 
 def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
@@ -107,11 +106,9 @@ class _Run:
         record = yield from read_record(self._keys)
         checkpoint = yield from self._start(record)
         stopped: str | None = "interrupted during the census, before any write"
-        converting = clock()
         if checkpoint.stage is Stage.CONVERT or (yield from self._census(checkpoint, record)):
-            converting = clock()
             stopped = yield from self._convert(checkpoint)
-        return (yield from self._result(checkpoint, stopped, clock() - began, clock() - converting))
+        return (yield from self._result(checkpoint, stopped, clock() - began))
 
     def _start(self, record: Record) -> Op[Checkpoint]:
         """The saved checkpoint, or a new one under a new generation."""
@@ -193,9 +190,7 @@ class _Run:
             yield from self._lease.commit([*commands, ["UNLINK", self._keys.checkpoint]])
         return stopped
 
-    def _result(
-        self, checkpoint: Checkpoint, stopped: str | None, seconds: float, convert_seconds: float
-    ) -> Op[RunResult]:
+    def _result(self, checkpoint: Checkpoint, stopped: str | None, seconds: float) -> Op[RunResult]:
         record = yield from read_record(self._keys)
         errors = yield from FailureLog(self._keys).count()
         counts = checkpoint.counts
@@ -211,7 +206,6 @@ class _Run:
             conflicts_retried=counts.get("retried", 0),
             passes=checkpoint.number,
             seconds=seconds,
-            convert_seconds=convert_seconds,
         )
 
 
