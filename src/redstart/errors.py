@@ -24,6 +24,8 @@ RedstartError
       ├── LeaseHeld              another run is at work
       └── LeaseLost              another run took over from this one
 
+One more stands beside the models it is made of: redstart.documents.decode.UnreadableDocument.
+
 Each carries `message` (what failed, where, the value) and `hint` (the next command to type, or None).
 """
 

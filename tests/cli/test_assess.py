@@ -35,7 +35,9 @@ class TestStats:
 
     def test_the_estimate_has_a_bound(self, station: redis.Redis) -> None:
         estimate = run_om("migrate-data", "stats", "--json").json["estimated_seconds"]
-        assert 0 < estimate["low"] <= estimate["expected"] <= estimate["high"] <= 3.01 * estimate["low"]
+        assert 0 < estimate["low"] <= estimate["expected"] <= estimate["high"]
+        # A ratio of 3 before each was rounded to a millisecond: of so few documents that is a tenth.
+        assert estimate["high"] - 0.0005 <= 3 * (estimate["low"] + 0.0005)
 
     def test_a_person_reads_what_the_guide_asks_for(self, station: redis.Redis) -> None:
         found = run_om("migrate-data", "stats")

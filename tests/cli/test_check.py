@@ -5,6 +5,15 @@ import redis
 
 from tests.support.cli import run_om
 
+UNREADABLE_VISIT = {
+    "visit_code": "V-1",
+    "site": "Quarry",
+    "nets": "many",
+    "arrived_at": "1600000000.5",
+    "permit_until": "86400.0",
+}
+"""All its dates are good: a document with a bad one is not asked for more."""
+
 
 @pytest.fixture
 def converted(station: redis.Redis) -> redis.Redis:
@@ -39,12 +48,19 @@ def test_a_new_bad_value_is_a_problem_until_a_run_has_recorded_it(converted: red
 
 
 def test_check_data_sees_what_the_plain_look_does_not(converted: redis.Redis) -> None:
-    key = next(key for key in converted.keys("station:visit:*") if converted.type(key) == b"hash")
-    converted.hset(key, "nets", "many")
+    converted.hset("station:visit:unreadable", mapping=UNREADABLE_VISIT)
     assert run_om("migrate-data", "verify").code == 0
     found = run_om("migrate-data", "verify", "--check-data")
     assert found.code == 6
-    assert f"{key.decode()} nets: its model cannot read it" in found.stdout
+    assert "station:visit:unreadable nets: its model cannot read it" in found.stdout
+
+
+def test_a_problem_is_one_short_printable_line_whatever_the_key(converted: redis.Redis) -> None:
+    converted.hset("station:visit:\x1b[31m" + "k" * 400, mapping=UNREADABLE_VISIT)
+    assert "\x1b" not in run_om("migrate-data", "verify", "--check-data").stdout
+    (problem,) = run_om("migrate-data", "verify", "--check-data", "--json").json["problems"]
+    assert problem["path"] == "nets"
+    assert len(problem["key"]) == 200
 
 
 def test_a_value_on_record_does_not_hide_another_that_is_wrong(converted: redis.Redis) -> None:

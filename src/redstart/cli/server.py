@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.output import note
+from redstart.cli.output import line, note
 from redstart.embedded.foreground import serve
 
 
@@ -20,7 +20,7 @@ def server(port: int, directory: Path | None) -> None:
     unless --directory names a place for it. Needs: pip install 'redstart[server]'"""
 
     def announce(url: str) -> None:
-        click.echo(url)
+        line(url)
         note("Stop it with Ctrl-C.")
 
     serve(port=port, directory=directory, append_only=directory is not None, announce=announce)

@@ -1,4 +1,4 @@
-"""Reading many documents in one round trip: hashes by field, RedisJSON values by path."""
+"""Reading documents: hashes by field, RedisJSON values by path; one at a time, or packed for many."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Commands on keys of any type."""
+"""Commands on the keyspace, and on keys of the plain types: strings, hashes, sets."""
 
 import re
 from collections.abc import Sequence

@@ -34,7 +34,7 @@ def kill_while_it_converts(
         found = driver.run(load_checkpoint(keys))
         if found is not None and is_in_the_middle(found) and found.done >= KILLED_AT_SHARE * found.total:
             process.kill()
-            process.wait()
+            _ = process.wait()
             left = driver.run(load_checkpoint(keys))
             return left if left is not None and is_in_the_middle(left) else None
         time.sleep(POLL_SECONDS)

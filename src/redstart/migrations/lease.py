@@ -59,16 +59,6 @@ class SentScript:
     later: Later[Any]
 
 
-def answer_script(sent: SentScript) -> Op[Any]:
-    """The answer to a script; one that the server has forgotten is sent again."""
-    try:
-        return (yield from answer(sent.later))
-    except CommandFailed as exc:
-        if exc.code != "NOSCRIPT":
-            raise
-    return (yield from run_script(sent.script, sent.keys, sent.args))
-
-
 class Lease:
     """A lease this process holds: the only way to write anything."""
 
@@ -88,7 +78,7 @@ class Lease:
         sent = yield from self.send(script, keys, args)
         return (yield from self.answer(sent))
 
-    def send(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op["SentScript"]:
+    def send(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op[SentScript]:
         """Send a script ahead; see redstart.effects.ahead. Its answer, and LeaseLost, come with `answer`."""
         all_keys = (self._keys.fence, self._keys.lease, *keys)
         all_args = (self._token, self._holder, LEASE_MS, *args)
@@ -96,10 +86,10 @@ class Lease:
         later = yield from ahead(evalsha(script.sha1, all_keys, all_args))
         return SentScript(script, all_keys, all_args, sent_at, later)
 
-    def answer(self, sent: "SentScript") -> Op[Any]:
+    def answer(self, sent: SentScript) -> Op[Any]:
         """The answer to a script that was sent ahead. Raises LeaseLost."""
         try:
-            reply = yield from answer_script(sent)
+            reply = yield from _answer(sent)
         except CommandFailed as exc:
             if exc.code != "FENCED":
                 raise
@@ -115,7 +105,7 @@ class Lease:
         sent = yield from self.send_commit(commands)
         return list((yield from self.answer(sent)))
 
-    def send_commit(self, commands: Sequence[Sequence[Argument]]) -> Op["SentScript"]:
+    def send_commit(self, commands: Sequence[Sequence[Argument]]) -> Op[SentScript]:
         """As `commit`, sent ahead; to be asked for with `answer`."""
         payload = msgpack.packb(commands, use_bin_type=False)
         return (yield from self.send(load(PACKAGE, "fenced.lua", "commit.lua"), (), (payload,)))
@@ -130,6 +120,16 @@ class Lease:
         yield from run_script(
             load(PACKAGE, "release.lua"), (self._keys.fence, self._keys.lease), (self._token,)
         )
+
+
+def _answer(sent: SentScript) -> Op[Any]:
+    """The answer to a script; one that the server has forgotten is sent again."""
+    try:
+        return (yield from answer(sent.later))
+    except CommandFailed as exc:
+        if exc.code != "NOSCRIPT":
+            raise
+    return (yield from run_script(sent.script, sent.keys, sent.args))
 
 
 def acquire(

@@ -9,6 +9,7 @@ from redstart.effects import Op
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.monitor import Monitor, Progress
 from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.runner import run
 from redstart.migrations.data.verify import Problems
 from redstart.migrations.data.verify_journal import verify_journal
@@ -20,7 +21,14 @@ def _verify(context: Context) -> Op[object]:
     return (yield from verify_journal(context, station_plan(), Problems()))
 
 
-@pytest.mark.parametrize(("stage", "operation"), [("undoing", rollback), ("checking the undo log", _verify)])
+@pytest.mark.parametrize(
+    ("stage", "operation"),
+    [
+        ("undoing", rollback),
+        ("checking the undo log", _verify),
+        ("reading the undo log", preview_rollback),
+    ],
+)
 def test_progress_over_the_undo_log_ends_at_its_total(
     client: redis.Redis, url: str, stage: str, operation: Callable[[Context], Op[object]]
 ) -> None:

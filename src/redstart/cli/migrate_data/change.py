@@ -178,10 +178,12 @@ def rollback(
         if not dry_run:
             confirm(f"Undo {migration_id} on {session.where}?", assume_yes=yes)
         with drawn_progress(every_step=verbose) as show:
-            monitor = Monitor(progress=show)
-            with stop_on_signal(monitor):
-                operation = preview_rollback if dry_run else undo_everything
-                result = session.run(operation(session.context(monitor)))
+            context = session.context(Monitor(progress=show))
+            if dry_run:  # nothing to keep: Ctrl-C ends it at once
+                result = session.run(preview_rollback(context))
+            else:
+                with stop_on_signal(context.monitor):
+                    result = session.run(undo_everything(context))
     if as_json:
         print_json(rollback_report(result, dry_run=dry_run))
     else:

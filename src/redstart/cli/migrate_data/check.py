@@ -10,6 +10,7 @@ from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.output import line, note, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
+from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.failures import Failure, FailureLog
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.record import read_record
@@ -59,12 +60,12 @@ def _verify_journal(session: Session, monitor: Monitor, problems: Problems) -> J
 def _draw(
     found: Verification, journal: JournalCheck | None, model_check: ModelCheck | None, verbose: bool
 ) -> None:
-    values = found.tally.values_report()
+    total = found.tally.total
     rows: list[tuple[str, object]] = [
         ("documents", found.tally.total_documents),
-        ("values converted", values["converted"]),
-        ("still in the old form", values["convertible"] + values["lossy"]),
-        ("null", values["null"]),
+        ("values converted", total(Outcome.ALREADY)),
+        ("still in the old form", total(Outcome.CONVERTED) + total(Outcome.LOSSY)),
+        ("null", total(Outcome.NULL)),
         ("rounded when converted", found.lossy),
         ("not convertible, on record", found.recorded_failures),
     ]

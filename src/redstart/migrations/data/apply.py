@@ -38,7 +38,7 @@ MOST_EDITS = 500
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a chunk's documents: each is in exactly one list.
+    """What became of a chunk's documents: each is in one of the first three lists.
 
     Attributes:
         changed: written and journaled.

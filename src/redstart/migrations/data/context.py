@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from redstart.effects import Op
+from redstart.errors import LeaseLost, RedstartError, ServerError
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.lease import Lease, acquire
 from redstart.values.timezones import NaiveTimezone
+
+T = TypeVar("T")
 
 DATETIME_MIGRATION = "001_datetime_fields_to_timestamps"
 """The id of the built-in migration, the reference's."""
@@ -39,3 +43,23 @@ class Context:
                 self.keys.lease, self.token, self.holder, is_gone=self.is_gone, clock=self.clock
             )
         )
+
+    def under_lease(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
+        """Take the lease, work, and give it back.
+
+        It is given back after a refusal too. A lease that was lost is another run's; where the server failed,
+        nobody can be told, and it runs out.
+
+        Raises:
+            LeaseHeld: another run is at work; `work` was not begun.
+        """
+        lease = yield from self.acquire()
+        try:
+            result = yield from work(lease)
+        except (LeaseLost, ServerError):
+            raise
+        except RedstartError:
+            yield from lease.release()
+            raise
+        yield from lease.release()
+        return result

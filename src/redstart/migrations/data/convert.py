@@ -135,7 +135,7 @@ def _convert_text(
     if text[4:5] == "-" and text[7:8] == "-":  # no number has both
         written = read_written_text(text, kind, naive_timezone)
         if written is not None and -ALWAYS_EXACT_SECONDS <= written[0] <= ALWAYS_EXACT_SECONDS:
-            return Verdict(Outcome.CONVERTED, repr(written[0]).encode(), None, written[1])
+            return Verdict(_CONVERTED, repr(written[0]).encode(), None, written[1])
     else:
         number = text.strip(WHITE_SPACE)
         if NUMBER.fullmatch(number) is not None:

@@ -36,11 +36,16 @@ class Failure:
 
 
 def failure_of(document: StoredDocument, value: StoredValue, reason: str) -> Failure:
-    """The record of one value."""
+    """The record of one value as read."""
+    return failure_at(document.key, shown(value.location), value.raw, reason)
+
+
+def failure_at(key: bytes, path: str, value: bytes, reason: str) -> Failure:
+    """The record of what stands at a path: the only way to make one, for its key and path are its name."""
     return Failure(
-        one_line(document.key, SHOWN_KEY_CHARACTERS),
-        one_line(shown(value.location).encode(), SHOWN_KEY_CHARACTERS),
-        one_line(value.raw, SHOWN_CHARACTERS),
+        one_line(key, SHOWN_KEY_CHARACTERS),
+        one_line(path.encode(), SHOWN_KEY_CHARACTERS),
+        one_line(value, SHOWN_CHARACTERS),
         reason,
     )
 

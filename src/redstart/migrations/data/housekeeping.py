@@ -16,10 +16,9 @@ def clear_progress(context: Context) -> Op[None]:
 
     Effects: removes the checkpoint, and redis-om's own. Safe to repeat.
     """
-    lease = yield from context.acquire()
     keys = context.keys
-    yield from lease.commit([["UNLINK", keys.checkpoint, REFERENCE_STATE.format(keys.migration_id)]])
-    yield from lease.release()
+    commands = [["UNLINK", keys.checkpoint, REFERENCE_STATE.format(keys.migration_id)]]
+    yield from context.under_lease(lambda lease: lease.commit(commands))
 
 
 def forget(context: Context) -> Op[None]:
@@ -30,16 +29,13 @@ def forget(context: Context) -> Op[None]:
 
     Effects: removes them as one unit. Safe to repeat.
     """
-    lease = yield from context.acquire()
     keys = context.keys
-    fields = ("plan", "aware_fields", "census_values", "journal_entries", "milestone")
-    yield from lease.commit(
-        [
-            ["UNLINK", keys.journal, keys.census, keys.failures, keys.checkpoint],
-            ["HDEL", keys.record, *fields, "failures_not_kept"],
-        ]
-    )
-    yield from lease.release()
+    fields = ("plan", "aware_fields", "census_values", "journal_entries", "milestone", "failures_not_kept")
+    commands = [
+        ["UNLINK", keys.journal, keys.census, keys.failures, keys.checkpoint],
+        ["HDEL", keys.record, *fields],
+    ]
+    yield from context.under_lease(lambda lease: lease.commit(commands))
 
 
 def unlock(context: Context) -> Op[LeaseState | None]:

@@ -7,8 +7,8 @@ from redstart.effects import Op
 from redstart.migrations.data.apply import Applied, Applier
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, shown
-from redstart.migrations.data.failures import Failure, FailureLog, failure_of
+from redstart.migrations.data.documents import DocumentEdits, StoredDocument, shown
+from redstart.migrations.data.failures import Failure, FailureLog, failure_at, failure_of
 from redstart.migrations.data.jsonpath import Location
 from redstart.migrations.data.passes import BegunPage, PageOutcome
 from redstart.migrations.data.quarantine import leave_out_taken
@@ -147,10 +147,7 @@ def _refused(applied: Applied) -> list[Failure]:
     edits += [
         (document, edit) for document, edit, text in applied.altered if text is None and edit.new is not None
     ]
-    return [_failure(document, edit) for document, edit in edits]
-
-
-def _failure(document: DocumentEdits, edit: Edit) -> Failure:
-    key = document.key.decode("utf-8", errors="backslashreplace")
-    value = (edit.old or b"").decode("utf-8", errors="backslashreplace")
-    return Failure(key, shown(edit.location), value, "the server did not write it")
+    return [
+        failure_at(document.key, shown(edit.location), edit.old or b"", "the server did not write it")
+        for document, edit in edits
+    ]

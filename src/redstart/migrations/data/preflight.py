@@ -48,7 +48,7 @@ class ServerFacts:
 
 
 def server_facts() -> Op[ServerFacts]:
-    """Four reads: INFO, COMMAND INFO twice."""
+    """Three reads: INFO, COMMAND INFO twice."""
     fields = yield from call(info())
     has_json = yield from call(command_known("JSON.MERGE"))
     fields_expire = yield from call(command_known("HPEXPIRETIME"))

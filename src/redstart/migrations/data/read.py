@@ -6,7 +6,6 @@ holds is not read: a large text beside a date costs nothing. Where lists or maps
 are walked step by step instead (large.py).
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -88,9 +87,8 @@ def send_reads(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[ReadsUnderWay]
 
     Effects: one batch sent ahead; a round trip before it where large documents are possible.
     """
-    models = {
-        id(model): model for _, model in found
-    }  # by identity: a plan's few models are met a thousand times
+    # By identity: a plan's few models are met a thousand times.
+    models = {id(model): model for _, model in found}
     readers = {number: reader_of(model) for number, model in models.items()}
     large = yield from _large_keys([key for key, model in found if readers[id(model)].may_be_large])
     small = [(key, readers[id(model)]) for key, model in found if key not in large]
@@ -173,13 +171,12 @@ def _below(
 
 def _misplaced(value: Any, path: TemporalPath, location: Location, wanted: str) -> StoredValue:
     return StoredValue(
-        location, path, json_text(value), value, f"{wanted} was expected here, not {kind_of(value)}"
+        location, path, json_text(value), value, f"{wanted} was expected here, not {_kind_of(value)}"
     )
 
 
-def kind_of(value: object) -> str:
-    """A JSON value's type in words."""
+def _kind_of(value: object) -> str:
+    """The type in words of a JSON value other than null."""
     if isinstance(value, JsonNumber):
         return "a number"
-    names = {str: "a string", bool: "true or false", list: "a list", dict: "an object"}
-    return names.get(type(value), json.dumps(None))
+    return {str: "a string", bool: "true or false", list: "a list", dict: "an object"}[type(value)]

@@ -132,7 +132,7 @@ def check_census(keys: StateKeys, record: Record) -> Op[None]:
     if found < (record.census_values or 0):
         raise JournalDamaged(
             f"The census {keys.census} holds {found} values where {record.census_values} were recorded.",
-            "Restore it from a backup. To give up undoing: om migrate-data forget ID",
+            f"Restore it from a backup. To give up undoing: om migrate-data forget {keys.migration_id}",
         )
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from redstart.commands.introspection import server_time
 from redstart.effects import Op, call
-from redstart.errors import LeaseLost, MigrationError
 from redstart.migrations.data.apply import Applier
 from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
 from redstart.migrations.data.context import Context
@@ -65,27 +64,22 @@ def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackRe
     Raises:
         LeaseHeld, LeaseLost: a run is at work, or took over.
         JournalDamaged: the undo log or the census has lost entries; nothing was written.
+        ConfigurationError: the runs read naive values in a local zone that is not this process'; nothing was written.
 
     Effects: one script per chunk of documents. Only when all is back are the journal, the census and the record
     removed, in one unit. Safe to repeat, after a stop at any point.
     """
     if (yield from read_record(context.keys)).plan is None:
         return RollbackResult(nothing_to_do=True)
-    lease = yield from context.acquire()
-    try:
+
+    def work(lease: Lease) -> Op[RollbackResult]:
         # Again, under the lease: while we waited for it, a run may have ended that converted more models.
         record = yield from read_record(context.keys)
         if record.plan is None:
-            result = RollbackResult(nothing_to_do=True)
-        else:
-            result = yield from _Rollback(context, record, record.plan, lease, batch_documents).run()
-    except LeaseLost:
-        raise
-    except MigrationError:
-        yield from lease.release()
-        raise
-    yield from lease.release()
-    return result
+            return RollbackResult(nothing_to_do=True)
+        return (yield from _Rollback(context, record, record.plan, lease, batch_documents).run())
+
+    return (yield from context.under_lease(work))
 
 
 class _Rollback:
@@ -101,6 +95,7 @@ class _Rollback:
 
     def run(self) -> Op[RollbackResult]:
         began = self._context.clock()
+        zone = NaiveTimezone.parse(self._plan.naive_timezone)
         facts = yield from server_facts()
         run_id = yield from server_run_id()
         total = yield from check_journal(self._keys)
@@ -112,7 +107,6 @@ class _Rollback:
         if checkpoint.stage is Stage.REPLAY:
             stopped = yield from self._replay(checkpoint, applier, total)
         applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire, after=REPLAYED)
-        zone = NaiveTimezone.parse(self._plan.naive_timezone)
         reverter = PageReverter(self._keys, self._lease, applier, zone, self._record.aware_fields)
         if stopped is None:
             passes = Passes(self._context, self._lease, self._plan, self._batch_documents, reverter)

@@ -7,11 +7,12 @@ from redstart.migrations.data.documents import DocumentEdits, Edit
 from redstart.migrations.data.failures import Failure, failure_of
 from redstart.migrations.data.journal import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.jsonpath import Location
+from redstart.migrations.data.monitor import Progress
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.record import check_census, read_record
 from redstart.migrations.data.rollback import RollbackResult
 from redstart.migrations.data.scan import Scanner
-from redstart.migrations.data.sweep import newer_values, old_form
+from redstart.migrations.data.sweep import NO_OLD_FORM, newer_values, old_form
 from redstart.values.timezones import NaiveTimezone
 
 FIRST_PASS = "1.1"
@@ -24,18 +25,21 @@ class _Preview:
         self._zone = NaiveTimezone.parse(plan.naive_timezone)
         self._scanner = Scanner(plan, 1_000)
         self._later: set[tuple[bytes, Location]] = set()
-        self.documents: int = 0
+        self.documents = 0
         self.restored = 0
         self.in_new_form = 0
         """Of the restored ones: those that a look at everything would also meet."""
 
-    def count_journal(self) -> Op[None]:
-        """Values that are still as they were written."""
+    def count_journal(self, total: int) -> Op[None]:
+        """Values that are still as they were written. `total` is the number of the stream's entries."""
         before: str | None = None
+        done = 0
         while entries := (yield from entries_backwards(self._keys, before)):
             for entry in entries:
                 yield from self._count_entry(entry)
                 before = entry.id
+            done += sum(entry.stream_entries for entry in entries)
+            self._context.monitor.progress(Progress("reading the undo log", 0, done, total, 0))
 
     def _count_entry(self, entry: JournalEntry) -> Op[None]:
         edits = [(document, edit) for document in entry.documents for edit in document.edits]
@@ -61,15 +65,16 @@ class _Preview:
 
     def count_newer(self, aware_fields: frozenset[tuple[str, str]]) -> Op[tuple[int, list[Failure]]]:
         """All values in the new form that were not born as numbers, and those among them without an old form."""
-        cursor, newer, kept = 0, 0, list[Failure]()
+        cursor, documents, newer, kept = 0, 0, 0, list[Failure]()
         while True:
             page = yield from self._scanner.page(cursor)
             for document, values in (yield from newer_values(self._keys, page.documents, self._zone)):
                 newer += len(values)
                 for value in values:
                     if old_form(document, value, aware_fields, self._zone) is None:
-                        kept.append(failure_of(document, value, "has no old form"))
-            cursor = page.cursor
+                        kept.append(failure_of(document, value, NO_OLD_FORM))
+            cursor, documents = page.cursor, documents + len(page.documents)
+            self._context.monitor.progress(Progress("looking for newer values", 0, documents, 0, len(kept)))
             if page.ends_pass:
                 return newer, kept
 
@@ -86,10 +91,10 @@ def preview_rollback(context: Context) -> Op[RollbackResult]:
     record = yield from read_record(context.keys)
     if record.plan is None:
         return RollbackResult(nothing_to_do=True)
-    yield from check_journal(context.keys)
+    total = yield from check_journal(context.keys)
     yield from check_census(context.keys, record)
     preview = _Preview(context, record.plan)
-    yield from preview.count_journal()
+    yield from preview.count_journal(total)
     newer, kept = yield from preview.count_newer(record.aware_fields)
     return RollbackResult(
         documents=preview.documents,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import scard
 from redstart.effects import Op, call
-from redstart.errors import LeaseLost, MigrationError, PlanChanged, RollbackUnfinished
+from redstart.errors import PlanChanged, RollbackUnfinished
 from redstart.migrations.data.apply import Applier
 from redstart.migrations.data.census import CensusRecorder
 from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
@@ -63,7 +63,7 @@ class RunResult:
         converted, lossy: changed by this run, its interrupted parts included.
         already_converted, null: found so by its census.
         errors: values that did not convert.
-        seconds: of this process' part; `convert_seconds` of that without the census.
+        seconds: of this process' part.
     """
 
     stopped: str | None
@@ -77,7 +77,6 @@ class RunResult:
     conflicts_retried: int
     passes: int
     seconds: float
-    convert_seconds: float
 
 
 def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
@@ -94,16 +93,7 @@ def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
     facts = yield from server_facts()
     require_json(facts, plan)
     require_safe_undo(facts)
-    lease = yield from context.acquire()
-    try:
-        result = yield from _Run(context, plan, options, lease, facts).run()
-    except LeaseLost:
-        raise
-    except MigrationError:
-        yield from lease.release()
-        raise
-    yield from lease.release()
-    return result
+    return (yield from context.under_lease(lambda lease: _Run(context, plan, options, lease, facts).run()))
 
 
 class _Run:
@@ -124,11 +114,9 @@ class _Run:
         record = yield from read_record(self._keys)
         checkpoint = yield from self._start(record)
         stopped: str | None = "interrupted during the census, before any write"
-        converting = clock()
         if checkpoint.stage is Stage.CONVERT or (yield from self._census(checkpoint, record)):
-            converting = clock()
             stopped = yield from self._convert(checkpoint)
-        return (yield from self._result(checkpoint, stopped, clock() - began, clock() - converting))
+        return (yield from self._result(checkpoint, stopped, clock() - began))
 
     def _start(self, record: Record) -> Op[Checkpoint]:
         """The saved checkpoint, or a new one under a new generation."""
@@ -223,9 +211,7 @@ class _Run:
             yield from self._lease.commit([*commands, ["UNLINK", self._keys.checkpoint]])
         return stopped
 
-    def _result(
-        self, checkpoint: Checkpoint, stopped: str | None, seconds: float, convert_seconds: float
-    ) -> Op[RunResult]:
+    def _result(self, checkpoint: Checkpoint, stopped: str | None, seconds: float) -> Op[RunResult]:
         record = yield from read_record(self._keys)
         errors = yield from FailureLog(self._keys).count()
         counts = checkpoint.counts
@@ -241,7 +227,6 @@ class _Run:
             conflicts_retried=counts.get("retried", 0),
             passes=checkpoint.number,
             seconds=seconds,
-            convert_seconds=convert_seconds,
         )
 
 

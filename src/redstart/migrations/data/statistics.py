@@ -89,7 +89,7 @@ def statistics(
         plan,
         context.naive_timezone,
         batch_documents=batch_documents,
-        monitor=Monitor(pace.page_done, context.monitor.failure, context.monitor.stop_requested),
+        monitor=Monitor(progress=pace.page_done, stop_requested=context.monitor.stop_requested),
         stage="reading",
         most_documents=None if exact else SAMPLE_DOCUMENTS,
         most_pages=None if exact else SAMPLE_PAGES,

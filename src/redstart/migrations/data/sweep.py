@@ -17,6 +17,8 @@ from redstart.migrations.lease import Lease
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
+NO_OLD_FORM = "has no old form that could be written"
+
 
 class PageReverter:
     """Gives newer values their old form.
@@ -64,7 +66,7 @@ class PageReverter:
         for value in values:
             text = old_form(document, value, self._aware_fields, self._naive_timezone)
             if text is None:
-                failure = failure_of(document, value, "has no old form that could be written")
+                failure = failure_of(document, value, NO_OLD_FORM)
                 self.kept[failure.key, failure.path] = failure
             else:
                 edits.append(Edit(value.location, value.raw, text))

@@ -44,13 +44,3 @@ class Tally:
     def mostly_naive(self, prefix: str, path: str) -> bool:
         """Whether a field's texts are written without an offset more often than with one."""
         return self.naive[prefix, path] >= self.aware[prefix, path]
-
-    def values_report(self) -> dict[str, int]:
-        """The totals under the names that `--json` uses."""
-        return {
-            "convertible": self.total(Outcome.CONVERTED),
-            "converted": self.total(Outcome.ALREADY),
-            "null": self.total(Outcome.NULL),
-            "lossy": self.total(Outcome.LOSSY),
-            "unconvertible": self.total(Outcome.UNCONVERTIBLE),
-        }

@@ -1,7 +1,7 @@
 """Verification: every planned value is read and judged anew; nothing is estimated and nothing is written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from redstart.effects import Op
@@ -62,6 +62,32 @@ class Verification:
         return self.problems.count == 0
 
 
+class _ValueCheck:
+    """Judges every planned value; a failure that the run has told of is no problem.
+
+    Attributes:
+        recorded: values that will not convert, and are on record.
+    """
+
+    def __init__(self, log: FailureLog) -> None:
+        self.recorded = 0
+        self._log = log
+
+    def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
+        """Look at a page's values. One read when some will not convert."""
+        failures: list[Failure] = []
+        for document, items in page:
+            for value, verdict in items:
+                if verdict.new is not None:
+                    problems.add(failure_of(document, value, "still in the old form"))
+                elif verdict.outcome is Outcome.UNCONVERTIBLE:
+                    failures.append(failure_of(document, value, verdict.reason or ""))
+        unknown = yield from self._log.unknown(failures)
+        self.recorded += len(failures) - len(unknown)
+        for failure in unknown:
+            problems.add(replace(failure, reason=f"{failure.reason}; not on record"))
+
+
 def verify(
     context: Context, plan: Plan, *, batch_documents: int = 1_000, checks: Sequence[PageCheck] = ()
 ) -> Op[Verification]:
@@ -69,42 +95,20 @@ def verify(
 
     Effects: reads only; a few round trips for each page of `batch_documents`.
     """
-    log = FailureLog(context.keys)
     problems = Problems()
-    recorded = 0
+    values = _ValueCheck(FailureLog(context.keys))
 
     def visit(page: list[JudgedDocument]) -> Op[None]:
-        nonlocal recorded
-        for document, items in page:
-            for value, verdict in items:
-                if verdict.new is not None:
-                    problems.add(failure_of(document, value, "still in the old form"))
-        failures = [
-            failure_of(document, value, verdict.reason or "")
-            for document, items in page
-            for value, verdict in items
-            if verdict.outcome is Outcome.UNCONVERTIBLE
-        ]
-        unknown = yield from log.unknown(failures)
-        recorded += len(failures) - len(unknown)
-        for failure in unknown:
-            problems.add(
-                Failure(failure.key, failure.path, failure.value, f"{failure.reason}; not on record")
-            )
-        for check in checks:
+        for check in (values, *checks):
             yield from check.visit(page, problems)
 
     found = yield from survey(
         plan,
         context.naive_timezone,
         batch_documents=batch_documents,
-        monitor=_without_failures(context.monitor),
+        monitor=Monitor(progress=context.monitor.progress),  # never stopped: half a look verifies nothing
         stage="verifying",
         visit=visit,
     )
     record = yield from read_record(context.keys)
-    return Verification(found.tally, record.lossy, problems, recorded)
-
-
-def _without_failures(monitor: Monitor) -> Monitor:
-    return Monitor(progress=monitor.progress)
+    return Verification(found.tally, record.lossy, problems, values.recorded)

@@ -8,7 +8,7 @@ from redstart.migrations.data.context import Context
 from redstart.migrations.data.convert import Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.current import texts_at
 from redstart.migrations.data.documents import DocumentEdits, Edit, shown
-from redstart.migrations.data.failures import Failure
+from redstart.migrations.data.failures import Failure, failure_at
 from redstart.migrations.data.journal import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.jsonpath import Location
 from redstart.migrations.data.monitor import Progress
@@ -37,7 +37,7 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
     Raises:
         JournalDamaged: entries are missing.
 
-    Effects: reads only; two round trips for some 20 entries, and one for each entry.
+    Effects: reads only; a round trip or two for each page of the log, and one for each entry.
     """
     total = yield from check_journal(context.keys)
     route = router(plan)
@@ -107,9 +107,6 @@ def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
 
 
 def _problem(document: DocumentEdits, edit: Edit, reason: str) -> Failure:
-    return Failure(
-        document.key.decode("utf-8", errors="backslashreplace"),
-        shown(edit.location),
-        f"{(edit.old or b'').decode('utf-8', errors='backslashreplace')} -> {(edit.new or b'').decode()}",
-        reason,
+    return failure_at(
+        document.key, shown(edit.location), b"%b -> %b" % (edit.old or b"", edit.new or b""), reason
     )

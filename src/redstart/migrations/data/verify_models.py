@@ -12,7 +12,7 @@ from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.paths import display
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.documents import StoredDocument
-from redstart.migrations.data.failures import Failure
+from redstart.migrations.data.failures import failure_at
 from redstart.migrations.data.transform import Judged, JudgedDocument
 from redstart.migrations.data.verify import Problems
 from redstart.values.kinds import Storage
@@ -42,8 +42,8 @@ class ModelCheck:
             except UnreadableDocument as exc:
                 field = _unexplained(exc, items)
                 if field is not None:
-                    key = document.key.decode("utf-8", errors="backslashreplace")
-                    problems.add(Failure(key, field, "", f"its model cannot read it: {exc.reasons[field]}"))
+                    reason = f"its model cannot read it: {exc.reasons[field]}"
+                    problems.add(failure_at(document.key, field, b"", reason))
 
 
 def _whole(document: StoredDocument) -> Call[Any]:
