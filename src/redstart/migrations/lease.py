@@ -7,7 +7,7 @@ paused for a minute cannot write beside its successor, whatever either of them b
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgpack
 
@@ -15,9 +15,11 @@ from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import hgetall
 from redstart.commands.scripts import evalsha
 from redstart.effects import Argument, Later, Op, ahead, answer, call, pause
-from redstart.errors import CommandFailed, LeaseHeld, LeaseLost
+from redstart.errors import CommandFailed, LeaseHeld, LeaseLost, RedstartError, ServerError
 from redstart.migrations.holder import Holder
 from redstart.migrations.scripts import Script, load, run_script
+
+T = TypeVar("T")
 
 LEASE_MS = 10_000
 RENEW_AFTER_SECONDS = 3.0
@@ -169,6 +171,27 @@ def acquire(
             )
         seen = state
         yield from pause(_POLL_SECONDS)
+
+
+def under_lease(acquiring: Op[Lease], work: Callable[[Lease], Op[T]]) -> Op[T]:
+    """Take a lease, work, and give it back.
+
+    It is given back after a refusal too. A lease that was lost is another run's; where the server failed, nobody can
+    be told, and it runs out.
+
+    Raises:
+        LeaseHeld: another run is at work; `work` was not begun.
+    """
+    lease = yield from acquiring
+    try:
+        result = yield from work(lease)
+    except (LeaseLost, ServerError):
+        raise
+    except RedstartError:
+        yield from lease.release()
+        raise
+    yield from lease.release()
+    return result
 
 
 def current(keys: LeaseKeys) -> Op[LeaseState | None]:

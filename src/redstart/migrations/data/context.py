@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from redstart.effects import Op
-from redstart.errors import LeaseLost, RedstartError, ServerError
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.holder import Holder, is_gone
-from redstart.migrations.lease import Lease, acquire
+from redstart.migrations.lease import Lease, acquire, under_lease
 from redstart.values.timezones import NaiveTimezone
 
 T = TypeVar("T")
@@ -47,19 +46,7 @@ class Context:
     def under_lease(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
         """Take the lease, work, and give it back.
 
-        It is given back after a refusal too. A lease that was lost is another run's; where the server failed,
-        nobody can be told, and it runs out.
-
         Raises:
             LeaseHeld: another run is at work; `work` was not begun.
         """
-        lease = yield from self.acquire()
-        try:
-            result = yield from work(lease)
-        except (LeaseLost, ServerError):
-            raise
-        except RedstartError:
-            yield from lease.release()
-            raise
-        yield from lease.release()
-        return result
+        return (yield from under_lease(self.acquire(), work))

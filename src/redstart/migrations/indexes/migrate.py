@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
 from redstart.effects import Op
-from redstart.errors import LeaseLost, MigrationError
 from redstart.migrations.data.preflight import server_facts
 from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.indexes.expand import Expansion, IndexResult
@@ -14,7 +13,7 @@ from redstart.migrations.indexes.preflight import require_index_memory, require_
 from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.migrations.indexes.step_back import after_undo, before_undo, drop_unused
 from redstart.migrations.indexes.switch import Switched, Waiting
-from redstart.migrations.lease import Lease, acquire
+from redstart.migrations.lease import Lease, acquire, under_lease
 
 T = TypeVar("T")
 
@@ -104,16 +103,8 @@ class IndexMigration:
         return (yield from self._leased(work))
 
     def _leased(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
-        lease = yield from acquire(LEASE, self._token, self._holder, is_gone=is_gone, clock=self._clock)
-        try:
-            result = yield from work(lease)
-        except LeaseLost:
-            raise
-        except MigrationError:
-            yield from lease.release()
-            raise
-        yield from lease.release()
-        return result
+        acquiring = acquire(LEASE, self._token, self._holder, is_gone=is_gone, clock=self._clock)
+        return (yield from under_lease(acquiring, work))
 
 
 def _cut_over(records: Iterable[IndexRecord]) -> list[IndexRecord]:
