@@ -310,6 +310,35 @@ def test_items_that_moved_in_their_list_are_not_mixed_up(client: redis.Redis, ur
     assert json_of(client, SIGHTING_PREFIX + "removed")["ringed_at"] == SAME_INSTANT[2]
 
 
+@pytest.mark.parametrize("mode", [FailureMode.LOG_AND_SKIP, FailureMode.DEFAULT])
+@pytest.mark.parametrize("large_bytes", [1_000, 1_000_000])
+def test_items_of_a_large_document_are_not_mixed_up_either(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, mode: FailureMode, large_bytes: int
+) -> None:
+    monkeypatch.setattr("redstart.migrations.data.read.LARGE_BYTES", large_bytes)
+    texts = ["bad", "worse", *SAME_INSTANT]
+    content = {
+        "field_book": "x" * 5_000,
+        "resighted_at": texts,
+        "measurements": [{"taken_at": text, "n": 1} for text in texts],
+    }
+    send(client, [set_json(SIGHTING, content), set_json(SIGHTING + "alone", content)])
+    before = documents_of(client)
+    migrate(url, mode)
+    newer = '{"taken_at":0.0}'
+    send(client, [("JSON.ARRINSERT", SIGHTING, "$.resighted_at", 0, "0.0")])
+    send(client, [("JSON.ARRINSERT", SIGHTING, "$.measurements", 0, newer)])
+    undo(url)
+    new = "1970-01-01T00:00:00Z"
+    shifted = [new] * 3 if mode is FailureMode.DEFAULT else [new, "bad", "worse"]
+    shifted += ["2021-05-04T03:02:01Z"] * 3
+    after = json_of(client)
+    assert after["resighted_at"] == shifted
+    assert [item["taken_at"] for item in after["measurements"]] == shifted
+    client.delete(SIGHTING)
+    assert difference(before, documents_of(client)) == [f"{SIGHTING}: is missing"]
+
+
 def test_newer_values_get_their_old_form_and_numbers_of_before_stay(client: redis.Redis, url: str) -> None:
     send(
         client, [("HSET", VISIT, "arrived_at", "1600000000.5", "left_at", TEXT, "permit_until", "2020-01-01")]

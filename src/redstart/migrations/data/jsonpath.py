@@ -18,6 +18,11 @@ def path_text(location: Location) -> str:
     return "$" + "".join(map(_step, location))
 
 
+def siblings_path(location: Location) -> str:
+    """The path that reads this place in every item of the lists on the way."""
+    return "$" + "".join("[*]" if isinstance(step, int) else _step(step) for step in location)
+
+
 def can_be_set(location: Location) -> bool:
     """Whether JSON.SET on this path changes the value instead of adding a key."""
     return all(isinstance(step, int) or not _needs_escape(step) for step in location)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from redstart.mapping.paths import Each
 from redstart.migrations.data.convert import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, StoredValue
-from redstart.migrations.data.jsonpath import Location, can_be_set, in_list, path_text
+from redstart.migrations.data.jsonpath import Location, can_be_set, in_list, path_text, siblings_path
 from redstart.values.json_text import JsonNumber, restores_exactly
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
@@ -71,13 +71,16 @@ def edits_for(document: StoredDocument, judged: list[Judged], mode: FailureMode)
             and (edit := _edit_of_failure(document, value, mode)) is not None
         ):
             result.edits.append(edit)
-    if json and not document.large:
-        result.guards = [(path, None) for path in guard_paths(result.edits)]
+    if json:
+        result.guards = [(path, None) for path in guard_paths(result.edits, large=document.large)]
     return result
 
 
-def guard_paths(edits: list[Edit]) -> list[str]:
-    """The outermost list of every edit that lies in one."""
+def guard_paths(edits: list[Edit], *, large: bool = False) -> list[str]:
+    """The outermost list of every edit that lies in one; of a large document just the values like it in the list."""
+    if large:
+        values = (siblings_path(edit.location) for edit in edits if in_list(edit.location))
+        return list(dict.fromkeys(values))
     lists = (_outermost_list(edit.location) for edit in edits if in_list(edit.location))
     return [path_text(location) for location in dict.fromkeys(lists)]
 

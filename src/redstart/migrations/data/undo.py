@@ -1,6 +1,6 @@
 """Undoing journaled edits: a value that is still what was written gets its original bytes back."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from hashlib import sha1
 
 from redstart.commands.documents import json_get
@@ -9,7 +9,7 @@ from redstart.migrations.data.apply import Applier, split_large
 from redstart.migrations.data.current import texts_at
 from redstart.migrations.data.documents import DocumentEdits, Edit
 from redstart.migrations.data.journal import JournalEntry
-from redstart.migrations.data.jsonpath import Location, in_list, path_text
+from redstart.migrations.data.jsonpath import Location, in_list, path_text, siblings_path
 from redstart.migrations.data.settle import MOST_TRIES
 
 
@@ -77,7 +77,9 @@ def _is_as_written(edit: Edit, texts: dict[Location, bytes | None]) -> bool:
     return edit.aside is None or texts[edit.aside] == edit.new
 
 
-def _lies_under(location: Location, paths: Iterable[str]) -> bool:
+def _lies_under(location: Location, paths: Sequence[str]) -> bool:
     if not in_list(location):
         return False
-    return any(path_text(location[:length]) in paths for length in range(1, len(location)))
+    return siblings_path(location) in paths or any(
+        path_text(location[:length]) in paths for length in range(1, len(location))
+    )
