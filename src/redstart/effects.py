@@ -4,8 +4,8 @@ An operation is a generator: it yields requests and is sent their replies, so th
 synchronous driver, the asynchronous one, and the test driver that crashes it at every request. A driver
 (redstart.server) performs requests; nothing here knows a socket, a clock or an event loop.
 
-    def is_there(key: str) -> Op[bool]:
-        return (yield from call(exists(key))) == 1
+    def is_empty(key: str) -> Op[bool]:
+        return (yield from call(hlen(key))) == 0
 
 Never yield inside `finally`: a driver that is cancelled closes the generator, and there is nobody to answer.
 """

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.commands.introspection import command_known, info, modules, server_time
+from redstart.commands.introspection import command_known, info, server_time
 from redstart.effects import Call, call
 from redstart.embedded.process import EmbeddedServer
 from redstart.server.connections import open_sync
@@ -31,31 +31,11 @@ def test_info_of_a_path_with_a_colon() -> None:
     }
 
 
-def test_modules(ask: Ask) -> None:
-    assert {"rejson", "search"} <= ask(modules())
-
-
 @pytest.mark.parametrize("protocol", [2, 3])
-def test_no_modules(own_server: Callable[..., EmbeddedServer], protocol: int) -> None:
+def test_a_module_that_is_not_loaded(own_server: Callable[..., EmbeddedServer], protocol: int) -> None:
     server = own_server(with_json=False, with_search=False)
     with open_sync(f"{server.url}?protocol={protocol}") as driver:
-        assert driver.run(call(modules())).isdisjoint({"rejson", "search"})
         assert driver.run(call(command_known("JSON.GET"))) is False
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        [
-            [b"name", b"ReJSON", b"ver", 20_803],
-            [b"name", b"search", b"ver", 21_005, b"path", b"x", b"args", []],
-        ],
-        [{b"name": b"ReJSON", b"ver": 20_803}, {b"name": b"search", b"ver": 21_005}],
-    ],
-    ids=["RESP2", "RESP3"],
-)
-def test_module_list_of_both_protocols(reply: list[Any]) -> None:
-    assert modules().parse(reply) == {"rejson", "search"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-import redis
 
 from redstart.demo import walk
 from redstart.demo.check import Tally
@@ -49,12 +48,6 @@ class Listener:
 
     def after_kill(self) -> None:
         self.told.append("(killed)")
-
-
-@pytest.fixture
-def url(server_url: str, client: redis.Redis) -> str:
-    """A server that is empty when the test begins."""
-    return server_url
 
 
 @pytest.fixture

@@ -35,6 +35,13 @@ def test_both_modules_answer_at_once_and_queries_have_no_time_limit(own_server: 
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
 
 
+def test_nothing_is_freed_in_the_background(own_server: Starter) -> None:
+    with redis.Redis.from_url(own_server().url) as client:
+        policies = client.config_get("lazyfree-*")
+    assert len(policies) >= 5
+    assert set(policies.values()) == {"no"}
+
+
 def test_modules_can_be_left_out(own_server: Starter) -> None:
     with connect(own_server(with_json=False)) as client:
         assert client.execute_command("FT._LIST") == []

@@ -90,17 +90,15 @@ def test_a_named_corpus_must_be_there(
 
 
 @pytest.mark.corpus
-def test_the_checker_sees_legacy_data_and_a_change(
-    client: redis.Redis, server_url: str, corpus: Path
-) -> None:
+def test_the_checker_sees_legacy_data_and_a_change(client: redis.Redis, url: str, corpus: Path) -> None:
     assert load_corpus(client, corpus) == 6_003
-    counts = check_corpus(server_url, corpus)["counts"]
+    counts = check_corpus(url, corpus)["counts"]
     # Right already: 15 numbers, and 7 epoch seconds in hashes, whose text is a number. Nothing was harmed.
     assert counts["exact"] == 15 + 7
     assert counts["unconverted"] > 15_000
     assert all(counts[bad] == 0 for bad in ("wrong", "lost", "collateral", "missing_keys", "ttl_lost"))
     send(client, [("SET", "shop:stats", "13"), ("DEL", "shop:order:SO-00000")])
-    counts = check_corpus(server_url, corpus)["counts"]
+    counts = check_corpus(url, corpus)["counts"]
     assert (counts["collateral"], counts["missing_keys"]) == (1, 1)
 
 

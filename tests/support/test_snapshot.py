@@ -98,8 +98,8 @@ def test_bytes_come_back_undecoded(loaded: redis.Redis) -> None:
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
-def test_the_client_does_not_matter(loaded: redis.Redis, server_url: str, protocol: int) -> None:
-    with redis.Redis.from_url(server_url, protocol=protocol, decode_responses=True) as other:
+def test_the_client_does_not_matter(loaded: redis.Redis, url: str, protocol: int) -> None:
+    with redis.Redis.from_url(url, protocol=protocol, decode_responses=True) as other:
         assert difference(snapshot(loaded), snapshot(other)) == []
 
 

@@ -11,11 +11,6 @@ def info(*sections: str) -> Call[dict[str, str]]:
     return Call(("INFO", *sections), _info_fields)
 
 
-def modules() -> Call[set[str]]:
-    """Names of the loaded modules in lower case (`rejson`, `search`), from `MODULE LIST`."""
-    return Call(("MODULE", "LIST"), _module_names)
-
-
 def command_known(name: str) -> Call[bool]:
     """Whether the server has a command, from `COMMAND INFO`."""
     return Call(("COMMAND", "INFO", name), lambda reply: bool(reply) and _first(reply) is not None)
@@ -29,14 +24,6 @@ def server_time() -> Call[int]:
 def _info_fields(reply: Any) -> dict[str, str]:
     lines = (line for line in text(reply).splitlines() if ":" in line and not line.startswith("#"))
     return {name: value for name, _, value in (line.partition(":") for line in lines)}
-
-
-def _module_names(reply: Any) -> set[str]:
-    names = set()
-    for module in reply:
-        fields = module if isinstance(module, dict) else dict(zip(module[::2], module[1::2], strict=True))
-        names.add(text(fields[b"name"]).lower())
-    return names
 
 
 def _first(reply: Any) -> Any:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from redstart.commands.replies import ignored, integer, mapping, optional_bytes
+from redstart.commands.replies import integer, mapping, optional_bytes
 from redstart.effects import Argument, Call
 
 
@@ -35,26 +35,6 @@ def hgetall(key: str | bytes) -> Call[dict[bytes, bytes]]:
     return Call(("HGETALL", key), mapping)
 
 
-def pttl(key: str) -> Call[int]:
-    """Milliseconds a key has left; -1 without expiry, -2 when missing."""
-    return Call(("PTTL", key), integer)
-
-
-def unlink(*keys: str) -> Call[int]:
-    """Remove keys, freeing their memory in the background."""
-    return Call(("UNLINK", *keys), integer)
-
-
-def exists(*keys: str) -> Call[int]:
-    """How many of the keys exist."""
-    return Call(("EXISTS", *keys), integer)
-
-
-def dbsize() -> Call[int]:
-    """The number of keys in this database."""
-    return Call(("DBSIZE",), integer)
-
-
 def sismember(key: str, member: str) -> Call[bool]:
     """Whether a set holds a member."""
     return Call(("SISMEMBER", key, member), bool)
@@ -68,11 +48,6 @@ def smismember(key: str, members: Sequence[bytes]) -> Call[list[bool]]:
 def scard(key: str) -> Call[int]:
     """The number of members of a set."""
     return Call(("SCARD", key), integer)
-
-
-def srem(key: str, member: str) -> Call[None]:
-    """Take a member out of a set."""
-    return Call(("SREM", key, member), ignored)
 
 
 def hlen(key: str) -> Call[int]:

@@ -12,6 +12,17 @@ AppendSync: TypeAlias = Literal["always", "everysec", "no"]
 SEARCH_ARGUMENTS = ("TIMEOUT", "0", "ON_TIMEOUT", "FAIL")
 
 
+# Valkey frees with a thread in the background what FLUSHALL and expiry remove. Seen with RedisJSON 2.8: after a
+# few hundred such flushes the next JSON.GET panics, and the server is gone.
+FREED_AT_ONCE = (
+    "lazyfree-lazy-user-flush",
+    "lazyfree-lazy-user-del",
+    "lazyfree-lazy-server-del",
+    "lazyfree-lazy-expire",
+    "lazyfree-lazy-eviction",
+)
+
+
 def server_arguments(
     binaries: Binaries,
     *,
@@ -37,7 +48,7 @@ def server_arguments(
         "appendfsync": append_sync,
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
-    }
+    } | dict.fromkeys(FREED_AT_ONCE, "no")
     words = [str(binaries.server), "-"]
     for name, value in settings.items():
         words += [f"--{name}", value]
