@@ -8,6 +8,10 @@ def raw(reply: Any) -> Any:
     return reply
 
 
+def ignored(_: Any) -> None:
+    """For commands whose reply says nothing."""
+
+
 def integer(reply: Any) -> int:
     """An integer reply."""
     return int(reply)

@@ -18,9 +18,14 @@ class Place(Protocol):
     """Anything with a latitude and a longitude in degrees."""
 
     @property
-    def latitude(self) -> float: ...
+    def latitude(self) -> float:
+        """Degrees north."""
+        ...
+
     @property
-    def longitude(self) -> float: ...
+    def longitude(self) -> float:
+        """Degrees east."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
