@@ -2,6 +2,7 @@
 
 import redis
 
+from redstart.migrations.data.checkpoint import Checkpoint, Stage
 from redstart.migrations.data.context import DATETIME_MIGRATION as ID
 from redstart.migrations.data.keys import StateKeys
 from tests.support.cli import run_om
@@ -51,3 +52,26 @@ def test_unlock_without_a_lease(station: redis.Redis) -> None:
     assert run_om("migrate-data", "unlock").code == 2
     assert run_om("migrate-data", "unlock", "--yes").stdout == "No run holds a lease.\n"
     assert run_om("migrate-data", "unlock", "-y", "--json").json == {"status": "not_locked", "holder": None}
+
+
+def test_forget_waits_for_an_unfinished_rollback_and_keeps_what_did_not_convert(
+    station: redis.Redis, url: str
+) -> None:
+    assert run_om("migrate-data", "run").code == 0
+    recorded = run_om("migrate-data", "errors", "--json").json["count"]
+    assert recorded > 0
+    station.set(KEYS.checkpoint, undoing_checkpoint())
+
+    refused = run_om("migrate-data", "forget", ID, "--yes")
+
+    assert (refused.code, "A rollback began and has not ended" in refused.stderr) == (1, True)
+    station.delete(KEYS.checkpoint)
+    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+    assert run_om("migrate-data", "errors", "--json").json["count"] == recorded
+    assert run_om("migrate-data", "verify").code == 0
+
+
+def undoing_checkpoint() -> str:
+    """A rollback's saved progress, as the server keeps it."""
+    command = Checkpoint(Stage.REPLAY, "plan", 1).command(KEYS)
+    return str(command[-1])

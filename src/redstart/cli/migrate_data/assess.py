@@ -17,6 +17,7 @@ from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_mo
 from redstart.cli.output import line, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
+from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.statistics import Statistics, statistics
@@ -35,10 +36,13 @@ def stats(settings: Settings, exact: bool, verbose: bool, as_json: bool) -> None
     about the server before one. Writes nothing."""
     with open_session(settings) as session, drawn_progress() as show:
         found = session.run(statistics(session.context(Monitor(progress=show)), session.plan, exact=exact))
+        unfinished = session.run(load_checkpoint(session.keys)) is not None
     if as_json:
         print_json(stats_report(found, session.declarations))
         return
     _draw_stats(found, session, verbose)
+    if unfinished and not found.exact:
+        line("A run was interrupted, and a sample looks where it began: see what is left with --exact.")
 
 
 def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
@@ -51,18 +55,25 @@ def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
         line("Is this the right server (--url), and are these the right models (--models)?")
         line("")
     draw_models(found)
+    for model in found.models if found.documents else ():
+        if not model.documents:
+            line(f"No key was found under {model.model.key_prefix} for {model.model.name}: unless Meta sets")
+            line(
+                "model_key_prefix, a prefix holds the module's name, as it was when the documents were written."
+            )
+            line("")
     if verbose:
         for model in found.models:
             draw_fields(model)
         draw_failures(found.survey.failures, len(found.survey.failures), FAILURES_SAID)
         for text in unplanned_fields(session.declarations):
             line(f"left alone: {text['model']} {text['path']}: {text['reason']}")
-    _draw_server(found)
+    _draw_server(found, session.naive_timezone.name.partition(":")[0])
     line("")
     line("See what would be done with: om migrate-data run --dry-run")
 
 
-def _draw_server(found: Statistics) -> None:
+def _draw_server(found: Statistics, naive_timezone: str) -> None:
     estimate, facts = found.estimate, found.facts
     bound = f"({duration(estimate.low)} to {duration(estimate.high)})"
     saved = "none since the server started"
@@ -72,6 +83,7 @@ def _draw_server(found: Statistics) -> None:
     pairs(
         [
             ("estimated time", f"{duration(estimate.expected)} {bound}"),
+            ("a datetime without an offset is", naive_timezone),
             ("keys of another type, left alone", found.survey.tally.foreign),
             ("last save", f"{saved}{also}"),
             ("replicas", facts.replicas),

@@ -1,8 +1,10 @@
 """Removing state on request: saved progress, the undo log, a stuck lease."""
 
 from redstart.effects import Op
+from redstart.errors import RollbackUnfinished
+from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.context import Context
-from redstart.migrations.lease import LeaseState, break_lease, current
+from redstart.migrations.lease import Lease, LeaseState, break_lease, current
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
 """Where redis-om keeps its own progress of the same migration."""
@@ -22,20 +24,29 @@ def clear_progress(context: Context) -> Op[None]:
 
 
 def forget(context: Context) -> Op[None]:
-    """Drop the undo log and the census: what is converted can no longer be undone. Applied stays applied.
+    """Drop the undo log and the census: what is converted can no longer be undone. Applied stays applied, and the
+    record of what did not convert stays.
 
     Raises:
         LeaseHeld: a run is at work.
+        RollbackUnfinished: a rollback is half-way, and needs the log to end.
 
     Effects: removes them as one unit. Safe to repeat.
     """
-    keys = context.keys
-    fields = ("plan", "aware_fields", "census_values", "journal_entries", "milestone", "failures_not_kept")
-    commands = [
-        ["UNLINK", keys.journal, keys.census, keys.failures, keys.checkpoint],
-        ["HDEL", keys.record, *fields],
-    ]
-    yield from context.under_lease(lambda lease: lease.commit(commands))
+
+    def work(lease: Lease) -> Op[None]:
+        keys = context.keys
+        found = yield from load_checkpoint(keys)
+        if found is not None and found.stage.undoes:
+            raise RollbackUnfinished(
+                "A rollback began and has not ended; without the undo log it could not end.",
+                f"Finish it with: om migrate-data rollback {keys.migration_id}",
+            )
+        fields = ("plan", "aware_fields", "census_values", "journal_entries", "milestone")
+        commands = [["UNLINK", keys.journal, keys.census, keys.checkpoint], ["HDEL", keys.record, *fields]]
+        yield from lease.commit(commands)
+
+    yield from context.under_lease(work)
 
 
 def unlock(context: Context) -> Op[LeaseState | None]:
