@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from redstart.commands.keyspace import hgetall, scard
 from redstart.effects import Argument, Op, call
-from redstart.errors import CheckpointUnreadable, JournalDamaged, UnsafeServer
+from redstart.errors import CheckpointUnreadable, JournalDamaged
 from redstart.migrations.data.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.plan import Plan, PlannedModel
 
@@ -71,14 +71,6 @@ class Record:
     def pending(self, plan: Plan) -> list[PlannedModel]:
         """The models of a plan that still have to be converted."""
         return [model for model in plan.models if not self.is_applied(model)]
-
-
-def server_is_behind() -> UnsafeServer:
-    """The error where a milestone that this program has seen is gone."""
-    return UnsafeServer(
-        "The server came back without its last writes, among them what undoing needs; nothing more was written.",
-        "Run the same command again: it goes on from what the server has.",
-    )
 
 
 def read_record(keys: StateKeys) -> Op[Record]:

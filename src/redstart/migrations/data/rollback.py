@@ -27,12 +27,11 @@ from redstart.migrations.data.record import (
     forget_everything,
     milestone,
     read_record,
-    server_is_behind,
 )
 from redstart.migrations.data.scan import server_run_id
 from redstart.migrations.data.sweep import PageReverter
 from redstart.migrations.data.undo import undo_entry
-from redstart.migrations.lease import Lease
+from redstart.migrations.lease import Lease, server_is_behind
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -120,7 +119,7 @@ class _Rollback:
         if stopped is None:
             if (yield from read_record(self._keys)).milestone != REPLAYED:
                 raise server_is_behind()
-            yield from self._lease.commit(forget_everything(self._keys))
+            yield from self._lease.commit(forget_everything(self._keys), under=checkpoint.run_id)
         counts = checkpoint.counts
         return RollbackResult(
             stopped,
