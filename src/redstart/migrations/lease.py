@@ -15,7 +15,14 @@ from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import hgetall
 from redstart.commands.scripts import evalsha
 from redstart.effects import Argument, Later, Op, ahead, answer, call, pause
-from redstart.errors import CommandFailed, LeaseHeld, LeaseLost, RedstartError, ServerError
+from redstart.errors import (
+    CommandFailed,
+    LeaseHeld,
+    LeaseLost,
+    RedstartError,
+    ServerError,
+    UnsafeServer,
+)
 from redstart.migrations.holder import Holder
 from redstart.migrations.scripts import Script, load, run_script
 
@@ -61,6 +68,14 @@ class SentScript:
     later: Later[Any]
 
 
+def server_is_behind() -> UnsafeServer:
+    """The error where a milestone that this program has seen is gone."""
+    return UnsafeServer(
+        "The server came back without its last writes, among them what undoing needs; nothing more was written.",
+        "Run the same command again: it goes on from what the server has.",
+    )
+
+
 class Lease:
     """A lease this process holds: the only way to write anything."""
 
@@ -89,28 +104,39 @@ class Lease:
         return SentScript(script, all_keys, all_args, sent_at, later)
 
     def answer(self, sent: SentScript) -> Op[Any]:
-        """The answer to a script that was sent ahead. Raises LeaseLost."""
+        """The answer to a script that was sent ahead. Raises LeaseLost, UnsafeServer."""
         try:
             reply = yield from _answer(sent)
         except CommandFailed as exc:
+            if exc.code == "BEHIND":
+                raise server_is_behind() from exc
             if exc.code != "FENCED":
                 raise
             raise LeaseLost(
-                "Another run took over while this one was not heard from; it stopped before its next write.",
+                "Another run took over while this one was not heard from, or the lease is gone from the server "
+                "(unlocked, or a restart without the last writes). It stopped before its next write.",
                 "See where it is with: om migrate-data progress",
             ) from exc
         self._renewed_at = max(self._renewed_at, sent.sent_at)
         return reply
 
-    def commit(self, commands: Sequence[Sequence[Argument]]) -> Op[list[Any]]:
-        """Write to state keys: all commands as one atomic unit, under the fence. Safe to repeat if they are."""
-        sent = yield from self.send_commit(commands)
+    def commit(self, commands: Sequence[Sequence[Argument]], *, under: str = "") -> Op[list[Any]]:
+        """Write to state keys: all commands as one atomic unit, under the fence. Safe to repeat if they are.
+
+        Args:
+            under: the server's run id if they hold only for what that very server was seen to have.
+        """
+        sent = yield from self.send_commit(commands, under=under)
         return list((yield from self.answer(sent)))
 
+<<<<<<< HEAD
     def send_commit(self, commands: Sequence[Sequence[Argument]]) -> Op[SentScript]:
+=======
+    def send_commit(self, commands: Sequence[Sequence[Argument]], *, under: str = "") -> Op["SentScript"]:
+>>>>>>> 193a29e1918008ccc5083b8e7fe482c4d358ce86
         """As `commit`, sent ahead; to be asked for with `answer`."""
         payload = msgpack.packb(commands, use_bin_type=False)
-        return (yield from self.send(load(PACKAGE, "fenced.lua", "commit.lua"), (), (payload,)))
+        return (yield from self.send(load(PACKAGE, "fenced.lua", "commit.lua"), (), (payload, under)))
 
     def keep(self) -> Op[None]:
         """Renew if the last renewal was 3 seconds ago. For stretches that only read."""

@@ -7,7 +7,6 @@ from typing import Any
 import msgpack
 
 from redstart.effects import Op
-from redstart.errors import CommandFailed
 from redstart.migrations.data.documents import DocumentEdits, Edit, flat_form
 from redstart.migrations.data.journal import packed_blob
 from redstart.migrations.data.jsonpath import (
@@ -19,7 +18,6 @@ from redstart.migrations.data.jsonpath import (
     path_text,
 )
 from redstart.migrations.data.keys import StateKeys
-from redstart.migrations.data.record import server_is_behind
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.scripts import Script, load
@@ -127,12 +125,7 @@ class Applier:
 
     def collect(self, sent: SentChunk) -> Op[Applied]:
         """What became of a chunk that was sent ahead."""
-        try:
-            codes, read_back, microseconds = yield from self._lease.answer(sent.script)
-        except CommandFailed as exc:
-            if exc.code != "BEHIND":
-                raise
-            raise server_is_behind() from exc
+        codes, read_back, microseconds = yield from self._lease.answer(sent.script)
         self._adapt(len(sent.documents), microseconds)
         return _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
 

@@ -11,7 +11,7 @@ REFERENCE_STATE = "redis_om:migration_state:{}"
 
 
 def clear_progress(context: Context) -> Op[None]:
-    """Forget how far an interrupted run came. The undo log stays, and what is converted stays undoable.
+    """Forget how far an interrupted run or rollback came. The undo log stays, and what is converted stays undoable.
 
     Raises:
         LeaseHeld: a run is at work.

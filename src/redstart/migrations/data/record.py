@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from redstart.commands.keyspace import hgetall, scard
 from redstart.effects import Argument, Op, call
-from redstart.errors import CheckpointUnreadable, JournalDamaged, UnsafeServer
+from redstart.errors import CheckpointUnreadable, JournalDamaged
 from redstart.migrations.data.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.plan import Plan, PlannedModel
 
@@ -73,14 +73,6 @@ class Record:
         return [model for model in plan.models if not self.is_applied(model)]
 
 
-def server_is_behind() -> UnsafeServer:
-    """The error where a milestone that this program has seen is gone."""
-    return UnsafeServer(
-        "The server came back without its last writes, among them what undoing needs; nothing more was written.",
-        "Run the same command again: it goes on from what the server has.",
-    )
-
-
 def read_record(keys: StateKeys) -> Op[Record]:
     """The record; an empty one when nothing was ever done. One read.
 
@@ -144,6 +136,13 @@ def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: 
         words += [_APPLIED + model.key_prefix, entry]
     commands: list[list[Argument]] = [["SADD", APPLIED_MIGRATIONS, keys.migration_id]]
     return commands if len(words) == 2 else [words, *commands]
+
+
+def mark_not_applied(keys: StateKeys, record: Record) -> list[list[Argument]]:
+    """The commands that take the marks of `mark_applied` away."""
+    fields = [_APPLIED + prefix for prefix in record.applied]
+    commands: list[list[Argument]] = [["SREM", APPLIED_MIGRATIONS, keys.migration_id]]
+    return [["HDEL", keys.record, *fields], *commands] if fields else commands
 
 
 def forget_everything(keys: StateKeys) -> list[list[Argument]]:

@@ -26,12 +26,11 @@ from redstart.migrations.data.record import (
     forget_everything,
     milestone,
     read_record,
-    server_is_behind,
 )
 from redstart.migrations.data.scan import server_run_id
 from redstart.migrations.data.sweep import PageReverter
 from redstart.migrations.data.undo import undo_entry
-from redstart.migrations.lease import Lease
+from redstart.migrations.lease import Lease, server_is_behind
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -114,7 +113,7 @@ class _Rollback:
         if stopped is None:
             if (yield from read_record(self._keys)).milestone != REPLAYED:
                 raise server_is_behind()
-            yield from self._lease.commit(forget_everything(self._keys))
+            yield from self._lease.commit(forget_everything(self._keys), under=checkpoint.run_id)
         counts = checkpoint.counts
         return RollbackResult(
             stopped,
@@ -140,7 +139,10 @@ class _Rollback:
             Stage.REPLAY, self._plan.hash, self._record.generation, cursor="", started_ms=now_ms, total=total
         )
         checkpoint.run_id = run_id
-        yield from self._lease.commit([checkpoint.command(self._keys)])
+        # From now on nothing is applied, whatever becomes of this rollback.
+        yield from self._lease.commit(
+            [checkpoint.command(self._keys), *mark_not_applied(self._keys, self._record)]
+        )
         return checkpoint
 
     def _replay(self, checkpoint: Checkpoint, applier: Applier, total: int) -> Op[str | None]:

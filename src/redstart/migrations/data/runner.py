@@ -208,7 +208,9 @@ class _Run:
         if stopped is None:
             now_ms = yield from call(server_time())
             commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
-            yield from self._lease.commit([*commands, ["UNLINK", self._keys.checkpoint]])
+            yield from self._lease.commit(
+                [*commands, ["UNLINK", self._keys.checkpoint]], under=checkpoint.run_id
+            )
         return stopped
 
     def _result(self, checkpoint: Checkpoint, stopped: str | None, seconds: float) -> Op[RunResult]:

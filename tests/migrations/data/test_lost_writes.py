@@ -1,0 +1,171 @@
+"""Servers that come back without their last writes, under a program that lives on or a later one."""
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import redis
+
+from redstart.demo.sample import VISIT_PREFIX
+from redstart.effects import Op
+from redstart.embedded.process import EmbeddedServer
+from redstart.errors import MigrationError, UnsafeServer
+from tests.migrations.data.test_kill import SEED, SOAK, kill, load, migrate, undo
+from tests.support.crash_driver import CrashDriver
+from tests.support.migration import documents_of, own_keys, small_pieces
+from tests.support.replies import send
+from tests.support.snapshot import difference
+
+
+@pytest.mark.parametrize("saved_before", ["EVALSHA commit SADD", "EVALSHA commit HSET+HSET+SET"])
+def test_a_server_that_came_back_without_the_census_is_not_written_to(
+    own_server: Callable[..., EmbeddedServer], saved_before: str
+) -> None:
+    """The last writes before a server died may be lost; a run that lives on must not trust what it did before."""
+    server = own_server()
+    with redis.Redis.from_url(server.url) as client:
+        load(client, 50)
+        send(client, [("HSET", f"{VISIT_PREFIX}number", "arrived_at", "1600000000")])
+        start = documents_of(client)
+        waiting = [saved_before]
+
+        def lose_the_census(name: str) -> None:
+            if name in waiting:
+                waiting.clear()
+                client.save()
+            elif not waiting and name.startswith(("EVAL apply", "EVALSHA apply")):
+                waiting.append("(done)")
+                server.kill()
+                server.start()
+
+        with CrashDriver(server.url, before=lose_the_census) as driver, pytest.raises(MigrationError):
+            driver.run(migrate())
+        assert waiting == ["(done)"]
+        assert difference(start, documents_of(client)) == []
+        with CrashDriver(server.url) as driver:
+            assert driver.run(migrate()).stopped is None
+            driver.run(undo())
+        assert difference(start, documents_of(client)) == []
+
+
+@pytest.mark.parametrize(
+    "dies_before", ["XREVRANGE", "EVALSHA commit SET+HSET", "INFO", "SCAN", "EVALSHA apply undo"]
+)
+def test_a_server_that_came_back_with_values_not_undone_is_undone_whole(
+    own_server: Callable[..., EmbeddedServer], monkeypatch: pytest.MonkeyPatch, dies_before: str
+) -> None:
+    """What a rollback brought back may be lost with the server; as newer values it would only be reformatted."""
+    small_pieces(monkeypatch)
+    server = own_server()
+    with redis.Redis.from_url(server.url) as client:
+        load(client, 50)
+        start = documents_of(client)
+        with CrashDriver(server.url) as driver:
+            driver.run(migrate())
+        saved_at, dies_at = None, None
+        with CrashDriver(server.url, before=lambda _: None) as driver:
+            driver.run(undo())
+            undos = [at for at, name in enumerate(driver.names) if name.endswith("apply undo")]
+            saved_at = undos[1]
+            dies_at = max(at for at, name in enumerate(driver.names) if name == dies_before)
+        assert dies_at > saved_at
+        with CrashDriver(server.url) as driver:
+            driver.run(migrate())
+        live_on = ("HSET", f"{VISIT_PREFIX}newer", "arrived_at", "1600000000")
+        send(client, [live_on])
+        seen = iter(range(10**9))
+
+        def lose_a_part(_: str) -> None:
+            at = next(seen)
+            if at == saved_at:
+                client.save()
+            elif at == dies_at:
+                server.kill()
+                server.start()
+
+        with CrashDriver(server.url, before=lose_a_part) as driver, suppress(UnsafeServer):
+            driver.run(undo())
+        with CrashDriver(server.url) as driver:
+            driver.run(undo())
+        client.delete(f"{VISIT_PREFIX}newer")
+        assert difference(start, documents_of(client)) == []
+        assert own_keys(client) == []
+
+
+def test_a_server_that_came_back_with_a_value_still_aside_is_not_said_to_be_undone(
+    own_server: Callable[..., EmbeddedServer],
+) -> None:
+    """Where a value was moved aside nothing stands that a sweep could tell from what was never there."""
+    server = own_server()
+    with redis.Redis.from_url(server.url) as client:
+        send(client, [("HSET", f"{VISIT_PREFIX}1", "arrived_at", "?")])
+        start = documents_of(client)
+        with CrashDriver(server.url) as driver:
+            driver.run(migrate())
+
+        waiting = ["SCAN"]
+
+        def lose_the_undo(name: str) -> None:
+            if name.endswith("apply undo"):
+                client.save()
+            elif name in waiting:
+                waiting.clear()
+                server.kill()
+                server.start()
+
+        with CrashDriver(server.url, before=lose_the_undo) as driver, pytest.raises(UnsafeServer):
+            driver.run(undo())
+        with CrashDriver(server.url) as driver:
+            driver.run(undo())
+        assert difference(start, documents_of(client)) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("operation", [migrate, undo])
+def test_a_server_that_loses_its_last_writes_at_any_moment(
+    own_server: Callable[..., EmbeddedServer],
+    monkeypatch: pytest.MonkeyPatch,
+    operation: Callable[[], Op[Any]],
+) -> None:
+    """It comes back as it was some requests before. What the program cannot mend itself, the next one does."""
+    small_pieces(monkeypatch)
+    print(f"REDSTART_SEED={SEED}")
+    chance = random.Random(SEED)
+    server = own_server()
+    with redis.Redis.from_url(server.url) as client:
+        load(client, 50)
+        start = documents_of(client)
+        with CrashDriver(server.url) as driver:
+            driver.run(migrate())
+            converted = documents_of(client)
+            run_requests = len(driver.names)
+            driver.run(undo())
+            requests = run_requests if operation is migrate else len(driver.names) - run_requests
+        for _ in range(30 if SOAK else 3):
+            if operation is undo:
+                with CrashDriver(server.url) as driver:
+                    driver.run(migrate())
+            saved_at, dies_at = sorted(chance.sample(range(2, requests - 1), 2))
+            seen = iter(range(10**9))
+
+            def lose_the_last(
+                _: str, saved_at: int = saved_at, dies_at: int = dies_at, seen: Any = seen
+            ) -> None:
+                at = next(seen)
+                if at == saved_at:
+                    client.save()
+                elif at == dies_at:
+                    kill(server)
+
+            with CrashDriver(server.url, before=lose_the_last) as driver, suppress(MigrationError):
+                driver.run(operation())
+            with CrashDriver(server.url) as driver:
+                driver.run(operation())
+            expected = converted if operation is migrate else start
+            assert difference(expected, documents_of(client)) == [], (saved_at, dies_at)
+            if operation is migrate:
+                with CrashDriver(server.url) as driver:
+                    driver.run(undo())
+                assert difference(start, documents_of(client)) == [], (saved_at, dies_at)
