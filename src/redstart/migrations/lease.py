@@ -129,11 +129,7 @@ class Lease:
         sent = yield from self.send_commit(commands, under=under)
         return list((yield from self.answer(sent)))
 
-<<<<<<< HEAD
-    def send_commit(self, commands: Sequence[Sequence[Argument]]) -> Op[SentScript]:
-=======
-    def send_commit(self, commands: Sequence[Sequence[Argument]], *, under: str = "") -> Op["SentScript"]:
->>>>>>> 193a29e1918008ccc5083b8e7fe482c4d358ce86
+    def send_commit(self, commands: Sequence[Sequence[Argument]], *, under: str = "") -> Op[SentScript]:
         """As `commit`, sent ahead; to be asked for with `answer`."""
         payload = msgpack.packb(commands, use_bin_type=False)
         return (yield from self.send(load(PACKAGE, "fenced.lua", "commit.lua"), (), (payload, under)))

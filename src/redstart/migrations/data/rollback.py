@@ -24,6 +24,7 @@ from redstart.migrations.data.record import (
     Record,
     check_census,
     forget_everything,
+    mark_not_applied,
     milestone,
     read_record,
 )
