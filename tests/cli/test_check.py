@@ -47,6 +47,15 @@ def test_check_data_sees_what_the_plain_look_does_not(converted: redis.Redis) ->
     assert f"{key.decode()} nets: its model cannot read it" in found.stdout
 
 
+def test_a_value_on_record_does_not_hide_another_that_is_wrong(converted: redis.Redis) -> None:
+    key = next(key for key in converted.keys("station:visit:*") if converted.type(key) == b"hash")
+    converted.hset(key, mapping={"arrived_at": "N/A", "nets": "many"})
+    assert run_om("migrate-data", "run").code == 0
+    found = run_om("migrate-data", "verify", "--check-data")
+    assert found.code == 6
+    assert f"{key.decode()} nets: its model cannot read it" in found.stdout
+
+
 def test_verbose_shows_every_problem(converted: redis.Redis) -> None:
     for number in range(30):
         converted.hset(f"station:visit:old-{number}", "arrived_at", "2020-01-01")

@@ -26,14 +26,23 @@ M = TypeVar("M", bound=RedisModel)
 class UnreadableDocument(RedstartError):
     """A stored document does not fit its model.
 
-    `key` is its key, `field` the path of the first value that does not fit, `reason` why.
+    `key` is its key, `field` the path of the first value that does not fit, `reason` why; `reasons` has those of all
+    fields that are known not to fit.
     """
 
     def __init__(
-        self, model: type[RedisModel], primary_key: str, field: str, value: object, reason: str
+        self,
+        model: type[RedisModel],
+        primary_key: str,
+        field: str,
+        value: object,
+        reason: str,
+        *,
+        reasons: Mapping[str, str] | None = None,
     ) -> None:
         self.key = model.make_primary_key(primary_key)
         self.field = field
+        self.reasons = reasons or {field: reason}
         self.reason = reason
         shown = shortened(value)
         super().__init__(
@@ -130,10 +139,13 @@ def _validated(model: type[M], primary_key: str, document: dict[str, Any], reade
         # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
         return model.model_validate(document, strict=False)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        path = display(first["loc"])
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise UnreadableDocument(model, primary_key, path, first["input"], first["msg"] + more) from error
+        errors = error.errors(include_url=False, include_context=False)
+        reasons = {display(one["loc"]): one["msg"] for one in errors}
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        first = errors[0]
+        raise UnreadableDocument(
+            model, primary_key, display(first["loc"]), first["input"], first["msg"] + more, reasons=reasons
+        ) from error
 
 
 @cache

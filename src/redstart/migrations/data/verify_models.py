@@ -9,6 +9,7 @@ from redstart.documents.decode import UnreadableDocument, document_from_hash, do
 from redstart.effects import Call, Op, batch, together
 from redstart.errors import CommandFailed
 from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.paths import display
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.documents import StoredDocument
 from redstart.migrations.data.failures import Failure
@@ -39,9 +40,10 @@ class ModelCheck:
                 _read(declaration, document, reply)
                 self.read += 1
             except UnreadableDocument as exc:
-                if not _explained(items):
+                field = _unexplained(exc, items)
+                if field is not None:
                     key = document.key.decode("utf-8", errors="backslashreplace")
-                    problems.add(Failure(key, exc.field, "", f"its model cannot read it: {exc.reason}"))
+                    problems.add(Failure(key, field, "", f"its model cannot read it: {exc.reasons[field]}"))
 
 
 def _whole(document: StoredDocument) -> Call[Any]:
@@ -59,10 +61,16 @@ def _read(declaration: ModelDeclaration, document: StoredDocument, reply: Any) -
         document_from_json(declaration.model, primary_key, reply)
 
 
-def _explained(items: Sequence[Judged]) -> bool:
-    """Whether a value does not convert, or was null where its model wants a date: so it was before the run."""
-    return any(
-        verdict.outcome is Outcome.UNCONVERTIBLE
-        or (verdict.outcome is Outcome.NULL and not value.path.optional)
+def _unexplained(error: UnreadableDocument, items: Sequence[Judged]) -> str | None:
+    """The first field that does not fit and that verification has not counted already; None when there is none.
+
+    Counted are values that do not convert; a null where the model wants a date was there before the run.
+    """
+    known = {
+        display(value.location)
         for value, verdict in items
-    )
+        if verdict.outcome is Outcome.UNCONVERTIBLE
+        or (verdict.outcome is Outcome.NULL and not value.path.optional)
+    }
+    # pydantic may add to a path what it tried there, as the member of a union.
+    return next((field for field in error.reasons if not any(field.startswith(path) for path in known)), None)
