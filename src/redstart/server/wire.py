@@ -79,7 +79,9 @@ def mapped(error: Exception, where: str) -> ServerError:
             "The ACL a run needs is listed in docs/acl.md.",
         )
     if isinstance(error, theirs.ResponseError):
-        return CommandFailed(str(error), code=_code(error))
+        code = _code(error)
+        hint = "Raise it with: redis-cli CONFIG SET maxmemory BYTES, then run the same command again."
+        return CommandFailed(str(error), hint if code == "OOM" else None, code=code)
     if isinstance(error, theirs.BusyLoadingError):
         return ConnectionFailed(
             f"The server at {where} is still loading its data, and answers nothing until it has.",

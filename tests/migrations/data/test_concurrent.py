@@ -14,7 +14,7 @@ import redis
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
-from redstart.errors import LeaseHeld, LeaseLost
+from redstart.errors import CommandFailed, LeaseHeld, LeaseLost
 from redstart.migrations import lease
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.plan import Plan
@@ -449,6 +449,26 @@ def test_a_model_that_only_changed_its_name_goes_on(client: redis.Redis, url: st
     assert migrate(url, limit_documents=20, plan=plan).stopped is not None
     result = migrate(url, plan=renamed)
     assert (result.stopped, result.resumed) == (None, True)
+    undo(url)
+    assert difference(start, documents_of(client)) == []
+
+
+def test_a_server_at_its_maxmemory_stops_a_run_that_goes_on_later(client: redis.Redis, url: str) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+
+    def fill(name: str) -> None:
+        if name in APPLY:
+            client.config_set("maxmemory", int(client.info("memory")["used_memory"]) - 1_000)
+
+    try:
+        with pytest.raises(CommandFailed) as refused:
+            migrate(url, before=fill)
+        assert (refused.value.code, "maxmemory BYTES" in str(refused.value)) == ("OOM", True)
+        assert difference(start, documents_of(client)) == [], "nothing was written past the limit"
+    finally:
+        client.config_set("maxmemory", 0)
+    assert migrate(url).stopped is None
     undo(url)
     assert difference(start, documents_of(client)) == []
 

@@ -3,11 +3,13 @@
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return redis.error_reply('FENCED another run holds the lease')
 end
-if redis.call('PEXPIRE', KEYS[2], ARGV[3]) == 0 then
+-- The first writes are such as a server refuses at its maxmemory: then the script ends here, with nothing done. (After
+-- a first write that it allows, it would let all others pass.)
+if redis.call('EXISTS', KEYS[2]) == 0 then
   -- It ran out while we were slow and nobody took it: the fence is still ours, so we may hold it again.
   local time = redis.call('TIME')
   redis.call('HSET', KEYS[2], 'token', ARGV[1], 'holder', ARGV[2],
     'since_ms', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
-  redis.call('PEXPIRE', KEYS[2], ARGV[3])
 end
 redis.call('HINCRBY', KEYS[2], 'renewals', 1)
+redis.call('PEXPIRE', KEYS[2], ARGV[3])

@@ -192,7 +192,7 @@ if applied == 0 then
   return {table.concat(codes), cmsgpack.pack({}), math.floor((os.clock() - began) * 1000000)}
 end
 
--- The journal first: if it cannot be written (out of memory, wrong type), the script ends here, with nothing done.
+-- The journal first: if it cannot be written (a key of another type), the script ends here, with nothing done.
 local entries = 0
 if journaled then
   local which = applied == #documents and '' or table.concat(codes)
