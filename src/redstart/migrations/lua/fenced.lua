@@ -5,7 +5,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
 end
 -- The first writes are such as a server refuses at its maxmemory: then the script ends here, with nothing done. (After
 -- a first write that it allows, it would let all others pass.)
-if redis.call('EXISTS', KEYS[2]) == 0 then
+if not redis.call('HMGET', KEYS[2], 'token')[1] then
   -- It ran out while we were slow and nobody took it: the fence is still ours, so we may hold it again.
   local time = redis.call('TIME')
   redis.call('HSET', KEYS[2], 'token', ARGV[1], 'holder', ARGV[2],
