@@ -1,0 +1,136 @@
+"""Several runs at once, one after the other, and one that stalls."""
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from redstart.demo.models import Ringer
+from redstart.demo.sample import VISIT_PREFIX
+from redstart.effects import Op
+from redstart.errors import LeaseHeld, LeaseLost
+from redstart.migrations import lease
+from redstart.migrations.data.context import Context
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.runner import run
+from redstart.migrations.holder import this_process
+from tests.migrations.data.test_concurrent import NEWER_NUMBER, NEWER_TEXT, migrate, undo
+from tests.support.crash_driver import CrashDriver
+from tests.support.migration import (
+    documents_of,
+    load_hostile,
+    new_context,
+    options,
+    own_keys,
+    station_plan,
+)
+from tests.support.replies import send
+from tests.support.snapshot import difference
+from tests.support.stepping import Stepped, instead_of_waiting
+
+
+def alive(**changes: Any) -> Context:
+    """A program that believes every other to be alive."""
+    return new_context(is_gone=lambda _: False, **changes)
+
+
+@pytest.mark.parametrize("second", ["run", "rollback"])
+def test_a_second_program_is_refused_while_the_first_works(
+    client: redis.Redis, url: str, second: str
+) -> None:
+    load_hostile(client)
+    holder = replace(this_process(), host="ringing-hut", pid=4711, command="om migrate-data run")
+    first = Stepped(url, run(alive(holder=holder), station_plan(), options()))
+    first.step_until("EVAL apply journaled")
+    operation: Op[Any] = run(alive(), station_plan(), options()) if second == "run" else rollback(alive())
+    before = documents_of(client)
+    with pytest.raises(LeaseHeld, match=r"process 4711 on ringing-hut \(om migrate-data run\), for 0 s"):
+        CrashDriver(url).run(instead_of_waiting(operation, first.step))
+    assert len(difference(before, documents_of(client))) < 50  # a page or so: only the first was at work
+    with pytest.raises(StopIteration) as end:
+        first.step(10_000)
+    assert end.value.value.stopped is None
+
+
+def test_a_stalled_holder_is_waited_out_and_writes_nothing_when_it_wakes(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_MS", 300)
+    load_hostile(client)
+    start = documents_of(client)
+    stalled = Stepped(url, run(alive(), station_plan(), options()))
+    stalled.step_until("EVAL apply journaled")
+    with CrashDriver(url) as driver:
+        result = driver.run(run(alive(), station_plan(), options()))
+    assert (result.stopped, result.resumed) == (None, True)
+    undo(url)
+    before = documents_of(client)
+    assert difference(start, before) == []
+    with pytest.raises(LeaseLost, match="Another run took over"):
+        stalled.step(10_000)
+    assert difference(before, documents_of(client)) == []
+    assert own_keys(client) == []
+
+
+def test_a_stalled_rollback_writes_nothing_when_it_wakes(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_MS", 300)
+    load_hostile(client)
+    migrate(url)
+    stalled = Stepped(url, rollback(alive()))
+    stalled.step_until("EVALSHA apply undo")
+    with CrashDriver(url) as driver:
+        driver.run(rollback(alive()))
+    migrate(url)
+    before = client.dbsize(), documents_of(client)
+    with pytest.raises(LeaseLost):
+        stalled.step(10_000)
+    assert difference(before[1], documents_of(client)) == []
+    assert client.dbsize() == before[0]
+
+
+def test_a_rollback_undoes_what_a_run_wrote_while_it_waited_for_the_lease(
+    client: redis.Redis, url: str
+) -> None:
+    """What it knows must be read under the lease: the run may convert models that were not in the record."""
+    load_hostile(client)
+    start = documents_of(client)
+    migrate(url, plan=station_plan(Ringer))
+    first = Stepped(url, run(alive(), station_plan(), options()))
+    first.step_until("EVALSHA acquire")
+
+    def finish() -> None:
+        with pytest.raises(StopIteration):
+            first.step(10_000)
+        send(client, [("HSET", VISIT_PREFIX + "born", "arrived_at", NEWER_NUMBER)])
+
+    CrashDriver(url).run(instead_of_waiting(rollback(alive()), finish))
+    assert str(client.hget(VISIT_PREFIX + "born", "arrived_at")).startswith(f"b'{NEWER_TEXT}")
+    client.delete(VISIT_PREFIX + "born")
+    assert difference(start, documents_of(client)) == []
+
+
+def test_runs_of_many_threads_end_once(client: redis.Redis, url: str) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    ends: list[str] = []
+
+    def program() -> None:
+        try:
+            with CrashDriver(url) as driver:
+                driver.run(run(alive(), station_plan(), options()))
+            ends.append("done")
+        except LeaseHeld:
+            ends.append("held")
+
+    threads = [threading.Thread(target=program) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(ends) <= {"done", "held"} and "done" in ends and len(ends) == 4
+    undo(url)
+    assert difference(start, documents_of(client)) == []
