@@ -52,6 +52,19 @@ def test_what_would_be_lost_refuses_with_the_ways_on(legacy: redis.Redis, config
     assert serving(legacy, VISITS) != VISITS
 
 
+def test_after_forget_swapping_back_still_keeps_converted_documents_found(
+    legacy: redis.Redis, configured: str
+) -> None:
+    before = total(legacy, SIGHTINGS)
+    for words in (("migrate", "run"), ("migrate-data", "run"), ("migrate", "run")):
+        assert run_om(*words).code == 0
+    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+
+    assert "accepts both forms" in run_om("migrate", "swap-back").stdout
+
+    assert total(legacy, SIGHTINGS) == before
+
+
 def test_cleanup_says_what_it_dropped(legacy: redis.Redis, configured: str) -> None:
     assert "nothing to drop" in run_om("migrate", "cleanup").stdout
     run_om("migrate", "run")

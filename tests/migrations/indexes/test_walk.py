@@ -1,9 +1,12 @@
 """Indexes all the way and back, beside readers who must never miss a document."""
 
+import pytest
 import redis
 
+from redstart.effects import Op
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.runner import RunOptions, run
+from redstart.migrations.indexes import migrate
 from redstart.migrations.indexes.expand import IndexState
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from tests.migrations.indexes.conftest import (
@@ -120,3 +123,25 @@ def test_cleanup_drops_what_serves_no_name_and_nothing_else(legacy: redis.Redis,
     assert [name.partition("@")[0] for name in dropped] == ["station:sighting:index"]
     assert perform(url, migration().cleanup()) == []
     assert states(expand(url, PREFIXES)) == {IndexState.UP_TO_DATE}
+
+
+def test_a_server_that_does_not_understand_filters_gets_a_bridge(
+    legacy: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no(_: bool) -> Op[bool]:
+        yield from ()
+        return False
+
+    monkeypatch.setattr(migrate, "understands_filters", no)
+    start = snapshot(legacy)
+    with readers_of(url, legacy) as look:
+        expand(url)
+        assert "$.ringed_at" not in str(legacy.execute_command("FT.INFO", "station:sighting:index"))
+        look()
+        perform(url, run(new_context(), station_plan(), RunOptions(batch_documents=50)))
+        assert states(expand(url, PREFIXES)) == {IndexState.CUT_OVER}
+        look()
+        perform(url, migration().swap_back(data_undone=False))
+        perform(url, rollback(new_context(), batch_documents=50))
+        perform(url, migration().swap_back(data_undone=True))
+    assert difference(start, snapshot(legacy)) == []

@@ -122,7 +122,8 @@ def swap_back(settings: Settings, yes: bool, as_json: bool) -> int:
     back the definitions that served before Redstart."""
     with open_session(settings, needs_models=False) as session:
         confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
-        undone = session.run(read_record(session.keys)).plan is None
+        # A completed rollback leaves no record; `forget` does, for the data is still converted.
+        undone = session.run(read_record(session.keys)).generation == 0
         done = session.run(_migration().swap_back(data_undone=undone))
     refused = [name for name, switched in done if not switched.done]
     if as_json:

@@ -1,7 +1,7 @@
 """What is remembered of each index on the server, so that every step can be repeated and undone."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from redstart.commands.keyspace import get, hgetall
@@ -47,16 +47,6 @@ class IndexRecord:
     def remove(self) -> list[Argument]:
         """The command that forgets it."""
         return ["HDEL", RECORDS, self.name]
-
-    def with_final(self, other: "IndexRecord") -> "IndexRecord":
-        """What served before, and another target."""
-        return replace(
-            other,
-            legacy=self.legacy,
-            legacy_hash=self.legacy_hash,
-            legacy_schema=self.legacy_schema,
-            moving=tuple(dict.fromkeys((*self.moving, *other.moving))),
-        )
 
     def keys_of_final(self) -> list[list[Argument]]:
         """The commands that tell redis-om 1.x that its index is there."""
