@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from redstart.commands.introspection import client_database, command_known
+from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, call
 from redstart.errors import CapabilityMissing, UnsafeServer
 from redstart.migrations.data.preflight import ServerFacts
@@ -11,7 +12,6 @@ from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.swap import PACKAGE
 from redstart.migrations.indexes.switch import same_definition
 from redstart.migrations.indexes.tolerant import STRINGS
-from redstart.migrations.scripts import load, run_script
 
 _PROBE = "redstart:indexes:probe:"
 
