@@ -58,7 +58,7 @@ def give_every_command(url: str) -> None:
         om("verify --check-data", 0, 6)
         om(f"rollback {ID} --dry-run")
         om(f"rollback {ID}")
-    om("run")
+    om("run --backup")
     om(f"forget {ID} --yes")
     om("unlock --yes")
 

@@ -7,6 +7,7 @@ import click
 from redstart.cli.drawing import duration, pairs
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
+from redstart.cli.migrate_data.backup import backup, save_first, say_not_saved
 from redstart.cli.migrate_data.options import batch_size, check_id, common, confirm, verbose, yes
 from redstart.cli.migrate_data.reports import (
     dry_run_report,
@@ -52,6 +53,7 @@ FAILURES_SAID = 10
 @click.option(
     "--limit-documents", type=click.IntRange(1), metavar="N", help="Stop after N documents were changed."
 )
+@backup
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @verbose
 @yes
@@ -63,6 +65,7 @@ def run(
     max_errors: int | None,
     limit: int | None,
     limit_documents: int | None,
+    backup: bool,
     dry_run: bool,
     verbose: bool,
     yes: bool,
@@ -72,11 +75,15 @@ def run(
     `om migrate-data rollback`. Documents stay readable and writable meanwhile."""
     with open_session(settings) as session:
         if dry_run:
+            if backup:
+                say_not_saved()
             return _dry_run(session, batch_size, verbose, as_json)
         if limit == 0:
             print_json(not_run_report()) if as_json else line("Nothing was run: --limit is 0.")
             return Exit.DONE
         confirm(f"Convert the dates of {len(session.plan.models)} models on {session.where}?", assume_yes=yes)
+        if backup:
+            save_first(session)
         options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
         result = _run(session, options, verbose)
     if as_json:
