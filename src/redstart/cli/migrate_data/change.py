@@ -1,6 +1,7 @@
 """Commands that change documents: run and rollback."""
 
 import time
+from pathlib import Path
 
 import click
 
@@ -8,6 +9,7 @@ from redstart.cli.drawing import duration, pairs
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.backup import backup, save_first, say_not_saved
+from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.options import batch_size, check_id, common, confirm, verbose, yes
 from redstart.cli.migrate_data.reports import (
     dry_run_report,
@@ -55,6 +57,7 @@ FAILURES_SAID = 10
 )
 @backup
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@log_file
 @verbose
 @yes
 @common
@@ -67,25 +70,28 @@ def run(
     limit_documents: int | None,
     backup: bool,
     dry_run: bool,
+    log_file: Path | None,
     verbose: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
     """Convert every date of the models to a timestamp. Resumes what was interrupted; can be undone with
     `om migrate-data rollback`. Documents stay readable and writable meanwhile."""
-    with open_session(settings) as session:
+    with open_session(settings) as session, event_log(log_file, "run", session) as log:
         if dry_run:
             if backup:
                 say_not_saved()
-            return _dry_run(session, batch_size, verbose, as_json)
+            return _dry_run(session, batch_size, verbose, as_json, log)
         if limit == 0:
+            log.ended(not_run_report())
             print_json(not_run_report()) if as_json else line("Nothing was run: --limit is 0.")
             return Exit.DONE
         confirm(f"Convert the dates of {len(session.plan.models)} models on {session.where}?", assume_yes=yes)
         if backup:
-            save_first(session)
+            save_first(session, log)
         options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
-        result = _run(session, options, verbose)
+        result = _run(session, options, verbose, log)
+        log.ended(run_report(result))
     if as_json:
         print_json(run_report(result))
     else:
@@ -93,7 +99,7 @@ def run(
     return Exit.DONE if result.stopped is None else Exit.STOPPED
 
 
-def _run(session: Session, options: RunOptions, verbose: bool) -> RunResult:
+def _run(session: Session, options: RunOptions, verbose: bool, log: EventLog) -> RunResult:
     said = 0
 
     def say(failure: Failure) -> None:
@@ -105,7 +111,7 @@ def _run(session: Session, options: RunOptions, verbose: bool) -> RunResult:
             note("... more of them: om migrate-data errors lists all, --verbose says them here")
 
     with drawn_progress(every_step=verbose) as show:
-        monitor = Monitor(progress=show, failure=say)
+        monitor = log.watching(Monitor(progress=show, failure=say))
         with stop_on_signal(monitor):
             return session.run(convert_everything(session.context(monitor), session.plan, options))
 
@@ -134,13 +140,15 @@ def _draw_run(result: RunResult) -> None:
     line(f"Undo it with: om migrate-data rollback {DATETIME_MIGRATION}")
 
 
-def _dry_run(session: Session, batch_size: int, verbose: bool, as_json: bool) -> int:
+def _dry_run(session: Session, batch_size: int, verbose: bool, as_json: bool, log: EventLog) -> int:
     began = time.monotonic()
     with drawn_progress(every_step=verbose) as show:
-        context = session.context(Monitor(progress=show))
+        context = session.context(log.watching(Monitor(progress=show)))
         found = session.run(statistics(context, session.plan, exact=True, batch_documents=batch_size))
+    report = dry_run_report(found, time.monotonic() - began)
+    log.ended(report)
     if as_json:
-        print_json(dry_run_report(found, time.monotonic() - began))
+        print_json(report)
     else:
         _draw_dry_run(found, verbose)
     return Exit.DONE
@@ -172,27 +180,39 @@ def _draw_dry_run(found: Statistics, verbose: bool) -> None:
 @click.command()
 @click.argument("migration_id", metavar="ID")
 @click.option("--dry-run", is_flag=True, help="Count what would be restored; write nothing.")
+@log_file
 @verbose
 @yes
 @common
 def rollback(
-    settings: Settings, migration_id: str, dry_run: bool, verbose: bool, yes: bool, as_json: bool
+    settings: Settings,
+    migration_id: str,
+    dry_run: bool,
+    log_file: Path | None,
+    verbose: bool,
+    yes: bool,
+    as_json: bool,
 ) -> int:
     """Undo migration ID: every value that is still as it was written gets its original bytes back; what was
     changed or created since gets the old form. Needs no backup and no models."""
     check_id(migration_id)
-    with open_session(settings, needs_models=False) as session:
+    with (
+        open_session(settings, needs_models=False) as session,
+        event_log(log_file, "rollback", session) as log,
+    ):
         if not dry_run:
             confirm(f"Undo {migration_id} on {session.where}?", assume_yes=yes)
         with drawn_progress(every_step=verbose) as show:
-            context = session.context(Monitor(progress=show))
+            context = session.context(log.watching(Monitor(progress=show)))
             if dry_run:  # nothing to keep: Ctrl-C ends it at once
                 result = session.run(preview_rollback(context))
             else:
                 with stop_on_signal(context.monitor):
                     result = session.run(undo_everything(context))
+        report = rollback_report(result, dry_run=dry_run)
+        log.ended(report)
     if as_json:
-        print_json(rollback_report(result, dry_run=dry_run))
+        print_json(report)
     else:
         _draw_rollback(result, dry_run, verbose)
     if result.stopped is not None:
