@@ -92,10 +92,46 @@ def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
     Effects: one script per chunk of documents, each an atomic unit; state under `redstart:<id>:`. Safe to
     repeat: what is converted is left alone.
     """
+    facts = yield from _require_server(plan)
+    return (yield from context.under_lease(lambda lease: _Run(context, plan, options, lease, facts).run()))
+
+
+def require_startable(context: Context, plan: Plan) -> Op[None]:
+    """Raises what `run` would before any write, for work that comes before it.
+
+    Effects: takes the lease and gives it back.
+    """
+    yield from _require_server(plan)
+
+    def work(_: Lease) -> Op[None]:
+        record = yield from read_record(context.keys)
+        _require_same_plan(context, plan, record, (yield from load_checkpoint(context.keys)))
+
+    yield from context.under_lease(work)
+
+
+def _require_server(plan: Plan) -> Op[ServerFacts]:
     facts = yield from server_facts()
     require_json(facts, plan)
     require_safe_undo(facts)
-    return (yield from context.under_lease(lambda lease: _Run(context, plan, options, lease, facts).run()))
+    return facts
+
+
+def _require_same_plan(context: Context, plan: Plan, record: Record, found: Checkpoint | None) -> None:
+    _ = merged(record.plan, plan)  # refuses a plan that contradicts the journal's
+    if found is None:
+        return
+    if found.stage.undoes:
+        raise RollbackUnfinished(
+            "A rollback began and has not ended.",
+            f"Finish it with: om migrate-data rollback {context.keys.migration_id}",
+        )
+    if found.plan_hash != plan.hash:
+        raise PlanChanged(
+            "The models (or the naive time zone) changed since this run began and was interrupted.",
+            "Finish with the old ones; or start over with today's: om migrate-data clear-progress, then run. "
+            "What is converted stays converted and can be undone.",
+        )
 
 
 class _Run:
@@ -122,21 +158,10 @@ class _Run:
 
     def _start(self, record: Record) -> Op[Checkpoint]:
         """The saved checkpoint, or a new one under a new generation."""
-        _ = merged(record.plan, self._plan)  # refuses a plan that contradicts the journal's
         found = yield from load_checkpoint(self._keys)
+        _require_same_plan(self._context, self._plan, record, found)
         if found is None:
             return (yield from self._new_generation(record))
-        if found.stage.undoes:
-            raise RollbackUnfinished(
-                "A rollback began and has not ended.",
-                f"Finish it with: om migrate-data rollback {self._keys.migration_id}",
-            )
-        if found.plan_hash != self._plan.hash:
-            raise PlanChanged(
-                "The models (or the naive time zone) changed since this run began and was interrupted.",
-                "Finish with the old ones; or start over with today's: om migrate-data clear-progress, then run. "
-                "What is converted stays converted and can be undone.",
-            )
         self._resumed = True
         if found.stage is Stage.CONVERT and record.milestone != census_taken(found.generation):
             found.stage = Stage.CENSUS  # the server lost it, and so all that came after it
