@@ -7,7 +7,7 @@ import click
 from redstart.cli.drawing import duration, pairs
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
-from redstart.cli.migrate_data.options import batch_size, check_id, common, confirm, verbose, yes
+from redstart.cli.migrate_data.options import batch_size, common, confirm, migration_id, verbose, yes
 from redstart.cli.migrate_data.reports import (
     dry_run_report,
     not_run_report,
@@ -163,7 +163,7 @@ def _draw_dry_run(found: Statistics, verbose: bool) -> None:
 
 
 @click.command()
-@click.argument("migration_id", metavar="ID")
+@migration_id
 @click.option("--dry-run", is_flag=True, help="Count what would be restored; write nothing.")
 @verbose
 @yes
@@ -173,7 +173,6 @@ def rollback(
 ) -> int:
     """Undo migration ID: every value that is still as it was written gets its original bytes back; what was
     changed or created since gets the old form. Needs no backup and no models."""
-    check_id(migration_id)
     with open_session(settings, needs_models=False) as session:
         if not dry_run:
             confirm(f"Undo {migration_id} on {session.where}?", assume_yes=yes)

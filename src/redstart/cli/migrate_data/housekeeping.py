@@ -2,7 +2,7 @@
 
 import click
 
-from redstart.cli.migrate_data.options import check_id, common, confirm, require_yes, yes
+from redstart.cli.migrate_data.options import common, confirm, migration_id, require_yes, yes
 from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
@@ -27,12 +27,11 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("migration_id", metavar="ID")
+@migration_id
 @yes
 @common
 def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
     """Drop the undo log of migration ID and free its memory. After that it can not be rolled back."""
-    check_id(migration_id)
     with open_session(settings, needs_models=False) as session:
         require_yes(
             f"After this {migration_id} cannot be undone any more. Drop its undo log?", assume_yes=yes

@@ -120,7 +120,9 @@ class _Run:
 
     def _start(self, record: Record) -> Op[Checkpoint]:
         """The saved checkpoint, or a new one under a new generation."""
-        _ = merged(record.plan, self._plan)  # refuses a plan that contradicts the journal's
+        _ = merged(
+            record.plan, self._plan, self._keys.migration_id
+        )  # refuses a plan that contradicts the journal's
         found = yield from load_checkpoint(self._keys)
         if found is None:
             return (yield from self._new_generation(record))
@@ -173,7 +175,7 @@ class _Run:
         checkpoint.stage = Stage.CONVERT
         checkpoint.total = tally.total_documents
         checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
-        plan = merged(record.plan, self._plan)
+        plan = merged(record.plan, self._plan, self._keys.migration_id)
         values = yield from call(scard(self._keys.census))
         yield from self._lease.commit(
             [
