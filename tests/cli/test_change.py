@@ -47,6 +47,43 @@ def test_failure_modes(
     assert ("N/A" in found.text) is says_so
 
 
+@pytest.mark.parametrize(
+    ("mode", "became"),
+    [
+        ("skip", ""),
+        ("log_and_skip", ""),
+        ("fail", ""),
+        ("default", "; replaced by 0.0"),
+        ("quarantine", "; moved to arrived_at__invalid"),
+    ],
+)
+def test_errors_says_what_stood_there_and_what_became_of_it(
+    one_bad_value: redis.Redis, mode: str, became: str
+) -> None:
+    run("--failure-mode", mode)
+    found = run_om("migrate-data", "errors")
+    assert found.stdout == f"{BAD_KEY} arrived_at: not a date{became}: N/A\n"
+
+
+@pytest.mark.parametrize("mode", ["log_and_skip", "fail"])
+def test_a_value_that_a_later_mode_replaced_is_not_said_to_stand(
+    one_bad_value: redis.Redis, mode: str
+) -> None:
+    run("--failure-mode", mode)
+    run("--failure-mode", "default")
+    assert "not a date; replaced by 0.0: N/A" in run_om("migrate-data", "errors").stdout
+
+
+def test_a_value_at_which_fail_stopped_and_that_was_corrected_is_off_the_record(
+    one_bad_value: redis.Redis,
+) -> None:
+    assert run("--failure-mode", "fail")["errors"] == 1
+    one_bad_value.hset(BAD_KEY, "arrived_at", "2020-01-01")
+    resumed = run("--failure-mode", "fail")
+    assert (resumed["status"], resumed["resumed"], resumed["errors"]) == ("completed", True, 0)
+    assert "No value is on record" in run_om("migrate-data", "errors").stdout
+
+
 def test_the_default_failure_mode_is_log_and_skip(one_bad_value: redis.Redis) -> None:
     found = run_om("migrate-data", "run")
     assert found.code == 0

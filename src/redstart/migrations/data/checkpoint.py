@@ -43,6 +43,7 @@ class Checkpoint:
         whole: whether this pass began at its beginning and has met no restart.
         changed: documents changed in this pass.
         done, total: documents met in this pass, and by the census.
+        stopped_by: key and path, as recorded, of the value at which failure mode `fail` stopped; or empty.
         counts: what the final report sums up, by name.
         started_ms, saved_ms: server's clock.
     """
@@ -57,6 +58,7 @@ class Checkpoint:
     changed: int = 0
     done: int = 0
     total: int = 0
+    stopped_by: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     started_ms: int = 0
     saved_ms: int = 0

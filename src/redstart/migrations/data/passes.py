@@ -10,7 +10,7 @@ from redstart.effects import Op, call
 from redstart.migrations.data.checkpoint import Checkpoint
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.documents import StoredDocument
-from redstart.migrations.data.failures import FailureLog
+from redstart.migrations.data.failures import Failure, FailureLog
 from redstart.migrations.data.monitor import Progress
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.scan import Page, Scanner, server_run_id
@@ -30,6 +30,7 @@ class PageOutcome:
         retried: documents read again because somebody changed them between read and apply.
         failures: values newly found not to convert.
         stopped: why no further document of the page was taken, or None.
+        stopped_by: the value at which failure mode `fail` stopped, or None.
     """
 
     changed: int = 0
@@ -37,6 +38,7 @@ class PageOutcome:
     retried: int = 0
     failures: int = 0
     stopped: str | None = None
+    stopped_by: Failure | None = None
 
 
 class PageHandler(Protocol):
@@ -142,6 +144,8 @@ class Passes:
         # What was in the way was old too: also where our own answer was lost, and nothing was left to change.
         checkpoint.changed += outcome.changed + outcome.retried
         checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
+        if outcome.stopped_by is not None:
+            checkpoint.stopped_by = [outcome.stopped_by.key, outcome.stopped_by.path]
         if outcome.stopped is None:
             checkpoint.cursor = str(page.cursor)
             checkpoint.done += len(page.documents)
