@@ -1,6 +1,6 @@
 """Converting one page of documents: judge, edit, apply, and record what will not convert."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from redstart.effects import Op
@@ -40,12 +40,19 @@ class PageConverter:
     title = "converting"
 
     def __init__(
-        self, context: Context, lease: Lease, applier: Applier, mode: FailureMode, allowance: Allowance
+        self,
+        context: Context,
+        lease: Lease,
+        applier: Applier,
+        mode: FailureMode,
+        allowance: Allowance,
+        clearing: Collection[tuple[str, str]] = (),
     ) -> None:
         self._context = context
         self._lease = lease
         self._applier = applier
         self._mode = mode
+        self._clearing = clearing
         self._allowance = allowance
         self._log = FailureLog(context.keys)
 
@@ -62,7 +69,7 @@ class PageConverter:
             judged = taken
             if documents is not first:
                 judged = yield from self._judged_again(documents, outcome)
-            made = [edits_for(document, items, self._mode) for document, items in judged]
+            made = [edits_for(document, items, self._mode, self._clearing) for document, items in judged]
             not_free = yield from leave_out_taken(made)
             # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
             told[:] = yield from self._tell(_with_fates(judged, made, not_free), told, documents, outcome)
@@ -120,7 +127,7 @@ class PageConverter:
                 _stop_at(failures[0], outcome)
                 return
             yield item
-            if allowance.documents is not None and edits_for(*item, self._mode).edits:
+            if allowance.documents is not None and edits_for(*item, self._mode, self._clearing).edits:
                 allowance.documents -= 1
             if allowance.failures is not None:
                 allowance.failures -= sum(failure in new for failure in failures)

@@ -45,12 +45,14 @@ class RunOptions:
         batch_documents: keys asked for per step of the scan, and read in one round trip.
         max_errors: stop at this many values that will not convert, not counting those recorded before.
         limit_documents: stop after this many documents were changed.
+        clearing: see `transform.edits_for`.
     """
 
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
     batch_documents: int = 1_000
     max_errors: int | None = None
     limit_documents: int | None = None
+    clearing: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,7 @@ class _Run:
             ),
             options.failure_mode,
             Allowance(options.max_errors, options.limit_documents),
+            options.clearing,
         )
         passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)

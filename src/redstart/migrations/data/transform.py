@@ -1,5 +1,6 @@
 """From a document as read to the edits it needs, under one of the failure modes."""
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from redstart.mapping.paths import Each
@@ -28,6 +29,9 @@ class FailureMode(StrEnum):
     LOG_AND_SKIP = "log_and_skip"
     QUARANTINE = "quarantine"
 
+
+CLEARING_MODES = (FailureMode.DEFAULT, FailureMode.QUARANTINE)
+"""What changes values that will not convert also takes away empty ones that are in an index's way."""
 
 Judged = tuple[StoredValue, Verdict]
 """A value and its verdict; a plain pair, for there are millions."""
@@ -58,8 +62,18 @@ def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judge
     return judged
 
 
-def edits_for(document: StoredDocument, judged: list[Judged], mode: FailureMode) -> DocumentEdits:
-    """The edits that convert a document, and those its failure mode makes of values that will not convert."""
+def edits_for(
+    document: StoredDocument,
+    judged: list[Judged],
+    mode: FailureMode,
+    clearing: Collection[tuple[str, str]] = (),
+) -> DocumentEdits:
+    """The edits that convert a document, and those its failure mode makes of values that will not convert.
+
+    Args:
+        clearing: hash fields, by key prefix and name, from which an empty value has to go because an index of
+            numbers would not take its document. Only `default` and `quarantine` take it away.
+    """
     json = document.model.storage is Storage.JSON
     result = DocumentEdits(document.key, json, [])
     for value, verdict in judged:
@@ -71,6 +85,9 @@ def edits_for(document: StoredDocument, judged: list[Judged], mode: FailureMode)
             and (edit := _edit_of_failure(document, value, mode)) is not None
         ):
             result.edits.append(edit)
+        elif verdict.outcome is Outcome.NULL and mode in CLEARING_MODES and not json:
+            in_the_way = (document.model.key_prefix, value.location[0]) in clearing
+            result.edits += [Edit(value.location, value.raw, None)] if in_the_way else []
     if json:
         result.guards = [(path, None) for path in guard_paths(result.edits, large=document.large)]
     return result

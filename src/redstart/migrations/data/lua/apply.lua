@@ -94,8 +94,13 @@ local function guards_hold(key, guards)
 end
 
 local function hash_is(key, changes)
-  local places = {}
-  for index, change in ipairs(changes) do places[index] = change[1] end
+  local places, any_old = {}, false
+  for index, change in ipairs(changes) do
+    places[index] = change[1]
+    any_old = any_old or change[2]
+  end
+  -- A deleted document holds nothing either, and must not be made again.
+  if not any_old and redis.pcall('HLEN', key) == 0 then return false end
   local values = redis.pcall('HMGET', key, unpack(places))
   if failed(values) then return false end
   for index, change in ipairs(changes) do
@@ -135,6 +140,18 @@ local function unchanged(document)
   return json_is(key, changes, 2) and guards_hold(key, guards)
 end
 
+local function can_come_back(key, changes, expiry)
+  -- A field that is taken away would come back without its expiry; and the last one takes the whole hash with it.
+  local gone = 0
+  for _, change in ipairs(changes) do
+    if not change[3] and change[4] == '' then
+      if (expiry[change[1]] or 0) > 0 then return false end
+      gone = gone + 1
+    end
+  end
+  return gone == 0 or redis.call('HLEN', key) > gone
+end
+
 local function write_hash(key, changes)
   local places, pairs_to_set, to_delete = {}, {}, {}
   for index, change in ipairs(changes) do
@@ -153,6 +170,7 @@ local function write_hash(key, changes)
       for index, place in ipairs(places) do expiry[place] = times[index] end
     end
   end
+  if not can_come_back(key, changes, expiry) then return false end
   if #pairs_to_set > 0 then
     local reply = redis.pcall('HSET', key, unpack(pairs_to_set))
     if failed(reply) then return false end
