@@ -42,7 +42,7 @@ class Checkpoint:
         run_id: of the server the cursor came from; under another one it is void.
         whole: whether this pass began at its beginning and has met no restart.
         changed: documents changed in this pass.
-        done, total: documents met in this pass, and by the census.
+        done, total: documents met in this pass, and in all as far as known, else 0; of a replay, entries of the log.
         stopped_by: key and path, as recorded, of the value at which failure mode `fail` stopped; or empty.
         counts: what the final report sums up, by name.
         started_ms, saved_ms: server's clock.
