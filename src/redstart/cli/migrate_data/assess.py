@@ -181,7 +181,7 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
 
 STAGES = {
     Stage.CENSUS: "census: counting, no document is changed yet",
-    Stage.CONVERT: "converting",
+    Stage.CONVERT: "convert",
     Stage.REPLAY: "rollback: undoing what the log holds, newest first",
     Stage.SWEEP: "rollback: giving newer values the old form",
 }

@@ -63,6 +63,7 @@ class PageConverter:
         new = yield from self._log.unknown(_failures(judged))
         taken = list(self._within_allowance(judged, set(new), outcome))
         first = [document for document, _ in taken]
+        outcome.met = len(taken) + (outcome.stopped_by is not None)
         told: list[Failure] = []
 
         def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:

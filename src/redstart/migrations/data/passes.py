@@ -30,6 +30,7 @@ class PageOutcome:
         retried: documents read again because somebody changed them between read and apply.
         failures: values newly found not to convert.
         stopped: why no further document of the page was taken, or None.
+        met: of a page that was stopped, documents up to the one at which it was.
         stopped_by: the value at which failure mode `fail` stopped, or None.
     """
 
@@ -39,6 +40,7 @@ class PageOutcome:
     failures: int = 0
     stopped: str | None = None
     stopped_by: Failure | None = None
+    met: int = 0
 
 
 class PageHandler(Protocol):
@@ -70,12 +72,14 @@ class Passes:
 
     Attributes:
         documents: by key prefix, met in the last pass.
+        met_beyond: documents met in pages that a stop cut short, which are to be met again.
     """
 
     def __init__(
         self, context: Context, lease: Lease, plan: Plan, batch_documents: int, handler: PageHandler
     ) -> None:
         self.documents: Counter[str] = Counter()
+        self.met_beyond = 0
         self._context = context
         self._lease = lease
         self._scanner = Scanner(plan, batch_documents)
@@ -150,6 +154,8 @@ class Passes:
             checkpoint.cursor = str(page.cursor)
             checkpoint.done += len(page.documents)
             self.documents.update(document.model.key_prefix for document in page.documents)
+        else:
+            self.met_beyond += outcome.met
         yield from self._await_save()
         if page.documents or page.ends_pass or outcome.stopped is not None:
             checkpoint.saved_ms = round(self._context.clock() * 1_000 + self._server_ahead_ms)

@@ -61,9 +61,9 @@ class RunResult:
 
     Attributes:
         stopped: why it ended early, with its progress saved; None when everything is converted and verified.
-        documents: met in the last pass over the keyspace.
+        documents: met in the last pass over the keyspace, up to the one at which it stopped.
         converted, lossy: changed by this run, its interrupted parts included.
-        already_converted, null: found so by its census.
+        already_converted, null: found so by its census, among all documents.
         errors: values that did not convert.
         seconds: of this process' part.
     """
@@ -109,6 +109,7 @@ class _Run:
         self._lease = lease
         self._facts = facts
         self._resumed = False
+        self._met_beyond = 0
 
     def run(self) -> Op[RunResult]:
         clock = self._context.clock
@@ -215,6 +216,7 @@ class _Run:
         )
         passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)
+        self._met_beyond = passes.met_beyond
         if stopped is None:
             now_ms = yield from call(server_time())
             commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
@@ -230,7 +232,7 @@ class _Run:
         return RunResult(
             stopped=stopped,
             resumed=self._resumed,
-            documents=checkpoint.done,
+            documents=checkpoint.done + self._met_beyond,
             converted=record.converted - counts.get("converted_before", 0),
             already_converted=counts.get("already", 0),
             null=counts.get("null", 0),
