@@ -20,7 +20,7 @@ from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_mo
 from redstart.cli.output import line, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.data.checkpoint import load_checkpoint
+from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.statistics import Statistics, statistics
@@ -185,6 +185,25 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
         line(f"Go on where it stopped with: {go_on}")
 
 
+STAGES = {
+    Stage.CENSUS: "census: counting, no document is changed yet",
+    Stage.CONVERT: "convert",
+    Stage.REPLAY: "rollback: undoing what the log holds, newest first",
+    Stage.SWEEP: "rollback: giving newer values the old form",
+}
+
+
+def _stage(checkpoint: Checkpoint) -> str:
+    passes = checkpoint.stage in (Stage.CONVERT, Stage.SWEEP)
+    return f"{STAGES[checkpoint.stage]}, pass {checkpoint.number}" if passes else STAGES[checkpoint.stage]
+
+
+def _done(checkpoint: Checkpoint) -> str:
+    if checkpoint.stage is Stage.CENSUS:
+        return "not counted"
+    return f"{checkpoint.done:,} of {checkpoint.total:,}" if checkpoint.total else f"{checkpoint.done:,}"
+
+
 def _draw_progress(found: Status, state: str, verbose: bool) -> None:
     rows: list[tuple[str, object]] = [("state", state)]
     checkpoint = found.checkpoint
@@ -192,11 +211,8 @@ def _draw_progress(found: Status, state: str, verbose: bool) -> None:
         rows.append(("by", found.lease))
     if checkpoint is not None:
         rows += [
-            ("stage", f"{checkpoint.stage.value}, pass {checkpoint.number}"),
-            (
-                "documents",
-                f"{checkpoint.done:,} of {checkpoint.total:,}" if checkpoint.total else "not counted",
-            ),
+            ("stage", _stage(checkpoint)),
+            ("undo log entries" if checkpoint.stage is Stage.REPLAY else "documents", _done(checkpoint)),
             ("values that did not convert", found.failures),
             ("started", ago(checkpoint.started_ms)),
             ("saved", ago(checkpoint.saved_ms or checkpoint.started_ms)),

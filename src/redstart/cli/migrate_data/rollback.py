@@ -7,7 +7,7 @@ from redstart.cli.drawing import duration, pairs
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_switched, index_migration
-from redstart.cli.migrate_data.options import check_id, common, confirm, verbose, yes
+from redstart.cli.migrate_data.options import common, confirm, migration_id, verbose, yes
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session, stop_on_signal
@@ -23,7 +23,7 @@ KEPT_SAID = 10
 
 
 @click.command()
-@click.argument("migration_id", metavar="ID")
+@migration_id
 @click.option("--dry-run", is_flag=True, help="Count what would be restored; write nothing.")
 @verbose
 @yes
@@ -33,7 +33,6 @@ def rollback(
 ) -> int:
     """Undo migration ID: every value that is still as it was written gets its original bytes back; what was
     changed or created since gets the old form. Needs no backup and no models."""
-    check_id(migration_id)
     with open_session(settings, needs_models=False) as session:
         if not dry_run:
             confirm(f"Undo {migration_id} on {session.where}?", assume_yes=yes)

@@ -159,12 +159,16 @@ def _draw(found: Forward, verbose: bool) -> None:
 def _draw_data(result: RunResult) -> None:
     rate = rate_of(result)
     line("Completed." if result.stopped is None else f"Stopped: {result.stopped}.")
+    of_all = "" if result.stopped is None else " (of all, by the census)"
     pairs(
         [
-            ("documents", result.documents),
+            (
+                "documents" if result.stopped is None else f"documents met in pass {result.passes}",
+                result.documents,
+            ),
             ("values converted", result.converted),
-            ("already numbers", result.already_converted),
-            ("null", result.null),
+            (f"already numbers{of_all}", result.already_converted),
+            (f"null{of_all}", result.null),
             ("lossy", result.lossy),
             ("not converted", result.errors),
             ("conflicts retried", result.conflicts_retried),

@@ -61,9 +61,9 @@ class RunResult:
 
     Attributes:
         stopped: why it ended early, with its progress saved; None when everything is converted and verified.
-        documents: met in the last pass over the keyspace.
+        documents: met in the last pass over the keyspace, up to the one at which it stopped.
         converted, lossy: changed by this run, its interrupted parts included.
-        already_converted, null: found so by its census.
+        already_converted, null: found so by its census, among all documents.
         errors: values that did not convert.
         seconds: of this process' part.
     """
@@ -118,7 +118,7 @@ def _require_server(plan: Plan) -> Op[ServerFacts]:
 
 
 def _require_same_plan(context: Context, plan: Plan, record: Record, found: Checkpoint | None) -> None:
-    _ = merged(record.plan, plan)  # refuses a plan that contradicts the journal's
+    _ = merged(record.plan, plan, context.keys.migration_id)  # refuses what contradicts the journal
     if found is None:
         return
     if found.stage.undoes:
@@ -145,6 +145,7 @@ class _Run:
         self._lease = lease
         self._facts = facts
         self._resumed = False
+        self._met_beyond = 0
 
     def run(self) -> Op[RunResult]:
         clock = self._context.clock
@@ -163,6 +164,11 @@ class _Run:
         if found is None:
             return (yield from self._new_generation(record))
         self._resumed = True
+        if found.stopped_by:  # it is judged again, and may have been corrected
+            yield from FailureLog(self._keys).remove(
+                self._lease, [(found.stopped_by[0], found.stopped_by[1])]
+            )
+            found.stopped_by = []
         if found.stage is Stage.CONVERT and record.milestone != census_taken(found.generation):
             found.stage = Stage.CENSUS  # the server lost it, and so all that came after it
         return found
@@ -200,7 +206,7 @@ class _Run:
         checkpoint.stage = Stage.CONVERT
         checkpoint.total = tally.total_documents
         checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
-        plan = merged(record.plan, self._plan)
+        plan = merged(record.plan, self._plan, self._keys.migration_id)
         values = yield from call(scard(self._keys.census))
         yield from self._lease.commit(
             [
@@ -233,6 +239,7 @@ class _Run:
         )
         passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)
+        self._met_beyond = passes.met_beyond
         if stopped is None:
             now_ms = yield from call(server_time())
             commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
@@ -248,7 +255,7 @@ class _Run:
         return RunResult(
             stopped=stopped,
             resumed=self._resumed,
-            documents=checkpoint.done,
+            documents=checkpoint.done + self._met_beyond,
             converted=record.converted - counts.get("converted_before", 0),
             already_converted=counts.get("already", 0),
             null=counts.get("null", 0),
