@@ -102,9 +102,17 @@ def test_progress_says_stage_and_how_far(station: redis.Redis, file: Path, every
     assert steps[-1]["errors"] == len(_of(lines(file), "failure"))
 
 
+def test_what_verify_found_is_said(station: redis.Redis, file: Path) -> None:
+    assert om(file, "verify").code == 6
+    assert {name: lines(file)[-1][name] for name in ("event", "exit_code")} == {
+        "event": "completed",
+        "exit_code": 6,
+    }
+
+
 def test_later_commands_append(station: redis.Redis, file: Path) -> None:
-    results = [
-        om(file, *words).json
+    ran = [
+        om(file, *words)
         for words in (
             ("run", "--dry-run"),
             ("run", "--limit", "0"),
@@ -117,7 +125,8 @@ def test_later_commands_append(station: redis.Redis, file: Path) -> None:
     ]
     found = lines(file)
     ends = [one for one in found if "result" in one]
-    assert [one["result"] for one in ends] == results
+    assert [one["result"] for one in ends] == [one.json for one in ran]
+    assert [one["exit_code"] for one in ends] == [one.code for one in ran]
     assert [one["event"] for one in ends] == ["completed", "completed", "stopped", *["completed"] * 4]
     assert [one["command"] for one in _of(found, "started")] == [
         *["run"] * 4,

@@ -40,12 +40,13 @@ def verify(settings: Settings, check_data: bool, log_file: Path | None, verbose:
             monitor = log.watching(Monitor(progress=show))
             found, journal, model_check = _verify(session, monitor, check_data)
         report = verify_report(found, journal, model_check.read if model_check else None)
-        log.ended(report)
+        code = Exit.DONE if found.ok else Exit.FOUND
+        log.ended(report, code)
     if as_json:
         print_json(report)
     else:
         _draw(found, journal, model_check, verbose)
-    return Exit.DONE if found.ok else Exit.FOUND
+    return code
 
 
 def _verify(

@@ -94,9 +94,10 @@ class EventLog:
             monitor.progress, monitor.failure = progress, failure
         return monitor
 
-    def ended(self, report: Mapping[str, Any]) -> None:
-        """The command's result, as `--json` prints it."""
-        self.write("stopped" if report.get("status") == "stopped" else "completed", {"result": report})
+    def ended(self, report: Mapping[str, Any], code: Exit) -> None:
+        """The command's result as `--json` prints it, and its exit code."""
+        event = "stopped" if code is Exit.STOPPED else "completed"
+        self.write(event, {"result": report, "exit_code": code})
 
     def write(self, event: str, fields: Mapping[str, object]) -> None:
         """One line. A file that can no longer be written is said once, and does not end the work."""
