@@ -16,6 +16,8 @@ from redstart.migrations.data.settle import Settling
 from redstart.migrations.data.transform import FailureMode, JudgedDocument, edits_for, judge
 from redstart.migrations.lease import Lease
 
+_UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
+
 
 @dataclass(slots=True)
 class Allowance:
@@ -140,7 +142,7 @@ def _failures(
     failures = []
     for document, items in judged:
         for value, verdict in items:
-            if verdict.outcome is Outcome.UNCONVERTIBLE:
+            if verdict.outcome is _UNCONVERTIBLE:
                 reason = verdict.reason or ""
                 if taken and (aside := taken.get((document.key, value.location))):
                     reason += f"; not moved: {shown(aside)} exists already"
