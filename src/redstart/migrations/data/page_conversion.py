@@ -25,6 +25,8 @@ from redstart.migrations.data.settle import Settling
 from redstart.migrations.data.transform import FailureMode, JudgedDocument, edits_for, judge
 from redstart.migrations.lease import Lease
 
+_UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
+
 
 @dataclass(slots=True)
 class Allowance:
@@ -174,7 +176,7 @@ def _failures(judged: Iterable[JudgedDocument]) -> list[Failure]:
         failure_of(document, value, verdict.reason or "")
         for document, items in judged
         for value, verdict in items
-        if verdict.outcome is Outcome.UNCONVERTIBLE
+        if verdict.outcome is _UNCONVERTIBLE
     ]
 
 
@@ -190,7 +192,7 @@ def _with_fates(
     """
     failures = []
     for (document, items), edits in zip(judged, made, strict=True):
-        bad = [(value, verdict) for value, verdict in items if verdict.outcome is Outcome.UNCONVERTIBLE]
+        bad = [(value, verdict) for value, verdict in items if verdict.outcome is _UNCONVERTIBLE]
         if not bad:
             continue
         fates = {edit.location: _fate(edit) for edit in edits.edits}
