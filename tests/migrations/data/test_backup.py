@@ -11,6 +11,8 @@ from redstart.errors import CapabilityMissing, MigrationError
 from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.monitor import Monitor, Progress
 from redstart.server.connections import open_sync
+from tests.support.crash_driver import CrashDriver, CrashKind
+from tests.support.processes import wait_until
 from tests.support.stepping import instead_of_waiting
 
 MICROSECONDS_PER_KEY = 2_000
@@ -138,6 +140,16 @@ def test_a_restart_meanwhile_is_no_save(server: EmbeddedServer, client: redis.Re
 
     with pytest.raises(MigrationError, match="restarted meanwhile"):
         saved(server, restart)
+
+
+def test_when_the_answer_to_the_order_is_lost_there_is_a_save_all_the_same(
+    server: EmbeddedServer, client: redis.Redis
+) -> None:
+    wait_until(lambda: client.time()[0] > client.lastsave().timestamp(), "the next second")
+    with CrashDriver(server.url, at=2, kind=CrashKind.LOST_REPLY) as driver:
+        assert driver.run(back_up(Monitor())) == client.lastsave().timestamp()
+    assert driver.crashed == "BGSAVE"
+    assert client.info("persistence")["rdb_saves"] == 2
 
 
 @pytest.mark.parametrize("missing", ["the command", "the right"])
