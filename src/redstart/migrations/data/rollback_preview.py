@@ -2,7 +2,7 @@
 
 from redstart.effects import Op
 from redstart.migrations.data.context import Context
-from redstart.migrations.data.current import texts_at
+from redstart.migrations.data.current import cleared_and_gone, texts_at
 from redstart.migrations.data.documents import DocumentEdits, Edit
 from redstart.migrations.data.failures import Failure, failure_of
 from redstart.migrations.data.journal import JournalEntry, check_journal, entries_backwards
@@ -46,12 +46,13 @@ class _Preview:
         found = yield from texts_at(
             [(document.key, document.json, edit.location) for document, edit in edits]
         )
+        gone = yield from cleared_and_gone([(document.key, edit) for document, edit in edits])
         touched: set[bytes] = set()
         for text, (document, edit) in zip(found, edits, strict=True):
-            if text == edit.new and self._is_last(entry, document, edit):
+            if document.key not in gone and text == edit.new and self._is_last(entry, document, edit):
                 touched.add(document.key)
                 self.restored += 1
-                self.in_new_form += edit.aside is None
+                self.in_new_form += edit.aside is None and edit.new is not None
         self.documents += len(touched)
 
     def _is_last(self, entry: JournalEntry, document: DocumentEdits, edit: Edit) -> bool:

@@ -6,7 +6,7 @@ from hashlib import sha1
 from redstart.commands.documents import json_get
 from redstart.effects import Op, batch, together
 from redstart.migrations.data.apply import Applier, split_large
-from redstart.migrations.data.current import texts_at
+from redstart.migrations.data.current import cleared_and_gone, texts_at
 from redstart.migrations.data.documents import DocumentEdits, Edit
 from redstart.migrations.data.journal import JournalEntry
 from redstart.migrations.data.jsonpath import Location, in_list, path_text, siblings_path
@@ -56,7 +56,10 @@ def still_as_written(undo: DocumentEdits) -> Op[DocumentEdits]:
     found = yield from texts_at([(undo.key, undo.json, place) for place in places])
     texts = dict(zip(places, found, strict=True))
     if not undo.json:
-        return DocumentEdits(undo.key, False, [edit for edit in undo.edits if _is_as_written(edit, texts)])
+        applied = [(undo.key, Edit(edit.location, edit.new, edit.old, edit.aside)) for edit in undo.edits]
+        gone = yield from cleared_and_gone(applied)
+        edits = [edit for edit in undo.edits if not gone and _is_as_written(edit, texts)]
+        return DocumentEdits(undo.key, False, edits)
     replies = yield from batch(together([json_get(undo.key, path) for path, _ in undo.guards]))
     broken = [
         path

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from redstart.effects import Op
 from redstart.mapping.paths import Each, TemporalPath
 from redstart.migrations.data.context import Context
-from redstart.migrations.data.convert import Verdict, convert_hash_value, convert_json_value
-from redstart.migrations.data.current import texts_at
+from redstart.migrations.data.convert import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.current import cleared_and_gone, texts_at
 from redstart.migrations.data.documents import DocumentEdits, Edit, shown
 from redstart.migrations.data.failures import Failure, failure_at
 from redstart.migrations.data.journal import JournalEntry, check_journal, entries_backwards
@@ -64,7 +64,11 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
 def _compare(entry: JournalEntry, result: JournalCheck) -> Op[None]:
     edits = [(document, edit) for document in entry.documents for edit in document.edits]
     found = yield from texts_at([(document.key, document.json, edit.location) for document, edit in edits])
-    same = sum(text == edit.new for text, (_, edit) in zip(found, edits, strict=True))
+    gone = yield from cleared_and_gone([(document.key, edit) for document, edit in edits])
+    same = sum(
+        text == edit.new and document.key not in gone
+        for text, (document, edit) in zip(found, edits, strict=True)
+    )
     result.as_written += same
     result.changed_since += len(edits) - same
 
@@ -75,6 +79,8 @@ def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -
     if path is None or edit.old is None:
         return False
     verdict = _verdict(edit.old, json, path, zone)
+    if verdict.outcome is Outcome.NULL:
+        return edit.new is None
     if verdict.new is None:
         return edit.aside is not None or edit.new == DEFAULT_NUMBER
     return edit.new is not None and (edit.new == verdict.new or _close(edit.new, verdict.new))

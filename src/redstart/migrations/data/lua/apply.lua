@@ -1,8 +1,8 @@
 -- After fenced.lua: change documents, each only if every value still holds the bytes that were read.
 --
 -- KEYS: fence, lease, journal, record
--- ARGV[4]  msgpack: list of documents. A hash whose values are only converted, nearly every document, is one flat
---          list: {key, 'plain', n, lossy, n names, n old values, n times name and new value}.
+-- ARGV[4]  msgpack: list of documents. A hash whose values are only converted, exactly, nearly every document, is one flat
+--          list: {key, 'plain', n, n names, n old values, n times name and new value}.
 --          Any other: {key, storage, changes, patch, guards, counts}
 --            storage  'hash' or 'json'
 --            changes  list of {place, old, new, writer}; place is a hash field or a JSON path; old and new are
@@ -94,8 +94,13 @@ local function guards_hold(key, guards)
 end
 
 local function hash_is(key, changes)
-  local places = {}
-  for index, change in ipairs(changes) do places[index] = change[1] end
+  local places, any_old = {}, false
+  for index, change in ipairs(changes) do
+    places[index] = change[1]
+    any_old = any_old or change[2]
+  end
+  -- A deleted document holds nothing either, and must not be made again.
+  if not any_old and redis.pcall('HLEN', key) == 0 then return false end
   local values = redis.pcall('HMGET', key, unpack(places))
   if failed(values) then return false end
   for index, change in ipairs(changes) do
@@ -106,10 +111,10 @@ end
 
 local function plain_is(document)
   local count = document[3]
-  local values = redis.pcall('HMGET', document[1], unpack(document, 5, 4 + count))
+  local values = redis.pcall('HMGET', document[1], unpack(document, 4, 3 + count))
   if failed(values) then return false end
   for index = 1, count do
-    if values[index] ~= document[4 + count + index] then return false end
+    if values[index] ~= document[3 + count + index] then return false end
   end
   return true
 end
@@ -117,12 +122,12 @@ end
 local function write_plain(document)
   local key, count = document[1], document[3]
   local times = fields_expire
-    and redis.pcall('HPEXPIRETIME', key, 'FIELDS', count, unpack(document, 5, 4 + count))
-  if failed(redis.pcall('HSET', key, unpack(document, 5 + 2 * count))) then return false end
+    and redis.pcall('HPEXPIRETIME', key, 'FIELDS', count, unpack(document, 4, 3 + count))
+  if failed(redis.pcall('HSET', key, unpack(document, 4 + 2 * count))) then return false end
   if times and not failed(times) then
     for index = 1, count do
       local at = times[index]
-      if at > 0 then redis.pcall('HPEXPIREAT', key, at, 'FIELDS', 1, document[4 + index]) end
+      if at > 0 then redis.pcall('HPEXPIREAT', key, at, 'FIELDS', 1, document[3 + index]) end
     end
   end
   return true
@@ -133,6 +138,18 @@ local function unchanged(document)
   local key, storage, changes, _, guards = unpack(document)
   if storage == 'hash' then return hash_is(key, changes) end
   return json_is(key, changes, 2) and guards_hold(key, guards)
+end
+
+local function can_come_back(key, changes, expiry)
+  -- A field that is taken away would come back without its expiry; and the last one takes the whole hash with it.
+  local gone = 0
+  for _, change in ipairs(changes) do
+    if not change[3] and change[4] == '' then
+      if (expiry[change[1]] or 0) > 0 then return false end
+      gone = gone + 1
+    end
+  end
+  return gone == 0 or redis.call('HLEN', key) > gone
 end
 
 local function write_hash(key, changes)
@@ -153,6 +170,7 @@ local function write_hash(key, changes)
       for index, place in ipairs(places) do expiry[place] = times[index] end
     end
   end
+  if not can_come_back(key, changes, expiry) then return false end
   if #pairs_to_set > 0 then
     local reply = redis.pcall('HSET', key, unpack(pairs_to_set))
     if failed(reply) then return false end
@@ -211,7 +229,6 @@ for index, document in ipairs(documents) do
   if codes[index] == 'a' and document[2] == 'plain' then
     if write_plain(document) then
       counts[1] = counts[1] + document[3]
-      counts[2] = counts[2] + document[4]
     else
       codes[index] = 'f'
     end
