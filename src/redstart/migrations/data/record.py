@@ -129,13 +129,12 @@ def check_census(keys: StateKeys, record: Record) -> Op[None]:
 
 
 def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int) -> list[list[Argument]]:
-    """The commands that record a verified run, also where redis-om looks for it."""
+    """The commands that record a verified run, also where redis-om looks for it; none if no model has dates."""
     words: list[Argument] = ["HSET", keys.record]
     for model in plan.models:
         entry = json.dumps([model.hash, at_ms, documents.get(model.key_prefix, 0)])
         words += [_APPLIED + model.key_prefix, entry]
-    commands: list[list[Argument]] = [["SADD", APPLIED_MIGRATIONS, keys.migration_id]]
-    return commands if len(words) == 2 else [words, *commands]
+    return [words, ["SADD", APPLIED_MIGRATIONS, keys.migration_id]] if plan.models else []
 
 
 def mark_not_applied(keys: StateKeys, record: Record) -> list[list[Argument]]:
