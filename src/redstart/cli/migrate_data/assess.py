@@ -155,7 +155,8 @@ def _draw_models(found: Status) -> None:
         documents = f"{entry.documents:,}" if entry else "-"
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
     table("Models", ["model", "keys", "storage", "fields", "state", "documents"], rows)
-    undo = f"yes: om migrate-data rollback {DATETIME_MIGRATION}"
+    all_but = f", all but {found.record.forgotten:,} values" if found.record.forgotten else ""
+    undo = f"yes{all_but}: om migrate-data rollback {DATETIME_MIGRATION}"
     pairs(
         [
             ("values that did not convert", found.failures),

@@ -128,7 +128,13 @@ def _draw_run(result: RunResult) -> None:
     if result.errors:
         line("See what did not convert with: om migrate-data errors")
     line("Check it with: om migrate-data verify --check-data")
-    line(f"Undo it with: om migrate-data rollback {DATETIME_MIGRATION}")
+    if result.forgotten:
+        line(
+            f"{result.forgotten:,} values were converted before the undo log was dropped: they stay as they are."
+        )
+    if result.undoable:
+        what = "what came after" if result.forgotten else "it"
+        line(f"Undo {what} with: om migrate-data rollback {DATETIME_MIGRATION}")
 
 
 def _dry_run(session: Session, batch_size: int, verbose: bool, as_json: bool) -> int:
