@@ -207,9 +207,8 @@ def verify_report(
 
 def status_report(found: Status) -> dict[str, Any]:
     """`status`."""
-    applied = not found.pending and bool(found.record.applied)
     return {
-        "applied": [DATETIME_MIGRATION] if applied else [],
+        "applied": [DATETIME_MIGRATION] if found.is_applied else [],
         "pending": [DATETIME_MIGRATION] if found.pending else [],
         "phase": found.phase.value,
         "models": [

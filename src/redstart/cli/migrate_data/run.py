@@ -168,7 +168,17 @@ def _draw(found: Forward, verbose: bool) -> None:
         draw_blocking(found.blocking, most=len(found.blocking) if verbose else EXAMPLES_SAID)
     draw_order(Phase.CUT_OVER if found.indexes else Phase.VERIFIED, cut_over_to_come=found.refused)
     line("Check it with: om migrate-data verify --check-data")
-    line(f"Undo it with: om migrate-data rollback {DATETIME_MIGRATION}")
+    _draw_way_back(found.data)
+
+
+def _draw_way_back(result: RunResult) -> None:
+    if result.forgotten:
+        line(
+            f"{result.forgotten:,} values were converted before the undo log was dropped: they stay as they are."
+        )
+    if result.undoable:
+        what = "what came after" if result.forgotten else "it"
+        line(f"Undo {what} with: om migrate-data rollback {DATETIME_MIGRATION}")
 
 
 def _draw_data(result: RunResult) -> None:
