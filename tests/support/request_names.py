@@ -6,10 +6,10 @@ from typing import Any
 import hiredis
 import msgpack
 
+from redstart.commands.scripts import Script, load
 from redstart.effects import Batch, Call
 from redstart.migrations.data import apply
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
-from redstart.migrations.scripts import Script, load
 
 
 def name_of(request: Call[Any] | Batch[Any]) -> str:

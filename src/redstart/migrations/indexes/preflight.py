@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from redstart.commands.introspection import client_database, command_known
+from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, call
 from redstart.errors import CapabilityMissing, UnsafeServer
 from redstart.migrations.data.preflight import ServerFacts
@@ -10,7 +11,6 @@ from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.swap import PACKAGE
 from redstart.migrations.indexes.tolerant import STRINGS
-from redstart.migrations.scripts import load, run_script
 
 _PROBE = "redstart:indexes:probe:"
 
