@@ -32,6 +32,11 @@ WHAT_NEXT = {
     IndexState.REFUSED: "refused: documents that are found now would not be found",
 }
 
+TAKEN_OVER = (
+    "{}: another tool, as redis-om's Migrator, put its own index in place of the one that served. "
+    "No document is lost, but queries may miss some."
+)
+
 
 @click.command()
 @click.option("--check", is_flag=True, help="Exit with 3 when something is pending.")
@@ -54,6 +59,8 @@ def status(settings: Settings, check: bool, as_json: bool) -> int:
         rows = [[one.planned.model, one.planned.name, one.standing.value, one.documents] for one in found]
         table("Indexes", ["model", "index", "state", "documents"], rows)
         for one in pending:
+            if one.standing is Standing.TAKEN_OVER:
+                line(TAKEN_OVER.format(one.planned.name))
             for change in one.pending.changes if one.pending is not None else ():
                 line(f"{one.planned.name}: {change}")
         line(
@@ -89,7 +96,7 @@ def run(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bool) ->
 
 def _draw_result(one: IndexResult) -> None:
     if one.mended:
-        line(f"{one.name}: another tool had replaced the index that served; this is mended now")
+        line(f"{one.name}: another tool had replaced or dropped the index that served; this is mended now")
     line(f"{one.name} ({one.model}): {WHAT_NEXT[one.state]}")
     if one.state is IndexState.EXPANDED:
         line("  next: om migrate-data run, then om migrate run again. The old application may go on.")

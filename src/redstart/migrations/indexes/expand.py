@@ -12,13 +12,15 @@ from enum import StrEnum
 from redstart.effects import Op
 from redstart.migrations.indexes.build import build_index, find_index
 from redstart.migrations.indexes.keys import built_name
-from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
+from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes, waits_for_data
 from redstart.migrations.indexes.prove import Membership
 from redstart.migrations.indexes.records import IndexRecord, read_records, read_redis_om_keys
 from redstart.migrations.indexes.switch import Switched, Waiting, same_definition, switch
+from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.migrations.indexes.tolerant import accepts_both_forms, bridge_index, tolerant_index
 from redstart.migrations.lease import Lease
 from redstart.search.index import Index
+from redstart.search.info import IndexInfo
 
 
 class IndexState(StrEnum):
@@ -74,25 +76,30 @@ class Expansion:
     def run(self, planned: PlannedIndex) -> Op[IndexResult]:
         """One index. Effects: see `switch`; its record is saved before anything is changed."""
         found = yield from find_index(planned.name)
-        record = yield from self._record(planned, None if found is None else found.index)
-        mended = record.cut_over and (found is None or not same_definition(found.index, planned.index))
+        known = (yield from read_records()).get(planned.name)
+        mended = is_taken_over(known, found)
+        record = yield from self._record(planned, known, None if found is None else found.index, mended)
+        waits = planned.key_prefix not in self._converted and waits_for_data(record.final, record.moving)
+        if mended and waits:
+            return (yield from self._prepare(planned, record, found, mended))
         if found is None:
             switched = yield from switch(self._lease, record, planned.index, waiting=self._waiting)
             yield from self._keep_final(record)
             return IndexResult(planned.name, planned.model, IndexState.CREATED, switched.membership, mended)
-        if same_definition(found.index, planned.index):
+        if not mended and same_definition(found.index, planned.index):
             yield from self._keep_final(record)
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
-        if record.moving and planned.key_prefix not in self._converted:
-            return (yield from self._prepare(planned, record, found.index, mended))
+        if waits:
+            return (yield from self._prepare(planned, record, found, mended))
         return (yield from self._cut_over(planned, record, mended))
 
-    def _record(self, planned: PlannedIndex, current: Index | None) -> Op[IndexRecord]:
+    def _record(
+        self, planned: PlannedIndex, known: IndexRecord | None, current: Index | None, mended: bool
+    ) -> Op[IndexRecord]:
         """The record, with what served before Redstart the first time it is made."""
-        known = (yield from read_records()).get(planned.name)
-        if known is None:
+        if known is None or (mended and self._begins_anew(planned, known, current)):
             kept_hash, kept_schema = yield from read_redis_om_keys(planned.name)
-            moving = () if current is None else moving_attributes(current, planned.index)
+            moving = () if current is None else moving_attributes(current, planned)
             record = IndexRecord(
                 name=planned.name,
                 key_prefix=planned.key_prefix,
@@ -105,43 +112,78 @@ class Expansion:
                 moving=moving,
             )
         else:
-            moving = known.moving if known.legacy is None else moving_attributes(known.legacy, planned.index)
+            moving = known.moving if known.legacy is None else moving_attributes(known.legacy, planned)
             record = replace(
                 known,
                 final=planned.index,
                 final_hash=planned.schema_hash,
                 final_schema=planned.schema,
                 moving=moving,
+                expanded=known.expanded and same_definition(known.final, planned.index),
+                cut_over=known.cut_over and same_definition(known.final, planned.index),
             )
         if record != known:
             yield from self._lease.commit([record.save()])
         return record
 
+    def _begins_anew(self, planned: PlannedIndex, known: IndexRecord, current: Index | None) -> bool:
+        """Whether another tool put tags where dates were numbers from the start, and the data is as old as its tags.
+
+        Then its index is the one to go on from, and to come back to.
+        """
+        if known.moving or current is None or planned.key_prefix in self._converted:
+            return False
+        return bool(moving_attributes(current, planned))
+
     def _prepare(
-        self, planned: PlannedIndex, record: IndexRecord, serving: Index, mended: bool
+        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo | None, mended: bool
     ) -> Op[IndexResult]:
         """Build the final index beside; let one serve that accepts both forms."""
-        if not accepts_both_forms(serving, record.moving) and not _overlooks(serving, record):
-            make = tolerant_index if self._understands_filters else bridge_index
-            wanted = make(serving, record.moving)
-            switched = yield from switch(self._lease, record, wanted, waiting=self._waiting)
+        if mended:
+            # The old application looks for its hash: with another tool's there, it replaces the index once more.
+            yield from self._lease.commit(record.keys_of_legacy())
+        serving = record.legacy if mended or found is None else found.index
+        if serving is not None:
+            switched = yield from switch(
+                self._lease, record, self._stand_in(serving, record), waiting=self._waiting
+            )
             if not switched.done:
                 return IndexResult(
                     planned.name, planned.model, IndexState.REFUSED, switched.membership, mended
                 )
         name = built_name(record.name, record.final)
         yield from build_index(self._lease, name, record.final, waiting=lambda p: self._waiting(name, p))
+        ready = replace(record, expanded=True, cut_over=False)
+        if ready != record:
+            yield from self._lease.commit([ready.save()])
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED, None, mended)
 
     def _cut_over(self, planned: PlannedIndex, record: IndexRecord, mended: bool) -> Op[IndexResult]:
-        switched: Switched = yield from switch(
-            self._lease, record, record.final, waiting=self._waiting, accept_missing=self._accept_unindexed
-        )
+        def attempt(accept_missing: bool) -> Op[Switched]:
+            return switch(
+                self._lease,
+                record,
+                record.final,
+                waiting=self._waiting,
+                accept_missing=accept_missing,
+                anew=mended,
+            )
+
+        switched = yield from attempt(self._accept_unindexed)
+        lost = 0 if switched.membership is None else switched.membership.missing
+        if not switched.done and mended and lost <= record.accepted_unindexed:
+            switched = yield from attempt(True)  # they were accepted when it took over the first time
         if not switched.done:
             return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership, mended)
-        missing = 0 if switched.membership is None else switched.membership.missing
-        yield from self._keep_final(replace(record, accepted_unindexed=missing))
+        yield from self._keep_final(replace(record, accepted_unindexed=lost))
         return IndexResult(planned.name, planned.model, IndexState.CUT_OVER, switched.membership, mended)
+
+    def _stand_in(self, serving: Index, record: IndexRecord) -> Index:
+        """The index that is to serve meanwhile."""
+        if accepts_both_forms(serving, record.moving) or _overlooks(serving, record):
+            return serving
+        make = tolerant_index if self._understands_filters else bridge_index
+        return make(serving, record.moving)
 
     def _keep_final(self, record: IndexRecord) -> Op[None]:
         """Say on the server that the final index serves, also where redis-om looks for it."""

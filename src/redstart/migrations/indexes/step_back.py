@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from redstart.effects import Op
-from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import built_name
+from redstart.commands.search import ft_list
+from redstart.effects import Op, call
+from redstart.migrations.indexes.keys import is_built_name
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.swap import drop, unname
 from redstart.migrations.indexes.switch import Switched, Waiting, switch
@@ -53,15 +53,12 @@ def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting) -> Op[Swi
 def drop_unused(lease: Lease, record: IndexRecord) -> Op[list[str]]:
     """Drop the indexes that were built for a name and do not serve. Those dropped.
 
+    All of them, by their names: also those of definitions that the models have had meanwhile.
+
     Effects: a script for each, which looks itself whether the index serves. Safe to repeat.
     """
-    definitions = [record.final]
-    if record.legacy is not None:
-        legacy, moving = record.legacy, record.moving
-        definitions += [legacy, tolerant_index(legacy, moving), bridge_index(legacy, moving)]
     dropped = []
-    for name in dict.fromkeys(built_name(record.name, definition) for definition in definitions):
-        found = yield from find_index(name)
-        if found is not None and found.name == name and (yield from drop(lease, name, (record.name,))):
+    for name in sorted((yield from call(ft_list()))):
+        if is_built_name(record.name, name) and (yield from drop(lease, name, (record.name,))):
             dropped.append(name)
     return dropped
