@@ -121,12 +121,15 @@ class MigrationError(RedstartError):
 
 
 class UnknownMigration(MigrationError):
-    """No migration has this id."""
+    """No migration has this id.
 
-    def __init__(self, migration_id: str, known: tuple[str, ...]) -> None:
+    `command` is the one that was given it: where only one migration is known, the hint completes it.
+    """
+
+    def __init__(self, migration_id: str, known: tuple[str, ...], command: str) -> None:
         super().__init__(
             f"There is no data migration {migration_id!r}. Known: {', '.join(known)}.",
-            "See them all with: om migrate-data status",
+            f"Type: {command} {known[0]}" if len(known) == 1 else "See them all with: om migrate-data status",
         )
 
 

@@ -48,6 +48,26 @@ def test_forget_needs_yes_and_ends_undoing(station: redis.Redis) -> None:
     assert difference(converted, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
 
 
+def test_what_was_not_there_is_not_said_to_be_gone(station: redis.Redis) -> None:
+    assert (
+        run_om("migrate-data", "clear-progress").stdout
+        == "No progress was saved; there was nothing to clear.\n"
+    )
+    nothing = run_om("migrate-data", "forget", ID, "--yes")
+    assert (nothing.code, nothing.stdout) == (0, "There was no undo log; nothing was dropped.\n")
+    assert run_om("migrate-data", "run").code == 0
+    cleared = run_om("migrate-data", "clear-progress", "--json")
+    assert (cleared.code, cleared.json) == (0, {"status": "nothing_to_do"})
+    assert run_om("migrate-data", "forget", ID, "--yes").stdout == "The undo log is gone.\n"
+    assert run_om("migrate-data", "forget", ID, "--yes", "--json").json == {"status": "nothing_to_do"}
+
+
+def test_saved_progress_without_an_undo_log_is_dropped_and_not_called_one(station: redis.Redis) -> None:
+    station.set(KEYS.checkpoint, str(Checkpoint(Stage.CENSUS, "plan", 1).command(KEYS)[-1]))
+    assert run_om("migrate-data", "forget", ID, "--yes", "--json").json == {"status": "nothing_to_do"}
+    assert not station.exists(KEYS.checkpoint)
+
+
 def test_unlock_without_a_lease(station: redis.Redis) -> None:
     assert run_om("migrate-data", "unlock").code == 2
     assert run_om("migrate-data", "unlock", "--yes").stdout == "No run holds a lease.\n"

@@ -18,7 +18,7 @@ from redstart.demo.sample import generate
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.runner import RunOptions, run
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.expand import IndexState
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.keys import hash_key, is_built_name, schema_key
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.status import Standing, index_statuses
@@ -34,6 +34,7 @@ from tests.migrations.indexes.conftest import (
     perform,
     planned,
     serving,
+    step_back,
     total,
     wait_until_built,
 )
@@ -157,7 +158,7 @@ class Intrusion:
         """`om migrate run` does, and says so; all documents are found, also by the other queries."""
         ran = run_om("migrate", "run")
         assert ran.code == 0, ran.text
-        assert ran.stdout.count("another tool had replaced") == len(changed)
+        assert ran.stdout.count("another tool had replaced or dropped") == len(changed)
         self.is_noticed(set())
         for one in planned():
             if one.name in changed:
@@ -240,6 +241,20 @@ def test_it_may_be_mended_after_the_data(
     check_end(documents)
 
 
+def test_a_run_over_the_data_mends_it_first(
+    documents: redis.Redis, intrusion: Intrusion, their_migrator: Migrator
+) -> None:
+    their_migrator("0x")
+    assert run_om("migrate", "run").code == 0
+    assert intrusion.begin("1x") == set(NAMES)
+    before = all_documents(documents)
+    refused = run_om("migrate-data", "run", "--no-expand")
+    assert (refused.code, "om migrate run" in refused.stderr) == (1, True)
+    assert difference(before, all_documents(documents)) == []
+    assert run_om("migrate-data", "run").code == 0
+    check_end(documents)
+
+
 @pytest.mark.parametrize("version", ["0x", "1x"])
 def test_both_versions_beside_each_other_all_the_way(
     documents: redis.Redis, intrusion: Intrusion, their_migrator: Migrator, url: str, version: str
@@ -276,9 +291,9 @@ def test_the_way_back_is_as_exact_after_it(
             assert run_om("migrate", "run").code == 0
         if step == moment:
             intrusion.begin(version)
-    assert perform(url, migration().swap_back(data_undone=False))
+    assert step_back(url)
     assert perform(url, rollback(new_context())).stopped is None
-    perform(url, migration().swap_back(data_undone=True))
+    step_back(url)
     assert difference(start, snapshot(documents)) == []
     assert_all_found(documents)
     now = led_to(url)
@@ -360,6 +375,6 @@ def test_a_changed_model_is_not_taken_for_another_tool(
     (status,) = perform(url, index_statuses([changed]))
     assert status.standing is Standing.OUTDATED
     before = serving(documents, VISITS)
-    (result,) = perform(url, migration().run([changed], {one.key_prefix}))
+    (result,) = perform(url, migration().run([changed], {one.key_prefix}, ExpansionOptions()))
     assert (result.state, result.mended) == (IndexState.CUT_OVER, False)
     assert before in perform(url, migration().cleanup()), "of the definition that served before"

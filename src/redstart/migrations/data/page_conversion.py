@@ -7,14 +7,25 @@ from redstart.effects import Op
 from redstart.migrations.data.apply import Applied, Applier
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.documents import DocumentEdits, StoredDocument, shown
-from redstart.migrations.data.failures import Failure, FailureLog, failure_at, failure_of
+from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, shown
+from redstart.migrations.data.failures import (
+    MOVED,
+    REPLACED,
+    SHOWN_KEY_CHARACTERS,
+    Failure,
+    FailureLog,
+    failure_at,
+    failure_of,
+    one_line,
+)
 from redstart.migrations.data.jsonpath import Location
 from redstart.migrations.data.passes import BegunPage, PageOutcome
 from redstart.migrations.data.quarantine import leave_out_taken
 from redstart.migrations.data.settle import Settling
 from redstart.migrations.data.transform import FailureMode, JudgedDocument, edits_for, judge
 from redstart.migrations.lease import Lease
+
+_UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
 
 
 @dataclass(slots=True)
@@ -54,6 +65,8 @@ class PageConverter:
         new = yield from self._log.unknown(_failures(judged))
         taken = list(self._within_allowance(judged, set(new), outcome))
         first = [document for document, _ in taken]
+        outcome.met = len(taken) + (outcome.stopped_by is not None)
+        told: list[Failure] = []
 
         def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
             judged = taken
@@ -62,7 +75,7 @@ class PageConverter:
             made = [edits_for(document, items, self._mode, self._clearing) for document, items in judged]
             not_free = yield from leave_out_taken(made)
             # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
-            yield from self._record(_failures(judged, not_free), outcome)
+            told[:] = yield from self._tell(_with_fates(judged, made, not_free), told, documents, outcome)
             yield from self._lease.keep()
             return made
 
@@ -75,7 +88,8 @@ class PageConverter:
         settled = yield from begun.settling.finish()
         outcome = begun.outcome
         refused = [failure for applied in settled.applied for failure in _refused(applied)]
-        yield from self._record(refused, outcome)
+        stopped_by = [outcome.stopped_by] if outcome.stopped_by is not None else []
+        yield from self._record(refused + stopped_by, outcome)
         outcome.changed, outcome.values = settled.documents, settled.values
         outcome.retried = settled.retried
         return outcome
@@ -90,7 +104,7 @@ class PageConverter:
         judged = self._judged(documents)
         failures = _failures(judged)
         if failures and self._mode is FailureMode.FAIL:
-            outcome.stopped = f"failure mode is fail, and this will not convert: {failures[0]}"
+            _stop_at(failures[0], outcome)
             return [item for item in judged if not _failures([item])]
         new = yield from self._log.unknown(failures)
         if self._allowance.failures is not None and new:
@@ -113,7 +127,7 @@ class PageConverter:
                 return
             failures = _failures([item])
             if failures and self._mode is FailureMode.FAIL:
-                outcome.stopped = f"failure mode is fail, and this will not convert: {failures[0]}"
+                _stop_at(failures[0], outcome)
                 return
             yield item
             if allowance.documents is not None and edits_for(*item, self._mode, self._clearing).edits:
@@ -124,28 +138,76 @@ class PageConverter:
                     outcome.stopped = "max-errors reached"
                     return
 
+    def _tell(
+        self,
+        failures: list[Failure],
+        before: list[Failure],
+        documents: Sequence[StoredDocument],
+        outcome: PageOutcome,
+    ) -> Op[list[Failure]]:
+        """Record failures, and take back those of `before` that somebody corrected since the documents were first read.
+
+        Returns:
+            What now stands of both.
+        """
+        yield from self._record(failures, outcome)
+        again = {one_line(document.key, SHOWN_KEY_CHARACTERS) for document in documents} if before else set()
+        places = {(failure.key, failure.path) for failure in failures}
+        gone = [one for one in before if one.key in again and (one.key, one.path) not in places]
+        yield from self._log.remove(self._lease, [(one.key, one.path) for one in gone])
+        return [one for one in before if one.key not in again] + failures
+
     def _record(self, failures: list[Failure], outcome: PageOutcome) -> Op[None]:
-        new = yield from self._log.unknown(failures)
-        yield from self._log.add(self._lease, new)
+        new = yield from self._log.record(self._lease, failures)
         outcome.failures += len(new)
         if self._mode is not FailureMode.SKIP:
             for failure in new:
                 self._context.monitor.failure(failure)
 
 
-def _failures(
-    judged: Iterable[JudgedDocument], taken: Mapping[tuple[bytes, Location], Location] | None = None
+def _stop_at(failure: Failure, outcome: PageOutcome) -> None:
+    outcome.stopped = f"failure mode is fail, and this will not convert: {failure}"
+    outcome.stopped_by = failure
+
+
+def _failures(judged: Iterable[JudgedDocument]) -> list[Failure]:
+    """What will not convert."""
+    return [
+        failure_of(document, value, verdict.reason or "")
+        for document, items in judged
+        for value, verdict in items
+        if verdict.outcome is _UNCONVERTIBLE
+    ]
+
+
+def _with_fates(
+    judged: Sequence[JudgedDocument],
+    made: Sequence[DocumentEdits],
+    taken: Mapping[tuple[bytes, Location], Location],
 ) -> list[Failure]:
-    """What will not convert; `taken` tells of those that cannot be moved aside, and which place is not free."""
+    """What will not convert, and what becomes of it.
+
+    Args:
+        taken: by key and location, the place that is not free, of values that cannot be moved aside.
+    """
     failures = []
-    for document, items in judged:
-        for value, verdict in items:
-            if verdict.outcome is Outcome.UNCONVERTIBLE:
-                reason = verdict.reason or ""
-                if taken and (aside := taken.get((document.key, value.location))):
-                    reason += f"; not moved: {shown(aside)} exists already"
-                failures.append(failure_of(document, value, reason))
+    for (document, items), edits in zip(judged, made, strict=True):
+        bad = [(value, verdict) for value, verdict in items if verdict.outcome is _UNCONVERTIBLE]
+        if not bad:
+            continue
+        fates = {edit.location: _fate(edit) for edit in edits.edits}
+        for value, verdict in bad:
+            fate = fates.get(value.location, "")
+            if aside := taken.get((document.key, value.location)):
+                fate = f"; not moved: {shown(aside)} exists already"
+            failures.append(failure_of(document, value, f"{verdict.reason}{fate}"))
     return failures
+
+
+def _fate(edit: Edit) -> str:
+    if edit.aside is not None:
+        return f"{MOVED}{shown(edit.aside)}"
+    return f"{REPLACED}{(edit.new or b'').decode()}"
 
 
 def _refused(applied: Applied) -> list[Failure]:

@@ -14,11 +14,14 @@ from redstart.migrations.lease import LeaseState, current
 
 
 class Phase(StrEnum):
-    """How far the migration as a whole is."""
+    """How far the migration as a whole is; `expanded`, `cut over` and `contracted` are said of indexes only."""
 
     PENDING = "pending"
+    EXPANDED = "expanded"
     MIGRATING = "migrating"
     VERIFIED = "verified"
+    CUT_OVER = "cut over"
+    CONTRACTED = "contracted"
     ROLLING_BACK = "rolling back"
 
 

@@ -22,7 +22,7 @@ def is_taken_over(record: IndexRecord | None, found: IndexInfo | None) -> bool:
     if record is None:
         return False
     if found is None:
-        return record.cut_over or record.legacy is not None
+        return record.cut_over or record.expanded or not record.created
     if is_built_name(record.name, found.name):
         return False
     left = _left_serving(record)
@@ -33,6 +33,6 @@ def _left_serving(record: IndexRecord) -> Index | None:
     """The definition of an index that Redstart did not build and left where it was; None if it left none."""
     if record.cut_over:
         return record.final
-    if record.legacy is None or (record.expanded and not accepts_both_forms(record.legacy, record.moving)):
+    if record.created or (record.expanded and not accepts_both_forms(record.legacy, record.moving)):
         return None
     return record.legacy
