@@ -39,6 +39,11 @@ FROZEN = {
         "applied pending phase models models[].name models[].key_prefix models[].applied models[].documents "
         "models[].applied_ms errors undoable recorded_elsewhere"
     ),
+    "`om migrate-data check-schema`": (
+        "mismatches mismatches[].model mismatches[].field mismatches[].current_type mismatches[].expected_type "
+        "mismatches[].index_name mismatches[].form has_mismatches total_affected_models unconverted_models "
+        "recommendation"
+    ),
     "`om migrate-data run`": RUN,
     "`om migrate-data run --dry-run`": (
         f"{RUN} {MODELS} models[].fields[].samples models[].fields[].samples[].key "
@@ -105,6 +110,7 @@ def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
 
     found = {
         "`om migrate-data stats`": om("stats"),
+        "`om migrate-data check-schema`": om("check-schema"),
         "`om migrate-data run --dry-run`": om("run", "--dry-run"),
         "`om migrate-data run`": om("run", "--max-errors", "1"),
         "`om migrate-data progress`": om("progress"),

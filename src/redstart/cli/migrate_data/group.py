@@ -8,6 +8,10 @@ _HERE = "redstart.cli.migrate_data"
 COMMANDS = {
     "stats": (f"{_HERE}.assess:stats", "Count documents and values, estimate the time."),
     "status": (f"{_HERE}.assess:status", "What is applied and what is pending."),
+    "check-schema": (
+        f"{_HERE}.check_schema:check_schema",
+        "Whether the indexes take dates as the models say.",
+    ),
     "run": (f"{_HERE}.run:run", "Convert; resumes what was interrupted."),
     "progress": (f"{_HERE}.assess:progress", "How far a running or interrupted migration is."),
     "verify": (f"{_HERE}.check:verify", "Read every value again and say what is wrong."),

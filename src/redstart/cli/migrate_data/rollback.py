@@ -1,5 +1,7 @@
 """The command that undoes: rollback."""
 
+from pathlib import Path
+
 import click
 
 from redstart.cli.deployment import AFTER_ROLLBACK
@@ -7,6 +9,7 @@ from redstart.cli.drawing import duration, pairs
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_switched, index_migration
+from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.options import common, confirm, migration_id, verbose, yes
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.output import line, print_json
@@ -25,26 +28,38 @@ KEPT_SAID = 10
 @click.command()
 @migration_id
 @click.option("--dry-run", is_flag=True, help="Count what would be restored; write nothing.")
+@log_file
 @verbose
 @yes
 @common
 def rollback(
-    settings: Settings, migration_id: str, dry_run: bool, verbose: bool, yes: bool, as_json: bool
+    settings: Settings,
+    migration_id: str,
+    dry_run: bool,
+    log_file: Path | None,
+    verbose: bool,
+    yes: bool,
+    as_json: bool,
 ) -> int:
     """Undo migration ID: every value that is still as it was written gets its original bytes back; what was
     changed or created since gets the old form. Needs no backup and no models."""
-    with open_session(settings, needs_models=False) as session:
+    with (
+        open_session(settings, needs_models=False) as session,
+        event_log(log_file, "rollback", session) as log,
+    ):
         if not dry_run:
             confirm(f"Undo {migration_id} on {session.where}?", assume_yes=yes)
         with drawn_progress(every_step=verbose) as show:
-            context = session.context(Monitor(progress=show))
+            context = session.context(log.watching(Monitor(progress=show)))
             if dry_run:  # nothing to keep: Ctrl-C ends it at once
                 found = Back(session.run(preview_rollback(context)))
             else:
                 with stop_on_signal(context.monitor):
                     found = session.run(migrate_back(context, index_migration()))
+        report = back_report(found, dry_run=dry_run)
+        log.ended(report, _exit_of(found, dry_run))
     if as_json:
-        print_json(back_report(found, dry_run=dry_run))
+        print_json(report)
     else:
         _draw(found, dry_run, verbose)
     return _exit_of(found, dry_run)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 
@@ -10,6 +11,8 @@ from redstart.cli.drawing import duration, pairs
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import EXAMPLES_SAID, draw_blocking, draw_result, forecast_line, index_migration
+from redstart.cli.migrate_data.backup import backup, save_first, say_not_saved
+from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.options import (
     accept_unindexed,
     batch_size,
@@ -59,7 +62,9 @@ FAILURES_SAID = 10
 @click.option(
     "--limit-documents", type=click.IntRange(1), metavar="N", help="Stop after N documents were changed."
 )
+@backup
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@log_file
 @click.option(
     "--no-expand", is_flag=True, help="Refuse, where indexes are not ready, instead of making them so."
 )
@@ -75,7 +80,9 @@ def run(
     max_errors: int | None,
     limit: int | None,
     limit_documents: int | None,
+    backup: bool,
     dry_run: bool,
+    log_file: Path | None,
     no_expand: bool,
     accept_unindexed: bool,
     keep_old: bool,
@@ -86,12 +93,15 @@ def run(
     """Convert every date of the models to a timestamp. Resumes what was interrupted; can be undone with
     `om migrate-data rollback`. Documents stay readable, writable and found by queries meanwhile: indexes with dates are
     made ready first, and cut over at the end."""
-    with open_session(settings) as session:
+    with open_session(settings) as session, event_log(log_file, "run", session) as log:
         planned = planned_indexes(session.declarations)
         indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
         if dry_run:
-            return _dry_run(session, indexes, batch_size, verbose, as_json)
+            if backup:
+                say_not_saved()
+            return _dry_run(session, indexes, batch_size, verbose, as_json, log)
         if limit == 0:
+            log.ended(not_run_report(), Exit.DONE)
             print_json(not_run_report()) if as_json else line("Nothing was run: --limit is 0.")
             return Exit.DONE
         for one in indexes:
@@ -99,6 +109,8 @@ def run(
         if indexes:
             note(STOP_BEFORE)
         confirm(f"Convert the dates of {len(session.plan.models)} models on {session.where}?", assume_yes=yes)
+        if backup:
+            save_first(session, log)
         options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
         chosen = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old)
 
@@ -107,7 +119,8 @@ def run(
                 context, session.plan, options, planned, index_migration(), chosen, expand=not no_expand
             )
 
-        found = _run(session, migrate, verbose)
+        found = _run(session, migrate, verbose, log)
+        log.ended(forward_report(found), _exit_of(found))
     if as_json:
         print_json(forward_report(found))
     else:
@@ -123,7 +136,9 @@ def _exit_of(found: Forward) -> Exit:
     return Exit.PENDING if found.refused else Exit.DONE
 
 
-def _run(session: Session, migrate: Callable[[Context], Op[Forward]], verbose: bool) -> Forward:
+def _run(
+    session: Session, migrate: Callable[[Context], Op[Forward]], verbose: bool, log: EventLog
+) -> Forward:
     said = 0
 
     def say(failure: Failure) -> None:
@@ -135,7 +150,7 @@ def _run(session: Session, migrate: Callable[[Context], Op[Forward]], verbose: b
             note("... more of them: om migrate-data errors lists all, --verbose says them here")
 
     with drawn_progress(every_step=verbose) as show:
-        monitor = Monitor(progress=show, failure=say)
+        monitor = log.watching(Monitor(progress=show, failure=say))
         with stop_on_signal(monitor):
             return session.run(migrate(session.context(monitor)))
 
@@ -183,14 +198,21 @@ def _draw_data(result: RunResult) -> None:
 
 
 def _dry_run(
-    session: Session, indexes: Sequence[IndexForecast], batch_size: int, verbose: bool, as_json: bool
+    session: Session,
+    indexes: Sequence[IndexForecast],
+    batch_size: int,
+    verbose: bool,
+    as_json: bool,
+    log: EventLog,
 ) -> int:
     began = time.monotonic()
     with drawn_progress(every_step=verbose) as show:
-        context = session.context(Monitor(progress=show))
+        context = session.context(log.watching(Monitor(progress=show)))
         found = session.run(statistics(context, session.plan, exact=True, batch_documents=batch_size))
+    report = dry_run_report(found, indexes, time.monotonic() - began)
+    log.ended(report, Exit.DONE)
     if as_json:
-        print_json(dry_run_report(found, indexes, time.monotonic() - began))
+        print_json(report)
     else:
         _draw_dry_run(found, indexes, verbose)
     return Exit.DONE
