@@ -77,7 +77,9 @@ def _sort_by(model: type[RedisModel], name: str) -> SortBy:
     path = name.removeprefix("-")
     field = query_field_named(model, path)
     if field is None or field.operand not in SORTABLE:
-        problem = "there is no such field" if field is None else "the index has no text, number or boolean of it"
+        problem = (
+            "there is no such field" if field is None else "the index has no text, number or boolean of it"
+        )
         raise QueryNotSupportedError(
             f"You tried to sort by {model_name(model)}.{path}, but {problem}.",
             f"Declare it with Field(sortable=True), then: om migrate run. Fields: {', '.join(complete_fields(model))}",
