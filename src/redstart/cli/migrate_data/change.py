@@ -141,7 +141,7 @@ def _dry_run(session: Session, batch_size: int, verbose: bool, as_json: bool) ->
     began = time.monotonic()
     with drawn_progress(every_step=verbose) as show:
         context = session.context(Monitor(progress=show))
-        found = session.run(statistics(context, session.plan, exact=True, batch_documents=batch_size))
+        found = session.run(statistics(context, session.plan, chance=None, batch_documents=batch_size))
     if as_json:
         print_json(dry_run_report(found, time.monotonic() - began))
     else:
