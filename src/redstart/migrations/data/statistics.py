@@ -15,7 +15,7 @@ from redstart.migrations.data.sample import spread_sample
 from redstart.migrations.data.survey import Survey, survey
 from redstart.values.kinds import Storage
 
-PACE_DOCUMENTS = 1_500
+PACE_DOCUMENTS = 3_000
 PACE_PAGES = 200
 _BATCH_DOCUMENTS = 500
 
