@@ -20,16 +20,10 @@ from redstart.values.timestamps import (
     LAST_MICROSECOND,
     MICROSECOND,
     MICROSECONDS_PER_DAY,
-    NAIVE_EPOCH,
 )
 from redstart.values.timezones import NaiveTimezone
 
 WHITE_SPACE = " \t\r\n\v\f"
-
-# What isoformat() writes. `datetime.fromisoformat` alone accepts much more, and not the same in every Python.
-_WRITTEN = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[Tt ](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{6})?(?:Z|[+-]\d\d:[0-5]\d)?)?", re.ASCII
-).fullmatch
 
 _ISO = re.compile(
     r"(?P<year>\d{4,})-(?P<month>\d\d)-(?P<day>\d\d)"
@@ -70,27 +64,6 @@ class TemporalText(NamedTuple):
     """The text had no offset."""
     exact: bool
     """False if digits below the microsecond were dropped."""
-
-
-def read_written_text(
-    text: str, kind: TemporalKind, naive_timezone: NaiveTimezone
-) -> tuple[float, bool] | None:
-    """Seconds since 1970, and whether it is naive, of text as isoformat() writes it; the common case, and fast.
-
-    None for every other text, and where a careful look is needed: `read_temporal_text` has the last word.
-    """
-    if not _WRITTEN(text):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    naive = moment.tzinfo is None
-    if kind is _DATE:
-        return (moment.toordinal() - EPOCH_ORDINAL) * 86_400.0, naive
-    if not naive:
-        return (moment - EPOCH).total_seconds(), False
-    return ((moment - NAIVE_EPOCH).total_seconds(), True) if naive_timezone.is_utc else None
 
 
 def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimezone) -> TemporalText:

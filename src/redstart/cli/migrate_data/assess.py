@@ -1,9 +1,11 @@
 """Commands that only look: stats, status, progress."""
 
+from dataclasses import replace
 from random import Random
 
 import click
 
+from redstart.cli.deployment import draw_order
 from redstart.cli.drawing import ago, duration, pairs, size, table
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
@@ -25,6 +27,7 @@ from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.statistics import Statistics, statistics
 from redstart.migrations.data.status import Phase, Status
 from redstart.migrations.data.status import status as read_status
+from redstart.migrations.phase import phase_with_indexes
 
 FAILURES_SAID = 20
 
@@ -112,6 +115,7 @@ def status(settings: Settings, detailed: bool, check: bool, as_json: bool) -> in
     """What is applied and what is pending. Writes nothing."""
     with open_session(settings) as session:
         found = session.run(read_status(session.keys, session.plan))
+        found = replace(found, phase=session.run(phase_with_indexes(found)))
     if as_json:
         print_json(status_report(found))
     else:
@@ -147,6 +151,7 @@ def _draw_status(found: Status, detailed: bool) -> None:
         line("What was written since is looked at by: om migrate-data verify")
     elif pending:
         line("Convert with: om migrate-data run")
+    draw_order(found.phase)
 
 
 def _draw_models(found: Status) -> None:

@@ -59,6 +59,16 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
 verbose = click.option("-v", "--verbose", is_flag=True, help="Say more: every failure, every field.")
 migration_id = click.argument("migration_id", metavar="ID", required=False, callback=_known_id)
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+accept_unindexed = click.option(
+    "--accept-unindexed",
+    is_flag=True,
+    help="Cut over even if documents that are found now are lost to queries.",
+)
+keep_old = click.option(
+    "--keep-old",
+    is_flag=True,
+    help="Keep a copy of an index that Redstart takes over for the first time, for a quick way back.",
+)
 batch_size = click.option(
     "--batch-size",
     type=click.IntRange(1, 100_000),

@@ -7,8 +7,8 @@ from typing import Any
 import msgpack
 
 from redstart.effects import Op
-from redstart.migrations.data.documents import DocumentEdits, Edit, flat_form
-from redstart.migrations.data.journal import packed_blob
+from redstart.migrations.data.documents import DocumentEdits, Edit
+from redstart.migrations.data.journal import compressed, packed_entry
 from redstart.migrations.data.jsonpath import (
     Location,
     can_be_merged,
@@ -108,14 +108,14 @@ class Applier:
 
     def send(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[SentChunk]:
         """As `apply`, sent ahead: the next documents can be judged while the server works on these."""
-        flat = [flat_form(document) if document.is_plain else None for document in documents]
-        wire = [form or _nested_wire(document) for document, form in zip(documents, flat, strict=True)]
+        wire = [document.flat or _nested_wire(document) for document in documents]
+        payload = msgpack.packb(wire, use_bin_type=False)
         script = yield from self._lease.send(
             self._script,
             (self._keys.journal, self._keys.record),
             (
-                msgpack.packb(wire, use_bin_type=False),
-                b"" if label is None else packed_blob(documents, flat),
+                payload,
+                b"" if label is None else _journal_blob(documents, payload),
                 label or "",
                 "1" if self._fields_expire else "0",
                 self._after,
@@ -137,7 +137,7 @@ class Applier:
 
 def split_large(document: DocumentEdits) -> list[DocumentEdits]:
     """A document with very many edits as several, each of them applied as a unit."""
-    if len(document.edits) <= MOST_EDITS:
+    if document.count <= MOST_EDITS:
         return [document]
     starts = range(0, len(document.edits), MOST_EDITS)
     pieces = (document.edits[start : start + MOST_EDITS] for start in starts)
@@ -149,7 +149,15 @@ def _script() -> Script:
     return Script.of(fenced + load("redstart.migrations.data", "apply.lua").source)
 
 
+def _journal_blob(documents: Sequence[DocumentEdits], payload: bytes) -> bytes:
+    """What the journal keeps: where all are plain, just what the script is sent."""
+    all_plain = None not in [document.flat for document in documents]
+    return compressed(payload if all_plain else packed_entry(documents))
+
+
 def _sorted_out(documents: Sequence[DocumentEdits], codes: bytes, read_back: list[Any]) -> Applied:
+    if codes == b"a" * len(documents) and not read_back:
+        return Applied(list(documents), [], [], [])
     by_code: dict[str, list[DocumentEdits]] = {"a": [], "c": [], "f": []}
     for document, code in zip(documents, codes.decode(), strict=True):
         by_code[code].append(document)
@@ -162,6 +170,8 @@ def _sorted_out(documents: Sequence[DocumentEdits], codes: bytes, read_back: lis
 
 
 def _byte_size(document: DocumentEdits) -> int:
+    if document.flat is not None:
+        return sum(map(len, document.flat[3:]))
     size = 0
     for _, old, new, *_ in document.edits:
         size += len(old or b"") + len(new or b"") + 64

@@ -12,10 +12,9 @@ from typing import NamedTuple
 from redstart.errors import ValueConversionError
 from redstart.values.json_text import JsonNumber, JsonValue, restores_exactly
 from redstart.values.kinds import TemporalKind
-from redstart.values.temporal_text import WHITE_SPACE, read_temporal_text, read_written_text
+from redstart.values.temporal_text import WHITE_SPACE, read_temporal_text
 from redstart.values.timestamps import (
     ALWAYS_EXACT_MICROSECONDS,
-    ALWAYS_EXACT_SECONDS,
     END_SECOND,
     FIRST_SECOND,
     MICROSECONDS_PER_DAY,
@@ -25,6 +24,7 @@ from redstart.values.timestamps import (
     reads_back,
 )
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.written_text import number_of_written_text
 
 LONGEST_TEXT = 1_000
 """Characters. Longer text is not a date, and is not worth the time to find out."""
@@ -93,6 +93,10 @@ def convert_hash_value(
         optional: whether it may be None, which a hash shows as an empty value.
         naive_timezone: the zone of a datetime without an offset.
     """
+    written = number_of_written_text(raw, kind, naive_timezone)
+    if written is not None:
+        # A call of the class would take twice as long; there are millions.
+        return tuple.__new__(Verdict, (_CONVERTED, written[0], None, written[1]))
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -119,7 +123,7 @@ def convert_json_value(
     if isinstance(value, str):
         if not value:
             return _EMPTY_JSON_STRING if optional else _EMPTY
-        return _convert_text(value, kind, naive_timezone, numbers_are_stored_form=False)
+        return _convert_json_string(value, kind, naive_timezone)
     if value is None:
         return _NULL
     if isinstance(value, bool):
@@ -127,20 +131,23 @@ def convert_json_value(
     return _JSON_OBJECT if isinstance(value, dict) else _JSON_ARRAY
 
 
+def _convert_json_string(value: str, kind: TemporalKind, naive_timezone: NaiveTimezone) -> Verdict:
+    if value.isascii():  # else it may hold half a surrogate pair, of which there are no bytes
+        written = number_of_written_text(value.encode(), kind, naive_timezone)
+        if written is not None:
+            return Verdict(_CONVERTED, written[0], None, written[1])
+    return _convert_text(value, kind, naive_timezone, numbers_are_stored_form=False)
+
+
 def _convert_text(
     text: str, kind: TemporalKind, naive_timezone: NaiveTimezone, *, numbers_are_stored_form: bool
 ) -> Verdict:
     if len(text) > LONGEST_TEXT:
         return _TOO_LONG
-    if text[4:5] == "-" and text[7:8] == "-":  # no number has both
-        written = read_written_text(text, kind, naive_timezone)
-        if written is not None and -ALWAYS_EXACT_SECONDS <= written[0] <= ALWAYS_EXACT_SECONDS:
-            return Verdict(_CONVERTED, repr(written[0]).encode(), None, written[1])
-    else:
-        number = text.strip(WHITE_SPACE)
-        if NUMBER.fullmatch(number) is not None:
-            is_stored_form = numbers_are_stored_form and len(number) == len(text)
-            return _convert_number(number, kind, is_stored_form=is_stored_form)
+    number = text.strip(WHITE_SPACE)
+    if NUMBER.fullmatch(number) is not None:
+        is_stored_form = numbers_are_stored_form and len(number) == len(text)
+        return _convert_number(number, kind, is_stored_form=is_stored_form)
     try:
         microseconds, naive, exact = read_temporal_text(text, kind, naive_timezone)
     except ValueConversionError as error:

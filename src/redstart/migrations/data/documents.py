@@ -1,7 +1,6 @@
 """What a migration handles: the planned values of a document as read, and the edits to make."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from redstart.mapping.paths import TemporalPath
@@ -53,29 +52,56 @@ class Edit(NamedTuple):
     lossy: bool = False
 
 
-@dataclass(slots=True)
 class DocumentEdits:
     """All edits of one document, applied together or not at all.
 
     Attributes:
         guards: JSON paths of lists whose items are edited, each with the digest that must be found before the
             edit, or None when the digest found after it is to be journaled.
+        count: how many values are edited.
+        flat: of a plain document the edits as one flat list, see `plain`; else None.
     """
 
-    key: bytes
-    json: bool
-    edits: list[Edit]
-    guards: list[tuple[str, bytes | None]] = field(default_factory=list)
+    __slots__ = ("_edits", "count", "flat", "guards", "json", "key")
+
+    count: int
+    flat: list[Any] | None
+    _edits: list[Edit] | None
+
+    def __init__(
+        self, key: bytes, json: bool, edits: list[Edit], guards: list[tuple[str, bytes | None]] | None = None
+    ) -> None:
+        self.key = key
+        self.json = json
+        self.guards = [] if guards is None else guards
+        self.edits = edits
+
+    @classmethod
+    def plain(cls, key: bytes, names: list[Any], old: list[Any], new: list[Any]) -> "DocumentEdits":
+        """The edits of a hash whose values are converted exactly and nothing else: nearly every document.
+
+        They are kept as one flat list, which scripts and the journal take as it is; nested lists cost both twice
+        the time: key, "plain", the number n of its fields, n names, n old values, n times name and new value.
+
+        Args:
+            new: name and new value in turns.
+        """
+        document = cls.__new__(cls)
+        document.key, document.json, document.guards, document._edits = key, False, [], None
+        document.count = number = len(names)
+        document.flat = [key, b"plain", number, *names, *old, *new]
+        return document
 
     @property
-    def is_plain(self) -> bool:
-        """Whether this is a hash whose values are converted and nothing else: nearly every document."""
-        if self.json:
-            return False
-        for edit in self.edits:  # noqa: SIM110  # for so few items all() takes three times as long
-            if not edit.converts or edit.old is None:
-                return False
-        return True
+    def edits(self) -> list[Edit]:
+        """One for each value; of a plain document made when somebody asks, which is hardly ever."""
+        if self._edits is None:
+            self._edits = edits_of_flat(self.flat or ())
+        return self._edits
+
+    @edits.setter
+    def edits(self, edits: list[Edit]) -> None:
+        self._edits, self.count, self.flat = edits, len(edits), None
 
     @property
     def converted(self) -> int:
@@ -88,32 +114,14 @@ class DocumentEdits:
         return sum(edit.lossy for edit in self.edits)
 
 
-def flat_form(document: DocumentEdits) -> list[object]:
-    """A plain document as one flat list, for scripts and the journal: nested ones cost both twice the time.
-
-    Key, "plain", the number n of its fields, lossy ones among them, n names, n old values, n times name and new.
-    """
-    names: list[object] = []
-    old: list[object] = []
-    new: list[object] = []
-    lossy = 0
-    for (name, *_), before, after, _, _, is_lossy in document.edits:
-        names.append(name)
-        old.append(before)
-        new += (name, after)
-        lossy += is_lossy
-    return [document.key, "plain", len(names), lossy, *names, *old, *new]
-
-
-def from_flat_form(flat: Sequence[Any]) -> DocumentEdits:
-    """The document of `flat_form`, as msgpack reads it back: all text is bytes."""
+def edits_of_flat(flat: Sequence[Any]) -> list[Edit]:
+    """The edits of a plain document's list; of one that msgpack read back all text is bytes."""
     number = flat[2]
-    names, old, new = flat[4 : 4 + number], flat[4 + number : 4 + 2 * number], flat[5 + 2 * number :: 2]
-    edits = [
-        Edit((name.decode(),), before, after, converts=True)
+    names, old, new = flat[3 : 3 + number], flat[3 + number : 3 + 2 * number], flat[4 + 2 * number :: 2]
+    return [
+        Edit((name.decode() if isinstance(name, bytes) else name,), before, after, converts=True)
         for name, before, after in zip(names, old, new, strict=True)
     ]
-    return DocumentEdits(flat[0], False, edits)
 
 
 def shown(location: Location) -> str:

@@ -16,7 +16,7 @@ from redstart.commands.keyspace import hmget
 from redstart.commands.streams import StreamEntry, xlen, xrevrange
 from redstart.effects import Op, call
 from redstart.errors import JournalDamaged
-from redstart.migrations.data.documents import DocumentEdits, Edit, from_flat_form
+from redstart.migrations.data.documents import DocumentEdits, Edit, edits_of_flat
 from redstart.migrations.data.keys import StateKeys
 
 _COMPRESSION = 1
@@ -42,14 +42,15 @@ class JournalEntry:
     stream_entries: int
 
 
-def packed_blob(documents: Sequence[DocumentEdits], flat: Sequence[list[object] | None]) -> bytes:
-    """What the journal keeps of a chunk.
+def packed_entry(documents: Sequence[DocumentEdits]) -> bytes:
+    """The edits of a chunk, to be compressed: a plain document as the script is sent it."""
+    packed: bytes = msgpack.packb([document.flat or _nested_form(document) for document in documents])
+    return packed
 
-    Args:
-        flat: for each document its flat form, None for one that is not plain.
-    """
-    data = [form or _nested_form(document) for document, form in zip(documents, flat, strict=True)]
-    return zlib.compress(msgpack.packb(data), _COMPRESSION)
+
+def compressed(packed: bytes) -> bytes:
+    """An entry's blob."""
+    return zlib.compress(packed, _COMPRESSION)
 
 
 def entry_of(main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
@@ -104,7 +105,12 @@ def _nested_form(document: DocumentEdits) -> list[object]:
 
 def _unpacked_blob(blob: bytes) -> list[DocumentEdits]:
     data = msgpack.unpackb(zlib.decompress(blob), raw=True, use_list=False)
-    return [from_flat_form(item) if item[1] == b"plain" else _from_nested_form(*item) for item in data]
+    return [
+        DocumentEdits(item[0], False, edits_of_flat(item))
+        if item[1] == b"plain"
+        else _from_nested_form(*item)
+        for item in data
+    ]
 
 
 def _from_nested_form(key: bytes, storage: bytes, edits: Any, guards: Any) -> DocumentEdits:

@@ -11,19 +11,19 @@ from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocume
 from redstart.migrations.data.failures import (
     MOVED,
     REPLACED,
-    SHOWN_KEY_CHARACTERS,
     Failure,
     FailureLog,
     failure_at,
     failure_of,
-    one_line,
 )
 from redstart.migrations.data.jsonpath import Location
 from redstart.migrations.data.passes import BegunPage, PageOutcome
 from redstart.migrations.data.quarantine import leave_out_taken
 from redstart.migrations.data.settle import Settling
-from redstart.migrations.data.transform import FailureMode, JudgedDocument, edits_for, judge
+from redstart.migrations.data.transform import CLEARING_MODES, FailureMode, JudgedDocument, edits_for, judge
 from redstart.migrations.lease import Lease
+
+_UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class PageConverter:
             made = [edits_for(document, items, self._mode, self._clearing) for document, items in judged]
             not_free = yield from leave_out_taken(made)
             # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
-            told[:] = yield from self._tell(_with_fates(judged, made, not_free), told, documents, outcome)
+            told[:] = yield from self._tell(_with_fates(judged, made, not_free), told, judged, outcome)
             yield from self._lease.keep()
             return made
 
@@ -140,7 +140,7 @@ class PageConverter:
         self,
         failures: list[Failure],
         before: list[Failure],
-        documents: Sequence[StoredDocument],
+        judged: Sequence[JudgedDocument],
         outcome: PageOutcome,
     ) -> Op[list[Failure]]:
         """Record failures, and take back those of `before` that somebody corrected since the documents were first read.
@@ -149,11 +149,11 @@ class PageConverter:
             What now stands of both.
         """
         yield from self._record(failures, outcome)
-        again = {one_line(document.key, SHOWN_KEY_CHARACTERS) for document in documents} if before else set()
-        places = {(failure.key, failure.path) for failure in failures}
-        gone = [one for one in before if one.key in again and (one.key, one.path) not in places]
-        yield from self._log.remove(self._lease, [(one.key, one.path) for one in gone])
-        return [one for one in before if one.key not in again] + failures
+        corrected = _corrected(judged, self._mode) if before else set()
+        gone = [(one.key, one.path) for one in before if (one.key, one.path) in corrected]
+        yield from self._log.remove(self._lease, gone)
+        again = {(one.key, one.path) for one in failures}.union(gone)
+        return [one for one in before if (one.key, one.path) not in again] + failures
 
     def _record(self, failures: list[Failure], outcome: PageOutcome) -> Op[None]:
         new = yield from self._log.record(self._lease, failures)
@@ -161,6 +161,22 @@ class PageConverter:
         if self._mode is not FailureMode.SKIP:
             for failure in new:
                 self._context.monitor.failure(failure)
+
+
+def _corrected(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[tuple[str, str]]:
+    """Keys and paths of values that convert now.
+
+    A number counts only where the mode writes none: it may be what our own script put there, whose answer was lost.
+    """
+    certain = (Outcome.CONVERTED, Outcome.LOSSY)
+    outcomes = certain if mode in CLEARING_MODES else (*certain, Outcome.ALREADY, Outcome.NULL)
+    values = (
+        failure_of(document, value, "")
+        for document, items in judged
+        for value, verdict in items
+        if verdict.outcome in outcomes
+    )
+    return {(one.key, one.path) for one in values}
 
 
 def _stop_at(failure: Failure, outcome: PageOutcome) -> None:
@@ -174,7 +190,7 @@ def _failures(judged: Iterable[JudgedDocument]) -> list[Failure]:
         failure_of(document, value, verdict.reason or "")
         for document, items in judged
         for value, verdict in items
-        if verdict.outcome is Outcome.UNCONVERTIBLE
+        if verdict.outcome is _UNCONVERTIBLE
     ]
 
 
@@ -190,7 +206,7 @@ def _with_fates(
     """
     failures = []
     for (document, items), edits in zip(judged, made, strict=True):
-        bad = [(value, verdict) for value, verdict in items if verdict.outcome is Outcome.UNCONVERTIBLE]
+        bad = [(value, verdict) for value, verdict in items if verdict.outcome is _UNCONVERTIBLE]
         if not bad:
             continue
         fates = {edit.location: _fate(edit) for edit in edits.edits}

@@ -82,6 +82,28 @@ def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackRe
     return (yield from context.under_lease(work))
 
 
+def require_undoable(context: Context) -> Op[None]:
+    """Raises what `rollback` would before any write, for work that comes before it.
+
+    Effects: takes the lease and gives it back.
+    """
+
+    def work(_: Lease) -> Op[None]:
+        record = yield from read_record(context.keys)
+        if record.plan is not None:
+            yield from _require_whole(context, record, record.plan)
+
+    yield from context.under_lease(work)
+
+
+def _require_whole(context: Context, record: Record, plan: Plan) -> Op[tuple[NaiveTimezone, int]]:
+    """The zone of naive values and the number of journal entries; raises when either is not what it was."""
+    zone = NaiveTimezone.parse(plan.naive_timezone)
+    total = yield from check_journal(context.keys)
+    yield from check_census(context.keys, record)
+    return zone, total
+
+
 class _Rollback:
     def __init__(
         self, context: Context, record: Record, plan: Plan, lease: Lease, batch_documents: int
@@ -95,11 +117,9 @@ class _Rollback:
 
     def run(self) -> Op[RollbackResult]:
         began = self._context.clock()
-        zone = NaiveTimezone.parse(self._plan.naive_timezone)
         facts = yield from server_facts()
         run_id = yield from server_run_id()
-        total = yield from check_journal(self._keys)
-        yield from check_census(self._keys, self._record)
+        zone, total = yield from _require_whole(self._context, self._record, self._plan)
         checkpoint = yield from self._start(run_id, total)
         resumed = checkpoint.stage is Stage.SWEEP
         applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire)

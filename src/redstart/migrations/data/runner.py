@@ -97,10 +97,46 @@ def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
     Effects: one script per chunk of documents, each an atomic unit; state under `redstart:<id>:`. Safe to
     repeat: what is converted is left alone.
     """
+    facts = yield from _require_server(plan)
+    return (yield from context.under_lease(lambda lease: _Run(context, plan, options, lease, facts).run()))
+
+
+def require_startable(context: Context, plan: Plan) -> Op[None]:
+    """Raises what `run` would before any write, for work that comes before it.
+
+    Effects: takes the lease and gives it back.
+    """
+    yield from _require_server(plan)
+
+    def work(_: Lease) -> Op[None]:
+        record = yield from read_record(context.keys)
+        _require_same_plan(context, plan, record, (yield from load_checkpoint(context.keys)))
+
+    yield from context.under_lease(work)
+
+
+def _require_server(plan: Plan) -> Op[ServerFacts]:
     facts = yield from server_facts()
     require_json(facts, plan)
     require_safe_undo(facts)
-    return (yield from context.under_lease(lambda lease: _Run(context, plan, options, lease, facts).run()))
+    return facts
+
+
+def _require_same_plan(context: Context, plan: Plan, record: Record, found: Checkpoint | None) -> None:
+    _ = merged(record.plan, plan, context.keys.migration_id)  # refuses what contradicts the journal
+    if found is None:
+        return
+    if found.stage.undoes:
+        raise RollbackUnfinished(
+            "A rollback began and has not ended.",
+            f"Finish it with: om migrate-data rollback {context.keys.migration_id}",
+        )
+    if found.plan_hash != plan.hash:
+        raise PlanChanged(
+            "The models (or the naive time zone) changed since this run began and was interrupted.",
+            "Finish with the old ones; or start over with today's: om migrate-data clear-progress, then run. "
+            "What is converted stays converted and can be undone.",
+        )
 
 
 class _Run:
@@ -128,23 +164,10 @@ class _Run:
 
     def _start(self, record: Record) -> Op[Checkpoint]:
         """The saved checkpoint, or a new one under a new generation."""
-        _ = merged(
-            record.plan, self._plan, self._keys.migration_id
-        )  # refuses a plan that contradicts the journal's
         found = yield from load_checkpoint(self._keys)
+        _require_same_plan(self._context, self._plan, record, found)
         if found is None:
             return (yield from self._new_generation(record))
-        if found.stage.undoes:
-            raise RollbackUnfinished(
-                "A rollback began and has not ended.",
-                f"Finish it with: om migrate-data rollback {self._keys.migration_id}",
-            )
-        if found.plan_hash != self._plan.hash:
-            raise PlanChanged(
-                "The models (or the naive time zone) changed since this run began and was interrupted.",
-                "Finish with the old ones; or start over with today's: om migrate-data clear-progress, then run. "
-                "What is converted stays converted and can be undone.",
-            )
         self._resumed = True
         if found.stopped_by:  # it is judged again, and may have been corrected
             yield from FailureLog(self._keys).remove(

@@ -62,7 +62,7 @@ class Settling:
 
     def _send(self, documents: Sequence[StoredDocument]) -> Op[None]:
         edits = yield from self._make_edits(documents)
-        parts = (part for document in edits if document.edits for part in split_large(document))
+        parts = (part for document in edits if document.count for part in split_large(document))
         self._sent = []
         for chunk in self._applier.chunks(parts):
             self._sent.append((yield from self._applier.send(chunk, label=self._label)))
@@ -74,6 +74,6 @@ class Settling:
             applied = yield from self._applier.collect(sent)
             settled.applied.append(applied)
             settled.documents += len(applied.changed)
-            settled.values += sum(len(document.edits) for document in applied.changed)
+            settled.values += sum(document.count for document in applied.changed)
             conflicts |= dict.fromkeys(document.key for document in applied.conflicts)
         return list(conflicts)

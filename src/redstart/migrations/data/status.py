@@ -14,12 +14,18 @@ from redstart.migrations.lease import LeaseState, current
 
 
 class Phase(StrEnum):
-    """How far the migration as a whole is. `verified` as the run left it: what came later, only `verify` sees."""
+    """How far the migration as a whole is; `expanded`, `cut over` and `contracted` are said of indexes only.
+
+    `verified` as the run left it: what came later, only `verify` sees.
+    """
 
     NOTHING_TO_MIGRATE = "nothing to migrate"
     PENDING = "pending"
+    EXPANDED = "expanded"
     MIGRATING = "migrating"
     VERIFIED = "verified"
+    CUT_OVER = "cut over"
+    CONTRACTED = "contracted"
     ROLLING_BACK = "rolling back"
 
 

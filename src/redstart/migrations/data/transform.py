@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from enum import StrEnum
+from typing import Any
 
 from redstart.mapping.paths import Each
 from redstart.migrations.data.convert import Outcome, Verdict, convert_hash_value, convert_json_value
@@ -15,6 +16,12 @@ DEFAULT_NUMBER = b"0.0"
 """What failure mode `default` writes: the first of January 1970."""
 
 QUARANTINE_SUFFIX = "__invalid"
+
+# Looking up a member of an enum costs as much as parsing a date.
+_JSON = Storage.JSON
+_CONVERTED = Outcome.CONVERTED
+_LOSSY = Outcome.LOSSY
+_UNCONVERTIBLE = Outcome.UNCONVERTIBLE
 
 
 _NO_PATH = Verdict(Outcome.UNCONVERTIBLE, reason="RedisJSON has no path that changes only this list item")
@@ -42,24 +49,25 @@ JudgedDocument = tuple[StoredDocument, list[Judged]]
 
 def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judged]:
     """A verdict for each value of a document."""
-    is_hash = document.model.storage is Storage.HASH
+    if document.model.storage is _JSON:
+        return [(value, _judge_json(value, naive_timezone)) for value in document.values]
     judged: list[Judged] = []
     for value in document.values:
-        kind, optional = value.path.kind, value.path.optional
-        if value.misplaced is not None:
-            verdict = Verdict(Outcome.UNCONVERTIBLE, reason=value.misplaced)
-        elif is_hash:
-            verdict = convert_hash_value(
-                value.raw, kind=kind, optional=optional, naive_timezone=naive_timezone
-            )
-        else:
-            verdict = convert_json_value(
-                value.parsed, kind=kind, optional=optional, naive_timezone=naive_timezone
-            )
-            if verdict.new is not None and cannot_be_written(value.location):
-                verdict = _NO_PATH
+        path = value.path
+        verdict = convert_hash_value(
+            value.raw, kind=path.kind, optional=path.optional, naive_timezone=naive_timezone
+        )
         judged.append((value, verdict))
     return judged
+
+
+def _judge_json(value: StoredValue, naive_timezone: NaiveTimezone) -> Verdict:
+    if value.misplaced is not None:
+        return Verdict(_UNCONVERTIBLE, reason=value.misplaced)
+    verdict = convert_json_value(
+        value.parsed, kind=value.path.kind, optional=value.path.optional, naive_timezone=naive_timezone
+    )
+    return _NO_PATH if verdict.new is not None and cannot_be_written(value.location) else verdict
 
 
 def edits_for(
@@ -74,23 +82,49 @@ def edits_for(
         clearing: hash fields, by key prefix and name, from which an empty value has to go because an index of
             numbers would not take its document. Only `default` and `quarantine` take it away.
     """
-    json = document.model.storage is Storage.JSON
-    result = DocumentEdits(document.key, json, [])
+    json = document.model.storage is _JSON
+    if not json and (plain := _plain_edits(document, judged, mode, clearing)) is not None:
+        return plain
+    found = (_edit_of(document, value, verdict, mode, clearing) for value, verdict in judged)
+    edits = [edit for edit in found if edit is not None]
+    guards = guard_paths(edits, large=document.large) if json else ()
+    return DocumentEdits(document.key, json, edits, [(path, None) for path in guards])
+
+
+def _plain_edits(
+    document: StoredDocument, judged: list[Judged], mode: FailureMode, clearing: Collection[tuple[str, str]]
+) -> DocumentEdits | None:
+    """The edits of a hash where there is nothing to do but to convert exactly; else None."""
+    names: list[Any] = []
+    old: list[Any] = []
+    new: list[Any] = []
     for value, verdict in judged:
-        if verdict.new is not None:
-            lossy = verdict.outcome is Outcome.LOSSY
-            result.edits.append(Edit(value.location, value.raw, verdict.new, converts=True, lossy=lossy))
-        elif (
-            verdict.outcome is Outcome.UNCONVERTIBLE
-            and (edit := _edit_of_failure(document, value, mode)) is not None
-        ):
-            result.edits.append(edit)
-        elif verdict.outcome is Outcome.NULL and mode in CLEARING_MODES and not json:
-            in_the_way = (document.model.key_prefix, value.location[0]) in clearing
-            result.edits += [Edit(value.location, value.raw, None)] if in_the_way else []
-    if json:
-        result.guards = [(path, None) for path in guard_paths(result.edits, large=document.large)]
-    return result
+        if verdict.outcome is _CONVERTED:
+            name = value.location[0]
+            names.append(name)
+            old.append(value.raw)
+            new += (name, verdict.new)
+        elif _edit_of(document, value, verdict, mode, clearing) is not None:
+            return None
+    return DocumentEdits.plain(document.key, names, old, new)
+
+
+def _edit_of(
+    document: StoredDocument,
+    value: StoredValue,
+    verdict: Verdict,
+    mode: FailureMode,
+    clearing: Collection[tuple[str, str]],
+) -> Edit | None:
+    """The edit of one value, or None when it stays."""
+    if verdict.new is not None:
+        return Edit(value.location, value.raw, verdict.new, None, True, verdict.outcome is _LOSSY)
+    if verdict.outcome is _UNCONVERTIBLE:
+        return _edit_of_failure(document, value, mode)
+    if verdict.outcome is Outcome.NULL and mode in CLEARING_MODES and document.model.storage is not _JSON:
+        in_the_way = (document.model.key_prefix, value.location[0]) in clearing
+        return Edit(value.location, value.raw, None) if in_the_way else None
+    return None
 
 
 def guard_paths(edits: list[Edit], *, large: bool = False) -> list[str]:

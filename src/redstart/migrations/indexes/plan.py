@@ -1,21 +1,28 @@
 """Which index each model needs, and which of its attributes change their type together with the data."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.index import index_of, reference_schema
+from redstart.mapping.paths import Each, TemporalPath
 from redstart.search.fields import FieldKind
 from redstart.search.index import Index, schema_hash
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedIndex:
-    """The index a model needs, and what redis-om 1.x keeps beside it."""
+    """The index a model needs.
+
+    Attributes:
+        old: the same with its dates as tags of text, as before 1.0.
+        schema: the text whose hash redis-om 1.x keeps beside the index.
+    """
 
     model: str
     key_prefix: str
     index: Index
+    old: Index
     schema: str
 
     @property
@@ -35,9 +42,25 @@ def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedInd
     for declaration in declarations:
         index = index_of(declaration.model)
         if declaration.model._index or len(index.fields) > 1:
-            schema = reference_schema(declaration.model)
-            planned.append(PlannedIndex(declaration.name, declaration.key_prefix, index, schema))
+            old, schema = _with_dates_as_tags(index, declaration), reference_schema(declaration.model)
+            planned.append(PlannedIndex(declaration.name, declaration.key_prefix, index, old, schema))
     return planned
+
+
+def attribute_of(path: TemporalPath) -> str:
+    """What an index calls the field at a path: the names on the way to it."""
+    return "_".join(segment for segment in path.segments if not isinstance(segment, Each | int))
+
+
+def _with_dates_as_tags(index: Index, declaration: ModelDeclaration) -> Index:
+    dates = set(map(attribute_of, declaration.paths.planned))
+    fields = (
+        replace(field, kind=FieldKind.TAG, separator="|", sortable=False)
+        if field.attribute in dates and field.kind is FieldKind.NUMERIC
+        else field
+        for field in index.fields
+    )
+    return replace(index, fields=tuple(fields), parts=None)
 
 
 def moving_attributes(before: Index, after: Index) -> tuple[str, ...]:

@@ -6,10 +6,9 @@ from redstart.commands.introspection import client_database, command_known
 from redstart.effects import Op, call
 from redstart.errors import CapabilityMissing, UnsafeServer
 from redstart.migrations.data.preflight import ServerFacts
-from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.swap import PACKAGE
-from redstart.migrations.indexes.switch import same_definition
 from redstart.migrations.indexes.tolerant import STRINGS
 from redstart.migrations.scripts import load, run_script
 
@@ -31,15 +30,20 @@ def require_search() -> Op[None]:
         )
 
 
-def require_index_memory(facts: ServerFacts, planned: Iterable[PlannedIndex]) -> Op[None]:
-    """Raises UnsafeServer when maxmemory leaves no room for the indexes that are built beside. A read for each."""
-    needed = 0.0
-    for one in planned:
-        found = yield from find_index(one.name)
-        if found is not None and not same_definition(found.index, one.index):
-            needed += found.memory_megabytes
+def search_is_here() -> Op[bool]:
+    """Whether there can be indexes at all: the module is loaded, and this is database 0. Two reads."""
+    if not (yield from call(command_known("FT.CREATE"))):
+        return False
+    return (yield from call(client_database())) == 0
+
+
+def require_index_memory(facts: ServerFacts, planned: Iterable[PlannedIndex], *, keep_old: bool) -> Op[None]:
+    """Raises UnsafeServer when maxmemory leaves no room for the indexes that are built beside. Some reads for each."""
+    if not facts.limit_bytes:
+        return
+    needed = sum(one.megabytes for one in (yield from forecast(planned, keep_old=keep_old)))
     free = facts.free_bytes / 1e6
-    if facts.limit_bytes and needed > free:
+    if needed > free:
         raise UnsafeServer(
             f"The indexes built beside the old ones need about {needed:.1f} MB, and maxmemory leaves {free:.1f} MB.",
             "Raise it with: redis-cli CONFIG SET maxmemory BYTES",

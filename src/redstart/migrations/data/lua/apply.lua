@@ -1,8 +1,8 @@
 -- After fenced.lua: change documents, each only if every value still holds the bytes that were read.
 --
 -- KEYS: fence, lease, journal, record
--- ARGV[4]  msgpack: list of documents. A hash whose values are only converted, nearly every document, is one flat
---          list: {key, 'plain', n, lossy, n names, n old values, n times name and new value}.
+-- ARGV[4]  msgpack: list of documents. A hash whose values are only converted, exactly, nearly every document, is one flat
+--          list: {key, 'plain', n, n names, n old values, n times name and new value}.
 --          Any other: {key, storage, changes, patch, guards, counts}
 --            storage  'hash' or 'json'
 --            changes  list of {place, old, new, writer}; place is a hash field or a JSON path; old and new are
@@ -111,10 +111,10 @@ end
 
 local function plain_is(document)
   local count = document[3]
-  local values = redis.pcall('HMGET', document[1], unpack(document, 5, 4 + count))
+  local values = redis.pcall('HMGET', document[1], unpack(document, 4, 3 + count))
   if failed(values) then return false end
   for index = 1, count do
-    if values[index] ~= document[4 + count + index] then return false end
+    if values[index] ~= document[3 + count + index] then return false end
   end
   return true
 end
@@ -122,12 +122,12 @@ end
 local function write_plain(document)
   local key, count = document[1], document[3]
   local times = fields_expire
-    and redis.pcall('HPEXPIRETIME', key, 'FIELDS', count, unpack(document, 5, 4 + count))
-  if failed(redis.pcall('HSET', key, unpack(document, 5 + 2 * count))) then return false end
+    and redis.pcall('HPEXPIRETIME', key, 'FIELDS', count, unpack(document, 4, 3 + count))
+  if failed(redis.pcall('HSET', key, unpack(document, 4 + 2 * count))) then return false end
   if times and not failed(times) then
     for index = 1, count do
       local at = times[index]
-      if at > 0 then redis.pcall('HPEXPIREAT', key, at, 'FIELDS', 1, document[4 + index]) end
+      if at > 0 then redis.pcall('HPEXPIREAT', key, at, 'FIELDS', 1, document[3 + index]) end
     end
   end
   return true
@@ -229,7 +229,6 @@ for index, document in ipairs(documents) do
   if codes[index] == 'a' and document[2] == 'plain' then
     if write_plain(document) then
       counts[1] = counts[1] + document[3]
-      counts[2] = counts[2] + document[4]
     else
       codes[index] = 'f'
     end
