@@ -40,7 +40,7 @@ the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Be
 | 0 | done |
 | 1 | failed, or refused before any write; also a question answered with no |
 | 2 | wrong usage or configuration |
-| 3 | work is pending (`status --check`) |
+| 3 | work is pending (`status --check`, `migrate-data check-schema`) |
 | 4 | another run holds the lease, or took it from this one |
 | 5 | stopped, and resumed by the same command: `--max-errors`, `--limit-documents`, `fail` mode, Ctrl-C, SIGTERM |
 | 6 | found something: `verify` values lost or wrong, `rollback` values to keep, `migrate run` documents to lose |

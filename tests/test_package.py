@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import redstart
+import redstart.aio
+import redstart.sync
 
 SOURCE = Path(redstart.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -22,13 +23,32 @@ HEAVY = ("redis", "hiredis", "pydantic", "rich", "click", "asyncio", "msgpack")
 def test_all_is_frozen() -> None:
     """Adding a public name is a decision: it has to be made here too."""
     assert redstart.__all__ == [
+        "Coordinates",
         "EmbeddedJsonModel",
         "Field",
+        "FindQuery",
+        "GeoFilter",
         "HashModel",
         "JsonModel",
+        "MigrationError",
+        "NotFoundError",
+        "QueryNotSupportedError",
+        "QuerySyntaxError",
         "RedisModel",
+        "RedisModelError",
         "RedstartError",
+        "VectorFieldOptions",
+        "col",
+        "get_redis_connection",
     ]
+
+
+def test_both_colours_offer_the_same_names() -> None:
+    assert redstart.aio.__all__ == redstart.sync.__all__ == redstart.__all__
+    same = {name for name in redstart.__all__ if getattr(redstart, name) is getattr(redstart.aio, name)}
+    assert set(redstart.__all__) - same == {
+        *("FindQuery", "HashModel", "JsonModel", "RedisModel", "get_redis_connection"),
+    }
 
 
 def test_every_public_name_resolves_and_is_listed() -> None:

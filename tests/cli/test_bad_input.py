@@ -269,7 +269,18 @@ class TestIdsAndOptions:
     def test_an_unknown_migration(self, station: redis.Redis, command: str) -> None:
         before = snapshot(station)
         found = run_om("migrate-data", command, "002_other", "--yes")
-        refused(found, 1, "'002_other'", ID, "om migrate-data status")
+        refused(found, 1, "'002_other'", f"Known: {ID}.", f"\nType: om migrate-data {command} {ID}\n")
+        assert difference(before, snapshot(station)) == []
+
+    @pytest.mark.parametrize("command", ["rollback", "forget"])
+    def test_no_migration_is_named(self, station: redis.Redis, command: str) -> None:
+        before = snapshot(station)
+        found = run_om("migrate-data", command, "--yes")
+        refused(
+            found, 2, "No migration is named.", f"Known: {ID}.", f"\nType: om migrate-data {command} {ID}\n"
+        )
+        as_json = run_om("migrate-data", command, "--yes", "--json").json
+        assert (as_json["exit_code"], as_json["hint"]) == (2, f"Type: om migrate-data {command} {ID}")
         assert difference(before, snapshot(station)) == []
 
     @pytest.mark.parametrize(
@@ -284,8 +295,7 @@ class TestIdsAndOptions:
             "run --failure-mode ignore",
             "run --colour",
             "run extra",
-            "rollback",
-            "forget",
+            f"rollback {ID} extra",
             "no-such-command",
         ],
     )
@@ -371,7 +381,7 @@ class TestWhatIsOnTheServer:
     ) -> None:
         client, before = interrupted
         monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", "Asia/Kolkata")
-        refused(run_om(*RUN), 1, "now be read as Asia/Kolkata", "om migrate-data rollback")
+        refused(run_om(*RUN), 1, "now be read as Asia/Kolkata", f"om migrate-data rollback {ID}\n")
         assert difference(before, snapshot(client, exclude_prefixes=STATE_PREFIXES)) == []
 
     def test_an_undo_log_that_lost_entries(self, station: redis.Redis) -> None:

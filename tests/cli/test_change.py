@@ -47,6 +47,43 @@ def test_failure_modes(
     assert ("N/A" in found.text) is says_so
 
 
+@pytest.mark.parametrize(
+    ("mode", "became"),
+    [
+        ("skip", ""),
+        ("log_and_skip", ""),
+        ("fail", ""),
+        ("default", "; replaced by 0.0"),
+        ("quarantine", "; moved to arrived_at__invalid"),
+    ],
+)
+def test_errors_says_what_stood_there_and_what_became_of_it(
+    one_bad_value: redis.Redis, mode: str, became: str
+) -> None:
+    run("--failure-mode", mode)
+    found = run_om("migrate-data", "errors")
+    assert found.stdout == f"{BAD_KEY} arrived_at: not a date{became}: N/A\n"
+
+
+@pytest.mark.parametrize("mode", ["log_and_skip", "fail"])
+def test_a_value_that_a_later_mode_replaced_is_not_said_to_stand(
+    one_bad_value: redis.Redis, mode: str
+) -> None:
+    run("--failure-mode", mode)
+    run("--failure-mode", "default")
+    assert "not a date; replaced by 0.0: N/A" in run_om("migrate-data", "errors").stdout
+
+
+def test_a_value_at_which_fail_stopped_and_that_was_corrected_is_off_the_record(
+    one_bad_value: redis.Redis,
+) -> None:
+    assert run("--failure-mode", "fail")["errors"] == 1
+    one_bad_value.hset(BAD_KEY, "arrived_at", "2020-01-01")
+    resumed = run("--failure-mode", "fail")
+    assert (resumed["status"], resumed["resumed"], resumed["errors"]) == ("completed", True, 0)
+    assert "No value is on record" in run_om("migrate-data", "errors").stdout
+
+
 def test_the_default_failure_mode_is_log_and_skip(one_bad_value: redis.Redis) -> None:
     found = run_om("migrate-data", "run")
     assert found.code == 0
@@ -67,6 +104,7 @@ def test_max_errors_stops_at_the_nth(configured: str, client: redis.Redis) -> No
     stopped = run_om("migrate-data", "run", "--max-errors", "10", "--json")
     assert stopped.code == 5
     assert (stopped.json["reason"], stopped.json["errors"]) == ("max-errors reached", 10)
+    assert stopped.json["documents"] == 10
     assert run_om("migrate-data", "errors", "--json").json["count"] == 10
     assert run_om("migrate-data", "run").code == 0
     assert run_om("migrate-data", "errors", "--json").json["count"] == 30
@@ -76,9 +114,24 @@ def test_limit_documents_stops_after_n_were_changed(configured: str, client: red
     for number in range(30):
         client.hset(f"station:visit:{number}", "arrived_at", "2020-01-01")
     stopped = run_om("migrate-data", "run", "--limit-documents", "7", "--json")
-    assert (stopped.code, stopped.json["converted"]) == (5, 7)
+    assert (stopped.code, stopped.json["converted"], stopped.json["documents"]) == (5, 7, 7)
     texts = [client.hget(f"station:visit:{number}", "arrived_at") for number in range(30)]
     assert texts.count(b"2020-01-01") == 23
+
+
+@pytest.mark.parametrize("batch_size", ["3", "1000"])
+def test_a_stopped_run_counts_the_documents_up_to_the_one_that_stopped_it(
+    configured: str, client: redis.Redis, batch_size: str
+) -> None:
+    for number in range(30):
+        client.hset(f"station:visit:{number}", "arrived_at", "2020-01-01")
+    client.hset(BAD_KEY, "arrived_at", "N/A")
+    stopped = run("--failure-mode", "fail", "--batch-size", batch_size)
+    assert stopped["documents"] == stopped["converted"] + 1
+    shown = run_om("migrate-data", "run", "--failure-mode", "fail", "--batch-size", batch_size).stdout
+    assert f"documents met in pass 1{' ' * 16}" in shown
+    assert "already numbers (of all, by the census)  0" in shown
+    assert run()["documents"] == 31
 
 
 def test_limit_of_migrations(station: redis.Redis) -> None:

@@ -52,7 +52,9 @@ def test_the_list_of_commands_says_what_each_does(path: str) -> None:
 
 
 def test_the_guides_and_the_issues_commands_are_there() -> None:
-    words = "stats, status, run, progress, clear-progress, verify, errors, rollback, forget, unlock"
+    words = (
+        "stats, status, check-schema, run, progress, clear-progress, verify, errors, rollback, forget, unlock"
+    )
     assert {f"om migrate-data {name}" for name in words.split(", ")} | {
         "om server",
         "om demo",

@@ -9,57 +9,143 @@ from redstart.embedded.process import EmbeddedServer
 from redstart.migrations.data.context import DATETIME_MIGRATION as ID
 from tests.migrations.indexes.conftest import drop_all, legacy, serving, total
 from tests.support.cli import run_om
+from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 __all__ = ["legacy"]  # a fixture
 
 VISITS, SIGHTINGS = "station:visit:index", "station:sighting:index"
 
 
+def first_visit(client: redis.Redis) -> str:
+    return next(iter(client.scan_iter("station:visit:*", count=1000, _type="hash"))).decode()
+
+
+def phase() -> str:
+    return str(run_om("migrate-data", "status", "--json").json["phase"])
+
+
 def test_the_whole_way_and_back(legacy: redis.Redis, configured: str) -> None:
     before = total(legacy, SIGHTINGS)
 
-    assert run_om("migrate", "status", "--check").code == 3
+    assert (run_om("migrate", "status", "--check").code, phase()) == (3, "pending")
     ready = run_om("migrate", "run")
-    assert (ready.code, ready.stdout.count("next: om migrate-data run")) == (0, 3)
-    assert run_om("migrate-data", "run").code == 0
-    assert total(legacy, SIGHTINGS) == before
-    done = run_om("migrate", "run")
-    assert (done.code, done.stdout.count("took over")) == (0, 3)
+    assert (ready.code, ready.stdout.count(": ready; it takes over")) == (0, 3)
+    assert ("may go on" in ready.stdout, phase()) == (True, "expanded")
+    assert run_om("migrate", "status", "--check").code == 3
+    done = run_om("migrate-data", "run")
+    assert (done.code, done.stdout.count(": took over")) == (0, 3)
+    assert ("may search and sort by date" in done.stdout, phase()) == (True, "cut over")
     found = run_om("migrate", "status", "--check")
     assert (found.code, "No pending schema changes detected" in found.stdout) == (0, True)
     assert total(legacy, VISITS, "@arrived_at:[0 +inf]") > 0
-
-    assert "accepts both forms" in run_om("migrate", "swap-back").stdout
-    assert run_om("migrate-data", "rollback", ID).code == 0
-    assert "as before the migration" in run_om("migrate", "swap-back").stdout
     assert total(legacy, SIGHTINGS) == before
+    assert (run_om("migrate", "cleanup").code, phase()) == (0, "contracted")
+
+    back = run_om("migrate-data", "rollback", ID)
+    assert (back.code, back.stdout.count("as before the migration")) == (0, 3)
+    assert (total(legacy, SIGHTINGS), phase()) == (before, "pending")
     assert "No index was migrated" in run_om("migrate", "swap-back").stdout
 
 
-def test_what_would_be_lost_refuses_with_the_ways_on(legacy: redis.Redis, configured: str) -> None:
-    key = next(iter(legacy.scan_iter("station:visit:*", count=1000, _type="hash")))
-    legacy.hset(key, "arrived_at", "N/A")
+def test_the_data_run_alone_makes_indexes_ready_and_cuts_over(legacy: redis.Redis, configured: str) -> None:
+    done = run_om("migrate-data", "run")
+    assert (done.code, done.stdout.count(": took over")) == (0, 3)
+    assert "3 documents" not in done.stderr
+    assert done.stderr.count("built beside it") == 3
+    again = run_om("migrate-data", "run", "--json")
+    assert [one["state"] for one in again.json["indexes"]] == ["up to date"] * 3
+
+
+def test_no_expand_refuses_where_indexes_are_not_ready(legacy: redis.Redis, configured: str) -> None:
+    start = snapshot(legacy)
+    refused = run_om("migrate-data", "run", "--no-expand")
+    assert (refused.code, "om migrate run" in refused.stderr) == (1, True)
+    assert difference(start, snapshot(legacy, exclude_prefixes=STATE_PREFIXES)) == []
     run_om("migrate", "run")
-    run_om("migrate-data", "run")
+    assert run_om("migrate-data", "run", "--no-expand").code == 0
 
-    refused = run_om("migrate", "run")
 
-    assert refused.code == 6
-    assert key.decode() in refused.stdout
+def test_a_dry_run_says_what_would_be_built_and_builds_nothing(legacy: redis.Redis, configured: str) -> None:
+    for words in (("migrate", "run"), ("migrate-data", "run")):
+        found = run_om(*words, "--dry-run", "--json").json["index_forecast"]
+        by_name = {one["index"]: one["to_build"] for one in found}
+        assert (by_name[VISITS], by_name[SIGHTINGS]) == (1, 2)
+        kept = run_om(*words, "--dry-run", "--keep-old", "--json").json["index_forecast"]
+        assert {one["index"]: one["to_build"] for one in kept}[VISITS] == 2
+        assert all(one["megabytes"] > 0 for one in found)
+        assert "built beside it" in run_om(*words, "--dry-run").stdout
+    assert len(legacy.execute_command("FT._LIST")) == 3
+
+
+def test_keep_old_keeps_a_copy_that_cleanup_drops(legacy: redis.Redis, configured: str) -> None:
+    names = set(legacy.execute_command("FT._LIST"))
+    run_om("migrate-data", "run", "--keep-old")
+    kept = {name for name in legacy.execute_command("FT._LIST") if name not in names}
+    run_om("migrate", "cleanup")
+    assert len(kept) - len(legacy.execute_command("FT._LIST")) == 4, "three copies and the tolerant index"
+    assert run_om("migrate-data", "rollback", ID).code == 0
+
+
+@pytest.mark.parametrize("bad", ["N/A", ""])
+@pytest.mark.parametrize("way", ["default", "quarantine", "accept", "mend"])
+def test_what_would_be_lost_refuses_with_the_ways_on(
+    legacy: redis.Redis, configured: str, bad: str, way: str
+) -> None:
+    field = "arrived_at" if bad else "left_at"
+    key = first_visit(legacy)
+    legacy.hset(key, field, bad)
+    start, before = snapshot(legacy), total(legacy, VISITS)
+
+    refused = run_om("migrate-data", "run")
+
+    assert refused.code == 3
+    assert f"in the way: {key} {field}: " in refused.stdout
     assert "--accept-unindexed" in refused.stdout
-    assert serving(legacy, VISITS) == VISITS
-    assert run_om("migrate", "run", "--accept-unindexed").code == 0
+    assert (serving(legacy, VISITS), phase()) == (VISITS, "verified")
+    again = run_om("migrate-data", "run", "--json")
+    assert (again.code, [one["key"] for one in again.json["blocking"]]) == (3, [key])
+    by_hand = run_om("migrate", "run")
+    assert (by_hand.code, key in by_hand.stdout, "Stop the old application" in by_hand.stdout) == (
+        6,
+        True,
+        True,
+    )
+
+    if way == "mend":
+        legacy.hset(key, field, "2023-01-01T00:00:00")
+    words = ["--accept-unindexed"] if way == "accept" else [] if way == "mend" else ["--failure-mode", way]
+    assert run_om("migrate-data", "run", *words).code == 0
     assert serving(legacy, VISITS) != VISITS
+    assert total(legacy, VISITS) == before - (way == "accept")
+    assert run_om("migrate-data", "rollback", ID).code == 0
+    assert total(legacy, VISITS) == before
+    if way != "mend":
+        assert difference(start, snapshot(legacy)) == []
 
 
-def test_after_forget_swapping_back_still_keeps_converted_documents_found(
+def test_values_without_an_old_form_keep_the_index_that_takes_both(
     legacy: redis.Redis, configured: str
 ) -> None:
+    run_om("migrate-data", "run")
     before = total(legacy, SIGHTINGS)
-    for words in (("migrate", "run"), ("migrate-data", "run"), ("migrate", "run")):
-        assert run_om(*words).code == 0
+    key = next(iter(legacy.scan_iter("station:sighting:*", count=1000, _type="ReJSON-RL"))).decode()
+    legacy.json().set(key, "$.ringed_at", 1e300)
+    found = run_om("migrate-data", "rollback", ID)
+    assert (found.code, key in found.stdout) == (6, True)
+    assert total(legacy, SIGHTINGS) == before
+    assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")
+    legacy.json().set(key, "$.ringed_at", "2023-01-01T00:00:00")
+    assert "as before the migration" in run_om("migrate", "swap-back").stdout
+    assert (total(legacy, SIGHTINGS), phase()) == (before, "pending")
+
+
+def test_after_forget_nothing_of_the_indexes_is_undone(legacy: redis.Redis, configured: str) -> None:
+    before = total(legacy, SIGHTINGS)
+    assert run_om("migrate-data", "run").code == 0
     assert run_om("migrate-data", "forget", ID, "--yes").code == 0
 
+    assert run_om("migrate-data", "rollback", ID).code == 0
+    assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")
     assert "accepts both forms" in run_om("migrate", "swap-back").stdout
 
     assert total(legacy, SIGHTINGS) == before
@@ -67,9 +153,7 @@ def test_after_forget_swapping_back_still_keeps_converted_documents_found(
 
 def test_cleanup_says_what_it_dropped(legacy: redis.Redis, configured: str) -> None:
     assert "nothing to drop" in run_om("migrate", "cleanup").stdout
-    run_om("migrate", "run")
     run_om("migrate-data", "run")
-    run_om("migrate", "run")
     assert run_om("migrate", "cleanup").stdout.startswith(f"dropped {SIGHTINGS}@")
     drop_all(legacy)
 

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
+import redis
 
 from redstart.cli.migrate_data.reports import progress_report
 from redstart.migrations.data.checkpoint import Checkpoint, Stage
@@ -14,6 +15,7 @@ from redstart.migrations.data.status import status
 from redstart.migrations.holder import Holder, this_process
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
+from tests.support.cli import run_om
 
 KEYS = StateKeys(DATETIME_MIGRATION)
 HERE = this_process()
@@ -38,3 +40,35 @@ def test_a_holder_that_may_be_alive_is_running(holder: Holder, url: str) -> None
 def test_a_holder_that_was_killed_leaves_an_interrupted_run_at_once(url: str) -> None:
     report = report_while_held_by(replace(HERE, pid=999_999_999), url)
     assert (report["state"], report["done"], report["holder"]) == ("interrupted", 5, None)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "said"),
+    [
+        (
+            Checkpoint(Stage.CENSUS, "plan", 1),
+            ("census: counting", "documents                    not counted"),
+        ),
+        (
+            Checkpoint(Stage.REPLAY, "plan", 1, done=1_200, total=3_000),
+            ("rollback: undoing what the log holds", "undo log entries             1,200 of 3,000"),
+        ),
+        (
+            Checkpoint(Stage.SWEEP, "plan", 1, number=2, done=7),
+            ("rollback: giving newer values the old form, pass 2", "documents                    7"),
+        ),
+    ],
+)
+def test_a_person_reads_how_far_each_stage_is(
+    checkpoint: Checkpoint, said: tuple[str, str], configured: str, client: redis.Redis
+) -> None:
+    client.set(KEYS.checkpoint, str(checkpoint.command(KEYS)[-1]))
+    found = run_om("migrate-data", "progress")
+    assert found.code == 0
+    stage, documents = said
+    assert stage in found.stdout
+    assert documents in found.stdout.splitlines()
+    go_on = (
+        f"om migrate-data rollback {DATETIME_MIGRATION}" if checkpoint.stage.undoes else "om migrate-data run"
+    )
+    assert found.stdout.endswith(f"Go on where it stopped with: {go_on}\n")

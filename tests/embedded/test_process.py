@@ -182,13 +182,12 @@ def test_a_port_is_open_on_loopback_only_when_it_was_asked_for(own_server: Start
         assert client.config_get("port") == {"port": "0"}
 
 
-def test_a_port_that_is_taken_is_said_with_the_log(own_server: Starter, temporary: Path) -> None:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as taken,
-        pytest.raises(EmbeddedServerError, match="ended while starting") as caught,
-    ):
-        own_server(port=taken.getsockname()[1])
-    assert "in use" in (caught.value.hint or "")
+def test_a_port_that_is_taken_is_named_with_the_reason(own_server: Starter, temporary: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(EmbeddedServerError, match=f"cannot listen on port {port}: .*in use") as caught:
+            own_server(port=port)
+    assert "--port" in (caught.value.hint or "")
     assert list(temporary.iterdir()) == []
 
 

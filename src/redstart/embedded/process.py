@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -228,7 +229,17 @@ class EmbeddedServer:
                 bound = f"{self._start_timeout_seconds:g} seconds"
                 raise self._failure(f"The scratch server was not ready within {bound}; it said: {reply}")
             time.sleep(PROBE_INTERVAL_SECONDS)
+        self._check_port()
         raise self._failure(f"The scratch server ended while starting (exit status {self.wait()}).")
+
+    def _check_port(self) -> None:
+        """Raises EmbeddedServerError if the server ended because it could not listen on its port."""
+        refused = re.search(rf"listening socket \S+:{self._port}: (?:bind: )?(.+)", self.log_tail())
+        if self._port and refused is not None:
+            raise EmbeddedServerError(
+                f"The scratch server cannot listen on port {self._port}: {refused[1]}.",
+                "Name a free one with --port; --port 0 takes none and makes a unix socket only.",
+            )
 
     def _failure(self, what: str) -> EmbeddedServerError:
         return EmbeddedServerError(what, f"The end of its log:\n{self.log_tail() or '(empty)'}")

@@ -38,6 +38,7 @@ class IndexInfo:
         failures: failed attempts to index a document, ever. Not a number of documents.
         last_failure: why the last one failed, and its key; None without any.
         memory_megabytes: memory of the index itself, as far as the server counts it.
+        indexing_seconds: time the server has spent putting documents into it.
     """
 
     name: str
@@ -48,6 +49,7 @@ class IndexInfo:
     failures: int
     last_failure: tuple[str, str] | None
     memory_megabytes: float
+    indexing_seconds: float
 
 
 def read_info(reply: Any) -> IndexInfo:
@@ -66,6 +68,7 @@ def read_info(reply: Any) -> IndexInfo:
         failures=int(info["hash_indexing_failures"]),
         last_failure=None if reason == NO_ERROR else (reason, key),
         memory_megabytes=float(info.get("total_index_memory_sz_mb", 0)),
+        indexing_seconds=float(info.get("total_indexing_time", 0)) / 1_000,
     )
 
 

@@ -129,6 +129,19 @@ def test_a_bad_value_written_under_the_run_stops_it_like_any_other(
     assert client.hgetall(VISIT) == {b"arrived_at": NUMBER}
 
 
+def test_a_bad_value_corrected_under_the_run_is_not_said_to_be_replaced(
+    client: redis.Redis, url: str
+) -> None:
+    other = VISIT + "2"
+    send(client, [("HSET", key, "arrived_at", "?", "left_at", "?") for key in (VISIT, other)])
+    writer = once_before(APPLY, client, ("HSET", VISIT, "arrived_at", TEXT))
+    result = migrate(url, FailureMode.DEFAULT, before=writer)
+    assert (result.stopped, result.conflicts_retried, result.errors) == (None, 1, 3)
+    assert client.hgetall(VISIT) == {b"arrived_at": NUMBER, b"left_at": b"0.0"}
+    recorded = client.hkeys("redstart:001_datetime_fields_to_timestamps:failures")
+    assert json.dumps([VISIT, "arrived_at"], separators=(",", ":")).encode() not in recorded
+
+
 def test_a_bad_value_in_the_page_ahead_stops_a_run_after_both_pages(client: redis.Redis, url: str) -> None:
     """Two pages are under way when it is found: the next one is finished, and none is begun after it."""
     send(client, [("HSET", f"{VISIT}{number}", "arrived_at", TEXT) for number in range(400)])

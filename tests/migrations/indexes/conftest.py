@@ -17,14 +17,16 @@ from redstart.demo.sample import generate
 from redstart.effects import Op
 from redstart.mapping.declaration import declare
 from redstart.mapping.index import index_of
+from redstart.migrations.back import swap_back
 from redstart.migrations.holder import this_process
-from redstart.migrations.indexes.expand import IndexResult
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.search.fields import FieldKind
 from redstart.search.index import Index, create_arguments, schema_hash, schema_text
 from redstart.server.connections import open_sync
+from tests.support.migration import new_context
 from tests.support.replies import send
 
 MODELS = (Ringer, Visit, Sighting)
@@ -45,8 +47,14 @@ def migration() -> IndexMigration:
 
 
 def expand(url: str, converted: set[str] | None = None, **options: bool) -> dict[str, IndexResult]:
-    results = perform(url, migration().run(planned(), converted or set(), **options))
+    results = perform(url, migration().run(planned(), converted or set(), ExpansionOptions(**options)))
     return {result.name: result for result in results}
+
+
+def step_back(url: str) -> dict[str, Any]:
+    """What `om migrate swap-back` does."""
+    _, done = perform(url, swap_back(new_context(), migration()))
+    return dict(done)
 
 
 def serving(client: redis.Redis, name: str) -> str:
@@ -69,13 +77,18 @@ def legacy(client: redis.Redis) -> Iterator[redis.Redis]:
     drop_all(client)
     for commands in load_batches(generate(DOCUMENTS, dirty_share=0), field_expiries=False):
         send(client, commands)
+    make_legacy_indexes(client)
+    yield client
+    drop_all(client)
+
+
+def make_legacy_indexes(client: redis.Redis) -> None:
+    """The indexes of before 1.0, and the hashes kept beside them."""
     for model in MODELS:
         index = before_1_0(model)
         client.execute_command("FT.CREATE", *create_arguments(index))
         client.set(hash_key(index.name), schema_hash(schema_text(index)))
     wait_until_built(client, [model._meta.index_name for model in MODELS])
-    yield client
-    drop_all(client)
 
 
 def before_1_0(model: Any) -> Index:

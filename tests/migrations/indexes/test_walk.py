@@ -16,6 +16,7 @@ from tests.migrations.indexes.conftest import (
     perform,
     planned,
     serving,
+    step_back,
     total,
 )
 from tests.migrations.indexes.conftest import readers as readers_of
@@ -41,11 +42,11 @@ def test_no_reader_misses_a_document_all_the_way_and_back(legacy: redis.Redis, u
         look()
         assert states(expand(url, PREFIXES)) == {IndexState.CUT_OVER}
         look()
-        perform(url, migration().swap_back(data_undone=False))
+        step_back(url)
         look()
         assert perform(url, rollback(new_context(), batch_documents=50)).stopped is None
         look()
-        perform(url, migration().swap_back(data_undone=True))
+        step_back(url)
     assert difference(start, snapshot(legacy)) == [], (
         "the keys of redis-om are as they were, and no state is left"
     )
@@ -94,7 +95,7 @@ def test_without_any_index_one_is_made_behind_an_alias(client: redis.Redis, url:
     assert states(expand(url)) == {IndexState.UP_TO_DATE}
     for name in NAMES:
         assert serving(client, name).startswith(f"{name}@")
-    perform(url, migration().swap_back(data_undone=True))
+    step_back(url)
     assert client.execute_command("FT._LIST") == []
     assert not client.exists(RECORDS)
 
@@ -141,7 +142,7 @@ def test_a_server_that_does_not_understand_filters_gets_a_bridge(
         perform(url, run(new_context(), station_plan(), RunOptions(batch_documents=50)))
         assert states(expand(url, PREFIXES)) == {IndexState.CUT_OVER}
         look()
-        perform(url, migration().swap_back(data_undone=False))
+        step_back(url)
         perform(url, rollback(new_context(), batch_documents=50))
-        perform(url, migration().swap_back(data_undone=True))
+        step_back(url)
     assert difference(start, snapshot(legacy)) == []

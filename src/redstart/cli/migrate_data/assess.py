@@ -1,7 +1,10 @@
 """Commands that only look: stats, status, progress."""
 
+from dataclasses import replace
+
 import click
 
+from redstart.cli.deployment import draw_order
 from redstart.cli.drawing import ago, duration, pairs, size, table
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
@@ -17,12 +20,13 @@ from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_mo
 from redstart.cli.output import line, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.data.checkpoint import load_checkpoint
+from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.statistics import Statistics, statistics
 from redstart.migrations.data.status import Phase, Status
 from redstart.migrations.data.status import status as read_status
+from redstart.migrations.phase import phase_with_indexes
 
 FAILURES_SAID = 20
 
@@ -109,6 +113,7 @@ def status(settings: Settings, detailed: bool, check: bool, as_json: bool) -> in
     """What is applied and what is pending. Writes nothing."""
     with open_session(settings) as session:
         found = session.run(read_status(session.keys, session.plan))
+        found = replace(found, phase=session.run(phase_with_indexes(found)))
     if as_json:
         print_json(status_report(found))
     else:
@@ -119,15 +124,19 @@ def status(settings: Settings, detailed: bool, check: bool, as_json: bool) -> in
 def _draw_status(found: Status, detailed: bool) -> None:
     pending = bool(found.pending)
     line("Data migration status:")
+    when = "" if found.verified_ms is None else f" by the run, {ago(found.verified_ms)}"
     pairs(
         [
             ("total migrations", 1),
-            ("applied", 0 if pending else 1),
-            ("pending", 1 if pending else 0),
-            ("phase", found.phase.value),
+            ("applied", int(found.is_applied)),
+            ("pending", int(pending)),
+            ("phase", f"{found.phase.value}{when}"),
         ]
     )
-    line(f"{'pending' if pending else 'applied'}: {DATETIME_MIGRATION}")
+    if pending or found.is_applied:
+        line(f"{'pending' if pending else 'applied'}: {DATETIME_MIGRATION}")
+    else:
+        line("No model has a field with dates that are stored as numbers: there is nothing to migrate.")
     if detailed:
         line("")
         _draw_models(found)
@@ -136,8 +145,11 @@ def _draw_status(found: Status, detailed: bool) -> None:
         line("See how the data stand with: om migrate-data verify")
     if found.phase is Phase.ROLLING_BACK:
         line(f"A rollback was interrupted. Finish it with: om migrate-data rollback {DATETIME_MIGRATION}")
+    elif found.phase is Phase.VERIFIED:
+        line("What was written since is looked at by: om migrate-data verify")
     elif pending:
         line("Convert with: om migrate-data run")
+    draw_order(found.phase)
 
 
 def _draw_models(found: Status) -> None:
@@ -149,7 +161,8 @@ def _draw_models(found: Status) -> None:
         documents = f"{entry.documents:,}" if entry else "-"
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
     table("Models", ["model", "keys", "storage", "fields", "state", "documents"], rows)
-    undo = f"yes: om migrate-data rollback {DATETIME_MIGRATION}"
+    all_but = f", all but {found.record.forgotten:,} values" if found.record.forgotten else ""
+    undo = f"yes{all_but}: om migrate-data rollback {DATETIME_MIGRATION}"
     pairs(
         [
             ("values that did not convert", found.failures),
@@ -179,6 +192,25 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
         line(f"Go on where it stopped with: {go_on}")
 
 
+STAGES = {
+    Stage.CENSUS: "census: counting, no document is changed yet",
+    Stage.CONVERT: "convert",
+    Stage.REPLAY: "rollback: undoing what the log holds, newest first",
+    Stage.SWEEP: "rollback: giving newer values the old form",
+}
+
+
+def _stage(checkpoint: Checkpoint) -> str:
+    passes = checkpoint.stage in (Stage.CONVERT, Stage.SWEEP)
+    return f"{STAGES[checkpoint.stage]}, pass {checkpoint.number}" if passes else STAGES[checkpoint.stage]
+
+
+def _done(checkpoint: Checkpoint) -> str:
+    if checkpoint.stage is Stage.CENSUS:
+        return "not counted"
+    return f"{checkpoint.done:,} of {checkpoint.total:,}" if checkpoint.total else f"{checkpoint.done:,}"
+
+
 def _draw_progress(found: Status, state: str, verbose: bool) -> None:
     rows: list[tuple[str, object]] = [("state", state)]
     checkpoint = found.checkpoint
@@ -186,11 +218,8 @@ def _draw_progress(found: Status, state: str, verbose: bool) -> None:
         rows.append(("by", found.lease))
     if checkpoint is not None:
         rows += [
-            ("stage", f"{checkpoint.stage.value}, pass {checkpoint.number}"),
-            (
-                "documents",
-                f"{checkpoint.done:,} of {checkpoint.total:,}" if checkpoint.total else "not counted",
-            ),
+            ("stage", _stage(checkpoint)),
+            ("undo log entries" if checkpoint.stage is Stage.REPLAY else "documents", _done(checkpoint)),
             ("values that did not convert", found.failures),
             ("started", ago(checkpoint.started_ms)),
             ("saved", ago(checkpoint.saved_ms or checkpoint.started_ms)),

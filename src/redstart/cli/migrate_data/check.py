@@ -1,10 +1,13 @@
 """Commands that check: verify and errors."""
 
+from pathlib import Path
+
 import click
 
 from redstart.cli.drawing import pairs
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
+from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.options import common, verbose
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.output import line, note, print_json
@@ -26,25 +29,31 @@ PROBLEMS_SAID = 20
 @click.option(
     "--check-data", is_flag=True, help="Also convert each journaled original anew, and read every document."
 )
+@log_file
 @verbose
 @common
-def verify(settings: Settings, check_data: bool, verbose: bool, as_json: bool) -> int:
+def verify(settings: Settings, check_data: bool, log_file: Path | None, verbose: bool, as_json: bool) -> int:
     """Read every value again. Exits with 6 when something is lost, wrong or not converted; values that will
     not convert and are on record do not count. Writes nothing."""
-    with open_session(settings) as session, drawn_progress(every_step=verbose) as show:
-        found, journal, model_check = _verify(session, Monitor(progress=show), check_data)
+    with open_session(settings) as session, event_log(log_file, "verify", session) as log:
+        with drawn_progress(every_step=verbose) as show:
+            monitor = log.watching(Monitor(progress=show))
+            found, journal, model_check = _verify(session, monitor, check_data)
+        report = verify_report(found, journal, model_check.read if model_check else None)
+        code = Exit.DONE if found.ok else Exit.FOUND
+        log.ended(report, code)
     if as_json:
-        print_json(verify_report(found, journal, model_check.read if model_check else None))
+        print_json(report)
     else:
         _draw(found, journal, model_check, verbose)
-    return Exit.DONE if found.ok else Exit.FOUND
+    return code
 
 
 def _verify(
     session: Session, monitor: Monitor, check_data: bool
 ) -> tuple[Verification, JournalCheck | None, ModelCheck | None]:
     context = session.context(monitor)
-    model_check = ModelCheck(session.declarations) if check_data else None
+    model_check = ModelCheck(session.declarations, FailureLog(session.keys)) if check_data else None
     found = session.run(verify_everything(context, session.plan, checks=[model_check] if model_check else []))
     journal = _verify_journal(session, monitor, found.problems) if check_data else None
     return found, journal, model_check
@@ -71,6 +80,7 @@ def _draw(
     ]
     if model_check is not None:
         rows.append(("read through their models", model_check.read))
+        rows.append(("not read, for values known", model_check.known))
     if journal is not None:
         rows += [("undoable exactly", journal.as_written), ("changed since", journal.changed_since)]
     pairs(rows)

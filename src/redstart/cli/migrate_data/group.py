@@ -8,11 +8,15 @@ _HERE = "redstart.cli.migrate_data"
 COMMANDS = {
     "stats": (f"{_HERE}.assess:stats", "Count documents and values, estimate the time."),
     "status": (f"{_HERE}.assess:status", "What is applied and what is pending."),
-    "run": (f"{_HERE}.change:run", "Convert; resumes what was interrupted."),
+    "check-schema": (
+        f"{_HERE}.check_schema:check_schema",
+        "Whether the indexes take dates as the models say.",
+    ),
+    "run": (f"{_HERE}.run:run", "Convert; resumes what was interrupted."),
     "progress": (f"{_HERE}.assess:progress", "How far a running or interrupted migration is."),
     "verify": (f"{_HERE}.check:verify", "Read every value again and say what is wrong."),
     "errors": (f"{_HERE}.check:errors", "List the values that did not convert."),
-    "rollback": (f"{_HERE}.change:rollback", "Undo, byte for byte."),
+    "rollback": (f"{_HERE}.rollback:rollback", "Undo, byte for byte."),
     "clear-progress": (f"{_HERE}.housekeeping:clear_progress", "Forget how far an interrupted run came."),
     "forget": (f"{_HERE}.housekeeping:forget", "Drop the undo log."),
     "unlock": (f"{_HERE}.housekeeping:unlock", "Break a stuck lease."),

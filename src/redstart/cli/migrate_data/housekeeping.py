@@ -2,7 +2,7 @@
 
 import click
 
-from redstart.cli.migrate_data.options import check_id, common, confirm, require_yes, yes
+from redstart.cli.migrate_data.options import common, confirm, migration_id, require_yes, yes
 from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
@@ -17,25 +17,30 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
     stays converted, and stays undoable."""
     with open_session(settings, needs_models=False) as session:
         confirm("Forget the saved progress?", assume_yes=yes)
-        session.run(housekeeping.clear_progress(session.context()))
-    print_json({"status": "cleared"}) if as_json else line(
-        "The saved progress is gone; the undo log is kept."
-    )
+        removed = session.run(housekeeping.clear_progress(session.context()))
+    if as_json:
+        print_json({"status": "cleared" if removed else "nothing_to_do"})
+    elif removed:
+        line("The saved progress is gone; the undo log is kept.")
+    else:
+        line("No progress was saved; there was nothing to clear.")
 
 
 @click.command()
-@click.argument("migration_id", metavar="ID")
+@migration_id
 @yes
 @common
 def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
     """Drop the undo log of migration ID and free its memory. After that it can not be rolled back."""
-    check_id(migration_id)
     with open_session(settings, needs_models=False) as session:
         require_yes(
             f"After this {migration_id} cannot be undone any more. Drop its undo log?", assume_yes=yes
         )
-        session.run(housekeeping.forget(session.context()))
-    print_json({"status": "forgotten"}) if as_json else line("The undo log is gone.")
+        removed = session.run(housekeeping.forget(session.context()))
+    if as_json:
+        print_json({"status": "forgotten" if removed else "nothing_to_do"})
+    else:
+        line("The undo log is gone." if removed else "There was no undo log; nothing was dropped.")
 
 
 @click.command()

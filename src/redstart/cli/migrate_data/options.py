@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from redstart.cli.settings import Settings, load_settings
-from redstart.errors import UnknownMigration
+from redstart.errors import ConfigurationError, UnknownMigration
 from redstart.migrations.data.context import DATETIME_MIGRATION
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,6 +20,18 @@ def _keep_url(ctx: click.Context, _: click.Parameter, value: str | None) -> None
 
 def _settings(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> Settings:
     return load_settings(ctx.obj, value)
+
+
+def _known_id(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
+    """The id, if it is that of the built-in migration, the only one so far."""
+    if value is None:
+        raise ConfigurationError(
+            f"No migration is named. Known: {DATETIME_MIGRATION}.",
+            f"Type: {ctx.command_path} {DATETIME_MIGRATION}",
+        )
+    if value != DATETIME_MIGRATION:
+        raise UnknownMigration(value, (DATETIME_MIGRATION,), ctx.command_path)
+    return value
 
 
 def common(command: F) -> F:
@@ -45,7 +57,18 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
 )
 
 verbose = click.option("-v", "--verbose", is_flag=True, help="Say more: every failure, every field.")
+migration_id = click.argument("migration_id", metavar="ID", required=False, callback=_known_id)
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+accept_unindexed = click.option(
+    "--accept-unindexed",
+    is_flag=True,
+    help="Cut over even if documents that are found now are lost to queries.",
+)
+keep_old = click.option(
+    "--keep-old",
+    is_flag=True,
+    help="Keep a copy of an index that Redstart takes over for the first time, for a quick way back.",
+)
 batch_size = click.option(
     "--batch-size",
     type=click.IntRange(1, 100_000),
@@ -54,12 +77,6 @@ batch_size = click.option(
     metavar="N",
     help="Keys asked for per step, 1 to 100000.",
 )
-
-
-def check_id(migration_id: str) -> None:
-    """Raises UnknownMigration unless it is the built-in one, the only one so far."""
-    if migration_id != DATETIME_MIGRATION:
-        raise UnknownMigration(migration_id, (DATETIME_MIGRATION,))
 
 
 def confirm(question: str, *, assume_yes: bool) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from redstart.cli.indexes import forecast_report, result_report
 from redstart.mapping.declaration import ModelDeclaration
+from redstart.migrations.back import Back
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.rollback import RollbackResult
@@ -12,7 +14,9 @@ from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import Status
 from redstart.migrations.data.verify import Verification
 from redstart.migrations.data.verify_journal import JournalCheck
+from redstart.migrations.forward import Forward
 from redstart.migrations.holder import is_gone
+from redstart.migrations.indexes.forecast import IndexForecast
 
 VALUE_NAMES = {
     "convertible": Outcome.CONVERTED,
@@ -78,7 +82,7 @@ def _model(model: ModelStatistics) -> dict[str, Any]:
     }
 
 
-def dry_run_report(found: Statistics, seconds: float) -> dict[str, Any]:
+def dry_run_report(found: Statistics, indexes: Sequence[IndexForecast], seconds: float) -> dict[str, Any]:
     """`run --dry-run`: the keys of `run`, with what would be done, and the evidence."""
     samples = found.survey.samples
     models = [_model(model) for model in found.models]
@@ -98,11 +102,24 @@ def dry_run_report(found: Statistics, seconds: float) -> dict[str, Any]:
         errors=found.total(Outcome.UNCONVERTIBLE),
         seconds=seconds,
         documents_per_second=found.documents / max(seconds, 1e-9),
-    ) | {"models": models, "failures": [failure.as_dict() for failure in found.survey.failures]}
+    ) | {
+        "models": models,
+        "failures": [failure.as_dict() for failure in found.survey.failures],
+        "index_forecast": [forecast_report(one) for one in indexes],
+    }
 
 
-def run_report(result: RunResult) -> dict[str, Any]:
+def forward_report(found: Forward) -> dict[str, Any]:
     """`run`."""
+    return _data_report(found.data) | {
+        "indexes": [result_report(one) for one in found.indexes],
+        "blocking": [failure.as_dict() for failure in found.blocking],
+    }
+
+
+def _data_report(result: RunResult | None) -> dict[str, Any]:
+    if result is None:
+        return _run_keys(status="not_run", reason="an index that takes both forms would lose documents")
     return _run_keys(
         status="completed" if result.stopped is None else "stopped",
         reason=result.stopped,
@@ -164,6 +181,8 @@ def _run_keys(
         "passes": passes,
         "seconds": round(seconds, 3),
         "documents_per_second": rate,
+        "indexes": [],
+        "blocking": [],
     }
 
 
@@ -188,9 +207,8 @@ def verify_report(
 
 def status_report(found: Status) -> dict[str, Any]:
     """`status`."""
-    applied = not found.pending and bool(found.record.applied)
     return {
-        "applied": [DATETIME_MIGRATION] if applied else [],
+        "applied": [DATETIME_MIGRATION] if found.is_applied else [],
         "pending": [DATETIME_MIGRATION] if found.pending else [],
         "phase": found.phase.value,
         "models": [
@@ -237,10 +255,11 @@ def state_of(found: Status) -> str:
     return "none" if found.checkpoint is None else "interrupted"
 
 
-def rollback_report(result: RollbackResult, *, dry_run: bool) -> dict[str, Any]:
+def back_report(found: Back, *, dry_run: bool) -> dict[str, Any]:
     """`rollback`."""
+    result = found.data or RollbackResult(stopped="an index that takes both forms would lose documents")
     return {
-        "status": _rollback_status(result, dry_run),
+        "status": "not_run" if found.data is None else _rollback_status(result, dry_run),
         "reason": result.stopped,
         "documents": result.documents,
         "restored_exactly": result.restored_exactly,
@@ -248,6 +267,7 @@ def rollback_report(result: RollbackResult, *, dry_run: bool) -> dict[str, Any]:
         "kept": result.kept,
         "kept_values": [failure.as_dict() for failure in result.examples],
         "seconds": round(result.seconds, 3),
+        "indexes": [{"index": name, "done": one.done} for name, one in found.indexes.items()],
     }
 
 

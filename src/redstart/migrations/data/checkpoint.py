@@ -42,7 +42,8 @@ class Checkpoint:
         run_id: of the server the cursor came from; under another one it is void.
         whole: whether this pass began at its beginning and has met no restart.
         changed: documents changed in this pass.
-        done, total: documents met in this pass, and by the census.
+        done, total: documents met in this pass, and in all as far as known, else 0; of a replay, entries of the log.
+        stopped_by: key and path, as recorded, of the value at which failure mode `fail` stopped; or empty.
         counts: what the final report sums up, by name.
         started_ms, saved_ms: server's clock.
     """
@@ -57,6 +58,7 @@ class Checkpoint:
     changed: int = 0
     done: int = 0
     total: int = 0
+    stopped_by: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     started_ms: int = 0
     saved_ms: int = 0

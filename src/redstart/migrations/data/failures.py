@@ -17,10 +17,17 @@ SHOWN_CHARACTERS = 80
 SHOWN_KEY_CHARACTERS = 200
 _PER_COMMIT = 500
 
+REPLACED = "; replaced by "
+MOVED = "; moved to "
+"""In a reason, before what became of the value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One value that was not converted. `key`, `path` and `value` are text for people, shortened where long."""
+    """One value that was not converted: as it stood, why, and what became of it if it did not stay.
+
+    `key`, `path` and `value` are text for people, shortened where long.
+    """
 
     key: str
     path: str
@@ -53,33 +60,57 @@ def failure_at(key: bytes, path: str, value: bytes, reason: str) -> Failure:
 class FailureLog:
     """The records on the server, one field each, so that recording a value twice is recording it once."""
 
-    def __init__(self, keys: StateKeys) -> None:
+    def __init__(self, keys: StateKeys, *, most_records: int = MOST_RECORDS) -> None:
         self._keys = keys
+        self._most_records = most_records
 
     def count(self) -> Op[int]:
         """How many are recorded."""
         return (yield from call(hlen(self._keys.failures)))
 
-    def unknown(self, failures: list[Failure]) -> Op[list[Failure]]:
-        """Those that are not recorded yet, each once. One read."""
-        distinct = list(dict.fromkeys(failures))
-        if not distinct:
+    def recorded(self, failures: list[Failure]) -> Op[list[Failure | None]]:
+        """For each what is on record of its place, or None. One read."""
+        if not failures:
             return []
-        found = yield from call(hmget(self._keys.failures, [_field(f.key, f.path) for f in distinct]))
+        names = [_field(failure.key, failure.path) for failure in failures]
+        found = yield from call(hmget(self._keys.failures, names))
+        return [
+            None if data is None else _failure(name, data) for name, data in zip(names, found, strict=True)
+        ]
+
+    def unknown(self, failures: list[Failure]) -> Op[list[Failure]]:
+        """Those of whose place nothing is recorded yet, each once. One read."""
+        distinct = list(dict.fromkeys(failures))
+        found = yield from self.recorded(distinct)
         return [failure for failure, known in zip(distinct, found, strict=True) if known is None]
 
-    def add(self, lease: Lease, failures: list[Failure]) -> Op[None]:
-        """Record some; beyond 100,000 only count. Safe to repeat but for that count."""
-        room = MOST_RECORDS - (yield from self.count()) if failures else 0
-        for start in range(0, min(room, len(failures)), _PER_COMMIT):
+    def record(self, lease: Lease, failures: list[Failure]) -> Op[list[Failure]]:
+        """Record some, in place of what is on record of the same values; beyond 100,000 only count.
+
+        Returns:
+            Those of whose place nothing was recorded yet.
+
+        Effects: a read or two, and a script per 500 that differ from the record. Safe to repeat but for that count.
+        """
+        distinct = list({(failure.key, failure.path): failure for failure in failures}.values())
+        found = yield from self.recorded(distinct)
+        changed = [f for f, known in zip(distinct, found, strict=True) if known is not None and known != f]
+        new = [failure for failure, known in zip(distinct, found, strict=True) if known is None]
+        room = max(0, self._most_records - (yield from self.count())) if new else 0
+        kept = changed + new[:room]
+        for start in range(0, len(kept), _PER_COMMIT):
             words: list[bytes | str] = ["HSET", self._keys.failures]
-            for failure in failures[start : min(room, start + _PER_COMMIT)]:
+            for failure in kept[start : start + _PER_COMMIT]:
                 words += [_field(failure.key, failure.path), json.dumps([failure.value, failure.reason])]
             yield from lease.commit([words])
-        if len(failures) > room:
-            yield from lease.commit(
-                [["HINCRBY", self._keys.record, "failures_not_kept", len(failures) - max(0, room)]]
-            )
+        if len(new) > room:
+            yield from lease.commit([["HINCRBY", self._keys.record, "failures_not_kept", len(new) - room]])
+        return new
+
+    def remove(self, lease: Lease, places: list[tuple[str, str]]) -> Op[None]:
+        """Remove what is on record of some values, given by key and path. Safe to repeat."""
+        if places:
+            yield from lease.commit([["HDEL", self._keys.failures, *(_field(*place) for place in places)]])
 
     def page(self, cursor: int, count: int = 500) -> Op[tuple[int, list[Failure]]]:
         """Some records and the next cursor, 0 after the last."""

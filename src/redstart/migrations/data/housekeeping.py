@@ -1,6 +1,7 @@
 """Removing state on request: saved progress, the undo log, a stuck lease."""
 
-from redstart.effects import Op
+from redstart.commands.keyspace import hmget
+from redstart.effects import Argument, Op, call
 from redstart.errors import RollbackUnfinished
 from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.context import Context
@@ -10,8 +11,11 @@ REFERENCE_STATE = "redis_om:migration_state:{}"
 """Where redis-om keeps its own progress of the same migration."""
 
 
-def clear_progress(context: Context) -> Op[None]:
+def clear_progress(context: Context) -> Op[bool]:
     """Forget how far an interrupted run or rollback came. The undo log stays, and what is converted stays undoable.
+
+    Returns:
+        Whether there was any. Also False if it had to be sent twice, and the answer to the first was lost.
 
     Raises:
         LeaseHeld: a run is at work.
@@ -20,12 +24,16 @@ def clear_progress(context: Context) -> Op[None]:
     """
     keys = context.keys
     commands = [["UNLINK", keys.checkpoint, REFERENCE_STATE.format(keys.migration_id)]]
-    yield from context.under_lease(lambda lease: lease.commit(commands))
+    (removed,) = yield from context.under_lease(lambda lease: lease.commit(commands))
+    return bool(removed)
 
 
-def forget(context: Context) -> Op[None]:
+def forget(context: Context) -> Op[bool]:
     """Drop the undo log and the census: what is converted can no longer be undone. Applied stays applied, and the
     record of what did not convert stays.
+
+    Returns:
+        Whether there was an undo log. Also False if it had to be sent twice, and the answer to the first was lost.
 
     Raises:
         LeaseHeld: a run is at work.
@@ -34,7 +42,7 @@ def forget(context: Context) -> Op[None]:
     Effects: removes them as one unit. Safe to repeat.
     """
 
-    def work(lease: Lease) -> Op[None]:
+    def work(lease: Lease) -> Op[bool]:
         keys = context.keys
         found = yield from load_checkpoint(keys)
         if found is not None and found.stage.undoes:
@@ -43,10 +51,18 @@ def forget(context: Context) -> Op[None]:
                 f"Finish it with: om migrate-data rollback {keys.migration_id}",
             )
         fields = ("plan", "aware_fields", "census_values", "journal_entries", "milestone")
-        commands = [["UNLINK", keys.journal, keys.census, keys.checkpoint], ["HDEL", keys.record, *fields]]
-        yield from lease.commit(commands)
+        commands: list[list[Argument]] = [
+            ["UNLINK", keys.journal, keys.census],
+            ["HDEL", keys.record, *fields],
+            ["UNLINK", keys.checkpoint],
+        ]
+        (converted,) = yield from call(hmget(keys.record, ["converted"]))
+        if converted is not None:
+            commands.append(["HSET", keys.record, "forgotten", converted])
+        replies = yield from lease.commit(commands)
+        return any(replies[:2])
 
-    yield from context.under_lease(work)
+    return (yield from context.under_lease(work))
 
 
 def unlock(context: Context) -> Op[LeaseState | None]:

@@ -7,13 +7,21 @@ from redstart.effects import Op
 from redstart.migrations.data.apply import Applied, Applier
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.documents import DocumentEdits, StoredDocument, shown
-from redstart.migrations.data.failures import Failure, FailureLog, failure_at, failure_of
+from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, shown
+from redstart.migrations.data.failures import (
+    MOVED,
+    REPLACED,
+    Failure,
+    FailureLog,
+    failure_at,
+    failure_of,
+)
 from redstart.migrations.data.jsonpath import Location
 from redstart.migrations.data.passes import BegunPage, PageOutcome
 from redstart.migrations.data.quarantine import leave_out_taken
 from redstart.migrations.data.settle import Settling
 from redstart.migrations.data.transform import (
+    CLEARING_MODES,
     FailureMode,
     JudgedDocument,
     edits_for,
@@ -63,17 +71,19 @@ class PageConverter:
         new = yield from self._log.unknown(_failures(judged))
         taken = list(self._within_allowance(judged, set(new), outcome))
         first = documents if self._is_unlimited() else [document for document, _ in taken]
+        outcome.met = len(plain) + len(taken) + (outcome.stopped_by is not None)
+        told: list[Failure] = []
 
         def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
-            judged, made = taken, list(plain)
+            judged, certain = taken, plain
             if documents is not first:
-                judged, made = (yield from self._judged_again(documents, outcome)), []
-            made += [edits_for(document, items, self._mode, self._clearing) for document, items in judged]
+                judged, certain = (yield from self._judged_again(documents, outcome)), []
+            made = [edits_for(document, items, self._mode, self._clearing) for document, items in judged]
             not_free = yield from leave_out_taken(made)
             # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
-            yield from self._record(_failures(judged, not_free), outcome)
+            told[:] = yield from self._tell(_with_fates(judged, made, not_free), told, judged, outcome)
             yield from self._lease.keep()
-            return made
+            return [*certain, *made]
 
         settling = Settling(self._applier, edits, label=label)
         yield from settling.begin(first)
@@ -84,7 +94,8 @@ class PageConverter:
         settled = yield from begun.settling.finish()
         outcome = begun.outcome
         refused = [failure for applied in settled.applied for failure in _refused(applied)]
-        yield from self._record(refused, outcome)
+        stopped_by = [outcome.stopped_by] if outcome.stopped_by is not None else []
+        yield from self._record(refused + stopped_by, outcome)
         outcome.changed, outcome.values = settled.documents, settled.values
         outcome.retried = settled.retried
         return outcome
@@ -121,7 +132,7 @@ class PageConverter:
         judged = self._judged(documents)
         failures = _failures(judged)
         if failures and self._mode is FailureMode.FAIL:
-            outcome.stopped = f"failure mode is fail, and this will not convert: {failures[0]}"
+            _stop_at(failures[0], outcome)
             return [item for item in judged if not _failures([item])]
         new = yield from self._log.unknown(failures)
         if self._allowance.failures is not None and new:
@@ -144,7 +155,7 @@ class PageConverter:
                 return
             failures = _failures([item])
             if failures and self._mode is FailureMode.FAIL:
-                outcome.stopped = f"failure mode is fail, and this will not convert: {failures[0]}"
+                _stop_at(failures[0], outcome)
                 return
             yield item
             if allowance.documents is not None and edits_for(*item, self._mode, self._clearing).edits:
@@ -155,28 +166,92 @@ class PageConverter:
                     outcome.stopped = "max-errors reached"
                     return
 
+    def _tell(
+        self,
+        failures: list[Failure],
+        before: list[Failure],
+        judged: Sequence[JudgedDocument],
+        outcome: PageOutcome,
+    ) -> Op[list[Failure]]:
+        """Record failures, and take back those of `before` that somebody corrected since the documents were first read.
+
+        Returns:
+            What now stands of both.
+        """
+        yield from self._record(failures, outcome)
+        corrected = _corrected(judged, self._mode) if before else set()
+        gone = [(one.key, one.path) for one in before if (one.key, one.path) in corrected]
+        yield from self._log.remove(self._lease, gone)
+        again = {(one.key, one.path) for one in failures}.union(gone)
+        return [one for one in before if (one.key, one.path) not in again] + failures
+
     def _record(self, failures: list[Failure], outcome: PageOutcome) -> Op[None]:
-        new = yield from self._log.unknown(failures)
-        yield from self._log.add(self._lease, new)
+        new = yield from self._log.record(self._lease, failures)
         outcome.failures += len(new)
         if self._mode is not FailureMode.SKIP:
             for failure in new:
                 self._context.monitor.failure(failure)
 
 
-def _failures(
-    judged: Iterable[JudgedDocument], taken: Mapping[tuple[bytes, Location], Location] | None = None
+def _corrected(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[tuple[str, str]]:
+    """Keys and paths of values that convert now.
+
+    A number counts only where the mode writes none: it may be what our own script put there, whose answer was lost.
+    """
+    certain = (Outcome.CONVERTED, Outcome.LOSSY)
+    outcomes = certain if mode in CLEARING_MODES else (*certain, Outcome.ALREADY, Outcome.NULL)
+    values = (
+        failure_of(document, value, "")
+        for document, items in judged
+        for value, verdict in items
+        if verdict.outcome in outcomes
+    )
+    return {(one.key, one.path) for one in values}
+
+
+def _stop_at(failure: Failure, outcome: PageOutcome) -> None:
+    outcome.stopped = f"failure mode is fail, and this will not convert: {failure}"
+    outcome.stopped_by = failure
+
+
+def _failures(judged: Iterable[JudgedDocument]) -> list[Failure]:
+    """What will not convert."""
+    return [
+        failure_of(document, value, verdict.reason or "")
+        for document, items in judged
+        for value, verdict in items
+        if verdict.outcome is _UNCONVERTIBLE
+    ]
+
+
+def _with_fates(
+    judged: Sequence[JudgedDocument],
+    made: Sequence[DocumentEdits],
+    taken: Mapping[tuple[bytes, Location], Location],
 ) -> list[Failure]:
-    """What will not convert; `taken` tells of those that cannot be moved aside, and which place is not free."""
+    """What will not convert, and what becomes of it.
+
+    Args:
+        taken: by key and location, the place that is not free, of values that cannot be moved aside.
+    """
     failures = []
-    for document, items in judged:
-        for value, verdict in items:
-            if verdict.outcome is _UNCONVERTIBLE:
-                reason = verdict.reason or ""
-                if taken and (aside := taken.get((document.key, value.location))):
-                    reason += f"; not moved: {shown(aside)} exists already"
-                failures.append(failure_of(document, value, reason))
+    for (document, items), edits in zip(judged, made, strict=True):
+        bad = [(value, verdict) for value, verdict in items if verdict.outcome is _UNCONVERTIBLE]
+        if not bad:
+            continue
+        fates = {edit.location: _fate(edit) for edit in edits.edits}
+        for value, verdict in bad:
+            fate = fates.get(value.location, "")
+            if aside := taken.get((document.key, value.location)):
+                fate = f"; not moved: {shown(aside)} exists already"
+            failures.append(failure_of(document, value, f"{verdict.reason}{fate}"))
     return failures
+
+
+def _fate(edit: Edit) -> str:
+    if edit.aside is not None:
+        return f"{MOVED}{shown(edit.aside)}"
+    return f"{REPLACED}{(edit.new or b'').decode()}"
 
 
 def _refused(applied: Applied) -> list[Failure]:

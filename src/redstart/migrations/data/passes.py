@@ -10,7 +10,7 @@ from redstart.effects import Op, call
 from redstart.migrations.data.checkpoint import Checkpoint
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.documents import StoredDocument
-from redstart.migrations.data.failures import FailureLog
+from redstart.migrations.data.failures import Failure, FailureLog
 from redstart.migrations.data.monitor import Progress
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.scan import Page, Scanner, server_run_id
@@ -30,6 +30,8 @@ class PageOutcome:
         retried: documents read again because somebody changed them between read and apply.
         failures: values newly found not to convert.
         stopped: why no further document of the page was taken, or None.
+        met: of a page that was stopped, documents up to the one at which it was.
+        stopped_by: the value at which failure mode `fail` stopped, or None.
     """
 
     changed: int = 0
@@ -37,6 +39,8 @@ class PageOutcome:
     retried: int = 0
     failures: int = 0
     stopped: str | None = None
+    stopped_by: Failure | None = None
+    met: int = 0
 
 
 class PageHandler(Protocol):
@@ -68,12 +72,14 @@ class Passes:
 
     Attributes:
         documents: by key prefix, met in the last pass.
+        met_beyond: documents met in pages that a stop cut short, which are to be met again.
     """
 
     def __init__(
         self, context: Context, lease: Lease, plan: Plan, batch_documents: int, handler: PageHandler
     ) -> None:
         self.documents: Counter[str] = Counter()
+        self.met_beyond = 0
         self._context = context
         self._lease = lease
         self._scanner = Scanner(plan, batch_documents)
@@ -142,10 +148,14 @@ class Passes:
         # What was in the way was old too: also where our own answer was lost, and nothing was left to change.
         checkpoint.changed += outcome.changed + outcome.retried
         checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
+        if outcome.stopped_by is not None:
+            checkpoint.stopped_by = [outcome.stopped_by.key, outcome.stopped_by.path]
         if outcome.stopped is None:
             checkpoint.cursor = str(page.cursor)
             checkpoint.done += len(page.documents)
             self.documents.update(document.model.key_prefix for document in page.documents)
+        else:
+            self.met_beyond += outcome.met
         yield from self._await_save()
         if page.documents or page.ends_pass or outcome.stopped is not None:
             checkpoint.saved_ms = round(self._context.clock() * 1_000 + self._server_ahead_ms)

@@ -82,8 +82,12 @@ def make_plan(declarations: Iterable[ModelDeclaration], naive_timezone: str) -> 
     return Plan(tuple(models), naive_timezone)
 
 
-def merged(stored: Plan | None, today: Plan) -> Plan:
+def merged(stored: Plan | None, today: Plan, migration_id: str) -> Plan:
     """The plan the journal stands on from now on: what was converted before, and what is to be converted today.
+
+    Args:
+        stored: the one under the journal; None before the first run.
+        migration_id: what a refusal says has to be undone first.
 
     Raises:
         PlanChanged: a path has another kind or a prefix another storage than what the journal holds, or naive
@@ -95,12 +99,12 @@ def merged(stored: Plan | None, today: Plan) -> Plan:
         raise PlanChanged(
             f"Values without an offset were read as {stored.naive_timezone} and would now be read as "
             f"{today.naive_timezone}.",
-            "Set naive_timezone back, or undo first with: om migrate-data rollback ID",
+            f"Set naive_timezone back, or undo first with: om migrate-data rollback {migration_id}",
         )
     models = {model.key_prefix: model for model in stored.models}
     for model in today.models:
         known = models.get(model.key_prefix)
-        models[model.key_prefix] = model if known is None else _merged_model(known, model)
+        models[model.key_prefix] = model if known is None else _merged_model(known, model, migration_id)
     return Plan(tuple(models.values()), today.naive_timezone)
 
 
@@ -134,19 +138,20 @@ def scan_pattern(plan: Plan) -> bytes:
     return re.sub(rb"([\\*?\[\]])", rb"\\\1", shared.encode()) + b"*"
 
 
-def _merged_model(known: PlannedModel, today: PlannedModel) -> PlannedModel:
+def _merged_model(known: PlannedModel, today: PlannedModel, migration_id: str) -> PlannedModel:
+    hint = f"Undo first with: om migrate-data rollback {migration_id}"
     paths = {path.segments: path for path in known.paths}
     for path in today.paths:
         if path.segments in paths and paths[path.segments].kind != path.kind:
             raise PlanChanged(
                 f"{today.name}: {path} was converted as a {paths[path.segments].kind} and is now a {path.kind}.",
-                "Undo first with: om migrate-data rollback ID",
+                hint,
             )
         paths[path.segments] = path
     if known.storage != today.storage:
         raise PlanChanged(
             f"Keys under {today.key_prefix!r} were converted as {known.storage} and are now {today.storage}.",
-            "Undo first with: om migrate-data rollback ID",
+            hint,
         )
     return PlannedModel(today.name, today.key_prefix, today.key_suffix, today.storage, tuple(paths.values()))
 

@@ -82,6 +82,28 @@ def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackRe
     return (yield from context.under_lease(work))
 
 
+def require_undoable(context: Context) -> Op[None]:
+    """Raises what `rollback` would before any write, for work that comes before it.
+
+    Effects: takes the lease and gives it back.
+    """
+
+    def work(_: Lease) -> Op[None]:
+        record = yield from read_record(context.keys)
+        if record.plan is not None:
+            yield from _require_whole(context, record, record.plan)
+
+    yield from context.under_lease(work)
+
+
+def _require_whole(context: Context, record: Record, plan: Plan) -> Op[tuple[NaiveTimezone, int]]:
+    """The zone of naive values and the number of journal entries; raises when either is not what it was."""
+    zone = NaiveTimezone.parse(plan.naive_timezone)
+    total = yield from check_journal(context.keys)
+    yield from check_census(context.keys, record)
+    return zone, total
+
+
 class _Rollback:
     def __init__(
         self, context: Context, record: Record, plan: Plan, lease: Lease, batch_documents: int
@@ -95,12 +117,10 @@ class _Rollback:
 
     def run(self) -> Op[RollbackResult]:
         began = self._context.clock()
-        zone = NaiveTimezone.parse(self._plan.naive_timezone)
         facts = yield from server_facts()
         run_id = yield from server_run_id()
-        total = yield from check_journal(self._keys)
-        yield from check_census(self._keys, self._record)
-        checkpoint = yield from self._start(run_id)
+        zone, total = yield from _require_whole(self._context, self._record, self._plan)
+        checkpoint = yield from self._start(run_id, total)
         resumed = checkpoint.stage is Stage.SWEEP
         applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire)
         stopped: str | None = None
@@ -126,7 +146,7 @@ class _Rollback:
             seconds=self._context.clock() - began,
         )
 
-    def _start(self, run_id: str) -> Op[Checkpoint]:
+    def _start(self, run_id: str, total: int) -> Op[Checkpoint]:
         """An unfinished rollback's checkpoint, or a new one in place of whatever a run left."""
         found = yield from load_checkpoint(self._keys)
         if found is not None and found.stage.undoes:
@@ -135,11 +155,12 @@ class _Rollback:
                 _start_over(found, run_id)
             return found
         now_ms = yield from call(server_time())
-        total = 0 if found is None else found.total
         checkpoint = Checkpoint(
             Stage.REPLAY, self._plan.hash, self._record.generation, cursor="", started_ms=now_ms, total=total
         )
-        checkpoint.run_id = run_id
+        checkpoint.run_id, checkpoint.saved_ms = run_id, now_ms
+        applied = sum(model.documents for model in self._record.applied.values())
+        checkpoint.counts["to_sweep"] = (found.total if found is not None else 0) or applied
         # From now on nothing is applied, whatever becomes of this rollback.
         yield from self._lease.commit(
             [checkpoint.command(self._keys), *mark_not_applied(self._keys, self._record)]
@@ -147,19 +168,20 @@ class _Rollback:
         return checkpoint
 
     def _replay(self, checkpoint: Checkpoint, applier: Applier, total: int) -> Op[str | None]:
-        done = 0
+        checkpoint.total = total
         while entries := (yield from entries_backwards(self._keys, checkpoint.cursor or None)):
             for entry in entries:
                 documents, values = yield from undo_entry(applier, entry)
                 checkpoint.add(documents=documents, restored=values)
                 checkpoint.cursor = entry.id
-            done += sum(entry.stream_entries for entry in entries)
+            checkpoint.done += sum(entry.stream_entries for entry in entries)
             checkpoint.saved_ms = yield from call(server_time())
             yield from self._lease.commit([checkpoint.command(self._keys)])
-            self._context.monitor.progress(Progress("undoing", 0, done, total, 0))
+            self._context.monitor.progress(Progress("undoing", 0, checkpoint.done, total, 0))
             if self._context.monitor.stop_requested():
                 return "interrupted"
         checkpoint.stage, checkpoint.cursor = Stage.SWEEP, "0"
+        checkpoint.done, checkpoint.total = 0, checkpoint.counts.get("to_sweep", 0)
         yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, REPLAYED)])
         run_id = yield from server_run_id()
         if run_id == checkpoint.run_id:
@@ -172,3 +194,4 @@ class _Rollback:
 def _start_over(checkpoint: Checkpoint, run_id: str) -> None:
     """A server that was restarted may have lost a part of the undo: that would be taken for newer values."""
     checkpoint.stage, checkpoint.cursor, checkpoint.run_id = Stage.REPLAY, "", run_id
+    checkpoint.done = 0

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import scard
+from redstart.commands.streams import xlen
 from redstart.effects import Op, call
 from redstart.errors import PlanChanged, RollbackUnfinished
 from redstart.migrations.data.apply import Applier
@@ -61,10 +62,12 @@ class RunResult:
 
     Attributes:
         stopped: why it ended early, with its progress saved; None when everything is converted and verified.
-        documents: met in the last pass over the keyspace.
+        documents: met in the last pass over the keyspace, up to the one at which it stopped.
         converted, lossy: changed by this run, its interrupted parts included.
-        already_converted, null: found so by its census.
+        already_converted, null: found so by its census, among all documents.
         errors: values that did not convert.
+        undoable: whether a rollback has something to bring back.
+        forgotten: values converted before the undo log was dropped, which stay converted.
         seconds: of this process' part.
     """
 
@@ -78,6 +81,8 @@ class RunResult:
     errors: int
     conflicts_retried: int
     passes: int
+    undoable: bool
+    forgotten: int
     seconds: float
 
 
@@ -92,10 +97,46 @@ def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
     Effects: one script per chunk of documents, each an atomic unit; state under `redstart:<id>:`. Safe to
     repeat: what is converted is left alone.
     """
+    facts = yield from _require_server(plan)
+    return (yield from context.under_lease(lambda lease: _Run(context, plan, options, lease, facts).run()))
+
+
+def require_startable(context: Context, plan: Plan) -> Op[None]:
+    """Raises what `run` would before any write, for work that comes before it.
+
+    Effects: takes the lease and gives it back.
+    """
+    yield from _require_server(plan)
+
+    def work(_: Lease) -> Op[None]:
+        record = yield from read_record(context.keys)
+        _require_same_plan(context, plan, record, (yield from load_checkpoint(context.keys)))
+
+    yield from context.under_lease(work)
+
+
+def _require_server(plan: Plan) -> Op[ServerFacts]:
     facts = yield from server_facts()
     require_json(facts, plan)
     require_safe_undo(facts)
-    return (yield from context.under_lease(lambda lease: _Run(context, plan, options, lease, facts).run()))
+    return facts
+
+
+def _require_same_plan(context: Context, plan: Plan, record: Record, found: Checkpoint | None) -> None:
+    _ = merged(record.plan, plan, context.keys.migration_id)  # refuses what contradicts the journal
+    if found is None:
+        return
+    if found.stage.undoes:
+        raise RollbackUnfinished(
+            "A rollback began and has not ended.",
+            f"Finish it with: om migrate-data rollback {context.keys.migration_id}",
+        )
+    if found.plan_hash != plan.hash:
+        raise PlanChanged(
+            "The models (or the naive time zone) changed since this run began and was interrupted.",
+            "Finish with the old ones; or start over with today's: om migrate-data clear-progress, then run. "
+            "What is converted stays converted and can be undone.",
+        )
 
 
 class _Run:
@@ -109,6 +150,7 @@ class _Run:
         self._lease = lease
         self._facts = facts
         self._resumed = False
+        self._met_beyond = 0
 
     def run(self) -> Op[RunResult]:
         clock = self._context.clock
@@ -122,22 +164,16 @@ class _Run:
 
     def _start(self, record: Record) -> Op[Checkpoint]:
         """The saved checkpoint, or a new one under a new generation."""
-        _ = merged(record.plan, self._plan)  # refuses a plan that contradicts the journal's
         found = yield from load_checkpoint(self._keys)
+        _require_same_plan(self._context, self._plan, record, found)
         if found is None:
             return (yield from self._new_generation(record))
-        if found.stage.undoes:
-            raise RollbackUnfinished(
-                "A rollback began and has not ended.",
-                f"Finish it with: om migrate-data rollback {self._keys.migration_id}",
-            )
-        if found.plan_hash != self._plan.hash:
-            raise PlanChanged(
-                "The models (or the naive time zone) changed since this run began and was interrupted.",
-                "Finish with the old ones; or start over with today's: om migrate-data clear-progress, then run. "
-                "What is converted stays converted and can be undone.",
-            )
         self._resumed = True
+        if found.stopped_by:  # it is judged again, and may have been corrected
+            yield from FailureLog(self._keys).remove(
+                self._lease, [(found.stopped_by[0], found.stopped_by[1])]
+            )
+            found.stopped_by = []
         if found.stage is Stage.CONVERT and record.milestone != census_taken(found.generation):
             found.stage = Stage.CENSUS  # the server lost it, and so all that came after it
         return found
@@ -175,7 +211,7 @@ class _Run:
         checkpoint.stage = Stage.CONVERT
         checkpoint.total = tally.total_documents
         checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
-        plan = merged(record.plan, self._plan)
+        plan = merged(record.plan, self._plan, self._keys.migration_id)
         values = yield from call(scard(self._keys.census))
         yield from self._lease.commit(
             [
@@ -208,6 +244,7 @@ class _Run:
         )
         passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)
+        self._met_beyond = passes.met_beyond
         if stopped is None:
             now_ms = yield from call(server_time())
             commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
@@ -223,7 +260,7 @@ class _Run:
         return RunResult(
             stopped=stopped,
             resumed=self._resumed,
-            documents=checkpoint.done,
+            documents=checkpoint.done + self._met_beyond,
             converted=record.converted - counts.get("converted_before", 0),
             already_converted=counts.get("already", 0),
             null=counts.get("null", 0),
@@ -231,6 +268,8 @@ class _Run:
             errors=errors + record.failures_not_kept,
             conflicts_retried=counts.get("retried", 0),
             passes=checkpoint.number,
+            undoable=(yield from call(xlen(self._keys.journal))) > 0,
+            forgotten=record.forgotten,
             seconds=seconds,
         )
 

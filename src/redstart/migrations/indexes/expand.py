@@ -1,10 +1,11 @@
-"""`om migrate run`: all that can precede the data, and the cut-over when the data is done.
+"""Bringing one index as far as the data allows.
 
 A definition that does not change the type of dates is built beside, proven and swapped at once. One that does
 is built beside and fills while the data is converted; until then the name leads to an index that accepts both
 forms: the old one for hashes, a tolerant one for JSON.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,13 +13,16 @@ from enum import StrEnum
 from redstart.effects import Op
 from redstart.migrations.indexes.build import build_index, find_index
 from redstart.migrations.indexes.keys import built_name
-from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
-from redstart.migrations.indexes.prove import Membership
+from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
+from redstart.migrations.indexes.prove import Membership, prove
 from redstart.migrations.indexes.records import IndexRecord, read_records, read_redis_om_keys
+from redstart.migrations.indexes.swap import swap
 from redstart.migrations.indexes.switch import Switched, Waiting, same_definition, switch
-from redstart.migrations.indexes.tolerant import accepts_both_forms, bridge_index, tolerant_index
+from redstart.migrations.indexes.taken_over import is_taken_over
+from redstart.migrations.indexes.tolerant import accepts_both_forms, is_stand_in, stand_in
 from redstart.migrations.lease import Lease
 from redstart.search.index import Index
+from redstart.search.info import IndexInfo
 
 
 class IndexState(StrEnum):
@@ -47,111 +51,209 @@ class IndexResult:
     mended: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ExpansionOptions:
+    """What may differ from one time to the next.
+
+    Attributes:
+        accept_unindexed: cut over even if documents are lost to queries by it.
+        keep_old: keep a copy of an index that is no alias yet, when its name is taken over.
+    """
+
+    accept_unindexed: bool = False
+    keep_old: bool = False
+
+
+def is_expanded(planned: PlannedIndex) -> Op[bool]:
+    """Whether the data of an index may be converted now: what serves takes both forms, or is the final index. Reads."""
+    found = yield from find_index(planned.name)
+    record = (yield from read_records()).get(planned.name)
+    if found is None or record is None or is_taken_over(record, found):
+        return False
+    if same_definition(found.index, planned.index):
+        return True
+    if (yield from find_index(built_name(planned.name, planned.index))) is None:
+        return False
+    return accepts_both_forms(found.index, record.moving) or is_stand_in(
+        found.index, record.legacy, record.moving
+    )
+
+
 class Expansion:
     """Brings indexes as far as the data allows.
 
     Args:
         converted: key prefixes whose data is converted and verified.
         understands_filters: whether the server takes a filter on a scalar path (see tolerant.py).
-        accept_unindexed: cut over even if documents are lost to queries by it.
     """
 
     def __init__(
         self,
         lease: Lease,
         converted: Collection[str],
+        options: ExpansionOptions,
         *,
         understands_filters: bool,
         waiting: Waiting,
-        accept_unindexed: bool = False,
     ) -> None:
         self._lease = lease
         self._converted = converted
+        self._options = options
         self._understands_filters = understands_filters
         self._waiting = waiting
-        self._accept_unindexed = accept_unindexed
 
     def run(self, planned: PlannedIndex) -> Op[IndexResult]:
         """One index. Effects: see `switch`; its record is saved before anything is changed."""
         found = yield from find_index(planned.name)
-        record = yield from self._record(planned, None if found is None else found.index)
-        mended = record.cut_over and (found is None or not same_definition(found.index, planned.index))
+        known = (yield from read_records()).get(planned.name)
+        mended = is_taken_over(known, found)
+        record = yield from self._record(planned, known, None if found is None else found.index, mended)
+        awaited = planned.key_prefix not in self._converted and awaited_attributes(
+            record.final, record.moving
+        )
         if found is None:
-            switched = yield from switch(self._lease, record, planned.index, waiting=self._waiting)
-            yield from self._keep_final(record)
-            return IndexResult(planned.name, planned.model, IndexState.CREATED, switched.membership, mended)
-        if same_definition(found.index, planned.index):
+            result = yield from self._create(planned, record)
+        elif not mended and same_definition(found.index, planned.index):
             yield from self._keep_final(record)
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
-        if record.moving and planned.key_prefix not in self._converted:
-            return (yield from self._prepare(planned, record, found.index, mended))
-        return (yield from self._cut_over(planned, record, mended))
-
-    def _record(self, planned: PlannedIndex, current: Index | None) -> Op[IndexRecord]:
-        """The record, with what served before Redstart the first time it is made."""
-        known = (yield from read_records()).get(planned.name)
-        if known is None:
-            kept_hash, kept_schema = yield from read_redis_om_keys(planned.name)
-            moving = () if current is None else moving_attributes(current, planned.index)
-            record = IndexRecord(
-                name=planned.name,
-                key_prefix=planned.key_prefix,
-                legacy=current,
-                legacy_hash=kept_hash,
-                legacy_schema=kept_schema,
-                final=planned.index,
-                final_hash=planned.schema_hash,
-                final_schema=planned.schema,
-                moving=moving,
-            )
+        elif awaited:
+            result = yield from self._prepare(planned, record, found, mended)
         else:
-            moving = known.moving if known.legacy is None else moving_attributes(known.legacy, planned.index)
+            result = yield from self._cut_over(planned, record, found, mended)
+        return replace(result, mended=mended)
+
+    def _record(
+        self, planned: PlannedIndex, known: IndexRecord | None, current: Index | None, mended: bool
+    ) -> Op[IndexRecord]:
+        """The record, with what served before Redstart the first time it is made."""
+        if known is None or (mended and self._begins_anew(planned, known, current)):
+            record = yield from _first_record(planned, current)
+        else:
             record = replace(
                 known,
                 final=planned.index,
                 final_hash=planned.schema_hash,
                 final_schema=planned.schema,
-                moving=moving,
+                moving=moving_attributes(known.legacy, planned),
+                expanded=known.expanded and same_definition(known.final, planned.index),
+                cut_over=known.cut_over and same_definition(known.final, planned.index),
+                stepping_back=False,
             )
         if record != known:
             yield from self._lease.commit([record.save()])
         return record
 
+    def _begins_anew(self, planned: PlannedIndex, known: IndexRecord, current: Index | None) -> bool:
+        """Whether another tool put an index with dates as tags where there was none such, before the data is converted.
+
+        Then its index is the one to go on from, and to come back to.
+        """
+        if current is None or planned.key_prefix in self._converted:
+            return False
+        return (known.created or not known.moving) and bool(moving_attributes(current, planned))
+
+    def _create(self, planned: PlannedIndex, record: IndexRecord) -> Op[IndexResult]:
+        """The name leads nowhere. Let the final index serve if it holds every document; else one that does."""
+        membership = yield from self._build_final(record)
+        final_may_serve = membership.complete or self._options.accept_unindexed or not record.moving
+        if final_may_serve or planned.key_prefix in self._converted:
+            yield from swap(self._lease, record.name, built_name(record.name, record.final), now=None)
+            yield from self._keep_final(record)
+            return IndexResult(planned.name, planned.model, IndexState.CREATED, membership)
+        wanted = stand_in(record.legacy, record.moving, understands_filters=self._understands_filters)
+        yield from switch(self._lease, record, wanted, waiting=self._waiting)
+        yield from self._keep_expanded(record)
+        return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
+
     def _prepare(
-        self, planned: PlannedIndex, record: IndexRecord, serving: Index, mended: bool
+        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool
     ) -> Op[IndexResult]:
         """Build the final index beside; let one serve that accepts both forms."""
-        if not accepts_both_forms(serving, record.moving) and not _overlooks(serving, record):
-            make = tolerant_index if self._understands_filters else bridge_index
-            wanted = make(serving, record.moving)
+        if mended:
+            # The old application looks for its hash: with another tool's there, it replaces the index once more.
+            yield from self._lease.commit(record.keys_of_legacy())
+        serving = record.legacy if mended else found.index
+        if not is_stand_in(serving, record.legacy, record.moving):
+            wanted = stand_in(serving, record.moving, understands_filters=self._understands_filters)
+            if wanted != serving and not mended:
+                yield from self._keep_old(record, found)
+                record = yield from self._count_unserved(record, found)
             switched = yield from switch(self._lease, record, wanted, waiting=self._waiting)
             if not switched.done:
-                return IndexResult(
-                    planned.name, planned.model, IndexState.REFUSED, switched.membership, mended
-                )
+                return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
         name = built_name(record.name, record.final)
         yield from build_index(self._lease, name, record.final, waiting=lambda p: self._waiting(name, p))
-        return IndexResult(planned.name, planned.model, IndexState.EXPANDED, None, mended)
+        yield from self._keep_expanded(record)
+        return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
-    def _cut_over(self, planned: PlannedIndex, record: IndexRecord, mended: bool) -> Op[IndexResult]:
+    def _cut_over(
+        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool
+    ) -> Op[IndexResult]:
+        if not mended:
+            yield from self._keep_old(record, found)
+        # What was accepted when it took over the first time does not stop the mending.
+        accepted = math.inf if self._options.accept_unindexed else record.accepted_unindexed if mended else 0
         switched: Switched = yield from switch(
-            self._lease, record, record.final, waiting=self._waiting, accept_missing=self._accept_unindexed
+            self._lease,
+            record,
+            record.final,
+            waiting=self._waiting,
+            most_missing=accepted,
+            anew=mended,
         )
         if not switched.done:
-            return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership, mended)
+            return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
         missing = 0 if switched.membership is None else switched.membership.missing
-        yield from self._keep_final(replace(record, accepted_unindexed=missing))
-        return IndexResult(planned.name, planned.model, IndexState.CUT_OVER, switched.membership, mended)
+        yield from self._keep_final(replace(record, accepted_unindexed=missing, contracted=False))
+        return IndexResult(planned.name, planned.model, IndexState.CUT_OVER, switched.membership)
+
+    def _build_final(self, record: IndexRecord) -> Op[Membership]:
+        name = built_name(record.name, record.final)
+        yield from build_index(self._lease, name, record.final, waiting=lambda p: self._waiting(name, p))
+        return (yield from prove(self._lease, name, None, record))
+
+    def _count_unserved(self, record: IndexRecord, found: IndexInfo) -> Op[IndexRecord]:
+        """Note how many documents the old index does not hold: after an undo it may again lack as many."""
+        if not same_definition(found.index, record.legacy):
+            return record
+        unserved = (yield from prove(self._lease, found.name, None, record)).missing
+        noted = replace(record, unserved=unserved)
+        if noted != record:
+            yield from self._lease.commit([noted.save()])
+        return noted
+
+    def _keep_old(self, record: IndexRecord, found: IndexInfo) -> Op[None]:
+        """Build a copy of the index whose name is taken over, so that the way back need not wait for it."""
+        if self._options.keep_old and found.name == record.name:
+            name = built_name(record.name, found.index)
+            yield from build_index(self._lease, name, found.index, waiting=lambda p: self._waiting(name, p))
+
+    def _keep_expanded(self, record: IndexRecord) -> Op[None]:
+        """Note that an index serves that accepts both forms, and that the final one is built."""
+        done = replace(record, expanded=True, cut_over=False)
+        if done != record:
+            yield from self._lease.commit([done.save()])
 
     def _keep_final(self, record: IndexRecord) -> Op[None]:
         """Say on the server that the final index serves, also where redis-om looks for it."""
+        kept = yield from read_redis_om_keys(record.name)
         done = replace(record, cut_over=True)
-        yield from self._lease.commit([done.save(), *done.keys_of_final()])
+        if done != record or kept != (record.final_hash, record.final_schema):
+            yield from self._lease.commit([done.save(), *done.keys_of_final()])
 
 
-def _overlooks(serving: Index, record: IndexRecord) -> bool:
-    """Whether the serving index is already the tolerant one, or the bridge."""
-    if record.legacy is None:
-        return False
-    stand_ins = (tolerant_index(record.legacy, record.moving), bridge_index(record.legacy, record.moving))
-    return any(same_definition(serving, one) for one in stand_ins)
+def _first_record(planned: PlannedIndex, current: Index | None) -> Op[IndexRecord]:
+    kept_hash, kept_schema = yield from read_redis_om_keys(planned.name)
+    legacy = current or planned.old
+    return IndexRecord(
+        name=planned.name,
+        key_prefix=planned.key_prefix,
+        legacy=legacy,
+        legacy_hash=kept_hash,
+        legacy_schema=kept_schema,
+        final=planned.index,
+        final_hash=planned.schema_hash,
+        final_schema=planned.schema,
+        moving=moving_attributes(legacy, planned),
+        created=current is None,
+    )

@@ -1,21 +1,30 @@
-"""The operations behind `om migrate`: run, swap-back, cleanup, each under the lease of the indexes."""
+"""Index migrations of one process: forward, back and clean up, each under the lease of the indexes."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from redstart.effects import Op
 from redstart.migrations.data.preflight import server_facts
 from redstart.migrations.holder import Holder, is_gone
-from redstart.migrations.indexes.expand import Expansion, IndexResult
+from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.preflight import require_index_memory, require_search, understands_filters
+from redstart.migrations.indexes.preflight import (
+    require_index_memory,
+    require_own_names,
+    require_search,
+    understands_filters,
+)
 from redstart.migrations.indexes.records import IndexRecord, read_records
-from redstart.migrations.indexes.step_back import after_undo, before_undo, drop_unused
+from redstart.migrations.indexes.step_back import after_undo, before_undo, drop_unused, remove_created
 from redstart.migrations.indexes.switch import Switched, Waiting
 from redstart.migrations.lease import Lease, acquire, under_lease
 
 T = TypeVar("T")
+
+Step = Callable[[Lease, IndexRecord], Op[Switched]]
 
 
 class IndexMigration:
@@ -34,7 +43,10 @@ class IndexMigration:
         self._waiting = waiting
 
     def run(
-        self, planned: Sequence[PlannedIndex], converted: Collection[str], *, accept_unindexed: bool = False
+        self,
+        planned: Sequence[PlannedIndex],
+        converted: Collection[str],
+        options: ExpansionOptions,
     ) -> Op[list[IndexResult]]:
         """Bring every index as far as the data allows.
 
@@ -42,23 +54,20 @@ class IndexMigration:
             converted: key prefixes whose data is converted and verified.
 
         Raises:
-            CapabilityMissing, UnsafeServer: refused before any write.
+            CapabilityMissing, UnsafeServer, MigrationError: refused before any write.
             LeaseHeld, LeaseLost, MigrationError: see the steps.
 
         Effects: see redstart.migrations.indexes.expand. Safe to repeat.
         """
         yield from require_search()
+        yield from require_own_names(planned)
         facts = yield from server_facts()
-        yield from require_index_memory(facts, planned)
+        yield from require_index_memory(facts, planned, keep_old=options.keep_old)
         filters = yield from understands_filters(facts.json)
 
         def work(lease: Lease) -> Op[list[IndexResult]]:
             expansion = Expansion(
-                lease,
-                converted,
-                understands_filters=filters,
-                waiting=self._waiting,
-                accept_unindexed=accept_unindexed,
+                lease, converted, options, understands_filters=filters, waiting=self._waiting
             )
             results = []
             for one in planned:
@@ -67,8 +76,14 @@ class IndexMigration:
 
         return (yield from self._leased(work))
 
-    def swap_back(self, *, data_undone: bool) -> Op[list[tuple[str, Switched]]]:
-        """Let indexes serve that accept the data in both forms; when it is undone, those that served before Redstart.
+    def before_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
+        """Let indexes serve that accept the data in both forms.
+
+        Args:
+            records: names of the indexes.
+
+        Returns:
+            For each its name and what became of it.
 
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
@@ -76,19 +91,32 @@ class IndexMigration:
         facts = yield from server_facts()
         filters = yield from understands_filters(facts.json)
 
-        def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
-            done = []
-            for record in (yield from read_records()).values():
-                if data_undone:
-                    switched = yield from after_undo(lease, record, waiting=self._waiting)
-                else:
-                    switched = yield from before_undo(
-                        lease, record, understands_filters=filters, waiting=self._waiting
-                    )
-                done.append((record.name, switched))
-            return done
+        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
+            return before_undo(lease, record, understands_filters=filters, waiting=self._waiting)
 
-        return (yield from self._leased(work))
+        return (yield from self._each(records, step))
+
+    def after_undo(
+        self, records: Collection[str], *, unconditionally: bool = False
+    ) -> Op[list[tuple[str, Switched]]]:
+        """Let indexes of the definitions serve again that did before Redstart.
+
+        Args:
+            records: names of the indexes.
+            unconditionally: even if they lack documents that they did not lack before; and away with those that
+                Redstart was the first to make.
+
+        Effects: see redstart.migrations.indexes.switch. Safe to repeat.
+        """
+        yield from require_search()
+
+        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
+            if record.created and unconditionally:
+                return remove_created(lease, record)
+            most = math.inf if unconditionally else record.unserved
+            return after_undo(lease, record, waiting=self._waiting, most_missing=most)
+
+        return (yield from self._each(records, step))
 
     def cleanup(self) -> Op[list[str]]:
         """Drop what was built beside and serves no name. The names of the dropped indexes."""
@@ -96,16 +124,24 @@ class IndexMigration:
 
         def work(lease: Lease) -> Op[list[str]]:
             dropped: list[str] = []
-            for record in _cut_over((yield from read_records()).values()):
-                dropped += yield from drop_unused(lease, record)
+            for record in (yield from read_records()).values():
+                if record.cut_over:
+                    dropped += yield from drop_unused(lease, record)
+                    yield from lease.commit([replace(record, contracted=True).save()])
             return dropped
+
+        return (yield from self._leased(work))
+
+    def _each(self, names: Collection[str], step: Step) -> Op[list[tuple[str, Switched]]]:
+        def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
+            done = []
+            for record in (yield from read_records()).values():
+                if record.name in names:
+                    done.append((record.name, (yield from step(lease, record))))
+            return done
 
         return (yield from self._leased(work))
 
     def _leased(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
         acquiring = acquire(LEASE, self._token, self._holder, is_gone=is_gone, clock=self._clock)
         return (yield from under_lease(acquiring, work))
-
-
-def _cut_over(records: Iterable[IndexRecord]) -> list[IndexRecord]:
-    return [record for record in records if record.cut_over]

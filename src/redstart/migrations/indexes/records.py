@@ -19,26 +19,37 @@ class IndexRecord:
 
     Attributes:
         key_prefix: of its documents.
-        legacy: the index that served before Redstart; None where there was none.
+        legacy: the index that served before Redstart; where there was none, what would have been before 1.0.
         legacy_hash, legacy_schema: what redis-om kept beside it.
         final: the index that is to serve.
         final_hash, final_schema: what redis-om 1.x keeps beside that.
         moving: attributes that change their type with the data.
+        expanded: whether all is done that can precede the data: an index serves that accepts both forms, and the
+            final one is built.
         cut_over: whether the name leads to the final index, and redis-om's keys say so.
         accepted_unindexed: documents that were known to leave the index at the cut-over.
+        unserved: documents that the old index did not hold when its name was taken over.
+        stepping_back: whether a rollback has let a stand-in serve, and has not ended.
+        created: whether none served before Redstart.
+        contracted: whether what the cut-over left beside was cleaned up.
     """
 
     name: str
     key_prefix: str
-    legacy: Index | None
+    legacy: Index
     legacy_hash: str | None
     legacy_schema: str | None
     final: Index
     final_hash: str
     final_schema: str
     moving: tuple[str, ...]
+    expanded: bool = False
     cut_over: bool = False
     accepted_unindexed: int = 0
+    unserved: int = 0
+    stepping_back: bool = False
+    created: bool = False
+    contracted: bool = False
 
     def save(self) -> list[Argument]:
         """The command that stores it."""
@@ -95,7 +106,7 @@ def _text(data: bytes | None) -> str | None:
 
 def _record(data: bytes) -> IndexRecord:
     fields = json.loads(data)
-    fields["legacy"] = None if fields["legacy"] is None else _index(fields["legacy"])
+    fields["legacy"] = _index(fields["legacy"])
     fields["final"] = _index(fields["final"])
     return IndexRecord(**fields | {"moving": tuple(fields["moving"])})
 

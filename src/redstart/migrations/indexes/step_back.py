@@ -2,66 +2,66 @@
 
 from dataclasses import replace
 
-from redstart.effects import Op
-from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import built_name
+from redstart.commands.search import ft_list
+from redstart.effects import Op, call
+from redstart.migrations.indexes.keys import is_built_name
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.swap import drop, unname
 from redstart.migrations.indexes.switch import Switched, Waiting, switch
-from redstart.migrations.indexes.tolerant import accepts_both_forms, bridge_index, tolerant_index
+from redstart.migrations.indexes.tolerant import stand_in
 from redstart.migrations.lease import Lease
-from redstart.search.index import Index
-
-
-def stand_in(record: IndexRecord, *, understands_filters: bool) -> Index | None:
-    """The index that may serve while the data is undone: it accepts both forms. None if nothing served before."""
-    if record.legacy is None:
-        return None
-    if accepts_both_forms(record.legacy, record.moving):
-        return record.legacy
-    return (tolerant_index if understands_filters else bridge_index)(record.legacy, record.moving)
 
 
 def before_undo(
     lease: Lease, record: IndexRecord, *, understands_filters: bool, waiting: Waiting
 ) -> Op[Switched]:
     """Let an index serve that accepts both forms. Effects: see `switch`."""
-    wanted = stand_in(record, understands_filters=understands_filters)
-    if wanted is None or not record.moving:
+    if not record.moving:
         return Switched(None, True)
-    if record.cut_over:
-        yield from lease.commit([replace(record, cut_over=False).save()])
+    wanted = stand_in(record.legacy, record.moving, understands_filters=understands_filters)
+    stepping = replace(record, cut_over=False, stepping_back=True)
+    if stepping != record:
+        yield from lease.commit([stepping.save()])
     return (yield from switch(lease, record, wanted, waiting=waiting))
 
 
-def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting) -> Op[Switched]:
+def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting, most_missing: float) -> Op[Switched]:
     """Let an index with the old definition serve, and forget the rest; redis-om's keys are as they were.
+
+    Args:
+        most_missing: how many documents that are found now the old definition may lack.
 
     Effects: see `switch`; then drops what was built beside. Safe to repeat.
     """
-    switched = Switched(None, True)
-    if record.legacy is None:
-        _ = yield from unname(lease, record.name)
-    else:
-        # What the old definition does not hold now, it did not hold before: it serves as it did.
-        switched = yield from switch(lease, record, record.legacy, waiting=waiting, accept_missing=True)
+    switched = yield from switch(lease, record, record.legacy, waiting=waiting, most_missing=most_missing)
+    if not switched.done:
+        yield from lease.commit([replace(record, stepping_back=False).save()])
+        return switched
+    _ = yield from drop_unused(lease, record)
+    # Where Redstart made the first index, it stays Redstart's: `remove_created` takes it away.
+    stays = replace(record, expanded=False, cut_over=False, stepping_back=False)
+    kept = stays.save() if record.created else record.remove()
+    yield from lease.commit([*record.keys_of_legacy(), kept])
+    return switched
+
+
+def remove_created(lease: Lease, record: IndexRecord) -> Op[Switched]:
+    """Take an index away where there was none before Redstart. Safe to repeat."""
+    _ = yield from unname(lease, record.name)
     _ = yield from drop_unused(lease, record)
     yield from lease.commit([*record.keys_of_legacy(), record.remove()])
-    return switched
+    return Switched(None, True)
 
 
 def drop_unused(lease: Lease, record: IndexRecord) -> Op[list[str]]:
     """Drop the indexes that were built for a name and do not serve. Those dropped.
 
+    All of them, by their names: also those of definitions that the models have had meanwhile.
+
     Effects: a script for each, which looks itself whether the index serves. Safe to repeat.
     """
-    definitions = [record.final]
-    if record.legacy is not None:
-        legacy, moving = record.legacy, record.moving
-        definitions += [legacy, tolerant_index(legacy, moving), bridge_index(legacy, moving)]
     dropped = []
-    for name in dict.fromkeys(built_name(record.name, definition) for definition in definitions):
-        found = yield from find_index(name)
-        if found is not None and found.name == name and (yield from drop(lease, name, (record.name,))):
+    for name in sorted((yield from call(ft_list()))):
+        if is_built_name(record.name, name) and (yield from drop(lease, name, (record.name,))):
             dropped.append(name)
     return dropped

@@ -8,6 +8,7 @@ others: `$.at[?(@>"")]` finds strings only, so the document stays whatever form 
 from collections.abc import Collection
 from dataclasses import replace
 
+from redstart.search.difference import difference
 from redstart.search.fields import IndexField
 from redstart.search.index import Index
 from redstart.values.kinds import Storage
@@ -31,6 +32,19 @@ def tolerant_index(index: Index, moving: Collection[str]) -> Index:
 def bridge_index(index: Index, moving: Collection[str]) -> Index:
     """The same index without the moving attributes, for servers that do not understand such paths."""
     return replace(index, fields=tuple(f for f in index.fields if f.attribute not in moving), parts=None)
+
+
+def stand_in(index: Index, moving: Collection[str], *, understands_filters: bool) -> Index:
+    """What may serve in place of an old index while its moving attributes change: itself, if it accepts both forms."""
+    if accepts_both_forms(index, moving):
+        return index
+    return (tolerant_index if understands_filters else bridge_index)(index, moving)
+
+
+def is_stand_in(serving: Index, legacy: Index, moving: Collection[str]) -> bool:
+    """Whether an index is already the tolerant one, or the bridge."""
+    stand_ins = (tolerant_index(legacy, moving), bridge_index(legacy, moving))
+    return any(not difference(serving, one).changes for one in stand_ins)
 
 
 def _strings_only(field: IndexField) -> IndexField:

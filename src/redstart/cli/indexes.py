@@ -1,0 +1,120 @@
+"""Index migrations as commands show them: what will be built, how far it is, what became of it."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from redstart.cli.drawing import duration, pairs
+from redstart.cli.output import line, note
+from redstart.migrations.data.failures import Failure
+from redstart.migrations.holder import this_process
+from redstart.migrations.indexes.expand import IndexResult, IndexState
+from redstart.migrations.indexes.forecast import IndexForecast
+from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.prove import Membership
+from redstart.migrations.indexes.switch import Switched
+
+EXAMPLES_SAID = 5
+
+WHAT_NEXT = {
+    IndexState.UP_TO_DATE: "serves what the model asks for",
+    IndexState.CREATED: "built; the name leads to it",
+    IndexState.EXPANDED: "ready; it takes over when the data is converted",
+    IndexState.CUT_OVER: "took over",
+    IndexState.REFUSED: "refused: documents that are found now would not be found",
+}
+
+
+def index_migration() -> IndexMigration:
+    """The index migrations of this process; every tenth of a build is noted."""
+    said: set[tuple[str, int]] = set()
+
+    def waiting(index: str, percent: float) -> None:
+        step = (index, int(percent // 10))
+        if step not in said:
+            said.add(step)
+            note(f"building {index}: {percent:.0f} %")
+
+    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, waiting)
+
+
+def forecast_line(one: IndexForecast) -> str:
+    """What one index will take, in a line."""
+    if not one.to_build:
+        return f"{one.name}: {one.documents:,} documents, its new form is built already"
+    builds = "one index is" if one.to_build == 1 else f"{one.to_build} indexes are"
+    return (
+        f"{one.name}: {one.documents:,} documents, {builds} built beside it "
+        f"(about {one.megabytes:.1f} MB and {duration(one.seconds)})"
+    )
+
+
+def forecast_report(one: IndexForecast) -> dict[str, Any]:
+    """One index that will change, for --json."""
+    return {
+        "model": one.model,
+        "index": one.name,
+        "documents": one.documents,
+        "to_build": one.to_build,
+        "megabytes": round(one.megabytes, 3),
+        "seconds": round(one.seconds, 3),
+    }
+
+
+def draw_result(one: IndexResult) -> None:
+    """What became of one index."""
+    line(f"{one.name}: {WHAT_NEXT[one.state]}")
+    if one.mended:
+        line("  another tool had replaced or dropped the index that served; mended")
+    if one.membership is not None:
+        _draw_membership(one.membership, examples=one.state is IndexState.REFUSED)
+
+
+def draw_switched(name: str, switched: Switched, result: str) -> None:
+    """What became of an index on the way back."""
+    if switched.done:
+        line(f"{name}: {result}")
+        return
+    line(f"{name}: refused, documents that are found now would not be found")
+    if switched.membership is not None:
+        _draw_membership(switched.membership, examples=True)
+
+
+def draw_blocking(failures: Sequence[Failure], most: int = EXAMPLES_SAID) -> None:
+    """What is in the way of a cut-over, and the ways on."""
+    for failure in failures[:most]:
+        line(f"  in the way: {failure}")
+    line(
+        "Ways on: mend these values (om migrate-data errors lists what did not convert); or let the run change them,"
+    )
+    line(
+        "with om migrate-data run --failure-mode quarantine, or default; or leave the documents out of the index,"
+    )
+    line("with om migrate run --accept-unindexed.")
+
+
+def _draw_membership(found: Membership, *, examples: bool) -> None:
+    pairs(
+        [
+            ("  documents", found.documents),
+            ("  found now, not then", found.missing),
+            ("  found by neither", found.unserved),
+        ]
+    )
+    for key in found.examples[:EXAMPLES_SAID] if examples else ():
+        line(f"  for example {key.decode('utf-8', errors='backslashreplace')}")
+
+
+def result_report(one: IndexResult) -> dict[str, Any]:
+    """What became of one index, for --json."""
+    found = one.membership
+    return {
+        "model": one.model,
+        "index": one.name,
+        "state": one.state.value,
+        "mended": one.mended,
+        "documents": found.documents if found else None,
+        "missing": found.missing if found else None,
+        "unserved": found.unserved if found else None,
+    }

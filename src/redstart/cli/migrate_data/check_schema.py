@@ -1,0 +1,94 @@
+"""`om migrate-data check-schema`: whether the indexes take dates as the models say."""
+
+from typing import Any
+
+import click
+
+from redstart.cli.drawing import table
+from redstart.cli.exits import Exit
+from redstart.cli.migrate_data.options import common
+from redstart.cli.output import line, print_json
+from redstart.cli.session import Session, open_session
+from redstart.cli.settings import Settings
+from redstart.migrations.data.record import read_record
+from redstart.migrations.indexes.date_fields import DateField, DateIndex, Form, date_indexes
+from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.indexes.preflight import require_search
+from redstart.migrations.indexes.status import index_statuses
+
+WHAT_IT_IS = {
+    Form.NEW: "takes numbers, as the model says",
+    Form.OLD: "takes text, as before redis-om 1.0",
+    Form.TOLERANT: "takes text and overlooks numbers, while data is converted",
+    Form.MISSING: "is not indexed",
+    Form.OTHER: "is indexed in another way",
+}
+
+
+@click.command("check-schema")
+@common
+def check_schema(settings: Settings, as_json: bool) -> int:
+    """Whether the index of each model takes its dates as numbers, and whether the data is converted. Exits with 3
+    when something is pending, and names the next command. Writes nothing."""
+    with open_session(settings) as session:
+        found = _look(session)
+    advice = next_command(found)
+    if as_json:
+        print_json(_report(found, advice))
+    else:
+        _draw(found, advice)
+    return Exit.DONE if advice is None else Exit.PENDING
+
+
+def _look(session: Session) -> list[DateIndex]:
+    session.run(require_search())
+    statuses = session.run(index_statuses(planned_indexes(session.declarations)))
+    return date_indexes(statuses, session.plan, session.run(read_record(session.keys)))
+
+
+def next_command(found: list[DateIndex]) -> str | None:
+    """The command that has to come first; None when nothing is pending."""
+    commands = {one.next_command for one in found}
+    return next((one for one in ("om migrate run", "om migrate-data run") if one in commands), None)
+
+
+def _draw(found: list[DateIndex], advice: str | None) -> None:
+    rows = [
+        [one.model, str(field.path), _type(field) or "-", field.wanted.kind, WHAT_IT_IS[field.form]]
+        for one in found
+        for field in one.fields
+    ]
+    table("Dates in indexes", ["model", "field", "is", "should be", "the index"], rows)
+    for one in found:
+        if not one.converted:
+            line(f"{one.model}: the data is not on record as converted")
+    if not any(one.mismatches for one in found):
+        line("No schema mismatches.")
+    if advice is not None:
+        line(f"Next: {advice}")
+
+
+def _report(found: list[DateIndex], advice: str | None) -> dict[str, Any]:
+    mismatches = [
+        {
+            "model": one.model,
+            "field": str(field.path),
+            "current_type": _type(field),
+            "expected_type": field.wanted.kind.value,
+            "index_name": one.status.planned.name,
+            "form": field.form.value,
+        }
+        for one in found
+        for field in one.mismatches
+    ]
+    return {
+        "mismatches": mismatches,
+        "has_mismatches": bool(mismatches),
+        "total_affected_models": sum(bool(one.mismatches) for one in found),
+        "unconverted_models": [one.model for one in found if not one.converted],
+        "recommendation": advice,
+    }
+
+
+def _type(field: DateField) -> str | None:
+    return None if field.serving is None else field.serving.kind.value

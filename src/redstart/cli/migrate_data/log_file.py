@@ -1,0 +1,155 @@
+"""`--log-file`: what a command does as JSON lines in a file, for whoever watches it or reads it later."""
+
+import json
+import os
+import stat
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import click
+
+from redstart.cli.exits import Exit, exit_of
+from redstart.cli.output import note
+from redstart.cli.session import Session
+from redstart.errors import ConfigurationError, RedstartError
+from redstart.migrations.data.failures import Failure
+from redstart.migrations.data.monitor import Monitor, Progress
+
+PROGRESS_EVERY_SECONDS = 1.0
+
+log_file = click.option(
+    "--log-file",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Append what happens to PATH, one JSON object a line.",
+)
+
+
+_ENDS: dict[type[BaseException], tuple[str, Exit]] = {
+    KeyboardInterrupt: ("interrupted", Exit.STOPPED),
+    click.Abort: ("not confirmed; nothing was done", Exit.FAILED),
+}
+"""What ends a command without being an error of ours."""
+
+
+def event_log(path: Path | None, command: str, session: Session) -> "EventLog":
+    """The log of one command, whose every line says which it is, and where."""
+    about = {"command": command, "migration": session.keys.migration_id, "where": session.where}
+    return EventLog(path, {**about, "pid": os.getpid()})
+
+
+class EventLog:
+    """A context manager around a command's work. What ends the work with an error is written too.
+
+    Args:
+        path: the file; it is made, its folder is not. None: nothing is written anywhere.
+        about: what every line says.
+
+    Raises:
+        ConfigurationError: on entry, where the file cannot be written.
+    """
+
+    def __init__(self, path: Path | None, about: Mapping[str, str | int]) -> None:
+        self._path = path
+        self._about = about
+        self._file: int | None = None
+        self._progress_at = -PROGRESS_EVERY_SECONDS
+
+    def __enter__(self) -> Self:
+        if self._path is None:
+            return self
+        try:
+            self._file = _opened(self._path)
+            self._append("started", {})
+        except OSError as exc:
+            self._close()
+            hint = "Name a file in a folder that exists and may be written."
+            raise ConfigurationError(f"--log-file {self._path}: {exc.strerror}.", hint) from exc
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.write("failed", _what_failed(error))
+        self._close()
+
+    def watching(self, monitor: Monitor) -> Monitor:
+        """The same monitor, whose news go into the file as well."""
+        show, say = monitor.progress, monitor.failure
+
+        def progress(news: Progress) -> None:
+            show(news)
+            self._write_progress(news)
+
+        def failure(found: Failure) -> None:
+            say(found)
+            self.write("failure", found.as_dict())
+
+        if self._file is not None:
+            monitor.progress, monitor.failure = progress, failure
+        return monitor
+
+    def ended(self, report: Mapping[str, Any], code: Exit) -> None:
+        """The command's result as `--json` prints it, and its exit code."""
+        event = "stopped" if code is Exit.STOPPED else "completed"
+        self.write(event, {"result": report, "exit_code": code})
+
+    def write(self, event: str, fields: Mapping[str, object]) -> None:
+        """One line. A file that can no longer be written is said once, and does not end the work."""
+        try:
+            self._append(event, fields)
+        except OSError as exc:
+            self._close()
+            note(f"--log-file {self._path}: {exc.strerror}. Nothing more is written to it; the work goes on.")
+
+    def _write_progress(self, news: Progress) -> None:
+        if time.monotonic() - self._progress_at < PROGRESS_EVERY_SECONDS:
+            return
+        self._progress_at = time.monotonic()
+        self.write(
+            "progress",
+            {
+                "stage": news.stage,
+                "pass": news.number,
+                "done": news.done,
+                "total": news.total,
+                "errors": news.failures,
+            },
+        )
+
+    def _append(self, event: str, fields: Mapping[str, object]) -> None:
+        if self._file is None:
+            return
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = json.dumps({"time": now, "event": event, **self._about, **fields}).encode() + b"\n"
+        # One write, past all buffers: whoever kills this process leaves whole lines, as do
+        # two that write at once.
+        while line:
+            line = line[os.write(self._file, line) :]
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _what_failed(error: BaseException) -> dict[str, object]:
+    """As an error in `--json`."""
+    if isinstance(error, RedstartError):
+        return {"error": error.message, "hint": error.hint, "exit_code": exit_of(error)}
+    text, code = _ENDS.get(type(error), (str(error) or type(error).__name__, Exit.FAILED))
+    return {"error": text, "hint": None, "exit_code": code}
+
+
+def _opened(path: Path) -> int:
+    """The file for appending, at the beginning of a line: a machine that went down may have left half of one."""
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    found = os.fstat(file)
+    if stat.S_ISREG(found.st_mode) and found.st_size and os.pread(file, 1, found.st_size - 1) != b"\n":
+        os.write(file, b"\n")
+    return file

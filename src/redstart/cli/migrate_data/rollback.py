@@ -1,0 +1,106 @@
+"""The command that undoes: rollback."""
+
+from pathlib import Path
+
+import click
+
+from redstart.cli.deployment import AFTER_ROLLBACK
+from redstart.cli.drawing import duration, pairs
+from redstart.cli.drawing import progress as drawn_progress
+from redstart.cli.exits import Exit
+from redstart.cli.indexes import draw_switched, index_migration
+from redstart.cli.migrate_data.log_file import event_log, log_file
+from redstart.cli.migrate_data.options import common, confirm, migration_id, verbose, yes
+from redstart.cli.migrate_data.reports import back_report
+from redstart.cli.output import line, print_json
+from redstart.cli.session import open_session, stop_on_signal
+from redstart.cli.settings import Settings
+from redstart.migrations.back import Back, migrate_back
+from redstart.migrations.data.context import DATETIME_MIGRATION
+from redstart.migrations.data.monitor import Monitor
+from redstart.migrations.data.rollback import RollbackResult
+from redstart.migrations.data.rollback_preview import preview_rollback
+
+KEPT_SAID = 10
+"""Lines about single values; --verbose says them all."""
+
+
+@click.command()
+@migration_id
+@click.option("--dry-run", is_flag=True, help="Count what would be restored; write nothing.")
+@log_file
+@verbose
+@yes
+@common
+def rollback(
+    settings: Settings,
+    migration_id: str,
+    dry_run: bool,
+    log_file: Path | None,
+    verbose: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Undo migration ID: every value that is still as it was written gets its original bytes back; what was
+    changed or created since gets the old form. Needs no backup and no models."""
+    with (
+        open_session(settings, needs_models=False) as session,
+        event_log(log_file, "rollback", session) as log,
+    ):
+        if not dry_run:
+            confirm(f"Undo {migration_id} on {session.where}?", assume_yes=yes)
+        with drawn_progress(every_step=verbose) as show:
+            context = session.context(log.watching(Monitor(progress=show)))
+            if dry_run:  # nothing to keep: Ctrl-C ends it at once
+                found = Back(session.run(preview_rollback(context)))
+            else:
+                with stop_on_signal(context.monitor):
+                    found = session.run(migrate_back(context, index_migration()))
+        report = back_report(found, dry_run=dry_run)
+        log.ended(report, _exit_of(found, dry_run))
+    if as_json:
+        print_json(report)
+    else:
+        _draw(found, dry_run, verbose)
+    return _exit_of(found, dry_run)
+
+
+def _exit_of(found: Back, dry_run: bool) -> Exit:
+    if found.data is None or found.refused:
+        return Exit.FOUND
+    if found.data.stopped is not None:
+        return Exit.STOPPED
+    return Exit.FOUND if found.data.kept and not dry_run else Exit.DONE
+
+
+def _draw(found: Back, dry_run: bool, verbose: bool) -> None:
+    if found.data is None:
+        line("Nothing was undone: an index that takes dates in both forms would lose documents.")
+    else:
+        _draw_data(found.data, dry_run, verbose)
+    for name, switched in found.indexes.items():
+        draw_switched(name, switched, "as before the migration")
+    if found.indexes and not found.refused:
+        for text in AFTER_ROLLBACK:
+            line(text)
+
+
+def _draw_data(result: RollbackResult, dry_run: bool, verbose: bool) -> None:
+    if result.nothing_to_do:
+        line("There is nothing to undo.")
+        return
+    if result.stopped is not None:
+        line(f"Stopped: {result.stopped}. Go on with: om migrate-data rollback {DATETIME_MIGRATION}")
+    else:
+        line("Dry run: nothing was written. A rollback would do this:" if dry_run else "Rolled back.")
+    pairs(
+        [
+            ("documents", result.documents),
+            ("values restored exactly", result.restored_exactly),
+            ("newer values given the old form", result.reformatted),
+            ("values kept, having no old form", result.kept),
+            ("time", duration(result.seconds)),
+        ]
+    )
+    for failure in result.examples if verbose else result.examples[:KEPT_SAID]:
+        line(f"kept: {failure}")

@@ -1,0 +1,82 @@
+"""The way back under live queries: indexes that accept both forms, data undone, the old definitions again."""
+
+from dataclasses import dataclass, field
+
+from redstart.effects import Op
+from redstart.migrations.data.context import Context
+from redstart.migrations.data.record import read_record
+from redstart.migrations.data.rollback import RollbackResult, require_undoable, rollback
+from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.preflight import search_is_here
+from redstart.migrations.indexes.records import read_records
+from redstart.migrations.indexes.switch import Switched
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What a rollback did.
+
+    Attributes:
+        data: None when an index that accepts both forms would have lost documents; then none was touched.
+        indexes: what became of each index, by name; None while the data is not undone.
+    """
+
+    data: RollbackResult | None
+    indexes: dict[str, Switched] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> list[str]:
+        """The indexes that could not be switched."""
+        return [name for name, switched in self.indexes.items() if not switched.done]
+
+
+def migrate_back(context: Context, indexes: IndexMigration, *, batch_documents: int = 1_000) -> Op[Back]:
+    """Undo all runs since the last rollback, with indexes that serve all the way.
+
+    At the end an index of the old definition serves. Where values have no old form, it would lose their documents:
+    then the index that takes both forms goes on.
+
+    Raises:
+        See `rollback` and `IndexMigration.before_undo`.
+
+    Effects: those of both. Safe to repeat.
+    """
+    yield from require_undoable(context)
+    names: list[str] = []
+    if (yield from search_is_here()):
+        names = yield from _names_with_dates(context)
+    if names:
+        before = dict((yield from indexes.before_undo(names)))
+        if not all(switched.done for switched in before.values()):
+            return Back(None, before)
+    data = yield from rollback(context, batch_documents=batch_documents)
+    if data.stopped is not None or not names:
+        return Back(data)
+    after = yield from indexes.after_undo(names)
+    return Back(data, dict(after))
+
+
+def swap_back(context: Context, indexes: IndexMigration) -> Op[tuple[bool, dict[str, Switched]]]:
+    """The steps of the way back that are about indexes, by hand: those before the data is undone, or those after it.
+
+    Returns:
+        Whether the data is undone, and what became of each index.
+    """
+    # A completed rollback leaves no record; `forget` does, for the data is still converted.
+    undone = (yield from read_record(context.keys)).generation == 0
+    names = list((yield from read_records()))
+    if undone:
+        done = yield from indexes.after_undo(names, unconditionally=True)
+    else:
+        done = yield from indexes.before_undo(names)
+    return undone, dict(done)
+
+
+def _names_with_dates(context: Context) -> Op[list[str]]:
+    """The indexes to step back: those of the data that is to be undone, or that was and they are not. Two reads."""
+    plan = (yield from read_record(context.keys)).plan
+    records = (yield from read_records()).values()
+    if plan is None:
+        return [record.name for record in records if record.stepping_back]
+    prefixes = {model.key_prefix for model in plan.models}
+    return [record.name for record in records if record.moving and record.key_prefix in prefixes]

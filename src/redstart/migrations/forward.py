@@ -1,0 +1,149 @@
+"""A data migration under live queries: indexes made ready, data converted, indexes cut over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from redstart.effects import Op
+from redstart.errors import MigrationError
+from redstart.migrations.data.context import Context
+from redstart.migrations.data.failures import Failure
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.record import read_record
+from redstart.migrations.data.runner import RunOptions, RunResult, require_startable, run
+from redstart.migrations.indexes.blocking import blocking_values
+from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
+from redstart.migrations.indexes.forecast import IndexForecast, forecast
+from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
+from redstart.migrations.indexes.preflight import search_is_here
+from redstart.migrations.indexes.records import IndexRecord, read_records
+from redstart.values.kinds import Storage
+
+BLOCKING_NAMED = 20
+"""Documents of each index that are looked at to say what is in the way; all of them are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """What a migration did.
+
+    Attributes:
+        data: None when an index could not be made ready; then no document was touched.
+        indexes: what became of each index with dates.
+        blocking: values that keep documents out of an index whose cut-over was refused; the first of them.
+    """
+
+    data: RunResult | None
+    indexes: list[IndexResult] = field(default_factory=list)
+    blocking: list[Failure] = field(default_factory=list)
+
+    @property
+    def refused(self) -> bool:
+        """Whether a cut-over was refused."""
+        return any(one.state is IndexState.REFUSED for one in self.indexes)
+
+
+def migrate_forward(
+    context: Context,
+    plan: Plan,
+    options: RunOptions,
+    planned: Sequence[PlannedIndex],
+    indexes: IndexMigration,
+    index_options: ExpansionOptions,
+    *,
+    expand: bool = True,
+) -> Op[Forward]:
+    """Convert every planned value, with indexes that serve all the way.
+
+    Indexes that queries use today are made ready before, and cut over when every document is converted. Where
+    there is none, or no search module, the data alone is converted.
+
+    Args:
+        expand: False to refuse, where indexes are not ready, instead of making them so.
+
+    Raises:
+        MigrationError: indexes are not ready, and are not to be made so; nothing was written.
+        See `runner.run` and `IndexMigration.run` for others.
+
+    Effects: those of both. Safe to repeat.
+    """
+    yield from require_startable(context, plan)
+    concerned: list[PlannedIndex] = []
+    if (yield from search_is_here()):
+        concerned = yield from indexes_with_dates(planned)
+    if concerned and not expand:
+        yield from _require_expanded(concerned)
+    if concerned:
+        ready = yield from indexes.run(concerned, (), index_options)
+        if any(one.state is IndexState.REFUSED for one in ready):
+            return Forward(None, ready)
+        options = replace(options, clearing=(yield from _fields_of_numbers(concerned)))
+    data = yield from run(context, plan, options)
+    if data.stopped is not None or not concerned:
+        return Forward(data, ready if concerned else [])
+    converted = [model.key_prefix for model in plan.models]
+    results = yield from indexes.run(concerned, converted, index_options)
+    return Forward(data, results, (yield from blocking(context, plan, results)))
+
+
+def forecast_with_dates(planned: Sequence[PlannedIndex], *, keep_old: bool) -> Op[list[IndexForecast]]:
+    """What `migrate_forward` will do with indexes. Reads only."""
+    if not (yield from search_is_here()):
+        return []
+    return (yield from forecast((yield from indexes_with_dates(planned)), keep_old=keep_old))
+
+
+def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]]:
+    """The indexes that serve, or did, and whose dates change their type with the data. A read for each, and one."""
+    records = yield from read_records()
+    concerned = []
+    for one in planned:
+        record = records.get(one.name)
+        if record is None:
+            found = yield from find_index(one.name)
+            moving = () if found is None else moving_attributes(found.index, one)
+        else:
+            moving = moving_attributes(record.legacy, one)
+        if moving:
+            concerned.append(one)
+    return concerned
+
+
+def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op[list[Failure]]:
+    """What is in the way of the cut-overs that were refused. A read for each."""
+    records = yield from read_records()
+    found: list[Failure] = []
+    for one in results:
+        if one.state is IndexState.REFUSED and one.membership is not None:
+            keys = one.membership.examples[:BLOCKING_NAMED]
+            record = records[one.name]
+            awaited = awaited_attributes(record.final, record.moving)
+            found += yield from blocking_values(keys, plan, awaited, context.naive_timezone)
+    return found
+
+
+def converted_prefixes(context: Context, plan: Plan) -> Op[set[str]]:
+    """The key prefixes of models whose data is converted as they are declared today. One read."""
+    record = yield from read_record(context.keys)
+    return {model.key_prefix for model in plan.models if record.is_applied(model)}
+
+
+def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:
+    for one in concerned:
+        if not (yield from is_expanded(one)):
+            raise MigrationError(
+                f"The index {one.name} of {one.model} is not ready for converted dates, and --no-expand was given.",
+                "Make it ready with: om migrate run",
+            )
+
+
+def _fields_of_numbers(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[str, str]]]:
+    """The hash fields that will be numbers to an index: by key prefix and name. One read."""
+    records: dict[str, IndexRecord] = yield from read_records()
+    return frozenset(
+        (one.key_prefix, name)
+        for one in concerned
+        if one.index.storage is Storage.HASH
+        for name in awaited_attributes(one.index, records[one.name].moving)
+    )

@@ -1,0 +1,54 @@
+"""What keeps documents out of a new index, in words: which value of which field, and why."""
+
+from collections.abc import Sequence
+
+from redstart.effects import Op
+from redstart.migrations.data.convert import Outcome, Verdict
+from redstart.migrations.data.documents import StoredDocument
+from redstart.migrations.data.failures import Failure, failure_at, failure_of
+from redstart.migrations.data.plan import Plan, router
+from redstart.migrations.data.read import read_documents
+from redstart.migrations.data.transform import judge
+from redstart.migrations.indexes.plan import attribute_of
+from redstart.values.kinds import Storage
+from redstart.values.timezones import NaiveTimezone
+
+EMPTY = "empty, and no number"
+STILL_TEXT = "still text"
+UNEXPLAINED = "not taken by the index, though its dates are numbers: another field does not fit"
+
+
+def blocking_values(
+    keys: Sequence[bytes], plan: Plan, moving: Sequence[str], zone: NaiveTimezone
+) -> Op[list[Failure]]:
+    """Why an index of numbers does not take some documents.
+
+    Args:
+        keys: of documents that it does not hold.
+        moving: what the index calls its dates.
+
+    Returns:
+        At least one entry for each that still exists.
+
+    Effects: a read of all of them.
+    """
+    route = router(plan)
+    routed = [(key, model) for key in keys if (model := route(key)) is not None]
+    found: list[Failure] = []
+    for document in (yield from read_documents(routed)):
+        reasons = [
+            failure_of(document, value, reason)
+            for value, verdict in judge(document, zone)
+            if attribute_of(value.path) in moving and (reason := _reason(document, verdict)) is not None
+        ]
+        found += reasons or [failure_at(document.key, "", b"", UNEXPLAINED)]
+    return found
+
+
+def _reason(document: StoredDocument, verdict: Verdict) -> str | None:
+    if verdict.outcome is Outcome.UNCONVERTIBLE:
+        return verdict.reason
+    if verdict.outcome is Outcome.NULL:
+        # JSON's null is no value to an index; a hash has only empty text for it.
+        return EMPTY if document.model.storage is Storage.HASH else None
+    return None if verdict.outcome is Outcome.ALREADY else STILL_TEXT

@@ -1,0 +1,110 @@
+"""How the indexes that serve take dates, compared with the models and with what is converted. No I/O."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from redstart.mapping.paths import Each, Segment, TemporalPath
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.record import Record
+from redstart.migrations.indexes.status import IndexStatus, Standing
+from redstart.migrations.indexes.tolerant import tolerant_index
+from redstart.search.difference import FieldAdded, FieldChanged
+from redstart.search.fields import FieldKind, IndexField
+from redstart.values.kinds import Storage
+
+
+class Form(StrEnum):
+    """How an index takes a date: as a number at its plain path, as text, as text where it is text, not at all."""
+
+    NEW = "new"
+    OLD = "old"
+    TOLERANT = "tolerant"
+    MISSING = "missing"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class DateField:
+    """One date in one index: `serving` is the field as it is now, None where there is none."""
+
+    path: TemporalPath
+    wanted: IndexField
+    serving: IndexField | None
+    form: Form
+
+
+@dataclass(frozen=True, slots=True)
+class DateIndex:
+    """The index of one model that indexes dates.
+
+    Attributes:
+        converted: whether the model's data is on record as converted.
+    """
+
+    model: str
+    status: IndexStatus
+    fields: tuple[DateField, ...]
+    converted: bool
+
+    @property
+    def mismatches(self) -> list[DateField]:
+        """The dates that the index takes in another way than the model asks for."""
+        return [field for field in self.fields if field.form is not Form.NEW]
+
+    @property
+    def next_command(self) -> str | None:
+        """What brings index and data further; None when there is nothing to do."""
+        if self.mismatches and (self.converted or self.status.standing is not Standing.EXPANDED):
+            return "om migrate run"
+        return None if self.converted else "om migrate-data run"
+
+
+def date_indexes(statuses: Iterable[IndexStatus], plan: Plan, record: Record) -> list[DateIndex]:
+    """The indexes of models that index dates, in the order of the statuses."""
+    models = {model.key_prefix: model for model in plan.models}
+    found = []
+    for status in statuses:
+        model = models.get(status.planned.key_prefix)
+        paths = () if model is None else model.paths
+        fields = tuple(field for path in paths for field in _fields_at(path, status))
+        if model is not None and fields:
+            found.append(DateIndex(model.name, status, fields, record.is_applied(model)))
+    return found
+
+
+def _fields_at(path: TemporalPath, status: IndexStatus) -> list[DateField]:
+    index = status.planned.index
+    place = _identifier(path.segments, index.storage)
+    return [_compared(path, wanted, status) for wanted in index.fields if wanted.identifier == place]
+
+
+def _identifier(segments: tuple[Segment, ...], storage: Storage) -> str | None:
+    """How an index calls a place: None for those that no index can name."""
+    if storage is Storage.HASH:
+        return str(segments[0])
+    steps = ["[*]" if one is Each.ITEM else f".{one}" for one in segments]
+    return None if Each.VALUE in segments else f"${''.join(steps)}"
+
+
+def _compared(path: TemporalPath, wanted: IndexField, status: IndexStatus) -> DateField:
+    if status.pending is None:
+        return DateField(path, wanted, None, Form.MISSING)
+    for change in status.pending.changes:
+        if isinstance(change, FieldAdded) and change.field.attribute == wanted.attribute:
+            return DateField(path, wanted, None, Form.MISSING)
+        if isinstance(change, FieldChanged) and change.after.attribute == wanted.attribute:
+            return DateField(path, wanted, change.before, _form(change.before, wanted, status))
+    return DateField(path, wanted, wanted, Form.NEW)
+
+
+def _form(serving: IndexField, wanted: IndexField, status: IndexStatus) -> Form:
+    same_place = serving.identifier == wanted.identifier
+    if serving.kind is wanted.kind and same_place:
+        return Form.NEW  # it is sortable or not: no matter of the data
+    if serving.kind is not FieldKind.TAG:
+        return Form.OTHER
+    tolerant = tolerant_index(status.planned.index, (wanted.attribute,)).field_named(wanted.attribute)
+    if tolerant is not None and serving.identifier == tolerant.identifier:
+        return Form.TOLERANT
+    return Form.OLD if same_place else Form.OTHER

@@ -1,0 +1,70 @@
+"""What bringing indexes up to date will take, told before anything is built."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from redstart.effects import Op
+from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.keys import built_name
+from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
+from redstart.migrations.indexes.records import read_records
+from redstart.migrations.indexes.switch import same_definition
+from redstart.migrations.indexes.tolerant import accepts_both_forms, is_stand_in, tolerant_index
+from redstart.search.index import Index
+
+
+@dataclass(frozen=True, slots=True)
+class IndexForecast:
+    """One index that is not what its model asks for.
+
+    Attributes:
+        documents: how many the serving index holds.
+        to_build: how many indexes will be built beside it.
+        megabytes, seconds: what these take together, judged by the serving index.
+    """
+
+    name: str
+    model: str
+    documents: int
+    to_build: int
+    megabytes: float
+    seconds: float
+
+
+def forecast(planned: Iterable[PlannedIndex], *, keep_old: bool = False) -> Op[list[IndexForecast]]:
+    """For each index that serves and has to change. A few reads for each; nothing is written."""
+    records = yield from read_records()
+    result = []
+    for one in planned:
+        found = yield from find_index(one.name)
+        if found is None or same_definition(found.index, one.index):
+            continue
+        record = records.get(one.name)
+        legacy = found.index if record is None else record.legacy
+        copied = [found.index] if keep_old and found.name == one.name else []
+        missing = yield from _missing(one, [*_needed(one, found.index, legacy), *copied])
+        result.append(
+            IndexForecast(
+                name=one.name,
+                model=one.model,
+                documents=found.documents,
+                to_build=missing,
+                megabytes=missing * found.memory_megabytes,
+                seconds=missing * found.indexing_seconds,
+            )
+        )
+    return result
+
+
+def _needed(planned: PlannedIndex, serving: Index, legacy: Index) -> list[Index]:
+    moving = moving_attributes(legacy, planned)
+    if accepts_both_forms(serving, moving) or is_stand_in(serving, legacy, moving):
+        return [planned.index]
+    return [planned.index, tolerant_index(serving, moving)]
+
+
+def _missing(planned: PlannedIndex, definitions: list[Index]) -> Op[int]:
+    missing = 0
+    for name in {built_name(planned.name, definition) for definition in definitions}:
+        missing += (yield from find_index(name)) is None
+    return missing

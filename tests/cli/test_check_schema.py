@@ -1,0 +1,201 @@
+"""`check-schema` on every way an index may take dates, and what it names next."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from redstart.demo.models import Ringer, Sighting, Visit
+from redstart.embedded.process import EmbeddedServer
+from redstart.mapping.index import index_of
+from redstart.migrations.data.context import DATETIME_MIGRATION as ID
+from redstart.search.index import create_arguments
+from tests.migrations.indexes.conftest import drop_all, legacy
+from tests.support.cli import run_om
+from tests.support.snapshot import difference, snapshot
+
+__all__ = ["legacy"]  # a fixture
+
+MODELS = (Ringer, Sighting, Visit)
+DATES = {
+    "redstart.demo.models.Ringer": {"born_on", "licensed_at", "last_seen_at"},
+    "redstart.demo.models.Sighting": {"ringed_at", "hatched_on"},
+    "redstart.demo.models.Visit": {"arrived_at", "left_at", "permit_until"},
+}
+"""Those that are indexed, by model."""
+
+INDEX, DATA = "om migrate run", "om migrate-data run"
+
+
+def check() -> tuple[int, dict[str, Any]]:
+    found = run_om("migrate-data", "check-schema", "--json")
+    return found.code, found.json
+
+
+def forms(report: dict[str, Any]) -> dict[str, set[str]]:
+    """The forms of a model's mismatches, by model."""
+    found: dict[str, set[str]] = {}
+    for one in report["mismatches"]:
+        found.setdefault(one["model"].rpartition(".")[2], set()).add(one["form"])
+    return found
+
+
+@pytest.fixture
+def no_index(configured: str, client: redis.Redis) -> redis.Redis:
+    drop_all(client)
+    return client
+
+
+@pytest.fixture
+def new_indexes(no_index: redis.Redis) -> redis.Redis:
+    for model in MODELS:
+        no_index.execute_command("FT.CREATE", *create_arguments(index_of(model)))
+    return no_index
+
+
+def test_the_old_indexes_take_text(legacy: redis.Redis, configured: str) -> None:
+    before = snapshot(legacy)
+    code, found = check()
+    assert (code, found["recommendation"], found["total_affected_models"]) == (3, INDEX, 3)
+    assert forms(found) == {"Ringer": {"old"}, "Sighting": {"old"}, "Visit": {"old"}}
+    listed: dict[str, set[str]] = {name: set() for name in DATES}
+    for one in found["mismatches"]:
+        listed[one["model"]].add(one["field"])
+        assert (one["current_type"], one["expected_type"]) == ("TAG", "NUMERIC")
+    assert listed == DATES
+    assert {one["index_name"] for one in found["mismatches"]} == {one._meta.index_name for one in MODELS}
+    assert set(found["unconverted_models"]) == set(DATES)
+    assert difference(before, snapshot(legacy)) == []
+
+
+def test_each_step_names_the_next(legacy: redis.Redis, configured: str) -> None:
+    def step(*words: str) -> None:
+        assert run_om(*words).code == 0, words
+
+    step("migrate", "run")
+    code, found = check()
+    assert (code, found["recommendation"]) == (3, DATA)
+    assert forms(found) == {"Ringer": {"old"}, "Sighting": {"tolerant"}, "Visit": {"old"}}
+
+    step("migrate-data", "run")
+    nothing = {
+        "mismatches": [],
+        "has_mismatches": False,
+        "total_affected_models": 0,
+        "unconverted_models": [],
+        "recommendation": None,
+    }
+    assert check() == (0, nothing)
+
+    step("migrate", "swap-back")
+    assert forms(check()[1])["Sighting"] == {"tolerant"}
+    step("migrate-data", "rollback", ID)
+    assert set(check()[1]["unconverted_models"]) == set(DATES)
+
+
+def test_a_cut_over_that_was_refused_is_pending(legacy: redis.Redis, configured: str) -> None:
+    key = next(iter(legacy.scan_iter("station:visit:*", count=1000, _type="hash")))
+    legacy.hset(key, "arrived_at", "N/A")
+    assert run_om("migrate-data", "run").code == 3
+    code, found = check()
+    assert (code, found["recommendation"], found["unconverted_models"]) == (3, INDEX, [])
+    assert forms(found) == {"Visit": {"old"}}
+
+
+def test_no_index_at_all(no_index: redis.Redis) -> None:
+    code, found = check()
+    assert (code, found["recommendation"]) == (3, INDEX)
+    assert {one["form"] for one in found["mismatches"]} == {"missing"}
+    assert {one["current_type"] for one in found["mismatches"]} == {None}
+
+
+def test_a_date_that_one_index_lacks(new_indexes: redis.Redis) -> None:
+    index = index_of(Visit)
+    fields = create_arguments(index)
+    at = fields.index("left_at")
+    new_indexes.execute_command("FT.DROPINDEX", index.name)
+    new_indexes.execute_command("FT.CREATE", *fields[:at], *fields[at + 2 :])
+    code, found = check()
+    assert (code, found["recommendation"], found["total_affected_models"]) == (3, INDEX, 1)
+    assert [(one["field"], one["form"]) for one in found["mismatches"]] == [("left_at", "missing")]
+
+
+def test_a_date_that_another_tool_took_as_words(new_indexes: redis.Redis) -> None:
+    index = index_of(Visit)
+    fields = list(create_arguments(index))
+    fields[fields.index("left_at") + 1] = "TEXT"
+    new_indexes.execute_command("FT.DROPINDEX", index.name)
+    new_indexes.execute_command("FT.CREATE", *fields)
+    (one,) = check()[1]["mismatches"]
+    assert (one["field"], one["current_type"], one["form"]) == ("left_at", "TEXT", "other")
+
+
+def test_new_indexes_over_old_data_are_not_done(new_indexes: redis.Redis) -> None:
+    """The trap of redis-om's own guide: documents with text are in no such index."""
+    code, found = check()
+    assert (code, found["has_mismatches"], found["recommendation"]) == (3, False, DATA)
+    assert set(found["unconverted_models"]) == set(DATES)
+    assert run_om("migrate-data", "run").code == 0
+    assert check()[0] == 0
+
+
+def test_whether_a_date_is_sortable_does_not_count(new_indexes: redis.Redis) -> None:
+    index = index_of(Visit)
+    fields = list(create_arguments(index))
+    fields.insert(fields.index("left_at") + 2, "SORTABLE")
+    new_indexes.execute_command("FT.DROPINDEX", index.name)
+    new_indexes.execute_command("FT.CREATE", *fields)
+    assert run_om("migrate", "status", "--check").code == 3
+    assert check()[1]["mismatches"] == []
+
+
+def test_people_see_every_date_and_the_next_command(legacy: redis.Redis, configured: str) -> None:
+    found = run_om("migrate-data", "check-schema")
+    assert found.code == 3
+    assert found.stdout.count("takes text, as before redis-om 1.0") == sum(map(len, DATES.values()))
+    assert found.stdout.count("not on record as converted") == 3
+    assert found.stdout.endswith(f"Next: {INDEX}\n")
+
+
+def test_only_the_models_that_are_named(new_indexes: redis.Redis, write_module: Callable[[str], str]) -> None:
+    module = write_module("""
+        from redstart import Field, HashModel
+
+        class Net(HashModel, index=True):
+            length_metres: int = Field(index=True)
+    """)
+    found = run_om("migrate-data", "check-schema", "--models", module)
+    assert (found.code, "No schema mismatches." in found.stdout) == (0, True)
+
+
+def test_a_date_inside_an_embedded_document(
+    no_index: redis.Redis, write_module: Callable[[str], str]
+) -> None:
+    module = write_module("""
+        import datetime
+        from redstart import EmbeddedJsonModel, Field, JsonModel
+
+        class Capture(EmbeddedJsonModel):
+            released_at: datetime.datetime = Field(index=True)
+
+        class Bird(JsonModel, index=True):
+            capture: Capture
+            seen_by_place: dict[str, datetime.datetime] = {}
+    """)
+    found = run_om("migrate-data", "check-schema", "--json", "--models", module)
+    assert found.code == 3
+    assert [one["field"] for one in found.json["mismatches"]] == ["capture.released_at"]
+
+
+def test_another_database_than_0_is_refused(configured: str, client: redis.Redis) -> None:
+    separator = "&" if "?" in configured else "?"
+    found = run_om("migrate-data", "check-schema", "--url", f"{configured}{separator}db=1")
+    assert (found.code, "database 0" in found.stderr) == (1, True)
+
+
+def test_a_server_without_search_is_refused(
+    configured: str, own_server: Callable[..., EmbeddedServer]
+) -> None:
+    found = run_om("migrate-data", "check-schema", "--url", own_server(with_search=False).url)
+    assert (found.code, "no FT.CREATE" in found.stderr) == (1, True)
