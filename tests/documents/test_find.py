@@ -35,7 +35,7 @@ from tests.support.models import create_indexes
 pytestmark = pytest.mark.usefixtures("models_url")
 
 ON_SERVER = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 UTC_ZONE = NaiveTimezone.parse("UTC")
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -160,9 +160,12 @@ FIND_PERSON = st.recursive(leaves(Person) | IN_PLACE, combined, max_leaves=4)
 FIND_MEMBER = st.recursive(leaves(Member), combined, max_leaves=4)
 
 
-@pytest.fixture
-def indexes(client: redis.Redis) -> redis.Redis:
-    """A server that has the indexes of both models, and no documents."""
+@pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
+def indexes(
+    request: pytest.FixtureRequest, client: redis.Redis, models_url: str, monkeypatch: pytest.MonkeyPatch
+) -> redis.Redis:
+    """A server that has the indexes of both models, and no documents; models talk to it in each protocol."""
+    monkeypatch.setenv("REDIS_OM_URL", f"{models_url}?protocol={request.param}")
     create_indexes(client, Person, Member)
     return client
 
