@@ -97,6 +97,32 @@ def test_times_to_live_stay_to_the_millisecond(client: redis.Redis) -> None:
     assert [client.pexpiretime(document.key()) for document in (customer, order)] == [FAR + 2, FAR + 2]
 
 
+class Visit(HashModel):
+    visitor: str = Field(primary_key=True)
+    code: str | None = Field(default=None, expire=1000)
+    other: str = Field(default="", expire=2000)
+
+
+def test_fields_with_a_lifetime_of_their_own_expire(client: redis.Redis) -> None:
+    visit = Visit(visitor="a", code="x").save()
+
+    def seconds_left() -> list[int]:
+        left = client.execute_command("HTTL", visit.key(), "FIELDS", 4, "pk", "visitor", "code", "other")
+        return [int(seconds) for seconds in left]
+
+    assert seconds_left() in ([-2, -1, 1000, 2000], [-2, -1, 999, 1999])
+    # It counts from the first time: saving again gives no more of it.
+    client.execute_command("HEXPIRE", visit.key(), 500, "FIELDS", 1, "code")
+    visit.save()
+    assert seconds_left()[2] in (500, 499)
+    visit.code = None
+    visit.save()
+    assert seconds_left()[2] == -2
+    visit.code = "y"
+    visit.save()
+    assert seconds_left()[2] in (1000, 999)
+
+
 def test_a_save_is_one_step_even_when_the_script_is_unknown(client: redis.Redis) -> None:
     client.script_flush()
     Customer(email="a").save()

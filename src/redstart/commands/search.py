@@ -94,7 +94,7 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
 def says_no_such_index(error: CommandFailed) -> bool:
     """Whether an index is missing; the wording differs between versions."""
     said = error.message.lower()
-    return any(words in said for words in ("no such index", "unknown index", "index not found"))
+    return any(words in said for words in ("no such index", "unknown index", "not found"))
 
 
 def most_results(error: CommandFailed) -> int | None:

@@ -1,1 +1,1 @@
-"""Documents as operations. Today: reading a stored document through its model."""
+"""Documents as operations: saved, read, deleted, found."""

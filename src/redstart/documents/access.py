@@ -104,7 +104,8 @@ def module_missing(error: CommandFailed) -> CapabilityMissing | None:
         return None
     return CapabilityMissing(
         f"The server lacks a command that is needed: {error.message}",
-        "JSON documents need RedisJSON on the server, and queries RediSearch. `om server` starts one that has both.",
+        "JSON documents need RedisJSON, queries RediSearch, and fields that expire Redis 7.4 or Valkey 9. "
+        "`om server` starts a server that has all.",
     )
 
 

@@ -1,11 +1,14 @@
 """A document as it is stored, in the form of redis-om 1.x: one text per field of a hash, or one JSON text."""
 
 import json
+from functools import cache
 from typing import Any
 
 from redstart.documents.stored_values import Refused, hash_values, json_values
 from redstart.documents.vectors import packed_vector, vectors_of
 from redstart.errors import DocumentError, ValueConversionError
+from redstart.mapping.annotations import complete_fields
+from redstart.mapping.fields import field_options
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import display
 from redstart.mapping.registry import model_name
@@ -53,6 +56,14 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[list[tuple[b
         except ValueConversionError as error:
             raise UnwritableDocument(document, name, error.reason) from error
     return written, empty
+
+
+@cache
+def lifetimes_of(model: type[RedisModel]) -> tuple[tuple[bytes, int], ...]:
+    """The fields of hashes that expire after a time of their own, and that time in milliseconds."""
+    seconds = {name: field_options(field).expire for name, field in complete_fields(model).items()}
+    encoding = model._meta.encoding
+    return tuple((name.encode(encoding), 1000 * expire) for name, expire in seconds.items() if expire)
 
 
 def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 from redstart.commands.documents import hgetall_command, json_get_command, json_set
@@ -9,7 +10,7 @@ from redstart.commands.packing import KeyedCommand
 from redstart.commands.replies import mapping, optional_bytes
 from redstart.commands.scripts import load, run_script
 from redstart.documents.decode import document_from_hash, document_from_json
-from redstart.documents.encode import hash_fields, json_document
+from redstart.documents.encode import hash_fields, json_document, lifetimes_of
 from redstart.effects import Argument, Op, call
 from redstart.errors import RedisModelError
 from redstart.mapping.models import RedisModel
@@ -53,7 +54,10 @@ def form_of(model: type[RedisModel]) -> Form:
 
 def _save_hash(document: RedisModel, zone: NaiveTimezone) -> Op[None]:
     written, empty = hash_fields(document, zone)
-    words: list[Argument] = [len(written), *(word for pair in written for word in pair), *empty]
+    names = {name for name, _ in written}
+    lifetimes = [(name, ms) for name, ms in lifetimes_of(type(document)) if name in names]
+    words: list[Argument] = [len(written), len(lifetimes)]
+    words += [*chain.from_iterable(written), *chain.from_iterable(lifetimes), *empty]
     yield from run_script(load("redstart.documents", "save_hash.lua"), [document.key()], words)
 
 

@@ -87,7 +87,7 @@ def Field(
         index: queries may filter by it.
         full_text_search: queries may search its words.
         vector_options: it is a vector, indexed like this.
-        expire: seconds after which this field of a hash expires.
+        expire: seconds after which this field of a hash expires, from its first save on.
         separator: the character between the tags of one value.
 
     Returns:

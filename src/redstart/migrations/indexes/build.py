@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from redstart.commands.search import ft_create, ft_info
+from redstart.commands.search import ft_create, ft_info, says_no_such_index
 from redstart.effects import Op, call, pause
 from redstart.errors import CommandFailed, MigrationError
 from redstart.migrations.lease import Lease
@@ -18,15 +18,9 @@ def find_index(name: str) -> Op[IndexInfo | None]:
     try:
         return read_info((yield from call(ft_info(name))))
     except CommandFailed as exc:
-        if is_unknown_index(exc):
+        if says_no_such_index(exc):
             return None
         raise
-
-
-def is_unknown_index(error: CommandFailed) -> bool:
-    """Whether RediSearch said that there is no such index; its wording differs between versions."""
-    text = error.message.lower()
-    return "unknown index" in text or "no such index" in text or "not found" in text
 
 
 def build_index(
