@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Final, TypeVar
 
 from redstart.commands.documents import hgetall_command, json_get_command, json_set
@@ -57,8 +56,10 @@ def _save_hash(document: RedisModel, zone: NaiveTimezone) -> Op[None]:
     names = {name for name, _ in written}
     lifetimes = [(name, ms) for name, ms in lifetimes_of(type(document)) if name in names]
     words: list[Argument] = [len(written), len(lifetimes)]
-    words += [*chain.from_iterable(written), *chain.from_iterable(lifetimes), *empty]
-    yield from run_script(load("redstart.documents", "save_hash.lua"), [document.key()], words)
+    for name, value in (*written, *lifetimes):
+        words += [name, value]
+    script = load("redstart.documents", "save_hash.lua")
+    yield from run_script(script, [document.key()], [*words, *empty])
 
 
 def _save_json(document: RedisModel, zone: NaiveTimezone) -> Op[None]:
