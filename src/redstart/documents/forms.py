@@ -54,10 +54,11 @@ def form_of(model: type[RedisModel]) -> Form:
 def _save_hash(document: RedisModel, zone: NaiveTimezone) -> Op[None]:
     written, empty = hash_fields(document, zone)
     names = {name for name, _ in written}
-    lifetimes = [(name, ms) for name, ms in lifetimes_of(type(document)) if name in names]
+    lifetimes = [(name, milliseconds) for name, milliseconds in lifetimes_of(type(document)) if name in names]
     words: list[Argument] = [len(written), len(lifetimes)]
-    for name, value in (*written, *lifetimes):
-        words += [name, value]
+    words += [word for pair in written for word in pair]
+    for name, milliseconds in lifetimes:
+        words += [name, milliseconds]
     script = load("redstart.documents", "save_hash.lua")
     yield from run_script(script, [document.key()], [*words, *empty])
 
