@@ -199,7 +199,7 @@ def _corrected(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[tuple
 
     A number counts only where the mode writes none: it may be what our own script put there, whose answer was lost.
     """
-    certain = (Outcome.CONVERTED, Outcome.LOSSY)
+    certain = (Outcome.CONVERTIBLE, Outcome.LOSSY)
     outcomes = certain if mode in CLEARING_MODES else (*certain, Outcome.ALREADY, Outcome.NULL)
     values = (
         failure_of(document, value, "")
