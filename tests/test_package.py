@@ -31,12 +31,14 @@ def test_all_is_frozen() -> None:
         "HashModel",
         "JsonModel",
         "MigrationError",
+        "Migrator",
         "NotFoundError",
         "QueryNotSupportedError",
         "QuerySyntaxError",
         "RedisModel",
         "RedisModelError",
         "RedstartError",
+        "SchemaDetector",
         "VectorFieldOptions",
         "col",
         "get_redis_connection",
@@ -47,13 +49,14 @@ def test_both_colours_offer_the_same_names() -> None:
     assert redstart.aio.__all__ == redstart.sync.__all__ == redstart.__all__
     same = {name for name in redstart.__all__ if getattr(redstart, name) is getattr(redstart.aio, name)}
     assert set(redstart.__all__) - same == {
-        *("FindQuery", "HashModel", "JsonModel", "RedisModel", "get_redis_connection"),
+        *("FindQuery", "HashModel", "JsonModel", "Migrator", "RedisModel", "SchemaDetector"),
+        "get_redis_connection",
     }
 
 
 def test_every_public_name_resolves_and_is_listed() -> None:
     for name in redstart.__all__:
-        assert getattr(redstart, name).__name__ == name
+        assert getattr(redstart, name).__name__ == {"SchemaDetector": "Migrator"}.get(name, name)
     assert set(redstart.__all__) <= set(dir(redstart))
 
 

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from redstart.sync import HashModel as HashModel
     from redstart.sync import JsonModel as JsonModel
     from redstart.sync import MigrationError as MigrationError
+    from redstart.sync import Migrator as Migrator
     from redstart.sync import NotFoundError as NotFoundError
     from redstart.sync import QueryNotSupportedError as QueryNotSupportedError
     from redstart.sync import QuerySyntaxError as QuerySyntaxError
     from redstart.sync import RedisModel as RedisModel
     from redstart.sync import RedisModelError as RedisModelError
     from redstart.sync import RedstartError as RedstartError
+    from redstart.sync import SchemaDetector as SchemaDetector
     from redstart.sync import VectorFieldOptions as VectorFieldOptions
     from redstart.sync import col as col
     from redstart.sync import get_redis_connection as get_redis_connection
@@ -36,12 +38,14 @@ __all__ = [
     "HashModel",
     "JsonModel",
     "MigrationError",
+    "Migrator",
     "NotFoundError",
     "QueryNotSupportedError",
     "QuerySyntaxError",
     "RedisModel",
     "RedisModelError",
     "RedstartError",
+    "SchemaDetector",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",

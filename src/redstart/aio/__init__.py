@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from redstart.aio.connections import get_redis_connection as get_redis_connection
     from redstart.aio.find import FindQuery as FindQuery
+    from redstart.aio.migrator import Migrator as Migrator
+    from redstart.aio.migrator import SchemaDetector as SchemaDetector
     from redstart.aio.models import HashModel as HashModel
     from redstart.aio.models import JsonModel as JsonModel
     from redstart.aio.models import RedisModel as RedisModel
@@ -34,12 +36,14 @@ _HOME_OF = {
     "HashModel": "redstart.aio.models",
     "JsonModel": "redstart.aio.models",
     "MigrationError": "redstart.errors",
+    "Migrator": "redstart.aio.migrator",
     "NotFoundError": "redstart.errors",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
     "RedisModel": "redstart.aio.models",
     "RedisModelError": "redstart.errors",
     "RedstartError": "redstart.errors",
+    "SchemaDetector": "redstart.aio.migrator",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.aio.connections",
@@ -54,12 +58,14 @@ __all__ = [
     "HashModel",
     "JsonModel",
     "MigrationError",
+    "Migrator",
     "NotFoundError",
     "QueryNotSupportedError",
     "QuerySyntaxError",
     "RedisModel",
     "RedisModelError",
     "RedstartError",
+    "SchemaDetector",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",

@@ -33,8 +33,13 @@ def client_of(model: type[RedisModel]) -> "redis.asyncio.Redis":
     return default_client(server_url()) if named is None else named
 
 
-def server_of_model(model: type[RedisModel]) -> "AsyncServer":
-    """What runs operations on the documents of a model. Raises ConfigurationError."""
+def server_of_client(client: "redis.asyncio.Redis") -> "AsyncServer":
+    """What runs operations on the server of a client. Raises ConfigurationError if it is none."""
     from redstart.server.async_server import server_of  # noqa: PLC0415 - as above
 
-    return server_of(client_of(model))
+    return server_of(client)
+
+
+def server_of_model(model: type[RedisModel]) -> "AsyncServer":
+    """What runs operations on the documents of a model. Raises ConfigurationError."""
+    return server_of_client(client_of(model))

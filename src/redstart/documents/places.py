@@ -11,7 +11,9 @@ from redstart.errors import ValueConversionError
 from redstart.mapping.paths import Each, Segment, TemporalPath, display
 from redstart.mapping.scalars import ScalarPath
 from redstart.values.kinds import TemporalKind
+from redstart.values.temporal_text import read_temporal_text
 from redstart.values.timestamps import (
+    EPOCH,
     NUMBER,
     date_from_number,
     datetime_from_number,
@@ -41,7 +43,7 @@ def places_of(
     """
     root: dict[Segment, Place] = {}
     for path in dates:
-        _put(root, path.segments, _reader_of_number(path, zone))
+        _put(root, path.segments, _reader_of_dates(path, zone))
     for scalar in others:
         _put(root, scalar.segments, READERS[scalar.kind])
     return root
@@ -55,19 +57,41 @@ def _put(root: dict[Segment, Place], segments: tuple[Segment, ...], read: ReadSt
     place.read = read
 
 
-def _reader_of_number(path: TemporalPath, zone: NaiveTimezone) -> ReadStored:
-    if path.kind is TemporalKind.DATE:
-        return _of_number(date_from_number)
-    if not path.naive:
-        return _of_number(datetime_from_number)
+def _reader_of_dates(path: TemporalPath, zone: NaiveTimezone) -> ReadStored:
+    """Reads a number, and text as the migration would: so a document says the same before it and after."""
+    from_number, from_microseconds = _date_readers(path, zone)
 
-    def naive_datetime(number: str) -> datetime:
-        moment = zone.naive_datetime(microseconds_from_number(number))
-        if moment is None:
+    def read_stored(value: Any) -> Any:
+        number = _number_text(value)
+        if number is not None:
+            return from_number(number)
+        if not isinstance(value, str):
+            return value
+        try:
+            return from_microseconds(read_temporal_text(value, path.kind, zone).microseconds)
+        except ValueConversionError:
+            return value  # pydantic has the last word, and says what is wrong
+
+    return read_stored
+
+
+def _date_readers(
+    path: TemporalPath, zone: NaiveTimezone
+) -> tuple[Callable[[str], Any], Callable[[int], Any]]:
+    def moment(microseconds: int) -> datetime:
+        return EPOCH + timedelta(microseconds=microseconds)
+
+    def naive_moment(microseconds: int) -> datetime:
+        shown = zone.naive_datetime(microseconds)
+        if shown is None:
             raise ValueConversionError(f"the clocks of {zone.name} showed that time twice")
-        return moment
+        return shown
 
-    return _of_number(naive_datetime)
+    if path.kind is TemporalKind.DATE:
+        return date_from_number, lambda microseconds: moment(microseconds).date()
+    if path.naive:
+        return lambda number: naive_moment(microseconds_from_number(number)), naive_moment
+    return datetime_from_number, moment
 
 
 def _of_number(read: Callable[[str], Any]) -> ReadStored:

@@ -119,6 +119,8 @@ class HashValues:
         return text
 
     def _decimal(self, number: Decimal) -> float:
+        if _is_whole(number) and LEAST_INTEGER <= number <= MOST_INTEGER:
+            return int(number)
         return self._float(float(number))
 
     def _list(self, items: Any) -> list[Any]:
@@ -201,8 +203,15 @@ def _jsonable(value: Any) -> Any:
 
 def _decimal_text(number: Decimal) -> str:
     """As redis-om writes it, unless a float does not hold all its digits."""
+    if _is_whole(number):
+        return str(int(number))
     near = repr(float(number))
     return near if Decimal(near) == number or not number.is_finite() else str(number)
+
+
+def _is_whole(number: Decimal) -> bool:
+    """Whether it is written without decimals. `1E+99` is not: it would be a hundred digits."""
+    return number.as_tuple().exponent == 0
 
 
 def _member_name(key: Any) -> str:

@@ -9,7 +9,7 @@ import redis.asyncio
 
 from redstart.effects import Op
 from redstart.server.async_driver import AsyncDriver
-from redstart.server.connections import another_pool, async_client, async_pool_like, where_of
+from redstart.server.connections import another_pool, async_client, async_pool_like, pool_of, where_of
 
 T = TypeVar("T")
 
@@ -48,7 +48,8 @@ class AsyncServer:
 
 
 def server_of(client: object) -> AsyncServer:
-    """The server that a redis-py client of either colour talks to; the same one each time."""
+    """The server that a client of either colour talks to; the same one each time. Raises ConfigurationError."""
+    _ = pool_of(client)  # before anything else is done with what may be no client
     server = _servers.get(client)
     if server is None:
         server = _servers.setdefault(client, AsyncServer(async_pool_like(client)))

@@ -107,7 +107,7 @@ def open_like(client: object) -> SyncDriver:
 
 def pool_like(client: object) -> redis.ConnectionPool:
     """The pool of a client; of an asyncio one a new pool to the same server. Raises ConfigurationError."""
-    pool = _pool_of(client)
+    pool = pool_of(client)
     if isinstance(pool, redis.ConnectionPool):
         return pool
     kind = _SYNC_CONNECTIONS.get(pool.connection_class, redis.Connection)
@@ -116,7 +116,7 @@ def pool_like(client: object) -> redis.ConnectionPool:
 
 def async_pool_like(client: object) -> redis.asyncio.ConnectionPool:
     """The pool of an asyncio client; of another one a new pool to the same server. Raises ConfigurationError."""
-    pool = _pool_of(client)
+    pool = pool_of(client)
     if isinstance(pool, redis.asyncio.ConnectionPool):
         return pool
     kind = _ASYNC_CONNECTIONS.get(pool.connection_class, redis.asyncio.Connection)
@@ -131,7 +131,8 @@ def another_pool(pool: redis.asyncio.ConnectionPool) -> redis.asyncio.Connection
     )
 
 
-def _pool_of(client: object) -> redis.ConnectionPool | redis.asyncio.ConnectionPool:
+def pool_of(client: object) -> redis.ConnectionPool | redis.asyncio.ConnectionPool:
+    """The pool of a client of either colour. Raises ConfigurationError if it is no client of redis-py."""
     pool = getattr(client, "connection_pool", None)
     if isinstance(pool, redis.ConnectionPool | redis.asyncio.ConnectionPool):
         return pool
@@ -146,24 +147,28 @@ def _shared_settings(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) 
     return {name: value for name, value in settings.items() if name in _SHARED_SETTINGS}
 
 
-def sync_client(url: str, **options: Any) -> redis.Redis:
-    """A redis-py client, connected when it is first used, without retries of its own; `options` as redis-py's."""
-    client: redis.Redis = _client(redis.Redis, url, {"retry": Retry(NoBackoff(), 0)} | options)
+def sync_client(default_url: str, **options: Any) -> redis.Redis:
+    """A redis-py client, connected when it is first used, without retries of its own.
+
+    Args:
+        options: `url`, or host, port and the like as redis-py takes them; without these the default URL counts.
+    """
+    client: redis.Redis = _client(redis.Redis, default_url, {"retry": Retry(NoBackoff(), 0)} | options)
     return client
 
 
-def async_client(url: str, **options: Any) -> redis.asyncio.Redis:
+def async_client(default_url: str, **options: Any) -> redis.asyncio.Redis:
     """As `sync_client`, for asyncio."""
     client: redis.asyncio.Redis = _client(
-        redis.asyncio.Redis, url, {"retry": AsyncRetry(NoBackoff(), 0)} | options
+        redis.asyncio.Redis, default_url, {"retry": AsyncRetry(NoBackoff(), 0)} | options
     )
     return client
 
 
-def _client(kind: Any, url: str, options: dict[str, Any]) -> Any:
+def _client(kind: Any, default_url: str, options: dict[str, Any]) -> Any:
     if any(name in options for name in ("host", "port", "unix_socket_path", "connection_pool")):
         return kind(**options)
-    chosen = options.pop("url", None) or url
+    chosen = options.pop("url", None) or default_url
     _require_good(chosen)
     return kind.from_url(chosen, **options)
 

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 import redis
 
 from redstart.effects import Op
-from redstart.server.connections import pool_like, sync_client, where_of
+from redstart.server.connections import pool_like, pool_of, sync_client, where_of
 from redstart.server.sync_driver import SyncDriver
 
 T = TypeVar("T")
@@ -34,7 +34,8 @@ class SyncServer:
 
 
 def server_of(client: object) -> SyncServer:
-    """The server that a redis-py client of either colour talks to; the same one each time."""
+    """The server that a client of either colour talks to; the same one each time. Raises ConfigurationError."""
+    _ = pool_of(client)  # before anything else is done with what may be no client
     server = _servers.get(client)
     if server is None:
         server = _servers.setdefault(client, SyncServer(pool_like(client)))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from redstart.search.geo import GeoFilter as GeoFilter
     from redstart.sync.connections import get_redis_connection as get_redis_connection
     from redstart.sync.find import FindQuery as FindQuery
+    from redstart.sync.migrator import Migrator as Migrator
+    from redstart.sync.migrator import SchemaDetector as SchemaDetector
     from redstart.sync.models import HashModel as HashModel
     from redstart.sync.models import JsonModel as JsonModel
     from redstart.sync.models import RedisModel as RedisModel
@@ -35,12 +37,14 @@ _HOME_OF = {
     "HashModel": "redstart.sync.models",
     "JsonModel": "redstart.sync.models",
     "MigrationError": "redstart.errors",
+    "Migrator": "redstart.sync.migrator",
     "NotFoundError": "redstart.errors",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
     "RedisModel": "redstart.sync.models",
     "RedisModelError": "redstart.errors",
     "RedstartError": "redstart.errors",
+    "SchemaDetector": "redstart.sync.migrator",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.sync.connections",
@@ -55,12 +59,14 @@ __all__ = [
     "HashModel",
     "JsonModel",
     "MigrationError",
+    "Migrator",
     "NotFoundError",
     "QueryNotSupportedError",
     "QuerySyntaxError",
     "RedisModel",
     "RedisModelError",
     "RedstartError",
+    "SchemaDetector",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",

@@ -1,6 +1,7 @@
 """Commands that only look: stats, status, progress."""
 
 from dataclasses import replace
+from random import Random
 
 import click
 
@@ -39,13 +40,14 @@ def stats(settings: Settings, exact: bool, verbose: bool, as_json: bool) -> None
     """Count documents and values by kind, estimate the time a run takes, and show what is worth knowing
     about the server before one. Writes nothing."""
     with open_session(settings) as session, drawn_progress() as show:
-        found = session.run(statistics(session.context(Monitor(progress=show)), session.plan, exact=exact))
+        chance = None if exact else Random()
+        found = session.run(statistics(session.context(Monitor(progress=show)), session.plan, chance=chance))
         unfinished = session.run(load_checkpoint(session.keys)) is not None
     if as_json:
         print_json(stats_report(found, session.declarations))
         return
     _draw_stats(found, session, verbose)
-    if unfinished and not found.exact:
+    if unfinished and not found.exact and not found.spread:
         line("A run was interrupted, and a sample looks where it began: see what is left with --exact.")
 
 
@@ -88,7 +90,7 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
         [
             ("estimated time", f"{duration(estimate.expected)} {bound}"),
             ("a datetime without an offset is", naive_timezone),
-            ("keys of another type, left alone", found.survey.tally.foreign),
+            ("keys of another type, left alone", found.foreign),
             ("last save", f"{saved}{also}"),
             ("replicas", facts.replicas),
             ("memory", f"{size(facts.used_bytes)} used, {size(facts.free_bytes)} free"),

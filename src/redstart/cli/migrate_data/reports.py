@@ -42,7 +42,7 @@ def stats_report(found: Statistics, declarations: Sequence[ModelDeclaration]) ->
             "high": round(found.estimate.high, 3),
         },
         "models": [_model(model) for model in found.models],
-        "foreign_keys": found.survey.tally.foreign,
+        "foreign_keys": found.foreign,
         "server": {
             "version": facts.version,
             "last_save_seconds": facts.last_save_seconds,

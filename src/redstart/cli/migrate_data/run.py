@@ -218,7 +218,7 @@ def _dry_run(
     began = time.monotonic()
     with drawn_progress(every_step=verbose) as show:
         context = session.context(log.watching(Monitor(progress=show)))
-        found = session.run(statistics(context, session.plan, exact=True, batch_documents=batch_size))
+        found = session.run(statistics(context, session.plan, chance=None, batch_documents=batch_size))
     report = dry_run_report(found, indexes, time.monotonic() - began)
     log.ended(report, Exit.DONE)
     if as_json:

@@ -23,6 +23,8 @@ from redstart.migrations.data.transform import JudgedDocument, judge
 from redstart.values.timezones import NaiveTimezone
 
 SAMPLES_PER_FIELD = 3
+MOST_FAILURES = 1_000
+"""Kept for showing; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def survey(
     visit: PageVisitor | None = None,
     most_documents: int | None = None,
     most_pages: int | None = None,
-    most_failures: int = 1_000,
+    most_failures: int = MOST_FAILURES,
 ) -> Op[Survey]:
     """Read and judge every planned value.
 
@@ -85,7 +87,7 @@ def survey(
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
         judged = [(document, judge(document, naive_timezone)) for document in page.documents]
-        _count(result, page, judged, most_failures)
+        count_page(result, page, judged, most_failures)
         if visit is not None:
             yield from visit(judged)
         tally = result.tally
@@ -111,7 +113,10 @@ def survey(
 _Seen = tuple[StoredDocument, StoredValue, Verdict]
 
 
-def _count(result: Survey, page: Page, judged: list[JudgedDocument], most_failures: int) -> None:
+def count_page(
+    result: Survey, page: Page, judged: list[JudgedDocument], most_failures: int = MOST_FAILURES
+) -> None:
+    """Add a page to what was found."""
     result.tally.foreign += page.foreign
     result.tally.add_documents(page.documents)
     any_failed = False

@@ -7,7 +7,14 @@ from typing import Any
 from redstart.mapping.paths import Each
 from redstart.migrations.data.convert import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, StoredValue
-from redstart.migrations.data.jsonpath import Location, can_be_set, in_list, path_text, siblings_path
+from redstart.migrations.data.jsonpath import (
+    Location,
+    can_be_read,
+    can_be_set,
+    in_list,
+    path_text,
+    siblings_path,
+)
 from redstart.values.json_text import JsonNumber, restores_exactly
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
@@ -26,6 +33,9 @@ _LOSSY = Outcome.LOSSY
 _UNCONVERTIBLE = Outcome.UNCONVERTIBLE
 
 
+_UNREADABLE_KEY = Verdict(
+    Outcome.UNCONVERTIBLE, reason="RedisJSON has no path to a key that begins with a space"
+)
 _NO_PATH = Verdict(Outcome.UNCONVERTIBLE, reason="RedisJSON has no path that changes only this list item")
 
 
@@ -69,7 +79,9 @@ def _judge_json(value: StoredValue, naive_timezone: NaiveTimezone) -> Verdict:
     verdict = convert_json_value(
         value.parsed, kind=value.path.kind, optional=value.path.optional, naive_timezone=naive_timezone
     )
-    return _NO_PATH if verdict.new is not None and cannot_be_written(value.location) else verdict
+    if verdict.new is None or not cannot_be_written(value.location):
+        return verdict
+    return _NO_PATH if can_be_read(value.location) else _UNREADABLE_KEY
 
 
 def plainly_converted(document: StoredDocument, naive_timezone: NaiveTimezone) -> DocumentEdits | None:
@@ -164,8 +176,8 @@ def guard_paths(edits: list[Edit], *, large: bool = False) -> list[str]:
 
 
 def cannot_be_written(location: Location) -> bool:
-    """Whether RedisJSON has no way to change just this place: a list item behind a key with hostile quotes."""
-    return in_list(location) and not can_be_set(location)
+    """Whether RedisJSON has no way to change just this place: no path reads it, or none sets this list item."""
+    return not can_be_read(location) or (in_list(location) and not can_be_set(location))
 
 
 def _outermost_list(location: Location) -> Location:
