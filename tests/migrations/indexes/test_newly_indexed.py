@@ -57,6 +57,7 @@ def test_the_old_index_serves_until_the_data_is_converted(
         assert (ready.code, ready.stdout.count("ready; it takes over")) == (0, len(planned()))
         assert run_om("migrate", "run").code == 0
         look()
+        assert run_om("migrate", "status").stdout.endswith("om migrate-data run\n")
         assert serving(station, SIGHTINGS) == SIGHTINGS
         assert run_om("migrate-data", "run").code == 0
         look()
