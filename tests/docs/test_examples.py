@@ -7,6 +7,7 @@ import pytest
 
 from redstart.demo.database import load_sample
 from redstart.demo.sample import generate
+from redstart.mapping import registry
 from redstart.server.connections import open_sync
 from tests.docs.examples import DOCUMENTS, ROOT, Command, commands_of, first_missing, parse_document
 
@@ -14,11 +15,15 @@ PATHS = sorted(path for pattern in DOCUMENTS for path in ROOT.glob(pattern))
 
 
 @pytest.fixture
-def environment(url: str) -> dict[str, str]:
-    """The sample on a server, and the settings a reader has when the examples begin."""
+def environment(url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The sample on a server, and the settings a reader has when the examples begin; no models of other tests."""
     with open_sync(url) as driver:
         driver.run(load_sample(generate(600)))
-    return {"REDIS_OM_URL": url, "REDSTART_MODELS": "redstart.demo.models"}
+    settings = {"REDIS_OM_URL": url, "REDSTART_MODELS": "redstart.demo.models"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(registry, "_models", {})
+    return settings
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
