@@ -8,6 +8,10 @@ census, the convert pass, and a pass that verifies; the convert pass journals ev
 and compares before it writes. Both figures of Redstart are given: of the convert pass alone, which is what the
 loop does, and of the whole run.
 
+The loop waits for two answers per document, so its rate is that of the round trips of one machine at one moment:
+other work that keeps the processors awake makes it up to twice as fast. Redstart works beside the server, needs two
+processors for that, and gets slower when others use them. Compare rates of a machine that does nothing else.
+
 Each measurement is a process of its own, so that its peak memory is its own. They take turns.
 """
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import redstart
+import redstart.aio
+import redstart.sync
 
 SOURCE = Path(redstart.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -22,18 +23,40 @@ HEAVY = ("redis", "hiredis", "pydantic", "rich", "click", "asyncio", "msgpack")
 def test_all_is_frozen() -> None:
     """Adding a public name is a decision: it has to be made here too."""
     assert redstart.__all__ == [
+        "Coordinates",
         "EmbeddedJsonModel",
         "Field",
+        "FindQuery",
+        "GeoFilter",
         "HashModel",
         "JsonModel",
+        "MigrationError",
+        "Migrator",
+        "NotFoundError",
+        "QueryNotSupportedError",
+        "QuerySyntaxError",
         "RedisModel",
+        "RedisModelError",
         "RedstartError",
+        "SchemaDetector",
+        "VectorFieldOptions",
+        "col",
+        "get_redis_connection",
     ]
+
+
+def test_both_colours_offer_the_same_names() -> None:
+    assert redstart.aio.__all__ == redstart.sync.__all__ == redstart.__all__
+    same = {name for name in redstart.__all__ if getattr(redstart, name) is getattr(redstart.aio, name)}
+    assert set(redstart.__all__) - same == {
+        *("FindQuery", "HashModel", "JsonModel", "Migrator", "RedisModel", "SchemaDetector"),
+        "get_redis_connection",
+    }
 
 
 def test_every_public_name_resolves_and_is_listed() -> None:
     for name in redstart.__all__:
-        assert getattr(redstart, name).__name__ == name
+        assert getattr(redstart, name).__name__ == {"SchemaDetector": "Migrator"}.get(name, name)
     assert set(redstart.__all__) <= set(dir(redstart))
 
 

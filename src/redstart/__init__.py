@@ -7,31 +7,55 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from redstart.errors import RedstartError as RedstartError
-    from redstart.mapping.fields import Field as Field
-    from redstart.mapping.models import EmbeddedJsonModel as EmbeddedJsonModel
-    from redstart.mapping.models import HashModel as HashModel
-    from redstart.mapping.models import JsonModel as JsonModel
-    from redstart.mapping.models import RedisModel as RedisModel
+    from redstart.sync import Coordinates as Coordinates
+    from redstart.sync import EmbeddedJsonModel as EmbeddedJsonModel
+    from redstart.sync import Field as Field
+    from redstart.sync import FindQuery as FindQuery
+    from redstart.sync import GeoFilter as GeoFilter
+    from redstart.sync import HashModel as HashModel
+    from redstart.sync import JsonModel as JsonModel
+    from redstart.sync import MigrationError as MigrationError
+    from redstart.sync import Migrator as Migrator
+    from redstart.sync import NotFoundError as NotFoundError
+    from redstart.sync import QueryNotSupportedError as QueryNotSupportedError
+    from redstart.sync import QuerySyntaxError as QuerySyntaxError
+    from redstart.sync import RedisModel as RedisModel
+    from redstart.sync import RedisModelError as RedisModelError
+    from redstart.sync import RedstartError as RedstartError
+    from redstart.sync import SchemaDetector as SchemaDetector
+    from redstart.sync import VectorFieldOptions as VectorFieldOptions
+    from redstart.sync import col as col
+    from redstart.sync import get_redis_connection as get_redis_connection
 
 __version__ = "0.1.0.dev0"
 
-_HOME_OF = {
-    "EmbeddedJsonModel": "redstart.mapping.models",
-    "Field": "redstart.mapping.fields",
-    "HashModel": "redstart.mapping.models",
-    "JsonModel": "redstart.mapping.models",
-    "RedisModel": "redstart.mapping.models",
-    "RedstartError": "redstart.errors",
-}
-
-__all__ = ["EmbeddedJsonModel", "Field", "HashModel", "JsonModel", "RedisModel", "RedstartError"]
+__all__ = [
+    "Coordinates",
+    "EmbeddedJsonModel",
+    "Field",
+    "FindQuery",
+    "GeoFilter",
+    "HashModel",
+    "JsonModel",
+    "MigrationError",
+    "Migrator",
+    "NotFoundError",
+    "QueryNotSupportedError",
+    "QuerySyntaxError",
+    "RedisModel",
+    "RedisModelError",
+    "RedstartError",
+    "SchemaDetector",
+    "VectorFieldOptions",
+    "col",
+    "get_redis_connection",
+]
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME_OF:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME_OF[name]), name)
+    return getattr(import_module("redstart.sync"), name)
 
 
 def __dir__() -> list[str]:

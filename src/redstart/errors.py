@@ -6,10 +6,14 @@ RedstartError
  │    ├── ConnectionFailed       no answer; a request may or may not have been executed
  │    ├── AuthenticationFailed   the password or the ACL says no
  │    ├── CommandFailed          the server answered a command with an error
+ │    ├── IndexMissing           the index that a query needs is not there
  │    └── CapabilityMissing      a module or command that is needed is not there
  ├── EmbeddedServerError         the scratch server cannot be found, started or stopped
  ├── ValueConversionError        one value cannot be read as what its field says
  ├── RedisModelError             a model is declared wrongly
+ ├── DocumentError               a document cannot be read or stored
+ │    ├── NotFoundError          there is none
+ │    └── WrongKeyType           its key holds something else
  ├── QueryError                  a query was refused; nothing was sent
  │    ├── QuerySyntaxError       it says something that has no meaning
  │    └── QueryNotSupportedError it has a meaning that an index cannot answer
@@ -24,7 +28,8 @@ RedstartError
       ├── LeaseHeld              another run is at work
       └── LeaseLost              another run took over from this one
 
-One more stands beside the models it is made of: redstart.documents.decode.UnreadableDocument.
+Two DocumentErrors more stand beside the models they are made of: UnreadableDocument in redstart.documents.decode
+and UnwritableDocument in redstart.documents.encode.
 
 Each carries `message` (what failed, where, the value) and `hint` (the next command to type, or None).
 """
@@ -66,6 +71,14 @@ class CommandFailed(ServerError):
         self.code = code or text.partition(" ")[0]
 
 
+class IndexMissing(ServerError):
+    """The index that a query needs is not there; `index` is its name."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(f"There is no index {index!r} on the server.", "Create it with: om migrate run")
+        self.index = index
+
+
 class CapabilityMissing(ServerError):
     """The server lacks a module or command that is needed."""
 
@@ -84,6 +97,25 @@ class ValueConversionError(RedstartError):
 
 class RedisModelError(RedstartError):
     """A model class is declared in a way that cannot be stored."""
+
+
+class DocumentError(RedstartError):
+    """A document cannot be read or stored."""
+
+
+class NotFoundError(DocumentError):
+    """There is no such document."""
+
+
+class WrongKeyType(DocumentError):
+    """A document's key holds a value of another type; `key` is that key."""
+
+    def __init__(self, key: str, expected: str) -> None:
+        super().__init__(
+            f"The key {key} holds no {expected}, so it is not a document of this model.",
+            f"See what it is with: redis-cli TYPE '{key}'",
+        )
+        self.key = key
 
 
 class QueryError(RedstartError):

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import redis
 
+from redstart.demo.models import Ringer
 from redstart.embedded.process import EmbeddedServer
 from redstart.migrations.data.context import DATETIME_MIGRATION as ID
 from tests.cli.conftest import load_sample
+from tests.migrations.indexes.conftest import make_legacy_indexes
 from tests.support.cli import run_om
 from tests.support.snapshot import difference, snapshot
 
@@ -42,8 +44,8 @@ def large_document() -> dict[str, object]:
 
 
 def give_every_command(url: str) -> None:
-    def om(words: str, *codes: int) -> None:
-        found = run_om("--url", url, "migrate-data", *words.split())
+    def om(words: str, *codes: int, group: str = "migrate-data") -> None:
+        found = run_om("--url", url, group, *words.split())
         assert found.code in (codes or (0,)), (words, found.text)
 
     for words in ("stats -v", "stats --exact", "status --detailed", "progress", "run --dry-run"):
@@ -54,12 +56,16 @@ def give_every_command(url: str) -> None:
         om("progress")
         om("clear-progress")
         om("run --max-errors 2", 5)
-        om(f"run --failure-mode {mode} --verbose", 0, 5)
+        om(f"run --failure-mode {mode} --verbose", 0, 3, 5)
         om("errors")
         om("verify --check-data", 0, 6)
         om(f"rollback {ID} --dry-run")
         om(f"rollback {ID}")
-    om("run --backup")
+    for words in ("status", "run --dry-run", "run --keep-old", "swap-back"):
+        om(words, group="migrate")
+    om("run --backup --failure-mode quarantine", 0, 3)
+    om("run --accept-unindexed", group="migrate")
+    om("cleanup", group="migrate")
     om(f"forget {ID} --yes")
     om("unlock --yes")
 
@@ -69,6 +75,8 @@ def admin(own_server: Callable[..., EmbeddedServer]) -> redis.Redis:
     client = redis.Redis.from_url(own_server().url)
     load_sample(client, 240)
     client.json().set("station:sighting:large", "$", large_document())
+    make_legacy_indexes(client)
+    client.execute_command("FT.DROPINDEX", Ringer._meta.index_name)  # one that Redstart is the first to make
     client.execute_command(*words_of_the_page())
     return client
 

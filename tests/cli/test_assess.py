@@ -1,5 +1,6 @@
 """stats, status, progress: commands that only look."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -111,6 +112,61 @@ class TestStatus:
         found = run_om("migrate-data", "status")
         assert "redis-om recorded this migration as applied" in found.stdout
         assert run_om("migrate-data", "status", "--check").code == 3
+
+    def test_models_without_dates_have_nothing_to_migrate(
+        self, configured: str, client: redis.Redis, write_module: Callable[[str], str]
+    ) -> None:
+        name = write_module("""
+            from redstart import HashModel
+
+            class Site(HashModel, index=True):
+                name: str
+
+                class Meta:
+                    global_key_prefix = "station"
+                    model_key_prefix = "site"
+        """)
+        for ran in (False, True):
+            data = run_om("migrate-data", "status", "--models", name, "--json").json
+            assert (data["applied"], data["pending"], data["models"]) == ([], [], [])
+            assert (data["phase"], data["recorded_elsewhere"]) == ("nothing to migrate", False)
+            shown = run_om("migrate-data", "status", "--models", name, "--detailed")
+            assert "there is nothing to migrate" in shown.stdout
+            for words in ("applied:", "verified", "Convert with", "redis-om recorded"):
+                assert words not in shown.stdout
+            assert run_om("migrate-data", "status", "--models", name, "--check").code == 0
+            assert ran or run_om("migrate-data", "run", "--models", name).code == 0
+
+    def test_verified_is_what_the_run_found_and_not_what_came_later(self, station: redis.Redis) -> None:
+        assert run_om("migrate-data", "run").code == 0
+        shown = run_om("migrate-data", "status").stdout
+        assert re.search(r"^phase +verified by the run, [0-9.]+ s ago$", shown, re.MULTILINE)
+        assert "What was written since is looked at by: om migrate-data verify" in shown
+        station.hset("station:visit:late", "arrived_at", "2020-01-01")
+        assert run_om("migrate-data", "verify").code == 6
+        assert run_om("migrate-data", "run", "--limit-documents", "1").code == 5
+        assert "verified" not in run_om("migrate-data", "status").stdout
+        assert run_om("migrate-data", "status", "--json").json["phase"] == "migrating"
+
+    def test_a_model_that_was_added_is_not_verified(
+        self, station: redis.Redis, monkeypatch: pytest.MonkeyPatch, write_module: Callable[[str], str]
+    ) -> None:
+        assert run_om("migrate-data", "run").code == 0
+        added = write_module("""
+            import datetime
+            from redstart import HashModel
+
+            class Tide(HashModel, index=True):
+                high_at: datetime.datetime
+
+                class Meta:
+                    global_key_prefix = "station"
+                    model_key_prefix = "tide"
+        """)
+        monkeypatch.setenv("REDSTART_MODELS", f"redstart.demo.models,{added}")
+        data = run_om("migrate-data", "status", "--json").json
+        assert (data["applied"], len(data["pending"]), data["phase"]) == ([], 1, "pending")
+        assert "verified" not in run_om("migrate-data", "status").stdout
 
 
 class TestProgress:

@@ -72,6 +72,29 @@ def test_a_value_on_record_does_not_hide_another_that_is_wrong(converted: redis.
     assert f"{key.decode()} nets: its model cannot read it" in found.stdout
 
 
+def test_quarantined_values_are_known_and_no_loss(configured: str, client: redis.Redis) -> None:
+    sighting = {"species": "tit", "wing_millimetres": 63.5, "ringed_at": "never", "capture": {"net": "3"}}
+    client.hset("station:visit:moved", mapping=UNREADABLE_VISIT | {"nets": "2", "arrived_at": "never"})
+    client.json().set("station:sighting:moved", "$", sighting)
+    assert run_om("migrate-data", "run", "--failure-mode", "quarantine").code == 0
+    found = run_om("migrate-data", "verify", "--check-data")
+    assert (found.code, "not read, for values known  2" in found.stdout) == (0, True), found.stdout
+    assert run_om("migrate-data", "verify", "--check-data", "--json").json["problems"] == []
+
+    client.hdel("station:visit:moved", "permit_until")
+    lost = run_om("migrate-data", "verify", "--check-data")
+    assert lost.code == 6
+    assert "station:visit:moved permit_until: its model cannot read it" in lost.stdout
+
+
+def test_a_replaced_value_that_is_lost_later_is_a_problem(configured: str, client: redis.Redis) -> None:
+    client.hset("station:visit:zero", mapping=UNREADABLE_VISIT | {"nets": "2", "arrived_at": "never"})
+    assert run_om("migrate-data", "run", "--failure-mode", "default").code == 0
+    assert run_om("migrate-data", "verify", "--check-data").code == 0
+    client.hdel("station:visit:zero", "arrived_at")
+    assert run_om("migrate-data", "verify", "--check-data").code == 6
+
+
 def test_verbose_shows_every_problem(converted: redis.Redis) -> None:
     for number in range(30):
         converted.hset(f"station:visit:old-{number}", "arrived_at", "2020-01-01")

@@ -1,5 +1,7 @@
 """clear-progress, forget, unlock: what they remove, and what they never do."""
 
+import re
+
 import redis
 
 from redstart.migrations.data.checkpoint import Checkpoint, Stage
@@ -95,3 +97,33 @@ def undoing_checkpoint() -> str:
     """A rollback's saved progress, as the server keeps it."""
     command = Checkpoint(Stage.REPLAY, "plan", 1).command(KEYS)
     return str(command[-1])
+
+
+def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Redis) -> None:
+    undo = f"Undo it with: om migrate-data rollback {ID}"
+    first = run_om("migrate-data", "run")
+    assert undo in first.stdout
+    assert "dropped" not in first.stdout
+    converted = run_om("migrate-data", "verify", "--check-data", "--json").json["journal"]["as_written"]
+    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+
+    nothing = run_om("migrate-data", "run").stdout
+    stays = re.search(r"^(\d+) values were converted before the undo log was dropped", nothing, re.MULTILINE)
+    assert stays is not None
+    assert int(stays[1]) == converted
+    assert "Undo " not in nothing
+
+    station.hset("station:visit:late", "arrived_at", "2020-01-01")
+    after = run_om("migrate-data", "run").stdout
+    assert stays[0] in after
+    assert f"Undo what came after with: om migrate-data rollback {ID}" in after
+    assert f"yes, all but {converted} values" in run_om("migrate-data", "status", "--detailed").stdout
+    undone = run_om("migrate-data", "rollback", ID, "--json").json
+    assert (undone["restored_exactly"], undone["reformatted"]) == (1, 0)
+    assert "dropped" not in run_om("migrate-data", "run").stdout
+
+
+def test_a_run_that_changed_nothing_offers_no_undo(configured: str, client: redis.Redis) -> None:
+    client.hset("station:visit:new", "arrived_at", "1600000000.0")
+    found = run_om("migrate-data", "run")
+    assert (found.code, "Undo" in found.stdout) == (0, False)

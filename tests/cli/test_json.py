@@ -18,14 +18,22 @@ FIELDS = " ".join(f"models[].fields[].{name}" for name in f"path kind {VALUES}".
 MODELS = (
     f"models models[].name models[].key_prefix models[].storage models[].documents models[].fields {FIELDS}"
 )
-RUN = (
-    "status reason resumed documents converted already_converted null lossy errors conflicts_retried passes "
-    "seconds documents_per_second"
-)
 
 
 def listed(name: str) -> str:
     return f"{name} {name}[].key {name}[].path {name}[].value {name}[].reason"
+
+
+INDEXES = "indexes " + " ".join(
+    f"indexes[].{name}" for name in ["model", "index", "state", "mended", "documents", "missing", "unserved"]
+)
+INDEX_FORECAST = "index_forecast " + " ".join(
+    f"index_forecast[].{name}" for name in ["model", "index", "documents", "to_build", "megabytes", "seconds"]
+)
+RUN = (
+    "status reason resumed documents converted already_converted null lossy errors conflicts_retried passes "
+    f"seconds documents_per_second {INDEXES} {listed('blocking')}"
+)
 
 
 FROZEN = {
@@ -47,7 +55,7 @@ FROZEN = {
     "`om migrate-data run`": RUN,
     "`om migrate-data run --dry-run`": (
         f"{RUN} {MODELS} models[].fields[].samples models[].fields[].samples[].key "
-        f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')}"
+        f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')} {INDEX_FORECAST}"
     ),
     "`om migrate-data progress`": (
         "state done total stage pass generation started_ms saved_ms holder held_seconds errors"
@@ -58,7 +66,8 @@ FROZEN = {
     ),
     "`om migrate-data errors`": f"{listed('errors')} count",
     "`om migrate-data rollback ID`": (
-        f"status reason documents restored_exactly reformatted kept {listed('kept_values')} seconds"
+        f"status reason documents restored_exactly reformatted kept {listed('kept_values')} seconds "
+        "indexes indexes[].index indexes[].done"
     ),
     "`om migrate-data clear-progress`": "status",
     "`om migrate-data forget ID`": "status",
@@ -67,10 +76,8 @@ FROZEN = {
         "indexes indexes[].model indexes[].index indexes[].state indexes[].serving indexes[].documents "
         "indexes[].changes pending"
     ),
-    "`om migrate run`": (
-        "indexes indexes[].model indexes[].index indexes[].state indexes[].mended indexes[].documents "
-        "indexes[].missing indexes[].unserved"
-    ),
+    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase",
+    "`om migrate run --dry-run`": INDEX_FORECAST,
     "`om migrate swap-back`": "swapped refused",
     "`om migrate cleanup`": "dropped",
     "An error": "status error hint exit_code",
@@ -123,6 +130,7 @@ def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
         "`om migrate-data unlock`": om("unlock", "--yes"),
         "`om migrate status`": run_om("migrate", "status", "--json").json,
         "`om migrate run`": run_om("migrate", "run", "--json").json,
+        "`om migrate run --dry-run`": run_om("migrate", "run", "--dry-run", "--json").json,
         "`om migrate cleanup`": run_om("migrate", "cleanup", "--json").json,
         "`om migrate swap-back`": run_om("migrate", "swap-back", "--json").json,
         "An error": om("rollback", "other"),
@@ -170,7 +178,7 @@ def test_every_key_is_documented_and_in_the_example(heading: str) -> None:
     rows = re.findall(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE)
     assert [key for key, type_, meaning in rows if not type_.strip() or not meaning.strip()] == []
     here = {key for key, _, _ in rows}
-    if heading.endswith("--dry-run`"):
+    if heading == "`om migrate-data run --dry-run`":
         here |= set(RUN.split())  # "The keys of `run`"
     assert here == set(FROZEN[heading].split())
 

@@ -18,6 +18,12 @@ ID = "001_datetime_fields_to_timestamps"
 CONVERTIBLE, NULL, UNCONVERTIBLE, NUMBERS = 20_258, 3_782, 58, 22
 """Values of the corpus by kind: counted from expected.jsonl and dump.jsonl; 22 already read as their number."""
 
+EMPTY_AND_INDEXED = 1
+"""Empty values of hashes that may be none, in a field that an index has: `default` takes them out of its way."""
+
+REFUSED = 3
+"""Indexes serve, and unconvertible values of indexed fields are in the way of their cut-over."""
+
 pytestmark = pytest.mark.corpus
 
 
@@ -36,7 +42,7 @@ def test_every_value_is_exact_and_the_undo_restores_every_byte(
 ) -> None:
     before = user_data(corpus)
 
-    run = om("run", timezone=timezone)
+    run = om("run", timezone=timezone, exit_code=REFUSED)
 
     assert run["status"] == "completed"
     assert (run["converted"], run["already_converted"], run["null"]) == (CONVERTIBLE, NUMBERS, NULL)
@@ -98,17 +104,17 @@ def test_a_second_run_writes_nothing_and_a_second_round_is_as_exact(
     corpus: redis.Redis, url: str, om: Om
 ) -> None:
     before = user_data(corpus)
-    om("run")
+    om("run", exit_code=REFUSED)
     converted = user_data(corpus)
 
-    again = om("run")
+    again = om("run", exit_code=REFUSED)
 
     assert (again["converted"], again["already_converted"]) == (0, CONVERTIBLE + NUMBERS)
     assert difference(converted, user_data(corpus)) == []
     om("rollback", ID)
     assert om("rollback", ID)["status"] == "nothing_to_do"
     assert difference(before, snapshot(corpus)) == []
-    om("run")
+    om("run", exit_code=REFUSED)
     assert difference(converted, user_data(corpus)) == []
     om("rollback", ID)
     assert difference(before, snapshot(corpus)) == []
@@ -116,14 +122,15 @@ def test_a_second_run_writes_nothing_and_a_second_round_is_as_exact(
 
 def test_default_after_log_and_skip_is_undone_as_exactly(corpus: redis.Redis, url: str, om: Om) -> None:
     before = user_data(corpus)
-    om("run")
+    om("run", exit_code=REFUSED)
 
     om("run", "--failure-mode", "default")
 
     found = counts(url)
-    assert (found["lost"], found["unconverted"], found["wrong"]) == (UNCONVERTIBLE, 0, 0)
+    changed = UNCONVERTIBLE + EMPTY_AND_INDEXED
+    assert (found["lost"], found["unconverted"], found["wrong"]) == (changed, 0, 0)
     assert om("verify")["values"]["unconvertible"] == 0
-    assert om("rollback", ID)["restored_exactly"] == CONVERTIBLE + UNCONVERTIBLE
+    assert om("rollback", ID)["restored_exactly"] == CONVERTIBLE + changed
     assert difference(before, snapshot(corpus)) == []
 
 
@@ -174,7 +181,7 @@ def test_fail_stops_at_the_first_bad_value_and_max_errors_at_the_tenth(
     assert (stopped["reason"], stopped["errors"]) == ("max-errors reached", 10)
     assert om("errors")["count"] == 10
 
-    finished = om("run")
+    finished = om("run", exit_code=REFUSED)
     assert (finished["status"], finished["resumed"], finished["errors"]) == ("completed", True, UNCONVERTIBLE)
     assert counts(url)["unconverted"] == 0
 
@@ -214,7 +221,7 @@ def test_what_was_born_or_changed_since_is_readable_by_0_3_5_after_the_undo(
     corpus: redis.Redis, url: str, om: Om, old_python: str
 ) -> None:
     unreadable_before = read_with_0_3_5(old_python, url)
-    om("run")
+    om("run", exit_code=REFUSED)
     born = {b"pk": b"born", b"name": b"n", b"email": b"e", b"age": b"1", b"external_ref": b"x"}
     dates = {b"created_at": b"1700000000.25", b"updated_at": b"1700000001.0", b"birth_date": b"0.0"}
     corpus.hset("shop:shop_models.Customer:born", mapping=born | dates)

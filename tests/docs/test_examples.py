@@ -10,7 +10,7 @@ from redstart.demo.database import load_sample
 from redstart.demo.sample import generate
 from redstart.server.connections import open_sync
 from tests.docs.examples import DOCUMENTS, GUIDE, ROOT, Command, commands_of, first_missing, parse_document
-from tests.migrations.indexes.conftest import create_old_indexes, drop_all
+from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
 
 PATHS = sorted(path for pattern in DOCUMENTS for path in ROOT.glob(pattern))
 
@@ -36,7 +36,7 @@ def test_examples(path: Path, environment: dict[str, str], client: redis.Redis, 
         "directory": tmp_path,
     }
     if path.parent == GUIDE:
-        create_old_indexes(client)
+        make_legacy_indexes(client)
     try:
         for example in document.examples():
             example.evaluate()

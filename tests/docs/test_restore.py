@@ -13,7 +13,7 @@ import redis
 from redstart.embedded.process import EmbeddedServer
 from tests.cli.conftest import load_sample
 from tests.docs.examples import GUIDE, PROGRAMS
-from tests.migrations.indexes.conftest import MODELS, create_old_indexes, total
+from tests.migrations.indexes.conftest import MODELS, make_legacy_indexes, total
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 PAGE = (GUIDE / "rollback.md").read_text(encoding="utf-8")
@@ -77,7 +77,7 @@ def test_the_steps_bring_back_every_key_and_every_index(
     server = start(append_only=append_only)
     with client_of(server) as client:
         load_sample(client, 300)
-        create_old_indexes(client)
+        make_legacy_indexes(client)
         before, found = snapshot(client), found_by_indexes(client)
         operator.type_step("back up", server)
         assert difference(before, snapshot(client, exclude_prefixes=STATE_PREFIXES)) != []

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from redstart.documents.decode import UnreadableDocument, document_from_hash, document_from_json, shortened
 from redstart.mapping.fields import Field
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
+from redstart.migrations.data.convert import convert_hash_value
+from redstart.values.kinds import TemporalKind
 from redstart.values.timestamps import microseconds_of, number_text
+from redstart.values.timezones import NaiveTimezone
 
 NOON = datetime(2023, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -92,15 +95,60 @@ def order(**members) -> Order:
         ("2023-01-01T12:00:00.123456Z", NOON),
         ("2023-01-01 12:00:00.123456Z", NOON),
         ("2023-01-01T17:30:00.123456+05:30", NOON),
-        ("2023-01-01T12:00:00", datetime(2023, 1, 1, 12)),
-        ("2023-01-01 12:00:00", datetime(2023, 1, 1, 12)),
-        ("2021-02-03", datetime(2021, 2, 3)),
+        ("2023-01-01T12:00:00", datetime(2023, 1, 1, 12, tzinfo=UTC)),
+        ("2023-01-01 12:00:00", datetime(2023, 1, 1, 12, tzinfo=UTC)),
+        ("2021-02-03", datetime(2021, 2, 3, tzinfo=UTC)),
     ],
 )
 def test_datetimes_of_both_formats(stored, expected):
     read = session(started_at=stored).started_at
     assert (read, read.tzinfo is None) == (expected, expected.tzinfo is None)
     assert order(created_at=stored).created_at == expected
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2023-07-01T12:00:00",
+        "2023-07-01T12:00:00.123456",
+        "2023-07-01 12:00:00,5 ",
+        "2023-07-01T12:00:00-08:00",
+        "2023-07-01",
+        "20230701T120000Z",
+        "Sat, 01 Jul 2023 12:00:00 +0200",
+        "0001-01-02T00:00:00",
+        "9999-12-30T00:00:00",
+    ],
+)
+def test_a_document_says_the_same_before_the_migration_and_after(text, zone):
+    class Timed(HashModel):
+        moment: datetime
+        naive: Optional[pydantic.NaiveDatetime] = None
+        day: Optional[date] = None
+
+    zone = NaiveTimezone.parse(zone)
+    kinds = {"moment": TemporalKind.DATETIME, "naive": TemporalKind.DATETIME, "day": TemporalKind.DATE}
+    before = {name.encode(): text.encode() for name in kinds}
+    after = {
+        name.encode(): convert_hash_value(text.encode(), kind=kind, optional=True, naive_timezone=zone).new
+        for name, kind in kinds.items()
+    }
+    assert None not in after.values()
+    read = document_from_hash(Timed, "1", before, zone)
+    assert read == document_from_hash(Timed, "1", after, zone)
+    assert read.moment.tzinfo is UTC
+    assert read.naive.tzinfo is None
+
+
+def test_a_time_that_happened_twice_is_left_to_pydantic():
+    class Timed(HashModel):
+        moment: datetime
+
+    read = document_from_hash(
+        Timed, "1", {b"moment": b"2023-10-29T02:30:00"}, NaiveTimezone.parse("Europe/Berlin")
+    )
+    assert read.moment == datetime(2023, 10, 29, 2, 30)
 
 
 @pytest.mark.parametrize("number", [1672574400.123456, 1672574400, -1.5, 1e9])
@@ -237,7 +285,7 @@ def test_unknown_fields_whatever_the_model_says(extra):
     fields = {b"pk": b"x", b"code": b"c", b"at": b"2023-01-01", b"count": b"3", b"more": b"m"}
     text = b'{"pk": "x", "code": "c", "at": "2023-01-01", "more": "m"}'
     for read in (document_from_hash(Strict, "c", fields), document_from_json(StrictJson, "c", text)):
-        assert (read.pk, read.at) == ("c", datetime(2023, 1, 1))
+        assert (read.pk, read.at) == ("c", datetime(2023, 1, 1, tzinfo=UTC))
         assert read.model_extra == ({"more": "m"} if extra == "allow" else None)
 
 

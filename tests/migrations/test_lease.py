@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import redis
 
+from redstart.commands.scripts import Script, load
 from redstart.effects import Call, Op, Pause, Request
 from redstart.errors import CommandFailed, LeaseHeld, LeaseLost
 from redstart.migrations import lease as module
 from redstart.migrations.holder import Holder, this_process
 from redstart.migrations.lease import Lease, LeaseKeys, acquire, break_lease, current
-from redstart.migrations.scripts import Script, load
 from redstart.server.connections import open_sync
 from redstart.server.sync_driver import SyncDriver
 

@@ -6,10 +6,12 @@ from typing import Any
 import hiredis
 import msgpack
 
+from redstart.commands.scripts import Script, load
 from redstart.effects import Batch, Call
 from redstart.migrations.data import apply
+from redstart.migrations.indexes import swap
+from redstart.migrations.indexes.swap import PACKAGE as INDEXES_PACKAGE
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
-from redstart.migrations.scripts import Script, load
 
 
 def name_of(request: Call[Any] | Batch[Any]) -> str:
@@ -56,6 +58,8 @@ def _scripts() -> dict[str, str]:
         "release": load(LEASE_PACKAGE, "release.lua"),
         "commit": load(LEASE_PACKAGE, "fenced.lua", "commit.lua"),
         "apply": apply._script(),
+        "probe": load(INDEXES_PACKAGE, "probe.lua"),
+        **{name: swap._script(f"{name}.lua") for name in ("swap", "drop", "unname")},
     }
     return {script.sha1: name for name, script in scripts.items()}
 

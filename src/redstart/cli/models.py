@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from redstart.errors import ConfigurationError, RedstartError
-from redstart.mapping.declaration import ModelDeclaration, declare
+from redstart.mapping.declaration import ModelDeclaration, declare, distinct
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import models_of_modules, registered_models
 
@@ -43,7 +43,7 @@ def load_declarations(names: tuple[str, ...]) -> list[ModelDeclaration]:
             f"{', '.join(names)} imported, but there is no HashModel or JsonModel of redstart in it.",
             "Abstract (ABC) and embedded models have no documents of their own and do not count.",
         )
-    return [declare(model) for model in models]
+    return distinct(map(declare, models))
 
 
 def _is_one_of(value: object, registered: set[type[RedisModel]]) -> bool:

@@ -22,6 +22,7 @@ from redstart.migrations.data.plan import Plan, make_plan
 from redstart.migrations.holder import this_process
 from redstart.server.connections import open_like, open_sync, where_of, where_of_url, without_password
 from redstart.server.sync_driver import SyncDriver
+from redstart.settings import ZoneSetting
 from redstart.values.timezones import NaiveTimezone
 
 T = TypeVar("T")
@@ -77,18 +78,11 @@ def open_session(settings: Settings, *, needs_models: bool = True) -> Iterator[S
     wanted = needs_models or (settings.models and not settings.url_is_explicit)
     declarations = load_declarations(settings.models) if wanted else []
     spare_the_collector()
-    zone = _naive_timezone(settings)
+    zone = ZoneSetting(settings.naive_timezone, settings.naive_timezone_from).zone()
     plan = make_plan(declarations, zone.name)
     driver, where = _driver(settings, declarations)
     with driver:
         yield Session(driver, where, declarations, plan, zone, StateKeys(DATETIME_MIGRATION))
-
-
-def _naive_timezone(settings: Settings) -> NaiveTimezone:
-    try:
-        return NaiveTimezone.parse(settings.naive_timezone)
-    except ConfigurationError as exc:
-        raise ConfigurationError(f"{settings.naive_timezone_from}: {exc.message}", exc.hint) from exc
 
 
 def _driver(settings: Settings, declarations: list[ModelDeclaration]) -> tuple[SyncDriver, str]:

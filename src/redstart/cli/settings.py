@@ -1,16 +1,9 @@
-"""Settings: an option, then the environment, then `[tool.redstart]` in pyproject.toml, then the default."""
+"""Settings of `om`: an option, then what `redstart.settings` finds in the surroundings."""
 
 import os
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from redstart.errors import ConfigurationError
-
-DEFAULT_URL = "redis://localhost:6379"
-
-_MEND = "Mend the file, or run om in another directory."
+from redstart.settings import naive_timezone_setting, project_table, texts_of, url_setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,54 +29,16 @@ def load_settings(url: str | None, models: tuple[str, ...]) -> Settings:
     Raises:
         ConfigurationError: pyproject.toml cannot be read, is not TOML, or holds something else than text.
     """
-    table = _project_table(Path.cwd())
-    named = models or _words(os.environ.get("REDSTART_MODELS", "")) or _texts(table, "models")
-    zone_of_environment = os.environ.get("REDSTART_NAIVE_TIMEZONE")
+    table = project_table()
+    zone = naive_timezone_setting(table)
     return Settings(
-        url=url or os.environ.get("REDIS_OM_URL") or _text(table, "url") or DEFAULT_URL,
+        url=url or url_setting(table),
         url_is_explicit=bool(url),
-        models=named,
-        naive_timezone=zone_of_environment or _text(table, "naive_timezone") or "UTC",
-        naive_timezone_from="REDSTART_NAIVE_TIMEZONE"
-        if zone_of_environment
-        else "naive_timezone in pyproject.toml",
+        models=models or _words(os.environ.get("REDSTART_MODELS", "")) or texts_of(table, "models"),
+        naive_timezone=zone.name,
+        naive_timezone_from=zone.said_in,
     )
-
-
-def _project_table(directory: Path) -> dict[str, Any]:
-    """`[tool.redstart]` of the nearest pyproject.toml, here or above."""
-    for folder in (directory, *directory.parents):
-        file = folder / "pyproject.toml"
-        if not file.is_file():
-            continue
-        try:
-            tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as exc:
-            raise ConfigurationError(f"{file} cannot be read: {exc}.", _MEND) from exc
-        table = tool.get("redstart", {}) if isinstance(tool, dict) else None
-        if not isinstance(table, dict):
-            raise ConfigurationError(f"{file}: [tool.redstart] is not a table.", _MEND)
-        return table
-    return {}
 
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _text(table: dict[str, Any], name: str) -> str | None:
-    value = table.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ConfigurationError(f"pyproject.toml: tool.redstart.{name} is {value!r}, not text.", _MEND)
-    return value
-
-
-def _texts(table: dict[str, Any], name: str) -> tuple[str, ...]:
-    value = table.get(name, [])
-    if isinstance(value, str):
-        return (value,)
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ConfigurationError(
-            f"pyproject.toml: tool.redstart.{name} is {value!r}, not a list of modules.", _MEND
-        )
-    return tuple(value)

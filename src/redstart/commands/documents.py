@@ -1,10 +1,10 @@
-"""Reading documents: hashes by field, RedisJSON values by path; one at a time, or packed for many."""
+"""Documents: hashes by field, RedisJSON values by path; one at a time, or packed for many."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from redstart.commands.packing import KeyedCommand
-from redstart.commands.replies import integer, items, optional_bytes
+from redstart.commands.replies import ignored, integer, items, optional_bytes
 from redstart.effects import Call
 
 
@@ -20,6 +20,16 @@ def json_get_command(paths: Sequence[str]) -> KeyedCommand:
     from path to such a list, in any order.
     """
     return KeyedCommand("JSON.GET", paths)
+
+
+def hgetall_command() -> KeyedCommand:
+    """`HGETALL key`: all fields of a hash, for `redstart.commands.replies.mapping`; empty when the key is missing."""
+    return KeyedCommand("HGETALL", ())
+
+
+def json_set(key: str, text: bytes) -> Call[None]:
+    """A whole document. Times to live of the key stay."""
+    return Call(("JSON.SET", key, "$", text), ignored)
 
 
 def json_memory(key: bytes) -> Call[int]:

@@ -25,6 +25,11 @@ def key_type(key: bytes) -> Call[bytes]:
     return Call(("TYPE", key), lambda reply: reply if isinstance(reply, bytes) else str(reply).encode())
 
 
+def delete(key: str) -> Call[int]:
+    """How many keys were removed. Sent again after a lost answer, it says 0 of what it removed before."""
+    return Call(("DEL", key), integer)
+
+
 def get(key: str) -> Call[bytes | None]:
     """A string key's bytes."""
     return Call(("GET", key), optional_bytes)

@@ -1,20 +1,57 @@
-"""Lua scripts: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/"""
+"""Lua scripts: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/
+
+They stand in files beside the code, are sent by digest, and loaded when the server does not know them.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha1
+from importlib.resources import files
 from typing import Any
 
 from redstart.commands.replies import raw
-from redstart.effects import Argument, Call
+from redstart.effects import Argument, Call, Op, call
+from redstart.errors import CommandFailed
 
 
-def evalsha(sha1: str, keys: Sequence[str], args: Sequence[Argument]) -> Call[Any]:
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script's source and the digest by which the server knows it."""
+
+    source: str
+    sha1: str
+
+    @classmethod
+    def of(cls, source: str) -> "Script":
+        """A script from its text."""
+        return cls(source, sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+def evalsha(digest: str, keys: Sequence[str], args: Sequence[Argument]) -> Call[Any]:
     """Run a script the server knows by its digest; CommandFailed with code NOSCRIPT when it does not.
 
-    Every script of this project compares before it writes, so running one twice ends as running it once.
+    Every script of this project is such that running one twice ends as running it once.
     """
-    return Call(("EVALSHA", sha1, len(keys), *keys, *args), raw)
+    return Call(("EVALSHA", digest, len(keys), *keys, *args), raw)
 
 
 def evaluate(source: str, keys: Sequence[str], args: Sequence[Argument]) -> Call[Any]:
     """Run a script from its source; the server remembers it for `evalsha`."""
     return Call(("EVAL", source, len(keys), *keys, *args), raw)
+
+
+@cache
+def load(package: str, *names: str) -> Script:
+    """Several files of one package's `lua` folder, one after the other, as one script."""
+    return Script.of("".join((files(package) / "lua" / name).read_text(encoding="utf-8") for name in names))
+
+
+def run_script(script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op[Any]:
+    """Run a script. One round trip, or two when the server has forgotten it (restart, failover, SCRIPT FLUSH)."""
+    try:
+        return (yield from call(evalsha(script.sha1, keys, args)))
+    except CommandFailed as exc:
+        if exc.code != "NOSCRIPT":
+            raise
+    return (yield from call(evaluate(script.source, keys, args)))

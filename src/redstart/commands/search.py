@@ -3,12 +3,14 @@
 FT.DROPINDEX is never sent with DD: that deletes the documents.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redstart.commands.replies import ignored, mapping, raw, text
 from redstart.effects import Argument, Call
+from redstart.errors import CommandFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,18 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
         return _search_map(reply) if isinstance(reply, dict) else _search_list(reply, content)
 
     return Call(tuple(arguments), parse)
+
+
+def says_no_such_index(error: CommandFailed) -> bool:
+    """Whether an index is missing; the wording differs between versions."""
+    said = error.message.lower()
+    return any(words in said for words in ("no such index", "unknown index", "index not found"))
+
+
+def most_results(error: CommandFailed) -> int | None:
+    """What a query may ask for at most (MAXSEARCHRESULTS), where it was refused for asking for more."""
+    found = re.search(r"LIMIT exceeds maximum of (\d+)", error.message)
+    return int(found[1]) if found else None
 
 
 def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:

@@ -1,29 +1,37 @@
 """A stored document, in the old format or the new one, as an instance of its model.
 
 In the places where a model keeps datetimes and dates, numbers and numeric text are the new format and are
-read here, exactly; all other text is left to pydantic, which reads the ISO forms of the old one.
+read here, exactly; all other text is left to pydantic, which reads the ISO forms of the old one. So are bytes,
+time spans, vectors and words that stand for other values: what JSON and hashes have no form of their own for.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import AliasChoices, ValidationError
 from pydantic_core import from_json
 
-from redstart.documents.places import Place, UnreadableNumber, places_of, read_numbers
-from redstart.errors import RedstartError
+from redstart.documents.places import Place, UnreadableValue, places_of, read_places
+from redstart.documents.vectors import holds_bytes, unpacked_vector, vectors_of
+from redstart.documents.words import words_of
+from redstart.errors import DocumentError, ValueConversionError
 from redstart.mapping.annotations import allows_none, complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import Segment, display
 from redstart.mapping.registry import model_name
+from redstart.mapping.scalars import scalar_paths
 from redstart.mapping.temporal import temporal_paths
+from redstart.mapping.vectors import VectorFieldOptions
+from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)
 
+UTC: Final = NaiveTimezone.parse("UTC")
 
-class UnreadableDocument(RedstartError):
+
+class UnreadableDocument(DocumentError):
     """A stored document does not fit its model.
 
     `key` is its key, `field` the path of the first value that does not fit, `reason` why; `reasons` has those of all
@@ -63,7 +71,9 @@ class Reader:
     Args:
         names: stored names that the model knows; others are dropped, unless it keeps extra fields.
         nullable: names whose value may be None: in hashes "" stands for it.
-        places: where datetimes and dates live.
+        places: where datetimes, dates, bytes and time spans live.
+        words: of hash fields that hold one of a few values, each by its text.
+        vectors: vector fields, which are bytes in a hash.
         primary_key: the name of the field that is the key.
         keeps_extra: whether fields that the model does not declare are kept.
     """
@@ -71,6 +81,8 @@ class Reader:
     names: frozenset[str]
     nullable: frozenset[str]
     places: dict[Segment, Place]
+    words: dict[str, dict[str, Any]]
+    vectors: dict[str, VectorFieldOptions]
     primary_key: str
     keeps_extra: bool
 
@@ -79,19 +91,33 @@ class Reader:
         # 0.3.5 stored a random `pk` beside a primary key of the model's own: nobody's data.
         return name in self.names or (self.keeps_extra and name != "pk")
 
+    def from_hash(self, model: type[RedisModel], name: str, stored: bytes, encoding: str) -> Any:
+        """What one field of a hash holds, as far as the text alone does not say it to pydantic."""
+        if name in self.vectors and stored:
+            data, numbers = unpacked_vector(stored, self.vectors[name])
+            return data if holds_bytes(model, name) else numbers
+        text = stored.decode(encoding)
+        if not text and name in self.nullable:
+            return None
+        words = self.words.get(name)
+        return text if words is None else words.get(text, text)
 
-def document_from_hash(model: type[M], primary_key: str, fields: Mapping[bytes, bytes]) -> M:
+
+def document_from_hash(
+    model: type[M], primary_key: str, fields: Mapping[bytes, bytes], zone: NaiveTimezone = UTC
+) -> M:
     """Read the fields of a hash, in either format.
 
     Args:
         model: the class to make.
         primary_key: what the document was asked by; used if it does not hold its key itself.
         fields: names and values as stored, in the encoding of `Meta.encoding`.
+        zone: in which datetimes stand that the model wants without an offset.
 
     Raises:
         UnreadableDocument: a value does not fit its field.
     """
-    reader = reader_of(model)
+    reader = reader_of(model, zone)
     encoding = model._meta.encoding
     document: dict[str, Any] = {}
     for stored_name, stored in fields.items():
@@ -99,25 +125,27 @@ def document_from_hash(model: type[M], primary_key: str, fields: Mapping[bytes, 
         if not reader.wants(name):
             continue
         try:
-            text = stored.decode(encoding)
+            document[name] = reader.from_hash(model, name, stored, encoding)
         except UnicodeDecodeError as error:
             raise UnreadableDocument(model, primary_key, name, stored, f"not {encoding} text") from error
-        document[name] = None if not text and name in reader.nullable else text
+        except ValueConversionError as error:
+            raise UnreadableDocument(model, primary_key, name, stored, error.reason) from error
     return _validated(model, primary_key, document, reader)
 
 
-def document_from_json(model: type[M], primary_key: str, text: bytes) -> M:
+def document_from_json(model: type[M], primary_key: str, text: bytes, zone: NaiveTimezone = UTC) -> M:
     """Read a JSON document, in either format.
 
     Args:
         model: the class to make.
         primary_key: what the document was asked by; used if it does not hold its key itself.
         text: one JSON object, as JSON.GET without a path answers.
+        zone: in which datetimes stand that the model wants without an offset.
 
     Raises:
         UnreadableDocument: it is no JSON object, or a value does not fit its field.
     """
-    reader = reader_of(model)
+    reader = reader_of(model, zone)
     try:
         value = from_json(text)
     except ValueError as error:
@@ -130,8 +158,8 @@ def document_from_json(model: type[M], primary_key: str, text: bytes) -> M:
 
 def _validated(model: type[M], primary_key: str, document: dict[str, Any], reader: Reader) -> M:
     try:
-        read_numbers(document, reader.places, ())
-    except UnreadableNumber as error:
+        read_places(document, reader.places, ())
+    except UnreadableValue as error:
         raise UnreadableDocument(model, primary_key, error.path, error.value, error.reason) from error
     if document.get(reader.primary_key) is None:
         document[reader.primary_key] = primary_key
@@ -149,14 +177,16 @@ def _validated(model: type[M], primary_key: str, document: dict[str, Any], reade
 
 
 @cache
-def reader_of(model: type[RedisModel]) -> Reader:
+def reader_of(model: type[RedisModel], zone: NaiveTimezone) -> Reader:
     """What is known of a model before its first document. Raises RedisModelError."""
     fields = complete_fields(model)
     aliases = {alias for field in fields.values() for alias in _aliases(field.alias, field.validation_alias)}
     return Reader(
         names=frozenset(fields) | aliases,
         nullable=frozenset(name for name, field in fields.items() if allows_none(field.annotation)),
-        places=places_of(temporal_paths(model).planned),
+        places=places_of(temporal_paths(model).planned, scalar_paths(model), zone),
+        words=words_of(model),
+        vectors=vectors_of(model),
         primary_key=model._primary_key_name,
         keeps_extra=model.model_config.get("extra") == "allow",
     )

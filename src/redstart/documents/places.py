@@ -1,50 +1,130 @@
-"""The places of a parsed document that hold datetimes and dates, and reading the numbers there."""
+"""The places of a parsed document that hold more than text and numbers say, and reading the values there."""
 
+import base64
+import binascii
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from redstart.errors import ValueConversionError
 from redstart.mapping.paths import Each, Segment, TemporalPath, display
+from redstart.mapping.scalars import ScalarPath
 from redstart.values.kinds import TemporalKind
-from redstart.values.timestamps import NUMBER, date_from_number, datetime_from_number
+from redstart.values.temporal_text import read_temporal_text
+from redstart.values.timestamps import (
+    EPOCH,
+    NUMBER,
+    date_from_number,
+    datetime_from_number,
+    microseconds_from_number,
+)
+from redstart.values.timezones import NaiveTimezone
 
-ReadNumber: TypeAlias = Callable[[str], datetime | date]
+ReadStored: TypeAlias = Callable[[Any], Any]
+"""From what JSON or a hash has to what the model takes; what it does not know it leaves to pydantic."""
 
 
 @dataclass(slots=True)
 class Place:
-    """One step on the way to temporal values: what to do here, and the places further inside."""
+    """One step on the way to such values: what to do here, and the places further inside."""
 
-    read: ReadNumber | None
+    read: ReadStored | None
     inside: "dict[Segment, Place]"
 
 
-def places_of(paths: tuple[TemporalPath, ...]) -> dict[Segment, Place]:
-    """The paths of a model as one tree, so that a document is walked once."""
+def places_of(
+    dates: Iterable[TemporalPath], others: Iterable[ScalarPath], zone: NaiveTimezone
+) -> dict[Segment, Place]:
+    """The paths of a model as one tree, so that a document is walked once.
+
+    Args:
+        zone: what a number stands for where the model wants a datetime without an offset.
+    """
     root: dict[Segment, Place] = {}
-    for path in paths:
-        inside, place = root, Place(None, root)
-        for segment in path.segments:
-            place = inside.setdefault(segment, Place(None, {}))
-            inside = place.inside
-        place.read = _reader_of_number(path)
+    for path in dates:
+        _put(root, path.segments, _reader_of_dates(path, zone))
+    for scalar in others:
+        _put(root, scalar.segments, READERS[scalar.kind])
     return root
 
 
-def _reader_of_number(path: TemporalPath) -> ReadNumber:
+def _put(root: dict[Segment, Place], segments: tuple[Segment, ...], read: ReadStored) -> None:
+    inside, place = root, Place(None, root)
+    for segment in segments:
+        place = inside.setdefault(segment, Place(None, {}))
+        inside = place.inside
+    place.read = read
+
+
+def _reader_of_dates(path: TemporalPath, zone: NaiveTimezone) -> ReadStored:
+    """Reads a number, and text as the migration would: so a document says the same before it and after."""
+    from_number, from_microseconds = _date_readers(path, zone)
+
+    def read_stored(value: Any) -> Any:
+        number = _number_text(value)
+        if number is not None:
+            return from_number(number)
+        if not isinstance(value, str):
+            return value
+        try:
+            return from_microseconds(read_temporal_text(value, path.kind, zone).microseconds)
+        except ValueConversionError:
+            return value  # pydantic has the last word, and says what is wrong
+
+    return read_stored
+
+
+def _date_readers(
+    path: TemporalPath, zone: NaiveTimezone
+) -> tuple[Callable[[str], Any], Callable[[int], Any]]:
+    def moment(microseconds: int) -> datetime:
+        return EPOCH + timedelta(microseconds=microseconds)
+
+    def naive_moment(microseconds: int) -> datetime:
+        shown = zone.naive_datetime(microseconds)
+        if shown is None:
+            raise ValueConversionError(f"the clocks of {zone.name} showed that time twice")
+        return shown
+
     if path.kind is TemporalKind.DATE:
-        return date_from_number
-    return _naive_datetime_from_number if path.naive else datetime_from_number
+        return date_from_number, lambda microseconds: moment(microseconds).date()
+    if path.naive:
+        return lambda number: naive_moment(microseconds_from_number(number)), naive_moment
+    return datetime_from_number, moment
 
 
-def _naive_datetime_from_number(text: str) -> datetime:
-    return datetime_from_number(text).replace(tzinfo=None)
+def _of_number(read: Callable[[str], Any]) -> ReadStored:
+    def read_stored(value: Any) -> Any:
+        number = _number_text(value)
+        return value if number is None else read(number)
+
+    return read_stored
 
 
-class UnreadableNumber(ValueConversionError):
-    """A number in the place of a datetime or date that stands for none; `path` says where."""
+def _timedelta(number: str) -> timedelta:
+    try:
+        return timedelta(seconds=float(number))
+    except OverflowError as error:
+        raise ValueConversionError("more seconds than a timedelta holds") from error
+
+
+def _bytes(value: Any) -> Any:
+    """Of base64 the bytes; of other text, as redis-om 0.x wrote it, the UTF-8."""
+    if not isinstance(value, str):
+        return value
+    try:
+        data = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return value
+    return data if base64.b64encode(data).decode() == value else value
+
+
+READERS: dict[type, ReadStored] = {bytes: _bytes, timedelta: _of_number(_timedelta)}
+
+
+class UnreadableValue(ValueConversionError):
+    """A value that does not stand for what its place holds; `path` says where."""
 
     def __init__(self, path: str, value: object, reason: str) -> None:
         super().__init__(reason)
@@ -52,19 +132,19 @@ class UnreadableNumber(ValueConversionError):
         self.value = value
 
 
-def read_numbers(container: Any, places: dict[Segment, Place], above: tuple[Segment, ...]) -> None:
-    """Turn numbers into datetimes and dates, in the freshly parsed document itself."""
+def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segment, ...]) -> None:
+    """Turn stored values into datetimes, dates and the like, in the freshly parsed document itself."""
     for segment, place in places.items():
         for position in _positions(container, segment):
             value = container[position]
-            if place.read is not None and (number := _number_text(value)) is not None:
+            if place.read is not None:
                 try:
-                    container[position] = place.read(number)
+                    container[position] = place.read(value)
                 except ValueConversionError as error:
                     path = display((*above, position))
-                    raise UnreadableNumber(path, value, error.reason) from error
+                    raise UnreadableValue(path, value, error.reason) from error
             if place.inside:
-                read_numbers(value, place.inside, (*above, position))
+                read_places(value, place.inside, (*above, position))
 
 
 def _positions(container: Any, segment: Segment) -> Iterable[Any]:

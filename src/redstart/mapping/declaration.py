@@ -1,9 +1,11 @@
 """What a migration needs to know of one model, whoever declared it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from redstart.errors import RedisModelError
+from redstart.mapping.index import reference_schema
 from redstart.mapping.keys import around_primary_key
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
@@ -54,3 +56,12 @@ def declare(model: type[RedisModel]) -> ModelDeclaration:
         paths=paths,
         model=model,
     )
+
+
+def distinct(declarations: Iterable[ModelDeclaration]) -> list[ModelDeclaration]:
+    """Each model once: declared for both colours, synchronous and asyncio, it is one model."""
+    found: dict[object, ModelDeclaration] = {}
+    for one in declarations:
+        same = (one.key_prefix, one.key_suffix, one.storage, one.paths, reference_schema(one.model))
+        _ = found.setdefault((one.model._meta.index_name, *same), one)
+    return list(found.values())

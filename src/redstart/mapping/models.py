@@ -86,6 +86,15 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
             return None
         return cls._meta.primary_key_creator_cls().create_pk() if value in (None, "") else value
 
+    def check(self) -> None:
+        """Validate again: values may have been assigned since.
+
+        Raises:
+            ValidationError (pydantic): a value that its field does not take.
+        """
+        values = {name: self.__dict__[name] for name in type(self).model_fields if name in self.__dict__}
+        type(self).model_validate(values | (self.__pydantic_extra__ or {}))
+
     @classmethod
     def make_key(cls, part: str) -> str:
         """The key of this model that ends in `part`: `<global prefix>:<model prefix>:<part>`."""

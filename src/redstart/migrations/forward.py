@@ -15,7 +15,7 @@ from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrate import IndexMigration
-from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
+from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.values.kinds import Storage
@@ -102,9 +102,9 @@ def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]
         record = records.get(one.name)
         if record is None:
             found = yield from find_index(one.name)
-            moving = () if found is None else moving_attributes(found.index, one.index)
+            moving = () if found is None else moving_attributes(found.index, one)
         else:
-            moving = moving_attributes(record.legacy, one.index)
+            moving = moving_attributes(record.legacy, one)
         if moving:
             concerned.append(one)
     return concerned
@@ -117,8 +117,9 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
     for one in results:
         if one.state is IndexState.REFUSED and one.membership is not None:
             keys = one.membership.examples[:BLOCKING_NAMED]
-            moving = records[one.name].moving
-            found += yield from blocking_values(keys, plan, moving, context.naive_timezone)
+            record = records[one.name]
+            awaited = awaited_attributes(record.final, record.moving)
+            found += yield from blocking_values(keys, plan, awaited, context.naive_timezone)
     return found
 
 
@@ -144,5 +145,5 @@ def _fields_of_numbers(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[
         (one.key_prefix, name)
         for one in concerned
         if one.index.storage is Storage.HASH
-        for name in records[one.name].moving
+        for name in awaited_attributes(one.index, records[one.name].moving)
     )

@@ -13,7 +13,7 @@ import msgpack
 
 from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import hgetall
-from redstart.commands.scripts import evalsha
+from redstart.commands.scripts import Script, evalsha, load, run_script
 from redstart.effects import Argument, Later, Op, ahead, answer, call, pause
 from redstart.errors import (
     CommandFailed,
@@ -24,7 +24,6 @@ from redstart.errors import (
     UnsafeServer,
 )
 from redstart.migrations.holder import Holder
-from redstart.migrations.scripts import Script, load, run_script
 
 T = TypeVar("T")
 

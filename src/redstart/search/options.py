@@ -28,6 +28,7 @@ class SearchQuery:
         sort: in which order.
         nocontent: answer keys only.
         return_fields: answer these fields only; in JSON also paths, as `$.a.b`, `AS`, `b`.
+        complete: never answer a part for want of time, as servers do after 500 ms unless told otherwise.
     """
 
     index: str
@@ -37,6 +38,7 @@ class SearchQuery:
     sort: tuple[SortBy, ...] = ()
     nocontent: bool = False
     return_fields: tuple[str, ...] = ()
+    complete: bool = False
 
     def arguments(self) -> list[Argument]:
         """The command, in the order redis-om writes it. The server takes one field to sort by at most."""
@@ -55,4 +57,6 @@ class SearchQuery:
             words.append("NOCONTENT")
         if self.return_fields:
             words += ["RETURN", str(len(self.return_fields)), *self.return_fields]
+        if self.complete:
+            words += ["TIMEOUT", 0]
         return words

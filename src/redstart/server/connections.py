@@ -101,18 +101,76 @@ def open_like(client: object) -> SyncDriver:
     Raises:
         ConfigurationError: it is neither.
     """
-    pool = getattr(client, "connection_pool", None)
+    pool = pool_like(client)
+    return SyncDriver(pool, where_of(pool.connection_kwargs))
+
+
+def pool_like(client: object) -> redis.ConnectionPool:
+    """The pool of a client; of an asyncio one a new pool to the same server. Raises ConfigurationError."""
+    pool = pool_of(client)
     if isinstance(pool, redis.ConnectionPool):
-        return SyncDriver(pool, where_of(pool.connection_kwargs))
+        return pool
+    kind = _SYNC_CONNECTIONS.get(pool.connection_class, redis.Connection)
+    return redis.ConnectionPool(connection_class=kind, retry=Retry(NoBackoff(), 0), **_shared_settings(pool))
+
+
+def async_pool_like(client: object) -> redis.asyncio.ConnectionPool:
+    """The pool of an asyncio client; of another one a new pool to the same server. Raises ConfigurationError."""
+    pool = pool_of(client)
     if isinstance(pool, redis.asyncio.ConnectionPool):
-        settings = {name: value for name, value in pool.connection_kwargs.items() if name in _SHARED_SETTINGS}
-        kind = _SYNC_CONNECTIONS.get(pool.connection_class, redis.Connection)
-        own = redis.ConnectionPool(connection_class=kind, retry=Retry(NoBackoff(), 0), **settings)
-        return SyncDriver(own, where_of(settings))
+        return pool
+    kind = _ASYNC_CONNECTIONS.get(pool.connection_class, redis.asyncio.Connection)
+    retry = AsyncRetry(NoBackoff(), 0)
+    return redis.asyncio.ConnectionPool(connection_class=kind, retry=retry, **_shared_settings(pool))
+
+
+def another_pool(pool: redis.asyncio.ConnectionPool) -> redis.asyncio.ConnectionPool:
+    """A pool of the same settings, for another event loop: connections work in one only."""
+    return type(pool)(
+        connection_class=pool.connection_class, max_connections=pool.max_connections, **pool.connection_kwargs
+    )
+
+
+def pool_of(client: object) -> redis.ConnectionPool | redis.asyncio.ConnectionPool:
+    """The pool of a client of either colour. Raises ConfigurationError if it is no client of redis-py."""
+    pool = getattr(client, "connection_pool", None)
+    if isinstance(pool, redis.ConnectionPool | redis.asyncio.ConnectionPool):
+        return pool
     raise ConfigurationError(
         f"Meta.database is a {type(client).__name__}, not a client of redis-py.",
-        "Give the server with --url instead.",
+        "Give it redis.Redis(...) or redis.asyncio.Redis(...). To om, the server can be given with --url instead.",
     )
+
+
+def _shared_settings(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> dict[str, Any]:
+    settings = pool.connection_kwargs
+    return {name: value for name, value in settings.items() if name in _SHARED_SETTINGS}
+
+
+def sync_client(default_url: str, **options: Any) -> redis.Redis:
+    """A redis-py client, connected when it is first used, without retries of its own.
+
+    Args:
+        options: `url`, or host, port and the like as redis-py takes them; without these the default URL counts.
+    """
+    client: redis.Redis = _client(redis.Redis, default_url, {"retry": Retry(NoBackoff(), 0)} | options)
+    return client
+
+
+def async_client(default_url: str, **options: Any) -> redis.asyncio.Redis:
+    """As `sync_client`, for asyncio."""
+    client: redis.asyncio.Redis = _client(
+        redis.asyncio.Redis, default_url, {"retry": AsyncRetry(NoBackoff(), 0)} | options
+    )
+    return client
+
+
+def _client(kind: Any, default_url: str, options: dict[str, Any]) -> Any:
+    if any(name in options for name in ("host", "port", "unix_socket_path", "connection_pool")):
+        return kind(**options)
+    chosen = options.pop("url", None) or default_url
+    _require_good(chosen)
+    return kind.from_url(chosen, **options)
 
 
 def where_of_url(url: str) -> str:
@@ -135,7 +193,9 @@ _SHARED_SETTINGS = {
 }
 """Connection settings that mean the same to an asyncio connection and to a synchronous one."""
 
-_SYNC_CONNECTIONS: dict[type, Any] = {
-    redis.asyncio.SSLConnection: redis.SSLConnection,
-    redis.asyncio.UnixDomainSocketConnection: redis.UnixDomainSocketConnection,
+_ASYNC_CONNECTIONS: dict[type, Any] = {
+    redis.SSLConnection: redis.asyncio.SSLConnection,
+    redis.UnixDomainSocketConnection: redis.asyncio.UnixDomainSocketConnection,
 }
+
+_SYNC_CONNECTIONS: dict[type, Any] = {theirs: ours for ours, theirs in _ASYNC_CONNECTIONS.items()}

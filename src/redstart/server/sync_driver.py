@@ -17,17 +17,21 @@ T = TypeVar("T")
 
 
 class SyncDriver:
-    """Runs operations on one connection of a redis-py pool, read undecoded. Not for several threads at once."""
+    """Runs operations on one connection of a redis-py pool, read undecoded. Not for several threads at once.
+
+    Attributes:
+        answered: whether the server has ever answered.
+    """
 
     def __init__(self, pool: redis.ConnectionPool, where: str) -> None:
         self._pool = pool
         self._where = where
         self._connection: Any = None
-        self._answered = False
+        self.answered = False
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        steps = Conversation(lambda: self._answered).steps(operation)
+        steps = Conversation(lambda: self.answered).steps(operation)
         answer: Answer = None
         try:
             while True:
@@ -79,7 +83,7 @@ class SyncDriver:
         except TRANSPORT_ERRORS as exc:
             self.close()
             raise mapped(exc, self._where) from exc
-        self._answered = True
+        self.answered = True
         return replies
 
     def _read(self) -> Any:
@@ -87,6 +91,12 @@ class SyncDriver:
             return self._connection.read_response(disable_decoding=True)
         except theirs.ResponseError as exc:
             return mapped(exc, self._where)
+
+    def release(self) -> None:
+        """Give the connection back to its pool, for whoever needs one next. Only where no answer is under way."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.release(connection)
 
     def close(self) -> None:
         """Drop the connection; the next request opens another."""

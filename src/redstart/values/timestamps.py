@@ -37,9 +37,14 @@ def microseconds_of(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
 
 
+def number_of(microseconds: int) -> float:
+    """The number to store: the nearest float, in seconds."""
+    return microseconds / MICROSECONDS_PER_SECOND
+
+
 def number_text(microseconds: int) -> str:
     """The text to store: the shortest that reads back as the nearest float, as `1672531200.0`."""
-    return repr(microseconds / MICROSECONDS_PER_SECOND)
+    return repr(number_of(microseconds))
 
 
 def microseconds_from_number(text: str) -> int:

@@ -61,6 +61,28 @@ def json_text(client: redis.Redis, key: str = SIGHTING) -> str:
     return str(replies(client, [("JSON.GET", key)])[0].decode())
 
 
+def test_a_key_that_begins_with_a_space_is_told_of_and_never_taken_for_another(
+    client: redis.Redis, url: str
+) -> None:
+    spaced = {"ringed_at": TEXT, "last_seen_by_place": {" pier": TEXT, "pier": "1999-01-01", "  ": "?"}}
+    same = {"last_seen_by_place": {" pier": TEXT, "pier": TEXT}, "resighted_at": []}
+    number = {"last_seen_by_place": {" pier": TEXT, "pier": 1.5}}
+    for name, content in {"1": spaced, "2": same, "3": number}.items():
+        send(client, [("JSON.SET", SIGHTING_PREFIX + name, "$", json.dumps(content))])
+    before = documents_of(client)
+    for mode in MODES:
+        result = migrate(url, mode)
+        assert (result.errors, result.conflicts_retried) == (4, 0)
+        assert "begins with a space" in failures(client)[SIGHTING, "last_seen_by_place[' pier']"]
+        places = json.loads(json_text(client))["last_seen_by_place"]
+        assert places == {" pier": TEXT, "pier": 915148800.0, "  ": "?"}
+        places = json.loads(json_text(client, SIGHTING_PREFIX + "2"))["last_seen_by_place"]
+        assert places == {" pier": TEXT, "pier": float(NUMBER)}
+        assert json.loads(json_text(client, SIGHTING_PREFIX + "3")) == number
+        undo(url)
+        assert difference(before, documents_of(client)) == []
+
+
 # Hashes
 
 

@@ -77,13 +77,13 @@ def legacy(client: redis.Redis) -> Iterator[redis.Redis]:
     drop_all(client)
     for commands in load_batches(generate(DOCUMENTS, dirty_share=0), field_expiries=False):
         send(client, commands)
-    create_old_indexes(client)
+    make_legacy_indexes(client)
     yield client
     drop_all(client)
 
 
-def create_old_indexes(client: redis.Redis) -> None:
-    """The indexes of redis-om 0.3.5, and the hashes it keeps of them."""
+def make_legacy_indexes(client: redis.Redis) -> None:
+    """The indexes of before 1.0, and the hashes kept beside them."""
     for model in MODELS:
         index = before_1_0(model)
         client.execute_command("FT.CREATE", *create_arguments(index))

@@ -35,6 +35,11 @@ from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.phase import phase_with_indexes
 
+TAKEN_OVER = (
+    "{}: another tool, as redis-om's Migrator, put its own index in place of the one that served. "
+    "No document is lost, but queries may miss some."
+)
+
 
 @click.command()
 @click.option("--check", is_flag=True, help="Exit with 3 when something is pending.")
@@ -57,6 +62,8 @@ def status(settings: Settings, check: bool, as_json: bool) -> int:
         rows = [[one.planned.model, one.planned.name, one.standing.value, one.documents] for one in found]
         table("Indexes", ["model", "index", "state", "documents"], rows)
         for one in pending:
+            if one.standing is Standing.TAKEN_OVER:
+                line(TAKEN_OVER.format(one.planned.name))
             for change in one.pending.changes if one.pending is not None else ():
                 line(f"{one.planned.name}: {change}")
         line(

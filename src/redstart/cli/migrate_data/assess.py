@@ -1,6 +1,7 @@
 """Commands that only look: stats, status, progress."""
 
 from dataclasses import replace
+from random import Random
 
 import click
 
@@ -39,13 +40,14 @@ def stats(settings: Settings, exact: bool, verbose: bool, as_json: bool) -> None
     """Count documents and values by kind, estimate the time a run takes, and show what is worth knowing
     about the server before one. Writes nothing."""
     with open_session(settings) as session, drawn_progress() as show:
-        found = session.run(statistics(session.context(Monitor(progress=show)), session.plan, exact=exact))
+        chance = None if exact else Random()
+        found = session.run(statistics(session.context(Monitor(progress=show)), session.plan, chance=chance))
         unfinished = session.run(load_checkpoint(session.keys)) is not None
     if as_json:
         print_json(stats_report(found, session.declarations))
         return
     _draw_stats(found, session, verbose)
-    if unfinished and not found.exact:
+    if unfinished and not found.exact and not found.spread:
         line("A run was interrupted, and a sample looks where it began: see what is left with --exact.")
 
 
@@ -88,7 +90,7 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
         [
             ("estimated time", f"{duration(estimate.expected)} {bound}"),
             ("a datetime without an offset is", naive_timezone),
-            ("keys of another type, left alone", found.survey.tally.foreign),
+            ("keys of another type, left alone", found.foreign),
             ("last save", f"{saved}{also}"),
             ("replicas", facts.replicas),
             ("memory", f"{size(facts.used_bytes)} used, {size(facts.free_bytes)} free"),
@@ -124,15 +126,19 @@ def status(settings: Settings, detailed: bool, check: bool, as_json: bool) -> in
 def _draw_status(found: Status, detailed: bool) -> None:
     pending = bool(found.pending)
     line("Data migration status:")
+    when = "" if found.verified_ms is None else f" by the run, {ago(found.verified_ms)}"
     pairs(
         [
             ("total migrations", 1),
-            ("applied", 0 if pending else 1),
-            ("pending", 1 if pending else 0),
-            ("phase", found.phase.value),
+            ("applied", int(found.is_applied)),
+            ("pending", int(pending)),
+            ("phase", f"{found.phase.value}{when}"),
         ]
     )
-    line(f"{'pending' if pending else 'applied'}: {DATETIME_MIGRATION}")
+    if pending or found.is_applied:
+        line(f"{'pending' if pending else 'applied'}: {DATETIME_MIGRATION}")
+    else:
+        line("No model has a field with dates that are stored as numbers: there is nothing to migrate.")
     if detailed:
         line("")
         _draw_models(found)
@@ -141,6 +147,8 @@ def _draw_status(found: Status, detailed: bool) -> None:
         line("See how the data stand with: om migrate-data verify")
     if found.phase is Phase.ROLLING_BACK:
         line(f"A rollback was interrupted. Finish it with: om migrate-data rollback {DATETIME_MIGRATION}")
+    elif found.phase is Phase.VERIFIED:
+        line("What was written since is looked at by: om migrate-data verify")
     elif pending:
         line("Convert with: om migrate-data run")
     draw_order(found.phase)
@@ -155,7 +163,8 @@ def _draw_models(found: Status) -> None:
         documents = f"{entry.documents:,}" if entry else "-"
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
     table("Models", ["model", "keys", "storage", "fields", "state", "documents"], rows)
-    undo = f"yes: om migrate-data rollback {DATETIME_MIGRATION}"
+    all_but = f", all but {found.record.forgotten:,} values" if found.record.forgotten else ""
+    undo = f"yes{all_but}: om migrate-data rollback {DATETIME_MIGRATION}"
     pairs(
         [
             ("values that did not convert", found.failures),

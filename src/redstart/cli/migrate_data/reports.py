@@ -42,7 +42,7 @@ def stats_report(found: Statistics, declarations: Sequence[ModelDeclaration]) ->
             "high": round(found.estimate.high, 3),
         },
         "models": [_model(model) for model in found.models],
-        "foreign_keys": found.survey.tally.foreign,
+        "foreign_keys": found.foreign,
         "server": {
             "version": facts.version,
             "last_save_seconds": facts.last_save_seconds,
@@ -207,9 +207,8 @@ def verify_report(
 
 def status_report(found: Status) -> dict[str, Any]:
     """`status`."""
-    applied = not found.pending and bool(found.record.applied)
     return {
-        "applied": [DATETIME_MIGRATION] if applied else [],
+        "applied": [DATETIME_MIGRATION] if found.is_applied else [],
         "pending": [DATETIME_MIGRATION] if found.pending else [],
         "phase": found.phase.value,
         "models": [

@@ -168,7 +168,17 @@ def _draw(found: Forward, verbose: bool) -> None:
         draw_blocking(found.blocking, most=len(found.blocking) if verbose else EXAMPLES_SAID)
     draw_order(Phase.CUT_OVER if found.indexes else Phase.VERIFIED, cut_over_to_come=found.refused)
     line("Check it with: om migrate-data verify --check-data")
-    line(f"Undo it with: om migrate-data rollback {DATETIME_MIGRATION}")
+    _draw_way_back(found.data)
+
+
+def _draw_way_back(result: RunResult) -> None:
+    if result.forgotten:
+        line(
+            f"{result.forgotten:,} values were converted before the undo log was dropped: they stay as they are."
+        )
+    if result.undoable:
+        what = "what came after" if result.forgotten else "it"
+        line(f"Undo {what} with: om migrate-data rollback {DATETIME_MIGRATION}")
 
 
 def _draw_data(result: RunResult) -> None:
@@ -208,7 +218,7 @@ def _dry_run(
     began = time.monotonic()
     with drawn_progress(every_step=verbose) as show:
         context = session.context(log.watching(Monitor(progress=show)))
-        found = session.run(statistics(context, session.plan, exact=True, batch_documents=batch_size))
+        found = session.run(statistics(context, session.plan, chance=None, batch_documents=batch_size))
     report = dry_run_report(found, indexes, time.monotonic() - began)
     log.ended(report, Exit.DONE)
     if as_json:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgpack
 
+from redstart.commands.scripts import Script, load
 from redstart.effects import Op
 from redstart.migrations.data.documents import DocumentEdits, Edit
 from redstart.migrations.data.journal import compressed, packed_entry
@@ -20,7 +21,6 @@ from redstart.migrations.data.jsonpath import (
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
 from redstart.migrations.lease import Lease, SentScript
-from redstart.migrations.scripts import Script, load
 
 SCRIPT_TARGET_MICROSECONDS = 2_000
 """How long a script may keep other clients waiting."""

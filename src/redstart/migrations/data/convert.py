@@ -56,6 +56,8 @@ class Verdict(NamedTuple):
     """Whether the text had no offset; None when it was not text of a date."""
 
 
+_new = tuple.__new__  # calling the class of a named tuple takes twice as long, and there are millions
+
 # Looking up a member of an enum costs as much as parsing a date.
 _DATE = TemporalKind.DATE
 _CONVERTED = Outcome.CONVERTED
@@ -95,8 +97,7 @@ def convert_hash_value(
     """
     written = number_of_written_text(raw, kind, naive_timezone)
     if written is not None:
-        # A call of the class would take twice as long; there are millions.
-        return tuple.__new__(Verdict, (_CONVERTED, written[0], None, written[1]))
+        return _new(Verdict, (_CONVERTED, written[0], None, written[1]))
     try:
         text = raw.decode()
     except UnicodeDecodeError:

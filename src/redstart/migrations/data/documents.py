@@ -27,13 +27,46 @@ class StoredValue(NamedTuple):
     misplaced: str | None = None
 
 
-class StoredDocument(NamedTuple):
-    """A document that exists, with the planned values it has; `large` if it is never to be fetched as a whole."""
+class StoredDocument:
+    """A document that exists, with the planned values it has.
 
-    key: bytes
-    model: PlannedModel
-    values: list[StoredValue]
-    large: bool = False
+    Attributes:
+        fields: of a hash what each of the model's paths holds, None for a field it lacks; None for JSON.
+        large: never to be fetched as a whole.
+    """
+
+    __slots__ = ("_values", "fields", "key", "large", "model")
+
+    fields: Sequence[bytes | None] | None
+    _values: list[StoredValue] | None
+
+    def __init__(
+        self, key: bytes, model: PlannedModel, values: list[StoredValue], *, large: bool = False
+    ) -> None:
+        self.key, self.model, self.large, self.fields, self._values = key, model, large, None, values
+
+    @classmethod
+    def of_hash(cls, key: bytes, model: PlannedModel, fields: Sequence[bytes | None]) -> "StoredDocument":
+        """A hash, with what each of the model's paths holds."""
+        document = cls.__new__(cls)
+        document.key, document.model, document.large = key, model, False
+        document.fields, document._values = fields, None
+        return document
+
+    @property
+    def values(self) -> list[StoredValue]:
+        """Of a hash made when somebody asks: what only has to be converted is never looked at one by one."""
+        if self._values is None:
+            found = zip(self.model.paths, self.fields or (), strict=True)
+            self._values = [_of_field(path, raw) for path, raw in found if raw is not None]
+        return self._values
+
+
+_new = tuple.__new__  # calling the class of a named tuple takes twice as long, and there are millions
+
+
+def _of_field(path: TemporalPath, raw: bytes) -> StoredValue:
+    return _new(StoredValue, ((str(path.segments[0]),), path, raw, None, None))
 
 
 class Edit(NamedTuple):

@@ -1,6 +1,7 @@
 """Removing state on request: saved progress, the undo log, a stuck lease."""
 
-from redstart.effects import Op
+from redstart.commands.keyspace import hmget
+from redstart.effects import Argument, Op, call
 from redstart.errors import RollbackUnfinished
 from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.context import Context
@@ -50,9 +51,16 @@ def forget(context: Context) -> Op[bool]:
                 f"Finish it with: om migrate-data rollback {keys.migration_id}",
             )
         fields = ("plan", "aware_fields", "census_values", "journal_entries", "milestone")
-        log = [["UNLINK", keys.journal, keys.census], ["HDEL", keys.record, *fields]]
-        *removed, _ = yield from lease.commit([*log, ["UNLINK", keys.checkpoint]])
-        return any(removed)
+        commands: list[list[Argument]] = [
+            ["UNLINK", keys.journal, keys.census],
+            ["HDEL", keys.record, *fields],
+            ["UNLINK", keys.checkpoint],
+        ]
+        (converted,) = yield from call(hmget(keys.record, ["converted"]))
+        if converted is not None:
+            commands.append(["HSET", keys.record, "forgotten", converted])
+        replies = yield from lease.commit(commands)
+        return any(replies[:2])
 
     return (yield from context.under_lease(work))
 

@@ -20,7 +20,7 @@ from redstart.migrations.data.documents import DocumentEdits, Edit, edits_of_fla
 from redstart.migrations.data.keys import StateKeys
 
 _COMPRESSION = 1
-"""zlib's fastest: some 2 us a document."""
+"""zlib's fastest: some 0.8 us a document."""
 
 ENTRIES_PER_PAGE = 5
 """Each has up to 200 documents: an undo holds no more of them than a run with its usual batch."""

@@ -20,7 +20,14 @@ from redstart.migrations.data.jsonpath import Location
 from redstart.migrations.data.passes import BegunPage, PageOutcome
 from redstart.migrations.data.quarantine import leave_out_taken
 from redstart.migrations.data.settle import Settling
-from redstart.migrations.data.transform import CLEARING_MODES, FailureMode, JudgedDocument, edits_for, judge
+from redstart.migrations.data.transform import (
+    CLEARING_MODES,
+    FailureMode,
+    JudgedDocument,
+    edits_for,
+    judge,
+    plainly_converted,
+)
 from redstart.migrations.lease import Lease
 
 _UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
@@ -59,23 +66,24 @@ class PageConverter:
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
         """Judge a page and send its edits; `label` ("generation.pass") goes into the journal."""
         outcome = PageOutcome()
-        judged = self._judged(documents)
+        plain, others = self._plain(documents)
+        judged = self._judged(others)
         new = yield from self._log.unknown(_failures(judged))
         taken = list(self._within_allowance(judged, set(new), outcome))
-        first = [document for document, _ in taken]
-        outcome.met = len(taken) + (outcome.stopped_by is not None)
+        first = documents if self._is_unlimited() else [document for document, _ in taken]
+        outcome.met = len(plain) + len(taken) + (outcome.stopped_by is not None)
         told: list[Failure] = []
 
         def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
-            judged = taken
+            judged, certain = taken, plain
             if documents is not first:
-                judged = yield from self._judged_again(documents, outcome)
+                judged, certain = (yield from self._judged_again(documents, outcome)), []
             made = [edits_for(document, items, self._mode, self._clearing) for document, items in judged]
             not_free = yield from leave_out_taken(made)
             # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
             told[:] = yield from self._tell(_with_fates(judged, made, not_free), told, judged, outcome)
             yield from self._lease.keep()
-            return made
+            return [*certain, *made]
 
         settling = Settling(self._applier, edits, label=label)
         yield from settling.begin(first)
@@ -91,6 +99,28 @@ class PageConverter:
         outcome.changed, outcome.values = settled.documents, settled.values
         outcome.retried = settled.retried
         return outcome
+
+    def _plain(
+        self, documents: Sequence[StoredDocument]
+    ) -> tuple[list[DocumentEdits], Sequence[StoredDocument]]:
+        """The edits of documents that need no look at each value, and the other documents.
+
+        None of them under a limit: that is kept document by document.
+        """
+        if not self._is_unlimited():
+            return [], documents
+        plain: list[DocumentEdits] = []
+        others: list[StoredDocument] = []
+        for document in documents:
+            edits = plainly_converted(document, self._context.naive_timezone)
+            if edits is None:
+                others.append(document)
+            else:
+                plain.append(edits)
+        return plain, others
+
+    def _is_unlimited(self) -> bool:
+        return self._allowance == Allowance(None, None) and self._mode is not FailureMode.FAIL
 
     def _judged(self, documents: Iterable[StoredDocument]) -> list[JudgedDocument]:
         return [(document, judge(document, self._context.naive_timezone)) for document in documents]
@@ -116,7 +146,7 @@ class PageConverter:
     ) -> Iterable[JudgedDocument]:
         """The documents to take, up to the one at which the run has to stop."""
         allowance = self._allowance
-        if allowance == Allowance(None, None) and self._mode is not FailureMode.FAIL:
+        if self._is_unlimited():
             yield from judged
             return
         for item in judged:

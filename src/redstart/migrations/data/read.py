@@ -35,8 +35,7 @@ class Reader:
         self.command: KeyedCommand
         self.may_be_large = False
         if model.storage is Storage.HASH:
-            self._fields = [((str(path.segments[0]),), path) for path in model.paths]
-            self.command = hmget_command([name for (name,), _ in self._fields])
+            self.command = hmget_command([str(path.segments[0]) for path in model.paths])
         else:
             self._anchors = _anchors(model.paths)
             self.command = json_get_command(list(self._anchors))
@@ -48,13 +47,7 @@ class Reader:
             return None
         if isinstance(reply, bytes):
             return StoredDocument(key, self.model, self._json_values(reply))
-        # A call of either class would take twice as long; there are millions.
-        values = [
-            tuple.__new__(StoredValue, (location, path, raw, None, None))
-            for (location, path), raw in zip(self._fields, reply, strict=True)
-            if raw is not None
-        ]
-        return tuple.__new__(StoredDocument, (key, self.model, values, False))
+        return StoredDocument.of_hash(key, self.model, reply)
 
     def _json_values(self, reply: bytes) -> list[StoredValue]:
         parsed: Any = parse_json(reply)

@@ -46,6 +46,7 @@ class Record:
         plan: all paths ever converted since the last rollback; what the census covers. None before the first.
         generation: number of the last run.
         converted, lossy: values changed since the last rollback, counted by the scripts that changed them.
+        forgotten: of the converted ones, those that cannot be undone: the undo log was dropped.
         failures_not_kept: failures beyond the 100,000 that are recorded.
         census_values: how many the census holds; None before it is complete.
         milestone: how far the server is, see `milestone`; "" before the first.
@@ -57,6 +58,7 @@ class Record:
     generation: int
     converted: int
     lossy: int
+    forgotten: int
     failures_not_kept: int
     census_values: int | None
     milestone: str
@@ -92,6 +94,7 @@ def read_record(keys: StateKeys) -> Op[Record]:
             int(fields.get(b"generation", 0)),
             int(fields.get(b"converted", 0)),
             int(fields.get(b"lossy", 0)),
+            int(fields.get(b"forgotten", 0)),
             int(fields.get(b"failures_not_kept", 0)),
             int(fields[b"census_values"]) if b"census_values" in fields else None,
             fields.get(b"milestone", b"").decode(),
@@ -129,13 +132,12 @@ def check_census(keys: StateKeys, record: Record) -> Op[None]:
 
 
 def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int) -> list[list[Argument]]:
-    """The commands that record a verified run, also where redis-om looks for it."""
+    """The commands that record a verified run, also where redis-om looks for it; none if no model has dates."""
     words: list[Argument] = ["HSET", keys.record]
     for model in plan.models:
         entry = json.dumps([model.hash, at_ms, documents.get(model.key_prefix, 0)])
         words += [_APPLIED + model.key_prefix, entry]
-    commands: list[list[Argument]] = [["SADD", APPLIED_MIGRATIONS, keys.migration_id]]
-    return commands if len(words) == 2 else [words, *commands]
+    return [words, ["SADD", APPLIED_MIGRATIONS, keys.migration_id]] if plan.models else []
 
 
 def mark_not_applied(keys: StateKeys, record: Record) -> list[list[Argument]]:

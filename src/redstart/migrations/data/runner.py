@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import scard
+from redstart.commands.streams import xlen
 from redstart.effects import Op, call
 from redstart.errors import PlanChanged, RollbackUnfinished
 from redstart.migrations.data.apply import Applier
@@ -65,6 +66,8 @@ class RunResult:
         converted, lossy: changed by this run, its interrupted parts included.
         already_converted, null: found so by its census, among all documents.
         errors: values that did not convert.
+        undoable: whether a rollback has something to bring back.
+        forgotten: values converted before the undo log was dropped, which stay converted.
         seconds: of this process' part.
     """
 
@@ -78,6 +81,8 @@ class RunResult:
     errors: int
     conflicts_retried: int
     passes: int
+    undoable: bool
+    forgotten: int
     seconds: float
 
 
@@ -263,6 +268,8 @@ class _Run:
             errors=errors + record.failures_not_kept,
             conflicts_retried=counts.get("retried", 0),
             passes=checkpoint.number,
+            undoable=(yield from call(xlen(self._keys.journal))) > 0,
+            forgotten=record.forgotten,
             seconds=seconds,
         )
 

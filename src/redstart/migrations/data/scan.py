@@ -106,6 +106,11 @@ def scanned_share(cursor: int) -> float:
     return 1.0 if cursor == 0 else int(f"{cursor:064b}"[::-1], 2) / 2**64
 
 
+def cursor_at(place: float) -> int:
+    """The cursor of a place in the keyspace, 0 up to but not 1: the inverse of `scanned_share`."""
+    return int(f"{int(place * 2**64):064b}"[::-1], 2)
+
+
 def server_run_id() -> Op[str]:
     """Changes with every start of the server; a SCAN cursor is valid only under the one it began with."""
     return (yield from call(info("server")))["run_id"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
 from redstart.effects import Op
 from redstart.mapping.paths import TemporalPath
@@ -10,11 +11,12 @@ from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.monitor import Monitor, Progress
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.preflight import ServerFacts, require_json, server_facts
+from redstart.migrations.data.sample import spread_sample
 from redstart.migrations.data.survey import Survey, survey
 from redstart.values.kinds import Storage
 
-SAMPLE_DOCUMENTS = 3_000
-SAMPLE_PAGES = 200
+PACE_DOCUMENTS = 3_000
+PACE_PAGES = 200
 _BATCH_DOCUMENTS = 500
 
 # A run reads everything three times (census, conversion, verification) and writes once. How many times longer
@@ -56,14 +58,18 @@ class Statistics:
     """What was found. Unless `exact`, counts are a sample's, scaled up to the whole.
 
     Attributes:
-        sampled_documents: how many were read.
+        sampled_documents: how many were counted.
+        spread: whether they come from all parts of the keyspace; else from its beginning.
+        foreign: keys under a planned prefix that hold something else.
         read_seconds: what reading everything once takes, by the sample's pace; the estimate's base.
-        survey: the pass itself: samples before and after, failures.
+        survey: what was counted: samples before and after, failures.
     """
 
     exact: bool
     documents: int
     sampled_documents: int
+    spread: bool
+    foreign: int
     models: list[ModelStatistics]
     read_seconds: float
     estimate: Estimate
@@ -76,36 +82,55 @@ class Statistics:
 
 
 def statistics(
-    context: Context, plan: Plan, *, exact: bool, batch_documents: int = _BATCH_DOCUMENTS
+    context: Context, plan: Plan, *, chance: Random | None, batch_documents: int = _BATCH_DOCUMENTS
 ) -> Op[Statistics]:
     """Look at a sample of the documents, or at all.
 
-    Effects: reads only.
+    Args:
+        chance: draws the sample; None: read all.
+
+    Effects: reads only. The first documents of a sample are read for the pace alone, in pages as a run reads them.
     """
     facts = yield from server_facts()
     require_json(facts, plan)
     pace = _Pace(context.clock, context.monitor)
-    found = yield from survey(
+    paced = yield from survey(
         plan,
         context.naive_timezone,
         batch_documents=batch_documents,
         monitor=Monitor(progress=pace.page_done, stop_requested=context.monitor.stop_requested),
         stage="reading",
-        most_documents=None if exact else SAMPLE_DOCUMENTS,
-        most_pages=None if exact else SAMPLE_PAGES,
+        most_documents=PACE_DOCUMENTS if chance else None,
+        most_pages=PACE_PAGES if chance else None,
     )
-    scale = 1.0 / found.share if found.share else 1.0
+    found: Survey | None = None
+    if chance is not None and not paced.complete:
+        found = yield from spread_sample(plan, context.naive_timezone, monitor=context.monitor, chance=chance)
+    read_seconds = pace.seconds * _scale(paced)
+    return _statistics(plan, found or paced, facts, read_seconds, spread=found is not None)
+
+
+def _statistics(
+    plan: Plan, found: Survey, facts: ServerFacts, read_seconds: float, *, spread: bool
+) -> Statistics:
+    scale = _scale(found)
     models = [_model_statistics(model, found, scale) for model in plan.models]
     return Statistics(
         exact=found.complete,
         documents=sum(model.documents for model in models),
         sampled_documents=found.tally.total_documents,
+        spread=spread,
+        foreign=round(found.tally.foreign * scale),
         models=models,
-        read_seconds=pace.seconds * scale,
-        estimate=_estimate(found, plan, pace.seconds * scale),
+        read_seconds=read_seconds,
+        estimate=_estimate(found, plan, read_seconds),
         facts=facts,
         survey=found,
     )
+
+
+def _scale(found: Survey) -> float:
+    return 1.0 / found.share if found.share else 1.0
 
 
 def _model_statistics(model: PlannedModel, found: Survey, scale: float) -> ModelStatistics:

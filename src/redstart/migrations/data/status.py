@@ -14,8 +14,12 @@ from redstart.migrations.lease import LeaseState, current
 
 
 class Phase(StrEnum):
-    """How far the migration as a whole is; `expanded`, `cut over` and `contracted` are said of indexes only."""
+    """How far the migration as a whole is; `expanded`, `cut over` and `contracted` are said of indexes only.
 
+    `verified` as the run left it: what came later, only `verify` sees.
+    """
+
+    NOTHING_TO_MIGRATE = "nothing to migrate"
     PENDING = "pending"
     EXPANDED = "expanded"
     MIGRATING = "migrating"
@@ -44,6 +48,17 @@ class Status:
     failures: int
     recorded_elsewhere: bool
 
+    @property
+    def is_applied(self) -> bool:
+        """Whether all models with dates are converted, and there are such."""
+        return bool(self.applied) and not self.pending
+
+    @property
+    def verified_ms(self) -> int | None:
+        """When the last of today's models was found converted, by the server's clock; None if one is not."""
+        times = [self.record.applied[model.key_prefix].at_ms for model in self.applied]
+        return max(times) if self.phase is Phase.VERIFIED else None
+
 
 def status(keys: StateKeys, plan: Plan) -> Op[Status]:
     """Read the state. Six reads; nothing is written.
@@ -58,7 +73,7 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
     elsewhere = yield from call(sismember(APPLIED_MIGRATIONS, keys.migration_id))
     pending = record.pending(plan)
     return Status(
-        phase=_phase(checkpoint, pending),
+        phase=_phase(checkpoint, plan, pending),
         applied=[model for model in plan.models if model not in pending],
         pending=pending,
         record=record,
@@ -69,7 +84,9 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
     )
 
 
-def _phase(checkpoint: Checkpoint | None, pending: list[PlannedModel]) -> Phase:
+def _phase(checkpoint: Checkpoint | None, plan: Plan, pending: list[PlannedModel]) -> Phase:
     if checkpoint is not None:
         return Phase.ROLLING_BACK if checkpoint.stage.undoes else Phase.MIGRATING
+    if not plan.models:
+        return Phase.NOTHING_TO_MIGRATE
     return Phase.PENDING if pending else Phase.VERIFIED

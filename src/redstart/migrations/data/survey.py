@@ -1,11 +1,13 @@
 """A read-only pass over every planned value: census, dry run, exact statistics and verification are this pass."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from redstart.effects import Op
-from redstart.migrations.data.convert import Outcome
+from redstart.migrations.data.convert import Outcome, Verdict
+from redstart.migrations.data.documents import StoredDocument, StoredValue
 from redstart.migrations.data.failures import (
     SHOWN_CHARACTERS,
     SHOWN_KEY_CHARACTERS,
@@ -21,6 +23,8 @@ from redstart.migrations.data.transform import JudgedDocument, judge
 from redstart.values.timezones import NaiveTimezone
 
 SAMPLES_PER_FIELD = 3
+MOST_FAILURES = 1_000
+"""Kept for showing; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def survey(
     visit: PageVisitor | None = None,
     most_documents: int | None = None,
     most_pages: int | None = None,
-    most_failures: int = 1_000,
+    most_failures: int = MOST_FAILURES,
 ) -> Op[Survey]:
     """Read and judge every planned value.
 
@@ -83,7 +87,7 @@ def survey(
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
         judged = [(document, judge(document, naive_timezone)) for document in page.documents]
-        _count(result, page, judged, most_failures)
+        count_page(result, page, judged, most_failures)
         if visit is not None:
             yield from visit(judged)
         tally = result.tally
@@ -106,22 +110,53 @@ def survey(
     return result
 
 
-def _count(result: Survey, page: Page, judged: list[JudgedDocument], most_failures: int) -> None:
+_Seen = tuple[StoredDocument, StoredValue, Verdict]
+
+
+def count_page(
+    result: Survey, page: Page, judged: list[JudgedDocument], most_failures: int = MOST_FAILURES
+) -> None:
+    """Add a page to what was found."""
     result.tally.foreign += page.foreign
+    result.tally.add_documents(page.documents)
+    any_failed = False
+    for alike in _grouped(judged):
+        document, value, verdict = alike[0]
+        result.tally.add_values(len(alike), document, value, verdict)
+        any_failed = any_failed or verdict.outcome is Outcome.UNCONVERTIBLE
+        if verdict.new is not None:
+            samples = result.samples[document.model.key_prefix, str(value.path)]
+            samples += [_sample(*seen) for seen in alike[: SAMPLES_PER_FIELD - len(samples)]]
+    if any_failed:
+        room = max(0, most_failures - len(result.failures))
+        result.failures += islice(_failures(judged), room)
+
+
+def _grouped(judged: list[JudgedDocument]) -> Iterable[list[_Seen]]:
+    """The values of a page by field and verdict: to count them one by one would take as long as to judge them."""
+    groups: dict[tuple[int, int, int, bool | None], list[_Seen]] = {}
     for document, items in judged:
-        result.tally.add_document(document)
+        model = id(document.model)
         for value, verdict in items:
-            result.tally.add_value(document, value, verdict)
+            # By identity: the hashes of a path and of an outcome take longer than all the rest.
+            alike = (model, id(value.path), id(verdict.outcome), verdict.naive)
+            if alike in groups:
+                groups[alike].append((document, value, verdict))
+            else:
+                groups[alike] = [(document, value, verdict)]
+    return groups.values()
+
+
+def _failures(judged: list[JudgedDocument]) -> Iterable[Failure]:
+    for document, items in judged:
+        for value, verdict in items:
             if verdict.outcome is Outcome.UNCONVERTIBLE:
-                if len(result.failures) < most_failures:
-                    result.failures.append(failure_of(document, value, verdict.reason or ""))
-            elif verdict.new is not None:
-                samples = result.samples[document.model.key_prefix, str(value.path)]
-                if len(samples) < SAMPLES_PER_FIELD:
-                    samples.append(
-                        Sample(
-                            one_line(document.key, SHOWN_KEY_CHARACTERS),
-                            one_line(value.raw, SHOWN_CHARACTERS),
-                            one_line(verdict.new, SHOWN_CHARACTERS),
-                        )
-                    )
+                yield failure_of(document, value, verdict.reason or "")
+
+
+def _sample(document: StoredDocument, value: StoredValue, verdict: Verdict) -> Sample:
+    return Sample(
+        one_line(document.key, SHOWN_KEY_CHARACTERS),
+        one_line(value.raw, SHOWN_CHARACTERS),
+        one_line(verdict.new or b"", SHOWN_CHARACTERS),
+    )

@@ -1,6 +1,7 @@
 """Counting values by field and outcome."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from redstart.migrations.data.convert import Outcome, Verdict
@@ -21,16 +22,16 @@ class Tally:
     aware: Counter[tuple[str, str]] = field(default_factory=Counter)
     foreign: int = 0
 
-    def add_document(self, document: StoredDocument) -> None:
-        """Count a document."""
-        self.documents[document.model.key_prefix] += 1
+    def add_documents(self, documents: Iterable[StoredDocument]) -> None:
+        """Count documents."""
+        self.documents.update(document.model.key_prefix for document in documents)
 
-    def add_value(self, document: StoredDocument, value: StoredValue, verdict: Verdict) -> None:
-        """Count a value."""
+    def add_values(self, number: int, document: StoredDocument, value: StoredValue, verdict: Verdict) -> None:
+        """Count values: as many as `number` of this field, with this verdict."""
         prefix, path = document.model.key_prefix, str(value.path)
-        self.values[prefix, path, verdict.outcome] += 1
+        self.values[prefix, path, verdict.outcome] += number
         if verdict.naive is not None:
-            (self.naive if verdict.naive else self.aware)[prefix, path] += 1
+            (self.naive if verdict.naive else self.aware)[prefix, path] += number
 
     @property
     def total_documents(self) -> int:

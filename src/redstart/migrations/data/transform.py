@@ -7,10 +7,18 @@ from typing import Any
 from redstart.mapping.paths import Each
 from redstart.migrations.data.convert import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, StoredValue
-from redstart.migrations.data.jsonpath import Location, can_be_set, in_list, path_text, siblings_path
+from redstart.migrations.data.jsonpath import (
+    Location,
+    can_be_read,
+    can_be_set,
+    in_list,
+    path_text,
+    siblings_path,
+)
 from redstart.values.json_text import JsonNumber, restores_exactly
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.written_text import number_of_written_text
 
 DEFAULT_NUMBER = b"0.0"
 """What failure mode `default` writes: the first of January 1970."""
@@ -20,10 +28,14 @@ QUARANTINE_SUFFIX = "__invalid"
 # Looking up a member of an enum costs as much as parsing a date.
 _JSON = Storage.JSON
 _CONVERTED = Outcome.CONVERTED
+_ALREADY = Outcome.ALREADY
 _LOSSY = Outcome.LOSSY
 _UNCONVERTIBLE = Outcome.UNCONVERTIBLE
 
 
+_UNREADABLE_KEY = Verdict(
+    Outcome.UNCONVERTIBLE, reason="RedisJSON has no path to a key that begins with a space"
+)
 _NO_PATH = Verdict(Outcome.UNCONVERTIBLE, reason="RedisJSON has no path that changes only this list item")
 
 
@@ -67,7 +79,33 @@ def _judge_json(value: StoredValue, naive_timezone: NaiveTimezone) -> Verdict:
     verdict = convert_json_value(
         value.parsed, kind=value.path.kind, optional=value.path.optional, naive_timezone=naive_timezone
     )
-    return _NO_PATH if verdict.new is not None and cannot_be_written(value.location) else verdict
+    if verdict.new is None or not cannot_be_written(value.location):
+        return verdict
+    return _NO_PATH if can_be_read(value.location) else _UNREADABLE_KEY
+
+
+def plainly_converted(document: StoredDocument, naive_timezone: NaiveTimezone) -> DocumentEdits | None:
+    """The edits of a hash that holds nothing but text as isoformat() writes it, as nearly every one does; else None.
+
+    They are what `judge` and `edits_for` come to in every failure mode, in half the time: verdicts and values, which
+    nobody would look at, are not made.
+    """
+    if document.fields is None:
+        return None
+    names: list[Any] = []
+    old: list[Any] = []
+    new: list[Any] = []
+    for path, raw in zip(document.model.paths, document.fields, strict=True):
+        if raw is None:
+            continue
+        written = number_of_written_text(raw, path.kind, naive_timezone)
+        if written is None:
+            return None
+        name = path.segments[0]
+        names.append(name)
+        old.append(raw)
+        new += (name, written[0])
+    return DocumentEdits.plain(document.key, names, old, new)
 
 
 def edits_for(
@@ -99,12 +137,13 @@ def _plain_edits(
     old: list[Any] = []
     new: list[Any] = []
     for value, verdict in judged:
-        if verdict.outcome is _CONVERTED:
+        outcome = verdict.outcome
+        if outcome is _CONVERTED:
             name = value.location[0]
             names.append(name)
             old.append(value.raw)
             new += (name, verdict.new)
-        elif _edit_of(document, value, verdict, mode, clearing) is not None:
+        elif outcome is not _ALREADY and _edit_of(document, value, verdict, mode, clearing) is not None:
             return None
     return DocumentEdits.plain(document.key, names, old, new)
 
@@ -137,8 +176,8 @@ def guard_paths(edits: list[Edit], *, large: bool = False) -> list[str]:
 
 
 def cannot_be_written(location: Location) -> bool:
-    """Whether RedisJSON has no way to change just this place: a list item behind a key with hostile quotes."""
-    return in_list(location) and not can_be_set(location)
+    """Whether RedisJSON has no way to change just this place: no path reads it, or none sets this list item."""
+    return not can_be_read(location) or (in_list(location) and not can_be_set(location))
 
 
 def _outermost_list(location: Location) -> Location:

@@ -12,7 +12,7 @@ from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.paths import display
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.documents import StoredDocument
-from redstart.migrations.data.failures import failure_at
+from redstart.migrations.data.failures import MOVED, Failure, FailureLog, failure_at
 from redstart.migrations.data.transform import Judged, JudgedDocument
 from redstart.migrations.data.verify import Problems
 from redstart.values.kinds import Storage
@@ -23,15 +23,19 @@ class ModelCheck:
 
     Attributes:
         read: documents that their models accept.
+        known: documents that they refuse for no other value than those on record, or null before the run.
     """
 
-    def __init__(self, declarations: Sequence[ModelDeclaration]) -> None:
+    def __init__(self, declarations: Sequence[ModelDeclaration], log: FailureLog) -> None:
         self.read = 0
+        self.known = 0
+        self._log = log
         self._declarations: Mapping[str, ModelDeclaration] = {d.key_prefix: d for d in declarations}
 
     def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
-        """Read a page's documents. One round trip, of everything the documents hold."""
+        """Read a page's documents. One round trip, of everything the documents hold; another where models refuse."""
         replies = yield from batch(together([_whole(document) for document, _ in page]))
+        refused: list[list[Failure]] = []
         for (document, items), reply in zip(page, replies, strict=True):
             declaration = self._declarations.get(document.model.key_prefix)
             if declaration is None or isinstance(reply, CommandFailed) or not reply:
@@ -40,10 +44,13 @@ class ModelCheck:
                 _read(declaration, document, reply)
                 self.read += 1
             except UnreadableDocument as exc:
-                field = _unexplained(exc, items)
-                if field is not None:
-                    reason = f"its model cannot read it: {exc.reasons[field]}"
-                    problems.add(failure_at(document.key, field, b"", reason))
+                refused.append(_unexplained(document.key, exc, items))
+        recorded = iter((yield from self._log.recorded([failure for one in refused for failure in one])))
+        for failures in refused:
+            wrong = [failure for failure in failures if not _was_moved(next(recorded))]
+            self.known += not wrong
+            for failure in wrong[:1]:
+                problems.add(failure)
 
 
 def _whole(document: StoredDocument) -> Call[Any]:
@@ -61,8 +68,8 @@ def _read(declaration: ModelDeclaration, document: StoredDocument, reply: Any) -
         document_from_json(declaration.model, primary_key, reply)
 
 
-def _unexplained(error: UnreadableDocument, items: Sequence[Judged]) -> str | None:
-    """The first field that does not fit and that verification has not counted already; None when there is none.
+def _unexplained(key: bytes, error: UnreadableDocument, items: Sequence[Judged]) -> list[Failure]:
+    """The fields that do not fit and that verification has not counted already.
 
     Counted are values that do not convert; a null where the model wants a date was there before the run.
     """
@@ -72,5 +79,13 @@ def _unexplained(error: UnreadableDocument, items: Sequence[Judged]) -> str | No
         if verdict.outcome is Outcome.UNCONVERTIBLE
         or (verdict.outcome is Outcome.NULL and not value.path.optional)
     }
-    # pydantic may add to a path what it tried there, as the member of a union.
-    return next((field for field in error.reasons if not any(field.startswith(path) for path in known)), None)
+    return [
+        failure_at(key, field, b"", f"its model cannot read it: {reason}")
+        for field, reason in error.reasons.items()
+        # pydantic may add to a path what it tried there, as the member of a union.
+        if not any(field.startswith(path) for path in known)
+    ]
+
+
+def _was_moved(recorded: Failure | None) -> bool:
+    return recorded is not None and MOVED in recorded.reason

@@ -1,6 +1,7 @@
 """Building an index beside the one that serves, and waiting until its scan is done."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from redstart.commands.search import ft_create, ft_info
 from redstart.effects import Op, call, pause
@@ -43,8 +44,10 @@ def build_index(
     Effects: FT.CREATE, then FT.INFO until `indexing` is 0; the lease is kept meanwhile. Safe to repeat.
     """
     if (yield from find_index(name)) is None:
+        # Sent again after a lost answer it fails for the index exists, which is what is wanted.
+        create = replace(ft_create(create_arguments(index, name=name)), repeatable=True)
         try:
-            yield from call(ft_create(create_arguments(index, name=name)))
+            yield from call(create)
         except CommandFailed as exc:
             if "already exists" not in exc.message.lower():
                 raise

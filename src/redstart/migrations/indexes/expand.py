@@ -13,11 +13,12 @@ from enum import StrEnum
 from redstart.effects import Op
 from redstart.migrations.indexes.build import build_index, find_index
 from redstart.migrations.indexes.keys import built_name
-from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
+from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
 from redstart.migrations.indexes.prove import Membership, prove
 from redstart.migrations.indexes.records import IndexRecord, read_records, read_redis_om_keys
 from redstart.migrations.indexes.swap import swap
 from redstart.migrations.indexes.switch import Switched, Waiting, same_definition, switch
+from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.migrations.indexes.tolerant import accepts_both_forms, is_stand_in, stand_in
 from redstart.migrations.lease import Lease
 from redstart.search.index import Index
@@ -67,7 +68,7 @@ def is_expanded(planned: PlannedIndex) -> Op[bool]:
     """Whether the data of an index may be converted now: what serves takes both forms, or is the final index. Reads."""
     found = yield from find_index(planned.name)
     record = (yield from read_records()).get(planned.name)
-    if found is None or record is None:
+    if found is None or record is None or is_taken_over(record, found):
         return False
     if same_definition(found.index, planned.index):
         return True
@@ -104,23 +105,28 @@ class Expansion:
     def run(self, planned: PlannedIndex) -> Op[IndexResult]:
         """One index. Effects: see `switch`; its record is saved before anything is changed."""
         found = yield from find_index(planned.name)
-        record = yield from self._record(planned, None if found is None else found.index)
-        mended = record.cut_over and (found is None or not same_definition(found.index, planned.index))
+        known = (yield from read_records()).get(planned.name)
+        mended = is_taken_over(known, found)
+        record = yield from self._record(planned, known, None if found is None else found.index, mended)
+        awaited = planned.key_prefix not in self._converted and awaited_attributes(
+            record.final, record.moving
+        )
         if found is None:
             result = yield from self._create(planned, record)
-        elif same_definition(found.index, planned.index):
+        elif not mended and same_definition(found.index, planned.index):
             yield from self._keep_final(record)
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
-        elif record.moving and planned.key_prefix not in self._converted:
-            result = yield from self._prepare(planned, record, found)
+        elif awaited:
+            result = yield from self._prepare(planned, record, found, mended)
         else:
-            result = yield from self._cut_over(planned, record, found)
+            result = yield from self._cut_over(planned, record, found, mended)
         return replace(result, mended=mended)
 
-    def _record(self, planned: PlannedIndex, current: Index | None) -> Op[IndexRecord]:
+    def _record(
+        self, planned: PlannedIndex, known: IndexRecord | None, current: Index | None, mended: bool
+    ) -> Op[IndexRecord]:
         """The record, with what served before Redstart the first time it is made."""
-        known = (yield from read_records()).get(planned.name)
-        if known is None:
+        if known is None or (mended and self._begins_anew(planned, known, current)):
             record = yield from _first_record(planned, current)
         else:
             record = replace(
@@ -128,12 +134,23 @@ class Expansion:
                 final=planned.index,
                 final_hash=planned.schema_hash,
                 final_schema=planned.schema,
-                moving=moving_attributes(known.legacy, planned.index),
+                moving=moving_attributes(known.legacy, planned),
+                expanded=known.expanded and same_definition(known.final, planned.index),
+                cut_over=known.cut_over and same_definition(known.final, planned.index),
                 stepping_back=False,
             )
         if record != known:
             yield from self._lease.commit([record.save()])
         return record
+
+    def _begins_anew(self, planned: PlannedIndex, known: IndexRecord, current: Index | None) -> bool:
+        """Whether another tool put an index with dates as tags where there was none such, before the data is converted.
+
+        Then its index is the one to go on from, and to come back to.
+        """
+        if current is None or planned.key_prefix in self._converted:
+            return False
+        return (known.created or not known.moving) and bool(moving_attributes(current, planned))
 
     def _create(self, planned: PlannedIndex, record: IndexRecord) -> Op[IndexResult]:
         """The name leads nowhere. Let the final index serve if it holds every document; else one that does."""
@@ -145,32 +162,44 @@ class Expansion:
             return IndexResult(planned.name, planned.model, IndexState.CREATED, membership)
         wanted = stand_in(record.legacy, record.moving, understands_filters=self._understands_filters)
         yield from switch(self._lease, record, wanted, waiting=self._waiting)
+        yield from self._keep_expanded(record)
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
-    def _prepare(self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo) -> Op[IndexResult]:
+    def _prepare(
+        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool
+    ) -> Op[IndexResult]:
         """Build the final index beside; let one serve that accepts both forms."""
-        serving = found.index
-        if not accepts_both_forms(serving, record.moving) and not is_stand_in(
-            serving, record.legacy, record.moving
-        ):
-            yield from self._keep_old(record, found)
-            record = yield from self._count_unserved(record, found)
+        if mended:
+            # The old application looks for its hash: with another tool's there, it replaces the index once more.
+            yield from self._lease.commit(record.keys_of_legacy())
+        serving = record.legacy if mended else found.index
+        if not is_stand_in(serving, record.legacy, record.moving):
             wanted = stand_in(serving, record.moving, understands_filters=self._understands_filters)
+            if wanted != serving and not mended:
+                yield from self._keep_old(record, found)
+                record = yield from self._count_unserved(record, found)
             switched = yield from switch(self._lease, record, wanted, waiting=self._waiting)
             if not switched.done:
                 return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
         name = built_name(record.name, record.final)
         yield from build_index(self._lease, name, record.final, waiting=lambda p: self._waiting(name, p))
+        yield from self._keep_expanded(record)
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
-    def _cut_over(self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo) -> Op[IndexResult]:
-        yield from self._keep_old(record, found)
+    def _cut_over(
+        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool
+    ) -> Op[IndexResult]:
+        if not mended:
+            yield from self._keep_old(record, found)
+        # What was accepted when it took over the first time does not stop the mending.
+        accepted = math.inf if self._options.accept_unindexed else record.accepted_unindexed if mended else 0
         switched: Switched = yield from switch(
             self._lease,
             record,
             record.final,
             waiting=self._waiting,
-            most_missing=math.inf if self._options.accept_unindexed else 0,
+            most_missing=accepted,
+            anew=mended,
         )
         if not switched.done:
             return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
@@ -199,6 +228,12 @@ class Expansion:
             name = built_name(record.name, found.index)
             yield from build_index(self._lease, name, found.index, waiting=lambda p: self._waiting(name, p))
 
+    def _keep_expanded(self, record: IndexRecord) -> Op[None]:
+        """Note that an index serves that accepts both forms, and that the final one is built."""
+        done = replace(record, expanded=True, cut_over=False)
+        if done != record:
+            yield from self._lease.commit([done.save()])
+
     def _keep_final(self, record: IndexRecord) -> Op[None]:
         """Say on the server that the final index serves, also where redis-om looks for it."""
         kept = yield from read_redis_om_keys(record.name)
@@ -219,6 +254,6 @@ def _first_record(planned: PlannedIndex, current: Index | None) -> Op[IndexRecor
         final=planned.index,
         final_hash=planned.schema_hash,
         final_schema=planned.schema,
-        moving=moving_attributes(legacy, planned.index),
+        moving=moving_attributes(legacy, planned),
         created=current is None,
     )

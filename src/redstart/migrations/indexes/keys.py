@@ -1,5 +1,6 @@
 """Names: of the state on the server, and of the indexes built beside the one that queries use."""
 
+import re
 from hashlib import sha1
 
 from redstart.migrations.lease import LeaseKeys
@@ -9,12 +10,21 @@ LEASE = LeaseKeys("redstart:indexes:fence", "redstart:indexes:lease")
 RECORDS = "redstart:indexes:records"
 """Hash: for each name that queries use, what served before and what is to serve."""
 
+DIGEST_LETTERS = 8
+_DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LETTERS}}}")
+
 
 def built_name(name: str, index: Index) -> str:
     """The index built for `name` with this definition: the same each time, so that building it is repeatable."""
     words = create_arguments(index, name="")
-    digest = sha1("\0".join(words).encode(), usedforsecurity=False).hexdigest()[:8]
+    digest = sha1("\0".join(words).encode(), usedforsecurity=False).hexdigest()[:DIGEST_LETTERS]
     return f"{name}@{digest}"
+
+
+def is_built_name(name: str, index: str) -> bool:
+    """Whether an index was built for `name` by Redstart, as its name says."""
+    head, mark, digest = index.rpartition("@")
+    return bool(mark) and head == name and _DIGEST.fullmatch(digest) is not None
 
 
 def hash_key(name: str) -> str:

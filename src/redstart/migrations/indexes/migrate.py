@@ -11,7 +11,12 @@ from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.preflight import require_index_memory, require_search, understands_filters
+from redstart.migrations.indexes.preflight import (
+    require_index_memory,
+    require_own_names,
+    require_search,
+    understands_filters,
+)
 from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.migrations.indexes.step_back import after_undo, before_undo, drop_unused, remove_created
 from redstart.migrations.indexes.switch import Switched, Waiting
@@ -49,12 +54,13 @@ class IndexMigration:
             converted: key prefixes whose data is converted and verified.
 
         Raises:
-            CapabilityMissing, UnsafeServer: refused before any write.
+            CapabilityMissing, UnsafeServer, MigrationError: refused before any write.
             LeaseHeld, LeaseLost, MigrationError: see the steps.
 
         Effects: see redstart.migrations.indexes.expand. Safe to repeat.
         """
         yield from require_search()
+        yield from require_own_names(planned)
         facts = yield from server_facts()
         yield from require_index_memory(facts, planned, keep_old=options.keep_old)
         filters = yield from understands_filters(facts.json)

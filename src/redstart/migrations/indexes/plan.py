@@ -1,6 +1,6 @@
 """Which index each model needs, and which of its attributes change their type together with the data."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from redstart.mapping.declaration import ModelDeclaration
@@ -16,6 +16,7 @@ class PlannedIndex:
 
     Attributes:
         old: the same with its dates as tags of text, as before 1.0.
+        dates: what an index calls the fields that hold dates, whether this one has them or not.
         schema: the text whose hash redis-om 1.x keeps beside the index.
     """
 
@@ -23,6 +24,7 @@ class PlannedIndex:
     key_prefix: str
     index: Index
     old: Index
+    dates: frozenset[str]
     schema: str
 
     @property
@@ -42,8 +44,9 @@ def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedInd
     for declaration in declarations:
         index = index_of(declaration.model)
         if declaration.model._index or len(index.fields) > 1:
-            old, schema = _with_dates_as_tags(index, declaration), reference_schema(declaration.model)
-            planned.append(PlannedIndex(declaration.name, declaration.key_prefix, index, old, schema))
+            dates = frozenset(map(attribute_of, declaration.paths.planned))
+            old, schema = _with_dates_as_tags(index, dates), reference_schema(declaration.model)
+            planned.append(PlannedIndex(declaration.name, declaration.key_prefix, index, old, dates, schema))
     return planned
 
 
@@ -52,8 +55,7 @@ def attribute_of(path: TemporalPath) -> str:
     return "_".join(segment for segment in path.segments if not isinstance(segment, Each | int))
 
 
-def _with_dates_as_tags(index: Index, declaration: ModelDeclaration) -> Index:
-    dates = set(map(attribute_of, declaration.paths.planned))
+def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
     fields = (
         replace(field, kind=FieldKind.TAG, separator="|", sortable=False)
         if field.attribute in dates and field.kind is FieldKind.NUMERIC
@@ -63,12 +65,21 @@ def _with_dates_as_tags(index: Index, declaration: ModelDeclaration) -> Index:
     return replace(index, fields=tuple(fields), parts=None)
 
 
-def moving_attributes(before: Index, after: Index) -> tuple[str, ...]:
-    """Attributes that are tags of text before and numbers after: dates, whose data has to change in between."""
+def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
+    """Attributes that are tags before and whose data becomes numbers: dates, also those that are indexed no more."""
     return tuple(
         field.attribute
-        for field in after.fields
-        if field.kind is FieldKind.NUMERIC
-        and (old := before.field_named(field.attribute)) is not None
-        and old.kind is FieldKind.TAG
+        for field in before.fields
+        if field.kind is FieldKind.TAG
+        and (field.attribute in planned.dates or _is_number(planned.index, field.attribute))
     )
+
+
+def awaited_attributes(final: Index, moving: Collection[str]) -> tuple[str, ...]:
+    """Those of the moving attributes for which an index takes numbers only: it takes a document once they are."""
+    return tuple(attribute for attribute in moving if _is_number(final, attribute))
+
+
+def _is_number(index: Index, attribute: str) -> bool:
+    field = index.field_named(attribute)
+    return field is not None and field.kind is FieldKind.NUMERIC

@@ -1,16 +1,23 @@
 """What index migrations ask of a server before anything is written."""
 
+import shlex
 from collections.abc import Iterable
 
 from redstart.commands.introspection import client_database, command_known
+from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, call
-from redstart.errors import CapabilityMissing, UnsafeServer
+from redstart.errors import CapabilityMissing, MigrationError, UnsafeServer
 from redstart.migrations.data.preflight import ServerFacts
+from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.forecast import forecast
+from redstart.migrations.indexes.keys import built_name, is_built_name
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.swap import PACKAGE
+from redstart.migrations.indexes.switch import same_definition
 from redstart.migrations.indexes.tolerant import STRINGS
-from redstart.migrations.scripts import load, run_script
+from redstart.search.index import Index
+from redstart.search.info import IndexInfo
+from redstart.values.kinds import Storage
 
 _PROBE = "redstart:indexes:probe:"
 
@@ -35,6 +42,55 @@ def search_is_here() -> Op[bool]:
     if not (yield from call(command_known("FT.CREATE"))):
         return False
     return (yield from call(client_database())) == 0
+
+
+def require_own_names(planned: Iterable[PlannedIndex]) -> Op[None]:
+    """Raises MigrationError when an index of something else has a name that is needed. Two reads for each.
+
+    A name that leads to documents of another type, or under other keys, is not that of an older form of the index:
+    taking it over would end the queries of somebody else.
+    """
+    for one in planned:
+        found = yield from find_index(one.name)
+        if (
+            found is not None
+            and not is_built_name(one.name, found.name)
+            and not _overlap(found.index, one.index)
+        ):
+            raise _in_use(one, one.name, found)
+        name = built_name(one.name, one.index)
+        beside = yield from find_index(name)
+        if beside is not None and (beside.name != name or not same_definition(beside.index, one.index)):
+            raise _in_use(one, name, beside)
+
+
+def _overlap(one: Index, other: Index) -> bool:
+    """Whether a document can be in both: same type, and a prefix that begins one of the other's, or is begun by it."""
+    return one.storage is other.storage and any(
+        ours.startswith(theirs) or theirs.startswith(ours)
+        for ours in one.prefixes
+        for theirs in other.prefixes
+    )
+
+
+def _in_use(planned: PlannedIndex, name: str, found: IndexInfo) -> MigrationError:
+    what = f"{_described(found.index)}, not {_described(planned.index)} as {planned.model} needs it"
+    if found.name == name:
+        return MigrationError(
+            f"Something else has an index named {name}: it is over {what}.",
+            "Give the model another Meta.index_name. "
+            f"Or, if nobody queries that index: redis-cli FT.DROPINDEX {shlex.quote(name)}",
+        )
+    return MigrationError(
+        f"The name {name} is an alias of the index {found.name} of something else: that is over {what}.",
+        "Give the model another Meta.index_name. "
+        f"Or, if nobody queries by that alias: redis-cli FT.ALIASDEL {shlex.quote(name)}",
+    )
+
+
+def _described(index: Index) -> str:
+    kind = "JSON documents" if index.storage is Storage.JSON else "hashes"
+    return f"{kind} under {', '.join(map(repr, index.prefixes))}, {len(index.fields)} fields"
 
 
 def require_index_memory(facts: ServerFacts, planned: Iterable[PlannedIndex], *, keep_old: bool) -> Op[None]:

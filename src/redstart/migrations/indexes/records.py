@@ -24,6 +24,8 @@ class IndexRecord:
         final: the index that is to serve.
         final_hash, final_schema: what redis-om 1.x keeps beside that.
         moving: attributes that change their type with the data.
+        expanded: whether all is done that can precede the data: an index serves that accepts both forms, and the
+            final one is built.
         cut_over: whether the name leads to the final index, and redis-om's keys say so.
         accepted_unindexed: documents that were known to leave the index at the cut-over.
         unserved: documents that the old index did not hold when its name was taken over.
@@ -41,6 +43,7 @@ class IndexRecord:
     final_hash: str
     final_schema: str
     moving: tuple[str, ...]
+    expanded: bool = False
     cut_over: bool = False
     accepted_unindexed: int = 0
     unserved: int = 0

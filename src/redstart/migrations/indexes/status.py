@@ -8,6 +8,7 @@ from redstart.effects import Op
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.records import read_records
+from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.search.difference import IndexDifference, difference
 
 
@@ -49,11 +50,13 @@ def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
             result.append(IndexStatus(one, Standing.ABSENT, None, 0, None))
             continue
         pending = difference(found.index, one.index)
-        if not pending.changes:
-            standing = Standing.UP_TO_DATE
-        elif record is not None and record.cut_over:
+        if is_taken_over(record, found):
             standing = Standing.TAKEN_OVER
+        elif not pending.changes:
+            standing = Standing.UP_TO_DATE
+        elif record is not None and record.expanded and not record.cut_over:
+            standing = Standing.EXPANDED
         else:
-            standing = Standing.OUTDATED if record is None else Standing.EXPANDED
+            standing = Standing.OUTDATED
         result.append(IndexStatus(one, standing, found.name, found.documents, pending))
     return result

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from redstart.effects import Op
-from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import built_name
+from redstart.commands.search import ft_list
+from redstart.effects import Op, call
+from redstart.migrations.indexes.keys import is_built_name
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.swap import drop, unname
 from redstart.migrations.indexes.switch import Switched, Waiting, switch
-from redstart.migrations.indexes.tolerant import bridge_index, stand_in, tolerant_index
+from redstart.migrations.indexes.tolerant import stand_in
 from redstart.migrations.lease import Lease
 
 
@@ -39,7 +39,7 @@ def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting, most_miss
         return switched
     _ = yield from drop_unused(lease, record)
     # Where Redstart made the first index, it stays Redstart's: `remove_created` takes it away.
-    stays = replace(record, cut_over=False, stepping_back=False)
+    stays = replace(record, expanded=False, cut_over=False, stepping_back=False)
     kept = stays.save() if record.created else record.remove()
     yield from lease.commit([*record.keys_of_legacy(), kept])
     return switched
@@ -56,13 +56,12 @@ def remove_created(lease: Lease, record: IndexRecord) -> Op[Switched]:
 def drop_unused(lease: Lease, record: IndexRecord) -> Op[list[str]]:
     """Drop the indexes that were built for a name and do not serve. Those dropped.
 
+    All of them, by their names: also those of definitions that the models have had meanwhile.
+
     Effects: a script for each, which looks itself whether the index serves. Safe to repeat.
     """
-    legacy, moving = record.legacy, record.moving
-    definitions = [record.final, legacy, tolerant_index(legacy, moving), bridge_index(legacy, moving)]
     dropped = []
-    for name in dict.fromkeys(built_name(record.name, definition) for definition in definitions):
-        found = yield from find_index(name)
-        if found is not None and found.name == name and (yield from drop(lease, name, (record.name,))):
+    for name in sorted((yield from call(ft_list()))):
+        if is_built_name(record.name, name) and (yield from drop(lease, name, (record.name,))):
             dropped.append(name)
     return dropped

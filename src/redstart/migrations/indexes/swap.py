@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from redstart.commands.scripts import Script, load
 from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
 from redstart.migrations.lease import Lease
-from redstart.migrations.scripts import Script, load
 
 PACKAGE = "redstart.migrations.indexes"
 

@@ -31,12 +31,19 @@ class Switched:
 
 
 def switch(
-    lease: Lease, record: IndexRecord, wanted: Index, *, waiting: Waiting, most_missing: float = 0
+    lease: Lease,
+    record: IndexRecord,
+    wanted: Index,
+    *,
+    waiting: Waiting,
+    most_missing: float = 0,
+    anew: bool = False,
 ) -> Op[Switched]:
     """Let the record's name lead to an index of the wanted definition.
 
     Args:
         most_missing: how many documents that are found now may be not found then; `math.inf` accepts all.
+        anew: also where the name leads to this definition already, but to an index of another tool.
 
     Raises:
         LeaseLost, MigrationError: see `build_index` and `swap`.
@@ -44,9 +51,9 @@ def switch(
     Effects: FT.CREATE beside, a proof by membership, then one script that swaps. The name always leads somewhere.
     """
     found = yield from find_index(record.name)
-    if found is not None and same_definition(found.index, wanted):
-        return Switched(None, True)
     name = built_name(record.name, wanted)
+    if found is not None and (found.name == name or not anew) and same_definition(found.index, wanted):
+        return Switched(None, True)
     yield from build_index(lease, name, wanted, waiting=lambda percent: waiting(name, percent))
     serving = None if found is None else found.name
     membership = yield from prove(lease, name, serving, record)

@@ -6,9 +6,9 @@ import pytest
 import redis
 
 from redstart.commands.keyspace import get
+from redstart.commands.scripts import Script, load, run_script
 from redstart.effects import Op, call
 from redstart.errors import CommandFailed
-from redstart.migrations.scripts import Script, load, run_script
 from redstart.server.connections import open_sync
 from redstart.server.sync_driver import SyncDriver
 

@@ -1,0 +1,82 @@
+"""Models and queries for asyncio: the names of `redstart`, with coroutines for all that talks to a server.
+
+Names are resolved on first use, so that declaring a model costs no client of a server.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redstart.aio.connections import get_redis_connection as get_redis_connection
+    from redstart.aio.find import FindQuery as FindQuery
+    from redstart.aio.migrator import Migrator as Migrator
+    from redstart.aio.migrator import SchemaDetector as SchemaDetector
+    from redstart.aio.models import HashModel as HashModel
+    from redstart.aio.models import JsonModel as JsonModel
+    from redstart.aio.models import RedisModel as RedisModel
+    from redstart.errors import MigrationError as MigrationError
+    from redstart.errors import NotFoundError as NotFoundError
+    from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
+    from redstart.errors import QuerySyntaxError as QuerySyntaxError
+    from redstart.errors import RedisModelError as RedisModelError
+    from redstart.errors import RedstartError as RedstartError
+    from redstart.mapping.coordinates import Coordinates as Coordinates
+    from redstart.mapping.fields import Field as Field
+    from redstart.mapping.models import EmbeddedJsonModel as EmbeddedJsonModel
+    from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
+    from redstart.search.expressions import col as col
+    from redstart.search.geo import GeoFilter as GeoFilter
+
+_HOME_OF = {
+    "Coordinates": "redstart.mapping.coordinates",
+    "EmbeddedJsonModel": "redstart.mapping.models",
+    "Field": "redstart.mapping.fields",
+    "FindQuery": "redstart.aio.find",
+    "GeoFilter": "redstart.search.geo",
+    "HashModel": "redstart.aio.models",
+    "JsonModel": "redstart.aio.models",
+    "MigrationError": "redstart.errors",
+    "Migrator": "redstart.aio.migrator",
+    "NotFoundError": "redstart.errors",
+    "QueryNotSupportedError": "redstart.errors",
+    "QuerySyntaxError": "redstart.errors",
+    "RedisModel": "redstart.aio.models",
+    "RedisModelError": "redstart.errors",
+    "RedstartError": "redstart.errors",
+    "SchemaDetector": "redstart.aio.migrator",
+    "VectorFieldOptions": "redstart.mapping.vectors",
+    "col": "redstart.search.expressions",
+    "get_redis_connection": "redstart.aio.connections",
+}
+
+__all__ = [
+    "Coordinates",
+    "EmbeddedJsonModel",
+    "Field",
+    "FindQuery",
+    "GeoFilter",
+    "HashModel",
+    "JsonModel",
+    "MigrationError",
+    "Migrator",
+    "NotFoundError",
+    "QueryNotSupportedError",
+    "QuerySyntaxError",
+    "RedisModel",
+    "RedisModelError",
+    "RedstartError",
+    "SchemaDetector",
+    "VectorFieldOptions",
+    "col",
+    "get_redis_connection",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,83 @@
+"""A document as it is stored, in the form of redis-om 1.x: one text per field of a hash, or one JSON text."""
+
+import json
+from typing import Any
+
+from redstart.documents.stored_values import Refused, hash_values, json_values
+from redstart.documents.vectors import packed_vector, vectors_of
+from redstart.errors import DocumentError, ValueConversionError
+from redstart.mapping.models import RedisModel
+from redstart.mapping.paths import display
+from redstart.mapping.registry import model_name
+from redstart.values.timezones import NaiveTimezone
+
+
+class UnwritableDocument(DocumentError):
+    """A document holds a value that cannot be stored. Nothing was sent.
+
+    `key` is its key, `field` the path of the value, `reason` why.
+    """
+
+    def __init__(self, document: RedisModel, field: str, reason: str) -> None:
+        self.key = document.key()
+        self.field = field
+        self.reason = reason
+        super().__init__(f"{model_name(type(document))} {self.key}: {field} cannot be stored: {reason}.")
+
+
+def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
+    """A document as a hash: names and values of the fields that have one, and the names of those that are None.
+
+    Args:
+        zone: what a datetime without an offset means.
+
+    Raises:
+        UnwritableDocument: a value has no text that stands for it.
+    """
+    encoding = document._meta.encoding
+    vectors = vectors_of(type(document))
+    writer = hash_values(zone)
+    written: list[tuple[bytes, bytes]] = []
+    empty: list[bytes] = []
+    for name, value in _dumped(document).items():
+        try:
+            stored_name = name.encode(encoding)
+            if value is None:
+                empty.append(stored_name)
+            elif name in vectors:
+                written.append((stored_name, packed_vector(value, vectors[name])))
+            else:
+                written.append((stored_name, writer.text(value).encode(encoding)))
+        except UnicodeEncodeError as error:
+            raise UnwritableDocument(document, name, f"{encoding} has no such text") from error
+        except ValueConversionError as error:
+            raise UnwritableDocument(document, name, error.reason) from error
+    return written, empty
+
+
+def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
+    """A document as JSON text.
+
+    Args:
+        zone: what a datetime without an offset means.
+
+    Raises:
+        UnwritableDocument: a value has no JSON that stands for it.
+    """
+    writer = json_values(zone)
+    try:
+        return _json_bytes(writer.plain(_dumped(document)))
+    except Refused as refused:
+        raise UnwritableDocument(document, display(tuple(refused.segments)), refused.reason) from refused
+
+
+def _json_bytes(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _dumped(document: RedisModel) -> dict[str, Any]:
+    """The document's values by field name, with the model's own serializers applied."""
+    dumped = document.model_dump(by_alias=False)
+    if not isinstance(dumped, dict):
+        raise UnwritableDocument(document, "the document", "its model_serializer gives no dict")
+    return dumped

@@ -1,0 +1,136 @@
+"""More keys than a server answers at once: found in ranges of a number, each small enough.
+
+A search answers MAXSEARCHRESULTS documents at most, and no page reaches behind them. The values of a number part the
+documents of a query into ranges; those without a value are one part more.
+"""
+
+import sys
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from redstart.documents.query import Query, perform_search
+from redstart.effects import Op
+from redstart.errors import QueryNotSupportedError
+from redstart.mapping.annotations import complete_fields
+from redstart.mapping.models import RedisModel
+from redstart.mapping.proxies import FieldProxy, query_field_named
+from redstart.mapping.registry import model_name
+from redstart.search.expressions import Expression, Operand
+from redstart.search.options import SortBy
+from redstart.values.timezones import NaiveTimezone
+
+INFINITY: Final = float("inf")
+FARTHEST: Final = sys.float_info.max
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Numbers from `low` to below `high`; the least and greatest that are known lie in `least` to `greatest`."""
+
+    low: float
+    high: float
+    least: float
+    greatest: float
+
+    def conditions(self, number: FieldProxy) -> tuple[Expression, ...]:
+        return (number >= self.low, number <= self.high if self.high == INFINITY else number < self.high)
+
+    def halves(self) -> "tuple[_Range, _Range] | None":
+        """None where there is one number left."""
+        middle = self.least / 2 + self.greatest / 2
+        if not self.least < middle <= self.greatest:
+            return None
+        return _Range(self.low, middle, self.least, middle), _Range(middle, self.high, middle, self.greatest)
+
+
+def keys_in_ranges(query: Query[Any], zone: NaiveTimezone, most: int) -> Op[list[bytes]]:
+    """The keys of a query that finds more than `most` documents, in its order.
+
+    A document whose number is changed meanwhile may be found twice or not at all; any other is found once.
+
+    Raises:
+        QueryNotSupportedError: no number parts the documents, or too many have the same.
+
+    Effects: FT.SEARCH for each range, two to learn the ends.
+    """
+    return (yield from _Parts(query, zone, most).keys())
+
+
+class _Parts:
+    """One such query, taken apart by one number of its model."""
+
+    def __init__(self, query: Query[Any], zone: NaiveTimezone, most: int) -> None:
+        self._query = query
+        self._zone = zone
+        self._most = most
+        name = _parting_number(query)
+        if name is None:
+            raise self._too_many("no number parts them")
+        self._attribute = name
+        self._number = FieldProxy(query.model, (name,))
+
+    def keys(self) -> Op[list[bytes]]:
+        found: list[bytes] = []
+        least = yield from self._end(descending=False)
+        greatest = yield from self._end(descending=True)
+        if least is not None and greatest is not None:
+            found += yield from self._keys_between(_Range(-INFINITY, INFINITY, least, greatest))
+        without = yield from self._keys_where(self._number == None)  # noqa: E711 - a condition
+        if without is None:
+            raise self._too_many(f"too many have no {self._attribute}")
+        return found + without  # the server, too, sorts them behind all others
+
+    def _keys_between(self, part: _Range) -> Op[list[bytes]]:
+        keys = yield from self._keys_where(*part.conditions(self._number))
+        if keys is not None:
+            return keys
+        halves = part.halves()
+        if halves is None:
+            raise self._too_many(f"too many have the same {self._attribute}")
+        found: list[bytes] = []
+        for half in reversed(halves) if self._query.is_descending else halves:
+            found += yield from self._keys_between(half)
+        return found
+
+    def _keys_where(self, *conditions: Expression) -> Op[list[bytes] | None]:
+        """The keys that meet these conditions too; None if they are too many."""
+        search = self._narrowed(conditions).search(self._zone, limit=self._most)
+        reply = yield from perform_search(search)
+        return [found.key for found in reply.found] if reply.total <= self._most else None
+
+    def _end(self, *, descending: bool) -> Op[float | None]:
+        """The least number, or the greatest; None if no document has one."""
+        narrowed = self._narrowed((self._number >= -INFINITY,))
+        sorted_by_it = replace(narrowed, sort=(SortBy(self._attribute, descending),))
+        search = replace(
+            sorted_by_it.search(self._zone, limit=1, keys=False), return_fields=(self._attribute,)
+        )
+        reply = yield from perform_search(search)
+        texts = [found.fields.get(self._attribute.encode(), b"0") for found in reply.found]
+        return max(-FARTHEST, min(FARTHEST, float(texts[0]))) if texts else None
+
+    def _narrowed(self, conditions: tuple[Expression, ...]) -> Query[Any]:
+        return replace(self._query, conditions=(*self._query.conditions, *conditions))
+
+    def _too_many(self, reason: str) -> QueryNotSupportedError:
+        return QueryNotSupportedError(
+            f"The query finds more {model_name(self._query.model)} than the server answers at once "
+            f"({self._most}, its MAXSEARCHRESULTS), and {reason}.",
+            "Add a condition; or sort by a field with Field(sortable=True) that holds numbers or dates; "
+            "or raise MAXSEARCHRESULTS on the server.",
+        )
+
+
+def _parting_number(query: Query[Any]) -> str | None:
+    """The number that the query is sorted by; unsorted, one of the model's numbers, if it can be one it sorts by."""
+    model: type[RedisModel] = query.model
+    fields = {name: query_field_named(model, name) for name in complete_fields(model)}
+    numbers = {
+        field.attribute: field.sortable
+        for field in fields.values()
+        if field is not None and field.operand is Operand.NUMBER
+    }
+    if query.sort:
+        (sort,) = query.sort
+        return sort.attribute if sort.attribute in numbers else None
+    return max(numbers, key=lambda attribute: numbers[attribute], default=None)

@@ -1,0 +1,221 @@
+"""Values as JSON has them, and as text in a hash: each by what it is, not by what its field declares.
+
+A datetime is a number wherever it stands.
+"""
+
+import base64
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from typing import Any, Final
+
+from pydantic import Secret, SecretBytes, SecretStr
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from redstart.documents.words import text_of
+from redstart.errors import ValueConversionError
+from redstart.mapping.paths import Segment
+from redstart.values.timestamps import (
+    END_SECOND,
+    EPOCH_ORDINAL,
+    FIRST_SECOND,
+    MICROSECONDS_PER_DAY,
+    microseconds_of,
+    number_of,
+)
+from redstart.values.timezones import NaiveTimezone
+
+LEAST_INTEGER: Final = -(2**63)
+MOST_INTEGER: Final = 2**63 - 1
+"""What RedisJSON keeps as an integer; of others it keeps the nearest float."""
+
+LISTS: Final = (list, tuple, set, frozenset, deque)
+SECRETS: Final = (SecretStr, SecretBytes, Secret)
+
+
+class Refused(ValueConversionError):
+    """A value that cannot be stored; `segments` is its path, filled in on the way out."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.segments: list[Segment] = []
+
+
+class HashValues:
+    """Turns values into what JSON has: None, booleans, numbers, text, lists and maps."""
+
+    def __init__(self, zone: NaiveTimezone) -> None:
+        self._zone = zone
+        self._of_types: dict[type, Callable[[Any], Any]] = {
+            type(None): _same,
+            bool: _same,
+        }
+
+    def text(self, value: Any) -> str:
+        """What a field of a hash holds for a value. Raises ValueConversionError."""
+        if isinstance(value, Decimal):
+            return _decimal_text(value)
+        plain = self.plain(value)
+        if isinstance(plain, str | int | float):
+            return text_of(plain)
+        raise Refused("a hash keeps no values with parts: make it a JsonModel")
+
+    def plain(self, value: Any) -> Any:
+        """What JSON has for a value. Raises Refused."""
+        kind = type(value)
+        write = self._of_types.get(kind)
+        if write is None:
+            write = self._of_types[kind] = self._for_kind(kind)
+        return write(value)
+
+    def _for_kind(self, kind: type) -> Callable[[Any], Any]:
+        # The order counts: a datetime is a date, and a member of an enum may be anything.
+        for kinds, write in (
+            (Enum, self._member),
+            (datetime, self._datetime),
+            (date, self._date),
+            (time, time.isoformat),
+            (timedelta, timedelta.total_seconds),
+            (Decimal, self._decimal),
+            (int, self._integer),
+            (float, self._float),
+            (str, self._text),
+            ((bytes, bytearray, memoryview), _base64),
+            (Mapping, self._map),
+            (LISTS, self._list),
+            (SECRETS, _refuse_secret),
+        ):
+            if issubclass(kind, kinds):
+                return write
+        return _jsonable
+
+    def _member(self, member: Enum) -> Any:
+        return self.plain(member.value)
+
+    def _datetime(self, moment: datetime) -> float:
+        aware = moment.utcoffset() is not None
+        try:
+            number = number_of(microseconds_of(moment) if aware else self._zone.microseconds(moment))
+        except ValueConversionError as error:
+            raise Refused(f"{moment.isoformat()} has no offset, and was {error.reason}") from error
+        if not FIRST_SECOND <= number < END_SECOND:
+            raise Refused(f"the number that stands for {moment.isoformat()} is outside the years 1 to 9999")
+        return number
+
+    def _date(self, day: date) -> float:
+        return number_of((day.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY)
+
+    def _integer(self, number: int) -> int:
+        return int(number)
+
+    def _float(self, number: float) -> float:
+        return float(number)
+
+    def _text(self, text: str) -> str:
+        return text
+
+    def _decimal(self, number: Decimal) -> float:
+        if _is_whole(number) and LEAST_INTEGER <= number <= MOST_INTEGER:
+            return int(number)
+        return self._float(float(number))
+
+    def _list(self, items: Any) -> list[Any]:
+        written: list[Any] = []
+        try:
+            for item in items:
+                written.append(self.plain(item))
+        except Refused as refused:
+            refused.segments.insert(0, len(written))
+            raise
+        return written
+
+    def _map(self, members: Mapping[Any, Any]) -> dict[str, Any]:
+        written: dict[str, Any] = {}
+        name: Any = ""
+        try:
+            for key, value in members.items():
+                name = self._text(key if type(key) is str else _member_name(key))
+                written[name] = self.plain(value)
+        except Refused as refused:
+            refused.segments.insert(0, name)
+            raise
+        return written
+
+
+class JsonValues(HashValues):
+    """As its base, for values that JSON has to hold exactly."""
+
+    def _integer(self, number: int) -> int:
+        if not LEAST_INTEGER <= number <= MOST_INTEGER:
+            raise Refused("RedisJSON keeps integers of 64 bits, and of larger ones only the first digits")
+        return int(number)
+
+    def _float(self, number: float) -> float:
+        if not math.isfinite(number):
+            raise Refused(f"JSON has no number {number}")
+        return float(number)
+
+    def _text(self, text: str) -> str:
+        if not text.isascii():
+            try:
+                _ = text.encode()
+            except UnicodeEncodeError as error:
+                raise Refused("half a character has no UTF-8 text") from error
+        return text
+
+
+@cache
+def hash_values(zone: NaiveTimezone) -> HashValues:
+    """What writes the fields of hashes."""
+    return HashValues(zone)
+
+
+@cache
+def json_values(zone: NaiveTimezone) -> JsonValues:
+    """What writes JSON documents."""
+    return JsonValues(zone)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _base64(value: Any) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _refuse_secret(value: Any) -> Any:
+    raise Refused(
+        f"a {type(value).__name__} shows nothing of itself: give the field a serializer that says what to store"
+    )
+
+
+def _jsonable(value: Any) -> Any:
+    try:
+        return to_jsonable_python(value)
+    except (PydanticSerializationError, ValueError) as error:
+        raise Refused(f"there is no stored form for a {type(value).__name__}") from error
+
+
+def _decimal_text(number: Decimal) -> str:
+    """As redis-om writes it, unless a float does not hold all its digits."""
+    if _is_whole(number):
+        return str(int(number))
+    near = repr(float(number))
+    return near if Decimal(near) == number or not number.is_finite() else str(number)
+
+
+def _is_whole(number: Decimal) -> bool:
+    """Whether it is written without decimals. `1E+99` is not: it would be a hundred digits."""
+    return number.as_tuple().exponent == 0
+
+
+def _member_name(key: Any) -> str:
+    try:
+        return str(next(iter(to_jsonable_python({key: None}))))
+    except (PydanticSerializationError, ValueError) as error:
+        raise Refused(f"a {type(key).__name__} cannot be the name of a member") from error

@@ -1,0 +1,42 @@
+"""Fields of hashes that hold one of a few values: members of an Enum, or a Literal's.
+
+A hash keeps the text of such a value, and of `1` or `True` pydantic does not take that text back.
+"""
+
+import enum
+import typing
+from collections.abc import Iterable
+from typing import Any
+
+from redstart.mapping.annotations import alternatives, complete_fields
+from redstart.mapping.models import RedisModel
+
+
+def words_of(model: type[RedisModel]) -> dict[str, dict[str, Any]]:
+    """For each such field its values by their text. Where two values have one text, pydantic decides."""
+    found = {name: _words(field.annotation) for name, field in complete_fields(model).items()}
+    return {name: words for name, words in found.items() if words}
+
+
+def _words(annotation: Any) -> dict[str, Any]:
+    kinds = [kind for kind in alternatives(annotation) if kind is not type(None)]
+    values = list(_values(kinds[0])) if len(kinds) == 1 else []
+    if not all(isinstance(value, str | int | float) for value in values):
+        return {}
+    words = {text_of(value): value for value in values}
+    return words if len(words) == len(values) and any(not isinstance(value, str) for value in values) else {}
+
+
+def _values(kind: Any) -> Iterable[Any]:
+    if typing.get_origin(kind) is typing.Literal:
+        return typing.get_args(kind)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return [member.value for member in kind]
+    return ()
+
+
+def text_of(value: Any) -> str:
+    """The text of a plain value in a hash."""
+    if isinstance(value, bool):
+        return str(int(value))
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,67 @@
+"""Indexes brought up to date by an application that starts, perhaps many times at once."""
+
+from collections.abc import Callable, Sequence
+
+from redstart.effects import Op, pause
+from redstart.errors import LeaseHeld, MigrationError
+from redstart.mapping.declaration import ModelDeclaration
+from redstart.migrations.data.context import DATETIME_MIGRATION
+from redstart.migrations.data.keys import StateKeys
+from redstart.migrations.data.plan import make_plan
+from redstart.migrations.data.record import read_record
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
+from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.indexes.preflight import require_search
+from redstart.migrations.indexes.status import Standing, index_statuses
+
+POLL_SECONDS = 0.25
+
+
+def bring_up_to_date(
+    declarations: Sequence[ModelDeclaration], migration: Callable[[], IndexMigration]
+) -> Op[None]:
+    """Do what `om migrate run` does: create what is missing, replace what differs, as far as the data allows.
+
+    Where another process is doing that, wait for it and look again.
+
+    Args:
+        declarations: the models of one server.
+        migration: makes the index migrations of this process.
+
+    Raises:
+        MigrationError: an index was not replaced, for documents that are found now would not be found.
+        See `IndexMigration.run` for others.
+
+    Effects: a read for each index where all are as they should be; else those of `IndexMigration.run`.
+        Safe to repeat.
+    """
+    planned = planned_indexes(declarations)
+    if not planned:
+        return
+    yield from require_search()
+    while True:
+        statuses = yield from index_statuses(planned)
+        if all(one.standing is Standing.UP_TO_DATE for one in statuses):
+            return
+        converted = yield from _converted_prefixes(declarations)
+        try:
+            results = yield from migration().run(planned, converted, ExpansionOptions())
+        except LeaseHeld:
+            yield from pause(POLL_SECONDS)
+            continue
+        refused = [one.name for one in results if one.state is IndexState.REFUSED]
+        if refused:
+            raise MigrationError(
+                f"Not replaced: {', '.join(refused)}. Documents that are found now would not be found.",
+                "See which, and the ways on, with: om migrate run",
+            )
+        return
+
+
+def _converted_prefixes(declarations: Sequence[ModelDeclaration]) -> Op[set[str]]:
+    """The key prefixes whose data is converted as it is declared today. One read."""
+    record = yield from read_record(StateKeys(DATETIME_MIGRATION))
+    # A plan for each: prefixes that hold each other's keys matter to a run over the data, not here.
+    models = [model for one in declarations for model in make_plan([one], "UTC").models]
+    return {model.key_prefix for model in models if record.is_applied(model)}

@@ -1,0 +1,38 @@
+"""Whether another tool put an index of its own where Redstart let one serve.
+
+redis-om's Migrator does: where `<index>:hash` is not the hash of its models, it drops what the name leads to, also
+through an alias, and creates a real index of that name.
+"""
+
+from redstart.migrations.indexes.keys import is_built_name
+from redstart.migrations.indexes.records import IndexRecord
+from redstart.migrations.indexes.switch import same_definition
+from redstart.migrations.indexes.tolerant import accepts_both_forms
+from redstart.search.index import Index
+from redstart.search.info import IndexInfo
+
+
+def is_taken_over(record: IndexRecord | None, found: IndexInfo | None) -> bool:
+    """Whether a name leads elsewhere than Redstart left it.
+
+    Args:
+        record: what is remembered of the name; None before the first `om migrate run`.
+        found: what it leads to now; None for nothing.
+    """
+    if record is None:
+        return False
+    if found is None:
+        return record.cut_over or record.expanded or not record.created
+    if is_built_name(record.name, found.name):
+        return False
+    left = _left_serving(record)
+    return left is None or not same_definition(found.index, left)
+
+
+def _left_serving(record: IndexRecord) -> Index | None:
+    """The definition of an index that Redstart did not build and left where it was; None if it left none."""
+    if record.cut_over:
+        return record.final
+    if record.created or (record.expanded and not accepts_both_forms(record.legacy, record.moving)):
+        return None
+    return record.legacy

@@ -1,0 +1,48 @@
+"""A server as a program uses it that goes on for days: from any thread, each operation on a connection of the pool."""
+
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import redis
+
+from redstart.effects import Op
+from redstart.server.connections import pool_like, pool_of, sync_client, where_of
+from redstart.server.sync_driver import SyncDriver
+
+T = TypeVar("T")
+
+_servers: "WeakKeyDictionary[Any, SyncServer]" = WeakKeyDictionary()
+_clients: dict[str, redis.Redis] = {}
+
+
+class SyncServer:
+    """Runs operations, any number at a time. redis-py's pools give each thread and forked process its connection."""
+
+    def __init__(self, pool: redis.ConnectionPool) -> None:
+        self._pool = pool
+        self._answered = False
+
+    def run(self, operation: Op[T]) -> T:
+        """Perform the operation. Raises what it raises, and ServerError it does not handle."""
+        driver = SyncDriver(self._pool, where_of(self._pool.connection_kwargs))
+        driver.answered = self._answered
+        try:
+            return driver.run(operation)
+        finally:
+            self._answered = driver.answered
+            driver.release()
+
+
+def server_of(client: object) -> SyncServer:
+    """The server that a client of either colour talks to; the same one each time. Raises ConfigurationError."""
+    _ = pool_of(client)  # before anything else is done with what may be no client
+    server = _servers.get(client)
+    if server is None:
+        server = _servers.setdefault(client, SyncServer(pool_like(client)))
+    return server
+
+
+def default_client(url: str) -> redis.Redis:
+    """The client for models that name none; the same one each time. It decodes, as redis-om's."""
+    client = _clients.get(url)
+    return _clients.setdefault(url, sync_client(url, decode_responses=True)) if client is None else client

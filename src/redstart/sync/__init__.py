@@ -1,0 +1,83 @@
+# Generated from redstart/aio/__init__.py: change that, then `python -m tools.generate_sync`.
+"""Models and queries for plain functions: the names of `redstart`, with functions for all that talks to a server.
+
+Names are resolved on first use, so that declaring a model costs no client of a server.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redstart.errors import MigrationError as MigrationError
+    from redstart.errors import NotFoundError as NotFoundError
+    from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
+    from redstart.errors import QuerySyntaxError as QuerySyntaxError
+    from redstart.errors import RedisModelError as RedisModelError
+    from redstart.errors import RedstartError as RedstartError
+    from redstart.mapping.coordinates import Coordinates as Coordinates
+    from redstart.mapping.fields import Field as Field
+    from redstart.mapping.models import EmbeddedJsonModel as EmbeddedJsonModel
+    from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
+    from redstart.search.expressions import col as col
+    from redstart.search.geo import GeoFilter as GeoFilter
+    from redstart.sync.connections import get_redis_connection as get_redis_connection
+    from redstart.sync.find import FindQuery as FindQuery
+    from redstart.sync.migrator import Migrator as Migrator
+    from redstart.sync.migrator import SchemaDetector as SchemaDetector
+    from redstart.sync.models import HashModel as HashModel
+    from redstart.sync.models import JsonModel as JsonModel
+    from redstart.sync.models import RedisModel as RedisModel
+
+_HOME_OF = {
+    "Coordinates": "redstart.mapping.coordinates",
+    "EmbeddedJsonModel": "redstart.mapping.models",
+    "Field": "redstart.mapping.fields",
+    "FindQuery": "redstart.sync.find",
+    "GeoFilter": "redstart.search.geo",
+    "HashModel": "redstart.sync.models",
+    "JsonModel": "redstart.sync.models",
+    "MigrationError": "redstart.errors",
+    "Migrator": "redstart.sync.migrator",
+    "NotFoundError": "redstart.errors",
+    "QueryNotSupportedError": "redstart.errors",
+    "QuerySyntaxError": "redstart.errors",
+    "RedisModel": "redstart.sync.models",
+    "RedisModelError": "redstart.errors",
+    "RedstartError": "redstart.errors",
+    "SchemaDetector": "redstart.sync.migrator",
+    "VectorFieldOptions": "redstart.mapping.vectors",
+    "col": "redstart.search.expressions",
+    "get_redis_connection": "redstart.sync.connections",
+}
+
+__all__ = [
+    "Coordinates",
+    "EmbeddedJsonModel",
+    "Field",
+    "FindQuery",
+    "GeoFilter",
+    "HashModel",
+    "JsonModel",
+    "MigrationError",
+    "Migrator",
+    "NotFoundError",
+    "QueryNotSupportedError",
+    "QuerySyntaxError",
+    "RedisModel",
+    "RedisModelError",
+    "RedstartError",
+    "SchemaDetector",
+    "VectorFieldOptions",
+    "col",
+    "get_redis_connection",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,46 @@
+# Generated from redstart/aio/connections.py: change that, then `python -m tools.generate_sync`.
+"""Where the documents of a model are: the client it names, or REDIS_OM_URL."""
+
+from typing import TYPE_CHECKING, Any
+
+from redstart.mapping.models import RedisModel
+from redstart.settings import server_url
+
+if TYPE_CHECKING:
+    import redis
+
+    from redstart.server.sync_server import SyncServer
+
+
+def get_redis_connection(**options: Any) -> "redis.Redis":
+    """A client of redis-py, connected when it is first used; it decodes unless `decode_responses` says otherwise.
+
+    Args:
+        options: `url`, else `host` and the like as redis-py takes them, else REDIS_OM_URL or localhost.
+
+    Raises:
+        ConfigurationError: the URL is none.
+    """
+    from redstart.server.connections import sync_client  # noqa: PLC0415 - a model costs no client until it is used
+
+    return sync_client(server_url(), **{"decode_responses": True} | options)
+
+
+def client_of(model: type[RedisModel]) -> "redis.Redis":
+    """The client that `Meta.database` names, or one for REDIS_OM_URL, the same each time."""
+    from redstart.server.sync_server import default_client  # noqa: PLC0415 - as above
+
+    named: redis.Redis | None = model._meta.database
+    return default_client(server_url()) if named is None else named
+
+
+def server_of_client(client: "redis.Redis") -> "SyncServer":
+    """What runs operations on the server of a client. Raises ConfigurationError if it is none."""
+    from redstart.server.sync_server import server_of  # noqa: PLC0415 - as above
+
+    return server_of(client)
+
+
+def server_of_model(model: type[RedisModel]) -> "SyncServer":
+    """What runs operations on the documents of a model. Raises ConfigurationError."""
+    return server_of_client(client_of(model))

@@ -1,0 +1,217 @@
+"""`Migrator().run()`, as applications call it when they start."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+import redis
+
+import redstart
+import redstart.aio
+from redstart import Coordinates, Field
+from redstart.errors import MigrationError
+from redstart.mapping import registry
+from redstart.mapping.declaration import declare, distinct
+from redstart.mapping.index import legacy_index_of
+from redstart.search.index import create_arguments
+
+PROGRAM = """
+import asyncio, sys
+from datetime import datetime
+import redstart.aio
+from redstart import Field, HashModel, JsonModel, Migrator
+
+class Note(HashModel, index=True):
+    text: str = Field(index=True)
+    class Meta:
+        global_key_prefix = "app"
+        model_key_prefix = "note"
+
+class Order(JsonModel, index=True):
+    at: datetime = Field(index=True)
+    class Meta:
+        global_key_prefix = "app"
+        model_key_prefix = "order"
+
+Migrator().run() if sys.argv[1] == "0" else asyncio.run(redstart.aio.Migrator().run())
+assert Note.find(Note.text == "a").count() == 50
+assert Order.find().count() == 0
+print("up")
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_registry(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No models but those that a test declares."""
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.setattr(registry, "_models", {})
+    yield
+
+
+def serving(client: redis.Redis, name: str) -> dict[str, Any]:
+    """What a name leads to, by the attribute of each field: its type."""
+    info = redis.Redis.execute_command(client, "FT.INFO", name)
+    pairs = info if isinstance(info, dict) else dict(zip(info[::2], info[1::2], strict=True))
+    fields = [
+        one if isinstance(one, dict) else dict(zip(one[:-1:2], one[1::2], strict=False))
+        for one in pairs[b"attributes"]
+    ]
+    return {field[b"attribute"].decode(): field[b"type"].decode() for field in fields}
+
+
+def test_ten_processes_at_once(client: redis.Redis) -> None:
+    for number in range(50):
+        client.hset(f"app:note:{number}", mapping={"pk": number, "text": "a"})
+    programs = [
+        subprocess.Popen([sys.executable, "-c", PROGRAM, str(number % 2)], stdout=subprocess.PIPE, text=True)
+        for number in range(10)
+    ]
+    said = [program.communicate(timeout=100)[0] for program in programs]
+    assert [(program.returncode, text) for program, text in zip(programs, said, strict=True)] == [
+        (0, "up\n")
+    ] * 10
+    # Two names, each of one index built once.
+    assert len(client.execute_command("FT._LIST")) == 2
+    assert serving(client, "app:order:index")["at"] == "NUMERIC"
+
+
+def test_a_second_run_reads_only(client: redis.Redis) -> None:
+    class Note(redstart.HashModel, index=True):
+        text: str = Field(index=True)
+
+    redstart.Migrator().run()
+    before = writes(client)
+    redstart.Migrator().run()
+    asyncio.run(redstart.aio.Migrator().run())
+    assert writes(client) == before
+    assert Note.find().all() == []
+
+
+def writes(client: redis.Redis) -> dict[str, Any]:
+    """How often commands that change anything were sent."""
+    reading = (
+        "info",
+        "ft.info",
+        "ft._list",
+        "command",
+        "client",
+        "hget",
+        "hgetall",
+        "hello",
+        "select",
+        "ft.search",
+    )
+    return {
+        name: counts["calls"]
+        for name, counts in client.info("commandstats").items()
+        if not name.removeprefix("cmdstat_").lower().startswith(reading)
+    }
+
+
+def test_a_changed_model_and_the_client_that_is_given(client: redis.Redis, url: str) -> None:
+    class Note(redstart.HashModel, index=True):
+        text: str = Field(index=True)
+
+        class Meta:
+            model_key_prefix = "note"
+
+    redstart.SchemaDetector(conn=redis.Redis.from_url(url)).run()
+    assert set(serving(client, ":note:index")) == {"pk", "text"}
+
+    class Changed(redstart.HashModel, index=True):
+        text: str = Field(index=True)
+        rank: int = Field(default=0, sortable=True)
+
+        class Meta:
+            model_key_prefix = "note"
+
+    registry._models.clear()
+    registry.register(Changed)
+    redstart.Migrator().run()
+    assert set(serving(client, ":note:index")) == {"pk", "text", "rank"}
+    assert Changed.find().sort_by("rank").all() == []
+
+
+class Visit(redstart.JsonModel, index=True):
+    at: datetime = Field(index=True)
+    site: str = Field(index=True)
+
+    class Meta:
+        model_key_prefix = "visit"
+
+
+def test_an_index_serves_while_the_data_is_in_the_old_form(client: redis.Redis) -> None:
+    """As `om migrate run`: nothing is dropped that serves, and both forms are found."""
+    registry.register(Visit)
+    legacy = legacy_index_of(Visit)
+    client.execute_command("FT.CREATE", *create_arguments(legacy))
+    for number in range(20):
+        client.execute_command(
+            "JSON.SET", f":visit:{number}", "$", f'{{"pk":"{number}","at":"2020-01-01T00:00:00","site":"x"}}'
+        )
+    for _ in range(2):
+        redstart.Migrator().run()
+        assert Visit.find(Visit.site == "x").count() == 20
+        Visit(pk="new", at=datetime(2021, 1, 1), site="x").save()
+        assert len(Visit.find(Visit.site == "x").all()) == 21
+        Visit.delete("new")
+
+
+def test_a_refused_replacement_is_an_error(client: redis.Redis) -> None:
+    class Note(redstart.HashModel, index=True):
+        place: str = Field(index=True)
+
+        class Meta:
+            model_key_prefix = "note"
+
+    redstart.Migrator().run()
+    Note(place="home").save()
+
+    class Changed(redstart.HashModel, index=True):
+        place: Coordinates = Field(index=True)
+
+        class Meta:
+            model_key_prefix = "note"
+
+    registry._models.clear()
+    registry.register(Changed)
+    with pytest.raises(MigrationError, match="Not replaced: :note:index"):
+        redstart.Migrator().run()
+    assert Note.find().count() == 1
+
+
+def test_no_models_and_a_model_without_an_index(client: redis.Redis) -> None:
+    redstart.Migrator().run()
+
+    class Plain(redstart.HashModel):
+        text: str
+
+    redstart.Migrator().run()
+    assert client.execute_command("FT._LIST") == []
+
+
+def test_a_model_of_both_colours_is_one_model(client: redis.Redis) -> None:
+    class Note(redstart.HashModel, index=True):
+        text: str = Field(index=True)
+
+        class Meta:
+            model_key_prefix = "note"
+
+    class AsyncNote(redstart.aio.HashModel, index=True):
+        text: str = Field(index=True)
+
+        class Meta(Note.Meta):
+            pass
+
+    class OtherNote(redstart.aio.HashModel, index=True):
+        text: int = Field(index=True)
+
+        class Meta(Note.Meta):
+            pass
+
+    assert [one.model for one in distinct(map(declare, (Note, AsyncNote)))] == [Note]
+    assert [one.model for one in distinct(map(declare, (Note, OtherNote)))] == [Note, OtherNote]

@@ -1,0 +1,177 @@
+"""Documents by their keys on a server: what a save changes, what it leaves, and what is said when it cannot be."""
+
+import json
+from datetime import UTC, datetime
+
+import pydantic
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+
+from redstart import Field, HashModel, JsonModel, NotFoundError
+from redstart.documents.access import documents_at, get_document, save_document
+from redstart.documents.decode import UnreadableDocument
+from redstart.documents.encode import UnwritableDocument
+from redstart.errors import CapabilityMissing, CommandFailed, RedisModelError, WrongKeyType
+from redstart.server.connections import open_sync
+from redstart.values.timezones import NaiveTimezone
+from tests.documents.every_type import DEEP, FLAT, Deep, Flat
+
+UTC_ZONE = NaiveTimezone.parse("UTC")
+FAR = 4_102_444_800_000
+"""2100-01-01 in milliseconds."""
+
+ON_SERVER = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+class Customer(HashModel, index=True):
+    email: str = Field(primary_key=True)
+    name: str | None = None
+    seen_at: datetime | None = None
+
+    class Meta:
+        global_key_prefix = "shop"
+        model_key_prefix = "customer"
+
+
+class Order(JsonModel, index=True):
+    number: int = Field(primary_key=True)
+    note: str | None = None
+
+    class Meta:
+        model_key_prefix = "order"
+        primary_key_pattern = "no-{pk}-x"
+
+
+pytestmark = pytest.mark.usefixtures("models_url")
+
+
+@ON_SERVER
+@given(document=FLAT)
+def test_a_hash_comes_back_as_it_was(document: Flat) -> None:
+    assert document.save() is document
+    assert Flat.get(document.pk) == document
+
+
+@ON_SERVER
+@given(document=DEEP)
+def test_a_json_document_comes_back_as_it_was(document: Deep) -> None:
+    document.save()
+    assert Deep.get(document.pk) == document
+
+
+def test_keys_are_those_of_the_reference(client: redis.Redis) -> None:
+    Customer(email="a@b").save()
+    Order(number=7).save()
+    assert set(client.keys()) == {b"shop:customer:a@b", b":order:no-7-x"}
+    assert json.loads(client.execute_command("JSON.GET", ":order:no-7-x")) == {"number": 7, "note": None}
+    assert (Customer.get("a@b").email, Order.get(7).number) == ("a@b", 7)
+
+
+def test_a_field_that_became_none_is_cleared_and_unknown_fields_stay(client: redis.Redis) -> None:
+    customer = Customer(email="a", name="Ann", seen_at=datetime(2023, 1, 1, tzinfo=UTC)).save()
+    client.hset("shop:customer:a", "of_another_program", "kept")
+    customer.name = None
+    customer.save()
+    assert client.hgetall("shop:customer:a") == {
+        b"email": b"a",
+        b"seen_at": b"1672531200.0",
+        b"of_another_program": b"kept",
+    }
+    assert Customer.get("a").name is None
+
+
+def test_times_to_live_stay_to_the_millisecond(client: redis.Redis) -> None:
+    customer = Customer(email="a", name="Ann", seen_at=datetime(2023, 1, 1, tzinfo=UTC)).save()
+    order = Order(number=1).save()
+    client.execute_command("HPEXPIREAT", customer.key(), FAR + 1, "FIELDS", 2, "name", "seen_at")
+    for document in (customer, order):
+        client.pexpireat(document.key(), FAR + 2)
+    customer.name, customer.seen_at = "Bob", None
+    customer.save()
+    order.save()
+    expiries = client.execute_command("HPEXPIRETIME", customer.key(), "FIELDS", 3, "email", "name", "seen_at")
+    assert expiries == [-1, FAR + 1, -2]
+    assert [client.pexpiretime(document.key()) for document in (customer, order)] == [FAR + 2, FAR + 2]
+
+
+def test_a_save_is_one_step_even_when_the_script_is_unknown(client: redis.Redis) -> None:
+    client.script_flush()
+    Customer(email="a").save()
+    client.script_flush()
+    Customer(email="b").save()
+    assert client.exists("shop:customer:a", "shop:customer:b") == 2
+
+
+def test_nothing_is_sent_for_a_value_that_its_field_does_not_take(client: redis.Redis) -> None:
+    customer = Customer(email="a")
+    customer.name = 5  # type: ignore[assignment]  # the point of the test
+    with pytest.raises(pydantic.ValidationError):
+        customer.save()
+    customer.name = "half a character: \ud800"
+    with pytest.raises(UnwritableDocument, match=r"Customer shop:customer:a: name cannot be stored"):
+        customer.save()
+    assert client.dbsize() == 0
+
+
+def test_deleting() -> None:
+    Customer(email="a").save()
+    Order(number=1).save()
+    assert (Customer.delete("a"), Customer.delete("a"), Order.delete(1), Order.delete(2)) == (1, 0, 1, 0)
+
+
+@pytest.mark.parametrize(("model", "key"), [(Customer, "shop:customer:x"), (Order, ":order:no-x-x")])
+def test_a_missing_document(model: type[Customer] | type[Order], key: str) -> None:
+    with pytest.raises(NotFoundError, match=rf"no tests\S+ with the primary key 'x' \({key}\)"):
+        model.get("x")
+
+
+def test_a_key_of_another_type(client: redis.Redis) -> None:
+    client.execute_command("JSON.SET", "shop:customer:x", "$", "{}")
+    client.hset(":order:no-1-x", "a", "b")
+    for act in (lambda: Customer.get("x"), lambda: Customer(email="x").save()):
+        with pytest.raises(WrongKeyType, match="The key shop:customer:x holds no hash"):
+            act()
+    for act in (lambda: Order.get(1), lambda: Order(number=1).save()):
+        with pytest.raises(WrongKeyType, match="The key :order:no-1-x holds no JSON"):
+            act()
+    assert client.hgetall(":order:no-1-x") == {b"a": b"b"}
+
+
+def test_an_unreadable_document_is_named(client: redis.Redis) -> None:
+    client.hset("shop:customer:x", mapping={"seen_at": "yesterday"})
+    with pytest.raises(UnreadableDocument, match=r"shop:customer:x: seen_at holds 'yesterday'"):
+        Customer.get("x")
+
+
+def test_many_at_once_leave_out_what_is_gone(client: redis.Redis, models_url: str) -> None:
+    for name in "abc":
+        Customer(email=name, name=name).save()
+    client.set("shop:customer:other", "a string")
+    keys = [f"shop:customer:{name}".encode() for name in ("c", "gone", "other", "a")]
+    with open_sync(models_url) as driver:
+        found = driver.run(documents_at(Customer, keys, UTC_ZONE))
+    assert [customer.email for customer in found] == ["c", "a"]
+
+
+def test_a_stored_key_that_is_missing_is_the_one_asked_for(client: redis.Redis) -> None:
+    client.hset("shop:customer:x", "name", "Ann")
+    assert Customer.get("x").email == "x"
+
+
+def test_embedded_and_abstract_models_have_no_documents() -> None:
+    with pytest.raises(RedisModelError, match="has no documents of its own"):
+        HashModel.get("x")
+
+
+def test_a_server_without_json_is_said_to_lack_it() -> None:
+    operation = get_document(Order, 1, UTC_ZONE)
+    next(operation)
+    with pytest.raises(CapabilityMissing, match="lacks a command"):
+        operation.send([CommandFailed("ERR unknown command 'JSON.GET', with args beginning with: ''")])
+    saving = save_document(Order(number=1), UTC_ZONE)
+    next(saving)
+    with pytest.raises(CommandFailed, match="READONLY"):
+        saving.throw(CommandFailed("READONLY You can't write"))

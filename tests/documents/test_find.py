@@ -1,0 +1,332 @@
+"""Queries on a server find what Python finds among the same documents."""
+
+import operator
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from redstart import (
+    Coordinates,
+    EmbeddedJsonModel,
+    Field,
+    GeoFilter,
+    HashModel,
+    JsonModel,
+    NotFoundError,
+    QueryNotSupportedError,
+    QuerySyntaxError,
+    col,
+)
+from redstart.commands.search import Found, SearchReply
+from redstart.documents.decode import UnreadableDocument
+from redstart.documents.encode import json_document
+from redstart.documents.find import first_document, page_of
+from redstart.documents.query import query_of
+from redstart.errors import IndexMissing
+from redstart.search.expressions import Expression
+from redstart.values.timezones import NaiveTimezone
+from tests.support.models import create_indexes
+
+pytestmark = pytest.mark.usefixtures("models_url")
+
+ON_SERVER = settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+UTC_ZONE = NaiveTimezone.parse("UTC")
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class Place(EmbeddedJsonModel):
+    city: str = Field(index=True)
+    floor: int = Field(index=True)
+
+
+class Person(JsonModel, index=True):
+    name: str = Field(index=True, sortable=True, case_sensitive=True)
+    age: int = Field(index=True, sortable=True)
+    member: bool = Field(index=True)
+    born: date = Field(index=True)
+    seen_at: datetime | None = Field(default=None, index=True, sortable=True)
+    place: Place
+    note: str = ""
+
+
+class Member(HashModel, index=True):
+    name: str = Field(index=True, sortable=True, case_sensitive=True)
+    age: int = Field(index=True, sortable=True)
+    member: bool = Field(index=True)
+    born: date = Field(index=True)
+    seen_at: datetime | None = Field(default=None, index=True, sortable=True)
+    home: Coordinates = Coordinates(0, 0)
+    note: str = ""
+
+
+NAMES = ["ann", "Bob", "c d", "{e}", "f|g", "@h:[1 2]", "*", "ü"]
+AGES = st.integers(-3, 3)
+MOMENTS = st.integers(-2, 2).map(lambda hours: START + timedelta(hours=hours, microseconds=1))
+DAYS = st.integers(-2, 2).map(lambda days: date(2020, 1, 1) + timedelta(days))
+SHARED: dict[str, Any] = {
+    "name": st.sampled_from(NAMES),
+    "age": AGES,
+    "member": st.booleans(),
+    "born": DAYS,
+    "seen_at": st.none() | MOMENTS,
+}
+PEOPLE = st.builds(
+    Person, place=st.builds(Place, city=st.sampled_from(NAMES), floor=st.integers(0, 1)), **SHARED
+)
+MEMBERS = st.builds(Member, **SHARED)
+
+Predicate = Callable[[Any], bool]
+Condition = tuple[Expression, Predicate]
+
+ORDER = (operator.lt, operator.le, operator.gt, operator.ge)
+
+
+def compared(field: Any, read: Callable[[Any], Any], values: st.SearchStrategy[Any]) -> Any:
+    """Strategies of conditions on a field that has an order; documents without a value meet only `!=`."""
+
+    def build(compare: Callable[[Any, Any], Any], value: Any) -> Condition:
+        def holds(document: Any) -> bool:
+            found = read(document)
+            return compare is operator.ne if found is None else bool(compare(found, value))
+
+        return compare(field, value), holds
+
+    return st.builds(build, st.sampled_from((operator.eq, operator.ne, *ORDER)), values)
+
+
+def one_of(field: Any, read: Callable[[Any], Any], values: st.SearchStrategy[Any]) -> Any:
+    """Strategies of equality and membership."""
+
+    def tags(value: Any) -> set[Any]:
+        return set(value.split("|")) if isinstance(value, str) else {value}
+
+    def build(chosen: list[Any], kind: int) -> Condition:
+        first = chosen[0]
+        return [
+            (field == first, lambda document: tags(first) <= tags(read(document))),
+            (field != first, lambda document: not tags(first) <= tags(read(document))),
+            (
+                col(field) << chosen,
+                lambda document: any(tags(value) <= tags(read(document)) for value in chosen),
+            ),
+            (
+                col(field) >> chosen,
+                lambda document: not any(tags(value) <= tags(read(document)) for value in chosen),
+            ),
+        ][kind]
+
+    return st.builds(build, st.lists(values, min_size=1, max_size=3), st.integers(0, 3))
+
+
+def leaves(model: Any) -> Any:
+    """Conditions on the fields that both models have."""
+    return (
+        one_of(model.name, lambda document: document.name, st.sampled_from(NAMES))
+        | one_of(model.member, lambda document: document.member, st.booleans())
+        | compared(model.age, lambda document: document.age, AGES)
+        | compared(model.born, lambda document: document.born, DAYS)
+        | compared(model.seen_at, lambda document: document.seen_at, MOMENTS)
+    )
+
+
+def combined(parts: Any) -> Any:
+    """Conditions made of others."""
+    negated = st.builds(lambda part: (~part[0], lambda document: not part[1](document)), parts)
+    both = st.builds(
+        lambda one, two: (one[0] & two[0], lambda document: one[1](document) and two[1](document)),
+        parts,
+        parts,
+    )
+    either = st.builds(
+        lambda one, two: (one[0] | two[0], lambda document: one[1](document) or two[1](document)),
+        parts,
+        parts,
+    )
+    return negated | both | either
+
+
+IN_PLACE = one_of(Person.place.city, lambda person: person.place.city, st.sampled_from(NAMES)) | compared(
+    Person.place.floor, lambda person: person.place.floor, st.integers(0, 1)
+)
+
+FIND_PERSON = st.recursive(leaves(Person) | IN_PLACE, combined, max_leaves=4)
+FIND_MEMBER = st.recursive(leaves(Member), combined, max_leaves=4)
+
+
+@pytest.fixture
+def indexes(client: redis.Redis) -> redis.Redis:
+    """A server that has the indexes of both models, and no documents."""
+    create_indexes(client, Person, Member)
+    return client
+
+
+def check(client: redis.Redis, documents: list[Any], conditions: list[Condition]) -> None:
+    """Store documents instead of all others, and compare what queries find with what Python does."""
+    if keys := client.keys():
+        client.delete(*keys)
+    for document in documents:
+        document.save()
+    model = type(documents[0])
+    expected = [one for one in documents if all(holds(one) for _, holds in conditions)]
+    query = model.find(*(expression for expression, _ in conditions))
+    found = query.all()
+    assert sorted(found, key=lambda one: one.pk) == sorted(expected, key=lambda one: one.pk)
+    assert query.count() == len(expected)
+    assert list(query.sort_by("age")) == query.sort_by("age").page(0, 100)
+    assert [one.age for one in query.sort_by("-age").all()] == sorted((d.age for d in expected), reverse=True)
+    if expected:
+        assert query.sort_by("age").first().age == min(one.age for one in expected)
+        assert query.first() in expected
+    else:
+        with pytest.raises(NotFoundError):
+            query.first()
+
+
+@ON_SERVER
+@given(
+    documents=st.lists(PEOPLE, min_size=1, max_size=6),
+    conditions=st.lists(FIND_PERSON, max_size=2),
+)
+def test_json_documents(indexes: redis.Redis, documents: list[Person], conditions: list[Condition]) -> None:
+    check(indexes, documents, conditions)
+
+
+@ON_SERVER
+@given(
+    documents=st.lists(MEMBERS, min_size=1, max_size=6),
+    conditions=st.lists(FIND_MEMBER, max_size=2),
+)
+def test_hashes(indexes: redis.Redis, documents: list[Member], conditions: list[Condition]) -> None:
+    check(indexes, documents, conditions)
+
+
+def people(count: int) -> list[Person]:
+    """That many, saved."""
+    return [
+        Person(
+            name=f"n{number}",
+            age=number,
+            member=False,
+            born=START.date(),
+            seen_at=START + timedelta(hours=number) if number % 3 else None,
+            place=Place(city="x", floor=0),
+        ).save()
+        for number in range(count)
+    ]
+
+
+def test_pages_of_a_sorted_query_are_all_of_it(indexes: redis.Redis) -> None:
+    everyone = people(25)
+    query = Person.find().sort_by("age")
+    paged = [person for offset in range(0, 30, 10) for person in query.page(offset, 10)]
+    assert paged == query.all() == query.all(batch_size=4) == everyone
+    assert (query.page(), query.page(3, 0), query.page(100)) == (everyone[:10], [], [])
+    with pytest.raises(QuerySyntaxError, match="not -1 and 10"):
+        query.page(-1)
+
+
+def test_documents_without_a_value_stand_behind_the_others(indexes: redis.Redis) -> None:
+    everyone = people(10)
+    with_value = [person for person in everyone if person.seen_at]
+    for order, expected in (("seen_at", with_value), ("-seen_at", with_value[::-1])):
+        found = Person.find().sort_by(order).all()
+        assert found[: len(expected)] == expected
+        assert len(found) == len(everyone)
+
+
+def test_a_query_never_changes() -> None:
+    query = Person.find()
+    assert query.sort_by("age") is not query
+    assert repr(query) != repr(query.sort_by("age"))
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        ("agee", "there is no such field"),
+        ("-note", "no text, number or boolean"),
+        ("place", "no text, number or boolean"),
+    ],
+)
+def test_what_cannot_be_sorted_by(field: str, reason: str) -> None:
+    with pytest.raises(QueryNotSupportedError, match=reason) as refused:
+        Person.find().sort_by(field)
+    assert refused.value.code == "E2"
+
+
+def test_sorting_by_several_fields_is_refused_and_by_an_embedded_one_is_not(indexes: redis.Redis) -> None:
+    with pytest.raises(QueryNotSupportedError, match="cannot be sorted by several fields"):
+        Person.find().sort_by("age", "name")
+    assert Person.find().sort_by("place__floor").all() == []
+
+
+def test_a_missing_index_is_said_to_be_missing() -> None:
+    for ask in (Person.find().all, Person.find().first, Person.find().page, Person.find().count):
+        with pytest.raises(
+            IndexMissing, match=r"no index ':tests.documents.test_find.Person:index'"
+        ) as missing:
+            ask()
+        assert missing.value.hint == "Create it with: om migrate run"
+
+
+def test_a_place(indexes: redis.Redis) -> None:
+    class Shop(HashModel, index=True):
+        at: Coordinates = Field(index=True)
+
+    create_indexes(indexes, Shop)
+    near = Shop(at=Coordinates(52.5, 13.4)).save()
+    Shop(at=Coordinates(48.1, 11.5)).save()
+    assert Shop.find(col(Shop.at) == GeoFilter(13.4, 52.5, 1, "km")).all() == [near]
+
+
+def test_what_is_no_condition_is_refused(indexes: redis.Redis) -> None:
+    with pytest.raises(QuerySyntaxError, match="True is no condition"):
+        Person.find(True).all()
+    with pytest.raises(QueryNotSupportedError, match="isn't indexed"):
+        Person.find(Person.note == "x").all()
+
+
+def test_an_unreadable_document_is_named_not_left_out(indexes: redis.Redis) -> None:
+    people(3)
+    indexes.execute_command("JSON.SET", ":tests.documents.test_find.Person:bad", "$", '{"age": 1}')
+    for ask in (Person.find().all, lambda: Person.find().page(0, 10), lambda: list(Person.find())):
+        with pytest.raises(UnreadableDocument, match=r"Person:bad: .*name"):
+            ask()
+
+
+def test_a_document_that_expired_after_it_was_found_is_left_out() -> None:
+    query = query_of(Person, ())
+    gone = Found(b"k", {})
+    person = Person(name="ann", age=1, member=True, born=START.date(), place=Place(city="x", floor=0))
+    stored = Found(b":tests.documents.test_find.Person:p", {b"$": json_document(person, UTC_ZONE)})
+
+    operation = first_document(query, UTC_ZONE)
+    assert next(operation).args[2:6] == ("*", "LIMIT", 0, 1)
+    assert operation.send(SearchReply(2, [gone])).args[2:6] == ("*", "LIMIT", 1, 1)
+    with pytest.raises(StopIteration) as ended:
+        operation.send(SearchReply(2, [stored]))
+    assert ended.value.value == person
+
+    paging = page_of(query, UTC_ZONE, 0, 10)
+    next(paging)
+    with pytest.raises(StopIteration) as ended:
+        paging.send(SearchReply(2, [gone, stored]))
+    assert ended.value.value == [person]
+
+
+def test_an_alias_is_a_name_like_any_other(indexes: redis.Redis) -> None:
+    class Renamed(Member, index=False):
+        class Meta:
+            model_key_prefix = "tests.documents.test_find.Member"
+            index_name = "an-alias"
+
+    indexes.execute_command("FT.ALIASADD", "an-alias", Member._meta.index_name)
+    Member(name="ann", age=1, member=True, born=START.date()).save()
+    assert [one.name for one in Renamed.find(Renamed.age == 1)] == ["ann"]

@@ -1,0 +1,94 @@
+"""More documents than the server answers at once."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from redstart import Field, HashModel, QueryNotSupportedError
+from tests.support.models import create_indexes
+
+MOST = 10
+
+
+class Event(HashModel, index=True):
+    kind: str = Field(index=True)
+    weight: float | None = Field(default=None, index=True)
+    at: datetime = Field(index=True, sortable=True)
+
+
+class Word(HashModel, index=True):
+    text: str = Field(index=True, sortable=True)
+
+
+@pytest.fixture
+def small_answers(client: redis.Redis, models_url: str) -> Iterator[redis.Redis]:
+    """A server that answers 10 documents at most."""
+    create_indexes(client, Event, Word)
+    before = client.execute_command("FT.CONFIG", "GET", "MAXSEARCHRESULTS")
+    most = before[b"MAXSEARCHRESULTS"] if isinstance(before, dict) else before[0][1]
+    client.execute_command("FT.CONFIG", "SET", "MAXSEARCHRESULTS", MOST)
+    yield client
+    client.execute_command("FT.CONFIG", "SET", "MAXSEARCHRESULTS", most)
+
+
+def events(count: int, *, kind: str = "a", apart: timedelta = timedelta(hours=1)) -> list[Event]:
+    """That many, saved, in the order of their times. Every fifth has no weight."""
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    return [
+        Event(kind=kind, at=start + number * apart, weight=None if number % 5 == 0 else number**7).save()
+        for number in range(count)
+    ]
+
+
+def test_all_of_them_come_in_any_order_asked_for(small_answers: redis.Redis) -> None:
+    stored = events(47)
+    events(30, kind="b")
+    query = Event.find(Event.kind == "a")
+    assert query.count() == 47
+    assert sorted(event.pk for event in query.all()) == sorted(event.pk for event in stored)
+    assert query.sort_by("at").all() == stored
+    assert query.sort_by("-at").all() == stored[::-1]
+    assert len(Event.find().all()) == 77
+    heavy = [event for event in stored if event.weight is not None]
+    assert query.sort_by("weight").all()[: len(heavy)] == heavy
+    assert query.sort_by("-weight").all()[: len(heavy)] == heavy[::-1]
+    assert len(query.sort_by("weight").all()) == len(stored)
+
+
+def test_as_many_as_the_server_answers_need_no_ranges(small_answers: redis.Redis) -> None:
+    stored = events(MOST)
+    assert Event.find().sort_by("at").all() == stored
+    searches = small_answers.info("commandstats")["cmdstat_FT.SEARCH"]["calls"]
+    assert Event.find().sort_by("at").all() == stored
+    # It asks for more at first, and is told how many it may ask for.
+    assert small_answers.info("commandstats")["cmdstat_FT.SEARCH"]["calls"] == searches + 2
+
+
+@pytest.mark.parametrize(
+    ("sort", "reason"), [("kind", "no number parts them"), ("at", "too many have the same at")]
+)
+def test_where_no_range_is_small_enough_the_ways_on_are_said(
+    small_answers: redis.Redis, sort: str, reason: str
+) -> None:
+    events(MOST + 1, apart=timedelta())
+    with pytest.raises(
+        QueryNotSupportedError, match=rf"than the server answers at once \(10, .*{reason}"
+    ) as said:
+        Event.find().sort_by(sort).all()
+    assert "raise MAXSEARCHRESULTS" in str(said.value)
+
+
+def test_too_many_without_a_value(small_answers: redis.Redis) -> None:
+    events(60)
+    with pytest.raises(QueryNotSupportedError, match="too many have no weight"):
+        Event.find().sort_by("weight").all()
+
+
+def test_a_model_without_numbers(small_answers: redis.Redis) -> None:
+    for number in range(MOST + 1):
+        Word(text=str(number)).save()
+    with pytest.raises(QueryNotSupportedError, match="no number parts them"):
+        Word.find().all()
+    assert len(Word.find(Word.text != "3").all()) == MOST

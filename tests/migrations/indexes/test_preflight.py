@@ -1,0 +1,129 @@
+"""What is refused before anything is written: exit code 1, the next command, and not a byte that differs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import redis
+
+from redstart.embedded.process import EmbeddedServer
+from redstart.migrations.indexes.keys import built_name
+from redstart.search.index import create_arguments
+from tests.cli.conftest import configured
+from tests.migrations.indexes.conftest import legacy, planned, serving, total
+from tests.support.cli import run_om
+from tests.support.snapshot import difference, snapshot
+
+__all__ = ["configured", "legacy"]  # fixtures
+
+VISITS, SIGHTINGS = "station:visit:index", "station:sighting:index"
+PLANNED = {one.name: one for one in planned()}
+
+
+@contextmanager
+def nothing_written(client: redis.Redis) -> Iterator[None]:
+    """Neither keys nor indexes nor where names lead to."""
+    keys, indexes = snapshot(client), client.execute_command("FT._LIST")
+    leads = {name: serving(client, name) for name in PLANNED}
+    yield
+    assert difference(keys, snapshot(client)) == []
+    assert sorted(indexes) == sorted(client.execute_command("FT._LIST"))
+    assert leads == {name: serving(client, name) for name in PLANNED}
+
+
+def take(client: redis.Redis, name: str, *definition: str) -> None:
+    """Put an index of something else where one of ours was."""
+    client.execute_command("FT.DROPINDEX", name)
+    client.execute_command("FT.CREATE", name, *definition, "SCHEMA", "title", "TAG")
+
+
+@pytest.mark.parametrize(
+    ("name", "definition"),
+    [
+        (VISITS, ("ON", "HASH", "PREFIX", "1", "shop:order:")),
+        (VISITS, ("ON", "JSON", "PREFIX", "1", "station:visit:")),
+        (SIGHTINGS, ("ON", "JSON", "PREFIX", "2", "shop:", "station:visit:")),
+    ],
+)
+def test_an_index_of_something_else_is_left_alone(
+    legacy: redis.Redis, configured: str, name: str, definition: tuple[str, ...]
+) -> None:
+    take(legacy, name, *definition)
+    legacy.hset("shop:order:1", "title", "x")
+    with nothing_written(legacy):
+        refused = run_om("migrate", "run")
+    assert refused.code == 1
+    assert f"Something else has an index named {name}" in refused.stderr
+    assert f"redis-cli FT.DROPINDEX {name}" in refused.stderr
+    if definition[-1] == "shop:order:":
+        assert total(legacy, name) == 1, "and it serves whom it served"
+
+
+def test_an_alias_of_something_else_is_left_alone(legacy: redis.Redis, configured: str) -> None:
+    legacy.execute_command("FT.DROPINDEX", VISITS)
+    legacy.execute_command("FT.CREATE", "orders", "PREFIX", 1, "shop:", "SCHEMA", "title", "TAG")
+    legacy.execute_command("FT.ALIASADD", VISITS, "orders")
+    with nothing_written(legacy):
+        refused = run_om("migrate", "run")
+    assert (refused.code, f"redis-cli FT.ALIASDEL {VISITS}" in refused.stderr) == (1, True)
+    legacy.execute_command("FT.ALIASDEL", VISITS)
+    assert run_om("migrate", "run").code == 0
+
+
+@pytest.mark.parametrize("as_alias", [False, True])
+def test_the_name_of_the_index_to_be_built_may_be_taken(
+    legacy: redis.Redis, configured: str, as_alias: bool
+) -> None:
+    one = PLANNED[VISITS]
+    needed = built_name(one.name, one.index)
+    other = replace(one.index, fields=one.index.fields[:1], parts=None)
+    legacy.execute_command("FT.CREATE", *create_arguments(other, name="other" if as_alias else needed))
+    if as_alias:
+        legacy.execute_command("FT.ALIASADD", needed, "other")
+    with nothing_written(legacy):
+        refused = run_om("migrate", "run")
+    assert (refused.code, needed in refused.stderr) == (1, True)
+    command = refused.stderr.splitlines()[-1].rpartition("redis-cli ")[2]
+    legacy.execute_command(*command.replace("'", "").split())
+    assert run_om("migrate", "run").code == 0
+
+
+def test_an_index_over_more_than_the_model_is_an_older_form_of_it(
+    legacy: redis.Redis, configured: str
+) -> None:
+    wider = replace(PLANNED[VISITS].old, prefixes=("station:vis", "shop:"))
+    legacy.execute_command("FT.DROPINDEX", VISITS)
+    legacy.execute_command("FT.CREATE", *create_arguments(wider))
+    for words in (("migrate", "run"), ("migrate-data", "run")):
+        assert run_om(*words).code == 0
+    assert serving(legacy, VISITS).startswith(f"{VISITS}@")
+
+
+def test_without_room_for_a_second_index(legacy: redis.Redis, configured: str) -> None:
+    legacy.config_set("maxmemory", int(legacy.info("memory")["used_memory"]) + 1_000)
+    try:
+        with nothing_written(legacy):
+            refused = run_om("migrate", "run")
+    finally:
+        legacy.config_set("maxmemory", 0)
+    assert (refused.code, "CONFIG SET maxmemory" in refused.stderr) == (1, True)
+
+
+def test_in_another_database(legacy: redis.Redis, configured: str) -> None:
+    separator = "&" if "?" in configured else "?"
+    with nothing_written(legacy):
+        refused = run_om("migrate", "run", "--url", f"{configured}{separator}db=1")
+    assert (refused.code, "database 0" in refused.stderr) == (1, True)
+    with redis.Redis.from_url(f"{configured}{separator}db=1") as other:
+        assert other.dbsize() == 0
+
+
+def test_without_the_search_module(configured: str, own_server: Callable[..., EmbeddedServer]) -> None:
+    url = own_server(with_search=False).url
+    with redis.Redis.from_url(url) as client:
+        client.hset("station:visit:1", "arrived_at", "2021-05-04")
+        before = snapshot(client)
+        refused = run_om("migrate", "run", "--url", url)
+        assert (refused.code, "no FT.CREATE" in refused.stderr) == (1, True)
+        assert difference(before, snapshot(client)) == []

@@ -1,0 +1,20 @@
+"""A server for models: the one that REDIS_OM_URL names, and the indexes they need."""
+
+import time
+from typing import Any
+
+import redis
+
+from redstart.commands.search import ft_create, ft_info
+from redstart.mapping.index import index_of
+from redstart.search.index import create_arguments
+from redstart.search.info import read_info
+
+
+def create_indexes(client: redis.Redis, *models: Any) -> None:
+    """Make the indexes of these models, and wait until what is there is in them."""
+    for model in models:
+        index = index_of(model)
+        client.execute_command(*ft_create(create_arguments(index)).args)
+        while read_info(client.execute_command(*ft_info(index.name).args)).indexing:
+            time.sleep(0.01)

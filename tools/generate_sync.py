@@ -1,0 +1,77 @@
+"""Writes src/redstart/sync/ from src/redstart/aio/: the same source without `await`. `python -m tools.generate_sync`
+
+A test compares the result with what is committed, so that neither can be changed alone.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGES = REPOSITORY / "src" / "redstart"
+
+MARK = "# Generated from redstart/aio/{}: change that, then `python -m tools.generate_sync`.\n"
+
+WORDS = {
+    "await ": "",
+    "async def": "def",
+    "async for": "for",
+    "async with": "with",
+    "redis.asyncio": "redis",
+    "redstart.aio": "redstart.sync",
+    "async_client": "sync_client",
+    "async_server": "sync_server",
+    "AsyncIterator": "Iterator",
+    "AsyncServer": "SyncServer",
+    "__aiter__": "__iter__",
+    "of asyncio": "of threads",
+    "for asyncio": "for plain functions",
+    "coroutines": "functions",
+}
+"""What differs between the colours, in code and in what is said of it."""
+
+_WORD = re.compile(
+    "|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in WORDS).replace(r"await\ (?!\w)", r"await\ ")
+)
+
+
+def generated() -> dict[str, str]:
+    """The files of the synchronous package by name."""
+    sources = sorted((PACKAGES / "aio").glob("*.py"))
+    return {path.name: _synchronous(path.name, path.read_text(encoding="utf-8")) for path in sources}
+
+
+def _synchronous(name: str, source: str) -> str:
+    text = MARK.format(name) + _WORD.sub(lambda found: WORDS[found[0]], source)
+    # Lines are shorter now, and imports in another order.
+    for command in (["check", "--select", "I", "--fix-only"], ["format"]):
+        ruff = [
+            sys.executable,
+            "-m",
+            "ruff",
+            *command,
+            "--quiet",
+            "--stdin-filename",
+            f"src/redstart/sync/{name}",
+            "-",
+        ]
+        text = subprocess.run(
+            ruff, input=text, capture_output=True, text=True, check=True, cwd=REPOSITORY
+        ).stdout
+    return text
+
+
+def main() -> None:
+    """Write the files, and remove those that have no source any more."""
+    files = generated()
+    folder = PACKAGES / "sync"
+    for path in folder.glob("*.py"):
+        if path.name not in files:
+            path.unlink()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
