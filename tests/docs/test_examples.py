@@ -20,8 +20,9 @@ def name_of(path: Path) -> str:
 
 
 @pytest.fixture
-def environment(url: str) -> dict[str, str]:
+def environment(url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The sample on a server, and the settings a reader has when the examples begin."""
+    monkeypatch.setenv("REDIS_OM_URL", url)
     with open_sync(url) as driver:
         driver.run(load_sample(generate(600)))
     return {"REDIS_OM_URL": url, "REDSTART_MODELS": "redstart.demo.models"}
