@@ -16,10 +16,12 @@ from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/*.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/*.md", "docs/guide/*.md")
+GUIDE = ROOT / "docs" / "guide"
 
 PROGRAMS = {
     "om": [sys.executable, "-m", "redstart.cli.main"],
+    "redis-cli": [sys.executable, str(ROOT / "tests" / "support" / "redis_cli.py")],
 }
 """Programs that commands may name. What else a document shows belongs into a block marked `sh`."""
 
@@ -42,11 +44,13 @@ def parse_document(path: Path) -> Document:
 def evaluate_console(example: Example) -> None:
     """Type the commands of one block, under the settings in the namespace's `environment`."""
     environment = os.environ | example.namespace["environment"]
+    environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))
     for command in commands_of(example.parsed):
         program, *arguments = command.words
         done = subprocess.run(
             [*PROGRAMS[program], *arguments],
             env=environment,
+            cwd=example.namespace["directory"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

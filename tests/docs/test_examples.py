@@ -4,14 +4,20 @@ import re
 from pathlib import Path
 
 import pytest
+import redis
 
 from redstart.demo.database import load_sample
 from redstart.demo.sample import generate
 from redstart.mapping import registry
 from redstart.server.connections import open_sync
-from tests.docs.examples import DOCUMENTS, ROOT, Command, commands_of, first_missing, parse_document
+from tests.docs.examples import DOCUMENTS, GUIDE, ROOT, Command, commands_of, first_missing, parse_document
+from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
 
 PATHS = sorted(path for pattern in DOCUMENTS for path in ROOT.glob(pattern))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
 @pytest.fixture
@@ -26,29 +32,38 @@ def environment(url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return settings
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
-def test_examples(path: Path, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("path", PATHS, ids=name_of)
+def test_examples(path: Path, environment: dict[str, str], client: redis.Redis, tmp_path: Path) -> None:
     document = parse_document(path)
-    document.namespace |= {"environment": environment, "url": environment["REDIS_OM_URL"]}
-    for example in document.examples():
-        example.evaluate()
+    document.namespace |= {
+        "environment": environment,
+        "url": environment["REDIS_OM_URL"],
+        "directory": tmp_path,
+    }
+    if path.parent == GUIDE:
+        make_legacy_indexes(client)
+    try:
+        for example in document.examples():
+            example.evaluate()
+    finally:
+        drop_all(client)
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PATHS, ids=name_of)
 def test_links_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
     broken = [link for link in links if "://" not in link and not (path.parent / link).exists()]
     assert broken == []
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PATHS, ids=name_of)
 def test_files_it_names_exist(path: Path) -> None:
     names = re.findall(r"`((?:src|tests|docs|bench)/[\w./*-]+)`", path.read_text(encoding="utf-8"))
     assert [name for name in names if not list(ROOT.glob(name))] == []
 
 
 def test_the_documents_are_found() -> None:
-    assert {"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "data-migration.md", "storage.md"} <= {
+    assert {"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "data-migration.md", "checklist.md"} <= {
         path.name for path in PATHS
     }
 

@@ -1,4 +1,4 @@
-"""What README.md says of search indexes while there is no index migration: on a server, with 0.3.5's indexes."""
+"""What docs/index-migration.md says of indexes that no model names: they are not brought along."""
 
 import os
 import subprocess

@@ -13,7 +13,9 @@ from redstart.embedded.foreground import serve
     "--port", type=click.IntRange(0, 65_535), default=6379, show_default=True, help="0: a unix socket only."
 )
 @click.option(
-    "--directory", type=click.Path(path_type=Path, file_okay=False), help="Keep the data in this folder."
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the data in this folder; if it holds no data but a dump.rdb, start with that.",
 )
 def server(port: int, directory: Path | None) -> None:
     """Run a scratch server with JSON and search, print its URL, and stop it at Ctrl-C. Its data is gone then,

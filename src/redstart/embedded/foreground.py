@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from redstart.embedded.dump import adopt_dump, release_dump
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import EmbeddedServerError
 
@@ -13,6 +14,8 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 def serve(*, port: int, directory: Path | None, append_only: bool, announce: Callable[[str], None]) -> None:
     """Run a scratch server until SIGINT or SIGTERM, then stop it. Only in the main thread.
+
+    A directory that holds a dump and no append-only file yet: the data starts with the dump.
 
     Args:
         port: TCP port on 127.0.0.1; 0 for a unix socket only.
@@ -26,15 +29,27 @@ def serve(*, port: int, directory: Path | None, append_only: bool, announce: Cal
     server = EmbeddedServer(port=port, directory=directory, append_only=append_only)
     with _one_interrupt():
         try:
-            with server:
-                announce(server.url)
-                status = server.wait()
-                raise EmbeddedServerError(
-                    f"The scratch server ended by itself (exit status {status}).",
-                    f"The end of its log:\n{server.log_tail()}",
-                )
+            _start(server, directory if append_only else None)
+            announce(server.url)
+            status = server.wait()
+            raise EmbeddedServerError(
+                f"The scratch server ended by itself (exit status {status}).",
+                f"The end of its log:\n{server.log_tail()}",
+            )
         except KeyboardInterrupt:
             return
+        finally:
+            server.stop()
+
+
+def _start(server: EmbeddedServer, directory: Path | None) -> None:
+    adopted = directory is not None and adopt_dump(directory)
+    try:
+        server.start()
+    except BaseException:
+        if directory is not None and adopted:
+            release_dump(directory)
+        raise
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from redstart.cli.indexes import forecast_report, result_report
+from redstart.cli.indexes import blocking_report, forecast_report, result_report
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.back import Back
 from redstart.migrations.data.context import DATETIME_MIGRATION
@@ -18,13 +18,7 @@ from redstart.migrations.forward import Forward
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.forecast import IndexForecast
 
-VALUE_NAMES = {
-    "convertible": Outcome.CONVERTED,
-    "converted": Outcome.ALREADY,
-    "null": Outcome.NULL,
-    "lossy": Outcome.LOSSY,
-    "unconvertible": Outcome.UNCONVERTIBLE,
-}
+VALUE_NAMES = {outcome.value: outcome for outcome in Outcome}
 """What values are called before a run: `converted` are those that already are numbers."""
 
 
@@ -95,7 +89,7 @@ def dry_run_report(found: Statistics, indexes: Sequence[IndexForecast], seconds:
     return _run_keys(
         status="dry_run",
         documents=found.documents,
-        converted=found.total(Outcome.CONVERTED),
+        converted=found.total(Outcome.CONVERTIBLE),
         already_converted=found.total(Outcome.ALREADY),
         null=found.total(Outcome.NULL),
         lossy=found.total(Outcome.LOSSY),
@@ -113,7 +107,7 @@ def forward_report(found: Forward) -> dict[str, Any]:
     """`run`."""
     return _data_report(found.data) | {
         "indexes": [result_report(one) for one in found.indexes],
-        "blocking": [failure.as_dict() for failure in found.blocking],
+        "blocking": blocking_report(found.blocking),
     }
 
 

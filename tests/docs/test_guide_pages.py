@@ -1,0 +1,136 @@
+"""What the guide says beside its examples: its messages are the program's, its commands and options exist."""
+
+import ast
+import re
+import shlex
+
+import click
+import pytest
+
+from redstart.cli.exits import Exit
+from redstart.cli.main import om
+from redstart.cli.migrate_data.run import run
+from redstart.migrations.data.status import Phase
+from redstart.migrations.data.transform import FailureMode
+from tests.docs.examples import GUIDE, ROOT
+
+PAGES = sorted(GUIDE.glob("*.md"))
+TROUBLE = (GUIDE / "troubleshooting.md").read_text(encoding="utf-8")
+GAP = "\0"
+
+
+def texts_of(source: str) -> list[str]:
+    """Every text of a Python file but its docstrings, with a gap where a value is put in."""
+    found = []
+    tree = ast.parse(source)
+    docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in set(ast.walk(tree)) - docstrings:
+        if isinstance(node, ast.JoinedStr):
+            parts = (part.value if isinstance(part, ast.Constant) else GAP for part in node.values)
+            found.append("".join(map(str, parts)))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(node.value)
+    return found
+
+
+TEXTS = [
+    text
+    for path in (ROOT / "src" / "redstart").rglob("*.py")
+    for text in texts_of(path.read_text(encoding="utf-8"))
+]
+
+
+def is_said(message: str) -> bool:
+    """Whether a text of the program has all parts of the message in their order, with gaps between them only."""
+    parts = [re.escape(part.strip()) for part in message.split("...") if part.strip()]
+    pattern = re.compile(rf"[ \W]*{GAP}.*".join(parts), re.DOTALL)
+    return any(pattern.search(text) for text in TEXTS)
+
+
+def symptoms() -> list[list[str]]:
+    rows = [line.strip("|").split(" | ") for line in TROUBLE.splitlines() if line.startswith("| ")]
+    return [row for row in rows if row[0].strip() != "what you see"]
+
+
+MESSAGES = [message for row in symptoms() for message in re.findall(r"`([^`]+)`", row[0])]
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_every_quoted_message_is_the_programs_own(message: str) -> None:
+    assert is_said(message)
+
+
+def test_a_message_that_nobody_says_is_noticed() -> None:
+    assert not is_said("No models are called, so there is nothing to look for.")
+    assert not is_said("The undo log needs about ... GB, and maxmemory leaves ... MB.")
+    assert not is_said("The undo log has ... entries where ... were written.")
+
+
+def test_there_are_symptoms_and_each_has_a_reason_and_a_way_on() -> None:
+    assert len(symptoms()) >= 40
+    for row in symptoms():
+        assert len(row) == 3, row
+        assert all(len(cell.strip()) > 8 for cell in row), row
+    codes = {int(code) for code in re.findall(r"\(exit (\d)\)", TROUBLE)}
+    assert codes <= set(Exit)
+
+
+def commands_named() -> list[tuple[str, str]]:
+    """Commands in running text and in blocks that are shown only; a name in capitals stands for a value."""
+    found = []
+    for path in PAGES:
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        lines = [*re.findall(r"`(om [^`\n]+)`", text), *re.findall(r"^(?:\$ )?(om .+)$", text, re.MULTILINE)]
+        found += [(path.name, line.partition("  #")[0]) for line in lines]
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), commands_named())
+def test_every_command_and_option_named_exists(page: str, line: str) -> None:
+    words = shlex.split(line)[1:]
+    command: click.Command = om
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(click.Context(command), words[0])
+        assert found is not None, line
+        command, words = found, words[1:]
+    options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    assert {word for word in words if word.startswith("--")} <= options | {"--help"}, line
+
+
+def section(page: str, heading: str) -> str:
+    text = (GUIDE / page).read_text(encoding="utf-8")
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_every_option_of_run_is_on_the_page_of_options() -> None:
+    text = (GUIDE / "options.md").read_text(encoding="utf-8")
+    shared = {"--url", "--models"}
+    longest = {max(parameter.opts, key=len) for parameter in run.params} - shared
+    assert {name for name in longest if not re.search(rf"`{name}[ `]", text)} == set()
+
+
+def test_every_failure_mode_and_every_phase_has_its_row() -> None:
+    modes = re.findall(r"^\| `(\w+)`", section("options.md", "Values that will not convert"), re.MULTILINE)
+    assert sorted(modes) == sorted(FailureMode)
+    order = section("deployment.md", "Which application may run in which phase")
+    assert set(re.findall(r"^\| `([\w ]+)`", order, re.MULTILINE)) == set(Phase)
+
+
+def test_every_box_of_the_checklist_names_a_command() -> None:
+    text = (GUIDE / "checklist.md").read_text(encoding="utf-8")
+    boxes = text.split("\n- [ ] ")[1:]
+    assert len(boxes) >= 20
+    for box in boxes:
+        block = box.partition("```console\n")[2].partition("```")[0]
+        assert block.startswith("$ "), box
+        assert any(not line.startswith("$ ") for line in block.splitlines()), box
+
+
+def test_no_line_of_a_block_is_typed_in_a_place_that_is_not_executed() -> None:
+    """A prompt is shown in console blocks only, for these are executed."""
+    for path in PAGES:
+        blocks = re.findall(
+            r"^ *```(\w+)\n(.*?)^ *```$", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        )
+        for kind, lines in blocks:
+            assert kind == "console" or "$ om" not in lines, path
