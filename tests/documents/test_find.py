@@ -23,6 +23,7 @@ from redstart import (
     col,
 )
 from redstart.commands.search import Found, SearchReply
+from redstart.documents import find
 from redstart.documents.decode import UnreadableDocument
 from redstart.documents.encode import json_document
 from redstart.documents.find import first_document, page_of
@@ -170,12 +171,17 @@ def indexes(
     return client
 
 
-def check(client: redis.Redis, documents: list[Any], conditions: list[Condition]) -> None:
-    """Store documents instead of all others, and compare what queries find with what Python does."""
+def replace_all(client: redis.Redis, documents: list[Any]) -> None:
+    """Let these be the only documents."""
     if keys := client.keys():
         client.delete(*keys)
     for document in documents:
         document.save()
+
+
+def check(client: redis.Redis, documents: list[Any], conditions: list[Condition]) -> None:
+    """Store documents instead of all others, and compare what queries find with what Python does."""
+    replace_all(client, documents)
     model = type(documents[0])
     expected = [one for one in documents if all(holds(one) for _, holds in conditions)]
     query = model.find(*(expression for expression, _ in conditions))
@@ -264,14 +270,68 @@ def test_what_cannot_be_sorted_by(field: str, reason: str) -> None:
     assert refused.value.code == "E2"
 
 
-def test_sorting_by_several_fields_is_refused_and_by_an_embedded_one_is_not(indexes: redis.Redis) -> None:
-    with pytest.raises(QueryNotSupportedError, match="cannot be sorted by several fields"):
-        Person.find().sort_by("age", "name")
+SORTED = (
+    ("member", lambda one: one.member),
+    ("age", lambda one: one.age),
+    ("born", lambda one: one.born),
+    ("name", lambda one: one.name),
+)
+
+
+@ON_SERVER
+@given(
+    documents=st.lists(MEMBERS, min_size=1, max_size=8) | st.lists(PEOPLE, min_size=1, max_size=8),
+    chosen=st.permutations(SORTED).map(lambda order: order[:3]),
+    descending=st.lists(st.booleans(), min_size=3, max_size=3),
+)
+def test_sorting_by_several_fields(
+    indexes: redis.Redis, documents: list[Any], chosen: list[Any], descending: list[bool]
+) -> None:
+    replace_all(indexes, documents)
+    expected = sorted(documents, key=lambda one: one.pk)
+    for (_, read), reverse in reversed(list(zip(chosen, descending, strict=True))):
+        expected.sort(key=read, reverse=reverse)
+    names = [f"-{name}" if reverse else name for (name, _), reverse in zip(chosen, descending, strict=True)]
+    query = type(documents[0]).find().sort_by(*names)
+
+    def shown(found: list[Any]) -> list[Any]:
+        return [[read(one) for _, read in chosen] for one in found]
+
+    assert shown(query.all()) == shown(expected)
+    assert shown(query.page(1, 3)) == shown(expected[1:4])
+    assert shown([query.first()]) == shown(expected[:1])
+    assert query.page(0, 0) == []
+    assert query.count() == len(documents)
+
+
+def test_sorting_many_by_several_fields(indexes: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    everyone = people(25)
+    monkeypatch.setattr(find, "FIRST_KEYS", 3)
+    query = Person.find(Person.name != "n3").sort_by("member", "-age")
+    assert query.all() == [one for one in everyone[::-1] if one.name != "n3"]
+    missing = Person.find(Person.age > 100).sort_by("age", "name")
+    assert missing.all() == []
+    with pytest.raises(NotFoundError):
+        missing.first()
+
+
+def test_values_that_are_missing_stand_last_by_several_fields_too(indexes: redis.Redis) -> None:
+    everyone = people(9)
+    found = Person.find().sort_by("-seen_at", "age").all()
+    assert [one.seen_at is None for one in found] == [False] * 6 + [True] * 3
+    assert found[6:] == [one for one in everyone if one.seen_at is None]
+
+
+def test_sorting_by_an_embedded_field(indexes: redis.Redis) -> None:
     assert Person.find().sort_by("place__floor").all() == []
 
 
 def test_a_missing_index_is_said_to_be_missing() -> None:
-    for ask in (Person.find().all, Person.find().first, Person.find().page, Person.find().count):
+    sorted_by_two = Person.find().sort_by("age", "name")
+    for ask in (
+        *(Person.find().all, Person.find().first, Person.find().page, Person.find().count),
+        *(sorted_by_two.all, sorted_by_two.first, sorted_by_two.page, sorted_by_two.count),
+    ):
         with pytest.raises(
             IndexMissing, match=r"no index ':tests.documents.test_find.Person:index'"
         ) as missing:

@@ -91,6 +91,17 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
     return Call(tuple(arguments), parse)
 
 
+def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes]]:
+    """`FT.AGGREGATE` whose words load `@__key`: the keys, in its order."""
+
+    def parse(reply: Any) -> list[bytes]:
+        if isinstance(reply, dict):
+            return [one[b"extra_attributes"][b"__key"] for one in reply[b"results"]]
+        return [mapping(row)[b"__key"] for row in reply[1:]]
+
+    return Call(tuple(arguments), parse)
+
+
 def says_no_such_index(error: CommandFailed) -> bool:
     """Whether an index is missing; the wording differs between versions."""
     said = error.message.lower()

@@ -7,7 +7,7 @@ from redstart.commands.keyspace import delete
 from redstart.commands.packing import packed_batch
 from redstart.documents.forms import Form, form_of
 from redstart.effects import Op, batch, call
-from redstart.errors import CapabilityMissing, CommandFailed, NotFoundError, RedstartError, WrongKeyType
+from redstart.errors import CapabilityMissing, CommandFailed, NotFoundError, WrongKeyType
 from redstart.mapping.keys import around_primary_key
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
@@ -35,7 +35,8 @@ def save_document(document: RedisModel, zone: NaiveTimezone) -> Op[None]:
     try:
         yield from form.save(document, zone)
     except CommandFailed as error:
-        raise _understood(error, document.key(), form) from error
+        _raise_understood(error, document.key(), form)
+        raise
 
 
 def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]:
@@ -52,7 +53,8 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     key = model.make_primary_key(primary_key)
     (reply,) = yield from batch(packed_batch([form.read.pack(key.encode())], 1))
     if isinstance(reply, CommandFailed):
-        raise _understood(reply, key, form)
+        _raise_understood(reply, key, form)
+        raise reply
     stored = form.stored(reply)
     if stored is None:
         raise NotFoundError(f"There is no {model_name(model)} with the primary key {primary_key!r} ({key}).")
@@ -73,10 +75,10 @@ def documents_at(model: type[M], keys: Sequence[bytes], zone: NaiveTimezone) -> 
     found: list[M] = []
     for key, reply in zip(keys, replies, strict=True):
         if isinstance(reply, CommandFailed):
-            failure = _understood(reply, key.decode(errors="replace"), form)
-            if isinstance(failure, WrongKeyType):
+            if _is_of_another_type(reply):
                 continue  # deleted, and the key is used for something else
-            raise failure
+            raise_if_module_missing(reply)
+            raise reply
         stored = form.stored(reply)
         if stored is not None:
             found.append(form.document(model, primary_key_in(model, key), stored, zone))
@@ -98,19 +100,22 @@ def primary_key_in(model: type[RedisModel], key: bytes) -> str:
     return key.decode(errors="replace").removeprefix(before).removesuffix(after)
 
 
-def module_missing(error: CommandFailed) -> CapabilityMissing | None:
-    """The error for a command that the server does not know; None if it refused for another reason."""
-    if "unknown command" not in error.message.lower():
-        return None
-    return CapabilityMissing(
-        f"The server lacks a command that is needed: {error.message}",
-        "JSON documents need RedisJSON, queries RediSearch, and fields that expire Redis 7.4 or Valkey 9. "
-        "`om server` starts a server that has all.",
-    )
+def raise_if_module_missing(error: CommandFailed) -> None:
+    """Raise CapabilityMissing for a command that the server does not know."""
+    if "unknown command" in error.message.lower():
+        raise CapabilityMissing(
+            f"The server lacks a command that is needed: {error.message}",
+            "JSON documents need RedisJSON, queries RediSearch, and fields that expire Redis 7.4 or Valkey 9. "
+            "`om server` starts a server that has all.",
+        ) from error
 
 
-def _understood(error: CommandFailed, key: str, form: Form) -> RedstartError:
-    """What a refusal means, where more can be said than the server does."""
-    if error.code == "WRONGTYPE" or "wrong redis type" in error.message.lower():
-        return WrongKeyType(key, form.name)
-    return module_missing(error) or error
+def _raise_understood(error: CommandFailed, key: str, form: Form) -> None:
+    """Raise what a refusal means, where more can be said than the server does."""
+    if _is_of_another_type(error):
+        raise WrongKeyType(key, form.name) from error
+    raise_if_module_missing(error)
+
+
+def _is_of_another_type(error: CommandFailed) -> bool:
+    return error.code == "WRONGTYPE" or "wrong redis type" in error.message.lower()

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
-from redstart.commands.search import SearchReply, ft_search, says_no_such_index
-from redstart.documents.access import module_missing
+from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, says_no_such_index
+from redstart.documents.access import raise_if_module_missing
 from redstart.documents.forms import form_of
-from redstart.effects import Op, call
+from redstart.effects import Call, Op, call
 from redstart.errors import CommandFailed, IndexMissing, QueryNotSupportedError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
@@ -18,6 +18,7 @@ from redstart.search.query_text import query_text
 from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)
+T = TypeVar("T")
 
 SORTABLE: Final = (Operand.TEXT, Operand.TAG, Operand.BOOLEAN, Operand.NUMBER)
 
@@ -31,18 +32,11 @@ class Query(Generic[M]):
     sort: tuple[SortBy, ...] = ()
 
     def sorted_by(self, *fields: str) -> "Query[M]":
-        """The same, sorted by a field; `-field` descending, `part__field` of an embedded document.
+        """The same, sorted by fields; `-field` descending, `part__field` of an embedded document.
 
         Raises:
-            QueryNotSupportedError: E2, it cannot be sorted by.
+            QueryNotSupportedError: E2, one cannot be sorted by.
         """
-        if len(fields) > 1:
-            raise QueryNotSupportedError(
-                f"{model_name(self.model)} cannot be sorted by several fields ({', '.join(fields)}): "
-                "a search takes one.",
-                "Sort by the one that matters most, and sort what all() gives in Python.",
-                code="E2",
-            )
         return replace(self, sort=tuple(_sort_by(self.model, field) for field in fields))
 
     @property
@@ -91,9 +85,19 @@ def _sort_by(model: type[RedisModel], name: str) -> SortBy:
 
 def perform_search(search: SearchQuery) -> Op[SearchReply]:
     """Send a search. Raises IndexMissing, CapabilityMissing."""
+    return (yield from _sent(search, ft_search(search.arguments(), content=not search.nocontent)))
+
+
+def keys_in_order(search: SearchQuery) -> Op[list[bytes]]:
+    """The keys of a search that sorts by several fields. One FT.AGGREGATE. Raises IndexMissing, CapabilityMissing."""
+    return (yield from _sent(search, ft_aggregate_keys(search.keys_arguments())))
+
+
+def _sent(search: SearchQuery, request: Call[T]) -> Op[T]:
     try:
-        return (yield from call(ft_search(search.arguments(), content=not search.nocontent)))
+        return (yield from call(request))
     except CommandFailed as error:
         if says_no_such_index(error):
             raise IndexMissing(search.index) from error
-        raise module_missing(error) or error from error
+        raise_if_module_missing(error)
+        raise

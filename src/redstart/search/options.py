@@ -41,22 +41,37 @@ class SearchQuery:
     complete: bool = False
 
     def arguments(self) -> list[Argument]:
-        """The command, in the order redis-om writes it. The server takes one field to sort by at most."""
+        """FT.SEARCH, in the order redis-om writes it. It takes one field to sort by at most."""
         words: list[Argument] = ["FT.SEARCH", self.index, self.query.text, "LIMIT", self.offset, self.limit]
         if self.sort:
             words.append("SORTBY")
             for one in self.sort:
                 words += [one.attribute, "desc" if one.descending else "asc"]
+        words += self._how_to_read()
+        if self.nocontent:
+            words.append("NOCONTENT")
+        if self.return_fields:
+            words += ["RETURN", str(len(self.return_fields)), *self.return_fields]
+        return words + self._how_long()
+
+    def keys_arguments(self) -> list[Argument]:
+        """FT.AGGREGATE for the keys alone, as `@__key`: it takes any number of fields to sort by."""
+        # What it sorts by is not loaded: then text is in the same order as FT.SEARCH has it.
+        words: list[Argument] = ["FT.AGGREGATE", self.index, self.query.text, "LOAD", "1", "@__key"]
+        words += ["SORTBY", str(2 * len(self.sort))]
+        for one in self.sort:
+            words += [f"@{one.attribute}", "DESC" if one.descending else "ASC"]
+        return [*words, "LIMIT", self.offset, self.limit, *self._how_to_read(), *self._how_long()]
+
+    def _how_to_read(self) -> list[Argument]:
+        words: list[Argument] = []
         if self.query.parameters:
             words += ["PARAMS", str(2 * len(self.query.parameters))]
             for name, value in self.query.parameters:
                 words += [name, value]
         if self.query.dialect is not None:
             words += ["DIALECT", str(self.query.dialect)]
-        if self.nocontent:
-            words.append("NOCONTENT")
-        if self.return_fields:
-            words += ["RETURN", str(len(self.return_fields)), *self.return_fields]
-        if self.complete:
-            words += ["TIMEOUT", 0]
         return words
+
+    def _how_long(self) -> list[Argument]:
+        return ["TIMEOUT", 0] if self.complete else []

@@ -26,10 +26,10 @@ class FindQuery(Generic[M]):
         return f"<FindQuery {self._query}>"
 
     def sort_by(self, *fields: str) -> "FindQuery[M]":
-        """The same query, sorted by a field: `age`, descending `-age`, of an embedded document `address__city`.
+        """The same query, sorted by fields: `age`, descending `-age`, of an embedded document `address__city`.
 
         Raises:
-            QueryNotSupportedError: E2, it is not indexed; or there are several fields.
+            QueryNotSupportedError: E2, one is not indexed.
         """
         return FindQuery(self._query.sorted_by(*fields))
 
