@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OLD := .venv-redis-om-0.3.5
 ONE := .venv-redis-om-1.2.0
 
-.PHONY: demo test lint format soak bench clean
+.PHONY: demo test lint format soak bench bench-index-swap clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,7 +35,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/basedpyright
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	PYTHONPATH=src $(BIN)/lint-imports
 
 test: lint $(OLD)/.installed $(ONE)/.installed
@@ -50,6 +50,9 @@ soak: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.conversion
+
+bench-index-swap: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.index_swap
 
 clean:
 	rm -rf $(VENV) $(OLD) $(ONE) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -35,12 +35,12 @@ class ZoneSetting:
 
 def server_url() -> str:
     """The server of models that name none themselves. Raises ConfigurationError."""
-    return url_setting(_table_of(str(Path.cwd())))
+    return url_setting(_table_here())
 
 
 def naive_timezone() -> NaiveTimezone:
     """What a datetime without an offset means. Raises ConfigurationError."""
-    return _zone(naive_timezone_setting(_table_of(str(Path.cwd()))))
+    return _zone(naive_timezone_setting(_table_here()))
 
 
 def url_setting(table: dict[str, Any]) -> str:
@@ -83,9 +83,14 @@ def project_table() -> dict[str, Any]:
     return {}
 
 
+def _table_here() -> dict[str, Any]:
+    # Models ask with every document: the file is read once for each directory, and Path.cwd() takes 10 us.
+    return _table_of(os.getcwd())  # noqa: PTH109 - as said
+
+
 @cache
 def _table_of(_directory: str) -> dict[str, Any]:
-    return project_table()  # once for each directory: models ask with every document
+    return project_table()
 
 
 def text_of(table: dict[str, Any], name: str) -> str | None:

@@ -8,6 +8,8 @@ import pytest
 import redis
 
 from redstart.commands import documents
+from redstart.commands.packing import packed_batch
+from redstart.commands.replies import mapping
 from redstart.effects import Call
 from redstart.errors import CommandFailed
 
@@ -59,3 +61,15 @@ def test_another_type(ask: Ask, document: str) -> None:
     ):
         with pytest.raises(CommandFailed):
             ask(request)
+
+
+def test_json_set_replaces_a_whole_document(ask: Ask, document: str) -> None:
+    assert ask(documents.json_set("d", b'{"only":"\xc3\xa9"}')) is None
+    assert ask(documents.json_get(b"d")) == '{"only":"é"}'.encode()
+
+
+def test_hgetall_for_many(ask: Ask, client: redis.Redis) -> None:
+    client.hset("h", "a", "b")
+    command = documents.hgetall_command()
+    found, missing = ask(packed_batch([command.pack(b"h"), command.pack(b"none")], 2))
+    assert (mapping(found), mapping(missing)) == ({b"a": b"b"}, {})

@@ -87,3 +87,8 @@ def test_the_wrong_type(ask: Ask, client: redis.Redis) -> None:
     with pytest.raises(CommandFailed) as caught:
         ask(keyspace.hgetall("text"))
     assert caught.value.code == "WRONGTYPE"
+
+
+def test_delete(ask: Ask, client: redis.Redis) -> None:
+    client.set("a", "b")
+    assert (ask(keyspace.delete("a")), ask(keyspace.delete("a"))) == (1, 0)

@@ -17,8 +17,11 @@ from redstart.commands.search import (
     ft_info,
     ft_list,
     ft_search,
+    most_results,
+    says_no_such_index,
 )
 from redstart.effects import Call
+from redstart.errors import CommandFailed
 from redstart.search.info import read_info
 
 T = TypeVar("T")
@@ -69,3 +72,18 @@ def test_life_of_an_index_and_its_alias(server: redis.Redis) -> None:
     answer(server, ft_dropindex("j"))
     assert answer(server, ft_list()) == {"i"}
     assert server.exists("p:1", "p:2") == 2
+
+
+def refusal(connection: redis.Redis, *words: str | int) -> CommandFailed:
+    with pytest.raises(redis.ResponseError) as refused:
+        connection.execute_command("FT.SEARCH", *words)
+    return CommandFailed(str(refused.value))
+
+
+def test_refusals(server: redis.Redis) -> None:
+    missing = refusal(server, "nowhere", "*")
+    assert says_no_such_index(missing)
+    assert most_results(missing) is None
+    too_many = refusal(server, "i", "*", "LIMIT", 0, 1_000_001)
+    assert most_results(too_many) == 1_000_000
+    assert not says_no_such_index(too_many)

@@ -8,6 +8,7 @@ import redis
 
 from redstart.demo.database import load_sample
 from redstart.demo.sample import generate
+from redstart.mapping import registry
 from redstart.server.connections import open_sync
 from tests.docs.examples import DOCUMENTS, GUIDE, ROOT, Command, commands_of, first_missing, parse_document
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
@@ -21,11 +22,14 @@ def name_of(path: Path) -> str:
 
 @pytest.fixture
 def environment(url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The sample on a server, and the settings a reader has when the examples begin."""
-    monkeypatch.setenv("REDIS_OM_URL", url)
+    """The sample on a server, and the settings a reader has when the examples begin; no models of other tests."""
     with open_sync(url) as driver:
         driver.run(load_sample(generate(600)))
-    return {"REDIS_OM_URL": url, "REDSTART_MODELS": "redstart.demo.models"}
+    settings = {"REDIS_OM_URL": url, "REDSTART_MODELS": "redstart.demo.models"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(registry, "_models", {})
+    return settings
 
 
 @pytest.mark.parametrize("path", PATHS, ids=name_of)

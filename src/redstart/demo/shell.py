@@ -45,6 +45,20 @@ class Shell:
         self._narrator.output(abridged(lines, first, last))
         return done.returncode
 
+    def python(self, code: str) -> tuple[int, list[str]]:
+        """Type `python -c code`; its exit code, and the lines it printed, which are shown too."""
+        self._narrator.typed(f"python -c {shlex.quote(code)}")
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        lines = done.stdout.decode(errors="backslashreplace").splitlines()
+        self._narrator.output(lines)
+        return done.returncode, lines
+
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Type `om words...` and do not wait for it."""
         self._narrator.typed(_typed(words))

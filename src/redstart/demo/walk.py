@@ -6,13 +6,19 @@ computed: by a checker that shares no code with the migration, and by comparing 
 
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from redstart.demo.check import Outcome, Tally
 from redstart.demo.database import check_sample, load_sample
 from redstart.demo.difference import difference
 from redstart.demo.dirty_values import DIRTY_CLASSES
+from redstart.demo.foreign import FOREIGN_KEYS
+from redstart.demo.indexes import make_old_indexes, station_indexes
 from redstart.demo.kill import Driver, kill_while_it_converts
 from redstart.demo.narrator import Narrator
+from redstart.demo.queries import CODE, expected_answers
+from redstart.demo.reader import LiveReader, count_all
 from redstart.demo.sample import SampleDocument, generate
 from redstart.demo.shell import Shell
 from redstart.demo.snapshot import STATE_PREFIXES, Snapshot, read_snapshot
@@ -36,12 +42,21 @@ class Walk:
 
     Args:
         url: the database's, for the commands.
+        connect: opens another connection to it, for the live reader.
         driver: a connection to it, to load and to check.
         narrator: shows the walk.
         documents: how many to migrate.
     """
 
-    def __init__(self, url: str, driver: Driver, narrator: Narrator, documents: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        connect: Callable[[], AbstractContextManager[Driver]],
+        driver: Driver,
+        narrator: Narrator,
+        documents: int,
+    ) -> None:
+        self._connect = connect
         self._driver = driver
         self._narrator = narrator
         self._say = narrator.say
@@ -49,17 +64,23 @@ class Walk:
         self._shell = Shell(self._settings, narrator)
         self._sample: list[SampleDocument] = list(generate(documents))
         self._batch_size = str(max(5, documents // PAGES_OF_A_RUN))
+        self._baseline: dict[str, int] = {}
 
     def run(self) -> bool:
         """Go all the way. False when a step or a comparison failed, which has then been said."""
         began = time.monotonic()
         try:
             before = self._load()
-            self._look()
-            self._convert_and_kill()
-            self._resume()
-            self._check()
-            self._undo(before)
+            with LiveReader(self._connect, [planned.name for planned in station_indexes()]) as reader:
+                self._look()
+                self._make_ready()
+                self._convert_and_kill()
+                self._resume()
+                self._check()
+                self._cut_over(reader)
+                self._query()
+                self._undo(before)
+            self._tell_of(reader)
         except _StepFailed as exc:
             self._narrator.problem(str(exc))
             return False
@@ -67,8 +88,9 @@ class Walk:
         return True
 
     def _load(self) -> Snapshot:
-        self._narrator.chapter("1. Documents as redis-om 0.3.5 stored them")
+        self._narrator.chapter("1. Documents and indexes as redis-om 0.3.5 left them")
         self._driver.run(load_sample(self._sample))
+        self._driver.run(make_old_indexes())
         before = self._driver.run(read_snapshot())
         values = sum(len(document.expected) for document in self._sample)
         dirty = Counter(name for document in self._sample for name in document.dirty.values())
@@ -77,7 +99,14 @@ class Walk:
         )
         self._say(
             f"{dirty.total():,} values are dirty, in {len(dirty)} of {len(DIRTY_CLASSES)} known ways; "
-            f"{len(before) - len(self._sample)} foreign keys lie around."
+            f"{len(FOREIGN_KEYS)} foreign keys lie around."
+        )
+        self._baseline = {
+            planned.name: self._driver.run(count_all(planned.name)) for planned in station_indexes()
+        }
+        self._say(
+            f"Three indexes, with dates as text, find {sum(self._baseline.values()):,} of the documents. From now on a "
+            "live reader asks them how many, all the time."
         )
         self._say("Every byte and every expiry is noted, for later. This scratch server is:")
         for name, value in self._settings.items():
@@ -91,8 +120,12 @@ class Walk:
         code = self._shell.run_abridged(*words, first=DRY_RUN_FIRST, last=DRY_RUN_LAST)
         self._require(code == 0, f"om {' '.join(words)} ended with exit code {code} instead of 0.")
 
+    def _make_ready(self) -> None:
+        self._narrator.chapter("3. Make the indexes ready, beside those that serve")
+        self._migrate(0, "run", "--yes")
+
     def _convert_and_kill(self) -> None:
-        self._narrator.chapter("3. Convert, and kill -9 the run in the middle")
+        self._narrator.chapter("4. Convert, and kill -9 the run in the middle")
         process = self._shell.start("migrate-data", "run", "--yes", "--batch-size", self._batch_size)
         with process:
             try:
@@ -111,17 +144,44 @@ class Walk:
         self._expect(0, "progress")
 
     def _resume(self) -> None:
-        self._narrator.chapter("4. Run it again: it goes on where it died")
-        self._expect(0, "run", "--yes")
+        self._narrator.chapter("5. Run it again: it goes on where it died, and refuses to lose a document")
+        self._expect(3, "run", "--yes")
 
     def _check(self) -> None:
-        self._narrator.chapter("5. Check")
+        self._narrator.chapter("6. Check")
         self._expect(0, "verify", "--check-data")
         self._say("A checker that knows the right answers, and shares no code with the migration:")
         self._tell(self._driver.run(check_sample(self._sample)), allowed=set())
 
+    def _cut_over(self, reader: LiveReader) -> None:
+        self._narrator.chapter("7. Move the bad values aside: nothing is in the way of the cut-over")
+        self._expect(0, "run", "--yes", "--failure-mode", "quarantine")
+        self._tell_of(reader)
+
+    def _query(self) -> None:
+        self._narrator.chapter("8. Search and sort by date, in Python")
+        code, answers = self._shell.python(CODE)
+        self._require(code == 0, f"python ended with exit code {code} instead of 0.")
+        self._require(
+            answers == expected_answers(self._sample), "The sample's own instants give other answers."
+        )
+        self._say("The instants that the sample was made from give the same answers.")
+
+    def _tell_of(self, reader: LiveReader) -> None:
+        """Say what the live reader found; a document that it ever missed ends the walk."""
+        lost = {
+            name: count - reader.fewest.get(name, 0)
+            for name, count in self._baseline.items()
+            if reader.fewest.get(name, 0) < count
+        }
+        self._require(not lost, f"The live reader missed documents: {lost}.")
+        self._require(not reader.errors, f"The live reader got an error: {', '.join(reader.errors[:1])}")
+        self._say(
+            f"The live reader has asked {reader.questions:,} times: never fewer than {reader.documents:,}."
+        )
+
     def _undo(self, before: Snapshot) -> None:
-        self._narrator.chapter("6. Undo, and compare every byte with the beginning")
+        self._narrator.chapter("9. Undo, and compare every byte with the beginning")
         self._expect(0, "rollback", DATETIME_MIGRATION, "--yes")
         differences = difference(before, self._driver.run(read_snapshot(STATE_PREFIXES)))
         for line in differences[:SHOWN_DIFFERENCES]:
@@ -141,11 +201,15 @@ class Walk:
 
     def _expect(self, code: int, *words: str) -> None:
         """Type `om migrate-data words...`; it must end with this exit code."""
-        found = self._shell.run("migrate-data", *words)
-        self._require(
-            found == code,
-            f"om migrate-data {' '.join(words)} ended with exit code {found} instead of {code}.",
-        )
+        self._type(code, "migrate-data", *words)
+
+    def _migrate(self, code: int, *words: str) -> None:
+        """Type `om migrate words...`; it must end with this exit code."""
+        self._type(code, "migrate", *words)
+
+    def _type(self, code: int, *words: str) -> None:
+        found = self._shell.run(*words)
+        self._require(found == code, f"om {' '.join(words)} ended with exit code {found} instead of {code}.")
 
     def _tell(self, tally: Tally, *, allowed: set[Outcome]) -> None:
         """Say what the checker found; anything that is neither good nor allowed ends the walk."""

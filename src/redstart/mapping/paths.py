@@ -39,13 +39,15 @@ class TemporalPath:
 
 
 def display(segments: tuple[Segment, ...]) -> str:
-    """A path as people write it: `shipment.shipped_at`, `lines[].added_at`, `pair[0]`, `stops{}`."""
+    """A path or a concrete place as people write it: `lines[].added_at`, `pair[0]`, `stops{}`, `stops["it's"].at`."""
     text = ""
     for segment in segments:
         if isinstance(segment, Each):
             text += segment.value
         elif isinstance(segment, int):
             text += f"[{segment}]"
-        else:
+        elif segment.isidentifier():
             text += f".{segment}" if text else segment
+        else:
+            text += f"[{segment!r}]"
     return text

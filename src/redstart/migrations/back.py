@@ -45,7 +45,7 @@ def migrate_back(context: Context, indexes: IndexMigration, *, batch_documents: 
     names: list[str] = []
     if (yield from search_is_here()):
         names = yield from _names_with_dates(context)
-    if names:
+        # Also without any: what a program that died left of the lease goes.
         before = dict((yield from indexes.before_undo(names)))
         if not all(switched.done for switched in before.values()):
             return Back(None, before)

@@ -22,14 +22,14 @@ class AsyncServer:
 
     def __init__(self, pool: redis.asyncio.ConnectionPool) -> None:
         self._first = pool
+        self._where = where_of(pool.connection_kwargs)
         self._is_taken = False
         self._pools: WeakKeyDictionary[AbstractEventLoop, redis.asyncio.ConnectionPool] = WeakKeyDictionary()
         self._answered = False
 
     async def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        pool = self._pool()
-        driver = AsyncDriver(pool, where_of(pool.connection_kwargs))
+        driver = AsyncDriver(self._pool(), self._where)
         driver.answered = self._answered
         try:
             return await driver.run(operation)

@@ -20,11 +20,12 @@ class SyncServer:
 
     def __init__(self, pool: redis.ConnectionPool) -> None:
         self._pool = pool
+        self._where = where_of(pool.connection_kwargs)
         self._answered = False
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        driver = SyncDriver(self._pool, where_of(self._pool.connection_kwargs))
+        driver = SyncDriver(self._pool, self._where)
         driver.answered = self._answered
         try:
             return driver.run(operation)

@@ -55,15 +55,15 @@ def test_dirty_text(name: str, kind: TemporalKind) -> None:
     new = as_datetime if kind is DATETIME else as_date
     for verdict in (in_hash(text, kind), in_string(text, kind)):
         assert verdict.new == new
-        assert verdict.outcome is (Outcome.CONVERTED if new else Outcome.UNCONVERTIBLE)
+        assert verdict.outcome is (Outcome.CONVERTIBLE if new else Outcome.UNCONVERTIBLE)
         assert (verdict.reason is None) is (new is not None)
 
 
 def test_dirty_seconds_as_text() -> None:
     assert in_hash("1700000000").outcome is Outcome.ALREADY
-    assert in_hash("1700000000", DATE) == (Outcome.CONVERTED, b"1699920000.0", None, None)
-    assert in_string("1700000000") == (Outcome.CONVERTED, b"1700000000.0", None, None)
-    assert in_string("1700000000", DATE) == (Outcome.CONVERTED, b"1699920000.0", None, None)
+    assert in_hash("1700000000", DATE) == (Outcome.CONVERTIBLE, b"1699920000.0", None, None)
+    assert in_string("1700000000") == (Outcome.CONVERTIBLE, b"1700000000.0", None, None)
+    assert in_string("1700000000", DATE) == (Outcome.CONVERTIBLE, b"1699920000.0", None, None)
 
 
 def test_dirty_values_that_were_migrated_before() -> None:
@@ -154,18 +154,18 @@ def test_numbers_that_read_back_stay_as_they_are_spelled(text: str) -> None:
 )
 def test_milliseconds(text: str, as_datetime: bytes, as_date: bytes) -> None:
     for verdict in (in_hash(text), in_string(text), in_hash(f"\t{text}\n")):
-        assert verdict == (Outcome.CONVERTED, as_datetime, None, None)
+        assert verdict == (Outcome.CONVERTIBLE, as_datetime, None, None)
     for verdict in (in_hash(text, DATE), in_string(text, DATE), in_string(f"{text} ", DATE)):
-        assert verdict == (Outcome.CONVERTED, as_date, None, None)
+        assert verdict == (Outcome.CONVERTIBLE, as_date, None, None)
     number = JsonNumber(text)
     assert convert_json_value(number, kind=DATETIME, optional=False, naive_timezone=UTC).new == as_datetime
     assert convert_json_value(number, kind=DATE, optional=False, naive_timezone=UTC).new == as_date
 
 
 def test_a_number_in_white_space_becomes_canonical() -> None:
-    assert in_hash(" 1700000000 ") == (Outcome.CONVERTED, b"1700000000.0", None, None)
-    assert in_hash("\t1672531200.0\r\n", DATE) == (Outcome.CONVERTED, b"1672531200.0", None, None)
-    assert in_string(" 1700000000.5") == (Outcome.CONVERTED, b"1700000000.5", None, None)
+    assert in_hash(" 1700000000 ") == (Outcome.CONVERTIBLE, b"1700000000.0", None, None)
+    assert in_hash("\t1672531200.0\r\n", DATE) == (Outcome.CONVERTIBLE, b"1672531200.0", None, None)
+    assert in_string(" 1700000000.5") == (Outcome.CONVERTIBLE, b"1700000000.5", None, None)
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_a_number_in_white_space_becomes_canonical() -> None:
     ],
 )
 def test_a_number_in_a_date_field_is_its_utc_day(text: str, day: bytes) -> None:
-    assert in_hash(text, DATE) == (Outcome.CONVERTED, day, None, None)
-    assert in_json(text, DATE) == (Outcome.CONVERTED, day, None, None)
+    assert in_hash(text, DATE) == (Outcome.CONVERTIBLE, day, None, None)
+    assert in_json(text, DATE) == (Outcome.CONVERTIBLE, day, None, None)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_values_that_lose_digits(text: str, new: bytes, reason: str) -> None:
         assert verdict.outcome is Outcome.LOSSY
         assert verdict.new == new
         assert reason in (verdict.reason or "")
-    assert in_hash(text, DATE).outcome is Outcome.CONVERTED  # the digits are not of the date
+    assert in_hash(text, DATE).outcome is Outcome.CONVERTIBLE  # the digits are not of the date
 
 
 def test_what_could_not_be_read_back_at_all_is_left() -> None:
@@ -255,7 +255,7 @@ def test_the_naive_zone() -> None:
         verdict = in_hash(text, zone=BERLIN)
         assert verdict.outcome is Outcome.UNCONVERTIBLE
         assert title in (verdict.reason or "")
-        assert in_hash(text, DATE, zone=BERLIN).outcome is Outcome.CONVERTED
+        assert in_hash(text, DATE, zone=BERLIN).outcome is Outcome.CONVERTIBLE
 
 
 def test_a_very_long_value_is_left_at_once() -> None:
@@ -300,7 +300,7 @@ json_values: st.SearchStrategy[JsonValue] = st.one_of(
 
 def check_law(verdict: Verdict, again: Verdict | None) -> None:
     """What holds for every verdict, and for the verdict on the number it proposes."""
-    writes = verdict.outcome in (Outcome.CONVERTED, Outcome.LOSSY)
+    writes = verdict.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
     assert writes is (verdict.new is not None)
     assert (verdict.outcome in (Outcome.LOSSY, Outcome.UNCONVERTIBLE)) is (verdict.reason is not None)
     if verdict.new is not None:
@@ -331,7 +331,7 @@ def test_text_means_the_same_in_a_hash_and_in_a_json_string(
 ) -> None:
     hashed, quoted = in_hash(text, kind, zone=zone), in_string(text, kind, zone)
     if hashed.outcome is Outcome.ALREADY:
-        assert quoted.outcome in (Outcome.CONVERTED, Outcome.LOSSY)
+        assert quoted.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
     else:
         assert quoted == hashed
 
@@ -354,4 +354,4 @@ def test_a_datetime_keeps_its_microsecond_or_says_so(moment: datetime) -> None:
         assert microseconds > LAST_MICROSECOND - 100
     else:
         kept = microseconds_from_number(verdict.new.decode()) == microseconds
-        assert verdict.outcome is (Outcome.CONVERTED if kept else Outcome.LOSSY)
+        assert verdict.outcome is (Outcome.CONVERTIBLE if kept else Outcome.LOSSY)

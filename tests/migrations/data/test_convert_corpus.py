@@ -96,9 +96,9 @@ def test_every_value_gets_the_verdict_that_was_computed_for_it(values: list[Corp
         elif verdict.outcome is Outcome.ALREADY:
             assert float(str(value.value)) == value.expected, value
         else:
-            assert verdict.outcome is Outcome.CONVERTED, value
+            assert verdict.outcome is Outcome.CONVERTIBLE, value
             assert verdict.new == repr(value.expected).encode(), value
-    assert set(counts) == {Outcome.CONVERTED, Outcome.ALREADY, Outcome.NULL, Outcome.UNCONVERTIBLE}
+    assert set(counts) == {Outcome.CONVERTIBLE, Outcome.ALREADY, Outcome.NULL, Outcome.UNCONVERTIBLE}
 
 
 def test_the_old_form_of_what_0_3_5_wrote_in_utc_is_what_it_wrote(values: list[CorpusValue]) -> None:

@@ -101,7 +101,7 @@ def test_converting_the_old_form_gives_the_number_back(
     text = written(number, DATETIME, storage, naive, zone)
     assert text is not None
     verdict = convert(text, DATETIME, storage, zone)
-    assert verdict.outcome is Outcome.CONVERTED
+    assert verdict.outcome is Outcome.CONVERTIBLE
     assert verdict.new == number.encode()
 
 

@@ -52,7 +52,7 @@ def sampled(client: redis.Redis, seed: int, plan: Plan | None = None) -> Survey:
 
 
 def converted_share(found: Survey) -> float:
-    converted, convertible = found.tally.total(Outcome.ALREADY), found.tally.total(Outcome.CONVERTED)
+    converted, convertible = found.tally.total(Outcome.ALREADY), found.tally.total(Outcome.CONVERTIBLE)
     return converted / (converted + convertible)
 
 

@@ -59,15 +59,15 @@ def test_counts_by_model_and_field(client: redis.Redis) -> None:
     by_name = {model.model.name.rpartition(".")[2]: model for model in found.models}
     assert {name: model.documents for name, model in by_name.items()} == {"Ringer": 2, "Visit": 1}
     fields = {str(field.path): field.values for field in by_name["Ringer"].fields}
-    assert (fields["born_on"][Outcome.CONVERTED], fields["born_on"][Outcome.ALREADY]) == (1, 1)
-    assert (fields["last_seen_at"][Outcome.NULL], fields["last_seen_at"][Outcome.CONVERTED]) == (1, 1)
-    assert [found.total(outcome) for outcome in (Outcome.UNCONVERTIBLE, Outcome.CONVERTED)] == [1, 2]
+    assert (fields["born_on"][Outcome.CONVERTIBLE], fields["born_on"][Outcome.ALREADY]) == (1, 1)
+    assert (fields["last_seen_at"][Outcome.NULL], fields["last_seen_at"][Outcome.CONVERTIBLE]) == (1, 1)
+    assert [found.total(outcome) for outcome in (Outcome.UNCONVERTIBLE, Outcome.CONVERTIBLE)] == [1, 2]
 
 
 def test_nothing_is_estimated_for_nothing(client: redis.Redis) -> None:
     found = looked(client, clock=seconds_a_page())
     assert (found.documents, found.exact) == (0, True)
-    assert found.total(Outcome.CONVERTED) == 0
+    assert found.total(Outcome.CONVERTIBLE) == 0
     assert found.estimate.low <= found.estimate.expected <= found.estimate.high
 
 
@@ -79,7 +79,7 @@ def test_a_sample_is_scaled_to_the_whole(client: redis.Redis) -> None:
     assert 3_000 <= found.sampled_documents < 9_000
     for count, true in (
         (found.documents, 9_000),
-        (found.total(Outcome.CONVERTED), 9_000),
+        (found.total(Outcome.CONVERTIBLE), 9_000),
         (found.foreign, 3_000),
     ):
         assert count == pytest.approx(true, rel=0.15)

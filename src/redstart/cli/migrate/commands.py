@@ -66,10 +66,16 @@ def status(settings: Settings, check: bool, as_json: bool) -> int:
                 line(TAKEN_OVER.format(one.planned.name))
             for change in one.pending.changes if one.pending is not None else ():
                 line(f"{one.planned.name}: {change}")
-        line(
-            "Bring them up to date with: om migrate run" if pending else "No pending schema changes detected"
-        )
+        line(_next(pending))
     return Exit.PENDING if check and pending else Exit.DONE
+
+
+def _next(pending: Sequence[IndexStatus]) -> str:
+    if not pending:
+        return "No pending schema changes detected"
+    if all(one.standing is Standing.EXPANDED for one in pending):
+        return "They are ready, and take over when the data is converted: om migrate-data run"
+    return "Bring them up to date with: om migrate run"
 
 
 @click.command()

@@ -73,7 +73,7 @@ def _draw(
     rows: list[tuple[str, object]] = [
         ("documents", found.tally.total_documents),
         ("values converted", total(Outcome.ALREADY)),
-        ("still in the old form", total(Outcome.CONVERTED) + total(Outcome.LOSSY)),
+        ("still in the old form", total(Outcome.CONVERTIBLE) + total(Outcome.LOSSY)),
         ("null", total(Outcome.NULL)),
         ("rounded when converted", found.lossy),
         ("not convertible, on record", found.recorded_failures),

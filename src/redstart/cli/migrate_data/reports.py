@@ -18,13 +18,7 @@ from redstart.migrations.forward import Forward
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.forecast import IndexForecast
 
-VALUE_NAMES = {
-    "convertible": Outcome.CONVERTED,
-    "converted": Outcome.ALREADY,
-    "null": Outcome.NULL,
-    "lossy": Outcome.LOSSY,
-    "unconvertible": Outcome.UNCONVERTIBLE,
-}
+VALUE_NAMES = {outcome.value: outcome for outcome in Outcome}
 """What values are called before a run: `converted` are those that already are numbers."""
 
 
@@ -95,7 +89,7 @@ def dry_run_report(found: Statistics, indexes: Sequence[IndexForecast], seconds:
     return _run_keys(
         status="dry_run",
         documents=found.documents,
-        converted=found.total(Outcome.CONVERTED),
+        converted=found.total(Outcome.CONVERTIBLE),
         already_converted=found.total(Outcome.ALREADY),
         null=found.total(Outcome.NULL),
         lossy=found.total(Outcome.LOSSY),

@@ -33,14 +33,14 @@ SECONDS_PER_DAY = 86_400.0
 
 
 class Outcome(StrEnum):
-    """What is to be done with one value."""
+    """What one value is, in the words of `stats`, in their order."""
 
-    CONVERTED = "converted"
-    ALREADY = "already"
-    """It is a number that reads back unchanged in its kind."""
+    CONVERTIBLE = "convertible"
+    ALREADY = "converted"
+    """It is a number that reads back unchanged in its kind: converted before, or born so."""
     NULL = "null"
     LOSSY = "lossy"
-    """Converted, but the number stands for another microsecond, or the text had digits below it."""
+    """Convertible, but the number stands for another microsecond, or the text had digits below it."""
     UNCONVERTIBLE = "unconvertible"
 
 
@@ -60,7 +60,7 @@ _new = tuple.__new__  # calling the class of a named tuple takes twice as long, 
 
 # Looking up a member of an enum costs as much as parsing a date.
 _DATE = TemporalKind.DATE
-_CONVERTED = Outcome.CONVERTED
+_CONVERTIBLE = Outcome.CONVERTIBLE
 
 _ALREADY = Verdict(Outcome.ALREADY)
 _NULL = Verdict(Outcome.NULL)
@@ -97,7 +97,7 @@ def convert_hash_value(
     """
     written = number_of_written_text(raw, kind, naive_timezone)
     if written is not None:
-        return _new(Verdict, (_CONVERTED, written[0], None, written[1]))
+        return _new(Verdict, (_CONVERTIBLE, written[0], None, written[1]))
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -136,7 +136,7 @@ def _convert_json_string(value: str, kind: TemporalKind, naive_timezone: NaiveTi
     if value.isascii():  # else it may hold half a surrogate pair, of which there are no bytes
         written = number_of_written_text(value.encode(), kind, naive_timezone)
         if written is not None:
-            return Verdict(_CONVERTED, written[0], None, written[1])
+            return Verdict(_CONVERTIBLE, written[0], None, written[1])
     return _convert_text(value, kind, naive_timezone, numbers_are_stored_form=False)
 
 
@@ -200,4 +200,4 @@ def _converted(microseconds: int, *, exact: bool, naive: bool | None) -> Verdict
             )
     if not exact:
         return Verdict(Outcome.LOSSY, text.encode(), "digits below the microsecond", naive)
-    return Verdict(_CONVERTED, text.encode(), None, naive)
+    return Verdict(_CONVERTIBLE, text.encode(), None, naive)

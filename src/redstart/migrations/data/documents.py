@@ -155,16 +155,3 @@ def edits_of_flat(flat: Sequence[Any]) -> list[Edit]:
         Edit((name.decode() if isinstance(name, bytes) else name,), before, after, converts=True)
         for name, before, after in zip(names, old, new, strict=True)
     ]
-
-
-def shown(location: Location) -> str:
-    """A place as people write it: `lines[0].added_at`, `stops["it's"]`."""
-    text = ""
-    for step in location:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        elif step.isidentifier():
-            text += f".{step}" if text else step
-        else:
-            text += f"[{step!r}]"
-    return text

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from redstart.commands.keyspace import hlen, hmget, hscan
 from redstart.effects import Op, call
-from redstart.migrations.data.documents import StoredDocument, StoredValue, shown
+from redstart.mapping.paths import display
+from redstart.migrations.data.documents import StoredDocument, StoredValue
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.lease import Lease
 
@@ -44,7 +45,7 @@ class Failure:
 
 def failure_of(document: StoredDocument, value: StoredValue, reason: str) -> Failure:
     """The record of one value as read."""
-    return failure_at(document.key, shown(value.location), value.raw, reason)
+    return failure_at(document.key, display(value.location), value.raw, reason)
 
 
 def failure_at(key: bytes, path: str, value: bytes, reason: str) -> Failure:

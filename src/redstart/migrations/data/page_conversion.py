@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from redstart.effects import Op
+from redstart.mapping.paths import display
 from redstart.migrations.data.apply import Applied, Applier
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument, shown
+from redstart.migrations.data.documents import DocumentEdits, Edit, StoredDocument
 from redstart.migrations.data.failures import (
     MOVED,
     REPLACED,
@@ -198,7 +199,7 @@ def _corrected(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[tuple
 
     A number counts only where the mode writes none: it may be what our own script put there, whose answer was lost.
     """
-    certain = (Outcome.CONVERTED, Outcome.LOSSY)
+    certain = (Outcome.CONVERTIBLE, Outcome.LOSSY)
     outcomes = certain if mode in CLEARING_MODES else (*certain, Outcome.ALREADY, Outcome.NULL)
     values = (
         failure_of(document, value, "")
@@ -243,14 +244,14 @@ def _with_fates(
         for value, verdict in bad:
             fate = fates.get(value.location, "")
             if aside := taken.get((document.key, value.location)):
-                fate = f"; not moved: {shown(aside)} exists already"
+                fate = f"; not moved: {display(aside)} exists already"
             failures.append(failure_of(document, value, f"{verdict.reason}{fate}"))
     return failures
 
 
 def _fate(edit: Edit) -> str:
     if edit.aside is not None:
-        return f"{MOVED}{shown(edit.aside)}"
+        return f"{MOVED}{display(edit.aside)}"
     return f"{REPLACED}{(edit.new or b'').decode()}"
 
 
@@ -261,6 +262,6 @@ def _refused(applied: Applied) -> list[Failure]:
         (document, edit) for document, edit, text in applied.altered if text is None and edit.new is not None
     ]
     return [
-        failure_at(document.key, shown(edit.location), edit.old or b"", "the server did not write it")
+        failure_at(document.key, display(edit.location), edit.old or b"", "the server did not write it")
         for document, edit in edits
     ]

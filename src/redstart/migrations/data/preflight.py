@@ -91,7 +91,7 @@ def require_safe_undo(facts: ServerFacts) -> None:
 def require_memory(facts: ServerFacts, tally: Tally) -> None:
     """Raises UnsafeServer when maxmemory leaves too little room for the undo log and the census."""
     changing = (
-        tally.total(Outcome.CONVERTED) + tally.total(Outcome.LOSSY) + tally.total(Outcome.UNCONVERTIBLE)
+        tally.total(Outcome.CONVERTIBLE) + tally.total(Outcome.LOSSY) + tally.total(Outcome.UNCONVERTIBLE)
     )
     needed = changing * JOURNAL_BYTES_PER_VALUE + tally.total(Outcome.ALREADY) * CENSUS_BYTES_PER_VALUE
     if facts.limit_bytes and needed > facts.free_bytes:

@@ -169,7 +169,7 @@ class _Pace:
 
 def _estimate(found: Survey, plan: Plan, read_seconds: float) -> Estimate:
     tally = found.tally
-    changing = tally.total(Outcome.CONVERTED) + tally.total(Outcome.LOSSY)
+    changing = tally.total(Outcome.CONVERTIBLE) + tally.total(Outcome.LOSSY)
     documents = max(1, tally.total_documents)
     write_to_read = (
         sum(tally.documents[model.key_prefix] * WRITE_TO_READ[model.storage] for model in plan.models)

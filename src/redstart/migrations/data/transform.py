@@ -27,7 +27,7 @@ QUARANTINE_SUFFIX = "__invalid"
 
 # Looking up a member of an enum costs as much as parsing a date.
 _JSON = Storage.JSON
-_CONVERTED = Outcome.CONVERTED
+_CONVERTIBLE = Outcome.CONVERTIBLE
 _ALREADY = Outcome.ALREADY
 _LOSSY = Outcome.LOSSY
 _UNCONVERTIBLE = Outcome.UNCONVERTIBLE
@@ -138,7 +138,7 @@ def _plain_edits(
     new: list[Any] = []
     for value, verdict in judged:
         outcome = verdict.outcome
-        if outcome is _CONVERTED:
+        if outcome is _CONVERTIBLE:
             name = value.location[0]
             names.append(name)
             old.append(value.raw)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from redstart.effects import Op
-from redstart.mapping.paths import Each, TemporalPath
+from redstart.mapping.paths import Each, TemporalPath, display
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.convert import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.current import cleared_and_gone, texts_at
-from redstart.migrations.data.documents import DocumentEdits, Edit, shown
+from redstart.migrations.data.documents import DocumentEdits, Edit
 from redstart.migrations.data.failures import Failure, failure_at
 from redstart.migrations.data.journal import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.jsonpath import Location
@@ -114,5 +114,5 @@ def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
 
 def _problem(document: DocumentEdits, edit: Edit, reason: str) -> Failure:
     return failure_at(
-        document.key, shown(edit.location), b"%b -> %b" % (edit.old or b"", edit.new or b""), reason
+        document.key, display(edit.location), b"%b -> %b" % (edit.old or b"", edit.new or b""), reason
     )

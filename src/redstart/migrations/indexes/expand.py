@@ -116,10 +116,12 @@ class Expansion:
         elif not mended and same_definition(found.index, planned.index):
             yield from self._keep_final(record)
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
-        elif awaited:
+        elif awaited and (mended or any(map(record.legacy.field_named, awaited))):
             result = yield from self._prepare(planned, record, found, mended)
         else:
-            result = yield from self._cut_over(planned, record, found, mended)
+            result = yield from self._cut_over(planned, record, found, mended, early=bool(awaited))
+            if awaited and result.state is IndexState.REFUSED:
+                result = yield from self._prepare(planned, record, found, mended)
         return replace(result, mended=mended)
 
     def _record(
@@ -173,7 +175,7 @@ class Expansion:
             # The old application looks for its hash: with another tool's there, it replaces the index once more.
             yield from self._lease.commit(record.keys_of_legacy())
         serving = record.legacy if mended else found.index
-        if not is_stand_in(serving, record.legacy, record.moving):
+        if mended or not is_stand_in(serving, record.legacy, record.moving):
             wanted = stand_in(serving, record.moving, understands_filters=self._understands_filters)
             if wanted != serving and not mended:
                 yield from self._keep_old(record, found)
@@ -187,18 +189,26 @@ class Expansion:
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
     def _cut_over(
-        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool
+        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool, *, early: bool
     ) -> Op[IndexResult]:
+        """Let the final index serve.
+
+        Args:
+            early: the data is not converted, so only if no document at all is lost: of dates that are indexed for the
+                first time there may be none yet.
+        """
         if not mended:
             yield from self._keep_old(record, found)
         # What was accepted when it took over the first time does not stop the mending.
-        accepted = math.inf if self._options.accept_unindexed else record.accepted_unindexed if mended else 0
+        accepted: float = record.accepted_unindexed if mended else 0
+        if self._options.accept_unindexed:
+            accepted = math.inf
         switched: Switched = yield from switch(
             self._lease,
             record,
             record.final,
             waiting=self._waiting,
-            most_missing=accepted,
+            most_missing=0 if early else accepted,
             anew=mended,
         )
         if not switched.done:

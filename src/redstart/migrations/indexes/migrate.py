@@ -89,7 +89,7 @@ class IndexMigration:
         """
         yield from require_search()
         facts = yield from server_facts()
-        filters = yield from understands_filters(facts.json)
+        filters = bool(records) and (yield from understands_filters(facts.json))
 
         def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
             return before_undo(lease, record, understands_filters=filters, waiting=self._waiting)

@@ -66,13 +66,22 @@ def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
 
 
 def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
-    """Attributes that are tags before and whose data becomes numbers: dates, also those that are indexed no more."""
-    return tuple(
+    """Attributes whose data becomes numbers, and that are not numbers to the index before: tags, which may be indexed
+    no more, and dates that are indexed for the first time."""
+    tags = (
         field.attribute
         for field in before.fields
         if field.kind is FieldKind.TAG
         and (field.attribute in planned.dates or _is_number(planned.index, field.attribute))
     )
+    first = (
+        field.attribute
+        for field in planned.index.fields
+        if field.kind is FieldKind.NUMERIC
+        and field.attribute in planned.dates
+        and before.field_named(field.attribute) is None
+    )
+    return (*tags, *first)
 
 
 def awaited_attributes(final: Index, moving: Collection[str]) -> tuple[str, ...]:

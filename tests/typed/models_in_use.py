@@ -1,0 +1,61 @@
+# pyright: standard
+"""A program as users write it, with the types that it has to have: checked by `make lint`, never run."""
+
+from datetime import datetime
+from typing import assert_type
+
+import redis
+import redis.asyncio
+
+import redstart.aio
+from redstart import EmbeddedJsonModel, Field, FindQuery, HashModel, JsonModel, col
+
+
+class Address(EmbeddedJsonModel):
+    city: str = Field(index=True)
+
+
+class Customer(JsonModel, index=True):
+    name: str = Field(index=True)
+    age: int = Field(index=True, sortable=True)
+    seen_at: datetime | None = None
+    address: Address
+
+
+class Session(HashModel, index=True):
+    token: str = Field(primary_key=True)
+
+
+class Order(redstart.aio.JsonModel, index=True):
+    number: int = Field(primary_key=True)
+
+
+def synchronous() -> None:
+    customer = Customer(name="Ann", age=40, address=Address(city="Oslo"))
+    assert_type(customer.save(), Customer)
+    assert_type(Customer.get("x"), Customer)
+    assert_type(Customer.delete("x"), int)
+    query = Customer.find(
+        (Customer.age > 18) & (Customer.name == "Ann"),
+        ~(Customer.age <= 60),
+        col(Customer.address.city) << ["Oslo", "Rome"],
+        col(Customer.name).startswith("A"),
+    )
+    assert_type(query, FindQuery[Customer])
+    assert_type(query.sort_by("-age").first(), Customer)
+    assert_type(query.all(), list[Customer])
+    assert_type(query.page(0, 10), list[Customer])
+    assert_type(query.count(), int)
+    assert_type([one.age for one in query], list[int])
+    assert_type(Session.find().first().token, str)
+    assert_type(Session.db(), redis.Redis)
+
+
+async def asynchronous() -> None:
+    assert_type(await Order(number=1).save(), Order)
+    assert_type(await Order.get(1), Order)
+    assert_type(await Order.find(Order.number > 1).first(), Order)
+    assert_type(await Order.find().sort_by("number").all(), list[Order])
+    assert_type([one.number async for one in Order.find()], list[int])
+    assert_type(Order.db(), redis.asyncio.Redis)
+    await redstart.aio.Migrator().run()
