@@ -1,6 +1,7 @@
 """The walk end to end on a small sample, and that it says so when something is not as it must be."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,18 +62,29 @@ def listener() -> Listener:
     return Listener()
 
 
+def walk_of(url: str, driver: SyncDriver, listener: Listener) -> Walk:
+    return Walk(url, lambda: open_sync(url), driver, listener, DOCUMENTS)
+
+
 def test_it_goes_all_the_way_and_leaves_the_data_as_it_was(
     url: str, driver: SyncDriver, listener: Listener
 ) -> None:
-    assert Walk(url, driver, listener, DOCUMENTS).run()
+    assert walk_of(url, driver, listener).run()
     assert listener.problems == []
     told = "\n".join(listener.told)
     assert "(killed)" in told
     assert f"of {DOCUMENTS:,} documents" in told
     assert f"All {DOCUMENTS + 11:,} keys compared: values, JSON text, expiries. 0 differences." in told
     assert any(line.startswith("[... ") for line in listener.told)
-    names = [command.split()[2] for command in listener.commands if command.startswith("om migrate-data")]
-    assert names == ["stats", "run", "run", "progress", "run", "verify", "rollback", "stats", "run"]
+    commands = [command.split()[1:3] for command in listener.commands if command.startswith("om ")]
+    assert commands[2] == ["migrate", "run"]
+    names = [name for group, name in commands if group == "migrate-data"]
+    assert names == ["stats", "run", "run", "progress", "run", "verify", "run", "rollback", "stats", "run"]
+    asked = re.search(r"has asked ([\d,]+) times: never fewer than ([\d,]+)\.", told)
+    assert asked is not None
+    assert int(asked[1].replace(",", "")) >= 20
+    assert DOCUMENTS * 0.95 < int(asked[2]) <= DOCUMENTS
+    assert f"visits in all: {DOCUMENTS // 3}" in told
     assert sum(isinstance(entry.content, dict) for entry in driver.run(read_snapshot()).values()) > 0
 
 
@@ -98,7 +110,7 @@ def test_a_wrong_value_fails_the_check(
     victim = next(d for d in walk.generate(DOCUMENTS) if d.key.startswith(VISIT_PREFIX.encode()))
     harm = _checked_and_then("HSET", victim.key.decode(), "arrived_at", "1.0")
     monkeypatch.setattr(walk, "check_sample", harm)
-    assert not Walk(url, driver, listener, DOCUMENTS).run()
+    assert not walk_of(url, driver, listener).run()
     assert listener.problems[-1] == "The checker found: 1 wrong."
     assert victim.key.decode() in listener.problems[0]
 
@@ -108,17 +120,42 @@ def test_a_byte_that_differs_fails_the_comparison(
 ) -> None:
     # A key the checker does not know, so only the comparison of all bytes can see it.
     monkeypatch.setattr(walk, "check_sample", _checked_and_then("SET", "station:visits_archive:2", "new"))
-    assert not Walk(url, driver, listener, DOCUMENTS).run()
+    assert not walk_of(url, driver, listener).run()
     assert listener.problems == [
         "station:visits_archive:2: is new",
         "1 differences from the beginning after the rollback.",
     ]
 
 
+def test_a_query_that_answers_wrongly_fails_the_walk(
+    url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walk, "expected_answers", lambda _: ["visits in all: 1"])
+    assert not walk_of(url, driver, listener).run()
+    assert listener.problems == ["The sample's own instants give other answers."]
+
+
+def test_a_document_that_a_query_misses_fails_the_walk(
+    url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What migrating without care does: for a moment the index is gone, and comes back with less.
+    name = "station:visit:index"
+
+    def dropped(documents: list[SampleDocument]) -> Op[Tally]:
+        yield from _send("FT.DROPINDEX", name)
+        yield from _send("FT.CREATE", name, "ON", "HASH", "PREFIX", "1", "nothing:", "SCHEMA", "site", "TAG")
+        return (yield from honest(documents))
+
+    honest = walk.check_sample
+    monkeypatch.setattr(walk, "check_sample", dropped)
+    assert not walk_of(url, driver, listener).run()
+    assert listener.problems != []
+
+
 def test_a_command_that_fails_ends_the_walk(url: str, driver: SyncDriver, listener: Listener) -> None:
     driver.run(_send("CONFIG", "SET", "maxmemory-policy", "allkeys-lru"))
     try:
-        assert not Walk(url, driver, listener, DOCUMENTS).run()
+        assert not walk_of(url, driver, listener).run()
     finally:
         driver.run(_send("CONFIG", "SET", "maxmemory-policy", "noeviction"))
     (problem,) = listener.problems

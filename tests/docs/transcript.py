@@ -25,6 +25,8 @@ NORMALISED = [
     (r"^(documents +)[\d,]+(?= of )", r"\1N"),
     (r"^(values that did not convert +).*", r"\1N"),
     (r"^(server +).*", r"\1SERVER"),
+    (r"(?<=has asked )[\d,]+(?= times)", "N"),
+    (r"^  in the way: .*", "IN THE WAY"),
     # Which values serve as examples depends on the order in which the server hands out its keys.
     (rf"^  (\w\S*) .+ -> .+ {_KEYS}$", r"  \1 SAMPLE"),
     (rf"^  {_KEYS} .*", "EXAMPLE"),

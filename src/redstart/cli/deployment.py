@@ -32,7 +32,7 @@ STOP_BEFORE = (
 )
 
 CUT_OVER_TO_COME = (
-    "Every date is a number, and an index that takes both forms serves still.",
+    "What could be converted is; an index that takes both forms serves still, and loses nothing.",
     "Stop the old application; then cut over with: om migrate run",
 )
 

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redstart.cli.drawing import duration, pairs
@@ -62,13 +62,30 @@ def forecast_report(one: IndexForecast) -> dict[str, Any]:
     }
 
 
-def draw_result(one: IndexResult) -> None:
-    """What became of one index."""
-    line(f"{one.name}: {WHAT_NEXT[one.state]}")
-    if one.mended:
-        line("  another tool had replaced or dropped the index that served; mended")
-    if one.membership is not None:
-        _draw_membership(one.membership, examples=one.state is IndexState.REFUSED)
+def draw_results(
+    results: Sequence[IndexResult], blocking: Mapping[str, Sequence[Failure]], *, verbose: bool
+) -> None:
+    """What became of each index; where a cut-over was refused, what is in the way, and the ways on."""
+    for one in results:
+        line(f"{one.name}: {WHAT_NEXT[one.state]}")
+        if one.mended:
+            line("  another tool had replaced it; mended")
+        if one.membership is not None:
+            _draw_membership(one.membership, examples=one.state is IndexState.REFUSED and not blocking)
+        in_the_way = blocking.get(one.name, [])
+        for failure in in_the_way if verbose else in_the_way[:EXAMPLES_SAID]:
+            line(f"  in the way: {failure}")
+    if blocking:
+        line("Ways on: mend these values; or let the run change them, with")
+        line(
+            "om migrate-data run --failure-mode quarantine, or default; or leave the documents out of the index, with"
+        )
+        line("om migrate run --accept-unindexed.")
+
+
+def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str, str]]:
+    """What is in the way of cut-overs, for --json."""
+    return [failure.as_dict() for failures in blocking.values() for failure in failures]
 
 
 def draw_switched(name: str, switched: Switched, result: str) -> None:
@@ -79,19 +96,6 @@ def draw_switched(name: str, switched: Switched, result: str) -> None:
     line(f"{name}: refused, documents that are found now would not be found")
     if switched.membership is not None:
         _draw_membership(switched.membership, examples=True)
-
-
-def draw_blocking(failures: Sequence[Failure], most: int = EXAMPLES_SAID) -> None:
-    """What is in the way of a cut-over, and the ways on."""
-    for failure in failures[:most]:
-        line(f"  in the way: {failure}")
-    line(
-        "Ways on: mend these values (om migrate-data errors lists what did not convert); or let the run change them,"
-    )
-    line(
-        "with om migrate-data run --failure-mode quarantine, or default; or leave the documents out of the index,"
-    )
-    line("with om migrate run --accept-unindexed.")
 
 
 def _draw_membership(found: Membership, *, examples: bool) -> None:

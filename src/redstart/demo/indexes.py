@@ -2,12 +2,11 @@
 
 from redstart.commands.search import ft_create
 from redstart.demo.models import Ringer, Sighting, Visit
-from redstart.effects import Batch, Op, batch, call, pause
+from redstart.effects import Op, call, pause
 from redstart.mapping.declaration import declare
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
-from redstart.search.index import create_arguments, schema_hash, schema_text
+from redstart.search.index import create_arguments
 
 POLL_SECONDS = 0.02
 
@@ -18,15 +17,13 @@ def station_indexes() -> list[PlannedIndex]:
 
 
 def make_old_indexes() -> Op[None]:
-    """Create the indexes of before 1.0 with the hashes redis-om kept beside them, and wait until they are built.
+    """Create the indexes of before 1.0, and wait until they are built. (redis-om's hashes are among the foreign keys.)
 
     Raises:
         CommandFailed: the server has no search module, or an index is there already.
     """
     for planned in station_indexes():
         yield from call(ft_create(create_arguments(planned.old)))
-        kept = schema_hash(schema_text(planned.old))
-        _ = yield from batch(Batch([("SET", hash_key(planned.name), kept)], list))
     for planned in station_indexes():
         while (found := (yield from find_index(planned.name))) is None or found.indexing:
             yield from pause(POLL_SECONDS)

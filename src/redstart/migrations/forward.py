@@ -31,12 +31,12 @@ class Forward:
     Attributes:
         data: None when an index could not be made ready; then no document was touched.
         indexes: what became of each index with dates.
-        blocking: values that keep documents out of an index whose cut-over was refused; the first of them.
+        blocking: by index, values that keep documents out of one whose cut-over was refused; the first of them.
     """
 
     data: RunResult | None
     indexes: list[IndexResult] = field(default_factory=list)
-    blocking: list[Failure] = field(default_factory=list)
+    blocking: dict[str, list[Failure]] = field(default_factory=dict)
 
     @property
     def refused(self) -> bool:
@@ -110,16 +110,15 @@ def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]
     return concerned
 
 
-def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op[list[Failure]]:
-    """What is in the way of the cut-overs that were refused. A read for each."""
+def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op[dict[str, list[Failure]]]:
+    """By index, what is in the way of the cut-overs that were refused. A read for each."""
     records = yield from read_records()
-    found: list[Failure] = []
+    found: dict[str, list[Failure]] = {}
     for one in results:
         if one.state is IndexState.REFUSED and one.membership is not None:
             keys = one.membership.examples[:BLOCKING_NAMED]
-            record = records[one.name]
-            awaited = awaited_attributes(record.final, record.moving)
-            found += yield from blocking_values(keys, plan, awaited, context.naive_timezone)
+            moving = records[one.name].moving
+            found[one.name] = yield from blocking_values(keys, plan, moving, context.naive_timezone)
     return found
 
 

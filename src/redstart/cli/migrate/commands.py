@@ -9,9 +9,8 @@ from redstart.cli.deployment import draw_order
 from redstart.cli.drawing import table
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import (
-    EXAMPLES_SAID,
-    draw_blocking,
-    draw_result,
+    blocking_report,
+    draw_results,
     draw_switched,
     forecast_line,
     forecast_report,
@@ -24,11 +23,9 @@ from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import swap_back as swap_indexes_back
 from redstart.migrations.data.context import DATETIME_MIGRATION
-from redstart.migrations.data.failures import Failure
-from redstart.migrations.data.status import Phase
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.forward import blocking, converted_prefixes
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.preflight import require_search
@@ -116,12 +113,13 @@ def run(
         print_json(
             {
                 "indexes": [result_report(one) for one in results],
-                "blocking": [failure.as_dict() for failure in in_the_way],
+                "blocking": blocking_report(in_the_way),
                 "phase": phase.value,
             }
         )
     else:
-        _draw_run(results, in_the_way, phase, verbose)
+        draw_results(results, in_the_way, verbose=verbose)
+        draw_order(phase, cut_over_to_come=refused)
     return Exit.FOUND if refused else Exit.DONE
 
 
@@ -135,17 +133,6 @@ def _dry_run(expected: Sequence[IndexForecast], as_json: bool) -> int:
         "Dry run: nothing was written." if expected else "Every index that serves is what its model asks for."
     )
     return Exit.DONE
-
-
-def _draw_run(
-    results: Sequence[IndexResult], in_the_way: Sequence[Failure], phase: Phase, verbose: bool
-) -> None:
-    for one in results:
-        draw_result(one)
-    refused = any(one.state is IndexState.REFUSED for one in results)
-    if refused:
-        draw_blocking(in_the_way, most=len(in_the_way) if verbose else EXAMPLES_SAID)
-    draw_order(phase, cut_over_to_come=refused)
 
 
 @click.command("swap-back")

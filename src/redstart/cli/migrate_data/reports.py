@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from redstart.cli.indexes import forecast_report, result_report
+from redstart.cli.indexes import blocking_report, forecast_report, result_report
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.back import Back
 from redstart.migrations.data.context import DATETIME_MIGRATION
@@ -107,7 +107,7 @@ def forward_report(found: Forward) -> dict[str, Any]:
     """`run`."""
     return _data_report(found.data) | {
         "indexes": [result_report(one) for one in found.indexes],
-        "blocking": [failure.as_dict() for failure in found.blocking],
+        "blocking": blocking_report(found.blocking),
     }
 
 

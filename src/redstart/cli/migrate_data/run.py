@@ -10,7 +10,7 @@ from redstart.cli.deployment import STOP_BEFORE, draw_order
 from redstart.cli.drawing import duration, pairs
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
-from redstart.cli.indexes import EXAMPLES_SAID, draw_blocking, draw_result, forecast_line, index_migration
+from redstart.cli.indexes import draw_results, forecast_line, index_migration
 from redstart.cli.migrate_data.backup import backup, save_first, say_not_saved
 from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.options import (
@@ -160,12 +160,9 @@ def _draw(found: Forward, verbose: bool) -> None:
         line("Nothing was converted: an index that takes dates in both forms would lose documents.")
     else:
         _draw_data(found.data)
-    for one in found.indexes:
-        draw_result(one)
+    draw_results(found.indexes, found.blocking, verbose=verbose)
     if found.data is None or found.data.stopped is not None:
         return
-    if found.refused:
-        draw_blocking(found.blocking, most=len(found.blocking) if verbose else EXAMPLES_SAID)
     draw_order(Phase.CUT_OVER if found.indexes else Phase.VERIFIED, cut_over_to_come=found.refused)
     line("Check it with: om migrate-data verify --check-data")
     _draw_way_back(found.data)
