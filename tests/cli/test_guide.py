@@ -175,6 +175,39 @@ def test_step_by_step_with_values_that_do_not_convert(indexed: redis.Redis) -> N
     assert difference(before, snapshot(indexed)) == []
 
 
+@pytest.mark.parametrize("indexed", [0.1], indirect=True)
+def test_status_says_that_a_refused_cut_over_waits(indexed: redis.Redis) -> None:
+    waits = "then cut over with: om migrate run"
+    assert waits not in run_om("migrate-data", "status").stdout
+    assert typed("om migrate-data run") == 3
+    assert waits in run_om("migrate-data", "status").stdout
+    assert typed("om migrate-data run --failure-mode default") == 0
+    assert waits not in run_om("migrate-data", "status").stdout
+
+
+@pytest.mark.parametrize("line", ["om migrate-data stats", "om migrate-data run --dry-run"])
+def test_looking_tells_of_a_server_that_a_run_would_refuse(station: redis.Redis, line: str) -> None:
+    said = ("A run would be refused.", "redis-cli CONFIG SET maxmemory-policy noeviction")
+    words = shlex.split(line)[1:]
+    assert not any(text in run_om(*words).stdout for text in said)
+    station.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        shown = run_om(*words)
+    finally:
+        station.config_set("maxmemory-policy", "noeviction")
+    assert shown.code == 0
+    assert all(text in shown.stdout for text in said)
+
+
+def test_verify_names_the_run_only_where_a_run_helps(station: redis.Redis) -> None:
+    helps = "is converted by: om migrate-data run"
+    assert helps in run_om("migrate-data", "verify").stdout
+    assert typed("om migrate-data run") == 0
+    station.hset("station:visit:V-0000000", "arrived_at", "no date at all")
+    shown = run_om("migrate-data", "verify")
+    assert (shown.code, "problems: " in shown.stdout, helps in shown.stdout) == (6, True, False)
+
+
 @pytest.mark.parametrize("indexed", [0], indirect=True)
 def test_migrate_run_alone_changes_no_document_and_no_answer(indexed: redis.Redis) -> None:
     before, counts = snapshot(indexed), found(indexed)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from redstart.embedded.binaries import find_binaries
 from redstart.embedded.process import EmbeddedServer
 from tests.cli.conftest import load_sample
 from tests.docs.examples import GUIDE, PROGRAMS
@@ -27,31 +28,36 @@ class Operator:
     """Who types the page's steps: `type_step` returns what they printed."""
 
     def __init__(self, folder: Path) -> None:
-        self.data, self._backup, programs = folder / "data", folder / "backup", folder / "bin"
-        for directory in (self.data, self._backup, programs):
+        self.data, self.backup, programs = folder / "data", folder / "backup", folder / "bin"
+        for directory in (self.data, self.backup, programs):
             directory.mkdir()
         for name, words in PROGRAMS.items():
             (programs / name).write_text(f'#!/bin/sh\nexec {" ".join(words)} "$@"\n')
             (programs / name).chmod(0o700)
+        # The server is its own checker when it is called by this name.
+        (programs / "redis-check-rdb").symlink_to(find_binaries().server)
         self._environment = os.environ | {
             "DATA": str(self.data),
-            "BACKUP": str(self._backup),
+            "BACKUP": str(self.backup),
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path))),
             "REDSTART_MODELS": "redstart.demo.models",
         }
 
     def type_step(self, name: str, server: EmbeddedServer) -> str:
-        done = subprocess.run(
-            ["/bin/sh", "-e", "-c", STEPS[name]],
-            env=self._environment | {"REDIS_OM_URL": server.url},
+        done = self.type_lines(STEPS[name], {"REDIS_OM_URL": server.url})
+        assert done.returncode == 0, f"{name}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def type_lines(self, lines: str, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/bin/sh", "-e", "-c", lines],
+            env=self._environment | settings,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{name}:\n{done.stdout}{done.stderr}"
-        return done.stdout
 
 
 @pytest.fixture
@@ -143,6 +149,19 @@ def test_a_usual_shutdown_saves_over_the_dump(
         client.shutdown()
     server.wait()
     assert (operator.data / "dump.rdb").read_bytes() != saved
+
+
+def test_a_copy_that_was_cut_off_is_noticed_by_the_check(
+    operator: Operator, own_server: Callable[..., EmbeddedServer]
+) -> None:
+    server = own_server(directory=operator.data)
+    with client_of(server) as client:
+        load_sample(client, 60)
+    operator.type_step("back up", server)
+    copy = operator.backup / "dump.rdb"
+    copy.write_bytes(copy.read_bytes()[:-100])
+    check = STEPS["back up"].splitlines()[-1]
+    assert operator.type_lines(check, {}).returncode != 0
 
 
 def test_the_page_has_these_steps_in_this_order() -> None:

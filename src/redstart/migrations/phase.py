@@ -12,11 +12,24 @@ def phase_with_indexes(status: Status) -> Op[Phase]:
     """The phase, where indexes serve: they are made ready before the data, and cut over after it. Three reads."""
     if status.phase in (Phase.MIGRATING, Phase.ROLLING_BACK):
         return status.phase
+    return _phase(status.phase, (yield from _records(status)))
+
+
+def cut_over_to_come(status: Status) -> Op[bool]:
+    """Whether the data is converted, and an index that takes both forms serves still. Three reads."""
+    if status.phase is not Phase.VERIFIED:
+        return False
+    records = yield from _records(status)
+    return any(not (record.cut_over or record.stepping_back) for record in records)
+
+
+def _records(status: Status) -> Op[list[IndexRecord]]:
+    """The records of the indexes whose dates change their type with the data."""
     if not (yield from search_is_here()):
-        return status.phase
+        return []
     prefixes = {model.key_prefix for model in (*status.applied, *status.pending)}
     records = (yield from read_records()).values()
-    return _phase(status.phase, [r for r in records if r.moving and r.key_prefix in prefixes])
+    return [record for record in records if record.moving and record.key_prefix in prefixes]
 
 
 def _phase(data: Phase, records: Collection[IndexRecord]) -> Phase:

@@ -17,7 +17,7 @@ from redstart.cli.migrate_data.reports import (
     status_report,
     unplanned_fields,
 )
-from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_models
+from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_models, draw_refusal
 from redstart.cli.output import line, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
@@ -27,7 +27,7 @@ from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.statistics import Statistics, statistics
 from redstart.migrations.data.status import Phase, Status
 from redstart.migrations.data.status import status as read_status
-from redstart.migrations.phase import phase_with_indexes
+from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
 FAILURES_SAID = 20
 
@@ -98,6 +98,7 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
             ("server", facts.version),
         ]
     )
+    draw_refusal(facts)
 
 
 @click.command()
@@ -116,10 +117,12 @@ def status(settings: Settings, detailed: bool, check: bool, as_json: bool) -> in
     with open_session(settings) as session:
         found = session.run(read_status(session.keys, session.plan))
         found = replace(found, phase=session.run(phase_with_indexes(found)))
+        awaited = session.run(cut_over_to_come(found))
     if as_json:
         print_json(status_report(found))
     else:
         _draw_status(found, detailed)
+        draw_order(found.phase, cut_over_to_come=awaited)
     return Exit.PENDING if check and found.pending else Exit.DONE
 
 
@@ -151,7 +154,6 @@ def _draw_status(found: Status, detailed: bool) -> None:
         line("What was written since is looked at by: om migrate-data verify")
     elif pending:
         line("Convert with: om migrate-data run")
-    draw_order(found.phase)
 
 
 def _draw_models(found: Status) -> None:

@@ -70,10 +70,11 @@ def _draw(
     found: Verification, journal: JournalCheck | None, model_check: ModelCheck | None, verbose: bool
 ) -> None:
     total = found.tally.total
+    old = total(Outcome.CONVERTIBLE) + total(Outcome.LOSSY)
     rows: list[tuple[str, object]] = [
         ("documents", found.tally.total_documents),
         ("values converted", total(Outcome.ALREADY)),
-        ("still in the old form", total(Outcome.CONVERTIBLE) + total(Outcome.LOSSY)),
+        ("still in the old form", old),
         ("null", total(Outcome.NULL)),
         ("rounded when converted", found.lossy),
         ("not convertible, on record", found.recorded_failures),
@@ -89,9 +90,8 @@ def _draw(
     if found.ok:
         line("Verified: nothing is lost, wrong or unconverted.")
     else:
-        line(
-            f"{found.problems.count:,} problems. What is still in the old form is converted by: om migrate-data run"
-        )
+        way_on = " What is still in the old form is converted by: om migrate-data run" if old else ""
+        line(f"problems: {found.problems.count:,}.{way_on}")
 
 
 @click.command()

@@ -23,7 +23,7 @@ from redstart.cli.migrate_data.options import (
     yes,
 )
 from redstart.cli.migrate_data.reports import dry_run_report, forward_report, not_run_report, rate_of
-from redstart.cli.migrate_data.tables import draw_failures, draw_fields
+from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_refusal
 from redstart.cli.output import line, note, print_json
 from redstart.cli.session import Session, open_session, stop_on_signal
 from redstart.cli.settings import Settings
@@ -247,4 +247,5 @@ def _draw_dry_run(found: Statistics, indexes: Sequence[IndexForecast], verbose: 
     )
     for one in indexes:
         line(forecast_line(one))
+    draw_refusal(found.facts)
     line("Do it with: om migrate-data run")

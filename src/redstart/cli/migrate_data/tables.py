@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from redstart.cli.drawing import table
 from redstart.cli.migrate_data.reports import VALUE_NAMES
 from redstart.cli.output import line
+from redstart.errors import UnsafeServer
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.plan import PlannedModel
+from redstart.migrations.data.preflight import ServerFacts, require_safe_undo
 from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics, Statistics
 
 
@@ -44,6 +46,15 @@ def draw_failures(failures: Sequence[Failure], count: int, most: int) -> None:
     if count > len(failures[:most]):
         line(f"  ... and {count - len(failures[:most]):,} more")
     line("")
+
+
+def draw_refusal(facts: ServerFacts) -> None:
+    """That a run will refuse this server, and what to type; nothing where it will not."""
+    try:
+        require_safe_undo(facts)
+    except UnsafeServer as exc:
+        line("")
+        line(f"A run would be refused. {exc}")
 
 
 def _counts(fields: Sequence[FieldStatistics]) -> list[int]:
