@@ -173,7 +173,7 @@ def indexes(
 
 def replace_all(client: redis.Redis, documents: list[Any]) -> None:
     """Let these be the only documents."""
-    if keys := client.keys():
+    if keys := list(client.scan_iter(count=1_000)):
         client.delete(*keys)
     for document in documents:
         document.save()

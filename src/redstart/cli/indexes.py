@@ -69,7 +69,7 @@ def draw_results(
     for one in results:
         line(f"{one.name}: {WHAT_NEXT[one.state]}")
         if one.mended:
-            line("  another tool had replaced it; mended")
+            line("  another tool had replaced or dropped the index that served; mended")
         if one.membership is not None:
             _draw_membership(one.membership, examples=one.state is IndexState.REFUSED and not blocking)
         in_the_way = blocking.get(one.name, [])

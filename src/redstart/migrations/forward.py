@@ -117,7 +117,8 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
     for one in results:
         if one.state is IndexState.REFUSED and one.membership is not None:
             keys = one.membership.examples[:BLOCKING_NAMED]
-            moving = records[one.name].moving
+            record = records[one.name]
+            moving = awaited_attributes(record.final, record.moving)
             found[one.name] = yield from blocking_values(keys, plan, moving, context.naive_timezone)
     return found
 

@@ -122,9 +122,11 @@ class _Writer:
         if not isinstance(condition, Both | Either):
             raise TypeError(f"not a condition: {condition!r}")
         joint = "" if isinstance(condition, Both) else "|"
-        return f"({self.write(condition.left)}){joint} {self._right(condition.right)}"
+        left = self.write(_without_double_negation(condition.left))
+        return f"({left}){joint} {self._right(condition.right)}"
 
     def _right(self, condition: Expression) -> str:
+        condition = _without_double_negation(condition)
         written = self.write(condition)
         return written if isinstance(condition, Negation) else f"({written})"
 
@@ -232,6 +234,16 @@ class _Writer:
         self.dialect = PARAMETERS_DIALECT
         self.parameters[name] = value
         return f"${name}"
+
+
+def _without_double_negation(condition: Expression) -> Expression:
+    """`~(field != value)` as `field == value`: RediSearch 2.10 finds nothing for `(-(-(one))) -(other)`."""
+    if isinstance(condition, Negation) and isinstance(inner := condition.inner, Comparison):
+        if inner.operator is Operator.NE:
+            return Comparison(inner.left, Operator.EQ, inner.value)
+        if inner.operator is Operator.NOT_IN:
+            return Comparison(inner.left, Operator.IN, inner.value)
+    return condition
 
 
 def _missing(field: QueryField, operator: Operator) -> str:
