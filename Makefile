@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OLD := .venv-redis-om-0.3.5
 ONE := .venv-redis-om-1.2.0
 
-.PHONY: demo test lint format soak bench bench-index-swap clean
+.PHONY: demo test lint format soak bench bench-index-swap bench-mapper clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -53,6 +53,9 @@ bench: $(VENV)/.installed-dev
 
 bench-index-swap: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.index_swap
+
+bench-mapper: $(VENV)/.installed-dev $(ONE)/.installed
+	$(BIN)/python -m bench.mapper
 
 clean:
 	rm -rf $(VENV) $(OLD) $(ONE) .mypy_cache .pytest_cache .ruff_cache .hypothesis
