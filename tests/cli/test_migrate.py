@@ -102,6 +102,7 @@ def test_what_would_be_lost_refuses_with_the_ways_on(
     assert f"in the way: {key} {field}: " in refused.stdout
     assert "--accept-unindexed" in refused.stdout
     assert (serving(legacy, VISITS), phase()) == (VISITS, "verified")
+    assert run_om("migrate-data", "status", "--check").code == 3
     again = run_om("migrate-data", "run", "--json")
     assert (again.code, [one["key"] for one in again.json["blocking"]]) == (3, [key])
     by_hand = run_om("migrate", "run")
@@ -117,10 +118,26 @@ def test_what_would_be_lost_refuses_with_the_ways_on(
     assert run_om("migrate-data", "run", *words).code == 0
     assert serving(legacy, VISITS) != VISITS
     assert total(legacy, VISITS) == before - (way == "accept")
+    assert run_om("migrate-data", "status", "--check").code == 0
+    assert run_om("migrate-data", "verify").code == 0
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert total(legacy, VISITS) == before
     if way != "mend":
         assert difference(start, snapshot(legacy)) == []
+
+
+def test_verify_looks_up_every_document_in_its_index(legacy: redis.Redis, configured: str) -> None:
+    run_om("migrate-data", "run")
+    assert run_om("migrate-data", "verify").code == 0
+    key = first_visit(legacy)
+    legacy.hset(key, "nets", "many")  # an old writer's text where the index takes numbers
+    found = run_om("migrate-data", "verify")
+    assert (found.code, f"{key}: not in the index {VISITS}" in found.stdout) == (6, True)
+    legacy.hset(key, "nets", "3")
+    assert run_om("migrate-data", "verify").code == 0
+    legacy.execute_command("FT.DROPINDEX", serving(legacy, VISITS))
+    assert (found := run_om("migrate-data", "verify")).code == 6
+    assert f"{VISITS}: no index serves" in found.stdout
 
 
 def test_values_without_an_old_form_keep_the_index_that_takes_both(

@@ -123,7 +123,7 @@ def status(settings: Settings, detailed: bool, check: bool, as_json: bool) -> in
     else:
         _draw_status(found, detailed)
         draw_order(found.phase, cut_over_to_come=awaited)
-    return Exit.PENDING if check and found.pending else Exit.DONE
+    return Exit.PENDING if check and (found.pending or awaited) else Exit.DONE
 
 
 def _draw_status(found: Status, detailed: bool) -> None:

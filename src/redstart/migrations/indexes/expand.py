@@ -220,13 +220,13 @@ class Expansion:
     def _build_final(self, record: IndexRecord) -> Op[Membership]:
         name = built_name(record.name, record.final)
         yield from build_index(self._lease, name, record.final, waiting=lambda p: self._waiting(name, p))
-        return (yield from prove(self._lease, name, None, record))
+        return (yield from prove(self._lease.keep, name, None, record))
 
     def _count_unserved(self, record: IndexRecord, found: IndexInfo) -> Op[IndexRecord]:
         """Note how many documents the old index does not hold: after an undo it may again lack as many."""
         if not same_definition(found.index, record.legacy):
             return record
-        unserved = (yield from prove(self._lease, found.name, None, record)).missing
+        unserved = (yield from prove(self._lease.keep, found.name, None, record)).missing
         noted = replace(record, unserved=unserved)
         if noted != record:
             yield from self._lease.commit([noted.save()])

@@ -4,15 +4,16 @@ Counts never agree beside writers and expiring keys. Membership is asked for the
 (`FT.SEARCH ... INKEYS`), so memory does not grow with the data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type, scan_type
 from redstart.commands.search import ft_members
 from redstart.effects import Op, batch, call, pause, together
 from redstart.migrations.indexes.records import IndexRecord
-from redstart.migrations.lease import Lease
 from redstart.values.kinds import Storage
+
+Keep = Callable[[], Op[None]]
 
 MOST_EXAMPLES = 1_000
 _PAGE_KEYS = 1_000
@@ -45,13 +46,14 @@ class Membership:
         return self.missing == 0
 
 
-def prove(lease: Lease, index: str, serving: str | None, record: IndexRecord) -> Op[Membership]:
+def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> Op[Membership]:
     """Compare the documents under a record's prefix with what an index holds.
 
     Args:
+        keep: called for each page; renews a lease, if there is one.
         serving: the index that queries use now; None when there is none.
 
-    Effects: reads only, some for each page of 1,000 keys; the lease is kept.
+    Effects: reads only, some for each page of 1,000 keys.
     """
     result = Membership()
     cursor = 0
@@ -63,7 +65,7 @@ def prove(lease: Lease, index: str, serving: str | None, record: IndexRecord) ->
             yield from _compare(
                 index, serving, list(dict.fromkeys(keys)), _TYPES[record.final.storage], result
             )
-        yield from lease.keep()
+        yield from keep()
         if cursor == 0:
             return result
 
