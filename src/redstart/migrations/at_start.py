@@ -34,7 +34,7 @@ def bring_up_to_date(
         MigrationError: an index was not replaced, for documents that are found now would not be found.
         See `IndexMigration.run` for others.
 
-    Effects: a read for each index where all are as they should be; else those of `IndexMigration.run`.
+    Effects: a read for each index, and some, where all are as they should be; else those of `IndexMigration.run`.
         Safe to repeat.
     """
     planned = planned_indexes(declarations)
