@@ -70,17 +70,21 @@ def draw_results(
         line(f"{one.name}: {WHAT_NEXT[one.state]}")
         if one.mended:
             line("  another tool had replaced or dropped the index that served; mended")
-        if one.membership is not None:
-            _draw_membership(one.membership, examples=one.state is IndexState.REFUSED and not blocking)
         in_the_way = blocking.get(one.name, [])
+        if one.membership is not None:
+            _draw_membership(one.membership, examples=one.state is IndexState.REFUSED and not in_the_way)
         for failure in in_the_way if verbose else in_the_way[:EXAMPLES_SAID]:
             line(f"  in the way: {failure}")
-    if blocking:
+    if any(blocking.values()):
         line("Ways on: mend these values; or let the run change them, with")
         line(
             "om migrate-data run --failure-mode quarantine, or default; or leave the documents out of the index, with"
         )
         line("om migrate run --accept-unindexed.")
+    elif blocking:
+        line(
+            "Ways on: mend these documents; or leave them out of the index, with om migrate run --accept-unindexed."
+        )
 
 
 def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str, str]]:

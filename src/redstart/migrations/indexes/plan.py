@@ -71,8 +71,7 @@ def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
     tags = (
         field.attribute
         for field in before.fields
-        if field.kind is FieldKind.TAG
-        and (field.attribute in planned.dates or _is_number(planned.index, field.attribute))
+        if field.kind is FieldKind.TAG and field.attribute in planned.dates
     )
     first = (
         field.attribute
