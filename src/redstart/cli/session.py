@@ -1,4 +1,4 @@
-"""What a command of `om migrate-data` works with: a driver, the plan, and the surroundings of an operation."""
+"""What a command that migrates works with: a driver, the plan, and the surroundings of an operation."""
 
 import gc
 import signal
