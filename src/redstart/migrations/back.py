@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from redstart.effects import Op
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.rollback import RollbackResult, require_undoable, rollback
+from redstart.migrations.data.rollback import RollbackResult, begin_rollback, rollback
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import read_records
@@ -41,7 +41,9 @@ def migrate_back(context: Context, indexes: IndexMigration, *, batch_documents: 
 
     Effects: those of both. Safe to repeat.
     """
-    yield from require_undoable(context)
+    # First: whoever brings indexes forward beside this, as an application that starts does, then sees that nothing
+    # is converted, and does not cut over under the undo.
+    yield from begin_rollback(context)
     names: list[str] = []
     if (yield from search_is_here()):
         names = yield from _names_with_dates(context)

@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.record import read_record
+from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.runner import RunOptions, RunResult, require_startable, run
 from redstart.migrations.indexes.blocking import blocking_values
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
-from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.migrate import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
@@ -75,15 +76,16 @@ def migrate_forward(
     if concerned and not expand:
         yield from _require_expanded(concerned)
     if concerned:
-        ready = yield from indexes.run(concerned, (), index_options)
+        ready = yield from indexes.run(concerned, none_converted, index_options)
         if any(one.state is IndexState.REFUSED for one in ready):
             return Forward(None, ready)
         options = replace(options, clearing=(yield from _fields_of_numbers(concerned)))
     data = yield from run(context, plan, options)
     if data.stopped is not None or not concerned:
         return Forward(data, ready if concerned else [])
-    converted = [model.key_prefix for model in plan.models]
-    results = yield from indexes.run(concerned, converted, index_options)
+    results = yield from indexes.run(
+        concerned, partial(converted_prefixes, context.keys, plan.models), index_options
+    )
     return Forward(data, results, (yield from blocking(context, plan, results)))
 
 
@@ -121,12 +123,6 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
             moving = awaited_attributes(record.final, record.moving)
             found[one.name] = yield from blocking_values(keys, plan, moving, context.naive_timezone)
     return found
-
-
-def converted_prefixes(context: Context, plan: Plan) -> Op[set[str]]:
-    """The key prefixes of models whose data is converted as they are declared today. One read."""
-    record = yield from read_record(context.keys)
-    return {model.key_prefix for model in plan.models if record.is_applied(model)}
 
 
 def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:

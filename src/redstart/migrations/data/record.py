@@ -1,6 +1,7 @@
 """What stays on the server between runs: the plan under the journal, counters, and what is applied where."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redstart.commands.keyspace import hgetall, scard
@@ -104,8 +105,14 @@ def read_record(keys: StateKeys) -> Op[Record]:
     except (ValueError, KeyError, TypeError) as exc:
         raise CheckpointUnreadable(
             f"{keys.record} holds something that Redstart did not write: {exc}.",
-            "Look at it with: redis-cli HGETALL",
+            f"Look at it with: redis-cli HGETALL {keys.record}",
         ) from exc
+
+
+def converted_prefixes(keys: StateKeys, models: Iterable[PlannedModel]) -> Op[set[str]]:
+    """The key prefixes of those models whose data is converted as they are declared today. One read."""
+    record = yield from read_record(keys)
+    return {model.key_prefix for model in models if record.is_applied(model)}
 
 
 def save_census(

@@ -26,6 +26,15 @@ T = TypeVar("T")
 
 Step = Callable[[Lease, IndexRecord], Op[Switched]]
 
+Converted = Callable[[], Op[Collection[str]]]
+"""Reads the key prefixes whose data is converted and verified."""
+
+
+def none_converted() -> Op[Collection[str]]:
+    """For work that comes before the data."""
+    yield from ()
+    return ()
+
 
 class IndexMigration:
     """Index migrations of one process.
@@ -45,13 +54,14 @@ class IndexMigration:
     def run(
         self,
         planned: Sequence[PlannedIndex],
-        converted: Collection[str],
+        converted: Converted,
         options: ExpansionOptions,
     ) -> Op[list[IndexResult]]:
         """Bring every index as far as the data allows.
 
         Args:
-            converted: key prefixes whose data is converted and verified.
+            converted: asked when nobody else changes indexes any more: a rollback that begins says first that nothing
+                is converted, and steps back then. What was read before the lease was taken may be over.
 
         Raises:
             CapabilityMissing, UnsafeServer, MigrationError: refused before any write.
@@ -66,8 +76,9 @@ class IndexMigration:
         filters = yield from understands_filters(facts.json)
 
         def work(lease: Lease) -> Op[list[IndexResult]]:
+            prefixes = yield from converted()
             expansion = Expansion(
-                lease, converted, options, understands_filters=filters, waiting=self._waiting
+                lease, prefixes, options, understands_filters=filters, waiting=self._waiting
             )
             results = []
             for one in planned:
