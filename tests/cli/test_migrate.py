@@ -59,6 +59,7 @@ def test_the_data_run_alone_makes_indexes_ready_and_cuts_over(legacy: redis.Redi
 def test_no_expand_refuses_where_indexes_are_not_ready(legacy: redis.Redis, configured: str) -> None:
     start = snapshot(legacy)
     refused = run_om("migrate-data", "run", "--no-expand")
+    assert "is built beside it" not in refused.text
     assert (refused.code, "om migrate run" in refused.stderr) == (1, True)
     assert difference(start, snapshot(legacy, exclude_prefixes=STATE_PREFIXES)) == []
     run_om("migrate", "run")
@@ -115,7 +116,8 @@ def test_what_would_be_lost_refuses_with_the_ways_on(
     if way == "mend":
         legacy.hset(key, field, "2023-01-01T00:00:00")
     words = ["--accept-unindexed"] if way == "accept" else [] if way == "mend" else ["--failure-mode", way]
-    assert run_om("migrate-data", "run", *words).code == 0
+    done = run_om("migrate-data", "run", *words)
+    assert (done.code, "no query finds them" in done.stdout) == (0, way == "accept")
     assert serving(legacy, VISITS) != VISITS
     assert total(legacy, VISITS) == before - (way == "accept")
     assert run_om("migrate-data", "status", "--check").code == 0
@@ -163,7 +165,8 @@ def test_after_forget_nothing_of_the_indexes_is_undone(legacy: redis.Redis, conf
 
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")
-    assert "accepts both forms" in run_om("migrate", "swap-back").stdout
+    swapped = run_om("migrate", "swap-back").stdout
+    assert ("accepts both forms" in swapped, "Undo the data" in swapped) == (True, False)
 
     assert total(legacy, SIGHTINGS) == before
 

@@ -51,8 +51,13 @@ def ft_info(index: str) -> Call[Any]:
 
 
 def ft_list() -> Call[set[str]]:
-    """`FT._LIST`: the names of all indexes; aliases are not among them."""
-    return Call(("FT._LIST",), lambda reply: {text(name) for name in reply})
+    """`FT._LIST`: the names of all indexes; aliases are not among them. Bytes that are no text are kept as escapes."""
+    return Call(
+        ("FT._LIST",),
+        lambda reply: {
+            name.decode(errors="surrogateescape") if isinstance(name, bytes) else text(name) for name in reply
+        },
+    )
 
 
 def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[SearchReply]:
@@ -106,6 +111,9 @@ def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:
         "LIMIT",
         0,
         count,
+        # A server may answer a part once a limit has passed; half an answer would be taken for documents not held.
+        "TIMEOUT",
+        0,
     )
     search = ft_search(words, content=False)
     return Call(search.args, lambda reply: {found.key for found in search.parse(reply).found})

@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -160,12 +160,14 @@ class Reader(threading.Thread):
 
 
 @contextmanager
-def readers(url: str, client: redis.Redis, query: str = "*") -> Iterator[Callable[[], None]]:
+def readers(
+    url: str, client: redis.Redis, query: str = "*", models: Sequence[Any] = MODELS
+) -> Iterator[Callable[[], None]]:
     """Readers of every model's index, who must never find less than there is at the start.
 
     Yields a function that waits until each has looked 20 times more, so that every phase is looked at.
     """
-    names = [model._meta.index_name for model in MODELS]
+    names = [model._meta.index_name for model in models]
     expected = {name: total(client, name, query) for name in names}
     started = {name: Reader(url, name, query) for name in names}
     for reader in started.values():

@@ -147,6 +147,7 @@ def swap_back(settings: Settings, yes: bool, as_json: bool) -> int:
     with open_session(settings, needs_models=False) as session:
         confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
         undone, done = session.run(swap_indexes_back(session.context(), index_migration()))
+        undoable = session.run(read_status(session.keys, session.plan)).record.plan is not None
     refused = [name for name, switched in done.items() if not switched.done]
     if as_json:
         print_json({"swapped": [name for name in done if name not in refused], "refused": refused})
@@ -155,7 +156,7 @@ def swap_back(settings: Settings, yes: bool, as_json: bool) -> int:
             draw_switched(name, switched, "as before the migration" if undone else "accepts both forms")
         if not done:
             line("No index was migrated.")
-        elif not undone:
+        elif not undone and undoable:
             line(f"Undo the data with: om migrate-data rollback {DATETIME_MIGRATION}")
     return Exit.FOUND if refused else Exit.DONE
 

@@ -105,10 +105,10 @@ def _draw(
         rows.append(("not read, for values known", model_check.known))
     if journal is not None:
         rows += [("undoable exactly", journal.as_written), ("changed since", journal.changed_since)]
-    for check in indexes:
-        accepted = f", {check.accepted:,} accepted" if check.accepted else ""
-        rows.append((f"not in {check.name}", f"{check.missing:,} of {check.documents:,}{accepted}"))
     pairs(rows)
+    for check in indexes:
+        accepted = f" ({check.accepted:,} were accepted)" if check.accepted else ""
+        line(f"{check.name}: {check.documents:,} documents looked up, {check.missing:,} missing{accepted}")
     for problem in found.problems.first if verbose else found.problems.first[:PROBLEMS_SAID]:
         line(f"problem: {problem}")
     if found.ok:

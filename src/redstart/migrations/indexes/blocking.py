@@ -15,6 +15,7 @@ from redstart.values.timezones import NaiveTimezone
 
 EMPTY = "empty, and no number"
 STILL_TEXT = "still text"
+NO_MODEL = "found by the index of today, and its key is of no model that was named"
 UNEXPLAINED = "not taken by the index, though its dates are numbers: another field does not fit"
 
 
@@ -34,7 +35,8 @@ def blocking_values(
     """
     route = router(plan)
     routed = [(key, model) for key in keys if (model := route(key)) is not None]
-    found: list[Failure] = []
+    known = {key for key, _ in routed}
+    found = [failure_at(key, "", b"", NO_MODEL) for key in keys if key not in known]
     for document in (yield from read_documents(routed)):
         reasons = [
             failure_of(document, value, reason)

@@ -74,7 +74,7 @@ def is_expanded(planned: PlannedIndex) -> Op[bool]:
         return True
     if (yield from find_index(built_name(planned.name, planned.index))) is None:
         return False
-    return accepts_both_forms(found.index, record.moving) or is_stand_in(
+    return accepts_both_forms(found.index, moving_attributes(found.index, planned)) or is_stand_in(
         found.index, record.legacy, record.moving
     )
 
@@ -108,8 +108,10 @@ class Expansion:
         known = (yield from read_records()).get(planned.name)
         mended = is_taken_over(known, found)
         record = yield from self._record(planned, known, None if found is None else found.index, mended)
+        # Judged by what serves: after a first cut-over the dates of then are numbers already.
+        serving = record.legacy if mended or found is None else found.index
         awaited = planned.key_prefix not in self._converted and awaited_attributes(
-            record.final, record.moving
+            record.final, moving_attributes(serving, planned)
         )
         if found is None:
             result = yield from self._create(planned, record)
@@ -176,7 +178,8 @@ class Expansion:
             yield from self._lease.commit(record.keys_of_legacy())
         serving = record.legacy if mended else found.index
         if mended or not is_stand_in(serving, record.legacy, record.moving):
-            wanted = stand_in(serving, record.moving, understands_filters=self._understands_filters)
+            moving = moving_attributes(serving, planned)
+            wanted = stand_in(serving, moving, understands_filters=self._understands_filters)
             if wanted != serving and not mended:
                 yield from self._keep_old(record, found)
                 record = yield from self._count_unserved(record, found)
