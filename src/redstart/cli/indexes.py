@@ -91,7 +91,7 @@ def draw_results(
                 line("  those stay under their keys, but no query finds them")
         for failure in in_the_way if verbose else in_the_way[:EXAMPLES_SAID]:
             line(f"  in the way: {failure}")
-    if any(blocking.values()):
+    if any(failure.path for failures in blocking.values() for failure in failures):
         line("Ways on: mend these values; or let the run change them, with")
         line(
             "om migrate-data run --failure-mode quarantine, or default; or leave the documents out of the index, with"

@@ -121,7 +121,9 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
             keys = one.membership.examples[:BLOCKING_NAMED]
             record = records[one.name]
             moving = awaited_attributes(record.final, record.moving)
-            found[one.name] = yield from blocking_values(keys, plan, moving, context.naive_timezone)
+            found[one.name] = yield from blocking_values(
+                keys, record.key_prefix, plan, moving, context.naive_timezone
+            )
     return found
 
 
