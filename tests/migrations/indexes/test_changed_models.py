@@ -3,6 +3,7 @@
 import datetime
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from redstart import Field, HashModel, JsonModel
 from redstart.mapping.declaration import declare
 from redstart.migrations.back import Back, migrate_back
 from redstart.migrations.data.plan import make_plan
+from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.runner import RunOptions
-from redstart.migrations.forward import Forward, converted_prefixes, migrate_forward
+from redstart.migrations.forward import Forward, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState, is_expanded
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.search.index import create_arguments
@@ -25,7 +27,7 @@ from tests.migrations.indexes.conftest import (
     total,
     wait_until_built,
 )
-from tests.support.migration import new_context
+from tests.support.migration import KEYS, new_context
 from tests.support.snapshot import difference, snapshot
 
 DOCUMENTS = 30
@@ -103,7 +105,7 @@ def back(url: str) -> Back:
 
 def expand(url: str, *models: Any) -> set[IndexState]:
     declarations = list(map(declare, models))
-    converted = perform(url, converted_prefixes(new_context(), make_plan(declarations, "UTC")))
+    converted = partial(converted_prefixes, KEYS, make_plan(declarations, "UTC").models)
     results = perform(url, migration().run(planned_indexes(declarations), converted, ExpansionOptions()))
     return {one.state for one in results}
 
