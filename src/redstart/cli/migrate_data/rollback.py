@@ -101,7 +101,7 @@ def _draw_data(result: RollbackResult, dry_run: bool, verbose: bool) -> None:
         line("Dry run: nothing was written. A rollback would do this:" if dry_run else "Rolled back.")
     pairs(
         [
-            ("documents", result.documents),
+            ("writes of documents", result.documents),
             ("values restored exactly", result.restored_exactly),
             ("newer values given the old form", result.reformatted),
             ("values kept, having no old form", result.kept),
