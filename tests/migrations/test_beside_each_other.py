@@ -1,4 +1,4 @@
-"""A rollback, and an application that starts beside it: whichever comes when, no query misses a document."""
+"""Two at once on the same indexes: whichever comes when, no query misses a document."""
 
 from contextlib import suppress
 
@@ -7,7 +7,8 @@ import redis
 from redstart.effects import Op
 from redstart.mapping.declaration import declare
 from redstart.migrations.at_start import bring_up_to_date
-from redstart.migrations.back import migrate_back
+from redstart.migrations.back import migrate_back, swap_back
+from redstart.migrations.data.housekeeping import forget
 from redstart.migrations.data.runner import RunOptions
 from redstart.migrations.forward import migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
@@ -86,3 +87,53 @@ def test_what_an_application_read_before_the_rollback_began_does_not_count(
     with CrashDriver(url, before=go_on) as driver:
         driver.run(migrate_back(new_context(), migration(), batch_documents=50))
     assert went_on
+
+
+def test_indexes_that_are_swapped_back_at_every_moment_of_a_run(legacy: redis.Redis, url: str) -> None:
+    expected, swapped = found(legacy), 0
+
+    def look(request: str) -> None:
+        nonlocal swapped
+        assert found(legacy) == expected, f"before {request}"
+        if not legacy.exists(LEASE.lease):
+            perform(url, swap_back(new_context(), migration()))
+            swapped += 1
+            assert found(legacy) == expected, f"after indexes were swapped back before {request}"
+
+    operation = migrate_forward(
+        new_context(),
+        station_plan(),
+        RunOptions(batch_documents=50),
+        planned(),
+        migration(),
+        ExpansionOptions(),
+    )
+    with CrashDriver(url, before=look) as driver:
+        assert driver.run(operation).data.stopped is None
+    assert swapped > 20
+    convert(url)
+    assert found(legacy) == expected
+
+
+def test_a_rollback_that_died_before_its_indexes_were_back_ends_also_after_an_application_started(
+    legacy: redis.Redis, url: str
+) -> None:
+    start = snapshot(legacy)
+    convert(url)
+    steps = Stepped(url, migrate_back(new_context(), migration(), batch_documents=50))
+    while legacy.exists("redstart:001_datetime_fields_to_timestamps:record"):
+        steps.step(1)
+    perform(url, application_start())  # the rollback is dead; its data is undone, its indexes are not
+    assert perform(url, migrate_back(new_context(), migration())).refused == []
+    assert difference(start, snapshot(legacy)) == []
+
+
+def test_after_forget_a_rollback_leaves_swapped_indexes_as_they_are(legacy: redis.Redis, url: str) -> None:
+    expected = found(legacy)
+    convert(url)
+    perform(url, swap_back(new_context(), migration()))
+    perform(url, forget(new_context()))
+    perform(url, migrate_back(new_context(), migration()))
+    assert found(legacy) == expected
+    perform(url, application_start())
+    assert found(legacy) == expected

@@ -10,7 +10,7 @@ from redstart.migrations.data.context import Context
 from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.data.runner import RunOptions, RunResult, require_startable, run
+from redstart.migrations.data.runner import RunOptions, RunResult, begin_run, run
 from redstart.migrations.indexes.blocking import blocking_values
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
@@ -69,14 +69,15 @@ def migrate_forward(
 
     Effects: those of both. Safe to repeat.
     """
-    yield from require_startable(context, plan)
     concerned: list[PlannedIndex] = []
     if (yield from search_is_here()):
         concerned = yield from indexes_with_dates(planned)
     if concerned and not expand:
         yield from _require_expanded(concerned)
     if concerned:
-        ready = yield from indexes.run(concerned, none_converted, index_options)
+        # First: who swaps indexes back beside this then sees that the data is about to change.
+        yield from begin_run(context, plan)
+        ready = yield from indexes.run(concerned, none_converted, replace(index_options, data_follows=True))
         if any(one.state is IndexState.REFUSED for one in ready):
             return Forward(None, ready)
         options = replace(options, clearing=(yield from _fields_of_numbers(concerned)))

@@ -46,6 +46,7 @@ class Record:
     Attributes:
         plan: all paths ever converted since the last rollback; what the census covers. None before the first.
         generation: number of the last run.
+        begun: whether a run has begun, if only with the indexes.
         converted, lossy: values changed since the last rollback, counted by the scripts that changed them.
         forgotten: of the converted ones, those that cannot be undone: the undo log was dropped.
         failures_not_kept: failures beyond the 100,000 that are recorded.
@@ -57,6 +58,7 @@ class Record:
 
     plan: Plan | None
     generation: int
+    begun: bool
     converted: int
     lossy: int
     forgotten: int
@@ -65,6 +67,11 @@ class Record:
     milestone: str
     aware_fields: frozenset[tuple[str, str]]
     applied: dict[str, AppliedModel]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no run has begun since the last rollback: all data is in the old form, as far as is known."""
+        return self.generation == 0 and not self.begun
 
     def is_applied(self, model: PlannedModel) -> bool:
         """Whether this model was converted as it is declared today."""
@@ -93,6 +100,7 @@ def read_record(keys: StateKeys) -> Op[Record]:
         return Record(
             None if plan is None else Plan.from_json(plan),
             int(fields.get(b"generation", 0)),
+            b"begun" in fields,
             int(fields.get(b"converted", 0)),
             int(fields.get(b"lossy", 0)),
             int(fields.get(b"forgotten", 0)),
