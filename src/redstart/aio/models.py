@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 from redstart.aio.connections import client_of, server_of_model
 from redstart.aio.find import FindQuery
 from redstart.documents.access import delete_document, get_document, save_document
-from redstart.documents.query import query_of
 from redstart.mapping import models
-from redstart.search.expressions import Expression
+from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
 
 if TYPE_CHECKING:
@@ -58,12 +57,13 @@ class RedisModel(models.RedisModel, abc.ABC):
         return await server_of_model(cls).run(delete_document(cls, pk))
 
     @classmethod
-    def find(cls, *conditions: Expression | int) -> FindQuery[Self]:
+    def find(cls, *expressions: Expression | int, knn: KNNExpression | None = None) -> FindQuery[Self]:
         """The documents that meet all of these conditions: `M.find(M.age > 18, M.city == "Oslo")`.
 
         Args:
-            conditions: comparisons of fields, which type checkers take for bool (and their `~` for int). Without
+            expressions: comparisons of fields, which type checkers take for bool (and their `~` for int). Without
                 any: all documents.
+            knn: the nearest neighbours of a vector among these documents.
 
         Returns:
             A query. Nothing is sent until it is asked for documents, and conditions are looked at then.
@@ -71,7 +71,7 @@ class RedisModel(models.RedisModel, abc.ABC):
         Raises:
             RedisModelError: the model has no documents of its own.
         """
-        return FindQuery(query_of(cls, conditions))
+        return FindQuery(expressions, cls, knn=knn)
 
 
 class HashModel(RedisModel, models.HashModel, abc.ABC):

@@ -1,10 +1,10 @@
 """Documents by their keys: saved, read, deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from redstart.commands.keyspace import delete
-from redstart.commands.packing import packed_batch
+from redstart.commands.packing import KeyedCommand, packed_batch
 from redstart.documents.forms import Form, form_of
 from redstart.effects import Op, batch, call
 from redstart.errors import CapabilityMissing, CommandFailed, NotFoundError, WrongKeyType
@@ -71,17 +71,29 @@ def documents_at(model: type[M], keys: Sequence[bytes], zone: NaiveTimezone) -> 
     Effects: HGETALL or JSON.GET for each, sent together; one round trip.
     """
     form = form_of(model)
-    replies = yield from batch(packed_batch(map(form.read.pack, keys), len(keys)))
-    found: list[M] = []
-    for key, reply in zip(keys, replies, strict=True):
+    found = yield from stored_at(form.read, form.stored, keys)
+    return [
+        form.document(model, primary_key_in(model, key), stored, zone)
+        for key, stored in zip(keys, found, strict=True)
+        if stored is not None
+    ]
+
+
+def stored_at(read: KeyedCommand, stored: Callable[[Any], Any], keys: Sequence[bytes]) -> Op[list[Any]]:
+    """What is stored under some keys, in that order: `stored` of each reply, None for those that are gone.
+
+    Effects: the command for each, sent together; one round trip.
+    """
+    replies = yield from batch(packed_batch(map(read.pack, keys), len(keys)))
+    found: list[Any] = []
+    for reply in replies:
         if isinstance(reply, CommandFailed):
-            if _is_of_another_type(reply):
-                continue  # deleted, and the key is used for something else
-            raise_if_module_missing(reply)
-            raise reply
-        stored = form.stored(reply)
-        if stored is not None:
-            found.append(form.document(model, primary_key_in(model, key), stored, zone))
+            if not _is_of_another_type(reply):
+                raise_if_module_missing(reply)
+                raise reply
+            found.append(None)  # deleted, and the key is used for something else
+        else:
+            found.append(stored(reply))
     return found
 
 

@@ -5,9 +5,8 @@ import abc
 from typing import TYPE_CHECKING, Any, Self
 
 from redstart.documents.access import delete_document, get_document, save_document
-from redstart.documents.query import query_of
 from redstart.mapping import models
-from redstart.search.expressions import Expression
+from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
 from redstart.sync.connections import client_of, server_of_model
 from redstart.sync.find import FindQuery
@@ -59,12 +58,13 @@ class RedisModel(models.RedisModel, abc.ABC):
         return server_of_model(cls).run(delete_document(cls, pk))
 
     @classmethod
-    def find(cls, *conditions: Expression | int) -> FindQuery[Self]:
+    def find(cls, *expressions: Expression | int, knn: KNNExpression | None = None) -> FindQuery[Self]:
         """The documents that meet all of these conditions: `M.find(M.age > 18, M.city == "Oslo")`.
 
         Args:
-            conditions: comparisons of fields, which type checkers take for bool (and their `~` for int). Without
+            expressions: comparisons of fields, which type checkers take for bool (and their `~` for int). Without
                 any: all documents.
+            knn: the nearest neighbours of a vector among these documents.
 
         Returns:
             A query. Nothing is sent until it is asked for documents, and conditions are looked at then.
@@ -72,7 +72,7 @@ class RedisModel(models.RedisModel, abc.ABC):
         Raises:
             RedisModelError: the model has no documents of its own.
         """
-        return FindQuery(query_of(cls, conditions))
+        return FindQuery(expressions, cls, knn=knn)
 
 
 class HashModel(RedisModel, models.HashModel, abc.ABC):
