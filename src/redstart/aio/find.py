@@ -5,6 +5,7 @@ from functools import reduce
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from redstart.aio.connections import server_of_model
+from redstart.documents.changes import delete_found, update_found
 from redstart.documents.find import (
     count_documents,
     documents_of,
@@ -242,6 +243,35 @@ class FindQuery(Generic[R]):
     async def count(self) -> int:
         """How many documents there are, whatever `limit` says. Raises IndexMissing, QueryError."""
         return await self._run(count_documents(self._query, naive_timezone()))
+
+    async def update(self, use_transaction: bool = True, **fields: Any) -> None:
+        """Give all these documents new values, checked as in `save`, and write those fields alone.
+
+        Args:
+            use_transaction: all in one transaction, after all have been checked: the server does nothing else
+                meanwhile. Else page by page.
+            fields: values by name; `address__city=` for a field of a document inside.
+
+        Raises:
+            QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
+            ValidationError (pydantic): a document does not take a value. In a transaction nothing was written.
+            UnwritableDocument: a value has no stored form. As above.
+            UnreadableDocument, IndexMissing, QueryError: as `all`.
+
+        Effects: one search; a read and a write for each document, sent together. Safe to repeat. Documents that are
+            deleted meanwhile stay deleted.
+        """
+        await self._run(update_found(self._query, fields, naive_timezone(), at_once=use_transaction))
+
+    async def delete(self) -> int:
+        """Delete all these documents: how many there were.
+
+        Raises:
+            IndexMissing, QueryError: as `all`.
+
+        Effects: one search; one round trip for 1,000 documents. Safe to repeat.
+        """
+        return await self._run(delete_found(self._query, naive_timezone()))
 
     async def _run(self, operation: Op[T]) -> T:
         return await server_of_model(self._query.model).run(operation)

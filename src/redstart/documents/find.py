@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from redstart.commands.search import SearchReply, most_results
-from redstart.documents.access import documents_at, primary_key_in
-from redstart.documents.forms import form_of
+from redstart.commands.search import most_results
+from redstart.documents.access import documents_at
 from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
+from redstart.documents.replies import documents_found
 from redstart.effects import Op
 from redstart.errors import CommandFailed, NotFoundError
 from redstart.mapping.registry import model_name
@@ -161,17 +161,7 @@ def _page(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[t
         keys = yield from _keys_of_page(query, zone, offset, limit)
         return len(keys), (yield from documents_of(query, zone, keys))
     reply = yield from perform_search(query.search(zone, offset=offset, limit=limit, keys=False))
-    return len(reply.found), _documents(query, reply, zone)
-
-
-def _documents(query: Query[Any], reply: SearchReply, zone: NaiveTimezone) -> list[Any]:
-    """The documents of a reply; with their distances where neighbours were asked for."""
-    form = form_of(query.model)
-    score = None if query.knn is None else query.knn.score_field.query_field().attribute
-    stored = [(found.key, form.searched(found.fields, score)) for found in reply.found]
-    documents = [
-        form.document(query.model, primary_key_in(query.model, key), held, zone)
-        for key, held in stored
-        if held is not None
-    ]
-    return documents if query.projection is None else list(map(query.projection.of, documents))
+    documents: list[Any] = documents_found(query.model, reply, zone, query.knn)
+    return len(reply.found), documents if query.projection is None else list(
+        map(query.projection.of, documents)
+    )

@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from redstart.commands.documents import hmget_command, json_get_command
-from redstart.commands.packing import KeyedCommand
-from redstart.documents.access import documents_at, primary_key_in, stored_at
+from redstart.commands.packing import KeyedCommand, packed_batch
+from redstart.documents.access import documents_at, primary_key_in, stored_in
 from redstart.documents.decode import Reader, UnreadableDocument, reader_of, unreadable
 from redstart.documents.places import Place, UnreadableValue, read_places
 from redstart.documents.projection import Projection
-from redstart.effects import Op
+from redstart.effects import Op, batch
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import Segment
@@ -40,7 +40,8 @@ def projected_at(projection: Projection, keys: Sequence[bytes], zone: NaiveTimez
     read, values_of = _hash_command(names) if model._storage is Storage.HASH else _json_command(names)
     found: list[Any] = []
     part = _PartReader(model, reader_of(model, zone), tops)
-    for key, stored in zip(keys, (yield from stored_at(read, values_of, keys)), strict=True):
+    replies = yield from batch(packed_batch(map(read.pack, keys), len(keys)))
+    for key, stored in zip(keys, stored_in(replies, values_of), strict=True):
         if stored:
             found.append(projection.of(part.document(primary_key_in(model, key), stored)))
         elif stored is not None:

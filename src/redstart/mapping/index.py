@@ -16,7 +16,7 @@ from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.registry import model_name
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.fields import FieldKind, IndexField, VectorSettings
-from redstart.search.index import Index, schema_text
+from redstart.search.index import Index, schema_parts, schema_text
 from redstart.values.kinds import Storage
 
 FULL_TEXT_SUFFIX = "_fts"
@@ -47,12 +47,21 @@ def legacy_index_of(model: type[RedisModel], *, before_first_instance: bool = Fa
 
 def reference_schema(model: type[RedisModel]) -> str:
     """The schema text of redis-om 1.x, whose hash it keeps in `<index>:hash`."""
-    return schema_text(_index(model, key_of_document(model._meta, ""), legacy=False, reference=True))
+    return schema_text(_reference_index(model))
+
+
+def reference_parts(model: type[RedisModel]) -> list[str]:
+    """The parts of that text, one for each field of the model."""
+    return list(schema_parts(_reference_index(model)))
 
 
 def legacy_schema(model: type[RedisModel], *, before_first_instance: bool = False) -> str:
     """The schema text of redis-om 0.3.5; the arguments are those of `legacy_index_of`."""
     return schema_text(legacy_index_of(model, before_first_instance=before_first_instance))
+
+
+def _reference_index(model: type[RedisModel]) -> Index:
+    return _index(model, key_of_document(model._meta, ""), legacy=False, reference=True)
 
 
 def _index(
@@ -172,9 +181,7 @@ class _Walk:
             settings = vector_settings(options.vector_options)
             path = f"{place.path}[*]" if held.lists else place.path
             return [IndexField(path, place.attribute, FieldKind.VECTOR, vector=settings)]
-        if held.lists:
-            return []
-        if held.indexable is Indexable.NOTHING:
+        if held.lists or held.indexable is Indexable.NOTHING:
             return []
         if held.repeated or place.in_list:
             _check_item(place, held, options)

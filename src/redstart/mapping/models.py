@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from redstart.errors import RedisModelError
 from redstart.mapping import keys
+from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import Field
 from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.meta import ModelMeta, merged_meta
@@ -94,6 +95,33 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         """
         values = {name: self.__dict__[name] for name in type(self).model_fields if name in self.__dict__}
         type(self).model_validate(values | (self.__pydantic_extra__ or {}))
+
+    @classmethod
+    def get_annotations(cls) -> dict[str, Any]:
+        """The type of each field, by name. Raises RedisModelError if an annotation cannot be resolved."""
+        return {name: field.annotation for name, field in complete_fields(cls).items()}
+
+    @classmethod
+    def redisearch_schema(cls) -> str:
+        """The text of the index, as redis-om writes it: its hash is kept in `<index>:hash`.
+
+        Raises:
+            RedisModelError: a field that is marked as indexed cannot be.
+        """
+        from redstart.mapping.index import reference_schema  # noqa: PLC0415 - it knows models
+
+        return reference_schema(cls)
+
+    @classmethod
+    def schema_for_fields(cls) -> list[str]:
+        """What each field gives to that text; of a JsonModel "" for one that is not indexed.
+
+        Raises:
+            RedisModelError: a field that is marked as indexed cannot be.
+        """
+        from redstart.mapping.index import reference_parts  # noqa: PLC0415 - it knows models
+
+        return reference_parts(cls)
 
     @classmethod
     def make_key(cls, part: str) -> str:
