@@ -54,6 +54,14 @@ class HashValues:
             type(None): _same,
             bool: _same,
         }
+        self.texts: dict[type, Callable[[Any], str]] = {
+            str: _same,
+            int: str,
+            float: repr,
+            bool: text_of,
+            datetime: lambda moment: repr(self._datetime(moment)),
+        }
+        """What gives the text of values of exactly these types, which are most; of others, `text`."""
 
     def text(self, value: Any) -> str:
         """What a field of a hash holds for a value. Raises ValueConversionError."""
