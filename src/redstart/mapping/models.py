@@ -14,6 +14,7 @@ from redstart.mapping.meta import ModelMeta, merged_meta
 from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
 from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
+from redstart.mapping.storable_types import refuse_unstorable_types
 from redstart.values.kinds import Storage
 
 
@@ -69,8 +70,13 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         if cls._primary_key_name != DEFAULT_NAME:
             cls.model_fields.pop(DEFAULT_NAME, None)
             type.__setattr__(cls, DEFAULT_NAME, KeyAlias(cls._primary_key_name))
-        elif cls._meta.embedded:
+        elif cls._meta.embedded and DEFAULT_NAME in cls.model_fields:
             cls.model_fields[DEFAULT_NAME].exclude = True
+        elif DEFAULT_NAME not in cls.model_fields and not cls._meta.embedded:
+            raise RedisModelError(
+                f"{model_name(cls)} has no primary key: something else than a field is called {DEFAULT_NAME}.",
+                "Give that another name, or declare a field with Field(primary_key=True).",
+            )
         else:
             return
         cls.model_rebuild(force=True, raise_errors=False)
@@ -78,6 +84,7 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
     @classmethod
     def _check_fields(cls) -> None:
         """Raise RedisModelError for a field that cannot be stored."""
+        refuse_unstorable_types(cls)
 
     @field_validator("pk", mode="before", check_fields=False)
     @classmethod
@@ -155,6 +162,7 @@ class HashModel(RedisModel, abc.ABC):
     @classmethod
     def _check_fields(cls) -> None:
         refuse_compound_fields(cls)
+        super()._check_fields()
 
 
 class JsonModel(RedisModel, abc.ABC):

@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.record import read_record
-from redstart.migrations.data.runner import RunOptions, RunResult, require_startable, run
+from redstart.migrations.data.record import converted_prefixes
+from redstart.migrations.data.runner import RunOptions, RunResult, begin_run, run
 from redstart.migrations.indexes.blocking import blocking_values
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
-from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.migrate import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
@@ -68,22 +69,24 @@ def migrate_forward(
 
     Effects: those of both. Safe to repeat.
     """
-    yield from require_startable(context, plan)
     concerned: list[PlannedIndex] = []
     if (yield from search_is_here()):
         concerned = yield from indexes_with_dates(planned)
     if concerned and not expand:
         yield from _require_expanded(concerned)
     if concerned:
-        ready = yield from indexes.run(concerned, (), index_options)
+        # First: who swaps indexes back beside this then sees that the data is about to change.
+        yield from begin_run(context, plan)
+        ready = yield from indexes.run(concerned, none_converted, replace(index_options, data_follows=True))
         if any(one.state is IndexState.REFUSED for one in ready):
             return Forward(None, ready)
         options = replace(options, clearing=(yield from _fields_of_numbers(concerned)))
     data = yield from run(context, plan, options)
     if data.stopped is not None or not concerned:
         return Forward(data, ready if concerned else [])
-    converted = [model.key_prefix for model in plan.models]
-    results = yield from indexes.run(concerned, converted, index_options)
+    results = yield from indexes.run(
+        concerned, partial(converted_prefixes, context.keys, plan.models), index_options
+    )
     return Forward(data, results, (yield from blocking(context, plan, results)))
 
 
@@ -119,14 +122,10 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
             keys = one.membership.examples[:BLOCKING_NAMED]
             record = records[one.name]
             moving = awaited_attributes(record.final, record.moving)
-            found[one.name] = yield from blocking_values(keys, plan, moving, context.naive_timezone)
+            found[one.name] = yield from blocking_values(
+                keys, record.key_prefix, plan, moving, context.naive_timezone
+            )
     return found
-
-
-def converted_prefixes(context: Context, plan: Plan) -> Op[set[str]]:
-    """The key prefixes of models whose data is converted as they are declared today. One read."""
-    record = yield from read_record(context.keys)
-    return {model.key_prefix for model in plan.models if record.is_applied(model)}
 
 
 def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:

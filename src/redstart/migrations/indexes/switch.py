@@ -56,7 +56,7 @@ def switch(
         return Switched(None, True)
     yield from build_index(lease, name, wanted, waiting=lambda percent: waiting(name, percent))
     serving = None if found is None else found.name
-    membership = yield from prove(lease, name, serving, record)
+    membership = yield from prove(lease.keep, name, serving, record)
     if serving is not None and membership.missing > most_missing:
         return Switched(membership, False)
     yield from swap(lease, record.name, name, now=serving)
