@@ -35,12 +35,12 @@ class ZoneSetting:
 
 def server_url() -> str:
     """The server of models that name none themselves. Raises ConfigurationError."""
-    return url_setting(_table_here())
+    return os.environ.get("REDIS_OM_URL") or url_setting(_table_of(_directory()))
 
 
 def naive_timezone() -> NaiveTimezone:
     """What a datetime without an offset means. Raises ConfigurationError."""
-    return _zone(naive_timezone_setting(_table_here()))
+    return _zone_of(os.environ.get("REDSTART_NAIVE_TIMEZONE"), _directory())
 
 
 def get_root_migrations_dir() -> str:
@@ -59,11 +59,6 @@ def naive_timezone_setting(table: dict[str, Any]) -> ZoneSetting:
     if said:
         return ZoneSetting(said, "REDSTART_NAIVE_TIMEZONE")
     return ZoneSetting(text_of(table, "naive_timezone") or "UTC", "naive_timezone in pyproject.toml")
-
-
-@cache
-def _zone(setting: ZoneSetting) -> NaiveTimezone:
-    return setting.zone()
 
 
 def project_table() -> dict[str, Any]:
@@ -88,9 +83,14 @@ def project_table() -> dict[str, Any]:
     return {}
 
 
-def _table_here() -> dict[str, Any]:
-    # Models ask with every document: the file is read once for each directory, and Path.cwd() takes 10 us.
-    return _table_of(os.getcwd())  # noqa: PTH109 - as said
+@cache
+def _zone_of(_said: str | None, directory: str) -> NaiveTimezone:
+    """The zone, given what the environment says. Models ask with every document."""
+    return naive_timezone_setting(_table_of(directory)).zone()
+
+
+def _directory() -> str:
+    return os.getcwd()  # noqa: PTH109 - Path.cwd() takes 10 us, and models ask with every document
 
 
 @cache

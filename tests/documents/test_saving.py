@@ -108,7 +108,7 @@ def test_a_pipeline_is_only_filled(client: redis.Redis, transaction: bool) -> No
     assert box.save(pipeline, nx=True) is box
     assert client.dbsize() == 0
     first, second, third = pipeline.execute()
-    assert (first, bool(second), third) == (3, True, None)
+    assert (first, bool(second), third) == (1, True, None)
     assert Visit.get("a") == visit
     assert Box.get(1).note == "é"
     # As without a pipeline: None clears, and the time that a field has left goes on.
@@ -190,6 +190,37 @@ def test_lifetimes_given_with_a_save(client: redis.Redis) -> None:
     assert 59_000 < lifetimes(client, visit, "note")[0] <= MINUTE
     with pytest.raises(QuerySyntaxError, match=r"Visit has no field 'nope'"):
         visit.save(field_expirations={"nope": 1})
+
+
+@pytest.mark.parametrize("lacking", ["-hsetex", "-hsetex -hpexpiretime"])
+def test_a_server_without_hsetex(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    """As Redis 7.4, and as Redis 7.2, which knows of no fields that expire: a user who may not use the commands."""
+    client.acl_setuser("old", enabled=True, nopass=True, keys="*", commands=["+@all", *lacking.split()])
+    try:
+        monkeypatch.setattr(Visit._meta, "database", redis.Redis.from_url(url, username="old", password=""))
+        visit = Visit(visitor="a", note="n").save()
+        client.execute_command("HPEXPIREAT", visit.key(), 4_102_444_800_001, "FIELDS", 1, "note")
+        assert visit.save(xx=True) is visit
+        kept = client.execute_command("HPEXPIRETIME", visit.key(), "FIELDS", 1, "note")
+        assert kept == [-1 if "hpexpiretime" in lacking else 4_102_444_800_001]
+        visit.note = None
+        visit.save()
+        assert client.hgetall(visit.key()) == {b"visitor": b"a"}
+        visit.code = "expires"
+        if "hpexpiretime" in lacking:
+            with pytest.raises(CommandFailed, match=r"HPEXPIRETIME|permission"):
+                visit.save()
+            assert client.hgetall(visit.key()) == {b"visitor": b"a"}
+        else:
+            visit.save()
+            assert 999_000 < lifetimes(client, visit, "code")[0] <= 1_000_000
+        client.set(":visit:b", "a string")
+        with pytest.raises(WrongKeyType):
+            Visit(visitor="b").save()
+    finally:
+        client.acl_deluser("old")
 
 
 def test_a_server_without_expiring_fields_is_said_to_lack_them() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from pydantic import AliasChoices, ValidationError
 from pydantic_core import from_json
 
+from redstart.documents.names import encoded_names
 from redstart.documents.places import Place, UnreadableValue, places_of, read_places
 from redstart.documents.vectors import holds_bytes, unpacked_vector, vectors_of
 from redstart.documents.words import words_of
@@ -129,11 +130,20 @@ def document_from_hash(
     """
     reader = reader_of(model, zone)
     encoding = model._meta.encoding
+    texts = _names_of_texts(model, zone, encoding)
     document: dict[str, Any] = {}
+    name = ""
     for stored_name, stored in fields.items():
-        name = stored_name.decode(encoding, "replace")
-        if reader.wants(name):
-            document[name] = reader.from_hash(model, primary_key, name, stored)
+        try:
+            if stored and stored_name in texts:
+                name = texts[stored_name]
+                document[name] = stored.decode(encoding)
+                continue
+            name = stored_name.decode(encoding, "replace")
+            if reader.wants(name):
+                document[name] = reader.from_hash(model, primary_key, name, stored)
+        except UnicodeDecodeError as error:
+            raise UnreadableDocument(model, primary_key, name, stored, f"not {encoding} text") from error
     return _validated(model, primary_key, document, reader)
 
 
@@ -199,6 +209,14 @@ def reader_of(model: type[RedisModel], zone: NaiveTimezone) -> Reader:
         primary_key=model._primary_key_name,
         keeps_extra=model.model_config.get("extra") == "allow",
     )
+
+
+@cache
+def _names_of_texts(model: type[RedisModel], zone: NaiveTimezone, encoding: str) -> dict[bytes, str]:
+    """By their stored names the fields of which `Reader.from_hash` takes the text, unless it is empty."""
+    reader = reader_of(model, zone)
+    encoded = encoded_names(reader.names - reader.words.keys() - reader.vectors.keys(), encoding)
+    return {stored_name: name for name, stored_name in encoded.items()}
 
 
 def _aliases(*given: Any) -> list[str]:

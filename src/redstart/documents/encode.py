@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from redstart.documents.names import encoded_names
 from redstart.documents.stored_values import Refused, hash_values, json_values
 from redstart.documents.vectors import packed_vector, vectors_of
 from redstart.errors import DocumentError, ValueConversionError
@@ -38,25 +39,31 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[list[tuple[b
     Raises:
         UnwritableDocument: a value has no text that stands for it.
     """
-    encoding = document._meta.encoding
-    vectors = vectors_of(type(document))
-    writer = hash_values(zone)
+    model = type(document)
+    encoding = model._meta.encoding
+    vectors, names = vectors_of(model), _stored_names(model, encoding)
+    text_of_value = hash_values(zone).text
     written: list[tuple[bytes, bytes]] = []
     empty: list[bytes] = []
     for name, value in _dumped(document).items():
         try:
-            stored_name = name.encode(encoding)
+            stored_name = names.get(name) or name.encode(encoding)
             if value is None:
                 empty.append(stored_name)
             elif name in vectors:
                 written.append((stored_name, packed_vector(value, vectors[name])))
             else:
-                written.append((stored_name, writer.text(value).encode(encoding)))
+                written.append((stored_name, text_of_value(value).encode(encoding)))
         except UnicodeEncodeError as error:
             raise UnwritableDocument(document, name, f"{encoding} has no such text") from error
         except ValueConversionError as error:
             raise UnwritableDocument(document, name, error.reason) from error
     return written, empty
+
+
+@cache
+def _stored_names(model: type[RedisModel], encoding: str) -> dict[str, bytes]:
+    return encoded_names(complete_fields(model), encoding)
 
 
 @cache

@@ -1,11 +1,23 @@
 """Fields by the names that a caller gives: `city`, or `address__city` of a document inside."""
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 from pydantic import BaseModel
 
 from redstart.errors import QuerySyntaxError
 from redstart.mapping.annotations import alternatives, complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
+
+
+def encoded_names(names: Iterable[str], encoding: str) -> dict[str, bytes]:
+    """Names as hashes have them; those that the encoding does not have are left out."""
+    encoded: dict[str, bytes] = {}
+    for name in names:
+        with suppress(UnicodeEncodeError):
+            encoded[name] = name.encode(encoding)
+    return encoded
 
 
 def require_field(model: type[RedisModel], name: str) -> None:

@@ -11,10 +11,11 @@ from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import Field
 from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.meta import ModelMeta, merged_meta
-from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
+from redstart.mapping.primary_keys import DEFAULT_NAME, UlidPrimaryKey, primary_key_name
 from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
 from redstart.mapping.storable_types import refuse_unstorable_types
+from redstart.mapping.ulids import new_ulid
 from redstart.values.kinds import Storage
 
 
@@ -89,10 +90,14 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
     @field_validator("pk", mode="before", check_fields=False)
     @classmethod
     def _default_primary_key(cls, value: Any) -> Any:
+        meta = cls._meta
         # redis-om 0.3.5 stored a random key inside embedded documents; they have none.
-        if cls._meta.embedded:
+        if meta.embedded:
             return None
-        return cls._meta.primary_key_creator_cls().create_pk() if value in (None, "") else value
+        if value is not None and value != "":
+            return value
+        creator = meta.primary_key_creator_cls
+        return new_ulid() if creator is UlidPrimaryKey else creator().create_pk()
 
     def check(self) -> None:
         """Validate again: values may have been assigned since.
@@ -100,7 +105,10 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         Raises:
             ValidationError (pydantic): a value that its field does not take.
         """
-        values = {name: self.__dict__[name] for name in type(self).model_fields if name in self.__dict__}
+        fields, values = type(self).model_fields, self.__dict__
+        if len(values) > len(fields):  # what functools.cached_property keeps there
+            values = {name: value for name, value in values.items() if name in fields}
+        # A new dict, for a validator may change what it is given.
         type(self).model_validate(values | (self.__pydantic_extra__ or {}))
 
     @classmethod

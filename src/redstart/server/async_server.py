@@ -61,9 +61,12 @@ class _Place:
 
 def server_of(client: object) -> AsyncServer:
     """The server that a client of either colour talks to; the same one each time. Raises ConfigurationError."""
-    _ = pool_of(client)  # before anything else is done with what may be no client
-    server = _servers.get(client)
+    try:
+        server = _servers.get(client)
+    except TypeError:  # such things cannot even be looked up
+        server = None
     if server is None:
+        _ = pool_of(client)  # before anything else is done with what may be no client
         server = _servers.setdefault(client, AsyncServer(async_pool_like(client)))
     return server
 

@@ -1,0 +1,132 @@
+"""The mapper beside redis-om 1.2.0 and beside redis-py and pydantic by hand, in one run: `make bench-mapper`.
+
+Each library works in a process of its own on one embedded server, all of them in turn, round after round; of each
+measure the best round counts. Exits with 1 if a goal is missed.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import redis
+
+from bench.mapper_program import CONSTRUCTED, FOUND, SINGLE
+from redstart.embedded.process import EmbeddedServer
+
+ROOT: Final = Path(__file__).parents[1]
+PROGRAM: Final = Path(__file__).with_name("mapper_program.py")
+LIBRARIES: Final = ("redstart", "redis_om", "plain")
+
+Times: TypeAlias = dict[str, dict[str, tuple[float, float]]]
+"""Seconds of wall time and CPU by library and measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a measure has to be.
+
+    Args:
+        beside: the library it is compared with.
+        kind: wall time (0) or CPU (1).
+        factor: how many times as fast it has to be at least; below 1, it may be slower.
+    """
+
+    measure: str
+    beside: str
+    kind: int
+    factor: float
+
+    def reached(self, best: Times) -> float:
+        """How many times as fast it is."""
+        return best[self.beside][self.measure][self.kind] / best["redstart"][self.measure][self.kind]
+
+    def __str__(self) -> str:
+        unit = ("wall", "CPU")[self.kind]
+        return f"{self.measure}, {unit}: {self.factor:.2f} times as fast as {self.beside}"
+
+
+WALL, CPU = 0, 1
+GOALS: Final = (
+    Goal("construct", "redis_om", CPU, 4),
+    Goal("save", "redis_om", WALL, 1.3),
+    Goal("get", "redis_om", WALL, 1.3),
+    Goal("save", "plain", WALL, 1 / 1.15),
+    Goal("get", "plain", WALL, 1 / 1.15),
+    Goal("find", "redis_om", CPU, 3),
+    Goal("find", "redis_om", WALL, 2),
+    Goal("add", "redis_om", WALL, 4),
+    Goal("get_many", "redis_om", WALL, 4),
+    Goal("import", "plain", WALL, 1 / 1.25),
+)
+
+
+def main() -> None:
+    """Measure, print the table, and judge it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--documents", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    best: Times = {library: {} for library in LIBRARIES}
+    with EmbeddedServer() as server, redis.Redis.from_url(server.url) as client:
+        for _ in range(options.rounds):
+            for library in LIBRARIES:
+                client.execute_command("FLUSHALL", "SYNC")
+                _keep_best(best[library], _run(library, server.url, options.documents))
+    for _ in range(options.rounds):
+        for library in LIBRARIES:
+            seconds = _run(library, "import", 0)
+            _keep_best(best[library], {"import": (seconds, seconds)})
+    _report(best, options.documents)
+
+
+def _run(library: str, url: str, documents: int) -> Any:
+    """What the program prints, in the environment that has the library."""
+    python = (
+        str(ROOT / ".venv-redis-om-1.2.0" / "bin" / "python") if library == "redis_om" else sys.executable
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src") if library == "redstart" else ""}
+    done = subprocess.run(
+        [python, str(PROGRAM), library, url, str(documents)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _keep_best(best: dict[str, tuple[float, float]], found: dict[str, tuple[float, float]]) -> None:
+    for measure, (wall, cpu) in found.items():
+        before = best.get(measure, (wall, cpu))
+        best[measure] = min(before[WALL], wall), min(before[CPU], cpu)
+
+
+def _report(best: Times, documents: int) -> None:
+    """Print microseconds for one document, then which goals are met; exit with 1 if one is not."""
+    counts = {"construct": CONSTRUCTED, "save": SINGLE, "get": SINGLE, "find": FOUND, "import": 1}
+    print("microseconds a document, wall / CPU of the client")
+    print(f"{'':12}" + "".join(f"{library:>18}" for library in LIBRARIES))
+    for measure in best["redstart"]:
+        cells = [
+            " / ".join(f"{seconds * 1e6 / counts.get(measure, documents):.1f}" for seconds in found[measure])
+            if measure in (found := best[library])
+            else "-"
+            for library in LIBRARIES
+        ]
+        print(f"{measure:12}" + "".join(f"{cell:>18}" for cell in cells))
+    missed = False
+    for goal in GOALS:
+        is_met = goal.reached(best) >= goal.factor
+        missed |= not is_met
+        print(f"{'met   ' if is_met else 'MISSED'} {goal}: {goal.reached(best):.2f}")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

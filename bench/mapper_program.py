@@ -1,0 +1,198 @@
+"""One library at work on documents, in a process of its own: `python mapper_program.py LIBRARY URL DOCUMENTS`.
+
+LIBRARY is redstart, redis_om, or plain: redis-py and pydantic by hand, as one would write it without a mapper. Prints a
+JSON object: for each measure seconds of wall time and of this process' CPU. Imports nothing but that library, for it
+also runs where only redis-om is. `import LIBRARY` in place of a URL measures that alone.
+"""
+
+import gc
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+UTC = timezone.utc  # noqa: UP017 - as in programs for older Pythons
+SINGLE = 1_000
+CONSTRUCTED = 3_000
+FOUND = 2_000
+
+
+def values(number: int) -> "dict[str, Any]":
+    """The fields of one document."""
+    return {
+        "name": f"Customer {number}",
+        "email": f"c{number}@example.org",
+        "age": number % 90,
+        "score": number / 8,
+        "active": bool(number % 2),
+        "joined_at": datetime(2023, 1, 1 + number % 28, tzinfo=UTC),
+        "note": None,
+    }
+
+
+def timed(work: "Callable[[], Any]") -> "tuple[float, float]":
+    """Seconds of wall time and of CPU."""
+    gc.collect()
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+class Mapper:
+    """The documents as a mapper's models; both have the same API, but for reading many by their keys."""
+
+    def __init__(self, library: str) -> None:
+        om = importlib.import_module(library)
+
+        class Customer(om.HashModel, index=True):
+            name: str = om.Field(index=True)
+            email: str = om.Field(index=True)
+            age: int = om.Field(index=True, sortable=True)
+            score: float
+            active: bool
+            joined_at: datetime = om.Field(index=True)
+            note: "str | None" = None
+
+            class Meta:
+                global_key_prefix = "bench"
+                model_key_prefix = library
+
+        self.model: Any = Customer
+        self.migrate: Callable[[], Any] = om.Migrator().run
+
+    def make(self, fields: "dict[str, Any]") -> Any:
+        return self.model(**fields)
+
+    def save(self, document: Any) -> None:
+        document.save()
+
+    def get(self, key: str) -> Any:
+        return self.model.get(key)
+
+    def add(self, documents: "list[Any]") -> None:
+        self.model.add(documents)
+
+    def get_many(self, keys: "list[str]") -> "list[Any]":
+        if hasattr(self.model, "get_many"):
+            found: list[Any] = self.model.get_many(keys)
+            return found
+        return [self.model.get(key) for key in keys]
+
+
+class Plain:
+    """redis-py and pydantic, without a mapper and without what it does for one."""
+
+    def __init__(self, url: str) -> None:
+        import redis  # noqa: PLC0415 - what is measured in the other processes must not be loaded there
+        from pydantic import BaseModel  # noqa: PLC0415 - as above
+        from ulid import ULID  # noqa: PLC0415 - as above
+
+        class Customer(BaseModel):
+            pk: str
+            name: str
+            email: str
+            age: int
+            score: float
+            active: bool
+            joined_at: datetime
+            note: "str | None" = None
+
+        self.model = Customer
+        self.client = redis.Redis.from_url(url, decode_responses=True)
+        self._new_key = ULID
+
+    def make(self, fields: "dict[str, Any]") -> Any:
+        return self.model(pk=str(self._new_key()), **fields)
+
+    def _stored(self, document: Any) -> "dict[str, Any]":
+        fields: dict[str, Any] = document.model_dump(exclude_none=True)
+        fields["active"] = int(fields["active"])
+        fields["joined_at"] = fields["joined_at"].timestamp()
+        return fields
+
+    def save(self, document: Any) -> None:
+        self.client.hset(f"bench:plain:{document.pk}", mapping=self._stored(document))
+
+    def get(self, key: str) -> Any:
+        return self.model.model_validate(self.client.hgetall(f"bench:plain:{key}"))
+
+    def add(self, documents: "list[Any]") -> None:
+        for start in range(0, len(documents), 500):
+            pipeline = self.client.pipeline(transaction=False)
+            for document in documents[start : start + 500]:
+                pipeline.hset(f"bench:plain:{document.pk}", mapping=self._stored(document))
+            pipeline.execute()
+
+    def get_many(self, keys: "list[str]") -> "list[Any]":
+        found: list[Any] = []
+        for start in range(0, len(keys), 500):
+            pipeline = self.client.pipeline(transaction=False)
+            for key in keys[start : start + 500]:
+                pipeline.hgetall(f"bench:plain:{key}")
+            found += map(self.model.model_validate, pipeline.execute())
+        return found
+
+
+def measured(library: str, url: str, documents: int) -> "dict[str, tuple[float, float]]":
+    """All measures of one library. The documents are gone afterwards."""
+    mapper: Any = Plain(url) if library == "plain" else Mapper(library)
+    if library != "plain":
+        mapper.migrate()
+    one = mapper.make(values(1))
+    mapper.save(one)
+    mapper.get(one.pk)
+    given = [values(number) for number in range(CONSTRUCTED)]
+    found = {
+        "construct": timed(lambda: [mapper.make(fields) for fields in given]),
+        "save": timed(lambda: [mapper.save(one) for _ in range(SINGLE)]),
+        "get": timed(lambda: [mapper.get(one.pk) for _ in range(SINGLE)]),
+    }
+    many = [mapper.make(values(number)) for number in range(documents)]
+    keys = [document.pk for document in many]
+    found["add"] = timed(lambda: mapper.add(many))
+    read: list[Any] = []
+    found["get_many"] = timed(lambda: read.extend(mapper.get_many(keys)))
+    require([document.pk for document in read] == keys, "get_many")
+    if library != "plain":
+        query = mapper.model.find(mapper.model.age < 90 * FOUND // documents)
+        del read[:]
+        found["find"] = timed(lambda: read.extend(query.all()))
+        require(abs(len(read) - FOUND) <= FOUND // 10, "find")
+    return found
+
+
+def import_seconds(library: str) -> float:
+    """Importing the library and declaring one model with it."""
+    began = time.perf_counter()
+    if library == "plain":
+        importlib.import_module("redis")
+        base = importlib.import_module("pydantic").BaseModel
+        type("Customer", (base,), {"__annotations__": {"name": str}, "__module__": __name__})
+    else:
+        om = importlib.import_module(library)
+        type("Customer", (om.HashModel,), {"__annotations__": {"name": str}, "__module__": __name__})
+    return time.perf_counter() - began
+
+
+def require(is_right: bool, what: str) -> None:
+    """A measure of work that was not done is none."""
+    if not is_right:
+        raise SystemExit(f"{what} did not give the documents that were asked for: no measurement")
+
+
+def main() -> None:
+    """Measure, and print it."""
+    library, url, documents = sys.argv[1:]
+    if url == "import":
+        print(json.dumps(import_seconds(library)))
+        return
+    os.environ["REDIS_OM_URL"] = url
+    print(json.dumps(measured(library, url, int(documents))))
+
+
+if __name__ == "__main__":
+    main()
