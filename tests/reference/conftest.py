@@ -37,11 +37,14 @@ def _interpreter(given: str, directory: str) -> str:
 
 
 BESIDE = """
-import runpy, sys
+import os, runpy, sys
 sys.path.extend(sys.argv.pop(1).split(":"))
 sys.argv.pop(0)
-run = runpy.run_path if sys.argv[0].endswith(".py") else runpy.run_module
-run(sys.argv[0], run_name="__main__", **({} if sys.argv[0].endswith(".py") else {"alter_sys": True}))
+if sys.argv[0].endswith(".py"):
+    sys.path.insert(0, os.path.dirname(sys.argv[0]))
+    runpy.run_path(sys.argv[0], run_name="__main__")
+else:
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 """Redstart and what it needs come last, so that what redis-om was installed with is what it gets."""
 

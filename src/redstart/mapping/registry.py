@@ -26,8 +26,9 @@ def registered_models() -> "tuple[type[RedisModel], ...]":
 
 def models_of_modules(*modules: str) -> "tuple[type[RedisModel], ...]":
     """The models declared in these modules, or in modules inside these packages."""
-    return tuple(
-        model
-        for model in model_registry.values()
-        if any(f"{model.__module__}.".startswith(f"{module}.") for module in modules)
-    )
+    return tuple(model for model in model_registry.values() if is_declared_in(model, *modules))
+
+
+def is_declared_in(model: type, *modules: str) -> bool:
+    """Whether a class is declared in one of these modules, or in a module inside one of these packages."""
+    return any(f"{model.__module__}.".startswith(f"{module}.") for module in modules)
