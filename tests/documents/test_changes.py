@@ -159,7 +159,7 @@ def stepped(driver: SyncDriver, operation: Any, request: Any) -> Any:
 def test_a_refused_write_is_raised(indexes: redis.Redis, url: str, at_once: bool) -> None:
     three(Member)
     password = "p"
-    indexes.execute_command("ACL", "SETUSER", "reader", "on", f">{password}", "~*", "+@all", "-hset")
+    indexes.execute_command("ACL", "SETUSER", "reader", "on", f">{password}", "~*", "+@all", "-@write")
     operation = update_found(query_of(Member), {"note": "new"}, UTC_ZONE, at_once=at_once)
     with open_sync(url) as driver:
         driver.run(authenticated("reader", password))

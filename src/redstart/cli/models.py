@@ -11,7 +11,8 @@ from types import ModuleType
 from redstart.errors import ConfigurationError, RedstartError
 from redstart.mapping.declaration import ModelDeclaration, declare, distinct
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import models_of_modules, registered_models
+from redstart.mapping.redis_om_models import redis_om_models, translated
+from redstart.mapping.registry import is_declared_in, models_of_modules, registered_models
 
 _SHOWN_FRAMES = 3
 _REDIS_OM = ("redis_om", "aredis_om")
@@ -39,12 +40,23 @@ def load_declarations(names: tuple[str, ...]) -> list[ModelDeclaration]:
     registered = set(registered_models())
     for module in modules:
         models |= dict.fromkeys(model for model in vars(module).values() if _is_one_of(model, registered))
+    models |= dict.fromkeys(_declared_with_redis_om(names, modules))
     if not models:
         raise ConfigurationError(
-            f"{', '.join(names)} imported, but there is no HashModel or JsonModel of redstart in it.",
+            f"{', '.join(names)} imported, but there is no HashModel or JsonModel of redstart or redis-om in it.",
             "Abstract (ABC) and embedded models have no documents of their own and do not count.",
         )
     return distinct(map(declare, models))
+
+
+def _declared_with_redis_om(names: tuple[str, ...], modules: list[ModuleType]) -> list[type[RedisModel]]:
+    """What takes the place of the models of redis-om that these modules declare or import."""
+    imported = {id(value) for module in modules for value in vars(module).values()}
+    return [
+        translated(model)
+        for model in redis_om_models()
+        if is_declared_in(model, *names) or id(model) in imported
+    ]
 
 
 def _is_one_of(value: object, registered: set[type[RedisModel]]) -> bool:

@@ -133,16 +133,16 @@ def document_from_hash(
     texts = _names_of_texts(model, zone, encoding)
     document: dict[str, Any] = {}
     for stored_name, stored in fields.items():
-        if stored and stored_name in texts:
-            name = texts[stored_name]
-            try:
+        try:
+            if stored and stored_name in texts:
+                name = texts[stored_name]
                 document[name] = stored.decode(encoding)
-            except UnicodeDecodeError as error:
-                raise UnreadableDocument(model, primary_key, name, stored, f"not {encoding} text") from error
-            continue
-        name = stored_name.decode(encoding, "replace")
-        if reader.wants(name):
-            document[name] = reader.from_hash(model, primary_key, name, stored)
+                continue
+            name = stored_name.decode(encoding, "replace")
+            if reader.wants(name):
+                document[name] = reader.from_hash(model, primary_key, name, stored)
+        except UnicodeDecodeError as error:
+            raise UnreadableDocument(model, primary_key, name, stored, f"not {encoding} text") from error
     return _validated(model, primary_key, document, reader)
 
 
