@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from redstart.effects import Op
 from redstart.errors import MigrationError
+from redstart.migrations.converted import converted_prefixes, none_converted
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.record import read_record
 from redstart.migrations.data.runner import RunOptions, RunResult, require_startable, run
 from redstart.migrations.indexes.blocking import blocking_values
 from redstart.migrations.indexes.build import find_index
@@ -72,18 +72,30 @@ def migrate_forward(
     concerned: list[PlannedIndex] = []
     if (yield from search_is_here()):
         concerned = yield from indexes_with_dates(planned)
-    if concerned and not expand:
+    if not concerned:
+        return Forward((yield from run(context, plan, options)))
+    if not expand:
         yield from _require_expanded(concerned)
-    if concerned:
-        ready = yield from indexes.run(concerned, (), index_options)
-        if any(one.state is IndexState.REFUSED for one in ready):
-            return Forward(None, ready)
-        options = replace(options, clearing=(yield from _fields_of_numbers(concerned)))
-    data = yield from run(context, plan, options)
-    if data.stopped is not None or not concerned:
-        return Forward(data, ready if concerned else [])
-    converted = [model.key_prefix for model in plan.models]
-    results = yield from indexes.run(concerned, converted, index_options)
+    ready = yield from indexes.run(concerned, none_converted, index_options)
+    if any(one.state is IndexState.REFUSED for one in ready):
+        return Forward(None, ready)
+
+    def still_ready() -> Op[None]:
+        # Somebody may have swapped them back before this run was known to the server. From now on that lets indexes
+        # serve that take both forms.
+        again = yield from indexes.run(concerned, none_converted, index_options)
+        if any(one.state is IndexState.REFUSED for one in again):
+            raise MigrationError(
+                "The indexes were changed by somebody else meanwhile.", "Run the command again."
+            )
+
+    options = replace(options, clearing=(yield from _fields_of_numbers(concerned)))
+    data = yield from run(context, plan, options, before_reading=still_ready)
+    if data.stopped is not None:
+        return Forward(data, ready)
+    results = yield from indexes.run(
+        concerned, lambda: converted_prefixes(context.keys, plan.models), index_options
+    )
     return Forward(data, results, (yield from blocking(context, plan, results)))
 
 
@@ -115,18 +127,12 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
     records = yield from read_records()
     found: dict[str, list[Failure]] = {}
     for one in results:
-        if one.state is IndexState.REFUSED and one.membership is not None:
+        record = records.get(one.name)
+        if one.state is IndexState.REFUSED and one.membership is not None and record is not None:
             keys = one.membership.examples[:BLOCKING_NAMED]
-            record = records[one.name]
             moving = awaited_attributes(record.final, record.moving)
             found[one.name] = yield from blocking_values(keys, plan, moving, context.naive_timezone)
     return found
-
-
-def converted_prefixes(context: Context, plan: Plan) -> Op[set[str]]:
-    """The key prefixes of models whose data is converted as they are declared today. One read."""
-    record = yield from read_record(context.keys)
-    return {model.key_prefix for model in plan.models if record.is_applied(model)}
 
 
 def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:
@@ -144,6 +150,6 @@ def _fields_of_numbers(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[
     return frozenset(
         (one.key_prefix, name)
         for one in concerned
-        if one.index.storage is Storage.HASH
+        if one.index.storage is Storage.HASH and one.name in records
         for name in awaited_attributes(one.index, records[one.name].moving)
     )

@@ -21,7 +21,7 @@ from redstart.migrations.back import swap_back
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.keys import hash_key
-from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.migrate import Converted, IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.search.fields import FieldKind
 from redstart.search.index import Index, create_arguments, schema_hash, schema_text
@@ -46,8 +46,19 @@ def migration() -> IndexMigration:
     return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, lambda *_: None)
 
 
+def prefixes(*converted: str) -> Converted:
+    """What a migration of indexes asks for: the prefixes whose data is converted."""
+
+    def read() -> Op[set[str]]:
+        yield from ()
+        return set(converted)
+
+    return read
+
+
 def expand(url: str, converted: set[str] | None = None, **options: bool) -> dict[str, IndexResult]:
-    results = perform(url, migration().run(planned(), converted or set(), ExpansionOptions(**options)))
+    operation = migration().run(planned(), prefixes(*(converted or ())), ExpansionOptions(**options))
+    results = perform(url, operation)
     return {result.name: result for result in results}
 
 

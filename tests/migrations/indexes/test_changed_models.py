@@ -11,9 +11,10 @@ import redis
 from redstart import Field, HashModel, JsonModel
 from redstart.mapping.declaration import declare
 from redstart.migrations.back import Back, migrate_back
+from redstart.migrations.converted import converted_prefixes
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.runner import RunOptions
-from redstart.migrations.forward import Forward, converted_prefixes, migrate_forward
+from redstart.migrations.forward import Forward, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState, is_expanded
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.search.index import create_arguments
@@ -25,7 +26,7 @@ from tests.migrations.indexes.conftest import (
     total,
     wait_until_built,
 )
-from tests.support.migration import new_context
+from tests.support.migration import KEYS, new_context
 from tests.support.snapshot import difference, snapshot
 
 DOCUMENTS = 30
@@ -103,9 +104,11 @@ def back(url: str) -> Back:
 
 def expand(url: str, *models: Any) -> set[IndexState]:
     declarations = list(map(declare, models))
-    converted = perform(url, converted_prefixes(new_context(), make_plan(declarations, "UTC")))
-    results = perform(url, migration().run(planned_indexes(declarations), converted, ExpansionOptions()))
-    return {one.state for one in results}
+    models = make_plan(declarations, "UTC").models
+    operation = migration().run(
+        planned_indexes(declarations), lambda: converted_prefixes(KEYS, models), ExpansionOptions()
+    )
+    return {one.state for one in perform(url, operation)}
 
 
 def states(result: Forward) -> set[IndexState]:

@@ -32,6 +32,7 @@ from tests.migrations.indexes.conftest import (
     drop_all,
     migration,
     perform,
+    prefixes,
     serving,
     total,
     wait_until_built,
@@ -71,7 +72,7 @@ class Step:
 
 
 def forward(converted: bool) -> Op[object]:
-    return migration().run(PLANNED, PREFIXES if converted else (), ExpansionOptions())
+    return migration().run(PLANNED, prefixes(*(PREFIXES if converted else ())), ExpansionOptions())
 
 
 def _expanded(url: str) -> None:

@@ -18,6 +18,7 @@ from tests.migrations.indexes.conftest import (
     migration,
     perform,
     planned,
+    prefixes,
     readers,
     serving,
     total,
@@ -71,7 +72,9 @@ def test_the_old_index_serves_until_the_data_is_converted(
 
 def test_the_run_over_the_data_does_not_cut_over_too_early(station: redis.Redis, url: str) -> None:
     with readers(url, station):
-        results = perform(url, migration().run(planned(), (), ExpansionOptions(accept_unindexed=True)))
+        results = perform(
+            url, migration().run(planned(), prefixes(), ExpansionOptions(accept_unindexed=True))
+        )
         assert {one.state for one in results} == {IndexState.EXPANDED}
 
 

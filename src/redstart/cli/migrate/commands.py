@@ -22,9 +22,10 @@ from redstart.cli.output import line, note, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import swap_back as swap_indexes_back
+from redstart.migrations.converted import converted_prefixes
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.status import status as read_status
-from redstart.migrations.forward import blocking, converted_prefixes
+from redstart.migrations.forward import blocking
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.plan import planned_indexes
@@ -103,9 +104,12 @@ def run(
             note(forecast_line(one))
         confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
         context = session.context()
-        converted = session.run(converted_prefixes(context, session.plan))
         options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old)
-        results = session.run(index_migration().run(planned, converted, options))
+        results = session.run(
+            index_migration().run(
+                planned, lambda: converted_prefixes(context.keys, session.plan.models), options
+            )
+        )
         in_the_way = session.run(blocking(context, session.plan, results))
         phase = session.run(phase_with_indexes(session.run(read_status(session.keys, session.plan))))
     refused = any(one.state is IndexState.REFUSED for one in results)

@@ -82,18 +82,37 @@ def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackRe
     return (yield from context.under_lease(work))
 
 
-def require_undoable(context: Context) -> Op[None]:
-    """Raises what `rollback` would before any write, for work that comes before it.
+def begin_undo(context: Context) -> Op[bool]:
+    """Note that a rollback has begun, for work that comes before it; no run starts from now on.
 
-    Effects: takes the lease and gives it back.
+    Returns:
+        Whether it is a new one. False where one had begun, or there is nothing to undo.
+
+    Raises:
+        What `rollback` would before any write.
+
+    Effects: takes the lease, saves a checkpoint, gives the lease back. Safe to repeat.
     """
 
-    def work(_: Lease) -> Op[None]:
+    def work(lease: Lease) -> Op[bool]:
         record = yield from read_record(context.keys)
-        if record.plan is not None:
-            yield from _require_whole(context, record, record.plan)
+        if record.plan is None:
+            return False
+        _, total = yield from _require_whole(context, record, record.plan)
+        found = yield from load_checkpoint(context.keys)
+        if found is not None and found.stage.undoes:
+            return False
+        run_id = yield from server_run_id()
+        checkpoint = yield from _first_checkpoint(record, record.plan, found, run_id, total)
+        yield from lease.commit([checkpoint.command(context.keys)])
+        return True
 
-    yield from context.under_lease(work)
+    return (yield from context.under_lease(work))
+
+
+def give_up_undo(context: Context) -> Op[None]:
+    """Take back what `begin_undo` noted: nothing was undone. Safe to repeat."""
+    yield from context.under_lease(lambda lease: lease.commit([["UNLINK", context.keys.checkpoint]]))
 
 
 def _require_whole(context: Context, record: Record, plan: Plan) -> Op[tuple[NaiveTimezone, int]]:
@@ -153,14 +172,9 @@ class _Rollback:
             replayed = found.stage is Stage.SWEEP and self._record.milestone == REPLAYED
             if not replayed and (found.stage is Stage.SWEEP or found.run_id != run_id):
                 _start_over(found, run_id)
-            return found
-        now_ms = yield from call(server_time())
-        checkpoint = Checkpoint(
-            Stage.REPLAY, self._plan.hash, self._record.generation, cursor="", started_ms=now_ms, total=total
-        )
-        checkpoint.run_id, checkpoint.saved_ms = run_id, now_ms
-        applied = sum(model.documents for model in self._record.applied.values())
-        checkpoint.counts["to_sweep"] = (found.total if found is not None else 0) or applied
+            checkpoint = found
+        else:
+            checkpoint = yield from _first_checkpoint(self._record, self._plan, found, run_id, total)
         # From now on nothing is applied, whatever becomes of this rollback.
         yield from self._lease.commit(
             [checkpoint.command(self._keys), *mark_not_applied(self._keys, self._record)]
@@ -189,6 +203,20 @@ class _Rollback:
         _start_over(checkpoint, run_id)
         yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, "")])
         return (yield from self._replay(checkpoint, applier, total))
+
+
+def _first_checkpoint(
+    record: Record, plan: Plan, found: Checkpoint | None, run_id: str, total: int
+) -> Op[Checkpoint]:
+    """That of a rollback which has undone nothing. `found`: what a run left."""
+    now_ms = yield from call(server_time())
+    checkpoint = Checkpoint(
+        Stage.REPLAY, plan.hash, record.generation, cursor="", started_ms=now_ms, total=total
+    )
+    checkpoint.run_id, checkpoint.saved_ms = run_id, now_ms
+    applied = sum(model.documents for model in record.applied.values())
+    checkpoint.counts["to_sweep"] = (found.total if found is not None else 0) or applied
+    return checkpoint
 
 
 def _start_over(checkpoint: Checkpoint, run_id: str) -> None:

@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 Step = Callable[[Lease, IndexRecord], Op[Switched]]
 
+Converted = Callable[[], Op[set[str]]]
+"""Reads which key prefixes hold data that is converted and verified."""
+
 
 class IndexMigration:
     """Index migrations of one process.
@@ -45,13 +48,14 @@ class IndexMigration:
     def run(
         self,
         planned: Sequence[PlannedIndex],
-        converted: Collection[str],
+        converted: Converted,
         options: ExpansionOptions,
     ) -> Op[list[IndexResult]]:
         """Bring every index as far as the data allows.
 
         Args:
-            converted: key prefixes whose data is converted and verified.
+            converted: asked under the lease: a rollback that began before is seen, one that begins later waits for
+                the lease, so no index takes over whose data is being undone.
 
         Raises:
             CapabilityMissing, UnsafeServer, MigrationError: refused before any write.
@@ -66,8 +70,9 @@ class IndexMigration:
         filters = yield from understands_filters(facts.json)
 
         def work(lease: Lease) -> Op[list[IndexResult]]:
+            prefixes = yield from converted()
             expansion = Expansion(
-                lease, converted, options, understands_filters=filters, waiting=self._waiting
+                lease, prefixes, options, understands_filters=filters, waiting=self._waiting
             )
             results = []
             for one in planned:
@@ -88,35 +93,42 @@ class IndexMigration:
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
         yield from require_search()
-        facts = yield from server_facts()
-        filters = bool(records) and (yield from understands_filters(facts.json))
+        step = yield from self._step_before(needed=bool(records))
+        return (yield from self._leased(lambda lease: _each(lease, step, records)))
 
-        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            return before_undo(lease, record, understands_filters=filters, waiting=self._waiting)
-
-        return (yield from self._each(records, step))
-
-    def after_undo(
-        self, records: Collection[str], *, unconditionally: bool = False
-    ) -> Op[list[tuple[str, Switched]]]:
+    def after_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
         """Let indexes of the definitions serve again that did before Redstart.
 
         Args:
             records: names of the indexes.
-            unconditionally: even if they lack documents that they did not lack before; and away with those that
-                Redstart was the first to make.
 
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
         yield from require_search()
+        step = self._step_after(unconditionally=False)
+        return (yield from self._leased(lambda lease: _each(lease, step, records)))
 
-        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            if record.created and unconditionally:
-                return remove_created(lease, record)
-            most = math.inf if unconditionally else record.unserved
-            return after_undo(lease, record, waiting=self._waiting, most_missing=most)
+    def swap_back(self, undone: Callable[[], Op[bool]]) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
+        """For every index `before_undo`; or where the data is undone `after_undo`, even if documents are lost by it.
+        Then those go that Redstart was the first to make.
 
-        return (yield from self._each(records, step))
+        Args:
+            undone: asked under the lease: a run that begins later looks at its indexes again, before it writes.
+
+        Returns:
+            Whether the data is undone, and for each index its name and what became of it.
+
+        Effects: see redstart.migrations.indexes.switch. Safe to repeat.
+        """
+        yield from require_search()
+        before = yield from self._step_before(needed=True)
+
+        def work(lease: Lease) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
+            after = yield from undone()
+            step = self._step_after(unconditionally=True) if after else before
+            return after, (yield from _each(lease, step, (yield from read_records())))
+
+        return (yield from self._leased(work))
 
     def cleanup(self) -> Op[list[str]]:
         """Drop what was built beside and serves no name. The names of the dropped indexes."""
@@ -132,16 +144,32 @@ class IndexMigration:
 
         return (yield from self._leased(work))
 
-    def _each(self, names: Collection[str], step: Step) -> Op[list[tuple[str, Switched]]]:
-        def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
-            done = []
-            for record in (yield from read_records()).values():
-                if record.name in names:
-                    done.append((record.name, (yield from step(lease, record))))
-            return done
+    def _step_before(self, *, needed: bool) -> Op[Step]:
+        facts = yield from server_facts()
+        filters = needed and (yield from understands_filters(facts.json))
 
-        return (yield from self._leased(work))
+        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
+            return before_undo(lease, record, understands_filters=filters, waiting=self._waiting)
+
+        return step
+
+    def _step_after(self, *, unconditionally: bool) -> Step:
+        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
+            if record.created and unconditionally:
+                return remove_created(lease, record)
+            most = math.inf if unconditionally else record.unserved
+            return after_undo(lease, record, waiting=self._waiting, most_missing=most)
+
+        return step
 
     def _leased(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
         acquiring = acquire(LEASE, self._token, self._holder, is_gone=is_gone, clock=self._clock)
         return (yield from under_lease(acquiring, work))
+
+
+def _each(lease: Lease, step: Step, names: Collection[str]) -> Op[list[tuple[str, Switched]]]:
+    done = []
+    for record in (yield from read_records()).values():
+        if record.name in names:
+            done.append((record.name, (yield from step(lease, record))))
+    return done
