@@ -12,6 +12,7 @@ from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.runner import RunOptions, RunResult, require_startable, run
 from redstart.migrations.indexes.blocking import blocking_values
 from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.bystanders import require_no_losses
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrate import IndexMigration
@@ -63,7 +64,8 @@ def migrate_forward(
         expand: False to refuse, where indexes are not ready, instead of making them so.
 
     Raises:
-        MigrationError: indexes are not ready, and are not to be made so; nothing was written.
+        MigrationError: indexes are not ready, and are not to be made so; or one that no model names would lose
+            documents. Nothing was written.
         See `runner.run` and `IndexMigration.run` for others.
 
     Effects: those of both. Safe to repeat.
@@ -72,6 +74,8 @@ def migrate_forward(
     concerned: list[PlannedIndex] = []
     if (yield from search_is_here()):
         concerned = yield from indexes_with_dates(planned)
+        if not index_options.accept_unindexed:
+            yield from require_no_losses(plan, planned)
     if not concerned:
         return Forward((yield from run(context, plan, options)))
     if not expand:
