@@ -8,6 +8,7 @@ RedstartError
  │    ├── CommandFailed          the server answered a command with an error
  │    ├── IndexMissing           the index that a query needs is not there
  │    └── CapabilityMissing      a module or command that is needed is not there
+ │         └── FieldExpiryMissing that which lets fields of hashes expire
  ├── EmbeddedServerError         the scratch server cannot be found, started or stopped
  ├── ValueConversionError        one value cannot be read as what its field says
  ├── RedisModelError             a model is declared wrongly
@@ -81,6 +82,16 @@ class IndexMissing(ServerError):
 
 class CapabilityMissing(ServerError):
     """The server lacks a module or command that is needed."""
+
+
+class FieldExpiryMissing(CapabilityMissing, NotImplementedError):
+    """The server cannot let fields of hashes expire."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"The server cannot let fields of hashes expire: {said}",
+            "That needs Redis 7.4 or Valkey 9. `om server` starts a server that can.",
+        )
 
 
 class EmbeddedServerError(RedstartError):

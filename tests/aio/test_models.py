@@ -106,6 +106,19 @@ def test_a_client_that_outlives_its_loop(
     assert [asyncio.run(work(number)) for number in range(3)] == [0, 1, 2]
 
 
+def test_more_at_once_than_the_pool_has_connections(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Note._meta, "database", redis.asyncio.Redis.from_url(url, max_connections=3))
+
+    async def work(first: int) -> None:
+        await asyncio.gather(*[Note(number=first + number).save() for number in range(50)])
+
+    asyncio.run(work(0))
+    asyncio.run(work(50))
+    assert client.dbsize() == 100
+
+
 def test_a_client_outside_of_a_loop() -> None:
     client = Note.db()
 

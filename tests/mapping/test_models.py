@@ -4,7 +4,7 @@ import copy
 import json
 import pickle
 from datetime import datetime
-from typing import Annotated, Generic, List, Optional, TypeVar
+from typing import Annotated, ClassVar, Generic, List, Optional, TypeVar
 
 import pydantic
 import pytest
@@ -14,6 +14,7 @@ import redstart
 from redstart.errors import RedisModelError
 from redstart.mapping.fields import Field
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel, RedisModel
+from redstart.mapping.registry import registered_models
 
 T = TypeVar("T")
 
@@ -142,6 +143,22 @@ def test_more_than_one_primary_key_is_refused():
 
         class Child(Order):
             other: str = Field(primary_key=True)
+
+
+def test_no_primary_key_is_refused():
+    before = registered_models()
+    with pytest.raises(RedisModelError, match=r"Without has no primary key: .* is called pk\."):
+
+        class Without(HashModel):
+            pk: ClassVar[int] = 3
+            a: str
+
+    assert registered_models() == before
+
+    class Inside(EmbeddedJsonModel):
+        pk: ClassVar[int] = 3
+
+    assert Inside().model_dump() == {}
 
 
 def test_a_creator_of_ones_own_makes_the_keys():

@@ -11,7 +11,6 @@ import redis
 
 from redstart.effects import Op
 from redstart.migrations.back import Back, migrate_back
-from redstart.migrations.data.housekeeping import forget
 from redstart.migrations.data.runner import RunOptions
 from redstart.migrations.forward import Forward, migrate_forward
 from redstart.migrations.indexes import build, migrate
@@ -29,7 +28,6 @@ from tests.migrations.indexes.conftest import (
     planned,
     readers,
     serving,
-    step_back,
     total,
     wait_until_built,
 )
@@ -143,18 +141,6 @@ def test_from_the_index_of_1_x_over_old_data(legacy: redis.Redis, url: str) -> N
     assert perform(url, forward()).refused is False
     assert found(legacy) == before
     assert serving(legacy, NAMES[0]) == NAMES[0]
-
-
-def test_after_forget_nothing_is_undone_and_no_index_goes_back(legacy: redis.Redis, url: str) -> None:
-    """The data stays converted: an old definition would have numbers as tags, or lose the documents."""
-    perform(url, forward())
-    step_back(url)
-    assert perform(url, forget(new_context()))
-    led = [serving(legacy, name) for name in NAMES]
-    result = perform(url, back())
-    assert (result.data.nothing_to_do, result.indexes) == (True, {})
-    assert [serving(legacy, name) for name in NAMES] == led
-    assert states(perform(url, forward())) == {IndexState.CUT_OVER}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from redstart.aio.migrator import SchemaDetector as SchemaDetector
     from redstart.aio.models import HashModel as HashModel
     from redstart.aio.models import JsonModel as JsonModel
-    from redstart.aio.models import RedisModel as RedisModel
+    from redstart.aio.redis_model import RedisModel as RedisModel
     from redstart.errors import MigrationError as MigrationError
     from redstart.errors import NotFoundError as NotFoundError
     from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
@@ -40,7 +40,7 @@ _HOME_OF = {
     "NotFoundError": "redstart.errors",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
-    "RedisModel": "redstart.aio.models",
+    "RedisModel": "redstart.aio.redis_model",
     "RedisModelError": "redstart.errors",
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.aio.migrator",

@@ -14,6 +14,7 @@ from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import models_of_modules, registered_models
 
 _SHOWN_FRAMES = 3
+_REDIS_OM = ("redis_om", "aredis_om")
 
 
 def load_declarations(names: tuple[str, ...]) -> list[ModelDeclaration]:
@@ -71,13 +72,21 @@ def _import(name: str) -> ModuleType:
         ) from exc
     except (Exception, SystemExit) as exc:  # a user's module may raise anything while it is imported
         said = f"{type(exc).__name__}: {exc}".rstrip(": ")
-        raise ConfigurationError(f"The module {name!r} cannot be imported: {said}", _where(exc)) from exc
+        raise ConfigurationError(
+            f"The module {name!r} cannot be imported: {said}", _where(name, exc)
+        ) from exc
 
 
-def _where(error: BaseException) -> str:
+def _where(name: str, error: BaseException) -> str:
     """Where in the user's files it happened."""
     if isinstance(error, SyntaxError):
         return "".join(traceback.format_exception_only(error)).rstrip()
+    if isinstance(error, ModuleNotFoundError) and error.name in _REDIS_OM:
+        return f"Change the import of the models to: from redstart import ...\n{_own_frames(error)}"
+    parent = name.rpartition(".")[0]
+    is_module = parent in sys.modules and not hasattr(sys.modules[parent], "__path__")
+    if isinstance(error, ModuleNotFoundError) and is_module:
+        return f"{parent} is a module. A model or a file is not named, the module is: --models {parent}"
     return _own_frames(error) or (
         f"Looked for it in {Path.cwd()} and in Python's path. A module is named with dots, as package.models."
     )

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from redstart.commands.conditions import Condition
 from redstart.commands.packing import KeyedCommand
-from redstart.commands.replies import ignored, integer, items, optional_bytes
-from redstart.effects import Call
+from redstart.commands.replies import integer, items, optional_bytes, raw
+from redstart.effects import Argument, Call
 
 
 def hmget_command(fields: Sequence[str]) -> KeyedCommand:
@@ -27,9 +28,12 @@ def hgetall_command() -> KeyedCommand:
     return KeyedCommand("HGETALL", ())
 
 
-def json_set(key: str, text: bytes) -> Call[None]:
-    """A whole document. Times to live of the key stay."""
-    return Call(("JSON.SET", key, "$", text), ignored)
+def json_set(key: str, text: bytes, condition: Condition = Condition.NONE) -> Call[Any]:
+    """A whole document; answered with nil where the condition does not hold. Times to live of the key stay."""
+    words: tuple[Argument, ...] = ("JSON.SET", key, "$", text)
+    if condition is Condition.NONE:
+        return Call(words, raw)
+    return Call((*words, condition.value), raw, repeatable=condition.is_repeatable)
 
 
 def json_memory(key: bytes) -> Call[int]:

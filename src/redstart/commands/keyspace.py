@@ -14,9 +14,11 @@ def scan(cursor: int, *, match: bytes | None = None, count: int) -> Call[tuple[i
     return Call(words if match is None else (*words, "MATCH", match), _cursor_and_keys)
 
 
-def scan_type(cursor: int, *, prefix: str, kind: bytes, count: int) -> Call[tuple[int, list[bytes]]]:
-    """As `scan`, over the keys with a prefix that hold a type: `hash` or `ReJSON-RL`."""
-    match = re.sub(r"([\\*?\[\]])", r"\\\1", prefix) + "*"
+def scan_type(
+    cursor: int, *, prefix: str, suffix: str = "", kind: bytes, count: int
+) -> Call[tuple[int, list[bytes]]]:
+    """As `scan`, over the keys with a prefix and a suffix that hold a type: `hash` or `ReJSON-RL`."""
+    match = f"{_literal(prefix)}*{_literal(suffix)}"
     return Call(("SCAN", cursor, "COUNT", count, "MATCH", match, "TYPE", kind), _cursor_and_keys)
 
 
@@ -25,9 +27,14 @@ def key_type(key: bytes) -> Call[bytes]:
     return Call(("TYPE", key), lambda reply: reply if isinstance(reply, bytes) else str(reply).encode())
 
 
-def delete(key: str) -> Call[int]:
+def delete(*keys: str | bytes) -> Call[int]:
     """How many keys were removed. Sent again after a lost answer, it says 0 of what it removed before."""
-    return Call(("DEL", key), integer)
+    return Call(("DEL", *keys), integer)
+
+
+def expire(key: str, seconds: int) -> Call[bool]:
+    """Have a key go after some seconds: whether there is such a key."""
+    return Call(("EXPIRE", key, seconds), bool)
 
 
 def get(key: str) -> Call[bytes | None]:
@@ -72,6 +79,11 @@ def hscan(key: str, cursor: int, *, count: int) -> Call[tuple[int, dict[bytes, b
         return int(reply[0]), mapping(reply[1])
 
     return Call(("HSCAN", key, cursor, "COUNT", count), parse)
+
+
+def _literal(text: str) -> str:
+    """A pattern that fits this text alone."""
+    return re.sub(r"([\\*?\[\]])", r"\\\1", text)
 
 
 def _cursor_and_keys(reply: Any) -> tuple[int, list[bytes]]:

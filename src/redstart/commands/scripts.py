@@ -28,17 +28,22 @@ class Script:
         return cls(source, sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-def evalsha(digest: str, keys: Sequence[str], args: Sequence[Argument]) -> Call[Any]:
+def evalsha(
+    digest: str, keys: Sequence[str], args: Sequence[Argument], *, repeatable: bool = True
+) -> Call[Any]:
     """Run a script the server knows by its digest; CommandFailed with code NOSCRIPT when it does not.
 
-    Every script of this project is such that running one twice ends as running it once.
+    Every script of this project is such that running one twice ends as running it once; `repeatable` says whether
+    the second answer is that of the first, too.
     """
-    return Call(("EVALSHA", digest, len(keys), *keys, *args), raw)
+    return Call(("EVALSHA", digest, len(keys), *keys, *args), raw, repeatable)
 
 
-def evaluate(source: str, keys: Sequence[str], args: Sequence[Argument]) -> Call[Any]:
+def evaluate(
+    source: str, keys: Sequence[str], args: Sequence[Argument], *, repeatable: bool = True
+) -> Call[Any]:
     """Run a script from its source; the server remembers it for `evalsha`."""
-    return Call(("EVAL", source, len(keys), *keys, *args), raw)
+    return Call(("EVAL", source, len(keys), *keys, *args), raw, repeatable)
 
 
 @cache

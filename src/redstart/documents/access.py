@@ -1,12 +1,13 @@
-"""Documents by their keys: saved, read, deleted."""
+"""Documents read by their keys, and what errors of the server mean to them."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
-from redstart.commands.keyspace import delete
 from redstart.commands.packing import packed_batch
 from redstart.documents.forms import Form, form_of
-from redstart.effects import Op, batch, call
+from redstart.effects import Batch, Later, Op, ahead, answer, batch
 from redstart.errors import CapabilityMissing, CommandFailed, NotFoundError, WrongKeyType
 from redstart.mapping.keys import around_primary_key
 from redstart.mapping.models import RedisModel
@@ -14,29 +15,7 @@ from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)
-
-
-def save_document(document: RedisModel, zone: NaiveTimezone) -> Op[None]:
-    """Store a document as it is now. In a hash, fields that are None are taken away, and all other fields stay.
-
-    Args:
-        zone: what a datetime without an offset means.
-
-    Raises:
-        ValidationError (pydantic): a value was assigned that its field does not take. Nothing was sent.
-        UnwritableDocument: a value has no stored form. Nothing was sent.
-        WrongKeyType: something else stands under its key.
-
-    Effects: one script (hash) or JSON.SET; one round trip; atomic. Times to live of the key and of the fields stay.
-        Safe to repeat.
-    """
-    form = form_of(type(document))
-    document.check()
-    try:
-        yield from form.save(document, zone)
-    except CommandFailed as error:
-        _raise_understood(error, document.key(), form)
-        raise
+T = TypeVar("T")
 
 
 def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]:
@@ -53,7 +32,7 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     key = model.make_primary_key(primary_key)
     (reply,) = yield from batch(packed_batch([form.read.pack(key.encode())], 1))
     if isinstance(reply, CommandFailed):
-        _raise_understood(reply, key, form)
+        raise_understood(reply, key, form)
         raise reply
     stored = form.stored(reply)
     if stored is None:
@@ -70,28 +49,68 @@ def documents_at(model: type[M], keys: Sequence[bytes], zone: NaiveTimezone) -> 
 
     Effects: HGETALL or JSON.GET for each, sent together; one round trip.
     """
-    form = form_of(model)
-    replies = yield from batch(packed_batch(map(form.read.pack, keys), len(keys)))
+    return _read(model, keys, (yield from batch(_reading(model, keys))), zone)
+
+
+def get_documents(
+    model: type[M], primary_keys: Iterable[Any], zone: NaiveTimezone, page_documents: int
+) -> Op[list[M]]:
+    """The documents with these primary keys, in that order; those that do not exist are left out.
+
+    Args:
+        page_documents: how many are asked for in one request. While one page is made into documents, the server
+            works on the next.
+
+    Raises:
+        UnreadableDocument: a value does not fit its field.
+
+    Effects: HGETALL or JSON.GET for each; one round trip for a page.
+    """
     found: list[M] = []
-    for key, reply in zip(keys, replies, strict=True):
-        if isinstance(reply, CommandFailed):
-            if _is_of_another_type(reply):
-                continue  # deleted, and the key is used for something else
-            raise_if_module_missing(reply)
-            raise reply
-        stored = form.stored(reply)
-        if stored is not None:
-            found.append(form.document(model, primary_key_in(model, key), stored, zone))
+    waiting: tuple[list[bytes], Later[list[Any]]] | None = None
+    for page in pages(primary_keys, page_documents):
+        keys = [model.make_primary_key(primary_key).encode() for primary_key in page]
+        asked = keys, (yield from ahead(_reading(model, keys)))
+        if waiting is not None:
+            found += _read(model, waiting[0], (yield from answer(waiting[1])), zone)
+        waiting = asked
+    if waiting is not None:
+        found += _read(model, waiting[0], (yield from answer(waiting[1])), zone)
     return found
 
 
-def delete_document(model: type[RedisModel], primary_key: Any) -> Op[int]:
-    """Delete a document: 1, or 0 when there was none.
+def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Items in lists of some size, the last one shorter. Raises ValueError for a size below 1."""
+    if size < 1:
+        raise ValueError(f"A page has 1 document or more, not {size}.")
+    rest = iter(items)
+    while page := list(islice(rest, size)):
+        yield page
 
-    Effects: DEL; one round trip; atomic. Safe to repeat; after a lost answer it may say 0 of what it deleted.
-    """
-    _ = form_of(model)
-    return (yield from call(delete(model.make_primary_key(primary_key))))
+
+def _reading(model: type[RedisModel], keys: Sequence[bytes]) -> Batch[list[Any]]:
+    return packed_batch(map(form_of(model).read.pack, keys), len(keys))
+
+
+def _read(model: type[M], keys: Sequence[bytes], replies: Sequence[Any], zone: NaiveTimezone) -> list[M]:
+    form = form_of(model)
+    return [
+        form.document(model, primary_key_in(model, key), stored, zone)
+        for key, stored in zip(keys, stored_in(replies, form.stored), strict=True)
+        if stored is not None
+    ]
+
+
+def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:
+    """What commands that read documents answered: `stored` of each reply, None for a document that is gone."""
+    for reply in replies:
+        if not isinstance(reply, CommandFailed):
+            yield stored(reply)
+        elif is_of_another_type(reply):
+            yield None  # deleted, and the key is used for something else
+        else:
+            raise_if_module_missing(reply)
+            raise reply
 
 
 def primary_key_in(model: type[RedisModel], key: bytes) -> str:
@@ -102,7 +121,8 @@ def primary_key_in(model: type[RedisModel], key: bytes) -> str:
 
 def raise_if_module_missing(error: CommandFailed) -> None:
     """Raise CapabilityMissing for a command that the server does not know."""
-    if "unknown command" in error.message.lower():
+    # Scripts say "Unknown Redis command".
+    if re.search("unknown (redis )?command", error.message, re.IGNORECASE):
         raise CapabilityMissing(
             f"The server lacks a command that is needed: {error.message}",
             "JSON documents need RedisJSON, queries RediSearch, and fields that expire Redis 7.4 or Valkey 9. "
@@ -110,12 +130,13 @@ def raise_if_module_missing(error: CommandFailed) -> None:
         ) from error
 
 
-def _raise_understood(error: CommandFailed, key: str, form: Form) -> None:
+def raise_understood(error: CommandFailed, key: str, form: Form) -> None:
     """Raise what a refusal means, where more can be said than the server does."""
-    if _is_of_another_type(error):
+    if is_of_another_type(error):
         raise WrongKeyType(key, form.name) from error
     raise_if_module_missing(error)
 
 
-def _is_of_another_type(error: CommandFailed) -> bool:
+def is_of_another_type(error: CommandFailed) -> bool:
+    """Whether a command was refused because the key holds something else."""
     return error.code == "WRONGTYPE" or "wrong redis type" in error.message.lower()

@@ -1,6 +1,7 @@
 """A document as it is stored, in the form of redis-om 1.x: one text per field of a hash, or one JSON text."""
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -75,9 +76,52 @@ def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
     Raises:
         UnwritableDocument: a value has no JSON that stands for it.
     """
-    writer = json_values(zone)
+    return _json_bytes(_plain(document, zone))
+
+
+def json_members(
+    document: RedisModel, zone: NaiveTimezone, paths: Iterable[tuple[str, ...]]
+) -> list[bytes | str]:
+    """Some members of a document, as `lua/update_json.lua` takes them. A member that is not stored is left out.
+
+    Args:
+        zone: what a datetime without an offset means.
+        paths: the names on the way to each.
+
+    Raises:
+        UnwritableDocument: a value has no JSON that stands for it.
+    """
+    stored = _plain(document, zone)
+    words: list[bytes | str] = []
+    for path in paths:
+        if path[0] not in stored:
+            continue
+        depth = _depth(stored, path)
+        holder, own = _json_path(path[: depth - 1]), _json_path(path[:depth])
+        value = stored
+        for name in path[:depth]:
+            value = value[name]
+        words += (holder, own, _json_bytes(value), _json_path(path[:1]), _json_bytes(stored[path[0]]))
+    return words
+
+
+def _depth(stored: Any, path: tuple[str, ...]) -> int:
+    """How many names of a path lead to a value as it is stored: a serializer may have put it elsewhere."""
+    for depth, name in enumerate(path):
+        if not isinstance(stored, dict) or name not in stored:
+            return depth
+        stored = stored[name]
+    return len(path)
+
+
+def _json_path(path: tuple[str, ...]) -> str:
+    return "$" + "".join(f"[{json.dumps(name, ensure_ascii=False)}]" for name in path)
+
+
+def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
+    """A document as JSON has it. Raises UnwritableDocument."""
     try:
-        return _json_bytes(writer.plain(_dumped(document)))
+        return json_values(zone).plain(_dumped(document))
     except Refused as refused:
         raise UnwritableDocument(document, display(tuple(refused.segments)), refused.reason) from refused
 

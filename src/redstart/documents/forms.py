@@ -1,16 +1,20 @@
 """The two forms of a stored document, a hash and a JSON value: how each is written and read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from pydantic_core import from_json, to_json
+
+from redstart.commands.conditions import Condition
 from redstart.commands.documents import hgetall_command, json_get_command, json_set
 from redstart.commands.packing import KeyedCommand
 from redstart.commands.replies import mapping, optional_bytes
-from redstart.commands.scripts import load, run_script
+from redstart.commands.scripts import load
 from redstart.documents.decode import document_from_hash, document_from_json
-from redstart.documents.encode import hash_fields, json_document, lifetimes_of
-from redstart.effects import Argument, Op, call
+from redstart.documents.encode import hash_fields, json_document, json_members, lifetimes_of
+from redstart.documents.writes import CommandWrite, Saving, ScriptWrite, Write
+from redstart.effects import Argument
 from redstart.errors import RedisModelError
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
@@ -19,6 +23,11 @@ from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)
 
+PACKAGE = "redstart.documents"
+
+Path = tuple[str, ...]
+"""The names on the way to a field, one where it is a field of the model itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -26,19 +35,24 @@ class Form:
 
     Args:
         name: what messages call it.
-        save: writes a document, as one atomic step.
+        type_name: what the server calls the type of its keys.
+        write: writes a whole document, as one atomic step.
+        change: writes some fields of a document that exists, as one atomic step; answers nil where there is none.
         read: the command that answers a whole document.
         stored: what that reply holds, in the terms of `document`; None when there is no document.
         document: makes an instance of a model of it.
-        searched: the same from the fields that a search answers; None when the document is gone by now.
+        searched: the same from the fields that a search answers, with the field that got a distance where there is
+            one; None when the document is gone by now.
     """
 
     name: str
-    save: Callable[[RedisModel, NaiveTimezone], Op[None]]
+    type_name: bytes
+    write: Callable[[RedisModel, NaiveTimezone, Saving], Write]
+    change: Callable[[RedisModel, NaiveTimezone, Iterable[Path]], Write]
     read: KeyedCommand
     stored: Callable[[Any], Any]
     document: Callable[[type[Any], str, Any, NaiveTimezone], Any]
-    searched: Callable[[dict[bytes, bytes]], Any]
+    searched: Callable[[dict[bytes, bytes], str | None], Any]
 
 
 def form_of(model: type[RedisModel]) -> Form:
@@ -51,35 +65,88 @@ def form_of(model: type[RedisModel]) -> Form:
     return FORMS[model._storage]
 
 
-def _save_hash(document: RedisModel, zone: NaiveTimezone) -> Op[None]:
+def _write_hash(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> Write:
+    return _hash_write(document, *hash_fields(document, zone), saving)
+
+
+def _change_hash(document: RedisModel, zone: NaiveTimezone, paths: Iterable[Path]) -> Write:
+    names = {path[0].encode(document._meta.encoding) for path in paths}
     written, empty = hash_fields(document, zone)
-    names = {name for name, _ in written}
-    lifetimes = [(name, milliseconds) for name, milliseconds in lifetimes_of(type(document)) if name in names]
-    words: list[Argument] = [len(written), len(lifetimes)]
-    words += [word for pair in written for word in pair]
-    for name, milliseconds in lifetimes:
-        words += [name, milliseconds]
-    script = load("redstart.documents", "save_hash.lua")
-    yield from run_script(script, [document.key()], [*words, *empty])
+    return _hash_write(
+        document,
+        [(name, text) for name, text in written if name in names],
+        [name for name in empty if name in names],
+        Saving(Condition.XX),
+    )
 
 
-def _save_json(document: RedisModel, zone: NaiveTimezone) -> Op[None]:
-    yield from call(json_set(document.key(), json_document(document, zone)))
+def _hash_write(
+    document: RedisModel, written: list[tuple[bytes, bytes]], empty: list[bytes], saving: Saving
+) -> Write:
+    words: list[Argument] = [saving.condition.value, len(written), 0, 0]
+    for name, text in written:
+        words += (name, text)
+    lifetimes = lifetimes_of(type(document))
+    if lifetimes or saving.expirations:
+        encoding = document._meta.encoding
+        names = {name for name, _ in written}
+        begun = {
+            name.encode(encoding): 1_000 * seconds for name, seconds in saving.expirations.items() if seconds
+        }
+        for position, expiring in ((2, lifetimes), (3, begun.items())):
+            for name, milliseconds in expiring:
+                if name in names:
+                    words[position] = int(words[position]) + 1
+                    words += (name, milliseconds)
+    words += empty
+    script = load(PACKAGE, "save_hash.lua")
+    return ScriptWrite(script, document.key(), words, saving.condition.is_repeatable)
+
+
+def _write_json(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> Write:
+    return CommandWrite(json_set(document.key(), json_document(document, zone), saving.condition))
+
+
+def _change_json(document: RedisModel, zone: NaiveTimezone, paths: Iterable[Path]) -> Write:
+    words = json_members(document, zone, paths)
+    return ScriptWrite(load(PACKAGE, "update_json.lua"), document.key(), words)
 
 
 def _hash_fields(reply: Any) -> dict[bytes, bytes] | None:
     return mapping(reply) or None
 
 
-def _searched_json(fields: dict[bytes, bytes]) -> bytes | None:
-    return fields.get(b"$")
+def _searched_hash(fields: dict[bytes, bytes], _score: str | None) -> dict[bytes, bytes] | None:
+    return fields or None  # the distance is among them already
+
+
+def _searched_json(fields: dict[bytes, bytes], score: str | None) -> bytes | None:
+    text = fields.get(b"$")
+    if text is None or score is None:
+        return text
+    document: dict[str, Any] = from_json(text)
+    return to_json(document | {score: float(fields[score.encode()])}, inf_nan_mode="constants")
 
 
 FORMS: Final = {
     Storage.HASH: Form(
-        "hash", _save_hash, hgetall_command(), _hash_fields, document_from_hash, lambda fields: fields or None
+        name="hash",
+        type_name=b"hash",
+        write=_write_hash,
+        change=_change_hash,
+        read=hgetall_command(),
+        stored=_hash_fields,
+        document=document_from_hash,
+        searched=_searched_hash,
     ),
     Storage.JSON: Form(
-        "JSON", _save_json, json_get_command(()), optional_bytes, document_from_json, _searched_json
+        name="JSON",
+        type_name=b"ReJSON-RL",
+        write=_write_json,
+        change=_change_json,
+        read=json_get_command(()),
+        stored=optional_bytes,
+        document=document_from_json,
+        searched=_searched_json,
     ),
 }

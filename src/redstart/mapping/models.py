@@ -7,12 +7,14 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from redstart.errors import RedisModelError
 from redstart.mapping import keys
+from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import Field
 from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.meta import ModelMeta, merged_meta
 from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
 from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
+from redstart.mapping.storable_types import refuse_unstorable_types
 from redstart.values.kinds import Storage
 
 
@@ -68,8 +70,13 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         if cls._primary_key_name != DEFAULT_NAME:
             cls.model_fields.pop(DEFAULT_NAME, None)
             type.__setattr__(cls, DEFAULT_NAME, KeyAlias(cls._primary_key_name))
-        elif cls._meta.embedded:
+        elif cls._meta.embedded and DEFAULT_NAME in cls.model_fields:
             cls.model_fields[DEFAULT_NAME].exclude = True
+        elif DEFAULT_NAME not in cls.model_fields and not cls._meta.embedded:
+            raise RedisModelError(
+                f"{model_name(cls)} has no primary key: something else than a field is called {DEFAULT_NAME}.",
+                "Give that another name, or declare a field with Field(primary_key=True).",
+            )
         else:
             return
         cls.model_rebuild(force=True, raise_errors=False)
@@ -77,6 +84,7 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
     @classmethod
     def _check_fields(cls) -> None:
         """Raise RedisModelError for a field that cannot be stored."""
+        refuse_unstorable_types(cls)
 
     @field_validator("pk", mode="before", check_fields=False)
     @classmethod
@@ -94,6 +102,33 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         """
         values = {name: self.__dict__[name] for name in type(self).model_fields if name in self.__dict__}
         type(self).model_validate(values | (self.__pydantic_extra__ or {}))
+
+    @classmethod
+    def get_annotations(cls) -> dict[str, Any]:
+        """The type of each field, by name. Raises RedisModelError if an annotation cannot be resolved."""
+        return {name: field.annotation for name, field in complete_fields(cls).items()}
+
+    @classmethod
+    def redisearch_schema(cls) -> str:
+        """The text of the index, as redis-om writes it: its hash is kept in `<index>:hash`.
+
+        Raises:
+            RedisModelError: a field that is marked as indexed cannot be.
+        """
+        from redstart.mapping.index import reference_schema  # noqa: PLC0415 - it knows models
+
+        return reference_schema(cls)
+
+    @classmethod
+    def schema_for_fields(cls) -> list[str]:
+        """What each field gives to that text; of a JsonModel "" for one that is not indexed.
+
+        Raises:
+            RedisModelError: a field that is marked as indexed cannot be.
+        """
+        from redstart.mapping.index import reference_parts  # noqa: PLC0415 - it knows models
+
+        return reference_parts(cls)
 
     @classmethod
     def make_key(cls, part: str) -> str:
@@ -127,6 +162,7 @@ class HashModel(RedisModel, abc.ABC):
     @classmethod
     def _check_fields(cls) -> None:
         refuse_compound_fields(cls)
+        super()._check_fields()
 
 
 class JsonModel(RedisModel, abc.ABC):

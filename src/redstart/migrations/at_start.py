@@ -1,14 +1,15 @@
 """Indexes brought up to date by an application that starts, perhaps many times at once."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from redstart.effects import Op, pause
 from redstart.errors import LeaseHeld, MigrationError
 from redstart.mapping.declaration import ModelDeclaration
-from redstart.migrations.converted import converted_prefixes
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.data.plan import make_plan
+from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.plan import planned_indexes
@@ -33,7 +34,7 @@ def bring_up_to_date(
         MigrationError: an index was not replaced, for documents that are found now would not be found.
         See `IndexMigration.run` for others.
 
-    Effects: a read for each index where all are as they should be; else those of `IndexMigration.run`.
+    Effects: a read for each index, and some, where all are as they should be; else those of `IndexMigration.run`.
         Safe to repeat.
     """
     planned = planned_indexes(declarations)
@@ -42,16 +43,15 @@ def bring_up_to_date(
     yield from require_search()
     # A plan for each: prefixes that hold each other's keys matter to a run over the data, not here.
     models = [model for one in declarations for model in make_plan([one], "UTC").models]
-
-    def converted() -> Op[set[str]]:
-        return converted_prefixes(StateKeys(DATETIME_MIGRATION), models)
-
+    keys = StateKeys(DATETIME_MIGRATION)
     while True:
         statuses = yield from index_statuses(planned)
         if all(one.standing is Standing.UP_TO_DATE for one in statuses):
             return
         try:
-            results = yield from migration().run(planned, converted, ExpansionOptions())
+            results = yield from migration().run(
+                planned, partial(converted_prefixes, keys, models), ExpansionOptions()
+            )
         except LeaseHeld:
             yield from pause(POLL_SECONDS)
             continue

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from redstart.effects import Op
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.rollback import RollbackResult, begin_undo, give_up_undo, rollback
+from redstart.migrations.data.rollback import RollbackResult, begin_rollback, rollback
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import read_records
@@ -41,16 +41,15 @@ def migrate_back(context: Context, indexes: IndexMigration, *, batch_documents: 
 
     Effects: those of both. Safe to repeat.
     """
-    # First of all: from now on nobody lets an index of numbers take over.
-    begun = yield from begin_undo(context)
+    # First: whoever brings indexes forward beside this, as an application that starts does, then sees that nothing
+    # is converted, and does not cut over under the undo.
+    yield from begin_rollback(context)
     names: list[str] = []
     if (yield from search_is_here()):
         names = yield from _names_with_dates(context)
         # Also without any: what a program that died left of the lease goes.
         before = dict((yield from indexes.before_undo(names)))
         if not all(switched.done for switched in before.values()):
-            if begun:
-                yield from give_up_undo(context)
             return Back(None, before)
     data = yield from rollback(context, batch_documents=batch_documents)
     if data.stopped is not None or not names:
@@ -66,20 +65,19 @@ def swap_back(context: Context, indexes: IndexMigration) -> Op[tuple[bool, dict[
         Whether the data is undone, and what became of each index.
     """
 
-    def data_is_undone() -> Op[bool]:
+    def is_undone() -> Op[bool]:
         # A completed rollback leaves no record; `forget` does, for the data is still converted.
-        return (yield from read_record(context.keys)).generation == 0
+        return (yield from read_record(context.keys)).is_new
 
-    undone, done = yield from indexes.swap_back(data_is_undone)
+    undone, done = yield from indexes.swap_back(is_undone)
     return undone, dict(done)
 
 
 def _names_with_dates(context: Context) -> Op[list[str]]:
     """The indexes to step back: those of the data that is to be undone, or that was and they are not. Two reads."""
-    state = yield from read_record(context.keys)
+    data = yield from read_record(context.keys)
     records = (yield from read_records()).values()
-    if state.plan is None:
-        # `forget` leaves a generation: the data stays converted, and the indexes stay where they are.
-        return [] if state.generation else [record.name for record in records if record.stepping_back]
-    prefixes = {model.key_prefix for model in state.plan.models}
+    if data.plan is None:  # `forget` leaves the number of the run: what it converted stays
+        return [record.name for record in records if record.stepping_back and data.generation == 0]
+    prefixes = {model.key_prefix for model in data.plan.models}
     return [record.name for record in records if record.moving and record.key_prefix in prefixes]

@@ -44,7 +44,7 @@ def schema_text(index: Index) -> str:
     Fields that gave nothing leave their empty part, so there may be double spaces, and one at the end.
     """
     prefixes = " ".join(index.prefixes)
-    parts = " ".join(_text_parts(index))
+    parts = " ".join(schema_parts(index))
     return f"ON {index.storage.name} PREFIX {len(index.prefixes)} {prefixes} SCHEMA {parts}"
 
 
@@ -70,7 +70,8 @@ def create_arguments(index: Index, *, name: str | None = None) -> tuple[str, ...
     )
 
 
-def _text_parts(index: Index) -> Iterator[str]:
+def schema_parts(index: Index) -> Iterator[str]:
+    """The schema text, one part for each declared field of the model; empty for one that is not indexed."""
     texts = [one.text(index.storage) for one in index.fields]
     if index.parts is None:
         yield from texts

@@ -2,6 +2,7 @@
 
 import asyncio
 from asyncio import AbstractEventLoop
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -24,27 +25,38 @@ class AsyncServer:
         self._first = pool
         self._where = where_of(pool.connection_kwargs)
         self._is_taken = False
-        self._pools: WeakKeyDictionary[AbstractEventLoop, redis.asyncio.ConnectionPool] = WeakKeyDictionary()
+        self._places: WeakKeyDictionary[AbstractEventLoop, _Place] = WeakKeyDictionary()
         self._answered = False
 
     async def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        driver = AsyncDriver(self._pool(), self._where)
-        driver.answered = self._answered
-        try:
-            return await driver.run(operation)
-        finally:
-            self._answered = driver.answered
-            await driver.release()
+        place = self._place()
+        async with place.free:
+            driver = AsyncDriver(place.pool, self._where)
+            driver.answered = self._answered
+            try:
+                return await driver.run(operation)
+            finally:
+                self._answered = self._answered or driver.answered
+                await driver.release()
 
-    def _pool(self) -> redis.asyncio.ConnectionPool:
+    def _place(self) -> "_Place":
         loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
-        if pool is None:
+        place = self._places.get(loop)
+        if place is None:
             # The client's own pool serves the first loop: who uses one loop sees one pool.
-            pool = self._pools[loop] = another_pool(self._first) if self._is_taken else self._first
+            pool = another_pool(self._first) if self._is_taken else self._first
+            place = self._places[loop] = _Place(pool, asyncio.Semaphore(pool.max_connections))
             self._is_taken = True
-        return pool
+        return place
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A pool, and how many connections it may still give: at its limit redis-py fails, and operations wait."""
+
+    pool: redis.asyncio.ConnectionPool
+    free: asyncio.Semaphore
 
 
 def server_of(client: object) -> AsyncServer:

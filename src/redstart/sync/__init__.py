@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from redstart.sync.migrator import SchemaDetector as SchemaDetector
     from redstart.sync.models import HashModel as HashModel
     from redstart.sync.models import JsonModel as JsonModel
-    from redstart.sync.models import RedisModel as RedisModel
+    from redstart.sync.redis_model import RedisModel as RedisModel
 
 _HOME_OF = {
     "Coordinates": "redstart.mapping.coordinates",
@@ -41,7 +41,7 @@ _HOME_OF = {
     "NotFoundError": "redstart.errors",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
-    "RedisModel": "redstart.sync.models",
+    "RedisModel": "redstart.sync.redis_model",
     "RedisModelError": "redstart.errors",
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.sync.migrator",

@@ -3,6 +3,7 @@
 import datetime
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ import redis
 from redstart import Field, HashModel, JsonModel
 from redstart.mapping.declaration import declare
 from redstart.migrations.back import Back, migrate_back
-from redstart.migrations.converted import converted_prefixes
 from redstart.migrations.data.plan import make_plan
+from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.runner import RunOptions
 from redstart.migrations.forward import Forward, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState, is_expanded
@@ -104,11 +105,9 @@ def back(url: str) -> Back:
 
 def expand(url: str, *models: Any) -> set[IndexState]:
     declarations = list(map(declare, models))
-    models = make_plan(declarations, "UTC").models
-    operation = migration().run(
-        planned_indexes(declarations), lambda: converted_prefixes(KEYS, models), ExpansionOptions()
-    )
-    return {one.state for one in perform(url, operation)}
+    converted = partial(converted_prefixes, KEYS, make_plan(declarations, "UTC").models)
+    results = perform(url, migration().run(planned_indexes(declarations), converted, ExpansionOptions()))
+    return {one.state for one in results}
 
 
 def states(result: Forward) -> set[IndexState]:

@@ -23,9 +23,9 @@ from redstart.cli.migrate_data.options import (
     yes,
 )
 from redstart.cli.migrate_data.reports import dry_run_report, forward_report, not_run_report, rate_of
-from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_refusal
+from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_nothing_found, draw_refusal
 from redstart.cli.output import line, note, print_json
-from redstart.cli.session import Session, open_session, stop_on_signal
+from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.effects import Op
 from redstart.migrations.data.context import DATETIME_MIGRATION, Context
@@ -105,7 +105,8 @@ def run(
             print_json(not_run_report()) if as_json else line("Nothing was run: --limit is 0.")
             return Exit.DONE
         for one in indexes:
-            note(forecast_line(one))
+            if not (no_expand and one.to_build):  # what is not built already is refused
+                note(forecast_line(one))
         if indexes:
             note(STOP_BEFORE)
         confirm(f"Convert the dates of {len(session.plan.models)} models on {session.where}?", assume_yes=yes)
@@ -124,7 +125,9 @@ def run(
     if as_json:
         print_json(forward_report(found))
     else:
-        _draw(found, verbose)
+        _draw(found, FailureMode(failure_mode), verbose)
+        if found.data is not None and not found.data.documents and found.data.stopped is None:
+            draw_nothing_found(session.plan.models)
     return _exit_of(found)
 
 
@@ -151,15 +154,15 @@ def _run(
 
     with drawn_progress(every_step=verbose) as show:
         monitor = log.watching(Monitor(progress=show, failure=say))
-        with stop_on_signal(monitor):
+        with stop_on_signal(monitor), resumed_by("om migrate-data run"):
             return session.run(migrate(session.context(monitor)))
 
 
-def _draw(found: Forward, verbose: bool) -> None:
+def _draw(found: Forward, failure_mode: FailureMode, verbose: bool) -> None:
     if found.data is None:
         line("Nothing was converted: an index that takes dates in both forms would lose documents.")
     else:
-        _draw_data(found.data)
+        _draw_data(found.data, failure_mode)
     draw_results(found.indexes, found.blocking, verbose=verbose)
     if found.data is None or found.data.stopped is not None:
         return
@@ -178,7 +181,7 @@ def _draw_way_back(result: RunResult) -> None:
         line(f"Undo {what} with: om migrate-data rollback {DATETIME_MIGRATION}")
 
 
-def _draw_data(result: RunResult) -> None:
+def _draw_data(result: RunResult, failure_mode: FailureMode) -> None:
     rate = rate_of(result)
     line("Completed." if result.stopped is None else f"Stopped: {result.stopped}.")
     of_all = "" if result.stopped is None else " (of all, by the census)"
@@ -198,10 +201,19 @@ def _draw_data(result: RunResult) -> None:
         ]
     )
     if result.stopped is not None:
-        line("The progress is saved. Go on with: om migrate-data run")
+        line(f"The progress is saved. Go on with: om migrate-data run{_to_repeat(failure_mode)}")
         return
     if result.errors:
         line("See what did not convert with: om migrate-data errors")
+
+
+def _to_repeat(failure_mode: FailureMode) -> str:
+    """The option without which the rest would be treated otherwise than what is done; fail would stop again."""
+    return (
+        ""
+        if failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
+        else f" --failure-mode {failure_mode}"
+    )
 
 
 def _dry_run(
@@ -228,6 +240,9 @@ def _dry_run(
 def _draw_dry_run(found: Statistics, indexes: Sequence[IndexForecast], verbose: bool) -> None:
     line(f"Dry run: {found.documents:,} documents were read, nothing was written.")
     line("")
+    if not found.documents:
+        draw_nothing_found([model.model for model in found.models])
+        line("")
     for model in found.models:
         draw_fields(model)
         samples = {

@@ -82,37 +82,23 @@ def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackRe
     return (yield from context.under_lease(work))
 
 
-def begin_undo(context: Context) -> Op[bool]:
-    """Note that a rollback has begun, for work that comes before it; no run starts from now on.
-
-    Returns:
-        Whether it is a new one. False where one had begun, or there is nothing to undo.
+def begin_rollback(context: Context) -> Op[None]:
+    """Say on the server that a rollback is under way and that nothing is converted, for work that comes before it.
 
     Raises:
-        What `rollback` would before any write.
+        See `rollback`.
 
-    Effects: takes the lease, saves a checkpoint, gives the lease back. Safe to repeat.
+    Effects: takes the lease and gives it back; writes the checkpoint and takes the marks away, as one unit, unless
+        there is nothing to undo. Documents stay. Safe to repeat.
     """
 
-    def work(lease: Lease) -> Op[bool]:
+    def work(lease: Lease) -> Op[None]:
         record = yield from read_record(context.keys)
-        if record.plan is None:
-            return False
-        _, total = yield from _require_whole(context, record, record.plan)
-        found = yield from load_checkpoint(context.keys)
-        if found is not None and found.stage.undoes:
-            return False
-        run_id = yield from server_run_id()
-        checkpoint = yield from _first_checkpoint(record, record.plan, found, run_id, total)
-        yield from lease.commit([checkpoint.command(context.keys)])
-        return True
+        if record.plan is not None:
+            _, total = yield from _require_whole(context, record, record.plan)
+            _ = yield from _begun(context, record, record.plan, lease, total)
 
-    return (yield from context.under_lease(work))
-
-
-def give_up_undo(context: Context) -> Op[None]:
-    """Take back what `begin_undo` noted: nothing was undone. Safe to repeat."""
-    yield from context.under_lease(lambda lease: lease.commit([["UNLINK", context.keys.checkpoint]]))
+    yield from context.under_lease(work)
 
 
 def _require_whole(context: Context, record: Record, plan: Plan) -> Op[tuple[NaiveTimezone, int]]:
@@ -137,9 +123,8 @@ class _Rollback:
     def run(self) -> Op[RollbackResult]:
         began = self._context.clock()
         facts = yield from server_facts()
-        run_id = yield from server_run_id()
         zone, total = yield from _require_whole(self._context, self._record, self._plan)
-        checkpoint = yield from self._start(run_id, total)
+        checkpoint = yield from _begun(self._context, self._record, self._plan, self._lease, total)
         resumed = checkpoint.stage is Stage.SWEEP
         applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire)
         stopped: str | None = None
@@ -165,22 +150,6 @@ class _Rollback:
             seconds=self._context.clock() - began,
         )
 
-    def _start(self, run_id: str, total: int) -> Op[Checkpoint]:
-        """An unfinished rollback's checkpoint, or a new one in place of whatever a run left."""
-        found = yield from load_checkpoint(self._keys)
-        if found is not None and found.stage.undoes:
-            replayed = found.stage is Stage.SWEEP and self._record.milestone == REPLAYED
-            if not replayed and (found.stage is Stage.SWEEP or found.run_id != run_id):
-                _start_over(found, run_id)
-            checkpoint = found
-        else:
-            checkpoint = yield from _first_checkpoint(self._record, self._plan, found, run_id, total)
-        # From now on nothing is applied, whatever becomes of this rollback.
-        yield from self._lease.commit(
-            [checkpoint.command(self._keys), *mark_not_applied(self._keys, self._record)]
-        )
-        return checkpoint
-
     def _replay(self, checkpoint: Checkpoint, applier: Applier, total: int) -> Op[str | None]:
         checkpoint.total = total
         while entries := (yield from entries_backwards(self._keys, checkpoint.cursor or None)):
@@ -205,10 +174,15 @@ class _Rollback:
         return (yield from self._replay(checkpoint, applier, total))
 
 
-def _first_checkpoint(
-    record: Record, plan: Plan, found: Checkpoint | None, run_id: str, total: int
-) -> Op[Checkpoint]:
-    """That of a rollback which has undone nothing. `found`: what a run left."""
+def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: int) -> Op[Checkpoint]:
+    """An unfinished rollback's checkpoint, or a new one in place of whatever a run left."""
+    run_id = yield from server_run_id()
+    found = yield from load_checkpoint(context.keys)
+    if found is not None and found.stage.undoes:
+        replayed = found.stage is Stage.SWEEP and record.milestone == REPLAYED
+        if not replayed and (found.stage is Stage.SWEEP or found.run_id != run_id):
+            _start_over(found, run_id)
+        return found
     now_ms = yield from call(server_time())
     checkpoint = Checkpoint(
         Stage.REPLAY, plan.hash, record.generation, cursor="", started_ms=now_ms, total=total
@@ -216,6 +190,8 @@ def _first_checkpoint(
     checkpoint.run_id, checkpoint.saved_ms = run_id, now_ms
     applied = sum(model.documents for model in record.applied.values())
     checkpoint.counts["to_sweep"] = (found.total if found is not None else 0) or applied
+    # From now on nothing is applied, whatever becomes of this rollback.
+    yield from lease.commit([checkpoint.command(context.keys), *mark_not_applied(context.keys, record)])
     return checkpoint
 
 

@@ -93,8 +93,7 @@ def run(
     """Convert every planned value, resuming what was interrupted.
 
     Args:
-        before_reading: done once the server knows that a run is under way, and no document was read or written; should
-            take less than the lease.
+        before_reading: done under the lease, when no document was read or written; should take less than the lease.
 
     Raises:
         LeaseHeld, LeaseLost: another run is at work, or took over.
@@ -112,16 +111,21 @@ def run(
     return (yield from context.under_lease(work))
 
 
-def require_startable(context: Context, plan: Plan) -> Op[None]:
-    """Raises what `run` would before any write, for work that comes before it.
+def begin_run(context: Context, plan: Plan) -> Op[None]:
+    """Say on the server that a run has begun, for work that comes before it.
 
-    Effects: takes the lease and gives it back.
+    Raises:
+        See `run`.
+
+    Effects: takes the lease and gives it back; writes one mark. Documents stay. Safe to repeat.
     """
     yield from _require_server(plan)
 
-    def work(_: Lease) -> Op[None]:
+    def work(lease: Lease) -> Op[None]:
         record = yield from read_record(context.keys)
         _require_same_plan(context, plan, record, (yield from load_checkpoint(context.keys)))
+        if not record.begun:
+            yield from lease.commit([["HSET", context.keys.record, "begun", 1]])
 
     yield from context.under_lease(work)
 

@@ -26,8 +26,14 @@ T = TypeVar("T")
 
 Step = Callable[[Lease, IndexRecord], Op[Switched]]
 
-Converted = Callable[[], Op[set[str]]]
-"""Reads which key prefixes hold data that is converted and verified."""
+Converted = Callable[[], Op[Collection[str]]]
+"""Reads the key prefixes whose data is converted and verified."""
+
+
+def none_converted() -> Op[Collection[str]]:
+    """For work that comes before the data."""
+    yield from ()
+    return ()
 
 
 class IndexMigration:
@@ -54,8 +60,8 @@ class IndexMigration:
         """Bring every index as far as the data allows.
 
         Args:
-            converted: asked under the lease: a rollback that began before is seen, one that begins later waits for
-                the lease, so no index takes over whose data is being undone.
+            converted: asked when nobody else changes indexes any more: a rollback that begins says first that nothing
+                is converted, and steps back then. What was read before the lease was taken may be over.
 
         Raises:
             CapabilityMissing, UnsafeServer, MigrationError: refused before any write.
@@ -93,11 +99,17 @@ class IndexMigration:
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
         yield from require_search()
-        step = yield from self._step_before(needed=bool(records))
-        return (yield from self._leased(lambda lease: _each(lease, step, records)))
+        facts = yield from server_facts()
+        filters = bool(records) and (yield from understands_filters(facts.json))
+
+        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
+            return before_undo(lease, record, understands_filters=filters, waiting=self._waiting)
+
+        return (yield from self._each(records, step))
 
     def after_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
-        """Let indexes of the definitions serve again that did before Redstart.
+        """Let indexes of the definitions serve again that did before Redstart, unless they lack documents that they did
+        not lack before.
 
         Args:
             records: names of the indexes.
@@ -105,28 +117,40 @@ class IndexMigration:
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
         yield from require_search()
-        step = self._step_after(unconditionally=False)
-        return (yield from self._leased(lambda lease: _each(lease, step, records)))
 
-    def swap_back(self, undone: Callable[[], Op[bool]]) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
-        """For every index `before_undo`; or where the data is undone `after_undo`, even if documents are lost by it.
-        Then those go that Redstart was the first to make.
+        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
+            return after_undo(lease, record, waiting=self._waiting, most_missing=record.unserved)
+
+        return (yield from self._each(records, step))
+
+    def swap_back(self, is_undone: Callable[[], Op[bool]]) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
+        """Step all indexes back by hand: as far as the data allows.
 
         Args:
-            undone: asked under the lease: a run that begins later looks at its indexes again, before it writes.
+            is_undone: asked when nobody else changes indexes any more. If so, the definitions of before Redstart
+                serve whatever they lack, and what it was the first to make goes; if not, those that accept both forms.
 
         Returns:
-            Whether the data is undone, and for each index its name and what became of it.
+            What was answered, and for each index its name and what became of it.
 
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
         yield from require_search()
-        before = yield from self._step_before(needed=True)
+        facts = yield from server_facts()
+        filters = yield from understands_filters(facts.json)
 
         def work(lease: Lease) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
-            after = yield from undone()
-            step = self._step_after(unconditionally=True) if after else before
-            return after, (yield from _each(lease, step, (yield from read_records())))
+            undone = yield from is_undone()
+            done = []
+            for record in (yield from read_records()).values():
+                if not undone:
+                    stepping = before_undo(lease, record, understands_filters=filters, waiting=self._waiting)
+                elif record.created:
+                    stepping = remove_created(lease, record)
+                else:
+                    stepping = after_undo(lease, record, waiting=self._waiting, most_missing=math.inf)
+                done.append((record.name, (yield from stepping)))
+            return undone, done
 
         return (yield from self._leased(work))
 
@@ -144,32 +168,16 @@ class IndexMigration:
 
         return (yield from self._leased(work))
 
-    def _step_before(self, *, needed: bool) -> Op[Step]:
-        facts = yield from server_facts()
-        filters = needed and (yield from understands_filters(facts.json))
+    def _each(self, names: Collection[str], step: Step) -> Op[list[tuple[str, Switched]]]:
+        def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
+            done = []
+            for record in (yield from read_records()).values():
+                if record.name in names:
+                    done.append((record.name, (yield from step(lease, record))))
+            return done
 
-        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            return before_undo(lease, record, understands_filters=filters, waiting=self._waiting)
-
-        return step
-
-    def _step_after(self, *, unconditionally: bool) -> Step:
-        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            if record.created and unconditionally:
-                return remove_created(lease, record)
-            most = math.inf if unconditionally else record.unserved
-            return after_undo(lease, record, waiting=self._waiting, most_missing=most)
-
-        return step
+        return (yield from self._leased(work))
 
     def _leased(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
         acquiring = acquire(LEASE, self._token, self._holder, is_gone=is_gone, clock=self._clock)
         return (yield from under_lease(acquiring, work))
-
-
-def _each(lease: Lease, step: Step, names: Collection[str]) -> Op[list[tuple[str, Switched]]]:
-    done = []
-    for record in (yield from read_records()).values():
-        if record.name in names:
-            done.append((record.name, (yield from step(lease, record))))
-    return done

@@ -4,7 +4,7 @@ Counts never agree beside writers and expiring keys. Membership is asked for the
 (`FT.SEARCH ... INKEYS`), so memory does not grow with the data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type, scan_type
@@ -13,8 +13,9 @@ from redstart.effects import Op, batch, call, pause, together
 from redstart.errors import CommandFailed
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.records import IndexRecord
-from redstart.migrations.lease import Lease
 from redstart.values.kinds import Storage
+
+Keep = Callable[[], Op[None]]
 
 MOST_EXAMPLES = 1_000
 _PAGE_KEYS = 1_000
@@ -47,13 +48,14 @@ class Membership:
         return self.missing == 0
 
 
-def prove(lease: Lease, index: str, serving: str | None, record: IndexRecord) -> Op[Membership]:
+def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> Op[Membership]:
     """Compare the documents under a record's prefix, and all that are found now, with what an index holds.
 
     Args:
+        keep: called for each page; renews a lease, if there is one.
         serving: the index that queries use now; None when there is none.
 
-    Effects: reads only, some for each page of 1,000 keys; the lease is kept.
+    Effects: reads only, some for each page of 1,000 keys.
     """
     result = Membership()
     kind = _TYPES[record.final.storage]
@@ -65,7 +67,7 @@ def prove(lease: Lease, index: str, serving: str | None, record: IndexRecord) ->
             cursor, keys = yield from call(scan_type(cursor, prefix=prefix, kind=kind, count=_PAGE_KEYS))
             if keys:
                 yield from _compare(index, serving, list(dict.fromkeys(keys)), kind, result)
-            yield from lease.keep()
+            yield from keep()
             if cursor == 0:
                 break
     return result

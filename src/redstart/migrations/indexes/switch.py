@@ -73,7 +73,7 @@ def _build_and_prove(
 ) -> Op[Membership]:
     name = built_name(record.name, wanted)
     yield from build_index(lease, name, wanted, waiting=lambda percent: waiting(name, percent))
-    return (yield from prove(lease, name, serving, record))
+    return (yield from prove(lease.keep, name, serving, record))
 
 
 def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:

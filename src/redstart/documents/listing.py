@@ -1,0 +1,29 @@
+"""The primary keys of all documents of a model, page by page."""
+
+from redstart.commands.keyspace import scan_type
+from redstart.documents.access import primary_key_in
+from redstart.documents.forms import form_of
+from redstart.effects import Op, call
+from redstart.mapping.keys import around_primary_key
+from redstart.mapping.models import RedisModel
+from redstart.mapping.registry import model_name
+
+PAGE_KEYS = 1_000
+
+
+def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, list[str]]]:
+    """The next cursor and some primary keys, as they stand in the keys of the documents.
+
+    Args:
+        cursor: 0 to begin with; the cursor of the last page is 0 again.
+
+    Raises:
+        RedisModelError: the model has no documents of its own.
+
+    Effects: one SCAN; one round trip. A key may come twice while the keyspace grows or shrinks.
+    """
+    form = form_of(model)
+    before, after = around_primary_key(model._meta, model_name(model))
+    scanned = scan_type(cursor, prefix=before, suffix=after, kind=form.type_name, count=PAGE_KEYS)
+    cursor, keys = yield from call(scanned)
+    return cursor, [primary_key_in(model, key) for key in keys]

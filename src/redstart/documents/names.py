@@ -1,0 +1,52 @@
+"""Fields by the names that a caller gives: `city`, or `address__city` of a document inside."""
+
+from pydantic import BaseModel
+
+from redstart.errors import QuerySyntaxError
+from redstart.mapping.annotations import alternatives, complete_fields
+from redstart.mapping.models import RedisModel
+from redstart.mapping.registry import model_name
+
+
+def require_field(model: type[RedisModel], name: str) -> None:
+    """Raise QuerySyntaxError if a model has no such field."""
+    if name not in complete_fields(model):
+        raise _unknown(model, name, model, "")
+
+
+def path_named(model: type[RedisModel], name: str) -> tuple[str, ...]:
+    """The names on the way to a field, its parts joined by `__`.
+
+    Raises:
+        QuerySyntaxError: there is no such field.
+    """
+    if name in complete_fields(model):
+        return (name,)
+    path = tuple(name.split("__"))
+    holder: type[BaseModel] = model
+    for part in path[:-1]:
+        holder = _model_in(model, name, holder, part)
+    if path[-1] not in complete_fields(holder):
+        raise _unknown(model, name, holder, f"{model_name(holder)} has no {path[-1]!r}")
+    return path
+
+
+def _model_in(model: type[RedisModel], name: str, holder: type[BaseModel], part: str) -> type[BaseModel]:
+    """The model whose documents stand in a field, if only one does; items of lists do not count."""
+    fields = complete_fields(holder)
+    if part not in fields:
+        raise _unknown(model, name, holder, f"{model_name(holder)} has no {part!r}")
+    kinds = [kind for kind in alternatives(fields[part].annotation) if kind is not type(None)]
+    only = kinds[0] if len(kinds) == 1 else None
+    if not isinstance(only, type) or not issubclass(only, BaseModel):
+        raise _unknown(model, name, holder, f"{model_name(holder)}.{part} holds no document")
+    return only
+
+
+def _unknown(model: type[RedisModel], name: str, holder: type[BaseModel], reason: str) -> QuerySyntaxError:
+    because = f": {reason}" if reason and "__" in name else ""
+    return QuerySyntaxError(
+        f"The model {model_name(model)} has no field {name!r}{because}.",
+        f"The fields of {holder.__name__} are: {', '.join(complete_fields(holder))}.",
+        field=f"{model_name(model)}.{name}",
+    )

@@ -1,0 +1,86 @@
+"""Some fields of a document changed, here and on the server."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from redstart.commands.conditions import Condition
+from redstart.documents.access import raise_understood
+from redstart.documents.forms import form_of
+from redstart.documents.names import path_named
+from redstart.documents.saving import save_document
+from redstart.documents.writes import Saving, perform
+from redstart.effects import Op
+from redstart.errors import CommandFailed
+from redstart.mapping.models import RedisModel
+from redstart.values.timezones import NaiveTimezone
+
+M = TypeVar("M", bound=RedisModel)
+
+Changes = Mapping[tuple[str, ...], Any]
+"""New values by the names on the way to their fields."""
+
+
+def update_document(document: RedisModel, fields: Mapping[str, Any], zone: NaiveTimezone) -> Op[None]:
+    """Give some fields new values, and write those fields alone: what others have changed meanwhile stays.
+
+    A document that is not on the server is saved whole, and so is one that gets another primary key: under that.
+
+    Args:
+        fields: values by name; `part__name` for a field of a document inside.
+        zone: what a datetime without an offset means.
+
+    Raises:
+        QuerySyntaxError: there is no such field.
+        ValidationError (pydantic): a field does not take its value.
+        UnwritableDocument: a value has no stored form.
+        WrongKeyType: something else stands under its key.
+
+        After each of these the document is as it was, here and there.
+
+    Effects: one script; one round trip, two more where the document is not there. Atomic. Safe to repeat.
+    """
+    changes = {path_named(type(document), name): value for name, value in fields.items()}
+    if not changes:
+        return
+    changed = changed_document(document, changes)
+    if (document._primary_key_name,) in changes:
+        yield from save_document(changed, zone)
+    else:
+        yield from _written(changed, changes, zone)
+    for path in changes:
+        document.__dict__[path[0]] = changed.__dict__[path[0]]
+        document.__pydantic_fields_set__.add(path[0])
+
+
+def _written(changed: RedisModel, paths: Iterable[tuple[str, ...]], zone: NaiveTimezone) -> Op[None]:
+    form = form_of(type(changed))
+    write = form.change(changed, zone, paths)
+    try:
+        # Somebody may delete and create the document in between, and nobody may do so for ever.
+        while not (yield from perform(write)):
+            if (yield from save_document(changed, zone, Saving(Condition.NX))):
+                return
+    except CommandFailed as error:
+        raise_understood(error, changed.key(), form)
+        raise
+
+
+def changed_document(document: M, changes: Changes) -> M:
+    """A copy of a document with new values, checked as a whole. Raises ValidationError."""
+    values = {name: document.__dict__[name] for name in type(document).model_fields}
+    for path, value in changes.items():
+        values[path[0]] = _changed_value(values[path[0]], path[1:], value)
+    checked: M = type(document).model_validate(values | (document.__pydantic_extra__ or {}))
+    return checked
+
+
+def _changed_value(current: Any, path: tuple[str, ...], value: Any) -> Any:
+    if not path:
+        return value
+    if not isinstance(current, BaseModel):
+        return {path[0]: _changed_value(None, path[1:], value)}  # there is no document inside yet
+    values = dict(current)
+    values[path[0]] = _changed_value(values[path[0]], path[1:], value)
+    return type(current).model_validate(values)

@@ -1,0 +1,289 @@
+"""What a save writes under conditions, on pipelines and for many at once; and what it does not."""
+
+import asyncio
+import json
+from typing import Any
+
+import pydantic
+import pytest
+import redis
+import redis.asyncio
+
+import redstart.aio
+from redstart import Field, HashModel, JsonModel
+from redstart.documents.encode import UnwritableDocument
+from redstart.documents.saving import PAGE_DOCUMENTS, add_documents, save_document
+from redstart.documents.writes import Saving
+from redstart.effects import Call
+from redstart.errors import CapabilityMissing, CommandFailed, QuerySyntaxError, WrongKeyType
+from redstart.server.connections import open_sync
+from redstart.values.timezones import NaiveTimezone
+
+UTC_ZONE = NaiveTimezone.parse("UTC")
+MINUTE = 60_000
+
+
+class Visit(HashModel):
+    visitor: str = Field(primary_key=True)
+    code: str | None = Field(default=None, expire=1000)
+    note: str | None = None
+
+    class Meta:
+        model_key_prefix = "visit"
+
+
+class Box(JsonModel):
+    number: int = Field(primary_key=True)
+    note: str | None = None
+
+    class Meta:
+        model_key_prefix = "box"
+
+
+class AsyncVisit(redstart.aio.RedisModel, Visit):
+    """As its base in the other colour."""
+
+
+class AsyncBox(redstart.aio.RedisModel, Box):
+    """As its base in the other colour."""
+
+
+pytestmark = pytest.mark.usefixtures("models_url")
+
+
+def lifetimes(client: redis.Redis, document: HashModel, *fields: str) -> list[int]:
+    found = client.execute_command("HPTTL", document.key(), "FIELDS", len(fields), *fields)
+    return [int(milliseconds) for milliseconds in found]
+
+
+@pytest.mark.parametrize("document", [Visit(visitor="a", note="new"), Box(number=1, note="new")])
+def test_conditions(client: redis.Redis, document: Visit | Box) -> None:
+    model = type(document)
+    assert document.save(xx=True) is None
+    assert client.dbsize() == 0
+    assert document.save(nx=True) is document
+    document.note = "newer"
+    assert document.save(nx=True) is None
+    assert model.get(document.pk).note == "new"
+    assert document.save(xx=True) is document
+    assert model.get(document.pk).note == "newer"
+    with pytest.raises(ValueError, match="nx or xx, not both"):
+        document.save(nx=True, xx=True)
+
+
+def test_a_condition_is_judged_in_the_step_that_writes(client: redis.Redis) -> None:
+    """One of many wins, and only one."""
+
+    async def work() -> int:
+        tries = [
+            AsyncBox.model_construct(number=number % 5, note=str(number)).save(nx=True)
+            for number in range(100)
+        ]
+        tries += [
+            AsyncVisit.model_construct(visitor=str(number % 5), note=str(number)).save(nx=True)
+            for number in range(100)
+        ]
+        return sum(document is not None for document in await asyncio.gather(*tries))
+
+    assert asyncio.run(work()) == 10
+
+
+def test_a_conditional_save_is_not_sent_again(models_url: str) -> None:
+    """Its answer would be that the document is there already: by itself."""
+    for document in (Visit(visitor="a"), Box(number=1)):
+        for name, repeatable in (("nx", False), ("xx", True), (None, True)):
+            saving = Saving.of(nx=name == "nx", xx=name == "xx")
+            request = next(save_document(document, UTC_ZONE, saving))
+            assert isinstance(request, Call)
+            assert request.repeatable is repeatable
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+def test_a_pipeline_is_only_filled(client: redis.Redis, transaction: bool) -> None:
+    visit, box = Visit(visitor="a", code="x", note="1"), Box(number=1, note="é")
+    pipeline = client.pipeline(transaction=transaction)
+    assert visit.save(pipeline=pipeline) is visit
+    assert box.save(pipeline, nx=True) is box
+    box.note = "not this"
+    assert box.save(pipeline, nx=True) is box
+    assert client.dbsize() == 0
+    first, second, third = pipeline.execute()
+    assert (first, bool(second), third) == (3, True, None)
+    assert Visit.get("a") == visit
+    assert Box.get(1).note == "é"
+    # As without a pipeline: None clears, and the time that a field has left goes on.
+    client.execute_command("HPEXPIRE", visit.key(), MINUTE, "FIELDS", 1, "code")
+    visit.note = None
+    visit.save(pipeline=pipeline)
+    pipeline.execute()
+    assert client.hgetall(visit.key()) == {b"visitor": b"a", b"code": b"x"}
+    assert 0 < lifetimes(client, visit, "code")[0] <= MINUTE
+
+
+def test_a_pipeline_that_watches_is_only_filled_too(client: redis.Redis) -> None:
+    with client.pipeline() as pipeline:
+        pipeline.watch(":box:1")
+        Box(number=1).save(pipeline)
+        Box.delete(2, pipeline)
+        Box(number=3).expire(5, pipeline)
+        Box.add([Box(number=4)], pipeline)
+        Box.delete_many([Box(number=5)], pipeline)
+        assert client.dbsize() == 0
+        pipeline.execute()
+    assert client.dbsize() == 2
+
+
+def test_a_pipeline_of_asyncio(url: str, client: redis.Redis) -> None:
+    async def work() -> list[Any]:
+        async with redis.asyncio.Redis.from_url(url) as server, server.pipeline() as pipeline:
+            visit = AsyncVisit(visitor="a", note="1")
+            assert await visit.save(pipeline=pipeline) is visit
+            boxes = [AsyncBox(number=1), AsyncBox(number=2)]
+            assert await AsyncBox.add(boxes, pipeline=pipeline) is boxes
+            assert await AsyncBox.delete(9, pipeline) is pipeline
+            assert await AsyncBox.delete_many(boxes[1:], pipeline) == 1
+            await visit.expire(60, pipeline)
+            assert client.dbsize() == 0
+            return list(await pipeline.execute())
+
+    answers = asyncio.run(work())
+    assert len(answers) == 6
+    assert sorted(client.keys()) == sorted(
+        [AsyncVisit.make_key("a").encode(), AsyncBox.make_key("1").encode()]
+    )
+
+
+def test_hashes_take_no_condition_on_a_pipeline(client: redis.Redis) -> None:
+    for condition in ({"nx": True}, {"xx": True}):
+        with pytest.raises(ValueError, match="no nx or xx with a pipeline"):
+            Visit(visitor="a").save(pipeline=client.pipeline(), **condition)  # type: ignore[call-overload]
+
+
+def test_nothing_is_queued_for_what_cannot_be_stored(client: redis.Redis) -> None:
+    pipeline = client.pipeline()
+    visit = Visit(visitor="a")
+    visit.note = 5  # type: ignore[assignment]  # the point of the test
+    with pytest.raises(pydantic.ValidationError):
+        visit.save(pipeline)
+    assert len(pipeline) == 0
+
+
+def test_lifetimes_given_with_a_save(client: redis.Redis) -> None:
+    visit = Visit(visitor="a", code="x", note="n").save(field_expirations={"note": 60})
+    code, note, visitor = lifetimes(client, visit, "code", "note", "visitor")
+    assert (999 * 1000 < code <= 1000 * 1000, 59_000 < note <= MINUTE, visitor) == (True, True, -1)
+    # What is said with a save counts from that on, the default only once.
+    visit.save(field_expirations={"note": 500})
+    assert lifetimes(client, visit, "note")[0] > 499_000
+    visit.save(field_expirations={"code": 5})
+    assert 4_000 < lifetimes(client, visit, "code")[0] <= 5_000
+    visit.save()
+    assert lifetimes(client, visit, "code")[0] <= 5_000
+    # A field without a value has nothing to expire.
+    visit.note = None
+    visit.save(field_expirations={"note": 60})
+    assert lifetimes(client, visit, "note") == [-2]
+    visit.note = "back"
+    pipeline = client.pipeline()
+    visit.save(pipeline, field_expirations={"note": 60})
+    pipeline.execute()
+    assert 59_000 < lifetimes(client, visit, "note")[0] <= MINUTE
+    with pytest.raises(QuerySyntaxError, match=r"Visit has no field 'nope'"):
+        visit.save(field_expirations={"nope": 1})
+
+
+def test_a_server_without_expiring_fields_is_said_to_lack_them() -> None:
+    saving = save_document(Visit(visitor="a", code="x"), UTC_ZONE)
+    next(saving)
+    with pytest.raises(CapabilityMissing, match=r"Redis 7\.4"):
+        saving.throw(CommandFailed("ERR Unknown Redis command called from script script: c0ffee"))
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE_DOCUMENTS, 2 * PAGE_DOCUMENTS + 1])
+def test_many_are_saved(client: redis.Redis, count: int) -> None:
+    client.script_flush()
+    visits = [Visit(visitor=str(number), note=None if number % 2 else "n") for number in range(count)]
+    boxes = [Box(number=number, note="b") for number in range(count)]
+    assert Visit.add(visits) is visits
+    assert Box.add(boxes) is boxes
+    assert client.dbsize() == 2 * count
+    assert Visit.get_many([visit.visitor for visit in visits]) == visits
+    assert Box.get_many(range(count), batch_size=100) == boxes
+
+
+def test_scripts_forgotten_in_between_do_not_matter(client: redis.Redis, models_url: str) -> None:
+    visits = [Visit(visitor=str(number)) for number in range(PAGE_DOCUMENTS + 2)]
+    operation = add_documents(visits, UTC_ZONE, None)
+    with open_sync(models_url) as driver:
+
+        def with_flushes() -> Any:
+            answer = None
+            while True:
+                try:
+                    request = operation.send(answer)
+                except StopIteration:
+                    return
+                client.script_flush()
+                answer = yield request
+                client.script_flush()
+
+        driver.run(with_flushes())
+    assert client.dbsize() == len(visits)
+
+
+def test_several_models_at_once(client: redis.Redis) -> None:
+    client.script_flush()
+    JsonModel.add([Box(number=1), Visit(visitor="a"), Visit(visitor="b")])
+    assert client.dbsize() == 3
+
+
+def test_nothing_is_sent_unless_all_can_be_stored(client: redis.Redis) -> None:
+    wrong = Visit(visitor="b", note="\ud800")
+    with pytest.raises(UnwritableDocument, match="visit:b: note cannot be stored"):
+        Visit.add([Visit(visitor="a"), wrong, Visit(visitor="c")])
+    wrong.note = 5  # type: ignore[assignment]  # the point of the test
+    with pytest.raises(pydantic.ValidationError):
+        Visit.add([Visit(visitor="a"), wrong])
+    assert client.dbsize() == 0
+
+
+def test_one_that_is_refused_does_not_keep_the_others_back(client: redis.Redis) -> None:
+    client.set(":visit:b", "a string")
+    with pytest.raises(WrongKeyType, match="The key :visit:b holds no hash"):
+        Visit.add([Visit(visitor=name) for name in "abc"])
+    assert client.exists(":visit:a", ":visit:c") == 2
+    assert client.get(":visit:b") == b"a string"
+
+
+def test_a_verifier_has_all_answers(client: redis.Redis) -> None:
+    found: list[Any] = []
+
+    def verify(answers: list[Any], expected_responses: int) -> None:
+        found.append((answers, expected_responses))
+
+    client.set(":visit:b", "a string")
+    Visit.add([Visit(visitor="a"), Visit(visitor="b")], pipeline_verifier=verify)
+    ((answers, expected),) = found
+    assert expected == 2
+    assert answers[0] == 1
+    assert isinstance(answers[1], CommandFailed)
+
+
+def test_deleting_many(client: redis.Redis) -> None:
+    visits = [Visit(visitor=str(number)) for number in range(2_100)]
+    Visit.add(visits)
+    client.set("other", "kept")
+    assert Visit.delete_many(visits[5:]) == 2_095
+    assert client.dbsize() == 6
+    assert Visit.delete_many(visits) == 2_100
+    assert Visit.delete_many([]) == 0
+    pipeline = client.pipeline()
+    assert Visit.delete_many([], pipeline) == 0
+    assert len(pipeline) == 0
+    assert client.keys() == [b"other"]
+
+
+def test_json_is_replaced_as_a_whole(client: redis.Redis) -> None:
+    client.execute_command("JSON.SET", ":box:1", "$", '{"number":1,"of_another_program":2}')
+    Box(number=1).save(xx=True)
+    assert json.loads(client.execute_command("JSON.GET", ":box:1")) == {"number": 1, "note": None}
