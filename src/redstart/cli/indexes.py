@@ -92,11 +92,13 @@ def draw_results(
         for failure in in_the_way if verbose else in_the_way[:EXAMPLES_SAID]:
             line(f"  in the way: {failure}")
     if any(failure.path for failures in blocking.values() for failure in failures):
-        line("Ways on: mend these values; or let the run change them, with")
         line(
-            "om migrate-data run --failure-mode quarantine, or default; or leave the documents out of the index, with"
+            "Ways on: mend these values; or let the run change them, with om migrate-data run --failure-mode"
         )
-        line("om migrate run --accept-unindexed.")
+        line(
+            "quarantine, where a field may be None (models do not read a document without the others), or default;"
+        )
+        line("or leave the documents out of the index, with om migrate run --accept-unindexed.")
     elif blocking:
         line(
             "Ways on: mend these documents; or leave them out of the index, with om migrate run --accept-unindexed."
