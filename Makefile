@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLD := .venv-redis-om-0.3.5
 ONE := .venv-redis-om-1.2.0
+# Each worker of the tests has a server of its own; a given one can serve just one.
+WORKERS := $(if $(REDSTART_TEST_URL),,-n 2 --dist worksteal)
 
 .PHONY: demo test lint format soak bench bench-index-swap bench-mapper clean
 
@@ -39,7 +41,7 @@ lint: $(VENV)/.installed-dev
 	PYTHONPATH=src $(BIN)/lint-imports
 
 test: lint $(OLD)/.installed $(ONE)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

@@ -27,7 +27,7 @@ from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.keys import hash_key, schema_key
-from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.migrate import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.search.fields import FieldKind, IndexField
 from redstart.search.index import Index, create_arguments, schema_hash, schema_text
@@ -142,7 +142,7 @@ def build_and_swap(url: str, client: Any, planned: PlannedIndex, documents: int)
     """What `om migrate run` does."""
     migration = IndexMigration(this_process(), f"bench {time.time_ns()}", time.monotonic, lambda *_: None)
     with open_sync(url) as driver:
-        (result,) = driver.run(migration.run([planned], (), ExpansionOptions()))
+        (result,) = driver.run(migration.run([planned], none_converted, ExpansionOptions()))
     if result.state is not IndexState.CUT_OVER:
         raise SystemExit(f"the index was not cut over but {result.state}: no measurement")
     _wait_until_whole(client, NAME, documents)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
+import redis.asyncio
 
 import redstart.aio
 import redstart.sync
@@ -30,6 +32,7 @@ def test_all_is_frozen() -> None:
         "GeoFilter",
         "HashModel",
         "JsonModel",
+        "KNNExpression",
         "MigrationError",
         "Migrator",
         "NotFoundError",
@@ -42,6 +45,9 @@ def test_all_is_frozen() -> None:
         "VectorFieldOptions",
         "col",
         "get_redis_connection",
+        "has_redis_json",
+        "has_redisearch",
+        "redis",
     ]
 
 
@@ -50,13 +56,14 @@ def test_both_colours_offer_the_same_names() -> None:
     same = {name for name in redstart.__all__ if getattr(redstart, name) is getattr(redstart.aio, name)}
     assert set(redstart.__all__) - same == {
         *("FindQuery", "HashModel", "JsonModel", "Migrator", "RedisModel", "SchemaDetector"),
-        "get_redis_connection",
+        *("get_redis_connection", "has_redis_json", "has_redisearch", "redis"),
     }
 
 
 def test_every_public_name_resolves_and_is_listed() -> None:
     for name in redstart.__all__:
         assert getattr(redstart, name).__name__ == {"SchemaDetector": "Migrator"}.get(name, name)
+    assert (redstart.redis, redstart.aio.redis) == (redis, redis.asyncio)
     assert set(redstart.__all__) <= set(dir(redstart))
 
 

@@ -20,7 +20,8 @@ WORDS = {
     "async with": "with",
     "redis.asyncio": "redis",
     "redstart.aio": "redstart.sync",
-    "async_client": "sync_client",
+    "import async_client": "import sync_client",
+    "return async_client": "return sync_client",
     "async_server": "sync_server",
     "AsyncIterator": "Iterator",
     "AsyncServer": "SyncServer",
@@ -28,37 +29,37 @@ WORDS = {
     "of asyncio": "of threads",
     "for asyncio": "for plain functions",
     "coroutines": "functions",
+    "# for threads: ": "",
+    "ASYNC_MODE = True": "ASYNC_MODE = False",
 }
 """What differs between the colours, in code and in what is said of it."""
 
-_WORD = re.compile(
-    "|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in WORDS).replace(r"await\ (?!\w)", r"await\ ")
-)
+_WORD = re.compile("|".join(rf"(?<!\w){re.escape(word)}" + r"(?!\w)" * word[-1].isalpha() for word in WORDS))
 
 
 def generated() -> dict[str, str]:
     """The files of the synchronous package by name."""
-    sources = sorted((PACKAGES / "aio").glob("*.py"))
-    return {path.name: _synchronous(path.name, path.read_text(encoding="utf-8")) for path in sources}
+    sources = {
+        path.name: path.read_text(encoding="utf-8") for path in sorted((PACKAGES / "aio").glob("*.py"))
+    }
+    return {
+        name: _synchronous(name, source)
+        for name, source in sources.items()
+        if not source.startswith("# Generated")
+    }
 
 
 def _synchronous(name: str, source: str) -> str:
     text = MARK.format(name) + _WORD.sub(lambda found: WORDS[found[0]], source)
-    # Lines are shorter now, and imports in another order.
+    return formatted(text, f"src/redstart/sync/{name}")  # lines are shorter now, and imports in another order
+
+
+def formatted(text: str, path: str) -> str:
+    """A file as ruff writes it."""
     for command in (["check", "--select", "I", "--fix-only"], ["format"]):
-        ruff = [
-            sys.executable,
-            "-m",
-            "ruff",
-            *command,
-            "--quiet",
-            "--stdin-filename",
-            f"src/redstart/sync/{name}",
-            "-",
-        ]
-        text = subprocess.run(
-            ruff, input=text, capture_output=True, text=True, check=True, cwd=REPOSITORY
-        ).stdout
+        ruff = [sys.executable, "-m", "ruff", *command, "--quiet", "--stdin-filename", path, "-"]
+        done = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+        text = done.stdout
     return text
 
 

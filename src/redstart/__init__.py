@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import redis as redis
+
     from redstart.sync import Coordinates as Coordinates
     from redstart.sync import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.sync import Field as Field
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from redstart.sync import GeoFilter as GeoFilter
     from redstart.sync import HashModel as HashModel
     from redstart.sync import JsonModel as JsonModel
+    from redstart.sync import KNNExpression as KNNExpression
     from redstart.sync import MigrationError as MigrationError
     from redstart.sync import Migrator as Migrator
     from redstart.sync import NotFoundError as NotFoundError
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from redstart.sync import VectorFieldOptions as VectorFieldOptions
     from redstart.sync import col as col
     from redstart.sync import get_redis_connection as get_redis_connection
+    from redstart.sync import has_redis_json as has_redis_json
+    from redstart.sync import has_redisearch as has_redisearch
 
 __version__ = "0.1.0.dev0"
 
@@ -37,6 +42,7 @@ __all__ = [
     "GeoFilter",
     "HashModel",
     "JsonModel",
+    "KNNExpression",
     "MigrationError",
     "Migrator",
     "NotFoundError",
@@ -49,6 +55,9 @@ __all__ = [
     "VectorFieldOptions",
     "col",
     "get_redis_connection",
+    "has_redis_json",
+    "has_redisearch",
+    "redis",
 ]
 
 

@@ -43,6 +43,11 @@ def naive_timezone() -> NaiveTimezone:
     return _zone_of(os.environ.get("REDSTART_NAIVE_TIMEZONE"), _directory())
 
 
+def get_root_migrations_dir() -> str:
+    """The directory of migration files, read at each call: REDIS_OM_MIGRATIONS_DIR, or `migrations`."""
+    return os.environ.get("REDIS_OM_MIGRATIONS_DIR", "migrations")
+
+
 def url_setting(table: dict[str, Any]) -> str:
     """The server, given `[tool.redstart]`."""
     return os.environ.get("REDIS_OM_URL") or text_of(table, "url") or DEFAULT_URL

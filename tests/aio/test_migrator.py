@@ -48,7 +48,7 @@ print("up")
 def own_registry(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No models but those that a test declares."""
     monkeypatch.setenv("REDIS_OM_URL", url)
-    monkeypatch.setattr(registry, "_models", {})
+    monkeypatch.setattr(registry, "model_registry", {})
     yield
 
 
@@ -129,7 +129,7 @@ def test_a_changed_model_and_the_client_that_is_given(client: redis.Redis, url: 
         class Meta:
             model_key_prefix = "note"
 
-    registry._models.clear()
+    registry.model_registry.clear()
     registry.register(Changed)
     redstart.Migrator().run()
     assert set(serving(client, ":note:index")) == {"pk", "text", "rank"}
@@ -177,7 +177,7 @@ def test_a_refused_replacement_is_an_error(client: redis.Redis) -> None:
         class Meta:
             model_key_prefix = "note"
 
-    registry._models.clear()
+    registry.model_registry.clear()
     registry.register(Changed)
     with pytest.raises(MigrationError, match="Not replaced: :note:index"):
         redstart.Migrator().run()

@@ -52,7 +52,7 @@ def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     The models it declares are forgotten afterwards, so that no later test meets them.
     """
     monkeypatch.chdir(tmp_path)
-    known = dict(registry._models)
+    known = dict(registry.model_registry)
     written: list[str] = []
 
     def write(source: str) -> str:
@@ -64,5 +64,5 @@ def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     yield write
     for name in written:
         sys.modules.pop(name, None)
-    registry._models.clear()
-    registry._models.update(known)
+    registry.model_registry.clear()
+    registry.model_registry.update(known)

@@ -72,8 +72,9 @@ class TestStats:
         assert sampled["documents"] == pytest.approx(8_000, rel=0.2)
         assert "estimated from" in run_om("migrate-data", "stats").stdout
 
-    def test_no_document_is_said_and_is_no_error(self, configured: str) -> None:
-        found = run_om("migrate-data", "stats")
+    @pytest.mark.parametrize("words", [("stats",), ("run", "--dry-run"), ("run",)])
+    def test_no_document_is_said_and_is_no_error(self, configured: str, words: tuple[str, ...]) -> None:
+        found = run_om("migrate-data", *words)
         assert found.code == 0
         assert "No key was found under: station:" in found.stdout
         assert "--url" in found.stdout

@@ -41,6 +41,10 @@ class TestTheServer:
         assert "--url" in found.json["hint"]
         assert found.json["exit_code"] == 1
 
+    def test_a_database_that_is_not_there(self, configured: str) -> None:
+        found = run_om("--url", f"{configured}?db=99", *RUN)
+        refused(found, 1, "out of range", "names a database that the server does not have")
+
     @pytest.mark.parametrize("credentials", ["", ":S3cret@", "ann:S3cret@"])
     def test_a_wrong_password_is_not_shown(
         self, configured: str, own_server: Callable[..., EmbeddedServer], credentials: str
@@ -165,6 +169,19 @@ class TestTheModels:
         refused(
             found, 2, "'no_such_package.models' cannot be imported", "ModuleNotFoundError", "Looked for it in"
         )
+
+    def test_one_that_imports_from_redis_om_still(self, write_module: Callable[[str], str]) -> None:
+        name = write_module("import redis_om")
+        refused(
+            run_om(*RUN, "--models", name), 2, "No module named 'redis_om'", "from redstart import ...", name
+        )
+
+    @pytest.mark.parametrize("what", ["Order", "py"])
+    def test_a_model_or_a_file_instead_of_a_module(
+        self, write_module: Callable[[str], str], what: str
+    ) -> None:
+        name = write_module("")
+        refused(run_om(*RUN, "--models", f"{name}.{what}"), 2, f"{name} is a module.", f"--models {name}")
 
     @pytest.mark.parametrize("name", ["./models.py", ".models", "", "a..b"])
     def test_what_is_no_name_of_a_module(self, name: str) -> None:

@@ -3,12 +3,14 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
 
+from redstart.embedded.process import EmbeddedServer
 from redstart.migrations.data.context import DATETIME_MIGRATION as ID
+from tests.cli.conftest import load_sample
 from tests.support.cli import Ended, ended, om_command, run_om, started_om
 from tests.support.processes import wait_until
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
@@ -51,6 +53,36 @@ def test_a_signal_stops_it_with_its_progress_saved(
     assert (resumed.code, resumed.json["resumed"]) == (0, True)
     assert resumed.json["converted"] > stopped.json["converted"] > 0
     assert run_om("migrate-data", "verify").code == 0
+
+
+def test_going_on_treats_the_rest_as_the_beginning(big_station: redis.Redis) -> None:
+    for mode, go_on in (("default", " --failure-mode default"), ("log_and_skip", ""), ("fail", "")):
+        stopped = run_om("migrate-data", "run", "--limit-documents", "3", "--failure-mode", mode)
+        assert stopped.code == 5
+        assert f"Go on with: om migrate-data run{go_on}\n" in stopped.stdout
+
+
+def test_a_server_that_goes_away_is_no_wrong_url(
+    own_server: Callable[..., EmbeddedServer], configured: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = own_server()
+    monkeypatch.setenv("REDIS_OM_URL", server.url)
+    with redis.Redis.from_url(server.url) as client:
+        load_sample(client, 3_000)
+    with started_om(*RUN) as process:
+        wait_until(has_begun_to_write, "the run to write")
+        server.stop()
+        failed = ended(process)
+    assert failed.code == 1
+    assert "What was done is saved. When the server is back, go on with: om migrate-data run" in failed.stderr
+
+
+def test_status_names_the_run_at_work(running: subprocess.Popen[str]) -> None:
+    shown = run_om("migrate-data", "status").stdout
+    assert running.poll() is None, "the run ended too early for this test to mean anything"
+    assert f"At work: process {running.pid} on " in shown
+    assert "om migrate-data progress" in shown
+    assert "Convert with" not in shown
 
 
 def test_the_second_signal_stops_it_at_once(running: subprocess.Popen[str], big_station: redis.Redis) -> None:

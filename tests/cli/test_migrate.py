@@ -59,6 +59,7 @@ def test_the_data_run_alone_makes_indexes_ready_and_cuts_over(legacy: redis.Redi
 def test_no_expand_refuses_where_indexes_are_not_ready(legacy: redis.Redis, configured: str) -> None:
     start = snapshot(legacy)
     refused = run_om("migrate-data", "run", "--no-expand")
+    assert "is built beside it" not in refused.text
     assert (refused.code, "om migrate run" in refused.stderr) == (1, True)
     assert difference(start, snapshot(legacy, exclude_prefixes=STATE_PREFIXES)) == []
     run_om("migrate", "run")
@@ -102,6 +103,7 @@ def test_what_would_be_lost_refuses_with_the_ways_on(
     assert f"in the way: {key} {field}: " in refused.stdout
     assert "--accept-unindexed" in refused.stdout
     assert (serving(legacy, VISITS), phase()) == (VISITS, "verified")
+    assert run_om("migrate-data", "status", "--check").code == 3
     again = run_om("migrate-data", "run", "--json")
     assert (again.code, [one["key"] for one in again.json["blocking"]]) == (3, [key])
     by_hand = run_om("migrate", "run")
@@ -114,13 +116,30 @@ def test_what_would_be_lost_refuses_with_the_ways_on(
     if way == "mend":
         legacy.hset(key, field, "2023-01-01T00:00:00")
     words = ["--accept-unindexed"] if way == "accept" else [] if way == "mend" else ["--failure-mode", way]
-    assert run_om("migrate-data", "run", *words).code == 0
+    done = run_om("migrate-data", "run", *words)
+    assert (done.code, "no query finds them" in done.stdout) == (0, way == "accept")
     assert serving(legacy, VISITS) != VISITS
     assert total(legacy, VISITS) == before - (way == "accept")
+    assert run_om("migrate-data", "status", "--check").code == 0
+    assert run_om("migrate-data", "verify").code == 0
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert total(legacy, VISITS) == before
     if way != "mend":
         assert difference(start, snapshot(legacy)) == []
+
+
+def test_verify_looks_up_every_document_in_its_index(legacy: redis.Redis, configured: str) -> None:
+    run_om("migrate-data", "run")
+    assert run_om("migrate-data", "verify").code == 0
+    key = first_visit(legacy)
+    legacy.hset(key, "nets", "many")  # an old writer's text where the index takes numbers
+    found = run_om("migrate-data", "verify")
+    assert (found.code, f"{key}: not in the index {VISITS}" in found.stdout) == (6, True)
+    legacy.hset(key, "nets", "3")
+    assert run_om("migrate-data", "verify").code == 0
+    legacy.execute_command("FT.DROPINDEX", serving(legacy, VISITS))
+    assert (found := run_om("migrate-data", "verify")).code == 6
+    assert f"{VISITS}: no index serves" in found.stdout
 
 
 def test_values_without_an_old_form_keep_the_index_that_takes_both(
@@ -146,7 +165,8 @@ def test_after_forget_nothing_of_the_indexes_is_undone(legacy: redis.Redis, conf
 
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")
-    assert "accepts both forms" in run_om("migrate", "swap-back").stdout
+    swapped = run_om("migrate", "swap-back").stdout
+    assert ("accepts both forms" in swapped, "Undo the data" in swapped) == (True, False)
 
     assert total(legacy, SIGHTINGS) == before
 

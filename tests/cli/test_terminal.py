@@ -7,6 +7,7 @@ import redis
 
 from redstart.migrations.data.context import DATETIME_MIGRATION as ID
 from tests.support.cli import om_on_terminal, run_om
+from tests.support.screen import screen
 from tests.support.snapshot import difference, snapshot
 
 pytest.importorskip("pty")
@@ -31,6 +32,15 @@ def test_run_asks_and_a_yes_runs_with_a_bar(station: redis.Redis) -> None:
         assert re.search(rf"{stage} +━+ ", found.shown), stage
     assert "60 of 60" in found.shown
     assert re.search(r"\d+ errors", found.shown)
+
+
+def test_what_ctrl_c_says_is_not_erased_by_the_bars(big_station: redis.Redis) -> None:
+    found = om_on_terminal(*RUN, "--yes", "--batch-size", "2", interrupt_at="converting")
+    assert found.code == 5
+    lines = screen(found.raw)
+    assert [line for line in lines if line.startswith("Stopping after this step")]
+    for stage in ("census", "converting"):
+        assert len([line for line in lines if line.startswith(f"{stage} ")]) == 1, lines
 
 
 def test_yes_answers(station: redis.Redis) -> None:

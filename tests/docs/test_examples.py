@@ -28,7 +28,7 @@ def environment(url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     settings = {"REDIS_OM_URL": url, "REDSTART_MODELS": "redstart.demo.models"}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(registry, "_models", {})
+    monkeypatch.setattr(registry, "model_registry", {})
     return settings
 
 

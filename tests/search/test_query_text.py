@@ -135,14 +135,15 @@ def test_what_cannot_be_written_travels_as_a_parameter() -> None:
 
 
 def test_nearest_neighbours() -> None:
-    knn = KNNExpression(3, vector, field_score := i, b"abc")
-    assert field_score is i
+    knn = KNNExpression(3, vector, unindexed, b"abc")
     query = query_text([], UTC, knn=knn)
-    assert query.text == "*=>[KNN $K @v $knn_ref_vector AS i]"
+    assert query.text == "*=>[KNN $K @v $knn_ref_vector AS n]"
     assert query.parameters == (("K", "3"), ("knn_ref_vector", b"abc"))
-    assert query_text([s == "a"], UTC, knn=knn).text == "(@s:{a})=>[KNN $K @v $knn_ref_vector AS i]"
+    assert query_text([s == "a"], UTC, knn=knn).text == "(@s:{a})=>[KNN $K @v $knn_ref_vector AS n]"
     with pytest.raises(QuerySyntaxError, match=r"Model\.s"):
-        query_text([], UTC, knn=KNNExpression(3, s, i, b"abc"))
+        query_text([], UTC, knn=KNNExpression(3, s, unindexed, b"abc"))
+    with pytest.raises(QueryNotSupportedError, match=r"Model\.i .* has a field of that name"):
+        query_text([], UTC, knn=KNNExpression(3, vector, i, b"abc"))
 
 
 @pytest.mark.parametrize(

@@ -114,21 +114,22 @@ class OnTerminal:
     raw: bytes
 
 
-def om_on_terminal(*words: str, answer: str = "", columns: int = 80) -> OnTerminal:
-    """Run `om` on a terminal and, when it asks, type `answer`."""
+def om_on_terminal(*words: str, answer: str = "", interrupt_at: str = "", columns: int = 80) -> OnTerminal:
+    """Run `om` on a terminal; when it asks, type `answer`, and when `interrupt_at` is shown, Ctrl-C."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ["TERM"] = "xterm"
         os.execv(sys.executable, om_command(*words))
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     try:
-        raw = _dialogue(terminal, answer.encode())
+        to_type = {"[y/N]": f"{answer}\n" if answer else "", interrupt_at: "\x03"}
+        raw = _dialogue(terminal, {at.encode(): keys.encode() for at, keys in to_type.items() if at and keys})
     finally:
         os.close(terminal)
     return OnTerminal(_exit_code(pid), _CONTROL.sub("", raw.decode(errors="replace")), raw)
 
 
-def _dialogue(terminal: int, answer: bytes) -> bytes:
+def _dialogue(terminal: int, to_type: dict[bytes, bytes]) -> bytes:
     raw = b""
     deadline = time.monotonic() + ENDS_WITHIN_SECONDS
     while time.monotonic() < deadline:
@@ -142,9 +143,8 @@ def _dialogue(terminal: int, answer: bytes) -> bytes:
         if not data:
             return raw
         raw += data
-        if answer and b"[y/N]" in raw:
-            os.write(terminal, answer + b"\n")
-            answer = b""
+        for shown in [text for text in to_type if text in raw]:
+            os.write(terminal, to_type.pop(shown))
     return raw
 
 

@@ -7,6 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import redis.asyncio as redis
+
+    from redstart.aio.checks import has_redis_json as has_redis_json
+    from redstart.aio.checks import has_redisearch as has_redisearch
     from redstart.aio.connections import get_redis_connection as get_redis_connection
     from redstart.aio.find import FindQuery as FindQuery
     from redstart.aio.migrator import Migrator as Migrator
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from redstart.mapping.fields import Field as Field
     from redstart.mapping.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
+    from redstart.search.expressions import KNNExpression as KNNExpression
     from redstart.search.expressions import col as col
     from redstart.search.geo import GeoFilter as GeoFilter
 
@@ -35,6 +40,7 @@ _HOME_OF = {
     "GeoFilter": "redstart.search.geo",
     "HashModel": "redstart.aio.models",
     "JsonModel": "redstart.aio.models",
+    "KNNExpression": "redstart.search.expressions",
     "MigrationError": "redstart.errors",
     "Migrator": "redstart.aio.migrator",
     "NotFoundError": "redstart.errors",
@@ -47,6 +53,8 @@ _HOME_OF = {
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.aio.connections",
+    "has_redis_json": "redstart.aio.checks",
+    "has_redisearch": "redstart.aio.checks",
 }
 
 __all__ = [
@@ -57,6 +65,7 @@ __all__ = [
     "GeoFilter",
     "HashModel",
     "JsonModel",
+    "KNNExpression",
     "MigrationError",
     "Migrator",
     "NotFoundError",
@@ -69,10 +78,15 @@ __all__ = [
     "VectorFieldOptions",
     "col",
     "get_redis_connection",
+    "has_redis_json",
+    "has_redisearch",
+    "redis",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "redis":
+        return import_module("redis.asyncio")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)

@@ -9,14 +9,13 @@ from redstart.aio.find import FindQuery
 from redstart.documents import expiry
 from redstart.documents.access import get_document, get_documents
 from redstart.documents.listing import primary_keys_page
-from redstart.documents.query import query_of
 from redstart.documents.removal import delete_document, delete_documents, queue_deletion, queue_deletions
 from redstart.documents.replies import documents_in_reply
 from redstart.documents.saving import add_documents, queue_document, save_document
 from redstart.documents.updating import update_document
 from redstart.documents.writes import Saving
 from redstart.mapping import models
-from redstart.search.expressions import Expression
+from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
 
 if TYPE_CHECKING:
@@ -240,21 +239,26 @@ class RedisModel(models.RedisModel, abc.ABC):
         return len(models)
 
     @classmethod
-    def from_redis(cls, res: Any) -> list[Self]:
+    def from_redis(cls, res: Any, knn: KNNExpression | None = None) -> list[Self]:
         """The documents in an answer of FT.SEARCH, as a client of redis-py gives it; nothing is sent.
+
+        Args:
+            res: the answer, decoded or not.
+            knn: what neighbours were asked for, so that documents get their distances.
 
         Raises:
             UnreadableDocument: a value does not fit its field.
         """
-        return documents_in_reply(cls, res, naive_timezone())
+        return documents_in_reply(cls, res, naive_timezone(), knn)
 
     @classmethod
-    def find(cls, *conditions: Expression | int) -> FindQuery[Self]:
+    def find(cls, *expressions: Expression | int, knn: KNNExpression | None = None) -> FindQuery[Self]:
         """The documents that meet all of these conditions: `M.find(M.age > 18, M.city == "Oslo")`.
 
         Args:
-            conditions: comparisons of fields, which type checkers take for bool (and their `~` for int). Without
+            expressions: comparisons of fields, which type checkers take for bool (and their `~` for int). Without
                 any: all documents.
+            knn: the nearest neighbours of a vector among these documents.
 
         Returns:
             A query. Nothing is sent until it is asked for documents, and conditions are looked at then.
@@ -262,4 +266,4 @@ class RedisModel(models.RedisModel, abc.ABC):
         Raises:
             RedisModelError: the model has no documents of its own.
         """
-        return FindQuery(query_of(cls, conditions))
+        return FindQuery(expressions, cls, knn=knn)

@@ -33,7 +33,7 @@ STOP_BEFORE = (
 
 CUT_OVER_TO_COME = (
     "What could be converted is; an index that takes both forms serves still, and loses nothing.",
-    "Stop the old application; then cut over with: om migrate run",
+    "Stop the old application; then cut over, or see what is in the way, with: om migrate run",
 )
 
 AFTER_ROLLBACK = ("The old application may start. The new one must have stopped: it writes numbers.",)

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from redstart.cli.drawing import duration, pairs
@@ -17,6 +17,9 @@ from redstart.migrations.indexes.switch import Switched
 
 EXAMPLES_SAID = 5
 
+QUICK_BUILD_SECONDS = 1.0
+"""A build that is over by then says nothing of how far it is."""
+
 WHAT_NEXT = {
     IndexState.UP_TO_DATE: "serves what the model asks for",
     IndexState.CREATED: "built; the name leads to it",
@@ -27,16 +30,27 @@ WHAT_NEXT = {
 
 
 def index_migration() -> IndexMigration:
-    """The index migrations of this process; every tenth of a build is noted."""
+    """The index migrations of this process, which note how far a build is."""
+    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, noting_builds(time.monotonic))
+
+
+def noting_builds(clock: Callable[[], float]) -> Callable[[str, float], None]:
+    """What is told how far each build is: it notes every tenth of one that is not over in no time.
+
+    Args:
+        clock: seconds.
+    """
     said: set[tuple[str, int]] = set()
+    began: dict[str, float] = {}
 
     def waiting(index: str, percent: float) -> None:
         step = (index, int(percent // 10))
-        if step not in said:
-            said.add(step)
-            note(f"building {index}: {percent:.0f} %")
+        if clock() - began.setdefault(index, clock()) < QUICK_BUILD_SECONDS or step in said:
+            return
+        said.add(step)
+        note(f"building {index}: {percent:.0f} %")
 
-    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, waiting)
+    return waiting
 
 
 def forecast_line(one: IndexForecast) -> str:
@@ -70,17 +84,25 @@ def draw_results(
         line(f"{one.name}: {WHAT_NEXT[one.state]}")
         if one.mended:
             line("  another tool had replaced or dropped the index that served; mended")
-        if one.membership is not None:
-            _draw_membership(one.membership, examples=one.state is IndexState.REFUSED and not blocking)
         in_the_way = blocking.get(one.name, [])
+        if one.membership is not None:
+            _draw_membership(one.membership, examples=one.state is IndexState.REFUSED and not in_the_way)
+            if one.state is IndexState.CUT_OVER and one.membership.missing:
+                line("  those stay under their keys, but no query finds them")
         for failure in in_the_way if verbose else in_the_way[:EXAMPLES_SAID]:
             line(f"  in the way: {failure}")
-    if blocking:
-        line("Ways on: mend these values; or let the run change them, with")
+    if any(failure.path for failures in blocking.values() for failure in failures):
         line(
-            "om migrate-data run --failure-mode quarantine, or default; or leave the documents out of the index, with"
+            "Ways on: mend these values; or let the run change them, with om migrate-data run --failure-mode"
         )
-        line("om migrate run --accept-unindexed.")
+        line(
+            "quarantine, where a field may be None (models do not read a document without the others), or default;"
+        )
+        line("or leave the documents out of the index, with om migrate run --accept-unindexed.")
+    elif blocking:
+        line(
+            "Ways on: mend these documents; or leave them out of the index, with om migrate run --accept-unindexed."
+        )
 
 
 def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str, str]]:

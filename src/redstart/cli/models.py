@@ -11,9 +11,11 @@ from types import ModuleType
 from redstart.errors import ConfigurationError, RedstartError
 from redstart.mapping.declaration import ModelDeclaration, declare, distinct
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import models_of_modules, registered_models
+from redstart.mapping.redis_om_models import redis_om_models, translated
+from redstart.mapping.registry import is_declared_in, models_of_modules, registered_models
 
 _SHOWN_FRAMES = 3
+_REDIS_OM = ("redis_om", "aredis_om")
 
 
 def load_declarations(names: tuple[str, ...]) -> list[ModelDeclaration]:
@@ -38,12 +40,23 @@ def load_declarations(names: tuple[str, ...]) -> list[ModelDeclaration]:
     registered = set(registered_models())
     for module in modules:
         models |= dict.fromkeys(model for model in vars(module).values() if _is_one_of(model, registered))
+    models |= dict.fromkeys(_declared_with_redis_om(names, modules))
     if not models:
         raise ConfigurationError(
-            f"{', '.join(names)} imported, but there is no HashModel or JsonModel of redstart in it.",
+            f"{', '.join(names)} imported, but there is no HashModel or JsonModel of redstart or redis-om in it.",
             "Abstract (ABC) and embedded models have no documents of their own and do not count.",
         )
     return distinct(map(declare, models))
+
+
+def _declared_with_redis_om(names: tuple[str, ...], modules: list[ModuleType]) -> list[type[RedisModel]]:
+    """What takes the place of the models of redis-om that these modules declare or import."""
+    imported = {id(value) for module in modules for value in vars(module).values()}
+    return [
+        translated(model)
+        for model in redis_om_models()
+        if is_declared_in(model, *names) or id(model) in imported
+    ]
 
 
 def _is_one_of(value: object, registered: set[type[RedisModel]]) -> bool:
@@ -71,13 +84,21 @@ def _import(name: str) -> ModuleType:
         ) from exc
     except (Exception, SystemExit) as exc:  # a user's module may raise anything while it is imported
         said = f"{type(exc).__name__}: {exc}".rstrip(": ")
-        raise ConfigurationError(f"The module {name!r} cannot be imported: {said}", _where(exc)) from exc
+        raise ConfigurationError(
+            f"The module {name!r} cannot be imported: {said}", _where(name, exc)
+        ) from exc
 
 
-def _where(error: BaseException) -> str:
+def _where(name: str, error: BaseException) -> str:
     """Where in the user's files it happened."""
     if isinstance(error, SyntaxError):
         return "".join(traceback.format_exception_only(error)).rstrip()
+    if isinstance(error, ModuleNotFoundError) and error.name in _REDIS_OM:
+        return f"Change the import of the models to: from redstart import ...\n{_own_frames(error)}"
+    parent = name.rpartition(".")[0]
+    is_module = parent in sys.modules and not hasattr(sys.modules[parent], "__path__")
+    if isinstance(error, ModuleNotFoundError) and is_module:
+        return f"{parent} is a module. A model or a file is not named, the module is: --models {parent}"
     return _own_frames(error) or (
         f"Looked for it in {Path.cwd()} and in Python's path. A module is named with dots, as package.models."
     )

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -31,8 +32,11 @@ def print_json(data: dict[str, Any]) -> None:
 
 
 def note_from_signal(text: str) -> None:
-    """A line on stderr, from a signal handler: past the buffers, which may be in use at that moment."""
-    os.write(2, f"\n{text}\n".encode())
+    """A line on stderr, from a signal handler: it may have interrupted a write, so a thread waits for its turn.
+
+    Past the stream it would be written into a progress bar, which then erases it.
+    """
+    threading.Thread(target=note, args=(text,)).start()
 
 
 def discard(stream: TextIO) -> None:

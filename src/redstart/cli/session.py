@@ -1,4 +1,4 @@
-"""What a command of `om migrate-data` works with: a driver, the plan, and the surroundings of an operation."""
+"""What a command that migrates works with: a driver, the plan, and the surroundings of an operation."""
 
 import gc
 import signal
@@ -13,7 +13,7 @@ from redstart.cli.models import load_declarations
 from redstart.cli.output import note_from_signal
 from redstart.cli.settings import Settings
 from redstart.effects import Op
-from redstart.errors import ConfigurationError
+from redstart.errors import ConfigurationError, ConnectionFailed
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.data.context import DATETIME_MIGRATION, Context
 from redstart.migrations.data.keys import StateKeys
@@ -107,6 +107,17 @@ def _clients(url: str, declarations: list[ModelDeclaration]) -> dict[str, object
         where = where_of_url(url) if client is None else where_of(getattr(pool, "connection_kwargs", {}))
         clients[where] = clients.get(where) or client
     return clients
+
+
+@contextmanager
+def resumed_by(command: str) -> Iterator[None]:
+    """Say of a connection that is lost while `command` is at work how to go on: the URL was right before."""
+    try:
+        yield
+    except ConnectionFailed as exc:
+        raise ConnectionFailed(
+            exc.message, f"What was done is saved. When the server is back, go on with: {command}"
+        ) from exc
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def key_type(key: bytes) -> Call[bytes]:
     return Call(("TYPE", key), lambda reply: reply if isinstance(reply, bytes) else str(reply).encode())
 
 
-def delete(*keys: str) -> Call[int]:
+def delete(*keys: str | bytes) -> Call[int]:
     """How many keys were removed. Sent again after a lost answer, it says 0 of what it removed before."""
     return Call(("DEL", *keys), integer)
 

@@ -37,3 +37,15 @@ def mapping(reply: Any) -> dict[bytes, bytes]:
 def items(reply: Any) -> list[Any]:
     """An array; sets of RESP3 come as a list too. A missing key is an empty one."""
     return [] if reply is None else list(reply)
+
+
+def decoded(reply: Any) -> Any:
+    """A reply of any shape, bytes as text where they are UTF-8."""
+    if isinstance(reply, bytes):
+        try:
+            return reply.decode()
+        except UnicodeDecodeError:
+            return reply
+    if isinstance(reply, dict):
+        return {decoded(name): decoded(value) for name, value in reply.items()}
+    return [decoded(item) for item in reply] if isinstance(reply, list) else reply

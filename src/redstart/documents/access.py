@@ -1,7 +1,7 @@
 """Documents read by their keys, and what errors of the server mean to them."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -94,17 +94,23 @@ def _reading(model: type[RedisModel], keys: Sequence[bytes]) -> Batch[list[Any]]
 
 def _read(model: type[M], keys: Sequence[bytes], replies: Sequence[Any], zone: NaiveTimezone) -> list[M]:
     form = form_of(model)
-    found: list[M] = []
-    for key, reply in zip(keys, replies, strict=True):
-        if isinstance(reply, CommandFailed):
-            if is_of_another_type(reply):
-                continue  # deleted, and the key is used for something else
+    return [
+        form.document(model, primary_key_in(model, key), stored, zone)
+        for key, stored in zip(keys, stored_in(replies, form.stored), strict=True)
+        if stored is not None
+    ]
+
+
+def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:
+    """What commands that read documents answered: `stored` of each reply, None for a document that is gone."""
+    for reply in replies:
+        if not isinstance(reply, CommandFailed):
+            yield stored(reply)
+        elif is_of_another_type(reply):
+            yield None  # deleted, and the key is used for something else
+        else:
             raise_if_module_missing(reply)
             raise reply
-        stored = form.stored(reply)
-        if stored is not None:
-            found.append(form.document(model, primary_key_in(model, key), stored, zone))
-    return found
 
 
 def primary_key_in(model: type[RedisModel], key: bytes) -> str:

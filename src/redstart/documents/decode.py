@@ -92,12 +92,22 @@ class Reader:
         # 0.3.5 stored a random `pk` beside a primary key of the model's own: nobody's data.
         return name in self.names or (self.keeps_extra and name != "pk")
 
-    def from_hash(self, model: type[RedisModel], name: str, stored: bytes, encoding: str) -> Any:
-        """What one field of a hash holds, as far as the text alone does not say it to pydantic."""
-        if name in self.vectors and stored:
-            data, numbers = unpacked_vector(stored, self.vectors[name])
-            return data if holds_bytes(model, name) else numbers
-        text = stored.decode(encoding)
+    def from_hash(self, model: type[RedisModel], primary_key: str, name: str, stored: bytes) -> Any:
+        """What one field of a hash holds, as far as the text alone does not say it to pydantic.
+
+        Raises:
+            UnreadableDocument: it is no text, or no vector of the index.
+        """
+        encoding = model._meta.encoding
+        try:
+            if name in self.vectors and stored:
+                data, numbers = unpacked_vector(stored, self.vectors[name])
+                return data if holds_bytes(model, name) else numbers
+            text = stored.decode(encoding)
+        except UnicodeDecodeError as error:
+            raise UnreadableDocument(model, primary_key, name, stored, f"not {encoding} text") from error
+        except ValueConversionError as error:
+            raise UnreadableDocument(model, primary_key, name, stored, error.reason) from error
         if not text and name in self.nullable:
             return None
         words = self.words.get(name)
@@ -122,7 +132,6 @@ def document_from_hash(
     encoding = model._meta.encoding
     texts = _names_of_texts(model, zone, encoding)
     document: dict[str, Any] = {}
-    name = ""
     for stored_name, stored in fields.items():
         try:
             if stored and stored_name in texts:
@@ -131,11 +140,9 @@ def document_from_hash(
                 continue
             name = stored_name.decode(encoding, "replace")
             if reader.wants(name):
-                document[name] = reader.from_hash(model, name, stored, encoding)
+                document[name] = reader.from_hash(model, primary_key, name, stored)
         except UnicodeDecodeError as error:
             raise UnreadableDocument(model, primary_key, name, stored, f"not {encoding} text") from error
-        except ValueConversionError as error:
-            raise UnreadableDocument(model, primary_key, name, stored, error.reason) from error
     return _validated(model, primary_key, document, reader)
 
 
@@ -173,13 +180,18 @@ def _validated(model: type[M], primary_key: str, document: dict[str, Any], reade
         # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
         return model.model_validate(document, strict=False)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_context=False)
-        reasons = {display(one["loc"]): one["msg"] for one in errors}
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        first = errors[0]
-        raise UnreadableDocument(
-            model, primary_key, display(first["loc"]), first["input"], first["msg"] + more, reasons=reasons
-        ) from error
+        raise unreadable(model, primary_key, error) from error
+
+
+def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError) -> UnreadableDocument:
+    """What pydantic has against a document, as an error that names it."""
+    errors = error.errors(include_url=False, include_context=False)
+    reasons = {display(one["loc"]): one["msg"] for one in errors}
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    first = errors[0]
+    return UnreadableDocument(
+        model, primary_key, display(first["loc"]), first["input"], first["msg"] + more, reasons=reasons
+    )
 
 
 @cache

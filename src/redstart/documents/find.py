@@ -4,21 +4,22 @@ Pages of an unsorted query skip documents while anybody writes, for a document t
 index. So all keys of a query come from one search, and the documents are read by their keys, page by page.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from redstart.commands.search import SearchReply, most_results
-from redstart.documents.access import documents_at, primary_key_in
-from redstart.documents.forms import form_of
-from redstart.documents.query import Query, keys_in_order, perform_search
+from redstart.commands.search import most_results
+from redstart.documents.access import documents_at
+from redstart.documents.partial import projected_at
+from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
+from redstart.documents.replies import documents_found
 from redstart.effects import Op
-from redstart.errors import CommandFailed, NotFoundError, QuerySyntaxError
-from redstart.mapping.models import RedisModel
+from redstart.errors import CommandFailed, NotFoundError
 from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
 
-M = TypeVar("M", bound=RedisModel)
+R = TypeVar("R")
 
 FIRST_KEYS: Final = 1_000
 """Keys asked for at first. A higher limit costs the server more, also where there is little to find."""
@@ -32,7 +33,7 @@ def count_documents(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
     return (yield from perform_search(replace(query, sort=()).search(zone, limit=0))).total
 
 
-def page_of(query: Query[M], zone: NaiveTimezone, offset: int, limit: int) -> Op[list[M]]:
+def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[list[R]]:
     """Some of the documents of a query, read by the very search that finds them.
 
     Unsorted, and where others write meanwhile, one page after the other may skip documents: use `found_keys`.
@@ -41,16 +42,14 @@ def page_of(query: Query[M], zone: NaiveTimezone, offset: int, limit: int) -> Op
         IndexMissing, QueryError: it cannot be answered.
         UnreadableDocument: a value does not fit its field.
 
-    Effects: one FT.SEARCH; sorted by several fields, FT.AGGREGATE for the keys and one round trip for the documents.
+    Effects: one FT.SEARCH. Sorted by several fields, or for some fields only: the keys (FT.AGGREGATE or FT.SEARCH) and
+        one round trip for the documents.
     """
-    if offset < 0 or limit < 0:
-        raise QuerySyntaxError(
-            f"A page begins at 0 or later and has 0 documents or more, not {offset} and {limit}."
-        )
+    checked_page(offset, limit)
     return (yield from _page(query, zone, offset, limit))[1]
 
 
-def first_document(query: Query[M], zone: NaiveTimezone) -> Op[M]:
+def first_document(query: Query[R], zone: NaiveTimezone) -> Op[R]:
     """The first document that a query finds.
 
     Raises:
@@ -65,9 +64,43 @@ def first_document(query: Query[M], zone: NaiveTimezone) -> Op[M]:
         if documents:
             return documents[0]
         if not found:
-            text = query.search(zone, limit=1).query.text
-            raise NotFoundError(f"No {model_name(query.model)} is found by {text}")
+            raise NotFoundError(f"No {model_name(query.model)} is found by {query.text(zone).text}")
         offset += 1
+
+
+def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
+    """One document by its position, 0 the first.
+
+    Raises:
+        IndexError: there are not so many.
+        IndexMissing, QueryError, UnreadableDocument: see `page_of`.
+    """
+    checked_page(position, 1)
+    found = yield from page_of(query, zone, query.offset + position, 1)
+    if not found:
+        raise IndexError(f"The query finds no document number {position}.")
+    return found[0]
+
+
+def first_page(query: Query[R], zone: NaiveTimezone) -> Op[list[R]]:
+    """What the query's own offset and limit say, or the first page. See `page_of`."""
+    return (yield from page_of(query, zone, query.offset, query.first_limit))
+
+
+def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) -> Op[list[R]]:
+    """Some documents of a query by their keys, in that order; those that are gone are left out.
+
+    Raises:
+        UnreadableDocument: a value does not fit its field.
+
+    Effects: one round trip.
+    """
+    found: list[Any]
+    if query.projection is None:
+        found = list((yield from documents_at(query.model, keys, zone)))
+    else:
+        found = yield from projected_at(query.projection, keys, zone)
+    return found
 
 
 def found_keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
@@ -79,8 +112,13 @@ def found_keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
 
     Effects: one FT.SEARCH; a second one for more than 1,000 keys. Sorted by several fields: FT.AGGREGATE instead.
     """
-    if len(query.sort) > 1:
-        return (yield from _keys_in_order(query, zone))
+    if query.limit is not None:
+        return (yield from _keys_of_page(query, zone, query.offset, query.limit))
+    keys = yield from (_keys_in_order if len(query.sort) > 1 else _keys)(query, zone)
+    return keys[query.offset :]
+
+
+def _keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
     limit, most = FIRST_KEYS, None
     while True:
         try:
@@ -108,22 +146,22 @@ def _keys_in_order(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
         limit *= MORE_KEYS
 
 
-def _page(query: Query[M], zone: NaiveTimezone, offset: int, limit: int) -> Op[tuple[int, list[M]]]:
-    """How many documents a page has, and those of them that are still there."""
+def _keys_of_page(query: Query[Any], zone: NaiveTimezone, offset: int, limit: int) -> Op[list[bytes]]:
+    if not limit:
+        return []
+    search = query.search(zone, offset=offset, limit=limit)
     if len(query.sort) > 1:
-        if not limit:
-            return 0, []
-        keys = yield from keys_in_order(query.search(zone, offset=offset, limit=limit))
-        return len(keys), (yield from documents_at(query.model, keys, zone))
+        return (yield from keys_in_order(search))
+    return [found.key for found in (yield from perform_search(search)).found]
+
+
+def _page(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[tuple[int, list[R]]]:
+    """How many documents a page has, and those of them that are still there."""
+    if query.knn is None and (query.projection is not None or len(query.sort) > 1):
+        keys = yield from _keys_of_page(query, zone, offset, limit)
+        return len(keys), (yield from documents_of(query, zone, keys))
     reply = yield from perform_search(query.search(zone, offset=offset, limit=limit, keys=False))
-    return len(reply.found), _documents(query, reply, zone)
-
-
-def _documents(query: Query[M], reply: SearchReply, zone: NaiveTimezone) -> list[M]:
-    form = form_of(query.model)
-    stored = [(found.key, form.searched(found.fields)) for found in reply.found]
-    return [
-        form.document(query.model, primary_key_in(query.model, key), held, zone)
-        for key, held in stored
-        if held is not None
-    ]
+    documents: list[Any] = documents_found(query.model, reply, zone, query.knn)
+    return len(reply.found), documents if query.projection is None else list(
+        map(query.projection.of, documents)
+    )

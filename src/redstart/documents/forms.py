@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from pydantic_core import from_json, to_json
+
 from redstart.commands.conditions import Condition
 from redstart.commands.documents import hgetall_command, json_get_command, json_set
 from redstart.commands.packing import KeyedCommand
@@ -39,7 +41,8 @@ class Form:
         read: the command that answers a whole document.
         stored: what that reply holds, in the terms of `document`; None when there is no document.
         document: makes an instance of a model of it.
-        searched: the same from the fields that a search answers; None when the document is gone by now.
+        searched: the same from the fields that a search answers, with the field that got a distance where there is
+            one; None when the document is gone by now.
     """
 
     name: str
@@ -49,7 +52,7 @@ class Form:
     read: KeyedCommand
     stored: Callable[[Any], Any]
     document: Callable[[type[Any], str, Any, NaiveTimezone], Any]
-    searched: Callable[[dict[bytes, bytes]], Any]
+    searched: Callable[[dict[bytes, bytes], str | None], Any]
 
 
 def form_of(model: type[RedisModel]) -> Form:
@@ -113,8 +116,16 @@ def _hash_fields(reply: Any) -> dict[bytes, bytes] | None:
     return mapping(reply) or None
 
 
-def _searched_json(fields: dict[bytes, bytes]) -> bytes | None:
-    return fields.get(b"$")
+def _searched_hash(fields: dict[bytes, bytes], _score: str | None) -> dict[bytes, bytes] | None:
+    return fields or None  # the distance is among them already
+
+
+def _searched_json(fields: dict[bytes, bytes], score: str | None) -> bytes | None:
+    text = fields.get(b"$")
+    if text is None or score is None:
+        return text
+    document: dict[str, Any] = from_json(text)
+    return to_json(document | {score: float(fields[score.encode()])}, inf_nan_mode="constants")
 
 
 FORMS: Final = {
@@ -126,7 +137,7 @@ FORMS: Final = {
         read=hgetall_command(),
         stored=_hash_fields,
         document=document_from_hash,
-        searched=lambda fields: fields or None,
+        searched=_searched_hash,
     ),
     Storage.JSON: Form(
         name="JSON",

@@ -1,70 +1,153 @@
 """Queries: which documents of a model are asked for, in which order, and one search for some of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
+from redstart.commands.replies import decoded
 from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, says_no_such_index
 from redstart.documents.access import raise_if_module_missing
 from redstart.documents.forms import form_of
-from redstart.effects import Call, Op, call
-from redstart.errors import CommandFailed, IndexMissing, QueryNotSupportedError
+from redstart.documents.projection import Projection, projection_of, returned_fields
+from redstart.effects import Argument, Call, Op, call
+from redstart.errors import CommandFailed, IndexMissing, QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.proxies import query_field_named
 from redstart.mapping.registry import model_name
-from redstart.search.expressions import Expression, Operand
+from redstart.search.expressions import Expression, KNNExpression, Operand
 from redstart.search.options import SearchQuery, SortBy
-from redstart.search.query_text import query_text
+from redstart.search.query_text import QueryText, query_text
 from redstart.values.timezones import NaiveTimezone
 
-M = TypeVar("M", bound=RedisModel)
+R = TypeVar("R")
 T = TypeVar("T")
+
+PAGE_DOCUMENTS: Final = 1_000
+"""Documents read in one round trip, unless something else is said."""
 
 SORTABLE: Final = (Operand.TEXT, Operand.TAG, Operand.BOOLEAN, Operand.NUMBER)
 
 
 @dataclass(frozen=True, slots=True)
-class Query(Generic[M]):
-    """What is asked for: documents of a model that meet all conditions, in some order."""
+class Query(Generic[R]):
+    """What is asked for: documents of a model that meet all conditions, in some order.
 
-    model: type[M]
+    Args:
+        model: whose documents.
+        conditions: what they have to meet.
+        sort: in which order.
+        knn: the nearest neighbours of a vector among them, and nothing else.
+        offset: how many to leave out at the beginning.
+        limit: how many at most; None: all.
+        page_documents: how many are read in one round trip.
+        projection: which of their fields; None: whole documents.
+        nocontent: whether `words` ask for keys alone.
+    """
+
+    model: type[RedisModel]
     conditions: tuple[Expression, ...] = ()
     sort: tuple[SortBy, ...] = ()
-
-    def sorted_by(self, *fields: str) -> "Query[M]":
-        """The same, sorted by fields; `-field` descending, `part__field` of an embedded document.
-
-        Raises:
-            QueryNotSupportedError: E2, one cannot be sorted by.
-        """
-        return replace(self, sort=tuple(_sort_by(self.model, field) for field in fields))
+    knn: KNNExpression | None = None
+    offset: int = 0
+    limit: int | None = None
+    page_documents: int = PAGE_DOCUMENTS
+    projection: Projection | None = None
+    nocontent: bool = False
 
     @property
     def is_descending(self) -> bool:
         """Whether it is sorted from the greatest to the least."""
         return any(one.descending for one in self.sort)
 
+    @property
+    def first_limit(self) -> int:
+        """How many documents the first search asks for."""
+        if self.limit is not None:
+            return self.limit
+        return self.page_documents if self.knn is None else self.knn.k
+
+    def text(self, zone: NaiveTimezone) -> QueryText:
+        """The conditions in the server's language. Raises QueryError."""
+        return query_text(self.conditions, zone, knn=self.knn)
+
     def search(self, zone: NaiveTimezone, *, offset: int = 0, limit: int, keys: bool = True) -> SearchQuery:
         """One search; `keys` without the documents. Raises QueryError."""
         return SearchQuery(
             self.model._meta.index_name,
-            query_text(self.conditions, zone),
+            self.text(zone),
             offset=offset,
             limit=limit,
-            sort=self.sort,
+            sort=self.sort or self._by_distance(),
             nocontent=keys,
             complete=True,
         )
 
+    def words(self, zone: NaiveTimezone) -> list[Argument]:
+        """FT.SEARCH as redis-om writes it. Raises QueryError."""
+        search = self.search(zone, offset=self.offset, limit=self.first_limit, keys=self.nocontent)
+        returned = () if self.projection is None else returned_fields(self.projection)
+        return replace(search, complete=False, return_fields=returned).arguments()
 
-def query_of(model: type[M], conditions: tuple[Any, ...]) -> Query[M]:
+    def _by_distance(self) -> tuple[SortBy, ...]:
+        return () if self.knn is None else (SortBy(self.knn.score_field.query_field().attribute),)
+
+
+def query_of(
+    model: type[RedisModel],
+    expressions: Sequence[Any] = (),
+    *,
+    knn: KNNExpression | None = None,
+    offset: int = 0,
+    limit: int | None = None,
+    page_size: int = PAGE_DOCUMENTS,
+    sort_fields: Sequence[str] = (),
+    projected_fields: Sequence[str] = (),
+    nocontent: bool = False,
+    return_as_dict: bool = False,
+) -> Query[Any]:
     """A query for the documents that meet all conditions; those are looked at when it is sent.
+
+    Args:
+        sort_fields: names of fields; `-field` descending, `part__field` of an embedded document.
+        projected_fields: names of fields to read; without any: all.
 
     Raises:
         RedisModelError: the model has no documents of its own.
+        QueryNotSupportedError: E2, one of the fields cannot be sorted by; or there is no such field to read.
+        QuerySyntaxError: a page that begins before the first document, or has less than none.
     """
     _ = form_of(model)
-    return Query(model, conditions)
+    checked_page(offset, 0 if limit is None else limit)
+    if page_size < 1:
+        raise QuerySyntaxError(f"Documents are read 1 or more at a time, not {page_size}.")
+    if knn is not None and len(sort_fields) > 1:
+        raise QueryNotSupportedError(
+            f"Nearest neighbours are sorted by one field at most, not by {', '.join(sort_fields)}.",
+            "Without sort_by() they come by their distance.",
+        )
+    projection = None
+    if projected_fields or return_as_dict:
+        projection = projection_of(model, projected_fields, as_dict=return_as_dict)
+    return Query(
+        model,
+        tuple(expressions),
+        tuple(_sort_by(model, field) for field in sort_fields),
+        knn,
+        offset,
+        limit,
+        page_size,
+        projection,
+        nocontent,
+    )
+
+
+def checked_page(offset: int, limit: int) -> None:
+    """Raise QuerySyntaxError for a page that cannot be."""
+    if offset < 0 or limit < 0:
+        raise QuerySyntaxError(
+            f"A page begins at 0 or later and has 0 documents or more, not {offset} and {limit}."
+        )
 
 
 def _sort_by(model: type[RedisModel], name: str) -> SortBy:
@@ -85,19 +168,25 @@ def _sort_by(model: type[RedisModel], name: str) -> SortBy:
 
 def perform_search(search: SearchQuery) -> Op[SearchReply]:
     """Send a search. Raises IndexMissing, CapabilityMissing."""
-    return (yield from _sent(search, ft_search(search.arguments(), content=not search.nocontent)))
+    return (yield from _sent(search.index, ft_search(search.arguments(), content=not search.nocontent)))
+
+
+def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
+    """What the server answers to `query.words`, as text where it is text. Raises IndexMissing, CapabilityMissing."""
+    words = query.words(zone)
+    return (yield from _sent(str(words[1]), Call(tuple(words), decoded)))
 
 
 def keys_in_order(search: SearchQuery) -> Op[list[bytes]]:
     """The keys of a search that sorts by several fields. One FT.AGGREGATE. Raises IndexMissing, CapabilityMissing."""
-    return (yield from _sent(search, ft_aggregate_keys(search.keys_arguments())))
+    return (yield from _sent(search.index, ft_aggregate_keys(search.keys_arguments())))
 
 
-def _sent(search: SearchQuery, request: Call[T]) -> Op[T]:
+def _sent(index: str, request: Call[T]) -> Op[T]:
     try:
         return (yield from call(request))
     except CommandFailed as error:
         if says_no_such_index(error):
-            raise IndexMissing(search.index) from error
+            raise IndexMissing(index) from error
         raise_if_module_missing(error)
         raise

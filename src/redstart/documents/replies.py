@@ -1,30 +1,43 @@
-"""Documents from an answer of FT.SEARCH that somebody else asked for."""
+"""Documents from an answer of FT.SEARCH, our own or one that somebody else asked for."""
 
 from typing import Any, TypeVar
 
-from redstart.commands.search import ft_search
+from redstart.commands.search import SearchReply, ft_search
 from redstart.documents.access import primary_key_in
 from redstart.documents.forms import form_of
 from redstart.mapping.models import RedisModel
+from redstart.search.expressions import KNNExpression
 from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)
 
 
-def documents_in_reply(model: type[M], reply: Any, zone: NaiveTimezone) -> list[M]:
-    """The documents in an answer, decoded or not, of RESP2 or RESP3; those that are gone by now are left out.
+def documents_found(
+    model: type[M], reply: SearchReply, zone: NaiveTimezone, knn: KNNExpression | None = None
+) -> list[M]:
+    """The documents in a reply; those that are gone by now are left out.
+
+    Args:
+        knn: what neighbours were asked for, so that documents get their distances.
 
     Raises:
         UnreadableDocument: a value does not fit its field.
     """
     form = form_of(model)
-    parsed = ft_search((), content=True).parse(_undecoded(reply))
-    stored = [(found.key, form.searched(found.fields)) for found in parsed.found]
+    score = None if knn is None else knn.score_field.query_field().attribute
+    stored = [(found.key, form.searched(found.fields, score)) for found in reply.found]
     return [
         form.document(model, primary_key_in(model, key), held, zone)
         for key, held in stored
         if held is not None
     ]
+
+
+def documents_in_reply(
+    model: type[M], reply: Any, zone: NaiveTimezone, knn: KNNExpression | None = None
+) -> list[M]:
+    """The documents in an answer, decoded or not, of RESP2 or RESP3. As `documents_found`."""
+    return documents_found(model, ft_search((), content=True).parse(_undecoded(reply)), zone, knn)
 
 
 def _undecoded(reply: Any) -> Any:

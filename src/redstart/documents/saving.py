@@ -78,11 +78,11 @@ def add_documents(
     replies: list[Any] = []
     waiting: deque[tuple[list[Write], Later[list[Any]]]] = deque()
     for page in pages(writes, PAGE_DOCUMENTS):
-        waiting.append((page, (yield from ahead(_request(page)))))
+        waiting.append((page, (yield from ahead(request_of(page)))))
         if len(waiting) > 1:
-            replies += yield from _answers(*waiting.popleft())
+            replies += yield from answers_of(*waiting.popleft())
     for page, later in waiting:
-        replies += yield from _answers(page, later)
+        replies += yield from answers_of(page, later)
     if verify is not None:
         verify(replies, expected_responses=len(writes))
         return
@@ -92,13 +92,14 @@ def add_documents(
             raise reply
 
 
-def _request(page: list[Write]) -> Batch[list[Any]]:
+def request_of(page: Sequence[Write]) -> Batch[list[Any]]:
     """A page as one request. The first write brings its script along, so the server knows it for the others."""
     calls = [page[0].whole(), *(write.short() for write in page[1:])]
     return Batch([one.args for one in calls], list)
 
 
-def _answers(page: list[Write], later: Later[list[Any]]) -> Op[list[Any]]:
+def answers_of(page: Sequence[Write], later: Later[list[Any]]) -> Op[list[Any]]:
+    """The answers to such a request, errors among them."""
     replies = yield from answer(later)
     for position, reply in enumerate(replies):
         # Somebody had the server forget all scripts meanwhile; or the documents are of several models.

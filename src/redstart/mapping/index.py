@@ -61,14 +61,16 @@ def legacy_schema(model: type[RedisModel], *, before_first_instance: bool = Fals
 
 
 def _reference_index(model: type[RedisModel]) -> Index:
-    return _index(model, key_of_document(model._meta, ""), legacy=False)
+    return _index(model, key_of_document(model._meta, ""), legacy=False, reference=True)
 
 
-def _index(model: type[RedisModel], prefix: str, *, legacy: bool, both_keys: bool = False) -> Index:
+def _index(
+    model: type[RedisModel], prefix: str, *, legacy: bool, both_keys: bool = False, reference: bool = False
+) -> Index:
     storage = model._storage
     if storage is None:
         raise RedisModelError(f"{model_name(model)} is neither a HashModel nor a JsonModel: it has no index.")
-    parts = list(_Walk(storage, legacy, both_keys).parts(model))
+    parts = list(_Walk(storage, legacy, both_keys, reference).parts(model))
     if legacy and storage is Storage.JSON and not both_keys and model._primary_key_name != DEFAULT_NAME:
         parts.append([])  # the `pk` that 0.3.5 had taken away, but not quite
     return Index(
@@ -104,10 +106,11 @@ class _Place:
 class _Walk:
     """One walk over the fields of a model and of the models embedded in it."""
 
-    def __init__(self, storage: Storage, legacy: bool, both_keys: bool) -> None:
+    def __init__(self, storage: Storage, legacy: bool, both_keys: bool, reference: bool) -> None:
         self._storage = storage
         self._legacy = legacy
         self._both_keys = both_keys
+        self._reference = reference
 
     def parts(self, model: type[RedisModel]) -> Iterator[list[IndexField]]:
         """What each field of a model gives; fields of hashes that are not indexed do not count."""
@@ -174,13 +177,11 @@ class _Walk:
         return found
 
     def _indexed(self, place: _Place, held: IndexType, options: FieldOptions) -> list[IndexField]:
-        is_list = (
-            held.repeated or self._storage is Storage.HASH
-        )  # a hash keeps it as the bytes of its numbers
-        if options.vector_options is not None and held.indexable is Indexable.NUMBER and is_list:
+        if options.vector_options is not None and self._is_vector(held):
             settings = vector_settings(options.vector_options)
-            return [IndexField(place.path, place.attribute, FieldKind.VECTOR, vector=settings)]
-        if held.indexable is Indexable.NOTHING:
+            path = f"{place.path}[*]" if held.lists else place.path
+            return [IndexField(path, place.attribute, FieldKind.VECTOR, vector=settings)]
+        if held.lists or held.indexable is Indexable.NOTHING:
             return []
         if held.repeated or place.in_list:
             _check_item(place, held, options)
@@ -193,6 +194,14 @@ class _Walk:
         if held.indexable is Indexable.TEXT and options.full_text_search:
             return self._words(place, options)
         return [self._tag(place, options, held.indexable)]
+
+    def _is_vector(self, held: IndexType) -> bool:
+        """Whether a field can hold what a vector index reads: numbers in a list, or in a hash their bytes."""
+        if self._storage is Storage.JSON:
+            return held.indexable is Indexable.NUMBER and held.repeated
+        # redis-om indexes bytes of hashes as tags, whose texts nobody can look for.
+        is_bytes = held.indexable is Indexable.BYTES and not (self._legacy or self._reference)
+        return is_bytes or (held.indexable is Indexable.NUMBER and not held.lists)
 
     def _tag(self, place: _Place, options: FieldOptions, indexable: Indexable = Indexable.TEXT) -> IndexField:
         separator = None

@@ -29,6 +29,8 @@ class Indexable(enum.Enum):
     DATE = "date"
     """Datetimes and dates: numbers since redis-om 1.0, tags before."""
     GEO = "geo"
+    BYTES = "bytes"
+    """Tags too, unless they are those of a vector."""
     NOTHING = "nothing"
     """Not at all, as a list whose items are not declared."""
 
@@ -40,12 +42,14 @@ class IndexType:
     Args:
         indexable: how its values, or its items, can be indexed.
         repeated: whether it is a list or tuple.
+        lists: whether its items are lists of such values in turn.
         embedded: the model of the documents inside, if that is what it holds.
         refused: what it is instead, if marking it as indexed is an error.
     """
 
     indexable: Indexable
     repeated: bool = False
+    lists: bool = False
     embedded: type[RedisModel] | None = None
     refused: str | None = None
 
@@ -89,6 +93,9 @@ def _of_items(arguments: tuple[Any, ...], storage: Storage) -> IndexType:
     if isinstance(item, type) and issubclass(item, RedisModel):
         return IndexType(Indexable.NOTHING, repeated=True, embedded=item)
     item = _first(item)
+    if typing.get_origin(item) in (list, tuple):
+        inside = _of_items(typing.get_args(item), storage)
+        return IndexType(inside.indexable, repeated=True, lists=True)
     if not isinstance(item, type) or issubclass(item, BaseModel):
         return IndexType(Indexable.NOTHING, repeated=True)
     return IndexType(_of_plain(item, storage), repeated=True)
@@ -99,6 +106,7 @@ INDEXABLE_OF_TYPES: Final = (
     (bool, Indexable.BOOLEAN),
     ((int, float, Decimal), Indexable.NUMBER),
     (Coordinates, Indexable.GEO),
+    (bytes, Indexable.BYTES),
 )
 """In this order: a bool is an int to Python."""
 

@@ -18,7 +18,12 @@ class QueryableModel(ModelMetaclass):
         def __getattr__(cls, name: str) -> Any:
             if name in cls.__dict__.get("__pydantic_fields__", ()) and not _asked_by_pydantic():
                 return _field(cls, name)
-            return super().__getattr__(name)
+            try:
+                return super().__getattr__(name)
+            except AttributeError as error:
+                fields = cls.__dict__.get("__pydantic_fields__", ())
+                error.args = (f"{cls.__name__} has no field {name!r}; it has {', '.join(fields)}",)
+                raise
 
 
 class KeyAlias(property):

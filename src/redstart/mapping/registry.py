@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from redstart.mapping.models import RedisModel
 
-_models: "dict[str, type[RedisModel]]" = {}
+model_registry: "dict[str, type[RedisModel]]" = {}
+"""By `package.module.Class`, those of both colours."""
 
 
 def model_name(model: type) -> str:
@@ -15,18 +16,19 @@ def model_name(model: type) -> str:
 
 def register(model: "type[RedisModel]") -> None:
     """Add a model. One that was declared before under the same name gives way: its module was reloaded."""
-    _models[model_name(model)] = model
+    model_registry[model_name(model)] = model
 
 
 def registered_models() -> "tuple[type[RedisModel], ...]":
     """All models, in the order of their declaration."""
-    return tuple(_models.values())
+    return tuple(model_registry.values())
 
 
 def models_of_modules(*modules: str) -> "tuple[type[RedisModel], ...]":
     """The models declared in these modules, or in modules inside these packages."""
-    return tuple(
-        model
-        for model in _models.values()
-        if any(f"{model.__module__}.".startswith(f"{module}.") for module in modules)
-    )
+    return tuple(model for model in model_registry.values() if is_declared_in(model, *modules))
+
+
+def is_declared_in(model: type, *modules: str) -> bool:
+    """Whether a class is declared in one of these modules, or in a module inside one of these packages."""
+    return any(f"{model.__module__}.".startswith(f"{module}.") for module in modules)

@@ -1,6 +1,7 @@
 """Indexes brought up to date by an application that starts, perhaps many times at once."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from redstart.effects import Op, pause
 from redstart.errors import LeaseHeld, MigrationError
@@ -8,7 +9,7 @@ from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.data.plan import make_plan
-from redstart.migrations.data.record import read_record
+from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.plan import planned_indexes
@@ -33,20 +34,24 @@ def bring_up_to_date(
         MigrationError: an index was not replaced, for documents that are found now would not be found.
         See `IndexMigration.run` for others.
 
-    Effects: a read for each index where all are as they should be; else those of `IndexMigration.run`.
+    Effects: a read for each index, and some, where all are as they should be; else those of `IndexMigration.run`.
         Safe to repeat.
     """
     planned = planned_indexes(declarations)
     if not planned:
         return
     yield from require_search()
+    # A plan for each: prefixes that hold each other's keys matter to a run over the data, not here.
+    models = [model for one in declarations for model in make_plan([one], "UTC").models]
+    keys = StateKeys(DATETIME_MIGRATION)
     while True:
         statuses = yield from index_statuses(planned)
         if all(one.standing is Standing.UP_TO_DATE for one in statuses):
             return
-        converted = yield from _converted_prefixes(declarations)
         try:
-            results = yield from migration().run(planned, converted, ExpansionOptions())
+            results = yield from migration().run(
+                planned, partial(converted_prefixes, keys, models), ExpansionOptions()
+            )
         except LeaseHeld:
             yield from pause(POLL_SECONDS)
             continue
@@ -57,11 +62,3 @@ def bring_up_to_date(
                 "See which, and the ways on, with: om migrate run",
             )
         return
-
-
-def _converted_prefixes(declarations: Sequence[ModelDeclaration]) -> Op[set[str]]:
-    """The key prefixes whose data is converted as it is declared today. One read."""
-    record = yield from read_record(StateKeys(DATETIME_MIGRATION))
-    # A plan for each: prefixes that hold each other's keys matter to a run over the data, not here.
-    models = [model for one in declarations for model in make_plan([one], "UTC").models]
-    return {model.key_prefix for model in models if record.is_applied(model)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from redstart.effects import Op
 from redstart.migrations.data.context import Context
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.rollback import RollbackResult, require_undoable, rollback
+from redstart.migrations.data.rollback import RollbackResult, begin_rollback, rollback
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import read_records
@@ -41,7 +41,9 @@ def migrate_back(context: Context, indexes: IndexMigration, *, batch_documents: 
 
     Effects: those of both. Safe to repeat.
     """
-    yield from require_undoable(context)
+    # First: whoever brings indexes forward beside this, as an application that starts does, then sees that nothing
+    # is converted, and does not cut over under the undo.
+    yield from begin_rollback(context)
     names: list[str] = []
     if (yield from search_is_here()):
         names = yield from _names_with_dates(context)
@@ -62,21 +64,20 @@ def swap_back(context: Context, indexes: IndexMigration) -> Op[tuple[bool, dict[
     Returns:
         Whether the data is undone, and what became of each index.
     """
-    # A completed rollback leaves no record; `forget` does, for the data is still converted.
-    undone = (yield from read_record(context.keys)).generation == 0
-    names = list((yield from read_records()))
-    if undone:
-        done = yield from indexes.after_undo(names, unconditionally=True)
-    else:
-        done = yield from indexes.before_undo(names)
+
+    def is_undone() -> Op[bool]:
+        # A completed rollback leaves no record; `forget` does, for the data is still converted.
+        return (yield from read_record(context.keys)).is_new
+
+    undone, done = yield from indexes.swap_back(is_undone)
     return undone, dict(done)
 
 
 def _names_with_dates(context: Context) -> Op[list[str]]:
     """The indexes to step back: those of the data that is to be undone, or that was and they are not. Two reads."""
-    plan = (yield from read_record(context.keys)).plan
+    data = yield from read_record(context.keys)
     records = (yield from read_records()).values()
-    if plan is None:
-        return [record.name for record in records if record.stepping_back]
-    prefixes = {model.key_prefix for model in plan.models}
+    if data.plan is None:  # `forget` leaves the number of the run: what it converted stays
+        return [record.name for record in records if record.stepping_back and data.generation == 0]
+    prefixes = {model.key_prefix for model in data.plan.models}
     return [record.name for record in records if record.moving and record.key_prefix in prefixes]

@@ -77,12 +77,24 @@ class Expression:
     def __invert__(self) -> "Expression":
         return Negation(self)
 
+    @property
+    def tree(self) -> str:
+        """The condition as a drawing: AND, OR and NOT with what they join below them, each further in."""
+        return "\n".join(self._drawn())
+
+    def _drawn(self) -> list[str]:
+        return [repr(self)]
+
     def __bool__(self) -> bool:
         # `a and b`, `not a` or `a < x < b` would silently be one half of what they say.
         raise QuerySyntaxError(
             f"A condition is neither true nor false before it is sent: {self!r}.",
             "Write &, | and ~ where it says and, or, not; and two conditions where a comparison is chained.",
         )
+
+
+def _below(word: str, *parts: Expression) -> list[str]:
+    return [word, *(f"  {line}" for part in parts for line in part._drawn())]
 
 
 def _expression(value: object) -> Expression:
@@ -103,6 +115,9 @@ class Both(Expression):
     left: Expression
     right: Expression
 
+    def _drawn(self) -> list[str]:
+        return _below("AND", self.left, self.right)
+
     def __repr__(self) -> str:
         return f"({self.left!r}) & ({self.right!r})"
 
@@ -113,6 +128,9 @@ class Either(Expression):
 
     left: Expression
     right: Expression
+
+    def _drawn(self) -> list[str]:
+        return _below("OR", self.left, self.right)
 
     def __repr__(self) -> str:
         return f"({self.left!r}) | ({self.right!r})"
@@ -126,6 +144,9 @@ class Negation(Expression):
 
     def __invert__(self) -> Expression:
         return self.inner
+
+    def _drawn(self) -> list[str]:
+        return _below("NOT", self.inner)
 
     def __repr__(self) -> str:
         return f"~({self.inner!r})"

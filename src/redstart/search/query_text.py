@@ -23,6 +23,7 @@ from redstart.search.operands import boolean_word, number_word, stored_text
 from redstart.search.refusals import (
     cannot_find,
     is_document,
+    is_indexed,
     no_full_text,
     not_indexed,
     shortened,
@@ -134,6 +135,8 @@ class _Writer:
         vector, score = knn.vector_field.query_field(), knn.score_field.query_field()
         if vector.operand is not Operand.VECTOR:
             raise wrong_operand(vector, knn.reference_vector, "a field with vector_options")
+        if score.operand is not Operand.UNINDEXED:
+            raise is_indexed(score)
         self._parameter("K", str(knn.k))
         self._parameter("knn_ref_vector", knn.reference_vector)
         filtered = among if among == "*" else f"({among})"

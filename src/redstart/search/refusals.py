@@ -77,3 +77,12 @@ def cannot_find(
         value=value,
         code="E5",
     )
+
+
+def is_indexed(score: QueryField) -> QueryNotSupportedError:
+    """A distance is to go where the index has a field already: servers refuse that."""
+    return QueryNotSupportedError(
+        f"{score.label} cannot get the distances of a search: the index has a field of that name.",
+        "Declare it without index and sortable: neighbours come by their distance anyway. Then: om migrate run",
+        field=score.label,
+    )

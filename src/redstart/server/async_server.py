@@ -37,7 +37,7 @@ class AsyncServer:
             try:
                 return await driver.run(operation)
             finally:
-                self._answered = driver.answered
+                self._answered = self._answered or driver.answered
                 await driver.release()
 
     def _place(self) -> "_Place":

@@ -30,7 +30,7 @@ class SyncServer:
         try:
             return driver.run(operation)
         finally:
-            self._answered = driver.answered
+            self._answered = self._answered or driver.answered
             driver.release()
 
 

@@ -79,9 +79,7 @@ def mapped(error: Exception, where: str) -> ServerError:
             "The ACL a run needs is listed in docs/acl.md.",
         )
     if isinstance(error, theirs.ResponseError):
-        code = _code(error)
-        hint = "Raise it with: redis-cli CONFIG SET maxmemory BYTES, then run the same command again."
-        return CommandFailed(str(error), hint if code == "OOM" else None, code=code)
+        return CommandFailed(str(error), _hint(error, where), code=_code(error))
     if isinstance(error, theirs.BusyLoadingError):
         return ConnectionFailed(
             f"The server at {where} is still loading its data, and answers nothing until it has.",
@@ -91,6 +89,15 @@ def mapped(error: Exception, where: str) -> ServerError:
         f"No answer from the server at {where}: {error}",
         "Is it running, and is the URL right? Set it with --url or REDIS_OM_URL.",
     )
+
+
+def _hint(error: theirs.ResponseError, where: str) -> str | None:
+    """What to do about a refusal of which that is known."""
+    if _code(error) == "OOM":
+        return "Raise it with: redis-cli CONFIG SET maxmemory BYTES, then run the same command again."
+    if "DB index is out of range" in str(error):
+        return f"{where} names a database that the server does not have; 0 is there always."
+    return None
 
 
 def _code(error: theirs.ResponseError) -> str:

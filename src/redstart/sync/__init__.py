@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import redis as redis
+
     from redstart.errors import MigrationError as MigrationError
     from redstart.errors import NotFoundError as NotFoundError
     from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
     from redstart.mapping.fields import Field as Field
     from redstart.mapping.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
+    from redstart.search.expressions import KNNExpression as KNNExpression
     from redstart.search.expressions import col as col
     from redstart.search.geo import GeoFilter as GeoFilter
+    from redstart.sync.checks import has_redis_json as has_redis_json
+    from redstart.sync.checks import has_redisearch as has_redisearch
     from redstart.sync.connections import get_redis_connection as get_redis_connection
     from redstart.sync.find import FindQuery as FindQuery
     from redstart.sync.migrator import Migrator as Migrator
@@ -36,6 +41,7 @@ _HOME_OF = {
     "GeoFilter": "redstart.search.geo",
     "HashModel": "redstart.sync.models",
     "JsonModel": "redstart.sync.models",
+    "KNNExpression": "redstart.search.expressions",
     "MigrationError": "redstart.errors",
     "Migrator": "redstart.sync.migrator",
     "NotFoundError": "redstart.errors",
@@ -48,6 +54,8 @@ _HOME_OF = {
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.sync.connections",
+    "has_redis_json": "redstart.sync.checks",
+    "has_redisearch": "redstart.sync.checks",
 }
 
 __all__ = [
@@ -58,6 +66,7 @@ __all__ = [
     "GeoFilter",
     "HashModel",
     "JsonModel",
+    "KNNExpression",
     "MigrationError",
     "Migrator",
     "NotFoundError",
@@ -70,10 +79,15 @@ __all__ = [
     "VectorFieldOptions",
     "col",
     "get_redis_connection",
+    "has_redis_json",
+    "has_redisearch",
+    "redis",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "redis":
+        return import_module("redis")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)

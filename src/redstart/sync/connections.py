@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from redstart.server.sync_server import SyncServer
 
 
+def __getattr__(name: str) -> str:
+    """`URL`, the server of models that name none: as it is when this is asked for."""
+    if name != "URL":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return server_url()
+
+
 def get_redis_connection(**options: Any) -> "redis.Redis":
     """A client of redis-py, connected when it is first used; it decodes unless `decode_responses` says otherwise.
 

@@ -218,7 +218,7 @@ def test_a_server_that_is_restarted_between_two_requests(
             names = driver.names[len(names) :]
     # In the middle of the first scan (a run's is the census), and anywhere.
     scans = [at for at, name in enumerate(names) if name == "SCAN"]
-    for at in (scans[2], *chance.sample(range(1, len(names) - 5), 12 if SOAK else 2)):
+    for at in (scans[2], *chance.sample(range(1, len(names) * 9 // 10), 12 if SOAK else 2)):
         load(durable_client, SERVER_DOCUMENTS)
         if operation == "rollback":
             with CrashDriver(durable.url) as driver:

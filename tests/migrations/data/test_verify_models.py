@@ -9,7 +9,6 @@ import redis
 from redstart.demo.models import Sighting
 from redstart.mapping.declaration import declare
 from redstart.migrations.data.context import DATETIME_MIGRATION, Context
-from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.verify import Verification, verify
@@ -27,7 +26,7 @@ def verified(client: redis.Redis, *documents: dict[str, object]) -> tuple[Verifi
     zone = NaiveTimezone.parse("UTC")
     context = Context(StateKeys(DATETIME_MIGRATION), zone, this_process(), uuid.uuid4().hex, time.monotonic)
     declarations = [declare(Sighting)]
-    check = ModelCheck(declarations, FailureLog(context.keys))
+    check = ModelCheck(declarations)
     with open_like(client) as driver:
         found = driver.run(verify(context, make_plan(declarations, zone.name), checks=[check]))
     return found, check
@@ -47,3 +46,14 @@ def test_a_document_its_model_refuses_for_another_reason_is_a_problem(client: re
     found, check = verified(client, {name: value for name, value in SIGHTING.items() if name != "species"})
     assert (found.problems.count, check.read, check.known) == (1, 0, 0)
     assert found.problems.first[0].path == "species"
+
+
+def test_a_value_that_was_moved_aside_is_known_also_after_other_runs(client: redis.Redis) -> None:
+    aside = {"ringed_at": None, "ringed_at__invalid": "N/A"}
+    found, check = verified(client, SIGHTING | aside)
+    assert (found.ok, check.read, check.known) == (True, 0, 1)
+    missing = {name: value for name, value in SIGHTING.items() if name != "ringed_at"}
+    found, check = verified(client, missing | {"ringed_at__invalid": "N/A"})
+    assert (found.ok, check.known) == (True, 1)
+    found, check = verified(client, missing)
+    assert (found.problems.count, check.known) == (1, 0)

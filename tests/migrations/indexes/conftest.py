@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from redstart.migrations.back import swap_back
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.keys import hash_key
-from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.migrate import Converted, IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.search.fields import FieldKind
 from redstart.search.index import Index, create_arguments, schema_hash, schema_text
@@ -46,8 +46,20 @@ def migration() -> IndexMigration:
     return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, lambda *_: None)
 
 
+def is_converted(prefixes: Collection[str]) -> Converted:
+    """What `IndexMigration.run` asks, with this answer."""
+
+    def read() -> Op[Collection[str]]:
+        yield from ()
+        return prefixes
+
+    return read
+
+
 def expand(url: str, converted: set[str] | None = None, **options: bool) -> dict[str, IndexResult]:
-    results = perform(url, migration().run(planned(), converted or set(), ExpansionOptions(**options)))
+    results = perform(
+        url, migration().run(planned(), is_converted(converted or ()), ExpansionOptions(**options))
+    )
     return {result.name: result for result in results}
 
 
@@ -148,12 +160,14 @@ class Reader(threading.Thread):
 
 
 @contextmanager
-def readers(url: str, client: redis.Redis, query: str = "*") -> Iterator[Callable[[], None]]:
+def readers(
+    url: str, client: redis.Redis, query: str = "*", models: Sequence[Any] = MODELS
+) -> Iterator[Callable[[], None]]:
     """Readers of every model's index, who must never find less than there is at the start.
 
     Yields a function that waits until each has looked 20 times more, so that every phase is looked at.
     """
-    names = [model._meta.index_name for model in MODELS]
+    names = [model._meta.index_name for model in models]
     expected = {name: total(client, name, query) for name in names}
     started = {name: Reader(url, name, query) for name in names}
     for reader in started.values():

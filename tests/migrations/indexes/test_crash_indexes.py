@@ -30,6 +30,7 @@ from redstart.server import conversation
 from tests.migrations.indexes.conftest import (
     before_1_0,
     drop_all,
+    is_converted,
     migration,
     perform,
     serving,
@@ -71,7 +72,7 @@ class Step:
 
 
 def forward(converted: bool) -> Op[object]:
-    return migration().run(PLANNED, PREFIXES if converted else (), ExpansionOptions())
+    return migration().run(PLANNED, is_converted(PREFIXES if converted else ()), ExpansionOptions())
 
 
 def _expanded(url: str) -> None:

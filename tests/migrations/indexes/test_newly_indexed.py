@@ -10,6 +10,7 @@ from redstart.demo.load import load_batches
 from redstart.demo.sample import generate
 from redstart.migrations.data.context import DATETIME_MIGRATION as ID
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
+from redstart.migrations.indexes.migrate import none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.search.index import Index, create_arguments
 from tests.cli.conftest import configured
@@ -71,7 +72,9 @@ def test_the_old_index_serves_until_the_data_is_converted(
 
 def test_the_run_over_the_data_does_not_cut_over_too_early(station: redis.Redis, url: str) -> None:
     with readers(url, station):
-        results = perform(url, migration().run(planned(), (), ExpansionOptions(accept_unindexed=True)))
+        results = perform(
+            url, migration().run(planned(), none_converted, ExpansionOptions(accept_unindexed=True))
+        )
         assert {one.state for one in results} == {IndexState.EXPANDED}
 
 

@@ -30,6 +30,7 @@ from tests.migrations.indexes.conftest import (
     before_1_0,
     drop_all,
     expand,
+    is_converted,
     migration,
     perform,
     planned,
@@ -375,6 +376,6 @@ def test_a_changed_model_is_not_taken_for_another_tool(
     (status,) = perform(url, index_statuses([changed]))
     assert status.standing is Standing.OUTDATED
     before = serving(documents, VISITS)
-    (result,) = perform(url, migration().run([changed], {one.key_prefix}, ExpansionOptions()))
+    (result,) = perform(url, migration().run([changed], is_converted({one.key_prefix}), ExpansionOptions()))
     assert (result.state, result.mended) == (IndexState.CUT_OVER, False)
     assert before in perform(url, migration().cleanup()), "of the definition that served before"

@@ -92,7 +92,7 @@ def test_the_name_of_the_index_to_be_built_may_be_taken(
 def test_an_index_over_more_than_the_model_is_an_older_form_of_it(
     legacy: redis.Redis, configured: str
 ) -> None:
-    wider = replace(PLANNED[VISITS].old, prefixes=("station:vis", "shop:"))
+    wider = replace(PLANNED[VISITS].old, prefixes=("shop:", "station:visit:"))
     legacy.execute_command("FT.DROPINDEX", VISITS)
     legacy.execute_command("FT.CREATE", *create_arguments(wider))
     for words in (("migrate", "run"), ("migrate-data", "run")):

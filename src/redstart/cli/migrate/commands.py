@@ -1,6 +1,7 @@
 """The commands of `om migrate`."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -23,14 +24,15 @@ from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import swap_back as swap_indexes_back
 from redstart.migrations.data.context import DATETIME_MIGRATION
+from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.status import status as read_status
-from redstart.migrations.forward import blocking, converted_prefixes
+from redstart.migrations.forward import blocking
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
-from redstart.migrations.phase import phase_with_indexes
+from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
 TAKEN_OVER = (
     "{}: another tool, as redis-om's Migrator, put its own index in place of the one that served. "
@@ -103,11 +105,12 @@ def run(
             note(forecast_line(one))
         confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
         context = session.context()
-        converted = session.run(converted_prefixes(context, session.plan))
         options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old)
+        converted = partial(converted_prefixes, session.keys, session.plan.models)
         results = session.run(index_migration().run(planned, converted, options))
         in_the_way = session.run(blocking(context, session.plan, results))
-        phase = session.run(phase_with_indexes(session.run(read_status(session.keys, session.plan))))
+        state = session.run(read_status(session.keys, session.plan))
+        phase, to_come = session.run(phase_with_indexes(state)), session.run(cut_over_to_come(state))
     refused = any(one.state is IndexState.REFUSED for one in results)
     if as_json:
         print_json(
@@ -119,7 +122,7 @@ def run(
         )
     else:
         draw_results(results, in_the_way, verbose=verbose)
-        draw_order(phase, cut_over_to_come=refused)
+        draw_order(phase, cut_over_to_come=to_come)
     return Exit.FOUND if refused else Exit.DONE
 
 
@@ -144,6 +147,7 @@ def swap_back(settings: Settings, yes: bool, as_json: bool) -> int:
     with open_session(settings, needs_models=False) as session:
         confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
         undone, done = session.run(swap_indexes_back(session.context(), index_migration()))
+        undoable = session.run(read_status(session.keys, session.plan)).record.plan is not None
     refused = [name for name, switched in done.items() if not switched.done]
     if as_json:
         print_json({"swapped": [name for name in done if name not in refused], "refused": refused})
@@ -152,7 +156,7 @@ def swap_back(settings: Settings, yes: bool, as_json: bool) -> int:
             draw_switched(name, switched, "as before the migration" if undone else "accepts both forms")
         if not done:
             line("No index was migrated.")
-        elif not undone:
+        elif not undone and undoable:
             line(f"Undo the data with: om migrate-data rollback {DATETIME_MIGRATION}")
     return Exit.FOUND if refused else Exit.DONE
 

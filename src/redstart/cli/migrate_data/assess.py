@@ -17,7 +17,13 @@ from redstart.cli.migrate_data.reports import (
     status_report,
     unplanned_fields,
 )
-from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_models, draw_refusal
+from redstart.cli.migrate_data.tables import (
+    draw_failures,
+    draw_fields,
+    draw_models,
+    draw_nothing_found,
+    draw_refusal,
+)
 from redstart.cli.output import line, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
@@ -56,9 +62,7 @@ def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
     line(f"{found.documents:,} documents with dates on {session.where} ({how})")
     line("")
     if not found.documents:
-        prefixes = ", ".join(model.model.key_prefix for model in found.models) or "(no model has dates)"
-        line(f"No key was found under: {prefixes}")
-        line("Is this the right server (--url), and are these the right models (--models)?")
+        draw_nothing_found([model.model for model in found.models])
         line("")
     draw_models(found)
     for model in found.models if found.documents else ():
@@ -123,7 +127,7 @@ def status(settings: Settings, detailed: bool, check: bool, as_json: bool) -> in
     else:
         _draw_status(found, detailed)
         draw_order(found.phase, cut_over_to_come=awaited)
-    return Exit.PENDING if check and found.pending else Exit.DONE
+    return Exit.PENDING if check and (found.pending or awaited) else Exit.DONE
 
 
 def _draw_status(found: Status, detailed: bool) -> None:
@@ -148,8 +152,11 @@ def _draw_status(found: Status, detailed: bool) -> None:
     if found.recorded_elsewhere:
         line("redis-om recorded this migration as applied; Redstart did not do it.")
         line("See how the data stand with: om migrate-data verify")
-    if found.phase is Phase.ROLLING_BACK:
-        line(f"A rollback was interrupted. Finish it with: om migrate-data rollback {DATETIME_MIGRATION}")
+    if state_of(found) == "running":
+        line(f"At work: {found.lease}")
+        line("Watch it with: om migrate-data progress")
+    elif found.phase is Phase.ROLLING_BACK:
+        line("A rollback began and has not ended.")
     elif found.phase is Phase.VERIFIED:
         line("What was written since is looked at by: om migrate-data verify")
     elif pending:

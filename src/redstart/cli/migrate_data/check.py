@@ -1,5 +1,6 @@
 """Commands that check: verify and errors."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -14,13 +15,15 @@ from redstart.cli.output import line, note, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.failures import Failure, FailureLog
+from redstart.migrations.data.failures import Failure, FailureLog, failure_at
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.verify import Problems, Verification
 from redstart.migrations.data.verify import verify as verify_everything
 from redstart.migrations.data.verify_journal import JournalCheck, verify_journal
 from redstart.migrations.data.verify_models import ModelCheck
+from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.indexes.verify import IndexCheck, verify_indexes
 
 PROBLEMS_SAID = 20
 
@@ -33,19 +36,20 @@ PROBLEMS_SAID = 20
 @verbose
 @common
 def verify(settings: Settings, check_data: bool, log_file: Path | None, verbose: bool, as_json: bool) -> int:
-    """Read every value again. Exits with 6 when something is lost, wrong or not converted; values that will
-    not convert and are on record do not count. Writes nothing."""
+    """Read every value again, and look up every document in its index, if that is cut over. Exits with 6 when something
+    is lost, wrong or not converted; values that will not convert and are on record do not count. Writes nothing."""
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
         with drawn_progress(every_step=verbose) as show:
             monitor = log.watching(Monitor(progress=show))
             found, journal, model_check = _verify(session, monitor, check_data)
-        report = verify_report(found, journal, model_check.read if model_check else None)
+            indexes = _verify_indexes(session, found.problems)
+        report = verify_report(found, journal, model_check.read if model_check else None, indexes)
         code = Exit.DONE if found.ok else Exit.FOUND
         log.ended(report, code)
     if as_json:
         print_json(report)
     else:
-        _draw(found, journal, model_check, verbose)
+        _draw(found, journal, model_check, indexes, verbose)
     return code
 
 
@@ -53,7 +57,7 @@ def _verify(
     session: Session, monitor: Monitor, check_data: bool
 ) -> tuple[Verification, JournalCheck | None, ModelCheck | None]:
     context = session.context(monitor)
-    model_check = ModelCheck(session.declarations, FailureLog(session.keys)) if check_data else None
+    model_check = ModelCheck(session.declarations) if check_data else None
     found = session.run(verify_everything(context, session.plan, checks=[model_check] if model_check else []))
     journal = _verify_journal(session, monitor, found.problems) if check_data else None
     return found, journal, model_check
@@ -66,8 +70,25 @@ def _verify_journal(session: Session, monitor: Monitor, problems: Problems) -> J
     return session.run(verify_journal(session.context(monitor), record.plan, problems))
 
 
+def _verify_indexes(session: Session, problems: Problems) -> list[IndexCheck]:
+    checks = session.run(verify_indexes(planned_indexes(session.declarations)))
+    for check in checks:
+        if not check.serves:
+            problems.add(
+                Failure(check.name, "", "", "no index serves under this name; see om migrate status")
+            )
+        for key in check.examples[: check.problems] if check.serves else ():
+            problems.add(failure_at(key, "", b"", f"not in the index {check.name}"))
+        problems.count += max(0, check.problems - len(check.examples)) if check.serves else 0
+    return checks
+
+
 def _draw(
-    found: Verification, journal: JournalCheck | None, model_check: ModelCheck | None, verbose: bool
+    found: Verification,
+    journal: JournalCheck | None,
+    model_check: ModelCheck | None,
+    indexes: Sequence[IndexCheck],
+    verbose: bool,
 ) -> None:
     total = found.tally.total
     old = total(Outcome.CONVERTIBLE) + total(Outcome.LOSSY)
@@ -85,6 +106,9 @@ def _draw(
     if journal is not None:
         rows += [("undoable exactly", journal.as_written), ("changed since", journal.changed_since)]
     pairs(rows)
+    for check in indexes:
+        accepted = f" ({check.accepted:,} were accepted)" if check.accepted else ""
+        line(f"{check.name}: {check.documents:,} documents looked up, {check.missing:,} missing{accepted}")
     for problem in found.problems.first if verbose else found.problems.first[:PROBLEMS_SAID]:
         line(f"problem: {problem}")
     if found.ok:

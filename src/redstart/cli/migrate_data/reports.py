@@ -17,6 +17,7 @@ from redstart.migrations.data.verify_journal import JournalCheck
 from redstart.migrations.forward import Forward
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.forecast import IndexForecast
+from redstart.migrations.indexes.verify import IndexCheck
 
 VALUE_NAMES = {outcome.value: outcome for outcome in Outcome}
 """What values are called before a run: `converted` are those that already are numbers."""
@@ -181,7 +182,10 @@ def _run_keys(
 
 
 def verify_report(
-    found: Verification, journal: JournalCheck | None, documents_read: int | None
+    found: Verification,
+    journal: JournalCheck | None,
+    documents_read: int | None,
+    indexes: Sequence[IndexCheck],
 ) -> dict[str, Any]:
     """`verify`."""
     return {
@@ -196,6 +200,16 @@ def verify_report(
         if journal is None
         else {"as_written": journal.as_written, "changed_since": journal.changed_since},
         "documents_read": documents_read,
+        "indexes": [
+            {
+                "index": one.name,
+                "serves": one.serves,
+                "documents": one.documents,
+                "missing": one.missing,
+                "accepted": one.accepted,
+            }
+            for one in indexes
+        ],
     }
 
 

@@ -76,10 +76,16 @@ def _exit_of(found: Back, dry_run: bool) -> Exit:
 def _draw(found: Back, dry_run: bool, verbose: bool) -> None:
     if found.data is None:
         line("Nothing was undone: an index that takes dates in both forms would lose documents.")
+        line(f"Mend them, and go on with: om migrate-data rollback {DATETIME_MIGRATION}")
+        line("Or stay with what is converted: om migrate-data clear-progress, then om migrate-data run")
     else:
         _draw_data(found.data, dry_run, verbose)
     for name, switched in found.indexes.items():
         draw_switched(name, switched, "as before the migration")
+    if found.data is not None and found.refused:
+        line(
+            "Until then the index that takes both forms serves. Mend these documents; then: om migrate swap-back"
+        )
     if found.indexes and not found.refused:
         for text in AFTER_ROLLBACK:
             line(text)
@@ -95,7 +101,7 @@ def _draw_data(result: RollbackResult, dry_run: bool, verbose: bool) -> None:
         line("Dry run: nothing was written. A rollback would do this:" if dry_run else "Rolled back.")
     pairs(
         [
-            ("documents", result.documents),
+            ("writes of documents", result.documents),
             ("values restored exactly", result.restored_exactly),
             ("newer values given the old form", result.reformatted),
             ("values kept, having no old form", result.kept),

@@ -29,6 +29,13 @@ def draw_models(found: Statistics) -> None:
     table("Values by model", ["model", "documents", *VALUE_NAMES], rows)
 
 
+def draw_nothing_found(models: Sequence[PlannedModel]) -> None:
+    """That there is no document at all: mostly the server is another one, or the prefixes are."""
+    prefixes = ", ".join(model.key_prefix for model in models) or "(no model has dates)"
+    line(f"No key was found under: {prefixes}")
+    line("Is this the right server (--url), and are these the right models (--models)?")
+
+
 def draw_fields(model: ModelStatistics) -> None:
     """One row for each field of a model."""
     rows = [[str(field.path), field.path.kind.value, *_counts([field])] for field in model.fields]

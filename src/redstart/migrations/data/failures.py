@@ -40,6 +40,8 @@ class Failure:
         return {"key": self.key, "path": self.path, "value": self.value, "reason": self.reason}
 
     def __str__(self) -> str:
+        if not self.path:  # of a whole document, or an index
+            return f"{self.key}: {self.reason}"
         return f"{self.key} {self.path}: {self.reason}: {self.value}"
 
 

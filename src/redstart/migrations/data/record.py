@@ -1,6 +1,7 @@
 """What stays on the server between runs: the plan under the journal, counters, and what is applied where."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redstart.commands.keyspace import hgetall, scard
@@ -45,6 +46,7 @@ class Record:
     Attributes:
         plan: all paths ever converted since the last rollback; what the census covers. None before the first.
         generation: number of the last run.
+        begun: whether a run has begun, if only with the indexes.
         converted, lossy: values changed since the last rollback, counted by the scripts that changed them.
         forgotten: of the converted ones, those that cannot be undone: the undo log was dropped.
         failures_not_kept: failures beyond the 100,000 that are recorded.
@@ -56,6 +58,7 @@ class Record:
 
     plan: Plan | None
     generation: int
+    begun: bool
     converted: int
     lossy: int
     forgotten: int
@@ -64,6 +67,11 @@ class Record:
     milestone: str
     aware_fields: frozenset[tuple[str, str]]
     applied: dict[str, AppliedModel]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no run has begun since the last rollback: all data is in the old form, as far as is known."""
+        return self.generation == 0 and not self.begun
 
     def is_applied(self, model: PlannedModel) -> bool:
         """Whether this model was converted as it is declared today."""
@@ -92,6 +100,7 @@ def read_record(keys: StateKeys) -> Op[Record]:
         return Record(
             None if plan is None else Plan.from_json(plan),
             int(fields.get(b"generation", 0)),
+            b"begun" in fields,
             int(fields.get(b"converted", 0)),
             int(fields.get(b"lossy", 0)),
             int(fields.get(b"forgotten", 0)),
@@ -104,8 +113,14 @@ def read_record(keys: StateKeys) -> Op[Record]:
     except (ValueError, KeyError, TypeError) as exc:
         raise CheckpointUnreadable(
             f"{keys.record} holds something that Redstart did not write: {exc}.",
-            "Look at it with: redis-cli HGETALL",
+            f"Look at it with: redis-cli HGETALL {keys.record}",
         ) from exc
+
+
+def converted_prefixes(keys: StateKeys, models: Iterable[PlannedModel]) -> Op[set[str]]:
+    """The key prefixes of those models whose data is converted as they are declared today. One read."""
+    record = yield from read_record(keys)
+    return {model.key_prefix for model in models if record.is_applied(model)}
 
 
 def save_census(

@@ -82,16 +82,21 @@ def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackRe
     return (yield from context.under_lease(work))
 
 
-def require_undoable(context: Context) -> Op[None]:
-    """Raises what `rollback` would before any write, for work that comes before it.
+def begin_rollback(context: Context) -> Op[None]:
+    """Say on the server that a rollback is under way and that nothing is converted, for work that comes before it.
 
-    Effects: takes the lease and gives it back.
+    Raises:
+        See `rollback`.
+
+    Effects: takes the lease and gives it back; writes the checkpoint and takes the marks away, as one unit, unless
+        there is nothing to undo. Documents stay. Safe to repeat.
     """
 
-    def work(_: Lease) -> Op[None]:
+    def work(lease: Lease) -> Op[None]:
         record = yield from read_record(context.keys)
         if record.plan is not None:
-            yield from _require_whole(context, record, record.plan)
+            _, total = yield from _require_whole(context, record, record.plan)
+            _ = yield from _begun(context, record, record.plan, lease, total)
 
     yield from context.under_lease(work)
 
@@ -118,9 +123,8 @@ class _Rollback:
     def run(self) -> Op[RollbackResult]:
         began = self._context.clock()
         facts = yield from server_facts()
-        run_id = yield from server_run_id()
         zone, total = yield from _require_whole(self._context, self._record, self._plan)
-        checkpoint = yield from self._start(run_id, total)
+        checkpoint = yield from _begun(self._context, self._record, self._plan, self._lease, total)
         resumed = checkpoint.stage is Stage.SWEEP
         applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire)
         stopped: str | None = None
@@ -146,27 +150,6 @@ class _Rollback:
             seconds=self._context.clock() - began,
         )
 
-    def _start(self, run_id: str, total: int) -> Op[Checkpoint]:
-        """An unfinished rollback's checkpoint, or a new one in place of whatever a run left."""
-        found = yield from load_checkpoint(self._keys)
-        if found is not None and found.stage.undoes:
-            replayed = found.stage is Stage.SWEEP and self._record.milestone == REPLAYED
-            if not replayed and (found.stage is Stage.SWEEP or found.run_id != run_id):
-                _start_over(found, run_id)
-            return found
-        now_ms = yield from call(server_time())
-        checkpoint = Checkpoint(
-            Stage.REPLAY, self._plan.hash, self._record.generation, cursor="", started_ms=now_ms, total=total
-        )
-        checkpoint.run_id, checkpoint.saved_ms = run_id, now_ms
-        applied = sum(model.documents for model in self._record.applied.values())
-        checkpoint.counts["to_sweep"] = (found.total if found is not None else 0) or applied
-        # From now on nothing is applied, whatever becomes of this rollback.
-        yield from self._lease.commit(
-            [checkpoint.command(self._keys), *mark_not_applied(self._keys, self._record)]
-        )
-        return checkpoint
-
     def _replay(self, checkpoint: Checkpoint, applier: Applier, total: int) -> Op[str | None]:
         checkpoint.total = total
         while entries := (yield from entries_backwards(self._keys, checkpoint.cursor or None)):
@@ -189,6 +172,27 @@ class _Rollback:
         _start_over(checkpoint, run_id)
         yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, "")])
         return (yield from self._replay(checkpoint, applier, total))
+
+
+def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: int) -> Op[Checkpoint]:
+    """An unfinished rollback's checkpoint, or a new one in place of whatever a run left."""
+    run_id = yield from server_run_id()
+    found = yield from load_checkpoint(context.keys)
+    if found is not None and found.stage.undoes:
+        replayed = found.stage is Stage.SWEEP and record.milestone == REPLAYED
+        if not replayed and (found.stage is Stage.SWEEP or found.run_id != run_id):
+            _start_over(found, run_id)
+        return found
+    now_ms = yield from call(server_time())
+    checkpoint = Checkpoint(
+        Stage.REPLAY, plan.hash, record.generation, cursor="", started_ms=now_ms, total=total
+    )
+    checkpoint.run_id, checkpoint.saved_ms = run_id, now_ms
+    applied = sum(model.documents for model in record.applied.values())
+    checkpoint.counts["to_sweep"] = (found.total if found is not None else 0) or applied
+    # From now on nothing is applied, whatever becomes of this rollback.
+    yield from lease.commit([checkpoint.command(context.keys), *mark_not_applied(context.keys, record)])
+    return checkpoint
 
 
 def _start_over(checkpoint: Checkpoint, run_id: str) -> None:

@@ -1,5 +1,6 @@
 """A run, from lease to release: census, passes until one finds nothing old, and the mark that it is done."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from redstart.commands.introspection import server_time
@@ -86,8 +87,13 @@ class RunResult:
     seconds: float
 
 
-def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
+def run(
+    context: Context, plan: Plan, options: RunOptions, *, before_reading: Callable[[], Op[None]] | None = None
+) -> Op[RunResult]:
     """Convert every planned value, resuming what was interrupted.
+
+    Args:
+        before_reading: done under the lease, when no document was read or written; should take less than the lease.
 
     Raises:
         LeaseHeld, LeaseLost: another run is at work, or took over.
@@ -98,19 +104,28 @@ def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
     repeat: what is converted is left alone.
     """
     facts = yield from _require_server(plan)
-    return (yield from context.under_lease(lambda lease: _Run(context, plan, options, lease, facts).run()))
+
+    def work(lease: Lease) -> Op[RunResult]:
+        return (yield from _Run(context, plan, options, lease, facts).run(before_reading))
+
+    return (yield from context.under_lease(work))
 
 
-def require_startable(context: Context, plan: Plan) -> Op[None]:
-    """Raises what `run` would before any write, for work that comes before it.
+def begin_run(context: Context, plan: Plan) -> Op[None]:
+    """Say on the server that a run has begun, for work that comes before it.
 
-    Effects: takes the lease and gives it back.
+    Raises:
+        See `run`.
+
+    Effects: takes the lease and gives it back; writes one mark. Documents stay. Safe to repeat.
     """
     yield from _require_server(plan)
 
-    def work(_: Lease) -> Op[None]:
+    def work(lease: Lease) -> Op[None]:
         record = yield from read_record(context.keys)
         _require_same_plan(context, plan, record, (yield from load_checkpoint(context.keys)))
+        if not record.begun:
+            yield from lease.commit([["HSET", context.keys.record, "begun", 1]])
 
     yield from context.under_lease(work)
 
@@ -152,11 +167,13 @@ class _Run:
         self._resumed = False
         self._met_beyond = 0
 
-    def run(self) -> Op[RunResult]:
+    def run(self, before_reading: Callable[[], Op[None]] | None) -> Op[RunResult]:
         clock = self._context.clock
         began = clock()
         record = yield from read_record(self._keys)
         checkpoint = yield from self._start(record)
+        if before_reading is not None:
+            yield from before_reading()
         stopped: str | None = "interrupted during the census, before any write"
         if checkpoint.stage is Stage.CONVERT or (yield from self._census(checkpoint, record)):
             stopped = yield from self._convert(checkpoint)

@@ -1,5 +1,6 @@
 """Reading every document through its model, as an application will."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,8 @@ from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.paths import display
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.documents import StoredDocument
-from redstart.migrations.data.failures import MOVED, Failure, FailureLog, failure_at
-from redstart.migrations.data.transform import Judged, JudgedDocument
+from redstart.migrations.data.failures import Failure, failure_at
+from redstart.migrations.data.transform import QUARANTINE_SUFFIX, Judged, JudgedDocument
 from redstart.migrations.data.verify import Problems
 from redstart.values.kinds import Storage
 
@@ -23,19 +24,18 @@ class ModelCheck:
 
     Attributes:
         read: documents that their models accept.
-        known: documents that they refuse for no other value than those on record, or null before the run.
+        known: documents that they refuse for no other value than those that do not convert, were moved aside, or were
+            null before the run.
     """
 
-    def __init__(self, declarations: Sequence[ModelDeclaration], log: FailureLog) -> None:
+    def __init__(self, declarations: Sequence[ModelDeclaration]) -> None:
         self.read = 0
         self.known = 0
-        self._log = log
         self._declarations: Mapping[str, ModelDeclaration] = {d.key_prefix: d for d in declarations}
 
     def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
-        """Read a page's documents. One round trip, of everything the documents hold; another where models refuse."""
+        """Read a page's documents. One round trip, of everything the documents hold."""
         replies = yield from batch(together([_whole(document) for document, _ in page]))
-        refused: list[list[Failure]] = []
         for (document, items), reply in zip(page, replies, strict=True):
             declaration = self._declarations.get(document.model.key_prefix)
             if declaration is None or isinstance(reply, CommandFailed) or not reply:
@@ -44,13 +44,10 @@ class ModelCheck:
                 _read(declaration, document, reply)
                 self.read += 1
             except UnreadableDocument as exc:
-                refused.append(_unexplained(document.key, exc, items))
-        recorded = iter((yield from self._log.recorded([failure for one in refused for failure in one])))
-        for failures in refused:
-            wrong = [failure for failure in failures if not _was_moved(next(recorded))]
-            self.known += not wrong
-            for failure in wrong[:1]:
-                problems.add(failure)
+                wrong = _unexplained(document, exc, items, reply)
+                self.known += not wrong
+                for failure in wrong[:1]:
+                    problems.add(failure)
 
 
 def _whole(document: StoredDocument) -> Call[Any]:
@@ -68,10 +65,13 @@ def _read(declaration: ModelDeclaration, document: StoredDocument, reply: Any) -
         document_from_json(declaration.model, primary_key, reply)
 
 
-def _unexplained(key: bytes, error: UnreadableDocument, items: Sequence[Judged]) -> list[Failure]:
+def _unexplained(
+    document: StoredDocument, error: UnreadableDocument, items: Sequence[Judged], reply: Any
+) -> list[Failure]:
     """The fields that do not fit and that verification has not counted already.
 
-    Counted are values that do not convert; a null where the model wants a date was there before the run.
+    Counted are values that do not convert; a null where the model wants a date was there before the run, or its
+    value was moved aside.
     """
     known = {
         display(value.location)
@@ -80,12 +80,20 @@ def _unexplained(key: bytes, error: UnreadableDocument, items: Sequence[Judged])
         or (verdict.outcome is Outcome.NULL and not value.path.optional)
     }
     return [
-        failure_at(key, field, b"", f"its model cannot read it: {reason}")
+        failure_at(document.key, field, b"", f"its model cannot read it: {reason}")
         for field, reason in error.reasons.items()
         # pydantic may add to a path what it tried there, as the member of a union.
-        if not any(field.startswith(path) for path in known)
+        if not any(field.startswith(path) for path in known) and not _was_moved(document, field, reply)
     ]
 
 
-def _was_moved(recorded: Failure | None) -> bool:
-    return recorded is not None and MOVED in recorded.reason
+def _was_moved(document: StoredDocument, field: str, reply: Any) -> bool:
+    """Whether the value of a field stands beside it, as quarantine leaves it."""
+    aside = f"{field}{QUARANTINE_SUFFIX}"
+    if document.model.storage is Storage.HASH:
+        return aside.encode() in reply
+    *above, name = aside.split(".")
+    place = json.loads(reply)
+    for step in above:
+        place = place.get(step) if isinstance(place, dict) else None
+    return isinstance(place, dict) and name in place

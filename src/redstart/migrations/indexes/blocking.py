@@ -15,16 +15,19 @@ from redstart.values.timezones import NaiveTimezone
 
 EMPTY = "empty, and no number"
 STILL_TEXT = "still text"
+NO_MODEL = "found by the index of today, and its key is of no model that was named"
+DOES_NOT_FIT = "not taken by the index: a field does not fit its type there"
 UNEXPLAINED = "not taken by the index, though its dates are numbers: another field does not fit"
 
 
 def blocking_values(
-    keys: Sequence[bytes], plan: Plan, moving: Sequence[str], zone: NaiveTimezone
+    keys: Sequence[bytes], key_prefix: str, plan: Plan, moving: Sequence[str], zone: NaiveTimezone
 ) -> Op[list[Failure]]:
     """Why an index of numbers does not take some documents.
 
     Args:
         keys: of documents that it does not hold.
+        key_prefix: of the index's own model.
         moving: what the index calls its dates.
 
     Returns:
@@ -34,7 +37,14 @@ def blocking_values(
     """
     route = router(plan)
     routed = [(key, model) for key in keys if (model := route(key)) is not None]
-    found: list[Failure] = []
+    known = {key for key, _ in routed}
+    # A plan holds the models with dates only: a key of a model without any is not routed either.
+    own = key_prefix.encode()
+    found = [
+        failure_at(key, "", b"", DOES_NOT_FIT if key.startswith(own) else NO_MODEL)
+        for key in keys
+        if key not in known
+    ]
     for document in (yield from read_documents(routed)):
         reasons = [
             failure_of(document, value, reason)

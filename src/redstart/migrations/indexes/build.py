@@ -1,5 +1,6 @@
 """Building an index beside the one that serves, and waiting until its scan is done."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -54,7 +55,7 @@ def build_index(
         if info.name != name:
             raise MigrationError(
                 f"{name} is an alias of {info.name}, where an index of ours should be.",
-                f"Remove it with: redis-cli FT.ALIASDEL {name}",
+                f"Remove it with: redis-cli FT.ALIASDEL {shlex.quote(name)}",
             )
         if not info.indexing:
             return info

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from redstart.mapping.paths import Each, Segment, TemporalPath
+from redstart.mapping.paths import TemporalPath
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.record import Record
+from redstart.migrations.indexes.plan import place_of
 from redstart.migrations.indexes.status import IndexStatus, Standing
 from redstart.migrations.indexes.tolerant import tolerant_index
 from redstart.search.difference import FieldAdded, FieldChanged
 from redstart.search.fields import FieldKind, IndexField
-from redstart.values.kinds import Storage
 
 
 class Form(StrEnum):
@@ -75,16 +75,8 @@ def date_indexes(statuses: Iterable[IndexStatus], plan: Plan, record: Record) ->
 
 def _fields_at(path: TemporalPath, status: IndexStatus) -> list[DateField]:
     index = status.planned.index
-    place = _identifier(path.segments, index.storage)
+    place = place_of(path, index.storage)
     return [_compared(path, wanted, status) for wanted in index.fields if wanted.identifier == place]
-
-
-def _identifier(segments: tuple[Segment, ...], storage: Storage) -> str | None:
-    """How an index calls a place: None for those that no index can name."""
-    if storage is Storage.HASH:
-        return str(segments[0])
-    steps = ["[*]" if one is Each.ITEM else f".{one}" for one in segments]
-    return None if Each.VALUE in segments else f"${''.join(steps)}"
 
 
 def _compared(path: TemporalPath, wanted: IndexField, status: IndexStatus) -> DateField:

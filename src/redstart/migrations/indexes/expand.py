@@ -58,10 +58,12 @@ class ExpansionOptions:
     Attributes:
         accept_unindexed: cut over even if documents are lost to queries by it.
         keep_old: keep a copy of an index that is no alias yet, when its name is taken over.
+        data_follows: the data is converted next. Without it a way back that was begun is not taken for given up.
     """
 
     accept_unindexed: bool = False
     keep_old: bool = False
+    data_follows: bool = False
 
 
 def is_expanded(planned: PlannedIndex) -> Op[bool]:
@@ -74,7 +76,7 @@ def is_expanded(planned: PlannedIndex) -> Op[bool]:
         return True
     if (yield from find_index(built_name(planned.name, planned.index))) is None:
         return False
-    return accepts_both_forms(found.index, record.moving) or is_stand_in(
+    return accepts_both_forms(found.index, moving_attributes(found.index, planned)) or is_stand_in(
         found.index, record.legacy, record.moving
     )
 
@@ -108,8 +110,10 @@ class Expansion:
         known = (yield from read_records()).get(planned.name)
         mended = is_taken_over(known, found)
         record = yield from self._record(planned, known, None if found is None else found.index, mended)
+        # Judged by what serves: after a first cut-over the dates of then are numbers already.
+        serving = record.legacy if mended or found is None else found.index
         awaited = planned.key_prefix not in self._converted and awaited_attributes(
-            record.final, record.moving
+            record.final, moving_attributes(serving, planned)
         )
         if found is None:
             result = yield from self._create(planned, record)
@@ -131,6 +135,7 @@ class Expansion:
         if known is None or (mended and self._begins_anew(planned, known, current)):
             record = yield from _first_record(planned, current)
         else:
+            goes_forward = self._options.data_follows or planned.key_prefix in self._converted
             record = replace(
                 known,
                 final=planned.index,
@@ -139,7 +144,7 @@ class Expansion:
                 moving=moving_attributes(known.legacy, planned),
                 expanded=known.expanded and same_definition(known.final, planned.index),
                 cut_over=known.cut_over and same_definition(known.final, planned.index),
-                stepping_back=False,
+                stepping_back=known.stepping_back and not goes_forward,
             )
         if record != known:
             yield from self._lease.commit([record.save()])
@@ -176,7 +181,8 @@ class Expansion:
             yield from self._lease.commit(record.keys_of_legacy())
         serving = record.legacy if mended else found.index
         if mended or not is_stand_in(serving, record.legacy, record.moving):
-            wanted = stand_in(serving, record.moving, understands_filters=self._understands_filters)
+            moving = moving_attributes(serving, planned)
+            wanted = stand_in(serving, moving, understands_filters=self._understands_filters)
             if wanted != serving and not mended:
                 yield from self._keep_old(record, found)
                 record = yield from self._count_unserved(record, found)
@@ -220,13 +226,13 @@ class Expansion:
     def _build_final(self, record: IndexRecord) -> Op[Membership]:
         name = built_name(record.name, record.final)
         yield from build_index(self._lease, name, record.final, waiting=lambda p: self._waiting(name, p))
-        return (yield from prove(self._lease, name, None, record))
+        return (yield from prove(self._lease.keep, name, None, record))
 
     def _count_unserved(self, record: IndexRecord, found: IndexInfo) -> Op[IndexRecord]:
         """Note how many documents the old index does not hold: after an undo it may again lack as many."""
         if not same_definition(found.index, record.legacy):
             return record
-        unserved = (yield from prove(self._lease, found.name, None, record)).missing
+        unserved = (yield from prove(self._lease.keep, found.name, None, record)).missing
         noted = replace(record, unserved=unserved)
         if noted != record:
             yield from self._lease.commit([noted.save()])

@@ -61,8 +61,10 @@ def forecast(planned: Iterable[PlannedIndex], *, keep_old: bool = False) -> Op[l
 
 
 def _needed(planned: PlannedIndex, serving: Index, legacy: Index) -> list[Index]:
-    moving = moving_attributes(legacy, planned)
-    if accepts_both_forms(serving, moving) or is_stand_in(serving, legacy, moving):
+    moving = moving_attributes(serving, planned)
+    if accepts_both_forms(serving, moving) or is_stand_in(
+        serving, legacy, moving_attributes(legacy, planned)
+    ):
         return [planned.index]
     return [planned.index, tolerant_index(serving, moving)]
 

@@ -26,6 +26,15 @@ T = TypeVar("T")
 
 Step = Callable[[Lease, IndexRecord], Op[Switched]]
 
+Converted = Callable[[], Op[Collection[str]]]
+"""Reads the key prefixes whose data is converted and verified."""
+
+
+def none_converted() -> Op[Collection[str]]:
+    """For work that comes before the data."""
+    yield from ()
+    return ()
+
 
 class IndexMigration:
     """Index migrations of one process.
@@ -45,13 +54,14 @@ class IndexMigration:
     def run(
         self,
         planned: Sequence[PlannedIndex],
-        converted: Collection[str],
+        converted: Converted,
         options: ExpansionOptions,
     ) -> Op[list[IndexResult]]:
         """Bring every index as far as the data allows.
 
         Args:
-            converted: key prefixes whose data is converted and verified.
+            converted: asked when nobody else changes indexes any more: a rollback that begins says first that nothing
+                is converted, and steps back then. What was read before the lease was taken may be over.
 
         Raises:
             CapabilityMissing, UnsafeServer, MigrationError: refused before any write.
@@ -66,8 +76,9 @@ class IndexMigration:
         filters = yield from understands_filters(facts.json)
 
         def work(lease: Lease) -> Op[list[IndexResult]]:
+            prefixes = yield from converted()
             expansion = Expansion(
-                lease, converted, options, understands_filters=filters, waiting=self._waiting
+                lease, prefixes, options, understands_filters=filters, waiting=self._waiting
             )
             results = []
             for one in planned:
@@ -96,27 +107,52 @@ class IndexMigration:
 
         return (yield from self._each(records, step))
 
-    def after_undo(
-        self, records: Collection[str], *, unconditionally: bool = False
-    ) -> Op[list[tuple[str, Switched]]]:
-        """Let indexes of the definitions serve again that did before Redstart.
+    def after_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
+        """Let indexes of the definitions serve again that did before Redstart, unless they lack documents that they did
+        not lack before.
 
         Args:
             records: names of the indexes.
-            unconditionally: even if they lack documents that they did not lack before; and away with those that
-                Redstart was the first to make.
 
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
         yield from require_search()
 
         def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            if record.created and unconditionally:
-                return remove_created(lease, record)
-            most = math.inf if unconditionally else record.unserved
-            return after_undo(lease, record, waiting=self._waiting, most_missing=most)
+            return after_undo(lease, record, waiting=self._waiting, most_missing=record.unserved)
 
         return (yield from self._each(records, step))
+
+    def swap_back(self, is_undone: Callable[[], Op[bool]]) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
+        """Step all indexes back by hand: as far as the data allows.
+
+        Args:
+            is_undone: asked when nobody else changes indexes any more. If so, the definitions of before Redstart
+                serve whatever they lack, and what it was the first to make goes; if not, those that accept both forms.
+
+        Returns:
+            What was answered, and for each index its name and what became of it.
+
+        Effects: see redstart.migrations.indexes.switch. Safe to repeat.
+        """
+        yield from require_search()
+        facts = yield from server_facts()
+        filters = yield from understands_filters(facts.json)
+
+        def work(lease: Lease) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
+            undone = yield from is_undone()
+            done = []
+            for record in (yield from read_records()).values():
+                if not undone:
+                    stepping = before_undo(lease, record, understands_filters=filters, waiting=self._waiting)
+                elif record.created:
+                    stepping = remove_created(lease, record)
+                else:
+                    stepping = after_undo(lease, record, waiting=self._waiting, most_missing=math.inf)
+                done.append((record.name, (yield from stepping)))
+            return undone, done
+
+        return (yield from self._leased(work))
 
     def cleanup(self) -> Op[list[str]]:
         """Drop what was built beside and serves no name. The names of the dropped indexes."""

@@ -8,6 +8,10 @@ from redstart.mapping.index import index_of, reference_schema
 from redstart.mapping.paths import Each, TemporalPath
 from redstart.search.fields import FieldKind
 from redstart.search.index import Index, schema_hash
+from redstart.values.kinds import Storage
+
+TEXTS = frozenset({FieldKind.TAG, FieldKind.TEXT})
+"""How an index takes text. In JSON, a number at such a field drops the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class PlannedIndex:
     Attributes:
         old: the same with its dates as tags of text, as before 1.0.
         dates: what an index calls the fields that hold dates, whether this one has them or not.
+        places: where these dates are: fields of hashes, or paths in JSON.
         schema: the text whose hash redis-om 1.x keeps beside the index.
     """
 
@@ -25,6 +30,7 @@ class PlannedIndex:
     index: Index
     old: Index
     dates: frozenset[str]
+    places: frozenset[str]
     schema: str
 
     @property
@@ -45,14 +51,25 @@ def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedInd
         index = index_of(declaration.model)
         if declaration.model._index or len(index.fields) > 1:
             dates = frozenset(map(attribute_of, declaration.paths.planned))
+            places = frozenset(place_of(path, index.storage) for path in declaration.paths.planned)
             old, schema = _with_dates_as_tags(index, dates), reference_schema(declaration.model)
-            planned.append(PlannedIndex(declaration.name, declaration.key_prefix, index, old, dates, schema))
+            planned.append(
+                PlannedIndex(declaration.name, declaration.key_prefix, index, old, dates, places, schema)
+            )
     return planned
 
 
 def attribute_of(path: TemporalPath) -> str:
     """What an index calls the field at a path: the names on the way to it."""
     return "_".join(segment for segment in path.segments if not isinstance(segment, Each | int))
+
+
+def place_of(path: TemporalPath, storage: Storage) -> str:
+    """Where an index finds the values at a path: a hash's field, or a path in JSON."""
+    if storage is Storage.HASH:
+        return str(path.segments[0])
+    each = {Each.ITEM: "[*]", Each.VALUE: ".*"}
+    return "$" + "".join(each[one] if isinstance(one, Each) else f".{one}" for one in path.segments)
 
 
 def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
@@ -66,13 +83,12 @@ def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
 
 
 def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
-    """Attributes whose data becomes numbers, and that are not numbers to the index before: tags, which may be indexed
-    no more, and dates that are indexed for the first time."""
-    tags = (
+    """Attributes whose data becomes numbers, and that are not numbers to the index before: dates as tags or text, by
+    whatever name and perhaps indexed no more, and dates that are indexed for the first time."""
+    texts = (
         field.attribute
         for field in before.fields
-        if field.kind is FieldKind.TAG
-        and (field.attribute in planned.dates or _is_number(planned.index, field.attribute))
+        if field.kind in TEXTS and (field.attribute in planned.dates or field.identifier in planned.places)
     )
     first = (
         field.attribute
@@ -81,7 +97,7 @@ def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
         and field.attribute in planned.dates
         and before.field_named(field.attribute) is None
     )
-    return (*tags, *first)
+    return (*texts, *first)
 
 
 def awaited_attributes(final: Index, moving: Collection[str]) -> tuple[str, ...]:

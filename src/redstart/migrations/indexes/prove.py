@@ -4,15 +4,18 @@ Counts never agree beside writers and expiring keys. Membership is asked for the
 (`FT.SEARCH ... INKEYS`), so memory does not grow with the data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type, scan_type
-from redstart.commands.search import ft_members
+from redstart.commands.search import ft_members, most_results
 from redstart.effects import Op, batch, call, pause, together
+from redstart.errors import CommandFailed
+from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.records import IndexRecord
-from redstart.migrations.lease import Lease
 from redstart.values.kinds import Storage
+
+Keep = Callable[[], Op[None]]
 
 MOST_EXAMPLES = 1_000
 _PAGE_KEYS = 1_000
@@ -27,7 +30,7 @@ class Membership:
     """What a proof found.
 
     Attributes:
-        documents: keys of the index's type under its prefix.
+        documents: keys of the index's type under its prefixes, and those of the index that serves.
         missing: how many of them the index does not hold although the one that serves does, or, where none
             serves, does not hold at all.
         examples: the first of these.
@@ -45,27 +48,29 @@ class Membership:
         return self.missing == 0
 
 
-def prove(lease: Lease, index: str, serving: str | None, record: IndexRecord) -> Op[Membership]:
-    """Compare the documents under a record's prefix with what an index holds.
+def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> Op[Membership]:
+    """Compare the documents under a record's prefix, and all that are found now, with what an index holds.
 
     Args:
+        keep: called for each page; renews a lease, if there is one.
         serving: the index that queries use now; None when there is none.
 
-    Effects: reads only, some for each page of 1,000 keys; the lease is kept.
+    Effects: reads only, some for each page of 1,000 keys.
     """
     result = Membership()
-    cursor = 0
-    while True:
-        cursor, keys = yield from call(
-            scan_type(cursor, prefix=record.key_prefix, kind=_TYPES[record.final.storage], count=_PAGE_KEYS)
-        )
-        if keys:
-            yield from _compare(
-                index, serving, list(dict.fromkeys(keys)), _TYPES[record.final.storage], result
-            )
-        yield from lease.keep()
-        if cursor == 0:
-            return result
+    kind = _TYPES[record.final.storage]
+    found = None if serving is None else (yield from find_index(serving))
+    prefixes = {record.key_prefix, *(() if found is None else found.index.prefixes)}
+    for prefix in sorted(one for one in prefixes if not one.startswith(tuple(prefixes - {one}))):
+        cursor = 0
+        while True:
+            cursor, keys = yield from call(scan_type(cursor, prefix=prefix, kind=kind, count=_PAGE_KEYS))
+            if keys:
+                yield from _compare(index, serving, list(dict.fromkeys(keys)), kind, result)
+            yield from keep()
+            if cursor == 0:
+                break
+    return result
 
 
 def _compare(index: str, serving: str | None, keys: list[bytes], kind: bytes, result: Membership) -> Op[None]:
@@ -90,8 +95,20 @@ def _compare(index: str, serving: str | None, keys: list[bytes], kind: bytes, re
 
 
 def absent_from(index: str, keys: Sequence[bytes]) -> Op[list[bytes]]:
-    """The keys that an index does not hold, in their order. One read."""
+    """The keys that an index does not hold, in their order.
+
+    Effects: one read; more where the server answers fewer results at once (MAXSEARCHRESULTS).
+    """
     if not keys:
         return []
-    reply = yield from call(ft_members(index, keys))
+    try:
+        reply = yield from call(ft_members(index, keys))
+    except CommandFailed as exc:
+        most = most_results(exc)
+        if not most or most >= len(keys):
+            raise
+        absent: list[bytes] = []
+        for start in range(0, len(keys), most):
+            absent += yield from absent_from(index, keys[start : start + most])
+        return absent
     return [key for key in keys if key not in reply]

@@ -89,7 +89,7 @@ def read_records() -> Op[dict[str, IndexRecord]]:
     except (ValueError, KeyError, TypeError) as exc:
         raise CheckpointUnreadable(
             f"{RECORDS} holds something that Redstart did not write: {exc}.",
-            "Look at it with: redis-cli HGETALL",
+            f"Look at it with: redis-cli HGETALL {RECORDS}",
         ) from exc
 
 

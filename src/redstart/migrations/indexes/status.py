@@ -7,13 +7,14 @@ from enum import StrEnum
 from redstart.effects import Op
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.records import read_records
+from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.search.difference import IndexDifference, difference
+from redstart.search.info import IndexInfo
 
 
 class Standing(StrEnum):
-    """What a name leads to."""
+    """What a name leads to; `outdated` also where what redis-om looks for beside the index is."""
 
     ABSENT = "absent"
     UP_TO_DATE = "up to date"
@@ -50,13 +51,18 @@ def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
             result.append(IndexStatus(one, Standing.ABSENT, None, 0, None))
             continue
         pending = difference(found.index, one.index)
-        if is_taken_over(record, found):
-            standing = Standing.TAKEN_OVER
-        elif not pending.changes:
-            standing = Standing.UP_TO_DATE
-        elif record is not None and record.expanded and not record.cut_over:
-            standing = Standing.EXPANDED
-        else:
-            standing = Standing.OUTDATED
-        result.append(IndexStatus(one, standing, found.name, found.documents, pending))
+        result.append(
+            IndexStatus(one, _standing(record, found, pending), found.name, found.documents, pending)
+        )
     return result
+
+
+def _standing(record: IndexRecord | None, found: IndexInfo, pending: IndexDifference) -> Standing:
+    if is_taken_over(record, found):
+        return Standing.TAKEN_OVER
+    if pending.changes:
+        ready = record is not None and record.expanded and not record.cut_over
+        return Standing.EXPANDED if ready else Standing.OUTDATED
+    # A program that died just behind the swap has left redis-om the old hash, with which it replaces the index.
+    unsaid = record is not None and not record.cut_over
+    return Standing.OUTDATED if unsaid else Standing.UP_TO_DATE

@@ -1,6 +1,6 @@
 """The rule for a change of type: an index may serve while data changes only if it accepts both forms.
 
-A hash field of type TAG accepts both ("1672531200.0" is a tag). In JSON a number under a TAG drops the whole
+A hash field of type TAG or TEXT accepts both ("1672531200.0" is a tag). In JSON a number under one drops the whole
 document, as a string under a NUMERIC does. A path with a filter takes the values of one form and overlooks the
 others: `$.at[?(@>"")]` finds strings only, so the document stays whatever form the value has.
 """
@@ -8,6 +8,7 @@ others: `$.at[?(@>"")]` finds strings only, so the document stays whatever form 
 from collections.abc import Collection
 from dataclasses import replace
 
+from redstart.migrations.indexes.plan import TEXTS
 from redstart.search.difference import difference
 from redstart.search.fields import IndexField
 from redstart.search.index import Index
@@ -19,8 +20,8 @@ STRINGS = '@{}>""'
 
 def accepts_both_forms(index: Index, moving: Collection[str]) -> bool:
     """Whether documents stay in this index while the moving attributes change from text to numbers, or back."""
-    kinds = {field.kind.name for field in index.fields if field.attribute in moving}
-    return not kinds or (index.storage is Storage.HASH and kinds == {"TAG"})
+    kinds = {field.kind for field in index.fields if field.attribute in moving}
+    return not kinds or (index.storage is Storage.HASH and kinds <= TEXTS)
 
 
 def tolerant_index(index: Index, moving: Collection[str]) -> Index:
@@ -48,6 +49,8 @@ def is_stand_in(serving: Index, legacy: Index, moving: Collection[str]) -> bool:
 
 
 def _strings_only(field: IndexField) -> IndexField:
+    if "[?(@" in field.identifier:
+        return field
     # `$.lines[*].at` filters the items of the list, `$.at` and `$.shipment.at` the value itself.
     head, star, tail = field.identifier.rpartition("[*]")
     if star and tail:

@@ -5,5 +5,6 @@ if resolve(index) ~= index then return 'absent' end
 for position = 5, #ARGV do
   if ARGV[position] ~= index and resolve(ARGV[position]) == index then return 'serving' end
 end
+-- Never with DD: that deletes the documents.
 redis.call('FT.DROPINDEX', index)
 return 'dropped'

@@ -1,0 +1,31 @@
+"""What a server can do: `await has_redisearch()`."""
+
+from typing import TYPE_CHECKING
+
+from redstart.aio.connections import get_redis_connection, server_of_client
+from redstart.commands.introspection import command_known
+from redstart.effects import call
+
+if TYPE_CHECKING:
+    import redis.asyncio
+
+
+async def has_redis_json(conn: "redis.asyncio.Redis | None" = None) -> bool:
+    """Whether the server keeps JSON documents. Raises ServerError, ConfigurationError.
+
+    Args:
+        conn: a client of the server; by default that of REDIS_OM_URL.
+
+    Effects: COMMAND INFO; one round trip.
+    """
+    return await _knows("JSON.SET", conn)
+
+
+async def has_redisearch(conn: "redis.asyncio.Redis | None" = None) -> bool:
+    """Whether the server answers queries. As `has_redis_json`."""
+    return await _knows("FT.SEARCH", conn)
+
+
+async def _knows(command: str, client: "redis.asyncio.Redis | None") -> bool:
+    server = server_of_client(get_redis_connection() if client is None else client)
+    return await server.run(call(command_known(command)))

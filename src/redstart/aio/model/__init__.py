@@ -1,0 +1,24 @@
+# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
+"""The names of `aredis_om.model`."""
+
+from redstart.aio.migrator import Migrator
+from redstart.aio.models import HashModel, JsonModel
+from redstart.aio.redis_model import RedisModel
+from redstart.errors import MigrationError, NotFoundError
+from redstart.mapping.fields import Field
+from redstart.mapping.models import EmbeddedJsonModel
+from redstart.mapping.vectors import VectorFieldOptions
+from redstart.search.expressions import KNNExpression
+
+__all__ = [
+    "EmbeddedJsonModel",
+    "Field",
+    "HashModel",
+    "JsonModel",
+    "KNNExpression",
+    "MigrationError",
+    "Migrator",
+    "NotFoundError",
+    "RedisModel",
+    "VectorFieldOptions",
+]

@@ -1,0 +1,35 @@
+"""Models for RedisVL: its index on the documents of a model, to search vectors with what RedisVL offers."""
+
+from typing import Any
+
+from redstart.aio.connections import client_of
+from redstart.documents.redisvl_schema import redisvl_schema
+from redstart.mapping.models import RedisModel
+
+
+def to_redisvl_schema(model_cls: type[RedisModel]) -> Any:
+    """The index of a model as a `redisvl.schema.IndexSchema`.
+
+    Raises:
+        ConfigurationError: redisvl is not installed.
+        RedisModelError: the model has no index.
+    """
+    from redstart.server.redisvl_index import index_schema  # noqa: PLC0415 - as in redstart.aio.connections
+
+    return index_schema(redisvl_schema(model_cls))
+
+
+def get_redisvl_index(model_cls: type[RedisModel], async_client: bool = True) -> Any:
+    """An index of RedisVL on the documents of a model, with the model's own client.
+
+    Args:
+        model_cls: whose documents.
+        async_client: an `AsyncSearchIndex`, where the client is of asyncio. Else a `SearchIndex`.
+
+    Raises:
+        ConfigurationError: redisvl is not installed.
+        RedisModelError: the model has no index.
+    """
+    from redstart.server.redisvl_index import index_on  # noqa: PLC0415 - as above
+
+    return index_on(redisvl_schema(model_cls), client_of(model_cls), asynchronous=async_client)

@@ -1,0 +1,3 @@
+"""Which colour this package is, as `redis_om.util` says it."""
+
+ASYNC_MODE = True

@@ -1,0 +1,71 @@
+"""`run --dry-run`: every value is read and judged, and nothing is written."""
+
+import time
+from collections.abc import Sequence
+
+from redstart.cli.drawing import progress as drawn_progress
+from redstart.cli.exits import Exit
+from redstart.cli.indexes import forecast_line
+from redstart.cli.migrate_data.log_file import EventLog
+from redstart.cli.migrate_data.reports import dry_run_report
+from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_nothing_found, draw_refusal
+from redstart.cli.output import line, print_json
+from redstart.cli.session import Session
+from redstart.migrations.data.convert import Outcome
+from redstart.migrations.data.monitor import Monitor
+from redstart.migrations.data.statistics import Statistics, statistics
+from redstart.migrations.indexes.forecast import IndexForecast
+
+FAILURES_SAID = 10
+"""Lines about single values; --verbose says them all."""
+
+
+def say_what_would_be_done(
+    session: Session,
+    indexes: Sequence[IndexForecast],
+    batch_size: int,
+    verbose: bool,
+    as_json: bool,
+    log: EventLog,
+) -> int:
+    """Read everything, and say what a run would make of it. The exit code."""
+    began = time.monotonic()
+    with drawn_progress(every_step=verbose) as show:
+        context = session.context(log.watching(Monitor(progress=show)))
+        found = session.run(statistics(context, session.plan, chance=None, batch_documents=batch_size))
+    report = dry_run_report(found, indexes, time.monotonic() - began)
+    log.ended(report, Exit.DONE)
+    if as_json:
+        print_json(report)
+    else:
+        _draw(found, indexes, verbose)
+    return Exit.DONE
+
+
+def _draw(found: Statistics, indexes: Sequence[IndexForecast], verbose: bool) -> None:
+    line(f"Dry run: {found.documents:,} documents were read, nothing was written.")
+    line("")
+    if not found.documents:
+        draw_nothing_found([model.model for model in found.models])
+        line("")
+    for model in found.models:
+        draw_fields(model)
+        samples = {
+            str(field.path): found.survey.samples.get((model.model.key_prefix, str(field.path)), [])
+            for field in model.fields
+        }
+        width = max((len(path) for path, some in samples.items() if some), default=0)
+        for path, some in samples.items():
+            for sample in some:
+                line(f"  {path:<{width}}  {sample.before} -> {sample.after}  {sample.key}")
+        if width:
+            line("")
+    draw_failures(
+        found.survey.failures,
+        found.total(Outcome.UNCONVERTIBLE),
+        len(found.survey.failures) if verbose else FAILURES_SAID,
+    )
+    for one in indexes:
+        line(forecast_line(one))
+    draw_refusal(found.facts)
+    line("Do it with: om migrate-data run")

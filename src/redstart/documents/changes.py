@@ -1,0 +1,97 @@
+"""All documents of a query changed or deleted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redstart.commands.keyspace import delete
+from redstart.documents.access import documents_at, is_of_another_type, pages
+from redstart.documents.find import found_keys
+from redstart.documents.forms import form_of
+from redstart.documents.names import path_named
+from redstart.documents.query import Query
+from redstart.documents.removal import PAGE_KEYS
+from redstart.documents.saving import answers_of, request_of
+from redstart.documents.updating import Changes, changed_document
+from redstart.documents.writes import Write
+from redstart.effects import Batch, Op, ahead, batch, call
+from redstart.errors import CommandFailed, QuerySyntaxError
+from redstart.mapping.registry import model_name
+from redstart.values.timezones import NaiveTimezone
+
+
+def delete_found(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
+    """Delete all documents that a query finds: how many there were.
+
+    Raises:
+        IndexMissing, QueryError: it cannot be answered.
+
+    Effects: those of `found_keys`, and DEL for 1,000 of them; one round trip for each. Safe to repeat.
+    """
+    deleted = 0
+    for page in pages((yield from found_keys(query, zone)), PAGE_KEYS):
+        deleted += yield from call(delete(*page))
+    return deleted
+
+
+def update_found(
+    query: Query[Any], fields: Mapping[str, Any], zone: NaiveTimezone, *, at_once: bool
+) -> Op[None]:
+    """Give some fields of all documents that a query finds new values, and write those fields alone.
+
+    A document that is deleted meanwhile stays deleted. One that is changed meanwhile, so that the query would not find
+    it any more, gets the values too.
+
+    Args:
+        fields: values by name; `part__name` for a field of a document inside.
+        at_once: all in one transaction, after all have been checked; else page by page.
+
+    Raises:
+        QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
+        ValidationError (pydantic), UnwritableDocument: a document does not take its value. With `at_once` nothing was
+            written, else the pages before it were.
+        IndexMissing, QueryError, UnreadableDocument: see `documents_of`.
+
+    Effects: those of `found_keys`; a read and a script for each document, sent together for a page or for all. Each
+        document is changed as one step. Safe to repeat.
+    """
+    changes = _changes(query, fields)
+    keys = yield from found_keys(query, zone)
+    waiting: list[Write] = []
+    for page in pages(keys, query.page_documents):
+        documents = yield from documents_at(query.model, page, zone)
+        change = form_of(query.model).change
+        writes = [change(changed_document(one, changes), zone, changes) for one in documents]
+        if at_once:
+            waiting += writes
+        elif writes:
+            later = yield from ahead(request_of(writes))
+            _raise_failure((yield from answers_of(writes, later)))
+    if waiting:
+        yield from _in_transaction(waiting)
+
+
+def _changes(query: Query[Any], fields: Mapping[str, Any]) -> Changes:
+    key_name = query.model._primary_key_name
+    if key_name in fields:
+        raise QuerySyntaxError(
+            f"{model_name(query.model)}.{key_name} is the primary key: a query cannot give it to several documents.",
+            "Save each under its new key, and delete the old one.",
+        )
+    return {path_named(query.model, name): value for name, value in fields.items()}
+
+
+def _in_transaction(writes: Sequence[Write]) -> Op[None]:
+    calls = [("MULTI",), *request_of(writes).calls, ("EXEC",)]
+    *queued, done = yield from batch(Batch(calls, list))
+    if isinstance(done, CommandFailed):
+        _raise_failure([*queued, done])
+        raise done
+    # What fails inside is no reply of its own to the driver.
+    _raise_failure([CommandFailed(str(one)) if isinstance(one, Exception) else one for one in done])
+
+
+def _raise_failure(replies: Sequence[Any]) -> None:
+    """Raise the first error that is not of a key that holds something else by now."""
+    for reply in replies:
+        if isinstance(reply, CommandFailed) and not is_of_another_type(reply):
+            raise reply

@@ -1,0 +1,122 @@
+"""Documents of which only some fields are read, each checked as its model checks it.
+
+So a value is the same as in the whole document. Where a field may depend on others, whole documents are read.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from redstart.commands.documents import hmget_command, json_get_command
+from redstart.commands.packing import KeyedCommand, packed_batch
+from redstart.documents.access import documents_at, primary_key_in, stored_in
+from redstart.documents.decode import Reader, UnreadableDocument, reader_of, unreadable
+from redstart.documents.places import Place, UnreadableValue, read_places
+from redstart.documents.projection import Projection
+from redstart.effects import Op, batch
+from redstart.mapping.annotations import complete_fields
+from redstart.mapping.models import RedisModel
+from redstart.mapping.paths import Segment
+from redstart.values.kinds import Storage
+from redstart.values.timezones import NaiveTimezone
+
+
+def projected_at(projection: Projection, keys: Sequence[bytes], zone: NaiveTimezone) -> Op[list[Any]]:
+    """What is asked for of the documents under some keys, in that order; those that are gone are left out.
+
+    Raises:
+        UnreadableDocument: a value does not fit its field.
+
+    Effects: HMGET or JSON.GET for each, sent together; one round trip. One more for each hash that holds none of the
+        fields, not even its primary key: it may be gone or not.
+    """
+    model, tops = projection.model, projection.tops
+    if not tops:
+        documents = yield from documents_at(model, keys, zone)
+        return [projection.of(document) for document in documents]
+    names = tuple(dict.fromkeys((*tops, model._primary_key_name)))
+    read, values_of = _hash_command(names) if model._storage is Storage.HASH else _json_command(names)
+    found: list[Any] = []
+    part = _PartReader(model, reader_of(model, zone), tops)
+    replies = yield from batch(packed_batch(map(read.pack, keys), len(keys)))
+    for key, stored in zip(keys, stored_in(replies, values_of), strict=True):
+        if stored:
+            found.append(projection.of(part.document(primary_key_in(model, key), stored)))
+        elif stored is not None:
+            whole = yield from documents_at(model, [key], zone)
+            found += map(projection.of, whole)
+    return found
+
+
+Command = tuple[KeyedCommand, Callable[[Any], dict[str, Any] | None]]
+"""What asks for some fields, and the values in its reply by name; None when there is no document."""
+
+
+def _hash_command(names: Sequence[str]) -> Command:
+    def values_of(reply: list[bytes | None]) -> dict[str, bytes]:
+        return {name: value for name, value in zip(names, reply, strict=True) if value is not None}
+
+    return hmget_command(names), values_of
+
+
+def _json_command(names: Sequence[str]) -> Command:
+    paths = {name: f"$.{name}" for name in names}
+
+    def values_of(reply: bytes | None) -> dict[str, Any] | None:
+        if reply is None:
+            return None
+        matches = from_json(reply)
+        if isinstance(matches, list):  # one path has no name in the answer
+            matches = {paths[names[0]]: matches}
+        return {name: matches[path][0] for name, path in paths.items() if matches[path]}
+
+    return json_get_command(list(paths.values())), values_of
+
+
+class _PartReader:
+    """Reads some fields of the documents of one model."""
+
+    def __init__(self, model: type[RedisModel], reader: Reader, tops: Sequence[str]) -> None:
+        self._model = model
+        self._reader = reader
+        self._fields = {name: complete_fields(model)[name] for name in tops}
+        self._places: dict[Segment, Place] = {
+            name: place for name, place in reader.places.items() if name in self._fields
+        }
+        self._blank = model.model_construct()
+
+    def document(self, primary_key: str, stored: dict[str, Any]) -> RedisModel:
+        """An instance of which only these fields mean anything. Raises UnreadableDocument."""
+        model = self._model
+        held = self._values(primary_key, stored)
+        document = self._blank.model_copy()
+        for name, field in self._fields.items():
+            if name not in held:
+                if field.is_required():
+                    raise UnreadableDocument(model, primary_key, name, None, "Field required")
+                document.__dict__[name] = field.get_default(call_default_factory=True)
+                continue
+            try:
+                _ = model.__pydantic_validator__.validate_assignment(document, name, held[name], strict=False)
+            except ValidationError as error:
+                raise unreadable(model, primary_key, error) from error
+        return document
+
+    def _values(self, primary_key: str, stored: dict[str, Any]) -> dict[str, Any]:
+        """What is stored, in the terms of the model."""
+        held = {name: value for name, value in stored.items() if name in self._fields}
+        if self._model._storage is Storage.HASH:
+            for name, value in held.items():
+                held[name] = self._reader.from_hash(self._model, primary_key, name, value)
+        try:
+            read_places(held, self._places, ())
+        except UnreadableValue as error:
+            raise UnreadableDocument(
+                self._model, primary_key, error.path, error.value, error.reason
+            ) from error
+        key_name = self._reader.primary_key
+        if key_name in self._fields and held.get(key_name) is None:
+            held[key_name] = primary_key
+        return held

@@ -1,0 +1,24 @@
+# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
+"""The names of `redis_om.model`."""
+
+from redstart.errors import MigrationError, NotFoundError
+from redstart.mapping.fields import Field
+from redstart.mapping.models import EmbeddedJsonModel
+from redstart.mapping.vectors import VectorFieldOptions
+from redstart.search.expressions import KNNExpression
+from redstart.sync.migrator import Migrator
+from redstart.sync.models import HashModel, JsonModel
+from redstart.sync.redis_model import RedisModel
+
+__all__ = [
+    "EmbeddedJsonModel",
+    "Field",
+    "HashModel",
+    "JsonModel",
+    "KNNExpression",
+    "MigrationError",
+    "Migrator",
+    "NotFoundError",
+    "RedisModel",
+    "VectorFieldOptions",
+]

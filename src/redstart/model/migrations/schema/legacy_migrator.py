@@ -1,0 +1,9 @@
+# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
+"""The names of `redis_om.model.migrations.schema.legacy_migrator`."""
+
+from redstart.errors import MigrationError
+from redstart.migrations.indexes.keys import hash_key as schema_hash_key
+from redstart.migrations.indexes.keys import schema_key as schema_text_key
+from redstart.sync.migrator import Migrator, SchemaDetector
+
+__all__ = ["MigrationError", "Migrator", "SchemaDetector", "schema_hash_key", "schema_text_key"]

@@ -1,0 +1,32 @@
+# Generated from redstart/aio/checks.py: change that, then `python -m tools.generate_sync`.
+"""What a server can do: `has_redisearch()`."""
+
+from typing import TYPE_CHECKING
+
+from redstart.commands.introspection import command_known
+from redstart.effects import call
+from redstart.sync.connections import get_redis_connection, server_of_client
+
+if TYPE_CHECKING:
+    import redis
+
+
+def has_redis_json(conn: "redis.Redis | None" = None) -> bool:
+    """Whether the server keeps JSON documents. Raises ServerError, ConfigurationError.
+
+    Args:
+        conn: a client of the server; by default that of REDIS_OM_URL.
+
+    Effects: COMMAND INFO; one round trip.
+    """
+    return _knows("JSON.SET", conn)
+
+
+def has_redisearch(conn: "redis.Redis | None" = None) -> bool:
+    """Whether the server answers queries. As `has_redis_json`."""
+    return _knows("FT.SEARCH", conn)
+
+
+def _knows(command: str, client: "redis.Redis | None") -> bool:
+    server = server_of_client(get_redis_connection() if client is None else client)
+    return server.run(call(command_known(command)))

@@ -1,0 +1,122 @@
+"""Writes the modules that give redis-om's names at redis-om's paths. `python -m tools.generate_paths`
+
+`from redis_om.model.model import X` becomes `from redstart.model.model import X`, and `aredis_om` becomes
+`redstart.aio`. A test compares the result with what is committed, and the names with those of redis-om.
+"""
+
+from pathlib import Path
+
+from tools.generate_sync import PACKAGES, formatted
+
+MARK = "# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.\n"
+
+HOMES = {
+    "ASYNC_MODE": "{colour}.util",
+    "CoordinateType": "mapping.coordinates:Coordinates",
+    "Coordinates": "mapping.coordinates",
+    "EmbeddedJsonModel": "mapping.models",
+    "Expression": "search.expressions",
+    "ExpressionProxy": "mapping.proxies:FieldProxy",
+    "Field": "mapping.fields",
+    "FieldInfo": "mapping.fields",
+    "FindQuery": "{colour}.find",
+    "GeoFilter": "search.geo",
+    "HashModel": "{colour}.models",
+    "JsonModel": "{colour}.models",
+    "KNNExpression": "search.expressions",
+    "MigrationError": "errors",
+    "Migrator": "{colour}.migrator",
+    "ModelMeta": "mapping.queryable:QueryableModel",
+    "NegatedExpression": "search.expressions:Negation",
+    "NotFoundError": "errors",
+    "Operators": "search.expressions:Operator",
+    "PartialModel": "documents.projection",
+    "PrimaryKeyCreator": "mapping.primary_keys",
+    "QueryNotSupportedError": "errors",
+    "QuerySyntaxError": "errors",
+    "RadiusUnit": "search.geo",
+    "RedisModel": "{colour}.redis_model",
+    "RedisModelError": "errors",
+    "SchemaDetector": "{colour}.migrator",
+    "URL": "{colour}.connections",
+    "UlidPrimaryKey": "mapping.primary_keys",
+    "VectorFieldOptions": "mapping.vectors",
+    "get_redis_connection": "{colour}.connections",
+    "get_redisvl_index": "{colour}.redisvl",
+    "get_root_migrations_dir": "settings",
+    "has_redis_json": "{colour}.checks",
+    "has_redisearch": "{colour}.checks",
+    "model_registry": "mapping.registry",
+    "schema_hash_key": "migrations.indexes.keys:hash_key",
+    "schema_text_key": "migrations.indexes.keys:schema_key",
+    "to_redisvl_schema": "{colour}.redisvl",
+}
+"""Where a name is at home in Redstart: `{colour}` is `sync` or `aio`. Behind a colon, what it is called there."""
+
+MODELS = (
+    "EmbeddedJsonModel Field HashModel JsonModel KNNExpression NotFoundError RedisModel VectorFieldOptions"
+)
+CLASSES = "Expression ExpressionProxy FieldInfo FindQuery ModelMeta NegatedExpression Operators PartialModel"
+REACHED_THERE = (
+    "Coordinates GeoFilter PrimaryKeyCreator QueryNotSupportedError QuerySyntaxError RedisModelError UlidPrimaryKey "
+    "get_redis_connection has_redis_json has_redisearch model_registry"
+)
+INDEXES = "MigrationError Migrator SchemaDetector"
+
+MODULES = {
+    "checks": "has_redis_json has_redisearch",
+    "connections": "URL get_redis_connection",
+    "model": f"{MODELS} MigrationError Migrator",
+    "model.migrations": "MigrationError SchemaDetector",
+    "model.migrations.migrator": INDEXES,
+    "model.migrations.schema": INDEXES,
+    "model.migrations.schema.legacy_migrator": f"{INDEXES} schema_hash_key schema_text_key",
+    "model.model": f"{MODELS} {CLASSES} {REACHED_THERE}",
+    "model.types": "CoordinateType Coordinates GeoFilter RadiusUnit",
+    "redisvl": "get_redisvl_index to_redisvl_schema",
+    "settings": "get_root_migrations_dir",
+    "util": "ASYNC_MODE",
+}
+"""The names of each module of redis-om, below `redis_om` and `aredis_om`."""
+
+
+def generated() -> dict[str, str]:
+    """The files of these modules, by their path in the package. What is written by hand at such a path is not there."""
+    files: dict[str, str] = {}
+    for colour, package, library in (("sync", "", "redis_om"), ("aio", "aio/", "aredis_om")):
+        for module, names in MODULES.items():
+            holds_others = any(other.startswith(f"{module}.") for other in MODULES)
+            path = f"{package}{module.replace('.', '/')}{'/__init__' * holds_others}.py"
+            if not is_by_hand(PACKAGES / path):
+                text = _text(f"{library}.{module}", colour, sorted(names.split()))
+                files[path] = formatted(text, f"src/redstart/{path}")
+    return files
+
+
+def is_by_hand(path: Path) -> bool:
+    """Whether a file is there that no tool wrote."""
+    return path.exists() and not path.read_text(encoding="utf-8").startswith(MARK)
+
+
+def _text(theirs: str, colour: str, names: list[str]) -> str:
+    lines = [f'{MARK}"""The names of `{theirs}`."""\n']
+    for name in names:
+        module, _, own = HOMES[name].format(colour=colour).partition(":")
+        lines.append(f"from redstart.{module} import " + (f"{own} as {name}" if own else name))
+    return "\n".join([*lines, "", f"__all__ = {names!r}", ""])
+
+
+def main() -> None:
+    """Write the files, and remove those that are not in the table any more."""
+    files = generated()
+    for path in PACKAGES.rglob("*.py"):
+        if path.read_text(encoding="utf-8").startswith(MARK):
+            path.unlink()
+    for name, text in files.items():
+        path = PACKAGES / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
