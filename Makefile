@@ -7,7 +7,7 @@ ONE := .venv-redis-om-1.2.0
 # Each worker of the tests has a server of its own; a given one can serve just one.
 WORKERS := $(if $(REDSTART_TEST_URL),,-n 2 --dist worksteal)
 
-.PHONY: demo test lint format soak bench bench-index-swap clean
+.PHONY: demo test lint format soak bench bench-index-swap bench-mapper clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -55,6 +55,9 @@ bench: $(VENV)/.installed-dev
 
 bench-index-swap: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.index_swap
+
+bench-mapper: $(VENV)/.installed-dev $(ONE)/.installed
+	$(BIN)/python -m bench.mapper
 
 clean:
 	rm -rf $(VENV) $(OLD) $(ONE) .mypy_cache .pytest_cache .ruff_cache .hypothesis

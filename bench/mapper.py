@@ -61,7 +61,7 @@ GOALS: Final = (
     Goal("find", "redis_om", WALL, 2),
     Goal("add", "redis_om", WALL, 4),
     Goal("get_many", "redis_om", WALL, 4),
-    Goal("import", "plain", WALL, 1 / 1.25),
+    Goal("import", "plain", CPU, 1 / 1.25),
 )
 
 
@@ -79,8 +79,7 @@ def main() -> None:
                 _keep_best(best[library], _run(library, server.url, options.documents))
     for _ in range(options.rounds):
         for library in LIBRARIES:
-            seconds = _run(library, "import", 0)
-            _keep_best(best[library], {"import": (seconds, seconds)})
+            _keep_best(best[library], _run(library, "import", 0))
     _report(best, options.documents)
 
 

@@ -33,13 +33,14 @@ def found(client: redis.Redis, index: str, query: str) -> int:
     return int(client.execute_command("FT.SEARCH", index, query, "NOCONTENT")[0])
 
 
-def om(url: str, directory: Path, *words: str) -> None:
+def om(url: str, directory: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     paths = os.pathsep.join(filter(None, [str(directory), os.environ.get("PYTHONPATH", "")]))
-    subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "redstart.cli.main", "migrate-data", *words, "--yes"],
         env=os.environ | {"REDIS_OM_URL": url, "REDSTART_MODELS": "warned_models", "PYTHONPATH": paths},
-        check=True,
+        check=False,
         capture_output=True,
+        text=True,
     )
 
 
@@ -58,14 +59,18 @@ def test_hashes_stay_findable_and_json_leaves_the_old_index(
     legacy: redis.Redis, url: str, tmp_path: Path
 ) -> None:
     assert [found(legacy, index, "@name:{ann}") for index in ("hashed", "json")] == [1, 1]
-    om(url, tmp_path, "run")
+    refused = om(url, tmp_path, "run")
+    assert (refused.returncode, "The index json takes $.at as text" in refused.stderr) == (1, True)
+    assert legacy.keys("redstart:*:record") == []
+    assert om(url, tmp_path, "run", "--accept-unindexed").returncode == 0
     assert [found(legacy, index, "@name:{ann}") for index in ("hashed", "json")] == [1, 0]
+    assert om(url, tmp_path, "run").returncode == 0, "it has no more to lose"
 
 
 def test_dropped_and_created_anew_it_finds_them_and_their_dates(
     legacy: redis.Redis, url: str, tmp_path: Path
 ) -> None:
-    om(url, tmp_path, "run")
+    assert om(url, tmp_path, "run", "--accept-unindexed").returncode == 0
     for index, schema in (("hashed", HASHED), ("json", JSON)):
         legacy.execute_command("FT.DROPINDEX", index)
         legacy.execute_command("FT.CREATE", index, *schema, "NUMERIC")
@@ -79,6 +84,6 @@ def test_dropped_and_created_anew_it_finds_them_and_their_dates(
 def test_a_rollback_brings_json_documents_back_into_the_old_index(
     legacy: redis.Redis, url: str, tmp_path: Path
 ) -> None:
-    om(url, tmp_path, "run")
-    om(url, tmp_path, "rollback", "001_datetime_fields_to_timestamps")
+    assert om(url, tmp_path, "run", "--accept-unindexed").returncode == 0
+    assert om(url, tmp_path, "rollback", "001_datetime_fields_to_timestamps").returncode == 0
     assert [found(legacy, index, "@name:{ann}") for index in ("hashed", "json")] == [1, 1]

@@ -132,7 +132,6 @@ def document_from_hash(
     encoding = model._meta.encoding
     texts = _names_of_texts(model, zone, encoding)
     document: dict[str, Any] = {}
-    name = ""
     for stored_name, stored in fields.items():
         try:
             if stored and stored_name in texts:

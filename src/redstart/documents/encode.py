@@ -42,7 +42,8 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[list[tuple[b
     model = type(document)
     encoding = model._meta.encoding
     vectors, names = vectors_of(model), _stored_names(model, encoding)
-    text_of_value = hash_values(zone).text
+    writer = hash_values(zone)
+    texts, text = writer.texts, writer.text
     written: list[tuple[bytes, bytes]] = []
     empty: list[bytes] = []
     for name, value in _dumped(document).items():
@@ -53,7 +54,7 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[list[tuple[b
             elif name in vectors:
                 written.append((stored_name, packed_vector(value, vectors[name])))
             else:
-                written.append((stored_name, text_of_value(value).encode(encoding)))
+                written.append((stored_name, texts.get(type(value), text)(value).encode(encoding)))
         except UnicodeEncodeError as error:
             raise UnwritableDocument(document, name, f"{encoding} has no such text") from error
         except ValueConversionError as error:

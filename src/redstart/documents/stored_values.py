@@ -54,20 +54,17 @@ class HashValues:
             type(None): _same,
             bool: _same,
         }
-        # Of exactly these types, which are most values, the text is known without more ado.
-        self._texts: dict[type, Callable[[Any], str]] = {
+        self.texts: dict[type, Callable[[Any], str]] = {
             str: _same,
             int: str,
             float: repr,
             bool: text_of,
             datetime: lambda moment: repr(self._datetime(moment)),
         }
+        """What gives the text of values of exactly these types, which are most; of others, `text`."""
 
     def text(self, value: Any) -> str:
         """What a field of a hash holds for a value. Raises ValueConversionError."""
-        write = self._texts.get(type(value))
-        if write is not None:
-            return write(value)
         if isinstance(value, Decimal):
             return _decimal_text(value)
         plain = self.plain(value)

@@ -47,7 +47,7 @@ class Saving:
 ALWAYS = Saving()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ScriptWrite:
     """A write by a script on one key."""
 
@@ -65,7 +65,7 @@ class ScriptWrite:
         return evaluate(self.script.source, (self.key,), self.words, repeatable=self.repeatable)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CommandWrite:
     """A write that is one command."""
 

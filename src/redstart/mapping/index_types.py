@@ -135,4 +135,6 @@ def _of_class(kind: type, storage: Storage) -> Indexable:
 def _of_values(values: tuple[Any, ...], storage: Storage, strings: Indexable) -> Indexable:
     # A JSON number under a TAG takes its whole document out of the index.
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    return Indexable.NUMBER if numbers and storage is Storage.JSON else strings
+    if numbers and storage is Storage.JSON:
+        return Indexable.NUMBER
+    return strings if all(isinstance(value, str) for value in values) else Indexable.TAG

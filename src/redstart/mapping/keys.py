@@ -1,5 +1,6 @@
 """Keys of documents: `<global prefix>:<model prefix>:<primary key pattern>`, as redis-om makes them."""
 
+from functools import cache
 from string import Formatter
 
 from redstart.errors import RedisModelError
@@ -22,19 +23,26 @@ def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:
     Raises:
         RedisModelError: the pattern does not hold `{pk}` exactly once, so keys cannot be told apart.
     """
-    parts = [""]
     try:
-        for literal, name, spec, conversion in Formatter().parse(meta.primary_key_pattern):
-            parts[-1] += literal
-            if name is not None:
-                if name != "pk" or spec or conversion:
-                    raise ValueError("only {pk} may stand in it")
-                parts.append("")
-        if len(parts) != 2:
-            raise ValueError("{pk} must stand in it once")
+        before, after = _around(meta.primary_key_pattern)
     except ValueError as error:
         raise RedisModelError(
             f"{model_name}: Meta.primary_key_pattern {meta.primary_key_pattern!r} cannot be used: {error}.",
             'Write it as "{pk}" with plain text around it; a literal brace is doubled.',
         ) from error
-    return key_of(meta, parts[0]), parts[1]
+    return key_of(meta, before), after
+
+
+@cache
+def _around(pattern: str) -> tuple[str, str]:
+    """The plain text before and after `{pk}`. Raises ValueError."""
+    parts = [""]
+    for literal, name, spec, conversion in Formatter().parse(pattern):
+        parts[-1] += literal
+        if name is not None:
+            if name != "pk" or spec or conversion:
+                raise ValueError("only {pk} may stand in it")
+            parts.append("")
+    if len(parts) != 2:
+        raise ValueError("{pk} must stand in it once")
+    return parts[0], parts[1]

@@ -11,11 +11,10 @@ from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import Field
 from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.meta import ModelMeta, merged_meta
-from redstart.mapping.primary_keys import DEFAULT_NAME, UlidPrimaryKey, primary_key_name
+from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
 from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
 from redstart.mapping.storable_types import refuse_unstorable_types
-from redstart.mapping.ulids import new_ulid
 from redstart.values.kinds import Storage
 
 
@@ -96,8 +95,7 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
             return None
         if value is not None and value != "":
             return value
-        creator = meta.primary_key_creator_cls
-        return new_ulid() if creator is UlidPrimaryKey else creator().create_pk()
+        return meta.primary_key_creator_cls().create_pk()
 
     def check(self) -> None:
         """Validate again: values may have been assigned since.

@@ -3,10 +3,10 @@
 from typing import Protocol
 
 from pydantic import BaseModel
+from ulid import ULID
 
 from redstart.errors import RedisModelError
 from redstart.mapping.fields import field_options
-from redstart.mapping.ulids import new_ulid
 
 DEFAULT_NAME = "pk"
 
@@ -23,7 +23,7 @@ class UlidPrimaryKey:
 
     def create_pk(self, *args: object, **kwargs: object) -> str:  # noqa: ARG002 - a creator may be given anything
         """A new ULID."""
-        return new_ulid()
+        return str(ULID())
 
 
 def primary_key_name(model: type[BaseModel]) -> str:

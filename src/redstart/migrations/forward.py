@@ -13,6 +13,7 @@ from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.runner import RunOptions, RunResult, begin_run, run
 from redstart.migrations.indexes.blocking import blocking_values
 from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.bystanders import require_no_losses
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrate import IndexMigration, none_converted
@@ -64,7 +65,8 @@ def migrate_forward(
         expand: False to refuse, where indexes are not ready, instead of making them so.
 
     Raises:
-        MigrationError: indexes are not ready, and are not to be made so; nothing was written.
+        MigrationError: indexes are not ready, and are not to be made so; or one that no model names would lose
+            documents. Nothing was written.
         See `runner.run` and `IndexMigration.run` for others.
 
     Effects: those of both. Safe to repeat.
@@ -72,16 +74,20 @@ def migrate_forward(
     concerned: list[PlannedIndex] = []
     if (yield from search_is_here()):
         concerned = yield from indexes_with_dates(planned)
+        if not index_options.accept_unindexed:
+            yield from require_no_losses(plan, planned)
     if concerned and not expand:
         yield from _require_expanded(concerned)
     if concerned:
         # First: who swaps indexes back beside this then sees that the data is about to change.
         yield from begin_run(context, plan)
-        ready = yield from indexes.run(concerned, none_converted, replace(index_options, data_follows=True))
+        ready = yield from _made_ready(concerned, indexes, index_options)
         if any(one.state is IndexState.REFUSED for one in ready):
             return Forward(None, ready)
         options = replace(options, clearing=(yield from _fields_of_numbers(concerned)))
-    data = yield from run(context, plan, options)
+    data = yield from run(
+        context, plan, options, before_reading=partial(_still_ready, concerned, indexes, index_options)
+    )
     if data.stopped is not None or not concerned:
         return Forward(data, ready if concerned else [])
     results = yield from indexes.run(
@@ -118,14 +124,29 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
     records = yield from read_records()
     found: dict[str, list[Failure]] = {}
     for one in results:
-        if one.state is IndexState.REFUSED and one.membership is not None:
+        record = records.get(one.name)  # None where somebody has stepped it back by now
+        if one.state is IndexState.REFUSED and one.membership is not None and record is not None:
             keys = one.membership.examples[:BLOCKING_NAMED]
-            record = records[one.name]
             moving = awaited_attributes(record.final, record.moving)
             found[one.name] = yield from blocking_values(
                 keys, record.key_prefix, plan, moving, context.naive_timezone
             )
     return found
+
+
+def _made_ready(
+    concerned: Sequence[PlannedIndex], indexes: IndexMigration, options: ExpansionOptions
+) -> Op[list[IndexResult]]:
+    return (yield from indexes.run(concerned, none_converted, replace(options, data_follows=True)))
+
+
+def _still_ready(
+    concerned: Sequence[PlannedIndex], indexes: IndexMigration, options: ExpansionOptions
+) -> Op[None]:
+    """Again, now that no rollback can begin: one that has ended since left indexes that lose converted documents."""
+    ready = (yield from _made_ready(concerned, indexes, options)) if concerned else []
+    if any(one.state is IndexState.REFUSED for one in ready):
+        raise MigrationError("The indexes were changed by somebody else meanwhile.", "Run the command again.")
 
 
 def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:
@@ -143,6 +164,6 @@ def _fields_of_numbers(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[
     return frozenset(
         (one.key_prefix, name)
         for one in concerned
-        if one.index.storage is Storage.HASH
+        if one.index.storage is Storage.HASH and one.name in records
         for name in awaited_attributes(one.index, records[one.name].moving)
     )

@@ -5,13 +5,27 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import IndexState
+from redstart.migrations.indexes.keys import built_name
+from redstart.migrations.indexes.plan import moving_attributes
 from redstart.migrations.indexes.prove import absent_from
-from tests.migrations.indexes.conftest import MODELS, expand, legacy, perform, step_back, total
+from redstart.migrations.indexes.tolerant import stand_in
+from redstart.search.index import create_arguments
+from tests.migrations.indexes.conftest import (
+    MODELS,
+    expand,
+    legacy,
+    perform,
+    planned,
+    serving,
+    step_back,
+    total,
+)
 
 __all__ = ["legacy"]  # a fixture
 
-VISITS = "station:visit:index"
+VISITS, SIGHTINGS = "station:visit:index", "station:sighting:index"
 
 
 @pytest.fixture(params=["RETURN", "FAIL"])
@@ -37,6 +51,21 @@ def test_indexes_are_brought_up_to_date(hurried: redis.Redis, url: str) -> None:
     before = {model._meta.index_name: total(hurried, model._meta.index_name) for model in MODELS}
     assert {one.state for one in expand(url).values()} == {IndexState.EXPANDED}
     assert {name: total(hurried, name) for name in before} == before
+
+
+def test_an_index_that_its_scan_left_incomplete_is_built_once_more(legacy: redis.Redis, url: str) -> None:
+    """A document renamed during the scan is missed by it, as if the scan had passed over it."""
+    (one,) = (one for one in planned() if one.name == SIGHTINGS)
+    before = total(legacy, SIGHTINGS)
+    old = perform(url, find_index(SIGHTINGS)).index
+    tolerant = stand_in(old, moving_attributes(old, one), understands_filters=True)
+    name = built_name(SIGHTINGS, tolerant)
+    words = create_arguments(tolerant, name=name)
+    at = words.index("SCHEMA")
+    legacy.execute_command("FT.CREATE", *words[:at], "SKIPINITIALSCAN", *words[at:])
+    assert total(legacy, name) == 0
+    assert expand(url)[SIGHTINGS].state is IndexState.EXPANDED
+    assert (serving(legacy, SIGHTINGS), total(legacy, SIGHTINGS)) == (name, before)
 
 
 def test_an_index_of_a_name_that_is_no_text_is_nothing_to_us(legacy: redis.Redis, url: str) -> None:

@@ -1,5 +1,6 @@
 """A run, from lease to release: census, passes until one finds nothing old, and the mark that it is done."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from redstart.commands.introspection import server_time
@@ -86,8 +87,13 @@ class RunResult:
     seconds: float
 
 
-def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
+def run(
+    context: Context, plan: Plan, options: RunOptions, *, before_reading: Callable[[], Op[None]] | None = None
+) -> Op[RunResult]:
     """Convert every planned value, resuming what was interrupted.
+
+    Args:
+        before_reading: done under the lease, when no document was read or written; should take less than the lease.
 
     Raises:
         LeaseHeld, LeaseLost: another run is at work, or took over.
@@ -98,7 +104,11 @@ def run(context: Context, plan: Plan, options: RunOptions) -> Op[RunResult]:
     repeat: what is converted is left alone.
     """
     facts = yield from _require_server(plan)
-    return (yield from context.under_lease(lambda lease: _Run(context, plan, options, lease, facts).run()))
+
+    def work(lease: Lease) -> Op[RunResult]:
+        return (yield from _Run(context, plan, options, lease, facts).run(before_reading))
+
+    return (yield from context.under_lease(work))
 
 
 def begin_run(context: Context, plan: Plan) -> Op[None]:
@@ -157,11 +167,13 @@ class _Run:
         self._resumed = False
         self._met_beyond = 0
 
-    def run(self) -> Op[RunResult]:
+    def run(self, before_reading: Callable[[], Op[None]] | None) -> Op[RunResult]:
         clock = self._context.clock
         began = clock()
         record = yield from read_record(self._keys)
         checkpoint = yield from self._start(record)
+        if before_reading is not None:
+            yield from before_reading()
         stopped: str | None = "interrupted during the census, before any write"
         if checkpoint.stage is Stage.CONVERT or (yield from self._census(checkpoint, record)):
             stopped = yield from self._convert(checkpoint)

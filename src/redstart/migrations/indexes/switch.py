@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from redstart.effects import Op
 from redstart.migrations.indexes.build import build_index, find_index
 from redstart.migrations.indexes.keys import built_name
+from redstart.migrations.indexes.plan import awaited_attributes
 from redstart.migrations.indexes.prove import Membership, prove
 from redstart.migrations.indexes.records import IndexRecord
-from redstart.migrations.indexes.swap import swap
+from redstart.migrations.indexes.swap import drop, swap
 from redstart.migrations.lease import Lease
 from redstart.search.difference import difference
 from redstart.search.index import Index
@@ -48,19 +49,36 @@ def switch(
     Raises:
         LeaseLost, MigrationError: see `build_index` and `swap`.
 
-    Effects: FT.CREATE beside, a proof by membership, then one script that swaps. The name always leads somewhere.
+    Effects: FT.CREATE beside and a proof by membership, both once more where documents are missing that should not be;
+        then one script that swaps. The name always leads somewhere.
     """
     found = yield from find_index(record.name)
     name = built_name(record.name, wanted)
     if found is not None and (found.name == name or not anew) and same_definition(found.index, wanted):
         return Switched(None, True)
-    yield from build_index(lease, name, wanted, waiting=lambda percent: waiting(name, percent))
     serving = None if found is None else found.name
-    membership = yield from prove(lease.keep, name, serving, record)
+    membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
+    if serving is not None and membership.missing > most_missing and _should_hold_all(record, wanted):
+        # The server's scan misses a document that is renamed meanwhile, and nothing but a write brings it in.
+        _ = yield from drop(lease, name, (record.name,))
+        membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
     if serving is not None and membership.missing > most_missing:
         return Switched(membership, False)
     yield from swap(lease, record.name, name, now=serving)
     return Switched(membership, True)
+
+
+def _build_and_prove(
+    lease: Lease, record: IndexRecord, wanted: Index, serving: str | None, waiting: Waiting
+) -> Op[Membership]:
+    name = built_name(record.name, wanted)
+    yield from build_index(lease, name, wanted, waiting=lambda percent: waiting(name, percent))
+    return (yield from prove(lease.keep, name, serving, record))
+
+
+def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:
+    """Whether no document is out of the index for its dates: then building it once more may help."""
+    return wanted != record.final or not awaited_attributes(record.final, record.moving)
 
 
 def same_definition(one: Index, other: Index) -> bool:
