@@ -39,6 +39,7 @@ def test_examples(path: Path, environment: dict[str, str], client: redis.Redis, 
         "environment": environment,
         "url": environment["REDIS_OM_URL"],
         "directory": tmp_path,
+        "__name__": "shop",  # the module that models of the document are in
     }
     if path.parent == GUIDE:
         make_legacy_indexes(client)

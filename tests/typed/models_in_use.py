@@ -2,14 +2,15 @@
 """A program as users write it, with the types that it has to have: checked by `make lint`, never run."""
 
 from datetime import datetime
-from typing import assert_type
+from typing import Any, assert_type
 
 import redis
 import redis.asyncio
 from redis.client import Pipeline
 
 import redstart.aio
-from redstart import EmbeddedJsonModel, Field, FindQuery, HashModel, JsonModel, col
+from redstart import EmbeddedJsonModel, Field, FindQuery, HashModel, JsonModel, KNNExpression, col
+from redstart.model.model import Expression, PartialModel
 
 
 class Address(EmbeddedJsonModel):
@@ -21,6 +22,8 @@ class Customer(JsonModel, index=True):
     age: int = Field(index=True, sortable=True)
     seen_at: datetime | None = None
     address: Address
+    vector: list[float] = Field(default=[])
+    score: float | None = None
 
 
 class Session(HashModel, index=True):
@@ -58,6 +61,18 @@ def synchronous() -> None:
     assert_type(query.page(0, 10), list[Customer])
     assert_type(query.count(), int)
     assert_type([one.age for one in query], list[int])
+    assert_type(query[0], Customer)
+    assert_type(query.copy(limit=3).get_item(1), Customer)
+    assert_type(query.values("age").all(), list[dict[str, Any]])
+    assert_type(query.only("age").first(), PartialModel)
+    assert_type(list(query.sort_by("age").values()), list[dict[str, Any]])
+    assert_type(query.update(age=3), None)
+    assert_type(query.delete(), int)
+    assert_type(query.get_query(), tuple[str, list[Any]])
+    assert_type(query.expression, Expression | None)
+    assert_type(FindQuery([Customer.age > 18], Customer), FindQuery[Customer])
+    knn = KNNExpression(3, col(Customer.vector), col(Customer.score), b"")
+    assert_type(Customer.find(Customer.age > 18, knn=knn).first(), Customer)
     assert_type(Session.find().first().token, str)
     assert_type(Session.db(), redis.Redis)
 
@@ -68,6 +83,9 @@ async def asynchronous() -> None:
     assert_type(await Order.find(Order.number > 1).first(), Order)
     assert_type(await Order.find().sort_by("number").all(), list[Order])
     assert_type([one.number async for one in Order.find()], list[int])
+    assert_type(await Order.find().values("number").first(), dict[str, Any])
+    assert_type(await Order.find().get_item(0), Order)
+    assert_type(await Order.find().delete(), int)
     assert_type(Order.db(), redis.asyncio.Redis)
     assert_type(await Order(number=1).save(nx=True), Order | None)
     assert_type([pk async for pk in await Order.all_pks()], list[str])

@@ -88,7 +88,7 @@ def _first(annotation: Any) -> Any:
 
 def _of_items(arguments: tuple[Any, ...], storage: Storage) -> IndexType:
     if not arguments:
-        return NOTHING
+        return IndexType(Indexable.NOTHING, repeated=True)
     item = arguments[0]
     if isinstance(item, type) and issubclass(item, RedisModel):
         return IndexType(Indexable.NOTHING, repeated=True, embedded=item)

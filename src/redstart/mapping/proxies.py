@@ -6,12 +6,13 @@ from typing import Final
 
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.index import FULL_TEXT_SUFFIX, index_of
-from redstart.mapping.index_types import Indexable, IndexType, index_type
+from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import FieldExpression, Operand, QueryField
 from redstart.search.fields import FieldKind
 from redstart.search.index import Index
+from redstart.search.refusals import items_not_declared
 
 OPERAND_OF_KINDS: Final = {
     FieldKind.NUMERIC: Operand.NUMBER,
@@ -37,7 +38,10 @@ class FieldProxy(FieldExpression):
     _path: tuple[str, ...]
 
     def __getattr__(self, name: str) -> "FieldProxy":
-        embedded = None if name.startswith("__") else _type_at(self._model, self._path).embedded
+        held = NOTHING if name.startswith("_") else _type_at(self._model, self._path)
+        embedded = held.embedded
+        if held.repeated and held.indexable is Indexable.NOTHING and embedded is None:
+            raise items_not_declared(_query_field(self._model, self._path), name)
         if embedded is not None and name in complete_fields(embedded):
             return FieldProxy(self._model, (*self._path, name))
         inside = f"; {model_name(embedded)} has {', '.join(complete_fields(embedded))}" if embedded else ""

@@ -32,6 +32,16 @@ def is_document(field: QueryField, value: object) -> QuerySyntaxError:
     )
 
 
+def items_not_declared(field: QueryField, name: str) -> QuerySyntaxError:
+    """E1: something inside a list is asked for, and the model does not say what it holds."""
+    return QuerySyntaxError(
+        f"{field.label} holds items that are not declared, so {name!r} of them cannot be asked for.",
+        "Declare what it holds, as in list[Order], where Order is an EmbeddedJsonModel.",
+        field=field.label,
+        code="E1",
+    )
+
+
 def no_full_text(field: QueryField, value: object) -> QuerySyntaxError:
     """E3: words are looked for in a field that has none."""
     return QuerySyntaxError(

@@ -1,0 +1,182 @@
+"""The arguments and members that redis-om's queries have, on one and on the other colour."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import redis
+
+import redstart.aio
+from redstart import EmbeddedJsonModel, Field, FindQuery, JsonModel, QueryNotSupportedError, QuerySyntaxError
+from redstart.errors import IndexMissing
+from tests.support.models import create_indexes
+
+
+class Place(EmbeddedJsonModel):
+    city: str = Field(index=True)
+
+
+class Person(JsonModel, index=True):
+    name: str = Field(index=True)
+    age: int = Field(index=True, sortable=True)
+    note: str = ""
+    place: Place = Place(city="Oslo")
+
+    class Meta:
+        model_key_prefix = "person"
+
+
+class AsyncPerson(redstart.aio.JsonModel, index=True):
+    name: str = Field(index=True)
+    age: int = Field(index=True, sortable=True)
+
+    class Meta:
+        model_key_prefix = "person"
+
+
+INDEX = ":person:index"
+
+
+@pytest.fixture
+def people(client: redis.Redis, models_url: str) -> list[Person]:
+    """Seven of them, by age."""
+    create_indexes(client, Person)
+    return [Person(name="ab"[age % 2], age=age).save() for age in range(7)]
+
+
+def test_what_a_query_is_made_of() -> None:
+    condition = Person.name == "a"
+    query = Person.find(condition, Person.age > 1).sort_by("-age").copy(offset=2, limit=3, page_size=5)
+    said = query.dict()
+    assert said == {
+        "expressions": query.expressions,
+        "model": Person,
+        "knn": None,
+        "offset": 2,
+        "limit": 3,
+        "page_size": 5,
+        "sort_fields": ("-age",),
+        "projected_fields": (),
+        "nocontent": False,
+        "return_as_dict": False,
+    }
+    assert said["expressions"][0] is condition
+    assert FindQuery(**said).get_query() == query.get_query()
+    assert query.query == "(@name:{a}) (@age:[(1 +inf])"
+    assert query.pagination == ["LIMIT", 2, 3]
+    assert query.query_params == []
+    assert repr(query.expression) == "(Person.name == 'a') & (Person.age > 1)"
+    assert Person.find().expression is None
+    assert FindQuery([], Person).pagination == ["LIMIT", 0, 1000]
+
+
+def test_a_parameter_of_a_query() -> None:
+    query = Person.find(Person.name == "\x01")
+    assert (query.query, query.query_params) == ("@name:{$tag0}", ["tag0", "\x01"])
+    assert query.get_query()[1][6:] == ["PARAMS", "2", "tag0", "\x01", "DIALECT", "2"]
+
+
+def test_the_drawing_of_a_condition() -> None:
+    query = Person.find((Person.name == "a") & ~(Person.age > 1) | (Person.place.city != "Oslo"))
+    assert query.expression is not None
+    assert query.expression.tree.splitlines() == [
+        "OR",
+        "  AND",
+        "    Person.name == 'a'",
+        "    NOT",
+        "      Person.age > 1",
+        "  Person.place.city != 'Oslo'",
+    ]
+    assert (Person.age == 1).tree == "Person.age == 1"
+
+
+def test_limits_and_offsets(people: list[Person]) -> None:
+    query = Person.find().sort_by("age")
+    assert query.copy(limit=3).all() == list(query.copy(limit=3)) == people[:3]
+    assert query.copy(offset=5).all() == people[5:]
+    assert query.copy(offset=2, limit=2, page_size=1).all() == people[2:4]
+    assert query.copy(limit=0).all() == []
+    assert query.copy(limit=2).count() == 7
+    assert query.sort_by("name", "-age").copy(offset=1, limit=2).all() == [people[4], people[2]]
+    assert query.sort_by("name", "-age").copy(offset=5).all() == [people[3], people[1]]
+
+
+def test_one_by_its_position(people: list[Person]) -> None:
+    query = Person.find().sort_by("age")
+    assert query[3] == query.get_item(3) == people[3]
+    assert query.copy(offset=2)[1] == people[3]
+    for beyond in (7, 10_000):
+        with pytest.raises(IndexError, match=f"no document number {beyond}"):
+            query[beyond]
+    with pytest.raises(QuerySyntaxError, match="not -1 and 1"):
+        query[-1]
+
+
+def test_execute(people: list[Person]) -> None:
+    query = Person.find().sort_by("age").copy(page_size=3)
+    assert query.execute() == people
+    assert query.execute(exhaust_results=False) == people[:3]
+    assert query.copy(offset=4, limit=2).execute(exhaust_results=False) == people[4:6]
+    assert query.execute(return_query_args=True) == query.get_query()
+    index, words = query.get_query()
+    assert (index, words) == (INDEX, ["FT.SEARCH", INDEX, "*", "LIMIT", 0, 3, "SORTBY", "age", "asc"])
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_raw_results_are_those_of_the_client(
+    people: list[Person], models_url: str, protocol: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_OM_URL", f"{models_url}?protocol={protocol}")
+    query = Person.find().sort_by("age").copy(limit=2)
+    for asked in (query, query.copy(nocontent=True), query.only("age", "note")):
+        raw = asked.execute(return_raw_result=True)
+        assert raw == Person.db().execute_command(*asked.get_query()[1])
+        assert people[1].pk in str(raw)
+        assert people[2].pk not in str(raw)
+    assert query.copy(nocontent=True).all() == people[:2]
+
+
+def test_raw_results_need_an_index_too(client: redis.Redis, models_url: str) -> None:
+    with pytest.raises(IndexMissing, match=INDEX):
+        Person.find().execute(return_raw_result=True)
+
+
+def test_what_is_no_argument() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'limits'"):
+        Person.find().copy(limits=3)
+    with pytest.raises(QuerySyntaxError, match="not -1 and 0"):
+        Person.find().copy(offset=-1)
+    with pytest.raises(QuerySyntaxError, match="1 or more at a time, not 0"):
+        Person.find().copy(page_size=0)
+    with pytest.raises(QueryNotSupportedError, match="no such field"):
+        FindQuery([], Person, sort_fields=["zip"])
+
+
+def test_a_field_that_is_none_is_named_with_those_there_are() -> None:
+    with pytest.raises(
+        AttributeError, match=r"Person has no field 'agee'; it has pk, name, age, note, place"
+    ):
+        Person.find(Person.agee == 1)  # type: ignore[attr-defined]  # the point of the test
+    assert not hasattr(Person, "agee")
+
+
+def test_the_other_colour(people: list[Person]) -> None:
+    async def ask() -> list[Any]:
+        query = AsyncPerson.find(AsyncPerson.age > 2).sort_by("age")
+        await query.copy(limit=1).update(name="c")
+        found = [
+            (await query.get_query())[1][2:],
+            [one["age"] async for one in query.values("age")],
+            (await query.only("name").first()).name,
+            (await query.get_item(1)).age,
+            len(await query.execute(exhaust_results=False)),
+            await query.copy(offset=2).delete(),
+            await query.count(),
+        ]
+        with pytest.raises(TypeError):
+            query[0]
+        await AsyncPerson.db().aclose()
+        return found
+
+    words = ["@age:[(2 +inf]", "LIMIT", 0, 1000, "SORTBY", "age", "asc"]
+    assert asyncio.run(ask()) == [words, [3, 4, 5, 6], "c", 4, 4, 2, 2]
