@@ -137,6 +137,8 @@ def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segme
     for segment, place in places.items():
         for position in _positions(container, segment):
             value = container[position]
+            if value is None:
+                continue
             if place.read is not None:
                 try:
                     container[position] = place.read(value)
@@ -150,9 +152,9 @@ def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segme
 def _positions(container: Any, segment: Segment) -> Iterable[Any]:
     """The keys or positions that a segment stands for; none if the container is of another kind."""
     if isinstance(container, dict):
-        if segment is Each.VALUE:
-            return list(container)
-        return (segment,) if isinstance(segment, str) and segment in container else ()
+        if isinstance(segment, str):
+            return (segment,) if segment in container else ()
+        return list(container) if segment is Each.VALUE else ()
     if isinstance(container, list):
         if segment is Each.ITEM:
             return range(len(container))

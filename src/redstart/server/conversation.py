@@ -59,7 +59,8 @@ class Conversation:
             try:
                 request = operation.send(reply) if error is None else operation.throw(error)
             except StopIteration as stop:
-                yield from self._catch_up(None)
+                if self._unanswered:
+                    yield from self._catch_up(None)
                 return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
             try:
                 reply, error = (yield from self._performed(request)), None
@@ -67,16 +68,17 @@ class Conversation:
                 error = exc
 
     def _performed(self, request: Request) -> Generator[Step, Answer, Any]:
-        if isinstance(request, Pause):
-            yield request
-            return None
+        if isinstance(request, Call | Batch):
+            if self._unanswered:
+                yield from self._catch_up(None)
+            return (yield from self._settled(request, (yield request)))
         if isinstance(request, Ahead):
             return (yield from self._sent(request.request))
         if isinstance(request, Later):
             yield from self._catch_up(request)
             return (yield from self._settled(request.request, request.answer))
-        yield from self._catch_up(None)
-        return (yield from self._settled(request, (yield request)))
+        yield request
+        return None
 
     def _sent(self, request: Call[Any] | Batch[Any]) -> Generator[Step, Answer, Later[Any]]:
         later: Later[Any] = Later(request)

@@ -56,12 +56,16 @@ def microseconds_from_number(text: str) -> int:
     Raises:
         ValueConversionError: not a number, or outside the years 1 to 9999.
     """
+    return _since_epoch(text) // MICROSECOND
+
+
+def _since_epoch(text: str) -> timedelta:
     if NUMBER.fullmatch(text) is None:
         raise ValueConversionError("not a number")
     seconds = float(text)
     if not FIRST_SECOND <= seconds < END_SECOND:
         raise ValueConversionError("a number of seconds outside the years 1 to 9999")
-    return timedelta(seconds=seconds) // MICROSECOND
+    return timedelta(seconds=seconds)
 
 
 def reads_back(text: str, microseconds: int) -> bool:
@@ -74,7 +78,7 @@ def reads_back(text: str, microseconds: int) -> bool:
 
 def datetime_from_number(text: str) -> datetime:
     """The aware UTC datetime of a stored number of seconds. Raises ValueConversionError."""
-    return EPOCH + timedelta(microseconds=microseconds_from_number(text))
+    return EPOCH + _since_epoch(text)
 
 
 def date_from_number(text: str) -> date:
