@@ -6,6 +6,7 @@ from typing import Any, assert_type
 
 import redis
 import redis.asyncio
+from redis.client import Pipeline
 
 import redstart.aio
 from redstart import EmbeddedJsonModel, Field, FindQuery, HashModel, JsonModel, KNNExpression, col
@@ -38,6 +39,16 @@ def synchronous() -> None:
     assert_type(customer.save(), Customer)
     assert_type(Customer.get("x"), Customer)
     assert_type(Customer.delete("x"), int)
+    assert_type(customer.save(nx=True), Customer | None)
+    assert_type(customer.save(Customer.db().pipeline()), Customer)
+    assert_type(Session(token="x").save(field_expirations={"token": 5}), Session)
+    assert_type(Session(token="x").save(xx=True), Session | None)
+    assert_type(Customer.add([customer]), list[Customer])
+    assert_type(Customer.get_many(["a", "b"]), list[Customer])
+    assert_type(list(Customer.all_pks()), list[str])
+    assert_type(Customer.delete_many([customer]), int)
+    assert_type(Customer.delete("x", Customer.db().pipeline()), Pipeline)
+    assert_type(Session(token="x").field_ttl("token"), int)
     query = Customer.find(
         (Customer.age > 18) & (Customer.name == "Ann"),
         ~(Customer.age <= 60),
@@ -76,4 +87,7 @@ async def asynchronous() -> None:
     assert_type(await Order.find().get_item(0), Order)
     assert_type(await Order.find().delete(), int)
     assert_type(Order.db(), redis.asyncio.Redis)
+    assert_type(await Order(number=1).save(nx=True), Order | None)
+    assert_type([pk async for pk in await Order.all_pks()], list[str])
+    assert_type(await Order.get_many([1, 2]), list[Order])
     await redstart.aio.Migrator().run()
