@@ -18,12 +18,14 @@ from redstart.mapping import registry
 from redstart.mapping.declaration import declare, distinct
 from redstart.mapping.index import legacy_index_of
 from redstart.search.index import create_arguments
+from tests.support.models import registry_of_its_own
 
 PROGRAM = """
 import asyncio, sys
 from datetime import datetime
 import redstart.aio
 from redstart import Field, HashModel, JsonModel, Migrator
+
 
 class Note(HashModel, index=True):
     text: str = Field(index=True)
@@ -48,8 +50,8 @@ print("up")
 def own_registry(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No models but those that a test declares."""
     monkeypatch.setenv("REDIS_OM_URL", url)
-    monkeypatch.setattr(registry, "model_registry", {})
-    yield
+    with registry_of_its_own():
+        yield
 
 
 def serving(client: redis.Redis, name: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Every example of every document does what the document says."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,10 @@ import redis
 
 from redstart.demo.database import load_sample
 from redstart.demo.sample import generate
-from redstart.mapping import registry
 from redstart.server.connections import open_sync
 from tests.docs.examples import DOCUMENTS, GUIDE, ROOT, Command, commands_of, first_missing, parse_document
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
+from tests.support.models import registry_of_its_own
 
 PATHS = sorted(path for pattern in DOCUMENTS for path in ROOT.glob(pattern))
 
@@ -21,15 +22,15 @@ def name_of(path: Path) -> str:
 
 
 @pytest.fixture
-def environment(url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def environment(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The sample on a server, and the settings a reader has when the examples begin; no models of other tests."""
     with open_sync(url) as driver:
         driver.run(load_sample(generate(600)))
     settings = {"REDIS_OM_URL": url, "REDSTART_MODELS": "redstart.demo.models"}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(registry, "model_registry", {})
-    return settings
+    with registry_of_its_own():
+        yield settings
 
 
 @pytest.mark.parametrize("path", PATHS, ids=name_of)

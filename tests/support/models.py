@@ -1,12 +1,15 @@
-"""A server for models: the one that REDIS_OM_URL names, and the indexes they need."""
+"""What models need in tests: their indexes, and a registry without those of other tests."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
 
 from redstart.commands.search import ft_create, ft_info
 from redstart.mapping.index import index_of
+from redstart.mapping.registry import model_registry
 from redstart.search.index import create_arguments
 from redstart.search.info import read_info
 
@@ -18,3 +21,15 @@ def create_indexes(client: redis.Redis, *models: Any) -> None:
         client.execute_command(*ft_create(create_arguments(index)).args)
         while read_info(client.execute_command(*ft_info(index.name).args)).indexing:
             time.sleep(0.01)
+
+
+@contextmanager
+def registry_of_its_own() -> Iterator[None]:
+    """No models but those that are declared inside; afterwards those of before."""
+    known = dict(model_registry)
+    model_registry.clear()
+    try:
+        yield
+    finally:
+        model_registry.clear()
+        model_registry.update(known)

@@ -85,13 +85,12 @@ class _PartReader:
         self._places: dict[Segment, Place] = {
             name: place for name, place in reader.places.items() if name in self._fields
         }
-        self._blank = model.model_construct()
+        self._document = model.model_construct()
 
     def document(self, primary_key: str, stored: dict[str, Any]) -> RedisModel:
-        """An instance of which only these fields mean anything. Raises UnreadableDocument."""
-        model = self._model
+        """An instance of which only these fields mean anything, the same one each time. Raises UnreadableDocument."""
+        model, document = self._model, self._document
         held = self._values(primary_key, stored)
-        document = self._blank.model_copy()
         for name, field in self._fields.items():
             if name not in held:
                 if field.is_required():
