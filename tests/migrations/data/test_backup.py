@@ -1,13 +1,14 @@
 """`back_up`: the server's data is on its disk, or an error says that it is not."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import redis
 
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import CapabilityMissing, MigrationError
+from redstart.errors import CapabilityMissing, EmbeddedServerError, MigrationError
 from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.monitor import Monitor, Progress
 from redstart.server.connections import open_sync
@@ -136,7 +137,12 @@ def test_a_restart_meanwhile_is_no_save(server: EmbeddedServer, client: redis.Re
     def restart() -> None:
         if client.info("persistence")["rdb_bgsave_in_progress"]:
             server.kill()
+            wait_until(restarted, "the child that saves to give up the directory")
+
+    def restarted() -> bool:
+        with suppress(EmbeddedServerError):
             server.restart()
+        return server.is_running
 
     with pytest.raises(MigrationError, match="restarted meanwhile"):
         saved(server, restart)
