@@ -18,7 +18,7 @@ class Back:
 
     Attributes:
         data: None when an index that accepts both forms would have lost documents; then none was touched.
-        indexes: what became of each index, by name; None while the data is not undone.
+        indexes: what became of each index, by name; empty where none was to be stepped back, or the data is not undone.
     """
 
     data: RollbackResult | None

@@ -7,9 +7,13 @@ from dataclasses import replace
 from redstart.commands.search import ft_create, ft_info, says_no_such_index
 from redstart.effects import Op, call, pause
 from redstart.errors import CommandFailed, MigrationError
+from redstart.migrations.indexes.keys import built_name
 from redstart.migrations.lease import Lease
 from redstart.search.index import Index, create_arguments
 from redstart.search.info import IndexInfo, read_info
+
+Waiting = Callable[[str, float], None]
+"""Told the index that is built, and the percentage that is scanned."""
 
 _POLL_SECONDS = 0.05
 
@@ -24,20 +28,22 @@ def find_index(name: str) -> Op[IndexInfo | None]:
         raise
 
 
-def build_index(
-    lease: Lease, name: str, index: Index, *, waiting: Callable[[float], None] = lambda _: None
-) -> Op[IndexInfo]:
-    """Create an index unless it is there, and wait until it has scanned the keyspace.
+def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -> Op[str]:
+    """Create an index for a name that queries use, unless it is there, and wait until it has scanned the keyspace.
 
     Args:
-        name: what it is called; its definition's own name does not count.
-        waiting: called with the percentage that is scanned.
+        served: the name it is to serve under; that of its definition does not count.
+        waiting: told what is built, and how far.
+
+    Returns:
+        Its own name.
 
     Raises:
-        MigrationError: something else has the name.
+        MigrationError: something else has that name.
 
     Effects: FT.CREATE, then FT.INFO until `indexing` is 0; the lease is kept meanwhile. Safe to repeat.
     """
+    name = built_name(served, index)
     if (yield from find_index(name)) is None:
         # Sent again after a lost answer it fails for the index exists, which is what is wanted.
         create = replace(ft_create(create_arguments(index, name=name)), repeatable=True)
@@ -58,7 +64,7 @@ def build_index(
                 f"Remove it with: redis-cli FT.ALIASDEL {shlex.quote(name)}",
             )
         if not info.indexing:
-            return info
-        waiting(info.percent)
+            return name
+        waiting(name, info.percent)
         yield from lease.keep()
         yield from pause(_POLL_SECONDS)

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from redstart.effects import Op
-from redstart.migrations.indexes.build import build_index, find_index
+from redstart.migrations.indexes.build import Waiting, build_beside, find_index
+from redstart.migrations.indexes.keeping import keep_expanded, keep_final, keep_planned
 from redstart.migrations.indexes.keys import built_name
 from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
 from redstart.migrations.indexes.prove import Membership, prove
-from redstart.migrations.indexes.records import IndexRecord, read_records, read_redis_om_keys
+from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.migrations.indexes.swap import swap
-from redstart.migrations.indexes.switch import Switched, Waiting, same_definition, switch
+from redstart.migrations.indexes.switch import Switched, same_definition, switch
 from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.migrations.indexes.tolerant import accepts_both_forms, is_stand_in, stand_in
 from redstart.migrations.lease import Lease
@@ -109,16 +110,22 @@ class Expansion:
         found = yield from find_index(planned.name)
         known = (yield from read_records()).get(planned.name)
         mended = is_taken_over(known, found)
-        record = yield from self._record(planned, known, None if found is None else found.index, mended)
+        converted = planned.key_prefix in self._converted
+        record = yield from keep_planned(
+            self._lease,
+            planned,
+            known,
+            found,
+            converted=converted,
+            goes_forward=converted or self._options.data_follows,
+        )
         # Judged by what serves: after a first cut-over the dates of then are numbers already.
         serving = record.legacy if mended or found is None else found.index
-        awaited = planned.key_prefix not in self._converted and awaited_attributes(
-            record.final, moving_attributes(serving, planned)
-        )
+        awaited = not converted and awaited_attributes(record.final, moving_attributes(serving, planned))
         if found is None:
             result = yield from self._create(planned, record)
         elif not mended and same_definition(found.index, planned.index):
-            yield from self._keep_final(record)
+            yield from keep_final(self._lease, record)
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
         elif awaited and (mended or any(map(record.legacy.field_named, awaited))):
             result = yield from self._prepare(planned, record, found, mended)
@@ -128,48 +135,18 @@ class Expansion:
                 result = yield from self._prepare(planned, record, found, mended)
         return replace(result, mended=mended)
 
-    def _record(
-        self, planned: PlannedIndex, known: IndexRecord | None, current: Index | None, mended: bool
-    ) -> Op[IndexRecord]:
-        """The record, with what served before Redstart the first time it is made."""
-        if known is None or (mended and self._begins_anew(planned, known, current)):
-            record = yield from _first_record(planned, current)
-        else:
-            goes_forward = self._options.data_follows or planned.key_prefix in self._converted
-            record = replace(
-                known,
-                final=planned.index,
-                final_hash=planned.schema_hash,
-                final_schema=planned.schema,
-                moving=moving_attributes(known.legacy, planned),
-                expanded=known.expanded and same_definition(known.final, planned.index),
-                cut_over=known.cut_over and same_definition(known.final, planned.index),
-                stepping_back=known.stepping_back and not goes_forward,
-            )
-        if record != known:
-            yield from self._lease.commit([record.save()])
-        return record
-
-    def _begins_anew(self, planned: PlannedIndex, known: IndexRecord, current: Index | None) -> bool:
-        """Whether another tool put an index with dates as tags where there was none such, before the data is converted.
-
-        Then its index is the one to go on from, and to come back to.
-        """
-        if current is None or planned.key_prefix in self._converted:
-            return False
-        return (known.created or not known.moving) and bool(moving_attributes(current, planned))
-
     def _create(self, planned: PlannedIndex, record: IndexRecord) -> Op[IndexResult]:
         """The name leads nowhere. Let the final index serve if it holds every document; else one that does."""
-        membership = yield from self._build_final(record)
+        built = yield from self._build(record, record.final)
+        membership = yield from prove(self._lease.keep, built, None, record)
         final_may_serve = membership.complete or self._options.accept_unindexed or not record.moving
         if final_may_serve or planned.key_prefix in self._converted:
-            yield from swap(self._lease, record.name, built_name(record.name, record.final), now=None)
-            yield from self._keep_final(record)
+            yield from swap(self._lease, record.name, built, now=None)
+            yield from keep_final(self._lease, record)
             return IndexResult(planned.name, planned.model, IndexState.CREATED, membership)
         wanted = stand_in(record.legacy, record.moving, understands_filters=self._understands_filters)
         yield from switch(self._lease, record, wanted, waiting=self._waiting)
-        yield from self._keep_expanded(record)
+        yield from keep_expanded(self._lease, record)
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
     def _prepare(
@@ -189,9 +166,8 @@ class Expansion:
             switched = yield from switch(self._lease, record, wanted, waiting=self._waiting)
             if not switched.done:
                 return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
-        name = built_name(record.name, record.final)
-        yield from build_index(self._lease, name, record.final, waiting=lambda p: self._waiting(name, p))
-        yield from self._keep_expanded(record)
+        _ = yield from self._build(record, record.final)
+        yield from keep_expanded(self._lease, record)
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
     def _cut_over(
@@ -220,13 +196,11 @@ class Expansion:
         if not switched.done:
             return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
         missing = 0 if switched.membership is None else switched.membership.missing
-        yield from self._keep_final(replace(record, accepted_unindexed=missing, contracted=False))
+        yield from keep_final(self._lease, replace(record, accepted_unindexed=missing, contracted=False))
         return IndexResult(planned.name, planned.model, IndexState.CUT_OVER, switched.membership)
 
-    def _build_final(self, record: IndexRecord) -> Op[Membership]:
-        name = built_name(record.name, record.final)
-        yield from build_index(self._lease, name, record.final, waiting=lambda p: self._waiting(name, p))
-        return (yield from prove(self._lease.keep, name, None, record))
+    def _build(self, record: IndexRecord, index: Index) -> Op[str]:
+        return build_beside(self._lease, record.name, index, waiting=self._waiting)
 
     def _count_unserved(self, record: IndexRecord, found: IndexInfo) -> Op[IndexRecord]:
         """Note how many documents the old index does not hold: after an undo it may again lack as many."""
@@ -241,35 +215,4 @@ class Expansion:
     def _keep_old(self, record: IndexRecord, found: IndexInfo) -> Op[None]:
         """Build a copy of the index whose name is taken over, so that the way back need not wait for it."""
         if self._options.keep_old and found.name == record.name:
-            name = built_name(record.name, found.index)
-            yield from build_index(self._lease, name, found.index, waiting=lambda p: self._waiting(name, p))
-
-    def _keep_expanded(self, record: IndexRecord) -> Op[None]:
-        """Note that an index serves that accepts both forms, and that the final one is built."""
-        done = replace(record, expanded=True, cut_over=False)
-        if done != record:
-            yield from self._lease.commit([done.save()])
-
-    def _keep_final(self, record: IndexRecord) -> Op[None]:
-        """Say on the server that the final index serves, also where redis-om looks for it."""
-        kept = yield from read_redis_om_keys(record.name)
-        done = replace(record, cut_over=True)
-        if done != record or kept != (record.final_hash, record.final_schema):
-            yield from self._lease.commit([done.save(), *done.keys_of_final()])
-
-
-def _first_record(planned: PlannedIndex, current: Index | None) -> Op[IndexRecord]:
-    kept_hash, kept_schema = yield from read_redis_om_keys(planned.name)
-    legacy = current or planned.old
-    return IndexRecord(
-        name=planned.name,
-        key_prefix=planned.key_prefix,
-        legacy=legacy,
-        legacy_hash=kept_hash,
-        legacy_schema=kept_schema,
-        final=planned.index,
-        final_hash=planned.schema_hash,
-        final_schema=planned.schema,
-        moving=moving_attributes(legacy, planned),
-        created=current is None,
-    )
+            _ = yield from self._build(record, found.index)

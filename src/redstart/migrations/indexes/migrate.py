@@ -8,6 +8,7 @@ from typing import TypeVar
 from redstart.effects import Op
 from redstart.migrations.data.preflight import server_facts
 from redstart.migrations.holder import Holder, is_gone
+from redstart.migrations.indexes.build import Waiting
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.plan import PlannedIndex
@@ -19,7 +20,7 @@ from redstart.migrations.indexes.preflight import (
 )
 from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.migrations.indexes.step_back import after_undo, before_undo, drop_unused, remove_created
-from redstart.migrations.indexes.switch import Switched, Waiting
+from redstart.migrations.indexes.switch import Switched
 from redstart.migrations.lease import Lease, acquire, under_lease
 
 T = TypeVar("T")

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
+from redstart.migrations.indexes.build import Waiting
 from redstart.migrations.indexes.keys import is_built_name
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.swap import drop, unname
-from redstart.migrations.indexes.switch import Switched, Waiting, switch
+from redstart.migrations.indexes.switch import Switched, switch
 from redstart.migrations.indexes.tolerant import stand_in
 from redstart.migrations.lease import Lease
 

@@ -1,10 +1,9 @@
 """Letting a name lead to another definition: build beside, prove, swap. Every step can be repeated."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from redstart.effects import Op
-from redstart.migrations.indexes.build import build_index, find_index
+from redstart.migrations.indexes.build import Waiting, build_beside, find_index
 from redstart.migrations.indexes.keys import built_name
 from redstart.migrations.indexes.plan import awaited_attributes
 from redstart.migrations.indexes.prove import Membership, prove
@@ -13,9 +12,6 @@ from redstart.migrations.indexes.swap import drop, swap
 from redstart.migrations.lease import Lease
 from redstart.search.difference import difference
 from redstart.search.index import Index
-
-Waiting = Callable[[str, float], None]
-"""Told the index that is built, and the percentage that is scanned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ def switch(
         anew: also where the name leads to this definition already, but to an index of another tool.
 
     Raises:
-        LeaseLost, MigrationError: see `build_index` and `swap`.
+        LeaseLost, MigrationError: see `build_beside` and `swap`.
 
     Effects: FT.CREATE beside and a proof by membership, both once more where documents are missing that should not be;
         then one script that swaps. The name always leads somewhere.
@@ -71,8 +67,7 @@ def switch(
 def _build_and_prove(
     lease: Lease, record: IndexRecord, wanted: Index, serving: str | None, waiting: Waiting
 ) -> Op[Membership]:
-    name = built_name(record.name, wanted)
-    yield from build_index(lease, name, wanted, waiting=lambda percent: waiting(name, percent))
+    name = yield from build_beside(lease, record.name, wanted, waiting=waiting)
     return (yield from prove(lease.keep, name, serving, record))
 
 

@@ -1,0 +1,95 @@
+"""Keeping the record of an index: what serves, what is to serve, and how far that is."""
+
+from dataclasses import replace
+
+from redstart.effects import Op
+from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
+from redstart.migrations.indexes.records import IndexRecord, read_redis_om_keys
+from redstart.migrations.indexes.switch import same_definition
+from redstart.migrations.indexes.taken_over import is_taken_over
+from redstart.migrations.lease import Lease
+from redstart.search.index import Index
+from redstart.search.info import IndexInfo
+
+
+def keep_planned(
+    lease: Lease,
+    planned: PlannedIndex,
+    known: IndexRecord | None,
+    found: IndexInfo | None,
+    *,
+    converted: bool,
+    goes_forward: bool,
+) -> Op[IndexRecord]:
+    """Note what is to serve; the first time also what served before Redstart.
+
+    Args:
+        known: the record, if there is one.
+        found: what serves.
+        converted: whether the data is.
+        goes_forward: whether a way back that was begun is given up.
+
+    Effects: one write where the record changes. Safe to repeat.
+    """
+    current = None if found is None else found.index
+    if known is None or (
+        is_taken_over(known, found) and not converted and _begins_anew(planned, known, current)
+    ):
+        record = yield from _first_record(planned, current)
+    else:
+        same = same_definition(known.final, planned.index)
+        record = replace(
+            known,
+            final=planned.index,
+            final_hash=planned.schema_hash,
+            final_schema=planned.schema,
+            moving=moving_attributes(known.legacy, planned),
+            expanded=known.expanded and same,
+            cut_over=known.cut_over and same,
+            stepping_back=known.stepping_back and not goes_forward,
+        )
+    if record != known:
+        yield from lease.commit([record.save()])
+    return record
+
+
+def keep_expanded(lease: Lease, record: IndexRecord) -> Op[None]:
+    """Note that an index serves that accepts both forms, and that the final one is built. Safe to repeat."""
+    done = replace(record, expanded=True, cut_over=False)
+    if done != record:
+        yield from lease.commit([done.save()])
+
+
+def keep_final(lease: Lease, record: IndexRecord) -> Op[None]:
+    """Say on the server that the final index serves, also where redis-om looks for it. Safe to repeat."""
+    kept = yield from read_redis_om_keys(record.name)
+    done = replace(record, cut_over=True)
+    if done != record or kept != (record.final_hash, record.final_schema):
+        yield from lease.commit([done.save(), *done.keys_of_final()])
+
+
+def _begins_anew(planned: PlannedIndex, known: IndexRecord, current: Index | None) -> bool:
+    """Whether another tool put an index with dates as tags where there was none such.
+
+    Before the data is converted its index is the one to go on from, and to come back to.
+    """
+    if current is None:
+        return False
+    return (known.created or not known.moving) and bool(moving_attributes(current, planned))
+
+
+def _first_record(planned: PlannedIndex, current: Index | None) -> Op[IndexRecord]:
+    kept_hash, kept_schema = yield from read_redis_om_keys(planned.name)
+    legacy = current or planned.old
+    return IndexRecord(
+        name=planned.name,
+        key_prefix=planned.key_prefix,
+        legacy=legacy,
+        legacy_hash=kept_hash,
+        legacy_schema=kept_schema,
+        final=planned.index,
+        final_hash=planned.schema_hash,
+        final_schema=planned.schema,
+        moving=moving_attributes(legacy, planned),
+        created=current is None,
+    )
