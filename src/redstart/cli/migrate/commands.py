@@ -18,7 +18,7 @@ from redstart.cli.indexes import (
     index_migration,
     result_report,
 )
-from redstart.cli.migrate_data.options import accept_unindexed, common, confirm, keep_old, verbose, yes
+from redstart.cli.options import accept_unindexed, common, confirm, keep_old, verbose, yes
 from redstart.cli.output import line, note, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings

@@ -9,7 +9,6 @@ from redstart.cli.deployment import draw_order
 from redstart.cli.drawing import ago, duration, pairs, size, table
 from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
-from redstart.cli.migrate_data.options import common, verbose
 from redstart.cli.migrate_data.reports import (
     progress_report,
     state_of,
@@ -24,6 +23,7 @@ from redstart.cli.migrate_data.tables import (
     draw_nothing_found,
     draw_refusal,
 )
+from redstart.cli.options import common, verbose
 from redstart.cli.output import line, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings

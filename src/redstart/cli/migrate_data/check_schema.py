@@ -6,7 +6,7 @@ import click
 
 from redstart.cli.drawing import table
 from redstart.cli.exits import Exit
-from redstart.cli.migrate_data.options import common
+from redstart.cli.options import common
 from redstart.cli.output import line, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings

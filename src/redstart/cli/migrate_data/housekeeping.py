@@ -2,7 +2,7 @@
 
 import click
 
-from redstart.cli.migrate_data.options import common, confirm, migration_id, require_yes, yes
+from redstart.cli.options import common, confirm, migration_id, require_yes, yes
 from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings

@@ -10,8 +10,8 @@ from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
-from redstart.cli.migrate_data.options import common, confirm, migration_id, verbose, yes
 from redstart.cli.migrate_data.reports import back_report
+from redstart.cli.options import common, confirm, migration_id, verbose, yes
 from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session, stop_on_signal
 from redstart.cli.settings import Settings

@@ -12,7 +12,9 @@ from redstart.cli.indexes import forecast_line, index_migration
 from redstart.cli.migrate_data.backup import backup, save_first, say_not_saved
 from redstart.cli.migrate_data.dry_run import FAILURES_SAID, say_what_would_be_done
 from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
-from redstart.cli.migrate_data.options import (
+from redstart.cli.migrate_data.reports import forward_report, not_run_report
+from redstart.cli.migrate_data.run_result import draw_forward
+from redstart.cli.options import (
     accept_unindexed,
     batch_size,
     common,
@@ -21,8 +23,6 @@ from redstart.cli.migrate_data.options import (
     verbose,
     yes,
 )
-from redstart.cli.migrate_data.reports import forward_report, not_run_report
-from redstart.cli.migrate_data.run_result import draw_forward
 from redstart.cli.output import line, note, print_json
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings

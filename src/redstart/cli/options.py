@@ -1,4 +1,4 @@
-"""Options that several commands share, and how a command ends."""
+"""Options that several commands share, and the questions they ask before they write."""
 
 import sys
 from collections.abc import Callable
