@@ -55,3 +55,17 @@ def old_python() -> str:
             pytest.fail("CI runs with redis-om 0.3.5: make test installs it", pytrace=False)
         pytest.skip("no environment with redis-om 0.3.5: make test installs it")
     return python
+
+
+def answer_of_0_3_5(python: str, url: str, code: str) -> Any:
+    """The JSON that a program prints in the environment of redis-om 0.3.5, with the models of then."""
+    path = corpus_path()
+    assert path is not None
+    environment = {
+        "REDIS_OM_URL": url,
+        "PYTHONPATH": str(path / "models_0x"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run([python, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -1,15 +1,13 @@
 """What must hold on data that redis-om 0.3.5 really wrote: converted exactly, undone exactly, nothing else touched."""
 
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
 from redstart.demo.json_spans import text_without, value_spans
-from tests.corpus.conftest import Om
+from tests.corpus.conftest import Om, answer_of_0_3_5
 from tests.support.corpus import check_corpus, corpus_path
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, difference, snapshot
 
@@ -220,7 +218,7 @@ print(json.dumps(sorted(unreadable)))
 def test_what_was_born_or_changed_since_is_readable_by_0_3_5_after_the_undo(
     corpus: redis.Redis, url: str, om: Om, old_python: str
 ) -> None:
-    unreadable_before = read_with_0_3_5(old_python, url)
+    unreadable_before = answer_of_0_3_5(old_python, url, READ_WITH_0_3_5)
     om("run", exit_code=REFUSED)
     born = {b"pk": b"born", b"name": b"n", b"email": b"e", b"age": b"1", b"external_ref": b"x"}
     dates = {b"created_at": b"1700000000.25", b"updated_at": b"1700000001.0", b"birth_date": b"0.0"}
@@ -236,25 +234,8 @@ def test_what_was_born_or_changed_since_is_readable_by_0_3_5_after_the_undo(
     assert (created, birth) == (b"2023-11-14T22:13:20.250000+00:00", b"1970-01-01"), (
         "most of the field has an offset"
     )
-    assert read_with_0_3_5(old_python, url) == unreadable_before
+    assert answer_of_0_3_5(old_python, url, READ_WITH_0_3_5) == unreadable_before
 
 
 def a_new_line() -> dict[str, Any]:
     return {"pk": None, "sku": "s", "quantity": 1, "added_at": 1_700_000_000.0, "gift_until": 1_699_920_000.0}
-
-
-def read_with_0_3_5(python: str, url: str) -> list[str]:
-    """Every document that redis-om 0.3.5 cannot read."""
-    path = corpus_path()
-    assert path is not None
-    environment = {
-        "REDIS_OM_URL": url,
-        "PYTHONPATH": str(Path(path) / "models_0x"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    done = subprocess.run(
-        [python, "-c", READ_WITH_0_3_5], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    unreadable: list[str] = json.loads(done.stdout)
-    return unreadable

@@ -1,16 +1,12 @@
 """After the cut-over every indexed date answers ranges and sorts exactly; after the undo 0.3.5 asks as before."""
 
 import json
-import subprocess
-from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
 
-from tests.corpus.conftest import Om
+from tests.corpus.conftest import Om, answer_of_0_3_5
 from tests.corpus.test_corpus import ID, REFUSED, expected_values
-from tests.support.corpus import corpus_path
 
 pytestmark = pytest.mark.corpus
 
@@ -111,24 +107,10 @@ def test_after_the_undo_0_3_5_finds_what_it_found(
         "carrier": order["shipment"]["carrier"],
         "user": corpus.hget(session, "user_email").decode(),
     }
-    before = answers_of_0_3_5(old_python, url, values)
+    code = ASK_WITH_0_3_5.format(**values)
+    before = answer_of_0_3_5(old_python, url, code)
     assert all(before)
     om("run", exit_code=REFUSED)
     om("run", "--failure-mode", "quarantine")
     om("rollback", ID)
-    assert answers_of_0_3_5(old_python, url, values) == before
-
-
-def answers_of_0_3_5(python: str, url: str, values: dict[str, str]) -> list[Any]:
-    path = corpus_path()
-    assert path is not None
-    environment = {
-        "REDIS_OM_URL": url,
-        "PYTHONPATH": str(Path(path) / "models_0x"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    code = ASK_WITH_0_3_5.format(**values)
-    done = subprocess.run([python, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    answers: list[Any] = json.loads(done.stdout)
-    return answers
+    assert answer_of_0_3_5(old_python, url, code) == before

@@ -13,10 +13,8 @@ from redstart.effects import Op
 from redstart.migrations.back import Back, migrate_back
 from redstart.migrations.data.runner import RunOptions
 from redstart.migrations.forward import Forward, migrate_forward
-from redstart.migrations.indexes import build, migrate
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.search.index import create_arguments
-from redstart.server import conversation
 from tests.migrations.indexes.conftest import (
     MODELS,
     before_1_0,
@@ -24,6 +22,7 @@ from tests.migrations.indexes.conftest import (
     expand,
     legacy,
     migration,
+    nobody_waits,
     perform,
     planned,
     readers,
@@ -146,9 +145,7 @@ def test_from_the_index_of_1_x_over_old_data(legacy: redis.Redis, url: str) -> N
 @pytest.fixture
 def fast(legacy: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
     """Crashed programs are gone for certain, and nobody waits longer than needed."""
-    monkeypatch.setattr(migrate, "is_gone", lambda _: True)
-    monkeypatch.setattr(build, "_POLL_SECONDS", 0.002)
-    monkeypatch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    nobody_waits(monkeypatch)
     yield legacy
 
 

@@ -18,13 +18,12 @@ from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.back import migrate_back, swap_back
 from redstart.migrations.data.runner import RunOptions
 from redstart.migrations.forward import migrate_forward
-from redstart.migrations.indexes import build, migrate
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.server import conversation
 from tests.migrations.indexes.conftest import (
     MODELS,
     legacy,
     migration,
+    nobody_waits,
     perform,
     planned,
     total,
@@ -62,9 +61,7 @@ OPERATIONS: dict[str, Callable[[], Op[Any]]] = {
 @pytest.fixture
 def watched(legacy: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
     """Nobody waits longer than needed."""
-    monkeypatch.setattr(migrate, "is_gone", lambda _: True)
-    monkeypatch.setattr(build, "_POLL_SECONDS", 0.002)
-    monkeypatch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    nobody_waits(monkeypatch)
     yield legacy
 
 

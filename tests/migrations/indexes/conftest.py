@@ -19,12 +19,14 @@ from redstart.mapping.declaration import declare
 from redstart.mapping.index import index_of
 from redstart.migrations.back import swap_back
 from redstart.migrations.holder import this_process
+from redstart.migrations.indexes import build, migrate
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.migrate import Converted, IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.search.fields import FieldKind
 from redstart.search.index import Index, create_arguments, schema_hash, schema_text
+from redstart.server import conversation
 from redstart.server.connections import open_sync
 from tests.support.migration import new_context
 from tests.support.replies import send
@@ -114,6 +116,13 @@ def before_1_0(model: Any) -> Index:
         for field in index.fields
     )
     return replace(index, fields=tuple(fields), parts=None)
+
+
+def nobody_waits(patch: pytest.MonkeyPatch) -> None:
+    """Programs that crashed are gone for certain, and whoever polls or repeats does so at once."""
+    patch.setattr(migrate, "is_gone", lambda _: True)
+    patch.setattr(build, "_POLL_SECONDS", 0.002)
+    patch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
 
 def drop_all(client: redis.Redis) -> None:

@@ -20,18 +20,18 @@ from redstart.effects import Op
 from redstart.mapping.declaration import declare
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.runner import RunOptions, run
-from redstart.migrations.indexes import build, migrate
+from redstart.migrations.indexes import migrate
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.status import Standing, index_statuses
 from redstart.search.index import create_arguments, schema_hash, schema_text
-from redstart.server import conversation
 from tests.migrations.indexes.conftest import (
     before_1_0,
     drop_all,
     is_converted,
     migration,
+    nobody_waits,
     perform,
     serving,
     total,
@@ -133,9 +133,7 @@ def end_of(client: redis.Redis) -> End:
 @pytest.fixture
 def station(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
     """A client; crashed programs are gone for certain, and nobody waits longer than needed."""
-    monkeypatch.setattr(migrate, "is_gone", lambda _: True)
-    monkeypatch.setattr(build, "_POLL_SECONDS", 0.002)
-    monkeypatch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    nobody_waits(monkeypatch)
     yield client
     drop_all(client)
 
