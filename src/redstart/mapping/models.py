@@ -12,7 +12,7 @@ from redstart.mapping.field_names import put_fields_on_class, refuse_needed_name
 from redstart.mapping.fields import Field, give_names
 from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.meta import ModelMeta, merged_meta
-from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
+from redstart.mapping.primary_keys import DEFAULT_NAME, UlidPrimaryKey, new_ulid, primary_key_name
 from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
 from redstart.mapping.storable_types import refuse_unstorable_types
@@ -112,7 +112,8 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
             return None
         if value is not None and value != "":
             return value
-        return meta.primary_key_creator_cls().create_pk()
+        creator = meta.primary_key_creator_cls
+        return new_ulid() if creator is UlidPrimaryKey else creator().create_pk()
 
     def __lt__(self, other: Any) -> bool:
         """Documents are sorted by their keys, as redis-om does it."""
@@ -128,7 +129,7 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         if len(values) > len(fields):  # what functools.cached_property keeps there
             values = {name: value for name, value in values.items() if name in fields}
         # A new dict, for a validator may change what it is given.
-        type(self).model_validate(values | (self.__pydantic_extra__ or {}))
+        self.__pydantic_validator__.validate_python(values | (self.__pydantic_extra__ or {}))
 
     @classmethod
     def get_annotations(cls) -> dict[str, Any]:
