@@ -20,7 +20,7 @@ import warnings
 from collections import deque
 from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Union
 
-from pydantic import AwareDatetime, BaseModel, ByteSize, HttpUrl, PositiveInt, StrictStr, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ByteSize, PositiveInt, StrictStr, StringConstraints
 
 
 class Word(enum.StrEnum):
@@ -98,7 +98,6 @@ ANYWHERE: "dict[str, tuple[Any, list[Any]]]" = {
     "IPv6": (ipaddress.IPv6Address, [ipaddress.ip_address("::1")]),
     "network": (ipaddress.IPv4Network, [ipaddress.ip_network("1.2.3.0/24")]),
     "UUID": (uuid.UUID, [uuid.UUID(int=3)]),
-    "URL": (HttpUrl, [HttpUrl("https://example.org/a?b=c")]),
     "ByteSize": (ByteSize, [ByteSize(1024)]),
     "int or str": (Union[int, str], ["x"]),
 }
