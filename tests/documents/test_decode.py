@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.documents.decode import UnreadableDocument, document_from_hash, document_from_json, shortened
+from redstart.documents.decode import document_from_hash, document_from_json
+from redstart.documents.unreadable import UnreadableDocument, shortened
 from redstart.mapping.fields import Field
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.migrations.data.convert import convert_hash_value

@@ -24,10 +24,10 @@ from redstart import (
 )
 from redstart.commands.search import Found, SearchReply
 from redstart.documents import find
-from redstart.documents.decode import UnreadableDocument
 from redstart.documents.encode import json_document
 from redstart.documents.find import first_document, page_of
 from redstart.documents.query import query_of
+from redstart.documents.unreadable import UnreadableDocument
 from redstart.errors import IndexMissing
 from redstart.search.expressions import Expression
 from redstart.values.timezones import NaiveTimezone

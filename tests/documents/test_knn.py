@@ -18,7 +18,7 @@ from redstart import (
     VectorFieldOptions,
     col,
 )
-from redstart.documents.decode import UnreadableDocument
+from redstart.documents.unreadable import UnreadableDocument
 from tests.support.models import create_indexes
 
 TYPE, METRIC = VectorFieldOptions.TYPE, VectorFieldOptions.DISTANCE_METRIC

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ConfigDict, field_serializer, field_validator, model_validator
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, QueryNotSupportedError, QuerySyntaxError
-from redstart.documents.decode import UnreadableDocument
 from redstart.documents.projection import PartialModel, stands_alone
+from redstart.documents.unreadable import UnreadableDocument
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
 from tests.documents.test_find import ON_SERVER
 from tests.support.models import create_indexes

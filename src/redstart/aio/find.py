@@ -5,8 +5,10 @@ from functools import reduce
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from redstart.aio.connections import server_of_model
+from redstart.documents.access import PAGE_DOCUMENTS, pages
 from redstart.documents.changes import delete_found, update_found
 from redstart.documents.find import (
+    all_documents,
     count_documents,
     documents_of,
     first_document,
@@ -16,7 +18,7 @@ from redstart.documents.find import (
     page_of,
 )
 from redstart.documents.projection import PartialModel
-from redstart.documents.query import PAGE_DOCUMENTS, Query, query_of, raw_reply
+from redstart.documents.query import Query, query_of, raw_reply
 from redstart.effects import Op
 from redstart.errors import QuerySyntaxError
 from redstart.search.expressions import Both, Expression, KNNExpression
@@ -189,21 +191,21 @@ class FindQuery(Generic[R]):
             IndexMissing: `om migrate run` was not run.
             QueryError: the query has no meaning, or the index cannot answer it.
         """
-        return [document async for document in self._documents(batch_size)]
+        return await self._run(all_documents(self._query, naive_timezone(), batch_size))
 
     def __aiter__(self) -> AsyncIterator[R]:
         """The documents one by one, read page by page; as `all`."""
-        return self._documents(self.page_size)
+        return self._documents()
 
-    async def _documents(self, page_documents: int) -> AsyncIterator[R]:
+    async def _documents(self) -> AsyncIterator[R]:
         query, zone = self._query, naive_timezone()
         if query.knn is not None:
             for document in await self._run(first_page(query, zone)):
                 yield document
             return
         keys = await self._run(found_keys(query, zone))
-        for start in range(0, len(keys), page_documents):
-            for document in await self._run(documents_of(query, zone, keys[start : start + page_documents])):
+        for page in pages(keys, self.page_size):
+            for document in await self._run(documents_of(query, zone, page)):
                 yield document
 
     async def first(self) -> R:

@@ -103,3 +103,8 @@ def _literal(text: str) -> str:
 
 def _cursor_and_keys(reply: Any) -> tuple[int, list[bytes]]:
     return int(reply[0]), list(reply[1])
+
+
+def exists(keys: Sequence[str]) -> Call[int]:
+    """How many of some keys exist."""
+    return Call(("EXISTS", *keys), integer)

@@ -10,9 +10,8 @@ from redstart.documents.forms import form_of
 from redstart.documents.names import path_named
 from redstart.documents.query import Query
 from redstart.documents.removal import PAGE_KEYS
-from redstart.documents.saving import answers_of, request_of
 from redstart.documents.updating import Changes, changed_document
-from redstart.documents.writes import Write
+from redstart.documents.writes import Write, answers_of, request_of
 from redstart.effects import Batch, Op, ahead, batch, call
 from redstart.errors import CommandFailed, QuerySyntaxError
 from redstart.mapping.registry import model_name

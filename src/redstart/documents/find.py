@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from redstart.commands.search import most_results
-from redstart.documents.access import documents_at
+from redstart.documents.access import documents_at, pages
 from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
@@ -85,6 +85,26 @@ def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
 def first_page(query: Query[R], zone: NaiveTimezone) -> Op[list[R]]:
     """What the query's own offset and limit say, or the first page. See `page_of`."""
     return (yield from page_of(query, zone, query.offset, query.first_limit))
+
+
+def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> Op[list[R]]:
+    """All documents of a query: those that `found_keys` names, or of nearest neighbours the one page they are.
+
+    Raises:
+        IndexMissing, QueryError, UnreadableDocument: see `found_keys` and `page_of`.
+
+    Effects: those of `found_keys`, and a round trip for a page of documents.
+    """
+    if query.knn is not None:
+        return (yield from first_page(query, zone))
+    keys = yield from found_keys(query, zone)
+    documents: list[Any] = []
+    if query.projection is None:
+        documents += yield from documents_at(query.model, keys, zone, page_documents)
+        return documents
+    for page in pages(keys, page_documents):
+        documents += yield from documents_of(query, zone, page)
+    return documents
 
 
 def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) -> Op[list[R]]:

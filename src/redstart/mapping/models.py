@@ -11,7 +11,7 @@ from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import Field
 from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.meta import ModelMeta, merged_meta
-from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
+from redstart.mapping.primary_keys import DEFAULT_NAME, UlidPrimaryKey, new_ulid, primary_key_name
 from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
 from redstart.mapping.storable_types import refuse_unstorable_types
@@ -95,7 +95,8 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
             return None
         if value is not None and value != "":
             return value
-        return meta.primary_key_creator_cls().create_pk()
+        creator = meta.primary_key_creator_cls
+        return new_ulid() if creator is UlidPrimaryKey else creator().create_pk()
 
     def check(self) -> None:
         """Validate again: values may have been assigned since.
@@ -107,7 +108,7 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         if len(values) > len(fields):  # what functools.cached_property keeps there
             values = {name: value for name, value in values.items() if name in fields}
         # A new dict, for a validator may change what it is given.
-        type(self).model_validate(values | (self.__pydantic_extra__ or {}))
+        self.__pydantic_validator__.validate_python(values | (self.__pydantic_extra__ or {}))
 
     @classmethod
     def get_annotations(cls) -> dict[str, Any]:
