@@ -72,6 +72,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         )
     else:
         line("Schema Migration Status:")
+        line(f"Total migrations: {files.total} in files")
         _draw_indexes(found, pending)
         line(_next(pending))
         draw_files(files)

@@ -49,10 +49,15 @@ class Standing:
     without_file: tuple[str, ...]
     problems: tuple[Problem, ...]
 
+    @property
+    def total(self) -> int:
+        """How many migrations are declared."""
+        return len(self.applied) + len(self.pending)
+
     def as_redis_om_says_it(self) -> dict[str, Any]:
         """Numbers and ids, as redis-om's migrators give them."""
         return {
-            "total_migrations": len(self.applied) + len(self.pending),
+            "total_migrations": self.total,
             "applied_count": len(self.recorded),
             "pending_count": len(self.pending),
             "applied_migrations": list(self.recorded),
