@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from redstart.cli.output import discard, line, note
+from redstart.errors import UnsafeServer
 from redstart.migrations.data.monitor import Progress as News
 
 _PIPE_WIDTH = 2_000
@@ -80,6 +81,16 @@ def duration(seconds: float) -> str:
     if seconds < 5_400:
         return f"{seconds / 60:.1f} min"
     return f"{seconds / 3_600:.1f} h"
+
+
+@contextmanager
+def foreseeing_refusal() -> Iterator[None]:
+    """Say of a check that fails in the block that a run would fail it."""
+    try:
+        yield
+    except UnsafeServer as exc:
+        line("")
+        line(f"A run would be refused. {exc}")
 
 
 def ago(then_ms: int) -> str:

@@ -83,13 +83,8 @@ def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
 
 
 def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
-    """Attributes whose data becomes numbers, and that are not numbers to the index before: dates as tags or text, by
-    whatever name and perhaps indexed no more, and dates that are indexed for the first time."""
-    texts = (
-        field.attribute
-        for field in before.fields
-        if field.kind in TEXTS and (field.attribute in planned.dates or field.identifier in planned.places)
-    )
+    """Attributes whose data becomes numbers, and that are not numbers to the index before: `dates_as_text`, and dates
+    that are indexed for the first time."""
     first = (
         field.attribute
         for field in planned.index.fields
@@ -97,7 +92,16 @@ def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
         and field.attribute in planned.dates
         and before.field_named(field.attribute) is None
     )
-    return (*texts, *first)
+    return (*dates_as_text(before, planned), *first)
+
+
+def dates_as_text(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
+    """Attributes of dates that are tags or text to an index, by whatever name and perhaps indexed no more."""
+    return tuple(
+        field.attribute
+        for field in before.fields
+        if field.kind in TEXTS and (field.attribute in planned.dates or field.identifier in planned.places)
+    )
 
 
 def awaited_attributes(final: Index, moving: Collection[str]) -> tuple[str, ...]:
