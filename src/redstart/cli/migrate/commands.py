@@ -30,7 +30,7 @@ from redstart.migrations.data.status import status as read_status
 from redstart.migrations.forward import blocking
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
-from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
+from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import require_safe_way_back, require_search
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
@@ -48,7 +48,7 @@ def status(settings: Settings, check: bool, as_json: bool) -> int:
     """What each model's index is and what differs from the model. Writes nothing."""
     with open_session(settings) as session:
         session.run(require_search())
-        found = session.run(index_statuses(planned_indexes(session.declarations)))
+        found = session.run(index_statuses(session.planned_indexes()))
     pending = [one for one in found if one.standing is not Standing.UP_TO_DATE]
     if as_json:
         print_json(
@@ -98,7 +98,7 @@ def run(
     fills while `om migrate-data run` converts; that run cuts it over, or this command, given again."""
     with open_session(settings) as session:
         session.run(require_search())
-        planned = planned_indexes(session.declarations)
+        planned = session.planned_indexes()
         expected = session.run(forecast(planned, keep_old=keep_old))
         if dry_run:
             return _dry_run(session, planned, expected, as_json)

@@ -22,7 +22,6 @@ from redstart.migrations.data.verify import Problems, Verification
 from redstart.migrations.data.verify import verify as verify_everything
 from redstart.migrations.data.verify_journal import JournalCheck, verify_journal
 from redstart.migrations.data.verify_models import ModelCheck
-from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.verify import IndexCheck, verify_indexes
 
 PROBLEMS_SAID = 20
@@ -71,7 +70,7 @@ def _verify_journal(session: Session, monitor: Monitor, problems: Problems) -> J
 
 
 def _verify_indexes(session: Session, problems: Problems) -> list[IndexCheck]:
-    checks = session.run(verify_indexes(planned_indexes(session.declarations)))
+    checks = session.run(verify_indexes(session.planned_indexes()))
     for check in checks:
         if not check.serves:
             problems.add(

@@ -35,7 +35,6 @@ from redstart.migrations.data.transform import FailureMode
 from redstart.migrations.forward import Forward, forecast_with_dates, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.forecast import IndexForecast
-from redstart.migrations.indexes.plan import planned_indexes
 
 
 @click.command()
@@ -87,7 +86,7 @@ def run(
     `om migrate-data rollback`. Documents stay readable, writable and found by queries meanwhile: indexes with dates are
     made ready first, and cut over at the end."""
     with open_session(settings) as session, event_log(log_file, "run", session) as log:
-        planned = planned_indexes(session.declarations)
+        planned = session.planned_indexes()
         indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
         if dry_run:
             if backup:

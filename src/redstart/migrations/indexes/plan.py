@@ -3,9 +3,11 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from redstart.errors import ConfigurationError
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.index import index_of, reference_schema
 from redstart.mapping.paths import Each, TemporalPath
+from redstart.search.difference import difference
 from redstart.search.fields import FieldKind
 from redstart.search.index import Index, schema_hash
 from redstart.values.kinds import Storage
@@ -57,6 +59,21 @@ def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedInd
                 PlannedIndex(declaration.name, declaration.key_prefix, index, old, dates, places, schema)
             )
     return planned
+
+
+def require_one_definition_each(planned: Iterable[PlannedIndex]) -> None:
+    """Raises ConfigurationError when two models ask for different indexes under one name."""
+    known: dict[str, PlannedIndex] = {}
+    for one in planned:
+        other = known.setdefault(one.name, one)
+        pending = difference(other.index, one.index)
+        if pending.changes:
+            raise ConfigurationError(
+                f"{other.model} and {one.model} have one index, {one.name}, and do not agree on it: "
+                f"for {one.model} {pending.changes[0]}.",
+                "Each would replace the other's. Give one of them another Meta.index_name, "
+                "or leave one out with --models.",
+            )
 
 
 def attribute_of(path: TemporalPath) -> str:
