@@ -243,7 +243,7 @@ def progress_report(found: Status) -> dict[str, Any]:
     lease = found.lease if running else None
     return {
         "state": state_of(found),
-        "done": checkpoint.done if checkpoint else 0,
+        "done": checkpoint.met if checkpoint else 0,
         "total": checkpoint.total if checkpoint else 0,
         "stage": checkpoint.stage.value if checkpoint else None,
         "pass": checkpoint.number if checkpoint else None,

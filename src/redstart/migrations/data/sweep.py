@@ -125,7 +125,7 @@ def newer_values(
     naive_timezone: NaiveTimezone,
     before: NumbersBefore,
 ) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
-    """For each document its values in the new form that the census does not have; `before` gets the others. One read."""
+    """For each document its values in the new form that the census does not have; `before` gets the rest. One read."""
     candidates = [
         (document, value)
         for document in documents
