@@ -32,6 +32,7 @@ them. What a run may do on the server, and nothing more: [acl.md](acl.md).
 
 The first that is set wins, from left to right. An explicit `--url` also wins over a model's `Meta.database`;
 the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`.
+The models of a package are those of all its modules, also in folders inside it that have an `__init__.py`.
 
 Migration files are looked for in `schema-migrations` and `data-migrations` below `REDIS_OM_MIGRATIONS_DIR`, else below
 `migrations`; `--migrations-dir` names the directory of the files itself. What is done with them:

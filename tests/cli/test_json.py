@@ -71,7 +71,8 @@ FROZEN = {
     ),
     "`om migrate-data errors`": f"{listed('errors')} count",
     "`om migrate-data rollback ID`": (
-        f"status reason documents restored_exactly reformatted kept {listed('kept_values')} seconds "
+        f"status reason documents restored_exactly reformatted kept {listed('kept_values')} "
+        f"numbers_before {listed('numbers_before_values')} seconds "
         "indexes indexes[].index indexes[].done"
     ),
     "`om migrate-data clear-progress`": "status",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import table
+from redstart.cli.drawing import foreseeing_refusal, table
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import (
     blocking_report,
@@ -30,18 +30,19 @@ from redstart.cli.migration_files import (
 )
 from redstart.cli.options import accept_unindexed, common, confirm, keep_old, verbose, yes
 from redstart.cli.output import line, note, print_json
-from redstart.cli.session import open_session
+from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import swap_back as swap_indexes_back
 from redstart.migrations.data.context import DATETIME_MIGRATION
+from redstart.migrations.data.preflight import server_facts
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.forward import blocking
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
-from redstart.migrations.indexes.plan import planned_indexes
-from redstart.migrations.indexes.preflight import require_search
+from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.indexes.preflight import require_safe_way_back, require_search
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
@@ -59,7 +60,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
     """What each model's index is and what differs from the model; which migration files are applied. Writes nothing."""
     with open_session(settings) as session:
         session.run(require_search())
-        found = session.run(index_statuses(planned_indexes(session.declarations)))
+        found = session.run(index_statuses(session.planned_indexes()))
         files = look(session, SCHEMA, migrations_dir)
     pending = [one for one in found if one.standing is not Standing.UP_TO_DATE]
     if as_json:
@@ -121,10 +122,10 @@ def run(
     with open_session(settings) as session:
         session.run(require_search())
         files = pending_files(session, SCHEMA, migrations_dir)
-        planned = planned_indexes(session.declarations)
+        planned = session.planned_indexes()
         expected = session.run(forecast(planned, keep_old=keep_old))
         if dry_run:
-            return _dry_run(expected, files, as_json)
+            return _dry_run(session, planned, expected, files, as_json)
         for one in expected:
             note(forecast_line(one))
         confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
@@ -151,7 +152,13 @@ def run(
     return exit_with_files(Exit.FOUND if refused else Exit.DONE, files, SCHEMA)
 
 
-def _dry_run(expected: Sequence[IndexForecast], files: Sequence[str], as_json: bool) -> int:
+def _dry_run(
+    session: Session,
+    planned: Sequence[PlannedIndex],
+    expected: Sequence[IndexForecast],
+    files: Sequence[str],
+    as_json: bool,
+) -> int:
     if as_json:
         print_json({"index_forecast": [forecast_report(one) for one in expected], "pending_files": files})
         return Exit.DONE
@@ -160,6 +167,8 @@ def _dry_run(expected: Sequence[IndexForecast], files: Sequence[str], as_json: b
     line(
         "Dry run: nothing was written." if expected else "Every index that serves is what its model asks for."
     )
+    with foreseeing_refusal():
+        session.run(require_safe_way_back(session.run(server_facts()), planned))
     return Exit.DONE
 
 

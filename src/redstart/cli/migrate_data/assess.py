@@ -137,7 +137,7 @@ def _stage(checkpoint: Checkpoint) -> str:
 def _done(checkpoint: Checkpoint) -> str:
     if checkpoint.stage is Stage.CENSUS:
         return "not counted"
-    return f"{checkpoint.done:,} of {checkpoint.total:,}" if checkpoint.total else f"{checkpoint.done:,}"
+    return f"{checkpoint.met:,} of {checkpoint.total:,}" if checkpoint.total else f"{checkpoint.met:,}"
 
 
 def _draw_progress(found: Status, state: str, verbose: bool) -> None:

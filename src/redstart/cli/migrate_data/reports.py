@@ -250,7 +250,7 @@ def progress_report(found: Status) -> dict[str, Any]:
     lease = found.lease if running else None
     return {
         "state": state_of(found),
-        "done": checkpoint.done if checkpoint else 0,
+        "done": checkpoint.met if checkpoint else 0,
         "total": checkpoint.total if checkpoint else 0,
         "stage": checkpoint.stage.value if checkpoint else None,
         "pass": checkpoint.number if checkpoint else None,
@@ -281,6 +281,8 @@ def back_report(found: Back, *, dry_run: bool) -> dict[str, Any]:
         "reformatted": result.reformatted,
         "kept": result.kept,
         "kept_values": [failure.as_dict() for failure in result.examples],
+        "numbers_before": result.numbers_before,
+        "numbers_before_values": [failure.as_dict() for failure in result.number_examples],
         "seconds": round(result.seconds, 3),
         "indexes": [{"index": name, "done": one.done} for name, one in found.indexes.items()],
     }

@@ -37,7 +37,6 @@ from redstart.migrations.files.kinds import DATA
 from redstart.migrations.forward import Forward, forecast_with_dates, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.forecast import IndexForecast
-from redstart.migrations.indexes.plan import planned_indexes
 
 
 @click.command()
@@ -94,7 +93,7 @@ def run(
     made ready first, and cut over at the end. Migration files are not run; pending ones are said, with exit code 3."""
     with open_session(settings) as session, event_log(log_file, "run", session) as log:
         files = pending_files(session, DATA, migrations_dir, module)
-        planned = planned_indexes(session.declarations)
+        planned = session.planned_indexes()
         indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
         if dry_run:
             if backup:
