@@ -16,7 +16,8 @@ from redstart.commands.keyspace import get, hgetall
 from redstart.effects import call
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import ConfigurationError, ConnectionFailed, EmbeddedServerError
-from redstart.server.connections import open_async, open_like, open_sync, where_of, without_password
+from redstart.server.connections import open_async, open_like, open_sync, without_password
+from redstart.server.pools import where_of
 from tests.server.conftest import Driver
 from tests.support.processes import wait_until
 from tests.support.servers import require_binaries
