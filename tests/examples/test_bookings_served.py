@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ def test_gunicorn_that_forks_after_connections_were_used(database: EmbeddedServe
         # Which worker accepts a connection is the kernel's choice.
         for _ in range(20):
             for kind, got in answers.items():
-                got += asyncio.run(ask(address, kind, len(got)))
+                got.extend(asyncio.run(ask(address, kind, len(got))))
             workers = [{one["process"] for one in got} for got in answers.values()]
             if all(len(seen) == 2 for seen in workers):
                 break
@@ -143,5 +143,9 @@ def owners_of_connections(client: redis.Redis, processes: set[int]) -> list[set[
 
 def sockets_of(process: int) -> set[str]:
     """The inodes of the sockets that a process has open."""
-    links = [os.readlink(link) for link in Path(f"/proc/{process}/fd").iterdir() if link.is_symlink()]
-    return {link.removeprefix("socket:[").rstrip("]") for link in links if link.startswith("socket:")}
+    found = set()
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):  # closed by now
+            kind, _, inode = str(link.readlink()).partition(":")
+            found |= {inode.strip("[]")} if kind == "socket" else set()
+    return found
