@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -142,7 +143,8 @@ def test_a_server_that_is_still_loading(opened: Callable[[str], Driver], tmp_pat
         with pytest.raises(ConnectionFailed, match="still loading its data"):
             opened(f"redis://127.0.0.1:{port}").run(call(get("key 1")))
     finally:
-        server.kill()
+        with redis.Redis(port=port, retry=None) as client, suppress(redis.ConnectionError):
+            client.execute_command("SHUTDOWN", "NOSAVE")
         starting.join()
 
 
