@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
