@@ -74,12 +74,12 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
 
 
 def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes]]:
-    """`FT.AGGREGATE` whose words load `@__key`: the keys, in its order."""
+    """`FT.AGGREGATE` whose words load `@__key`: the keys, in its order. A row without anything has just expired."""
 
     def parse(reply: Any) -> list[bytes]:
         if isinstance(reply, dict):
-            return [one[b"extra_attributes"][b"__key"] for one in reply[b"results"]]
-        return [mapping(row)[b"__key"] for row in reply[1:]]
+            reply = [len(reply[b"results"]), *(one[b"extra_attributes"] for one in reply[b"results"])]
+        return [mapping(row)[b"__key"] for row in reply[1:] if row]
 
     return Call(tuple(arguments), parse)
 

@@ -3,14 +3,16 @@
 import abc
 from typing import Any, ClassVar, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
 
 from redstart.errors import RedisModelError
 from redstart.mapping import keys
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import Field
 from redstart.mapping.hash_fields import refuse_compound_fields
+from redstart.mapping.json_schema import settle_primary_key
 from redstart.mapping.meta import ModelMeta, merged_meta
 from redstart.mapping.primary_keys import DEFAULT_NAME, UlidPrimaryKey, new_ulid, primary_key_name
 from redstart.mapping.queryable import KeyAlias, QueryableModel
@@ -112,6 +114,14 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         if value is not None and value != "":
             return value
         return cls._new_primary_key()
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        described = super().__get_pydantic_json_schema__(core_schema, handler)
+        settle_primary_key(cls, handler.resolve_ref_schema(described), handler.mode)
+        return described
 
     def check(self) -> None:
         """Validate again: values may have been assigned since.
