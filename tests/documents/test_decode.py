@@ -246,6 +246,32 @@ def test_fields_that_are_not_stored_take_their_defaults():
     assert (session().ended_at, session().nickname) == (None, "nick")
 
 
+def test_what_may_be_none_and_is_not_in_a_hash_is_none():
+    class Asked(HashModel):
+        said: str | None
+        count: int | None = Field(alias="Count")
+        other: int | None = 5
+
+    read = document_from_hash(Asked, "a", {b"Count": b"3"})
+    assert (read.said, read.count, read.other) == (None, 3, 5)
+
+    class Told(JsonModel):
+        said: str | None
+
+    with pytest.raises(UnreadableDocument, match="said is missing"):  # JSON has a null for it
+        document_from_json(Told, "a", b"{}")
+
+
+def test_a_missing_field_is_named_without_all_that_is_there():
+    with pytest.raises(UnreadableDocument) as missing:
+        document_from_json(Order, "a", b'{"text": "secret"}')
+    assert str(missing.value) == (
+        f"{__name__}.Order shop:order:a: created_at is missing: Field required.\n"
+        "Give the field a default where documents may lack it."
+    )
+    assert (missing.value.field, missing.value.reasons) == ("created_at", {"created_at": "Field required"})
+
+
 @pytest.mark.parametrize("stored_pk", [None, "", "other"])
 def test_a_missing_primary_key_is_the_requested_one(stored_pk):
     fields = {b"name": b"n"} | ({} if stored_pk is None else {b"pk": stored_pk.encode()})

@@ -10,6 +10,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import redstart.aio
 from redstart import (
     Coordinates,
     EmbeddedJsonModel,
@@ -20,6 +21,7 @@ from redstart import (
     NotFoundError,
     QueryNotSupportedError,
     QuerySyntaxError,
+    VectorFieldOptions,
     col,
 )
 from redstart.commands.search import Found, SearchReply
@@ -56,6 +58,15 @@ class Person(JsonModel, index=True):
     seen_at: datetime | None = Field(default=None, index=True, sortable=True)
     place: Place
     note: str = ""
+
+
+class Spot(JsonModel, index=True):
+    spot: Coordinates = Field(index=True)
+    vector: list[float] = Field(
+        vector_options=VectorFieldOptions.flat(
+            VectorFieldOptions.TYPE.FLOAT32, 2, VectorFieldOptions.DISTANCE_METRIC.L2
+        )
+    )
 
 
 class Member(HashModel, index=True):
@@ -260,15 +271,79 @@ def test_a_query_never_changes() -> None:
 @pytest.mark.parametrize(
     ("field", "reason"),
     [
-        ("agee", "there is no such field"),
-        ("-note", "no text, number or boolean"),
-        ("place", "no text, number or boolean"),
+        (
+            "agee",
+            r"Person\.agee, but there is no such field.\nThere are: pk, name, age, member, born, seen_at\.",
+        ),
+        ("--age", r"Person\.-age, but there is no such field"),
+        ("age\nasc", "there is no such field"),
+        ("place__cty", r"Person\.place__cty, but there is no such field"),
+        (
+            "-note",
+            r"Person\.note, but it is not in the index\.\nDeclare it with Field\(sortable=True\), then: om",
+        ),
+        ("place", r"it holds whole documents\.\nSort by a field of theirs"),
     ],
 )
 def test_what_cannot_be_sorted_by(field: str, reason: str) -> None:
     with pytest.raises(QueryNotSupportedError, match=reason) as refused:
         Person.find().sort_by(field)
     assert refused.value.code == "E2"
+
+
+def test_places_and_vectors_have_no_order() -> None:
+    for field, reason in (("spot", "places have no order"), ("vector", "vectors have no order")):
+        with pytest.raises(QueryNotSupportedError, match=rf"Spot\.{field}, but {reason}\.\nSort by a text"):
+            Spot.find().sort_by(field)
+
+
+def test_sorting_by_nothing_keeps_the_order() -> None:
+    query = Person.find().sort_by("-age")
+    assert query.sort_by().sort_fields == ("-age",)
+
+
+@pytest.mark.parametrize("ask", ["sort_by", "values", "only"])
+@pytest.mark.parametrize("name", [3, Person.age, None])
+def test_fields_are_named_by_text(ask: str, name: Any) -> None:
+    with pytest.raises(QuerySyntaxError, match=r"is no name of a field\.\nFields are named by their text"):
+        getattr(Person.find(), ask)(name)
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda query: query.page("1"), lambda query: query[0:3], lambda query: query.copy(limit=2.5)]
+)
+def test_documents_are_counted(ask: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match="counted with whole numbers, not with "):
+        ask(Person.find())
+
+
+def test_a_batch_has_documents() -> None:
+    with pytest.raises(QuerySyntaxError, match="1 or more at a time, not 0"):
+        Person.find().all(batch_size=0)
+
+
+def test_a_field_of_another_model_is_unknown() -> None:
+    strange = Person.place.floor == 1
+    assert Person.find(Person.name == "x", ~strange).query
+    with pytest.raises(
+        QuerySyntaxError, match=r"Person\.place\.floor is a field of \S+Person, and not of \S+Member"
+    ) as no:
+        _ = Member.find((Member.name == "x") | ~strange).query
+    assert (no.value.code, no.value.field) == ("E9", f"{__name__}.Person.place.floor")
+    assert str(no.value).endswith("The fields of Member are: " + ", ".join(Member.model_fields) + ".")
+
+
+def test_a_field_of_a_base_or_of_the_other_colour_is_the_models_own() -> None:
+    class Worker(Person):
+        salary: int = Field(index=True)
+
+    class Colleague(redstart.aio.JsonModel):
+        age: int = Field(index=True, sortable=True)
+
+    assert Worker.find(Person.age > 3, Worker.salary > 3).query == "(@age:[(3 +inf]) (@salary:[(3 +inf])"
+    assert Person.find(Colleague.age > 3).query == "@age:[(3 +inf]"
+    with pytest.raises(QuerySyntaxError, match=r"Worker\.salary is a field of"):
+        _ = Person.find(Worker.salary > 3).query
 
 
 SORTED = (

@@ -345,3 +345,10 @@ def test_optional_primary_key_of_ones_own_reads_and_writes():
         document.key()
     document.pk = "s"
     assert (document.slug, document.key()[-2:]) == ("s", ":s")
+
+
+def test_documents_are_sorted_by_their_keys():
+    documents = [Customer(pk=key, name="n") for key in ("b", "c", "a")]
+    assert [one.pk for one in sorted(documents)] == ["a", "b", "c"]
+    with pytest.raises(TypeError):
+        sorted([documents[0], 3])

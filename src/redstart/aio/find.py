@@ -92,10 +92,12 @@ class FindQuery(Generic[R]):
     def sort_by(self, *fields: str) -> "FindQuery[R]":
         """The same query, sorted by fields: `age`, descending `-age`, of an embedded document `address__city`.
 
+        Without fields, in the order it has.
+
         Raises:
             QueryNotSupportedError: E2, one is not indexed.
         """
-        return self.copy(sort_fields=fields)
+        return self.copy(sort_fields=fields) if fields else self
 
     def values(self, *fields: str) -> "FindQuery[Fields]":
         """The same query, for dicts as `model_dump()` makes them; with these fields, or all.
@@ -189,8 +191,9 @@ class FindQuery(Generic[R]):
         Raises:
             UnreadableDocument: a value does not fit its field.
             IndexMissing: `om migrate run` was not run.
-            QueryError: the query has no meaning, or the index cannot answer it.
+            QueryError: the query has no meaning, or the index cannot answer it; or a batch of no documents.
         """
+        _ = self.copy(page_size=batch_size)  # refused there, if it is none
         return await self._run(all_documents(self._query, naive_timezone(), batch_size))
 
     def __aiter__(self) -> AsyncIterator[R]:

@@ -10,7 +10,7 @@ from redstart.commands.replies import integer, items, optional_bytes, raw
 from redstart.effects import Argument, Call
 
 
-def hmget_command(fields: Sequence[str]) -> KeyedCommand:
+def hmget_command(fields: Sequence[str | bytes]) -> KeyedCommand:
     """`HMGET key field...`: a list of bytes or None per field."""
     return KeyedCommand("HMGET", fields)
 

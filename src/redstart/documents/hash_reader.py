@@ -16,6 +16,7 @@ from redstart.documents.unreadable import UnreadableDocument
 from redstart.documents.vectors import holds_bytes, unpacked_vector, vectors_of
 from redstart.documents.words import words_of
 from redstart.errors import ValueConversionError
+from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.values.timezones import NaiveTimezone
@@ -39,12 +40,14 @@ class HashReader:
         model: whose documents.
         encoding: of names and texts.
         fields: the fields that the model knows, by their stored names.
+        absent: fields without a default that may be None, which hashes keep by leaving them out.
         keeps_extra: whether fields that the model does not declare are kept.
     """
 
     model: type[RedisModel]
     encoding: str
     fields: dict[bytes, HashField]
+    absent: tuple[str, ...]
     keeps_extra: bool
 
     def values(self, primary_key: str, stored: Mapping[bytes, bytes]) -> dict[str, Any]:
@@ -75,6 +78,8 @@ class HashReader:
             except ValueConversionError as error:
                 shown = text.decode(encoding, "replace")
                 raise UnreadableDocument(self.model, primary_key, name, shown, error.reason) from error
+        for name in self.absent:
+            _ = values.setdefault(name, None)
         return values
 
 
@@ -100,6 +105,11 @@ def _hash_reader(model: type[RedisModel], zone: NaiveTimezone, encoding: str) ->
             stored_name: HashField(name, name in reader.nullable, read_of(name))
             for name, stored_name in encoded_names(reader.names, encoding).items()
         },
+        absent=tuple(
+            name
+            for name, field in complete_fields(model).items()
+            if name in reader.nullable and field.is_required() and field.validation_alias is None
+        ),
         keeps_extra=reader.keeps_extra,
     )
 

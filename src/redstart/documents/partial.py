@@ -39,7 +39,8 @@ def projected_at(projection: Projection, keys: Sequence[bytes], zone: NaiveTimez
         documents = yield from documents_at(model, keys, zone)
         return [projection.of(document) for document in documents]
     names = tuple(dict.fromkeys((*tops, model._primary_key_name)))
-    read, values_of = _hash_command(names) if model._storage is Storage.HASH else _json_command(names)
+    is_hash = model._storage is Storage.HASH
+    read, values_of = _hash_command(names, model._meta.encoding) if is_hash else _json_command(names)
     found: list[Any] = []
     part = _PartReader(model, zone, tops)
     replies = yield from batch(packed_batch(map(read.pack, keys), len(keys)))
@@ -57,13 +58,13 @@ Command = tuple[KeyedCommand, Callable[[Any], dict[Any, Any] | None]]
 """What asks for some fields, and the values in its reply by stored name; None when there is no document."""
 
 
-def _hash_command(names: Sequence[str]) -> Command:
-    stored_names = [name.encode() for name in names]
+def _hash_command(names: Sequence[str], encoding: str) -> Command:
+    stored_names = [name.encode(encoding) for name in names]
 
     def values_of(reply: list[bytes | None]) -> dict[bytes, bytes]:
         return {name: value for name, value in zip(stored_names, reply, strict=True) if value is not None}
 
-    return hmget_command(names), values_of
+    return hmget_command(stored_names), values_of
 
 
 def _json_command(names: Sequence[str]) -> Command:
@@ -100,7 +101,9 @@ class _PartReader:
         for name, field in self._fields.items():
             if name not in held:
                 if field.is_required():
-                    raise UnreadableDocument(model, primary_key, name, None, "Field required")
+                    raise UnreadableDocument(
+                        model, primary_key, name, None, "Field required", is_missing=True
+                    )
                 document.__dict__[name] = field.get_default(call_default_factory=True)
                 continue
             try:

@@ -26,14 +26,17 @@ class UnreadableDocument(DocumentError):
         reason: str,
         *,
         reasons: Mapping[str, str] | None = None,
+        is_missing: bool = False,
     ) -> None:
         self.key = model.make_primary_key(primary_key)
         self.field = field
         self.reasons = reasons or {field: reason}
         self.reason = reason
-        shown = shortened(value)
+        # Of a missing field the value would be the whole document around it.
+        found = "is missing" if is_missing else f"holds {shortened(value)}"
         super().__init__(
-            f"{model_name(model)} {self.key}: {field or 'the document'} holds {shown}: {reason}."
+            f"{model_name(model)} {self.key}: {field or 'the document'} {found}: {reason}.",
+            "Give the field a default where documents may lack it." if is_missing else None,
         )
 
 
@@ -50,5 +53,11 @@ def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     first = errors[0]
     return UnreadableDocument(
-        model, primary_key, display(first["loc"]), first["input"], first["msg"] + more, reasons=reasons
+        model,
+        primary_key,
+        display(first["loc"]),
+        first["input"],
+        first["msg"] + more,
+        reasons=reasons,
+        is_missing=first["type"] == "missing",
     )

@@ -10,7 +10,8 @@ from pydantic_core import CoreSchema
 from redstart.errors import RedisModelError
 from redstart.mapping import keys
 from redstart.mapping.annotations import complete_fields
-from redstart.mapping.fields import Field
+from redstart.mapping.field_names import put_fields_on_class, refuse_needed_names
+from redstart.mapping.fields import Field, give_names
 from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.json_schema import settle_primary_key
 from redstart.mapping.meta import ModelMeta, merged_meta
@@ -34,6 +35,9 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
 
     pk: str | None = Field(default_factory=new_ulid)
 
+    Meta: ClassVar[Any]
+    """The settings that a class gives itself; once it exists, `_meta`, those that it has."""
+
     _meta: ClassVar[ModelMeta] = ModelMeta()
     _primary_key_name: ClassVar[str] = DEFAULT_NAME
     _index: ClassVar[bool] = False
@@ -56,9 +60,14 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         # its caller, which would be ours and not the function that declares the model.
         super().__pydantic_init_subclass__(**kwargs)
         cls._meta = merged_meta(cls.__dict__.get("Meta"), cls._meta, cls.__module__, cls.__name__)
+        cls.Meta = cls._meta
         cls._settle_primary_key()
+        give_names(cls.model_fields)
+        put_fields_on_class(cls)
         cls._check_fields()
         if cls._has_documents():
+            refuse_needed_names(cls)
+            cls._check_index()
             register(cls)
 
     @classmethod
@@ -105,6 +114,14 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         """Raise RedisModelError for a field that cannot be stored."""
         refuse_unstorable_types(cls)
 
+    @classmethod
+    def _check_index(cls) -> None:
+        """Raise RedisModelError for a field that cannot be indexed; later, where a name is not known yet."""
+        if cls.__pydantic_complete__:
+            from redstart.mapping.index import index_of  # noqa: PLC0415 - it knows models
+
+            _ = index_of(cls)
+
     @field_validator("pk", mode="before", check_fields=False)
     @classmethod
     def _primary_key_given(cls, value: Any) -> Any:
@@ -122,6 +139,10 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         described = super().__get_pydantic_json_schema__(core_schema, handler)
         settle_primary_key(cls, handler.resolve_ref_schema(described), handler.mode)
         return described
+
+    def __lt__(self, other: Any) -> bool:
+        """Documents are sorted by their keys, as redis-om does it."""
+        return self.key() < other.key() if isinstance(other, RedisModel) else NotImplemented
 
     def check(self) -> None:
         """Validate again: values may have been assigned since.
