@@ -34,6 +34,7 @@ from redstart.errors import IndexMissing
 from redstart.search.expressions import Expression
 from redstart.values.timezones import NaiveTimezone
 from tests.support.models import create_indexes
+from tests.support.stepping import Stepped
 
 pytestmark = pytest.mark.usefixtures("models_url")
 
@@ -377,6 +378,44 @@ def test_sorting_by_several_fields(
     assert shown([query.first()]) == shown(expected[:1])
     assert query.page(0, 0) == []
     assert query.count() == len(documents)
+
+
+def requests_of(client: redis.Redis, ask: Callable[[], object]) -> dict[str, int]:
+    client.config_resetstat()
+    ask()
+    sent: dict[str, Any] = client.info("commandstats")
+    return {name: sent[name]["calls"] for name in ("cmdstat_FT.SEARCH", "cmdstat_json.get") if name in sent}
+
+
+def test_a_page_of_documents_comes_with_its_search(
+    indexes: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone = people(7)
+    monkeypatch.setattr(find, "PAGE_DOCUMENTS", 5)
+    assert requests_of(indexes, Person.find(Person.age < 5).all) == {"cmdstat_FT.SEARCH": 1}
+    query = Person.find().sort_by("age")
+    assert requests_of(indexes, query.all) == {"cmdstat_FT.SEARCH": 2, "cmdstat_json.get": 2}
+    assert query.all() == everyone
+    assert query.copy(offset=1).all() == everyone[1:]
+    assert query.copy(offset=2).all() == everyone[2:]
+    assert query.copy(offset=1, limit=4).all() == everyone[1:5]
+    assert query.copy(limit=6).all() == everyone[:6]
+
+
+def test_what_changes_between_the_two_searches_of_a_large_result(
+    indexes: redis.Redis, models_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone = people(7)
+    monkeypatch.setattr(find, "PAGE_DOCUMENTS", 4)
+    operation = Stepped(models_url, find.all_documents(query_of(Person, sort_fields=["age"]), UTC_ZONE, 2))
+    operation.step()
+    Person.delete(everyone[0].pk)  # came with the first search
+    Person.delete(everyone[6].pk)
+    everyone[6].pk = "new"
+    everyone[6].save()
+    with pytest.raises(StopIteration) as ended:
+        operation.step(times=10)
+    assert ended.value.value == everyone[1:]
 
 
 def test_sorting_many_by_several_fields(indexes: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:

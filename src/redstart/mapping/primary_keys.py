@@ -24,7 +24,7 @@ class UlidPrimaryKey:
     """ULIDs: 26 characters, sorted by time. Source: https://github.com/ulid/spec"""
 
     def create_pk(self, *args: object, **kwargs: object) -> str:  # noqa: ARG002 - a creator may be given anything
-        """A new ULID."""
+        """A new ULID. Safe in threads and after a fork."""
         return new_ulid()
 
 

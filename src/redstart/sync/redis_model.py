@@ -10,7 +10,6 @@ from redstart.documents.access import PAGE_DOCUMENTS, get_document, get_document
 from redstart.documents.adding import add_documents
 from redstart.documents.listing import primary_keys_page
 from redstart.documents.removal import delete_document, delete_documents, queue_deletion, queue_deletions
-from redstart.documents.replies import documents_in_reply
 from redstart.documents.saving import queue_document, save_document
 from redstart.documents.updating import update_document
 from redstart.documents.writes import Saving
@@ -18,11 +17,12 @@ from redstart.mapping import models
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
 from redstart.sync.connections import client_of, server_of_model
-from redstart.sync.find import FindQuery
 
 if TYPE_CHECKING:
     import redis
     from redis.client import Pipeline
+
+    from redstart.sync.find import FindQuery
 
 P = TypeVar("P", bound="Pipeline")
 Models = TypeVar("Models", bound="Sequence[RedisModel]")
@@ -247,10 +247,12 @@ class RedisModel(models.RedisModel, abc.ABC):
         Raises:
             UnreadableDocument: a value does not fit its field.
         """
+        from redstart.documents.replies import documents_in_reply  # noqa: PLC0415 - as in find()
+
         return documents_in_reply(cls, res, naive_timezone(), knn)
 
     @classmethod
-    def find(cls, *expressions: Expression | int, knn: KNNExpression | None = None) -> FindQuery[Self]:
+    def find(cls, *expressions: Expression | int, knn: KNNExpression | None = None) -> "FindQuery[Self]":
         """The documents that meet all of these conditions: `M.find(M.age > 18, M.city == "Oslo")`.
 
         Args:
@@ -264,4 +266,6 @@ class RedisModel(models.RedisModel, abc.ABC):
         Raises:
             RedisModelError: the model has no documents of its own.
         """
+        from redstart.sync.find import FindQuery  # noqa: PLC0415 - all that queries need takes 20 ms to import
+
         return FindQuery(expressions, cls, knn=knn)
