@@ -235,10 +235,12 @@ def test_circles_are_checked() -> None:
         (181, 0, 1, "km"),
         (0, 91, 1, "km"),
         (0, 0, -1, "km"),
+        (0, 0, 0, "km"),  # the server refuses it
         (0, 0, 1, "au"),
+        (0, 0, 1, ["m"]),
         (0, 0, float("nan"), "m"),
     ]:
-        with pytest.raises(ValueError, match=r"180|90|radius|RadiusUnit"):
+        with pytest.raises(ValueError, match=r"180|90|a radius is (a number above 0|in m, km, mi, ft), not"):
             GeoFilter(*wrong)
 
 
