@@ -52,6 +52,8 @@ def test_the_environment_wins_and_may_change(project: Path, monkeypatch: pytest.
         ("naive_timezone = 'Mars'", "naive_timezone in pyproject.toml: There is no time zone 'Mars'"),
         ("naive_timezone = 1", "tool.redstart.naive_timezone is 1, not text"),
         ("naive_timezone =", "cannot be read"),
+        ("naive_timezon = 'UTC'", "naive_timezon is no setting. Did you mean naive_timezone?"),
+        ("url = []", r"tool.redstart.url is \[\], not text"),
     ],
 )
 def test_wrong_settings(project: Path, settings: str, reason: str) -> None:

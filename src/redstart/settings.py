@@ -6,6 +6,7 @@
 import os
 import tomllib
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,10 @@ from redstart.errors import ConfigurationError
 from redstart.values.timezones import NaiveTimezone
 
 DEFAULT_URL: Final = "redis://localhost:6379"
+
+TEXTS: Final = "a text or a list of texts"
+SETTINGS: Final = {"url": "text", "models": TEXTS, "naive_timezone": "text"}
+"""What may stand under `[tool.redstart]`, and what it has to be."""
 
 _MEND = "Mend the file, or work in another directory."
 
@@ -50,7 +55,7 @@ def get_root_migrations_dir() -> str:
 
 def url_setting(table: dict[str, Any]) -> str:
     """The server, given `[tool.redstart]`."""
-    return os.environ.get("REDIS_OM_URL") or text_of(table, "url") or DEFAULT_URL
+    return os.environ.get("REDIS_OM_URL") or table.get("url") or DEFAULT_URL
 
 
 def naive_timezone_setting(table: dict[str, Any]) -> ZoneSetting:
@@ -58,14 +63,20 @@ def naive_timezone_setting(table: dict[str, Any]) -> ZoneSetting:
     said = os.environ.get("REDSTART_NAIVE_TIMEZONE")
     if said:
         return ZoneSetting(said, "REDSTART_NAIVE_TIMEZONE")
-    return ZoneSetting(text_of(table, "naive_timezone") or "UTC", "naive_timezone in pyproject.toml")
+    return ZoneSetting(table.get("naive_timezone") or "UTC", "naive_timezone in pyproject.toml")
+
+
+def models_setting(table: dict[str, Any]) -> tuple[str, ...]:
+    """The modules that declare models, given `[tool.redstart]`. To models these are of no use: `om` asks."""
+    models = table.get("models", ())
+    return (models,) if isinstance(models, str) else tuple(models)
 
 
 def project_table() -> dict[str, Any]:
     """`[tool.redstart]` of the nearest pyproject.toml, in the current directory or above.
 
     Raises:
-        ConfigurationError: the file cannot be read, or is not TOML.
+        ConfigurationError: the file cannot be read or is not TOML, or holds an unknown setting or one of a wrong type.
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
@@ -79,8 +90,21 @@ def project_table() -> dict[str, Any]:
         table = tool.get("redstart", {}) if isinstance(tool, dict) else None
         if not isinstance(table, dict):
             raise ConfigurationError(f"{file}: [tool.redstart] is not a table.", _MEND)
+        for name, value in table.items():
+            _check(file, name, value)
         return table
     return {}
+
+
+def _check(file: Path, name: str, value: object) -> None:
+    """Raises ConfigurationError when there is no such setting, or it is something else than it has to be."""
+    if name not in SETTINGS:
+        near = get_close_matches(name.lower(), SETTINGS, 1)
+        known = f"Did you mean {near[0]}?" if near else f"There are {', '.join(SETTINGS)}."
+        raise ConfigurationError(f"{file}: tool.redstart.{name} is no setting. {known}", _MEND)
+    texts = value if SETTINGS[name] == TEXTS and isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise ConfigurationError(f"{file}: tool.redstart.{name} is {value!r}, not {SETTINGS[name]}.", _MEND)
 
 
 @cache
@@ -96,23 +120,3 @@ def _directory() -> str:
 @cache
 def _table_of(_directory: str) -> dict[str, Any]:
     return project_table()
-
-
-def text_of(table: dict[str, Any], name: str) -> str | None:
-    """A setting that is text. Raises ConfigurationError."""
-    value = table.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ConfigurationError(f"pyproject.toml: tool.redstart.{name} is {value!r}, not text.", _MEND)
-    return value
-
-
-def texts_of(table: dict[str, Any], name: str) -> tuple[str, ...]:
-    """A setting that is a list of texts, or one text. Raises ConfigurationError."""
-    value = table.get(name, [])
-    if isinstance(value, str):
-        return (value,)
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ConfigurationError(
-            f"pyproject.toml: tool.redstart.{name} is {value!r}, not a list of modules.", _MEND
-        )
-    return tuple(value)

@@ -196,6 +196,30 @@ def test_no_models_and_a_model_without_an_index(client: redis.Redis) -> None:
     assert client.execute_command("FT._LIST") == []
 
 
+def test_of_classes_with_one_index_the_last_has_it(client: redis.Redis) -> None:
+    """As functions of tests declare them, one after the other: each run must leave the index of the last."""
+
+    class Note(redstart.HashModel, index=True):
+        value: str = Field(index=True)
+
+        class Meta:
+            model_key_prefix = "note"
+
+    redstart.Migrator().run()
+
+    class Counted(redstart.HashModel, index=True):
+        value: int = Field(index=True)
+
+        class Meta:
+            model_key_prefix = "note"
+
+    redstart.Migrator().run()
+    assert serving(client, ":note:index")["value"] == "NUMERIC"
+    before = writes(client)
+    redstart.Migrator().run()
+    assert writes(client) == before
+
+
 def test_a_model_of_both_colours_is_one_model(client: redis.Redis) -> None:
     class Note(redstart.HashModel, index=True):
         text: str = Field(index=True)

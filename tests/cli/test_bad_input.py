@@ -1,6 +1,9 @@
 """Bad input: what is said, with which exit code, and that nothing on the server changed. Never a traceback of ours."""
 
+import importlib
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import redis
@@ -204,6 +207,34 @@ class TestTheModels:
         )
         assert "importlib" not in found.stderr
         assert "redstart/cli" not in found.stderr
+
+    @pytest.mark.parametrize(
+        ("where", "source", "why"),
+        [
+            ("deep/tasks.py", "import no_such_thing", "ModuleNotFoundError: No module named 'no_such_thing'"),
+            ("deep/__init__.py", "raise RuntimeError('no broker')", "RuntimeError: no broker"),
+            ("tasks.py", "def broken(:", "SyntaxError"),
+        ],
+    )
+    def test_a_module_of_a_package_that_fails(
+        self, tmp_path: Path, write_module: Callable[[str], str], where: str, source: str, why: str
+    ) -> None:
+        models = write_module(LOG)
+        package = tmp_path / f"package_{models}"
+        (package / "deep").mkdir(parents=True)
+        for folder in (package, package / "deep"):
+            (folder / "__init__.py").touch()
+        (tmp_path / f"{models}.py").rename(package / "models.py")
+        assert run_om("migrate-data", "status", "--models", package.name).code == 0
+        (package / where).write_text(source)
+        for name in [name for name in sys.modules if name.startswith(package.name)]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        module = f"{package.name}.{where.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}"
+        found = run_om(*RUN, "--models", package.name)
+        refused(found, 2, f"The module {module!r} cannot be imported: {why}", f"{package.name}/{where}")
+        assert found.stderr.splitlines()[-1].endswith(f"--models {package.name}.models")
+        assert run_om("migrate-data", "status", "--models", f"{package.name}.models").code == 0
 
     def test_a_deep_failure_is_shortened(self, write_module: Callable[[str], str]) -> None:
         name = write_module("""

@@ -3,6 +3,7 @@
 import pytest
 import redis
 
+from redstart.migrations.data.context import DATETIME_MIGRATION as ID
 from tests.support.cli import run_om
 
 UNREADABLE_VISIT = {
@@ -118,3 +119,44 @@ def test_errors_lists_key_path_value_and_reason(configured: str, client: redis.R
         "value": "N/A",
         "reason": "not a date",
     }
+
+
+@pytest.mark.parametrize(("mode", "fate"), [("default", "; replaced by 0.0"), ("quarantine", "; moved to ")])
+def test_what_was_replaced_stays_listed_until_the_rollback(
+    configured: str, client: redis.Redis, mode: str, fate: str
+) -> None:
+    client.hset("station:visit:a", mapping={"arrived_at": "2020-01-01", "left_at": "N/A"})
+    client.hset("station:visit:b", mapping={"arrived_at": "2020-01-01", "permit_until": "soon"})
+    client.execute_command("JSON.SET", "station:sighting:c", "$", '{"ringed_at":"?"}')
+    run = ("migrate-data", "run", "--failure-mode")
+    assert run_om(*run, mode).code == 0
+    listed = run_om("migrate-data", "errors", "--json").json["errors"]
+    assert [(one["path"], one["value"], fate in one["reason"]) for one in listed] == [
+        ("ringed_at", '"?"', True),
+        ("left_at", "N/A", True),
+        ("permit_until", "soon", True),
+    ]
+    assert run_om(*run, "skip", "--json").json["errors"] == 0
+    assert run_om("migrate-data", "errors", "--json").json == {"errors": listed, "count": 3}
+
+    client.hset("station:visit:b", "arrived_at", "later")
+    assert run_om(*run, "skip", "--json").json["errors"] == 1
+    text = run_om("migrate-data", "errors").stdout.splitlines()
+    assert [line.split()[1] for line in text] == ["ringed_at:", "left_at:", "arrived_at:", "permit_until:"]
+    assert run_om("migrate-data", "verify").code == 0
+
+    client.hset("station:visit:b", "arrived_at", "2020-01-01")
+    assert run_om("migrate-data", "rollback", ID).code == 0
+    assert client.hget("station:visit:a", "left_at") == b"N/A"
+    assert "No value is on record" in run_om("migrate-data", "errors").stdout
+
+
+def test_what_was_replaced_is_no_more_listed_when_it_cannot_be_undone(
+    configured: str, client: redis.Redis
+) -> None:
+    client.hset("station:visit:a", mapping={"left_at": "N/A"})
+    for mode in ("default", "skip"):
+        assert run_om("migrate-data", "run", "--failure-mode", mode).code == 0
+    assert run_om("migrate-data", "errors", "--json").json["count"] == 1
+    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+    assert run_om("migrate-data", "errors", "--json").json["count"] == 0

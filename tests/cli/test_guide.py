@@ -2,11 +2,13 @@
 
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import redis
 
 from redstart.demo.load import load_batches
+from redstart.demo.models import Sighting, Visit
 from redstart.demo.sample import generate
 from tests.migrations.indexes.conftest import MODELS, drop_all, make_legacy_indexes, serving, total
 from tests.support.cli import run_om
@@ -214,6 +216,35 @@ def test_migrate_run_alone_changes_no_document_and_no_answer(indexed: redis.Redi
     assert [typed("om migrate run"), typed("om migrate run")] == [0, 0]
     assert found(indexed) == counts
     assert difference(before, snapshot(indexed, exclude_prefixes=STATE_PREFIXES)) == []
+
+
+@pytest.mark.parametrize("indexed", [0], indirect=True)
+def test_a_query_by_date_finds_nothing_before_the_cut_over(indexed: redis.Redis) -> None:
+    """As docs/index-migration.md warns; and everything after it."""
+    long_ago = datetime(1900, 1, 1, tzinfo=UTC)
+
+    def by_date() -> list[int]:
+        return [
+            Visit.find(Visit.arrived_at > long_ago).count(),
+            Sighting.find(Sighting.ringed_at > long_ago).count(),
+        ]
+
+    def sorted_by_date() -> list[int]:
+        return [
+            len(Visit.find().sort_by("arrived_at").all()),
+            len(Sighting.find().sort_by("ringed_at").all()),
+        ]
+
+    everything = sorted_by_date()
+    for line, code in (
+        ("om migrate status", 0),
+        ("om migrate run", 0),
+        ("om migrate-data run --limit-documents 30", 5),
+    ):
+        assert typed(line) == code
+        assert (by_date(), sorted_by_date()) == ([0, 0], everything)
+    assert typed("om migrate-data run") == 0
+    assert (by_date(), sorted_by_date()) == (everything, everything)
 
 
 @pytest.mark.parametrize("line", ["om migrate", "om migrate-data", "om"])

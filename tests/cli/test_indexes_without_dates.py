@@ -1,6 +1,7 @@
 """Indexes of models without dates: what changes their type is not data that a run converts."""
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import redis
 
 from tests.migrations.indexes.conftest import drop_all, total
 from tests.support.cli import run_om
+from tests.support.snapshot import snapshot
 
 BEFORE = """\
 from redstart import Field, HashModel
@@ -54,3 +56,70 @@ def test_a_document_that_does_not_fit_is_named_with_the_way_on(crates: redis.Red
     assert "migrate-data" not in refused.stdout
     assert run_om("migrate", "run", "--accept-unindexed").code == 0
     assert total(crates, INDEX) == 19
+
+
+AGREED = """\
+from redstart import Field, HashModel
+from redstart.aio import HashModel as AsyncHashModel
+
+class {name}({base}, index=True):
+    pieces: {type} = Field(index=True)
+
+    class Meta:
+        model_key_prefix = "{prefix}"
+        global_key_prefix = "t"
+        index_name = "t:crate:index"
+"""
+
+
+@pytest.fixture
+def write_two(crates: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Another module beside `crates_of_text`, with a model that has the same index."""
+
+    def write(**words: str) -> None:
+        name = f"more_{uuid.uuid4().hex}"
+        words = {"name": "Box", "base": "HashModel", "type": "str", "prefix": "crate"} | words
+        (tmp_path / f"{name}.py").write_text(AGREED.format(**words))
+        monkeypatch.setenv("REDSTART_MODELS", f"crates_of_text,{name}")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "command", ["migrate run", "migrate run --dry-run", "migrate status", "migrate-data run"]
+)
+@pytest.mark.parametrize("base", ["HashModel", "AsyncHashModel"])
+def test_two_models_that_do_not_agree_on_one_index(
+    crates: redis.Redis, write_two: Callable[..., None], base: str, command: str
+) -> None:
+    before = snapshot(crates), sorted(crates.execute_command("FT._LIST"))
+    write_two(base=base, prefix="box")
+    found = run_om(*command.split())
+    assert found.code == 2, found.text
+    assert "crates_of_text.Crate and more_" in found.stderr
+    assert f".Box have one index, {INDEX}" in found.stderr
+    assert "keys are taken from 't:box:' instead of 't:crate:'" in found.stderr
+    assert found.stderr.splitlines()[-1].endswith("another Meta.index_name, or leave one out with --models.")
+    assert before == (snapshot(crates), sorted(crates.execute_command("FT._LIST")))
+
+
+@pytest.mark.parametrize("base", ["HashModel", "AsyncHashModel"])
+def test_two_models_that_do_not_agree_on_the_documents_of_one_prefix(
+    crates: redis.Redis, write_two: Callable[..., None], base: str
+) -> None:
+    write_two(base=base, type="int")
+    found = run_om("migrate", "run")
+    assert found.code == 2, found.text
+    assert "'t:crate:' of crates_of_text.Crate also holds the keys of more_" in found.stderr
+
+
+def test_one_model_for_both_colours_has_one_index(
+    crates: redis.Redis, write_two: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDSTART_MODELS", "crates_of_text")
+    assert run_om("migrate", "run").code == 0
+    write_two(base="AsyncHashModel", name="Crate")
+    for _ in range(2):
+        assert run_om("migrate", "run").code == 0
+        assert run_om("migrate", "status", "--check").code == 0
+    assert total(crates, INDEX) == 20

@@ -1,5 +1,6 @@
 """`om migrate-data progress`, by whose lease it finds."""
 
+import re
 import time
 from dataclasses import replace
 
@@ -72,3 +73,18 @@ def test_a_person_reads_how_far_each_stage_is(
         f"om migrate-data rollback {DATETIME_MIGRATION}" if checkpoint.stage.undoes else "om migrate-data run"
     )
     assert found.stdout.endswith(f"Go on where it stopped with: {go_on}\n")
+
+
+@pytest.mark.parametrize("pages", [10, 1_000])
+def test_a_limit_within_a_page_is_seen(station: redis.Redis, pages: int) -> None:
+    """The page is looked at again, but what was met in it was met."""
+    for met in (25, 50):
+        stopped = run_om(
+            *("migrate-data", "run", "--limit-documents", "25", "--batch-size", str(pages), "--json")
+        )
+        assert (stopped.code, stopped.json["reason"]) == (5, "limit-documents reached")
+        shown = run_om("migrate-data", "progress", "--json").json
+        assert (shown["done"], shown["total"]) == (stopped.json["documents"], 60)
+        assert met <= shown["done"] <= 60
+        assert re.search(rf"documents +{shown['done']} of 60\n", run_om("migrate-data", "progress").stdout)
+    assert run_om("migrate-data", "run", "--json").json["documents"] == 60

@@ -1,5 +1,6 @@
 """A rollback whose index would lose documents: nothing is undone, and both ways on lead on."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +68,61 @@ def test_or_it_stays_with_what_is_converted(parcels: redis.Redis) -> None:
     assert run_om("migrate-data", "run").code == 0
     assert run_om("migrate-data", "status", "--json").json["phase"] == "cut over"
     assert total(parcels, INDEX) == 20
+
+
+NUMBER = "1672531200.5"
+
+
+def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
+    client: redis.Redis, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may start when the indexes are ready; its numbers are not the run's, and an old index does not take them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.setenv("REDSTART_MODELS", "parcels_with_numbers")
+    (tmp_path / "parcels_with_numbers.py").write_text(MODELS)
+    fields = (word.replace("NUMERIC", "TAG") for word in OLD_FIELDS)
+    client.execute_command("FT.CREATE", INDEX, "ON", "JSON", "PREFIX", 1, "t:parcel:", "SCHEMA", *fields)
+    for number in range(20):
+        client.execute_command("JSON.SET", f"t:parcel:{number}", "$", DOCUMENT % number)
+    assert run_om("migrate", "run").code == 0
+    for number in (3, 4):
+        client.execute_command("JSON.SET", f"t:parcel:{number}", "$.at", NUMBER)
+    assert run_om("migrate-data", "run").code == 0
+    client.execute_command("JSON.SET", "t:parcel:5", "$.at", "1672531201.5")
+
+    for words in (("--dry-run", "--verbose"), ()):
+        found = run_om("migrate-data", "rollback", ID, *words)
+        assert re.search(r"numbers of before, left alone +2\n", found.stdout), found.stdout
+        assert re.search(r"newer values given the old form +1\n", found.stdout), found.stdout
+        for number in (3, 4):
+            assert (
+                f"left alone: t:parcel:{number} at: a number since before the first run: {NUMBER}"
+                in found.stdout
+            )
+        assert "give these values its text" in found.stdout
+    assert (found.code, "Mend these documents; then: om migrate swap-back" in found.stdout) == (6, True)
+    assert NUMBER in str(client.execute_command("JSON.GET", "t:parcel:3"))
+    for number in (3, 4):
+        client.execute_command("JSON.SET", f"t:parcel:{number}", "$.at", '"2023-01-01T00:00:00.500000"')
+    assert run_om("migrate", "swap-back").code == 0
+    assert total(client, INDEX) == 20
+    drop_all(client)
+
+
+def test_numbers_of_before_are_counted_once_however_many_passes(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.setenv("REDSTART_MODELS", "redstart.demo.models")
+    client.hset("station:visit:a", mapping={"arrived_at": NUMBER, "left_at": "2023-01-01"})
+    client.execute_command(
+        "JSON.SET", "station:sighting:b", "$", '{"resighted_at":[1672531200.0,"2023-01-01"]}'
+    )
+    assert run_om("migrate-data", "run").code == 0
+    client.hset("station:visit:c", "arrived_at", NUMBER)
+    found = run_om("migrate-data", "rollback", ID, "--json")
+    assert (found.code, found.json["numbers_before"], found.json["reformatted"]) == (0, 2, 1)
+    places = [(one["key"], one["path"]) for one in found.json["numbers_before_values"]]
+    assert sorted(places) == [("station:sighting:b", "resighted_at[0]"), ("station:visit:a", "arrived_at")]
+    assert run_om("migrate-data", "rollback", ID, "--json").json["numbers_before"] == 0

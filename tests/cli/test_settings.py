@@ -242,8 +242,8 @@ class TestTheNaiveTimezone:
         (b"tool = 3", "[tool.redstart] is not a table"),
         (b"[tool]\nredstart = 3", "[tool.redstart] is not a table"),
         (b"[tool.redstart]\nurl = 3", "tool.redstart.url is 3, not text"),
-        (b"[tool.redstart]\nmodels = 3", "tool.redstart.models is 3, not a list of modules"),
-        (b"[tool.redstart]\nmodels = [3]", "tool.redstart.models is [3], not a list of modules"),
+        (b"[tool.redstart]\nmodels = 3", "tool.redstart.models is 3, not a text or a list of texts"),
+        (b"[tool.redstart]\nmodels = [3]", "tool.redstart.models is [3], not a text or a list of texts"),
         (b"[tool.redstart]\nnaive_timezone = true", "tool.redstart.naive_timezone is True, not text"),
     ],
 )
@@ -256,6 +256,36 @@ def test_a_broken_pyproject(here: Path, text: bytes, said: str) -> None:
     assert "Mend the file" in found.stderr
     assert "Traceback" not in found.text
     assert run_om("migrate-data", "status", "--help").code == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('modles = ["shop.models"]', "tool.redstart.modles is no setting. Did you mean models?"),
+        ('Models = ["shop.models"]', "tool.redstart.Models is no setting. Did you mean models?"),
+        (
+            'naive-timezone = "UTC"',
+            "tool.redstart.naive-timezone is no setting. Did you mean naive_timezone?",
+        ),
+        ('x = "y"', "tool.redstart.x is no setting. There are url, models, naive_timezone."),
+        ('[tool.redstart.urls]\none = "y"', "tool.redstart.urls is no setting. Did you mean url?"),
+        ("url = 3", "tool.redstart.url is 3, not text"),
+        (
+            "naive_timezone = 2020-01-01",
+            "tool.redstart.naive_timezone is datetime.date(2020, 1, 1), not text",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["migrate-data status", "migrate run"])
+def test_a_wrong_setting_is_said_also_where_another_is_in_its_place(
+    configured: str, here: Path, line: str, said: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", "UTC")
+    (here / "pyproject.toml").write_text(f"[tool.redstart]\n{line}\n")
+    found = run_om("--url", configured, *command.split())
+    assert found.code == 2
+    assert found.stderr.startswith(f"Error: {here / 'pyproject.toml'}: {said}")
+    assert found.stdout == ""
 
 
 def test_the_settings_are_said_in_the_question(configured: str) -> None:

@@ -152,14 +152,26 @@ def test_a_document_that_a_query_misses_fails_the_walk(
     assert listener.problems != []
 
 
-def test_a_command_that_fails_ends_the_walk(url: str, driver: SyncDriver, listener: Listener) -> None:
-    driver.run(_send("CONFIG", "SET", "maxmemory-policy", "allkeys-lru"))
+@pytest.mark.parametrize(
+    ("chapter", "told"),
+    [
+        ("3.", "om migrate run --yes ended with exit code 1 instead of 0."),
+        ("4.", "The run ended with exit code 1 before it could be killed."),
+    ],
+)
+def test_a_command_that_fails_ends_the_walk(
+    url: str, driver: SyncDriver, listener: Listener, chapter: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listen(title: str) -> None:
+        if title.startswith(chapter):  # from now on a migration is refused
+            driver.run(_send("CONFIG", "SET", "maxmemory-policy", "allkeys-lru"))
+
+    monkeypatch.setattr(listener, "chapter", listen)
     try:
         assert not walk_of(url, driver, listener).run()
     finally:
         driver.run(_send("CONFIG", "SET", "maxmemory-policy", "noeviction"))
-    (problem,) = listener.problems
-    assert problem == "The run ended with exit code 1 before it could be killed."
+    assert listener.problems == [told]
 
 
 def _environment(temporary: Path) -> dict[str, str]:

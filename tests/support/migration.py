@@ -161,16 +161,19 @@ class State:
 
     documents: Snapshot
     failures: dict[bytes, bytes]
+    replaced: dict[bytes, bytes]
     converted: int
     lossy: int
 
 
 def state_of(client: redis.Redis) -> State:
     """The state as it is now."""
-    (failures,) = replies(client, [("HGETALL", KEYS.failures)])
+    failures, replaced = map(
+        _pairs, replies(client, [("HGETALL", KEYS.failures), ("HGETALL", KEYS.replaced)])
+    )
     with SyncDriver(client.connection_pool, "") as driver:
         record = driver.run(read_record(KEYS))
-    return State(documents_of(client), _pairs(failures), record.converted, record.lossy)
+    return State(documents_of(client), failures, replaced, record.converted, record.lossy)
 
 
 def documents_of(client: redis.Redis) -> Snapshot:

@@ -1,20 +1,27 @@
 """How things look on a terminal: the one file that draws. Everything here also reads well in a pipe."""
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
 
 from redstart.cli.output import discard, line, note
+from redstart.errors import UnsafeServer
 from redstart.migrations.data.monitor import Progress as News
 
 _PIPE_WIDTH = 2_000
+_GAP = "  "
+_WIDTH_WITH_BARS = 60
+_WIDTH_OF_BAR = 10
+"""With the gaps beside it."""
 _LINE_EVERY_SECONDS = 5.0
 
 
@@ -27,22 +34,59 @@ class _Console(Console):
 def _console(*, stderr: bool = False) -> Console:
     """A console as wide as the terminal; in a pipe so wide that nothing is cut."""
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return _Console(stderr=stderr, highlight=False, width=None if is_terminal else _PIPE_WIDTH)
+    return _Console(stderr=stderr, highlight=False, emoji=False, width=None if is_terminal else _PIPE_WIDTH)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A small table on stdout; numbers to the right, with thousands separated."""
-    drawn = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for index, name in enumerate(columns):
-        is_number = bool(rows) and all(isinstance(row[index], int) for row in rows)
-        drawn.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
-    for row in rows:
-        drawn.add_row(*(escape(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+    """A small table on stdout; numbers to the right, with thousands separated. It breaks lines between words only:
+    where the terminal is too narrow for that, each row is a list of names and values."""
     out = _console()
+    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    widths = _widths([*zip(*([columns, *cells]), strict=True)], out.width - len(_GAP) * (len(columns) - 1))
     with out.capture() as captured:
-        out.print(drawn)
+        wrapped = textwrap.fill(title, out.width, break_long_words=False, break_on_hyphens=False)
+        out.print(escape(wrapped), style="bold", soft_wrap=True)
+        if widths is not None:
+            are_numbers = [
+                bool(rows) and all(isinstance(row[at], int) for row in rows) for at in range(len(columns))
+            ]
+            out.print(_table(columns, cells, widths, are_numbers))
     # Rich fills every row with spaces to the table's width.
-    line("\n".join(row.rstrip() for row in captured.get().splitlines()) + "\n")
+    text = "\n".join(row.rstrip() for row in captured.get().splitlines())
+    line(text + "\n" if widths is not None else "\n".join([text, *_listed(columns, cells, out.width)]))
+
+
+def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """How wide each column is, so that all of them fit and no word is broken; None where that cannot be."""
+    widths = [max(map(cell_len, column)) for column in columns]
+    least = [max(cell_len(word) for cell in column for word in cell.split() or [""]) for column in columns]
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        widest = max((at for at, width in enumerate(widths) if width > least[at]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
+
+
+def _table(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], widths: Sequence[int], are_numbers: Sequence[bool]
+) -> Table:
+    drawn = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0))
+    for name, width, is_number in zip(columns, widths, are_numbers, strict=True):
+        drawn.add_column(escape(name), justify="right" if is_number else "left", width=width)
+    for row in cells:
+        drawn.add_row(*map(escape, row))
+    return drawn
+
+
+def _listed(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -> Iterator[str]:
+    """Each row as names and values below each other; a value that does not fit beside its name stands below it."""
+    width = max(map(len, columns))
+    for row in cells:
+        for name, cell in zip(columns, row, strict=True):
+            beside = f"{_GAP}{name:<{width}}{_GAP}{cell}"
+            yield beside if len(beside) <= room else f"{_GAP}{name}\n{_GAP}{_GAP}{cell}"
+        yield ""
 
 
 def heading(text: str) -> None:
@@ -82,6 +126,16 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3_600:.1f} h"
 
 
+@contextmanager
+def foreseeing_refusal() -> Iterator[None]:
+    """Say of a check that fails in the block that a run would fail it."""
+    try:
+        yield
+    except UnsafeServer as exc:
+        line("")
+        line(f"A run would be refused. {exc}")
+
+
 def ago(then_ms: int) -> str:
     """How long ago a moment of the server's clock was, by this machine's."""
     return f"{duration(max(0.0, time.time() - then_ms / 1_000))} ago"
@@ -107,16 +161,11 @@ def progress(*, every_step: bool = False) -> Iterator[Callable[[News], None]]:
     if every_step or not sys.stderr.isatty():
         yield _Lines(0.0 if every_step else _LINE_EVERY_SECONDS)
         return
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.fields[done]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[errors]}"),
-        console=_console(stderr=True),
-        expand=True,
-    )
+    console = _console(stderr=True)
+    columns: list[ProgressColumn] = [TextColumn("{task.description}"), TextColumn("{task.fields[news]}")]
+    if console.width >= _WIDTH_WITH_BARS:
+        columns.insert(1, BarColumn(bar_width=None))
+    bar = Progress(*columns, console=console, expand=True)
     with bar:
         yield _Bars(bar)
 
@@ -125,8 +174,30 @@ def _title(news: News) -> str:
     return f"{news.stage}, pass {news.number}" if news.number > 1 else news.stage
 
 
-def _done(news: News) -> str:
-    return f"{news.done:,} of {news.total:,}" if news.total else f"{news.done:,}"
+def _said(news: News, rate: float) -> dict[str, str]:
+    """What is told of a step, in order, by what may be left out where there is no room."""
+    said = {"done": f"{news.done:,} of {news.total:,}" if news.total else f"{news.done:,}"}
+    if rate:
+        said["rate"] = f"{rate:,.0f}/s"
+    if rate and news.total > news.done:
+        said["left"] = f"{duration((news.total - news.done) / rate)} left"
+    if news.failures:
+        said["errors"] = f"{news.failures:,} errors"
+    return said
+
+
+def _fitted(news: News, rate: float, room: int) -> str:
+    """The same in `room` letters: less is said, but no number is cut off."""
+    said = _said(news, rate)
+    text = ", ".join(said.values())
+    for least in ("rate", "left", "total", "errors"):
+        if len(text) <= room:
+            break
+        if least == "total" and news.total:
+            said["done"] = f"{news.done / news.total:.0%}"
+        said.pop(least, None)
+        text = ", ".join(said.values())
+    return text
 
 
 class _Rate:
@@ -148,24 +219,21 @@ class _Bars:
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._tasks: dict[str, Any] = {}
+        self._latest: dict[str, tuple[News, float]] = {}
         self._rate = _Rate()
 
     def __call__(self, news: News) -> None:
         title = _title(news)
+        self._latest[title] = news, self._rate.of(news)
         if title not in self._tasks:
             for task in self._tasks.values():
                 self._bar.update(task, total=self._bar.tasks[task].completed)
-            self._tasks[title] = self._bar.add_task(
-                title, total=news.total or None, done="", rate="", errors=""
-            )
-        rate = self._rate.of(news)
-        self._bar.update(
-            self._tasks[title],
-            completed=news.done,
-            done=_done(news),
-            rate=f"{rate:,.0f}/s" if rate else "",
-            errors=f"{news.failures:,} errors" if news.failures else "",
-        )
+            self._tasks[title] = self._bar.add_task(title, total=news.total or None, news="")
+        width = self._bar.console.width
+        room = width - max(map(len, self._tasks)) - (_WIDTH_OF_BAR if width >= _WIDTH_WITH_BARS else 1)
+        for one, (latest, rate) in self._latest.items():
+            said = _fitted(latest, rate, room)
+            self._bar.update(self._tasks[one], completed=latest.done, news=said)
 
 
 class _Lines:
@@ -179,11 +247,4 @@ class _Lines:
         if time.monotonic() - self._said_at < self._every_seconds:
             return
         self._said_at = time.monotonic()
-        said = [_done(news)]
-        if rate:
-            said.append(f"{rate:,.0f}/s")
-        if rate and news.total > news.done:
-            said.append(f"{duration((news.total - news.done) / rate)} left")
-        if news.failures:
-            said.append(f"{news.failures:,} errors")
-        note(f"{_title(news)}: {', '.join(said)}")
+        note(f"{_title(news)}: {', '.join(_said(news, rate).values())}")

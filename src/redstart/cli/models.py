@@ -69,11 +69,12 @@ def _import_all(name: str) -> list[ModuleType]:
     modules = [module]
     for info in pkgutil.walk_packages(getattr(module, "__path__", []), prefix=f"{name}."):
         if not info.name.endswith(".__main__"):
-            modules.append(_import(info.name))
+            modules.append(_import(info.name, package=name))
     return modules
 
 
-def _import(name: str) -> ModuleType:
+def _import(name: str, package: str | None = None) -> ModuleType:
+    """Import a module; `package` is what was named, where that is the package it is in."""
     try:
         # What a module prints while it is imported must not get between a script and its JSON.
         with contextlib.redirect_stdout(sys.stderr):
@@ -85,8 +86,18 @@ def _import(name: str) -> ModuleType:
     except (Exception, SystemExit) as exc:  # a user's module may raise anything while it is imported
         said = f"{type(exc).__name__}: {exc}".rstrip(": ")
         raise ConfigurationError(
-            f"The module {name!r} cannot be imported: {said}", _where(name, exc)
+            f"The module {name!r} cannot be imported: {said}", _where(name, exc) + _instead_of(package)
         ) from exc
+
+
+def _instead_of(package: str | None) -> str:
+    """How to leave a module out that was imported for its package."""
+    if package is None:
+        return ""
+    return (
+        f"\nIt was imported because the package {package} was named: that means all its modules. "
+        f"Where models are only in some, name these, as --models {package}.models"
+    )
 
 
 def _where(name: str, error: BaseException) -> str:

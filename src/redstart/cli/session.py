@@ -20,6 +20,7 @@ from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.plan import Plan, make_plan
 from redstart.migrations.holder import this_process
+from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.server.connections import open_like, open_sync, where_of_url, without_password
 from redstart.server.pools import pool_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
@@ -50,6 +51,12 @@ class Session:
             time.monotonic,
             monitor or Monitor(),
         )
+
+    def planned_indexes(self) -> list[PlannedIndex]:
+        """The indexes that the models ask for. Raises ConfigurationError when two do not agree on one."""
+        planned = planned_indexes(self.declarations)
+        require_one_definition_each(planned)
+        return planned
 
     def run(self, operation: Op[T]) -> T:
         """Perform an operation."""

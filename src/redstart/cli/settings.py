@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from redstart.settings import naive_timezone_setting, project_table, texts_of, url_setting
+from redstart.settings import models_setting, naive_timezone_setting, project_table, url_setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ def load_settings(url: str | None, models: tuple[str, ...]) -> Settings:
     """Settings, given the options --url and --models.
 
     Raises:
-        ConfigurationError: pyproject.toml cannot be read, is not TOML, or holds something else than text.
+        ConfigurationError: pyproject.toml cannot be read, is not TOML, or holds what is no setting.
     """
     table = project_table()
     zone = naive_timezone_setting(table)
     return Settings(
         url=url or url_setting(table),
         url_is_explicit=bool(url),
-        models=models or _words(os.environ.get("REDSTART_MODELS", "")) or texts_of(table, "models"),
+        models=models or _words(os.environ.get("REDSTART_MODELS", "")) or models_setting(table),
         naive_timezone=zone.name,
         naive_timezone_from=zone.said_in,
     )

@@ -7,15 +7,14 @@ after a lost answer, they may meet another index: a name that was an index is pe
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from redstart.commands.replies import ignored, mapping, raw, text
 from redstart.effects import Argument, Call
 from redstart.errors import CommandFailed
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """One document of a search reply: its key, and its fields as stored; none where only keys were asked for."""
 
     key: bytes

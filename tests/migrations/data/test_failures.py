@@ -27,13 +27,8 @@ def recorded(url: str, failures: list[Failure], *, most_records: int = 100) -> l
 
 
 def on_record(url: str) -> list[Failure]:
-    log, cursor, found = FailureLog(KEYS), 0, list[Failure]()
     with open_sync(url) as driver:
-        while True:
-            cursor, page = driver.run(log.page(cursor, count=10))
-            found += page
-            if cursor == 0:
-                return sorted(set(found), key=str)
+        return driver.run(FailureLog(KEYS).all(count=10))
 
 
 def not_kept(url: str) -> int:

@@ -11,7 +11,7 @@ from redstart.embedded.process import EmbeddedServer
 from redstart.migrations.indexes.keys import built_name
 from redstart.search.index import create_arguments
 from tests.cli.conftest import configured
-from tests.migrations.indexes.conftest import legacy, planned, serving, total
+from tests.migrations.indexes.conftest import drop_all, legacy, planned, serving, total
 from tests.support.cli import run_om
 from tests.support.snapshot import difference, snapshot
 
@@ -108,6 +108,36 @@ def test_without_room_for_a_second_index(legacy: redis.Redis, configured: str) -
     finally:
         legacy.config_set("maxmemory", 0)
     assert (refused.code, "CONFIG SET maxmemory" in refused.stderr) == (1, True)
+
+
+@contextmanager
+def evicting(client: redis.Redis) -> Iterator[None]:
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        yield
+    finally:
+        client.config_set("maxmemory-policy", "noeviction")
+
+
+def test_on_a_server_that_may_evict_what_the_way_back_needs(legacy: redis.Redis, configured: str) -> None:
+    with evicting(legacy), nothing_written(legacy):
+        refused = run_om("migrate", "run")
+        foreseen = run_om("migrate", "run", "--dry-run")
+    assert (refused.code, "maxmemory-policy is allkeys-lru" in refused.stderr) == (1, True)
+    assert refused.stderr.splitlines()[-1].endswith("redis-cli CONFIG SET maxmemory-policy noeviction")
+    assert (foreseen.code, "A run would be refused. maxmemory-policy is" in foreseen.stdout) == (0, True)
+    assert run_om("migrate", "run").code == 0
+    assert "A run would be refused" not in run_om("migrate", "run", "--dry-run").text
+
+
+def test_a_cache_gets_new_indexes(client: redis.Redis, configured: str) -> None:
+    """No index took dates as text, so there is nothing to go back to: applications make theirs when they start."""
+    drop_all(client)
+    with evicting(client):
+        assert run_om("migrate", "run").code == 0
+        assert run_om("migrate", "run").code == 0
+    assert total(client, VISITS) == 0
+    drop_all(client)
 
 
 def test_in_another_database(legacy: redis.Redis, configured: str) -> None:

@@ -22,7 +22,6 @@ from redstart.migrations.data.verify import Problems, Verification
 from redstart.migrations.data.verify import verify as verify_everything
 from redstart.migrations.data.verify_journal import JournalCheck, verify_journal
 from redstart.migrations.data.verify_models import ModelCheck
-from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.verify import IndexCheck, verify_indexes
 
 PROBLEMS_SAID = 20
@@ -71,7 +70,7 @@ def _verify_journal(session: Session, monitor: Monitor, problems: Problems) -> J
 
 
 def _verify_indexes(session: Session, problems: Problems) -> list[IndexCheck]:
-    checks = session.run(verify_indexes(planned_indexes(session.declarations)))
+    checks = session.run(verify_indexes(session.planned_indexes()))
     for check in checks:
         if not check.serves:
             problems.add(
@@ -121,23 +120,16 @@ def _draw(
 @click.command()
 @common
 def errors(settings: Settings, as_json: bool) -> None:
-    """List the values that the last run could not convert: key, path, value, reason. Writes nothing."""
+    """List the values that the last run could not convert, and those that it or an earlier one replaced or moved
+    (default, quarantine) and that a rollback brings back: key, path, value, reason. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
-        log = FailureLog(session.keys)
-        failures: list[Failure] = []
-        cursor = 0
-        while True:
-            cursor, page = session.run(log.page(cursor))
-            failures += page
-            if cursor == 0:
-                break
+        failures = session.run(FailureLog(session.keys).all())
         record = session.run(read_record(session.keys))
-    failures.sort(key=lambda failure: (failure.key, failure.path))
     if as_json:
-        listed = [failure.as_dict() for failure in dict.fromkeys(failures)]
+        listed = [failure.as_dict() for failure in failures]
         print_json({"errors": listed, "count": len(listed) + record.failures_not_kept})
         return
-    for failure in dict.fromkeys(failures):
+    for failure in failures:
         line(str(failure))
     if record.failures_not_kept:
         note(f"... and {record.failures_not_kept:,} more that were only counted")

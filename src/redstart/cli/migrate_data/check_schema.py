@@ -12,7 +12,6 @@ from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.record import read_record
 from redstart.migrations.indexes.date_fields import DateField, DateIndex, Form, date_indexes
-from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.status import index_statuses
 
@@ -42,7 +41,7 @@ def check_schema(settings: Settings, as_json: bool) -> int:
 
 def _look(session: Session) -> list[DateIndex]:
     session.run(require_search())
-    statuses = session.run(index_statuses(planned_indexes(session.declarations)))
+    statuses = session.run(index_statuses(session.planned_indexes()))
     return date_indexes(statuses, session.plan, session.run(read_record(session.keys)))
 
 

@@ -21,6 +21,11 @@ from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.rollback import RollbackResult
 from redstart.migrations.data.rollback_preview import preview_rollback
 
+NUMBERS_BEFORE = (
+    "What was a number before is not the run's work: redis-om 1.x wrote it, or a new application did before the run",
+    "began to convert. An index of the old application over JSON does not take such a document. Where the old",
+    "application needs them, give these values its text.",
+)
 KEPT_SAID = 10
 """Lines about single values; --verbose says them all."""
 
@@ -82,6 +87,8 @@ def _draw(found: Back, dry_run: bool, verbose: bool) -> None:
         _draw_data(found.data, dry_run, verbose)
     for name, switched in found.indexes.items():
         draw_switched(name, switched, "as before the migration")
+    if found.data is not None and found.data.numbers_before and (verbose or found.refused):
+        _draw_numbers_before(found.data, verbose)
     if found.data is not None and found.refused:
         line(
             "Until then the index that takes both forms serves. Mend these documents; then: om migrate swap-back"
@@ -89,6 +96,13 @@ def _draw(found: Back, dry_run: bool, verbose: bool) -> None:
     if found.indexes and not found.refused:
         for text in AFTER_ROLLBACK:
             line(text)
+
+
+def _draw_numbers_before(result: RollbackResult, verbose: bool) -> None:
+    for failure in result.number_examples if verbose else result.number_examples[:KEPT_SAID]:
+        line(f"left alone: {failure}")
+    for text in NUMBERS_BEFORE:
+        line(text)
 
 
 def _draw_data(result: RollbackResult, dry_run: bool, verbose: bool) -> None:
@@ -105,6 +119,7 @@ def _draw_data(result: RollbackResult, dry_run: bool, verbose: bool) -> None:
             ("values restored exactly", result.restored_exactly),
             ("newer values given the old form", result.reformatted),
             ("values kept, having no old form", result.kept),
+            ("numbers of before, left alone", result.numbers_before),
             ("time", duration(result.seconds)),
         ]
     )

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from redstart.cli.drawing import table
+from redstart.cli.drawing import foreseeing_refusal, table
 from redstart.cli.migrate_data.reports import VALUE_NAMES
 from redstart.cli.output import line
-from redstart.errors import UnsafeServer
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.plan import PlannedModel
@@ -57,11 +56,8 @@ def draw_failures(failures: Sequence[Failure], count: int, most: int) -> None:
 
 def draw_refusal(facts: ServerFacts) -> None:
     """That a run will refuse this server, and what to type; nothing where it will not."""
-    try:
+    with foreseeing_refusal():
         require_safe_undo(facts)
-    except UnsafeServer as exc:
-        line("")
-        line(f"A run would be refused. {exc}")
 
 
 def _counts(fields: Sequence[FieldStatistics]) -> list[int]:

@@ -43,6 +43,7 @@ class Checkpoint:
         whole: whether this pass began at its beginning and has met no restart.
         changed: documents changed in this pass.
         done, total: documents met in this pass, and in all as far as known, else 0; of a replay, entries of the log.
+        beyond: documents met after these, in the page at the cursor: a stop cut it short, and it is looked at again.
         stopped_by: key and path, as recorded, of the value at which failure mode `fail` stopped; or empty.
         counts: what the final report sums up, by name.
         started_ms, saved_ms: server's clock.
@@ -58,10 +59,16 @@ class Checkpoint:
     changed: int = 0
     done: int = 0
     total: int = 0
+    beyond: int = 0
     stopped_by: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     started_ms: int = 0
     saved_ms: int = 0
+
+    @property
+    def met(self) -> int:
+        """Documents met in this pass, up to the one at which it stopped."""
+        return self.done + self.beyond
 
     def add(self, **numbers: int) -> None:
         """Add to the counts."""

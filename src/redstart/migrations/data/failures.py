@@ -1,10 +1,14 @@
-"""What could not be converted: a record per value, kept on the server until the next run or `forget`."""
+"""What could not be converted: a record per value, kept on the server until the next run begins anew.
+
+Of a value that was replaced or moved there is a second record: the next run finds a number, and only an undo brings the
+value back. That is kept until a rollback, or `forget`.
+"""
 
 import json
 from dataclasses import dataclass
 
 from redstart.commands.keyspace import hlen, hmget, hscan
-from redstart.effects import Op, call
+from redstart.effects import Argument, Op, call
 from redstart.mapping.paths import display
 from redstart.migrations.data.documents import StoredDocument, StoredValue
 from redstart.migrations.data.keys import StateKeys
@@ -38,6 +42,11 @@ class Failure:
     def as_dict(self) -> dict[str, str]:
         """For `--json`."""
         return {"key": self.key, "path": self.path, "value": self.value, "reason": self.reason}
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether something else stands in the value's place."""
+        return REPLACED in self.reason or MOVED in self.reason
 
     def __str__(self) -> str:
         if not self.path:  # of a whole document, or an index
@@ -102,10 +111,10 @@ class FailureLog:
         room = max(0, self._most_records - (yield from self.count())) if new else 0
         kept = changed + new[:room]
         for start in range(0, len(kept), _PER_COMMIT):
-            words: list[bytes | str] = ["HSET", self._keys.failures]
-            for failure in kept[start : start + _PER_COMMIT]:
-                words += [_field(failure.key, failure.path), json.dumps([failure.value, failure.reason])]
-            yield from lease.commit([words])
+            some = kept[start : start + _PER_COMMIT]
+            replaced = [failure for failure in some if failure.is_replaced]
+            names = ((self._keys.failures, some), (self._keys.replaced, replaced))
+            yield from lease.commit([_kept(name, these) for name, these in names if these])
         if len(new) > room:
             yield from lease.commit([["HINCRBY", self._keys.record, "failures_not_kept", len(new) - room]])
         return new
@@ -113,12 +122,28 @@ class FailureLog:
     def remove(self, lease: Lease, places: list[tuple[str, str]]) -> Op[None]:
         """Remove what is on record of some values, given by key and path. Safe to repeat."""
         if places:
-            yield from lease.commit([["HDEL", self._keys.failures, *(_field(*place) for place in places)]])
+            fields = [_field(*place) for place in places]
+            names = (self._keys.failures, self._keys.replaced)
+            yield from lease.commit([["HDEL", name, *fields] for name in names])
 
-    def page(self, cursor: int, count: int = 500) -> Op[tuple[int, list[Failure]]]:
-        """Some records and the next cursor, 0 after the last."""
-        cursor, fields = yield from call(hscan(self._keys.failures, cursor, count=count))
-        return cursor, [_failure(name, data) for name, data in fields.items()]
+    def all(self, count: int = 500) -> Op[list[Failure]]:
+        """Every record by key and path: of the last run, and of what it or an earlier one replaced. A read per 500."""
+        found: dict[tuple[str, str], Failure] = {}
+        for name in (self._keys.replaced, self._keys.failures):
+            cursor = -1
+            while cursor:
+                cursor, fields = yield from call(hscan(name, max(cursor, 0), count=count))
+                for failure in map(_failure, fields, fields.values()):
+                    found[failure.key, failure.path] = failure
+        return [found[place] for place in sorted(found)]
+
+
+def _kept(name: str, failures: list[Failure]) -> list[Argument]:
+    """The command that records some."""
+    words: list[Argument] = ["HSET", name]
+    for failure in failures:
+        words += [_field(failure.key, failure.path), json.dumps([failure.value, failure.reason])]
+    return words
 
 
 def _field(key: str, path: str) -> bytes:

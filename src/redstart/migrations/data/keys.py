@@ -46,3 +46,8 @@ class StateKeys:
     def failures(self) -> str:
         """Hash: what could not be converted, by key and path."""
         return self._key("failures")
+
+    @property
+    def replaced(self) -> str:
+        """Hash: of what could not be converted, what does not stand in its place any more; kept until an undo."""
+        return self._key("replaced")

@@ -72,14 +72,12 @@ class Passes:
 
     Attributes:
         documents: by key prefix, met in the last pass.
-        met_beyond: documents met in pages that a stop cut short, which are to be met again.
     """
 
     def __init__(
         self, context: Context, lease: Lease, plan: Plan, batch_documents: int, handler: PageHandler
     ) -> None:
         self.documents: Counter[str] = Counter()
-        self.met_beyond = 0
         self._context = context
         self._lease = lease
         self._scanner = Scanner(plan, batch_documents)
@@ -125,6 +123,7 @@ class Passes:
         label = f"{checkpoint.generation}.{checkpoint.number}"
         cursor = int(checkpoint.cursor)
         under_way: tuple[Page, BegunPage] | None = None
+        checkpoint.beyond = 0
         stopped: str | None = None
         ended = False
         while not ended:
@@ -155,7 +154,7 @@ class Passes:
             checkpoint.done += len(page.documents)
             self.documents.update(document.model.key_prefix for document in page.documents)
         else:
-            self.met_beyond += outcome.met
+            checkpoint.beyond += outcome.met
         yield from self._await_save()
         if page.documents or page.ends_pass or outcome.stopped is not None:
             checkpoint.saved_ms = round(self._context.clock() * 1_000 + self._server_ahead_ms)
@@ -164,9 +163,7 @@ class Passes:
             yield from self._lease.keep()
         self._failures += outcome.failures
         self._context.monitor.progress(
-            Progress(
-                self._handler.title, checkpoint.number, checkpoint.done, checkpoint.total, self._failures
-            )
+            Progress(self._handler.title, checkpoint.number, checkpoint.met, checkpoint.total, self._failures)
         )
         return outcome.stopped
 

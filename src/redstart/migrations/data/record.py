@@ -165,6 +165,6 @@ def mark_not_applied(keys: StateKeys, record: Record) -> list[list[Argument]]:
 def forget_everything(keys: StateKeys) -> list[list[Argument]]:
     """The commands that end a completed rollback: nothing was ever done, as far as the server knows."""
     return [
-        ["UNLINK", keys.journal, keys.census, keys.checkpoint, keys.failures, keys.record],
+        ["UNLINK", keys.journal, keys.census, keys.checkpoint, keys.failures, keys.replaced, keys.record],
         ["SREM", APPLIED_MIGRATIONS, keys.migration_id],
     ]

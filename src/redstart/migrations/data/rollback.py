@@ -45,6 +45,8 @@ class RollbackResult:
         restored_exactly: values with their original bytes again.
         reformatted: values changed or born since, now in the old form.
         kept: values that have no old form and stay; `examples` the first of them.
+        numbers_before: values left as they are, for they were numbers before the first run wrote anything;
+            `number_examples` the first of them. Of the whole keyspace only when it is done.
         nothing_to_do: whether no run had left anything to undo.
     """
 
@@ -54,6 +56,8 @@ class RollbackResult:
     reformatted: int = 0
     kept: int = 0
     examples: list[Failure] = field(default_factory=list)
+    numbers_before: int = 0
+    number_examples: list[Failure] = field(default_factory=list)
     nothing_to_do: bool = False
     seconds: float = 0.0
 
@@ -147,6 +151,8 @@ class _Rollback:
             counts.get("values", 0),
             len(reverter.kept),
             list(reverter.kept.values()),
+            reverter.numbers_before.count,
+            reverter.numbers_before.examples,
             seconds=self._context.clock() - began,
         )
 

@@ -12,7 +12,7 @@ from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.record import check_census, read_record
 from redstart.migrations.data.rollback import RollbackResult
 from redstart.migrations.data.scan import Scanner
-from redstart.migrations.data.sweep import NO_OLD_FORM, newer_values, old_form
+from redstart.migrations.data.sweep import NO_OLD_FORM, NumbersBefore, newer_values, old_form
 from redstart.values.timezones import NaiveTimezone
 
 FIRST_PASS = "1.1"
@@ -25,6 +25,7 @@ class _Preview:
         self._zone = NaiveTimezone.parse(plan.naive_timezone)
         self._scanner = Scanner(plan, 1_000)
         self._later: set[tuple[bytes, Location]] = set()
+        self.numbers_before = NumbersBefore()
         self.documents = 0
         self.restored = 0
         self.in_new_form = 0
@@ -69,7 +70,8 @@ class _Preview:
         cursor, documents, newer, kept = 0, 0, 0, list[Failure]()
         while True:
             page = yield from self._scanner.page(cursor)
-            for document, values in (yield from newer_values(self._keys, page.documents, self._zone)):
+            found = yield from newer_values(self._keys, page.documents, self._zone, self.numbers_before)
+            for document, values in found:
                 newer += len(values)
                 for value in values:
                     if old_form(document, value, aware_fields, self._zone) is None:
@@ -103,5 +105,7 @@ def preview_rollback(context: Context) -> Op[RollbackResult]:
         reformatted=max(0, newer - preview.in_new_form - len(kept)),
         kept=len(kept),
         examples=kept,
+        numbers_before=preview.numbers_before.count,
+        number_examples=preview.numbers_before.examples,
         seconds=context.clock() - began,
     )

@@ -165,7 +165,6 @@ class _Run:
         self._lease = lease
         self._facts = facts
         self._resumed = False
-        self._met_beyond = 0
 
     def run(self, before_reading: Callable[[], Op[None]] | None) -> Op[RunResult]:
         clock = self._context.clock
@@ -261,7 +260,6 @@ class _Run:
         )
         passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)
-        self._met_beyond = passes.met_beyond
         if stopped is None:
             now_ms = yield from call(server_time())
             commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
@@ -277,7 +275,7 @@ class _Run:
         return RunResult(
             stopped=stopped,
             resumed=self._resumed,
-            documents=checkpoint.done + self._met_beyond,
+            documents=checkpoint.met,
             converted=record.converted - counts.get("converted_before", 0),
             already_converted=counts.get("already", 0),
             null=counts.get("null", 0),

@@ -1,6 +1,7 @@
 """The second half of an undo, a page at a time: what is still in the new form and was not born as a number."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from redstart.effects import Op
 from redstart.migrations.data.apply import Applier
@@ -18,6 +19,24 @@ from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
 NO_OLD_FORM = "has no old form that could be written"
+BORN_AS_NUMBER = "a number since before the first run"
+
+MOST_EXAMPLES = 1_000
+
+
+@dataclass(slots=True)
+class NumbersBefore:
+    """Values that were numbers before the first write: an undo leaves them as they are. The first of them by name."""
+
+    count: int = 0
+    examples: list[Failure] = field(default_factory=list)
+
+    def add(self, values: Iterable[tuple[StoredDocument, StoredValue]]) -> None:
+        """Count some."""
+        for document, value in values:
+            self.count += 1
+            if len(self.examples) < MOST_EXAMPLES:
+                self.examples.append(failure_of(document, value, BORN_AS_NUMBER))
 
 
 class PageReverter:
@@ -25,6 +44,7 @@ class PageReverter:
 
     Attributes:
         kept: values that have none, or no path to be written by; by (key, path).
+        numbers_before: met in the last pass, which is a whole one.
     """
 
     title = "undoing newer values"
@@ -38,6 +58,8 @@ class PageReverter:
         aware_fields: frozenset[tuple[str, str]],
     ) -> None:
         self.kept: dict[tuple[str, str], Failure] = {}
+        self.numbers_before = NumbersBefore()
+        self._pass = ""
         self._keys = keys
         self._lease = lease
         self._applier = applier
@@ -45,9 +67,14 @@ class PageReverter:
         self._aware_fields = aware_fields
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
-        """Send a page's old forms; an undo is not journaled, so `label` is not used."""
-        del label
-        settling = Settling(self._applier, self._edits, label=None)
+        """Send a page's old forms; an undo is not journaled, so `label` tells the pass and nothing else."""
+        if label != self._pass:
+            self._pass, self.numbers_before = label, NumbersBefore()
+
+        def edits(read: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
+            return self._edits(read, again=read is not documents)
+
+        settling = Settling(self._applier, edits, label=None)
         yield from settling.begin(documents)
         return BegunPage(PageOutcome(), settling)
 
@@ -56,8 +83,9 @@ class PageReverter:
         settled = yield from begun.settling.finish()
         return PageOutcome(settled.documents, settled.values, settled.retried)
 
-    def _edits(self, documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
-        newer = yield from newer_values(self._keys, documents, self._naive_timezone)
+    def _edits(self, documents: Sequence[StoredDocument], *, again: bool) -> Op[list[DocumentEdits]]:
+        counted = NumbersBefore() if again else self.numbers_before
+        newer = yield from newer_values(self._keys, documents, self._naive_timezone, counted)
         yield from self._lease.keep()
         return [self._edits_of(document, values) for document, values in newer]
 
@@ -92,9 +120,12 @@ def old_form(
 
 
 def newer_values(
-    keys: StateKeys, documents: Iterable[StoredDocument], naive_timezone: NaiveTimezone
+    keys: StateKeys,
+    documents: Iterable[StoredDocument],
+    naive_timezone: NaiveTimezone,
+    before: NumbersBefore,
 ) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
-    """For each document its values in the new form that the census does not have. One read."""
+    """For each document its values in the new form that the census does not have; `before` gets the rest. One read."""
     candidates = [
         (document, value)
         for document in documents
@@ -102,6 +133,7 @@ def newer_values(
         if verdict.outcome is Outcome.ALREADY
     ]
     known = yield from born_as_numbers(keys, candidates)
+    before.add(value for value, was_number in zip(candidates, known, strict=True) if was_number)
     newer: dict[bytes, tuple[StoredDocument, list[StoredValue]]] = {}
     for (document, value), was_number in zip(candidates, known, strict=True):
         if not was_number:

@@ -15,6 +15,7 @@ from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import (
     require_index_memory,
     require_own_names,
+    require_safe_way_back,
     require_search,
     understands_filters,
 )
@@ -73,6 +74,7 @@ class IndexMigration:
         yield from require_search()
         yield from require_own_names(planned)
         facts = yield from server_facts()
+        yield from require_safe_way_back(facts, planned)
         yield from require_index_memory(facts, planned, keep_old=options.keep_old)
         filters = yield from understands_filters(facts.json)
 

@@ -3,9 +3,11 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from redstart.errors import ConfigurationError
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.index import index_of, reference_schema
 from redstart.mapping.paths import Each, TemporalPath
+from redstart.search.difference import difference
 from redstart.search.fields import FieldKind
 from redstart.search.index import Index, schema_hash
 from redstart.values.kinds import Storage
@@ -59,6 +61,21 @@ def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedInd
     return planned
 
 
+def require_one_definition_each(planned: Iterable[PlannedIndex]) -> None:
+    """Raises ConfigurationError when two models ask for different indexes under one name."""
+    known: dict[str, PlannedIndex] = {}
+    for one in planned:
+        other = known.setdefault(one.name, one)
+        pending = difference(other.index, one.index)
+        if pending.changes:
+            raise ConfigurationError(
+                f"{other.model} and {one.model} have one index, {one.name}, and do not agree on it: "
+                f"for {one.model} {pending.changes[0]}.",
+                "Each would replace the other's. Give one of them another Meta.index_name, "
+                "or leave one out with --models.",
+            )
+
+
 def attribute_of(path: TemporalPath) -> str:
     """What an index calls the field at a path: the names on the way to it."""
     return "_".join(segment for segment in path.segments if not isinstance(segment, Each | int))
@@ -83,13 +100,8 @@ def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
 
 
 def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
-    """Attributes whose data becomes numbers, and that are not numbers to the index before: dates as tags or text, by
-    whatever name and perhaps indexed no more, and dates that are indexed for the first time."""
-    texts = (
-        field.attribute
-        for field in before.fields
-        if field.kind in TEXTS and (field.attribute in planned.dates or field.identifier in planned.places)
-    )
+    """Attributes whose data becomes numbers, and that are not numbers to the index before: `dates_as_text`, and dates
+    that are indexed for the first time."""
     first = (
         field.attribute
         for field in planned.index.fields
@@ -97,7 +109,16 @@ def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
         and field.attribute in planned.dates
         and before.field_named(field.attribute) is None
     )
-    return (*texts, *first)
+    return (*dates_as_text(before, planned), *first)
+
+
+def dates_as_text(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
+    """Attributes of dates that are tags or text to an index, by whatever name and perhaps indexed no more."""
+    return tuple(
+        field.attribute
+        for field in before.fields
+        if field.kind in TEXTS and (field.attribute in planned.dates or field.identifier in planned.places)
+    )
 
 
 def awaited_attributes(final: Index, moving: Collection[str]) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ from redstart.commands.introspection import client_database, command_known
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, call
 from redstart.errors import CapabilityMissing, MigrationError, UnsafeServer
-from redstart.migrations.data.preflight import ServerFacts
+from redstart.migrations.data.preflight import ServerFacts, require_safe_undo
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.keys import built_name, is_built_name
-from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text
 from redstart.migrations.indexes.swap import PACKAGE
 from redstart.migrations.indexes.switch import same_definition
 from redstart.migrations.indexes.tolerant import STRINGS
@@ -91,6 +91,18 @@ def _in_use(planned: PlannedIndex, name: str, found: IndexInfo) -> MigrationErro
 def _described(index: Index) -> str:
     kind = "JSON documents" if index.storage is Storage.JSON else "hashes"
     return f"{kind} under {', '.join(map(repr, index.prefixes))}, {len(index.fields)} fields"
+
+
+def require_safe_way_back(facts: ServerFacts, planned: Iterable[PlannedIndex]) -> Op[None]:
+    """Raises UnsafeServer when the server may evict keys, and an index that takes dates as text is to be replaced.
+
+    A read for each. New indexes, and changes without dates, have no undo that an eviction could spoil: an application
+    may make them on a server that is a cache.
+    """
+    for one in planned:
+        found = yield from find_index(one.name)
+        if found is not None and dates_as_text(found.index, one):
+            require_safe_undo(facts)
 
 
 def require_index_memory(facts: ServerFacts, planned: Iterable[PlannedIndex], *, keep_old: bool) -> Op[None]:

@@ -1,7 +1,15 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `redis_om.model.migrations.schema`."""
 
-from redstart.errors import MigrationError
+from redstart.errors import MigrationError, SchemaMigrationError
 from redstart.sync.migrator import Migrator, SchemaDetector
+from redstart.sync.schema_migrations import BaseSchemaMigration, SchemaMigrator
 
-__all__ = ["MigrationError", "Migrator", "SchemaDetector"]
+__all__ = [
+    "BaseSchemaMigration",
+    "MigrationError",
+    "Migrator",
+    "SchemaDetector",
+    "SchemaMigrationError",
+    "SchemaMigrator",
+]

@@ -2,6 +2,14 @@
 """The names of `aredis_om.model.migrations.schema`."""
 
 from redstart.aio.migrator import Migrator, SchemaDetector
-from redstart.errors import MigrationError
+from redstart.aio.schema_migrations import BaseSchemaMigration, SchemaMigrator
+from redstart.errors import MigrationError, SchemaMigrationError
 
-__all__ = ["MigrationError", "Migrator", "SchemaDetector"]
+__all__ = [
+    "BaseSchemaMigration",
+    "MigrationError",
+    "Migrator",
+    "SchemaDetector",
+    "SchemaMigrationError",
+    "SchemaMigrator",
+]
