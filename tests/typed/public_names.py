@@ -83,6 +83,20 @@ class Note(aio.JsonModel, index=True):
     text: str = Field(index=True)
 
 
+class Fill(redstart.BaseMigration):
+    migration_id = "fill"
+
+    def up(self) -> None:
+        assert_type(self.redis, plain_redis.Redis)
+
+
+class FillLater(aio.BaseMigration):
+    migration_id = "fill-later"
+
+    async def up(self) -> None:
+        assert_type(self.redis, asyncio_redis.Redis)
+
+
 def settings(client: plain_redis.Redis) -> None:
     Shop.Meta.model_key_prefix = "other"
     HashModel.Meta.database = client
@@ -149,6 +163,7 @@ def synchronous(shop: Shop, error: Exception) -> None:
 async def asynchronous(visit: Visit, note: Note) -> None:
     await aio.Migrator().run()
     await aio.SchemaDetector().run()
+    assert_type(await aio.SchemaMigrator().get_applied(), set[str])
     assert_type(await aio.has_redis_json(), bool)
     assert_type(await aio.has_redisearch(), bool)
     assert_type(aio.get_redis_connection(), asyncio_redis.Redis)
