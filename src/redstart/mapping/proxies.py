@@ -7,8 +7,9 @@ from typing import Final
 
 from redstart.errors import QuerySyntaxError
 from redstart.mapping.annotations import complete_fields
-from redstart.mapping.index import FULL_TEXT_SUFFIX, index_of
+from redstart.mapping.index import index_of
 from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
+from redstart.mapping.index_walk import FULL_TEXT_SUFFIX
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import Expression, FieldExpression, Operand, QueryField, fields_in
