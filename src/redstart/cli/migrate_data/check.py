@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from redstart.cli.drawing import pairs
-from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.options import common, verbose
 from redstart.cli.output import line, note, print_json
+from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.convert import Outcome

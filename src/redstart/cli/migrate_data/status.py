@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 
 from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import ago, pairs, table
+from redstart.cli.drawing import pairs, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.options import common
 from redstart.cli.output import line, print_json
+from redstart.cli.quantities import ago
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.context import DATETIME_MIGRATION
