@@ -34,6 +34,10 @@ The first that is set wins, from left to right. An explicit `--url` also wins ov
 the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`.
 The models of a package are those of all its modules, also in folders inside it that have an `__init__.py`.
 
+Migration files are looked for in `schema-migrations` and `data-migrations` below `REDIS_OM_MIGRATIONS_DIR`, else below
+`migrations`; `--migrations-dir` names the directory of the files itself. What is done with them:
+[from-redis-om.md](from-redis-om.md#migration-files).
+
 ## Exit codes
 
 | code | meaning |
@@ -41,7 +45,7 @@ The models of a package are those of all its modules, also in folders inside it 
 | 0 | done |
 | 1 | failed, or refused before any write; also a question answered with no |
 | 2 | wrong usage or configuration |
-| 3 | work is pending (`status --check`, `migrate-data check-schema`) |
+| 3 | work is pending: `status --check`, `check-schema`, a refused cut-over, migration files left by `run` |
 | 4 | another run holds the lease, or took it from this one |
 | 5 | stopped, and resumed by the same command: `--max-errors`, `--limit-documents`, `fail` mode, Ctrl-C, SIGTERM |
 | 6 | found something: `verify` values lost or wrong, `rollback` values to keep, `migrate run` documents to lose |

@@ -25,7 +25,9 @@ HEAVY = ("redis", "hiredis", "pydantic", "rich", "click", "asyncio", "msgpack")
 def test_all_is_frozen() -> None:
     """Adding a public name is a decision: it has to be made here too."""
     assert redstart.__all__ == [
+        "BaseMigration",
         "Coordinates",
+        "DataMigrator",
         "EmbeddedJsonModel",
         "Field",
         "FindQuery",
@@ -42,6 +44,7 @@ def test_all_is_frozen() -> None:
         "RedisModelError",
         "RedstartError",
         "SchemaDetector",
+        "SchemaMigrator",
         "VectorFieldOptions",
         "col",
         "get_redis_connection",
@@ -55,7 +58,8 @@ def test_both_colours_offer_the_same_names() -> None:
     assert redstart.aio.__all__ == redstart.sync.__all__ == redstart.__all__
     same = {name for name in redstart.__all__ if getattr(redstart, name) is getattr(redstart.aio, name)}
     assert set(redstart.__all__) - same == {
-        *("FindQuery", "HashModel", "JsonModel", "Migrator", "RedisModel", "SchemaDetector"),
+        *("BaseMigration", "DataMigrator", "Migrator", "SchemaDetector", "SchemaMigrator"),
+        *("FindQuery", "HashModel", "JsonModel", "RedisModel"),
         *("get_redis_connection", "has_redis_json", "has_redisearch", "redis"),
     }
 

@@ -12,8 +12,12 @@ MARK = "# Generated: change tools/generate_paths.py, then `python -m tools.gener
 
 HOMES = {
     "ASYNC_MODE": "{colour}.util",
+    "BaseMigration": "{colour}.data_migrations",
+    "BaseSchemaMigration": "{colour}.schema_migrations",
     "CoordinateType": "mapping.coordinates:Coordinates",
     "Coordinates": "mapping.coordinates",
+    "DataMigrationError": "errors",
+    "DataMigrator": "{colour}.data_migrations",
     "EmbeddedJsonModel": "mapping.models",
     "Expression": "search.expressions",
     "ExpressionProxy": "mapping.proxies:FieldProxy",
@@ -22,8 +26,10 @@ HOMES = {
     "FindQuery": "{colour}.find",
     "GeoFilter": "search.geo",
     "HashModel": "{colour}.models",
+    "IndexMigration": "migrations.pending:PendingIndex",
     "JsonModel": "{colour}.models",
     "KNNExpression": "search.expressions",
+    "MigrationAction": "migrations.pending",
     "MigrationError": "errors",
     "Migrator": "{colour}.migrator",
     "ModelMeta": "mapping.queryable:QueryableModel",
@@ -38,6 +44,8 @@ HOMES = {
     "RedisModel": "{colour}.redis_model",
     "RedisModelError": "errors",
     "SchemaDetector": "{colour}.migrator",
+    "SchemaMigrationError": "errors",
+    "SchemaMigrator": "{colour}.schema_migrations",
     "URL": "{colour}.connections",
     "UlidPrimaryKey": "mapping.primary_keys",
     "VectorFieldOptions": "mapping.vectors",
@@ -46,6 +54,7 @@ HOMES = {
     "get_root_migrations_dir": "settings",
     "has_redis_json": "{colour}.checks",
     "has_redisearch": "{colour}.checks",
+    "import_submodules": "mapping.submodules",
     "model_registry": "mapping.registry",
     "schema_hash_key": "migrations.indexes.keys:hash_key",
     "schema_text_key": "migrations.indexes.keys:schema_key",
@@ -61,15 +70,19 @@ REACHED_THERE = (
     "Coordinates GeoFilter PrimaryKeyCreator QueryNotSupportedError QuerySyntaxError RedisModelError UlidPrimaryKey "
     "get_redis_connection has_redis_json has_redisearch model_registry"
 )
-INDEXES = "MigrationError Migrator SchemaDetector"
+INDEXES = "IndexMigration MigrationAction MigrationError Migrator SchemaDetector import_submodules"
+DATA_FILES = "BaseMigration DataMigrationError DataMigrator"
+SCHEMA_FILES = "BaseSchemaMigration SchemaMigrationError SchemaMigrator"
 
 MODULES = {
     "checks": "has_redis_json has_redisearch",
     "connections": "URL get_redis_connection",
     "model": f"{MODELS} MigrationError Migrator",
-    "model.migrations": "MigrationError SchemaDetector",
+    "model.migrations": f"{DATA_FILES} {SCHEMA_FILES} MigrationAction MigrationError SchemaDetector",
+    "model.migrations.data": DATA_FILES,
+    "model.migrations.data_migrator": DATA_FILES,
     "model.migrations.migrator": INDEXES,
-    "model.migrations.schema": INDEXES,
+    "model.migrations.schema": f"{SCHEMA_FILES} {INDEXES}",
     "model.migrations.schema.legacy_migrator": f"{INDEXES} schema_hash_key schema_text_key",
     "model.model": f"{MODELS} {CLASSES} {REACHED_THERE}",
     "model.types": "CoordinateType Coordinates GeoFilter RadiusUnit",

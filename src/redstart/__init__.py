@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import redis as redis
 
+    from redstart.sync import BaseMigration as BaseMigration
     from redstart.sync import Coordinates as Coordinates
+    from redstart.sync import DataMigrator as DataMigrator
     from redstart.sync import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.sync import Field as Field
     from redstart.sync import FindQuery as FindQuery
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from redstart.sync import RedisModelError as RedisModelError
     from redstart.sync import RedstartError as RedstartError
     from redstart.sync import SchemaDetector as SchemaDetector
+    from redstart.sync import SchemaMigrator as SchemaMigrator
     from redstart.sync import VectorFieldOptions as VectorFieldOptions
     from redstart.sync import col as col
     from redstart.sync import get_redis_connection as get_redis_connection
@@ -35,7 +38,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "BaseMigration",
     "Coordinates",
+    "DataMigrator",
     "EmbeddedJsonModel",
     "Field",
     "FindQuery",
@@ -52,6 +57,7 @@ __all__ = [
     "RedisModelError",
     "RedstartError",
     "SchemaDetector",
+    "SchemaMigrator",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",

@@ -20,6 +20,8 @@ RedstartError
  │    └── QueryNotSupportedError it has a meaning that an index cannot answer
  └── MigrationError              a migration refused or failed
       ├── UnknownMigration       no migration has this id
+      ├── DataMigrationError     a data migration of a project's own cannot be read or ordered
+      ├── SchemaMigrationError   the same of a schema migration
       ├── PlanChanged            the models differ from those the run began with
       ├── UnsafeServer           the server could lose what an undo needs
       ├── CheckpointUnreadable   saved progress that is not ours or is damaged
@@ -174,6 +176,14 @@ class UnknownMigration(MigrationError):
             f"There is no data migration {migration_id!r}. Known: {', '.join(known)}.",
             f"Type: {command} {known[0]}" if len(known) == 1 else "See them all with: om migrate-data status",
         )
+
+
+class DataMigrationError(MigrationError):
+    """A data migration that a project declares itself cannot be read or ordered."""
+
+
+class SchemaMigrationError(MigrationError):
+    """A schema migration that a project declares itself cannot be read or ordered."""
 
 
 class PlanChanged(MigrationError):

@@ -1,9 +1,7 @@
 """The asynchronous colour: the same documents and queries, from tasks and from one event loop after another."""
 
 import asyncio
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -85,29 +83,6 @@ def test_saving_finding_deleting(client: redis.Redis) -> None:
     asyncio.run(work())
 
 
-def test_one_event_loop_after_another() -> None:
-    async def work(number: int) -> int:
-        await Note(number=number).save()
-        assert await Note.db().ping()
-        return (await Note.get(number)).number
-
-    assert [asyncio.run(work(number)) for number in range(3)] == [0, 1, 2]
-
-
-@pytest.mark.parametrize("kind", [redis.asyncio.Redis, redis.Redis])
-def test_a_client_that_outlives_its_loop(
-    url: str, kind: type[redis.Redis], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As under a test framework that gives each test a loop of its own."""
-    monkeypatch.setattr(Note._meta, "database", kind.from_url(url, decode_responses=True))
-
-    async def work(number: int) -> int:
-        await Note(number=number).save()
-        return (await Note.get(number)).number
-
-    assert [asyncio.run(work(number)) for number in range(3)] == [0, 1, 2]
-
-
 def test_more_at_once_than_the_pool_has_connections(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,36 +94,6 @@ def test_more_at_once_than_the_pool_has_connections(
     asyncio.run(work(0))
     asyncio.run(work(50))
     assert client.dbsize() == 100
-
-
-def test_a_process_that_forks_after_its_loop_has_run() -> None:
-    """As a server that looks something up before it starts its workers."""
-
-    async def work(number: int) -> int:
-        await asyncio.gather(*[Note(number=number, rank=n).save() for n in range(20)])
-        return (await Note.get(number)).number
-
-    assert asyncio.run(work(0)) == 0
-    children = []
-    for number in range(1, 4):
-        child = os.fork()
-        if not child:
-            os._exit(0 if asyncio.run(work(number)) == number else 1)
-        children.append(child)
-    assert asyncio.run(work(0)) == 0
-    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
-
-
-def test_a_loop_in_each_thread() -> None:
-    """As programs do that call coroutines from threads; each connection stays in its loop."""
-
-    async def work(number: int) -> int:
-        for _ in range(20):
-            await Note(number=number).save()
-        return (await Note.get(number)).number
-
-    with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(lambda number: asyncio.run(work(number)), range(24))) == list(range(24))
 
 
 def test_a_client_outside_of_a_loop() -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from redstart.cli.drawing import progress, table
@@ -83,6 +83,7 @@ def test_nothing_is_taken_for_markup_or_a_picture() -> None:
     st.integers(10, 120),
     st.lists(st.tuples(st.text("ab [:é語", max_size=30), st.integers(0, 10**9)), min_size=1, max_size=4),
 )
+@example(23, [("::::::::::語 b", 1_000_000)])
 def test_any_table_shows_every_word_whole(columns: int, rows: list[tuple[str, int]]) -> None:
     shown = drawn(columns, "Title", ["name", "count"], rows).split()
     for text, number in rows:

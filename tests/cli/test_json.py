@@ -30,9 +30,13 @@ INDEXES = "indexes " + " ".join(
 INDEX_FORECAST = "index_forecast " + " ".join(
     f"index_forecast[].{name}" for name in ["model", "index", "documents", "to_build", "megabytes", "seconds"]
 )
+FILES = (
+    "files files.where files.applied files.pending files.without_file files.problems files.problems[].path "
+    "files.problems[].line files.problems[].reason"
+)
 RUN = (
     "status reason resumed documents converted already_converted null lossy errors conflicts_retried passes "
-    f"seconds documents_per_second {INDEXES} {listed('blocking')}"
+    f"seconds documents_per_second {INDEXES} {listed('blocking')} pending_files"
 )
 
 
@@ -45,7 +49,7 @@ FROZEN = {
     ),
     "`om migrate-data status`": (
         "applied pending phase models models[].name models[].key_prefix models[].applied models[].documents "
-        "models[].applied_ms errors undoable recorded_elsewhere"
+        f"models[].applied_ms errors undoable recorded_elsewhere {FILES}"
     ),
     "`om migrate-data check-schema`": (
         "mismatches mismatches[].model mismatches[].field mismatches[].current_type mismatches[].expected_type "
@@ -76,10 +80,10 @@ FROZEN = {
     "`om migrate-data unlock`": "status holder",
     "`om migrate status`": (
         "indexes indexes[].model indexes[].index indexes[].state indexes[].serving indexes[].documents "
-        "indexes[].changes pending"
+        f"indexes[].changes pending {FILES}"
     ),
-    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase",
-    "`om migrate run --dry-run`": INDEX_FORECAST,
+    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files",
+    "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files",
     "`om migrate swap-back`": "swapped refused",
     "`om migrate cleanup`": "dropped",
     "An error": "status error hint exit_code",

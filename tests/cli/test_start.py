@@ -19,7 +19,18 @@ except SystemExit as end:
     print(json.dumps([end.code, sorted({name.partition(".")[0] for name in sys.modules}), sorted(sys.modules)]))
 """
 
-HEAVY = {"redis", "hiredis", "pydantic", "rich", "asyncio", "msgpack", "ulid", "sqlite3", "http", "email"}
+HEAVY = {
+    "redis",
+    "hiredis",
+    "pydantic",
+    "rich",
+    "asyncio",
+    "msgpack",
+    "ulid_transform",
+    "sqlite3",
+    "http",
+    "email",
+}
 
 
 @pytest.mark.parametrize("words", ["--help", "-h", "--version", "migrate-data --help", "migrate-data -h"])

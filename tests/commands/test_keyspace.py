@@ -74,6 +74,15 @@ def test_sets(ask: Ask, client: redis.Redis) -> None:
     assert ask(keyspace.smismember("missing", [b"a"])) == [False]
     assert ask(keyspace.sismember("s", "a")) is True
     assert ask(keyspace.sismember("s", "b")) is False
+    assert ask(keyspace.smembers("s")) == {b"a", BINARY}
+    assert ask(keyspace.smembers("missing")) == set()
+
+
+def test_members_come_and_go(ask: Ask, client: redis.Redis) -> None:
+    assert [ask(keyspace.sadd("s", "é")), ask(keyspace.sadd("s", "é"))] == [1, 0]
+    assert client.smembers("s") == {"é".encode()}
+    assert [ask(keyspace.srem("s", "é")), ask(keyspace.srem("s", "é"))] == [1, 0]
+    assert not client.exists("s")
 
 
 def test_counting_fields(ask: Ask, client: redis.Redis) -> None:

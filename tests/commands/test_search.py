@@ -1,6 +1,6 @@
 """Replies of the search commands in both protocols."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
@@ -9,6 +9,7 @@ import redis
 from redstart.commands.search import (
     Found,
     SearchReply,
+    ft_aggregate_keys,
     ft_create,
     ft_info,
     ft_list,
@@ -17,8 +18,10 @@ from redstart.commands.search import (
     says_no_such_index,
 )
 from redstart.effects import Call
+from redstart.embedded.process import EmbeddedServer
 from redstart.errors import CommandFailed
 from redstart.search.info import read_info
+from tests.support.processes import wait_until
 
 T = TypeVar("T")
 DOCUMENT = Found(b"p:1", {b"n": b"1", b"t": b"x"})
@@ -51,6 +54,24 @@ def test_documents_with_their_fields(server: redis.Redis) -> None:
 def test_keys_alone(server: redis.Redis) -> None:
     reply = search(server, "*", "SORTBY", "n", "NOCONTENT", content=False)
     assert (reply.total, [one.key for one in reply.found]) == (2, [b"p:1", b"p:2"])
+
+
+def test_keys_in_order_without_one_that_has_just_expired(own_server: Callable[..., EmbeddedServer]) -> None:
+    """The server still counts it, and has nothing to say of it."""
+    started = own_server(extra_arguments=("--enable-debug-command", "yes"))
+    words = ("FT.AGGREGATE", "i", "*", "LOAD", 1, "@__key", "SORTBY", 2, "@n", "ASC")
+    for protocol in (2, 3):
+        with redis.Redis.from_url(started.url, protocol=protocol) as connection:
+            connection.flushall()
+            connection.execute_command(
+                "FT.CREATE", *["i", "ON", "HASH", "PREFIX", "1", "p:", "SCHEMA", "n", "NUMERIC"]
+            )
+            connection.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+            for number in range(3):
+                connection.hset(f"p:{number}", "n", number)
+            connection.pexpire("p:1", 1)
+            wait_until(lambda: connection.exists("p:1") == 0, "the expiry")
+            assert answer(connection, ft_aggregate_keys(words)) == [b"p:0", b"p:2"]
 
 
 def test_no_document_and_a_count_alone(server: redis.Redis) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.documents.decode import UnreadableDocument
 from redstart.documents.find import found_keys
 from redstart.documents.query import query_of
+from redstart.documents.unreadable import UnreadableDocument
 from redstart.errors import NotFoundError, WrongKeyType
 from redstart.sync.connections import server_of_model
 from redstart.values.timezones import NaiveTimezone

@@ -22,7 +22,14 @@ from tests.support.cli import run_om
 from tests.support.models import registry_of_its_own
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/*.md", "docs/guide/*.md")
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "docs/*.md",
+    "docs/guide/*.md",
+    "examples/*/README.md",
+)
 GUIDE = ROOT / "docs" / "guide"
 
 PROGRAMS = {

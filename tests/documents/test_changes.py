@@ -7,7 +7,7 @@ import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import ValidationError, computed_field
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, QuerySyntaxError
 from redstart.documents.changes import update_found
@@ -172,6 +172,23 @@ def test_a_refused_write_is_raised(indexes: redis.Redis, url: str, at_once: bool
 def authenticated(user: str, password: str) -> Any:
     """Go on as this user."""
     yield Call(("AUTH", user, password), lambda _: None)
+
+
+def test_what_is_computed_is_written_too_and_what_is_frozen_is_not(indexes: redis.Redis) -> None:
+    class Square(HashModel):
+        side: int = 1
+        name: str = Field(default="", frozen=True)
+
+        @computed_field
+        def area(self) -> int:
+            return self.side**2
+
+    create_indexes(indexes, Square)
+    square = Square().save()
+    Square.find().update(side=3)
+    assert indexes.hget(square.key(), "area") == b"9"
+    with pytest.raises(ValidationError, match="frozen"):
+        Square.find().update(name="x")
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.documents.decode import UnreadableDocument, document_from_hash, document_from_json, shortened
+from redstart.documents.decode import document_from_hash, document_from_json
+from redstart.documents.unreadable import UnreadableDocument, shortened
 from redstart.mapping.fields import Field
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.migrations.data.convert import convert_hash_value
@@ -243,6 +244,32 @@ def test_nothing_in_a_required_datetime_is_an_error():
 
 def test_fields_that_are_not_stored_take_their_defaults():
     assert (session().ended_at, session().nickname) == (None, "nick")
+
+
+def test_what_may_be_none_and_is_not_in_a_hash_is_none():
+    class Asked(HashModel):
+        said: str | None
+        count: int | None = Field(alias="Count")
+        other: int | None = 5
+
+    read = document_from_hash(Asked, "a", {b"Count": b"3"})
+    assert (read.said, read.count, read.other) == (None, 3, 5)
+
+    class Told(JsonModel):
+        said: str | None
+
+    with pytest.raises(UnreadableDocument, match="said is missing"):  # JSON has a null for it
+        document_from_json(Told, "a", b"{}")
+
+
+def test_a_missing_field_is_named_without_all_that_is_there():
+    with pytest.raises(UnreadableDocument) as missing:
+        document_from_json(Order, "a", b'{"text": "secret"}')
+    assert str(missing.value) == (
+        f"{__name__}.Order shop:order:a: created_at is missing: Field required.\n"
+        "Give the field a default where documents may lack it."
+    )
+    assert (missing.value.field, missing.value.reasons) == ("created_at", {"created_at": "Field required"})
 
 
 @pytest.mark.parametrize("stored_pk", [None, "", "other"])

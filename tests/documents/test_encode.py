@@ -14,8 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
-from redstart.documents.decode import UnreadableDocument, document_from_hash, document_from_json
+from redstart.documents.decode import document_from_hash, document_from_json
 from redstart.documents.encode import UnwritableDocument, hash_fields, json_document
+from redstart.documents.unreadable import UnreadableDocument
 from redstart.errors import RedisModelError
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone

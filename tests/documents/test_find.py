@@ -10,6 +10,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import redstart.aio
 from redstart import (
     Coordinates,
     EmbeddedJsonModel,
@@ -20,18 +21,20 @@ from redstart import (
     NotFoundError,
     QueryNotSupportedError,
     QuerySyntaxError,
+    VectorFieldOptions,
     col,
 )
 from redstart.commands.search import Found, SearchReply
 from redstart.documents import find
-from redstart.documents.decode import UnreadableDocument
 from redstart.documents.encode import json_document
 from redstart.documents.find import first_document, page_of
 from redstart.documents.query import query_of
+from redstart.documents.unreadable import UnreadableDocument
 from redstart.errors import IndexMissing
 from redstart.search.expressions import Expression
 from redstart.values.timezones import NaiveTimezone
 from tests.support.models import create_indexes
+from tests.support.stepping import Stepped
 
 pytestmark = pytest.mark.usefixtures("models_url")
 
@@ -55,6 +58,15 @@ class Person(JsonModel, index=True):
     seen_at: datetime | None = Field(default=None, index=True, sortable=True)
     place: Place
     note: str = ""
+
+
+class Spot(JsonModel, index=True):
+    spot: Coordinates = Field(index=True)
+    vector: list[float] = Field(
+        vector_options=VectorFieldOptions.flat(
+            VectorFieldOptions.TYPE.FLOAT32, 2, VectorFieldOptions.DISTANCE_METRIC.L2
+        )
+    )
 
 
 class Member(HashModel, index=True):
@@ -259,15 +271,79 @@ def test_a_query_never_changes() -> None:
 @pytest.mark.parametrize(
     ("field", "reason"),
     [
-        ("agee", "there is no such field"),
-        ("-note", "no text, number or boolean"),
-        ("place", "no text, number or boolean"),
+        (
+            "agee",
+            r"Person\.agee, but there is no such field.\nThere are: pk, name, age, member, born, seen_at\.",
+        ),
+        ("--age", r"Person\.-age, but there is no such field"),
+        ("age\nasc", "there is no such field"),
+        ("place__cty", r"Person\.place__cty, but there is no such field"),
+        (
+            "-note",
+            r"Person\.note, but it is not in the index\.\nDeclare it with Field\(sortable=True\), then: om",
+        ),
+        ("place", r"it holds whole documents\.\nSort by a field of theirs"),
     ],
 )
 def test_what_cannot_be_sorted_by(field: str, reason: str) -> None:
     with pytest.raises(QueryNotSupportedError, match=reason) as refused:
         Person.find().sort_by(field)
     assert refused.value.code == "E2"
+
+
+def test_places_and_vectors_have_no_order() -> None:
+    for field, reason in (("spot", "places have no order"), ("vector", "vectors have no order")):
+        with pytest.raises(QueryNotSupportedError, match=rf"Spot\.{field}, but {reason}\.\nSort by a text"):
+            Spot.find().sort_by(field)
+
+
+def test_sorting_by_nothing_keeps_the_order() -> None:
+    query = Person.find().sort_by("-age")
+    assert query.sort_by().sort_fields == ("-age",)
+
+
+@pytest.mark.parametrize("ask", ["sort_by", "values", "only"])
+@pytest.mark.parametrize("name", [3, Person.age, None])
+def test_fields_are_named_by_text(ask: str, name: Any) -> None:
+    with pytest.raises(QuerySyntaxError, match=r"is no name of a field\.\nFields are named by their text"):
+        getattr(Person.find(), ask)(name)
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda query: query.page("1"), lambda query: query[0:3], lambda query: query.copy(limit=2.5)]
+)
+def test_documents_are_counted(ask: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match="counted with whole numbers, not with "):
+        ask(Person.find())
+
+
+def test_a_batch_has_documents() -> None:
+    with pytest.raises(QuerySyntaxError, match="1 or more at a time, not 0"):
+        Person.find().all(batch_size=0)
+
+
+def test_a_field_of_another_model_is_unknown() -> None:
+    strange = Person.place.floor == 1
+    assert Person.find(Person.name == "x", ~strange).query
+    with pytest.raises(
+        QuerySyntaxError, match=r"Person\.place\.floor is a field of \S+Person, and not of \S+Member"
+    ) as no:
+        _ = Member.find((Member.name == "x") | ~strange).query
+    assert (no.value.code, no.value.field) == ("E9", f"{__name__}.Person.place.floor")
+    assert str(no.value).endswith("The fields of Member are: " + ", ".join(Member.model_fields) + ".")
+
+
+def test_a_field_of_a_base_or_of_the_other_colour_is_the_models_own() -> None:
+    class Worker(Person):
+        salary: int = Field(index=True)
+
+    class Colleague(redstart.aio.JsonModel):
+        age: int = Field(index=True, sortable=True)
+
+    assert Worker.find(Person.age > 3, Worker.salary > 3).query == "(@age:[(3 +inf]) (@salary:[(3 +inf])"
+    assert Person.find(Colleague.age > 3).query == "@age:[(3 +inf]"
+    with pytest.raises(QuerySyntaxError, match=r"Worker\.salary is a field of"):
+        _ = Person.find(Worker.salary > 3).query
 
 
 SORTED = (
@@ -302,6 +378,44 @@ def test_sorting_by_several_fields(
     assert shown([query.first()]) == shown(expected[:1])
     assert query.page(0, 0) == []
     assert query.count() == len(documents)
+
+
+def requests_of(client: redis.Redis, ask: Callable[[], object]) -> dict[str, int]:
+    client.config_resetstat()
+    ask()
+    sent: dict[str, Any] = client.info("commandstats")
+    return {name: sent[name]["calls"] for name in ("cmdstat_FT.SEARCH", "cmdstat_json.get") if name in sent}
+
+
+def test_a_page_of_documents_comes_with_its_search(
+    indexes: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone = people(7)
+    monkeypatch.setattr(find, "PAGE_DOCUMENTS", 5)
+    assert requests_of(indexes, Person.find(Person.age < 5).all) == {"cmdstat_FT.SEARCH": 1}
+    query = Person.find().sort_by("age")
+    assert requests_of(indexes, query.all) == {"cmdstat_FT.SEARCH": 2, "cmdstat_json.get": 2}
+    assert query.all() == everyone
+    assert query.copy(offset=1).all() == everyone[1:]
+    assert query.copy(offset=2).all() == everyone[2:]
+    assert query.copy(offset=1, limit=4).all() == everyone[1:5]
+    assert query.copy(limit=6).all() == everyone[:6]
+
+
+def test_what_changes_between_the_two_searches_of_a_large_result(
+    indexes: redis.Redis, models_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone = people(7)
+    monkeypatch.setattr(find, "PAGE_DOCUMENTS", 4)
+    operation = Stepped(models_url, find.all_documents(query_of(Person, sort_fields=["age"]), UTC_ZONE, 2))
+    operation.step()
+    Person.delete(everyone[0].pk)  # came with the first search
+    Person.delete(everyone[6].pk)
+    everyone[6].pk = "new"
+    everyone[6].save()
+    with pytest.raises(StopIteration) as ended:
+        operation.step(times=10)
+    assert ended.value.value == everyone[1:]
 
 
 def test_sorting_many_by_several_fields(indexes: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:

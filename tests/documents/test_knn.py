@@ -15,10 +15,11 @@ from redstart import (
     KNNExpression,
     NotFoundError,
     QueryNotSupportedError,
+    QuerySyntaxError,
     VectorFieldOptions,
     col,
 )
-from redstart.documents.decode import UnreadableDocument
+from redstart.documents.unreadable import UnreadableDocument
 from tests.support.models import create_indexes
 
 TYPE, METRIC = VectorFieldOptions.TYPE, VectorFieldOptions.DISTANCE_METRIC
@@ -102,6 +103,7 @@ def test_the_same_as_in_python(
     assert query.values("pk", "score").all() == [{"pk": one.pk, "score": one.score} for one in found]
     assert [part.score for part in query.only("score").all()] == [one.score for one in found]
     assert query.sort_by("-rank").all() == sorted(found, key=lambda one: -one.rank)
+    assert [one.score for one in query.sort_by("-score").all()] == [one.score for one in found[::-1]]
 
 
 def test_bytes_of_hashes_are_vectors_too(indexes: redis.Redis) -> None:
@@ -146,6 +148,33 @@ def test_what_cannot_be_asked() -> None:
     indexed = KNNExpression(3, col(Page.flat), col(Page.rank), b"12345678")
     with pytest.raises(QueryNotSupportedError, match=r"Page\.rank cannot get the distances"):
         Page.find(knn=indexed).all()
+    with pytest.raises(QueryNotSupportedError, match=r"Page\.score, but it is not in the index"):
+        Page.find().sort_by("score")  # only neighbours have a distance
+    with pytest.raises(
+        QuerySyntaxError, match=r"Page\.rank holds no indexed vectors.*\nDeclare it with Field\(vector"
+    ):
+        Page.find(knn=KNNExpression(3, col(Page.rank), col(Page.score), b"12345678")).all()
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        *[("k", k) for k in (0, -1, 2.5, "3", None)],
+        *[("vector_field", field) for field in ("flat", None)],
+        ("score_field", "score"),
+        *[("reference_vector", vector) for vector in ([0.0, 0.0], "12345678", None)],
+    ],
+)
+def test_parts_of_another_type_are_named(part: str, value: Any) -> None:
+    parts: Any = {
+        "k": 3,
+        "vector_field": col(Page.flat),
+        "score_field": col(Page.score),
+        "reference_vector": b"12345678",
+    }
+    query = Page.find(knn=KNNExpression(**parts | {part: value}))
+    with pytest.raises(QuerySyntaxError, match=rf"The {part} of a KNNExpression is .*, not .*\nAs in KNN"):
+        _ = query.query
 
 
 @pytest.mark.parametrize("model", MODELS)

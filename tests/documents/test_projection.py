@@ -7,11 +7,11 @@ import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ConfigDict, field_serializer, field_validator, model_validator
+from pydantic import ConfigDict, create_model, field_serializer, field_validator, model_validator
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, QueryNotSupportedError, QuerySyntaxError
-from redstart.documents.decode import UnreadableDocument
 from redstart.documents.projection import PartialModel, stands_alone
+from redstart.documents.unreadable import UnreadableDocument
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
 from tests.documents.test_find import ON_SERVER
 from tests.support.models import create_indexes
@@ -185,7 +185,7 @@ def test_a_field_that_has_to_be_there(client: redis.Redis) -> None:
         "JSON.SET", ":tests.documents.test_projection.Person:x", "$", '{"age": 1, "born": "no"}'
     )
     assert Person.find().values("age", "pk").all() == [{"age": 1, "pk": "x"}]
-    with pytest.raises(UnreadableDocument, match=r"Person:x: name holds .*: Field required"):
+    with pytest.raises(UnreadableDocument, match=r"Person:x: name is missing: Field required .*\nGive the"):
         Person.find().values("name").all()
     with pytest.raises(UnreadableDocument, match="Person:x: born holds 'no'"):
         Person.find().only("born").all()
@@ -251,3 +251,13 @@ def test_models_with_checks_of_their_own_are_read_whole(client: redis.Redis) -> 
 def test_partial_objects_cannot_be_hashed() -> None:
     with pytest.raises(TypeError):
         hash(PartialModel("M", {}))
+
+
+def test_names_of_hashes_are_in_the_models_encoding(client: redis.Redis) -> None:
+    sized: Any = {"größe": (int, 0)}
+    coded: Any = create_model("Coded", __base__=HashModel, name=(str, ""), **sized)
+    coded._meta.encoding = "latin-1"
+    create_indexes(client, coded)
+    coded(größe=5, name="ü").save()
+    assert coded.find().values("größe", "name").all() == [{"größe": 5, "name": "ü"}]
+    assert coded.find().only("größe").first() == PartialModel("Coded", {"größe": 5})

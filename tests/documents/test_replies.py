@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
-from redstart.documents.decode import UnreadableDocument
+from redstart.documents.unreadable import UnreadableDocument
 from tests.support.models import create_indexes
 
 

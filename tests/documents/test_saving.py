@@ -11,12 +11,10 @@ import redis.asyncio
 
 import redstart.aio
 from redstart import Field, HashModel, JsonModel
-from redstart.documents.encode import UnwritableDocument
-from redstart.documents.saving import PAGE_DOCUMENTS, add_documents, save_document
+from redstart.documents.saving import save_document
 from redstart.documents.writes import Saving
 from redstart.effects import Call
 from redstart.errors import CapabilityMissing, CommandFailed, QuerySyntaxError, WrongKeyType
-from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 
 UTC_ZONE = NaiveTimezone.parse("UTC")
@@ -228,76 +226,6 @@ def test_a_server_without_expiring_fields_is_said_to_lack_them() -> None:
     next(saving)
     with pytest.raises(CapabilityMissing, match=r"Redis 7\.4"):
         saving.throw(CommandFailed("ERR Unknown Redis command called from script script: c0ffee"))
-
-
-@pytest.mark.parametrize("count", [0, 1, PAGE_DOCUMENTS, 2 * PAGE_DOCUMENTS + 1])
-def test_many_are_saved(client: redis.Redis, count: int) -> None:
-    client.script_flush()
-    visits = [Visit(visitor=str(number), note=None if number % 2 else "n") for number in range(count)]
-    boxes = [Box(number=number, note="b") for number in range(count)]
-    assert Visit.add(visits) is visits
-    assert Box.add(boxes) is boxes
-    assert client.dbsize() == 2 * count
-    assert Visit.get_many([visit.visitor for visit in visits]) == visits
-    assert Box.get_many(range(count), batch_size=100) == boxes
-
-
-def test_scripts_forgotten_in_between_do_not_matter(client: redis.Redis, models_url: str) -> None:
-    visits = [Visit(visitor=str(number)) for number in range(PAGE_DOCUMENTS + 2)]
-    operation = add_documents(visits, UTC_ZONE, None)
-    with open_sync(models_url) as driver:
-
-        def with_flushes() -> Any:
-            answer = None
-            while True:
-                try:
-                    request = operation.send(answer)
-                except StopIteration:
-                    return
-                client.script_flush()
-                answer = yield request
-                client.script_flush()
-
-        driver.run(with_flushes())
-    assert client.dbsize() == len(visits)
-
-
-def test_several_models_at_once(client: redis.Redis) -> None:
-    client.script_flush()
-    JsonModel.add([Box(number=1), Visit(visitor="a"), Visit(visitor="b")])
-    assert client.dbsize() == 3
-
-
-def test_nothing_is_sent_unless_all_can_be_stored(client: redis.Redis) -> None:
-    wrong = Visit(visitor="b", note="\ud800")
-    with pytest.raises(UnwritableDocument, match="visit:b: note cannot be stored"):
-        Visit.add([Visit(visitor="a"), wrong, Visit(visitor="c")])
-    wrong.note = 5  # type: ignore[assignment]  # the point of the test
-    with pytest.raises(pydantic.ValidationError):
-        Visit.add([Visit(visitor="a"), wrong])
-    assert client.dbsize() == 0
-
-
-def test_one_that_is_refused_does_not_keep_the_others_back(client: redis.Redis) -> None:
-    client.set(":visit:b", "a string")
-    with pytest.raises(WrongKeyType, match="The key :visit:b holds no hash"):
-        Visit.add([Visit(visitor=name) for name in "abc"])
-    assert client.exists(":visit:a", ":visit:c") == 2
-    assert client.get(":visit:b") == b"a string"
-
-
-def test_a_verifier_has_all_answers(client: redis.Redis) -> None:
-    found: list[Any] = []
-
-    def verify(answers: list[Any], expected_responses: int) -> None:
-        found.append((answers, expected_responses))
-
-    client.set(":visit:b", "a string")
-    Visit.add([Visit(visitor="a"), Visit(visitor="b")], pipeline_verifier=verify)
-    ((answers, expected),) = found
-    assert expected == 2
-    assert answers[0] == 1
-    assert isinstance(answers[1], CommandFailed)
 
 
 def test_deleting_many(client: redis.Redis) -> None:

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, VectorFieldOptions
-from redstart.documents.decode import UnreadableDocument
+from redstart.documents.unreadable import UnreadableDocument
 from redstart.errors import RedisModelError
 from tests.support.models import create_indexes
 

@@ -8,7 +8,7 @@ from typing import Any
 import pydantic
 import pytest
 import redis
-from pydantic import field_serializer
+from pydantic import ConfigDict, ValidationError, computed_field, field_serializer
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError
 from redstart.documents.encode import UnwritableDocument
@@ -238,3 +238,95 @@ def test_an_update_does_not_bring_a_deleted_field_back(client: redis.Redis) -> N
     Customer.delete("a")
     with pytest.raises(NotFoundError):
         Customer.get("a")
+
+
+class Box(EmbeddedJsonModel):
+    width: int = 1
+    height: int = 1
+
+    @computed_field
+    @property
+    def area(self) -> int:
+        return self.width * self.height
+
+
+class Parcel(JsonModel):
+    box: Box | None = None
+    boxes: list[Box] = []
+    note: str = ""
+
+    @computed_field
+    @property
+    def volume(self) -> int:
+        return self.box.area if self.box else 0
+
+
+class Package(HashModel):
+    width: int = 1
+    note: str = ""
+
+    @computed_field
+    @property
+    def area(self) -> int:
+        return self.width * self.width
+
+
+def test_what_is_computed_of_a_field_is_written_with_it(client: redis.Redis) -> None:
+    package = Package().save()
+    package.note = "mine"
+    client.hset(package.key(), "note", "theirs")
+    package.update(width=3)
+    assert client.hmget(package.key(), "area", "note") == [b"9", b"theirs"]
+    parcel = Parcel(box=Box(), boxes=[Box()]).save()
+    client.execute_command("JSON.SET", parcel.key(), "$.box.height", "7")
+    parcel.update(box__width=5)
+    assert stored(client, parcel)["box"] == {"width": 5, "height": 7, "area": 5}
+    assert stored(client, parcel)["volume"] == 5
+    empty = Parcel().save()
+    empty.update(box__width=2)
+    assert stored(client, empty)["box"] == {"width": 2, "height": 1, "area": 2}
+    assert stored(client, empty)["volume"] == 2
+
+
+class Sealed(JsonModel):
+    model_config = ConfigDict(frozen=True)
+    part: Box = Box()
+    name: str = ""
+
+
+class Label(EmbeddedJsonModel):
+    text: str = Field(default="", frozen=True)
+    size: int = 0
+
+
+class Half(HashModel):
+    born: int = Field(default=1, frozen=True)
+    age: int = 0
+
+
+class Labelled(JsonModel):
+    label: Label = Label()
+
+
+@pytest.mark.parametrize(
+    ("document", "change"),
+    [
+        (Sealed(), {"name": "x"}),
+        (Sealed(), {"part__width": 3}),
+        (Half(), {"age": 1, "born": 2}),
+        (Labelled(), {"label__text": "x"}),
+    ],
+)
+def test_what_is_frozen_is_not_updated(client: redis.Redis, document: Any, change: dict[str, Any]) -> None:
+    document.save()
+    before = document.model_copy()
+    with pytest.raises(ValidationError, match="frozen"):
+        document.update(**change)
+    assert type(document).get(document.pk) == document == before
+
+
+def test_beside_what_is_frozen(client: redis.Redis) -> None:
+    half, labelled = Half().save(), Labelled().save()
+    half.update(age=3)
+    labelled.update(label__size=3)
+    assert (Half.get(half.pk).age, Labelled.get(labelled.pk).label.size) == (3, 3)

@@ -65,9 +65,8 @@ def test_an_abstract_model_is_refused():
 
 
 def test_a_pattern_without_the_primary_key_is_refused():
-    class Single(HashModel):
-        class Meta:
-            primary_key_pattern = "only"
-
     with pytest.raises(RedisModelError, match=r"Single: Meta.primary_key_pattern 'only' cannot be used"):
-        declare(Single)
+
+        class Single(HashModel):
+            class Meta:
+                primary_key_pattern = "only"

@@ -54,6 +54,26 @@ def test_pydantics_own_arguments_work():
     assert field_options(Priced.model_fields["price"]).index is True
 
 
+def test_a_field_knows_its_name_in_a_model():
+    class Named(JsonModel):
+        first: str = Field(index=True)
+        pk: str = Field(default="x")
+
+    class Child(Named):
+        second: int = Field(default=0)
+
+    assert {name: field.name for name, field in Child.model_fields.items()} == {
+        name: name for name in ("first", "pk", "second")
+    }
+
+
+def test_an_option_that_does_not_count_is_said():
+    for options in ({"sortable": True}, {"full_text_search": True}, {"vector_options": FLAT}):
+        with pytest.warns(UserWarning, match=r"Field\(index=False\) is indexed all the same") as warned:
+            Field(index=False, **options)
+        assert warned[0].filename == __file__
+
+
 def test_a_default_that_is_a_list_is_not_shared():
     class Tagged(JsonModel):
         tags: list[str] = Field(default=[], index=True)
@@ -130,3 +150,11 @@ def test_hnsw_options():
     )
     assert options.algorithm is VectorFieldOptions.ALGORITHM.HNSW
     assert (options.dimension, options.m, options.epsilon, options.block_size) == (8, 16, 0.1, None)
+
+
+def test_options_of_vectors_as_text_and_by_position():
+    TYPE, METRIC = VectorFieldOptions.TYPE, VectorFieldOptions.DISTANCE_METRIC
+    flat = VectorFieldOptions.flat(TYPE.FLOAT32, 2, METRIC.L2, 5, 6)
+    assert flat.schema == "VECTOR FLAT 10 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 INITIAL_CAP 5 BLOCK_SIZE 6"
+    graph = VectorFieldOptions.hnsw(TYPE.FLOAT64, 2, METRIC.IP, 5, 6, 7, 8, 0.1)
+    assert graph.schema.endswith("INITIAL_CAP 5 M 6 EF_CONSTRUCTION 7 EF_RUNTIME 8 EPSILON 0.1")

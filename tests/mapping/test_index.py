@@ -14,6 +14,7 @@ from redstart.errors import RedisModelError
 from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.index import index_of, legacy_index_of, legacy_schema, reference_schema
 from redstart.mapping.models import RedisModel
+from redstart.mapping.registry import registered_models
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.fields import FieldKind
 from redstart.search.index import schema_hash
@@ -83,6 +84,18 @@ def test_what_has_parts_is_refused_by_name(annotation: Any) -> None:
         json_field(annotation)
 
 
+@pytest.mark.parametrize("annotation", [list[Plain], list[dict[str, int]], tuple[Plain, ...], list[Any]])
+def test_lists_of_what_has_parts_are_refused(annotation: Any) -> None:
+    with pytest.raises(
+        RedisModelError, match=r"Model\.f(: List| cannot be indexed: it holds a list of (Plain|dict))"
+    ):
+        json_field(annotation)
+
+
+def test_lists_of_a_few_words_are_lists_of_words() -> None:
+    assert json_field(list[Literal["a", "b"]]) == "$.f[*] AS f TAG SEPARATOR |"
+
+
 @pytest.mark.parametrize("annotation", [list[int], list[float], list[datetime.date], list[bool]])
 def test_lists_of_other_things_than_strings_are_refused(annotation: Any) -> None:
     with pytest.raises(RedisModelError, match=r"Model\.f: List and tuple fields can only contain strings"):
@@ -100,11 +113,44 @@ def test_a_number_inside_a_list_of_models_is_refused_by_its_path() -> None:
     class Line(EmbeddedJsonModel):
         amount: int = Field(index=True)
 
-    class Invoice(JsonModel):
-        lines: list[Line]
-
     with pytest.raises(RedisModelError, match=r"Invoice\.lines\.amount"):
-        index_of(Invoice)
+
+        class Invoice(JsonModel):
+            lines: list[Line]
+
+
+class Node(EmbeddedJsonModel):
+    name: str = Field(index=True)
+    beside: "Node | None" = None
+    below: "list[Node]" = []  # noqa: RUF012 - a pydantic field
+
+
+def test_they_are_refused_when_the_class_is_made_or_its_names_are_known() -> None:
+    before = registered_models()
+    with pytest.raises(RedisModelError, match=r"Broken\.data cannot be indexed: it holds a map \(E4\)"):
+
+        class Broken(JsonModel):
+            data: dict[str, str] = Field(default={}, index=True)
+
+    assert registered_models() == before
+
+    class Early(JsonModel):
+        parts: "list[Part]"
+
+    class Part(EmbeddedJsonModel):
+        size: int = Field(index=True)
+
+    Early.model_rebuild()
+    with pytest.raises(RedisModelError, match=r"Early\.parts\.size: List .* \(E12\)"):
+        _ = Early.find(Early.parts.size == 1).query
+
+
+def test_a_model_that_contains_itself_is_indexed_to_the_first_depth() -> None:
+    class Tree(JsonModel):
+        root: Node
+        other: Node | None = None
+
+    assert [field.attribute for field in index_of(Tree).fields] == ["pk", "root_name", "other_name"]
 
 
 def test_the_prefix_of_the_index_ends_where_primary_keys_begin() -> None:

@@ -160,3 +160,70 @@ def test_unknown_settings_do_not_disturb():
             something_of_the_application = 1
 
     assert Model._meta.global_key_prefix == "g"
+
+
+def test_meta_of_a_class_is_the_settings_it_has():
+    class Silent(HashModel):
+        pass
+
+    class Talking(HashModel):
+        class Meta:
+            of_the_application = 1
+
+    class Later(Talking):
+        class Meta:
+            encoding = "latin-1"
+
+    assert Silent.Meta is Silent._meta
+    assert Silent.Meta.index_name == f":{__name__}.Silent:index"
+    other = object()
+    Silent.Meta.database = other
+    Talking.Meta.global_key_prefix = "late"
+    assert Silent._meta.database is other
+    assert HashModel._meta.database is None
+    assert (Talking.make_key("1")[:5], Talking.Meta.of_the_application) == ("late:", 1)
+    assert Later.make_key("1") == f":{__name__}.Later:1"
+    for missing in ("nothing", "_nothing"):
+        with pytest.raises(AttributeError, match=missing):
+            getattr(Later.Meta, missing)
+
+
+def test_a_meta_that_inherits_in_python_shares_names_that_nobody_said():
+    class Parent(HashModel, abc.ABC):
+        class Meta:
+            global_key_prefix = "g"
+            of_the_application = 1
+
+    class Heir(Parent):
+        class Meta(Parent.Meta):
+            primary_key_pattern = "p-{pk}"
+
+    class Own(Heir):
+        pass
+
+    assert Heir(pk="1").key() == f"g:{__name__}.Parent:p-1"  # as redis-om has it: data lies under such keys
+    assert Heir.Meta.of_the_application == 1
+    assert Own(pk="1").key() == f"g:{__name__}.Own:p-1"
+
+
+def test_the_names_of_our_own_classes_are_shared_by_nobody():
+    class One(HashModel):
+        class Meta(HashModel.Meta):
+            global_key_prefix = "g"
+
+    class Part(EmbeddedJsonModel):
+        class Meta(EmbeddedJsonModel.Meta):
+            pass
+
+    assert One.make_key("1") == f"g:{__name__}.One:1"
+    assert Part._meta.embedded
+
+
+def test_a_class_from_elsewhere_may_be_the_meta():
+    class Shared:
+        global_key_prefix = "outside"
+
+    class Model(JsonModel):
+        Meta = Shared
+
+    assert Model.make_key("1") == f"outside:{__name__}.Model:1"

@@ -3,6 +3,7 @@ import abc
 import copy
 import json
 import pickle
+import time
 from datetime import datetime
 from typing import Annotated, ClassVar, Generic, List, Optional, TypeVar
 
@@ -52,9 +53,11 @@ def test_the_package_exports_the_models():
 
 
 def test_a_primary_key_is_made_at_construction_and_is_a_ulid():
+    milliseconds = time.time_ns() // 1_000_000
     one, two = Customer(name="a"), Customer(name="a")
     assert one.pk != two.pk
     assert str(ULID.from_str(one.pk)) == one.pk
+    assert milliseconds <= ULID.from_str(one.pk).milliseconds <= time.time_ns() // 1_000_000
     assert one.model_dump() == {"pk": one.pk, "name": "a", "age": 0}
 
 
@@ -342,3 +345,10 @@ def test_optional_primary_key_of_ones_own_reads_and_writes():
         document.key()
     document.pk = "s"
     assert (document.slug, document.key()[-2:]) == ("s", ":s")
+
+
+def test_documents_are_sorted_by_their_keys():
+    documents = [Customer(pk=key, name="n") for key in ("b", "c", "a")]
+    assert [one.pk for one in sorted(documents)] == ["a", "b", "c"]
+    with pytest.raises(TypeError):
+        sorted([documents[0], 3])

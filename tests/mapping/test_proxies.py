@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError, computed_field
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
-from redstart.errors import QueryError, QueryNotSupportedError, QuerySyntaxError, RedisModelError
+from redstart.errors import QueryError, QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.proxies import FieldProxy, query_field_named
 from redstart.mapping.vectors import VectorFieldOptions
@@ -184,14 +184,6 @@ def test_a_field_is_an_expression_and_no_truth() -> None:
     assert repr(Person.home.city == "x") == "Person.home.city == 'x'"
     with pytest.raises(QuerySyntaxError):
         assert "a" in [Person.name]
-
-
-def test_a_model_whose_index_is_impossible_says_so_when_it_is_asked() -> None:
-    class Broken(JsonModel):
-        data: dict[str, str] = Field(default={}, index=True)
-
-    with pytest.raises(RedisModelError, match="data cannot be indexed"):
-        query_text([Broken.data == "x"], UTC)
 
 
 def test_fields_by_their_name() -> None:

@@ -160,8 +160,8 @@ def whole_models(om: Any, keywords: dict[str, Any]) -> dict[str, Any]:
 
     made: dict[str, Any] = {}
     for storage, base in (("hash", om.HashModel), ("json", om.JsonModel)):
-        key = {"key": (str, field(primary_key=True)), **mixed()}
-        late = {**mixed(), "key": (str, field(primary_key=True))}
+        key = {"code": (str, field(primary_key=True)), **mixed()}
+        late = {**mixed(), "code": (str, field(primary_key=True))}
         made[f"{storage} mixed"] = declare(om, base, "Mixed", mixed(), keywords)
         made[f"{storage} key first"] = declare(om, base, "KeyFirst", key, keywords)
         made[f"{storage} key last"] = declare(om, base, "KeyLast", late, keywords)

@@ -1,8 +1,8 @@
 """From a URL to a driver, and what is shown of a URL."""
 
-import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,10 +16,11 @@ from redstart.commands.keyspace import get, hgetall
 from redstart.effects import call
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import ConfigurationError, ConnectionFailed, EmbeddedServerError
-from redstart.server.connections import open_async, open_like, open_sync, where_of, without_password
+from redstart.server.connections import open_async, open_like, open_sync, without_password
+from redstart.server.pools import where_of
 from tests.server.conftest import Driver
 from tests.support.processes import wait_until
-from tests.support.servers import require_binaries
+from tests.support.servers import free_port, require_binaries
 
 SECRETS = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\t"), min_size=1, max_size=12).map(
     lambda text: f"S3cret{text}s3cret"
@@ -128,7 +129,7 @@ def test_a_server_that_is_still_loading(opened: Callable[[str], Driver], tmp_pat
         client.bgrewriteaof()
         wait_until(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0, "the rewrite")
     slowly = ("--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
-    port = _free_port()
+    port = free_port()
     server = EmbeddedServer(directory=tmp_path, append_only=True, port=port, extra_arguments=slowly)
 
     def start() -> None:
@@ -142,7 +143,8 @@ def test_a_server_that_is_still_loading(opened: Callable[[str], Driver], tmp_pat
         with pytest.raises(ConnectionFailed, match="still loading its data"):
             opened(f"redis://127.0.0.1:{port}").run(call(get("key 1")))
     finally:
-        server.kill()
+        with redis.Redis(port=port, retry=None) as client, suppress(redis.ConnectionError):
+            client.execute_command("SHUTDOWN", "NOSAVE")
         starting.join()
 
 
@@ -155,8 +157,3 @@ def _is_loading(port: int) -> bool:
         except redis.ConnectionError:
             return False
         return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -1,6 +1,7 @@
 """The servers tests run against: one of our own, or an empty one that REDSTART_TEST_URL names."""
 
 import os
+import socket
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +36,12 @@ def require_binaries() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI runs with the embedded server: {error}", pytrace=False)
         pytest.skip(str(error))
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def given_server() -> GivenServer | None:

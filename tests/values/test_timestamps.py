@@ -12,8 +12,8 @@ from redstart.values.timestamps import (
     FIRST_MICROSECOND,
     FIRST_SECOND,
     LAST_MICROSECOND,
-    date_from_number,
-    datetime_from_number,
+    date_from_seconds,
+    datetime_from_seconds,
     microseconds_from_number,
     microseconds_of,
     number_text,
@@ -29,8 +29,8 @@ numbers = st.floats(FIRST_SECOND, END_SECOND, exclude_max=True)
 @example(253402300799.99997)
 @example(-62135596800.0)
 def test_a_number_reads_as_fromtimestamp_reads_it(seconds: float) -> None:
-    assert datetime_from_number(repr(seconds)) == datetime.fromtimestamp(seconds, UTC)
-    assert date_from_number(repr(seconds)) == datetime.fromtimestamp(seconds, UTC).date()
+    assert datetime_from_seconds(seconds) == datetime.fromtimestamp(seconds, UTC)
+    assert date_from_seconds(seconds) == datetime.fromtimestamp(seconds, UTC).date()
 
 
 @given(st.integers(-ALWAYS_EXACT_MICROSECONDS, ALWAYS_EXACT_MICROSECONDS))

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from redstart.aio.checks import has_redis_json as has_redis_json
     from redstart.aio.checks import has_redisearch as has_redisearch
     from redstart.aio.connections import get_redis_connection as get_redis_connection
+    from redstart.aio.data_migrations import BaseMigration as BaseMigration
+    from redstart.aio.data_migrations import DataMigrator as DataMigrator
     from redstart.aio.find import FindQuery as FindQuery
     from redstart.aio.migrator import Migrator as Migrator
     from redstart.aio.migrator import SchemaDetector as SchemaDetector
     from redstart.aio.models import HashModel as HashModel
     from redstart.aio.models import JsonModel as JsonModel
     from redstart.aio.redis_model import RedisModel as RedisModel
+    from redstart.aio.schema_migrations import SchemaMigrator as SchemaMigrator
     from redstart.errors import MigrationError as MigrationError
     from redstart.errors import NotFoundError as NotFoundError
     from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
@@ -33,7 +36,9 @@ if TYPE_CHECKING:
     from redstart.search.geo import GeoFilter as GeoFilter
 
 _HOME_OF = {
+    "BaseMigration": "redstart.aio.data_migrations",
     "Coordinates": "redstart.mapping.coordinates",
+    "DataMigrator": "redstart.aio.data_migrations",
     "EmbeddedJsonModel": "redstart.mapping.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.aio.find",
@@ -50,6 +55,7 @@ _HOME_OF = {
     "RedisModelError": "redstart.errors",
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.aio.migrator",
+    "SchemaMigrator": "redstart.aio.schema_migrations",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.aio.connections",
@@ -58,7 +64,9 @@ _HOME_OF = {
 }
 
 __all__ = [
+    "BaseMigration",
     "Coordinates",
+    "DataMigrator",
     "EmbeddedJsonModel",
     "Field",
     "FindQuery",
@@ -75,6 +83,7 @@ __all__ = [
     "RedisModelError",
     "RedstartError",
     "SchemaDetector",
+    "SchemaMigrator",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",

@@ -5,8 +5,10 @@ from functools import reduce
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from redstart.aio.connections import server_of_model
+from redstart.documents.access import PAGE_DOCUMENTS, pages
 from redstart.documents.changes import delete_found, update_found
 from redstart.documents.find import (
+    all_documents,
     count_documents,
     documents_of,
     first_document,
@@ -16,7 +18,7 @@ from redstart.documents.find import (
     page_of,
 )
 from redstart.documents.projection import PartialModel
-from redstart.documents.query import PAGE_DOCUMENTS, Query, query_of, raw_reply
+from redstart.documents.query import Query, query_of, raw_reply
 from redstart.effects import Op
 from redstart.errors import QuerySyntaxError
 from redstart.search.expressions import Both, Expression, KNNExpression
@@ -90,10 +92,12 @@ class FindQuery(Generic[R]):
     def sort_by(self, *fields: str) -> "FindQuery[R]":
         """The same query, sorted by fields: `age`, descending `-age`, of an embedded document `address__city`.
 
+        Without fields, in the order it has.
+
         Raises:
             QueryNotSupportedError: E2, one is not indexed.
         """
-        return self.copy(sort_fields=fields)
+        return self.copy(sort_fields=fields) if fields else self
 
     def values(self, *fields: str) -> "FindQuery[Fields]":
         """The same query, for dicts as `model_dump()` makes them; with these fields, or all.
@@ -187,23 +191,24 @@ class FindQuery(Generic[R]):
         Raises:
             UnreadableDocument: a value does not fit its field.
             IndexMissing: `om migrate run` was not run.
-            QueryError: the query has no meaning, or the index cannot answer it.
+            QueryError: the query has no meaning, or the index cannot answer it; or a batch of no documents.
         """
-        return [document async for document in self._documents(batch_size)]
+        _ = self.copy(page_size=batch_size)  # refused there, if it is none
+        return await self._run(all_documents(self._query, naive_timezone(), batch_size))
 
     def __aiter__(self) -> AsyncIterator[R]:
         """The documents one by one, read page by page; as `all`."""
-        return self._documents(self.page_size)
+        return self._documents()
 
-    async def _documents(self, page_documents: int) -> AsyncIterator[R]:
+    async def _documents(self) -> AsyncIterator[R]:
         query, zone = self._query, naive_timezone()
         if query.knn is not None:
             for document in await self._run(first_page(query, zone)):
                 yield document
             return
         keys = await self._run(found_keys(query, zone))
-        for start in range(0, len(keys), page_documents):
-            for document in await self._run(documents_of(query, zone, keys[start : start + page_documents])):
+        for page in pages(keys, self.page_size):
+            for document in await self._run(documents_of(query, zone, page)):
                 yield document
 
     async def first(self) -> R:

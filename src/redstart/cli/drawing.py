@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
@@ -73,10 +73,23 @@ def _table(
 ) -> Table:
     drawn = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0))
     for name, width, is_number in zip(columns, widths, are_numbers, strict=True):
-        drawn.add_column(escape(name), justify="right" if is_number else "left", width=width)
+        justify: JustifyMethod = "right" if is_number else "left"
+        drawn.add_column(escape(_wrapped(name, width)), justify=justify, width=width)
     for row in cells:
-        drawn.add_row(*map(escape, row))
+        drawn.add_row(*(escape(_wrapped(cell, width)) for cell, width in zip(row, widths, strict=True)))
     return drawn
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Words on lines of some width. Rich breaks words that fit, where characters are two cells wide."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if cell_len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 def _listed(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -> Iterator[str]:

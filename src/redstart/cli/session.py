@@ -21,7 +21,8 @@ from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.plan import Plan, make_plan
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
-from redstart.server.connections import open_like, open_sync, where_of, where_of_url, without_password
+from redstart.server.connections import open_like, open_sync, where_of_url, without_password
+from redstart.server.pools import pool_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
 from redstart.settings import ZoneSetting
 from redstart.values.timezones import NaiveTimezone
@@ -110,8 +111,7 @@ def _clients(url: str, declarations: list[ModelDeclaration]) -> dict[str, object
     clients: dict[str, object] = {}
     for declaration in declarations:
         client = declaration.model._meta.database
-        pool = getattr(client, "connection_pool", None)
-        where = where_of_url(url) if client is None else where_of(getattr(pool, "connection_kwargs", {}))
+        where = where_of_url(url) if client is None else where_of_pool(pool_of(client))
         clients[where] = clients.get(where) or client
     return clients
 

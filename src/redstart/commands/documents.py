@@ -1,6 +1,7 @@
 """Documents: hashes by field, RedisJSON values by path; one at a time, or packed for many."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from redstart.commands.conditions import Condition
@@ -9,7 +10,7 @@ from redstart.commands.replies import integer, items, optional_bytes, raw
 from redstart.effects import Argument, Call
 
 
-def hmget_command(fields: Sequence[str]) -> KeyedCommand:
+def hmget_command(fields: Sequence[str | bytes]) -> KeyedCommand:
     """`HMGET key field...`: a list of bytes or None per field."""
     return KeyedCommand("HMGET", fields)
 
@@ -26,6 +27,11 @@ def json_get_command(paths: Sequence[str]) -> KeyedCommand:
 def hgetall_command() -> KeyedCommand:
     """`HGETALL key`: all fields of a hash, for `redstart.commands.replies.mapping`; empty when the key is missing."""
     return KeyedCommand("HGETALL", ())
+
+
+def hsetex_new(key: str, fields: Sequence[tuple[bytes, bytes]]) -> Call[Any]:
+    """`HSETEX key FNX`: set fields if the hash has none of them: 1, or 0. Redis 8 and Valkey 9 have it."""
+    return Call(("HSETEX", key, "FNX", "FIELDS", len(fields), *chain.from_iterable(fields)), raw)
 
 
 def json_set(key: str, text: bytes, condition: Condition = Condition.NONE) -> Call[Any]:

@@ -57,6 +57,21 @@ def smismember(key: str, members: Sequence[bytes]) -> Call[list[bool]]:
     return Call(("SMISMEMBER", key, *members), lambda reply: [bool(item) for item in reply])
 
 
+def smembers(key: str) -> Call[set[bytes]]:
+    """All members of a set; none when it is missing."""
+    return Call(("SMEMBERS", key), set)
+
+
+def sadd(key: str, member: str) -> Call[int]:
+    """How many members were added: 1, or 0 where it was there."""
+    return Call(("SADD", key, member), integer)
+
+
+def srem(key: str, member: str) -> Call[int]:
+    """How many members were removed: 1, or 0 where there was none."""
+    return Call(("SREM", key, member), integer)
+
+
 def scard(key: str) -> Call[int]:
     """The number of members of a set."""
     return Call(("SCARD", key), integer)
@@ -88,3 +103,8 @@ def _literal(text: str) -> str:
 
 def _cursor_and_keys(reply: Any) -> tuple[int, list[bytes]]:
     return int(reply[0]), list(reply[1])
+
+
+def exists(keys: Sequence[str]) -> Call[int]:
+    """How many of some keys exist."""
+    return Call(("EXISTS", *keys), integer)

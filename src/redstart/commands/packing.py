@@ -15,7 +15,7 @@ class KeyedCommand:
 
     __slots__ = ("_head", "_tail")
 
-    def __init__(self, name: str, tail: Sequence[str]) -> None:
+    def __init__(self, name: str, tail: Sequence[str | bytes]) -> None:
         self._head = b"*%d\r\n%b$" % (2 + len(tail), _bulk(name))
         self._tail = b"\r\n" + b"".join(map(_bulk, tail))
 
@@ -29,6 +29,6 @@ def packed_batch(commands: Iterable[bytes], count: int) -> Batch[list[Any]]:
     return Batch((), list, packed=b"".join(commands), replies=count)
 
 
-def _bulk(word: str) -> bytes:
-    data = word.encode()
+def _bulk(word: str | bytes) -> bytes:
+    data = word.encode() if isinstance(word, str) else word
     return b"$%d\r\n%b\r\n" % (len(data), data)

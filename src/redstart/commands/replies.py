@@ -31,7 +31,8 @@ def mapping(reply: Any) -> dict[bytes, bytes]:
     """Field and value pairs: a map in RESP3, a flat list in RESP2."""
     if isinstance(reply, dict):
         return reply
-    return dict(zip(reply[::2], reply[1::2], strict=True))
+    words = iter(reply)
+    return dict(zip(words, words, strict=True))
 
 
 def items(reply: Any) -> list[Any]:

@@ -7,15 +7,14 @@ after a lost answer, they may meet another index: a name that was an index is pe
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from redstart.commands.replies import ignored, mapping, raw, text
 from redstart.effects import Argument, Call
 from redstart.errors import CommandFailed
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """One document of a search reply: its key, and its fields as stored; none where only keys were asked for."""
 
     key: bytes
@@ -75,12 +74,12 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
 
 
 def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes]]:
-    """`FT.AGGREGATE` whose words load `@__key`: the keys, in its order."""
+    """`FT.AGGREGATE` whose words load `@__key`: the keys, in its order. A row without anything has just expired."""
 
     def parse(reply: Any) -> list[bytes]:
         if isinstance(reply, dict):
-            return [one[b"extra_attributes"][b"__key"] for one in reply[b"results"]]
-        return [mapping(row)[b"__key"] for row in reply[1:]]
+            reply = [len(reply[b"results"]), *(one[b"extra_attributes"] for one in reply[b"results"])]
+        return [mapping(row)[b"__key"] for row in reply[1:] if row]
 
     return Call(tuple(arguments), parse)
 

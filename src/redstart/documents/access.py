@@ -1,13 +1,14 @@
 """Documents read by their keys, and what errors of the server mean to them."""
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from redstart.commands.packing import packed_batch
 from redstart.documents.forms import Form, form_of
-from redstart.effects import Batch, Later, Op, ahead, answer, batch
+from redstart.effects import Later, Op, ahead, answer, batch
 from redstart.errors import CapabilityMissing, CommandFailed, NotFoundError, WrongKeyType
 from redstart.mapping.keys import around_primary_key
 from redstart.mapping.models import RedisModel
@@ -16,6 +17,9 @@ from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)
 T = TypeVar("T")
+
+PAGE_DOCUMENTS: Final = 1_000
+"""Documents read in one request, unless something else is said: above this, nothing is gained."""
 
 
 def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]:
@@ -41,21 +45,18 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     return document
 
 
-def documents_at(model: type[M], keys: Sequence[bytes], zone: NaiveTimezone) -> Op[list[M]]:
-    """The documents under some keys, in that order; those that are gone are left out.
-
-    Raises:
-        UnreadableDocument: a value does not fit its field.
-
-    Effects: HGETALL or JSON.GET for each, sent together; one round trip.
-    """
-    return _read(model, keys, (yield from batch(_reading(model, keys))), zone)
-
-
 def get_documents(
     model: type[M], primary_keys: Iterable[Any], zone: NaiveTimezone, page_documents: int
 ) -> Op[list[M]]:
-    """The documents with these primary keys, in that order; those that do not exist are left out.
+    """The documents with these primary keys, as `documents_at` gives them."""
+    keys = (model.make_primary_key(primary_key).encode() for primary_key in primary_keys)
+    return (yield from documents_at(model, keys, zone, page_documents))
+
+
+def documents_at(
+    model: type[M], keys: Iterable[bytes], zone: NaiveTimezone, page_documents: int = PAGE_DOCUMENTS
+) -> Op[list[M]]:
+    """The documents under some keys, in that order; those that are gone are left out.
 
     Args:
         page_documents: how many are asked for in one request. While one page is made into documents, the server
@@ -66,17 +67,31 @@ def get_documents(
 
     Effects: HGETALL or JSON.GET for each; one round trip for a page.
     """
+    form = form_of(model)
     found: list[M] = []
-    waiting: tuple[list[bytes], Later[list[Any]]] | None = None
-    for page in pages(primary_keys, page_documents):
-        keys = [model.make_primary_key(primary_key).encode() for primary_key in page]
-        asked = keys, (yield from ahead(_reading(model, keys)))
-        if waiting is not None:
-            found += _read(model, waiting[0], (yield from answer(waiting[1])), zone)
-        waiting = asked
-    if waiting is not None:
-        found += _read(model, waiting[0], (yield from answer(waiting[1])), zone)
+    waiting: deque[tuple[list[bytes], Later[list[Any]]]] = deque()
+    for page in pages(keys, page_documents):
+        request = packed_batch(map(form.read.pack, page), len(page))
+        waiting.append((page, (yield from ahead(request))))
+        if len(waiting) > 1:
+            found += yield from _documents_in(model, *waiting.popleft(), zone)
+    for page, later in waiting:
+        found += yield from _documents_in(model, page, later, zone)
     return found
+
+
+def _documents_in(
+    model: type[M], keys: Sequence[bytes], later: Later[list[Any]], zone: NaiveTimezone
+) -> Op[list[M]]:
+    form = form_of(model)
+    replies = yield from answer(later)
+    return [
+        form.document(model, primary_key, stored, zone)
+        for primary_key, stored in zip(
+            primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True
+        )
+        if stored is not None
+    ]
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -86,19 +101,6 @@ def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(items)
     while page := list(islice(rest, size)):
         yield page
-
-
-def _reading(model: type[RedisModel], keys: Sequence[bytes]) -> Batch[list[Any]]:
-    return packed_batch(map(form_of(model).read.pack, keys), len(keys))
-
-
-def _read(model: type[M], keys: Sequence[bytes], replies: Sequence[Any], zone: NaiveTimezone) -> list[M]:
-    form = form_of(model)
-    return [
-        form.document(model, primary_key_in(model, key), stored, zone)
-        for key, stored in zip(keys, stored_in(replies, form.stored), strict=True)
-        if stored is not None
-    ]
 
 
 def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:
@@ -113,10 +115,11 @@ def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[
             raise reply
 
 
-def primary_key_in(model: type[RedisModel], key: bytes) -> str:
-    """The primary key that a document's key was made of. Raises RedisModelError."""
+def primary_keys_in(model: type[RedisModel], keys: Iterable[bytes]) -> Iterator[str]:
+    """The primary keys that the keys of documents were made of. Raises RedisModelError."""
     before, after = around_primary_key(model._meta, model_name(model))
-    return key.decode(errors="replace").removeprefix(before).removesuffix(after)
+    for key in keys:
+        yield key.decode(errors="replace").removeprefix(before).removesuffix(after)
 
 
 def raise_if_module_missing(error: CommandFailed) -> None:

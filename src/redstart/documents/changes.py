@@ -10,9 +10,8 @@ from redstart.documents.forms import form_of
 from redstart.documents.names import path_named
 from redstart.documents.query import Query
 from redstart.documents.removal import PAGE_KEYS
-from redstart.documents.saving import answers_of, request_of
-from redstart.documents.updating import Changes, changed_document
-from redstart.documents.writes import Write
+from redstart.documents.updating import Changes, changed_document, written_paths
+from redstart.documents.writes import Write, answers_of, request_of
 from redstart.effects import Batch, Op, ahead, batch, call
 from redstart.errors import CommandFailed, QuerySyntaxError
 from redstart.mapping.registry import model_name
@@ -60,7 +59,8 @@ def update_found(
     for page in pages(keys, query.page_documents):
         documents = yield from documents_at(query.model, page, zone)
         change = form_of(query.model).change
-        writes = [change(changed_document(one, changes), zone, changes) for one in documents]
+        changed = [changed_document(one, changes) for one in documents]
+        writes = [change(one, zone, written_paths(one, changes)) for one in changed]
         if at_once:
             waiting += writes
         elif writes:

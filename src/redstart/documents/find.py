@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from redstart.commands.search import most_results
-from redstart.documents.access import documents_at
+from redstart.commands.search import SearchReply, most_results
+from redstart.documents.access import PAGE_DOCUMENTS, documents_at, pages
 from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
@@ -21,8 +21,8 @@ from redstart.values.timezones import NaiveTimezone
 
 R = TypeVar("R")
 
-FIRST_KEYS: Final = 1_000
-"""Keys asked for at first. A higher limit costs the server more, also where there is little to find."""
+FIRST_KEYS: Final = 10_000
+"""Keys asked for at first. A much higher limit costs the server more, also where there is little to find."""
 
 MORE_KEYS: Final = 16
 """How many times as many are asked for when they were not all."""
@@ -85,6 +85,49 @@ def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
 def first_page(query: Query[R], zone: NaiveTimezone) -> Op[list[R]]:
     """What the query's own offset and limit say, or the first page. See `page_of`."""
     return (yield from page_of(query, zone, query.offset, query.first_limit))
+
+
+def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> Op[list[R]]:
+    """All documents of a query. None is missed that was found throughout, whoever writes meanwhile.
+
+    Raises:
+        IndexMissing, QueryError, UnreadableDocument: see `found_keys` and `page_of`.
+
+    Effects: one FT.SEARCH for up to 1,000 documents, and for the nearest neighbours. For more also the effects of
+        `found_keys`, and a round trip for each further page of documents.
+    """
+    if query.knn is not None:
+        return (yield from first_page(query, zone))
+    documents: list[Any] = []
+    page = yield from _searched_page(query, zone)
+    if page is not None and (query.limit is not None or page.total <= query.offset + PAGE_DOCUMENTS):
+        return documents + documents_found(query.model, page, zone)
+    keys = yield from found_keys(query, zone)
+    if page is not None:
+        # The keys of all come from one search. What has come with the one before is as good as read by its key.
+        still_found, read = set(keys), {found.key for found in page.found}
+        page = replace(page, found=[found for found in page.found if found.key in still_found])
+        documents += documents_found(query.model, page, zone)
+        keys = [key for key in keys if key not in read]
+    if query.projection is None:
+        documents += yield from documents_at(query.model, keys, zone, page_documents)
+        return documents
+    for keys_of_page in pages(keys, page_documents):
+        documents += yield from documents_of(query, zone, keys_of_page)
+    return documents
+
+
+def _searched_page(query: Query[Any], zone: NaiveTimezone) -> Op[SearchReply | None]:
+    """The first documents as a search gives them; None where one search does not give what is asked for."""
+    limit = PAGE_DOCUMENTS if query.limit is None else query.limit
+    if query.projection is not None or len(query.sort) > 1 or not 0 < limit <= PAGE_DOCUMENTS:
+        return None
+    try:
+        return (yield from perform_search(query.search(zone, offset=query.offset, limit=limit, keys=False)))
+    except CommandFailed as error:
+        if most_results(error) is None:
+            raise
+        return None
 
 
 def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) -> Op[list[R]]:

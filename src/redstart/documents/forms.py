@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from pydantic_core import from_json, to_json
@@ -13,8 +14,8 @@ from redstart.commands.replies import mapping, optional_bytes
 from redstart.commands.scripts import load
 from redstart.documents.decode import document_from_hash, document_from_json
 from redstart.documents.encode import hash_fields, json_document, json_members, lifetimes_of
+from redstart.documents.hash_write import PACKAGE, HashWrite
 from redstart.documents.writes import CommandWrite, Saving, ScriptWrite, Write
-from redstart.effects import Argument
 from redstart.errors import RedisModelError
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
@@ -22,8 +23,6 @@ from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)
-
-PACKAGE = "redstart.documents"
 
 Path = tuple[str, ...]
 """The names on the way to a field, one where it is a field of the model itself."""
@@ -55,6 +54,7 @@ class Form:
     searched: Callable[[dict[bytes, bytes], str | None], Any]
 
 
+@cache
 def form_of(model: type[RedisModel]) -> Form:
     """The form of a model's documents. Raises RedisModelError if it has no documents of its own."""
     if model._storage is None or not model._has_documents():
@@ -65,11 +65,11 @@ def form_of(model: type[RedisModel]) -> Form:
     return FORMS[model._storage]
 
 
-def _write_hash(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> Write:
+def _write_hash(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> HashWrite:
     return _hash_write(document, *hash_fields(document, zone), saving)
 
 
-def _change_hash(document: RedisModel, zone: NaiveTimezone, paths: Iterable[Path]) -> Write:
+def _change_hash(document: RedisModel, zone: NaiveTimezone, paths: Iterable[Path]) -> HashWrite:
     names = {path[0].encode(document._meta.encoding) for path in paths}
     written, empty = hash_fields(document, zone)
     return _hash_write(
@@ -82,29 +82,21 @@ def _change_hash(document: RedisModel, zone: NaiveTimezone, paths: Iterable[Path
 
 def _hash_write(
     document: RedisModel, written: list[tuple[bytes, bytes]], empty: list[bytes], saving: Saving
-) -> Write:
-    words: list[Argument] = [saving.condition.value, len(written), 0, 0]
-    for name, text in written:
-        words += (name, text)
+) -> HashWrite:
+    write = HashWrite(document.key(), written, empty, saving.condition)
     lifetimes = lifetimes_of(type(document))
     if lifetimes or saving.expirations:
-        encoding = document._meta.encoding
         names = {name for name, _ in written}
-        begun = {
-            name.encode(encoding): 1_000 * seconds for name, seconds in saving.expirations.items() if seconds
-        }
-        for position, expiring in ((2, lifetimes), (3, begun.items())):
-            for name, milliseconds in expiring:
-                if name in names:
-                    words[position] = int(words[position]) + 1
-                    words += (name, milliseconds)
-    words += empty
-    script = load(PACKAGE, "save_hash.lua")
-    return ScriptWrite(script, document.key(), words, saving.condition.is_repeatable)
+        encoding = document._meta.encoding
+        begun = [(name.encode(encoding), 1_000 * seconds) for name, seconds in saving.expirations.items()]
+        write.lifetimes = [one for one in lifetimes if one[0] in names]
+        write.begun = [one for one in begun if one[0] in names and one[1]]
+    return write
 
 
 def _write_json(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> Write:
-    return CommandWrite(json_set(document.key(), json_document(document, zone), saving.condition))
+    key = document.key()
+    return CommandWrite(key, json_set(key, json_document(document, zone), saving.condition))
 
 
 def _change_json(document: RedisModel, zone: NaiveTimezone, paths: Iterable[Path]) -> Write:

@@ -1,7 +1,7 @@
 """The primary keys of all documents of a model, page by page."""
 
 from redstart.commands.keyspace import scan_type
-from redstart.documents.access import primary_key_in
+from redstart.documents.access import primary_keys_in
 from redstart.documents.forms import form_of
 from redstart.effects import Op, call
 from redstart.mapping.keys import around_primary_key
@@ -26,4 +26,4 @@ def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, lis
     before, after = around_primary_key(model._meta, model_name(model))
     scanned = scan_type(cursor, prefix=before, suffix=after, kind=form.type_name, count=PAGE_KEYS)
     cursor, keys = yield from call(scanned)
-    return cursor, [primary_key_in(model, key) for key in keys]
+    return cursor, list(primary_keys_in(model, keys))

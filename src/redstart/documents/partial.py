@@ -11,10 +11,12 @@ from pydantic_core import from_json
 
 from redstart.commands.documents import hmget_command, json_get_command
 from redstart.commands.packing import KeyedCommand, packed_batch
-from redstart.documents.access import documents_at, primary_key_in, stored_in
-from redstart.documents.decode import Reader, UnreadableDocument, reader_of, unreadable
+from redstart.documents.access import documents_at, primary_keys_in, stored_in
+from redstart.documents.hash_reader import hash_reader_of
 from redstart.documents.places import Place, UnreadableValue, read_places
 from redstart.documents.projection import Projection
+from redstart.documents.reader import reader_of
+from redstart.documents.unreadable import UnreadableDocument, unreadable
 from redstart.effects import Op, batch
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
@@ -37,28 +39,32 @@ def projected_at(projection: Projection, keys: Sequence[bytes], zone: NaiveTimez
         documents = yield from documents_at(model, keys, zone)
         return [projection.of(document) for document in documents]
     names = tuple(dict.fromkeys((*tops, model._primary_key_name)))
-    read, values_of = _hash_command(names) if model._storage is Storage.HASH else _json_command(names)
+    is_hash = model._storage is Storage.HASH
+    read, values_of = _hash_command(names, model._meta.encoding) if is_hash else _json_command(names)
     found: list[Any] = []
-    part = _PartReader(model, reader_of(model, zone), tops)
+    part = _PartReader(model, zone, tops)
     replies = yield from batch(packed_batch(map(read.pack, keys), len(keys)))
-    for key, stored in zip(keys, stored_in(replies, values_of), strict=True):
+    held = zip(keys, primary_keys_in(model, keys), stored_in(replies, values_of), strict=True)
+    for key, primary_key, stored in held:
         if stored:
-            found.append(projection.of(part.document(primary_key_in(model, key), stored)))
+            found.append(projection.of(part.document(primary_key, stored)))
         elif stored is not None:
             whole = yield from documents_at(model, [key], zone)
             found += map(projection.of, whole)
     return found
 
 
-Command = tuple[KeyedCommand, Callable[[Any], dict[str, Any] | None]]
-"""What asks for some fields, and the values in its reply by name; None when there is no document."""
+Command = tuple[KeyedCommand, Callable[[Any], dict[Any, Any] | None]]
+"""What asks for some fields, and the values in its reply by stored name; None when there is no document."""
 
 
-def _hash_command(names: Sequence[str]) -> Command:
-    def values_of(reply: list[bytes | None]) -> dict[str, bytes]:
-        return {name: value for name, value in zip(names, reply, strict=True) if value is not None}
+def _hash_command(names: Sequence[str], encoding: str) -> Command:
+    stored_names = [name.encode(encoding) for name in names]
 
-    return hmget_command(names), values_of
+    def values_of(reply: list[bytes | None]) -> dict[bytes, bytes]:
+        return {name: value for name, value in zip(stored_names, reply, strict=True) if value is not None}
+
+    return hmget_command(stored_names), values_of
 
 
 def _json_command(names: Sequence[str]) -> Command:
@@ -78,23 +84,26 @@ def _json_command(names: Sequence[str]) -> Command:
 class _PartReader:
     """Reads some fields of the documents of one model."""
 
-    def __init__(self, model: type[RedisModel], reader: Reader, tops: Sequence[str]) -> None:
+    def __init__(self, model: type[RedisModel], zone: NaiveTimezone, tops: Sequence[str]) -> None:
         self._model = model
-        self._reader = reader
         self._fields = {name: complete_fields(model)[name] for name in tops}
+        self._hash_reader = hash_reader_of(model, zone)
+        places = reader_of(model, zone).places
         self._places: dict[Segment, Place] = {
-            name: place for name, place in reader.places.items() if name in self._fields
+            name: place for name, place in places.items() if name in self._fields
         }
         self._document = model.model_construct()
 
-    def document(self, primary_key: str, stored: dict[str, Any]) -> RedisModel:
+    def document(self, primary_key: str, stored: dict[Any, Any]) -> RedisModel:
         """An instance of which only these fields mean anything, the same one each time. Raises UnreadableDocument."""
         model, document = self._model, self._document
         held = self._values(primary_key, stored)
         for name, field in self._fields.items():
             if name not in held:
                 if field.is_required():
-                    raise UnreadableDocument(model, primary_key, name, None, "Field required")
+                    raise UnreadableDocument(
+                        model, primary_key, name, None, "Field required", is_missing=True
+                    )
                 document.__dict__[name] = field.get_default(call_default_factory=True)
                 continue
             try:
@@ -103,19 +112,18 @@ class _PartReader:
                 raise unreadable(model, primary_key, error) from error
         return document
 
-    def _values(self, primary_key: str, stored: dict[str, Any]) -> dict[str, Any]:
+    def _values(self, primary_key: str, stored: dict[Any, Any]) -> dict[str, Any]:
         """What is stored, in the terms of the model."""
-        held = {name: value for name, value in stored.items() if name in self._fields}
-        if self._model._storage is Storage.HASH:
-            for name, value in held.items():
-                held[name] = self._reader.from_hash(self._model, primary_key, name, value)
-        try:
-            read_places(held, self._places, ())
-        except UnreadableValue as error:
-            raise UnreadableDocument(
-                self._model, primary_key, error.path, error.value, error.reason
-            ) from error
-        key_name = self._reader.primary_key
+        model = self._model
+        if model._storage is Storage.HASH:
+            held = self._hash_reader.values(primary_key, stored)
+        else:
+            held = {name: value for name, value in stored.items() if name in self._fields}
+            try:
+                read_places(held, self._places, ())
+            except UnreadableValue as error:
+                raise UnreadableDocument(model, primary_key, error.path, error.value, error.reason) from error
+        key_name = model._primary_key_name
         if key_name in self._fields and held.get(key_name) is None:
             held[key_name] = primary_key
         return held

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,10 +15,10 @@ from redstart.values.kinds import TemporalKind
 from redstart.values.temporal_text import read_temporal_text
 from redstart.values.timestamps import (
     EPOCH,
-    NUMBER,
-    date_from_number,
-    datetime_from_number,
-    microseconds_from_number,
+    date_from_seconds,
+    datetime_from_seconds,
+    microseconds_from_seconds,
+    seconds_from_number,
 )
 from redstart.values.timezones import NaiveTimezone
 
@@ -59,12 +60,12 @@ def _put(root: dict[Segment, Place], segments: tuple[Segment, ...], read: ReadSt
 
 def _reader_of_dates(path: TemporalPath, zone: NaiveTimezone) -> ReadStored:
     """Reads a number, and text as the migration would: so a document says the same before it and after."""
-    from_number, from_microseconds = _date_readers(path, zone)
+    from_seconds, from_microseconds = _date_readers(path, zone)
 
     def read_stored(value: Any) -> Any:
-        number = _number_text(value)
-        if number is not None:
-            return from_number(number)
+        seconds = _seconds(value)
+        if seconds is not None:
+            return from_seconds(seconds)
         if not isinstance(value, str):
             return value
         try:
@@ -77,7 +78,7 @@ def _reader_of_dates(path: TemporalPath, zone: NaiveTimezone) -> ReadStored:
 
 def _date_readers(
     path: TemporalPath, zone: NaiveTimezone
-) -> tuple[Callable[[str], Any], Callable[[int], Any]]:
+) -> tuple[Callable[[float], Any], Callable[[int], Any]]:
     def moment(microseconds: int) -> datetime:
         return EPOCH + timedelta(microseconds=microseconds)
 
@@ -88,23 +89,16 @@ def _date_readers(
         return shown
 
     if path.kind is TemporalKind.DATE:
-        return date_from_number, lambda microseconds: moment(microseconds).date()
+        return date_from_seconds, lambda microseconds: moment(microseconds).date()
     if path.naive:
-        return lambda number: naive_moment(microseconds_from_number(number)), naive_moment
-    return datetime_from_number, moment
+        return lambda seconds: naive_moment(microseconds_from_seconds(seconds)), naive_moment
+    return datetime_from_seconds, moment
 
 
-def _of_number(read: Callable[[str], Any]) -> ReadStored:
-    def read_stored(value: Any) -> Any:
-        number = _number_text(value)
-        return value if number is None else read(number)
-
-    return read_stored
-
-
-def _timedelta(number: str) -> timedelta:
+def _timedelta(value: Any) -> Any:
+    seconds = _seconds(value)
     try:
-        return timedelta(seconds=float(number))
+        return value if seconds is None else timedelta(seconds=seconds)
     except OverflowError as error:
         raise ValueConversionError("more seconds than a timedelta holds") from error
 
@@ -120,7 +114,7 @@ def _bytes(value: Any) -> Any:
     return data if base64.b64encode(data).decode() == value else value
 
 
-READERS: dict[type, ReadStored] = {bytes: _bytes, timedelta: _of_number(_timedelta)}
+READERS: dict[type, ReadStored] = {bytes: _bytes, timedelta: _timedelta}
 
 
 class UnreadableValue(ValueConversionError):
@@ -162,9 +156,11 @@ def _positions(container: Any, segment: Segment) -> Iterable[Any]:
     return ()
 
 
-def _number_text(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value if NUMBER.fullmatch(value) else None
-    if isinstance(value, float):
-        return repr(value)
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+def _seconds(value: Any) -> float | None:
+    """The number that a value is, or is the text of."""
+    kind = type(value)
+    if kind is str:
+        return seconds_from_number(value)
+    if kind is float:
+        return value if math.isfinite(value) else None
+    return seconds_from_number(str(value)) if kind is int else None

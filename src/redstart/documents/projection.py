@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, get_args, get_origin
 
-from redstart.errors import QueryNotSupportedError
+from redstart.errors import QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.annotations import alternatives, complete_fields, fields_of, is_named_tuple
 from redstart.mapping.models import RedisModel
 from redstart.mapping.primary_keys import DEFAULT_NAME
@@ -96,7 +96,18 @@ def projection_of(model: type[RedisModel], names: Sequence[str], *, as_dict: boo
     Raises:
         QueryNotSupportedError: there is no such field, or it lies in a list.
     """
-    return Projection(model, tuple((name, _path(model, name)) for name in dict.fromkeys(names)), as_dict)
+    return Projection(
+        model, tuple((name, _path(model, name)) for name in map(checked_name, dict.fromkeys(names))), as_dict
+    )
+
+
+def checked_name(name: object) -> str:
+    """A name by which a field is asked for. Raises QuerySyntaxError for what is none, as `Model.field`."""
+    if not isinstance(name, str):
+        raise QuerySyntaxError(
+            f"{name!r} is no name of a field.", 'Fields are named by their text here, as "age".', value=name
+        )
+    return name
 
 
 def returned_fields(projection: Projection) -> tuple[str, ...]:

@@ -6,14 +6,14 @@ from typing import Any, Final, Generic, TypeVar
 
 from redstart.commands.replies import decoded
 from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, says_no_such_index
-from redstart.documents.access import raise_if_module_missing
+from redstart.documents.access import PAGE_DOCUMENTS, raise_if_module_missing
 from redstart.documents.forms import form_of
-from redstart.documents.projection import Projection, projection_of, returned_fields
+from redstart.documents.projection import Projection, checked_name, projection_of, returned_fields
 from redstart.effects import Argument, Call, Op, call
 from redstart.errors import CommandFailed, IndexMissing, QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
-from redstart.mapping.proxies import query_field_named
+from redstart.mapping.proxies import query_field_named, refuse_strange_fields
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import Expression, KNNExpression, Operand
 from redstart.search.options import SearchQuery, SortBy
@@ -23,10 +23,17 @@ from redstart.values.timezones import NaiveTimezone
 R = TypeVar("R")
 T = TypeVar("T")
 
-PAGE_DOCUMENTS: Final = 1_000
-"""Documents read in one round trip, unless something else is said."""
-
-SORTABLE: Final = (Operand.TEXT, Operand.TAG, Operand.BOOLEAN, Operand.NUMBER)
+OTHER_FIELD: Final = "Sort by a text, a number, a date or a boolean."
+HINTS_AGAINST_SORTING: Final = {
+    Operand.UNINDEXED: (
+        "it is not in the index",
+        "Declare it with Field(sortable=True), then: om migrate run",
+    ),
+    Operand.DOCUMENT: ("it holds whole documents", "Sort by a field of theirs, as address__city."),
+    Operand.GEO: ("places have no order", OTHER_FIELD),
+    Operand.VECTOR: ("vectors have no order", f"{OTHER_FIELD} Neighbours come by their distance."),
+}
+"""By what cannot be sorted: why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,7 @@ class Query(Generic[R]):
 
     def text(self, zone: NaiveTimezone) -> QueryText:
         """The conditions in the server's language. Raises QueryError."""
+        refuse_strange_fields(self.model, self.conditions)
         return query_text(self.conditions, zone, knn=self.knn)
 
     def search(self, zone: NaiveTimezone, *, offset: int = 0, limit: int, keys: bool = True) -> SearchQuery:
@@ -132,7 +140,7 @@ def query_of(
     return Query(
         model,
         tuple(expressions),
-        tuple(_sort_by(model, field) for field in sort_fields),
+        tuple(_sort_by(model, field, knn) for field in sort_fields),
         knn,
         offset,
         limit,
@@ -143,27 +151,38 @@ def query_of(
 
 
 def checked_page(offset: int, limit: int) -> None:
-    """Raise QuerySyntaxError for a page that cannot be."""
+    """Raise QuerySyntaxError for a page that cannot be, TypeError for what is no number."""
+    for number in (offset, limit):
+        if not isinstance(number, int):
+            raise TypeError(f"Documents are counted with whole numbers, not with {number!r}.")
     if offset < 0 or limit < 0:
         raise QuerySyntaxError(
             f"A page begins at 0 or later and has 0 documents or more, not {offset} and {limit}."
         )
 
 
-def _sort_by(model: type[RedisModel], name: str) -> SortBy:
-    path = name.removeprefix("-")
+def _sort_by(model: type[RedisModel], name: str, knn: KNNExpression | None) -> SortBy:
+    path = checked_name(name).removeprefix("-")
     field = query_field_named(model, path)
-    if field is None or field.operand not in SORTABLE:
-        problem = (
-            "there is no such field" if field is None else "the index has no text, number or boolean of it"
-        )
-        raise QueryNotSupportedError(
-            f"You tried to sort by {model_name(model)}.{path}, but {problem}.",
-            f"Declare it with Field(sortable=True), then: om migrate run. Fields: {', '.join(complete_fields(model))}",
-            field=f"{model_name(model)}.{path}",
-            code="E2",
-        )
+    if field is None:
+        raise _cannot_sort(model, path, "there is no such field", f"There are: {_sortable_names(model)}.")
+    is_distance = knn is not None and knn.score_field.query_field().attribute == field.attribute
+    if not is_distance and field.operand in HINTS_AGAINST_SORTING:
+        raise _cannot_sort(model, path, *HINTS_AGAINST_SORTING[field.operand])
     return SortBy(field.attribute, descending=name.startswith("-"))
+
+
+def _cannot_sort(model: type[RedisModel], path: str, problem: str, hint: str) -> QueryNotSupportedError:
+    label = f"{model_name(model)}.{path}"
+    return QueryNotSupportedError(
+        f"You tried to sort by {label}, but {problem}.", hint, field=label, code="E2"
+    )
+
+
+def _sortable_names(model: type[RedisModel]) -> str:
+    fields = {name: query_field_named(model, name) for name in complete_fields(model)}
+    names = [name for name, field in fields.items() if field and field.operand not in HINTS_AGAINST_SORTING]
+    return ", ".join(names)
 
 
 def perform_search(search: SearchQuery) -> Op[SearchReply]:

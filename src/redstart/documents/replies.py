@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 from redstart.commands.search import SearchReply, ft_search
-from redstart.documents.access import primary_key_in
+from redstart.documents.access import primary_keys_in
 from redstart.documents.forms import form_of
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import KNNExpression
@@ -25,10 +25,11 @@ def documents_found(
     """
     form = form_of(model)
     score = None if knn is None else knn.score_field.query_field().attribute
-    stored = [(found.key, form.searched(found.fields, score)) for found in reply.found]
+    stored = (form.searched(found.fields, score) for found in reply.found)
+    primary_keys = primary_keys_in(model, (found.key for found in reply.found))
     return [
-        form.document(model, primary_key_in(model, key), held, zone)
-        for key, held in stored
+        form.document(model, primary_key, held, zone)
+        for primary_key, held in zip(primary_keys, stored, strict=True)
         if held is not None
     ]
 

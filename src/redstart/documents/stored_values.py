@@ -24,8 +24,8 @@ from redstart.values.timestamps import (
     EPOCH_ORDINAL,
     FIRST_SECOND,
     MICROSECONDS_PER_DAY,
-    microseconds_of,
     number_of,
+    seconds_of,
 )
 from redstart.values.timezones import NaiveTimezone
 
@@ -55,10 +55,10 @@ class HashValues:
             bool: _same,
         }
         self.texts: dict[type, Callable[[Any], str]] = {
-            str: _same,
+            str: str,
             int: str,
             float: repr,
-            bool: text_of,
+            bool: {True: "1", False: "0"}.__getitem__,
             datetime: lambda moment: repr(self._datetime(moment)),
         }
         """What gives the text of values of exactly these types, which are most; of others, `text`."""
@@ -105,9 +105,12 @@ class HashValues:
         return self.plain(member.value)
 
     def _datetime(self, moment: datetime) -> float:
-        aware = moment.utcoffset() is not None
         try:
-            number = number_of(microseconds_of(moment) if aware else self._zone.microseconds(moment))
+            number = (
+                number_of(self._zone.microseconds(moment))
+                if moment.utcoffset() is None
+                else seconds_of(moment)
+            )
         except ValueConversionError as error:
             raise Refused(f"{moment.isoformat()} has no offset, and was {error.reason}") from error
         if not FIRST_SECOND <= number < END_SECOND:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails
 
 from redstart.commands.conditions import Condition
 from redstart.documents.access import raise_understood
@@ -56,7 +57,7 @@ def update_document(document: RedisModel, fields: Mapping[str, Any], zone: Naive
 
 def _written(changed: RedisModel, paths: Iterable[tuple[str, ...]], zone: NaiveTimezone) -> Op[None]:
     form = form_of(type(changed))
-    write = form.change(changed, zone, paths)
+    write = form.change(changed, zone, written_paths(changed, paths))
     try:
         # Somebody may delete and create the document in between, and nobody may do so for ever.
         while not (yield from perform(write)):
@@ -69,6 +70,8 @@ def _written(changed: RedisModel, paths: Iterable[tuple[str, ...]], zone: NaiveT
 
 def changed_document(document: M, changes: Changes) -> M:
     """A copy of a document with new values, checked as a whole. Raises ValidationError."""
+    for path, value in changes.items():
+        _refuse_frozen(type(document), path[0], value)
     values = {name: document.__dict__[name] for name in type(document).model_fields}
     for path, value in changes.items():
         values[path[0]] = _changed_value(values[path[0]], path[1:], value)
@@ -76,11 +79,36 @@ def changed_document(document: M, changes: Changes) -> M:
     return checked
 
 
+def _refuse_frozen(model: type[BaseModel], name: str, value: Any) -> None:
+    """Raise what pydantic raises where a value is assigned that must not be."""
+    is_frozen = bool(model.model_config.get("frozen"))
+    if is_frozen or model.model_fields[name].frozen:
+        kind = "frozen_instance" if is_frozen else "frozen_field"
+        line = InitErrorDetails(type=kind, loc=(name,), input=value)
+        raise ValidationError.from_exception_data(model.__name__, [line])
+
+
+def written_paths(document: BaseModel, paths: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The fields to write: those of some paths, and what is computed of them."""
+    written: dict[tuple[str, ...], None] = {}
+    for path in paths:
+        written[path] = None
+        holder: Any = document
+        for depth, name in enumerate(path):
+            if not isinstance(holder, BaseModel):
+                break
+            computed = type(holder).__pydantic_decorators__.computed_fields
+            written.update({(*path[:depth], one): None for one in computed})
+            holder = getattr(holder, name)
+    return list(written)
+
+
 def _changed_value(current: Any, path: tuple[str, ...], value: Any) -> Any:
     if not path:
         return value
     if not isinstance(current, BaseModel):
         return {path[0]: _changed_value(None, path[1:], value)}  # there is no document inside yet
+    _refuse_frozen(type(current), path[0], value)
     values = dict(current)
     values[path[0]] = _changed_value(values[path[0]], path[1:], value)
     return type(current).model_validate(values)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from redstart.commands.conditions import Condition
 from redstart.commands.scripts import Script, evalsha, evaluate
-from redstart.effects import Argument, Call, Op, call
+from redstart.effects import Argument, Batch, Call, Later, Op, answer, call
 from redstart.errors import CommandFailed
 
 
@@ -47,6 +47,30 @@ class Saving:
 ALWAYS = Saving()
 
 
+class Write(Protocol):
+    """A write of one document, in the forms it may be sent in."""
+
+    @property
+    def key(self) -> str:
+        """The document's key."""
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether it takes fields away that may be there."""
+
+    def short(self) -> Call[Any]:
+        """What to send to a server that knows the script, if there is one."""
+
+    def whole(self) -> Call[Any]:
+        """What to send to any server."""
+
+    def if_new(self) -> Call[Any] | None:
+        """What costs the server less, for documents that are most likely new; None if there is nothing.
+
+        It answers 1 when it has written all fields, and else has written nothing. It takes no field away.
+        """
+
+
 @dataclass(slots=True)
 class ScriptWrite:
     """A write by a script on one key."""
@@ -54,22 +78,27 @@ class ScriptWrite:
     script: Script
     key: str
     words: Sequence[Argument]
-    repeatable: bool = True
+    takes_away: bool = False
 
     def short(self) -> Call[Any]:
         """What to send to a server that knows the script."""
-        return evalsha(self.script.sha1, (self.key,), self.words, repeatable=self.repeatable)
+        return evalsha(self.script.sha1, (self.key,), self.words)
 
     def whole(self) -> Call[Any]:
         """What to send to any server."""
-        return evaluate(self.script.source, (self.key,), self.words, repeatable=self.repeatable)
+        return evaluate(self.script.source, (self.key,), self.words)
+
+    def if_new(self) -> None:
+        """Nothing."""
 
 
 @dataclass(slots=True)
 class CommandWrite:
     """A write that is one command."""
 
+    key: str
     call: Call[Any]
+    takes_away: bool = False
 
     def short(self) -> Call[Any]:
         """The command."""
@@ -77,8 +106,8 @@ class CommandWrite:
 
     whole = short
 
-
-Write = ScriptWrite | CommandWrite
+    def if_new(self) -> None:
+        """Nothing: it is one command already."""
 
 
 class Pipeline(Protocol):
@@ -102,3 +131,22 @@ def perform(write: Write) -> Op[bool]:
             raise
         reply = yield from call(write.whole())
     return reply is not None
+
+
+def request_of(page: Sequence[Write]) -> Batch[list[Any]]:
+    """Writes as one request. The first brings its script along, so the server knows it for the others."""
+    calls = [page[0].whole(), *(write.short() for write in page[1:])]
+    return Batch([one.args for one in calls], list)
+
+
+def answers_of(page: Sequence[Write], later: Later[list[Any]]) -> Op[list[Any]]:
+    """The answers to `request_of`, errors among them."""
+    replies = yield from answer(later)
+    for position, reply in enumerate(replies):
+        # Somebody had the server forget all scripts meanwhile; or the documents are of several models.
+        if isinstance(reply, CommandFailed) and reply.code == "NOSCRIPT":
+            try:
+                replies[position] = yield from call(page[position].whole())
+            except CommandFailed as error:
+                replies[position] = error
+    return replies

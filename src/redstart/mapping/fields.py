@@ -5,6 +5,8 @@ The options travel in pydantic's own metadata list. Pydantic rebuilds the object
 """
 
 import dataclasses
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import pydantic.fields
@@ -30,6 +32,9 @@ class FieldOptions:
 
 class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for type checkers; the API promises this
     """What `Field()` returns: pydantic's description of a field, with the options as attributes."""
+
+    name: str
+    """Of the field, once it is in a model."""
 
     @property
     def primary_key(self) -> bool:
@@ -93,6 +98,12 @@ def Field(
     Returns:
         A `FieldInfo`; typed as Any, as pydantic's, so that it can stand as any field's default.
     """
+    if index is False and (sortable or full_text_search or vector_options is not None):
+        warnings.warn(
+            "Field(index=False) is indexed all the same where it is sortable, a vector or searched for words: "
+            "take one of the two away.",
+            stacklevel=2,
+        )
     described = pydantic.Field(default, **pydantic_field_kwargs)
     info = FieldInfo.__new__(FieldInfo)
     for slot in pydantic.fields.FieldInfo.__slots__:
@@ -110,6 +121,13 @@ def Field(
     )
     info.metadata = [*described.metadata, options]
     return info
+
+
+def give_names(fields: Mapping[str, pydantic.fields.FieldInfo]) -> None:
+    """Tell the fields of a model what they are called."""
+    for name, field in fields.items():
+        if isinstance(field, FieldInfo):
+            field.name = name
 
 
 def field_options(field: pydantic.fields.FieldInfo) -> FieldOptions:

@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NewType
+from typing import NewType
 
 from pydantic.fields import FieldInfo
 
 from redstart.errors import RedisModelError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import FieldOptions, field_options
-from redstart.mapping.index_types import Indexable, IndexType, index_type
+from redstart.mapping.index_types import A_MAP, Indexable, IndexType, index_type
 from redstart.mapping.keys import around_primary_key, key_of_document
 from redstart.mapping.models import EmbeddedJsonModel, RedisModel
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.registry import model_name
-from redstart.mapping.vectors import VectorFieldOptions
-from redstart.search.fields import FieldKind, IndexField, VectorSettings
+from redstart.search.fields import FieldKind, IndexField
 from redstart.search.index import Index, schema_parts, schema_text
 from redstart.values.kinds import Storage
 
@@ -70,7 +69,10 @@ def _index(
     storage = model._storage
     if storage is None:
         raise RedisModelError(f"{model_name(model)} is neither a HashModel nor a JsonModel: it has no index.")
-    parts = list(_Walk(storage, legacy, both_keys, reference).parts(model))
+    walk = _Walk(storage, legacy, both_keys, reference)
+    parts = list(walk.parts(model))
+    if not (legacy or reference or any(parts)):
+        parts = walk.key_alone(model)
     if legacy and storage is Storage.JSON and not both_keys and model._primary_key_name != DEFAULT_NAME:
         parts.append([])  # the `pk` that 0.3.5 had taken away, but not quite
     return Index(
@@ -91,16 +93,23 @@ class _Place:
         attribute: its name in queries.
         label: what to call it in messages.
         in_list: whether its document is an item of a list.
+        within: the models embedded in each other on the way here.
     """
 
     path: str
     attribute: str
     label: str
     in_list: bool = False
+    within: tuple[type[RedisModel], ...] = ()
 
-    def inside(self, name: str, *, repeated: bool) -> "_Place":
-        path = f"{self.path}[*].{name}" if repeated else f"{self.path}.{name}"
-        return _Place(path, f"{self.attribute}_{name}", f"{self.label}.{name}", self.in_list or repeated)
+    def inside(self, model: type[RedisModel], name: str, *, repeated: bool) -> "_Place":
+        return _Place(
+            f"{self.path}[*].{name}" if repeated else f"{self.path}.{name}",
+            f"{self.attribute}_{name}",
+            f"{self.label}.{name}",
+            self.in_list or repeated,
+            (*self.within, model),
+        )
 
 
 class _Walk:
@@ -120,6 +129,12 @@ class _Walk:
             # redis-om leaves no empty part for a NewType, nor in hashes.
             if part or (self._storage is Storage.JSON and not isinstance(info.annotation, NewType)):
                 yield part
+
+    def key_alone(self, model: type[RedisModel]) -> list[list[IndexField]]:
+        """The primary key in place of nothing, for no index is without a field; redis-om makes none then."""
+        name = model._primary_key_name
+        info, place = complete_fields(model)[name], _Place(f"$.{name}", name, f"{model_name(model)}.{name}")
+        return [self._indexed(place, index_type(info.annotation, self._storage), field_options(info))]
 
     def _fields(self, model: type[RedisModel]) -> Iterator[tuple[str, FieldInfo]]:
         if self._both_keys and model._primary_key_name != DEFAULT_NAME:
@@ -172,13 +187,15 @@ class _Walk:
 
     def _embedded(self, model: type[RedisModel], place: _Place, repeated: bool) -> list[IndexField]:
         found: list[IndexField] = []
+        if model in place.within:
+            return found  # it contains itself, at any depth; an index has the first one
         for name, info in self._fields(model):
-            found += self._field(model, name, info, place.inside(name, repeated=repeated))
+            found += self._field(model, name, info, place.inside(model, name, repeated=repeated))
         return found
 
     def _indexed(self, place: _Place, held: IndexType, options: FieldOptions) -> list[IndexField]:
         if options.vector_options is not None and self._is_vector(held):
-            settings = vector_settings(options.vector_options)
+            settings = options.vector_options.settings()
             path = f"{place.path}[*]" if held.lists else place.path
             return [IndexField(path, place.attribute, FieldKind.VECTOR, vector=settings)]
         if held.lists or held.indexable is Indexable.NOTHING:
@@ -235,23 +252,6 @@ class _Walk:
         return bool(options.sortable) and not (self._legacy and self._storage is Storage.JSON)
 
 
-def vector_settings(options: VectorFieldOptions) -> VectorSettings:
-    """The options of a vector field, in the order redis-om writes them."""
-    attributes: list[tuple[str, Any]] = [
-        ("TYPE", options.type.value),
-        ("DIM", options.dimension),
-        ("DISTANCE_METRIC", options.distance_metric.value),
-        ("INITIAL_CAP", options.initial_cap),
-        ("BLOCK_SIZE", options.block_size),
-        ("M", options.m),
-        ("EF_CONSTRUCTION", options.ef_construction),
-        ("EF_RUNTIME", options.ef_runtime),
-        ("EPSILON", options.epsilon),
-    ]
-    given = tuple((name, str(value)) for name, value in attributes if value is not None)
-    return VectorSettings(options.algorithm.value, given)
-
-
 def _check_item(place: _Place, held: IndexType, options: FieldOptions) -> None:
     if held.indexable is not Indexable.TEXT:
         raise RedisModelError(
@@ -266,8 +266,9 @@ def _check_item(place: _Place, held: IndexType, options: FieldOptions) -> None:
 
 
 def _cannot_be_indexed(place: _Place, refused: str) -> RedisModelError:
+    number = " (E4)" if refused == A_MAP else ""
     return RedisModelError(
-        f"{place.label} cannot be indexed: it holds {refused}.",
+        f"{place.label} cannot be indexed: it holds {refused}{number}.",
         "Indexed are str, numbers, bool, datetime, date, Enum, UUID, Coordinates, list[str], vectors, "
         "and the fields of an EmbeddedJsonModel or a list of such.",
     )

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from redstart.mapping.annotations import alternatives
 from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.models import RedisModel
-from redstart.mapping.shapes import temporal_kind
+from redstart.mapping.shapes import name_of, temporal_kind
 from redstart.values.kinds import Storage
 
 
@@ -55,6 +55,7 @@ class IndexType:
 
 
 NOTHING = IndexType(Indexable.NOTHING)
+A_MAP: Final = "a map"
 
 
 def index_type(annotation: Any, storage: Storage) -> IndexType:
@@ -75,7 +76,7 @@ def _refused(origin: Any) -> str | None:
     if not isinstance(origin, type):
         return None
     if issubclass(origin, Mapping):
-        return "a map"
+        return A_MAP
     if issubclass(origin, BaseModel) or dataclasses.is_dataclass(origin):
         return f"{origin.__name__}, which is no EmbeddedJsonModel"
     return None
@@ -96,8 +97,8 @@ def _of_items(arguments: tuple[Any, ...], storage: Storage) -> IndexType:
     if typing.get_origin(item) in (list, tuple):
         inside = _of_items(typing.get_args(item), storage)
         return IndexType(inside.indexable, repeated=True, lists=True)
-    if not isinstance(item, type) or issubclass(item, BaseModel):
-        return IndexType(Indexable.NOTHING, repeated=True)
+    if typing.get_origin(item) is not Literal and (not isinstance(item, type) or issubclass(item, BaseModel)):
+        return IndexType(Indexable.NOTHING, repeated=True, refused=f"a list of {name_of(item)}")
     return IndexType(_of_plain(item, storage), repeated=True)
 
 

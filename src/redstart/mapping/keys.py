@@ -9,12 +9,18 @@ from redstart.mapping.meta import ModelMeta
 
 def key_of(meta: ModelMeta, part: str) -> str:
     """The prefixes, each stripped of ":", and `part`. An empty global prefix leaves the leading ":"."""
-    return f"{meta.global_key_prefix.strip(':')}:{meta.model_key_prefix.strip(':')}:{part}"
+    return f"{_prefix(meta.global_key_prefix, meta.model_key_prefix)}{part}"
+
+
+@cache
+def _prefix(global_prefix: str, model_prefix: str) -> str:
+    return f"{global_prefix.strip(':')}:{model_prefix.strip(':')}:"
 
 
 def key_of_document(meta: ModelMeta, primary_key: object) -> str:
     """The key of the document with this primary key."""
-    return key_of(meta, meta.primary_key_pattern.format(pk=primary_key))
+    pattern = meta.primary_key_pattern
+    return key_of(meta, f"{primary_key}" if pattern == "{pk}" else pattern.format(pk=primary_key))
 
 
 def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:

@@ -10,10 +10,13 @@ from redstart.mapping.primary_keys import PrimaryKeyCreator, UlidPrimaryKey
 OWN_TO_EACH_MODEL = ("model_key_prefix", "index_name")
 """Settings that name one model, so that a subclass does not get them."""
 
+OUR_MODELS = ("redstart.mapping.", "redstart.aio.", "redstart.sync.")
+"""The classes that models are made of: none of them has documents, so nobody shares their names."""
+
 
 @dataclasses.dataclass
 class ModelMeta:
-    """The settings of one model, merged. Assignable, as a whole (`M._meta`) and one by one.
+    """The settings of one model, merged: `M._meta`, and the same object as `M.Meta`. Assignable one by one.
 
     Args:
         global_key_prefix: first part of every key; empty lets keys start with ":".
@@ -24,6 +27,7 @@ class ModelMeta:
         index_name: by default `<global>:<model>:index`.
         embedded: documents of this model live inside others only.
         encoding: of text in hashes.
+        declared: where else to look: what an application says in `class Meta` for its own use.
     """
 
     global_key_prefix: str = ""
@@ -34,6 +38,23 @@ class ModelMeta:
     index_name: str = ""
     embedded: bool = False
     encoding: str = "utf-8"
+    declared: Any = dataclasses.field(default=None, repr=False, compare=False)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name in SETTINGS:
+            raise AttributeError(name)
+        return getattr(self.declared, name)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        """What `class Meta(Base.Meta)` inherits: all of it, even the names, as the keys of existing data have them."""
+        said = _said_by(self)
+        if str(said.get("model_key_prefix")).startswith(OUR_MODELS):
+            said = {name: value for name, value in said.items() if name not in OWN_TO_EACH_MODEL}
+        own = (self.declared,) if isinstance(self.declared, type) else ()
+        return (type("Meta", own, said),)
+
+
+SETTINGS = tuple(field.name for field in dataclasses.fields(ModelMeta))
 
 
 def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: str) -> ModelMeta:
@@ -50,7 +71,8 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
     inherited_settings = {
         name: value for name, value in _said_by(inherited).items() if name not in OWN_TO_EACH_MODEL
     }
-    meta = ModelMeta(**(inherited_settings | _said_by(declared)))
+    said = inherited_settings | _said_by(declared)
+    meta = ModelMeta(**said, declared=declared or getattr(inherited, "declared", None))
     meta.model_key_prefix = meta.model_key_prefix or f"{module}.{name}"
     meta.index_name = meta.index_name or f"{meta.global_key_prefix}:{meta.model_key_prefix}:index"
     try:
@@ -62,6 +84,5 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
 
 def _said_by(declared: object) -> dict[str, Any]:
     # An empty text is "not said", as in redis-om: keys of existing data depend on it.
-    names = [field.name for field in dataclasses.fields(ModelMeta)]
-    said = {name: getattr(declared, name, None) for name in names}
+    said = {name: getattr(declared, name, None) for name in SETTINGS if name != "declared"}
     return {name: value for name, value in said.items() if value is not None and value != ""}

@@ -3,15 +3,19 @@
 import abc
 from typing import Any, ClassVar, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
 
 from redstart.errors import RedisModelError
 from redstart.mapping import keys
 from redstart.mapping.annotations import complete_fields
-from redstart.mapping.fields import Field
+from redstart.mapping.field_names import put_fields_on_class, refuse_needed_names
+from redstart.mapping.fields import Field, give_names
 from redstart.mapping.hash_fields import refuse_compound_fields
+from redstart.mapping.json_schema import settle_primary_key
 from redstart.mapping.meta import ModelMeta, merged_meta
-from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
+from redstart.mapping.primary_keys import DEFAULT_NAME, UlidPrimaryKey, new_ulid, primary_key_name
 from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
 from redstart.mapping.storable_types import refuse_unstorable_types
@@ -29,7 +33,10 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
     # What redis-om allows in models; and documents are stored by field name, also where there is an alias.
     model_config = ConfigDict(from_attributes=True, arbitrary_types_allowed=True, populate_by_name=True)
 
-    pk: str | None = Field(default=None, validate_default=True)
+    pk: str | None = Field(default_factory=new_ulid)
+
+    Meta: ClassVar[Any]
+    """The settings that a class gives itself; once it exists, `_meta`, those that it has."""
 
     _meta: ClassVar[ModelMeta] = ModelMeta()
     _primary_key_name: ClassVar[str] = DEFAULT_NAME
@@ -53,9 +60,14 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         # its caller, which would be ours and not the function that declares the model.
         super().__pydantic_init_subclass__(**kwargs)
         cls._meta = merged_meta(cls.__dict__.get("Meta"), cls._meta, cls.__module__, cls.__name__)
+        cls.Meta = cls._meta
         cls._settle_primary_key()
+        give_names(cls.model_fields)
+        put_fields_on_class(cls)
         cls._check_fields()
         if cls._has_documents():
+            refuse_needed_names(cls)
+            cls._check_index()
             register(cls)
 
     @classmethod
@@ -67,35 +79,70 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
     def _settle_primary_key(cls) -> None:
         """Leave the field `pk` out where another field is the key, and out of what is stored if embedded."""
         cls._primary_key_name = primary_key_name(cls)
+        field = cls.model_fields.get(DEFAULT_NAME)
         if cls._primary_key_name != DEFAULT_NAME:
             cls.model_fields.pop(DEFAULT_NAME, None)
             type.__setattr__(cls, DEFAULT_NAME, KeyAlias(cls._primary_key_name))
-        elif cls._meta.embedded and DEFAULT_NAME in cls.model_fields:
-            cls.model_fields[DEFAULT_NAME].exclude = True
-        elif DEFAULT_NAME not in cls.model_fields and not cls._meta.embedded:
+        elif field is None and not cls._meta.embedded:
             raise RedisModelError(
                 f"{model_name(cls)} has no primary key: something else than a field is called {DEFAULT_NAME}.",
                 "Give that another name, or declare a field with Field(primary_key=True).",
             )
-        else:
+        elif field is None or not cls._settle_default_of(field):
             return
         cls.model_rebuild(force=True, raise_errors=False)
+
+    @classmethod
+    def _settle_default_of(cls, pk: FieldInfo) -> bool:
+        """Have the field give what this class has for a key that is not given: whether that is something else."""
+        before = pk.default_factory
+        if cls._meta.embedded:
+            pk.exclude, pk.default, pk.default_factory = True, None, None
+            return True
+        if before is new_ulid or isinstance(getattr(before, "__self__", None), QueryableModel):
+            # Nearly all models have ULIDs, and those are made without a detour by the class.
+            creator = cls._meta.primary_key_creator_cls
+            pk.default_factory = new_ulid if creator is UlidPrimaryKey else cls._new_primary_key
+        return pk.default_factory is not before
+
+    @classmethod
+    def _new_primary_key(cls) -> str:
+        return cls._meta.primary_key_creator_cls().create_pk()
 
     @classmethod
     def _check_fields(cls) -> None:
         """Raise RedisModelError for a field that cannot be stored."""
         refuse_unstorable_types(cls)
 
+    @classmethod
+    def _check_index(cls) -> None:
+        """Raise RedisModelError for a field that cannot be indexed; later, where a name is not known yet."""
+        if cls.__pydantic_complete__:
+            from redstart.mapping.index import index_of  # noqa: PLC0415 - it knows models
+
+            _ = index_of(cls)
+
     @field_validator("pk", mode="before", check_fields=False)
     @classmethod
-    def _default_primary_key(cls, value: Any) -> Any:
-        meta = cls._meta
+    def _primary_key_given(cls, value: Any) -> Any:
         # redis-om 0.3.5 stored a random key inside embedded documents; they have none.
-        if meta.embedded:
+        if cls._meta.embedded:
             return None
         if value is not None and value != "":
             return value
-        return meta.primary_key_creator_cls().create_pk()
+        return cls._new_primary_key()
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        described = super().__get_pydantic_json_schema__(core_schema, handler)
+        settle_primary_key(cls, handler.resolve_ref_schema(described), handler.mode)
+        return described
+
+    def __lt__(self, other: Any) -> bool:
+        """Documents are sorted by their keys, as redis-om does it."""
+        return self.key() < other.key() if isinstance(other, RedisModel) else NotImplemented
 
     def check(self) -> None:
         """Validate again: values may have been assigned since.
@@ -107,7 +154,7 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         if len(values) > len(fields):  # what functools.cached_property keeps there
             values = {name: value for name, value in values.items() if name in fields}
         # A new dict, for a validator may change what it is given.
-        type(self).model_validate(values | (self.__pydantic_extra__ or {}))
+        self.__pydantic_validator__.validate_python(values | (self.__pydantic_extra__ or {}))
 
     @classmethod
     def get_annotations(cls) -> dict[str, Any]:

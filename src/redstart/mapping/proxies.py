@@ -1,15 +1,17 @@
 """Fields of models in queries: `Customer.age`, `Order.shipment.carrier`, `Order.lines.sku`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from redstart.errors import QuerySyntaxError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.index import FULL_TEXT_SUFFIX, index_of
 from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
-from redstart.search.expressions import FieldExpression, Operand, QueryField
+from redstart.search.expressions import Expression, FieldExpression, Operand, QueryField, fields_in
 from redstart.search.fields import FieldKind
 from redstart.search.index import Index
 from redstart.search.refusals import items_not_declared
@@ -53,6 +55,30 @@ class FieldProxy(FieldExpression):
 
     def __repr__(self) -> str:
         return ".".join((self._model.__name__, *self._path))
+
+
+def refuse_strange_fields(model: type[RedisModel], conditions: Iterable[Expression]) -> None:
+    """Raise QuerySyntaxError if a condition is about a field that a model does not have: that of another one."""
+    for condition in conditions:
+        for field in fields_in(condition):
+            if isinstance(field, FieldProxy) and not _has(model, field):
+                raise QuerySyntaxError(
+                    f"{field!r} is a field of {model_name(field._model)}, and not of {model_name(model)}.",
+                    f"The fields of {model.__name__} are: {', '.join(complete_fields(model))}.",
+                    field=".".join((model_name(field._model), *field._path)),
+                    code="E9",
+                )
+
+
+def _has(model: type[RedisModel], field: FieldProxy) -> bool:
+    """Whether the field is the model's own, inherited, or of the same model in the other colour."""
+    if field._model is model:
+        return True
+    own = query_field_named(model, ".".join(field._path))
+    if own is None or issubclass(model, field._model):
+        return own is not None
+    theirs = field.query_field()
+    return (own.operand, own.storage) == (theirs.operand, theirs.storage)
 
 
 @cache

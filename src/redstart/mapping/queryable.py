@@ -26,6 +26,18 @@ class QueryableModel(ModelMetaclass):
                 raise
 
 
+class FieldOnClass:
+    """A field on the class, in place of what a base has of that name; documents have their values themselves."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, document: Any, model: Any = None) -> Any:
+        if document is not None or _asked_by_pydantic():
+            raise AttributeError(self._name)
+        return _field(model, self._name)
+
+
 class KeyAlias(property):
     """`pk` of a model whose primary key has another name: on an instance its value, on the class its field.
 

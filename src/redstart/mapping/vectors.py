@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from redstart.search.fields import VectorSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,6 @@ class VectorFieldOptions:
         type: TYPE,  # noqa: A002 - the reference's keyword
         dimension: int,
         distance_metric: DISTANCE_METRIC,
-        *,
         initial_cap: int | None = None,
         block_size: int | None = None,
     ) -> "VectorFieldOptions":
@@ -67,7 +69,6 @@ class VectorFieldOptions:
         type: TYPE,  # noqa: A002 - the reference's keyword
         dimension: int,
         distance_metric: DISTANCE_METRIC,
-        *,
         initial_cap: int | None = None,
         m: int | None = None,
         ef_construction: int | None = None,
@@ -86,3 +87,24 @@ class VectorFieldOptions:
             ef_runtime=ef_runtime,
             epsilon=epsilon,
         )
+
+    def settings(self) -> VectorSettings:
+        """The same as an index has it, in the order redis-om writes it."""
+        attributes: list[tuple[str, Any]] = [
+            ("TYPE", self.type.value),
+            ("DIM", self.dimension),
+            ("DISTANCE_METRIC", self.distance_metric.value),
+            ("INITIAL_CAP", self.initial_cap),
+            ("BLOCK_SIZE", self.block_size),
+            ("M", self.m),
+            ("EF_CONSTRUCTION", self.ef_construction),
+            ("EF_RUNTIME", self.ef_runtime),
+            ("EPSILON", self.epsilon),
+        ]
+        given = tuple((name, str(value)) for name, value in attributes if value is not None)
+        return VectorSettings(self.algorithm.value, given)
+
+    @property
+    def schema(self) -> str:
+        """What it adds to the text of an index: `VECTOR FLAT 6 TYPE FLOAT32 ...`."""
+        return " ".join(("VECTOR", *self.settings().words()))

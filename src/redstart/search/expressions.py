@@ -1,6 +1,6 @@
 """What a query asks for, as a tree. Building one checks nothing: `query_text` does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -216,6 +216,17 @@ class FieldExpression:
     def contains(self, text: str) -> Comparison:
         """Has this inside."""
         return Comparison(self, Operator.CONTAINS, text)
+
+
+def fields_in(condition: object) -> Iterator[FieldExpression]:
+    """The fields that a condition is about; none of what is no condition."""
+    if isinstance(condition, Comparison):
+        yield condition.left
+    elif isinstance(condition, Negation):
+        yield from fields_in(condition.inner)
+    elif isinstance(condition, Both | Either):
+        yield from fields_in(condition.left)
+        yield from fields_in(condition.right)
 
 
 @dataclass(frozen=True, slots=True)

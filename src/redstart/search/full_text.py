@@ -45,5 +45,4 @@ def _leaves(field: QueryField, value: str, reason: str) -> QuerySyntaxError:
         "Put a backslash before it to mean the character itself.",
         field=field.label,
         value=value,
-        code="E4",
     )

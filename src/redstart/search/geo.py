@@ -33,7 +33,7 @@ class GeoFilter:
     """All places within `radius` of a point. `str()` is what stands in a query.
 
     Raises:
-        ValueError: not a point on Earth, a negative radius, or an unknown unit.
+        ValueError: not a point on Earth, a radius that is not above 0, or an unknown unit.
     """
 
     longitude: float
@@ -46,9 +46,10 @@ class GeoFilter:
             raise ValueError(f"a longitude is -180 to 180 degrees, not {self.longitude!r}")
         if not -90 <= self.latitude <= 90:
             raise ValueError(f"a latitude is -90 to 90 degrees, not {self.latitude!r}")
-        if not 0 <= self.radius < float("inf"):
-            raise ValueError(f"a radius is a number from 0, not {self.radius!r}")
-        RadiusUnit(self.unit)
+        if not 0 < self.radius < float("inf"):
+            raise ValueError(f"a radius is a number above 0, not {self.radius!r}")
+        if self.unit not in list(RadiusUnit):
+            raise ValueError(f"a radius is in {', '.join(RadiusUnit)}, not in {self.unit!r}")
 
     @classmethod
     def from_coordinates(cls, coords: Place, radius: float, unit: str) -> "GeoFilter":
@@ -56,4 +57,10 @@ class GeoFilter:
         return cls(coords.longitude, coords.latitude, radius, unit)
 
     def __str__(self) -> str:
-        return f"{self.longitude} {self.latitude} {self.radius} {RadiusUnit(self.unit).value}"
+        numbers = map(_word, (self.longitude, self.latitude, self.radius))
+        return " ".join((*numbers, RadiusUnit(self.unit).value))
+
+
+def _word(number: float) -> str:
+    # The first dialect takes 1e-07 but not 1e+22; and adding nothing makes a number of True.
+    return str(number + 0).replace("e+", "e")

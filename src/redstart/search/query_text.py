@@ -11,6 +11,7 @@ from redstart.search.expressions import (
     Comparison,
     Either,
     Expression,
+    FieldExpression,
     KNNExpression,
     Negation,
     Operand,
@@ -25,8 +26,10 @@ from redstart.search.refusals import (
     is_document,
     is_indexed,
     no_full_text,
+    no_vector,
     not_indexed,
     shortened,
+    wrong_knn,
     wrong_operand,
     wrong_operator,
 )
@@ -132,9 +135,10 @@ class _Writer:
         return written if isinstance(condition, Negation) else f"({written})"
 
     def neighbours(self, among: str, knn: KNNExpression) -> str:
+        _check_knn(knn)
         vector, score = knn.vector_field.query_field(), knn.score_field.query_field()
         if vector.operand is not Operand.VECTOR:
-            raise wrong_operand(vector, knn.reference_vector, "a field with vector_options")
+            raise no_vector(vector)
         if score.operand is not Operand.UNINDEXED:
             raise is_indexed(score)
         self._parameter("K", str(knn.k))
@@ -247,6 +251,16 @@ def _without_double_negation(condition: Expression) -> Expression:
         if inner.operator is Operator.NOT_IN:
             return Comparison(inner.left, Operator.IN, inner.value)
     return condition
+
+
+def _check_knn(knn: KNNExpression) -> None:
+    for part, one in (("vector_field", knn.vector_field), ("score_field", knn.score_field)):
+        if not isinstance(one, FieldExpression):
+            raise wrong_knn(part, one, "a field of a model")
+    if not isinstance(knn.k, int) or knn.k < 1:
+        raise wrong_knn("k", knn.k, "a number of documents, 1 or more")
+    if not isinstance(knn.reference_vector, bytes):
+        raise wrong_knn("reference_vector", knn.reference_vector, "the bytes of its numbers")
 
 
 def _missing(field: QueryField, operator: Operator) -> str:

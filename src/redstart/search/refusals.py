@@ -66,13 +66,12 @@ def wrong_operator(field: QueryField, operator: str, value: object, has: str) ->
 
 
 def wrong_operand(field: QueryField, value: object, expected: str) -> QuerySyntaxError:
-    """E4: the value is of a type that the field is never equal to."""
+    """The value is of a type that the field is never equal to. redis-om sends it, and finds nothing."""
     return QuerySyntaxError(
         f"{field.label} is a {field.operand} and cannot be compared with {shortened(value)}.",
         f"Give it {expected}.",
         field=field.label,
         value=value,
-        code="E4",
     )
 
 
@@ -86,6 +85,25 @@ def cannot_find(
         field=field.label,
         value=value,
         code="E5",
+    )
+
+
+def no_vector(field: QueryField) -> QuerySyntaxError:
+    """Neighbours are looked for where no vectors are."""
+    return QuerySyntaxError(
+        f"{field.label} holds no indexed vectors, so none of them is near to another.",
+        "Declare it with Field(vector_options=VectorFieldOptions.flat(...)), then: om migrate run",
+        field=field.label,
+    )
+
+
+def wrong_knn(part: str, value: object, expected: str) -> QuerySyntaxError:
+    """A part of a KNNExpression is something else than it has to be."""
+    return QuerySyntaxError(
+        f"The {part} of a KNNExpression is {expected}, not {shortened(value)}.",
+        'As in KNNExpression(k=3, vector_field=col(M.vector), score_field=col(M.score), reference_vector=b"..."); '
+        'bytes of numbers are made with struct.pack("<2f", 0.5, 1.5).',
+        value=value,
     )
 
 

@@ -2,35 +2,43 @@
 
 import asyncio
 from asyncio import AbstractEventLoop
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize, ref
 
 import redis.asyncio
 
 from redstart.effects import Op
 from redstart.server.async_driver import AsyncDriver
-from redstart.server.connections import another_pool, async_client, async_pool_like, pool_of, where_of
+from redstart.server.connections import async_client
+from redstart.server.event_loops import OfEachLoop
+from redstart.server.pools import new_async_pool, pool_of, where_of_pool
+from redstart.server.wire import TRANSPORT_ERRORS
 
 T = TypeVar("T")
 
-_servers: "WeakKeyDictionary[Any, AsyncServer]" = WeakKeyDictionary()
-_clients: WeakKeyDictionary[AbstractEventLoop, dict[str, redis.asyncio.Redis]] = WeakKeyDictionary()
-
 
 class AsyncServer:
-    """Runs operations, any number at a time. A connection belongs to one event loop, so each loop has its own pool."""
+    """Runs operations, any number at a time. A connection belongs to one event loop, so each loop has its own pool.
 
-    def __init__(self, pool: redis.asyncio.ConnectionPool) -> None:
-        self._first = pool
-        self._where = where_of(pool.connection_kwargs)
-        self._is_taken = False
-        self._places: WeakKeyDictionary[AbstractEventLoop, _Place] = WeakKeyDictionary()
+    A client that is given is never used itself: which loop or process its connections were made in is not known.
+
+    Args:
+        client: a client of either colour.
+        home: the loop whose pool is the client's own, because the client was made here for that loop.
+    """
+
+    def __init__(self, client: object, home: AbstractEventLoop | None = None) -> None:
+        self._given = pool_of(client)
+        self._where = where_of_pool(self._given)
+        self._home = ref(home) if home else None
+        self._places: OfEachLoop[_Place] = OfEachLoop(_close_place)
         self._answered = False
 
     async def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        place = self._place()
+        place = self._places.of_this_loop(self._new_place)
         async with place.free:
             driver = AsyncDriver(place.pool, self._where)
             driver.answered = self._answered
@@ -40,15 +48,18 @@ class AsyncServer:
                 self._answered = self._answered or driver.answered
                 await driver.release()
 
-    def _place(self) -> "_Place":
-        loop = asyncio.get_running_loop()
-        place = self._places.get(loop)
-        if place is None:
-            # The client's own pool serves the first loop: who uses one loop sees one pool.
-            pool = another_pool(self._first) if self._is_taken else self._first
-            place = self._places[loop] = _Place(pool, asyncio.Semaphore(pool.max_connections))
-            self._is_taken = True
-        return place
+    def close_soon(self) -> None:
+        """Give up all connections that are free, each in its loop: the client is gone."""
+        self._places.close_soon()
+
+    def _new_place(self) -> "_Place":
+        pool = self._given
+        if not isinstance(pool, redis.asyncio.ConnectionPool) or not self._is_at_home():
+            pool = new_async_pool(pool)
+        return _Place(pool, asyncio.Semaphore(pool.max_connections))
+
+    def _is_at_home(self) -> bool:
+        return self._home is not None and self._home() is asyncio.get_running_loop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,25 @@ class _Place:
     free: asyncio.Semaphore
 
 
+async def _close_place(place: _Place) -> None:
+    await _disconnect(place.pool)
+
+
+async def _close_clients(clients: dict[str, redis.asyncio.Redis]) -> None:
+    for client in clients.values():
+        await _disconnect(client.connection_pool)
+
+
+async def _disconnect(pool: redis.asyncio.ConnectionPool) -> None:
+    # What is in use belongs to a task that is still ending.
+    with suppress(*TRANSPORT_ERRORS):
+        await pool.disconnect(inuse_connections=False)
+
+
+_servers: "WeakKeyDictionary[Any, AsyncServer]" = WeakKeyDictionary()
+_clients: OfEachLoop[dict[str, redis.asyncio.Redis]] = OfEachLoop(_close_clients)
+
+
 def server_of(client: object) -> AsyncServer:
     """The server that a client of either colour talks to; the same one each time. Raises ConfigurationError."""
     try:
@@ -67,15 +97,21 @@ def server_of(client: object) -> AsyncServer:
         server = None
     if server is None:
         _ = pool_of(client)  # before anything else is done with what may be no client
-        server = _servers.setdefault(client, AsyncServer(async_pool_like(client)))
+        server = _servers.setdefault(client, AsyncServer(client))
+        # Not left to the collector, which would find the connections open and say so.
+        finalize(client, server.close_soon).atexit = False
     return server
 
 
 def default_client(url: str) -> redis.asyncio.Redis:
     """The client for models that name none; the same one each time in one event loop. It decodes, as redis-om's."""
     try:
-        clients = _clients.setdefault(asyncio.get_running_loop(), {})
+        loop = asyncio.get_running_loop()
     except RuntimeError:
         return async_client(url, decode_responses=True)  # of no loop yet: nobody may share it
+    clients = _clients.of_this_loop(dict)
     client = clients.get(url)
-    return clients.setdefault(url, async_client(url, decode_responses=True)) if client is None else client
+    if client is None:
+        client = clients[url] = async_client(url, decode_responses=True)
+        _servers[client] = AsyncServer(client, home=loop)
+    return client

@@ -1,6 +1,5 @@
-"""From a URL to a driver. The one place that builds redis-py pools."""
+"""From a URL to a driver or a client, and what is shown of a URL."""
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from redis.retry import Retry
 
 from redstart.errors import ConfigurationError
 from redstart.server.async_driver import AsyncDriver
+from redstart.server.pools import pool_like, where_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -102,49 +102,7 @@ def open_like(client: object) -> SyncDriver:
         ConfigurationError: it is neither.
     """
     pool = pool_like(client)
-    return SyncDriver(pool, where_of(pool.connection_kwargs))
-
-
-def pool_like(client: object) -> redis.ConnectionPool:
-    """The pool of a client; of an asyncio one a new pool to the same server. Raises ConfigurationError."""
-    pool = pool_of(client)
-    if isinstance(pool, redis.ConnectionPool):
-        return pool
-    kind = _SYNC_CONNECTIONS.get(pool.connection_class, redis.Connection)
-    return redis.ConnectionPool(connection_class=kind, retry=Retry(NoBackoff(), 0), **_shared_settings(pool))
-
-
-def async_pool_like(client: object) -> redis.asyncio.ConnectionPool:
-    """The pool of an asyncio client; of another one a new pool to the same server. Raises ConfigurationError."""
-    pool = pool_of(client)
-    if isinstance(pool, redis.asyncio.ConnectionPool):
-        return pool
-    kind = _ASYNC_CONNECTIONS.get(pool.connection_class, redis.asyncio.Connection)
-    retry = AsyncRetry(NoBackoff(), 0)
-    return redis.asyncio.ConnectionPool(connection_class=kind, retry=retry, **_shared_settings(pool))
-
-
-def another_pool(pool: redis.asyncio.ConnectionPool) -> redis.asyncio.ConnectionPool:
-    """A pool of the same settings, for another event loop: connections work in one only."""
-    return type(pool)(
-        connection_class=pool.connection_class, max_connections=pool.max_connections, **pool.connection_kwargs
-    )
-
-
-def pool_of(client: object) -> redis.ConnectionPool | redis.asyncio.ConnectionPool:
-    """The pool of a client of either colour. Raises ConfigurationError if it is no client of redis-py."""
-    pool = getattr(client, "connection_pool", None)
-    if isinstance(pool, redis.ConnectionPool | redis.asyncio.ConnectionPool):
-        return pool
-    raise ConfigurationError(
-        f"Meta.database is a {type(client).__name__}, not a client of redis-py.",
-        "Give it redis.Redis(...) or redis.asyncio.Redis(...). To om, the server can be given with --url instead.",
-    )
-
-
-def _shared_settings(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> dict[str, Any]:
-    settings = pool.connection_kwargs
-    return {name: value for name, value in settings.items() if name in _SHARED_SETTINGS}
+    return SyncDriver(pool, where_of_pool(pool))
 
 
 def sync_client(default_url: str, **options: Any) -> redis.Redis:
@@ -177,25 +135,3 @@ def where_of_url(url: str) -> str:
     """Which server a URL names, in the words of `where_of`. Raises ConfigurationError for a bad URL."""
     _require_good(url)
     return where_of(redis.ConnectionPool.from_url(url).connection_kwargs)
-
-
-def where_of(settings: Mapping[str, Any]) -> str:
-    """Which server connection settings name, as it may be shown."""
-    place = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
-    return f"{place}/{settings.get('db', 0)}"
-
-
-_SHARED_SETTINGS = {
-    *("host", "port", "path", "db", "username", "password", "client_name", "protocol"),
-    *("socket_timeout", "socket_connect_timeout"),
-    *("ssl_keyfile", "ssl_certfile", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname"),
-    *("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data"),
-}
-"""Connection settings that mean the same to an asyncio connection and to a synchronous one."""
-
-_ASYNC_CONNECTIONS: dict[type, Any] = {
-    redis.SSLConnection: redis.asyncio.SSLConnection,
-    redis.UnixDomainSocketConnection: redis.asyncio.UnixDomainSocketConnection,
-}
-
-_SYNC_CONNECTIONS: dict[type, Any] = {theirs: ours for ours, theirs in _ASYNC_CONNECTIONS.items()}

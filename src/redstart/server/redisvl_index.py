@@ -8,7 +8,7 @@ import redis
 import redis.asyncio
 
 from redstart.errors import ConfigurationError
-from redstart.server.connections import pool_like
+from redstart.server.pools import pool_like
 
 
 def index_schema(described: dict[str, Any]) -> Any:

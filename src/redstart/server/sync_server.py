@@ -1,12 +1,15 @@
 """A server as a program uses it that goes on for days: from any thread, each operation on a connection of the pool."""
 
+import os
+import threading
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import redis
 
 from redstart.effects import Op
-from redstart.server.connections import pool_like, pool_of, sync_client, where_of
+from redstart.server.connections import sync_client
+from redstart.server.pools import pool_like, pool_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
 
 T = TypeVar("T")
@@ -20,18 +23,25 @@ class SyncServer:
 
     def __init__(self, pool: redis.ConnectionPool) -> None:
         self._pool = pool
-        self._where = where_of(pool.connection_kwargs)
+        self._where = where_of_pool(pool)
         self._answered = False
+        self.free_all()
+
+    def free_all(self) -> None:
+        """Nobody holds a connection: at the beginning, and after a fork, for other threads do not live on in it."""
+        # At its limit redis-py fails, and operations wait.
+        self._free = threading.Semaphore(self._pool.max_connections)
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        driver = SyncDriver(self._pool, self._where)
-        driver.answered = self._answered
-        try:
-            return driver.run(operation)
-        finally:
-            self._answered = self._answered or driver.answered
-            driver.release()
+        with self._free:
+            driver = SyncDriver(self._pool, self._where)
+            driver.answered = self._answered
+            try:
+                return driver.run(operation)
+            finally:
+                self._answered = self._answered or driver.answered
+                driver.release()
 
 
 def server_of(client: object) -> SyncServer:
@@ -50,3 +60,11 @@ def default_client(url: str) -> redis.Redis:
     """The client for models that name none; the same one each time. It decodes, as redis-om's."""
     client = _clients.get(url)
     return _clients.setdefault(url, sync_client(url, decode_responses=True)) if client is None else client
+
+
+def _in_forked_child() -> None:
+    for server in _servers.values():
+        server.free_all()
+
+
+os.register_at_fork(after_in_child=_in_forked_child)

@@ -26,15 +26,20 @@ if TYPE_CHECKING:
     from redstart.sync.checks import has_redis_json as has_redis_json
     from redstart.sync.checks import has_redisearch as has_redisearch
     from redstart.sync.connections import get_redis_connection as get_redis_connection
+    from redstart.sync.data_migrations import BaseMigration as BaseMigration
+    from redstart.sync.data_migrations import DataMigrator as DataMigrator
     from redstart.sync.find import FindQuery as FindQuery
     from redstart.sync.migrator import Migrator as Migrator
     from redstart.sync.migrator import SchemaDetector as SchemaDetector
     from redstart.sync.models import HashModel as HashModel
     from redstart.sync.models import JsonModel as JsonModel
     from redstart.sync.redis_model import RedisModel as RedisModel
+    from redstart.sync.schema_migrations import SchemaMigrator as SchemaMigrator
 
 _HOME_OF = {
+    "BaseMigration": "redstart.sync.data_migrations",
     "Coordinates": "redstart.mapping.coordinates",
+    "DataMigrator": "redstart.sync.data_migrations",
     "EmbeddedJsonModel": "redstart.mapping.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.sync.find",
@@ -51,6 +56,7 @@ _HOME_OF = {
     "RedisModelError": "redstart.errors",
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.sync.migrator",
+    "SchemaMigrator": "redstart.sync.schema_migrations",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.sync.connections",
@@ -59,7 +65,9 @@ _HOME_OF = {
 }
 
 __all__ = [
+    "BaseMigration",
     "Coordinates",
+    "DataMigrator",
     "EmbeddedJsonModel",
     "Field",
     "FindQuery",
@@ -76,6 +84,7 @@ __all__ = [
     "RedisModelError",
     "RedstartError",
     "SchemaDetector",
+    "SchemaMigrator",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
+from redstart.documents.access import PAGE_DOCUMENTS, pages
 from redstart.documents.changes import delete_found, update_found
 from redstart.documents.find import (
+    all_documents,
     count_documents,
     documents_of,
     first_document,
@@ -16,7 +18,7 @@ from redstart.documents.find import (
     page_of,
 )
 from redstart.documents.projection import PartialModel
-from redstart.documents.query import PAGE_DOCUMENTS, Query, query_of, raw_reply
+from redstart.documents.query import Query, query_of, raw_reply
 from redstart.effects import Op
 from redstart.errors import QuerySyntaxError
 from redstart.search.expressions import Both, Expression, KNNExpression
@@ -91,10 +93,12 @@ class FindQuery(Generic[R]):
     def sort_by(self, *fields: str) -> "FindQuery[R]":
         """The same query, sorted by fields: `age`, descending `-age`, of an embedded document `address__city`.
 
+        Without fields, in the order it has.
+
         Raises:
             QueryNotSupportedError: E2, one is not indexed.
         """
-        return self.copy(sort_fields=fields)
+        return self.copy(sort_fields=fields) if fields else self
 
     def values(self, *fields: str) -> "FindQuery[Fields]":
         """The same query, for dicts as `model_dump()` makes them; with these fields, or all.
@@ -188,23 +192,24 @@ class FindQuery(Generic[R]):
         Raises:
             UnreadableDocument: a value does not fit its field.
             IndexMissing: `om migrate run` was not run.
-            QueryError: the query has no meaning, or the index cannot answer it.
+            QueryError: the query has no meaning, or the index cannot answer it; or a batch of no documents.
         """
-        return [document for document in self._documents(batch_size)]
+        _ = self.copy(page_size=batch_size)  # refused there, if it is none
+        return self._run(all_documents(self._query, naive_timezone(), batch_size))
 
     def __iter__(self) -> Iterator[R]:
         """The documents one by one, read page by page; as `all`."""
-        return self._documents(self.page_size)
+        return self._documents()
 
-    def _documents(self, page_documents: int) -> Iterator[R]:
+    def _documents(self) -> Iterator[R]:
         query, zone = self._query, naive_timezone()
         if query.knn is not None:
             for document in self._run(first_page(query, zone)):
                 yield document
             return
         keys = self._run(found_keys(query, zone))
-        for start in range(0, len(keys), page_documents):
-            for document in self._run(documents_of(query, zone, keys[start : start + page_documents])):
+        for page in pages(keys, self.page_size):
+            for document in self._run(documents_of(query, zone, page)):
                 yield document
 
     def first(self) -> R:

@@ -6,27 +6,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from redstart.documents import expiry
-from redstart.documents.access import get_document, get_documents
+from redstart.documents.access import PAGE_DOCUMENTS, get_document, get_documents
+from redstart.documents.adding import add_documents
 from redstart.documents.listing import primary_keys_page
 from redstart.documents.removal import delete_document, delete_documents, queue_deletion, queue_deletions
-from redstart.documents.replies import documents_in_reply
-from redstart.documents.saving import add_documents, queue_document, save_document
+from redstart.documents.saving import queue_document, save_document
 from redstart.documents.updating import update_document
 from redstart.documents.writes import Saving
 from redstart.mapping import models
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
 from redstart.sync.connections import client_of, server_of_model
-from redstart.sync.find import FindQuery
 
 if TYPE_CHECKING:
     import redis
     from redis.client import Pipeline
 
+    from redstart.sync.find import FindQuery
+
 P = TypeVar("P", bound="Pipeline")
 Models = TypeVar("Models", bound="Sequence[RedisModel]")
-
-PAGE_DOCUMENTS = 1_000
 
 
 class RedisModel(models.RedisModel, abc.ABC):
@@ -95,10 +94,12 @@ class RedisModel(models.RedisModel, abc.ABC):
             The same documents.
 
         Raises:
-            ValidationError (pydantic), UnwritableDocument: of the first that cannot be stored. Nothing was sent.
+            ValidationError (pydantic): a value was assigned that its field does not take. Nothing was sent.
+            UnwritableDocument: a value has no stored form. Documents of the pages before it were saved.
             WrongKeyType: something else stands under the key of one. The others were saved.
 
-        Effects: one round trip for 500 documents; atomic for each document. Safe to repeat.
+        Effects: one round trip for a page of 500 documents, a second one if not all of them are new; atomic for each
+            document. Safe to repeat.
         """
         zone = naive_timezone()
         if pipeline is None:
@@ -246,10 +247,12 @@ class RedisModel(models.RedisModel, abc.ABC):
         Raises:
             UnreadableDocument: a value does not fit its field.
         """
+        from redstart.documents.replies import documents_in_reply  # noqa: PLC0415 - as in find()
+
         return documents_in_reply(cls, res, naive_timezone(), knn)
 
     @classmethod
-    def find(cls, *expressions: Expression | int, knn: KNNExpression | None = None) -> FindQuery[Self]:
+    def find(cls, *expressions: Expression | int, knn: KNNExpression | None = None) -> "FindQuery[Self]":
         """The documents that meet all of these conditions: `M.find(M.age > 18, M.city == "Oslo")`.
 
         Args:
@@ -263,4 +266,6 @@ class RedisModel(models.RedisModel, abc.ABC):
         Raises:
             RedisModelError: the model has no documents of its own.
         """
+        from redstart.sync.find import FindQuery  # noqa: PLC0415 - all that queries need takes 20 ms to import
+
         return FindQuery(expressions, cls, knn=knn)

@@ -37,6 +37,11 @@ def microseconds_of(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
 
 
+def seconds_of(moment: datetime) -> float:
+    """The number to store of an aware datetime: `number_of` its microseconds, in one step."""
+    return (moment - EPOCH).total_seconds()
+
+
 def number_of(microseconds: int) -> float:
     """The number to store: the nearest float, in seconds."""
     return microseconds / MICROSECONDS_PER_SECOND
@@ -56,13 +61,23 @@ def microseconds_from_number(text: str) -> int:
     Raises:
         ValueConversionError: not a number, or outside the years 1 to 9999.
     """
-    return _since_epoch(text) // MICROSECOND
-
-
-def _since_epoch(text: str) -> timedelta:
-    if NUMBER.fullmatch(text) is None:
+    seconds = seconds_from_number(text)
+    if seconds is None:
         raise ValueConversionError("not a number")
-    seconds = float(text)
+    return microseconds_from_seconds(seconds)
+
+
+def seconds_from_number(text: str) -> float | None:
+    """A stored number as a float; None for what is no number."""
+    return None if NUMBER.fullmatch(text) is None else float(text)
+
+
+def microseconds_from_seconds(seconds: float) -> int:
+    """As `microseconds_from_number`, of the number itself. Raises ValueConversionError."""
+    return _since_epoch(seconds) // MICROSECOND
+
+
+def _since_epoch(seconds: float) -> timedelta:
     if not FIRST_SECOND <= seconds < END_SECOND:
         raise ValueConversionError("a number of seconds outside the years 1 to 9999")
     return timedelta(seconds=seconds)
@@ -76,11 +91,11 @@ def reads_back(text: str, microseconds: int) -> bool:
         return False
 
 
-def datetime_from_number(text: str) -> datetime:
-    """The aware UTC datetime of a stored number of seconds. Raises ValueConversionError."""
-    return EPOCH + _since_epoch(text)
+def datetime_from_seconds(seconds: float) -> datetime:
+    """The aware UTC datetime of a number of seconds. Raises ValueConversionError outside the years 1 to 9999."""
+    return EPOCH + _since_epoch(seconds)
 
 
-def date_from_number(text: str) -> date:
-    """The UTC day of a stored number of seconds. Raises ValueConversionError."""
-    return datetime_from_number(text).date()
+def date_from_seconds(seconds: float) -> date:
+    """The UTC day of a number of seconds. Raises ValueConversionError outside the years 1 to 9999."""
+    return datetime_from_seconds(seconds).date()

@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
 from hashlib import sha1
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from redstart.errors import ConfigurationError, ValueConversionError
 from redstart.values.timestamps import (
@@ -20,6 +20,9 @@ from redstart.values.timestamps import (
     NAIVE_EPOCH,
     microseconds_of,
 )
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 SECONDS_PER_DAY = 86_400
 _DAYS_TO_2050 = 29_220
@@ -58,6 +61,8 @@ class NaiveTimezone(ABC):
                     "Set TZ to what it was, for example: TZ=Europe/Berlin om ...",
                 )
             return zone
+        from zoneinfo import ZoneInfo  # noqa: PLC0415 - it takes 4 ms to import, and few need it
+
         try:
             return _IanaZone(name, ZoneInfo(name))
         except (KeyError, ValueError, OSError) as exc:  # unknown; not a relative path; a directory of zones
@@ -137,7 +142,7 @@ class _Observed(NaiveTimezone):
 
 
 class _IanaZone(_Observed):
-    def __init__(self, name: str, zone: ZoneInfo) -> None:
+    def __init__(self, name: str, zone: "ZoneInfo") -> None:
         self._title = name
         self._zone = zone
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +19,15 @@ from redstart.cli.indexes import (
     index_migration,
     result_report,
 )
+from redstart.cli.migration_files import (
+    draw_files,
+    exit_with_files,
+    files_report,
+    look,
+    migrations_dir,
+    pending_files,
+    waits,
+)
 from redstart.cli.options import accept_unindexed, common, confirm, keep_old, verbose, yes
 from redstart.cli.output import line, note, print_json
 from redstart.cli.session import Session, open_session
@@ -27,6 +37,7 @@ from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.preflight import server_facts
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.status import status as read_status
+from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.forward import blocking
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
@@ -43,31 +54,40 @@ TAKEN_OVER = (
 
 @click.command()
 @click.option("--check", is_flag=True, help="Exit with 3 when something is pending.")
+@migrations_dir(SCHEMA)
 @common
-def status(settings: Settings, check: bool, as_json: bool) -> int:
-    """What each model's index is and what differs from the model. Writes nothing."""
+def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json: bool) -> int:
+    """What each model's index is and what differs from the model; which migration files are applied. Writes nothing."""
     with open_session(settings) as session:
         session.run(require_search())
         found = session.run(index_statuses(session.planned_indexes()))
+        files = look(session, SCHEMA, migrations_dir)
     pending = [one for one in found if one.standing is not Standing.UP_TO_DATE]
     if as_json:
         print_json(
             {
                 "indexes": [_status_report(one) for one in found],
                 "pending": [one.planned.name for one in pending],
+                "files": files_report(files),
             }
         )
     else:
         line("Schema Migration Status:")
-        rows = [[one.planned.model, one.planned.name, one.standing.value, one.documents] for one in found]
-        table("Indexes", ["model", "index", "state", "documents"], rows)
-        for one in pending:
-            if one.standing is Standing.TAKEN_OVER:
-                line(TAKEN_OVER.format(one.planned.name))
-            for change in one.pending.changes if one.pending is not None else ():
-                line(f"{one.planned.name}: {change}")
+        line(f"Total migrations: {files.total} in files")
+        _draw_indexes(found, pending)
         line(_next(pending))
-    return Exit.PENDING if check and pending else Exit.DONE
+        draw_files(files)
+    return Exit.PENDING if check and (pending or waits(files)) else Exit.DONE
+
+
+def _draw_indexes(found: Sequence[IndexStatus], pending: Sequence[IndexStatus]) -> None:
+    rows = [[one.planned.model, one.planned.name, one.standing.value, one.documents] for one in found]
+    table("Indexes", ["model", "index", "state", "documents"], rows)
+    for one in pending:
+        if one.standing is Standing.TAKEN_OVER:
+            line(TAKEN_OVER.format(one.planned.name))
+        for change in one.pending.changes if one.pending is not None else ():
+            line(f"{one.planned.name}: {change}")
 
 
 def _next(pending: Sequence[IndexStatus]) -> str:
@@ -80,6 +100,7 @@ def _next(pending: Sequence[IndexStatus]) -> str:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Say what would be built; write nothing.")
+@migrations_dir(SCHEMA)
 @accept_unindexed
 @keep_old
 @verbose
@@ -88,6 +109,7 @@ def _next(pending: Sequence[IndexStatus]) -> str:
 def run(
     settings: Settings,
     dry_run: bool,
+    migrations_dir: Path | None,
     accept_unindexed: bool,
     keep_old: bool,
     verbose: bool,
@@ -95,13 +117,15 @@ def run(
     as_json: bool,
 ) -> int:
     """Bring the indexes as far as the data allows. One whose dates change from tags to numbers is built beside and
-    fills while `om migrate-data run` converts; that run cuts it over, or this command, given again."""
+    fills while `om migrate-data run` converts; that run cuts it over, or this command, given again. Migration files
+    are not run; pending ones are said, with exit code 3."""
     with open_session(settings) as session:
         session.run(require_search())
+        files = pending_files(session, SCHEMA, migrations_dir)
         planned = session.planned_indexes()
         expected = session.run(forecast(planned, keep_old=keep_old))
         if dry_run:
-            return _dry_run(session, planned, expected, as_json)
+            return _dry_run(session, planned, expected, files, as_json)
         for one in expected:
             note(forecast_line(one))
         confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
@@ -119,19 +143,24 @@ def run(
                 "indexes": [result_report(one) for one in results],
                 "blocking": blocking_report(in_the_way),
                 "phase": phase.value,
+                "pending_files": files,
             }
         )
     else:
         draw_results(results, in_the_way, verbose=verbose)
         draw_order(phase, cut_over_to_come=to_come)
-    return Exit.FOUND if refused else Exit.DONE
+    return exit_with_files(Exit.FOUND if refused else Exit.DONE, files, SCHEMA)
 
 
 def _dry_run(
-    session: Session, planned: Sequence[PlannedIndex], expected: Sequence[IndexForecast], as_json: bool
+    session: Session,
+    planned: Sequence[PlannedIndex],
+    expected: Sequence[IndexForecast],
+    files: Sequence[str],
+    as_json: bool,
 ) -> int:
     if as_json:
-        print_json({"index_forecast": [forecast_report(one) for one in expected]})
+        print_json({"index_forecast": [forecast_report(one) for one in expected], "pending_files": files})
         return Exit.DONE
     for one in expected:
         line(forecast_line(one))

@@ -1,19 +1,15 @@
-"""Commands that only look: stats, status, progress."""
+"""Commands that only look: stats, progress."""
 
-from dataclasses import replace
 from random import Random
 
 import click
 
-from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import ago, duration, pairs, size, table
+from redstart.cli.drawing import ago, duration, pairs, size
 from redstart.cli.drawing import progress as drawn_progress
-from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import (
     progress_report,
     state_of,
     stats_report,
-    status_report,
     unplanned_fields,
 )
 from redstart.cli.migrate_data.tables import (
@@ -31,9 +27,8 @@ from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoi
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.statistics import Statistics, statistics
-from redstart.migrations.data.status import Phase, Status
+from redstart.migrations.data.status import Status
 from redstart.migrations.data.status import status as read_status
-from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
 FAILURES_SAID = 20
 
@@ -103,83 +98,6 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
         ]
     )
     draw_refusal(facts)
-
-
-@click.command()
-@click.option(
-    "-v",
-    "--verbose",
-    "--detailed",
-    "detailed",
-    is_flag=True,
-    help="Each model: its keys, its state, when it was converted.",
-)
-@click.option("--check", is_flag=True, help="Exit with 3 when something is pending.")
-@common
-def status(settings: Settings, detailed: bool, check: bool, as_json: bool) -> int:
-    """What is applied and what is pending. Writes nothing."""
-    with open_session(settings) as session:
-        found = session.run(read_status(session.keys, session.plan))
-        found = replace(found, phase=session.run(phase_with_indexes(found)))
-        awaited = session.run(cut_over_to_come(found))
-    if as_json:
-        print_json(status_report(found))
-    else:
-        _draw_status(found, detailed)
-        draw_order(found.phase, cut_over_to_come=awaited)
-    return Exit.PENDING if check and (found.pending or awaited) else Exit.DONE
-
-
-def _draw_status(found: Status, detailed: bool) -> None:
-    pending = bool(found.pending)
-    line("Data migration status:")
-    when = "" if found.verified_ms is None else f" by the run, {ago(found.verified_ms)}"
-    pairs(
-        [
-            ("total migrations", 1),
-            ("applied", int(found.is_applied)),
-            ("pending", int(pending)),
-            ("phase", f"{found.phase.value}{when}"),
-        ]
-    )
-    if pending or found.is_applied:
-        line(f"{'pending' if pending else 'applied'}: {DATETIME_MIGRATION}")
-    else:
-        line("No model has a field with dates that are stored as numbers: there is nothing to migrate.")
-    if detailed:
-        line("")
-        _draw_models(found)
-    if found.recorded_elsewhere:
-        line("redis-om recorded this migration as applied; Redstart did not do it.")
-        line("See how the data stand with: om migrate-data verify")
-    if state_of(found) == "running":
-        line(f"At work: {found.lease}")
-        line("Watch it with: om migrate-data progress")
-    elif found.phase is Phase.ROLLING_BACK:
-        line("A rollback began and has not ended.")
-    elif found.phase is Phase.VERIFIED:
-        line("What was written since is looked at by: om migrate-data verify")
-    elif pending:
-        line("Convert with: om migrate-data run")
-
-
-def _draw_models(found: Status) -> None:
-    models = [*found.applied, *found.pending]
-    rows = []
-    for model in models:
-        entry = found.record.applied.get(model.key_prefix)
-        state = "pending" if model in found.pending else "applied"
-        documents = f"{entry.documents:,}" if entry else "-"
-        rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
-    table("Models", ["model", "keys", "storage", "fields", "state", "documents"], rows)
-    all_but = f", all but {found.record.forgotten:,} values" if found.record.forgotten else ""
-    undo = f"yes{all_but}: om migrate-data rollback {DATETIME_MIGRATION}"
-    pairs(
-        [
-            ("values that did not convert", found.failures),
-            ("can be undone", undo if found.record.plan is not None else "nothing to undo"),
-        ]
-    )
 
 
 @click.command()

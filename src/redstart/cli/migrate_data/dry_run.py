@@ -23,6 +23,7 @@ FAILURES_SAID = 10
 def say_what_would_be_done(
     session: Session,
     indexes: Sequence[IndexForecast],
+    pending_files: Sequence[str],
     batch_size: int,
     verbose: bool,
     as_json: bool,
@@ -33,7 +34,7 @@ def say_what_would_be_done(
     with drawn_progress(every_step=verbose) as show:
         context = session.context(log.watching(Monitor(progress=show)))
         found = session.run(statistics(context, session.plan, chance=None, batch_documents=batch_size))
-    report = dry_run_report(found, indexes, time.monotonic() - began)
+    report = dry_run_report(found, indexes, time.monotonic() - began, pending_files)
     log.ended(report, Exit.DONE)
     if as_json:
         print_json(report)

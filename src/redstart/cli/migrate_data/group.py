@@ -7,7 +7,7 @@ from redstart.cli.main import LazyGroup
 _HERE = "redstart.cli.migrate_data"
 COMMANDS = {
     "stats": (f"{_HERE}.assess:stats", "Count documents and values, estimate the time."),
-    "status": (f"{_HERE}.assess:status", "What is applied and what is pending."),
+    "status": (f"{_HERE}.status:status", "What is applied and what is pending."),
     "check-schema": (
         f"{_HERE}.check_schema:check_schema",
         "Whether the indexes take dates as the models say.",

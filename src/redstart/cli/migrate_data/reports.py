@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redstart.cli.indexes import blocking_report, forecast_report, result_report
+from redstart.cli.migration_files import files_report
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.back import Back
 from redstart.migrations.data.context import DATETIME_MIGRATION
@@ -14,6 +15,7 @@ from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import Status
 from redstart.migrations.data.verify import Verification
 from redstart.migrations.data.verify_journal import JournalCheck
+from redstart.migrations.files.applied import Standing
 from redstart.migrations.forward import Forward
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.forecast import IndexForecast
@@ -77,7 +79,9 @@ def _model(model: ModelStatistics) -> dict[str, Any]:
     }
 
 
-def dry_run_report(found: Statistics, indexes: Sequence[IndexForecast], seconds: float) -> dict[str, Any]:
+def dry_run_report(
+    found: Statistics, indexes: Sequence[IndexForecast], seconds: float, pending_files: Sequence[str]
+) -> dict[str, Any]:
     """`run --dry-run`: the keys of `run`, with what would be done, and the evidence."""
     samples = found.survey.samples
     models = [_model(model) for model in found.models]
@@ -101,14 +105,16 @@ def dry_run_report(found: Statistics, indexes: Sequence[IndexForecast], seconds:
         "models": models,
         "failures": [failure.as_dict() for failure in found.survey.failures],
         "index_forecast": [forecast_report(one) for one in indexes],
+        "pending_files": list(pending_files),
     }
 
 
-def forward_report(found: Forward) -> dict[str, Any]:
+def forward_report(found: Forward, pending_files: Sequence[str]) -> dict[str, Any]:
     """`run`."""
     return _data_report(found.data) | {
         "indexes": [result_report(one) for one in found.indexes],
         "blocking": blocking_report(found.blocking),
+        "pending_files": list(pending_files),
     }
 
 
@@ -132,9 +138,9 @@ def _data_report(result: RunResult | None) -> dict[str, Any]:
     )
 
 
-def not_run_report() -> dict[str, Any]:
+def not_run_report(pending_files: Sequence[str]) -> dict[str, Any]:
     """`run --limit 0`."""
-    return _run_keys(status="not_run")
+    return _run_keys(status="not_run") | {"pending_files": list(pending_files)}
 
 
 def rate_of(result: RunResult) -> float | None:
@@ -213,7 +219,7 @@ def verify_report(
     }
 
 
-def status_report(found: Status) -> dict[str, Any]:
+def status_report(found: Status, files: Standing) -> dict[str, Any]:
     """`status`."""
     return {
         "applied": [DATETIME_MIGRATION] if found.is_applied else [],
@@ -234,6 +240,7 @@ def status_report(found: Status) -> dict[str, Any]:
         "errors": found.failures,
         "undoable": found.record.plan is not None,
         "recorded_elsewhere": found.recorded_elsewhere,
+        "files": files_report(files),
     }
 
 

@@ -14,6 +14,7 @@ from redstart.cli.migrate_data.dry_run import FAILURES_SAID, say_what_would_be_d
 from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.reports import forward_report, not_run_report
 from redstart.cli.migrate_data.run_result import draw_forward
+from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
 from redstart.cli.options import (
     accept_unindexed,
     batch_size,
@@ -32,6 +33,7 @@ from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.monitor import Monitor
 from redstart.migrations.data.runner import RunOptions
 from redstart.migrations.data.transform import FailureMode
+from redstart.migrations.files.kinds import DATA
 from redstart.migrations.forward import Forward, forecast_with_dates, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.forecast import IndexForecast
@@ -60,6 +62,8 @@ from redstart.migrations.indexes.forecast import IndexForecast
 @click.option(
     "--no-expand", is_flag=True, help="Refuse, where indexes are not ready, instead of making them so."
 )
+@migrations_dir(DATA)
+@module
 @accept_unindexed
 @keep_old
 @verbose
@@ -76,6 +80,8 @@ def run(
     dry_run: bool,
     log_file: Path | None,
     no_expand: bool,
+    migrations_dir: Path | None,
+    module: str | None,
     accept_unindexed: bool,
     keep_old: bool,
     verbose: bool,
@@ -84,17 +90,18 @@ def run(
 ) -> int:
     """Convert every date of the models to a timestamp. Resumes what was interrupted; can be undone with
     `om migrate-data rollback`. Documents stay readable, writable and found by queries meanwhile: indexes with dates are
-    made ready first, and cut over at the end."""
+    made ready first, and cut over at the end. Migration files are not run; pending ones are said, with exit code 3."""
     with open_session(settings) as session, event_log(log_file, "run", session) as log:
+        files = pending_files(session, DATA, migrations_dir, module)
         planned = session.planned_indexes()
         indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
         if dry_run:
             if backup:
                 say_not_saved()
-            return say_what_would_be_done(session, indexes, batch_size, verbose, as_json, log)
+            return say_what_would_be_done(session, indexes, files, batch_size, verbose, as_json, log)
         if limit == 0:
-            log.ended(not_run_report(), Exit.DONE)
-            print_json(not_run_report()) if as_json else line("Nothing was run: --limit is 0.")
+            log.ended(not_run_report(files), Exit.DONE)
+            print_json(not_run_report(files)) if as_json else line("Nothing was run: --limit is 0.")
             return Exit.DONE
         # What is not built already is refused under --no-expand.
         _ask(session, [one for one in indexes if not (no_expand and one.to_build)], assume_yes=yes)
@@ -109,12 +116,14 @@ def run(
             )
 
         found = _run(session, migrate, verbose, log)
-        log.ended(forward_report(found), _exit_of(found))
+        report = forward_report(found, files)
+        code = exit_with_files(_exit_of(found), files, DATA)
+        log.ended(report, code)
     if as_json:
-        print_json(forward_report(found))
+        print_json(report)
     else:
         draw_forward(found, session.plan, options.failure_mode, verbose=verbose)
-    return _exit_of(found)
+    return code
 
 
 def _ask(session: Session, indexes: Sequence[IndexForecast], *, assume_yes: bool) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from redstart.errors import ValueConversionError
 from redstart.values.kinds import Storage, TemporalKind
-from redstart.values.timestamps import EPOCH, date_from_number, microseconds_from_number
+from redstart.values.timestamps import EPOCH, microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -26,7 +26,7 @@ def legacy_text(
     """
     try:
         if kind is TemporalKind.DATE:
-            text = date_from_number(number).isoformat()
+            text = (EPOCH + timedelta(microseconds=microseconds_from_number(number))).date().isoformat()
         else:
             microseconds = microseconds_from_number(number)
             shown = naive_timezone.naive_datetime(microseconds) if naive else None

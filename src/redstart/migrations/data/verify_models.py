@@ -6,7 +6,8 @@ from typing import Any
 
 from redstart.commands.documents import json_get
 from redstart.commands.keyspace import hgetall
-from redstart.documents.decode import UnreadableDocument, document_from_hash, document_from_json
+from redstart.documents.decode import document_from_hash, document_from_json
+from redstart.documents.unreadable import UnreadableDocument
 from redstart.effects import Call, Op, batch, together
 from redstart.errors import CommandFailed
 from redstart.mapping.declaration import ModelDeclaration

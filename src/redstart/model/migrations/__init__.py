@@ -1,7 +1,20 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `redis_om.model.migrations`."""
 
-from redstart.errors import MigrationError
+from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
+from redstart.migrations.pending import MigrationAction
+from redstart.sync.data_migrations import BaseMigration, DataMigrator
 from redstart.sync.migrator import SchemaDetector
+from redstart.sync.schema_migrations import BaseSchemaMigration, SchemaMigrator
 
-__all__ = ["MigrationError", "SchemaDetector"]
+__all__ = [
+    "BaseMigration",
+    "BaseSchemaMigration",
+    "DataMigrationError",
+    "DataMigrator",
+    "MigrationAction",
+    "MigrationError",
+    "SchemaDetector",
+    "SchemaMigrationError",
+    "SchemaMigrator",
+]

@@ -1,7 +1,20 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `aredis_om.model.migrations`."""
 
+from redstart.aio.data_migrations import BaseMigration, DataMigrator
 from redstart.aio.migrator import SchemaDetector
-from redstart.errors import MigrationError
+from redstart.aio.schema_migrations import BaseSchemaMigration, SchemaMigrator
+from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
+from redstart.migrations.pending import MigrationAction
 
-__all__ = ["MigrationError", "SchemaDetector"]
+__all__ = [
+    "BaseMigration",
+    "BaseSchemaMigration",
+    "DataMigrationError",
+    "DataMigrator",
+    "MigrationAction",
+    "MigrationError",
+    "SchemaDetector",
+    "SchemaMigrationError",
+    "SchemaMigrator",
+]

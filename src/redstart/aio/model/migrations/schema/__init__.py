@@ -2,6 +2,20 @@
 """The names of `aredis_om.model.migrations.schema`."""
 
 from redstart.aio.migrator import Migrator, SchemaDetector
-from redstart.errors import MigrationError
+from redstart.aio.schema_migrations import BaseSchemaMigration, SchemaMigrator
+from redstart.errors import MigrationError, SchemaMigrationError
+from redstart.mapping.submodules import import_submodules
+from redstart.migrations.pending import MigrationAction
+from redstart.migrations.pending import PendingIndex as IndexMigration
 
-__all__ = ["MigrationError", "Migrator", "SchemaDetector"]
+__all__ = [
+    "BaseSchemaMigration",
+    "IndexMigration",
+    "MigrationAction",
+    "MigrationError",
+    "Migrator",
+    "SchemaDetector",
+    "SchemaMigrationError",
+    "SchemaMigrator",
+    "import_submodules",
+]

@@ -1,0 +1,36 @@
+"""What the service keeps. Declaring it connects to nothing and creates nothing."""
+
+from typing import Annotated, Self
+
+from pydantic import AwareDatetime, StringConstraints, model_validator
+
+from redstart.aio import EmbeddedJsonModel, Field, JsonModel
+
+Room = Annotated[str, StringConstraints(pattern=r"^\w{1,20}$")]
+
+
+class Guest(EmbeddedJsonModel):
+    """Who comes; a part of a booking."""
+
+    name: str = Field(index=True, min_length=1)
+    phone: str | None = None
+
+
+class Booking(JsonModel, index=True):
+    """A room for some nights."""
+
+    room: Room = Field(index=True)
+    starts_at: AwareDatetime = Field(index=True, sortable=True)
+    ends_at: AwareDatetime = Field(index=True)
+    guest: Guest
+    note: str = ""
+
+    class Meta:
+        global_key_prefix = "guesthouse"
+        model_key_prefix = "booking"
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
+        if self.ends_at <= self.starts_at:
+            raise ValueError("a booking ends after it starts")
+        return self

@@ -1,0 +1,115 @@
+"""What data and schema migrations of a project's own have in common: how they are declared, and which are applied."""
+
+import abc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from redstart.aio.connections import get_redis_connection, server_of_client
+from redstart.migrations.files.applied import (
+    Standing,
+    applied_ids,
+    mark_applied,
+    mark_unapplied,
+    refuse,
+    standing,
+)
+from redstart.migrations.files.declared import Declared
+from redstart.migrations.files.kinds import Kind
+from redstart.migrations.files.lists_only import ListsOnly
+from redstart.migrations.files.load import Found, load_directory, load_module
+from redstart.settings import get_root_migrations_dir
+
+if TYPE_CHECKING:
+    import redis.asyncio
+
+
+class FileMigration(abc.ABC):
+    """A migration that a project declares in a file of its own.
+
+    Args:
+        redis_client: what `up` and `down` find as `self.redis`; by default a client for REDIS_OM_URL.
+    """
+
+    migration_id: str = ""
+    """What it is recorded as when it is applied: by custom the name of its file, without `.py`."""
+    description: str = ""
+
+    _kind: ClassVar[Kind]
+
+    def __init__(self, redis_client: "redis.asyncio.Redis | None" = None) -> None:
+        if not self.migration_id:
+            raise self._kind.error(
+                f"{type(self).__qualname__} has no migration_id, so it cannot be recorded as applied."
+            )
+        self.redis = get_redis_connection() if redis_client is None else redis_client
+
+    @abc.abstractmethod
+    async def up(self) -> None:
+        """Apply it."""
+
+    async def down(self) -> None:
+        """Undo it; where that is not declared, it cannot be done."""
+        raise NotImplementedError(f"{self.migration_id} declares no way back.")
+
+
+class FileMigrator(ListsOnly):
+    """The migrations of one kind in a directory or module, and the record of those that are applied. Runs none."""
+
+    APPLIED_MIGRATIONS_KEY: ClassVar[str]
+
+    _kind: ClassVar[Kind]
+
+    def __init__(self, redis_client: "redis.asyncio.Redis | None", migrations_dir: str | None) -> None:
+        self.redis = get_redis_connection() if redis_client is None else redis_client
+        self.migrations_dir = migrations_dir or str(self._kind.directory(get_root_migrations_dir()))
+        self.migration_module: str | None = None
+
+    async def discover_migrations(self) -> dict[str, Declared]:
+        """What is declared, by id. Nothing is read from the server.
+
+        Raises:
+            DataMigrationError, SchemaMigrationError: a file cannot be read, or two have one id.
+            ConfigurationError: the directory cannot be listed, or the module does not import.
+        """
+        found = self._load()
+        refuse(found.problems, found.where, self._kind)
+        return found.migrations
+
+    async def get_pending_migrations(self) -> list[Declared]:
+        """Those that are not on record as applied, each after what it depends on.
+
+        Raises:
+            DataMigrationError, SchemaMigrationError: one of them cannot be read, or depends on what is not there.
+            ConfigurationError: the directory cannot be listed, or the module does not import.
+
+        Effects: one read.
+        """
+        return list((await self._standing()).pending)
+
+    async def status(self) -> dict[str, Any]:
+        """How many are declared, on record as applied, and pending, and the ids of these. One read.
+
+        Returns:
+            `total_migrations`, `applied_count`, `pending_count`, `applied_migrations`, `pending_migrations`.
+
+        Raises:
+            DataMigrationError, SchemaMigrationError, ConfigurationError: as `get_pending_migrations`.
+        """
+        return (await self._standing()).as_redis_om_says_it()
+
+    async def _applied(self) -> set[str]:
+        return await server_of_client(self.redis).run(applied_ids(self._kind))
+
+    async def _mark(self, migration_id: str, *, applied: bool) -> None:
+        change = mark_applied if applied else mark_unapplied
+        await server_of_client(self.redis).run(change(self._kind, migration_id))
+
+    async def _standing(self) -> Standing:
+        found = standing(self._load(), await self._applied())
+        refuse(found.problems, found.where, self._kind)
+        return found
+
+    def _load(self) -> Found:
+        if self.migration_module is not None:
+            return load_module(self.migration_module, self._kind)
+        return load_directory(Path(self.migrations_dir), self._kind)

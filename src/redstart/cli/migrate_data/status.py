@@ -1,0 +1,117 @@
+"""The command that says what is applied: status."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from redstart.cli.deployment import draw_order
+from redstart.cli.drawing import ago, pairs, table
+from redstart.cli.exits import Exit
+from redstart.cli.migrate_data.reports import state_of, status_report
+from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
+from redstart.cli.options import common
+from redstart.cli.output import line, print_json
+from redstart.cli.session import open_session
+from redstart.cli.settings import Settings
+from redstart.migrations.data.context import DATETIME_MIGRATION
+from redstart.migrations.data.status import Phase, Status
+from redstart.migrations.data.status import status as read_status
+from redstart.migrations.files.applied import Standing
+from redstart.migrations.files.kinds import DATA
+from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
+
+
+@click.command()
+@click.option(
+    "-v",
+    "--verbose",
+    "--detailed",
+    "detailed",
+    is_flag=True,
+    help="Each model: its keys, its state, when it was converted.",
+)
+@click.option("--check", is_flag=True, help="Exit with 3 when something is pending.")
+@migrations_dir(DATA)
+@module
+@common
+def status(
+    settings: Settings,
+    detailed: bool,
+    check: bool,
+    migrations_dir: Path | None,
+    module: str | None,
+    as_json: bool,
+) -> int:
+    """What is applied and what is pending, of the conversion of dates and of migration files. Writes nothing."""
+    with open_session(settings) as session:
+        files = look(session, DATA, migrations_dir, module)
+        found = session.run(read_status(session.keys, session.plan))
+        found = replace(found, phase=session.run(phase_with_indexes(found)))
+        awaited = session.run(cut_over_to_come(found))
+    if as_json:
+        print_json(status_report(found, files))
+    else:
+        _draw_status(found, files, detailed)
+        draw_order(found.phase, cut_over_to_come=awaited)
+        draw_files(files)
+    return Exit.PENDING if check and (found.pending or awaited or waits(files)) else Exit.DONE
+
+
+def _draw_status(found: Status, files: Standing, detailed: bool) -> None:
+    pending, applied = bool(found.pending), len(files.applied) + len(files.without_file)
+    line("Data migration status:")
+    when = "" if found.verified_ms is None else f" by the run, {ago(found.verified_ms)}"
+    pairs(
+        [
+            ("total migrations", 1 + applied + len(files.pending)),
+            ("applied", int(found.is_applied) + applied),
+            ("pending", int(pending) + len(files.pending)),
+            ("phase", f"{found.phase.value}{when}"),
+        ]
+    )
+    if pending or found.is_applied:
+        line(f"{'pending' if pending else 'applied'}: {DATETIME_MIGRATION}")
+    else:
+        line("No model has a field with dates that are stored as numbers: there is nothing to migrate.")
+    if detailed:
+        line("")
+        _draw_models(found)
+    if found.recorded_elsewhere:
+        line("redis-om recorded this migration as applied, which it does also where it converted nothing.")
+        line("See how the data stand with: om migrate-data verify")
+    for text in _what_next(found):
+        line(text)
+
+
+def _what_next(found: Status) -> tuple[str, ...]:
+    if state_of(found) == "running":
+        return (f"At work: {found.lease}", "Watch it with: om migrate-data progress")
+    if found.phase is Phase.ROLLING_BACK:
+        return ("A rollback began and has not ended.",)
+    if found.phase is Phase.VERIFIED:
+        return ("What was written since is looked at by: om migrate-data verify",)
+    if not found.pending:
+        return ()
+    if found.recorded_elsewhere:
+        return ("Convert what is left, and record that all is, with: om migrate-data run",)
+    return ("Convert with: om migrate-data run",)
+
+
+def _draw_models(found: Status) -> None:
+    models = [*found.applied, *found.pending]
+    rows = []
+    for model in models:
+        entry = found.record.applied.get(model.key_prefix)
+        state = "pending" if model in found.pending else "applied"
+        documents = f"{entry.documents:,}" if entry else "-"
+        rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
+    table("Models", ["model", "keys", "storage", "fields", "state", "documents"], rows)
+    all_but = f", all but {found.record.forgotten:,} values" if found.record.forgotten else ""
+    undo = f"yes{all_but}: om migrate-data rollback {DATETIME_MIGRATION}"
+    pairs(
+        [
+            ("values that did not convert", found.failures),
+            ("can be undone", undo if found.record.plan is not None else "nothing to undo"),
+        ]
+    )

@@ -1,0 +1,136 @@
+"""The fields of a stored hash: of each its bytes, as the model takes them.
+
+Text is left to pydantic, but for what hashes have no form of their own for: numbers that stand for datetimes, time
+spans, bytes, vectors, and words that stand for other values.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+from redstart.documents.names import encoded_names
+from redstart.documents.places import Place, ReadStored
+from redstart.documents.reader import reader_of
+from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.vectors import holds_bytes, unpacked_vector, vectors_of
+from redstart.documents.words import words_of
+from redstart.errors import ValueConversionError
+from redstart.mapping.annotations import complete_fields
+from redstart.mapping.models import RedisModel
+from redstart.mapping.vectors import VectorFieldOptions
+from redstart.values.timezones import NaiveTimezone
+
+ReadBytes = Callable[[bytes], Any]
+
+
+class HashField(NamedTuple):
+    """How one field is read: "" stands for None where that is allowed."""
+
+    name: str
+    is_nullable: bool
+    read: ReadBytes
+
+
+@dataclass(frozen=True, slots=True)
+class HashReader:
+    """What reads the hashes of one model.
+
+    Args:
+        model: whose documents.
+        encoding: of names and texts.
+        fields: the fields that the model knows, by their stored names.
+        absent: fields without a default that may be None, which hashes keep by leaving them out.
+        keeps_extra: whether fields that the model does not declare are kept.
+    """
+
+    model: type[RedisModel]
+    encoding: str
+    fields: dict[bytes, HashField]
+    absent: tuple[str, ...]
+    keeps_extra: bool
+
+    def values(self, primary_key: str, stored: Mapping[bytes, bytes]) -> dict[str, Any]:
+        """What fields hold, by name; those that do not reach the model are left out.
+
+        Args:
+            primary_key: of the document, for messages.
+            stored: names and values as they are stored.
+
+        Raises:
+            UnreadableDocument: one is no text, or does not stand for what its field holds.
+        """
+        values: dict[str, Any] = {}
+        fields, encoding = self.fields, self.encoding
+        for stored_name, text in stored.items():
+            field = fields.get(stored_name)
+            if field is None:
+                # 0.3.5 stored a random `pk` beside a primary key of the model's own: nobody's data.
+                if not self.keeps_extra or stored_name == b"pk":
+                    continue
+                field = HashField(stored_name.decode(encoding, "replace"), False, _decoder(encoding))
+            name, is_nullable, read = field
+            try:
+                values[name] = read(text) if text or not is_nullable else None
+            except UnicodeDecodeError as error:
+                reason = f"not {encoding} text"
+                raise UnreadableDocument(self.model, primary_key, name, text, reason) from error
+            except ValueConversionError as error:
+                shown = text.decode(encoding, "replace")
+                raise UnreadableDocument(self.model, primary_key, name, shown, error.reason) from error
+        for name in self.absent:
+            _ = values.setdefault(name, None)
+        return values
+
+
+def hash_reader_of(model: type[RedisModel], zone: NaiveTimezone) -> HashReader:
+    """What reads the hashes of a model. Raises RedisModelError if an annotation cannot be resolved."""
+    return _hash_reader(model, zone, model._meta.encoding)
+
+
+@cache
+def _hash_reader(model: type[RedisModel], zone: NaiveTimezone, encoding: str) -> HashReader:
+    reader = reader_of(model, zone)
+    words, vectors, decode = words_of(model), vectors_of(model), _decoder(encoding)
+
+    def read_of(name: str) -> ReadBytes:
+        if name in vectors:
+            return _vector_reader(vectors[name], decode, as_bytes=holds_bytes(model, name))
+        return _text_reader(decode, words.get(name), reader.places.get(name))
+
+    return HashReader(
+        model=model,
+        encoding=encoding,
+        fields={
+            stored_name: HashField(name, name in reader.nullable, read_of(name))
+            for name, stored_name in encoded_names(reader.names, encoding).items()
+        },
+        absent=tuple(
+            name
+            for name, field in complete_fields(model).items()
+            if name in reader.nullable and field.is_required() and field.validation_alias is None
+        ),
+        keeps_extra=reader.keeps_extra,
+    )
+
+
+def _decoder(encoding: str) -> ReadBytes:
+    # The method itself is called without a frame of Python, and most fields are plain text.
+    return bytes.decode if encoding in {"utf-8", "utf8"} else lambda text: text.decode(encoding)
+
+
+def _text_reader(decode: ReadBytes, words: dict[str, Any] | None, place: Place | None) -> ReadBytes:
+    if words is not None:
+        return lambda stored: words.get(text := decode(stored), text)
+    read: ReadStored | None = None if place is None else place.read
+    return decode if read is None else lambda stored: read(decode(stored))
+
+
+def _vector_reader(options: VectorFieldOptions, decode: ReadBytes, *, as_bytes: bool) -> ReadBytes:
+    def read_vector(stored: bytes) -> Any:
+        if not stored:
+            return decode(stored)
+        data, numbers = unpacked_vector(stored, options)
+        return data if as_bytes else numbers
+
+    return read_vector

@@ -1,0 +1,61 @@
+"""What reading the documents of a model needs to know of it, whatever they are stored as."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import AliasChoices
+
+from redstart.documents.places import Place, places_of
+from redstart.mapping.annotations import allows_none, complete_fields
+from redstart.mapping.models import RedisModel
+from redstart.mapping.paths import Segment
+from redstart.mapping.scalars import scalar_paths
+from redstart.mapping.temporal import temporal_paths
+from redstart.values.timezones import NaiveTimezone
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What is known of the documents of one model, computed once.
+
+    Args:
+        names: stored names that the model knows; others are dropped, unless it keeps extra fields.
+        nullable: names whose value may be None: in hashes "" stands for it.
+        places: where datetimes, dates, bytes and time spans live.
+        primary_key: the name of the field that is the key.
+        keeps_extra: whether fields that the model does not declare are kept.
+    """
+
+    names: frozenset[str]
+    nullable: frozenset[str]
+    places: dict[Segment, Place]
+    primary_key: str
+    keeps_extra: bool
+
+    def wants(self, name: str) -> bool:
+        """Whether a stored field reaches the model."""
+        # 0.3.5 stored a random `pk` beside a primary key of the model's own: nobody's data.
+        return name in self.names or (self.keeps_extra and name != "pk")
+
+
+@cache
+def reader_of(model: type[RedisModel], zone: NaiveTimezone) -> Reader:
+    """What is known of a model before its first document. Raises RedisModelError."""
+    fields = complete_fields(model)
+    aliases = {alias for field in fields.values() for alias in _aliases(field.alias, field.validation_alias)}
+    return Reader(
+        names=frozenset(fields) | aliases,
+        nullable=frozenset(name for name, field in fields.items() if allows_none(field.annotation)),
+        places=places_of(temporal_paths(model).planned, scalar_paths(model), zone),
+        primary_key=model._primary_key_name,
+        keeps_extra=model.model_config.get("extra") == "allow",
+    )
+
+
+def _aliases(*given: Any) -> list[str]:
+    names: list[str] = []
+    for alias in given:
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        names += [choice for choice in choices if isinstance(choice, str)]
+    return names

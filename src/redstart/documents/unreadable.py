@@ -1,0 +1,63 @@
+"""What is said of a stored document that does not fit its model."""
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from redstart.errors import DocumentError
+from redstart.mapping.models import RedisModel
+from redstart.mapping.paths import display
+from redstart.mapping.registry import model_name
+
+
+class UnreadableDocument(DocumentError):
+    """A stored document does not fit its model.
+
+    `key` is its key, `field` the path of the first value that does not fit, `reason` why; `reasons` has those of all
+    fields that are known not to fit.
+    """
+
+    def __init__(
+        self,
+        model: type[RedisModel],
+        primary_key: str,
+        field: str,
+        value: object,
+        reason: str,
+        *,
+        reasons: Mapping[str, str] | None = None,
+        is_missing: bool = False,
+    ) -> None:
+        self.key = model.make_primary_key(primary_key)
+        self.field = field
+        self.reasons = reasons or {field: reason}
+        self.reason = reason
+        # Of a missing field the value would be the whole document around it.
+        found = "is missing" if is_missing else f"holds {shortened(value)}"
+        super().__init__(
+            f"{model_name(model)} {self.key}: {field or 'the document'} {found}: {reason}.",
+            "Give the field a default where documents may lack it." if is_missing else None,
+        )
+
+
+def shortened(value: object, limit: int = 80) -> str:
+    """A value as text for a message, cut to `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError) -> UnreadableDocument:
+    """What pydantic has against a document, as an error that names it."""
+    errors = error.errors(include_url=False, include_context=False)
+    reasons = {display(one["loc"]): one["msg"] for one in errors}
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    first = errors[0]
+    return UnreadableDocument(
+        model,
+        primary_key,
+        display(first["loc"]),
+        first["input"],
+        first["msg"] + more,
+        reasons=reasons,
+        is_missing=first["type"] == "missing",
+    )

@@ -1,0 +1,1 @@
+"""Migrations that a project declares in files of its own: found, ordered, compared with what is recorded."""

@@ -1,0 +1,59 @@
+"""Where in a project's own files an error comes from, and what it says, in a line."""
+
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import Final
+
+from redstart.errors import RedstartError
+from redstart.migrations.files.declared import printable
+from redstart.migrations.files.imports import IN_PLACE_OF
+
+_OTHERS: Final = (
+    Path(__file__).parents[2],
+    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platlib", "purelib")),
+)
+"""Files of Redstart, of Python and of installed packages: nobody's own."""
+
+
+def line_in(error: BaseException, source: str) -> int | None:
+    """The line of a file at which it happened, or which led there."""
+    if isinstance(error, SyntaxError) and error.filename == source:
+        return error.lineno
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
+    return lines[-1] if lines else None
+
+
+def what_failed(error: BaseException, source: str) -> str:
+    """The error; with its place, if that is in another of the project's files than the one that was asked for."""
+    text = error.message if isinstance(error, RedstartError) else str(error)
+    if isinstance(error, SyntaxError):
+        text = error.msg
+    elif isinstance(error, OSError) and error.strerror is not None:
+        text = error.strerror
+    place = _place(error)
+    elsewhere = "" if place is None or place[0] == source else f" ({place[0]}, line {place[1]})"
+    return printable(f"{type(error).__name__}: {text}".rstrip(": .") + elsewhere)
+
+
+def way_on(error: BaseException, module: str) -> str | None:
+    """What to do about a module that does not import, where that can be told."""
+    if not isinstance(error, ModuleNotFoundError):
+        return None
+    if str(error.name).partition(".")[0] in IN_PLACE_OF:
+        ours = " and ".join(f"{theirs} to {own}" for theirs, own in IN_PLACE_OF.items())
+        return f"Change its imports: {ours}."
+    if f"{module}.".startswith(f"{error.name}."):
+        return f"It was looked for in {Path.cwd()} and in Python's path. Modules are named with dots: package.module."
+    return None
+
+
+def _place(error: BaseException) -> tuple[str, int | None] | None:
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return error.filename, error.lineno
+    frames = [
+        (frame.filename, frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<") and not any(map(Path(frame.filename).is_relative_to, _OTHERS))
+    ]
+    return frames[-1] if frames else None

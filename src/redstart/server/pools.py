@@ -1,0 +1,132 @@
+"""Pools like those of the clients that users give: of the other colour, or for another event loop."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+import redis.asyncio
+import redis.asyncio.sentinel
+import redis.sentinel
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from redstart.errors import ConfigurationError
+
+
+def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionPool":
+    """The pool of a client of either colour. Raises ConfigurationError if it is no client of redis-py."""
+    pool = getattr(client, "connection_pool", None)
+    if isinstance(pool, redis.ConnectionPool | redis.asyncio.ConnectionPool):
+        return pool
+    raise ConfigurationError(
+        f"Meta.database is a {type(client).__name__}, not a client of redis-py.",
+        "Give it redis.Redis(...) or redis.asyncio.Redis(...). To om, the server can be given with --url instead.",
+    )
+
+
+def pool_like(client: object) -> redis.ConnectionPool:
+    """The pool of a client; of an asyncio one a new pool to the same server. Raises ConfigurationError."""
+    pool = pool_of(client)
+    if isinstance(pool, redis.ConnectionPool):
+        return pool
+    made: redis.ConnectionPool = _new_pool(_SYNC, pool)
+    return made
+
+
+def new_async_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> redis.asyncio.ConnectionPool:
+    """A new asyncio pool to the same server: with all settings of an asyncio pool, with those it shares of another."""
+    made: redis.asyncio.ConnectionPool = _new_pool(_ASYNC, pool)
+    return made
+
+
+def _new_pool(colour: "_Colour", pool: Any) -> Any:
+    kind: Any = type(pool)
+    settings = {name: value for name, value in pool.connection_kwargs.items() if name != "connection_pool"}
+    connection_class = pool.connection_class
+    if not isinstance(pool, colour.pool):
+        kind, settings = colour.pool, _shared(settings) | {"retry": colour.no_retries()}
+        connection_class = colour.connections.get(connection_class, colour.connection)
+    settings |= {"connection_class": connection_class, "max_connections": pool.max_connections}
+    if isinstance(
+        pool, redis.sentinel.SentinelConnectionPool | redis.asyncio.sentinel.SentinelConnectionPool
+    ):
+        return _new_sentinel_pool(colour, pool, settings)
+    return kind(**settings)
+
+
+def _new_sentinel_pool(colour: "_Colour", pool: Any, settings: dict[str, Any]) -> Any:
+    """A pool that asks the same sentinels where the server is; its own sentinels, for they are connections too."""
+    known = pool.sentinel_manager
+    at = [one.connection_pool.connection_kwargs for one in known.sentinels]
+    sentinel = colour.sentinel(
+        [(one["host"], one["port"]) for one in at],
+        min_other_sentinels=known.min_other_sentinels,
+        sentinel_kwargs=_shared(known.sentinel_kwargs),
+    )
+    role = {"is_master": pool.is_master, "check_connection": pool.check_connection}
+    return colour.sentinel_pool(pool.service_name, sentinel, **settings, **role)
+
+
+def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name in _SHARED_SETTINGS}
+
+
+def where_of_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> str:
+    """Which server a pool leads to, as it may be shown."""
+    service: str | None = getattr(pool, "service_name", None)
+    return where_of(pool.connection_kwargs) if service is None else f"{service} (Sentinel)"
+
+
+def where_of(settings: Mapping[str, Any]) -> str:
+    """Which server connection settings name, as it may be shown."""
+    place = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
+    return f"{place}/{settings.get('db', 0)}"
+
+
+_SHARED_SETTINGS = {
+    *("host", "port", "path", "db", "username", "password", "client_name", "protocol"),
+    *("socket_timeout", "socket_connect_timeout"),
+    *("ssl_keyfile", "ssl_certfile", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname"),
+    *("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data"),
+}
+"""Connection settings that mean the same to an asyncio connection and to a synchronous one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Colour:
+    """The classes of redis-py for one colour; connections by the other colour's."""
+
+    pool: Any
+    connection: Any
+    connections: dict[type, Any]
+    sentinel: Any
+    sentinel_pool: Any
+    no_retries: Callable[[], Any]
+
+
+_PAIRS: tuple[tuple[Any, Any], ...] = (
+    (redis.SSLConnection, redis.asyncio.SSLConnection),
+    (redis.UnixDomainSocketConnection, redis.asyncio.UnixDomainSocketConnection),
+    (redis.sentinel.SentinelManagedConnection, redis.asyncio.sentinel.SentinelManagedConnection),
+    (redis.sentinel.SentinelManagedSSLConnection, redis.asyncio.sentinel.SentinelManagedSSLConnection),
+)
+
+_SYNC = _Colour(
+    redis.ConnectionPool,
+    redis.Connection,
+    {theirs: ours for ours, theirs in _PAIRS},
+    redis.sentinel.Sentinel,
+    redis.sentinel.SentinelConnectionPool,
+    lambda: Retry(NoBackoff(), 0),
+)
+
+_ASYNC = _Colour(
+    redis.asyncio.ConnectionPool,
+    redis.asyncio.Connection,
+    dict(_PAIRS),
+    redis.asyncio.sentinel.Sentinel,
+    redis.asyncio.sentinel.SentinelConnectionPool,
+    lambda: AsyncRetry(NoBackoff(), 0),
+)

@@ -1,0 +1,262 @@
+"""Many documents saved together: each as a save of it alone leaves it, whatever is there already."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pydantic
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from redstart import Field, HashModel, JsonModel
+from redstart.documents import adding
+from redstart.documents.adding import PAGE_DOCUMENTS, add_documents
+from redstart.documents.encode import UnwritableDocument
+from redstart.effects import Batch, Op
+from redstart.errors import CommandFailed, WrongKeyType
+from redstart.server.connections import open_sync
+from redstart.values.timezones import NaiveTimezone
+
+UTC_ZONE = NaiveTimezone.parse("UTC")
+
+
+class Visit(HashModel):
+    visitor: str = Field(primary_key=True)
+    code: str | None = Field(default=None, expire=1000)
+    note: str | None = None
+
+    class Meta:
+        model_key_prefix = "visit"
+
+
+class Box(JsonModel):
+    number: int = Field(primary_key=True)
+    note: str | None = None
+
+    class Meta:
+        model_key_prefix = "box"
+
+
+pytestmark = pytest.mark.usefixtures("models_url")
+
+
+def new_visit(number: int) -> Visit:
+    return Visit(visitor=str(number))
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE_DOCUMENTS, 2 * PAGE_DOCUMENTS + 1])
+def test_many_are_saved(client: redis.Redis, count: int) -> None:
+    client.script_flush()
+    visits = [Visit(visitor=str(number), note=None if number % 2 else "n") for number in range(count)]
+    boxes = [Box(number=number, note="b") for number in range(count)]
+    assert Visit.add(visits) is visits
+    assert Box.add(boxes) is boxes
+    assert client.dbsize() == 2 * count
+    assert Visit.get_many([visit.visitor for visit in visits]) == visits
+    assert Box.get_many(range(count), batch_size=100) == boxes
+
+
+def test_scripts_forgotten_in_between_do_not_matter(client: redis.Redis, models_url: str) -> None:
+    visits = [Visit(visitor=str(number), code="expires") for number in range(PAGE_DOCUMENTS + 2)]
+    operation = add_documents(visits, UTC_ZONE, None)
+    with open_sync(models_url) as driver:
+
+        def with_flushes() -> Any:
+            answer = None
+            while True:
+                try:
+                    request = operation.send(answer)
+                except StopIteration:
+                    return
+                client.script_flush()
+                answer = yield request
+                client.script_flush()
+
+        driver.run(with_flushes())
+    assert client.dbsize() == len(visits)
+
+
+def test_several_models_at_once(client: redis.Redis) -> None:
+    client.script_flush()
+    JsonModel.add([Box(number=1), Visit(visitor="a"), Visit(visitor="b")])
+    assert client.dbsize() == 3
+
+
+def test_nothing_is_sent_unless_all_are_valid(client: redis.Redis) -> None:
+    wrong = Visit(visitor="b")
+    wrong.note = 5  # type: ignore[assignment]  # the point of the test
+    with pytest.raises(pydantic.ValidationError):
+        Visit.add([*map(new_visit, range(2 * PAGE_DOCUMENTS)), wrong])
+    assert client.dbsize() == 0
+
+
+def test_one_that_cannot_be_stored_stops_its_page(client: redis.Redis) -> None:
+    wrong = Visit(visitor="wrong", note="\ud800")
+    with pytest.raises(UnwritableDocument, match="visit:wrong: note cannot be stored"):
+        Visit.add([*map(new_visit, range(PAGE_DOCUMENTS)), new_visit(PAGE_DOCUMENTS), wrong])
+    Visit.add([new_visit(PAGE_DOCUMENTS)])
+    assert client.dbsize() == PAGE_DOCUMENTS + 1, "the page before, and the one that was saved now"
+
+
+def test_one_that_is_refused_does_not_keep_the_others_back(client: redis.Redis) -> None:
+    client.set(":visit:b", "a string")
+    with pytest.raises(WrongKeyType, match="The key :visit:b holds no hash"):
+        Visit.add([Visit(visitor=name) for name in "abc"])
+    assert client.exists(":visit:a", ":visit:c") == 2
+    assert client.get(":visit:b") == b"a string"
+
+
+def test_a_verifier_has_all_answers(client: redis.Redis) -> None:
+    found: list[Any] = []
+
+    def verify(answers: list[Any], expected_responses: int) -> None:
+        found.append((answers, expected_responses))
+
+    client.set(":visit:b", "a string")
+    Visit.add([Visit(visitor="a"), Visit(visitor="b")], pipeline_verifier=verify)
+    ((answers, expected),) = found
+    assert expected == 2
+    assert answers[0] == 1
+    assert isinstance(answers[1], CommandFailed)
+
+
+class Guest(HashModel):
+    name: str = Field(primary_key=True)
+    note: str | None = None
+    room: str | None = None
+
+    class Meta:
+        model_key_prefix = "guest"
+
+
+NAMES = ("a", "b", "c")
+FAR_MILLISECONDS = 4_102_444_800_000
+fields_before = st.dictionaries(
+    st.sampled_from(["name", "note", "room", "of_another"]), st.booleans(), min_size=1
+)
+before = st.dictionaries(st.sampled_from(NAMES), st.none() | fields_before)
+"""By name: None for a string; else the fields of a hash, and whether each expires."""
+
+
+def put(client: redis.Redis, name: str, fields: dict[str, bool] | None) -> None:
+    key = f":guest:{name}"
+    if fields is None:
+        client.set(key, "a string")
+        return
+    for field, expires in fields.items():
+        client.hset(key, field, "before")
+        if expires:
+            client.execute_command("HPEXPIREAT", key, FAR_MILLISECONDS, "FIELDS", 1, field)
+    client.pexpireat(key, FAR_MILLISECONDS + 1)
+
+
+def state(client: redis.Redis) -> dict[bytes, Any]:
+    found: dict[bytes, Any] = {}
+    for key in client.scan_iter():
+        if client.type(key) == b"string":
+            found[key] = client.get(key)
+            continue
+        fields = client.hgetall(key)
+        expiries = client.execute_command("HPEXPIRETIME", key, "FIELDS", len(fields), *fields)
+        found[key] = fields, dict(zip(fields, expiries, strict=True)), client.pexpiretime(key)
+    return found
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=before,
+    guests=st.lists(
+        st.builds(Guest, name=st.sampled_from(NAMES), note=st.none() | st.just("n"), room=st.none())
+    ),
+    page_documents=st.integers(1, 3),
+)
+def test_it_is_a_save_of_each(
+    url: str, before: dict[str, dict[str, bool] | None], guests: list[Guest], page_documents: int
+) -> None:
+    with redis.Redis.from_url(url) as client, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adding, "PAGE_DOCUMENTS", page_documents)
+
+        def after(save: Callable[[], object]) -> tuple[dict[bytes, Any], bool]:
+            client.flushall(asynchronous=False)
+            for name, fields in before.items():
+                put(client, name, fields)
+            try:
+                save()
+            except WrongKeyType:
+                return state(client), False
+            return state(client), True
+
+        def save_each() -> None:
+            refused = None
+            for guest in guests:
+                try:
+                    guest.save()
+                except WrongKeyType as error:
+                    refused = error
+            if refused:
+                raise refused
+
+        assert after(lambda: Guest.add(guests)) == after(save_each)
+
+
+def calls(client: redis.Redis) -> dict[str, int]:
+    return {
+        name.removeprefix("cmdstat_"): found["calls"] for name, found in client.info("commandstats").items()
+    }
+
+
+def test_new_documents_cost_one_command_each(client: redis.Redis) -> None:
+    client.config_resetstat()
+    Visit.add(list(map(new_visit, range(PAGE_DOCUMENTS + 1))))
+    sent = calls(client)
+    assert sent["hsetex"] == PAGE_DOCUMENTS + 1
+    assert sent["exists"] == 2
+    assert not sent.keys() & {"eval", "evalsha"}
+
+
+def test_a_page_with_one_that_is_not_new_ends_the_guessing(client: redis.Redis) -> None:
+    Visit(visitor="0", note="n").save()
+    client.config_resetstat()
+    Visit.add(list(map(new_visit, range(4 * PAGE_DOCUMENTS))))
+    sent = calls(client)
+    assert sent["exists"] == 2, "the next page was on its way"
+    assert client.hgetall(":visit:0") == {b"visitor": b"0"}
+    assert client.dbsize() == 4 * PAGE_DOCUMENTS
+
+
+@pytest.mark.parametrize("lacking", ["-hsetex", "-exists", "-hsetex -hpexpiretime"])
+def test_a_server_that_does_not_let_it(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    """As Redis 7: a user who may not use the commands."""
+    client.acl_setuser("old", enabled=True, nopass=True, keys="*", commands=["+@all", *lacking.split()])
+    try:
+        monkeypatch.setattr(Visit._meta, "database", redis.Redis.from_url(url, username="old", password=""))
+        Visit.add(list(map(new_visit, range(2 * PAGE_DOCUMENTS))))
+        assert client.dbsize() == 2 * PAGE_DOCUMENTS
+    finally:
+        client.acl_deluser("old")
+
+
+def test_a_server_that_knows_no_hsetex(client: redis.Redis, models_url: str) -> None:
+    """As Redis 7.4: the answers of such a server in place of ours."""
+    unknown = CommandFailed("ERR unknown command 'HSETEX', with args beginning with: ':visit:0' 'FNX'")
+    operation = add_documents(list(map(new_visit, range(3))), UTC_ZONE, None)
+
+    def with_refusals() -> Op[None]:
+        reply: Any = None
+        while True:
+            try:
+                request = operation.send(reply)
+            except StopIteration:
+                return
+            reply = yield request
+            sent = getattr(request, "request", None)
+            if isinstance(sent, Batch) and isinstance(reply, list) and sent.calls[0][0] == "EXISTS":
+                client.flushall(asynchronous=False)
+                reply = [0, *(unknown for _ in sent.calls[1:])]
+
+    with open_sync(models_url) as driver:
+        driver.run(with_refusals())
+    assert client.dbsize() == 3
