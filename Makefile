@@ -7,7 +7,7 @@ ONE := .venv-redis-om-1.2.0
 # Each worker of the tests has a server of its own; a given one can serve just one.
 WORKERS := $(if $(REDSTART_TEST_URL),,-n 2 --dist worksteal)
 
-.PHONY: demo test lint format soak bench bench-index-swap bench-mapper clean
+.PHONY: demo test lint style types calls imports format soak bench bench-index-swap bench-mapper clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -33,14 +33,24 @@ $(ONE)/.installed:
 demo: $(VENV)/.installed
 	$(BIN)/om demo
 
-lint: $(VENV)/.installed-dev
+lint: style types calls imports
+
+style: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+calls: $(VENV)/.installed-dev
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+imports: $(VENV)/.installed-dev
 	PYTHONPATH=src $(BIN)/lint-imports
 
-test: lint $(OLD)/.installed $(ONE)/.installed
+# The checkers use one core each: two at a time.
+test: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
+	$(MAKE) -j 2 lint
 	$(BIN)/python -m pytest $(WORKERS)
 
 format: $(VENV)/.installed-dev

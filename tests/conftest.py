@@ -17,6 +17,14 @@ SWITCHES_OF_THE_TESTS = {
 }
 
 
+LONGEST_FIRST = ("tests/docs/test_transcript.py", "tests/migrations/data/test_kill.py", "tests/corpus/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first: at the end no worker waits for another."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST_FIRST))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def without_settings() -> Iterator[None]:
     """No test reads the settings of whoever runs it: their `REDIS_OM_URL` may name a server in production."""

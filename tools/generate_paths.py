@@ -26,8 +26,10 @@ HOMES = {
     "FindQuery": "{colour}.find",
     "GeoFilter": "search.geo",
     "HashModel": "{colour}.models",
+    "IndexMigration": "migrations.pending:PendingIndex",
     "JsonModel": "{colour}.models",
     "KNNExpression": "search.expressions",
+    "MigrationAction": "migrations.pending",
     "MigrationError": "errors",
     "Migrator": "{colour}.migrator",
     "ModelMeta": "mapping.queryable:QueryableModel",
@@ -52,6 +54,7 @@ HOMES = {
     "get_root_migrations_dir": "settings",
     "has_redis_json": "{colour}.checks",
     "has_redisearch": "{colour}.checks",
+    "import_submodules": "mapping.submodules",
     "model_registry": "mapping.registry",
     "schema_hash_key": "migrations.indexes.keys:hash_key",
     "schema_text_key": "migrations.indexes.keys:schema_key",
@@ -67,7 +70,7 @@ REACHED_THERE = (
     "Coordinates GeoFilter PrimaryKeyCreator QueryNotSupportedError QuerySyntaxError RedisModelError UlidPrimaryKey "
     "get_redis_connection has_redis_json has_redisearch model_registry"
 )
-INDEXES = "MigrationError Migrator SchemaDetector"
+INDEXES = "IndexMigration MigrationAction MigrationError Migrator SchemaDetector import_submodules"
 DATA_FILES = "BaseMigration DataMigrationError DataMigrator"
 SCHEMA_FILES = "BaseSchemaMigration SchemaMigrationError SchemaMigrator"
 
@@ -75,7 +78,7 @@ MODULES = {
     "checks": "has_redis_json has_redisearch",
     "connections": "URL get_redis_connection",
     "model": f"{MODELS} MigrationError Migrator",
-    "model.migrations": f"{DATA_FILES} {SCHEMA_FILES} MigrationError SchemaDetector",
+    "model.migrations": f"{DATA_FILES} {SCHEMA_FILES} MigrationAction MigrationError SchemaDetector",
     "model.migrations.data": DATA_FILES,
     "model.migrations.data_migrator": DATA_FILES,
     "model.migrations.migrator": INDEXES,

@@ -4,7 +4,6 @@
 """
 
 import os
-import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -78,6 +77,8 @@ def project_table() -> dict[str, Any]:
     Raises:
         ConfigurationError: the file cannot be read or is not TOML, or holds an unknown setting or one of a wrong type.
     """
+    import tomllib  # noqa: PLC0415 - a model is declared without it
+
     here = Path.cwd()
     for folder in (here, *here.parents):
         file = folder / "pyproject.toml"

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime
+from hashlib import sha1
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,6 +103,7 @@ def writes(client: redis.Redis) -> dict[str, Any]:
         "ft._list",
         "command",
         "client",
+        "get",
         "hget",
         "hgetall",
         "hello",
@@ -114,6 +117,73 @@ def writes(client: redis.Redis) -> dict[str, Any]:
     }
 
 
+def test_what_there_is_to_do_is_told_as_redis_om_tells_it(client: redis.Redis) -> None:
+    class Note(redstart.HashModel, index=True):
+        text: str = Field(index=True)
+
+        class Meta:
+            model_key_prefix = "note"
+
+    def detected() -> list[tuple[str, str | None]]:
+        migrator, again = redstart.Migrator(), redstart.aio.Migrator()
+        migrator.detect_migrations()
+        asyncio.run(again.detect_migrations())
+        found = [
+            (one.index_name, one.action.name, one.hash, one.previous_hash) for one in migrator.migrations
+        ]
+        assert found == [
+            (one.index_name, one.action.name, one.hash, one.previous_hash) for one in again.migrations
+        ]
+        assert {(name, new) for name, _, new, _ in found} <= {
+            (":note:index", sha1(model.redisearch_schema().encode()).hexdigest())
+            for model in registry.model_registry.values()
+        }
+        return [(action, previous) for _, action, _, previous in found]
+
+    before = writes(client)
+    assert detected() == [("CREATE", None)]
+    assert writes(client) == before
+    redstart.Migrator().run()
+    assert detected() == []
+    first = client.get(":note:index:hash")
+    assert first is not None
+
+    class Changed(redstart.HashModel, index=True):
+        text: str = Field(index=True)
+        rank: int = Field(default=0, sortable=True)
+
+        class Meta:
+            model_key_prefix = "note"
+
+    registry.model_registry.clear()
+    registry.register(Changed)
+    assert detected() == [("DROP", first.decode()), ("CREATE", first.decode())]
+    client.delete(":note:index:hash")
+    assert detected() == [("DROP", None), ("CREATE", None)]
+
+
+def test_the_models_of_a_package(
+    client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = tmp_path / "shop_of_the_test" / "inside"
+    inside.mkdir(parents=True)
+    (tmp_path / "shop_of_the_test" / "__init__.py").touch()
+    (tmp_path / "shop_of_the_test" / "__main__.py").write_text("raise SystemExit('a program')")
+    (inside / "__init__.py").touch()
+    (inside / "models.py").write_text(
+        "from redstart import Field, HashModel\n"
+        "class Deep(HashModel, index=True):\n"
+        "    text: str = Field(index=True)\n"
+        "    class Meta:\n"
+        "        model_key_prefix = 'deep'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match="nowhere"):
+        redstart.Migrator("shop_of_the_test.nowhere").run()
+    redstart.Migrator("shop_of_the_test").run()
+    assert set(serving(client, ":deep:index")) == {"pk", "text"}
+
+
 def test_a_changed_model_and_the_client_that_is_given(client: redis.Redis, url: str) -> None:
     class Note(redstart.HashModel, index=True):
         text: str = Field(index=True)
@@ -121,7 +191,7 @@ def test_a_changed_model_and_the_client_that_is_given(client: redis.Redis, url: 
         class Meta:
             model_key_prefix = "note"
 
-    redstart.SchemaDetector(conn=redis.Redis.from_url(url)).run()
+    redstart.SchemaDetector(None, redis.Redis.from_url(url)).run()
     assert set(serving(client, ":note:index")) == {"pk", "text"}
 
     class Changed(redstart.HashModel, index=True):

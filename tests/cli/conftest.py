@@ -4,6 +4,7 @@ import sys
 import textwrap
 import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,21 @@ import redis
 from redstart.demo.load import load_batches
 from redstart.demo.sample import generate
 from redstart.mapping import registry
-from tests.support.replies import send
+from tests.support.replies import Command, send
 
 MODELS = "redstart.demo.models"
 
 
 def load_sample(client: redis.Redis, documents: int) -> None:
     """The sample's first documents and the foreign keys around them."""
-    for commands in load_batches(generate(documents), field_expiries=True):
+    for commands in _batches(documents):
         send(client, commands)
+
+
+@cache
+def _batches(documents: int) -> list[list[Command]]:
+    """Made once: to make 3,000 documents takes longer than to write them."""
+    return [list(commands) for commands in load_batches(generate(documents), field_expiries=True)]
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from redstart.cli.migrate_data import log_file
 from redstart.embedded.process import EmbeddedServer
 from redstart.migrations.data.context import DATETIME_MIGRATION as ID
 from tests.support.cli import Ended, ended, om_on_terminal, run_om, started_om
+from tests.support.migration import has_begun_to_write
 from tests.support.processes import wait_until
 from tests.support.snapshot import difference, snapshot
 
@@ -179,11 +180,6 @@ def test_an_answer_with_no_is_said(station: redis.Redis, file: Path) -> None:
     assert "not confirmed" in lines(file)[-1]["error"]
 
 
-def has_begun_to_write() -> bool:
-    found = run_om("migrate-data", "progress", "--json").json
-    return found["stage"] == "convert" and found["done"] != 0
-
-
 @pytest.mark.parametrize(
     ("how", "last"), [(signal.SIGKILL, {"progress", "failure", "started"}), (signal.SIGTERM, {"stopped"})]
 )
@@ -191,7 +187,7 @@ def test_whatever_ends_it_leaves_whole_lines(
     big_station: redis.Redis, file: Path, how: signal.Signals, last: set[str]
 ) -> None:
     with started_om("migrate-data", "run", "--batch-size", "2", "--log-file", str(file)) as process:
-        wait_until(has_begun_to_write, "the run to write")
+        wait_until(lambda: has_begun_to_write(big_station), "the run to write")
         process.send_signal(how)
         assert ended(process).code in {-signal.SIGKILL, 5}
     assert events(file)[-1] in last

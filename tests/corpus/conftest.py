@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
 
+from tests.support.cli import Ended, om_command, run_om
 from tests.support.corpus import MODELS_DIRECTORY, REPOSITORY, corpus_path, load_corpus
 
 OLD_PYTHON = REPOSITORY / ".venv-redis-om-0.3.5" / "bin" / "python"
@@ -27,23 +27,30 @@ def corpus(client: redis.Redis) -> redis.Redis:
 
 
 @pytest.fixture
-def om(url: str) -> Om:
-    """Runs `om migrate-data WORDS --json` in a process of its own; the JSON it prints. Checks the exit code."""
+def om(url: str, monkeypatch: pytest.MonkeyPatch) -> Om:
+    """Runs `om migrate-data WORDS --json`; the JSON it prints. Checks the exit code.
 
-    def run(*words: str, exit_code: int = 0, timezone: str = "UTC") -> dict[str, Any]:
-        environment = os.environ | {
-            "REDIS_OM_URL": url,
-            "REDSTART_MODELS": "shop_models",
-            "PYTHONPATH": os.pathsep.join([str(MODELS_DIRECTORY), str(REPOSITORY / "src")]),
-            "TZ": timezone,
-        }
-        command = [sys.executable, "-m", "redstart.cli.main", "migrate-data", *words, "--json"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == exit_code, done.stderr
-        report: dict[str, Any] = json.loads(done.stdout)
-        return report
+    In this process, for it starts faster than it works; where `timezone` is given, in one of its own in that zone.
+    """
+    monkeypatch.syspath_prepend(MODELS_DIRECTORY)
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.setenv("REDSTART_MODELS", "shop_models")
+
+    def run(*words: str, exit_code: int = 0, timezone: str | None = None) -> dict[str, Any]:
+        words = ("migrate-data", *words, "--json")
+        done = run_om(*words) if timezone is None else ended(om_command(*words), timezone)
+        assert done.code == exit_code, done.text
+        return done.json
 
     return run
+
+
+def ended(command: list[str], timezone: str) -> Ended:
+    """What became of a process in a time zone."""
+    paths = os.pathsep.join([str(MODELS_DIRECTORY), str(REPOSITORY / "src")])
+    environment = os.environ | {"PYTHONPATH": paths, "TZ": timezone}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture

@@ -13,11 +13,13 @@ import pytest
 from redstart.demo import walk
 from redstart.demo.check import Tally
 from redstart.demo.sample import VISIT_PREFIX, SampleDocument
+from redstart.demo.shell import Shell
 from redstart.demo.snapshot import read_snapshot
 from redstart.demo.walk import Walk
 from redstart.effects import Batch, Op, batch
 from redstart.server.connections import open_sync
 from redstart.server.sync_driver import SyncDriver
+from tests.support.cli import run_om
 from tests.support.processes import processes_naming, wait_until
 from tests.support.servers import require_binaries
 
@@ -60,6 +62,20 @@ def driver(url: str) -> Iterator[SyncDriver]:
 @pytest.fixture
 def listener() -> Listener:
     return Listener()
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the walk types ends as it would in processes of their own, and sooner. For walks that are to fail."""
+
+    def run(shell: Shell, *words: str, **_: object) -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in shell._environment.items():
+                patch.setenv(name, value)
+            return run_om(*words).code
+
+    monkeypatch.setattr(Shell, "run", run)
+    monkeypatch.setattr(Shell, "run_abridged", run)
 
 
 def walk_of(url: str, driver: SyncDriver, listener: Listener) -> Walk:
@@ -105,7 +121,7 @@ def _checked_and_then(*words: str) -> object:
 
 
 def test_a_wrong_value_fails_the_check(
-    url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    in_this_process: None, url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     victim = next(d for d in walk.generate(DOCUMENTS) if d.key.startswith(VISIT_PREFIX.encode()))
     harm = _checked_and_then("HSET", victim.key.decode(), "arrived_at", "1.0")
@@ -116,7 +132,7 @@ def test_a_wrong_value_fails_the_check(
 
 
 def test_a_byte_that_differs_fails_the_comparison(
-    url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    in_this_process: None, url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A key the checker does not know, so only the comparison of all bytes can see it.
     monkeypatch.setattr(walk, "check_sample", _checked_and_then("SET", "station:visits_archive:2", "new"))
@@ -128,7 +144,7 @@ def test_a_byte_that_differs_fails_the_comparison(
 
 
 def test_a_query_that_answers_wrongly_fails_the_walk(
-    url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    in_this_process: None, url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(walk, "expected_answers", lambda _: ["visits in all: 1"])
     assert not walk_of(url, driver, listener).run()
@@ -136,7 +152,7 @@ def test_a_query_that_answers_wrongly_fails_the_walk(
 
 
 def test_a_document_that_a_query_misses_fails_the_walk(
-    url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    in_this_process: None, url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What migrating without care does: for a moment the index is gone, and comes back with less.
     name = "station:visit:index"
@@ -160,7 +176,13 @@ def test_a_document_that_a_query_misses_fails_the_walk(
     ],
 )
 def test_a_command_that_fails_ends_the_walk(
-    url: str, driver: SyncDriver, listener: Listener, chapter: str, told: str, monkeypatch: pytest.MonkeyPatch
+    in_this_process: None,
+    url: str,
+    driver: SyncDriver,
+    listener: Listener,
+    chapter: str,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def listen(title: str) -> None:
         if title.startswith(chapter):  # from now on a migration is refused

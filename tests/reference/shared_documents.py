@@ -55,7 +55,7 @@ COMMON: "dict[str, dict[str, Any]]" = {
         "day": datetime.date(1900, 2, 28),
         "clock": datetime.time(0, 0),
         "maybe_text": "there",
-        "maybe_at": datetime.datetime(2100, 6, 1, tzinfo=UTC),
+        "maybe_at": datetime.datetime(2100, 6, 1),
         "maybe_number": 0,
     },
 }
@@ -184,6 +184,7 @@ def find(library: str) -> "dict[str, list[str]]":
             "truth": model.truth == True,  # noqa: E712 - a condition
             "from": model.at >= moment,
             "before": model.at < moment,
+            "naive": model.at >= moment.replace(tzinfo=None),
             "day": model.day == datetime.date(2023, 1, 1),
             "either": (model.number == 5) | (model.truth == False),  # noqa: E712 - a condition
         }.items()

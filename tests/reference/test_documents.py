@@ -16,9 +16,19 @@ SOURCE = Path(__file__).parents[2] / "src"
 pytestmark = pytest.mark.redis_om
 
 
+@pytest.fixture(params=["UTC", "Asia/Kolkata"], autouse=True)
+def time_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the processes are; to redis-om that is what a datetime without an offset means."""
+    zone: str = request.param
+    monkeypatch.setenv("TZ", zone)
+    if zone != "UTC":
+        monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", "local")
+    return zone
+
+
 def run(python: str, library: str, action: str, url: str) -> Any:
     """What the script prints. A process of its own for Redstart too: the models are of no other test's registry."""
-    environment = os.environ | {"TZ": "UTC", "PYTHONPATH": str(SOURCE) if library == "redstart" else ""}
+    environment = os.environ | {"PYTHONPATH": str(SOURCE) if library == "redstart" else ""}
     done = subprocess.run(
         [python, SCRIPT, library, action, url], env=environment, capture_output=True, text=True, check=False
     )
@@ -28,7 +38,7 @@ def run(python: str, library: str, action: str, url: str) -> Any:
 
 @pytest.mark.parametrize("writer", ["redstart", "redis_om"])
 def test_what_one_saves_the_other_reads(
-    client: redis.Redis, url: str, python_with_1x: str, writer: str
+    client: redis.Redis, url: str, python_with_1x: str, writer: str, time_zone: str
 ) -> None:
     run(sys.executable if writer == "redstart" else python_with_1x, writer, "write", url)
     ours = run(sys.executable, "redstart", "read", url)
@@ -37,6 +47,8 @@ def test_what_one_saves_the_other_reads(
     assert len(ours) == 4
     assert ours["Flat usual"]["blob"] == repr(b"\xff\x00abc")
     assert ours["Deep odd"]["words"] == "['a', 'é|']"
+    instant = "2100-06-01T00:00:00+00:00" if time_zone == "UTC" else "2100-05-31T18:30:00+00:00"
+    assert ours["Flat odd"]["maybe_at"] == ours["Deep odd"]["maybe_at"] == instant
 
 
 def test_both_store_the_same_bytes(client: redis.Redis, url: str, python_with_1x: str) -> None:
@@ -67,3 +79,4 @@ def test_both_find_the_same_with_either_ones_index(
     assert found[0] == found[1]
     assert found[0]["Flat number"] == found[0]["Deep text"] == ["usual"]
     assert found[0]["Flat before"] == ["odd"]
+    assert found[0]["Flat naive"] == found[0]["Deep naive"] == ["usual"]

@@ -17,9 +17,8 @@ import redstart.settings
 SCRIPT = Path(__file__).with_name("module_names.py")
 
 OF_THE_FUTURE = {
-    *("MigrationAction", "IndexMigration"),
     *("ConversionFailureMode", "DatetimeFieldDetector", "DatetimeFieldMigration"),
-    *("create_index", "import_submodules"),
+    "create_index",
 }
 """What writes and runs migration files, and the built-in migration as a class: not there yet."""
 

@@ -13,10 +13,10 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -52,18 +52,18 @@ class Ended:
 class _Stream(io.TextIOWrapper):
     """A pipe in memory."""
 
-    def __init__(self) -> None:
-        super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
+    def __init__(self, encoding: str) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, write_through=True)
 
     def text(self) -> str:
         buffer = self.buffer
         assert isinstance(buffer, io.BytesIO)
-        return buffer.getvalue().decode()
+        return buffer.getvalue().decode(self.encoding)
 
 
-def run_om(*words: str) -> Ended:
+def run_om(*words: str, encoding: str = "utf-8") -> Ended:
     """Run `om` in this process, without a terminal; its settings come from the environment and the directory."""
-    stdout, stderr = _Stream(), _Stream()
+    stdout, stderr = _Stream(encoding), _Stream(encoding)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["om", *words])
         patch.setattr(sys, "stdin", io.StringIO())
@@ -115,18 +115,40 @@ class OnTerminal:
 
 
 def om_on_terminal(*words: str, answer: str = "", interrupt_at: str = "", columns: int = 80) -> OnTerminal:
-    """Run `om` on a terminal; when it asks, type `answer`, and when `interrupt_at` is shown, Ctrl-C."""
+    """Run `om` on a terminal; when it asks, type `answer`, and when `interrupt_at` is shown, Ctrl-C.
+
+    In a fork of this process: to start Python and to import everything takes longer than most commands.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
     pid, terminal = pty.fork()
     if pid == 0:
-        os.environ["TERM"] = "xterm"
-        os.execv(sys.executable, om_command(*words))
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        _be_om(words, columns)
     try:
         to_type = {"[y/N]": f"{answer}\n" if answer else "", interrupt_at: "\x03"}
         raw = _dialogue(terminal, {at.encode(): keys.encode() for at, keys in to_type.items() if at and keys})
     finally:
         os.close(terminal)
     return OnTerminal(_exit_code(pid), _CONTROL.sub("", raw.decode(errors="replace")), raw)
+
+
+def _be_om(words: Sequence[str], columns: int) -> NoReturn:
+    """What the fork does: nothing of pytest goes on in it."""
+    code = 70
+    try:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.environ["TERM"] = "xterm"
+        sys.argv = ["om", *words]
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+        main()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else code
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def _dialogue(terminal: int, to_type: dict[bytes, bytes]) -> bytes:

@@ -186,5 +186,14 @@ def own_keys(client: redis.Redis) -> list[bytes]:
     return sorted(key for key in client.scan_iter(count=1_000) if key.startswith(STATE_PREFIXES))
 
 
+def has_begun_to_write(client: redis.Redis) -> bool:
+    """Whether a run that is at work has converted something. For tests that wait for it: one read."""
+    saved = client.get(KEYS.checkpoint)
+    if saved is None:
+        return False
+    progress = json.loads(saved)
+    return progress["stage"] == "convert" and progress["done"] != 0
+
+
 def _pairs(reply: Any) -> dict[bytes, bytes]:
     return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))

@@ -1,7 +1,6 @@
 """The user's models: importing their modules, and what to say when that fails."""
 
 import contextlib
-import pkgutil
 import sys
 import traceback
 from importlib import import_module
@@ -13,6 +12,7 @@ from redstart.mapping.declaration import ModelDeclaration, declare, distinct
 from redstart.mapping.models import RedisModel
 from redstart.mapping.redis_om_models import redis_om_models, translated
 from redstart.mapping.registry import is_declared_in, models_of_modules, registered_models
+from redstart.mapping.submodules import names_inside
 
 _SHOWN_FRAMES = 3
 _REDIS_OM = ("redis_om", "aredis_om")
@@ -66,11 +66,7 @@ def _is_one_of(value: object, registered: set[type[RedisModel]]) -> bool:
 def _import_all(name: str) -> list[ModuleType]:
     """A module, and every module inside it when it is a package."""
     module = _import(name)
-    modules = [module]
-    for info in pkgutil.walk_packages(getattr(module, "__path__", []), prefix=f"{name}."):
-        if not info.name.endswith(".__main__"):
-            modules.append(_import(info.name, package=name))
-    return modules
+    return [module, *(_import(inside, package=name) for inside in names_inside(module))]
 
 
 def _import(name: str, package: str | None = None) -> ModuleType:

@@ -11,7 +11,7 @@ from redstart.demo.kill import Driver
 from redstart.effects import Op, call
 from redstart.errors import RedstartError
 
-PAUSE_SECONDS = 0.002
+PAUSE_SECONDS = 0.02
 """It is to look, not to be the load."""
 
 

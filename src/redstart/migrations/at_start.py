@@ -1,6 +1,6 @@
 """Indexes brought up to date by an application that starts, perhaps many times at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from redstart.effects import Op, pause
@@ -12,11 +12,17 @@ from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.migrate import IndexMigration
-from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.status import Standing, index_statuses
 
 POLL_SECONDS = 0.25
+
+
+def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:
+    """The indexes of some models; of several for one name, that of the model declared last."""
+    # Functions of tests declare a class of one name each.
+    return list({one.name: one for one in planned_indexes(declarations)}.values())
 
 
 def bring_up_to_date(
@@ -37,8 +43,7 @@ def bring_up_to_date(
     Effects: a read for each index, and some, where all are as they should be; else those of `IndexMigration.run`.
         Safe to repeat.
     """
-    # Of several for one name, the one declared last: functions of tests declare a class of one name each.
-    planned = list({one.name: one for one in planned_indexes(declarations)}.values())
+    planned = planned_at_start(declarations)
     if not planned:
         return
     yield from require_search()

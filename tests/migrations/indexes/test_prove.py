@@ -5,11 +5,14 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from redstart.effects import Op
+from redstart.migrations.indexes import prove
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import IndexState
 from redstart.migrations.indexes.keys import built_name
 from redstart.migrations.indexes.plan import moving_attributes
 from redstart.migrations.indexes.prove import absent_from
+from redstart.migrations.indexes.records import read_records
 from redstart.migrations.indexes.tolerant import stand_in
 from redstart.search.index import create_arguments
 from tests.migrations.indexes.conftest import (
@@ -73,3 +76,31 @@ def test_an_index_of_a_name_that_is_no_text_is_nothing_to_us(legacy: redis.Redis
     expand(url)
     step_back(url)
     assert b"\xff\xfe" in legacy.execute_command("FT._LIST")
+
+
+def test_differences_of_many_pages_are_waited_for_together(
+    legacy: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One document in each page is in no index: that must not cost a wait for each."""
+    pages, pauses = 0, 0
+
+    def keep() -> Op[None]:
+        nonlocal pages
+        pages += 1
+        yield from ()
+
+    def counted(seconds: float) -> Op[None]:
+        nonlocal pauses
+        pauses += 1
+        yield from ()
+
+    monkeypatch.setattr(prove, "_PAGE_KEYS", 10)
+    monkeypatch.setattr(prove, "pause", counted)
+    assert expand(url)[SIGHTINGS].state is IndexState.EXPANDED
+    keys = sorted(legacy.scan_iter("station:sighting:*"))
+    for key in keys[:9]:
+        legacy.execute_command("JSON.SET", key, "$.species", "{}")
+    (record,) = (one for one in perform(url, read_records()).values() if one.name == SIGHTINGS)
+    found = perform(url, prove.prove(keep, serving(legacy, SIGHTINGS), None, record))
+    assert (found.documents, found.missing, sorted(found.examples)) == (100, 9, keys[:9])
+    assert (pages > 9, pauses) == (True, 5)

@@ -21,6 +21,7 @@ MOST_EXAMPLES = 1_000
 _PAGE_KEYS = 1_000
 _LOOKS = 5
 """How often a difference is looked at again before it counts: a document may be rewritten just then."""
+_PAUSE_SECONDS = 0.01
 
 _TYPES = {Storage.HASH: b"hash", Storage.JSON: b"ReJSON-RL"}
 
@@ -61,21 +62,28 @@ def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> O
     kind = _TYPES[record.final.storage]
     found = None if serving is None else (yield from find_index(serving))
     prefixes = {record.key_prefix, *(() if found is None else found.index.prefixes)}
+    absent: dict[bytes, None] = {}
     for prefix in sorted(one for one in prefixes if not one.startswith(tuple(prefixes - {one}))):
         cursor = 0
         while True:
             cursor, keys = yield from call(scan_type(cursor, prefix=prefix, kind=kind, count=_PAGE_KEYS))
-            if keys:
-                yield from _compare(index, serving, list(dict.fromkeys(keys)), kind, result)
+            keys = list(dict.fromkeys(keys))
+            result.documents += len(keys)
+            absent |= dict.fromkeys((yield from absent_from(index, keys)))
+            if len(absent) >= _PAGE_KEYS:
+                yield from _look_again(index, serving, list(absent), kind, result)
+                absent.clear()
             yield from keep()
             if cursor == 0:
                 break
+    yield from _look_again(index, serving, list(absent), kind, result)
     return result
 
 
-def _compare(index: str, serving: str | None, keys: list[bytes], kind: bytes, result: Membership) -> Op[None]:
-    result.documents += len(keys)
-    absent = yield from absent_from(index, keys)
+def _look_again(
+    index: str, serving: str | None, absent: list[bytes], kind: bytes, result: Membership
+) -> Op[None]:
+    """Count what an index still does not hold, several looks later. Differences of many pages wait for it together."""
     for _ in range(_LOOKS):
         if not absent:
             return
@@ -84,7 +92,7 @@ def _compare(index: str, serving: str | None, keys: list[bytes], kind: bytes, re
         alive = [key for key, found in zip(absent, types, strict=True) if found == kind]
         absent = yield from absent_from(index, alive)
         if absent:
-            yield from pause(0.01)
+            yield from pause(_PAUSE_SECONDS)
     unserved: set[bytes] = set()
     if serving is not None and absent:
         unserved = set((yield from absent_from(serving, absent)))

@@ -2,6 +2,7 @@
 """The names of `redis_om.model.migrations`."""
 
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
+from redstart.migrations.pending import MigrationAction
 from redstart.sync.data_migrations import BaseMigration, DataMigrator
 from redstart.sync.migrator import SchemaDetector
 from redstart.sync.schema_migrations import BaseSchemaMigration, SchemaMigrator
@@ -11,6 +12,7 @@ __all__ = [
     "BaseSchemaMigration",
     "DataMigrationError",
     "DataMigrator",
+    "MigrationAction",
     "MigrationError",
     "SchemaDetector",
     "SchemaMigrationError",

@@ -5,12 +5,14 @@ from redstart.aio.data_migrations import BaseMigration, DataMigrator
 from redstart.aio.migrator import SchemaDetector
 from redstart.aio.schema_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
+from redstart.migrations.pending import MigrationAction
 
 __all__ = [
     "BaseMigration",
     "BaseSchemaMigration",
     "DataMigrationError",
     "DataMigrator",
+    "MigrationAction",
     "MigrationError",
     "SchemaDetector",
     "SchemaMigrationError",

@@ -3,5 +3,15 @@
 
 from redstart.aio.migrator import Migrator, SchemaDetector
 from redstart.errors import MigrationError
+from redstart.mapping.submodules import import_submodules
+from redstart.migrations.pending import MigrationAction
+from redstart.migrations.pending import PendingIndex as IndexMigration
 
-__all__ = ["MigrationError", "Migrator", "SchemaDetector"]
+__all__ = [
+    "IndexMigration",
+    "MigrationAction",
+    "MigrationError",
+    "Migrator",
+    "SchemaDetector",
+    "import_submodules",
+]

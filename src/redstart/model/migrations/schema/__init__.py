@@ -2,14 +2,20 @@
 """The names of `redis_om.model.migrations.schema`."""
 
 from redstart.errors import MigrationError, SchemaMigrationError
+from redstart.mapping.submodules import import_submodules
+from redstart.migrations.pending import MigrationAction
+from redstart.migrations.pending import PendingIndex as IndexMigration
 from redstart.sync.migrator import Migrator, SchemaDetector
 from redstart.sync.schema_migrations import BaseSchemaMigration, SchemaMigrator
 
 __all__ = [
     "BaseSchemaMigration",
+    "IndexMigration",
+    "MigrationAction",
     "MigrationError",
     "Migrator",
     "SchemaDetector",
     "SchemaMigrationError",
     "SchemaMigrator",
+    "import_submodules",
 ]

@@ -2,8 +2,20 @@
 """The names of `redis_om.model.migrations.schema.legacy_migrator`."""
 
 from redstart.errors import MigrationError
+from redstart.mapping.submodules import import_submodules
 from redstart.migrations.indexes.keys import hash_key as schema_hash_key
 from redstart.migrations.indexes.keys import schema_key as schema_text_key
+from redstart.migrations.pending import MigrationAction
+from redstart.migrations.pending import PendingIndex as IndexMigration
 from redstart.sync.migrator import Migrator, SchemaDetector
 
-__all__ = ["MigrationError", "Migrator", "SchemaDetector", "schema_hash_key", "schema_text_key"]
+__all__ = [
+    "IndexMigration",
+    "MigrationAction",
+    "MigrationError",
+    "Migrator",
+    "SchemaDetector",
+    "import_submodules",
+    "schema_hash_key",
+    "schema_text_key",
+]

@@ -4,12 +4,18 @@
 from redstart.aio.migrator import Migrator, SchemaDetector
 from redstart.aio.schema_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.errors import MigrationError, SchemaMigrationError
+from redstart.mapping.submodules import import_submodules
+from redstart.migrations.pending import MigrationAction
+from redstart.migrations.pending import PendingIndex as IndexMigration
 
 __all__ = [
     "BaseSchemaMigration",
+    "IndexMigration",
+    "MigrationAction",
     "MigrationError",
     "Migrator",
     "SchemaDetector",
     "SchemaMigrationError",
     "SchemaMigrator",
+    "import_submodules",
 ]

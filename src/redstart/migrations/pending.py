@@ -1,0 +1,75 @@
+"""What `Migrator().run()` has to do, told as redis-om tells it: an index that differs is one to drop and one to create.
+
+Nothing is dropped in fact: the new one is built beside, and takes over.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from redstart.commands.keyspace import get
+from redstart.effects import Op, call
+from redstart.mapping.declaration import ModelDeclaration
+from redstart.migrations.at_start import planned_at_start
+from redstart.migrations.indexes.keys import hash_key
+from redstart.migrations.indexes.preflight import require_search
+from redstart.migrations.indexes.status import Standing, index_statuses
+
+
+class MigrationAction(Enum):
+    """What happens to an index."""
+
+    CREATE = 2
+    DROP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PendingIndex:
+    """One index that is not as its model says.
+
+    Attributes:
+        schema: the text that redis-om makes of the model, and `hash` its sha1.
+        conn: the client of its server.
+        previous_hash: what stands beside the index that serves; None where redis-om has never made one.
+    """
+
+    model_name: str
+    index_name: str
+    schema: str
+    hash: str
+    action: MigrationAction
+    conn: Any
+    previous_hash: str | None = None
+
+
+def pending_indexes(declarations: Sequence[ModelDeclaration], conn: Any) -> Op[list[PendingIndex]]:
+    """The indexes of some models that are missing, or not what the models ask for.
+
+    Raises:
+        CapabilityMissing: the server has no search module.
+
+    Effects: a read for each index, and one more for each that is pending.
+    """
+    yield from require_search()
+    pending: list[PendingIndex] = []
+    for status in (yield from index_statuses(planned_at_start(declarations))):
+        if status.standing is Standing.UP_TO_DATE:
+            continue
+        planned, stored = status.planned, (yield from call(get(hash_key(status.planned.name))))
+        actions = [MigrationAction.CREATE]
+        if status.standing is not Standing.ABSENT:
+            actions.insert(0, MigrationAction.DROP)
+        pending += [
+            PendingIndex(
+                planned.model,
+                planned.name,
+                planned.schema,
+                planned.schema_hash,
+                action,
+                conn,
+                None if stored is None else stored.decode(errors="replace"),
+            )
+            for action in actions
+        ]
+    return pending
