@@ -38,6 +38,12 @@ Each carries `message` (what failed, where, the value) and `hint` (the next comm
 """
 
 
+def shortened(value: object) -> str:
+    """A value as text for a message, 80 characters at most."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 class RedstartError(Exception):
     """Root of the tree. `str()` is the message, and on a second line the hint if there is one."""
 

@@ -109,7 +109,7 @@ def test_errors_name_model_and_field(condition: Any, error: type[QueryError], la
 
 def test_unknown_fields() -> None:
     with pytest.raises(AttributeError, match="nope"):
-        Person.nope  # type: ignore[attr-defined]
+        Person.nope  # type: ignore[attr-defined]  # the point of the test
     with pytest.raises(
         AttributeError, match=r"Person\.home has no field 'nope'; .*Address has .*city, zip, floor"
     ):

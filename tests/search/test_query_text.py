@@ -126,7 +126,7 @@ def test_text(condition: Expression, text: str) -> None:
 
 def test_no_condition_means_all_and_several_mean_all_of_them() -> None:
     assert written() == "*"
-    assert written(s == "a", i == 2, b == True) == "((@s:{a}) (@i:[2 2])) (@b:{True})"  # noqa: E712
+    assert written(s == "a", i == 2, b == True) == "((@s:{a}) (@i:[2 2])) (@b:{True})"  # noqa: E712 - a condition
 
 
 def test_what_cannot_be_written_travels_as_a_parameter() -> None:

@@ -56,7 +56,7 @@ def _verify(
     session: Session, monitor: Monitor, check_data: bool
 ) -> tuple[Verification, JournalCheck | None, ModelCheck | None]:
     context = session.context(monitor)
-    model_check = ModelCheck(session.declarations) if check_data else None
+    model_check = ModelCheck(session.declarations, session.naive_timezone) if check_data else None
     found = session.run(verify_everything(context, session.plan, checks=[model_check] if model_check else []))
     journal = _verify_journal(session, monitor, found.problems) if check_data else None
     return found, journal, model_check

@@ -18,7 +18,7 @@ from redstart.cli.settings import Settings
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.status import Phase, Status
 from redstart.migrations.data.status import status as read_status
-from redstart.migrations.files.applied import Standing
+from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.files.kinds import DATA
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
@@ -59,7 +59,7 @@ def status(
     return Exit.PENDING if check and (found.pending or awaited or waits(files)) else Exit.DONE
 
 
-def _draw_status(found: Status, files: Standing, detailed: bool) -> None:
+def _draw_status(found: Status, files: FilesStatus, detailed: bool) -> None:
     pending, applied = bool(found.pending), len(files.applied) + len(files.without_file)
     line("Data migration status:")
     when = "" if found.verified_ms is None else f" by the run, {ago(found.verified_ms)}"
