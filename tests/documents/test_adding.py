@@ -17,6 +17,7 @@ from redstart.effects import Batch, Op
 from redstart.errors import CommandFailed, WrongKeyType
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
+from tests.support.crash_driver import CrashDriver
 
 UTC_ZONE = NaiveTimezone.parse("UTC")
 
@@ -119,6 +120,42 @@ def test_a_verifier_has_all_answers(client: redis.Redis) -> None:
     assert expected == 2
     assert answers[0] == 1
     assert isinstance(answers[1], CommandFailed)
+
+
+class Unnamed(HashModel):
+    """Its key is not among its fields, so a hash of it may have any of them."""
+
+    name: str = Field(primary_key=True, exclude=True)
+    note: str | None = None
+    room: str | None = None
+
+    class Meta:
+        model_key_prefix = "unnamed"
+
+
+@pytest.mark.parametrize("apart", [0, PAGE_DOCUMENTS])
+def test_the_last_of_several_with_one_key_counts(client: redis.Redis, apart: int) -> None:
+    between = [Unnamed(name=str(number), note="n") for number in range(apart)]
+    Unnamed.add([Unnamed(name="a", note="first"), *between, Unnamed(name="a", room="last")])
+    assert client.hgetall(":unnamed:a") == {b"room": b"last"}
+
+
+@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize("page_documents", [1, 2])
+def test_the_last_of_several_counts_where_somebody_deletes_the_one_before(
+    client: redis.Redis, models_url: str, monkeypatch: pytest.MonkeyPatch, page_documents: int, at: int
+) -> None:
+    """A command for new documents that was refused is sent again as a script, but not after a later one."""
+    monkeypatch.setattr(adding, "PAGE_DOCUMENTS", page_documents)
+    put(client, "a", {"name": False})
+
+    def delete_it(_: str) -> None:
+        if len(driver.names) - 1 == at:
+            client.delete(":guest:a")
+
+    driver = CrashDriver(models_url, before=delete_it)
+    driver.run(add_documents([Guest(name="a", note="first"), Guest(name="a", note="last")], UTC_ZONE, None))
+    assert client.hgetall(":guest:a") == {b"name": b"a", b"note": b"last"}
 
 
 class Guest(HashModel):
