@@ -14,7 +14,7 @@ from redstart.documents import adding
 from redstart.documents.adding import PAGE_DOCUMENTS, add_documents
 from redstart.documents.encode import UnwritableDocument
 from redstart.effects import Batch, Op
-from redstart.errors import CommandFailed, WrongKeyType
+from redstart.errors import CommandFailed, ConfigurationError, WrongKeyType
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.support.crash_driver import CrashDriver
@@ -82,6 +82,27 @@ def test_several_models_at_once(client: redis.Redis) -> None:
     client.script_flush()
     JsonModel.add([Box(number=1), Visit(visitor="a"), Visit(visitor="b")])
     assert client.dbsize() == 3
+
+
+def test_documents_of_another_server_are_not_put_on_this_one(client: redis.Redis, models_url: str) -> None:
+    class Elsewhere(HashModel):
+        class Meta:
+            model_key_prefix = "elsewhere"
+            database = redis.Redis.from_url(models_url, db=1)
+
+    class SameServer(HashModel):
+        class Meta:
+            model_key_prefix = "same"
+            database = redis.Redis.from_url(models_url)
+
+    elsewhere, here = Elsewhere().save(), SameServer()
+    for together in (HashModel.add, HashModel.delete_many):
+        with pytest.raises(ConfigurationError, match="cannot be sent together"):
+            together([here, elsewhere])
+    assert client.dbsize() == 0
+    assert Elsewhere.get(elsewhere.pk) == elsewhere
+    HashModel.add([here])
+    assert SameServer.get(here.pk) == here
 
 
 def test_nothing_is_sent_unless_all_are_valid(client: redis.Redis) -> None:
