@@ -14,9 +14,10 @@ from redstart.documents import adding
 from redstart.documents.adding import PAGE_DOCUMENTS, add_documents
 from redstart.documents.encode import UnwritableDocument
 from redstart.effects import Batch, Op
-from redstart.errors import CommandFailed, WrongKeyType
+from redstart.errors import CommandFailed, ConfigurationError, WrongKeyType
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
+from tests.support.crash_driver import CrashDriver
 
 UTC_ZONE = NaiveTimezone.parse("UTC")
 
@@ -83,6 +84,27 @@ def test_several_models_at_once(client: redis.Redis) -> None:
     assert client.dbsize() == 3
 
 
+def test_documents_of_another_server_are_not_put_on_this_one(client: redis.Redis, models_url: str) -> None:
+    class Elsewhere(HashModel):
+        class Meta:
+            model_key_prefix = "elsewhere"
+            database = redis.Redis.from_url(models_url, db=1)
+
+    class SameServer(HashModel):
+        class Meta:
+            model_key_prefix = "same"
+            database = redis.Redis.from_url(models_url)
+
+    elsewhere, here = Elsewhere().save(), SameServer()
+    for together in (HashModel.add, HashModel.delete_many):
+        with pytest.raises(ConfigurationError, match="cannot be sent together"):
+            together([here, elsewhere])
+    assert client.dbsize() == 0
+    assert Elsewhere.get(elsewhere.pk) == elsewhere
+    HashModel.add([here])
+    assert SameServer.get(here.pk) == here
+
+
 def test_nothing_is_sent_unless_all_are_valid(client: redis.Redis) -> None:
     wrong = Visit(visitor="b")
     wrong.note = 5  # type: ignore[assignment]  # the point of the test
@@ -119,6 +141,42 @@ def test_a_verifier_has_all_answers(client: redis.Redis) -> None:
     assert expected == 2
     assert answers[0] == 1
     assert isinstance(answers[1], CommandFailed)
+
+
+class Unnamed(HashModel):
+    """Its key is not among its fields, so a hash of it may have any of them."""
+
+    name: str = Field(primary_key=True, exclude=True)
+    note: str | None = None
+    room: str | None = None
+
+    class Meta:
+        model_key_prefix = "unnamed"
+
+
+@pytest.mark.parametrize("apart", [0, PAGE_DOCUMENTS])
+def test_the_last_of_several_with_one_key_counts(client: redis.Redis, apart: int) -> None:
+    between = [Unnamed(name=str(number), note="n") for number in range(apart)]
+    Unnamed.add([Unnamed(name="a", note="first"), *between, Unnamed(name="a", room="last")])
+    assert client.hgetall(":unnamed:a") == {b"room": b"last"}
+
+
+@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize("page_documents", [1, 2])
+def test_the_last_of_several_counts_where_somebody_deletes_the_one_before(
+    client: redis.Redis, models_url: str, monkeypatch: pytest.MonkeyPatch, page_documents: int, at: int
+) -> None:
+    """A command for new documents that was refused is sent again as a script, but not after a later one."""
+    monkeypatch.setattr(adding, "PAGE_DOCUMENTS", page_documents)
+    put(client, "a", {"name": False})
+
+    def delete_it(_: str) -> None:
+        if len(driver.names) - 1 == at:
+            client.delete(":guest:a")
+
+    driver = CrashDriver(models_url, before=delete_it)
+    driver.run(add_documents([Guest(name="a", note="first"), Guest(name="a", note="last")], UTC_ZONE, None))
+    assert client.hgetall(":guest:a") == {b"name": b"a", b"note": b"last"}
 
 
 class Guest(HashModel):

@@ -322,7 +322,7 @@ def test_a_missing_index_is_said_to_be_missing() -> None:
     ):
         with pytest.raises(IndexMissing, match=f"no index '{Person._meta.index_name}'") as missing:
             ask()
-        assert missing.value.hint == "Create it with: om migrate run"
+        assert missing.value.hint == f"Create it with: om migrate run --models {Person.__module__}"
 
 
 def test_a_place(indexes: redis.Redis) -> None:

@@ -4,7 +4,7 @@ import abc
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
-from redstart.aio.connections import client_of, server_of_model
+from redstart.aio.connections import client_of, server_of_all, server_of_model
 from redstart.documents import expiry
 from redstart.documents.access import PAGE_DOCUMENTS, get_document, get_documents
 from redstart.documents.adding import add_documents
@@ -100,13 +100,14 @@ class RedisModel(models.RedisModel, abc.ABC):
             ValidationError (pydantic): a value was assigned that its field does not take. Nothing was sent.
             UnwritableDocument: a value has no stored form. Documents of the pages before it were saved.
             WrongKeyType: something else stands under the key of one. The others were saved.
+            ConfigurationError: one is of a model on another server. Nothing was sent.
 
         Effects: one round trip for a page of 500 documents, a second one if not all of them are new; atomic for each
             document. Safe to repeat.
         """
         zone = naive_timezone()
         if pipeline is None:
-            await server_of_model(cls).run(add_documents(models, zone, pipeline_verifier))
+            await server_of_all(cls, models).run(add_documents(models, zone, pipeline_verifier))
         else:
             for document in models:
                 queue_document(document, zone, pipeline)
@@ -231,10 +232,13 @@ class RedisModel(models.RedisModel, abc.ABC):
         Returns:
             How many were given: none of them is there any more.
 
+        Raises:
+            ConfigurationError: one is of a model on another server. Nothing was sent.
+
         Effects: one round trip for 1,000 documents; atomic for each of those. Safe to repeat.
         """
         if pipeline is None:
-            await server_of_model(cls).run(delete_documents(models))
+            await server_of_all(cls, models).run(delete_documents(models))
         else:
             queue_deletions(models, pipeline)
         return len(models)

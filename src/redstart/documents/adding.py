@@ -53,12 +53,17 @@ def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[An
     replies: list[Any] = []
     waiting: _Sent | None = None
     are_new = True
+    keys: set[str] = set()
     unwritable: UnwritableDocument | None = None
     try:
         for page in pages(_writes(documents, zone), PAGE_DOCUMENTS):
+            known = len(keys)
+            keys.update([write.key for write in page])
+            # Of several writes of one key the last is to count, so none may be sent again after it.
+            has_known = len(keys) < known + len(page)
+            are_new = are_new and not has_known
             commands = _commands_if_new(page) if are_new else None
-            if waiting is not None and commands is None and waiting.as_new:
-                # Some of its documents may have to be sent again, and this page may have the same ones, changed.
+            if waiting is not None and (has_known or (commands is None and waiting.as_new)):
                 replies += yield from _settled(waiting)
                 waiting = None
             before, waiting = waiting, (yield from _send(page, commands))

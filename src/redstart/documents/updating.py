@@ -14,6 +14,7 @@ from redstart.documents.saving import save_document
 from redstart.documents.writes import Saving, perform
 from redstart.effects import Op
 from redstart.errors import CommandFailed
+from redstart.mapping.assigned_values import settle_inside
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 
@@ -77,6 +78,7 @@ def changed_document(document: M, changes: Changes) -> M:
     for path, value in changes.items():
         values[path[0]] = _changed_value(values[path[0]], path[1:], value)
     checked: M = type(document).model_validate(values | (document.__pydantic_extra__ or {}))
+    settle_inside(getattr(checked, path[0]) for path in changes)
     return checked
 
 

@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema
 from redstart.errors import RedisModelError
 from redstart.mapping import keys
 from redstart.mapping.annotations import complete_fields
+from redstart.mapping.assigned_values import settle_assigned
 from redstart.mapping.field_names import put_fields_on_class, refuse_needed_names
 from redstart.mapping.fields import Field, give_names
 from redstart.mapping.hash_fields import refuse_compound_fields
@@ -145,16 +146,12 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         return self.key() < other.key() if isinstance(other, RedisModel) else NotImplemented
 
     def check(self) -> None:
-        """Validate again: values may have been assigned since.
+        """Validate again: values may have been assigned since. What a field takes in another form gets the field's own.
 
         Raises:
             ValidationError (pydantic): a value that its field does not take.
         """
-        fields, values = type(self).model_fields, self.__dict__
-        if len(values) > len(fields):  # what functools.cached_property keeps there
-            values = {name: value for name, value in values.items() if name in fields}
-        # A new dict, for a validator may change what it is given.
-        self.__pydantic_validator__.validate_python(values | (self.__pydantic_extra__ or {}))
+        settle_assigned(self, self._primary_key_name)
 
     @classmethod
     def get_annotations(cls) -> dict[str, Any]:

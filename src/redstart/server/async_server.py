@@ -27,11 +27,14 @@ class AsyncServer:
     Args:
         client: a client of either colour.
         home: the loop whose pool is the client's own, because the client was made here for that loop.
+
+    Attributes:
+        where: which server, as it may be shown.
     """
 
     def __init__(self, client: object, home: AbstractEventLoop | None = None) -> None:
         self._given = pool_of(client)
-        self._where = where_of_pool(self._given)
+        self.where = where_of_pool(self._given)
         self._home = ref(home) if home else None
         self._places: OfEachLoop[_Place] = OfEachLoop(_close_place)
         self._answered = False
@@ -40,7 +43,7 @@ class AsyncServer:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
         place = self._places.of_this_loop(self._new_place)
         async with place.free:
-            driver = AsyncDriver(place.pool, self._where)
+            driver = AsyncDriver(place.pool, self.where)
             driver.answered = self._answered
             try:
                 return await driver.run(operation)

@@ -19,11 +19,15 @@ _clients: dict[str, redis.Redis] = {}
 
 
 class SyncServer:
-    """Runs operations, any number at a time. redis-py's pools give each thread and forked process its connection."""
+    """Runs operations, any number at a time. redis-py's pools give each thread and forked process its connection.
+
+    Attributes:
+        where: which server, as it may be shown.
+    """
 
     def __init__(self, pool: redis.ConnectionPool) -> None:
         self._pool = pool
-        self._where = where_of_pool(pool)
+        self.where = where_of_pool(pool)
         self._answered = False
         self.free_all()
 
@@ -35,7 +39,7 @@ class SyncServer:
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
         with self._free:
-            driver = SyncDriver(self._pool, self._where)
+            driver = SyncDriver(self._pool, self.where)
             driver.answered = self._answered
             try:
                 return driver.run(operation)

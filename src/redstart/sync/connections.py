@@ -3,10 +3,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from redstart.errors import ConfigurationError
 from redstart.mapping.models import RedisModel
+from redstart.mapping.registry import model_name
 from redstart.settings import server_url
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import redis
 
     from redstart.server.sync_server import SyncServer
@@ -51,3 +55,21 @@ def server_of_client(client: "redis.Redis") -> "SyncServer":
 def server_of_model(model: type[RedisModel]) -> "SyncServer":
     """What runs operations on the documents of a model. Raises ConfigurationError."""
     return server_of_client(client_of(model))
+
+
+def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") -> "SyncServer":
+    """What runs operations on documents of any models together: the server of `model`.
+
+    Raises:
+        ConfigurationError: one of the documents is of another server, where its own model would look for it.
+    """
+    server = server_of_model(model)
+    for other in {type(document) for document in documents} - {model}:
+        where = server_of_model(other).where
+        if where != server.where:
+            raise ConfigurationError(
+                f"Documents of {model_name(other)} are at {where}, and those of {model_name(model)} at {server.where}: "
+                "they cannot be sent together.",
+                f"Call this on {other.__name__} for its own documents.",
+            )
+    return server

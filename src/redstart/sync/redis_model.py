@@ -16,7 +16,7 @@ from redstart.documents.writes import Saving
 from redstart.mapping import models
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
-from redstart.sync.connections import client_of, server_of_model
+from redstart.sync.connections import client_of, server_of_all, server_of_model
 
 if TYPE_CHECKING:
     import redis
@@ -97,13 +97,14 @@ class RedisModel(models.RedisModel, abc.ABC):
             ValidationError (pydantic): a value was assigned that its field does not take. Nothing was sent.
             UnwritableDocument: a value has no stored form. Documents of the pages before it were saved.
             WrongKeyType: something else stands under the key of one. The others were saved.
+            ConfigurationError: one is of a model on another server. Nothing was sent.
 
         Effects: one round trip for a page of 500 documents, a second one if not all of them are new; atomic for each
             document. Safe to repeat.
         """
         zone = naive_timezone()
         if pipeline is None:
-            server_of_model(cls).run(add_documents(models, zone, pipeline_verifier))
+            server_of_all(cls, models).run(add_documents(models, zone, pipeline_verifier))
         else:
             for document in models:
                 queue_document(document, zone, pipeline)
@@ -228,10 +229,13 @@ class RedisModel(models.RedisModel, abc.ABC):
         Returns:
             How many were given: none of them is there any more.
 
+        Raises:
+            ConfigurationError: one is of a model on another server. Nothing was sent.
+
         Effects: one round trip for 1,000 documents; atomic for each of those. Safe to repeat.
         """
         if pipeline is None:
-            server_of_model(cls).run(delete_documents(models))
+            server_of_all(cls, models).run(delete_documents(models))
         else:
             queue_deletions(models, pipeline)
         return len(models)

@@ -1,0 +1,57 @@
+"""Values that were assigned since a document was made: pydantic does not look at them until it is asked to."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+LISTS: Final = (list, tuple, set, frozenset, deque)
+WITHOUT_PARTS: Final = frozenset({type(None), bool, int, float, Decimal, str, bytes, datetime, date})
+"""What most values are: these are not looked into."""
+
+
+def settle_assigned(document: BaseModel, key_name: str) -> None:
+    """Validate a document again, and those inside it. What a field takes in another form gets the field's own.
+
+    A text that was assigned to a number would be stored as text, and take its document out of the index.
+
+    Args:
+        key_name: of the field that is the primary key: where it is None no key is made up.
+
+    Raises:
+        ValidationError (pydantic): a value that its field does not take.
+    """
+    values = document.__dict__
+    fields = type(document).model_fields
+    if len(values) > len(fields):  # what functools.cached_property keeps there
+        values = {name: value for name, value in values.items() if name in fields}
+    # A new dict, for a validator may change what it is given.
+    given = values | (document.__pydantic_extra__ or {})
+    taken = getattr(document.__pydantic_validator__.validate_python(given), "__dict__", {})
+    for name, value in values.items():
+        own = taken.get(name, value)
+        if type(own) is not type(value) and not (value is None and name == key_name):
+            document.__dict__[name] = own
+        elif type(value) not in WITHOUT_PARTS:
+            settle_inside((value,))
+
+
+def settle_inside(values: Iterable[Any]) -> None:
+    """Validate the documents among some values, which pydantic takes as they are. Raises ValidationError."""
+    for value in values:
+        if isinstance(value, BaseModel):
+            if _is_read_by_name(type(value)):
+                settle_assigned(value, "pk")
+        elif isinstance(value, Mapping):
+            settle_inside(value.values())
+        elif isinstance(value, LISTS):
+            settle_inside(value)
+
+
+def _is_read_by_name(model: type[BaseModel]) -> bool:
+    """Whether its validator takes values by the names of their fields."""
+    by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
+    return bool(by_name) or all(field.validation_alias is None for field in model.model_fields.values())
