@@ -17,7 +17,7 @@ from redstart.errors import CommandFailed, IndexMissing
 from redstart.server.connections import open_sync
 from redstart.server.sync_driver import SyncDriver
 from redstart.values.timezones import NaiveTimezone
-from tests.documents.test_find import ON_SERVER
+from tests.documents.people import ON_SERVER
 from tests.support.models import create_indexes
 
 UTC_ZONE = NaiveTimezone.parse("UTC")

@@ -2,26 +2,22 @@
 
 import operator
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-import redstart.aio
 from redstart import (
     Coordinates,
-    EmbeddedJsonModel,
     Field,
     GeoFilter,
     HashModel,
-    JsonModel,
     NotFoundError,
     QueryNotSupportedError,
     QuerySyntaxError,
-    VectorFieldOptions,
     col,
 )
 from redstart.commands.search import Found, SearchReply
@@ -33,51 +29,13 @@ from redstart.documents.unreadable import UnreadableDocument
 from redstart.errors import IndexMissing
 from redstart.search.expressions import Expression
 from redstart.values.timezones import NaiveTimezone
+from tests.documents.people import ON_SERVER, START, Member, Person, Place
 from tests.support.models import create_indexes
 from tests.support.stepping import Stepped
 
 pytestmark = pytest.mark.usefixtures("models_url")
 
-ON_SERVER = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 UTC_ZONE = NaiveTimezone.parse("UTC")
-START = datetime(2020, 1, 1, tzinfo=UTC)
-
-
-class Place(EmbeddedJsonModel):
-    city: str = Field(index=True)
-    floor: int = Field(index=True)
-
-
-class Person(JsonModel, index=True):
-    name: str = Field(index=True, sortable=True, case_sensitive=True)
-    age: int = Field(index=True, sortable=True)
-    member: bool = Field(index=True)
-    born: date = Field(index=True)
-    seen_at: datetime | None = Field(default=None, index=True, sortable=True)
-    place: Place
-    note: str = ""
-
-
-class Spot(JsonModel, index=True):
-    spot: Coordinates = Field(index=True)
-    vector: list[float] = Field(
-        vector_options=VectorFieldOptions.flat(
-            VectorFieldOptions.TYPE.FLOAT32, 2, VectorFieldOptions.DISTANCE_METRIC.L2
-        )
-    )
-
-
-class Member(HashModel, index=True):
-    name: str = Field(index=True, sortable=True, case_sensitive=True)
-    age: int = Field(index=True, sortable=True)
-    member: bool = Field(index=True)
-    born: date = Field(index=True)
-    seen_at: datetime | None = Field(default=None, index=True, sortable=True)
-    home: Coordinates = Coordinates(0, 0)
-    note: str = ""
-
 
 NAMES = ["ann", "Bob", "c d", "{e}", "f|g", "@h:[1 2]", "*", "ü"]
 AGES = st.integers(-3, 3)
@@ -262,103 +220,6 @@ def test_documents_without_a_value_stand_behind_the_others(indexes: redis.Redis)
         assert len(found) == len(everyone)
 
 
-def test_a_query_never_changes() -> None:
-    query = Person.find()
-    assert query.sort_by("age") is not query
-    assert repr(query) != repr(query.sort_by("age"))
-
-
-@pytest.mark.parametrize(
-    ("field", "reason"),
-    [
-        (
-            "agee",
-            r"Person\.agee, but there is no such field.\nThere are: pk, name, age, member, born, seen_at\.",
-        ),
-        ("--age", r"Person\.-age, but there is no such field"),
-        ("age\nasc", "there is no such field"),
-        ("place__cty", r"Person\.place__cty, but there is no such field"),
-        (
-            "-note",
-            r"Person\.note, but it is not in the index\.\nDeclare it with Field\(sortable=True\), then: om",
-        ),
-        ("place", r"it holds whole documents\.\nSort by a field of theirs"),
-    ],
-)
-def test_what_cannot_be_sorted_by(field: str, reason: str) -> None:
-    with pytest.raises(QueryNotSupportedError, match=reason) as refused:
-        Person.find().sort_by(field)
-    assert refused.value.code == "E2"
-
-
-def test_places_and_vectors_have_no_order() -> None:
-    for field, reason in (("spot", "places have no order"), ("vector", "vectors have no order")):
-        with pytest.raises(QueryNotSupportedError, match=rf"Spot\.{field}, but {reason}\.\nSort by a text"):
-            Spot.find().sort_by(field)
-
-
-def test_sorting_by_nothing_keeps_the_order() -> None:
-    query = Person.find().sort_by("-age")
-    assert query.sort_by().sort_fields == ("-age",)
-
-
-@pytest.mark.parametrize("ask", ["sort_by", "values", "only"])
-@pytest.mark.parametrize("name", [3, Person.age, None])
-def test_fields_are_named_by_text(ask: str, name: Any) -> None:
-    with pytest.raises(QuerySyntaxError, match=r"is no name of a field\.\nFields are named by their text"):
-        getattr(Person.find(), ask)(name)
-
-
-@pytest.mark.parametrize(
-    "ask", [lambda query: query.page("1"), lambda query: query["a"], lambda query: query.copy(limit=2.5)]
-)
-def test_documents_are_counted(ask: Callable[[Any], Any]) -> None:
-    with pytest.raises(TypeError, match="counted with whole numbers, not with "):
-        ask(Person.find())
-
-
-def test_a_slice_is_a_page() -> None:
-    with pytest.raises(TypeError, match=r"not with slice\(2, 5, None\)\. Take some of them with page\("):
-        Person.find()[2:5]  # type: ignore[index]
-
-
-def test_a_batch_has_documents() -> None:
-    with pytest.raises(QuerySyntaxError, match="1 or more at a time, not 0"):
-        Person.find().all(batch_size=0)
-
-
-def test_a_field_of_another_model_is_unknown() -> None:
-    strange = Person.place.floor == 1
-    assert Person.find(Person.name == "x", ~strange).query
-    with pytest.raises(
-        QuerySyntaxError, match=r"Person\.place\.floor is a field of \S+Person, and not of \S+Member"
-    ) as no:
-        _ = Member.find((Member.name == "x") | ~strange).query
-    assert (no.value.code, no.value.field) == ("E9", f"{__name__}.Person.place.floor")
-    assert str(no.value).endswith("The fields of Member are: " + ", ".join(Member.model_fields) + ".")
-
-
-def test_a_field_of_a_base_or_of_the_other_colour_is_the_models_own() -> None:
-    class Worker(Person):
-        salary: int = Field(index=True)
-
-    class Colleague(redstart.aio.JsonModel):
-        age: int = Field(index=True, sortable=True)
-
-        class Meta:
-            index_name = Person._meta.index_name
-
-    class Stranger(JsonModel):
-        age: int = Field(index=True, sortable=True)
-
-    assert Worker.find(Person.age > 3, Worker.salary > 3).query == "(@age:[(3 +inf]) (@salary:[(3 +inf])"
-    assert Person.find(Colleague.age > 3).query == "@age:[(3 +inf]"
-    with pytest.raises(QuerySyntaxError, match=r"Worker\.salary is a field of"):
-        _ = Person.find(Worker.salary > 3).query
-    with pytest.raises(QuerySyntaxError, match=r"Stranger\.age is a field of"):
-        _ = Person.find(Stranger.age > 3).query
-
-
 SORTED = (
     ("member", lambda one: one.member),
     ("age", lambda one: one.age),
@@ -459,11 +320,9 @@ def test_a_missing_index_is_said_to_be_missing() -> None:
         *(Person.find().all, Person.find().first, Person.find().page, Person.find().count),
         *(sorted_by_two.all, sorted_by_two.first, sorted_by_two.page, sorted_by_two.count),
     ):
-        with pytest.raises(
-            IndexMissing, match=r"no index ':tests.documents.test_find.Person:index'"
-        ) as missing:
+        with pytest.raises(IndexMissing, match=f"no index '{Person._meta.index_name}'") as missing:
             ask()
-        assert missing.value.hint == f"Create it with: om migrate run --models {__name__}"
+        assert missing.value.hint == f"Create it with: om migrate run --models {Person.__module__}"
 
 
 def test_a_place(indexes: redis.Redis) -> None:
@@ -485,7 +344,7 @@ def test_what_is_no_condition_is_refused(indexes: redis.Redis) -> None:
 
 def test_an_unreadable_document_is_named_not_left_out(indexes: redis.Redis) -> None:
     people(3)
-    indexes.execute_command("JSON.SET", ":tests.documents.test_find.Person:bad", "$", '{"age": 1}')
+    indexes.execute_command("JSON.SET", Person.make_primary_key("bad"), "$", '{"age": 1}')
     for ask in (Person.find().all, lambda: Person.find().page(0, 10), lambda: list(Person.find())):
         with pytest.raises(UnreadableDocument, match=r"Person:bad: .*name"):
             ask()

@@ -13,7 +13,7 @@ from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, QueryNotSup
 from redstart.documents.projection import PartialModel, stands_alone
 from redstart.documents.unreadable import UnreadableDocument
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
-from tests.documents.test_find import ON_SERVER
+from tests.documents.people import ON_SERVER
 from tests.support.models import create_indexes
 
 pytestmark = pytest.mark.usefixtures("models_url")

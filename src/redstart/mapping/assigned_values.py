@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from redstart.mapping.primary_keys import DEFAULT_NAME
+
 LISTS: Final = (list, tuple, set, frozenset, deque)
 WITHOUT_PARTS: Final = frozenset({type(None), bool, int, float, Decimal, str, bytes, datetime, date})
 """What most values are: these are not looked into."""
@@ -44,7 +46,7 @@ def settle_inside(values: Iterable[Any]) -> None:
     for value in values:
         if isinstance(value, BaseModel):
             if _is_read_by_name(type(value)):
-                settle_assigned(value, "pk")
+                settle_assigned(value, DEFAULT_NAME)
         elif isinstance(value, Mapping):
             settle_inside(value.values())
         elif isinstance(value, LISTS):

@@ -99,7 +99,6 @@ def server_of(client: object) -> AsyncServer:
     except TypeError:  # such things cannot even be looked up
         server = None
     if server is None:
-        _ = pool_of(client)  # before anything else is done with what may be no client
         server = _servers.setdefault(client, AsyncServer(client))
         # Not left to the collector, which would find the connections open and say so.
         finalize(client, server.close_soon).atexit = False

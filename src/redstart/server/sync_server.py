@@ -9,7 +9,7 @@ import redis
 
 from redstart.effects import Op
 from redstart.server.connections import sync_client
-from redstart.server.pools import pool_like, pool_of, where_of_pool
+from redstart.server.pools import pool_like, where_of_pool
 from redstart.server.sync_driver import SyncDriver
 
 T = TypeVar("T")
@@ -55,7 +55,6 @@ def server_of(client: object) -> SyncServer:
     except TypeError:  # such things cannot even be looked up
         server = None
     if server is None:
-        _ = pool_of(client)  # before anything else is done with what may be no client
         server = _servers.setdefault(client, SyncServer(pool_like(client)))
     return server
 
