@@ -38,6 +38,12 @@ Each carries `message` (what failed, where, the value) and `hint` (the next comm
 """
 
 
+def shortened(value: object) -> str:
+    """A value as text for a message, 80 characters at most."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 class RedstartError(Exception):
     """Root of the tree. `str()` is the message, and on a second line the hint if there is one."""
 
@@ -75,11 +81,15 @@ class CommandFailed(ServerError):
 
 
 class IndexMissing(ServerError):
-    """The index that a query needs is not there; `index` is its name."""
+    """The index that a query needs is not there: `index` by name, of a model in `module`, where that is known."""
 
-    def __init__(self, index: str) -> None:
-        super().__init__(f"There is no index {index!r} on the server.", "Create it with: om migrate run")
+    def __init__(self, index: str, module: str | None = None) -> None:
+        command = "om migrate run" if module is None else f"om migrate run --models {module}"
+        if module == "__main__":  # no command can import it
+            command = "Migrator().run()"
+        super().__init__(f"There is no index {index!r} on the server.", f"Create it with: {command}")
         self.index = index
+        self.module = module
 
 
 class CapabilityMissing(ServerError):

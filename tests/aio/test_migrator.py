@@ -18,8 +18,8 @@ from redstart import Coordinates, Field
 from redstart.errors import MigrationError
 from redstart.mapping import registry
 from redstart.mapping.declaration import declare, distinct
-from redstart.mapping.index import legacy_index_of
 from redstart.search.index import create_arguments
+from tests.support.legacy_index import legacy_index_of
 from tests.support.models import registry_of_its_own
 
 PROGRAM = """

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.mapping.index import legacy_index_of
 from redstart.search.index import create_arguments
 from tests.support.cli import run_om
+from tests.support.legacy_index import legacy_index_of
 
 MODELS = """
     from datetime import datetime

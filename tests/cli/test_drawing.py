@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redstart.cli.drawing import progress, table
+from redstart.cli.drawing import table
+from redstart.cli.progress import drawn_progress
 from redstart.migrations.data.monitor import Progress
 
 COLUMNS = ["model", "keys", "documents", "should be"]
@@ -99,7 +100,7 @@ def test_no_number_of_a_progress_bar_is_cut_off(
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with progress() as show:
+    with drawn_progress() as show:
         for number in (1, 2):
             show(Progress("converting", number, 0, 10_000_000, 0))
             show(Progress("converting", number, done, 10_000_000, 1_234))

@@ -4,6 +4,7 @@ import json
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Dict, List, Optional, Tuple
 from uuid import UUID
 
@@ -12,14 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.documents.decode import document_from_hash, document_from_json
-from redstart.documents.unreadable import UnreadableDocument, shortened
+from redstart.documents import decode
+from redstart.documents.unreadable import UnreadableDocument
+from redstart.errors import shortened
 from redstart.mapping.fields import Field
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.migrations.data.convert import convert_hash_value
 from redstart.values.kinds import TemporalKind
 from redstart.values.timestamps import microseconds_of, number_text
 from redstart.values.timezones import NaiveTimezone
+
+UTC_ZONE = NaiveTimezone.parse("UTC")
+document_from_hash = partial(decode.document_from_hash, zone=UTC_ZONE)
+document_from_json = partial(decode.document_from_json, zone=UTC_ZONE)
 
 NOON = datetime(2023, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -136,8 +142,8 @@ def test_a_document_says_the_same_before_the_migration_and_after(text, zone):
         for name, kind in kinds.items()
     }
     assert None not in after.values()
-    read = document_from_hash(Timed, "1", before, zone)
-    assert read == document_from_hash(Timed, "1", after, zone)
+    read = document_from_hash(Timed, "1", before, zone=zone)
+    assert read == document_from_hash(Timed, "1", after, zone=zone)
     assert read.moment.tzinfo is UTC
     assert read.naive.tzinfo is None
 
@@ -147,7 +153,7 @@ def test_a_time_that_happened_twice_is_left_to_pydantic():
         moment: datetime
 
     read = document_from_hash(
-        Timed, "1", {b"moment": b"2023-10-29T02:30:00"}, NaiveTimezone.parse("Europe/Berlin")
+        Timed, "1", {b"moment": b"2023-10-29T02:30:00"}, zone=NaiveTimezone.parse("Europe/Berlin")
     )
     assert read.moment == datetime(2023, 10, 29, 2, 30)
 

@@ -6,6 +6,7 @@ import json
 from collections import deque
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
-from redstart.documents.decode import document_from_hash, document_from_json
+from redstart.documents import decode
 from redstart.documents.encode import UnwritableDocument, hash_fields, json_document
 from redstart.documents.unreadable import UnreadableDocument
 from redstart.errors import RedisModelError
@@ -24,6 +25,8 @@ from tests.documents.every_type import DEEP, FLAT, VECTOR, Deep, Flat
 
 UTC_ZONE = NaiveTimezone.parse("UTC")
 BERLIN = NaiveTimezone.parse("Europe/Berlin")
+document_from_hash = partial(decode.document_from_hash, zone=UTC_ZONE)
+document_from_json = partial(decode.document_from_json, zone=UTC_ZONE)
 
 
 class Loose(HashModel):
@@ -122,7 +125,7 @@ def test_a_naive_field_shows_the_same_clock_again(zone: NaiveTimezone, moment: d
     except UnwritableDocument:
         assert zone is BERLIN or moment.year == 9999
         return
-    read = document_from_json(Clocked, "1", text, zone)
+    read = document_from_json(Clocked, "1", text, zone=zone)
     assert abs(read.moment - document.moment) < timedelta(
         milliseconds=1
     )  # a float holds no more of far years

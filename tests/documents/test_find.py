@@ -310,11 +310,16 @@ def test_fields_are_named_by_text(ask: str, name: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "ask", [lambda query: query.page("1"), lambda query: query[0:3], lambda query: query.copy(limit=2.5)]
+    "ask", [lambda query: query.page("1"), lambda query: query["a"], lambda query: query.copy(limit=2.5)]
 )
 def test_documents_are_counted(ask: Callable[[Any], Any]) -> None:
     with pytest.raises(TypeError, match="counted with whole numbers, not with "):
         ask(Person.find())
+
+
+def test_a_slice_is_a_page() -> None:
+    with pytest.raises(TypeError, match=r"not with slice\(2, 5, None\)\. Take some of them with page\("):
+        Person.find()[2:5]  # type: ignore[index]
 
 
 def test_a_batch_has_documents() -> None:
@@ -340,10 +345,18 @@ def test_a_field_of_a_base_or_of_the_other_colour_is_the_models_own() -> None:
     class Colleague(redstart.aio.JsonModel):
         age: int = Field(index=True, sortable=True)
 
+        class Meta:
+            index_name = Person._meta.index_name
+
+    class Stranger(JsonModel):
+        age: int = Field(index=True, sortable=True)
+
     assert Worker.find(Person.age > 3, Worker.salary > 3).query == "(@age:[(3 +inf]) (@salary:[(3 +inf])"
     assert Person.find(Colleague.age > 3).query == "@age:[(3 +inf]"
     with pytest.raises(QuerySyntaxError, match=r"Worker\.salary is a field of"):
         _ = Person.find(Worker.salary > 3).query
+    with pytest.raises(QuerySyntaxError, match=r"Stranger\.age is a field of"):
+        _ = Person.find(Stranger.age > 3).query
 
 
 SORTED = (
@@ -450,7 +463,7 @@ def test_a_missing_index_is_said_to_be_missing() -> None:
             IndexMissing, match=r"no index ':tests.documents.test_find.Person:index'"
         ) as missing:
             ask()
-        assert missing.value.hint == "Create it with: om migrate run"
+        assert missing.value.hint == f"Create it with: om migrate run --models {__name__}"
 
 
 def test_a_place(indexes: redis.Redis) -> None:

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
 from redstart.errors import RedisModelError
 from redstart.mapping.coordinates import Coordinates
-from redstart.mapping.index import index_of, legacy_index_of, legacy_schema, reference_schema
+from redstart.mapping.index import index_of, reference_schema
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import registered_models
 from redstart.mapping.vectors import VectorFieldOptions
@@ -20,6 +20,7 @@ from redstart.search.fields import FieldKind
 from redstart.search.index import schema_hash
 from tests.corpus_models import shop_models
 from tests.support.corpus import corpus_path
+from tests.support.legacy_index import legacy_index_of, legacy_schema
 
 Amount = NewType("Amount", int)
 FLAT = VectorFieldOptions.flat(

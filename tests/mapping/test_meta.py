@@ -136,7 +136,7 @@ def test_an_assigned_settings_object_of_any_class_is_inherited():
     class One(HashModel):
         pass
 
-    One._meta = Loose  # type: ignore[assignment]
+    One._meta = Loose  # type: ignore[assignment]  # a class that does not pass for Meta
 
     class Two(One):
         pass

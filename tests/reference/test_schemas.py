@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from redstart.errors import RedisModelError
-from redstart.mapping.index import legacy_schema, reference_schema
+from redstart.mapping.index import reference_schema
 from tests.reference.declared_models import Schemas, schemas
+from tests.support.legacy_index import legacy_schema
 
 SCRIPT = Path(__file__).with_name("declared_models.py")
 

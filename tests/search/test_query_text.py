@@ -3,6 +3,7 @@
 import datetime
 import enum
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -126,7 +127,7 @@ def test_text(condition: Expression, text: str) -> None:
 
 def test_no_condition_means_all_and_several_mean_all_of_them() -> None:
     assert written() == "*"
-    assert written(s == "a", i == 2, b == True) == "((@s:{a}) (@i:[2 2])) (@b:{True})"  # noqa: E712
+    assert written(s == "a", i == 2, b == True) == "((@s:{a}) (@i:[2 2])) (@b:{True})"  # noqa: E712 - a condition
 
 
 def test_what_cannot_be_written_travels_as_a_parameter() -> None:
@@ -217,11 +218,22 @@ def test_only_conditions_are_conditions(value: object) -> None:
         (s == "a") & value
 
 
+@pytest.mark.parametrize(
+    "ask", [lambda: i > 1 & i, lambda: i & 1, lambda: s | (i == 1), lambda: 1 | i, lambda: ~s]
+)
+def test_a_field_alone_is_no_condition(ask: Callable[[], object]) -> None:
+    """`i > 1 & i < 5` without parentheses is `i > (1 & i) < 5`."""
+    with pytest.raises(QuerySyntaxError, match=r"is no condition\.\nConditions compare .* into parentheses"):
+        ask()
+
+
 def test_python_words_between_conditions_are_refused() -> None:
     with pytest.raises(QuerySyntaxError, match="Write &"):
         (s == "a") and (i == 1)
     with pytest.raises(QuerySyntaxError, match="chained"):
         assert 1 < i < 5
+    with pytest.raises(QuerySyntaxError, match="<< where it says in"):
+        assert s in ["a", "b"]
 
 
 def test_col_is_the_field() -> None:

@@ -44,6 +44,10 @@ SECRETS = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\t"), min
         ("redis://:secret[@localhost", "redis://..."),
         ("secret@localhost:6379", "..."),
         ("http://:secret@localhost", "..."),
+        ("localhost:6379", "localhost:6379"),
+        ("http://localhost:6379/0", "http://localhost:6379/0"),
+        ("localhost:secret", "..."),
+        ("secret", "..."),
         ("", "..."),
     ],
 )

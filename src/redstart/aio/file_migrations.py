@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from redstart.aio.connections import get_redis_connection, server_of_client
 from redstart.migrations.files.applied import (
-    Standing,
+    FilesStatus,
     applied_ids,
+    files_status,
     mark_applied,
     mark_unapplied,
     refuse,
-    standing,
 )
 from redstart.migrations.files.declared import Declared
 from redstart.migrations.files.kinds import Kind
@@ -84,7 +84,7 @@ class FileMigrator(ListsOnly):
 
         Effects: one read.
         """
-        return list((await self._standing()).pending)
+        return list((await self._status()).pending)
 
     async def status(self) -> dict[str, Any]:
         """How many are declared, on record as applied, and pending, and the ids of these. One read.
@@ -95,7 +95,7 @@ class FileMigrator(ListsOnly):
         Raises:
             DataMigrationError, SchemaMigrationError, ConfigurationError: as `get_pending_migrations`.
         """
-        return (await self._standing()).as_redis_om_says_it()
+        return (await self._status()).as_redis_om_says_it()
 
     async def _applied(self) -> set[str]:
         return await server_of_client(self.redis).run(applied_ids(self._kind))
@@ -104,8 +104,8 @@ class FileMigrator(ListsOnly):
         change = mark_applied if applied else mark_unapplied
         await server_of_client(self.redis).run(change(self._kind, migration_id))
 
-    async def _standing(self) -> Standing:
-        found = standing(self._load(), await self._applied())
+    async def _status(self) -> FilesStatus:
+        found = files_status(self._load(), await self._applied())
         refuse(found.problems, found.where, self._kind)
         return found
 

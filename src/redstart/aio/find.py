@@ -182,22 +182,25 @@ class FindQuery(Generic[R]):
     async def all(self, batch_size: int = PAGE_DOCUMENTS) -> list[R]:
         """All documents. None is missed that was found throughout, whoever writes meanwhile.
 
-        Their keys come from one search. A document that is deleted before it is read is left out; one that is
-        changed comes as it is then. Nearest neighbours come with the search itself, for it knows their distances.
+        What is found comes from one search: up to 1,000 documents themselves, of more the keys of all. A document
+        that is deleted before it is read is left out; one that is changed comes as it is then.
 
         Args:
-            batch_size: documents read in one round trip.
+            batch_size: of more than 1,000 documents, how many are read in one round trip.
 
         Raises:
             UnreadableDocument: a value does not fit its field.
             IndexMissing: `om migrate run` was not run.
             QueryError: the query has no meaning, or the index cannot answer it; or a batch of no documents.
+
+        Effects: one search for up to 1,000 documents; for more one or two others for the keys, and a round trip for
+            each batch. Safe to repeat.
         """
         _ = self.copy(page_size=batch_size)  # refused there, if it is none
         return await self._run(all_documents(self._query, naive_timezone(), batch_size))
 
     def __aiter__(self) -> AsyncIterator[R]:
-        """The documents one by one, read page by page; as `all`."""
+        """The documents one by one: all keys from one search, then page by page. As safe as `all`, in less memory."""
         return self._documents()
 
     async def _documents(self) -> AsyncIterator[R]:

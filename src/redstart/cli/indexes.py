@@ -5,8 +5,9 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from redstart.cli.drawing import duration, pairs
+from redstart.cli.drawing import pairs
 from redstart.cli.output import line, note
+from redstart.cli.quantities import duration
 from redstart.migrations.data.failures import Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import IndexResult, IndexState

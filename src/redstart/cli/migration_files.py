@@ -15,7 +15,7 @@ from redstart.cli.exits import Exit
 from redstart.cli.options import F
 from redstart.cli.output import line, note
 from redstart.cli.session import Session
-from redstart.migrations.files.applied import Standing, applied_ids, refuse, standing
+from redstart.migrations.files.applied import FilesStatus, applied_ids, files_status, refuse
 from redstart.migrations.files.declared import printable
 from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
 from redstart.migrations.files.load import load_directory, load_module
@@ -42,7 +42,7 @@ module = click.option(
 )
 
 
-def look(session: Session, kind: Kind, directory: Path | None, module: str | None = None) -> Standing:
+def look(session: Session, kind: Kind, directory: Path | None, module: str | None = None) -> FilesStatus:
     """How migration files stand: those of a directory, or of a module.
 
     Raises:
@@ -57,10 +57,10 @@ def look(session: Session, kind: Kind, directory: Path | None, module: str | Non
             found = load_module(module, kind)
         else:
             found = load_directory(directory or kind.directory(get_root_migrations_dir()), kind)
-    return standing(found, session.run(applied_ids(kind)))
+    return files_status(found, session.run(applied_ids(kind)))
 
 
-def files_report(found: Standing) -> dict[str, Any]:
+def files_report(found: FilesStatus) -> dict[str, Any]:
     """How migration files stand, for --json."""
     return {
         "where": found.where,
@@ -71,7 +71,7 @@ def files_report(found: Standing) -> dict[str, Any]:
     }
 
 
-def draw_files(found: Standing) -> None:
+def draw_files(found: FilesStatus) -> None:
     """How migration files stand; nothing where there are none and none are on record."""
     rows = [[printable(one.migration_id), "applied", one.description] for one in found.applied]
     rows += [[printable(one.migration_id), "pending", one.description] for one in found.pending]
@@ -84,7 +84,7 @@ def draw_files(found: Standing) -> None:
         line(f"{_count(found.pending)} pending. This version of Redstart does not run migration files.")
 
 
-def waits(found: Standing) -> bool:
+def waits(found: FilesStatus) -> bool:
     """Whether there is something to do."""
     return bool(found.pending or found.problems)
 

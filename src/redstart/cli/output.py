@@ -4,8 +4,12 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
+
+from redstart.errors import UnsafeServer
 
 
 def prepare_streams() -> None:
@@ -37,6 +41,16 @@ def note_from_signal(text: str) -> None:
     Past the stream it would be written into a progress bar, which then erases it.
     """
     threading.Thread(target=note, args=(text,)).start()
+
+
+@contextmanager
+def foreseeing_refusal() -> Iterator[None]:
+    """Say of a check that fails in the block that a run would fail it."""
+    try:
+        yield
+    except UnsafeServer as exc:
+        line("")
+        line(f"A run would be refused. {exc}")
 
 
 def discard(stream: TextIO) -> None:

@@ -32,6 +32,11 @@ def delete(*keys: str | bytes) -> Call[int]:
     return Call(("DEL", *keys), integer)
 
 
+def exists(keys: Sequence[str]) -> Call[int]:
+    """How many of some keys exist."""
+    return Call(("EXISTS", *keys), integer)
+
+
 def expire(key: str, seconds: int) -> Call[bool]:
     """Have a key go after some seconds: whether there is such a key."""
     return Call(("EXPIRE", key, seconds), bool)
@@ -103,8 +108,3 @@ def _literal(text: str) -> str:
 
 def _cursor_and_keys(reply: Any) -> tuple[int, list[bytes]]:
     return int(reply[0]), list(reply[1])
-
-
-def exists(keys: Sequence[str]) -> Call[int]:
-    """How many of some keys exist."""
-    return Call(("EXISTS", *keys), integer)

@@ -33,9 +33,9 @@ def add_documents(
         UnwritableDocument: a value has no stored form. Documents of the pages before it are saved.
         WrongKeyType, CommandFailed: of the first document that was refused. All others were saved.
 
-    Effects: one command for each document that is new, else one script (hash); or JSON.SET; atomic for each. One round
-        trip for 500 documents, a second one for those of a page that are hashes and not new; while the server works
-        on a page the next is made. Safe to repeat.
+    Effects: EXISTS for a page of hashes, with HSETEX for each that is new, else one script; or JSON.SET; atomic for
+        each. One round trip for 500 documents, a second one for those of a page that are hashes and not new; while
+        the server works on a page the next is made. Safe to repeat.
     """
     for document in documents:
         document.check()

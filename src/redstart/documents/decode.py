@@ -6,7 +6,7 @@ time spans, vectors and words that stand for other values: what JSON and hashes 
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -20,11 +20,9 @@ from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)
 
-UTC: Final = NaiveTimezone.parse("UTC")
-
 
 def document_from_hash(
-    model: type[M], primary_key: str, fields: Mapping[bytes, bytes], zone: NaiveTimezone = UTC
+    model: type[M], primary_key: str, fields: Mapping[bytes, bytes], zone: NaiveTimezone
 ) -> M:
     """Read the fields of a hash, in either format.
 
@@ -40,7 +38,7 @@ def document_from_hash(
     return _validated(model, primary_key, hash_reader_of(model, zone).values(primary_key, fields))
 
 
-def document_from_json(model: type[M], primary_key: str, text: bytes, zone: NaiveTimezone = UTC) -> M:
+def document_from_json(model: type[M], primary_key: str, text: bytes, zone: NaiveTimezone) -> M:
     """Read a JSON document, in either format.
 
     Args:

@@ -19,7 +19,7 @@ from redstart.values.timezones import NaiveTimezone
 
 
 class UnwritableDocument(DocumentError):
-    """A document holds a value that cannot be stored. Nothing was sent.
+    """A document holds a value that cannot be stored. Nothing of it was sent.
 
     `key` is its key, `field` the path of the value, `reason` why.
     """

@@ -1,7 +1,8 @@
-"""The operations behind a query: counting, one page, the first document, all keys.
+"""The operations behind a query: counting, one page, the first document, all of them, all keys.
 
 Pages of an unsorted query skip documents while anybody writes, for a document that is written moves to the end of the
-index. So all keys of a query come from one search, and the documents are read by their keys, page by page.
+index. So what a query finds comes from one search: whole documents where they are few, else all keys, by which the
+documents are then read, page by page.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ FIRST_KEYS: Final = 10_000
 """Keys asked for at first. A much higher limit costs the server more, also where there is little to find."""
 
 MORE_KEYS: Final = 16
-"""How many times as many are asked for when they were not all."""
+"""How many times as many FT.AGGREGATE is asked for when they were not all: it does not say how many there are."""
 
 
 def count_documents(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
@@ -94,14 +95,16 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
         IndexMissing, QueryError, UnreadableDocument: see `found_keys` and `page_of`.
 
     Effects: one FT.SEARCH for up to 1,000 documents, and for the nearest neighbours. For more also the effects of
-        `found_keys`, and a round trip for each further page of documents.
+        `found_keys`, and HGETALL or JSON.GET for each further document, a round trip for a page. For some fields
+        only, or sorted by several fields: no such search first, and all documents by their keys.
     """
     if query.knn is not None:
         return (yield from first_page(query, zone))
     documents: list[Any] = []
     page = yield from _searched_page(query, zone)
     if page is not None and (query.limit is not None or page.total <= query.offset + PAGE_DOCUMENTS):
-        return documents + documents_found(query.model, page, zone)
+        documents += documents_found(query.model, page, zone)
+        return documents
     keys = yield from found_keys(query, zone)
     if page is not None:
         # The keys of all come from one search. What has come with the one before is as good as read by its key.
@@ -131,7 +134,7 @@ def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) ->
     Raises:
         UnreadableDocument: a value does not fit its field.
 
-    Effects: one round trip.
+    Effects: HGETALL or JSON.GET for each, or HMGET for some fields; one round trip for up to 1,000.
     """
     found: list[Any]
     if query.projection is None:
@@ -146,9 +149,10 @@ def found_keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
 
     Raises:
         IndexMissing: there is no such index.
-        QueryNotSupportedError: they are more than the server answers.
+        QueryNotSupportedError: they are more than the server answers, and no number parts them.
 
-    Effects: one FT.SEARCH; a second one for more than 1,000 keys. Sorted by several fields: FT.AGGREGATE instead.
+    Effects: one FT.SEARCH; a second one for more than 10,000 keys; those of `keys_in_ranges` for more than the server
+        answers. Sorted by several fields: FT.AGGREGATE instead, once more for each 16 times as many.
     """
     if query.limit is not None:
         return (yield from _keys_of_page(query, zone, query.offset, query.limit))

@@ -16,9 +16,8 @@ from redstart.documents.decode import document_from_hash, document_from_json
 from redstart.documents.encode import hash_fields, json_document, json_members, lifetimes_of
 from redstart.documents.hash_write import PACKAGE, HashWrite
 from redstart.documents.writes import CommandWrite, Saving, ScriptWrite, Write
-from redstart.errors import RedisModelError
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import model_name
+from redstart.mapping.registry import storage_of_documents
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
@@ -57,12 +56,7 @@ class Form:
 @cache
 def form_of(model: type[RedisModel]) -> Form:
     """The form of a model's documents. Raises RedisModelError if it has no documents of its own."""
-    if model._storage is None or not model._has_documents():
-        raise RedisModelError(
-            f"{model_name(model)} has no documents of its own: it is abstract, embedded, "
-            "or no HashModel or JsonModel."
-        )
-    return FORMS[model._storage]
+    return FORMS[storage_of_documents(model)]
 
 
 def _write_hash(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> HashWrite:
@@ -104,7 +98,7 @@ def _change_json(document: RedisModel, zone: NaiveTimezone, paths: Iterable[Path
     return ScriptWrite(load(PACKAGE, "update_json.lua"), document.key(), words)
 
 
-def _hash_fields(reply: Any) -> dict[bytes, bytes] | None:
+def _stored_hash(reply: Any) -> dict[bytes, bytes] | None:
     return mapping(reply) or None
 
 
@@ -127,7 +121,7 @@ FORMS: Final = {
         write=_write_hash,
         change=_change_hash,
         read=hgetall_command(),
-        stored=_hash_fields,
+        stored=_stored_hash,
         document=document_from_hash,
         searched=_searched_hash,
     ),

@@ -41,14 +41,14 @@ class HashReader:
         encoding: of names and texts.
         fields: the fields that the model knows, by their stored names.
         absent: fields without a default that may be None, which hashes keep by leaving them out.
-        keeps_extra: whether fields that the model does not declare are kept.
+        wants_extra: whether a field of a name that the model does not know is kept.
     """
 
     model: type[RedisModel]
     encoding: str
     fields: dict[bytes, HashField]
     absent: tuple[str, ...]
-    keeps_extra: bool
+    wants_extra: Callable[[str], bool]
 
     def values(self, primary_key: str, stored: Mapping[bytes, bytes]) -> dict[str, Any]:
         """What fields hold, by name; those that do not reach the model are left out.
@@ -65,10 +65,10 @@ class HashReader:
         for stored_name, text in stored.items():
             field = fields.get(stored_name)
             if field is None:
-                # 0.3.5 stored a random `pk` beside a primary key of the model's own: nobody's data.
-                if not self.keeps_extra or stored_name == b"pk":
+                extra = stored_name.decode(encoding, "replace")
+                if not self.wants_extra(extra):
                     continue
-                field = HashField(stored_name.decode(encoding, "replace"), False, _decoder(encoding))
+                field = HashField(extra, False, _decoder(encoding))
             name, is_nullable, read = field
             try:
                 values[name] = read(text) if text or not is_nullable else None
@@ -110,7 +110,7 @@ def _hash_reader(model: type[RedisModel], zone: NaiveTimezone, encoding: str) ->
             for name, field in complete_fields(model).items()
             if name in reader.nullable and field.is_required() and field.validation_alias is None
         ),
-        keeps_extra=reader.keeps_extra,
+        wants_extra=reader.wants_extra,
     )
 
 

@@ -14,7 +14,7 @@ from redstart.errors import CommandFailed, IndexMissing, QueryNotSupportedError,
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.proxies import query_field_named, refuse_strange_fields
-from redstart.mapping.registry import model_name
+from redstart.mapping.registry import model_name, registered_models
 from redstart.search.expressions import Expression, KNNExpression, Operand
 from redstart.search.options import SearchQuery, SortBy
 from redstart.search.query_text import QueryText, query_text
@@ -154,7 +154,10 @@ def checked_page(offset: int, limit: int) -> None:
     """Raise QuerySyntaxError for a page that cannot be, TypeError for what is no number."""
     for number in (offset, limit):
         if not isinstance(number, int):
-            raise TypeError(f"Documents are counted with whole numbers, not with {number!r}.")
+            raise TypeError(
+                f"Documents are counted with whole numbers, not with {number!r}. "
+                "Take some of them with page(offset, limit)."
+            )
     if offset < 0 or limit < 0:
         raise QuerySyntaxError(
             f"A page begins at 0 or later and has 0 documents or more, not {offset} and {limit}."
@@ -206,6 +209,12 @@ def _sent(index: str, request: Call[T]) -> Op[T]:
         return (yield from call(request))
     except CommandFailed as error:
         if says_no_such_index(error):
-            raise IndexMissing(index) from error
+            raise IndexMissing(index, _module_of(index)) from error
         raise_if_module_missing(error)
         raise
+
+
+def _module_of(index: str) -> str | None:
+    """The module of the model that last took this name for its index, for the command that makes it."""
+    named = [model.__module__ for model in registered_models() if model._meta.index_name == index]
+    return named[-1] if named else None

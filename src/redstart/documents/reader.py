@@ -10,6 +10,7 @@ from redstart.documents.places import Place, places_of
 from redstart.mapping.annotations import allows_none, complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import Segment
+from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.scalars import scalar_paths
 from redstart.mapping.temporal import temporal_paths
 from redstart.values.timezones import NaiveTimezone
@@ -23,20 +24,22 @@ class Reader:
         names: stored names that the model knows; others are dropped, unless it keeps extra fields.
         nullable: names whose value may be None: in hashes "" stands for it.
         places: where datetimes, dates, bytes and time spans live.
-        primary_key: the name of the field that is the key.
         keeps_extra: whether fields that the model does not declare are kept.
     """
 
     names: frozenset[str]
     nullable: frozenset[str]
     places: dict[Segment, Place]
-    primary_key: str
     keeps_extra: bool
 
     def wants(self, name: str) -> bool:
         """Whether a stored field reaches the model."""
+        return name in self.names or self.wants_extra(name)
+
+    def wants_extra(self, name: str) -> bool:
+        """Whether a stored field reaches the model that this one does not know."""
         # 0.3.5 stored a random `pk` beside a primary key of the model's own: nobody's data.
-        return name in self.names or (self.keeps_extra and name != "pk")
+        return self.keeps_extra and name != DEFAULT_NAME
 
 
 @cache
@@ -48,7 +51,6 @@ def reader_of(model: type[RedisModel], zone: NaiveTimezone) -> Reader:
         names=frozenset(fields) | aliases,
         nullable=frozenset(name for name, field in fields.items() if allows_none(field.annotation)),
         places=places_of(temporal_paths(model).planned, scalar_paths(model), zone),
-        primary_key=model._primary_key_name,
         keeps_extra=model.model_config.get("extra") == "allow",
     )
 

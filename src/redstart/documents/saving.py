@@ -23,7 +23,8 @@ def save_document(document: RedisModel, zone: NaiveTimezone, saving: Saving = AL
         UnwritableDocument: a value has no stored form. Nothing was sent.
         WrongKeyType: something else stands under its key.
 
-    Effects: one script (hash) or JSON.SET; one round trip; atomic. Times to live of the key and of the fields stay.
+    Effects: one script (hash) or JSON.SET; atomic. One round trip, and one more for each script that a server is given
+        for the first time. Times to live of the key and of the fields stay.
         Safe to repeat; with NX it is not repeated, and a lost answer is a ConnectionFailed.
     """
     write = write_of(document, zone, saving)

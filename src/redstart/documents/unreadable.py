@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from redstart.errors import DocumentError
+from redstart.errors import DocumentError, shortened
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import display
 from redstart.mapping.registry import model_name
@@ -38,12 +38,6 @@ class UnreadableDocument(DocumentError):
             f"{model_name(model)} {self.key}: {field or 'the document'} {found}: {reason}.",
             "Give the field a default where documents may lack it." if is_missing else None,
         )
-
-
-def shortened(value: object, limit: int = 80) -> str:
-    """A value as text for a message, cut to `limit` characters."""
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
 def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError) -> UnreadableDocument:

@@ -41,7 +41,8 @@ def update_document(document: RedisModel, fields: Mapping[str, Any], zone: Naive
 
         After each of these the document is as it was, here and there.
 
-    Effects: one script; one round trip, two more where the document is not there. Atomic. Safe to repeat.
+    Effects: one script; atomic. One round trip, two more where the document is not there, and one for each script that
+        a server is given for the first time. Safe to repeat.
     """
     changes = {path_named(type(document), name): value for name, value in fields.items()}
     if not changes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from redstart.commands.conditions import Condition
 from redstart.commands.scripts import Script, evalsha, evaluate
@@ -78,7 +78,7 @@ class ScriptWrite:
     script: Script
     key: str
     words: Sequence[Argument]
-    takes_away: bool = False
+    takes_away: ClassVar[bool] = False
 
     def short(self) -> Call[Any]:
         """What to send to a server that knows the script."""
@@ -98,7 +98,7 @@ class CommandWrite:
 
     key: str
     call: Call[Any]
-    takes_away: bool = False
+    takes_away: ClassVar[bool] = False
 
     def short(self) -> Call[Any]:
         """The command."""

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from redstart.errors import RedisModelError
 from redstart.mapping.index import reference_schema
 from redstart.mapping.keys import around_primary_key
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import model_name
+from redstart.mapping.registry import model_name, storage_of_documents
 from redstart.mapping.temporal import TemporalPaths, temporal_paths
 from redstart.values.kinds import Storage
 
@@ -41,10 +40,7 @@ def declare(model: type[RedisModel]) -> ModelDeclaration:
         RedisModelError: it has no documents of its own, or its keys or annotations cannot be understood.
     """
     name = model_name(model)
-    if model._storage is None or not model._has_documents():
-        raise RedisModelError(
-            f"{name} has no documents of its own: it is abstract, embedded, or no HashModel or JsonModel."
-        )
+    storage = storage_of_documents(model)
     paths = temporal_paths(model)
     model._check_fields()  # again: names that were unknown when the class was made are known now
     key_prefix, key_suffix = around_primary_key(model._meta, name)
@@ -52,7 +48,7 @@ def declare(model: type[RedisModel]) -> ModelDeclaration:
         name=name,
         key_prefix=key_prefix,
         key_suffix=key_suffix,
-        storage=model._storage,
+        storage=storage,
         paths=paths,
         model=model,
     )

@@ -7,8 +7,9 @@ from typing import Final
 
 from redstart.errors import QuerySyntaxError
 from redstart.mapping.annotations import complete_fields
-from redstart.mapping.index import FULL_TEXT_SUFFIX, index_of
+from redstart.mapping.index import index_of
 from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
+from redstart.mapping.index_walk import FULL_TEXT_SUFFIX
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import Expression, FieldExpression, Operand, QueryField, fields_in
@@ -25,6 +26,8 @@ OPERAND_OF_TAGS: Final = {
     Indexable.TEXT: Operand.TEXT,
     Indexable.BOOLEAN: Operand.BOOLEAN,
 }
+
+METHODS: Final = "; a field can be asked with startswith(), endswith() and contains()"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -46,7 +49,9 @@ class FieldProxy(FieldExpression):
             raise items_not_declared(_query_field(self._model, self._path), name)
         if embedded is not None and name in complete_fields(embedded):
             return FieldProxy(self._model, (*self._path, name))
-        inside = f"; {model_name(embedded)} has {', '.join(complete_fields(embedded))}" if embedded else ""
+        inside = (
+            f"; {model_name(embedded)} has {', '.join(complete_fields(embedded))}" if embedded else METHODS
+        )
         raise AttributeError(f"{self!r} has no field {name!r}{inside}")
 
     def query_field(self) -> QueryField:
@@ -78,7 +83,7 @@ def _has(model: type[RedisModel], field: FieldProxy) -> bool:
     if own is None or issubclass(model, field._model):
         return own is not None
     theirs = field.query_field()
-    return (own.operand, own.storage) == (theirs.operand, theirs.storage)
+    return field._model._meta.index_name == model._meta.index_name and own.operand == theirs.operand
 
 
 @cache

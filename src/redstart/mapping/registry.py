@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from redstart.errors import RedisModelError
+from redstart.values.kinds import Storage
+
 if TYPE_CHECKING:
     from redstart.mapping.models import RedisModel
 
@@ -12,6 +15,16 @@ model_registry: "dict[str, type[RedisModel]]" = {}
 def model_name(model: type) -> str:
     """`package.module.Class`: what a model is called in reports, and what it is registered as."""
     return f"{model.__module__}.{model.__qualname__}"
+
+
+def storage_of_documents(model: "type[RedisModel]") -> Storage:
+    """What the documents of a model are. Raises RedisModelError if it has none of its own."""
+    if model._storage is None or not model._has_documents():
+        raise RedisModelError(
+            f"{model_name(model)} has no documents of its own: it is abstract, embedded, "
+            "or no HashModel or JsonModel."
+        )
+    return model._storage
 
 
 def register(model: "type[RedisModel]") -> None:

@@ -100,15 +100,6 @@ class IndexDifference:
     def __str__(self) -> str:
         return "\n".join(f"{change}." for change in self.changes) or "Nothing differs."
 
-    @property
-    def changes_of_type(self) -> tuple[FieldChanged, ...]:
-        """Fields whose values are read in another way: an index must not serve while they are converted.
-
-        All other changes need the index to be rebuilt and nothing else.
-        """
-        changed = (change for change in self.changes if isinstance(change, FieldChanged))
-        return tuple(change for change in changed if change.is_change_of_type)
-
 
 def difference(before: Index, after: Index) -> IndexDifference:
     """Compare two indexes by what the server makes of them; names and spelling do not count.

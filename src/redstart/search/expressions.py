@@ -86,10 +86,11 @@ class Expression:
         return [repr(self)]
 
     def __bool__(self) -> bool:
-        # `a and b`, `not a` or `a < x < b` would silently be one half of what they say.
+        # `a and b`, `not a`, `a < x < b` or `a in b` would silently be one half of what they say.
         raise QuerySyntaxError(
             f"A condition is neither true nor false before it is sent: {self!r}.",
-            "Write &, | and ~ where it says and, or, not; and two conditions where a comparison is chained.",
+            "Write &, | and ~ where it says and, or, not; << where it says in; "
+            "and two conditions where a comparison is chained.",
         )
 
 
@@ -204,6 +205,15 @@ class FieldExpression:
     def __rshift__(self, values: Iterable[Any]) -> Comparison:
         """Equal to none of these."""
         return Comparison(self, Operator.NOT_IN, values)
+
+    def __and__(self, other: object) -> Expression:
+        # `a > 1 & b < 5` without parentheses is `a > (1 & b) < 5`.
+        return _expression(self)
+
+    __rand__ = __or__ = __ror__ = __and__
+
+    def __invert__(self) -> Expression:
+        return _expression(self)
 
     def startswith(self, text: str) -> Comparison:
         """Begins with this."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Final
 
-from redstart.errors import QuerySyntaxError
+from redstart.errors import QuerySyntaxError, shortened
 from redstart.search.expressions import (
     Both,
     Comparison,
@@ -28,7 +28,6 @@ from redstart.search.refusals import (
     no_full_text,
     no_vector,
     not_indexed,
-    shortened,
     wrong_knn,
     wrong_operand,
     wrong_operator,

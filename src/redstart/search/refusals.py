@@ -1,13 +1,7 @@
 """What is wrong with a query, said so that it can be put right. The codes are redis-om's."""
 
-from redstart.errors import QueryNotSupportedError, QuerySyntaxError
+from redstart.errors import QueryNotSupportedError, QuerySyntaxError, shortened
 from redstart.search.expressions import QueryField
-
-
-def shortened(value: object, limit: int = 80) -> str:
-    """A value as text for a message."""
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
 def not_indexed(field: QueryField, value: object) -> QueryNotSupportedError:

@@ -1,5 +1,6 @@
 """From a URL to a driver or a client, and what is shown of a URL."""
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ ANSWER_TIMEOUT_SECONDS = 60.0
 """A server that needs longer for one request than this is taken for gone."""
 
 _SCHEMES = ("redis", "rediss", "unix")
+_ONLY_A_HOST = re.compile(r"(https?://)?[\w.-]+:\d{1,5}(/\d*)?", re.ASCII)
 
 
 def open_sync(url: str) -> SyncDriver:
@@ -42,8 +44,11 @@ def open_async(url: str) -> AsyncDriver:
 def without_password(url: str) -> str:
     """The URL as it may be shown: scheme, user, host, port and database, never the password or the query.
 
-    Of a URL that is not well formed only the scheme is shown: its password may stand anywhere in it.
+    Of a URL that is not well formed only the scheme is shown: its password may stand anywhere in it. A host
+    without a scheme, or with that of the web, has no place for one.
     """
+    if _ONLY_A_HOST.fullmatch(url):
+        return url
     return _shown(url) or next(
         (f"{scheme}://..." for scheme in _SCHEMES if url.startswith(f"{scheme}:")), "..."
     )

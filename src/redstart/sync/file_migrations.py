@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from redstart.migrations.files.applied import (
-    Standing,
+    FilesStatus,
     applied_ids,
+    files_status,
     mark_applied,
     mark_unapplied,
     refuse,
-    standing,
 )
 from redstart.migrations.files.declared import Declared
 from redstart.migrations.files.kinds import Kind
@@ -85,7 +85,7 @@ class FileMigrator(ListsOnly):
 
         Effects: one read.
         """
-        return list((self._standing()).pending)
+        return list((self._status()).pending)
 
     def status(self) -> dict[str, Any]:
         """How many are declared, on record as applied, and pending, and the ids of these. One read.
@@ -96,7 +96,7 @@ class FileMigrator(ListsOnly):
         Raises:
             DataMigrationError, SchemaMigrationError, ConfigurationError: as `get_pending_migrations`.
         """
-        return (self._standing()).as_redis_om_says_it()
+        return (self._status()).as_redis_om_says_it()
 
     def _applied(self) -> set[str]:
         return server_of_client(self.redis).run(applied_ids(self._kind))
@@ -105,8 +105,8 @@ class FileMigrator(ListsOnly):
         change = mark_applied if applied else mark_unapplied
         server_of_client(self.redis).run(change(self._kind, migration_id))
 
-    def _standing(self) -> Standing:
-        found = standing(self._load(), self._applied())
+    def _status(self) -> FilesStatus:
+        found = files_status(self._load(), self._applied())
         refuse(found.problems, found.where, self._kind)
         return found
 

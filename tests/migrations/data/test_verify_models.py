@@ -3,11 +3,15 @@
 import json
 import time
 import uuid
+from datetime import UTC, datetime
 
 import redis
+from pydantic import NaiveDatetime
 
+from redstart import JsonModel
 from redstart.demo.models import Sighting
 from redstart.mapping.declaration import declare
+from redstart.mapping.models import RedisModel
 from redstart.migrations.data.context import DATETIME_MIGRATION, Context
 from redstart.migrations.data.keys import StateKeys
 from redstart.migrations.data.plan import make_plan
@@ -20,13 +24,24 @@ from redstart.values.timezones import NaiveTimezone
 SIGHTING = {"species": "tit", "wing_millimetres": 63.5, "ringed_at": 1672531200.0, "capture": {"net": "3"}}
 
 
+class Ring(JsonModel):
+    """Read by an application whose clock is not UTC's."""
+
+    put_on: NaiveDatetime
+
+
 def verified(client: redis.Redis, *documents: dict[str, object]) -> tuple[Verification, ModelCheck]:
     for number, document in enumerate(documents):
         client.execute_command("JSON.SET", f"station:sighting:{number}", "$", json.dumps(document))
-    zone = NaiveTimezone.parse("UTC")
+    return looked_at(client, Sighting, NaiveTimezone.parse("UTC"))
+
+
+def looked_at(
+    client: redis.Redis, model: type[RedisModel], zone: NaiveTimezone
+) -> tuple[Verification, ModelCheck]:
     context = Context(StateKeys(DATETIME_MIGRATION), zone, this_process(), uuid.uuid4().hex, time.monotonic)
-    declarations = [declare(Sighting)]
-    check = ModelCheck(declarations)
+    declarations = [declare(model)]
+    check = ModelCheck(declarations, zone)
     with open_like(client) as driver:
         found = driver.run(verify(context, make_plan(declarations, zone.name), checks=[check]))
     return found, check
@@ -57,3 +72,14 @@ def test_a_value_that_was_moved_aside_is_known_also_after_other_runs(client: red
     assert (found.ok, check.known) == (True, 1)
     found, check = verified(client, missing)
     assert (found.problems.count, check.known) == (1, 0)
+
+
+def test_a_model_reads_in_the_zone_of_its_application(client: redis.Redis) -> None:
+    """An instant that its clocks showed twice has no stored form without an offset, so the model cannot read it."""
+    twice = datetime(2023, 10, 29, 0, 30, tzinfo=UTC)
+    client.execute_command("JSON.SET", Ring.make_primary_key("1"), "$", f'{{"put_on":{twice.timestamp()}}}')
+    found, check = looked_at(client, Ring, NaiveTimezone.parse("UTC"))
+    assert (found.ok, check.read) == (True, 1)
+    found, check = looked_at(client, Ring, NaiveTimezone.parse("Europe/Berlin"))
+    assert (found.problems.count, check.read) == (1, 0)
+    assert "showed that time twice" in found.problems.first[0].reason

@@ -8,12 +8,12 @@ import redis
 from redstart.errors import CommandFailed, DataMigrationError, SchemaMigrationError
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.files.applied import (
-    Standing,
+    FilesStatus,
     applied_ids,
+    files_status,
     mark_applied,
     mark_unapplied,
     refuse,
-    standing,
 )
 from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
 from redstart.migrations.files.load import load_directory
@@ -21,7 +21,7 @@ from redstart.server.connections import open_sync
 from tests.migrations.files.conftest import Write, migration
 
 
-def ids(found: Standing) -> tuple[list[str], list[str], list[str], list[str]]:
+def ids(found: FilesStatus) -> tuple[list[str], list[str], list[str], list[str]]:
     """Applied, pending, without a file, and what is said of problems."""
     return (
         [one.migration_id for one in found.applied],
@@ -31,8 +31,8 @@ def ids(found: Standing) -> tuple[list[str], list[str], list[str], list[str]]:
     )
 
 
-def look(directory: Path, *recorded: str) -> Standing:
-    return standing(load_directory(directory, DATA), set(recorded))
+def look(directory: Path, *recorded: str) -> FilesStatus:
+    return files_status(load_directory(directory, DATA), set(recorded))
 
 
 def test_applied_pending_and_without_file(write: Write, directory: Path) -> None:

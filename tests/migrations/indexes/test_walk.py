@@ -7,7 +7,7 @@ from redstart.effects import Op
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.runner import RunOptions, run
 from redstart.migrations.indexes import migrate
-from redstart.migrations.indexes.expand import IndexState
+from redstart.migrations.indexes.expand import IndexResult, IndexState
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from tests.migrations.indexes.conftest import (
     MODELS,
@@ -27,7 +27,7 @@ NAMES = [model._meta.index_name for model in MODELS]
 PREFIXES = {one.key_prefix for one in planned()}
 
 
-def states(results: dict) -> set[IndexState]:  # type: ignore[type-arg]
+def states(results: dict[str, IndexResult]) -> set[IndexState]:
     return {result.state for result in results.values()}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import foreseeing_refusal, table
+from redstart.cli.drawing import table
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import (
     blocking_report,
@@ -29,7 +29,7 @@ from redstart.cli.migration_files import (
     waits,
 )
 from redstart.cli.options import accept_unindexed, common, confirm, keep_old, verbose, yes
-from redstart.cli.output import line, note, print_json
+from redstart.cli.output import foreseeing_refusal, line, note, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import swap_back as swap_indexes_back

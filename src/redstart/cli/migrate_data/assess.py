@@ -4,8 +4,7 @@ from random import Random
 
 import click
 
-from redstart.cli.drawing import ago, duration, pairs, size
-from redstart.cli.drawing import progress as drawn_progress
+from redstart.cli.drawing import pairs
 from redstart.cli.migrate_data.reports import (
     progress_report,
     state_of,
@@ -21,6 +20,8 @@ from redstart.cli.migrate_data.tables import (
 )
 from redstart.cli.options import common, verbose
 from redstart.cli.output import line, print_json
+from redstart.cli.progress import drawn_progress
+from redstart.cli.quantities import ago, duration, size
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint

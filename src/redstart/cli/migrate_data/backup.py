@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import click
 
-from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.migrate_data.log_file import EventLog
 from redstart.cli.output import note
+from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session
 from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.monitor import Monitor

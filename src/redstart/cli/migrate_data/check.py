@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from redstart.cli.drawing import pairs
-from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.options import common, verbose
 from redstart.cli.output import line, note, print_json
+from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.convert import Outcome
@@ -56,7 +56,7 @@ def _verify(
     session: Session, monitor: Monitor, check_data: bool
 ) -> tuple[Verification, JournalCheck | None, ModelCheck | None]:
     context = session.context(monitor)
-    model_check = ModelCheck(session.declarations) if check_data else None
+    model_check = ModelCheck(session.declarations, session.naive_timezone) if check_data else None
     found = session.run(verify_everything(context, session.plan, checks=[model_check] if model_check else []))
     journal = _verify_journal(session, monitor, found.problems) if check_data else None
     return found, journal, model_check

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Sequence
 
-from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import forecast_line
 from redstart.cli.migrate_data.log_file import EventLog
 from redstart.cli.migrate_data.reports import dry_run_report
 from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_nothing_found, draw_refusal
 from redstart.cli.output import line, print_json
+from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.monitor import Monitor

@@ -15,7 +15,7 @@ from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import Status
 from redstart.migrations.data.verify import Verification
 from redstart.migrations.data.verify_journal import JournalCheck
-from redstart.migrations.files.applied import Standing
+from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.forward import Forward
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.forecast import IndexForecast
@@ -219,7 +219,7 @@ def verify_report(
     }
 
 
-def status_report(found: Status, files: Standing) -> dict[str, Any]:
+def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
     """`status`."""
     return {
         "applied": [DATETIME_MIGRATION] if found.is_applied else [],

@@ -5,14 +5,15 @@ from pathlib import Path
 import click
 
 from redstart.cli.deployment import AFTER_ROLLBACK
-from redstart.cli.drawing import duration, pairs
-from redstart.cli.drawing import progress as drawn_progress
+from redstart.cli.drawing import pairs
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.options import common, confirm, migration_id, verbose, yes
 from redstart.cli.output import line, print_json
+from redstart.cli.progress import drawn_progress
+from redstart.cli.quantities import duration
 from redstart.cli.session import open_session, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.migrations.back import Back, migrate_back

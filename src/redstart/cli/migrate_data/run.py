@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from redstart.cli.deployment import STOP_BEFORE
-from redstart.cli.drawing import progress as drawn_progress
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import forecast_line, index_migration
 from redstart.cli.migrate_data.backup import backup, save_first, say_not_saved
@@ -25,6 +24,7 @@ from redstart.cli.options import (
     yes,
 )
 from redstart.cli.output import line, note, print_json
+from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.effects import Op

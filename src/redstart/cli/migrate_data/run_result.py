@@ -1,11 +1,12 @@
 """What became of a run, in words."""
 
 from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import duration, pairs
+from redstart.cli.drawing import pairs
 from redstart.cli.indexes import draw_results
 from redstart.cli.migrate_data.reports import rate_of
 from redstart.cli.migrate_data.tables import draw_nothing_found
 from redstart.cli.output import line
+from redstart.cli.quantities import duration
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.runner import RunResult

@@ -6,18 +6,19 @@ from pathlib import Path
 import click
 
 from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import ago, pairs, table
+from redstart.cli.drawing import pairs, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.options import common
 from redstart.cli.output import line, print_json
+from redstart.cli.quantities import ago
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.context import DATETIME_MIGRATION
 from redstart.migrations.data.status import Phase, Status
 from redstart.migrations.data.status import status as read_status
-from redstart.migrations.files.applied import Standing
+from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.files.kinds import DATA
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
@@ -58,7 +59,7 @@ def status(
     return Exit.PENDING if check and (found.pending or awaited or waits(files)) else Exit.DONE
 
 
-def _draw_status(found: Status, files: Standing, detailed: bool) -> None:
+def _draw_status(found: Status, files: FilesStatus, detailed: bool) -> None:
     pending, applied = bool(found.pending), len(files.applied) + len(files.without_file)
     line("Data migration status:")
     when = "" if found.verified_ms is None else f" by the run, {ago(found.verified_ms)}"

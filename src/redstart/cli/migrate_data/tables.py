@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from redstart.cli.drawing import foreseeing_refusal, table
+from redstart.cli.drawing import table
 from redstart.cli.migrate_data.reports import VALUE_NAMES
-from redstart.cli.output import line
+from redstart.cli.output import foreseeing_refusal, line
 from redstart.migrations.data.convert import Outcome
 from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.plan import PlannedModel

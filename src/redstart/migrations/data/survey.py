@@ -68,14 +68,12 @@ def survey(
     visit: PageVisitor | None = None,
     most_documents: int | None = None,
     most_pages: int | None = None,
-    most_failures: int = MOST_FAILURES,
 ) -> Op[Survey]:
     """Read and judge every planned value.
 
     Args:
         most_documents: stop after the page in which this many documents were met;
         most_pages: or after this many pages.
-        most_failures: how many to keep for showing.
 
     Effects: SCAN and reads, a page at a time; writes nothing, unless `visit` does. A pass under which the server
     was restarted is repeated: its cursor was void, and it may have missed keys.
@@ -87,7 +85,7 @@ def survey(
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
         judged = [(document, judge(document, naive_timezone)) for document in page.documents]
-        count_page(result, page, judged, most_failures)
+        count_page(result, page, judged)
         if visit is not None:
             yield from visit(judged)
         tally = result.tally
@@ -113,9 +111,7 @@ def survey(
 _Seen = tuple[StoredDocument, StoredValue, Verdict]
 
 
-def count_page(
-    result: Survey, page: Page, judged: list[JudgedDocument], most_failures: int = MOST_FAILURES
-) -> None:
+def count_page(result: Survey, page: Page, judged: list[JudgedDocument]) -> None:
     """Add a page to what was found."""
     result.tally.foreign += page.foreign
     result.tally.add_documents(page.documents)
@@ -128,7 +124,7 @@ def count_page(
             samples = result.samples[document.model.key_prefix, str(value.path)]
             samples += [_sample(*seen) for seen in alike[: SAMPLES_PER_FIELD - len(samples)]]
     if any_failed:
-        room = max(0, most_failures - len(result.failures))
+        room = max(0, MOST_FAILURES - len(result.failures))
         result.failures += islice(_failures(judged), room)
 
 

@@ -18,6 +18,8 @@ from redstart.migrations.data.transform import JudgedDocument
 MOST_PROBLEMS = 1_000
 """Kept for showing; all are counted."""
 
+_PAGE_DOCUMENTS = 1_000
+
 
 @dataclass(slots=True)
 class Problems:
@@ -88,12 +90,10 @@ class _ValueCheck:
             problems.add(replace(failure, reason=f"{failure.reason}; not on record"))
 
 
-def verify(
-    context: Context, plan: Plan, *, batch_documents: int = 1_000, checks: Sequence[PageCheck] = ()
-) -> Op[Verification]:
+def verify(context: Context, plan: Plan, *, checks: Sequence[PageCheck] = ()) -> Op[Verification]:
     """Read every planned value.
 
-    Effects: reads only; a few round trips for each page of `batch_documents`.
+    Effects: reads only; a few round trips for each page of 1,000 documents.
     """
     problems = Problems()
     values = _ValueCheck(FailureLog(context.keys))
@@ -105,7 +105,7 @@ def verify(
     found = yield from survey(
         plan,
         context.naive_timezone,
-        batch_documents=batch_documents,
+        batch_documents=_PAGE_DOCUMENTS,
         monitor=Monitor(progress=context.monitor.progress),  # never stopped: half a look verifies nothing
         stage="verifying",
         visit=visit,

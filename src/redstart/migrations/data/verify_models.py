@@ -18,10 +18,14 @@ from redstart.migrations.data.failures import Failure, failure_at
 from redstart.migrations.data.transform import QUARANTINE_SUFFIX, Judged, JudgedDocument
 from redstart.migrations.data.verify import Problems
 from redstart.values.kinds import Storage
+from redstart.values.timezones import NaiveTimezone
 
 
 class ModelCheck:
     """Reads whole documents; one that its model refuses is a problem, unless the run has told of it.
+
+    Args:
+        zone: what a datetime without an offset means to the application.
 
     Attributes:
         read: documents that their models accept.
@@ -29,9 +33,10 @@ class ModelCheck:
             null before the run.
     """
 
-    def __init__(self, declarations: Sequence[ModelDeclaration]) -> None:
+    def __init__(self, declarations: Sequence[ModelDeclaration], zone: NaiveTimezone) -> None:
         self.read = 0
         self.known = 0
+        self._zone = zone
         self._declarations: Mapping[str, ModelDeclaration] = {d.key_prefix: d for d in declarations}
 
     def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
@@ -42,7 +47,7 @@ class ModelCheck:
             if declaration is None or isinstance(reply, CommandFailed) or not reply:
                 continue  # deleted since, or a model of an earlier plan
             try:
-                _read(declaration, document, reply)
+                self._read(declaration, document, reply)
                 self.read += 1
             except UnreadableDocument as exc:
                 wrong = _unexplained(document, exc, items, reply)
@@ -50,20 +55,17 @@ class ModelCheck:
                 for failure in wrong[:1]:
                     problems.add(failure)
 
+    def _read(self, declaration: ModelDeclaration, document: StoredDocument, reply: Any) -> None:
+        end = len(document.key) - len(declaration.key_suffix.encode())
+        primary_key = document.key[len(declaration.key_prefix.encode()) : end].decode(
+            errors="backslashreplace"
+        )
+        read = document_from_hash if declaration.storage is Storage.HASH else document_from_json
+        _ = read(declaration.model, primary_key, reply, self._zone)
+
 
 def _whole(document: StoredDocument) -> Call[Any]:
     return hgetall(document.key) if document.model.storage is Storage.HASH else json_get(document.key)
-
-
-def _read(declaration: ModelDeclaration, document: StoredDocument, reply: Any) -> None:
-    end = len(document.key) - len(declaration.key_suffix.encode())
-    primary_key = document.key[len(declaration.key_prefix.encode()) : end].decode(
-        "utf-8", errors="backslashreplace"
-    )
-    if declaration.storage is Storage.HASH:
-        document_from_hash(declaration.model, primary_key, reply)
-    else:
-        document_from_json(declaration.model, primary_key, reply)
 
 
 def _unexplained(

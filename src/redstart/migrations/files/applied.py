@@ -30,7 +30,7 @@ def mark_unapplied(kind: Kind, migration_id: str) -> Op[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class FilesStatus:
     """How the migrations of a directory or module stand.
 
     Attributes:
@@ -65,7 +65,7 @@ class Standing:
         }
 
 
-def standing(found: Found, recorded: Collection[str]) -> Standing:
+def files_status(found: Found, recorded: Collection[str]) -> FilesStatus:
     """What is applied and what is pending.
 
     A file that cannot be read any more and was applied under its name is no problem: it may ask for what is gone.
@@ -77,7 +77,7 @@ def standing(found: Found, recorded: Collection[str]) -> Standing:
     pending, without_place = in_order(waiting, {*recorded, DATETIME_MIGRATION})
     unreadable = [one for one in found.problems if one.migration_id not in recorded]
     known = {*found.migrations, *(one.migration_id for one in found.problems), DATETIME_MIGRATION}
-    return Standing(
+    return FilesStatus(
         where=found.where,
         recorded=tuple(sorted(recorded)),
         applied=tuple(one for name, one in found.migrations.items() if name in recorded),
