@@ -27,7 +27,7 @@ them. What a run may do on the server, and nothing more: [acl.md](acl.md).
 | setting | option | environment | pyproject.toml, `[tool.redstart]` | default |
 |---|---|---|---|---|
 | server | `--url` | `REDIS_OM_URL` | `url` | `redis://localhost:6379` |
-| models | `--models`, repeatable | `REDSTART_MODELS`, separated by commas | `models`, a text or a list | none |
+| models | `--models`, repeatable | `REDSTART_MODELS`; both: with commas | `models`, a text or a list | none |
 | what a datetime without an offset means | | `REDSTART_NAIVE_TIMEZONE` | `naive_timezone` | `UTC` |
 
 The first that is set wins, from left to right. An explicit `--url` also wins over a model's `Meta.database`;

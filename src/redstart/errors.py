@@ -8,6 +8,7 @@ RedstartError
  │    ├── CommandFailed          the server answered a command with an error
  │    ├── IndexMissing           the index that a query needs is not there
  │    └── CapabilityMissing      a module or command that is needed is not there
+ │         ├── OtherDatabase      indexes are in database 0 alone
  │         └── FieldExpiryMissing that which lets fields of hashes expire
  ├── EmbeddedServerError         the scratch server cannot be found, started or stopped
  ├── ValueConversionError        one value cannot be read as what its field says
@@ -94,6 +95,16 @@ class IndexMissing(ServerError):
 
 class CapabilityMissing(ServerError):
     """The server lacks a module or command that is needed."""
+
+
+class OtherDatabase(CapabilityMissing):
+    """Indexes are in database 0 alone, and so are the documents that queries find."""
+
+    def __init__(self, database: int) -> None:
+        super().__init__(
+            f"Indexes can only be in database 0, and this is database {database}.",
+            "Give the URL of database 0, as redis://host:6379/0",
+        )
 
 
 class FieldExpiryMissing(CapabilityMissing, NotImplementedError):

@@ -162,6 +162,7 @@ class TestTheModels:
         two = write_module(LOG.replace("Log", "Note").replace('"log"', '"note"'))
         assert self.names("--models", one) == ["Log"]
         assert self.names("--models", one, "--models", two) == ["Log", "Note"]
+        assert self.names("--models", f"{one},{two}") == ["Log", "Note"]
 
     def test_the_environment_separated_by_commas(
         self, write_module: Callable[[str], str], monkeypatch: pytest.MonkeyPatch

@@ -145,6 +145,7 @@ def test_a_naive_datetime_means_what_the_zone_says() -> None:
         (object(), "no stored form for a object"),
         (pydantic.SecretStr("x"), "a SecretStr shows nothing of itself"),
         (datetime.max, "outside the years 1 to 9999"),
+        (timedelta.max, "more than a timedelta holds"),
         ("\ud800", "no such text|half a character"),
     ],
 )
@@ -160,6 +161,12 @@ def test_what_has_no_stored_form_is_refused(value: object, reason: str) -> None:
 )
 def test_what_json_cannot_hold_is_refused(value: object) -> None:
     with pytest.raises(UnwritableDocument):
+        in_json(value)
+
+
+@pytest.mark.parametrize("value", [{1: "a", "1": "b"}, {None: 1, "None": 2}, {True: 1, "true": 2}])
+def test_two_members_of_a_map_never_become_one(value: object) -> None:
+    with pytest.raises(UnwritableDocument, match="another key of the map are both called"):
         in_json(value)
 
 

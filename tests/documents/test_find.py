@@ -26,7 +26,7 @@ from redstart.documents.encode import json_document
 from redstart.documents.find import first_document, page_of
 from redstart.documents.query import query_of
 from redstart.documents.unreadable import UnreadableDocument
-from redstart.errors import IndexMissing
+from redstart.errors import IndexMissing, OtherDatabase
 from redstart.search.expressions import Expression
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.people import ON_SERVER, START, Member, Person, Place
@@ -323,6 +323,20 @@ def test_a_missing_index_is_said_to_be_missing() -> None:
         with pytest.raises(IndexMissing, match=f"no index '{Person._meta.index_name}'") as missing:
             ask()
         assert missing.value.hint == f"Create it with: om migrate run --models {Person.__module__}"
+
+
+def test_another_database_than_0_is_refused(
+    indexes: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its documents are in no index, and the server would answer with those of database 0."""
+    monkeypatch.setenv("REDIS_OM_URL", f"{url}?db=3")
+    (elsewhere,) = people(1)
+    assert Person.get(elsewhere.pk) == elsewhere
+    query = Person.find(Person.name == "n0")
+    for ask in (query.all, query.first, query.page, query.count, query.delete, lambda: list(query)):
+        with pytest.raises(OtherDatabase, match="database 0, and this is database 3"):
+            ask()
+    Person.delete(elsewhere.pk)
 
 
 def test_a_place(indexes: redis.Redis) -> None:

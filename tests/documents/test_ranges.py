@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from redstart import Field, HashModel, QueryNotSupportedError
+from redstart.errors import CommandFailed
 from tests.support.models import create_indexes
 
 MOST = 10
@@ -92,3 +93,40 @@ def test_a_model_without_numbers(small_answers: redis.Redis) -> None:
     with pytest.raises(QueryNotSupportedError, match="no number parts them"):
         Word.find().all()
     assert len(Word.find(Word.text != "3").all()) == MOST
+
+
+@pytest.mark.parametrize("offset", [0, 3, 7, 9, 10, 11, 30, 44, 47, 60])
+def test_a_page_behind_the_most_is_whole(small_answers: redis.Redis, offset: int) -> None:
+    """The server answers such a page with what is left of the most, and says nothing of it."""
+    stored = events(47)
+    query = Event.find(Event.kind == "a").sort_by("at")
+    page = stored[offset : offset + 6]
+    assert query.page(offset, 6) == page
+    assert query.copy(offset=offset, limit=6).all() == page
+    assert [found["at"] for found in query.values("at").page(offset, 6)] == [event.at for event in page]
+    assert len(Event.find().page(offset, 6)) == len(page)
+
+
+def test_a_page_behind_the_most_is_refused_where_nothing_parts_the_documents(
+    small_answers: redis.Redis,
+) -> None:
+    words = [Word(text=f"w{number:02}").save() for number in range(15)]
+    assert Word.find().sort_by("text").page(0, 10) == words[:10]
+    with pytest.raises(QueryNotSupportedError, match="MAXSEARCHRESULTS"):
+        Word.find().sort_by("text").page(8, 5)
+
+
+@pytest.fixture
+def small_aggregations(client: redis.Redis, small_answers: redis.Redis) -> Iterator[redis.Redis]:
+    """A server that sorts 10 documents by several fields at most."""
+    client.execute_command("FT.CONFIG", "SET", "MAXAGGREGATERESULTS", MOST)
+    yield client
+    client.execute_command("FT.CONFIG", "SET", "MAXAGGREGATERESULTS", -1)  # as many as there are, the default
+
+
+def test_so_is_one_of_several_fields(small_aggregations: redis.Redis) -> None:
+    stored = events(15)
+    query = Event.find().sort_by("kind", "at")
+    assert query.page(2, 6) == stored[2:8]
+    with pytest.raises(CommandFailed, match="LIMIT exceeds maximum of 10"):
+        query.page(8, 5)

@@ -51,7 +51,7 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         metavar="MODULE",
         callback=_settings,
-        help="Module or package that declares models; repeatable.",
+        help="Module or package that declares models; repeatable, or several with commas.",
     ),
     click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; the rest on stderr."),
 )

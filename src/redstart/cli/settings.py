@@ -34,7 +34,9 @@ def load_settings(url: str | None, models: tuple[str, ...]) -> Settings:
     return Settings(
         url=url or url_setting(table),
         url_is_explicit=bool(url),
-        models=models or _words(os.environ.get("REDSTART_MODELS", "")) or models_setting(table),
+        models=tuple(name for one in models for name in _words(one) or (one,))
+        or _words(os.environ.get("REDSTART_MODELS", ""))
+        or models_setting(table),
         naive_timezone=zone.name,
         naive_timezone_from=zone.said_in,
     )

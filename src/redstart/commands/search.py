@@ -91,8 +91,8 @@ def says_no_such_index(error: CommandFailed) -> bool:
 
 
 def most_results(error: CommandFailed) -> int | None:
-    """What a query may ask for at most (MAXSEARCHRESULTS), where it was refused for asking for more."""
-    found = re.search(r"LIMIT exceeds maximum of (\d+)", error.message)
+    """What a query may ask for at most (MAXSEARCHRESULTS), where it was refused for asking for more, or farther."""
+    found = re.search(r"(?:LIMIT|OFFSET) exceeds maximum of (\d+)", error.message)
     return int(found[1]) if found else None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from redstart.documents.index_limits import Limit, limits_of, reason_against_json
 from redstart.documents.names import encoded_names
 from redstart.documents.stored_values import Refused, hash_values, json_values
 from redstart.documents.vectors import packed_vector, vectors_of
@@ -37,7 +38,7 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[list[tuple[b
         zone: what a datetime without an offset means.
 
     Raises:
-        UnwritableDocument: a value has no text that stands for it.
+        UnwritableDocument: a value has no text that stands for it, or none that its index takes.
     """
     model = type(document)
     encoding = model._meta.encoding
@@ -59,7 +60,20 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[list[tuple[b
             raise UnwritableDocument(document, name, f"{encoding} has no such text") from error
         except ValueConversionError as error:
             raise UnwritableDocument(document, name, error.reason) from error
+    limits = limits_of(model)
+    if limits:
+        _refuse_what_no_query_finds(document, limits, dict(written))
     return written, empty
+
+
+def _refuse_what_no_query_finds(
+    document: RedisModel, limits: Iterable[Limit], stored: dict[bytes, bytes]
+) -> None:
+    for limit in limits:
+        text = stored.get(limit.name)
+        reason = None if text is None else limit.reason_against(text)
+        if reason is not None:
+            raise UnwritableDocument(document, limit.label, reason)
 
 
 @cache
@@ -82,7 +96,7 @@ def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
         zone: what a datetime without an offset means.
 
     Raises:
-        UnwritableDocument: a value has no JSON that stands for it.
+        UnwritableDocument: a value has no JSON that stands for it, or none that its index takes.
     """
     return _json_bytes(_plain(document, zone))
 
@@ -97,7 +111,7 @@ def json_members(
         paths: the names on the way to each.
 
     Raises:
-        UnwritableDocument: a value has no JSON that stands for it.
+        UnwritableDocument: a value has no JSON that stands for it, or none that its index takes.
     """
     stored = _plain(document, zone)
     words: list[bytes | str] = []
@@ -129,9 +143,13 @@ def _json_path(path: tuple[str, ...]) -> str:
 def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
     """A document as JSON has it. Raises UnwritableDocument."""
     try:
-        return json_values(zone).plain(_dumped(document))
+        stored = json_values(zone).plain(_dumped(document))
     except Refused as refused:
         raise UnwritableDocument(document, display(tuple(refused.segments)), refused.reason) from refused
+    against = reason_against_json(type(document), stored)
+    if against is not None:
+        raise UnwritableDocument(document, *against)
+    return stored
 
 
 def _json_bytes(value: Any) -> bytes:

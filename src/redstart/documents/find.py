@@ -44,7 +44,7 @@ def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op
         UnreadableDocument: a value does not fit its field.
 
     Effects: one FT.SEARCH. Sorted by several fields, or for some fields only: the keys (FT.AGGREGATE or FT.SEARCH) and
-        one round trip for the documents.
+        one round trip for the documents. Where the page reaches behind MAXSEARCHRESULTS, also those of `found_keys`.
     """
     checked_page(offset, limit)
     return (yield from _page(query, zone, offset, limit))[1]
@@ -125,12 +125,7 @@ def _searched_page(query: Query[Any], zone: NaiveTimezone) -> Op[SearchReply | N
     limit = PAGE_DOCUMENTS if query.limit is None else query.limit
     if query.projection is not None or len(query.sort) > 1 or not 0 < limit <= PAGE_DOCUMENTS:
         return None
-    try:
-        return (yield from perform_search(query.search(zone, offset=query.offset, limit=limit, keys=False)))
-    except CommandFailed as error:
-        if most_results(error) is None:
-            raise
-        return None
+    return (yield from _whole_page(query, zone, query.offset, limit, keys=False))
 
 
 def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) -> Op[list[R]]:
@@ -198,8 +193,42 @@ def _keys_of_page(query: Query[Any], zone: NaiveTimezone, offset: int, limit: in
         return []
     search = query.search(zone, offset=offset, limit=limit)
     if len(query.sort) > 1:
-        return (yield from keys_in_order(search))
-    return [found.key for found in (yield from perform_search(search)).found]
+        keys = yield from keys_in_order(search)
+        if offset > 0 and len(keys) < limit:  # the end, or as far as the server goes: then this is refused
+            keys = (yield from keys_in_order(query.search(zone, limit=offset + limit)))[offset:]
+        return keys
+    page = yield from _whole_page(query, zone, offset, limit, keys=True)
+    if page is None:
+        return (yield from _keys(query, zone))[offset : offset + limit]
+    return [found.key for found in page.found]
+
+
+def _whole_page(
+    query: Query[Any], zone: NaiveTimezone, offset: int, limit: int, *, keys: bool
+) -> Op[SearchReply | None]:
+    """A page as one search gives it; None where it reaches behind MAXSEARCHRESULTS."""
+    try:
+        page = yield from perform_search(query.search(zone, offset=offset, limit=limit, keys=keys))
+    except CommandFailed as error:
+        if most_results(error) is None or query.knn is not None:
+            raise
+        return None
+    return None if (yield from _is_cut(query, zone, page, offset, limit)) else page
+
+
+def _is_cut(query: Query[Any], zone: NaiveTimezone, page: SearchReply, offset: int, limit: int) -> Op[bool]:
+    """Whether a page is short because it reaches behind MAXSEARCHRESULTS: of that the server says nothing."""
+    if query.knn is not None or not offset or len(page.found) >= limit:
+        return False
+    if offset + len(page.found) >= page.total:
+        return False
+    try:
+        _ = yield from perform_search(query.search(zone, limit=offset + limit))
+    except CommandFailed as error:
+        if most_results(error) is None:
+            raise
+        return True
+    return False
 
 
 def _page(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[tuple[int, list[R]]]:
@@ -207,7 +236,10 @@ def _page(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[t
     if query.knn is None and (query.projection is not None or len(query.sort) > 1):
         keys = yield from _keys_of_page(query, zone, offset, limit)
         return len(keys), (yield from documents_of(query, zone, keys))
-    reply = yield from perform_search(query.search(zone, offset=offset, limit=limit, keys=False))
+    reply = yield from _whole_page(query, zone, offset, limit, keys=False)
+    if reply is None:
+        keys = (yield from _keys(query, zone))[offset : offset + limit]
+        return len(keys), (yield from documents_of(query, zone, keys))
     documents: list[Any] = documents_found(query.model, reply, zone, query.knn)
     return len(reply.found), documents if query.projection is None else list(
         map(query.projection.of, documents)

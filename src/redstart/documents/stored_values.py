@@ -87,7 +87,7 @@ class HashValues:
             (datetime, self._datetime),
             (date, self._date),
             (time, time.isoformat),
-            (timedelta, timedelta.total_seconds),
+            (timedelta, _seconds_of_span),
             (Decimal, self._decimal),
             (int, self._integer),
             (float, self._float),
@@ -150,6 +150,8 @@ class HashValues:
         try:
             for key, value in members.items():
                 name = self._text(key if type(key) is str else _member_name(key))
+                if name in written:
+                    raise Refused(f"{key!r} and another key of the map are both called {name!r} in JSON")
                 written[name] = self.plain(value)
         except Refused as refused:
             refused.segments.insert(0, name)
@@ -193,6 +195,15 @@ def json_values(zone: NaiveTimezone) -> JsonValues:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _seconds_of_span(span: timedelta) -> float:
+    seconds = span.total_seconds()
+    try:
+        _ = timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise Refused("the number that stands for it is more than a timedelta holds") from error
+    return seconds
 
 
 def _base64(value: Any) -> str:

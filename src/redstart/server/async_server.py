@@ -13,7 +13,7 @@ from redstart.effects import Op
 from redstart.server.async_driver import AsyncDriver
 from redstart.server.connections import async_client
 from redstart.server.event_loops import OfEachLoop
-from redstart.server.pools import new_async_pool, pool_of, where_of_pool
+from redstart.server.pools import database_of_pool, new_async_pool, pool_of, where_of_pool
 from redstart.server.wire import TRANSPORT_ERRORS
 
 T = TypeVar("T")
@@ -30,11 +30,13 @@ class AsyncServer:
 
     Attributes:
         where: which server, as it may be shown.
+        database: the number of its database.
     """
 
     def __init__(self, client: object, home: AbstractEventLoop | None = None) -> None:
         self._given = pool_of(client)
         self.where = where_of_pool(self._given)
+        self.database = database_of_pool(self._given)
         self._home = ref(home) if home else None
         self._places: OfEachLoop[_Place] = OfEachLoop(_close_place)
         self._answered = False

@@ -79,6 +79,11 @@ def where_of_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> 
     return where_of(pool.connection_kwargs) if service is None else f"{service} (Sentinel)"
 
 
+def database_of_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> int:
+    """The number of the database that a pool leads to."""
+    return int(pool.connection_kwargs.get("db") or 0)
+
+
 def where_of(settings: Mapping[str, Any]) -> str:
     """Which server connection settings name, as it may be shown."""
     place = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"

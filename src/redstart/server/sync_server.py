@@ -9,7 +9,7 @@ import redis
 
 from redstart.effects import Op
 from redstart.server.connections import sync_client
-from redstart.server.pools import pool_like, where_of_pool
+from redstart.server.pools import database_of_pool, pool_like, where_of_pool
 from redstart.server.sync_driver import SyncDriver
 
 T = TypeVar("T")
@@ -23,11 +23,13 @@ class SyncServer:
 
     Attributes:
         where: which server, as it may be shown.
+        database: the number of its database.
     """
 
     def __init__(self, pool: redis.ConnectionPool) -> None:
         self._pool = pool
         self.where = where_of_pool(pool)
+        self.database = database_of_pool(pool)
         self._answered = False
         self.free_all()
 

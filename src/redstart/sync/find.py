@@ -20,7 +20,7 @@ from redstart.documents.find import (
 from redstart.documents.projection import PartialModel
 from redstart.documents.query import Query, query_of, raw_reply
 from redstart.effects import Op
-from redstart.errors import QuerySyntaxError
+from redstart.errors import OtherDatabase, QuerySyntaxError
 from redstart.search.expressions import Both, Expression, KNNExpression
 from redstart.settings import naive_timezone
 from redstart.sync.connections import server_of_model
@@ -283,4 +283,7 @@ class FindQuery(Generic[R]):
         return self._run(delete_found(self._query, naive_timezone()))
 
     def _run(self, operation: Op[T]) -> T:
-        return server_of_model(self._query.model).run(operation)
+        server = server_of_model(self._query.model)
+        if server.database != 0:  # the index would answer with documents of database 0
+            raise OtherDatabase(server.database)
+        return server.run(operation)

@@ -108,6 +108,22 @@ def test_a_class_that_says_nothing_useful(write: Write, directory: Path, body: s
     assert (line, reason in found) == (3, True), found
 
 
+def test_an_object_that_does_not_say_what_it_is(write: Write, directory: Path) -> None:
+    body = """
+        class Lazy:
+            __class__ = property(lambda self: 1 / 0)
+
+        lazy = Lazy()
+    """
+    path = write(NAME, body)
+    write("20250101_000001_y.py", migration("20250101_000001_y"))
+    found = load_directory(directory, DATA)
+    assert [*found.migrations] == ["20250101_000001_y"]
+    assert [(one.source, one.reason) for one in found.problems] == [
+        (str(path), "ZeroDivisionError: division by zero")
+    ]
+
+
 def test_bytes_that_are_no_text(directory: Path) -> None:
     (directory / NAME).write_bytes(b"x = '\xff\xfe'\n")
     assert only_problem(load_directory(directory, DATA))[2].startswith("SyntaxError: ")

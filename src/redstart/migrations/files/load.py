@@ -107,11 +107,13 @@ def _read_file(path: Path, kind: Kind) -> Iterator[Declared | Problem]:
     try:
         tree = ast.parse(path.read_bytes(), source)
         module = _executed(tree, path)
+        classes = _declarations(
+            module, kind
+        )  # it asks what the file's objects are, and they may answer anything
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - a user's file may raise anything while it is executed
         yield Problem(path.stem, source, line_in(exc, source), what_failed(exc, source))
         return
     lines = {node.name: node.lineno for node in tree.body if isinstance(node, ast.ClassDef)}
-    classes = _declarations(module, kind)
     for one in classes:
         yield _checked(one, source, kind, lines)
     if not classes and NAMED_AS_MIGRATION.fullmatch(path.stem):

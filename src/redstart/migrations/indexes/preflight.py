@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from redstart.commands.introspection import client_database, command_known
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, call
-from redstart.errors import CapabilityMissing, MigrationError, UnsafeServer
+from redstart.errors import CapabilityMissing, MigrationError, OtherDatabase, UnsafeServer
 from redstart.migrations.data.preflight import ServerFacts, require_safe_undo
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.forecast import forecast
@@ -31,10 +31,7 @@ def require_search() -> Op[None]:
         )
     database = yield from call(client_database())
     if database != 0:
-        raise CapabilityMissing(
-            f"Indexes can only be in database 0, and this is database {database}.",
-            "Give the URL of database 0, as redis://host:6379/0",
-        )
+        raise OtherDatabase(database)
 
 
 def search_is_here() -> Op[bool]:

@@ -1,0 +1,129 @@
+"""Values that an index does not take: with one of them the whole document is missing from every query.
+
+What is taken was tried on RediSearch 2.10, by storing documents and asking for them.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from redstart.mapping.models import RedisModel
+from redstart.search.fields import FieldKind, IndexField
+from redstart.values.kinds import Storage
+
+MOST_LATITUDE: Final = 85.05112878
+"""The index keeps places on a square map, which ends before the poles."""
+
+DIGITS: Final = b"123456789"
+
+
+class Limit(NamedTuple):
+    """What an index makes of one field: of a hash its name, of JSON the way there; and why not of a value."""
+
+    name: bytes
+    steps: tuple[str, ...]
+    label: str
+    reason_against: Callable[[Any], str | None]
+
+
+@cache
+def limits_of(model: type[RedisModel]) -> tuple[Limit, ...]:
+    """The fields of a model whose values may be refused by its index. Raises RedisModelError."""
+    from redstart.mapping.index import index_of  # noqa: PLC0415 - reading documents needs no index
+
+    return tuple(
+        Limit(field.identifier.encode(), _steps(field), _label(field), judge)
+        for field in index_of(model).fields
+        if (judge := _judge(field, model._storage)) is not None
+    )
+
+
+def reason_against_json(model: type[RedisModel], stored: dict[str, Any]) -> tuple[str, str] | None:
+    """The first field of a JSON document that its index does not take, and why."""
+    for limit in limits_of(model):
+        for value in _values_at(stored, limit.steps):
+            if value is not None:
+                reason = limit.reason_against(value)
+                if reason is not None:
+                    return limit.label, reason
+    return None
+
+
+def _judge(field: IndexField, storage: Storage | None) -> Callable[[Any], str | None] | None:
+    if storage is Storage.HASH:
+        return {FieldKind.NUMERIC: _against_number_text, FieldKind.GEO: _against_place}.get(field.kind)
+    if field.vector is not None:
+        dimension = int(dict(field.vector.attributes)["DIM"])
+        return lambda value: _against_vector(value, dimension)
+    one = {FieldKind.NUMERIC: _against_number, FieldKind.GEO: _against_place, FieldKind.TAG: _against_tag}
+    judge = one.get(field.kind, _against_text)
+    return lambda value: _against_any(value, judge, field.sortable)
+
+
+def _steps(field: IndexField) -> tuple[str, ...]:
+    return tuple(field.identifier.removeprefix("$.").replace("[*]", ".[*]").split("."))
+
+
+def _label(field: IndexField) -> str:
+    return field.identifier.removeprefix("$.")
+
+
+def _values_at(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
+    if not steps:
+        yield value
+    elif steps[0] == "[*]":
+        for item in value if isinstance(value, list) else ():
+            yield from _values_at(item, steps[1:])
+    elif isinstance(value, dict) and steps[0] in value:
+        yield from _values_at(value[steps[0]], steps[1:])
+
+
+def _against_any(value: Any, judge: Callable[[Any], str | None], sortable: bool) -> str | None:
+    if not isinstance(value, list):
+        return judge(value)
+    if not value and sortable:
+        return "a list without items cannot be sorted by"
+    return next((reason for item in value if item is not None and (reason := judge(item))), None)
+
+
+def _against_number_text(text: bytes) -> str | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return "its index keeps numbers"
+    if 0 < abs(number) < math.inf or text in (b"inf", b"-inf"):
+        return None
+    if math.isnan(number):
+        return "its index keeps numbers, and nan is none"
+    is_rounded = number != 0 or any(digit in DIGITS for digit in text.lower().partition(b"e")[0])
+    return "its index keeps no number that is so large or so small" if is_rounded else None
+
+
+def _against_number(value: Any) -> str | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number else "its index keeps numbers"
+
+
+def _against_tag(value: Any) -> str | None:
+    return None if isinstance(value, str | bool) else "its index keeps texts"
+
+
+def _against_text(value: Any) -> str | None:
+    return None if isinstance(value, str) else "its index keeps texts"
+
+
+def _against_place(value: Any) -> str | None:
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    longitude, _, latitude = text.partition(",")
+    try:
+        is_kept = abs(float(longitude)) <= 180 and abs(float(latitude)) <= MOST_LATITUDE
+    except ValueError:
+        return "its index keeps places, as the text longitude,latitude"
+    return None if is_kept else f"its index keeps places up to {MOST_LATITUDE} degrees north and south"
+
+
+def _against_vector(value: Any, dimension: int) -> str | None:
+    if isinstance(value, list) and len(value) == dimension and not any(map(_against_number, value)):
+        return None
+    return f"its index keeps vectors of {dimension} numbers"
