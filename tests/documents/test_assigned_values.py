@@ -8,7 +8,8 @@ import pydantic
 import pytest
 import redis
 
-from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, Migrator
+from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
+from tests.support.models import create_indexes
 
 
 class Colour(enum.Enum):
@@ -46,8 +47,8 @@ pytestmark = pytest.mark.usefixtures("models_url", "client")
 
 
 @pytest.mark.parametrize("model", [Visit, House])
-def test_what_a_field_takes_in_another_form_is_stored_as_its_own(model: Any) -> None:
-    Migrator(conn=model.db()).run()
+def test_what_a_field_takes_in_another_form_is_stored_as_its_own(client: redis.Redis, model: Any) -> None:
+    create_indexes(client, model)
     document = model(name="a")
     document.at, document.count, document.colour = "2024-01-01T00:00:00Z", "7", "red"
     document.save()

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import redis
 
-from redstart import Coordinates, Field, HashModel, JsonModel, Migrator, VectorFieldOptions
+from redstart import Coordinates, Field, HashModel, JsonModel, VectorFieldOptions
 from redstart.documents.encode import UnwritableDocument
+from tests.support.models import create_indexes
 
 VECTOR = VectorFieldOptions.flat(VectorFieldOptions.TYPE.FLOAT32, 2, VectorFieldOptions.DISTANCE_METRIC.L2)
 
@@ -54,7 +55,7 @@ CASES = [(model, name, value) for model, name, values in VALUES for value in val
 
 @pytest.fixture
 def models(client: redis.Redis, models_url: str) -> None:
-    Migrator(conn=client).run()
+    create_indexes(client, Point, Shape)
 
 
 @pytest.mark.usefixtures("models")
