@@ -5,7 +5,6 @@ A datetime is a number wherever it stands.
 
 import base64
 import math
-from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,6 +17,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from redstart.documents.words import text_of
 from redstart.errors import ValueConversionError
+from redstart.mapping.assigned_values import LISTS
 from redstart.mapping.paths import Segment
 from redstart.values.timestamps import (
     END_SECOND,
@@ -33,7 +33,6 @@ LEAST_INTEGER: Final = -(2**63)
 MOST_INTEGER: Final = 2**63 - 1
 """What RedisJSON keeps as an integer; of others it keeps the nearest float."""
 
-LISTS: Final = (list, tuple, set, frozenset, deque)
 SECRETS: Final = (SecretStr, SecretBytes, Secret)
 
 

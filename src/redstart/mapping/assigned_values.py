@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from redstart.mapping.primary_keys import DEFAULT_NAME
 
 LISTS: Final = (list, tuple, set, frozenset, deque)
+"""What holds values one after the other; texts and bytes are not looked into."""
 WITHOUT_PARTS: Final = frozenset({type(None), bool, int, float, Decimal, str, bytes, datetime, date})
 """What most values are: these are not looked into."""
 
