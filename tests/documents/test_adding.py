@@ -17,26 +17,10 @@ from redstart.effects import Batch, Op
 from redstart.errors import CommandFailed, ConfigurationError, WrongKeyType
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
+from tests.documents.visits import Box, Visit
 from tests.support.crash_driver import CrashDriver
 
 UTC_ZONE = NaiveTimezone.parse("UTC")
-
-
-class Visit(HashModel):
-    visitor: str = Field(primary_key=True)
-    code: str | None = Field(default=None, expire=1000)
-    note: str | None = None
-
-    class Meta:
-        model_key_prefix = "visit"
-
-
-class Box(JsonModel):
-    number: int = Field(primary_key=True)
-    note: str | None = None
-
-    class Meta:
-        model_key_prefix = "box"
 
 
 pytestmark = pytest.mark.usefixtures("models_url")

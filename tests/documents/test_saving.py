@@ -10,32 +10,16 @@ import redis
 import redis.asyncio
 
 import redstart.aio
-from redstart import Field, HashModel, JsonModel
+from redstart import HashModel
 from redstart.documents.saving import save_document
 from redstart.documents.writes import Saving
 from redstart.effects import Call
 from redstart.errors import CapabilityMissing, CommandFailed, QuerySyntaxError, WrongKeyType
 from redstart.values.timezones import NaiveTimezone
+from tests.documents.visits import Box, Visit
 
 UTC_ZONE = NaiveTimezone.parse("UTC")
 MINUTE = 60_000
-
-
-class Visit(HashModel):
-    visitor: str = Field(primary_key=True)
-    code: str | None = Field(default=None, expire=1000)
-    note: str | None = None
-
-    class Meta:
-        model_key_prefix = "visit"
-
-
-class Box(JsonModel):
-    number: int = Field(primary_key=True)
-    note: str | None = None
-
-    class Meta:
-        model_key_prefix = "box"
 
 
 class AsyncVisit(redstart.aio.RedisModel, Visit):

@@ -81,8 +81,10 @@ def test_what_saves_documents_cannot_be_a_field(name: str) -> None:
 
 
 def test_documents_inside_others_are_not_saved_so_they_may_have_it() -> None:
-    class Setting(EmbeddedJsonModel):
-        key: str
+    with pytest.warns(UserWarning, match='"key" .* shadows'):
+
+        class Setting(EmbeddedJsonModel):
+            key: str
 
     class Settings(JsonModel):
         all: list[Setting] = []  # noqa: RUF012 - a pydantic field
