@@ -1,7 +1,5 @@
 """`DatetimeFieldDetector` in both colours: dates that an index takes as another type than their model asks for."""
 
-from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -10,16 +8,15 @@ import redis
 import redstart
 from redstart.demo.models import Capture, Ringer, Sighting, Visit
 from redstart.errors import RedisModelError
-from redstart.mapping import registry
 from redstart.mapping.index import index_of
 from redstart.search.index import create_arguments
 from tests.aio.test_file_migrations import result
 from tests.migrations.indexes.conftest import MODELS, drop_all, legacy
 from tests.support.cli import run_om
-from tests.support.models import registry_of_its_own
 from tests.support.snapshot import snapshot
 
 __all__ = ["legacy"]  # a fixture
+pytestmark = pytest.mark.usefixtures("station_models")
 
 DATES = {
     ("Ringer", "born_on"),
@@ -41,37 +38,20 @@ NONE = {
 }
 
 
-@pytest.fixture(autouse=True)
-def configured(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The station's models, for programs and for `om`, and no others."""
-    monkeypatch.setenv("REDIS_OM_URL", url)
-    monkeypatch.setenv("REDSTART_MODELS", "redstart.demo.models")
-    with registry_of_its_own():
-        for model in MODELS:
-            registry.register(model)
-        yield
-
-
-@pytest.fixture(params=["redstart", "redstart.aio"])
-def library(request: pytest.FixtureRequest) -> Any:
-    """`...model.migrations.data.builtin` of one colour."""
-    return import_module(f"{request.param}.model.migrations.data.builtin")
-
-
 @pytest.fixture
-def check(library: Any, url: str) -> Any:
+def check(built_in: Any, url: str) -> Any:
     """Asks the detector of one colour, with a client of that colour that decodes, as redis-om's."""
-    colour = redis.asyncio if "aio" in library.__name__ else redis
+    colour = redis.asyncio if "aio" in built_in.__name__ else redis
 
     def ask(*models: Any) -> dict[str, Any]:
-        detector = library.DatetimeFieldDetector(colour.Redis.from_url(url, decode_responses=True))
+        detector = built_in.DatetimeFieldDetector(colour.Redis.from_url(url, decode_responses=True))
         found: dict[str, Any] = result(detector.check_for_schema_mismatches(list(models or MODELS)))
         return found
 
     return ask
 
 
-def test_from_text_to_numbers_and_back(library: Any, legacy: redis.Redis, check: Any) -> None:
+def test_from_text_to_numbers_and_back(built_in: Any, legacy: redis.Redis, check: Any) -> None:
     before = snapshot(legacy)
     found = check()
     assert (found["has_mismatches"], found["total_affected_models"]) == (True, 3)
@@ -88,7 +68,7 @@ def test_from_text_to_numbers_and_back(library: Any, legacy: redis.Redis, check:
     assert {(one["model"], one["field"]) for one in found["mismatches"]} == DATES
     assert "om migrate-data run" in found["recommendation"]
 
-    migration = library.DatetimeFieldMigration()
+    migration = built_in.DatetimeFieldMigration()
     result(migration.up())
     assert check() == NONE
     result(migration.down())
