@@ -141,6 +141,18 @@ def test_a_schema_that_the_server_does_not_take(
     assert client.keys() == []
 
 
+def test_who_may_not_drop_the_scratch_index_leaves_none_behind(client: redis.Redis, url: str) -> None:
+    client.execute_command("ACL", "SETUSER", "some", "on", ">word", "~*", "+@all", "-ft.dropindex")
+    settings = client.connection_pool.connection_kwargs | {"username": "some", "password": "word"}
+    pool = redis.ConnectionPool(connection_class=client.connection_pool.connection_class, **settings)
+    try:
+        with redis.Redis(connection_pool=pool) as some, pytest.raises(MigrationError, match="permission"):
+            create_index(some, NAME, NEW, "h")
+    finally:
+        client.execute_command("ACL", "DELUSER", "some")
+    assert client.execute_command("FT._LIST") == []
+
+
 def test_another_database_than_0(client: redis.Redis, url: str) -> None:
     with pytest.raises(OtherDatabase):
         create_index(redis.Redis.from_url(url, db=1), NAME, NEW, "h")
