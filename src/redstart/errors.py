@@ -200,8 +200,8 @@ class UnknownMigration(MigrationError):
 
 
 class DataMigrationError(MigrationError):
-    """A data migration that a project declares itself cannot be read or ordered; or the conversion of dates, as a class,
-    has stopped or left something."""
+    """A data migration that a project declares itself cannot be read or ordered; or the conversion of dates as a class
+    has stopped, or left something."""
 
 
 class SchemaMigrationError(MigrationError):
