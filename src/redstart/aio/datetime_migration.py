@@ -76,7 +76,7 @@ class DatetimeFieldMigration(BaseMigration):
             if progress_save_interval is None
             else _within("progress_save_interval", progress_save_interval)
         )
-        self._takes_any_model = redis_client is not None
+        self._client_is_given = redis_client is not None
         self._result: RunResult | None = None
         self._errors: list[Failure] = []
 
@@ -154,9 +154,9 @@ class DatetimeFieldMigration(BaseMigration):
                 "Import the modules that declare them before up() is called.",
             )
         here = server_of_client(self.redis).where
-        for one in declarations:
+        for one in () if self._client_is_given else declarations:
             there = server_of_model(one.model).where
-            if there != here and not self._takes_any_model:
+            if there != here:
                 raise ConfigurationError(
                     f"The documents of {one.name} are at {there}, and REDIS_OM_URL is {here}.",
                     f"Say which server is meant: {type(self).__name__}({one.model.__name__}.db())",
