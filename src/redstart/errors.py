@@ -32,8 +32,8 @@ RedstartError
       ├── LeaseHeld              another run is at work
       └── LeaseLost              another run took over from this one
 
-Two DocumentErrors more stand beside the models they are made of: UnreadableDocument in redstart.documents.decode
-and UnwritableDocument in redstart.documents.encode.
+Two DocumentErrors more stand beside the models they are made of: UnreadableDocument in redstart.documents.unreadable
+and UnwritableDocument in redstart.documents.unwritable.
 
 Each carries `message` (what failed, where, the value) and `hint` (the next command to type, or None).
 """

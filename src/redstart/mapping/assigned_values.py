@@ -34,6 +34,9 @@ def settle_assigned(document: BaseModel, key_name: str) -> None:
     # A new dict, for a validator may change what it is given.
     given = values | (document.__pydantic_extra__ or {})
     taken = getattr(document.__pydantic_validator__.validate_python(given), "__dict__", {})
+    kinds = list(map(type, values.values()))
+    if kinds == list(map(type, taken.values())) and WITHOUT_PARTS.issuperset(kinds) and [*values] == [*taken]:
+        return  # as most documents are, and found out faster than value by value
     for name, value in values.items():
         own = taken.get(name, value)
         if type(own) is not type(value) and not (value is None and name == key_name):

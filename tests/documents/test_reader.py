@@ -4,7 +4,6 @@ import json
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from functools import partial
 from typing import Annotated, Dict, List, Optional, Tuple
 from uuid import UUID
 
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.documents import decode
 from redstart.documents.unreadable import UnreadableDocument
 from redstart.errors import shortened
 from redstart.mapping.fields import Field
@@ -22,10 +20,7 @@ from redstart.migrations.data.judging.convert import convert_hash_value
 from redstart.values.kinds import TemporalKind
 from redstart.values.timestamps import microseconds_of, number_text
 from redstart.values.timezones import NaiveTimezone
-
-UTC_ZONE = NaiveTimezone.parse("UTC")
-document_from_hash = partial(decode.document_from_hash, zone=UTC_ZONE)
-document_from_json = partial(decode.document_from_json, zone=UTC_ZONE)
+from tests.support.read_documents import document_from_hash, document_from_json
 
 NOON = datetime(2023, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
