@@ -71,23 +71,22 @@ def _change_hash(document: RedisModel, zone: NaiveTimezone, paths: Iterable[Path
     written, empty = hash_fields(document, zone)
     return _hash_write(
         document,
-        [(name, text) for name, text in written if name in names],
+        {name: text for name, text in written.items() if name in names},
         [name for name in empty if name in names],
         Saving(Condition.XX),
     )
 
 
 def _hash_write(
-    document: RedisModel, written: list[tuple[bytes, bytes]], empty: list[bytes], saving: Saving
+    document: RedisModel, written: dict[bytes, bytes], empty: list[bytes], saving: Saving
 ) -> HashWrite:
     write = HashWrite(document.key(), written, empty, saving.condition)
     encoding = document._meta.encoding
     lifetimes = lifetimes_of(type(document), encoding)
     if lifetimes or saving.expirations:
-        names = {name for name, _ in written}
         begun = [(name.encode(encoding), 1_000 * seconds) for name, seconds in saving.expirations.items()]
-        write.lifetimes = [one for one in lifetimes if one[0] in names]
-        write.begun = [one for one in begun if one[0] in names and one[1]]
+        write.lifetimes = [one for one in lifetimes if one[0] in written]
+        write.begun = [one for one in begun if one[0] in written and one[1]]
     return write
 
 

@@ -49,8 +49,8 @@ class HashWriter:
     other: WriteBytes
 
 
-def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
-    """A document as a hash: names and values of the fields that have one, and the names of those that are None.
+def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, bytes], list[bytes]]:
+    """A document as a hash: values by name of the fields that have one, and the names of those that are None.
 
     Args:
         zone: what a datetime without an offset means.
@@ -61,7 +61,7 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[list[tuple[b
     encoding = document._meta.encoding
     writer = _hash_writer(type(document), zone, encoding)
     fields, of_types, other = writer.fields, writer.of_types, writer.other
-    written: list[tuple[bytes, bytes]] = []
+    written: dict[bytes, bytes] = {}
     empty: list[bytes] = []
     for name, value in dumped(document).items():
         try:
@@ -77,7 +77,7 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[list[tuple[b
         reason = None if reason_against is None else reason_against(text)
         if reason is not None:
             raise UnwritableDocument(document, name, reason)
-        written.append((stored_name, text))
+        written[stored_name] = text
     return written, empty
 
 
