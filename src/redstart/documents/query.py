@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from redstart.commands.replies import decoded
 from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, says_no_such_index
-from redstart.documents.access import PAGE_DOCUMENTS, raise_if_module_missing
+from redstart.documents.fetching import PAGE_DOCUMENTS, raise_if_module_missing
 from redstart.documents.forms import form_of
 from redstart.documents.projection import Projection, checked_name, projection_of, returned_fields
 from redstart.effects import Argument, Call, Op, call
