@@ -15,8 +15,9 @@ from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.proxies import query_field_named, refuse_strange_fields
 from redstart.mapping.registry import model_name, registered_models
-from redstart.search.expressions import Expression, KNNExpression, Operand
+from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.options import SearchQuery, SortBy
+from redstart.search.query_field import Operand
 from redstart.search.query_text import QueryText, query_text
 from redstart.values.timezones import NaiveTimezone
 
