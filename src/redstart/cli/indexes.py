@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from redstart.cli.drawing import pairs
-from redstart.cli.output import line, note
+from redstart.cli.output import as_typed, line, note
 from redstart.cli.quantities import duration
 from redstart.migrations.data.failures import Failure
 from redstart.migrations.holder import this_process
@@ -94,15 +94,19 @@ def draw_results(
             line(f"  in the way: {failure}")
     if any(failure.path for failures in blocking.values() for failure in failures):
         line(
-            "Ways on: mend these values; or let the run change them, with om migrate-data run --failure-mode"
+            as_typed(
+                "Ways on: mend these values; or let the run change them, with om migrate-data run --failure-mode"
+            )
         )
         line(
             "quarantine, where a field may be None (models do not read a document without the others), or default;"
         )
-        line("or leave the documents out of the index, with om migrate run --accept-unindexed.")
+        line(as_typed("or leave the documents out of the index, with om migrate run --accept-unindexed."))
     elif blocking:
         line(
-            "Ways on: mend these documents; or leave them out of the index, with om migrate run --accept-unindexed."
+            as_typed(
+                "Ways on: mend these documents; or leave them out of the index, with om migrate run --accept-unindexed."
+            )
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import Any, TextIO
 
 from redstart.errors import UnsafeServer
 
+_OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--)")
+
 
 def prepare_streams() -> None:
     """Let a stream that cannot encode a character show its escape instead of failing."""
@@ -18,6 +21,19 @@ def prepare_streams() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+def command_name() -> str:
+    """As what this program was typed: `redstart`, where another `om` exists, else `om`."""
+    return "redstart" if Path(sys.argv[0]).stem == "redstart" else "om"
+
+
+def as_typed(text: str) -> str:
+    """Our own words, with each `om ...` in them under the name that was typed.
+
+    Not for keys and values, which may hold the same words.
+    """
+    return _OUR_COMMAND.sub(f"{command_name()} ", text)
 
 
 def line(text: str) -> None:

@@ -29,7 +29,7 @@ from redstart.cli.migration_files import (
     waits,
 )
 from redstart.cli.options import accept_unindexed, common, confirm, keep_old, verbose, yes
-from redstart.cli.output import foreseeing_refusal, line, note, print_json
+from redstart.cli.output import as_typed, foreseeing_refusal, line, note, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import swap_back as swap_indexes_back
@@ -75,7 +75,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         line("Schema Migration Status:")
         line(f"Total migrations: {files.total} in files")
         _draw_indexes(found, pending)
-        line(_next(pending))
+        line(as_typed(_next(pending)))
         draw_files(files)
     return Exit.PENDING if check and (pending or waits(files)) else Exit.DONE
 
@@ -191,7 +191,7 @@ def swap_back(settings: Settings, yes: bool, as_json: bool) -> int:
         if not done:
             line("No index was migrated.")
         elif not undone and undoable:
-            line(f"Undo the data with: om migrate-data rollback {DATETIME_MIGRATION}")
+            line(as_typed(f"Undo the data with: om migrate-data rollback {DATETIME_MIGRATION}"))
     return Exit.FOUND if refused else Exit.DONE
 
 

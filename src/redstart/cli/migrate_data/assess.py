@@ -19,7 +19,7 @@ from redstart.cli.migrate_data.tables import (
     draw_refusal,
 )
 from redstart.cli.options import common, verbose
-from redstart.cli.output import line, print_json
+from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.quantities import ago, duration, size
 from redstart.cli.session import Session, open_session
@@ -76,7 +76,7 @@ def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
             line(f"left alone: {text['model']} {text['path']}: {text['reason']}")
     _draw_server(found, session.naive_timezone.name.partition(":")[0])
     line("")
-    line("See what would be done with: om migrate-data run --dry-run")
+    line(as_typed("See what would be done with: om migrate-data run --dry-run"))
 
 
 def _draw_server(found: Statistics, naive_timezone: str) -> None:
@@ -119,7 +119,7 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
     if state == "interrupted":
         undoes = found.checkpoint is not None and found.checkpoint.stage.undoes
         go_on = f"om migrate-data rollback {DATETIME_MIGRATION}" if undoes else "om migrate-data run"
-        line(f"Go on where it stopped with: {go_on}")
+        line(as_typed(f"Go on where it stopped with: {go_on}"))
 
 
 STAGES = {

@@ -7,7 +7,7 @@ import click
 from redstart.cli.drawing import table
 from redstart.cli.exits import Exit
 from redstart.cli.options import common
-from redstart.cli.output import line, print_json
+from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.record import read_record
@@ -48,7 +48,8 @@ def _look(session: Session) -> list[DateIndex]:
 def next_command(found: list[DateIndex]) -> str | None:
     """The command that has to come first; None when nothing is pending."""
     commands = {one.next_command for one in found}
-    return next((one for one in ("om migrate run", "om migrate-data run") if one in commands), None)
+    first = next((one for one in ("om migrate run", "om migrate-data run") if one in commands), None)
+    return None if first is None else as_typed(first)
 
 
 def _draw(found: list[DateIndex], advice: str | None) -> None:

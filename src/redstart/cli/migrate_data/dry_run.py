@@ -8,7 +8,7 @@ from redstart.cli.indexes import forecast_line
 from redstart.cli.migrate_data.log_file import EventLog
 from redstart.cli.migrate_data.reports import dry_run_report
 from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_nothing_found, draw_refusal
-from redstart.cli.output import line, print_json
+from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session
 from redstart.migrations.data.convert import Outcome
@@ -69,4 +69,4 @@ def _draw(found: Statistics, indexes: Sequence[IndexForecast], verbose: bool) ->
     for one in indexes:
         line(forecast_line(one))
     draw_refusal(found.facts)
-    line("Do it with: om migrate-data run")
+    line(as_typed("Do it with: om migrate-data run"))

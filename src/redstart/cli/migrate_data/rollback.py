@@ -11,7 +11,7 @@ from redstart.cli.indexes import draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.options import common, confirm, migration_id, verbose, yes
-from redstart.cli.output import line, print_json
+from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.quantities import duration
 from redstart.cli.session import open_session, stop_on_signal
@@ -82,8 +82,12 @@ def _exit_of(found: Back, dry_run: bool) -> Exit:
 def _draw(found: Back, dry_run: bool, verbose: bool) -> None:
     if found.data is None:
         line("Nothing was undone: an index that takes dates in both forms would lose documents.")
-        line(f"Mend them, and go on with: om migrate-data rollback {DATETIME_MIGRATION}")
-        line("Or stay with what is converted: om migrate-data clear-progress, then om migrate-data run")
+        line(as_typed(f"Mend them, and go on with: om migrate-data rollback {DATETIME_MIGRATION}"))
+        line(
+            as_typed(
+                "Or stay with what is converted: om migrate-data clear-progress, then om migrate-data run"
+            )
+        )
     else:
         _draw_data(found.data, dry_run, verbose)
     for name, switched in found.indexes.items():
@@ -92,7 +96,9 @@ def _draw(found: Back, dry_run: bool, verbose: bool) -> None:
         _draw_numbers_before(found.data, verbose)
     if found.data is not None and found.refused:
         line(
-            "Until then the index that takes both forms serves. Mend these documents; then: om migrate swap-back"
+            as_typed(
+                "Until then the index that takes both forms serves. Mend these documents; then: om migrate swap-back"
+            )
         )
     if found.indexes and not found.refused:
         for text in AFTER_ROLLBACK:
@@ -111,7 +117,9 @@ def _draw_data(result: RollbackResult, dry_run: bool, verbose: bool) -> None:
         line("There is nothing to undo.")
         return
     if result.stopped is not None:
-        line(f"Stopped: {result.stopped}. Go on with: om migrate-data rollback {DATETIME_MIGRATION}")
+        line(
+            as_typed(f"Stopped: {result.stopped}. Go on with: om migrate-data rollback {DATETIME_MIGRATION}")
+        )
     else:
         line("Dry run: nothing was written. A rollback would do this:" if dry_run else "Rolled back.")
     pairs(

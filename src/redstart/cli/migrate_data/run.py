@@ -23,7 +23,7 @@ from redstart.cli.options import (
     verbose,
     yes,
 )
-from redstart.cli.output import line, note, print_json
+from redstart.cli.output import as_typed, line, note, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
@@ -156,7 +156,7 @@ def _run(
         if verbose or said <= FAILURES_SAID:
             note(f"not converted: {failure}")
         elif said == FAILURES_SAID + 1:
-            note("... more of them: om migrate-data errors lists all, --verbose says them here")
+            note(as_typed("... more of them: om migrate-data errors lists all, --verbose says them here"))
 
     with drawn_progress(every_step=verbose) as show:
         monitor = log.watching(Monitor(progress=show, failure=say))
