@@ -4,7 +4,7 @@
 
 Hashes and JSON documents, without an index and with one on every date, at some sizes. Prediction and run are
 processes of their own, as they are for a user. `unit` is what the constants of
-redstart.migrations.data.statistics stand for: the run's seconds divided by those of reading everything once.
+redstart.migrations.data.counting.statistics stand for: the run's seconds divided by those of reading everything once.
 """
 
 import argparse
@@ -21,9 +21,9 @@ import redis
 from bench.documents import PREFIX, WORKLOADS, Workload, load
 from bench.measured import measure_redstart
 from redstart.embedded.process import EmbeddedServer
-from redstart.migrations.data.context import DATETIME_MIGRATION, Context
-from redstart.migrations.data.keys import StateKeys
-from redstart.migrations.data.statistics import statistics
+from redstart.migrations.data.counting.statistics import statistics
+from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.holder import this_process
 from redstart.server.connections import open_sync
 from redstart.values.kinds import Storage

@@ -94,8 +94,8 @@ def test_models_need_no_client_of_a_server() -> None:
         "effects",
         "errors",
         "commands.keyspace",
-        "migrations.data.convert",
-        "migrations.data.runner",
+        "migrations.data.judging.convert",
+        "migrations.data.converting.runner",
         "embedded.process",
     ],
 )

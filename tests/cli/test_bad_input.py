@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from redstart.embedded.process import EmbeddedServer
-from redstart.migrations.data.context import DATETIME_MIGRATION as ID
-from redstart.migrations.data.keys import StateKeys
+from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from redstart.migrations.data.state.keys import StateKeys
 from tests.support.cli import Ended, run_om
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, difference, snapshot
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from redstart.cli.drawing import table
 from redstart.cli.progress import drawn_progress
-from redstart.migrations.data.monitor import Progress
+from redstart.migrations.data.running.monitor import Progress
 
 COLUMNS = ["model", "keys", "documents", "should be"]
 ROWS: list[list[object]] = [

@@ -5,7 +5,7 @@ import re
 import pytest
 import redis
 
-from redstart.migrations.data.context import DATETIME_MIGRATION as ID
+from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
 from tests.support.cli import om_on_terminal, run_om
 from tests.support.screen import screen
 from tests.support.snapshot import difference, snapshot

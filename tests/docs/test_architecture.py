@@ -6,26 +6,42 @@ from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
-from redstart.migrations.data.context import DATETIME_MIGRATION
-from redstart.migrations.data.keys import APPLIED_MIGRATIONS, StateKeys
+import pytest
+
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from tests.docs.examples import ROOT
 
 MAP = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 SOURCE = ROOT / "src" / "redstart"
 
 
-def test_every_package_stands_in_the_order_that_import_linter_checks() -> None:
+@pytest.mark.parametrize(
+    ("heading", "folder", "contract"),
+    [
+        ("# The map", SOURCE, "A package imports only those below it"),
+        (
+            "## The folders of the datetime migration",
+            SOURCE / "migrations" / "data",
+            "A folder of the datetime migration imports only those below it",
+        ),
+    ],
+)
+def test_every_package_stands_in_the_order_that_import_linter_checks(
+    heading: str, folder: Path, contract: str
+) -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    (layers,) = (c["layers"] for c in settings["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
+    (layers,) = (c["layers"] for c in settings["tool"]["importlinter"]["contracts"] if c["name"] == contract)
     groups = [
         [name.strip().removeprefix("redstart.") for name in layer.split("|")] for layer in reversed(layers)
     ]
-    rows = [name.removesuffix(".py") for name in re.findall(r"^\| `(\w+(?:\.py)?)/?` \|", MAP, re.MULTILINE)]
-    packages = rows[: rows.index("cli") + 1]
+    section = MAP.partition(f"{heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+(?:\.py)?)/?` \|", section, re.MULTILINE)
+    packages = [name.removesuffix(".py") for name in rows]
     assert sorted(packages) == sorted(name for group in groups for name in group)
     positions = [[packages.index(name) for name in group] for group in groups]
     assert all(max(lower) < min(higher) for lower, higher in pairwise(positions))
-    in_source = {path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    in_source = {path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert in_source <= set(packages)
 
 

@@ -18,7 +18,7 @@ from redstart.documents.unreadable import UnreadableDocument
 from redstart.errors import shortened
 from redstart.mapping.fields import Field
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
-from redstart.migrations.data.convert import convert_hash_value
+from redstart.migrations.data.judging.convert import convert_hash_value
 from redstart.values.kinds import TemporalKind
 from redstart.values.timestamps import microseconds_of, number_text
 from redstart.values.timezones import NaiveTimezone

@@ -8,8 +8,8 @@ from redstart.effects import Op
 from redstart.mapping.declaration import declare
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.back import migrate_back, swap_back
-from redstart.migrations.data.housekeeping import forget
-from redstart.migrations.data.runner import RunOptions
+from redstart.migrations.data.converting.runner import RunOptions
+from redstart.migrations.data.running.housekeeping import forget
 from redstart.migrations.forward import migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.keys import LEASE, RECORDS

@@ -11,7 +11,7 @@ import redis
 
 from redstart.effects import Op
 from redstart.migrations.back import Back, migrate_back
-from redstart.migrations.data.runner import RunOptions
+from redstart.migrations.data.converting.runner import RunOptions
 from redstart.migrations.forward import Forward, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.search.index import create_arguments

@@ -16,7 +16,7 @@ from redstart.errors import RedstartError
 from redstart.mapping.declaration import declare
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.back import migrate_back, swap_back
-from redstart.migrations.data.runner import RunOptions
+from redstart.migrations.data.converting.runner import RunOptions
 from redstart.migrations.forward import migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
 from tests.migrations.indexes.conftest import (

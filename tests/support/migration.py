@@ -20,13 +20,14 @@ from redstart.demo.load import load_batches
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, SampleDocument, generate
 from redstart.mapping.declaration import declare
-from redstart.migrations.data import apply, read
-from redstart.migrations.data.context import DATETIME_MIGRATION, Context
-from redstart.migrations.data.keys import StateKeys
-from redstart.migrations.data.plan import Plan, make_plan
-from redstart.migrations.data.record import read_record
-from redstart.migrations.data.runner import RunOptions
-from redstart.migrations.data.transform import FailureMode
+from redstart.migrations.data.converting.runner import RunOptions
+from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.planned.plan import Plan, make_plan
+from redstart.migrations.data.reading import read
+from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.record import read_record
+from redstart.migrations.data.writing import apply
 from redstart.migrations.holder import this_process
 from redstart.server import conversation
 from redstart.server.sync_driver import SyncDriver

@@ -8,7 +8,7 @@ import msgpack
 
 from redstart.commands.scripts import Script, load
 from redstart.effects import Batch, Call
-from redstart.migrations.data import apply
+from redstart.migrations.data.writing import apply
 from redstart.migrations.indexes import swap
 from redstart.migrations.indexes.swap import PACKAGE as INDEXES_PACKAGE
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE

@@ -1,8 +1,8 @@
 """Which application may run in which phase: the order of deployment, said at each step."""
 
 from redstart.cli.output import as_typed, line
-from redstart.migrations.data.context import DATETIME_MIGRATION
-from redstart.migrations.data.status import Phase
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.running.status import Phase
 
 ORDER = {
     Phase.EXPANDED: (

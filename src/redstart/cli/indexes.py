@@ -8,7 +8,7 @@ from typing import Any
 from redstart.cli.drawing import pairs
 from redstart.cli.output import as_typed, line, note
 from redstart.cli.quantities import duration
-from redstart.migrations.data.failures import Failure
+from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import IndexResult, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast

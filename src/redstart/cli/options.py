@@ -8,7 +8,7 @@ import click
 
 from redstart.cli.settings import Settings, load_settings
 from redstart.errors import ConfigurationError, UnknownMigration
-from redstart.migrations.data.context import DATETIME_MIGRATION
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from redstart.cli.drawing import new_console
 from redstart.cli.output import note
 from redstart.cli.quantities import duration
-from redstart.migrations.data.monitor import Progress as News
+from redstart.migrations.data.running.monitor import Progress as News
 
 _WIDTH_WITH_BARS = 60
 _WIDTH_OF_BAR = 10

@@ -15,10 +15,10 @@ from redstart.cli.settings import Settings
 from redstart.effects import Op
 from redstart.errors import ConfigurationError, ConnectionFailed
 from redstart.mapping.declaration import ModelDeclaration
-from redstart.migrations.data.context import DATETIME_MIGRATION, Context
-from redstart.migrations.data.keys import StateKeys
-from redstart.migrations.data.monitor import Monitor
-from redstart.migrations.data.plan import Plan, make_plan
+from redstart.migrations.data.planned.plan import Plan, make_plan
+from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.server.connections import open_like, open_sync, where_of_url, without_password

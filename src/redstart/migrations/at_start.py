@@ -6,10 +6,10 @@ from functools import partial
 from redstart.effects import Op, pause
 from redstart.errors import LeaseHeld, MigrationError
 from redstart.mapping.declaration import ModelDeclaration
-from redstart.migrations.data.context import DATETIME_MIGRATION
-from redstart.migrations.data.keys import StateKeys
-from redstart.migrations.data.plan import make_plan
-from redstart.migrations.data.record import converted_prefixes
+from redstart.migrations.data.planned.plan import make_plan
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.record import converted_prefixes
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from redstart.effects import Op
-from redstart.migrations.data.context import Context
-from redstart.migrations.data.record import read_record
-from redstart.migrations.data.rollback import RollbackResult, begin_rollback, rollback
+from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.state.record import read_record
+from redstart.migrations.data.undoing.rollback import RollbackResult, begin_rollback, rollback
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import read_records

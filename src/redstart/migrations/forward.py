@@ -6,11 +6,11 @@ from functools import partial
 
 from redstart.effects import Op
 from redstart.errors import MigrationError
-from redstart.migrations.data.context import Context
-from redstart.migrations.data.failures import Failure
-from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.data.runner import RunOptions, RunResult, begin_run, run
+from redstart.migrations.data.converting.runner import RunOptions, RunResult, begin_run, run
+from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.state.failures import Failure
+from redstart.migrations.data.state.record import converted_prefixes
 from redstart.migrations.indexes.blocking import blocking_values
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.bystanders import require_no_losses

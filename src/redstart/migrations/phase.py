@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from redstart.effects import Op
-from redstart.migrations.data.status import Phase, Status
+from redstart.migrations.data.running.status import Phase, Status
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
 

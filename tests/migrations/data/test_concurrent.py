@@ -13,10 +13,10 @@ import redis
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.errors import CommandFailed
-from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.rollback import RollbackResult, rollback
-from redstart.migrations.data.runner import RunResult, run
-from redstart.migrations.data.transform import FailureMode
+from redstart.migrations.data.converting.runner import RunResult, run
+from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.undoing.rollback import RollbackResult, rollback
 from tests.support.crash_driver import CrashDriver, CrashKind
 from tests.support.migration import (
     EXPIRY,
@@ -322,7 +322,7 @@ def test_items_that_moved_in_their_list_are_not_mixed_up(client: redis.Redis, ur
 def test_items_of_a_large_document_are_not_mixed_up_either(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, mode: FailureMode, large_bytes: int
 ) -> None:
-    monkeypatch.setattr("redstart.migrations.data.read.LARGE_BYTES", large_bytes)
+    monkeypatch.setattr("redstart.migrations.data.reading.read.LARGE_BYTES", large_bytes)
     texts = ["bad", "worse", *SAME_INSTANT]
     content = {
         "field_book": "x" * 5_000,

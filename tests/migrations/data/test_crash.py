@@ -16,10 +16,10 @@ from redstart.demo.dirty_values import DIRTY_CLASSES
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
 from redstart.errors import RollbackUnfinished
-from redstart.migrations.data.journal import entries_backwards
-from redstart.migrations.data.rollback import RollbackResult, rollback
-from redstart.migrations.data.runner import RunResult, run
-from redstart.migrations.data.transform import FailureMode
+from redstart.migrations.data.converting.runner import RunResult, run
+from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.state.journal import entries_backwards
+from redstart.migrations.data.undoing.rollback import RollbackResult, rollback
 from redstart.values.kinds import Storage
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import (

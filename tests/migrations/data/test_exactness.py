@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from redstart.demo import names
 from redstart.demo.json_spans import text_without, value_spans
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
-from redstart.migrations.data.rollback import RollbackResult, rollback
-from redstart.migrations.data.runner import RunResult, run
-from redstart.migrations.data.transform import FailureMode
+from redstart.migrations.data.converting.runner import RunResult, run
+from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.undoing.rollback import RollbackResult, rollback
 from redstart.server.connections import open_sync
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import (
@@ -349,7 +349,7 @@ def test_a_list_of_more_than_a_megabyte(client: redis.Redis, url: str) -> None:
 def test_a_large_document_that_is_deleted_while_it_is_read(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, gone_before: str
 ) -> None:
-    monkeypatch.setattr("redstart.migrations.data.read.LARGE_BYTES", 1)
+    monkeypatch.setattr("redstart.migrations.data.reading.read.LARGE_BYTES", 1)
     content = {"resighted_at": [TEXT], "last_seen_by_place": {"a": TEXT}, "ringed_at": TEXT}
     send(client, [("JSON.SET", SIGHTING, "$", json.dumps(content))])
 

@@ -12,9 +12,9 @@ from redstart.demo.sample import VISIT_PREFIX
 from redstart.effects import Op
 from redstart.errors import LeaseHeld, LeaseLost
 from redstart.migrations import lease
-from redstart.migrations.data.context import Context
-from redstart.migrations.data.rollback import rollback
-from redstart.migrations.data.runner import run
+from redstart.migrations.data.converting.runner import run
+from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.undoing.rollback import rollback
 from redstart.migrations.holder import this_process
 from tests.migrations.data.test_concurrent import NEWER_NUMBER, NEWER_TEXT, migrate, undo
 from tests.support.crash_driver import CrashDriver

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from redstart.errors import CommandFailed, DataMigrationError, SchemaMigrationError
-from redstart.migrations.data.context import DATETIME_MIGRATION
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.files.applied import (
     FilesStatus,
     applied_ids,

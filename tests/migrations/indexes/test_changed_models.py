@@ -12,9 +12,9 @@ import redis
 from redstart import Field, HashModel, JsonModel
 from redstart.mapping.declaration import declare
 from redstart.migrations.back import Back, migrate_back
-from redstart.migrations.data.plan import make_plan
-from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.data.runner import RunOptions
+from redstart.migrations.data.converting.runner import RunOptions
+from redstart.migrations.data.planned.plan import make_plan
+from redstart.migrations.data.state.record import converted_prefixes
 from redstart.migrations.forward import Forward, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState, is_expanded
 from redstart.migrations.indexes.plan import planned_indexes

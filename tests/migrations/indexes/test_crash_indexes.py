@@ -18,8 +18,8 @@ from redstart.demo.models import Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, generate
 from redstart.effects import Op
 from redstart.mapping.declaration import declare
-from redstart.migrations.data.rollback import rollback
-from redstart.migrations.data.runner import RunOptions, run
+from redstart.migrations.data.converting.runner import RunOptions, run
+from redstart.migrations.data.undoing.rollback import rollback
 from redstart.migrations.indexes import migrate
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key

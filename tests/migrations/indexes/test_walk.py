@@ -4,8 +4,8 @@ import pytest
 import redis
 
 from redstart.effects import Op
-from redstart.migrations.data.rollback import rollback
-from redstart.migrations.data.runner import RunOptions, run
+from redstart.migrations.data.converting.runner import RunOptions, run
+from redstart.migrations.data.undoing.rollback import rollback
 from redstart.migrations.indexes import migrate
 from redstart.migrations.indexes.expand import IndexResult, IndexState
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key

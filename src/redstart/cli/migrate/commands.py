@@ -33,10 +33,10 @@ from redstart.cli.output import as_typed, foreseeing_refusal, line, note, print_
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import swap_back as swap_indexes_back
-from redstart.migrations.data.context import DATETIME_MIGRATION
-from redstart.migrations.data.preflight import server_facts
-from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.data.status import status as read_status
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.running.preflight import server_facts
+from redstart.migrations.data.running.status import status as read_status
+from redstart.migrations.data.state.record import converted_prefixes
 from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.forward import blocking
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState

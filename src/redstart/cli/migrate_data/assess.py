@@ -24,12 +24,12 @@ from redstart.cli.progress import drawn_progress
 from redstart.cli.quantities import ago, duration, size
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
-from redstart.migrations.data.context import DATETIME_MIGRATION
-from redstart.migrations.data.monitor import Monitor
-from redstart.migrations.data.statistics import Statistics, statistics
-from redstart.migrations.data.status import Status
-from redstart.migrations.data.status import status as read_status
+from redstart.migrations.data.counting.statistics import Statistics, statistics
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.running.status import Status
+from redstart.migrations.data.running.status import status as read_status
+from redstart.migrations.data.state.checkpoint import Checkpoint, Stage, load_checkpoint
 
 FAILURES_SAID = 20
 

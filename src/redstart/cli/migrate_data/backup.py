@@ -8,8 +8,8 @@ from redstart.cli.migrate_data.log_file import EventLog
 from redstart.cli.output import note
 from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session
-from redstart.migrations.data.backup import back_up
-from redstart.migrations.data.monitor import Monitor
+from redstart.migrations.data.running.backup import back_up
+from redstart.migrations.data.running.monitor import Monitor
 
 backup = click.option(
     "--backup", is_flag=True, help="First have the server save its data (BGSAVE), and wait until it has."

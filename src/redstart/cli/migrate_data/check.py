@@ -14,14 +14,14 @@ from redstart.cli.output import as_typed, line, note, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.failures import Failure, FailureLog, failure_at
-from redstart.migrations.data.monitor import Monitor
-from redstart.migrations.data.record import read_record
-from redstart.migrations.data.verify import Problems, Verification
-from redstart.migrations.data.verify import verify as verify_everything
-from redstart.migrations.data.verify_journal import JournalCheck, verify_journal
-from redstart.migrations.data.verify_models import ModelCheck
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.state.failures import Failure, FailureLog, failure_at
+from redstart.migrations.data.state.record import read_record
+from redstart.migrations.data.verifying.verify import Problems, Verification
+from redstart.migrations.data.verifying.verify import verify as verify_everything
+from redstart.migrations.data.verifying.verify_journal import JournalCheck, verify_journal
+from redstart.migrations.data.verifying.verify_models import ModelCheck
 from redstart.migrations.indexes.verify import IndexCheck, verify_indexes
 
 PROBLEMS_SAID = 20

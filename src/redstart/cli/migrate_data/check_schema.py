@@ -10,7 +10,7 @@ from redstart.cli.options import common
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.data.record import read_record
+from redstart.migrations.data.state.record import read_record
 from redstart.migrations.indexes.date_fields import DateField, DateIndex, Form, date_indexes
 from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.status import index_statuses

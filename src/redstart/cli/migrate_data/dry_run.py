@@ -11,9 +11,9 @@ from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_no
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session
-from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.monitor import Monitor
-from redstart.migrations.data.statistics import Statistics, statistics
+from redstart.migrations.data.counting.statistics import Statistics, statistics
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.indexes.forecast import IndexForecast
 
 FAILURES_SAID = 10

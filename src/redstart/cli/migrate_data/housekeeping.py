@@ -6,7 +6,7 @@ from redstart.cli.options import common, confirm, migration_id, require_yes, yes
 from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.data import housekeeping
+from redstart.migrations.data.running import housekeeping
 
 
 @click.command("clear-progress")

@@ -7,14 +7,14 @@ from redstart.cli.indexes import blocking_report, forecast_report, result_report
 from redstart.cli.migration_files import files_report
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.back import Back
-from redstart.migrations.data.context import DATETIME_MIGRATION
-from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.rollback import RollbackResult
-from redstart.migrations.data.runner import RunResult
-from redstart.migrations.data.statistics import ModelStatistics, Statistics
-from redstart.migrations.data.status import Status
-from redstart.migrations.data.verify import Verification
-from redstart.migrations.data.verify_journal import JournalCheck
+from redstart.migrations.data.converting.runner import RunResult
+from redstart.migrations.data.counting.statistics import ModelStatistics, Statistics
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.running.status import Status
+from redstart.migrations.data.undoing.rollback import RollbackResult
+from redstart.migrations.data.verifying.verify import Verification
+from redstart.migrations.data.verifying.verify_journal import JournalCheck
 from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.forward import Forward
 from redstart.migrations.holder import is_gone

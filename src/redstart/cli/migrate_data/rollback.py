@@ -17,10 +17,10 @@ from redstart.cli.quantities import duration
 from redstart.cli.session import open_session, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.migrations.back import Back, migrate_back
-from redstart.migrations.data.context import DATETIME_MIGRATION
-from redstart.migrations.data.monitor import Monitor
-from redstart.migrations.data.rollback import RollbackResult
-from redstart.migrations.data.rollback_preview import preview_rollback
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.undoing.rollback import RollbackResult
+from redstart.migrations.data.undoing.rollback_preview import preview_rollback
 
 NUMBERS_BEFORE = (
     "What was a number before is not the run's work: redis-om 1.x wrote it, or a new application did before the run",

@@ -28,11 +28,11 @@ from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.effects import Op
-from redstart.migrations.data.context import Context
-from redstart.migrations.data.failures import Failure
-from redstart.migrations.data.monitor import Monitor
-from redstart.migrations.data.runner import RunOptions
-from redstart.migrations.data.transform import FailureMode
+from redstart.migrations.data.converting.runner import RunOptions
+from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.files.kinds import DATA
 from redstart.migrations.forward import Forward, forecast_with_dates, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions

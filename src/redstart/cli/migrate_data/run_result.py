@@ -7,11 +7,11 @@ from redstart.cli.migrate_data.reports import rate_of
 from redstart.cli.migrate_data.tables import draw_nothing_found
 from redstart.cli.output import as_typed, line
 from redstart.cli.quantities import duration
-from redstart.migrations.data.context import DATETIME_MIGRATION
-from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.runner import RunResult
-from redstart.migrations.data.status import Phase
-from redstart.migrations.data.transform import FailureMode
+from redstart.migrations.data.converting.runner import RunResult
+from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.running.status import Phase
 from redstart.migrations.forward import Forward
 
 

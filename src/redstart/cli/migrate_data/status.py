@@ -15,9 +15,9 @@ from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.quantities import ago
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.data.context import DATETIME_MIGRATION
-from redstart.migrations.data.status import Phase, Status
-from redstart.migrations.data.status import status as read_status
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.running.status import Phase, Status
+from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.files.kinds import DATA
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from redstart.cli.drawing import table
 from redstart.cli.migrate_data.reports import VALUE_NAMES
 from redstart.cli.output import foreseeing_refusal, line
-from redstart.migrations.data.convert import Outcome
-from redstart.migrations.data.failures import Failure
-from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.data.preflight import ServerFacts, require_safe_undo
-from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics, Statistics
+from redstart.migrations.data.counting.statistics import FieldStatistics, ModelStatistics, Statistics
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.planned.plan import PlannedModel
+from redstart.migrations.data.running.preflight import ServerFacts, require_safe_undo
+from redstart.migrations.data.state.failures import Failure
 
 
 def short_names(models: Sequence[PlannedModel]) -> dict[str, str]:

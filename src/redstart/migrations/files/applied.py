@@ -6,7 +6,7 @@ from typing import Any
 
 from redstart.commands.keyspace import sadd, smembers, srem
 from redstart.effects import Op, call
-from redstart.migrations.data.context import DATETIME_MIGRATION
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.files.declared import Declared, Problem, printable
 from redstart.migrations.files.kinds import Kind
 from redstart.migrations.files.load import Found

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from redstart.migrations.data.failures import one_line
+from redstart.migrations.data.state.failures import one_line
 
 _MOST_CHARACTERS = 300
 

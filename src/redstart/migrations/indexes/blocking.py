@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from redstart.effects import Op
-from redstart.migrations.data.convert import Outcome, Verdict
-from redstart.migrations.data.documents import StoredDocument
-from redstart.migrations.data.failures import Failure, failure_at, failure_of
-from redstart.migrations.data.plan import Plan, router
-from redstart.migrations.data.read import read_documents
-from redstart.migrations.data.transform import judge
+from redstart.migrations.data.judging.convert import Outcome, Verdict
+from redstart.migrations.data.judging.transform import judge
+from redstart.migrations.data.planned.documents import StoredDocument
+from redstart.migrations.data.planned.plan import Plan, router
+from redstart.migrations.data.reading.read import read_documents
+from redstart.migrations.data.state.failures import Failure, failure_at, failure_of
 from redstart.migrations.indexes.plan import attribute_of
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone

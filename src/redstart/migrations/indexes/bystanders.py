@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
-from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.keys import is_built_name
 from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, place_of

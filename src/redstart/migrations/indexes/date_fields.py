@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from redstart.mapping.paths import TemporalPath
-from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.record import Record
+from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.state.record import Record
 from redstart.migrations.indexes.plan import place_of
 from redstart.migrations.indexes.status import IndexStatus, Standing
 from redstart.migrations.indexes.tolerant import tolerant_index

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from redstart.effects import Op
-from redstart.migrations.data.preflight import server_facts
+from redstart.migrations.data.running.preflight import server_facts
 from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.indexes.build import Waiting
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult

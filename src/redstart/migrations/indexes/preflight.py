@@ -7,7 +7,7 @@ from redstart.commands.introspection import client_database, command_known
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, call
 from redstart.errors import CapabilityMissing, MigrationError, OtherDatabase, UnsafeServer
-from redstart.migrations.data.preflight import ServerFacts, require_safe_undo
+from redstart.migrations.data.running.preflight import ServerFacts, require_safe_undo
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.keys import built_name, is_built_name

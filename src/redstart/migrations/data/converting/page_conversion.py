@@ -1,0 +1,267 @@
+"""Converting one page of documents: judge, edit, apply, and record what will not convert."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from redstart.effects import Op
+from redstart.mapping.paths import display
+from redstart.migrations.data.converting.quarantine import leave_out_taken
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.judging.transform import (
+    CLEARING_MODES,
+    FailureMode,
+    JudgedDocument,
+    edits_for,
+    judge,
+    plainly_converted,
+)
+from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument
+from redstart.migrations.data.planned.jsonpath import Location
+from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.running.passes import BegunPage, PageOutcome
+from redstart.migrations.data.state.failures import (
+    MOVED,
+    REPLACED,
+    Failure,
+    FailureLog,
+    failure_at,
+    failure_of,
+)
+from redstart.migrations.data.writing.apply import Applied, Applier
+from redstart.migrations.data.writing.settle import Settling
+from redstart.migrations.lease import Lease
+
+_UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How much this run may still do: failures not recorded before, and changed documents; None is no limit."""
+
+    failures: int | None
+    documents: int | None
+
+
+class PageConverter:
+    """Converts pages under one failure mode, and records what will not convert."""
+
+    title = "converting"
+
+    def __init__(
+        self,
+        context: Context,
+        lease: Lease,
+        applier: Applier,
+        mode: FailureMode,
+        allowance: Allowance,
+        clearing: Collection[tuple[str, str]] = (),
+    ) -> None:
+        self._context = context
+        self._lease = lease
+        self._applier = applier
+        self._mode = mode
+        self._clearing = clearing
+        self._allowance = allowance
+        self._log = FailureLog(context.keys)
+
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
+        """Judge a page and send its edits; `label` ("generation.pass") goes into the journal."""
+        outcome = PageOutcome()
+        plain, others = self._plain(documents)
+        judged = self._judged(others)
+        new = yield from self._log.unknown(_failures(judged))
+        taken = list(self._within_allowance(judged, set(new), outcome))
+        first = documents if self._is_unlimited() else [document for document, _ in taken]
+        outcome.met = len(plain) + len(taken) + (outcome.stopped_by is not None)
+        told: list[Failure] = []
+
+        def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
+            judged, certain = taken, plain
+            if documents is not first:
+                judged, certain = (yield from self._judged_again(documents, outcome)), []
+            made = [edits_for(document, items, self._mode, self._clearing) for document, items in judged]
+            not_free = yield from leave_out_taken(made)
+            # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
+            told[:] = yield from self._tell(_with_fates(judged, made, not_free), told, judged, outcome)
+            yield from self._lease.keep()
+            return [*certain, *made]
+
+        settling = Settling(self._applier, edits, label=label)
+        yield from settling.begin(first)
+        return BegunPage(outcome, settling)
+
+    def finish(self, begun: BegunPage) -> Op[PageOutcome]:
+        """Wait until the page is written, and record what the server did not write."""
+        settled = yield from begun.settling.finish()
+        outcome = begun.outcome
+        refused = [failure for applied in settled.applied for failure in _refused(applied)]
+        stopped_by = [outcome.stopped_by] if outcome.stopped_by is not None else []
+        yield from self._record(refused + stopped_by, outcome)
+        outcome.changed, outcome.values = settled.documents, settled.values
+        outcome.retried = settled.retried
+        return outcome
+
+    def _plain(
+        self, documents: Sequence[StoredDocument]
+    ) -> tuple[list[DocumentEdits], Sequence[StoredDocument]]:
+        """The edits of documents that need no look at each value, and the other documents.
+
+        None of them under a limit: that is kept document by document.
+        """
+        if not self._is_unlimited():
+            return [], documents
+        plain: list[DocumentEdits] = []
+        others: list[StoredDocument] = []
+        for document in documents:
+            edits = plainly_converted(document, self._context.naive_timezone)
+            if edits is None:
+                others.append(document)
+            else:
+                plain.append(edits)
+        return plain, others
+
+    def _is_unlimited(self) -> bool:
+        return self._allowance == Allowance(None, None) and self._mode is not FailureMode.FAIL
+
+    def _judged(self, documents: Iterable[StoredDocument]) -> list[JudgedDocument]:
+        return [(document, judge(document, self._context.naive_timezone)) for document in documents]
+
+    def _judged_again(
+        self, documents: Sequence[StoredDocument], outcome: PageOutcome
+    ) -> Op[list[JudgedDocument]]:
+        """Documents that somebody changed since they were taken: what he wrote may not convert either."""
+        judged = self._judged(documents)
+        failures = _failures(judged)
+        if failures and self._mode is FailureMode.FAIL:
+            _stop_at(failures[0], outcome)
+            return [item for item in judged if not _failures([item])]
+        new = yield from self._log.unknown(failures)
+        if self._allowance.failures is not None and new:
+            self._allowance.failures -= len(new)
+            if self._allowance.failures <= 0:
+                outcome.stopped = "max-errors reached"
+        return judged
+
+    def _within_allowance(
+        self, judged: Iterable[JudgedDocument], new: set[Failure], outcome: PageOutcome
+    ) -> Iterable[JudgedDocument]:
+        """The documents to take, up to the one at which the run has to stop."""
+        allowance = self._allowance
+        if self._is_unlimited():
+            yield from judged
+            return
+        for item in judged:
+            if allowance.documents == 0:
+                outcome.stopped = "limit-documents reached"
+                return
+            failures = _failures([item])
+            if failures and self._mode is FailureMode.FAIL:
+                _stop_at(failures[0], outcome)
+                return
+            yield item
+            if allowance.documents is not None and edits_for(*item, self._mode, self._clearing).edits:
+                allowance.documents -= 1
+            if allowance.failures is not None:
+                allowance.failures -= sum(failure in new for failure in failures)
+                if failures and allowance.failures <= 0:
+                    outcome.stopped = "max-errors reached"
+                    return
+
+    def _tell(
+        self,
+        failures: list[Failure],
+        before: list[Failure],
+        judged: Sequence[JudgedDocument],
+        outcome: PageOutcome,
+    ) -> Op[list[Failure]]:
+        """Record failures, and take back those of `before` that somebody corrected since the documents were first read.
+
+        Returns:
+            What now stands of both.
+        """
+        yield from self._record(failures, outcome)
+        corrected = _corrected(judged, self._mode) if before else set()
+        gone = [(one.key, one.path) for one in before if (one.key, one.path) in corrected]
+        yield from self._log.remove(self._lease, gone)
+        again = {(one.key, one.path) for one in failures}.union(gone)
+        return [one for one in before if (one.key, one.path) not in again] + failures
+
+    def _record(self, failures: list[Failure], outcome: PageOutcome) -> Op[None]:
+        new = yield from self._log.record(self._lease, failures)
+        outcome.failures += len(new)
+        if self._mode is not FailureMode.SKIP:
+            for failure in new:
+                self._context.monitor.failure(failure)
+
+
+def _corrected(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[tuple[str, str]]:
+    """Keys and paths of values that convert now.
+
+    A number counts only where the mode writes none: it may be what our own script put there, whose answer was lost.
+    """
+    certain = (Outcome.CONVERTIBLE, Outcome.LOSSY)
+    outcomes = certain if mode in CLEARING_MODES else (*certain, Outcome.ALREADY, Outcome.NULL)
+    values = (
+        failure_of(document, value, "")
+        for document, items in judged
+        for value, verdict in items
+        if verdict.outcome in outcomes
+    )
+    return {(one.key, one.path) for one in values}
+
+
+def _stop_at(failure: Failure, outcome: PageOutcome) -> None:
+    outcome.stopped = f"failure mode is fail, and this will not convert: {failure}"
+    outcome.stopped_by = failure
+
+
+def _failures(judged: Iterable[JudgedDocument]) -> list[Failure]:
+    """What will not convert."""
+    return [
+        failure_of(document, value, verdict.reason or "")
+        for document, items in judged
+        for value, verdict in items
+        if verdict.outcome is _UNCONVERTIBLE
+    ]
+
+
+def _with_fates(
+    judged: Sequence[JudgedDocument],
+    made: Sequence[DocumentEdits],
+    taken: Mapping[tuple[bytes, Location], Location],
+) -> list[Failure]:
+    """What will not convert, and what becomes of it.
+
+    Args:
+        taken: by key and location, the place that is not free, of values that cannot be moved aside.
+    """
+    failures = []
+    for (document, items), edits in zip(judged, made, strict=True):
+        bad = [(value, verdict) for value, verdict in items if verdict.outcome is _UNCONVERTIBLE]
+        if not bad:
+            continue
+        fates = {edit.location: _fate(edit) for edit in edits.edits}
+        for value, verdict in bad:
+            fate = fates.get(value.location, "")
+            if aside := taken.get((document.key, value.location)):
+                fate = f"; not moved: {display(aside)} exists already"
+            failures.append(failure_of(document, value, f"{verdict.reason}{fate}"))
+    return failures
+
+
+def _fate(edit: Edit) -> str:
+    if edit.aside is not None:
+        return f"{MOVED}{display(edit.aside)}"
+    return f"{REPLACED}{(edit.new or b'').decode()}"
+
+
+def _refused(applied: Applied) -> list[Failure]:
+    """What the server did not write although nothing was in the way."""
+    edits = [(document, edit) for document in applied.failed for edit in document.edits]
+    edits += [
+        (document, edit) for document, edit, text in applied.altered if text is None and edit.new is not None
+    ]
+    return [
+        failure_at(document.key, display(edit.location), edit.old or b"", "the server did not write it")
+        for document, edit in edits
+    ]

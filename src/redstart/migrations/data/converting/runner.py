@@ -1,0 +1,295 @@
+"""A run, from lease to release: census, passes until one finds nothing old, and the mark that it is done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redstart.commands.introspection import server_time
+from redstart.commands.keyspace import scard
+from redstart.commands.streams import xlen
+from redstart.effects import Op, call
+from redstart.errors import PlanChanged, RollbackUnfinished
+from redstart.migrations.data.converting.page_conversion import Allowance, PageConverter
+from redstart.migrations.data.counting.census import CensusRecorder
+from redstart.migrations.data.counting.survey import survey
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.judging.tally import Tally
+from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.planned.plan import Plan, merged
+from redstart.migrations.data.reading.scan import server_run_id
+from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.running.passes import Passes
+from redstart.migrations.data.running.preflight import (
+    ServerFacts,
+    require_json,
+    require_memory,
+    require_safe_undo,
+    server_facts,
+)
+from redstart.migrations.data.state.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.state.failures import FailureLog
+from redstart.migrations.data.state.record import (
+    Record,
+    census_taken,
+    mark_applied,
+    milestone,
+    read_record,
+    save_census,
+)
+from redstart.migrations.data.writing.apply import Applier
+from redstart.migrations.lease import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What may differ from one run to the next, also when resuming.
+
+    Attributes:
+        batch_documents: keys asked for per step of the scan, and read in one round trip.
+        max_errors: stop at this many values that will not convert, not counting those recorded before.
+        limit_documents: stop after this many documents were changed.
+        clearing: see `transform.edits_for`.
+    """
+
+    failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
+    batch_documents: int = 1_000
+    max_errors: int | None = None
+    limit_documents: int | None = None
+    clearing: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did. Counts are of values, except `documents` and `conflicts_retried`.
+
+    Attributes:
+        stopped: why it ended early, with its progress saved; None when everything is converted and verified.
+        documents: met in the last pass over the keyspace, up to the one at which it stopped.
+        converted, lossy: changed by this run, its interrupted parts included.
+        already_converted, null: found so by its census, among all documents.
+        errors: values that did not convert.
+        undoable: whether a rollback has something to bring back.
+        forgotten: values converted before the undo log was dropped, which stay converted.
+        seconds: of this process' part.
+    """
+
+    stopped: str | None
+    resumed: bool
+    documents: int
+    converted: int
+    already_converted: int
+    null: int
+    lossy: int
+    errors: int
+    conflicts_retried: int
+    passes: int
+    undoable: bool
+    forgotten: int
+    seconds: float
+
+
+def run(
+    context: Context, plan: Plan, options: RunOptions, *, before_reading: Callable[[], Op[None]] | None = None
+) -> Op[RunResult]:
+    """Convert every planned value, resuming what was interrupted.
+
+    Args:
+        before_reading: done under the lease, when no document was read or written; should take less than the lease.
+
+    Raises:
+        LeaseHeld, LeaseLost: another run is at work, or took over.
+        UnsafeServer, CapabilityMissing: refused before any write.
+        PlanChanged, RollbackUnfinished, CheckpointUnreadable, CheckpointIncompatible: refused before any write.
+
+    Effects: one script per chunk of documents, each an atomic unit; state under `redstart:<id>:`. Safe to
+    repeat: what is converted is left alone.
+    """
+    facts = yield from _require_server(plan)
+
+    def work(lease: Lease) -> Op[RunResult]:
+        return (yield from _Run(context, plan, options, lease, facts).run(before_reading))
+
+    return (yield from context.under_lease(work))
+
+
+def begin_run(context: Context, plan: Plan) -> Op[None]:
+    """Say on the server that a run has begun, for work that comes before it.
+
+    Raises:
+        See `run`.
+
+    Effects: takes the lease and gives it back; writes one mark. Documents stay. Safe to repeat.
+    """
+    yield from _require_server(plan)
+
+    def work(lease: Lease) -> Op[None]:
+        record = yield from read_record(context.keys)
+        _require_same_plan(context, plan, record, (yield from load_checkpoint(context.keys)))
+        if not record.begun:
+            yield from lease.commit([["HSET", context.keys.record, "begun", 1]])
+
+    yield from context.under_lease(work)
+
+
+def _require_server(plan: Plan) -> Op[ServerFacts]:
+    facts = yield from server_facts()
+    require_json(facts, plan)
+    require_safe_undo(facts)
+    return facts
+
+
+def _require_same_plan(context: Context, plan: Plan, record: Record, found: Checkpoint | None) -> None:
+    _ = merged(record.plan, plan, context.keys.migration_id)  # refuses what contradicts the journal
+    if found is None:
+        return
+    if found.stage.undoes:
+        raise RollbackUnfinished(
+            "A rollback began and has not ended.",
+            f"Finish it with: om migrate-data rollback {context.keys.migration_id}",
+        )
+    if found.plan_hash != plan.hash:
+        raise PlanChanged(
+            "The models (or the naive time zone) changed since this run began and was interrupted.",
+            "Finish with the old ones; or start over with today's: om migrate-data clear-progress, then run. "
+            "What is converted stays converted and can be undone.",
+        )
+
+
+class _Run:
+    def __init__(
+        self, context: Context, plan: Plan, options: RunOptions, lease: Lease, facts: ServerFacts
+    ) -> None:
+        self._context = context
+        self._keys = context.keys
+        self._plan = plan
+        self._options = options
+        self._lease = lease
+        self._facts = facts
+        self._resumed = False
+
+    def run(self, before_reading: Callable[[], Op[None]] | None) -> Op[RunResult]:
+        clock = self._context.clock
+        began = clock()
+        record = yield from read_record(self._keys)
+        checkpoint = yield from self._start(record)
+        if before_reading is not None:
+            yield from before_reading()
+        stopped: str | None = "interrupted during the census, before any write"
+        if checkpoint.stage is Stage.CONVERT or (yield from self._census(checkpoint, record)):
+            stopped = yield from self._convert(checkpoint)
+        return (yield from self._result(checkpoint, stopped, clock() - began))
+
+    def _start(self, record: Record) -> Op[Checkpoint]:
+        """The saved checkpoint, or a new one under a new generation."""
+        found = yield from load_checkpoint(self._keys)
+        _require_same_plan(self._context, self._plan, record, found)
+        if found is None:
+            return (yield from self._new_generation(record))
+        self._resumed = True
+        if found.stopped_by:  # it is judged again, and may have been corrected
+            yield from FailureLog(self._keys).remove(
+                self._lease, [(found.stopped_by[0], found.stopped_by[1])]
+            )
+            found.stopped_by = []
+        if found.stage is Stage.CONVERT and record.milestone != census_taken(found.generation):
+            found.stage = Stage.CENSUS  # the server lost it, and so all that came after it
+        return found
+
+    def _new_generation(self, record: Record) -> Op[Checkpoint]:
+        now_ms = yield from call(server_time())
+        checkpoint = Checkpoint(Stage.CENSUS, self._plan.hash, record.generation + 1, started_ms=now_ms)
+        checkpoint.counts = {"converted_before": record.converted, "lossy_before": record.lossy}
+        yield from self._lease.commit(
+            [
+                ["UNLINK", self._keys.failures],
+                ["HDEL", self._keys.record, "failures_not_kept"],
+                ["HSET", self._keys.record, "generation", checkpoint.generation],
+                checkpoint.command(self._keys),
+            ]
+        )
+        return checkpoint
+
+    def _census(self, checkpoint: Checkpoint, record: Record) -> Op[bool]:
+        """Count everything and record what was a number before. False when asked to stop."""
+        run_id = yield from server_run_id()
+        recorder = CensusRecorder(self._keys, self._lease, record.plan)
+        found = yield from survey(
+            self._plan,
+            self._context.naive_timezone,
+            batch_documents=self._options.batch_documents,
+            monitor=self._context.monitor,
+            stage="census",
+            visit=recorder.visit,
+        )
+        if not found.complete:
+            return False
+        tally = found.tally
+        require_memory(self._facts, tally)
+        checkpoint.stage = Stage.CONVERT
+        checkpoint.total = tally.total_documents
+        checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
+        plan = merged(record.plan, self._plan, self._keys.migration_id)
+        values = yield from call(scard(self._keys.census))
+        yield from self._lease.commit(
+            [
+                save_census(self._keys, plan, record.aware_fields | _aware_fields(tally, self._plan), values),
+                milestone(self._keys, census_taken(checkpoint.generation)),
+                checkpoint.command(self._keys),
+            ]
+        )
+        if (
+            yield from server_run_id()
+        ) != run_id:  # it may have lost a part of the census just before the end
+            return (yield from self._census(checkpoint, record))
+        return True
+
+    def _convert(self, checkpoint: Checkpoint) -> Op[str | None]:
+        """All passes. The reason for an early end, or None."""
+        options = self._options
+        converter = PageConverter(
+            self._context,
+            self._lease,
+            Applier(
+                self._lease,
+                self._keys,
+                fields_expire=self._facts.fields_expire,
+                after=census_taken(checkpoint.generation),
+            ),
+            options.failure_mode,
+            Allowance(options.max_errors, options.limit_documents),
+            options.clearing,
+        )
+        passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
+        stopped = yield from passes.run(checkpoint, resumed=self._resumed)
+        if stopped is None:
+            now_ms = yield from call(server_time())
+            commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
+            yield from self._lease.commit(
+                [*commands, ["UNLINK", self._keys.checkpoint]], under=checkpoint.run_id
+            )
+        return stopped
+
+    def _result(self, checkpoint: Checkpoint, stopped: str | None, seconds: float) -> Op[RunResult]:
+        record = yield from read_record(self._keys)
+        errors = yield from FailureLog(self._keys).count()
+        counts = checkpoint.counts
+        return RunResult(
+            stopped=stopped,
+            resumed=self._resumed,
+            documents=checkpoint.met,
+            converted=record.converted - counts.get("converted_before", 0),
+            already_converted=counts.get("already", 0),
+            null=counts.get("null", 0),
+            lossy=record.lossy - counts.get("lossy_before", 0),
+            errors=errors + record.failures_not_kept,
+            conflicts_retried=counts.get("retried", 0),
+            passes=checkpoint.number,
+            undoable=(yield from call(xlen(self._keys.journal))) > 0,
+            forgotten=record.forgotten,
+            seconds=seconds,
+        )
+
+
+def _aware_fields(tally: Tally, plan: Plan) -> frozenset[tuple[str, str]]:
+    """Fields whose texts mostly have an offset: what is born later is written the same way by an undo."""
+    fields = ((model.key_prefix, str(path)) for model in plan.models for path in model.paths)
+    return frozenset(field for field in fields if not tally.mostly_naive(*field))

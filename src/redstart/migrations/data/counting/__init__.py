@@ -1,0 +1,1 @@
+"""Passes that only read: the census before a run, and what statistics say of everything or of a sample."""

@@ -1,0 +1,68 @@
+"""The census: values that were numbers before the first write, so that an undo does not touch them.
+
+A number that redis-om 1.x or another tool wrote looks like one we wrote. What is recorded is a digest of the key,
+the path and the bytes. For an item of a list the path is the planned one without the position: the item may
+move, and is still the number it was.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from redstart.commands.keyspace import smismember
+from redstart.effects import Op, call
+from redstart.mapping.paths import Each
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.judging.transform import JudgedDocument
+from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
+from redstart.migrations.data.planned.jsonpath import path_text
+from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.lease import Lease
+
+_DIGEST_BYTES = 12
+_PER_COMMAND = 1_000
+
+_ALREADY = Outcome.ALREADY  # looking up a member of an enum costs as much as parsing a date
+
+
+def digest(document: StoredDocument, value: StoredValue) -> bytes:
+    """The census entry of one value."""
+    place = str(value.path) if Each.ITEM in value.path.segments else path_text(value.location)
+    hashed = blake2b(digest_size=_DIGEST_BYTES)
+    for part in (document.key, place.encode(), value.raw):
+        hashed.update(b"%d:%b" % (len(part), part))
+    return hashed.digest()
+
+
+class CensusRecorder:
+    """Records, page by page, the numbers under paths that no earlier census covers."""
+
+    def __init__(self, keys: StateKeys, lease: Lease, covered: Plan | None) -> None:
+        self._keys = keys
+        self._lease = lease
+        self._covered = {
+            (model.key_prefix, path.segments)
+            for model in (covered.models if covered else ())
+            for path in model.paths
+        }
+
+    def visit(self, page: list[JudgedDocument]) -> Op[None]:
+        """Record a page. Effects: one script per thousand numbers, or the lease's renewal when due."""
+        found = [
+            digest(document, value)
+            for document, judged in page
+            for value, verdict in judged
+            if verdict.outcome is _ALREADY
+            and (document.model.key_prefix, value.path.segments) not in self._covered
+        ]
+        for start in range(0, len(found), _PER_COMMAND):
+            yield from self._lease.commit([["SADD", self._keys.census, *found[start : start + _PER_COMMAND]]])
+        yield from self._lease.keep()
+
+
+def born_as_numbers(keys: StateKeys, values: Iterable[tuple[StoredDocument, StoredValue]]) -> Op[list[bool]]:
+    """For each value whether the census has it: it was this number before the first write. One read."""
+    digests = [digest(document, value) for document, value in values]
+    if not digests:
+        return []
+    return (yield from call(smismember(keys.census, digests)))

@@ -1,0 +1,179 @@
+"""What a migration would meet: documents, values by kind and field, and how long it will take."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from redstart.effects import Op
+from redstart.mapping.paths import TemporalPath
+from redstart.migrations.data.counting.sample import spread_sample
+from redstart.migrations.data.counting.survey import Survey, survey
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.planned.plan import Plan, PlannedModel
+from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.running.monitor import Monitor, Progress
+from redstart.migrations.data.running.preflight import ServerFacts, require_json, server_facts
+from redstart.values.kinds import Storage
+
+PACE_DOCUMENTS = 3_000
+PACE_PAGES = 200
+_BATCH_DOCUMENTS = 500
+
+# A run reads everything three times (census, conversion, verification) and writes once. How many times longer
+# writing takes than reading, and how far runs stray from that, was measured by bench/estimate.py on hashes and
+# JSON. An index on the documents was within that spread, so none is looked for. The bounds are a ratio of 3.
+READS_PER_RUN = 3.0
+WRITE_TO_READ = {Storage.HASH: 0.2, Storage.JSON: 2.2}
+LOW, HIGH = 0.57, 1.7
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Seconds a run is expected to take."""
+
+    low: float
+    expected: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class FieldStatistics:
+    """One field's values by outcome."""
+
+    path: TemporalPath
+    values: dict[Outcome, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatistics:
+    """One model's documents and fields."""
+
+    model: PlannedModel
+    documents: int
+    fields: list[FieldStatistics]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What was found. Unless `exact`, counts are a sample's, scaled up to the whole.
+
+    Attributes:
+        sampled_documents: how many were counted.
+        spread: whether they come from all parts of the keyspace; else from its beginning.
+        foreign: keys under a planned prefix that hold something else.
+        read_seconds: what reading everything once takes, by the sample's pace; the estimate's base.
+        survey: what was counted: samples before and after, failures.
+    """
+
+    exact: bool
+    documents: int
+    sampled_documents: int
+    spread: bool
+    foreign: int
+    models: list[ModelStatistics]
+    read_seconds: float
+    estimate: Estimate
+    facts: ServerFacts
+    survey: Survey
+
+    def total(self, outcome: Outcome) -> int:
+        """Values of all models with this outcome."""
+        return sum(field.values[outcome] for model in self.models for field in model.fields)
+
+
+def statistics(
+    context: Context, plan: Plan, *, chance: Random | None, batch_documents: int = _BATCH_DOCUMENTS
+) -> Op[Statistics]:
+    """Look at a sample of the documents, or at all.
+
+    Args:
+        chance: draws the sample; None: read all.
+
+    Effects: reads only. The first documents of a sample are read for the pace alone, in pages as a run reads them.
+    """
+    facts = yield from server_facts()
+    require_json(facts, plan)
+    pace = _Pace(context.clock, context.monitor)
+    paced = yield from survey(
+        plan,
+        context.naive_timezone,
+        batch_documents=batch_documents,
+        monitor=Monitor(progress=pace.page_done, stop_requested=context.monitor.stop_requested),
+        stage="reading",
+        most_documents=PACE_DOCUMENTS if chance else None,
+        most_pages=PACE_PAGES if chance else None,
+    )
+    found: Survey | None = None
+    if chance is not None and not paced.complete:
+        found = yield from spread_sample(plan, context.naive_timezone, monitor=context.monitor, chance=chance)
+    read_seconds = pace.seconds * _scale(paced)
+    return _statistics(plan, found or paced, facts, read_seconds, spread=found is not None)
+
+
+def _statistics(
+    plan: Plan, found: Survey, facts: ServerFacts, read_seconds: float, *, spread: bool
+) -> Statistics:
+    scale = _scale(found)
+    models = [_model_statistics(model, found, scale) for model in plan.models]
+    return Statistics(
+        exact=found.complete,
+        documents=sum(model.documents for model in models),
+        sampled_documents=found.tally.total_documents,
+        spread=spread,
+        foreign=round(found.tally.foreign * scale),
+        models=models,
+        read_seconds=read_seconds,
+        estimate=_estimate(found, plan, read_seconds),
+        facts=facts,
+        survey=found,
+    )
+
+
+def _scale(found: Survey) -> float:
+    return 1.0 / found.share if found.share else 1.0
+
+
+def _model_statistics(model: PlannedModel, found: Survey, scale: float) -> ModelStatistics:
+    values = found.tally.values
+    fields = [
+        FieldStatistics(
+            path,
+            {outcome: round(values[model.key_prefix, str(path), outcome] * scale) for outcome in Outcome},
+        )
+        for path in model.paths
+    ]
+    return ModelStatistics(model, round(found.tally.documents[model.key_prefix] * scale), fields)
+
+
+class _Pace:
+    """How long the pages took, the first as long as the others: it also pays for connecting and warming up."""
+
+    def __init__(self, clock: Callable[[], float], monitor: Monitor) -> None:
+        self._clock = clock
+        self._monitor = monitor
+        self._ends = [clock()]
+
+    def page_done(self, news: Progress) -> None:
+        """Note when, and tell whoever watches."""
+        self._ends.append(self._clock())
+        self._monitor.progress(news)
+
+    @property
+    def seconds(self) -> float:
+        """Of all pages."""
+        pages = len(self._ends) - 1
+        if pages < 2:
+            return self._ends[-1] - self._ends[0]
+        return (self._ends[-1] - self._ends[1]) * pages / (pages - 1)
+
+
+def _estimate(found: Survey, plan: Plan, read_seconds: float) -> Estimate:
+    tally = found.tally
+    changing = tally.total(Outcome.CONVERTIBLE) + tally.total(Outcome.LOSSY)
+    documents = max(1, tally.total_documents)
+    write_to_read = (
+        sum(tally.documents[model.key_prefix] * WRITE_TO_READ[model.storage] for model in plan.models)
+        / documents
+    )
+    expected = read_seconds * (READS_PER_RUN + write_to_read * min(1.0, changing / documents))
+    return Estimate(expected * LOW, expected, expected * HIGH)

@@ -1,0 +1,158 @@
+"""A read-only pass over every planned value: census, dry run, exact statistics and verification are this pass."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+
+from redstart.effects import Op
+from redstart.migrations.data.judging.convert import Outcome, Verdict
+from redstart.migrations.data.judging.tally import Tally
+from redstart.migrations.data.judging.transform import JudgedDocument, judge
+from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
+from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.reading.scan import Page, Scanner, scanned_share, server_run_id
+from redstart.migrations.data.running.monitor import Monitor, Progress
+from redstart.migrations.data.state.failures import (
+    SHOWN_CHARACTERS,
+    SHOWN_KEY_CHARACTERS,
+    Failure,
+    failure_of,
+    one_line,
+)
+from redstart.values.timezones import NaiveTimezone
+
+SAMPLES_PER_FIELD = 3
+MOST_FAILURES = 1_000
+"""Kept for showing; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value before and after, as text for people."""
+
+    key: str
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a pass found.
+
+    Attributes:
+        samples: by (key prefix, path), up to three values that will be converted.
+        failures: the first of those that will not, for showing; the tally has their number.
+        complete: False when the pass was stopped or limited.
+        share: of the keyspace that was seen, 0 to 1.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    samples: dict[tuple[str, str], list[Sample]] = field(default_factory=lambda: defaultdict(list))
+    failures: list[Failure] = field(default_factory=list)
+    complete: bool = False
+    share: float = 0.0
+
+
+PageVisitor = Callable[[list[JudgedDocument]], Op[None]]
+"""What else to do with each page, as sending something about it."""
+
+
+def survey(
+    plan: Plan,
+    naive_timezone: NaiveTimezone,
+    *,
+    batch_documents: int,
+    monitor: Monitor,
+    stage: str,
+    visit: PageVisitor | None = None,
+    most_documents: int | None = None,
+    most_pages: int | None = None,
+) -> Op[Survey]:
+    """Read and judge every planned value.
+
+    Args:
+        most_documents: stop after the page in which this many documents were met;
+        most_pages: or after this many pages.
+
+    Effects: SCAN and reads, a page at a time; writes nothing, unless `visit` does. A pass under which the server
+    was restarted is repeated: its cursor was void, and it may have missed keys.
+    """
+    result = Survey()
+    scanner = Scanner(plan, batch_documents)
+    cursor = pages = 0
+    run_id = yield from server_run_id()
+    while not monitor.stop_requested():
+        page = yield from scanner.page(cursor)
+        judged = [(document, judge(document, naive_timezone)) for document in page.documents]
+        count_page(result, page, judged)
+        if visit is not None:
+            yield from visit(judged)
+        tally = result.tally
+        monitor.progress(Progress(stage, 0, tally.total_documents, 0, tally.total(Outcome.UNCONVERTIBLE)))
+        cursor, pages = page.cursor, pages + 1
+        if page.rest:
+            continue
+        result.share = scanned_share(cursor)
+        if page.ends_pass:
+            began_under, run_id = run_id, (yield from server_run_id())
+            if began_under == run_id:
+                result.complete = True
+                break
+            result, pages = Survey(), 0
+            continue
+        if most_documents is not None and tally.total_documents >= most_documents:
+            break
+        if most_pages is not None and pages >= most_pages:
+            break
+    return result
+
+
+_Seen = tuple[StoredDocument, StoredValue, Verdict]
+
+
+def count_page(result: Survey, page: Page, judged: list[JudgedDocument]) -> None:
+    """Add a page to what was found."""
+    result.tally.foreign += page.foreign
+    result.tally.add_documents(page.documents)
+    any_failed = False
+    for alike in _grouped(judged):
+        document, value, verdict = alike[0]
+        result.tally.add_values(len(alike), document, value, verdict)
+        any_failed = any_failed or verdict.outcome is Outcome.UNCONVERTIBLE
+        if verdict.new is not None:
+            samples = result.samples[document.model.key_prefix, str(value.path)]
+            samples += [_sample(*seen) for seen in alike[: SAMPLES_PER_FIELD - len(samples)]]
+    if any_failed:
+        room = max(0, MOST_FAILURES - len(result.failures))
+        result.failures += islice(_failures(judged), room)
+
+
+def _grouped(judged: list[JudgedDocument]) -> Iterable[list[_Seen]]:
+    """The values of a page by field and verdict: to count them one by one would take as long as to judge them."""
+    groups: dict[tuple[int, int, int, bool | None], list[_Seen]] = {}
+    for document, items in judged:
+        model = id(document.model)
+        for value, verdict in items:
+            # By identity: the hashes of a path and of an outcome take longer than all the rest.
+            alike = (model, id(value.path), id(verdict.outcome), verdict.naive)
+            if alike in groups:
+                groups[alike].append((document, value, verdict))
+            else:
+                groups[alike] = [(document, value, verdict)]
+    return groups.values()
+
+
+def _failures(judged: list[JudgedDocument]) -> Iterable[Failure]:
+    for document, items in judged:
+        for value, verdict in items:
+            if verdict.outcome is Outcome.UNCONVERTIBLE:
+                yield failure_of(document, value, verdict.reason or "")
+
+
+def _sample(document: StoredDocument, value: StoredValue, verdict: Verdict) -> Sample:
+    return Sample(
+        one_line(document.key, SHOWN_KEY_CHARACTERS),
+        one_line(value.raw, SHOWN_CHARACTERS),
+        one_line(verdict.new or b"", SHOWN_CHARACTERS),
+    )

@@ -1,0 +1,214 @@
+"""From a document as read to the edits it needs, under one of the failure modes."""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Any
+
+from redstart.mapping.paths import Each
+from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument, StoredValue
+from redstart.migrations.data.planned.jsonpath import (
+    Location,
+    can_be_read,
+    can_be_set,
+    in_list,
+    path_text,
+    siblings_path,
+)
+from redstart.values.json_text import JsonNumber, restores_exactly
+from redstart.values.kinds import Storage
+from redstart.values.timezones import NaiveTimezone
+from redstart.values.written_text import number_of_written_text
+
+DEFAULT_NUMBER = b"0.0"
+"""What failure mode `default` writes: the first of January 1970."""
+
+QUARANTINE_SUFFIX = "__invalid"
+
+# Looking up a member of an enum costs as much as parsing a date.
+_JSON = Storage.JSON
+_CONVERTIBLE = Outcome.CONVERTIBLE
+_ALREADY = Outcome.ALREADY
+_LOSSY = Outcome.LOSSY
+_UNCONVERTIBLE = Outcome.UNCONVERTIBLE
+
+
+_UNREADABLE_KEY = Verdict(
+    Outcome.UNCONVERTIBLE, reason="RedisJSON has no path to a key that begins with a space"
+)
+_NO_PATH = Verdict(Outcome.UNCONVERTIBLE, reason="RedisJSON has no path that changes only this list item")
+
+
+class FailureMode(StrEnum):
+    """What to do with a value that will not convert."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+    DEFAULT = "default"
+    LOG_AND_SKIP = "log_and_skip"
+    QUARANTINE = "quarantine"
+
+
+CLEARING_MODES = (FailureMode.DEFAULT, FailureMode.QUARANTINE)
+"""What changes values that will not convert also takes away empty ones that are in an index's way."""
+
+Judged = tuple[StoredValue, Verdict]
+"""A value and its verdict; a plain pair, for there are millions."""
+
+
+JudgedDocument = tuple[StoredDocument, list[Judged]]
+
+
+def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judged]:
+    """A verdict for each value of a document."""
+    if document.model.storage is _JSON:
+        return [(value, _judge_json(value, naive_timezone)) for value in document.values]
+    judged: list[Judged] = []
+    for value in document.values:
+        path = value.path
+        verdict = convert_hash_value(
+            value.raw, kind=path.kind, optional=path.optional, naive_timezone=naive_timezone
+        )
+        judged.append((value, verdict))
+    return judged
+
+
+def _judge_json(value: StoredValue, naive_timezone: NaiveTimezone) -> Verdict:
+    if value.misplaced is not None:
+        return Verdict(_UNCONVERTIBLE, reason=value.misplaced)
+    verdict = convert_json_value(
+        value.parsed, kind=value.path.kind, optional=value.path.optional, naive_timezone=naive_timezone
+    )
+    if verdict.new is None or not cannot_be_written(value.location):
+        return verdict
+    return _NO_PATH if can_be_read(value.location) else _UNREADABLE_KEY
+
+
+def plainly_converted(document: StoredDocument, naive_timezone: NaiveTimezone) -> DocumentEdits | None:
+    """The edits of a hash that holds nothing but text as isoformat() writes it, as nearly every one does; else None.
+
+    They are what `judge` and `edits_for` come to in every failure mode, in half the time: verdicts and values, which
+    nobody would look at, are not made.
+    """
+    if document.fields is None:
+        return None
+    names: list[Any] = []
+    old: list[Any] = []
+    new: list[Any] = []
+    for path, raw in zip(document.model.paths, document.fields, strict=True):
+        if raw is None:
+            continue
+        written = number_of_written_text(raw, path.kind, naive_timezone)
+        if written is None:
+            return None
+        name = path.segments[0]
+        names.append(name)
+        old.append(raw)
+        new += (name, written[0])
+    return DocumentEdits.plain(document.key, names, old, new)
+
+
+def edits_for(
+    document: StoredDocument,
+    judged: list[Judged],
+    mode: FailureMode,
+    clearing: Collection[tuple[str, str]] = (),
+) -> DocumentEdits:
+    """The edits that convert a document, and those its failure mode makes of values that will not convert.
+
+    Args:
+        clearing: hash fields, by key prefix and name, from which an empty value has to go because an index of
+            numbers would not take its document. Only `default` and `quarantine` take it away.
+    """
+    json = document.model.storage is _JSON
+    if not json and (plain := _plain_edits(document, judged, mode, clearing)) is not None:
+        return plain
+    found = (_edit_of(document, value, verdict, mode, clearing) for value, verdict in judged)
+    edits = [edit for edit in found if edit is not None]
+    guards = guard_paths(edits, large=document.large) if json else ()
+    return DocumentEdits(document.key, json, edits, [(path, None) for path in guards])
+
+
+def _plain_edits(
+    document: StoredDocument, judged: list[Judged], mode: FailureMode, clearing: Collection[tuple[str, str]]
+) -> DocumentEdits | None:
+    """The edits of a hash where there is nothing to do but to convert exactly; else None."""
+    names: list[Any] = []
+    old: list[Any] = []
+    new: list[Any] = []
+    for value, verdict in judged:
+        outcome = verdict.outcome
+        if outcome is _CONVERTIBLE:
+            name = value.location[0]
+            names.append(name)
+            old.append(value.raw)
+            new += (name, verdict.new)
+        elif outcome is not _ALREADY and _edit_of(document, value, verdict, mode, clearing) is not None:
+            return None
+    return DocumentEdits.plain(document.key, names, old, new)
+
+
+def _edit_of(
+    document: StoredDocument,
+    value: StoredValue,
+    verdict: Verdict,
+    mode: FailureMode,
+    clearing: Collection[tuple[str, str]],
+) -> Edit | None:
+    """The edit of one value, or None when it stays."""
+    if verdict.new is not None:
+        return Edit(value.location, value.raw, verdict.new, None, True, verdict.outcome is _LOSSY)
+    if verdict.outcome is _UNCONVERTIBLE:
+        return _edit_of_failure(document, value, mode)
+    if verdict.outcome is Outcome.NULL and mode in CLEARING_MODES and document.model.storage is not _JSON:
+        in_the_way = (document.model.key_prefix, value.location[0]) in clearing
+        return Edit(value.location, value.raw, None) if in_the_way else None
+    return None
+
+
+def guard_paths(edits: list[Edit], *, large: bool = False) -> list[str]:
+    """The outermost list of every edit that lies in one; of a large document just the values like it in the list."""
+    if large:
+        values = (siblings_path(edit.location) for edit in edits if in_list(edit.location))
+        return list(dict.fromkeys(values))
+    lists = (_outermost_list(edit.location) for edit in edits if in_list(edit.location))
+    return [path_text(location) for location in dict.fromkeys(lists)]
+
+
+def cannot_be_written(location: Location) -> bool:
+    """Whether RedisJSON has no way to change just this place: no path reads it, or none sets this list item."""
+    return not can_be_read(location) or (in_list(location) and not can_be_set(location))
+
+
+def _outermost_list(location: Location) -> Location:
+    return location[: next(index for index, step in enumerate(location) if isinstance(step, int))]
+
+
+def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: FailureMode) -> Edit | None:
+    if value.misplaced is not None:
+        return None  # what stands here is not the value: replacing it would destroy a whole list or object
+    if cannot_be_written(value.location) or not _restores_exactly(value.parsed):
+        return None  # once overwritten, it could not be brought back byte for byte
+    if isinstance(value.parsed, dict) and not can_be_set(value.location):
+        return None  # nor could this: only a merge writes here, and it would drop the object's nulls
+    if mode is FailureMode.DEFAULT:
+        return Edit(value.location, value.raw, DEFAULT_NUMBER)
+    if mode is FailureMode.QUARANTINE and can_be_quarantined(value):
+        aside = (*value.location[:-1], f"{value.location[-1]}{QUARANTINE_SUFFIX}")
+        new = None if document.model.storage is Storage.HASH else b"null"
+        return Edit(value.location, value.raw, new, aside)
+    return None
+
+
+def can_be_quarantined(value: StoredValue) -> bool:
+    """Only a named field has room beside it: list items and map values stay."""
+    return not any(isinstance(step, Each | int) for step in value.path.segments)
+
+
+def _restores_exactly(parsed: object) -> bool:
+    """Whether the server, sent this JSON value again, answers the same text."""
+    if isinstance(parsed, JsonNumber):
+        return restores_exactly(parsed)
+    if isinstance(parsed, list):
+        return all(map(_restores_exactly, parsed))
+    return not isinstance(parsed, dict) or all(map(_restores_exactly, parsed.values()))

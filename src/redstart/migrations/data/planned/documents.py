@@ -1,0 +1,157 @@
+"""What a migration handles: the planned values of a document as read, and the edits to make."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from redstart.mapping.paths import TemporalPath
+from redstart.migrations.data.planned.jsonpath import Location
+from redstart.migrations.data.planned.plan import PlannedModel
+from redstart.values.json_text import JsonValue
+
+
+class StoredValue(NamedTuple):
+    """One value of a document.
+
+    Attributes:
+        location: its concrete place; one name for a hash field.
+        path: the planned path it was found under.
+        raw: its exact bytes: a hash field's value, or the JSON text the server prints.
+        parsed: the JSON value (numbers as JsonNumber); None for hashes.
+        misplaced: why this is not a value of the path at all (a list was expected here ...), or None.
+    """
+
+    location: Location
+    path: TemporalPath
+    raw: bytes
+    parsed: JsonValue = None
+    misplaced: str | None = None
+
+
+class StoredDocument:
+    """A document that exists, with the planned values it has.
+
+    Attributes:
+        fields: of a hash what each of the model's paths holds, None for a field it lacks; None for JSON.
+        large: never to be fetched as a whole.
+    """
+
+    __slots__ = ("_values", "fields", "key", "large", "model")
+
+    fields: Sequence[bytes | None] | None
+    _values: list[StoredValue] | None
+
+    def __init__(
+        self, key: bytes, model: PlannedModel, values: list[StoredValue], *, large: bool = False
+    ) -> None:
+        self.key, self.model, self.large, self.fields, self._values = key, model, large, None, values
+
+    @classmethod
+    def of_hash(cls, key: bytes, model: PlannedModel, fields: Sequence[bytes | None]) -> "StoredDocument":
+        """A hash, with what each of the model's paths holds."""
+        document = cls.__new__(cls)
+        document.key, document.model, document.large = key, model, False
+        document.fields, document._values = fields, None
+        return document
+
+    @property
+    def values(self) -> list[StoredValue]:
+        """Of a hash made when somebody asks: what only has to be converted is never looked at one by one."""
+        if self._values is None:
+            found = zip(self.model.paths, self.fields or (), strict=True)
+            self._values = [_of_field(path, raw) for path, raw in found if raw is not None]
+        return self._values
+
+
+_new = tuple.__new__  # calling the class of a named tuple takes twice as long, and there are millions
+
+
+def _of_field(path: TemporalPath, raw: bytes) -> StoredValue:
+    return _new(StoredValue, ((str(path.segments[0]),), path, raw, None, None))
+
+
+class Edit(NamedTuple):
+    """One value to change. `None` bytes mean "not there".
+
+    Attributes:
+        aside: for a quarantined value, the place its old bytes move to; the place itself gets `new`.
+        converts: whether it counts as a conversion; `lossy` whether as one that is not exact.
+    """
+
+    location: Location
+    old: bytes | None
+    new: bytes | None
+    aside: Location | None = None
+    converts: bool = False
+    lossy: bool = False
+
+
+class DocumentEdits:
+    """All edits of one document, applied together or not at all.
+
+    Attributes:
+        guards: JSON paths of lists whose items are edited, each with the digest that must be found before the
+            edit, or None when the digest found after it is to be journaled.
+        count: how many values are edited.
+        flat: of a plain document the edits as one flat list, see `plain`; else None.
+    """
+
+    __slots__ = ("_edits", "count", "flat", "guards", "json", "key")
+
+    count: int
+    flat: list[Any] | None
+    _edits: list[Edit] | None
+
+    def __init__(
+        self, key: bytes, json: bool, edits: list[Edit], guards: list[tuple[str, bytes | None]] | None = None
+    ) -> None:
+        self.key = key
+        self.json = json
+        self.guards = [] if guards is None else guards
+        self.edits = edits
+
+    @classmethod
+    def plain(cls, key: bytes, names: list[Any], old: list[Any], new: list[Any]) -> "DocumentEdits":
+        """The edits of a hash whose values are converted exactly and nothing else: nearly every document.
+
+        They are kept as one flat list, which scripts and the journal take as it is; nested lists cost both twice
+        the time: key, "plain", the number n of its fields, n names, n old values, n times name and new value.
+
+        Args:
+            new: name and new value in turns.
+        """
+        document = cls.__new__(cls)
+        document.key, document.json, document.guards, document._edits = key, False, [], None
+        document.count = number = len(names)
+        document.flat = [key, b"plain", number, *names, *old, *new]
+        return document
+
+    @property
+    def edits(self) -> list[Edit]:
+        """One for each value; of a plain document made when somebody asks, which is hardly ever."""
+        if self._edits is None:
+            self._edits = edits_of_flat(self.flat or ())
+        return self._edits
+
+    @edits.setter
+    def edits(self, edits: list[Edit]) -> None:
+        self._edits, self.count, self.flat = edits, len(edits), None
+
+    @property
+    def converted(self) -> int:
+        """How many values are converted."""
+        return sum(edit.converts for edit in self.edits)
+
+    @property
+    def lossy(self) -> int:
+        """How many of them not exactly."""
+        return sum(edit.lossy for edit in self.edits)
+
+
+def edits_of_flat(flat: Sequence[Any]) -> list[Edit]:
+    """The edits of a plain document's list; of one that msgpack read back all text is bytes."""
+    number = flat[2]
+    names, old, new = flat[3 : 3 + number], flat[3 + number : 3 + 2 * number], flat[4 + 2 * number :: 2]
+    return [
+        Edit((name.decode() if isinstance(name, bytes) else name,), before, after, converts=True)
+        for name, before, after in zip(names, old, new, strict=True)
+    ]

@@ -1,0 +1,45 @@
+"""What stands now at concrete places of documents, as exact bytes."""
+
+from collections.abc import Sequence
+
+from redstart.commands.documents import hget, json_get
+from redstart.commands.keyspace import key_type
+from redstart.effects import Op, batch, together
+from redstart.migrations.data.planned.documents import Edit
+from redstart.migrations.data.planned.jsonpath import Location, path_text
+
+Place = tuple[bytes, bool, Location]
+"""A document's key, whether it is JSON, and a place in it."""
+
+
+def cleared_and_gone(edits: Sequence[tuple[bytes, Edit]]) -> Op[set[bytes]]:
+    """Of documents in which something was cleared, those that exist no more: there too, nothing stands in its place.
+
+    Args:
+        edits: with their documents' keys, as they were applied.
+
+    Effects: one read when anything was cleared.
+    """
+    keys = list(dict.fromkeys(key for key, edit in edits if edit.new is None and edit.aside is None))
+    if not keys:
+        return set()
+    types = yield from batch(together([key_type(key) for key in keys]))
+    return {key for key, found in zip(keys, types, strict=True) if found == b"none"}
+
+
+def texts_at(places: Sequence[Place]) -> Op[list[bytes | None]]:
+    """The bytes at each place, None where there is nothing (or a key of another type). One round trip."""
+    calls = [
+        json_get(key, path_text(location)) if json else hget(key, str(location[0]))
+        for key, json, location in places
+    ]
+    replies = yield from batch(together(calls))
+    return [_text(reply, json) for reply, (_, json, _) in zip(replies, places, strict=True)]
+
+
+def _text(reply: object, json: bool) -> bytes | None:
+    if not isinstance(reply, bytes):
+        return None
+    if not json:
+        return reply
+    return None if reply == b"[]" else reply[1:-1]

@@ -1,0 +1,176 @@
+"""Reading the planned values of many documents, in one or two round trips.
+
+A hash gives its planned fields. A JSON document gives, for each planned path, the member at which its first list
+or map begins (a wildcard would lose the positions), or just the value when there is neither. What else a document
+holds is not read: a large text beside a date costs nothing. Where lists or maps are planned, documents above 1 MB
+are walked step by step instead (large.py).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from redstart.commands.documents import hmget_command, json_get_command, json_memory
+from redstart.commands.packing import KeyedCommand, packed_batch
+from redstart.effects import Later, Op, ahead, answer, batch, together
+from redstart.errors import CommandFailed
+from redstart.mapping.paths import Each, Segment, TemporalPath
+from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
+from redstart.migrations.data.planned.jsonpath import Location, path_text
+from redstart.migrations.data.planned.plan import PlannedModel
+from redstart.migrations.data.reading.large import read_large_document
+from redstart.values.json_text import JsonNumber, json_text, parse_json
+from redstart.values.kinds import Storage
+
+LARGE_BYTES = 1_000_000
+"""In memory; a document above it is never fetched as a whole."""
+
+
+class Reader:
+    """How the documents of one model are read; made once per model."""
+
+    def __init__(self, model: PlannedModel) -> None:
+        self.model = model
+        self.command: KeyedCommand
+        self.may_be_large = False
+        if model.storage is Storage.HASH:
+            self.command = hmget_command([str(path.segments[0]) for path in model.paths])
+        else:
+            self._anchors = _anchors(model.paths)
+            self.command = json_get_command(list(self._anchors))
+            self.may_be_large = any(_concrete_length(path) < len(path.segments) for path in model.paths)
+
+    def document(self, key: bytes, reply: Any) -> StoredDocument | None:
+        """The document a reply describes; None when the key is gone, or holds something else."""
+        if reply is None or isinstance(reply, CommandFailed):
+            return None
+        if isinstance(reply, bytes):
+            return StoredDocument(key, self.model, self._json_values(reply))
+        return StoredDocument.of_hash(key, self.model, reply)
+
+    def _json_values(self, reply: bytes) -> list[StoredValue]:
+        parsed: Any = parse_json(reply)
+        if len(self._anchors) == 1:
+            parsed = {next(iter(self._anchors)): parsed}
+        values: list[StoredValue] = []
+        for text, (location, paths) in self._anchors.items():
+            for found in parsed[text]:
+                for path in paths:
+                    values.extend(_below(found, path, location, path.segments[len(location) :]))
+        return values
+
+
+@cache
+def reader_of(model: PlannedModel) -> Reader:
+    """The reader of a model."""
+    return Reader(model)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadsUnderWay:
+    """Documents asked for: those fetched at once, and those that are too large for that."""
+
+    small: list[tuple[bytes, Reader]]
+    large: list[tuple[bytes, PlannedModel]]
+    replies: Later[list[Any]]
+
+
+def send_reads(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[ReadsUnderWay]:
+    """Ask for the documents behind some keys, without waiting for them.
+
+    Effects: one batch sent ahead; a round trip before it where large documents are possible.
+    """
+    # By identity: a plan's few models are met a thousand times.
+    models = {id(model): model for _, model in found}
+    readers = {number: reader_of(model) for number, model in models.items()}
+    large = yield from _large_keys([key for key, model in found if readers[id(model)].may_be_large])
+    small = [(key, readers[id(model)]) for key, model in found if key not in large]
+    commands = (reader.command.pack(key) for key, reader in small)
+    replies = yield from ahead(packed_batch(commands, len(small)))
+    return ReadsUnderWay(small, [item for item in found if item[0] in large], replies)
+
+
+def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
+    """The documents asked for; those that are gone, or of another type, are left out.
+
+    Effects: several round trips for each large one.
+    """
+    replies = yield from answer(reads.replies)
+    documents = [
+        reader.document(key, reply) for (key, reader), reply in zip(reads.small, replies, strict=True)
+    ]
+    result = [document for document in documents if document is not None]
+    for key, model in reads.large:
+        document = yield from read_large_document(key, model)
+        if document is not None:
+            result.append(document)
+    return result
+
+
+def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[StoredDocument]]:
+    """The documents behind some keys, asked for and waited for."""
+    reads = yield from send_reads(found)
+    return (yield from documents_read(reads))
+
+
+def _large_keys(suspects: Sequence[bytes]) -> Op[set[bytes]]:
+    if not suspects:
+        return set()
+    sizes = yield from batch(together([json_memory(key) for key in suspects]))
+    return {
+        key for key, size in zip(suspects, sizes, strict=True) if isinstance(size, int) and size > LARGE_BYTES
+    }
+
+
+def _concrete_length(path: TemporalPath) -> int:
+    """How many steps lead to the first list or map, or to the value itself."""
+    return next((n for n, step in enumerate(path.segments) if isinstance(step, Each)), len(path.segments))
+
+
+def _anchors(paths: Iterable[TemporalPath]) -> dict[str, tuple[Location, list[TemporalPath]]]:
+    anchors: dict[str, tuple[Location, list[TemporalPath]]] = {}
+    for path in paths:
+        steps = path.segments[: _concrete_length(path)]
+        location: Location = tuple(step for step in steps if not isinstance(step, Each))
+        anchors.setdefault(path_text(location), (location, []))[1].append(path)
+    return anchors
+
+
+def _below(
+    value: Any, path: TemporalPath, location: Location, rest: tuple[Segment, ...]
+) -> Iterable[StoredValue]:
+    """The values that the rest of a path leads to."""
+    if not rest:
+        yield StoredValue(location, path, json_text(value), value)
+        return
+    step, deeper = rest[0], rest[1:]
+    if value is None:
+        return
+    if step is Each.ITEM or isinstance(step, int):
+        if not isinstance(value, list):
+            yield _misplaced(value, path, location, "a list")
+            return
+        positions = range(len(value)) if step is Each.ITEM else range(step, min(step + 1, len(value)))
+        for index in positions:
+            yield from _below(value[index], path, (*location, index), deeper)
+        return
+    if not isinstance(value, dict):
+        yield _misplaced(value, path, location, "an object")
+        return
+    names = value if step is Each.VALUE else [name for name in (step,) if name in value]
+    for name in names:
+        yield from _below(value[name], path, (*location, name), deeper)
+
+
+def _misplaced(value: Any, path: TemporalPath, location: Location, wanted: str) -> StoredValue:
+    return StoredValue(
+        location, path, json_text(value), value, f"{wanted} was expected here, not {_kind_of(value)}"
+    )
+
+
+def _kind_of(value: object) -> str:
+    """The type in words of a JSON value other than null."""
+    if isinstance(value, JsonNumber):
+        return "a number"
+    return {str: "a string", bool: "true or false", list: "a list", dict: "an object"}[type(value)]

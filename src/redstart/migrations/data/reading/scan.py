@@ -1,0 +1,116 @@
+"""One pass over the keyspace for all models, a page at a time."""
+
+from dataclasses import dataclass
+
+from redstart.commands.introspection import info
+from redstart.commands.keyspace import scan
+from redstart.effects import Later, Op, ahead, answer, call
+from redstart.migrations.data.planned.documents import StoredDocument
+from redstart.migrations.data.planned.plan import Plan, PlannedModel, router, scan_pattern
+from redstart.migrations.data.reading.read import ReadsUnderWay, documents_read, send_reads
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One step of a pass.
+
+    Attributes:
+        cursor: where the next page starts, or starts again while there is a `rest`.
+        rest: how many keys of the same step are still to come.
+        documents: those found, each once per page (a pass may meet a document twice).
+        foreign: keys under a planned prefix that hold something else.
+    """
+
+    cursor: int
+    documents: list[StoredDocument]
+    foreign: int
+    rest: int = 0
+
+    @property
+    def ends_pass(self) -> bool:
+        """Whether this was the last page."""
+        return self.cursor == 0 and not self.rest
+
+
+@dataclass(frozen=True, slots=True)
+class _Portion:
+    """A page asked for: the cursor it starts at, and what is known of the one behind it."""
+
+    starts_at: int
+    keys: int
+    reads: ReadsUnderWay
+    next_cursor: int
+    waiting: list[tuple[bytes, PlannedModel]]
+    next_scan: Later[tuple[int, list[bytes]]] | None
+
+    @property
+    def cursor(self) -> int:
+        """Where the next page starts."""
+        return self.starts_at if self.waiting else self.next_cursor
+
+
+class Scanner:
+    """Steps over the keys of a plan, one page ahead of whoever asks. Foreign keys are left alone."""
+
+    def __init__(self, plan: Plan, batch_documents: int) -> None:
+        self._route = router(plan)
+        self._match = scan_pattern(plan)
+        self._count = batch_documents
+        self._ahead: _Portion | None = None
+
+    def page(self, cursor: int) -> Op[Page]:
+        """The page at a cursor, and the next one asked for meanwhile.
+
+        COUNT only guides a server: while its table of keys grows, one step can answer with every key there is.
+        So documents are read in batches of our own.
+
+        Effects: SCAN, then the reads of `documents_read`; nothing is written.
+        """
+        portion, self._ahead = self._ahead, None
+        if portion is None or portion.starts_at != cursor:
+            scanned = yield from ahead(scan(cursor, match=self._match, count=self._count))
+            portion = yield from self._start(cursor, scanned)
+        if portion.waiting or portion.next_scan is not None:
+            self._ahead = yield from self._after(portion)
+        documents = yield from documents_read(portion.reads)
+        rest = len(portion.waiting)
+        return Page(portion.cursor, documents, portion.keys - len(documents), rest)
+
+    def _start(self, cursor: int, scanned: Later[tuple[int, list[bytes]]]) -> Op[_Portion]:
+        next_cursor, keys = yield from answer(scanned)
+        found = [(key, model) for key in dict.fromkeys(keys) if (model := self._route(key)) is not None]
+        return (yield from self._ask(cursor, found, next_cursor))
+
+    def _after(self, portion: _Portion) -> Op[_Portion]:
+        if portion.waiting:
+            return (yield from self._ask(portion.starts_at, portion.waiting, portion.next_cursor))
+        assert portion.next_scan is not None  # asked for with every portion that is followed by another step
+        return (yield from self._start(portion.next_cursor, portion.next_scan))
+
+    def _ask(self, cursor: int, found: list[tuple[bytes, PlannedModel]], next_cursor: int) -> Op[_Portion]:
+        # A step is often a few keys larger than asked for: those are not worth a round trip of their own.
+        taken = self._count if len(found) > 2 * self._count else len(found)
+        reads = yield from send_reads(found[:taken])
+        next_scan = None
+        if taken == len(found) and next_cursor != 0:
+            next_scan = yield from ahead(scan(next_cursor, match=self._match, count=self._count))
+        return _Portion(cursor, taken, reads, next_cursor, found[taken:], next_scan)
+
+
+def scanned_share(cursor: int) -> float:
+    """How much of the keyspace a pass has seen when it stands at this cursor, 0 to 1.
+
+    The cursor counts hash buckets from its highest bit down (dictScan in Redis' dict.c), so its reversed bits
+    are the position.
+    """
+    return 1.0 if cursor == 0 else int(f"{cursor:064b}"[::-1], 2) / 2**64
+
+
+def cursor_at(place: float) -> int:
+    """The cursor of a place in the keyspace, 0 up to but not 1: the inverse of `scanned_share`."""
+    return int(f"{int(place * 2**64):064b}"[::-1], 2)
+
+
+def server_run_id() -> Op[str]:
+    """Changes with every start of the server; a SCAN cursor is valid only under the one it began with."""
+    return (yield from call(info("server")))["run_id"]

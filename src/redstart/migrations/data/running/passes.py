@@ -1,0 +1,174 @@
+"""Passes over the keyspace until a whole one, on an unchanged server, finds nothing old."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from redstart.commands.introspection import server_time
+from redstart.effects import Op, call
+from redstart.migrations.data.planned.documents import StoredDocument
+from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.reading.scan import Page, Scanner, server_run_id
+from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.running.monitor import Progress
+from redstart.migrations.data.state.checkpoint import Checkpoint
+from redstart.migrations.data.state.failures import Failure, FailureLog
+from redstart.migrations.data.writing.settle import Settling
+from redstart.migrations.lease import Lease, SentScript
+
+MOST_PASSES = 10
+"""When old values keep appearing, an old application is still writing: say so instead of chasing it for ever."""
+
+
+@dataclass(slots=True)
+class PageOutcome:
+    """What became of a page.
+
+    Attributes:
+        changed, values: documents and values written.
+        retried: documents read again because somebody changed them between read and apply.
+        failures: values newly found not to convert.
+        stopped: why no further document of the page was taken, or None.
+        met: of a page that was stopped, documents up to the one at which it was.
+        stopped_by: the value at which failure mode `fail` stopped, or None.
+    """
+
+    changed: int = 0
+    values: int = 0
+    retried: int = 0
+    failures: int = 0
+    stopped: str | None = None
+    stopped_by: Failure | None = None
+    met: int = 0
+
+
+class PageHandler(Protocol):
+    """What a pass does with a page: convert it, or (an undo) bring it back into the old form."""
+
+    title: str
+
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op["BegunPage"]:
+        """Send what is to be changed; `label` ("generation.pass") is for the journal."""
+        ...
+
+    def finish(self, begun: "BegunPage") -> Op[PageOutcome]:
+        """Wait until it is changed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BegunPage:
+    """A page whose edits are under way; its outcome as far as it is known."""
+
+    outcome: PageOutcome
+    settling: Settling
+
+
+class Passes:
+    """Runs passes and keeps the checkpoint: each page is saved after its work, so a stop repeats two at most.
+
+    While the server writes one page the next is judged; no more than two are held.
+
+    Attributes:
+        documents: by key prefix, met in the last pass.
+    """
+
+    def __init__(
+        self, context: Context, lease: Lease, plan: Plan, batch_documents: int, handler: PageHandler
+    ) -> None:
+        self.documents: Counter[str] = Counter()
+        self._context = context
+        self._lease = lease
+        self._scanner = Scanner(plan, batch_documents)
+        self._handler = handler
+        self._failures = 0
+        self._saving: SentScript | None = None
+        self._server_ahead_ms = 0.0
+
+    def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
+        """From the checkpoint to the end. The reason for an early end, or None."""
+        if resumed:
+            checkpoint.whole = False  # what was changed after the last save is not in its counts
+        self._server_ahead_ms = (yield from call(server_time())) - self._context.clock() * 1_000
+        self._failures = yield from FailureLog(self._context.keys).count()
+        last = checkpoint.number + MOST_PASSES - 1  # counted anew when resumed: the writer may be gone by now
+        while True:
+            stopped = yield from self._pass(checkpoint)
+            if stopped is not None:
+                return stopped
+            if checkpoint.whole and checkpoint.changed == 0:
+                return None
+            if checkpoint.number >= last:
+                return (
+                    f"old values still appear after {MOST_PASSES} passes: an old application is still writing"
+                )
+            checkpoint.number += 1
+            checkpoint.run_id = ""
+
+    def _pass(self, checkpoint: Checkpoint) -> Op[str | None]:
+        run_id = yield from server_run_id()
+        # A new pass: also after a stop between two, or with a cursor that a restart made void.
+        if checkpoint.run_id != run_id or checkpoint.cursor == "0":
+            checkpoint.cursor, checkpoint.run_id = "0", run_id
+            checkpoint.whole, checkpoint.changed, checkpoint.done = True, 0, 0
+        self.documents.clear()
+        stopped = yield from self._pages(checkpoint)
+        if (yield from server_run_id()) != run_id:
+            checkpoint.whole = False  # a SCAN across a restart may have missed keys
+        return stopped
+
+    def _pages(self, checkpoint: Checkpoint) -> Op[str | None]:
+        """All pages from the checkpoint on: each is begun before the one ahead of it is finished."""
+        label = f"{checkpoint.generation}.{checkpoint.number}"
+        cursor = int(checkpoint.cursor)
+        under_way: tuple[Page, BegunPage] | None = None
+        checkpoint.beyond = 0
+        stopped: str | None = None
+        ended = False
+        while not ended:
+            page = yield from self._scanner.page(cursor)
+            begun = yield from self._handler.begin(page.documents, label)
+            if under_way is not None:
+                stopped = yield from self._finish(checkpoint, *under_way)
+            under_way, cursor = (page, begun), page.cursor
+            stopped = stopped or begun.outcome.stopped
+            ended = stopped is not None or page.ends_pass
+            if not ended and self._context.monitor.stop_requested():
+                stopped, ended = "interrupted", True
+        if under_way is not None:
+            stopped = (yield from self._finish(checkpoint, *under_way)) or stopped
+        yield from self._await_save()
+        return stopped
+
+    def _finish(self, checkpoint: Checkpoint, page: Page, begun: BegunPage) -> Op[str | None]:
+        """Wait for a page and save that it is done. Why nothing more is to be begun, or None."""
+        outcome = yield from self._handler.finish(begun)
+        # What was in the way was old too: also where our own answer was lost, and nothing was left to change.
+        checkpoint.changed += outcome.changed + outcome.retried
+        checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
+        if outcome.stopped_by is not None:
+            checkpoint.stopped_by = [outcome.stopped_by.key, outcome.stopped_by.path]
+        if outcome.stopped is None:
+            checkpoint.cursor = str(page.cursor)
+            checkpoint.done += len(page.documents)
+            self.documents.update(document.model.key_prefix for document in page.documents)
+        else:
+            checkpoint.beyond += outcome.met
+        yield from self._await_save()
+        if page.documents or page.ends_pass or outcome.stopped is not None:
+            checkpoint.saved_ms = round(self._context.clock() * 1_000 + self._server_ahead_ms)
+            self._saving = yield from self._lease.send_commit([checkpoint.command(self._context.keys)])
+        else:  # nothing of ours among these keys: a page read again costs less than a save for each
+            yield from self._lease.keep()
+        self._failures += outcome.failures
+        self._context.monitor.progress(
+            Progress(self._handler.title, checkpoint.number, checkpoint.met, checkpoint.total, self._failures)
+        )
+        return outcome.stopped
+
+    def _await_save(self) -> Op[None]:
+        """Only one save is under way: it is asked for before the next, when it has long been answered."""
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            yield from self._lease.answer(saving)

@@ -1,0 +1,92 @@
+"""Where a migration stands: what is applied, what is pending, who is at work and how far."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from redstart.commands.keyspace import sismember
+from redstart.effects import Op, call
+from redstart.migrations.data.planned.plan import Plan, PlannedModel
+from redstart.migrations.data.state.checkpoint import Checkpoint, load_checkpoint
+from redstart.migrations.data.state.failures import FailureLog
+from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.data.state.record import Record, read_record
+from redstart.migrations.lease import LeaseState, current
+
+
+class Phase(StrEnum):
+    """How far the migration as a whole is; `expanded`, `cut over` and `contracted` are said of indexes only.
+
+    `verified` as the run left it: what came later, only `verify` sees.
+    """
+
+    NOTHING_TO_MIGRATE = "nothing to migrate"
+    PENDING = "pending"
+    EXPANDED = "expanded"
+    MIGRATING = "migrating"
+    VERIFIED = "verified"
+    CUT_OVER = "cut over"
+    CONTRACTED = "contracted"
+    ROLLING_BACK = "rolling back"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the server says of a migration.
+
+    Attributes:
+        pending: models that are not converted as they are declared today.
+        checkpoint: saved progress; with `lease`, somebody is at work.
+        recorded_elsewhere: redis-om's own record has it applied, and Redstart's has not.
+    """
+
+    phase: Phase
+    applied: list[PlannedModel]
+    pending: list[PlannedModel]
+    record: Record
+    checkpoint: Checkpoint | None
+    lease: LeaseState | None
+    failures: int
+    recorded_elsewhere: bool
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether all models with dates are converted, and there are such."""
+        return bool(self.applied) and not self.pending
+
+    @property
+    def verified_ms(self) -> int | None:
+        """When the last of today's models was found converted, by the server's clock; None if one is not."""
+        times = [self.record.applied[model.key_prefix].at_ms for model in self.applied]
+        return max(times) if self.phase is Phase.VERIFIED else None
+
+
+def status(keys: StateKeys, plan: Plan) -> Op[Status]:
+    """Read the state. Six reads; nothing is written.
+
+    Raises:
+        CheckpointUnreadable, CheckpointIncompatible: saved progress that this version cannot read.
+    """
+    record = yield from read_record(keys)
+    checkpoint = yield from load_checkpoint(keys)
+    lease = yield from current(keys.lease)
+    failures = yield from FailureLog(keys).count()
+    elsewhere = yield from call(sismember(APPLIED_MIGRATIONS, keys.migration_id))
+    pending = record.pending(plan)
+    return Status(
+        phase=_phase(checkpoint, plan, pending),
+        applied=[model for model in plan.models if model not in pending],
+        pending=pending,
+        record=record,
+        checkpoint=checkpoint,
+        lease=lease,
+        failures=failures + record.failures_not_kept,
+        recorded_elsewhere=elsewhere and not record.applied,
+    )
+
+
+def _phase(checkpoint: Checkpoint | None, plan: Plan, pending: list[PlannedModel]) -> Phase:
+    if checkpoint is not None:
+        return Phase.ROLLING_BACK if checkpoint.stage.undoes else Phase.MIGRATING
+    if not plan.models:
+        return Phase.NOTHING_TO_MIGRATE
+    return Phase.PENDING if pending else Phase.VERIFIED

@@ -1,0 +1,111 @@
+"""How far an unfinished run or rollback is: a few hundred bytes, saved after the work they cover, never before.
+
+Absent, unreadable and of another version are three different things: the first means "start", the others stop,
+because starting over beside progress that cannot be read could lose track of what is undoable.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+from redstart.commands.keyspace import get
+from redstart.effects import Argument, Op, call
+from redstart.errors import CheckpointIncompatible, CheckpointUnreadable
+from redstart.migrations.data.state.keys import StateKeys
+
+FORMAT = 1
+
+
+class Stage(StrEnum):
+    """What is being done. The census writes nothing to documents; an undo replays the journal, then scans."""
+
+    CENSUS = "census"
+    CONVERT = "convert"
+    REPLAY = "replay"
+    SWEEP = "sweep"
+
+    @property
+    def undoes(self) -> bool:
+        """Whether this is a part of a rollback."""
+        return self in (Stage.REPLAY, Stage.SWEEP)
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """Progress.
+
+    Attributes:
+        plan_hash: of the plan the run began with.
+        generation: number of the run; a resumed run keeps it.
+        number: of the pass over the keyspace, from 1.
+        cursor: where the pass goes on: a SCAN cursor, or (replay) the id of the last entry undone.
+        run_id: of the server the cursor came from; under another one it is void.
+        whole: whether this pass began at its beginning and has met no restart.
+        changed: documents changed in this pass.
+        done, total: documents met in this pass, and in all as far as known, else 0; of a replay, entries of the log.
+        beyond: documents met after these, in the page at the cursor: a stop cut it short, and it is looked at again.
+        stopped_by: key and path, as recorded, of the value at which failure mode `fail` stopped; or empty.
+        counts: what the final report sums up, by name.
+        started_ms, saved_ms: server's clock.
+    """
+
+    stage: Stage
+    plan_hash: str
+    generation: int
+    number: int = 1
+    cursor: str = "0"
+    run_id: str = ""
+    whole: bool = True
+    changed: int = 0
+    done: int = 0
+    total: int = 0
+    beyond: int = 0
+    stopped_by: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    started_ms: int = 0
+    saved_ms: int = 0
+
+    @property
+    def met(self) -> int:
+        """Documents met in this pass, up to the one at which it stopped."""
+        return self.done + self.beyond
+
+    def add(self, **numbers: int) -> None:
+        """Add to the counts."""
+        for name, number in numbers.items():
+            self.counts[name] = self.counts.get(name, 0) + number
+
+    def command(self, keys: StateKeys) -> list[Argument]:
+        """The command that saves it; without expiry."""
+        return ["SET", keys.checkpoint, json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":"))]
+
+
+def load_checkpoint(keys: StateKeys) -> Op[Checkpoint | None]:
+    """Saved progress, or None. One read.
+
+    Raises:
+        CheckpointUnreadable: it is damaged, or not ours.
+        CheckpointIncompatible: another version of Redstart saved it.
+    """
+    text = yield from call(get(keys.checkpoint))
+    if text is None:
+        return None
+    hint = "To start over from the beginning (nothing converted is lost): om migrate-data clear-progress"
+    try:
+        data = json.loads(text)
+        saved_format = data.pop("format")
+    except (ValueError, KeyError, AttributeError, TypeError) as exc:
+        raise CheckpointUnreadable(
+            f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", hint
+        ) from exc
+    if saved_format != FORMAT:
+        raise CheckpointIncompatible(
+            f"The saved progress in {keys.checkpoint} has format {saved_format}; this version reads format {FORMAT}.",
+            hint,
+        )
+    try:
+        return Checkpoint(**{**data, "stage": Stage(data["stage"])})
+    except (ValueError, KeyError, TypeError) as exc:
+        raise CheckpointUnreadable(
+            f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", hint
+        ) from exc

@@ -1,0 +1,170 @@
+"""What stays on the server between runs: the plan under the journal, counters, and what is applied where."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from redstart.commands.keyspace import hgetall, scard
+from redstart.effects import Argument, Op, call
+from redstart.errors import CheckpointUnreadable, JournalDamaged
+from redstart.migrations.data.planned.plan import Plan, PlannedModel
+from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
+
+_APPLIED = "applied:"
+
+REPLAYED = "replayed"
+"""The milestone of a rollback: the whole journal is undone, so that what is still new is newer."""
+
+
+def census_taken(generation: int) -> str:
+    """The milestone of a run: its census is complete."""
+    return f"census of {generation}"
+
+
+def milestone(keys: StateKeys, name: str) -> list[Argument]:
+    """The command that says how far the server is.
+
+    A server that dies may lose its last writes and come back under a program that lives on. What it lost is a
+    tail: as long as it has the milestone, it has all that was written before. Edits that need that ask for it.
+    """
+    return ["HSET", keys.record, "milestone", name]
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedModel:
+    """That a key prefix was converted and verified: under which plan, when (server's ms), how many documents."""
+
+    plan_hash: str
+    at_ms: int
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The record as read.
+
+    Attributes:
+        plan: all paths ever converted since the last rollback; what the census covers. None before the first.
+        generation: number of the last run.
+        begun: whether a run has begun, if only with the indexes.
+        converted, lossy: values changed since the last rollback, counted by the scripts that changed them.
+        forgotten: of the converted ones, those that cannot be undone: the undo log was dropped.
+        failures_not_kept: failures beyond the 100,000 that are recorded.
+        census_values: how many the census holds; None before it is complete.
+        milestone: how far the server is, see `milestone`; "" before the first.
+        aware_fields: (key prefix, path) of fields whose texts mostly had an offset before the first write.
+        applied: by key prefix.
+    """
+
+    plan: Plan | None
+    generation: int
+    begun: bool
+    converted: int
+    lossy: int
+    forgotten: int
+    failures_not_kept: int
+    census_values: int | None
+    milestone: str
+    aware_fields: frozenset[tuple[str, str]]
+    applied: dict[str, AppliedModel]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no run has begun since the last rollback: all data is in the old form, as far as is known."""
+        return self.generation == 0 and not self.begun
+
+    def is_applied(self, model: PlannedModel) -> bool:
+        """Whether this model was converted as it is declared today."""
+        found = self.applied.get(model.key_prefix)
+        return found is not None and found.plan_hash == model.hash
+
+    def pending(self, plan: Plan) -> list[PlannedModel]:
+        """The models of a plan that still have to be converted."""
+        return [model for model in plan.models if not self.is_applied(model)]
+
+
+def read_record(keys: StateKeys) -> Op[Record]:
+    """The record; an empty one when nothing was ever done. One read.
+
+    Raises:
+        CheckpointUnreadable: the key holds something that Redstart did not write.
+    """
+    fields = yield from call(hgetall(keys.record))
+    try:
+        applied = {
+            name.decode().removeprefix(_APPLIED): AppliedModel(*json.loads(data))
+            for name, data in fields.items()
+            if name.startswith(_APPLIED.encode())
+        }
+        plan = fields.get(b"plan")
+        return Record(
+            None if plan is None else Plan.from_json(plan),
+            int(fields.get(b"generation", 0)),
+            b"begun" in fields,
+            int(fields.get(b"converted", 0)),
+            int(fields.get(b"lossy", 0)),
+            int(fields.get(b"forgotten", 0)),
+            int(fields.get(b"failures_not_kept", 0)),
+            int(fields[b"census_values"]) if b"census_values" in fields else None,
+            fields.get(b"milestone", b"").decode(),
+            frozenset((prefix, path) for prefix, path in json.loads(fields.get(b"aware_fields", b"[]"))),
+            applied,
+        )
+    except (ValueError, KeyError, TypeError) as exc:
+        raise CheckpointUnreadable(
+            f"{keys.record} holds something that Redstart did not write: {exc}.",
+            f"Look at it with: redis-cli HGETALL {keys.record}",
+        ) from exc
+
+
+def converted_prefixes(keys: StateKeys, models: Iterable[PlannedModel]) -> Op[set[str]]:
+    """The key prefixes of those models whose data is converted as they are declared today. One read."""
+    record = yield from read_record(keys)
+    return {model.key_prefix for model in models if record.is_applied(model)}
+
+
+def save_census(
+    keys: StateKeys, plan: Plan, aware_fields: frozenset[tuple[str, str]], census_values: int
+) -> list[Argument]:
+    """The command that ends a census: the plan the journal stands on, and what the census found."""
+    return [
+        "HSET",
+        keys.record,
+        *("plan", plan.to_json()),
+        *("aware_fields", json.dumps(sorted(aware_fields))),
+        *("census_values", census_values),
+    ]
+
+
+def check_census(keys: StateKeys, record: Record) -> Op[None]:
+    """Raises JournalDamaged when the census holds fewer values than were recorded. One read."""
+    found = yield from call(scard(keys.census))
+    if found < (record.census_values or 0):
+        raise JournalDamaged(
+            f"The census {keys.census} holds {found} values where {record.census_values} were recorded.",
+            f"Restore it from a backup. To give up undoing: om migrate-data forget {keys.migration_id}",
+        )
+
+
+def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int) -> list[list[Argument]]:
+    """The commands that record a verified run, also where redis-om looks for it; none if no model has dates."""
+    words: list[Argument] = ["HSET", keys.record]
+    for model in plan.models:
+        entry = json.dumps([model.hash, at_ms, documents.get(model.key_prefix, 0)])
+        words += [_APPLIED + model.key_prefix, entry]
+    return [words, ["SADD", APPLIED_MIGRATIONS, keys.migration_id]] if plan.models else []
+
+
+def mark_not_applied(keys: StateKeys, record: Record) -> list[list[Argument]]:
+    """The commands that take the marks of `mark_applied` away."""
+    fields = [_APPLIED + prefix for prefix in record.applied]
+    commands: list[list[Argument]] = [["SREM", APPLIED_MIGRATIONS, keys.migration_id]]
+    return [["HDEL", keys.record, *fields], *commands] if fields else commands
+
+
+def forget_everything(keys: StateKeys) -> list[list[Argument]]:
+    """The commands that end a completed rollback: nothing was ever done, as far as the server knows."""
+    return [
+        ["UNLINK", keys.journal, keys.census, keys.checkpoint, keys.failures, keys.replaced, keys.record],
+        ["SREM", APPLIED_MIGRATIONS, keys.migration_id],
+    ]

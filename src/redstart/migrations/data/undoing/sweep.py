@@ -1,0 +1,141 @@
+"""The second half of an undo, a page at a time: what is still in the new form and was not born as a number."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from redstart.effects import Op
+from redstart.migrations.data.counting.census import born_as_numbers
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.judging.transform import cannot_be_written, judge
+from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument, StoredValue
+from redstart.migrations.data.running.passes import BegunPage, PageOutcome
+from redstart.migrations.data.state.failures import Failure, failure_of
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.undoing.legacy import legacy_text
+from redstart.migrations.data.writing.apply import Applier
+from redstart.migrations.data.writing.settle import Settling
+from redstart.migrations.lease import Lease
+from redstart.values.kinds import Storage
+from redstart.values.timezones import NaiveTimezone
+
+NO_OLD_FORM = "has no old form that could be written"
+BORN_AS_NUMBER = "a number since before the first run"
+
+MOST_EXAMPLES = 1_000
+
+
+@dataclass(slots=True)
+class NumbersBefore:
+    """Values that were numbers before the first write: an undo leaves them as they are. The first of them by name."""
+
+    count: int = 0
+    examples: list[Failure] = field(default_factory=list)
+
+    def add(self, values: Iterable[tuple[StoredDocument, StoredValue]]) -> None:
+        """Count some."""
+        for document, value in values:
+            self.count += 1
+            if len(self.examples) < MOST_EXAMPLES:
+                self.examples.append(failure_of(document, value, BORN_AS_NUMBER))
+
+
+class PageReverter:
+    """Gives newer values their old form.
+
+    Attributes:
+        kept: values that have none, or no path to be written by; by (key, path).
+        numbers_before: met in the last pass, which is a whole one.
+    """
+
+    title = "undoing newer values"
+
+    def __init__(
+        self,
+        keys: StateKeys,
+        lease: Lease,
+        applier: Applier,
+        naive_timezone: NaiveTimezone,
+        aware_fields: frozenset[tuple[str, str]],
+    ) -> None:
+        self.kept: dict[tuple[str, str], Failure] = {}
+        self.numbers_before = NumbersBefore()
+        self._pass = ""
+        self._keys = keys
+        self._lease = lease
+        self._applier = applier
+        self._naive_timezone = naive_timezone
+        self._aware_fields = aware_fields
+
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
+        """Send a page's old forms; an undo is not journaled, so `label` tells the pass and nothing else."""
+        if label != self._pass:
+            self._pass, self.numbers_before = label, NumbersBefore()
+
+        def edits(read: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
+            return self._edits(read, again=read is not documents)
+
+        settling = Settling(self._applier, edits, label=None)
+        yield from settling.begin(documents)
+        return BegunPage(PageOutcome(), settling)
+
+    def finish(self, begun: BegunPage) -> Op[PageOutcome]:
+        """Wait until the page is written."""
+        settled = yield from begun.settling.finish()
+        return PageOutcome(settled.documents, settled.values, settled.retried)
+
+    def _edits(self, documents: Sequence[StoredDocument], *, again: bool) -> Op[list[DocumentEdits]]:
+        counted = NumbersBefore() if again else self.numbers_before
+        newer = yield from newer_values(self._keys, documents, self._naive_timezone, counted)
+        yield from self._lease.keep()
+        return [self._edits_of(document, values) for document, values in newer]
+
+    def _edits_of(self, document: StoredDocument, values: Iterable[StoredValue]) -> DocumentEdits:
+        edits = []
+        for value in values:
+            text = old_form(document, value, self._aware_fields, self._naive_timezone)
+            if text is None:
+                failure = failure_of(document, value, NO_OLD_FORM)
+                self.kept[failure.key, failure.path] = failure
+            else:
+                edits.append(Edit(value.location, value.raw, text))
+        return DocumentEdits(document.key, document.model.storage is Storage.JSON, edits)
+
+
+def old_form(
+    document: StoredDocument,
+    value: StoredValue,
+    aware_fields: frozenset[tuple[str, str]],
+    naive_timezone: NaiveTimezone,
+) -> bytes | None:
+    """The text redis-om 0.3.5 would have stored, in its field's style; None where there is none to be written."""
+    if cannot_be_written(value.location):
+        return None
+    return legacy_text(
+        value.raw.decode(),
+        kind=value.path.kind,
+        storage=document.model.storage,
+        naive=(document.model.key_prefix, str(value.path)) not in aware_fields,
+        naive_timezone=naive_timezone,
+    )
+
+
+def newer_values(
+    keys: StateKeys,
+    documents: Iterable[StoredDocument],
+    naive_timezone: NaiveTimezone,
+    before: NumbersBefore,
+) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
+    """For each document its values in the new form that the census does not have; `before` gets the rest. One read."""
+    candidates = [
+        (document, value)
+        for document in documents
+        for value, verdict in judge(document, naive_timezone)
+        if verdict.outcome is Outcome.ALREADY
+    ]
+    known = yield from born_as_numbers(keys, candidates)
+    before.add(value for value, was_number in zip(candidates, known, strict=True) if was_number)
+    newer: dict[bytes, tuple[StoredDocument, list[StoredValue]]] = {}
+    for (document, value), was_number in zip(candidates, known, strict=True):
+        if not was_number:
+            newer.setdefault(document.key, (document, []))[1].append(value)
+    return list(newer.values())

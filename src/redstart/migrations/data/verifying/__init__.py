@@ -1,0 +1,1 @@
+"""Judging the result: every value anew, the journal against the data, and documents through their models."""

@@ -1,0 +1,114 @@
+"""Verification: every planned value is read and judged anew; nothing is estimated and nothing is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from redstart.effects import Op
+from redstart.migrations.data.counting.survey import survey
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.judging.tally import Tally
+from redstart.migrations.data.judging.transform import JudgedDocument
+from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.state.failures import Failure, FailureLog, failure_of
+from redstart.migrations.data.state.record import read_record
+
+MOST_PROBLEMS = 1_000
+"""Kept for showing; all are counted."""
+
+_PAGE_DOCUMENTS = 1_000
+
+
+@dataclass(slots=True)
+class Problems:
+    """What is wrong: the first of it, and how much in all."""
+
+    first: list[Failure] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, problem: Failure) -> None:
+        """Add one."""
+        self.count += 1
+        if len(self.first) < MOST_PROBLEMS:
+            self.first.append(problem)
+
+
+class PageCheck(Protocol):
+    """Another look at each page of a verification."""
+
+    def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
+        """Add what is wrong with the page's documents."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a verification found.
+
+    Attributes:
+        tally: values by outcome as they stand; `lossy` those that were rounded when they were converted.
+        problems: values still in the old form, and values that will not convert without a record of it.
+        recorded_failures: values that will not convert, and are on record.
+    """
+
+    tally: Tally
+    lossy: int
+    problems: Problems
+    recorded_failures: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is lost, wrong or unconverted."""
+        return self.problems.count == 0
+
+
+class _ValueCheck:
+    """Judges every planned value; a failure that the run has told of is no problem.
+
+    Attributes:
+        recorded: values that will not convert, and are on record.
+    """
+
+    def __init__(self, log: FailureLog) -> None:
+        self.recorded = 0
+        self._log = log
+
+    def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
+        """Look at a page's values. One read when some will not convert."""
+        failures: list[Failure] = []
+        for document, items in page:
+            for value, verdict in items:
+                if verdict.new is not None:
+                    problems.add(failure_of(document, value, "still in the old form"))
+                elif verdict.outcome is Outcome.UNCONVERTIBLE:
+                    failures.append(failure_of(document, value, verdict.reason or ""))
+        unknown = yield from self._log.unknown(failures)
+        self.recorded += len(failures) - len(unknown)
+        for failure in unknown:
+            problems.add(replace(failure, reason=f"{failure.reason}; not on record"))
+
+
+def verify(context: Context, plan: Plan, *, checks: Sequence[PageCheck] = ()) -> Op[Verification]:
+    """Read every planned value.
+
+    Effects: reads only; a few round trips for each page of 1,000 documents.
+    """
+    problems = Problems()
+    values = _ValueCheck(FailureLog(context.keys))
+
+    def visit(page: list[JudgedDocument]) -> Op[None]:
+        for check in (values, *checks):
+            yield from check.visit(page, problems)
+
+    found = yield from survey(
+        plan,
+        context.naive_timezone,
+        batch_documents=_PAGE_DOCUMENTS,
+        monitor=Monitor(progress=context.monitor.progress),  # never stopped: half a look verifies nothing
+        stage="verifying",
+        visit=visit,
+    )
+    record = yield from read_record(context.keys)
+    return Verification(found.tally, record.lossy, problems, values.recorded)

@@ -1,0 +1,118 @@
+"""Checking the undo log against the data: each journaled original is converted anew and compared with what stands."""
+
+from dataclasses import dataclass
+
+from redstart.effects import Op
+from redstart.mapping.paths import Each, TemporalPath, display
+from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.judging.transform import DEFAULT_NUMBER
+from redstart.migrations.data.planned.documents import DocumentEdits, Edit
+from redstart.migrations.data.planned.jsonpath import Location
+from redstart.migrations.data.planned.plan import Plan, PlannedModel, router
+from redstart.migrations.data.reading.current import cleared_and_gone, texts_at
+from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.running.monitor import Progress
+from redstart.migrations.data.state.failures import Failure, failure_at
+from redstart.migrations.data.state.journal import JournalEntry, check_journal, entries_backwards
+from redstart.migrations.data.verifying.verify import Problems
+from redstart.values.json_text import parse_json
+from redstart.values.timestamps import microseconds_from_number
+from redstart.values.timezones import NaiveTimezone
+
+
+@dataclass(slots=True)
+class JournalCheck:
+    """What the check met, in values: still as written, changed or deleted since; and what is wrong."""
+
+    as_written: int = 0
+    changed_since: int = 0
+
+
+def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[JournalCheck]:
+    """Recompute every journaled conversion, and compare it with the journal and with the data.
+
+    Args:
+        plan: the one stored with the journal.
+
+    Raises:
+        JournalDamaged: entries are missing.
+
+    Effects: reads only; a round trip or two for each page of the log, and one for each entry.
+    """
+    total = yield from check_journal(context.keys)
+    route = router(plan)
+    zone = NaiveTimezone.parse(plan.naive_timezone)
+    result = JournalCheck()
+    before: str | None = None
+    done = 0
+    while entries := (yield from entries_backwards(context.keys, before)):
+        for entry in entries:
+            for document in entry.documents:
+                model = route(document.key)
+                for edit in document.edits:
+                    if model is None or not _follows(edit, document.json, model, zone):
+                        problems.add(
+                            _problem(document, edit, "the journal's new value is not its original, converted")
+                        )
+            yield from _compare(entry, result)
+            before = entry.id
+        done += sum(entry.stream_entries for entry in entries)
+        context.monitor.progress(Progress("checking the undo log", 0, done, total, 0))
+    return result
+
+
+def _compare(entry: JournalEntry, result: JournalCheck) -> Op[None]:
+    edits = [(document, edit) for document in entry.documents for edit in document.edits]
+    found = yield from texts_at([(document.key, document.json, edit.location) for document, edit in edits])
+    gone = yield from cleared_and_gone([(document.key, edit) for document, edit in edits])
+    same = sum(
+        text == edit.new and document.key not in gone
+        for text, (document, edit) in zip(found, edits, strict=True)
+    )
+    result.as_written += same
+    result.changed_since += len(edits) - same
+
+
+def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -> bool:
+    """Whether the new bytes are what the old ones convert to."""
+    path = path_of(edit.location, model)
+    if path is None or edit.old is None:
+        return False
+    verdict = _verdict(edit.old, json, path, zone)
+    if verdict.outcome is Outcome.NULL:
+        return edit.new is None
+    if verdict.new is None:
+        return edit.aside is not None or edit.new == DEFAULT_NUMBER
+    return edit.new is not None and (edit.new == verdict.new or _close(edit.new, verdict.new))
+
+
+def _verdict(old: bytes, json: bool, path: TemporalPath, zone: NaiveTimezone) -> Verdict:
+    if json:
+        return convert_json_value(
+            parse_json(old), kind=path.kind, optional=path.optional, naive_timezone=zone
+        )
+    return convert_hash_value(old, kind=path.kind, optional=path.optional, naive_timezone=zone)
+
+
+def _close(read_back: bytes, sent: bytes) -> bool:
+    """RedisJSON rounds some numbers far from 1970 in the last digit: at most a few microseconds."""
+    return abs(microseconds_from_number(read_back.decode()) - microseconds_from_number(sent.decode())) <= 64
+
+
+def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
+    """The planned path that leads to a concrete place."""
+    for path in model.paths:
+        if len(path.segments) == len(location) and all(
+            step == place
+            or (step is Each.ITEM and isinstance(place, int))
+            or (step is Each.VALUE and isinstance(place, str))
+            for step, place in zip(path.segments, location, strict=True)
+        ):
+            return path
+    return None
+
+
+def _problem(document: DocumentEdits, edit: Edit, reason: str) -> Failure:
+    return failure_at(
+        document.key, display(edit.location), b"%b -> %b" % (edit.old or b"", edit.new or b""), reason
+    )

@@ -1,0 +1,229 @@
+"""Sending edits to the server: one script per chunk, each document compared, journaled and written as one unit."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from redstart.commands.scripts import Script, load
+from redstart.effects import Op
+from redstart.migrations.data.planned.documents import DocumentEdits, Edit
+from redstart.migrations.data.planned.jsonpath import (
+    Location,
+    can_be_merged,
+    can_be_set,
+    in_list,
+    merge_patch,
+    path_text,
+)
+from redstart.migrations.data.state.journal import compressed, packed_entry
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
+from redstart.migrations.lease import Lease, SentScript
+
+SCRIPT_TARGET_MICROSECONDS = 2_000
+"""How long a script may keep other clients waiting."""
+
+FIRST_DOCUMENTS = 20
+"""Until a script has been measured."""
+
+MOST_DOCUMENTS = 200
+MOST_CHUNK_BYTES = 256_000
+MOST_EDITS = 500
+"""Of one document in one script; Lua's unpack() ends at 8,000 values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a chunk's documents: each is in one of the first three lists.
+
+    Attributes:
+        changed: written and journaled.
+        conflicts: changed or deleted by somebody since they were read; nothing was written.
+        failed: the server refused a write half-way; what it did is in the journal.
+        altered: what JSON reads back otherwise than it was sent: the document, the edit, the text now there.
+    """
+
+    changed: list[DocumentEdits]
+    conflicts: list[DocumentEdits]
+    failed: list[DocumentEdits]
+    altered: list[tuple[DocumentEdits, Edit, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class SentChunk:
+    """Documents whose script is under way."""
+
+    documents: Sequence[DocumentEdits]
+    script: SentScript
+
+
+class Applier:
+    """Applies edits under a lease. The size of its chunks follows the measured time of its scripts.
+
+    Args:
+        after: the milestone that has to stand in the record, see `record.milestone`; "" for none.
+    """
+
+    def __init__(self, lease: Lease, keys: StateKeys, *, fields_expire: bool, after: str = "") -> None:
+        self._lease = lease
+        self._keys = keys
+        self._fields_expire = fields_expire
+        self._after = after
+        self._chunk_documents = FIRST_DOCUMENTS
+        self._script = _script()
+
+    def chunks(self, documents: Iterable[DocumentEdits]) -> Iterable[list[DocumentEdits]]:
+        """Documents in the pieces that `apply` takes; never one key twice in a piece. Sized as it goes."""
+        chunk: list[DocumentEdits] = []
+        keys: set[bytes] = set()
+        size = 0
+        for document in documents:
+            document_bytes = _byte_size(document)
+            full = len(chunk) >= self._chunk_documents or (chunk and size + document_bytes > MOST_CHUNK_BYTES)
+            if full or document.key in keys:
+                yield chunk
+                chunk, keys, size = [], set(), 0
+            chunk.append(document)
+            keys.add(document.key)
+            size += document_bytes
+        if chunk:
+            yield chunk
+
+    def apply(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[Applied]:
+        """Apply one chunk.
+
+        Args:
+            label: "generation.pass" for the journal; None journals nothing (an undo).
+
+        Raises:
+            LeaseLost: another run has taken over; nothing was written.
+            UnsafeServer: the server has lost what has to be there before such an edit; nothing was written.
+
+        Effects: one script, the atomic unit. Safe to repeat: what it changed no longer compares equal.
+        """
+        sent = yield from self.send(documents, label=label)
+        return (yield from self.collect(sent))
+
+    def send(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[SentChunk]:
+        """As `apply`, sent ahead: the next documents can be judged while the server works on these."""
+        wire = [document.flat or _nested_wire(document) for document in documents]
+        payload = msgpack.packb(wire, use_bin_type=False)
+        script = yield from self._lease.send(
+            self._script,
+            (self._keys.journal, self._keys.record),
+            (
+                payload,
+                b"" if label is None else _journal_blob(documents, payload),
+                label or "",
+                "1" if self._fields_expire else "0",
+                self._after,
+            ),
+        )
+        return SentChunk(documents, script)
+
+    def collect(self, sent: SentChunk) -> Op[Applied]:
+        """What became of a chunk that was sent ahead."""
+        codes, read_back, microseconds = yield from self._lease.answer(sent.script)
+        self._adapt(len(sent.documents), microseconds)
+        return _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
+
+    def _adapt(self, documents: int, microseconds: int) -> None:
+        wanted = documents * SCRIPT_TARGET_MICROSECONDS // max(microseconds, 1)
+        # Half-way each time: one slow script (a busy machine) must not make a hundred tiny ones.
+        self._chunk_documents = max(1, min(MOST_DOCUMENTS, (self._chunk_documents + wanted) // 2))
+
+
+def split_large(document: DocumentEdits) -> list[DocumentEdits]:
+    """A document with very many edits as several, each of them applied as a unit."""
+    if document.count <= MOST_EDITS:
+        return [document]
+    starts = range(0, len(document.edits), MOST_EDITS)
+    pieces = (document.edits[start : start + MOST_EDITS] for start in starts)
+    return [DocumentEdits(document.key, document.json, edits, list(document.guards)) for edits in pieces]
+
+
+def _script() -> Script:
+    fenced = load(LEASE_PACKAGE, "fenced.lua").source
+    return Script.of(fenced + load("redstart.migrations.data.writing", "apply.lua").source)
+
+
+def _journal_blob(documents: Sequence[DocumentEdits], payload: bytes) -> bytes:
+    """What the journal keeps: where all are plain, just what the script is sent."""
+    all_plain = None not in [document.flat for document in documents]
+    return compressed(payload if all_plain else packed_entry(documents))
+
+
+def _sorted_out(documents: Sequence[DocumentEdits], codes: bytes, read_back: list[Any]) -> Applied:
+    if codes == b"a" * len(documents) and not read_back:
+        return Applied(list(documents), [], [], [])
+    by_code: dict[str, list[DocumentEdits]] = {"a": [], "c": [], "f": []}
+    for document, code in zip(documents, codes.decode(), strict=True):
+        by_code[code].append(document)
+    altered = [
+        (documents[number], documents[number].edits[change], text or None)
+        for number, change, text in read_back
+        if change < len(documents[number].edits)
+    ]
+    return Applied(by_code["a"], by_code["c"], by_code["f"], altered)
+
+
+def _byte_size(document: DocumentEdits) -> int:
+    if document.flat is not None:
+        return sum(map(len, document.flat[3:]))
+    size = 0
+    for _, old, new, *_ in document.edits:
+        size += len(old or b"") + len(new or b"") + 64
+    return size
+
+
+def _nested_wire(document: DocumentEdits) -> list[object]:
+    """A document that is not plain as apply.lua takes it. An edit's own change stands at its number; asides follow."""
+    guards = [[path, digest or False] for path, digest in document.guards]
+    counts = [document.converted, document.lossy]
+    if document.json:
+        return [document.key, "json", *_json_changes(document), guards, counts]
+    changes = [_hash_change(edit.location, edit.old, edit.new, edit.aside) for edit in document.edits]
+    for edit in document.edits:
+        if edit.aside is not None:
+            moves_away = edit.new is None
+            changes.append(_hash_change(edit.aside, *_aside_bytes(edit, moves_away), edit.location))
+    return [document.key, "hash", changes, "", guards, counts]
+
+
+def _hash_change(
+    place: Location, old: bytes | None, new: bytes | None, twin: Location | None
+) -> list[object]:
+    return [place[0], _present(old), _present(new), "" if twin is None else twin[0]]
+
+
+def _aside_bytes(edit: Edit, moves_away: bool) -> tuple[bytes | None, bytes | None]:
+    """What stands beside a quarantined value before and after: it moves there, or (an undo) back from there."""
+    return (None, edit.old) if moves_away else (edit.new, None)
+
+
+def _present(data: bytes | None) -> bytes | bool:
+    return False if data is None else data
+
+
+def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
+    places: list[tuple[Location, bytes | None, bytes | None]] = []
+    places += [(edit.location, edit.old, edit.new) for edit in document.edits]
+    for edit in document.edits:
+        if edit.aside is not None:
+            places.append((edit.aside, *_aside_bytes(edit, moves_away=edit.new == b"null")))
+    mergeable = [
+        (location, new)
+        for location, old, new in places
+        if old is not None and new is not None and can_be_merged(new) and not in_list(location)
+    ]
+    # One MERGE re-indexes the document once; for a single plain value JSON.SET does the same for less.
+    if len(mergeable) == 1 and can_be_set(mergeable[0][0]):
+        mergeable = []
+    merged = {location for location, _ in mergeable}
+    changes: list[list[object]] = [
+        [path_text(location), _present(old), _present(new), "patch" if location in merged else "set"]
+        for location, old, new in places
+    ]
+    return changes, merge_patch(mergeable) if mergeable else b""

@@ -1,0 +1,124 @@
+"""Every value of the corpus that redis-om 0.3.5 wrote, against the timestamps that were computed for it."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.undoing.legacy import legacy_text
+from redstart.values.json_text import JsonValue, parse_json
+from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.timezones import NaiveTimezone
+from tests.support.corpus import corpus_path
+
+UTC = NaiveTimezone.parse("UTC")
+CORPUS = corpus_path()
+
+pytestmark = [
+    pytest.mark.corpus,
+    pytest.mark.skipif(CORPUS is None, reason="there is no corpus: set REDSTART_CORPUS"),
+]
+
+
+class CorpusValue(NamedTuple):
+    key: str
+    path: str
+    kind: TemporalKind
+    optional: bool
+    storage: Storage
+    value: JsonValue
+    expected: float | str
+
+    def verdict(self) -> Verdict:
+        if self.storage is Storage.JSON:
+            return convert_json_value(self.value, kind=self.kind, optional=self.optional, naive_timezone=UTC)
+        assert isinstance(self.value, str)
+        raw = self.value.encode()
+        return convert_hash_value(raw, kind=self.kind, optional=self.optional, naive_timezone=UTC)
+
+
+def lines(name: str) -> Iterator[Any]:
+    with (CORPUS / name).open("rb") as file:
+        yield from map(json.loads, file)
+
+
+def at(document: JsonValue, path: str) -> JsonValue:
+    value = document
+    for index, name in re.findall(r"\[(\d+)\]|([^.\[\]]+)", path):
+        if index:
+            assert isinstance(value, list)
+            value = value[int(index)]
+        else:
+            assert isinstance(value, dict)
+            value = value[name]
+    return value
+
+
+@pytest.fixture(scope="module")
+def values() -> list[CorpusValue]:
+    plan = {
+        prefix: {path["path"]: path for path in paths}
+        for prefix, paths in json.loads((CORPUS / "paths.json").read_bytes()).items()
+    }
+    expected = {line["key"]: line["expected"] for line in lines("expected.jsonl")}
+    found = []
+    with (CORPUS / "dump.jsonl").open("rb") as file:
+        for line in file:
+            key = json.loads(line)["key"]
+            if key not in expected:
+                continue
+            (prefix,) = (prefix for prefix in plan if key.startswith(prefix))
+            dumped = parse_json(line.strip())  # keeps numbers as they are spelled
+            storage = Storage(str(at(dumped, "type")))
+            for path, want in expected[key].items():
+                planned = plan[prefix][re.sub(r"\[\d+\]", "[]", path)]
+                kind = TemporalKind(planned["kind"])
+                value = at(at(dumped, "value"), path)
+                found.append(CorpusValue(key, path, kind, planned["optional"], storage, value, want))
+    return found
+
+
+def test_every_value_gets_the_verdict_that_was_computed_for_it(values: list[CorpusValue]) -> None:
+    assert len({value.key for value in values}) == 6_000
+    counts: Counter[Outcome] = Counter()
+    for value in values:
+        verdict = value.verdict()
+        counts[verdict.outcome] += 1
+        if value.expected == "null":
+            assert verdict.outcome is Outcome.NULL, value
+        elif value.expected == "unconvertible":
+            assert verdict.outcome is Outcome.UNCONVERTIBLE, value
+        elif verdict.outcome is Outcome.ALREADY:
+            assert float(str(value.value)) == value.expected, value
+        else:
+            assert verdict.outcome is Outcome.CONVERTIBLE, value
+            assert verdict.new == repr(value.expected).encode(), value
+    assert set(counts) == {Outcome.CONVERTIBLE, Outcome.ALREADY, Outcome.NULL, Outcome.UNCONVERTIBLE}
+
+
+def test_the_old_form_of_what_0_3_5_wrote_in_utc_is_what_it_wrote(values: list[CorpusValue]) -> None:
+    dirty = {(line["key"], line["path"]) for line in lines("dirty.jsonl")}
+    assert len(dirty) == 170
+    compared = 0
+    for value in values:
+        verdict = value.verdict()
+        text = str(value.value)
+        if verdict.new is None or (value.key, value.path) in dirty or not _without_foreign_offset(text):
+            continue
+        stored = f'"{text}"' if value.storage is Storage.JSON else text
+        assert verdict.naive is not None
+        number = verdict.new.decode()
+        again = legacy_text(
+            number, kind=value.kind, storage=value.storage, naive=verdict.naive, naive_timezone=UTC
+        )
+        assert again == stored.encode(), value
+        compared += 1
+    assert compared > len(values) / 2
+
+
+def _without_foreign_offset(text: str) -> bool:
+    return text.endswith(("Z", "+00:00")) or re.search(r"\d[+-]\d\d:\d\d(:\d\d)?$", text) is None

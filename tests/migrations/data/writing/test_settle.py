@@ -1,0 +1,116 @@
+"""Edits where somebody is in the way: written once nobody is, given up after a bound, never forced."""
+
+from collections.abc import Callable, Sequence
+
+import redis
+
+from redstart.demo.models import Visit
+from redstart.demo.sample import VISIT_PREFIX
+from redstart.effects import Op
+from redstart.migrations.data.judging.transform import FailureMode, edits_for, judge
+from redstart.migrations.data.planned.documents import DocumentEdits, StoredDocument
+from redstart.migrations.data.planned.plan import router
+from redstart.migrations.data.reading.read import read_documents
+from redstart.migrations.data.writing.apply import Applier
+from redstart.migrations.data.writing.settle import MOST_TRIES, Settled, Settling
+from redstart.migrations.lease import Lease
+from redstart.values.timezones import NaiveTimezone
+from tests.support.crash_driver import CrashDriver
+from tests.support.migration import KEYS, TEXT, new_context, station_plan
+from tests.support.replies import Command, send
+
+NUMBER = b"1620097321.123456"
+"""What TEXT becomes."""
+UTC = NaiveTimezone.parse("UTC")
+ROUTE = router(station_plan(Visit))
+
+Writer = Callable[[int], Sequence[Command]]
+"""What somebody sends before the script of this number, from 0."""
+
+
+def key(number: int) -> str:
+    return f"{VISIT_PREFIX}{number}"
+
+
+def settle(
+    client: redis.Redis, url: str, numbers: Sequence[int], writer: Writer
+) -> tuple[Settled, list[int]]:
+    """Convert documents beside a writer; and how many documents were judged each time."""
+    judged: list[int] = []
+    scripts = 0
+
+    def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
+        judged.append(len(documents))
+        yield from ()
+        return [edits_for(one, judge(one, UTC), FailureMode.LOG_AND_SKIP) for one in documents]
+
+    def work(lease: Lease) -> Op[Settled]:
+        found = [(key(n).encode(), model) for n in numbers if (model := ROUTE(key(n).encode())) is not None]
+        settling = Settling(Applier(lease, KEYS, fields_expire=True), edits, label="1.1")
+        yield from settling.begin((yield from read_documents(found)))
+        return (yield from settling.finish())
+
+    def before(name: str) -> None:
+        nonlocal scripts
+        if name.endswith("apply journaled"):
+            send(client, list(writer(scripts)))
+            scripts += 1
+
+    with CrashDriver(url, before=before) as driver:
+        return driver.run(new_context().under_lease(work)), judged
+
+
+def load(client: redis.Redis, numbers: Sequence[int]) -> None:
+    send(client, [("HSET", key(number), "arrived_at", TEXT) for number in numbers])
+
+
+def test_nobody_in_the_way(client: redis.Redis, url: str) -> None:
+    load(client, range(50))
+    found, judged = settle(client, url, range(50), lambda _: ())
+    assert (found.documents, found.values, found.retried, judged) == (50, 50, 0, [50])
+    assert len(found.applied) > 1  # of several chunks
+    assert {client.hget(key(number), "arrived_at") for number in range(50)} == {NUMBER}
+
+
+def test_only_what_changed_is_read_and_judged_again(client: redis.Redis, url: str) -> None:
+    load(client, [1, 2, 3])
+
+    def writer(script: int) -> list[Command]:
+        return [("HSET", key(2), "arrived_at", "2020-01-01")] if script == 0 else []
+
+    found, judged = settle(client, url, [1, 2, 3], writer)
+    assert (found.documents, found.values, found.retried, judged) == (3, 3, 1, [3, 1])
+    assert client.hget(key(2), "arrived_at") == b"1577836800.0"
+
+
+def test_what_was_deleted_meanwhile_is_not_made_again(client: redis.Redis, url: str) -> None:
+    load(client, [1, 2])
+    found, _ = settle(client, url, [1, 2], lambda _: [("DEL", key(1))])
+    assert (found.documents, found.retried) == (1, 1)
+    assert not client.exists(key(1))
+
+
+def test_what_became_good_meanwhile_needs_nothing(client: redis.Redis, url: str) -> None:
+    load(client, [1])
+    found, judged = settle(client, url, [1], lambda _: [("HSET", key(1), "arrived_at", "5.5")])
+    assert (found.documents, found.retried, judged) == (0, 1, [1, 1])
+    assert client.hget(key(1), "arrived_at") == b"5.5"
+
+
+def test_somebody_who_never_stops_keeps_his_write(client: redis.Redis, url: str) -> None:
+    load(client, [1, 2])
+
+    def writer(script: int) -> list[Command]:
+        return [("HSET", key(1), "arrived_at", f"2020-01-01T00:00:{script:02}")]
+
+    found, judged = settle(client, url, [1, 2], writer)
+    assert (found.documents, found.retried) == (1, MOST_TRIES + 1)
+    assert judged == [2] + [1] * MOST_TRIES
+    assert client.hget(key(1), "arrived_at") == b"2020-01-01T00:00:%02d" % MOST_TRIES
+    assert client.hget(key(2), "arrived_at") == NUMBER
+
+
+def test_no_document_is_no_script(client: redis.Redis, url: str) -> None:
+    found, judged = settle(client, url, [], lambda _: [("SET", "a script", "was sent")])
+    assert (found, judged) == (Settled(), [0])
+    assert not client.exists("a script")
