@@ -71,6 +71,7 @@ def test_or_it_stays_with_what_is_converted(parcels: redis.Redis) -> None:
 
 
 NUMBER = "1672531200.5"
+OPTION = "--reformat-numbers-of-before"
 
 
 def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
@@ -91,7 +92,7 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
     assert run_om("migrate-data", "run").code == 0
     client.execute_command("JSON.SET", "t:parcel:5", "$.at", "1672531201.5")
 
-    for words in (("--dry-run", "--verbose"), ()):
+    for words, way_on in ((("--dry-run", "--verbose"), OPTION), ((), "give these values its text")):
         found = run_om("migrate-data", "rollback", ID, *words)
         assert re.search(r"numbers of before, left alone +2\n", found.stdout), found.stdout
         assert re.search(r"newer values given the old form +1\n", found.stdout), found.stdout
@@ -100,7 +101,7 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
                 f"left alone: t:parcel:{number} at: a number since before the first run: {NUMBER}"
                 in found.stdout
             )
-        assert "give these values its text" in found.stdout
+        assert way_on in found.stdout
     assert (found.code, "Mend these documents; then: om migrate swap-back" in found.stdout) == (6, True)
     assert NUMBER in str(client.execute_command("JSON.GET", "t:parcel:3"))
     for number in (3, 4):

@@ -30,11 +30,20 @@ class Back:
         return [name for name, switched in self.indexes.items() if not switched.done]
 
 
-def migrate_back(context: Context, indexes: IndexMigration, *, batch_documents: int = 1_000) -> Op[Back]:
+def migrate_back(
+    context: Context,
+    indexes: IndexMigration,
+    *,
+    numbers_of_before_too: bool = False,
+    batch_documents: int = 1_000,
+) -> Op[Back]:
     """Undo all runs since the last rollback, with indexes that serve all the way.
 
     At the end an index of the old definition serves. Where values have no old form, it would lose their documents:
     then the index that takes both forms goes on.
+
+    Args:
+        numbers_of_before_too: see `rollback`.
 
     Raises:
         See `rollback` and `IndexMigration.before_undo`.
@@ -51,7 +60,9 @@ def migrate_back(context: Context, indexes: IndexMigration, *, batch_documents: 
         before = dict((yield from indexes.before_undo(names)))
         if not all(switched.done for switched in before.values()):
             return Back(None, before)
-    data = yield from rollback(context, batch_documents=batch_documents)
+    data = yield from rollback(
+        context, numbers_of_before_too=numbers_of_before_too, batch_documents=batch_documents
+    )
     if data.stopped is not None or not names:
         return Back(data)
     after = yield from indexes.after_undo(names)
