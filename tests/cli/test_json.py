@@ -59,7 +59,8 @@ FROZEN = {
     "`om migrate-data run`": RUN,
     "`om migrate-data run --dry-run`": (
         f"{RUN} {MODELS} models[].fields[].samples models[].fields[].samples[].key "
-        f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')} {INDEX_FORECAST}"
+        f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')} {INDEX_FORECAST} "
+        "refusal"
     ),
     "`om migrate-data progress`": (
         "state done total stage pass generation started_ms saved_ms holder held_seconds errors"
@@ -83,7 +84,7 @@ FROZEN = {
         f"indexes[].changes pending {FILES}"
     ),
     "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files",
-    "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files",
+    "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files refusal",
     "`om migrate swap-back`": "swapped refused",
     "`om migrate cleanup`": "dropped",
     "An error": "status error hint exit_code",

@@ -5,12 +5,11 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from redstart.errors import UnsafeServer
+from redstart.errors import MigrationError
 
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--)")
 
@@ -59,14 +58,20 @@ def note_from_signal(text: str) -> None:
     threading.Thread(target=note, args=(text,)).start()
 
 
-@contextmanager
-def foreseeing_refusal() -> Iterator[None]:
-    """Say of a check that fails in the block that a run would fail it."""
+def refusal_by(check: Callable[[], object]) -> str | None:
+    """Why a run would be refused, and on a second line what to type, if it would fail this check as well."""
     try:
-        yield
-    except UnsafeServer as exc:
+        check()
+    except MigrationError as exc:
+        return as_typed(str(exc))
+    return None
+
+
+def draw_refusal(refusal: str | None) -> None:
+    """That a run would be refused, if so."""
+    if refusal is not None:
         line("")
-        line(f"A run would be refused. {exc}")
+        line(f"A run would be refused. {refusal}")
 
 
 def discard(stream: TextIO) -> None:

@@ -29,20 +29,18 @@ from redstart.cli.migration_files import (
     waits,
 )
 from redstart.cli.options import accept_unindexed, common, confirm, keep_old, verbose, yes
-from redstart.cli.output import as_typed, foreseeing_refusal, line, note, print_json
-from redstart.cli.session import Session, open_session
+from redstart.cli.output import as_typed, draw_refusal, line, note, print_json, refusal_by
+from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import swap_back as swap_indexes_back
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.data.running.preflight import server_facts
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.record import converted_prefixes
 from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.forward import blocking
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
-from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.preflight import require_safe_way_back, require_search
+from redstart.migrations.indexes.preflight import require_possible, require_search
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
@@ -125,7 +123,8 @@ def run(
         planned = session.planned_indexes()
         expected = session.run(forecast(planned, keep_old=keep_old))
         if dry_run:
-            return _dry_run(session, planned, expected, files, as_json)
+            refusal = refusal_by(lambda: session.run(require_possible(planned, keep_old=keep_old)))
+            return _dry_run(expected, files, refusal, as_json)
         for one in expected:
             note(forecast_line(one))
         confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
@@ -153,22 +152,18 @@ def run(
 
 
 def _dry_run(
-    session: Session,
-    planned: Sequence[PlannedIndex],
-    expected: Sequence[IndexForecast],
-    files: Sequence[str],
-    as_json: bool,
+    expected: Sequence[IndexForecast], files: Sequence[str], refusal: str | None, as_json: bool
 ) -> int:
     if as_json:
-        print_json({"index_forecast": [forecast_report(one) for one in expected], "pending_files": files})
+        forecasts = [forecast_report(one) for one in expected]
+        print_json({"index_forecast": forecasts, "pending_files": files, "refusal": refusal})
         return Exit.DONE
     for one in expected:
         line(forecast_line(one))
     line(
         "Dry run: nothing was written." if expected else "Every index that serves is what its model asks for."
     )
-    with foreseeing_refusal():
-        session.run(require_safe_way_back(session.run(server_facts()), planned))
+    draw_refusal(refusal)
     return Exit.DONE
 
 

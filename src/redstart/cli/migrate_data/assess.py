@@ -1,5 +1,6 @@
 """Commands that only look: stats, progress."""
 
+from functools import partial
 from random import Random
 
 import click
@@ -16,10 +17,9 @@ from redstart.cli.migrate_data.tables import (
     draw_fields,
     draw_models,
     draw_nothing_found,
-    draw_refusal,
 )
 from redstart.cli.options import common, verbose
-from redstart.cli.output import as_typed, line, print_json
+from redstart.cli.output import as_typed, draw_refusal, line, print_json, refusal_by
 from redstart.cli.progress import drawn_progress
 from redstart.cli.quantities import ago, duration, size
 from redstart.cli.session import Session, open_session
@@ -27,6 +27,7 @@ from redstart.cli.settings import Settings
 from redstart.migrations.data.counting.statistics import Statistics, statistics
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.running.preflight import require_safe_undo
 from redstart.migrations.data.running.status import Status
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.checkpoint import Checkpoint, Stage, load_checkpoint
@@ -98,7 +99,7 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
             ("server", facts.version),
         ]
     )
-    draw_refusal(facts)
+    draw_refusal(refusal_by(partial(require_safe_undo, facts)))
 
 
 @click.command()

@@ -13,9 +13,7 @@ from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, Inde
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import (
-    require_index_memory,
-    require_own_names,
-    require_safe_way_back,
+    require_possible,
     require_search,
     understands_filters,
 )
@@ -72,10 +70,7 @@ class IndexMigration:
         Effects: see redstart.migrations.indexes.expand. Safe to repeat.
         """
         yield from require_search()
-        yield from require_own_names(planned)
-        facts = yield from server_facts()
-        yield from require_safe_way_back(facts, planned)
-        yield from require_index_memory(facts, planned, keep_old=options.keep_old)
+        facts = yield from require_possible(planned, keep_old=options.keep_old)
         filters = yield from understands_filters(facts.json)
 
         def work(lease: Lease) -> Op[list[IndexResult]]:
