@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from redstart.mapping.index import index_of
 from redstart.mapping.models import RedisModel
 from redstart.search.fields import FieldKind, IndexField
 from redstart.values.kinds import Storage
@@ -30,8 +31,6 @@ class Limit(NamedTuple):
 @cache
 def limits_of(model: type[RedisModel]) -> tuple[Limit, ...]:
     """The fields of a model whose values may be refused by its index. Raises RedisModelError."""
-    from redstart.mapping.index import index_of  # noqa: PLC0415 - reading documents needs no index
-
     return tuple(
         Limit(field.identifier.encode(), _steps(field), _label(field), judge)
         for field in index_of(model).fields

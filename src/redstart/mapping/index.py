@@ -6,14 +6,14 @@ from redstart.errors import RedisModelError
 from redstart.mapping.index_types import Indexable, IndexType
 from redstart.mapping.index_walk import IndexWalk
 from redstart.mapping.keys import around_primary_key, key_of_document
-from redstart.mapping.models import RedisModel
+from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
 from redstart.search.fields import IndexField
 from redstart.search.index import Index, schema_parts, schema_text
 from redstart.values.kinds import Storage
 
 
-def index_of(model: type[RedisModel]) -> Index:
+def index_of(model: type[MappedModel]) -> Index:
     """The index that queries on a model need.
 
     Raises:
@@ -25,17 +25,17 @@ def index_of(model: type[RedisModel]) -> Index:
     return index_of_parts(model, prefix, parts if any(parts) else walk.key_alone(model))
 
 
-def reference_schema(model: type[RedisModel]) -> str:
+def reference_schema(model: type[MappedModel]) -> str:
     """The schema text of redis-om 1.x, whose hash it keeps in `<index>:hash`."""
     return schema_text(_reference_index(model))
 
 
-def reference_parts(model: type[RedisModel]) -> list[str]:
+def reference_parts(model: type[MappedModel]) -> list[str]:
     """The parts of that text, one for each field of the model."""
     return list(schema_parts(_reference_index(model)))
 
 
-def _reference_index(model: type[RedisModel]) -> Index:
+def _reference_index(model: type[MappedModel]) -> Index:
     parts = list(_ReferenceWalk(storage_of(model)).parts(model))
     return index_of_parts(model, key_of_document(model._meta, ""), parts)
 
@@ -46,14 +46,14 @@ class _ReferenceWalk(IndexWalk):
         return held.indexable is not Indexable.BYTES and super().is_vector(held)
 
 
-def storage_of(model: type[RedisModel]) -> Storage:
+def storage_of(model: type[MappedModel]) -> Storage:
     """What the documents of a model are. Raises RedisModelError if it has none of its own."""
     if model._storage is None:
         raise RedisModelError(f"{model_name(model)} is neither a HashModel nor a JsonModel: it has no index.")
     return model._storage
 
 
-def index_of_parts(model: type[RedisModel], prefix: str, parts: Sequence[Sequence[IndexField]]) -> Index:
+def index_of_parts(model: type[MappedModel], prefix: str, parts: Sequence[Sequence[IndexField]]) -> Index:
     """A model's index of what each of its fields gives."""
     return Index(
         name=model._meta.index_name,

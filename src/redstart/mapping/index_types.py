@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from redstart.mapping.annotations import alternatives
 from redstart.mapping.coordinates import Coordinates
-from redstart.mapping.models import RedisModel
+from redstart.mapping.mapped import MappedModel
 from redstart.mapping.shapes import name_of, temporal_kind
 from redstart.values.kinds import Storage
 
@@ -50,7 +50,7 @@ class IndexType:
     indexable: Indexable
     repeated: bool = False
     lists: bool = False
-    embedded: type[RedisModel] | None = None
+    embedded: type[MappedModel] | None = None
     refused: str | None = None
 
 
@@ -64,7 +64,7 @@ def index_type(annotation: Any, storage: Storage) -> IndexType:
     origin = typing.get_origin(kind) or kind
     if isinstance(origin, type) and issubclass(origin, list | tuple):
         return _of_items(typing.get_args(kind), storage)
-    if isinstance(origin, type) and issubclass(origin, RedisModel):
+    if isinstance(origin, type) and issubclass(origin, MappedModel):
         return IndexType(Indexable.NOTHING, embedded=origin)
     refused = _refused(origin)
     if refused is not None:
@@ -91,7 +91,7 @@ def _of_items(arguments: tuple[Any, ...], storage: Storage) -> IndexType:
     if not arguments:
         return IndexType(Indexable.NOTHING, repeated=True)
     item = arguments[0]
-    if isinstance(item, type) and issubclass(item, RedisModel):
+    if isinstance(item, type) and issubclass(item, MappedModel):
         return IndexType(Indexable.NOTHING, repeated=True, embedded=item)
     item = _first(item)
     if typing.get_origin(item) in (list, tuple):

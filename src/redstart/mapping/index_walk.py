@@ -10,7 +10,7 @@ from redstart.errors import RedisModelError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import FieldOptions, field_options
 from redstart.mapping.index_types import A_MAP, Indexable, IndexType, index_type
-from redstart.mapping.models import EmbeddedJsonModel, RedisModel
+from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
 from redstart.search.fields import FieldKind, IndexField
 from redstart.values.kinds import Storage
@@ -34,9 +34,9 @@ class _Place:
     attribute: str
     label: str
     in_list: bool = False
-    within: tuple[type[RedisModel], ...] = ()
+    within: tuple[type[MappedModel], ...] = ()
 
-    def inside(self, model: type[RedisModel], name: str, *, repeated: bool) -> "_Place":
+    def inside(self, model: type[MappedModel], name: str, *, repeated: bool) -> "_Place":
         return _Place(
             f"{self.path}[*].{name}" if repeated else f"{self.path}.{name}",
             f"{self.attribute}_{name}",
@@ -55,7 +55,7 @@ class IndexWalk:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
 
-    def parts(self, model: type[RedisModel]) -> Iterator[list[IndexField]]:
+    def parts(self, model: type[MappedModel]) -> Iterator[list[IndexField]]:
         """What each field of a model gives; fields of hashes that are not indexed do not count."""
         for name, info in self.fields(model):
             path = f"$.{name}" if self.storage is Storage.JSON else name
@@ -64,19 +64,19 @@ class IndexWalk:
             if part or (self.storage is Storage.JSON and not isinstance(info.annotation, NewType)):
                 yield part
 
-    def key_alone(self, model: type[RedisModel]) -> list[list[IndexField]]:
+    def key_alone(self, model: type[MappedModel]) -> list[list[IndexField]]:
         """The primary key in place of nothing, for no index is without a field; redis-om makes none then."""
         name = model._primary_key_name
         info, place = complete_fields(model)[name], _Place(f"$.{name}", name, f"{model_name(model)}.{name}")
         return [self._indexed(place, index_type(info.annotation, self.storage), field_options(info))]
 
-    def fields(self, model: type[RedisModel]) -> Iterator[tuple[str, FieldInfo]]:
+    def fields(self, model: type[MappedModel]) -> Iterator[tuple[str, FieldInfo]]:
         """The fields that count, by name."""
         yield from complete_fields(model).items()
 
-    def is_key(self, model: type[RedisModel], name: str) -> bool:
+    def is_key(self, model: type[MappedModel], name: str) -> bool:
         """Whether a field is the key of a document. Documents inside others have none."""
-        return name == model._primary_key_name and not issubclass(model, EmbeddedJsonModel)
+        return name == model._primary_key_name and not model._is_part
 
     def is_marked(self, info: FieldInfo) -> bool:
         """Whether the declaration of a field asks for it to be indexed."""
@@ -106,7 +106,7 @@ class IndexWalk:
         """Whether queries may sort by a field other than words."""
         return bool(options.sortable)
 
-    def _field(self, model: type[RedisModel], name: str, info: FieldInfo, place: _Place) -> list[IndexField]:
+    def _field(self, model: type[MappedModel], name: str, info: FieldInfo, place: _Place) -> list[IndexField]:
         options = field_options(info)
         held = index_type(info.annotation, self.storage)
         if held.embedded is not None:
@@ -123,7 +123,7 @@ class IndexWalk:
             return [self._tag(place, FieldOptions(separator=options.separator))]
         return self._indexed(place, held, options)
 
-    def _embedded(self, model: type[RedisModel], place: _Place, repeated: bool) -> list[IndexField]:
+    def _embedded(self, model: type[MappedModel], place: _Place, repeated: bool) -> list[IndexField]:
         found: list[IndexField] = []
         if model in place.within:
             return found  # it contains itself, at any depth; an index has the first one

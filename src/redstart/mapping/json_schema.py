@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+from redstart.mapping.mapped import MappedModel
+
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaMode
 
-    from redstart.mapping.models import RedisModel
 
-
-def settle_primary_key(model: "type[RedisModel]", schema: dict[str, Any], mode: "JsonSchemaMode") -> None:
+def settle_primary_key(model: type[MappedModel], schema: dict[str, Any], mode: "JsonSchemaMode") -> None:
     """Correct what pydantic says of `pk`: it knows neither that it is made nor that embedded documents have none."""
     properties: dict[str, Any] = schema.get("properties", {})
     name = model._primary_key_name

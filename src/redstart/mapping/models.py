@@ -3,7 +3,7 @@
 import abc
 from typing import Any, ClassVar, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, field_validator
+from pydantic import ConfigDict, GetJsonSchemaHandler, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
@@ -14,8 +14,10 @@ from redstart.mapping.assigned_values import settle_assigned
 from redstart.mapping.field_names import put_fields_on_class, refuse_needed_names
 from redstart.mapping.fields import Field, give_names
 from redstart.mapping.hash_fields import refuse_compound_fields
+from redstart.mapping.index import index_of, reference_parts, reference_schema
 from redstart.mapping.json_schema import settle_primary_key
-from redstart.mapping.meta import ModelMeta, merged_meta
+from redstart.mapping.mapped import MappedModel
+from redstart.mapping.meta import merged_meta
 from redstart.mapping.primary_keys import DEFAULT_NAME, UlidPrimaryKey, new_ulid, primary_key_name
 from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
@@ -24,7 +26,7 @@ from redstart.values.kinds import Storage
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
-class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
+class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
     """What all models share. Declare yours as HashModel, JsonModel or EmbeddedJsonModel.
 
     A class that names `abc.ABC` among its bases is abstract: it has no documents and is not registered.
@@ -39,10 +41,7 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
     Meta: ClassVar[Any]
     """The settings that a class gives itself; once it exists, `_meta`, those that it has."""
 
-    _meta: ClassVar[ModelMeta] = ModelMeta()
-    _primary_key_name: ClassVar[str] = DEFAULT_NAME
     _index: ClassVar[bool] = False
-    _storage: ClassVar[Storage | None] = None
 
     def __init_subclass__(cls, *, index: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -70,11 +69,6 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
             refuse_needed_names(cls)
             cls._check_index()
             register(cls)
-
-    @classmethod
-    def _has_documents(cls) -> bool:
-        """Whether documents of this very class are stored under keys of their own."""
-        return cls._storage is not None and abc.ABC not in cls.__bases__ and not cls._meta.embedded
 
     @classmethod
     def _settle_primary_key(cls) -> None:
@@ -119,8 +113,6 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
     def _check_index(cls) -> None:
         """Raise RedisModelError for a field that cannot be indexed; later, where a name is not known yet."""
         if cls.__pydantic_complete__:
-            from redstart.mapping.index import index_of  # noqa: PLC0415 - it knows models
-
             _ = index_of(cls)
 
     @field_validator("pk", mode="before", check_fields=False)
@@ -165,8 +157,6 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         Raises:
             RedisModelError: a field that is marked as indexed cannot be.
         """
-        from redstart.mapping.index import reference_schema  # noqa: PLC0415 - it knows models
-
         return reference_schema(cls)
 
     @classmethod
@@ -176,8 +166,6 @@ class RedisModel(BaseModel, abc.ABC, metaclass=QueryableModel):
         Raises:
             RedisModelError: a field that is marked as indexed cannot be.
         """
-        from redstart.mapping.index import reference_parts  # noqa: PLC0415 - it knows models
-
         return reference_parts(cls)
 
     @classmethod
@@ -223,6 +211,8 @@ class JsonModel(RedisModel, abc.ABC):
 
 class EmbeddedJsonModel(JsonModel, abc.ABC):
     """A model whose documents live inside those of a JsonModel."""
+
+    _is_part: ClassVar[bool] = True
 
     class Meta:
         embedded = True

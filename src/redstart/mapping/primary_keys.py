@@ -1,8 +1,8 @@
 """Primary keys: who makes them, and which field of a model is one."""
 
 import os
-import time
-from typing import Protocol
+from time import time_ns
+from typing import Final, Protocol
 
 from pydantic import BaseModel
 from ulid_transform import bytes_to_ulid
@@ -11,6 +11,13 @@ from redstart.errors import RedisModelError
 from redstart.mapping.fields import field_options
 
 DEFAULT_NAME = "pk"
+
+CHANCE_BYTES: Final = 10
+"""Of a ULID's 16 bytes those that are left to chance."""
+
+_chances: list[bytes] = []
+"""What was asked of the system ahead of its use: asking costs more than all else about a key."""
+os.register_at_fork(after_in_child=_chances.clear)
 
 
 class PrimaryKeyCreator(Protocol):
@@ -30,7 +37,19 @@ class UlidPrimaryKey:
 
 def new_ulid() -> str:
     """48 bits of milliseconds and 80 of chance, which come from the system: forked processes never share them."""
-    return bytes_to_ulid((time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10))
+    try:
+        chance = _chances.pop()
+    except IndexError:
+        chance = _more_chances()
+    return bytes_to_ulid((time_ns() // 1_000_000).to_bytes(6, "big") + chance)
+
+
+def _more_chances() -> bytes:
+    """One to use now, and some to keep. Threads may ask for them at the same time: then there are more."""
+    data = os.urandom(64 * CHANCE_BYTES)
+    first, *others = (data[start : start + CHANCE_BYTES] for start in range(0, len(data), CHANCE_BYTES))
+    _chances.extend(others)
+    return first
 
 
 def primary_key_name(model: type[BaseModel]) -> str:

@@ -10,7 +10,7 @@ from redstart.mapping.annotations import complete_fields
 from redstart.mapping.index import index_of
 from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
 from redstart.mapping.index_walk import FULL_TEXT_SUFFIX
-from redstart.mapping.models import RedisModel
+from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import Expression, FieldExpression, Operand, QueryField, fields_in
 from redstart.search.fields import FieldKind
@@ -39,7 +39,7 @@ class FieldProxy(FieldExpression):
         path: the names on the way to the field.
     """
 
-    _model: type[RedisModel]
+    _model: type[MappedModel]
     _path: tuple[str, ...]
 
     def __getattr__(self, name: str) -> "FieldProxy":
@@ -62,7 +62,7 @@ class FieldProxy(FieldExpression):
         return ".".join((self._model.__name__, *self._path))
 
 
-def refuse_strange_fields(model: type[RedisModel], conditions: Iterable[Expression]) -> None:
+def refuse_strange_fields(model: type[MappedModel], conditions: Iterable[Expression]) -> None:
     """Raise QuerySyntaxError if a condition is about a field that a model does not have: that of another one."""
     for condition in conditions:
         for field in fields_in(condition):
@@ -75,7 +75,7 @@ def refuse_strange_fields(model: type[RedisModel], conditions: Iterable[Expressi
                 )
 
 
-def _has(model: type[RedisModel], field: FieldProxy) -> bool:
+def _has(model: type[MappedModel], field: FieldProxy) -> bool:
     """Whether the field is the model's own, inherited, or of the same model in the other colour."""
     if field._model is model:
         return True
@@ -87,10 +87,10 @@ def _has(model: type[RedisModel], field: FieldProxy) -> bool:
 
 
 @cache
-def query_field_named(model: type[RedisModel], path: str) -> QueryField | None:
+def query_field_named(model: type[MappedModel], path: str) -> QueryField | None:
     """A field by its name, parts joined by `__` or `.` (`shipment__carrier`); None if there is none."""
     names = tuple(path.replace("__", ".").split("."))
-    current: type[RedisModel] | None = model
+    current: type[MappedModel] | None = model
     for name in names:
         if current is None or name not in complete_fields(current):
             return None
@@ -99,12 +99,12 @@ def query_field_named(model: type[RedisModel], path: str) -> QueryField | None:
 
 
 @cache
-def _index(model: type[RedisModel]) -> Index:
+def _index(model: type[MappedModel]) -> Index:
     return index_of(model)
 
 
 @cache
-def _type_at(model: type[RedisModel], path: tuple[str, ...]) -> IndexType:
+def _type_at(model: type[MappedModel], path: tuple[str, ...]) -> IndexType:
     storage = _index(model).storage
     current = model
     for name in path[:-1]:
@@ -115,7 +115,7 @@ def _type_at(model: type[RedisModel], path: tuple[str, ...]) -> IndexType:
 
 
 @cache
-def _query_field(model: type[RedisModel], path: tuple[str, ...]) -> QueryField:
+def _query_field(model: type[MappedModel], path: tuple[str, ...]) -> QueryField:
     index, held = _index(model), _type_at(model, path)
     attribute = "_".join(path)
     indexed = index.field_named(attribute)

@@ -66,6 +66,6 @@ def _asked_by_pydantic() -> bool:
 
 
 def _field(model: Any, name: str) -> Any:
-    from redstart.mapping.proxies import FieldProxy  # noqa: PLC0415 - it knows models, and those are made of this
+    from redstart.mapping.proxies import FieldProxy  # noqa: PLC0415 - declaring models needs no queries
 
     return FieldProxy(model, (name,))

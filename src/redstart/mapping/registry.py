@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from redstart.errors import RedisModelError
+from redstart.mapping.mapped import MappedModel
 from redstart.values.kinds import Storage
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def model_name(model: type) -> str:
     return f"{model.__module__}.{model.__qualname__}"
 
 
-def storage_of_documents(model: "type[RedisModel]") -> Storage:
+def storage_of_documents(model: type[MappedModel]) -> Storage:
     """What the documents of a model are. Raises RedisModelError if it has none of its own."""
     if model._storage is None or not model._has_documents():
         raise RedisModelError(

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar, cast
 import redis.asyncio
 import redis.exceptions as theirs
 
-from redstart.effects import Batch, Call, Op, Pause
+from redstart.effects import Batch, Call, Op
 from redstart.errors import ServerError
 from redstart.server.conversation import Answer, Conversation, Receive, Send, Step
 from redstart.server.wire import TRANSPORT_ERRORS, mapped, packed, reply_count
@@ -47,14 +47,14 @@ class AsyncDriver:
             raise
 
     async def _take(self, step: Step) -> Answer:
-        if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
-        elif isinstance(step, Send):
-            await self.send(step.request)
-        elif isinstance(step, Receive):
-            return await self.receive(step.request)
-        else:
+        if isinstance(step, Call | Batch):
             return await self.exchange(step)
+        if isinstance(step, Receive):
+            return await self.receive(step.request)
+        if isinstance(step, Send):
+            await self.send(step.request)
+        else:
+            await asyncio.sleep(step.seconds)
         return None
 
     async def exchange(self, request: Call[Any] | Batch[Any]) -> list[Any]:
@@ -78,19 +78,19 @@ class AsyncDriver:
 
     async def receive(self, request: Call[Any] | Batch[Any]) -> list[Any]:
         """Read the raw replies to the oldest request that was sent. Raises as `exchange`."""
+        read = self._connection.read_response
+        replies: list[Any] = []
         try:
-            replies = [await self._read() for _ in range(reply_count(request))]
+            for _ in range(reply_count(request)):
+                try:
+                    replies.append(await read(disable_decoding=True))
+                except theirs.ResponseError as exc:
+                    replies.append(mapped(exc, self._where))
         except TRANSPORT_ERRORS as exc:
             await self.close()
             raise mapped(exc, self._where) from exc
         self.answered = True
         return replies
-
-    async def _read(self) -> Any:
-        try:
-            return await self._connection.read_response(disable_decoding=True)
-        except theirs.ResponseError as exc:
-            return mapped(exc, self._where)
 
     async def release(self) -> None:
         """Give the connection back to its pool, for whoever needs one next. Only where no answer is under way."""

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import redis
 import redis.exceptions as theirs
 
-from redstart.effects import Batch, Call, Op, Pause
+from redstart.effects import Batch, Call, Op
 from redstart.errors import ServerError
 from redstart.server.conversation import Answer, Conversation, Receive, Send, Step
 from redstart.server.wire import TRANSPORT_ERRORS, mapped, packed, reply_count
@@ -31,6 +31,8 @@ class SyncDriver:
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
+        if self._connection is not None:
+            self._check_rested()
         steps = Conversation(lambda: self.answered).steps(operation)
         answer: Answer = None
         try:
@@ -46,15 +48,24 @@ class SyncDriver:
             self.close()  # answers may be on their way: nobody may read them as his own
             raise
 
+    def _check_rested(self) -> None:
+        """Drop a connection that was closed since the last operation, or has an answer nobody asked for."""
+        try:
+            if not self._connection.can_read():
+                return
+        except TRANSPORT_ERRORS:
+            pass
+        self.close()
+
     def _take(self, step: Step) -> Answer:
-        if isinstance(step, Pause):
-            time.sleep(step.seconds)
-        elif isinstance(step, Send):
-            self.send(step.request)
-        elif isinstance(step, Receive):
-            return self.receive(step.request)
-        else:
+        if isinstance(step, Call | Batch):
             return self.exchange(step)
+        if isinstance(step, Receive):
+            return self.receive(step.request)
+        if isinstance(step, Send):
+            self.send(step.request)
+        else:
+            time.sleep(step.seconds)
         return None
 
     def exchange(self, request: Call[Any] | Batch[Any]) -> list[Any]:
@@ -78,19 +89,19 @@ class SyncDriver:
 
     def receive(self, request: Call[Any] | Batch[Any]) -> list[Any]:
         """Read the raw replies to the oldest request that was sent. Raises as `exchange`."""
+        read = self._connection.read_response
+        replies: list[Any] = []
         try:
-            replies = [self._read() for _ in range(reply_count(request))]
+            for _ in range(reply_count(request)):
+                try:
+                    replies.append(read(disable_decoding=True))
+                except theirs.ResponseError as exc:
+                    replies.append(mapped(exc, self._where))
         except TRANSPORT_ERRORS as exc:
             self.close()
             raise mapped(exc, self._where) from exc
         self.answered = True
         return replies
-
-    def _read(self) -> Any:
-        try:
-            return self._connection.read_response(disable_decoding=True)
-        except theirs.ResponseError as exc:
-            return mapped(exc, self._where)
 
     def release(self) -> None:
         """Give the connection back to its pool, for whoever needs one next. Only where no answer is under way."""

@@ -2,7 +2,8 @@
 
 import os
 import threading
-from typing import Any, TypeVar
+from collections import deque
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import redis
@@ -13,6 +14,9 @@ from redstart.server.pools import database_of_pool, pool_like, where_of_pool
 from redstart.server.sync_driver import SyncDriver
 
 T = TypeVar("T")
+
+ROOM_CONNECTIONS: Final = 10
+"""Pools with room for so many may miss one that rests here."""
 
 _servers: "WeakKeyDictionary[Any, SyncServer]" = WeakKeyDictionary()
 _clients: dict[str, redis.Redis] = {}
@@ -31,23 +35,41 @@ class SyncServer:
         self.where = where_of_pool(pool)
         self.database = database_of_pool(pool)
         self._answered = False
+        # Sentinel's pools look at a connection whenever they get it back: it may lead to a former master.
+        self._may_rest = type(pool) is redis.ConnectionPool and pool.max_connections >= ROOM_CONNECTIONS
         self.free_all()
 
     def free_all(self) -> None:
         """Nobody holds a connection: at the beginning, and after a fork, for other threads do not live on in it."""
         # At its limit redis-py fails, and operations wait.
         self._free = threading.Semaphore(self._pool.max_connections)
+        self._resting: deque[SyncDriver] = deque()
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        with self._free:
-            driver = SyncDriver(self._pool, self.where)
-            driver.answered = self._answered
-            try:
-                return driver.run(operation)
-            finally:
-                self._answered = self._answered or driver.answered
+        driver = self._awake() or self._new_driver()
+        try:
+            return driver.run(operation)
+        finally:
+            self._answered = self._answered or driver.answered
+            # One connection stays at hand: the way to the pool and back takes as long as reading a document.
+            if self._may_rest and not self._resting:
+                self._resting.append(driver)
+            else:
                 driver.release()
+                self._free.release()
+
+    def _awake(self) -> SyncDriver | None:
+        try:
+            return self._resting.pop()
+        except IndexError:
+            return None
+
+    def _new_driver(self) -> SyncDriver:
+        _ = self._free.acquire()
+        driver = SyncDriver(self._pool, self.where)
+        driver.answered = self._answered
+        return driver
 
 
 def server_of(client: object) -> SyncServer:

@@ -1,0 +1,28 @@
+"""What everything around a model asks of its class: settings, storage, and which field is the key.
+
+Indexes and fields in queries are made from it, and `mapping/models.py` is made with those: so it stands below both.
+"""
+
+import abc
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from redstart.mapping.meta import ModelMeta
+from redstart.mapping.primary_keys import DEFAULT_NAME
+from redstart.values.kinds import Storage
+
+
+class MappedModel(BaseModel):
+    """The base of RedisModel, and of nothing else."""
+
+    _meta: ClassVar[ModelMeta] = ModelMeta()
+    _primary_key_name: ClassVar[str] = DEFAULT_NAME
+    _storage: ClassVar[Storage | None] = None
+    _is_part: ClassVar[bool] = False
+    """Whether it is an EmbeddedJsonModel. `Meta.embedded` can be said of others, too: their keys are indexed."""
+
+    @classmethod
+    def _has_documents(cls) -> bool:
+        """Whether documents of this very class are stored under keys of their own."""
+        return cls._storage is not None and abc.ABC not in cls.__bases__ and not cls._meta.embedded
