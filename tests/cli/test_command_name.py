@@ -101,8 +101,8 @@ def test_only_commands_are_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["redstart"])
     for text in ("from redis-om migrated", "com migrate", "om is", "om migrat", "om servers"):
         assert as_typed(text) == text
-    assert as_typed("`om server`, om --url, om migrate status") == (
-        "`redstart server`, redstart --url, redstart migrate status"
+    assert as_typed("`om server`, om --url, TZ=UTC om ...") == (
+        "`redstart server`, redstart --url, TZ=UTC redstart ..."
     )
 
 

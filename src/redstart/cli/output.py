@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from redstart.errors import MigrationError
 
-_OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--)")
+_OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
 def prepare_streams() -> None:

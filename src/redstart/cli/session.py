@@ -32,13 +32,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One command's connection and plan. `where` is the server as it may be shown."""
+    """One command's connection and plan.
+
+    Attributes:
+        where: the server as it may be shown.
+        zone_is_assumed: whether nobody said what a datetime without an offset means.
+    """
 
     driver: SyncDriver
     where: str
     declarations: list[ModelDeclaration]
     plan: Plan
     naive_timezone: NaiveTimezone
+    zone_is_assumed: bool
     keys: StateKeys
 
     def context(self, monitor: Monitor | None = None) -> Context:
@@ -86,11 +92,13 @@ def open_session(settings: Settings, *, needs_models: bool = True) -> Iterator[S
     wanted = needs_models or (settings.models and not settings.url_is_explicit)
     declarations = load_declarations(settings.models) if wanted else []
     spare_the_collector()
-    zone = ZoneSetting(settings.naive_timezone, settings.naive_timezone_from).zone()
+    setting = ZoneSetting(settings.naive_timezone, settings.naive_timezone_from)
+    zone = setting.zone()
     plan = make_plan(declarations, zone.name)
     driver, where = _driver(settings, declarations)
     with driver:
-        yield Session(driver, where, declarations, plan, zone, StateKeys(DATETIME_MIGRATION))
+        keys = StateKeys(DATETIME_MIGRATION)
+        yield Session(driver, where, declarations, plan, zone, setting.said_in is None, keys)
 
 
 def _driver(settings: Settings, declarations: list[ModelDeclaration]) -> tuple[SyncDriver, str]:

@@ -5,6 +5,7 @@ from random import Random
 
 import click
 
+from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.drawing import pairs
 from redstart.cli.migrate_data.reports import (
     progress_report,
@@ -43,6 +44,7 @@ def stats(settings: Settings, exact: bool, verbose: bool, as_json: bool) -> None
     """Count documents and values by kind, estimate the time a run takes, and show what is worth knowing
     about the server before one. Writes nothing."""
     with open_session(settings) as session, drawn_progress() as show:
+        note_assumed_zone(session)
         chance = None if exact else Random()
         found = session.run(statistics(session.context(Monitor(progress=show)), session.plan, chance=chance))
         unfinished = session.run(load_checkpoint(session.keys)) is not None

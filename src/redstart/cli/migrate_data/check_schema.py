@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.drawing import table
 from redstart.cli.exits import Exit
 from redstart.cli.options import common
@@ -30,6 +31,7 @@ def check_schema(settings: Settings, as_json: bool) -> int:
     """Whether the index of each model takes its dates as numbers, and whether the data is converted. Exits with 3
     when something is pending, and names the next command. Writes nothing."""
     with open_session(settings) as session:
+        note_assumed_zone(session)
         found = _look(session)
     advice = next_command(found)
     if as_json:
