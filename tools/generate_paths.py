@@ -14,10 +14,13 @@ HOMES = {
     "ASYNC_MODE": "{colour}.util",
     "BaseMigration": "{colour}.data_migrations",
     "BaseSchemaMigration": "{colour}.schema_migrations",
+    "ConversionFailureMode": "migrations.data.judging.transform:FailureMode",
     "CoordinateType": "mapping.coordinates:Coordinates",
     "Coordinates": "mapping.coordinates",
     "DataMigrationError": "errors",
     "DataMigrator": "{colour}.data_migrations",
+    "DatetimeFieldDetector": "{colour}.datetime_detector",
+    "DatetimeFieldMigration": "{colour}.datetime_migration",
     "EmbeddedJsonModel": "mapping.models",
     "Expression": "search.expressions",
     "ExpressionProxy": "mapping.proxies:FieldProxy",
@@ -49,6 +52,7 @@ HOMES = {
     "URL": "{colour}.connections",
     "UlidPrimaryKey": "mapping.primary_keys",
     "VectorFieldOptions": "mapping.vectors",
+    "create_index": "{colour}.migrator",
     "get_redis_connection": "{colour}.connections",
     "get_redisvl_index": "{colour}.redisvl",
     "get_root_migrations_dir": "settings",
@@ -71,6 +75,7 @@ REACHED_THERE = (
     "get_redis_connection has_redis_json has_redisearch model_registry"
 )
 INDEXES = "IndexMigration MigrationAction MigrationError Migrator SchemaDetector import_submodules"
+BUILT_IN = "ConversionFailureMode DatetimeFieldDetector DatetimeFieldMigration"
 DATA_FILES = "BaseMigration DataMigrationError DataMigrator"
 SCHEMA_FILES = "BaseSchemaMigration SchemaMigrationError SchemaMigrator"
 
@@ -80,10 +85,12 @@ MODULES = {
     "model": f"{MODELS} MigrationError Migrator",
     "model.migrations": f"{DATA_FILES} {SCHEMA_FILES} MigrationAction MigrationError SchemaDetector",
     "model.migrations.data": DATA_FILES,
+    "model.migrations.data.builtin": BUILT_IN,
+    "model.migrations.data.builtin.datetime_migration": f"{BUILT_IN} BaseMigration DataMigrationError",
     "model.migrations.data_migrator": DATA_FILES,
-    "model.migrations.migrator": INDEXES,
+    "model.migrations.migrator": f"{INDEXES} create_index schema_hash_key",
     "model.migrations.schema": f"{SCHEMA_FILES} {INDEXES}",
-    "model.migrations.schema.legacy_migrator": f"{INDEXES} schema_hash_key schema_text_key",
+    "model.migrations.schema.legacy_migrator": f"{INDEXES} create_index schema_hash_key schema_text_key",
     "model.model": f"{MODELS} {CLASSES} {REACHED_THERE}",
     "model.types": "CoordinateType Coordinates GeoFilter RadiusUnit",
     "redisvl": "get_redisvl_index to_redisvl_schema",

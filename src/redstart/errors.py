@@ -21,7 +21,7 @@ RedstartError
  │    └── QueryNotSupportedError it has a meaning that an index cannot answer
  └── MigrationError              a migration refused or failed
       ├── UnknownMigration       no migration has this id
-      ├── DataMigrationError     a data migration of a project's own cannot be read or ordered
+      ├── DataMigrationError     a data migration of a project's own cannot be read or ordered; up() is not done
       ├── SchemaMigrationError   the same of a schema migration
       ├── PlanChanged            the models differ from those the run began with
       ├── UnsafeServer           the server could lose what an undo needs
@@ -32,8 +32,8 @@ RedstartError
       ├── LeaseHeld              another run is at work
       └── LeaseLost              another run took over from this one
 
-Two DocumentErrors more stand beside the models they are made of: UnreadableDocument in redstart.documents.decode
-and UnwritableDocument in redstart.documents.encode.
+Two DocumentErrors more stand beside the models they are made of: UnreadableDocument in redstart.documents.unreadable
+and UnwritableDocument in redstart.documents.unwritable.
 
 One warning: NaiveTimezoneWarning.
 
@@ -213,7 +213,8 @@ class UnknownMigration(MigrationError):
 
 
 class DataMigrationError(MigrationError):
-    """A data migration that a project declares itself cannot be read or ordered."""
+    """A data migration that a project declares itself cannot be read or ordered; or the conversion of dates as a class
+    has stopped, or left something."""
 
 
 class SchemaMigrationError(MigrationError):

@@ -16,6 +16,18 @@ from redstart.mapping import registry
 from tests.support.replies import Command, send
 
 MODELS = "redstart.demo.models"
+LOG = """
+    import datetime
+    from redstart import HashModel
+
+    class Log(HashModel, index=True):
+        at: datetime.datetime
+
+        class Meta:
+            global_key_prefix = "app"
+            model_key_prefix = "log"
+"""
+"""A module of the user's with one model."""
 
 
 def load_sample(client: redis.Redis, documents: int) -> None:

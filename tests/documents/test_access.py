@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 
 from redstart import Field, HashModel, JsonModel, NotFoundError
 from redstart.documents.access import documents_at, get_document
-from redstart.documents.encode import UnwritableDocument
 from redstart.documents.saving import save_document
 from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unwritable import UnwritableDocument
 from redstart.errors import CapabilityMissing, CommandFailed, DocumentError, RedisModelError, WrongKeyType
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone

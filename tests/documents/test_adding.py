@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redstart import Field, HashModel, JsonModel
 from redstart.documents import adding
 from redstart.documents.adding import PAGE_DOCUMENTS, add_documents
-from redstart.documents.encode import UnwritableDocument
+from redstart.documents.unwritable import UnwritableDocument
 from redstart.effects import Batch, Op
 from redstart.errors import CommandFailed, ConfigurationError, WrongKeyType
 from redstart.server.connections import open_sync

@@ -20,10 +20,10 @@ from redstart import (
     QuerySyntaxError,
     col,
 )
-from redstart.commands.search import Found, SearchReply
+from redstart.commands.search import SearchReply
 from redstart.documents import find
-from redstart.documents.encode import json_document
 from redstart.documents.find import first_document, page_of
+from redstart.documents.json_writer import json_document
 from redstart.documents.query import query_of
 from redstart.documents.unreadable import UnreadableDocument
 from redstart.errors import IndexMissing, OtherDatabase
@@ -366,21 +366,20 @@ def test_an_unreadable_document_is_named_not_left_out(indexes: redis.Redis) -> N
 
 def test_a_document_that_expired_after_it_was_found_is_left_out() -> None:
     query = query_of(Person, ())
-    gone = Found(b"k", {})
     person = Person(name="ann", age=1, member=True, born=START.date(), place=Place(city="x", floor=0))
-    stored = Found(b":tests.documents.test_find.Person:p", {b"$": json_document(person, UTC_ZONE)})
+    key, stored = person.key().encode(), {b"$": json_document(person, UTC_ZONE)}
 
     operation = first_document(query, UTC_ZONE)
     assert next(operation).args[2:6] == ("*", "LIMIT", 0, 1)
-    assert operation.send(SearchReply(2, [gone])).args[2:6] == ("*", "LIMIT", 1, 1)
+    assert operation.send(SearchReply(2, [b"k"], [{}])).args[2:6] == ("*", "LIMIT", 1, 1)
     with pytest.raises(StopIteration) as ended:
-        operation.send(SearchReply(2, [stored]))
+        operation.send(SearchReply(2, [key], [stored]))
     assert ended.value.value == person
 
     paging = page_of(query, UTC_ZONE, 0, 10)
     next(paging)
     with pytest.raises(StopIteration) as ended:
-        paging.send(SearchReply(2, [gone, stored]))
+        paging.send(SearchReply(2, [b"k", key], [{}, stored]))
     assert ended.value.value == [person]
 
 

@@ -8,7 +8,8 @@ import pytest
 import redis
 
 from redstart import Coordinates, Field, HashModel, JsonModel, VectorFieldOptions
-from redstart.documents.encode import UnwritableDocument
+from redstart.documents import hash_writer
+from redstart.documents.unwritable import UnwritableDocument
 from tests.support.models import create_indexes
 
 VECTOR = VectorFieldOptions.flat(VectorFieldOptions.TYPE.FLOAT32, 2, VectorFieldOptions.DISTANCE_METRIC.L2)
@@ -78,7 +79,9 @@ def test_a_document_is_refused_where_no_query_would_find_it_and_only_there(
 def _write_all_the_same(client: redis.Redis, model: Any, document: Any) -> None:
     """As redis-om would write it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("redstart.documents.encode.limits_of", lambda _: ())
-        patch.setattr("redstart.documents.encode.reason_against_json", lambda *_: None)
+        patch.setattr("redstart.documents.hash_writer.limits_of", lambda _: ())
+        patch.setattr("redstart.documents.json_writer.reason_against_json", lambda *_: None)
+        hash_writer._hash_writer.cache_clear()
         document.save()
+    hash_writer._hash_writer.cache_clear()
     assert client.exists(document.key())

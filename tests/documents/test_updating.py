@@ -11,7 +11,7 @@ import redis
 from pydantic import ConfigDict, ValidationError, computed_field, field_serializer
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError
-from redstart.documents.encode import UnwritableDocument
+from redstart.documents.unwritable import UnwritableDocument
 from redstart.documents.updating import update_document
 from redstart.errors import QuerySyntaxError, WrongKeyType
 from redstart.server.connections import open_sync

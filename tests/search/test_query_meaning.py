@@ -132,7 +132,7 @@ def find(client: redis.Redis, storage: Storage) -> Iterator[Find]:
         if dialect is not None and "DIALECT" not in arguments:
             arguments += ["DIALECT", dialect]
         reply = ft_search(arguments, content=False).parse(client.execute_command(*arguments))
-        return {found.key.decode().removeprefix("d:") for found in reply.found}
+        return {key.decode().removeprefix("d:") for key in reply.keys}
 
     def find_among(condition: Expression, *stored: object) -> set[str]:
         client.delete(*[f"d:{position}" for position in range(8)])
@@ -292,4 +292,4 @@ def test_words_never_leave_their_field(client: redis.Redis, words: str) -> None:
     except redis.ResponseError as refused:
         assert any(words in str(refused) for words in ("yntax error", "INDEXEMPTY"))
         return
-    assert ft_search((), content=False).parse(reply).found == []
+    assert ft_search((), content=False).parse(reply).keys == []

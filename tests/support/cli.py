@@ -81,6 +81,15 @@ def run_om(*words: str, encoding: str = "utf-8", name: str = "om") -> Ended:
     return Ended(code, stdout.text(), stderr.text())
 
 
+def refused(ended: Ended, code: int, *said: str) -> None:
+    """Assert that it ended with this code, said all this on stderr, and showed no traceback."""
+    assert ended.code == code, ended.text
+    for words in said:
+        assert words in ended.stderr, ended.stderr
+    assert ended.stderr.startswith("Error: "), ended.stderr
+    assert "Traceback" not in ended.text, ended.text
+
+
 def om_command(*words: str) -> list[str]:
     """What starts `om` as a process of its own."""
     return [sys.executable, "-m", "redstart.cli.main", *words]

@@ -59,7 +59,8 @@ def _scripts() -> dict[str, str]:
         "commit": load(LEASE_PACKAGE, "fenced.lua", "commit.lua"),
         "apply": apply._script(),
         "probe": load(INDEXES_PACKAGE, "probe.lua"),
-        **{name: swap._script(f"{name}.lua") for name in ("swap", "drop", "unname")},
+        "understand": load(INDEXES_PACKAGE, "understand.lua"),
+        **{name: swap.fenced_script(f"{name}.lua") for name in ("swap", "drop", "unname", "create")},
     }
     return {script.sha1: name for name, script in scripts.items()}
 

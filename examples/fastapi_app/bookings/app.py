@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from bookings.models import Booking, Guest, Room
 from redstart import NotFoundError
-from redstart.documents.encode import UnwritableDocument
+from redstart.documents.unwritable import UnwritableDocument
 from redstart.errors import ConnectionFailed
 
 

@@ -1,6 +1,6 @@
 """Documents: hashes by field, RedisJSON values by path; one at a time, or packed for many."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -29,9 +29,9 @@ def hgetall_command() -> KeyedCommand:
     return KeyedCommand("HGETALL", ())
 
 
-def hsetex_new(key: str, fields: Sequence[tuple[bytes, bytes]]) -> Call[Any]:
+def hsetex_new(key: str, fields: Mapping[bytes, bytes]) -> Call[Any]:
     """`HSETEX key FNX`: set fields if the hash has none of them: 1, or 0. Redis 8 and Valkey 9 have it."""
-    return Call(("HSETEX", key, "FNX", "FIELDS", len(fields), *chain.from_iterable(fields)), raw)
+    return Call(("HSETEX", key, "FNX", "FIELDS", len(fields), *chain.from_iterable(fields.items())), raw)
 
 
 def json_set(key: str, text: bytes, condition: Condition = Condition.NONE) -> Call[Any]:

@@ -5,20 +5,13 @@ after a lost answer, they may meet another index: a name that was an index is pe
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from redstart.commands.replies import ignored, mapping, raw, text
 from redstart.effects import Argument, Call
 from redstart.errors import CommandFailed
-
-
-class Found(NamedTuple):
-    """One document of a search reply: its key, and its fields as stored; none where only keys were asked for."""
-
-    key: bytes
-    fields: dict[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +20,21 @@ class SearchReply:
 
     Args:
         total: how many documents match, on this page or not.
-        found: the page.
+        keys: those of the documents on the page.
+        fields: what these hold, in the same order; nothing of one that is gone. None at all where only keys were
+            asked for.
         warnings: what the server says against the result (RESP3 only), as that it ran out of time.
     """
 
     total: int
-    found: list[Found]
+    keys: list[bytes]
+    fields: list[dict[bytes, bytes]]
     warnings: tuple[str, ...] = ()
+
+    def only(self, keys: Container[bytes]) -> "SearchReply":
+        """The same without the documents that have other keys."""
+        pairs = [(key, held) for key, held in zip(self.keys, self.fields, strict=True) if key in keys]
+        return replace(self, keys=[key for key, _ in pairs], fields=[held for _, held in pairs])
 
 
 def ft_create(arguments: Sequence[str]) -> Call[None]:
@@ -68,7 +69,7 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
     """
 
     def parse(reply: Any) -> SearchReply:
-        return _search_map(reply) if isinstance(reply, dict) else _search_list(reply, content)
+        return (_search_map if isinstance(reply, dict) else _search_list)(reply, content)
 
     return Call(tuple(arguments), parse)
 
@@ -115,19 +116,20 @@ def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:
         0,
     )
     search = ft_search(words, content=False)
-    return Call(search.args, lambda reply: {found.key for found in search.parse(reply).found})
+    return Call(search.args, lambda reply: set(search.parse(reply).keys))
 
 
-def _search_map(reply: dict[bytes, Any]) -> SearchReply:
-    found = [Found(one[b"id"], one.get(b"extra_attributes") or {}) for one in reply[b"results"]]
+def _search_map(reply: dict[bytes, Any], content: bool) -> SearchReply:
+    results = reply[b"results"]
+    keys = [one[b"id"] for one in results]
+    fields = [one.get(b"extra_attributes") or {} for one in results] if content else []
     warnings = tuple(text(warning) for warning in reply.get(b"warning") or ())
-    return SearchReply(int(reply[b"total_results"]), found, warnings)
+    return SearchReply(int(reply[b"total_results"]), keys, fields, warnings)
 
 
 def _search_list(reply: list[Any], content: bool) -> SearchReply:
     if not content:
-        return SearchReply(int(reply[0]), [Found(key, {}) for key in reply[1:]])
-    pairs = zip(reply[1::2], reply[2::2], strict=True)
+        return SearchReply(int(reply[0]), reply[1:], [])
     # A document that was deleted since it was found has no fields but nil.
-    found = [Found(key, {} if fields is None else mapping(fields)) for key, fields in pairs]
-    return SearchReply(int(reply[0]), found)
+    fields = [{} if words is None else mapping(words) for words in reply[2::2]]
+    return SearchReply(int(reply[0]), reply[1::2], fields)

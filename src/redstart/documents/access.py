@@ -42,7 +42,7 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     stored = form.stored(reply)
     if stored is None:
         raise NotFoundError(f"There is no {model_name(model)} with the primary key {primary_key!r} ({key}).")
-    document: M = form.document(model, str(primary_key), stored, zone)
+    document: M = form.reader(model, zone)(str(primary_key), stored)
     return document
 
 
@@ -85,14 +85,10 @@ def _documents_in(
     model: type[M], keys: Sequence[bytes], later: Later[list[Any]], zone: NaiveTimezone
 ) -> Op[list[M]]:
     form = form_of(model)
+    read = form.reader(model, zone)
     replies = yield from answer(later)
-    return [
-        form.document(model, primary_key, stored, zone)
-        for primary_key, stored in zip(
-            primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True
-        )
-        if stored is not None
-    ]
+    held = zip(primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True)
+    return [read(primary_key, stored) for primary_key, stored in held if stored is not None]
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -127,11 +123,10 @@ def in_utf8(model: type[RedisModel], key: str) -> bytes:
         ) from error
 
 
-def primary_keys_in(model: type[RedisModel], keys: Iterable[bytes]) -> Iterator[str]:
+def primary_keys_in(model: type[RedisModel], keys: Iterable[bytes]) -> list[str]:
     """The primary keys that the keys of documents were made of. Raises RedisModelError."""
     before, after = around_primary_key(model._meta, model_name(model))
-    for key in keys:
-        yield key.decode(errors="replace").removeprefix(before).removesuffix(after)
+    return [key.decode(errors="replace").removeprefix(before).removesuffix(after) for key in keys]
 
 
 def raise_if_module_missing(error: CommandFailed) -> None:

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from redstart.commands.keyspace import exists
 from redstart.documents.access import pages, raise_understood
-from redstart.documents.encode import UnwritableDocument
 from redstart.documents.forms import form_of
+from redstart.documents.unwritable import UnwritableDocument
 from redstart.documents.writes import ALWAYS, Write, answers_of, request_of
 from redstart.effects import Batch, Call, Later, Op, ahead, answer
 from redstart.errors import AuthenticationFailed, CommandFailed

@@ -108,9 +108,8 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
     keys = yield from found_keys(query, zone)
     if page is not None:
         # The keys of all come from one search. What has come with the one before is as good as read by its key.
-        still_found, read = set(keys), {found.key for found in page.found}
-        page = replace(page, found=[found for found in page.found if found.key in still_found])
-        documents += documents_found(query.model, page, zone)
+        still_found, read = set(keys), set(page.keys)
+        documents += documents_found(query.model, page.only(still_found), zone)
         keys = [key for key in keys if key not in read]
     if query.projection is None:
         documents += yield from documents_at(query.model, keys, zone, page_documents)
@@ -172,7 +171,7 @@ def _keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
             limit = most
             continue
         if reply.total <= limit:
-            return [found.key for found in reply.found]
+            return reply.keys
         if limit == most:
             return (yield from keys_in_ranges(query, zone, most))
         # Some more than there were: others may write while this asks again.
@@ -200,7 +199,7 @@ def _keys_of_page(query: Query[Any], zone: NaiveTimezone, offset: int, limit: in
     page = yield from _whole_page(query, zone, offset, limit, keys=True)
     if page is None:
         return (yield from _keys(query, zone))[offset : offset + limit]
-    return [found.key for found in page.found]
+    return page.keys
 
 
 def _whole_page(
@@ -218,9 +217,9 @@ def _whole_page(
 
 def _is_cut(query: Query[Any], zone: NaiveTimezone, page: SearchReply, offset: int, limit: int) -> Op[bool]:
     """Whether a page is short because it reaches behind MAXSEARCHRESULTS: of that the server says nothing."""
-    if query.knn is not None or not offset or len(page.found) >= limit:
+    if query.knn is not None or not offset or len(page.keys) >= limit:
         return False
-    if offset + len(page.found) >= page.total:
+    if offset + len(page.keys) >= page.total:
         return False
     try:
         _ = yield from perform_search(query.search(zone, limit=offset + limit))
@@ -241,6 +240,6 @@ def _page(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[t
         keys = (yield from _keys(query, zone))[offset : offset + limit]
         return len(keys), (yield from documents_of(query, zone, keys))
     documents: list[Any] = documents_found(query.model, reply, zone, query.knn)
-    return len(reply.found), documents if query.projection is None else list(
+    return len(reply.keys), documents if query.projection is None else list(
         map(query.projection.of, documents)
     )

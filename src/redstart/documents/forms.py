@@ -12,9 +12,12 @@ from redstart.commands.documents import hgetall_command, json_get_command, json_
 from redstart.commands.packing import KeyedCommand
 from redstart.commands.replies import mapping, optional_bytes
 from redstart.commands.scripts import load
-from redstart.documents.decode import document_from_hash, document_from_json
-from redstart.documents.encode import hash_fields, json_document, json_members, lifetimes_of
+from redstart.documents.hash_reader import reader_of_hashes
 from redstart.documents.hash_write import PACKAGE, HashWrite
+from redstart.documents.hash_writer import hash_fields, lifetimes_of
+from redstart.documents.json_reader import reader_of_json
+from redstart.documents.json_writer import json_document, json_members
+from redstart.documents.reader import Read
 from redstart.documents.writes import CommandWrite, Saving, ScriptWrite, Write
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import storage_of_documents
@@ -38,7 +41,7 @@ class Form:
         change: writes some fields of a document that exists, as one atomic step; answers nil where there is none.
         read: the command that answers a whole document.
         stored: what that reply holds, in the terms of `document`; None when there is no document.
-        document: makes an instance of a model of it.
+        reader: what makes instances of a model of it, from the primary keys they were asked by.
         searched: the same from the fields that a search answers, with the field that got a distance where there is
             one; None when the document is gone by now.
     """
@@ -49,7 +52,7 @@ class Form:
     change: Callable[[RedisModel, NaiveTimezone, Iterable[Path]], Write]
     read: KeyedCommand
     stored: Callable[[Any], Any]
-    document: Callable[[type[Any], str, Any, NaiveTimezone], Any]
+    reader: Callable[[type[Any], NaiveTimezone], Read[Any]]
     searched: Callable[[dict[bytes, bytes], str | None], Any]
 
 
@@ -68,23 +71,22 @@ def _change_hash(document: RedisModel, zone: NaiveTimezone, paths: Iterable[Path
     written, empty = hash_fields(document, zone)
     return _hash_write(
         document,
-        [(name, text) for name, text in written if name in names],
+        {name: text for name, text in written.items() if name in names},
         [name for name in empty if name in names],
         Saving(Condition.XX),
     )
 
 
 def _hash_write(
-    document: RedisModel, written: list[tuple[bytes, bytes]], empty: list[bytes], saving: Saving
+    document: RedisModel, written: dict[bytes, bytes], empty: list[bytes], saving: Saving
 ) -> HashWrite:
     write = HashWrite(document.key(), written, empty, saving.condition)
-    lifetimes = lifetimes_of(type(document))
+    encoding = document._meta.encoding
+    lifetimes = lifetimes_of(type(document), encoding)
     if lifetimes or saving.expirations:
-        names = {name for name, _ in written}
-        encoding = document._meta.encoding
         begun = [(name.encode(encoding), 1_000 * seconds) for name, seconds in saving.expirations.items()]
-        write.lifetimes = [one for one in lifetimes if one[0] in names]
-        write.begun = [one for one in begun if one[0] in names and one[1]]
+        write.lifetimes = [one for one in lifetimes if one[0] in written]
+        write.begun = [one for one in begun if one[0] in written and one[1]]
     return write
 
 
@@ -122,7 +124,7 @@ FORMS: Final = {
         change=_change_hash,
         read=hgetall_command(),
         stored=_stored_hash,
-        document=document_from_hash,
+        reader=reader_of_hashes,
         searched=_searched_hash,
     ),
     Storage.JSON: Form(
@@ -132,7 +134,7 @@ FORMS: Final = {
         change=_change_json,
         read=json_get_command(()),
         stored=optional_bytes,
-        document=document_from_json,
+        reader=reader_of_json,
         searched=_searched_json,
     ),
 }

@@ -1,6 +1,6 @@
 """The write of a hash: fields that have a value are set, fields that have none are taken away, as one step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -19,7 +19,7 @@ class HashWrite:
 
     Args:
         key: of the hash.
-        written: names and values of the fields to set.
+        written: values of the fields to set, by name.
         empty: names of the fields to take away.
         condition: when at all.
         lifetimes: names of written fields and the milliseconds after which they expire, unless they do already.
@@ -27,7 +27,7 @@ class HashWrite:
     """
 
     key: str
-    written: Sequence[tuple[bytes, bytes]]
+    written: Mapping[bytes, bytes]
     empty: Sequence[bytes]
     condition: Condition = Condition.NONE
     lifetimes: Sequence[tuple[bytes, int]] = ()
@@ -61,7 +61,7 @@ class HashWrite:
             len(self.lifetimes),
             len(self.begun),
         ]
-        for pairs in (self.written, self.lifetimes, self.begun):
+        for pairs in (self.written.items(), self.lifetimes, self.begun):
             words += chain.from_iterable(pairs)
         words += self.empty
         return words

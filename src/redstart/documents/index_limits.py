@@ -20,9 +20,8 @@ DIGITS: Final = b"123456789"
 
 
 class Limit(NamedTuple):
-    """What an index makes of one field: of a hash its name, of JSON the way there; and why not of a value."""
+    """What an index makes of one field: the way there, in words and as data; and why not of a value."""
 
-    name: bytes
     steps: tuple[str, ...]
     label: str
     reason_against: Callable[[Any], str | None]
@@ -32,7 +31,7 @@ class Limit(NamedTuple):
 def limits_of(model: type[RedisModel]) -> tuple[Limit, ...]:
     """The fields of a model whose values may be refused by its index. Raises RedisModelError."""
     return tuple(
-        Limit(field.identifier.encode(), _steps(field), _label(field), judge)
+        Limit(_steps(field), _label(field), judge)
         for field in index_of(model).fields
         if (judge := _judge(field, model._storage)) is not None
     )

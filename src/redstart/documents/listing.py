@@ -26,4 +26,4 @@ def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, lis
     before, after = around_primary_key(model._meta, model_name(model))
     scanned = scan_type(cursor, prefix=before, suffix=after, kind=form.type_name, count=PAGE_KEYS)
     cursor, keys = yield from call(scanned)
-    return cursor, list(primary_keys_in(model, keys))
+    return cursor, primary_keys_in(model, keys)

@@ -28,10 +28,17 @@ ReadStored: TypeAlias = Callable[[Any], Any]
 
 @dataclass(slots=True)
 class Place:
-    """One step on the way to such values: what to do here, and the places further inside."""
+    """One step on the way to such values: what to do here, and the places further inside.
+
+    Args:
+        read: what is done with a value here.
+        inside: the places further inside.
+        of_seconds: where a date or datetime stands: what a number stands for.
+    """
 
     read: ReadStored | None
     inside: "dict[Segment, Place]"
+    of_seconds: Callable[[float], Any] | None = None
 
 
 def places_of(
@@ -44,32 +51,38 @@ def places_of(
     """
     root: dict[Segment, Place] = {}
     for path in dates:
-        _put(root, path.segments, _reader_of_dates(path, zone))
+        place = _at(root, path.segments)
+        place.of_seconds, of_microseconds = _date_readers(path, zone)
+        place.read = _reader_of_dates(path, zone, place.of_seconds, of_microseconds)
     for scalar in others:
-        _put(root, scalar.segments, READERS[scalar.kind])
+        _at(root, scalar.segments).read = READERS[scalar.kind]
     return root
 
 
-def _put(root: dict[Segment, Place], segments: tuple[Segment, ...], read: ReadStored) -> None:
+def _at(root: dict[Segment, Place], segments: tuple[Segment, ...]) -> Place:
     inside, place = root, Place(None, root)
     for segment in segments:
         place = inside.setdefault(segment, Place(None, {}))
         inside = place.inside
-    place.read = read
+    return place
 
 
-def _reader_of_dates(path: TemporalPath, zone: NaiveTimezone) -> ReadStored:
+def _reader_of_dates(
+    path: TemporalPath,
+    zone: NaiveTimezone,
+    of_seconds: Callable[[float], Any],
+    of_microseconds: Callable[[int], Any],
+) -> ReadStored:
     """Reads a number, and text as the migration would: so a document says the same before it and after."""
-    from_seconds, from_microseconds = _date_readers(path, zone)
 
     def read_stored(value: Any) -> Any:
         seconds = _seconds(value)
         if seconds is not None:
-            return from_seconds(seconds)
+            return of_seconds(seconds)
         if not isinstance(value, str):
             return value
         try:
-            return from_microseconds(read_temporal_text(value, path.kind, zone).microseconds)
+            return of_microseconds(read_temporal_text(value, path.kind, zone).microseconds)
         except ValueConversionError:
             return value  # pydantic has the last word, and says what is wrong
 

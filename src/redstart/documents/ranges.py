@@ -96,7 +96,7 @@ class _Parts:
         """The keys that meet these conditions too; None if they are too many."""
         search = self._narrowed(conditions).search(self._zone, limit=self._most)
         reply = yield from perform_search(search)
-        return [found.key for found in reply.found] if reply.total <= self._most else None
+        return reply.keys if reply.total <= self._most else None
 
     def _end(self, *, descending: bool) -> Op[float | None]:
         """The least number, or the greatest; None if no document has one."""
@@ -106,7 +106,7 @@ class _Parts:
             sorted_by_it.search(self._zone, limit=1, keys=False), return_fields=(self._attribute,)
         )
         reply = yield from perform_search(search)
-        texts = [found.fields.get(self._attribute.encode(), b"0") for found in reply.found]
+        texts = [fields.get(self._attribute.encode(), b"0") for fields in reply.fields]
         return max(-FARTHEST, min(FARTHEST, float(texts[0]))) if texts else None
 
     def _narrowed(self, conditions: tuple[Expression, ...]) -> Query[Any]:

@@ -1,12 +1,14 @@
 """What reading the documents of a model needs to know of it, whatever they are stored as."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
-from pydantic import AliasChoices
+from pydantic import AliasChoices, ValidationError
 
 from redstart.documents.places import Place, places_of
+from redstart.documents.unreadable import unreadable
 from redstart.mapping.annotations import allows_none, complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import Segment
@@ -14,6 +16,14 @@ from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.scalars import scalar_paths
 from redstart.mapping.temporal import temporal_paths
 from redstart.values.timezones import NaiveTimezone
+
+M = TypeVar("M", bound=RedisModel)
+
+Read: TypeAlias = Callable[[str, Any], M]
+"""Makes a document: of the primary key it was asked by, used if it does not hold its key itself, and what is stored.
+
+Raises UnreadableDocument for a value that does not fit its field.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +71,16 @@ def _aliases(*given: Any) -> list[str]:
         choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
         names += [choice for choice in choices if isinstance(choice, str)]
     return names
+
+
+def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
+    """A document of values that pydantic takes, by field name. Raises UnreadableDocument."""
+    key_name = model._primary_key_name
+    if document.get(key_name) is None:
+        document[key_name] = primary_key
+    try:
+        # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
+        read: M = model.__pydantic_validator__.validate_python(document, strict=False)
+    except ValidationError as error:
+        raise unreadable(model, primary_key, error) from error
+    return read

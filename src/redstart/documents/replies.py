@@ -24,12 +24,12 @@ def documents_found(
         UnreadableDocument: a value does not fit its field.
     """
     form = form_of(model)
+    read = form.reader(model, zone)
     score = None if knn is None else knn.score_field.query_field().attribute
-    stored = (form.searched(found.fields, score) for found in reply.found)
-    primary_keys = primary_keys_in(model, (found.key for found in reply.found))
+    stored = [form.searched(fields, score) for fields in reply.fields]
     return [
-        form.document(model, primary_key, held, zone)
-        for primary_key, held in zip(primary_keys, stored, strict=True)
+        read(primary_key, held)
+        for primary_key, held in zip(primary_keys_in(model, reply.keys), stored, strict=True)
         if held is not None
     ]
 

@@ -1,7 +1,7 @@
 """Primary keys: who makes them, and which field of a model is one."""
 
 import os
-from time import time_ns
+import time
 from typing import Final, Protocol
 
 from pydantic import BaseModel
@@ -41,7 +41,7 @@ def new_ulid() -> str:
         chance = _chances.pop()
     except IndexError:
         chance = _more_chances()
-    return bytes_to_ulid((time_ns() // 1_000_000).to_bytes(6, "big") + chance)
+    return bytes_to_ulid((time.time_ns() // 1_000_000).to_bytes(6, "big") + chance)
 
 
 def _more_chances() -> bytes:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from redstart.effects import Op, pause
-from redstart.errors import LeaseHeld, MigrationError
+from redstart.effects import Op
+from redstart.errors import MigrationError
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.data.planned.plan import make_plan
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
@@ -15,8 +15,7 @@ from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.status import Standing, index_statuses
-
-POLL_SECONDS = 0.25
+from redstart.migrations.lease import when_it_is_free
 
 
 def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:
@@ -50,21 +49,19 @@ def bring_up_to_date(
     # A plan for each: prefixes that hold each other's keys matter to a run over the data, not here.
     models = [model for one in declarations for model in make_plan([one], "UTC").models]
     keys = StateKeys(DATETIME_MIGRATION)
-    while True:
+
+    def look_and_run() -> Op[None]:
         statuses = yield from index_statuses(planned)
         if all(one.standing is Standing.UP_TO_DATE for one in statuses):
             return
-        try:
-            results = yield from migration().run(
-                planned, partial(converted_prefixes, keys, models), ExpansionOptions()
-            )
-        except LeaseHeld:
-            yield from pause(POLL_SECONDS)
-            continue
+        results = yield from migration().run(
+            planned, partial(converted_prefixes, keys, models), ExpansionOptions()
+        )
         refused = [one.name for one in results if one.state is IndexState.REFUSED]
         if refused:
             raise MigrationError(
                 f"Not replaced: {', '.join(refused)}. Documents that are found now would not be found.",
                 "See which, and the ways on, with: om migrate run",
             )
-        return
+
+    yield from when_it_is_free(look_and_run)

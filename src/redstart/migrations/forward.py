@@ -80,7 +80,7 @@ def migrate_forward(
         yield from _require_expanded(concerned)
     if concerned:
         # First: who swaps indexes back beside this then sees that the data is about to change.
-        yield from begin_run(context, plan)
+        yield from begin_run(context, plan, resume=options.resume)
         ready = yield from _made_ready(concerned, indexes, index_options)
         if any(one.state is IndexState.REFUSED for one in ready):
             return Forward(None, ready)

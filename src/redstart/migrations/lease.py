@@ -215,6 +215,15 @@ def under_lease(acquiring: Op[Lease], work: Callable[[Lease], Op[T]]) -> Op[T]:
     return result
 
 
+def when_it_is_free(work: Callable[[], Op[T]]) -> Op[T]:
+    """Work that takes a lease: where somebody else holds it, wait, and begin anew."""
+    while True:
+        try:
+            return (yield from work())
+        except LeaseHeld:
+            yield from pause(_POLL_SECONDS)
+
+
 def current(keys: LeaseKeys) -> Op[LeaseState | None]:
     """The lease as it stands, or None. Two reads."""
     fields = yield from call(hgetall(keys.lease))

@@ -66,12 +66,10 @@ class Conversation:
                 if isinstance(request, Call | Batch) and not self._unanswered:
                     found = yield request
                     # Nearly always; the rest stands in functions of its own, each of which costs a microsecond.
-                    is_answered = not isinstance(found, ServerError)
-                    reply = (
-                        typed(request, found or ())
-                        if is_answered
-                        else (yield from self._settled(request, found))
-                    )
+                    if isinstance(found, ServerError):
+                        reply = yield from self._settled(request, found)
+                    else:
+                        reply = typed(request, found or ())
                 else:
                     reply = yield from self._performed(request)
                 error = None

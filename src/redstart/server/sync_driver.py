@@ -31,8 +31,6 @@ class SyncDriver:
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        if self._connection is not None:
-            self._check_rested()
         steps = Conversation(lambda: self.answered).steps(operation)
         answer: Answer = None
         try:
@@ -47,15 +45,6 @@ class SyncDriver:
         except BaseException:
             self.close()  # answers may be on their way: nobody may read them as his own
             raise
-
-    def _check_rested(self) -> None:
-        """Drop a connection that was closed since the last operation, or has an answer nobody asked for."""
-        try:
-            if not self._connection.can_read():
-                return
-        except TRANSPORT_ERRORS:
-            pass
-        self.close()
 
     def _take(self, step: Step) -> Answer:
         if isinstance(step, Call | Batch):
@@ -102,6 +91,15 @@ class SyncDriver:
             raise mapped(exc, self._where) from exc
         self.answered = True
         return replies
+
+    def check_rested(self) -> None:
+        """Drop a connection that was closed since the last operation, or has an answer nobody asked for."""
+        try:
+            is_good = self._connection is None or not self._connection.can_read()
+        except TRANSPORT_ERRORS:
+            is_good = False
+        if not is_good:
+            self.close()
 
     def release(self) -> None:
         """Give the connection back to its pool, for whoever needs one next. Only where no answer is under way."""

@@ -44,6 +44,7 @@ class SyncServer:
         # At its limit redis-py fails, and operations wait.
         self._free = threading.Semaphore(self._pool.max_connections)
         self._resting: deque[SyncDriver] = deque()
+        self._rest = threading.Lock()
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
@@ -53,7 +54,7 @@ class SyncServer:
         finally:
             self._answered = self._answered or driver.answered
             # One connection stays at hand: the way to the pool and back takes as long as reading a document.
-            if self._may_rest and not self._resting:
+            if self._may_rest and self._rest.acquire(blocking=False):
                 self._resting.append(driver)
             else:
                 driver.release()
@@ -61,9 +62,12 @@ class SyncServer:
 
     def _awake(self) -> SyncDriver | None:
         try:
-            return self._resting.pop()
+            driver = self._resting.pop()
         except IndexError:
             return None
+        self._rest.release()
+        driver.check_rested()
+        return driver
 
     def _new_driver(self) -> SyncDriver:
         _ = self._free.acquire()

@@ -11,6 +11,7 @@ from redstart.mapping.submodules import import_submodules
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.lease import when_it_is_free
 from redstart.migrations.pending import PendingIndex, pending_indexes
 from redstart.sync.connections import client_of, server_of_client
 
@@ -61,7 +62,7 @@ class Migrator:
         Effects: a read for each index where all are as they should be. Safe to repeat.
         """
         for client, declarations in self._by_client():
-            server_of_client(client).run(bring_up_to_date(declarations, _index_migration))
+            server_of_client(client).run(bring_up_to_date(declarations, index_migration))
 
     def _by_client(self) -> "list[tuple[redis.Redis, list[ModelDeclaration]]]":
         """The models of each server."""
@@ -78,5 +79,29 @@ SchemaDetector = Migrator
 """What redis-om calls it since 1.0."""
 
 
-def _index_migration() -> IndexMigration:
+def create_index(conn: "redis.Redis", index_name: str, schema: str, current_hash: str) -> None:
+    """Create one index from the text of its schema, as redis-om's migration files do. None is replaced or dropped.
+
+    Where there is an index of this schema, also through an alias, nothing happens. While another process changes
+    indexes, this waits.
+
+    Args:
+        conn: a client of the server.
+        schema: what FT.CREATE says behind the name, as `redisearch_schema()` of a model gives it.
+        current_hash: kept in `<index>:hash`, the schema in `<index>:schema`, where redis-om looks for them.
+
+    Raises:
+        MigrationError: there is an index of another schema, or the server does not take this one.
+        CapabilityMissing: the server has no search module, or this is another database than 0.
+        ServerError: no answer, or a refusal.
+
+    Effects: see redstart.migrations.indexes.create. Safe to repeat.
+    """
+    server_of_client(conn).run(
+        when_it_is_free(lambda: index_migration().create(index_name, schema, current_hash))
+    )
+
+
+def index_migration() -> IndexMigration:
+    """The index migrations of this process, which say nothing of how far a build is."""
     return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, lambda _index, _percent: None)

@@ -7,25 +7,20 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo.models import Ringer
-from redstart.demo.sample import VISIT_PREFIX
+from redstart.demo.models import Ringer, Sighting, Visit
+from redstart.demo.sample import RINGER_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
-from redstart.errors import LeaseHeld, LeaseLost
+from redstart.errors import CommandFailed, LeaseHeld, LeaseLost
 from redstart.migrations import lease
 from redstart.migrations.data.converting.runner import run
+from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.undoing.rollback import rollback
 from redstart.migrations.holder import this_process
-from tests.migrations.data.test_concurrent import NEWER_NUMBER, NEWER_TEXT, migrate, undo
+from tests.migrations.data.runs import APPLY, NEWER_NUMBER, NEWER_TEXT, migrate, undo
 from tests.support.crash_driver import CrashDriver
-from tests.support.migration import (
-    documents_of,
-    load_hostile,
-    new_context,
-    options,
-    own_keys,
-    station_plan,
-)
+from tests.support.migration import documents_of, load_hostile, new_context, options, own_keys, station_plan
 from tests.support.replies import send
 from tests.support.snapshot import difference
 from tests.support.stepping import Stepped, instead_of_waiting
@@ -132,5 +127,95 @@ def test_runs_of_many_threads_end_once(client: redis.Redis, url: str) -> None:
     for thread in threads:
         thread.join()
     assert set(ends) <= {"done", "held"} and "done" in ends and len(ends) == 4
+    undo(url)
+    assert difference(start, documents_of(client)) == []
+
+
+# One after the other
+
+
+@pytest.mark.parametrize("mode", [FailureMode.LOG_AND_SKIP, FailureMode.DEFAULT, FailureMode.QUARANTINE])
+def test_run_rollback_run_rollback(client: redis.Redis, url: str, mode: FailureMode) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    migrate(url, mode)
+    converted = documents_of(client)
+    undo(url)
+    assert undo(url).nothing_to_do
+    assert difference(start, documents_of(client)) == []
+    migrate(url, mode)
+    assert difference(converted, documents_of(client)) == []
+    undo(url)
+    assert difference(start, documents_of(client)) == []
+    assert own_keys(client) == []
+
+
+@pytest.mark.parametrize("mode", [FailureMode.DEFAULT, FailureMode.QUARANTINE])
+def test_another_mode_after_log_and_skip_ends_as_if_it_had_been_first(
+    client: redis.Redis, url: str, mode: FailureMode
+) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    migrate(url, mode)
+    wanted = documents_of(client)
+    undo(url)
+    for _ in range(2):
+        migrate(url, FailureMode.LOG_AND_SKIP)
+        migrate(url, mode)
+        assert difference(wanted, documents_of(client)) == []
+        assert migrate(url, mode).converted == 0
+        undo(url)
+        assert difference(start, documents_of(client)) == []
+
+
+@pytest.mark.parametrize("limit", [1, 7, 50])
+def test_the_rollback_of_a_half_finished_run(client: redis.Redis, url: str, limit: int) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    assert migrate(url, FailureMode.QUARANTINE, limit_documents=limit).stopped == "limit-documents reached"
+    assert difference(start, documents_of(client)) != []
+    undo(url)
+    assert difference(start, documents_of(client)) == []
+
+
+def test_a_plan_that_grew_between_two_runs_is_undone_whole(client: redis.Redis, url: str) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    migrate(url, FailureMode.DEFAULT, plan=station_plan(Ringer))
+    assert all(line.startswith(RINGER_PREFIX) for line in difference(start, documents_of(client)))
+    migrate(url, FailureMode.QUARANTINE, plan=station_plan(Ringer, Visit, Sighting))
+    migrate(url, FailureMode.QUARANTINE, plan=station_plan(Sighting))
+    undo(url)
+    assert difference(start, documents_of(client)) == []
+
+
+def test_a_model_that_only_changed_its_name_goes_on(client: redis.Redis, url: str) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+    plan = station_plan()
+    renamed = Plan(tuple(replace(model, name=f"new.{model.name}") for model in plan.models), "UTC")
+    assert migrate(url, limit_documents=20, plan=plan).stopped is not None
+    result = migrate(url, plan=renamed)
+    assert (result.stopped, result.resumed) == (None, True)
+    undo(url)
+    assert difference(start, documents_of(client)) == []
+
+
+def test_a_server_at_its_maxmemory_stops_a_run_that_goes_on_later(client: redis.Redis, url: str) -> None:
+    load_hostile(client)
+    start = documents_of(client)
+
+    def fill(name: str) -> None:
+        if name in APPLY:
+            client.config_set("maxmemory", int(client.info("memory")["used_memory"]) - 1_000)
+
+    try:
+        with pytest.raises(CommandFailed) as refused:
+            migrate(url, before=fill)
+        assert (refused.value.code, "maxmemory BYTES" in str(refused.value)) == ("OOM", True)
+        assert difference(start, documents_of(client)) == [], "nothing was written past the limit"
+    finally:
+        client.config_set("maxmemory", 0)
+    assert migrate(url).stopped is None
     undo(url)
     assert difference(start, documents_of(client)) == []

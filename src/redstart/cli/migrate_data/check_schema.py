@@ -9,12 +9,10 @@ from redstart.cli.drawing import table
 from redstart.cli.exits import Exit
 from redstart.cli.options import common
 from redstart.cli.output import as_typed, line, print_json
-from redstart.cli.session import Session, open_session
+from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.data.state.record import read_record
-from redstart.migrations.indexes.date_fields import DateField, DateIndex, Form, date_indexes
-from redstart.migrations.indexes.preflight import require_search
-from redstart.migrations.indexes.status import index_statuses
+from redstart.migrations.indexes.date_fields import DateField, DateIndex, Form
+from redstart.migrations.schema_check import look_at_dates, next_command
 
 WHAT_IT_IS = {
     Form.NEW: "takes numbers, as the model says",
@@ -32,26 +30,14 @@ def check_schema(settings: Settings, as_json: bool) -> int:
     when something is pending, and names the next command. Writes nothing."""
     with open_session(settings) as session:
         note_assumed_zone(session)
-        found = _look(session)
+        found = session.run(look_at_dates(session.planned_indexes(), session.plan))
     advice = next_command(found)
+    advice = None if advice is None else as_typed(advice)
     if as_json:
         print_json(_report(found, advice))
     else:
         _draw(found, advice)
     return Exit.DONE if advice is None else Exit.PENDING
-
-
-def _look(session: Session) -> list[DateIndex]:
-    session.run(require_search())
-    statuses = session.run(index_statuses(session.planned_indexes()))
-    return date_indexes(statuses, session.plan, session.run(read_record(session.keys)))
-
-
-def next_command(found: list[DateIndex]) -> str | None:
-    """The command that has to come first; None when nothing is pending."""
-    commands = {one.next_command for one in found}
-    first = next((one for one in ("om migrate run", "om migrate-data run") if one in commands), None)
-    return None if first is None else as_typed(first)
 
 
 def _draw(found: list[DateIndex], advice: str | None) -> None:

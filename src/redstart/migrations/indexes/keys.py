@@ -10,6 +10,9 @@ LEASE = LeaseKeys("redstart:indexes:fence", "redstart:indexes:lease")
 RECORDS = "redstart:indexes:records"
 """Hash: for each name that queries use, what served before and what is to serve."""
 
+SCRATCH = "redstart:indexes:probe:index"
+"""An index that is created and dropped within one script, to see what the server makes of it."""
+
 DIGEST_LETTERS = 8
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LETTERS}}}")
 

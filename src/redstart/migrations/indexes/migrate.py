@@ -1,4 +1,4 @@
-"""Index migrations of one process: forward, back and clean up, each under the lease of the indexes."""
+"""Index migrations of one process: create, forward, back and clean up, each under the lease of the indexes."""
 
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -9,6 +9,7 @@ from redstart.effects import Op
 from redstart.migrations.data.running.preflight import server_facts
 from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.indexes.build import Waiting
+from redstart.migrations.indexes.create import create_index
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.plan import PlannedIndex
@@ -84,6 +85,11 @@ class IndexMigration:
             return results
 
         return (yield from self._leased(work))
+
+    def create(self, name: str, schema: str, schema_hash: str) -> Op[None]:
+        """Create one index from its schema. See redstart.migrations.indexes.create."""
+        yield from require_search()
+        yield from self._leased(lambda lease: create_index(lease, name, schema, schema_hash))
 
     def before_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
         """Let indexes serve that accept the data in both forms.

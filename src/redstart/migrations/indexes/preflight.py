@@ -10,7 +10,7 @@ from redstart.errors import CapabilityMissing, MigrationError, OtherDatabase, Un
 from redstart.migrations.data.running.preflight import ServerFacts, require_safe_undo, server_facts
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.forecast import forecast
-from redstart.migrations.indexes.keys import built_name, is_built_name
+from redstart.migrations.indexes.keys import SCRATCH, built_name, is_built_name
 from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text
 from redstart.migrations.indexes.swap import PACKAGE
 from redstart.migrations.indexes.switch import same_definition
@@ -134,5 +134,5 @@ def understands_filters(has_json: bool) -> Op[bool]:
         return False
     path = f"$.at[?({STRINGS.format('')})]"
     script = load(PACKAGE, "probe.lua")
-    found = yield from run_script(script, (f"{_PROBE}1", f"{_PROBE}2"), (f"{_PROBE}index", _PROBE, path))
+    found = yield from run_script(script, (f"{_PROBE}1", f"{_PROBE}2"), (SCRATCH, _PROBE, path))
     return bool(found == 2)

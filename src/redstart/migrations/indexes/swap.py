@@ -23,7 +23,7 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None) -> Op[None]:
 
     Effects: one script, the atomic unit. Safe to repeat.
     """
-    outcome, found = yield from lease.run(_script("swap.lua"), (), (name, index, now or ""))
+    outcome, found = yield from lease.run(fenced_script("swap.lua"), (), (name, index, now or ""))
     if outcome in (b"swapped", b"already"):
         return
     place = found.decode() or "nothing"
@@ -39,7 +39,7 @@ def drop(lease: Lease, index: str, serving: Iterable[str]) -> Op[bool]:
 
     Effects: one script; never touches a document. Safe to repeat.
     """
-    outcome: bytes = yield from lease.run(_script("drop.lua"), (), (index, *serving))
+    outcome: bytes = yield from lease.run(fenced_script("drop.lua"), (), (index, *serving))
     return outcome != b"serving"
 
 
@@ -48,10 +48,11 @@ def unname(lease: Lease, name: str) -> Op[bool]:
 
     Effects: one script. Safe to repeat.
     """
-    outcome: bytes = yield from lease.run(_script("unname.lua"), (), (name,))
+    outcome: bytes = yield from lease.run(fenced_script("unname.lua"), (), (name,))
     return outcome != b"index"
 
 
-def _script(name: str) -> Script:
+def fenced_script(name: str) -> Script:
+    """A script of this package that begins with fenced.lua and resolve.lua."""
     fenced = load(LEASE_PACKAGE, "fenced.lua").source
     return Script.of(fenced + load(PACKAGE, "resolve.lua", name).source)

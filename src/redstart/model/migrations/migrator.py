@@ -3,9 +3,10 @@
 
 from redstart.errors import MigrationError
 from redstart.mapping.submodules import import_submodules
+from redstart.migrations.indexes.keys import hash_key as schema_hash_key
 from redstart.migrations.pending import MigrationAction
 from redstart.migrations.pending import PendingIndex as IndexMigration
-from redstart.sync.migrator import Migrator, SchemaDetector
+from redstart.sync.migrator import Migrator, SchemaDetector, create_index
 
 __all__ = [
     "IndexMigration",
@@ -13,5 +14,7 @@ __all__ = [
     "MigrationError",
     "Migrator",
     "SchemaDetector",
+    "create_index",
     "import_submodules",
+    "schema_hash_key",
 ]

@@ -1,9 +1,10 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `aredis_om.model.migrations.migrator`."""
 
-from redstart.aio.migrator import Migrator, SchemaDetector
+from redstart.aio.migrator import Migrator, SchemaDetector, create_index
 from redstart.errors import MigrationError
 from redstart.mapping.submodules import import_submodules
+from redstart.migrations.indexes.keys import hash_key as schema_hash_key
 from redstart.migrations.pending import MigrationAction
 from redstart.migrations.pending import PendingIndex as IndexMigration
 
@@ -13,5 +14,7 @@ __all__ = [
     "MigrationError",
     "Migrator",
     "SchemaDetector",
+    "create_index",
     "import_submodules",
+    "schema_hash_key",
 ]

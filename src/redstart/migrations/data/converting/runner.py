@@ -48,6 +48,7 @@ class RunOptions:
         max_errors: stop at this many values that will not convert, not counting those recorded before.
         limit_documents: stop after this many documents were changed.
         clearing: see `transform.edits_for`.
+        resume: False to begin anew where a run was interrupted: what it saved of its progress is not gone on from.
     """
 
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
@@ -55,6 +56,7 @@ class RunOptions:
     max_errors: int | None = None
     limit_documents: int | None = None
     clearing: frozenset[tuple[str, str]] = frozenset()
+    resume: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,11 @@ def run(
     return (yield from context.under_lease(work))
 
 
-def begin_run(context: Context, plan: Plan) -> Op[None]:
+def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
     """Say on the server that a run has begun, for work that comes before it.
+
+    Args:
+        resume: as in RunOptions.
 
     Raises:
         See `run`.
@@ -123,7 +128,7 @@ def begin_run(context: Context, plan: Plan) -> Op[None]:
 
     def work(lease: Lease) -> Op[None]:
         record = yield from read_record(context.keys)
-        _require_same_plan(context, plan, record, (yield from load_checkpoint(context.keys)))
+        _require_same_plan(context, plan, record, (yield from _saved_progress(context, resume=resume)))
         if not record.begun:
             yield from lease.commit([["HSET", context.keys.record, "begun", 1]])
 
@@ -135,6 +140,12 @@ def _require_server(plan: Plan) -> Op[ServerFacts]:
     require_json(facts, plan)
     require_safe_undo(facts)
     return facts
+
+
+def _saved_progress(context: Context, *, resume: bool) -> Op[Checkpoint | None]:
+    """What an interrupted run saved, if it is to be gone on from; what a rollback saved in any case."""
+    found = yield from load_checkpoint(context.keys)
+    return found if resume or found is None or found.stage.undoes else None
 
 
 def _require_same_plan(context: Context, plan: Plan, record: Record, found: Checkpoint | None) -> None:
@@ -180,7 +191,7 @@ class _Run:
 
     def _start(self, record: Record) -> Op[Checkpoint]:
         """The saved checkpoint, or a new one under a new generation."""
-        found = yield from load_checkpoint(self._keys)
+        found = yield from _saved_progress(self._context, resume=self._options.resume)
         _require_same_plan(self._context, self._plan, record, found)
         if found is None:
             return (yield from self._new_generation(record))

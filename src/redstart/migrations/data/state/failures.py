@@ -137,6 +137,13 @@ class FailureLog:
                     found[failure.key, failure.path] = failure
         return [found[place] for place in sorted(found)]
 
+    def some(self, most: int) -> Op[list[Failure]]:
+        """A few records of the last run, for showing. A read, or as many as it takes to find one."""
+        cursor, fields = -1, dict[bytes, bytes]()
+        while cursor and not fields:
+            cursor, fields = yield from call(hscan(self._keys.failures, max(cursor, 0), count=most))
+        return list(map(_failure, fields, fields.values()))[:most]
+
 
 def _kept(name: str, failures: list[Failure]) -> list[Argument]:
     """The command that records some."""

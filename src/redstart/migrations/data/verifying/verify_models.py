@@ -6,11 +6,12 @@ from typing import Any
 
 from redstart.commands.documents import json_get
 from redstart.commands.keyspace import hgetall
-from redstart.documents.decode import document_from_hash, document_from_json
+from redstart.documents.forms import form_of
 from redstart.documents.unreadable import UnreadableDocument
 from redstart.effects import Call, Op, batch, together
 from redstart.errors import CommandFailed
 from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import display
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import QUARANTINE_SUFFIX, Judged, JudgedDocument
@@ -60,8 +61,8 @@ class ModelCheck:
         primary_key = document.key[len(declaration.key_prefix.encode()) : end].decode(
             errors="backslashreplace"
         )
-        read = document_from_hash if declaration.storage is Storage.HASH else document_from_json
-        _ = read(declaration.model, primary_key, reply, self._zone)
+        model: type[RedisModel] = declaration.model
+        _ = form_of(model).reader(model, self._zone)(primary_key, reply)
 
 
 def _whole(document: StoredDocument) -> Call[Any]:

@@ -7,7 +7,7 @@ from redstart.migrations.indexes.keys import hash_key as schema_hash_key
 from redstart.migrations.indexes.keys import schema_key as schema_text_key
 from redstart.migrations.pending import MigrationAction
 from redstart.migrations.pending import PendingIndex as IndexMigration
-from redstart.sync.migrator import Migrator, SchemaDetector
+from redstart.sync.migrator import Migrator, SchemaDetector, create_index
 
 __all__ = [
     "IndexMigration",
@@ -15,6 +15,7 @@ __all__ = [
     "MigrationError",
     "Migrator",
     "SchemaDetector",
+    "create_index",
     "import_submodules",
     "schema_hash_key",
     "schema_text_key",

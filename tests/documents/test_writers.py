@@ -6,7 +6,6 @@ import json
 from collections import deque
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,18 +14,17 @@ import pytest
 from hypothesis import example, given, settings
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
-from redstart.documents import decode
-from redstart.documents.encode import UnwritableDocument, hash_fields, json_document
+from redstart.documents.hash_writer import hash_fields
+from redstart.documents.json_writer import json_document
 from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unwritable import UnwritableDocument
 from redstart.errors import RedisModelError
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.every_type import DEEP, FLAT, VECTOR, Deep, Flat
+from tests.support.read_documents import UTC_ZONE, document_from_hash, document_from_json
 
-UTC_ZONE = NaiveTimezone.parse("UTC")
 BERLIN = NaiveTimezone.parse("Europe/Berlin")
-document_from_hash = partial(decode.document_from_hash, zone=UTC_ZONE)
-document_from_json = partial(decode.document_from_json, zone=UTC_ZONE)
 
 
 class Loose(HashModel):

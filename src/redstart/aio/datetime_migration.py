@@ -1,0 +1,195 @@
+"""The conversion of dates as a class, as redis-om has it: `om migrate-data run` and `rollback`, for programs."""
+
+import logging
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from redstart.aio.connections import server_of_client, server_of_model
+from redstart.aio.data_migrations import BaseMigration
+from redstart.aio.migrator import index_migration
+from redstart.commands.introspection import server_time
+from redstart.effects import call
+from redstart.errors import ConfigurationError, ServerError, shortened
+from redstart.mapping.declaration import ModelDeclaration, declare, distinct
+from redstart.mapping.registry import registered_models
+from redstart.migrations.back import migrate_back
+from redstart.migrations.data.converting.runner import RunOptions, RunResult
+from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.planned.plan import make_plan
+from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.state.failures import Failure, FailureLog
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.forward import migrate_forward
+from redstart.migrations.holder import this_process
+from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.indexes.plan import planned_indexes, require_one_definition_each
+from redstart.migrations.outcomes import ERRORS_SAID, require_converted, require_undone, statistics
+from redstart.settings import naive_timezone
+
+if TYPE_CHECKING:
+    import redis.asyncio
+
+_log = logging.getLogger(__name__)
+
+
+class DatetimeFieldMigration(BaseMigration):
+    """Converts the dates of all models that are declared by now, as `om migrate-data run` does, and back again.
+
+    Its progress, undo log and lease are those of `om`: what one began the other goes on with, or undoes.
+
+    Args:
+        redis_client: a client of the server; by default one for REDIS_OM_URL.
+        failure_mode: what becomes of a value that will not convert; `log_and_skip` also logs it as a warning.
+        batch_size: keys asked for per step, 1 to 100,000.
+        max_errors: stop at this many values that will not convert; None for any number.
+        enable_resume: False to begin anew where a run was interrupted, as after `om migrate-data clear-progress`: then
+            the models may be others than when it began. What it converted stays, and can be undone. Progress is saved
+            in any case, in the step whose work it covers.
+        progress_save_interval: documents after which progress is saved at the latest: a step takes no more. By
+            default those of a step of `batch_size`.
+
+    Raises:
+        ConfigurationError: one of these cannot be.
+    """
+
+    migration_id = DATETIME_MIGRATION
+    description = "Dates and datetimes that are stored as text become numbers"
+
+    def __init__(
+        self,
+        redis_client: "redis.asyncio.Redis | None" = None,
+        failure_mode: FailureMode = FailureMode.LOG_AND_SKIP,
+        batch_size: int = 1_000,
+        max_errors: int | None = None,
+        enable_resume: bool = True,
+        progress_save_interval: int | None = None,
+    ) -> None:
+        super().__init__(redis_client)
+        self.failure_mode = _failure_mode(failure_mode)
+        self.batch_size = _within("batch_size", batch_size, 100_000)
+        self.max_errors = None if max_errors is None else _within("max_errors", max_errors)
+        self.enable_resume = enable_resume
+        self.progress_save_interval = (
+            None
+            if progress_save_interval is None
+            else _within("progress_save_interval", progress_save_interval)
+        )
+        self._client_is_given = redis_client is not None
+        self._result: RunResult | None = None
+        self._errors: list[Failure] = []
+
+    async def up(self) -> None:
+        """Convert every date of the models, with indexes that serve all the way, and cut over at the end.
+
+        Raises:
+            ConfigurationError: no models are declared, or not such as can be migrated together.
+            DataMigrationError: it stopped (`max_errors`, failure mode `fail`), or an index was not cut over, because
+                documents that are found now would not be found.
+            MigrationError, ServerError: see redstart.migrations.forward; as LeaseHeld while another run is at work.
+
+        Effects: those of `om migrate-data run`. Safe to repeat, after a stop at any point.
+        """
+        server = server_of_client(self.redis)
+        declarations = self._declarations()
+        context = self._context()
+        indexes = planned_indexes(declarations)
+        require_one_definition_each(indexes)
+        options = RunOptions(
+            self.failure_mode,
+            min(self.batch_size, self.progress_save_interval or self.batch_size),
+            self.max_errors,
+            resume=self.enable_resume,
+        )
+        plan = make_plan(declarations, context.naive_timezone.name)
+        found = await server.run(
+            migrate_forward(context, plan, options, indexes, index_migration(), ExpansionOptions())
+        )
+        self._result = found.data
+        self._errors = await server.run(FailureLog(context.keys).some(ERRORS_SAID))
+        require_converted(found, self.failure_mode)
+
+    async def down(self) -> None:
+        """Undo all runs since the last rollback: every value that is as it was written gets its original bytes back.
+
+        Needs no models. Where nothing was converted, nothing happens.
+
+        Raises:
+            DataMigrationError: an index would lose documents; or it is done, and some values have no old form.
+            MigrationError, ServerError: see redstart.migrations.back.
+
+        Effects: those of `om migrate-data rollback`. Safe to repeat, after a stop at any point.
+        """
+        going_back = migrate_back(self._context(), index_migration(), batch_documents=self.batch_size)
+        require_undone(await server_of_client(self.redis).run(going_back))
+
+    async def can_run(self) -> bool:
+        """Whether the server answers. What else would be in the way, `up` says."""
+        try:
+            _ = await server_of_client(self.redis).run(call(server_time()))
+        except ServerError:
+            return False
+        return True
+
+    def get_migration_stats(self) -> dict[str, Any]:
+        """What the last `up` of this object did: zeros before.
+
+        Returns:
+            `processed_keys`, `converted_fields`, `skipped_fields` (numbers already, or null), `failed_conversions` and
+            `error_count` (values on record as not converted), `success_rate` (of 100), `recent_errors` (ten of those
+            at most: `key`, `field`, `value`, `error`); and `failure_mode`, `batch_size`, `max_errors` as given.
+        """
+        return statistics(self._result, self._errors) | {
+            "failure_mode": self.failure_mode.value,
+            "batch_size": self.batch_size,
+            "max_errors": self.max_errors,
+        }
+
+    def _declarations(self) -> list[ModelDeclaration]:
+        declarations = distinct(map(declare, registered_models()))
+        if not declarations:
+            raise ConfigurationError(
+                "No models are declared, so there is nothing to look for.",
+                "Import the modules that declare them before up() is called.",
+            )
+        here = server_of_client(self.redis).where
+        for one in () if self._client_is_given else declarations:
+            there = server_of_model(one.model).where
+            if there != here:
+                raise ConfigurationError(
+                    f"The documents of {one.name} are at {there}, and REDIS_OM_URL is {here}.",
+                    f"Say which server is meant: {type(self).__name__}({one.model.__name__}.db())",
+                )
+        return declarations
+
+    def _context(self) -> Context:
+        return Context(
+            StateKeys(DATETIME_MIGRATION),
+            naive_timezone(),
+            this_process(),
+            uuid.uuid4().hex,
+            time.monotonic,
+            Monitor(failure=_say),
+        )
+
+
+def _say(failure: Failure) -> None:
+    _log.warning("not converted: %s", failure)
+
+
+def _failure_mode(value: FailureMode) -> FailureMode:
+    try:
+        return FailureMode(value)
+    except ValueError as exc:
+        known = ", ".join(mode.value for mode in FailureMode)
+        raise ConfigurationError(
+            f"There is no failure mode {shortened(value)}.", f"Name one of: {known}"
+        ) from exc
+
+
+def _within(name: str, number: int, most: int | None = None) -> int:
+    if number < 1 or (most is not None and number > most):
+        limits = "1 or more" if most is None else f"from 1 to {most:,}"
+        raise ConfigurationError(f"{name} is {number}; it has to be {limits}.")
+    return number

@@ -1,0 +1,8 @@
+# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
+"""The names of `aredis_om.model.migrations.data.builtin`."""
+
+from redstart.aio.datetime_detector import DatetimeFieldDetector
+from redstart.aio.datetime_migration import DatetimeFieldMigration
+from redstart.migrations.data.judging.transform import FailureMode as ConversionFailureMode
+
+__all__ = ["ConversionFailureMode", "DatetimeFieldDetector", "DatetimeFieldMigration"]

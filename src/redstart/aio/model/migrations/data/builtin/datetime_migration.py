@@ -1,0 +1,16 @@
+# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
+"""The names of `aredis_om.model.migrations.data.builtin.datetime_migration`."""
+
+from redstart.aio.data_migrations import BaseMigration
+from redstart.aio.datetime_detector import DatetimeFieldDetector
+from redstart.aio.datetime_migration import DatetimeFieldMigration
+from redstart.errors import DataMigrationError
+from redstart.migrations.data.judging.transform import FailureMode as ConversionFailureMode
+
+__all__ = [
+    "BaseMigration",
+    "ConversionFailureMode",
+    "DataMigrationError",
+    "DatetimeFieldDetector",
+    "DatetimeFieldMigration",
+]

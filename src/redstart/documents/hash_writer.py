@@ -1,0 +1,115 @@
+"""The fields of a document as a hash has them: of each its bytes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple, TypeAlias
+
+from redstart.documents.dumped import dumped
+from redstart.documents.index_limits import limits_of
+from redstart.documents.names import encoded_names
+from redstart.documents.stored_values import hash_values
+from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.vectors import packed_vector, vectors_of
+from redstart.errors import ValueConversionError
+from redstart.mapping.annotations import complete_fields
+from redstart.mapping.fields import field_options
+from redstart.mapping.models import RedisModel
+from redstart.mapping.vectors import VectorFieldOptions
+from redstart.values.timezones import NaiveTimezone
+
+WriteBytes: TypeAlias = Callable[[Any], bytes]
+
+
+class HashField(NamedTuple):
+    """How one field is written.
+
+    Args:
+        name: as the hash has it.
+        write: makes the bytes of a value; None where that depends on what the value is.
+        reason_against: why the index does not take some bytes; None where it takes all.
+    """
+
+    name: bytes
+    write: WriteBytes | None = None
+    reason_against: Callable[[bytes], str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HashWriter:
+    """What writes the hashes of one model.
+
+    Args:
+        fields: those of the model, by name; an encoding may lack the characters of some.
+        of_types: what makes the bytes of values of exactly these types, which are most; of others, `other`.
+    """
+
+    fields: dict[str, HashField]
+    of_types: dict[type, WriteBytes]
+    other: WriteBytes
+
+
+def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, bytes], list[bytes]]:
+    """A document as a hash: values by name of the fields that have one, and the names of those that are None.
+
+    Args:
+        zone: what a datetime without an offset means.
+
+    Raises:
+        UnwritableDocument: a value has no text that stands for it, or none that its index takes.
+    """
+    encoding = document._meta.encoding
+    writer = _hash_writer(type(document), zone, encoding)
+    fields, of_types, other = writer.fields, writer.of_types, writer.other
+    written: dict[bytes, bytes] = {}
+    empty: list[bytes] = []
+    for name, value in dumped(document).items():
+        try:
+            stored_name, write, reason_against = fields.get(name) or HashField(name.encode(encoding))
+            if value is None:
+                empty.append(stored_name)
+                continue
+            text = (write or of_types.get(type(value), other))(value)
+        except UnicodeEncodeError as error:
+            raise UnwritableDocument(document, name, f"{encoding} has no such text") from error
+        except ValueConversionError as error:
+            raise UnwritableDocument(document, name, error.reason) from error
+        reason = None if reason_against is None else reason_against(text)
+        if reason is not None:
+            raise UnwritableDocument(document, name, reason)
+        written[stored_name] = text
+    return written, empty
+
+
+@cache
+def _hash_writer(model: type[RedisModel], zone: NaiveTimezone, encoding: str) -> HashWriter:
+    vectors, values = vectors_of(model), hash_values(zone)
+    limits = {limit.label: limit.reason_against for limit in limits_of(model)}
+    of_types = {kind: _encoded(text, encoding) for kind, text in values.texts.items()}
+    if encoding == "utf-8":
+        of_types[str] = str.encode  # without a frame of Python
+    return HashWriter(
+        fields={
+            name: HashField(
+                stored_name, _vector_writer(vectors[name]) if name in vectors else None, limits.get(name)
+            )
+            for name, stored_name in encoded_names(complete_fields(model), encoding).items()
+        },
+        of_types=of_types,
+        other=_encoded(values.text, encoding),
+    )
+
+
+def _encoded(text: Callable[[Any], str], encoding: str) -> WriteBytes:
+    return lambda value: text(value).encode(encoding)
+
+
+def _vector_writer(options: VectorFieldOptions) -> WriteBytes:
+    return lambda value: packed_vector(value, options)
+
+
+@cache
+def lifetimes_of(model: type[RedisModel], encoding: str) -> tuple[tuple[bytes, int], ...]:
+    """The fields of hashes that expire after a time of their own, and that time in milliseconds."""
+    seconds = {name: field_options(field).expire for name, field in complete_fields(model).items()}
+    return tuple((name.encode(encoding), 1000 * expire) for name, expire in seconds.items() if expire)

@@ -1,0 +1,42 @@
+"""The members of a stored JSON document, as the model takes them."""
+
+from typing import Any, TypeVar
+
+from pydantic_core import from_json
+
+from redstart.documents.places import UnreadableValue, read_places
+from redstart.documents.reader import Read, Reader, reader_of, validated
+from redstart.documents.unreadable import UnreadableDocument
+from redstart.mapping.models import RedisModel
+from redstart.values.timezones import NaiveTimezone
+
+M = TypeVar("M", bound=RedisModel)
+
+
+def reader_of_json(model: type[M], zone: NaiveTimezone) -> Read[M]:
+    """What reads the JSON documents of a model: the text of one object, as JSON.GET without a path answers.
+
+    Args: as `reader_of_hashes`.
+    """
+    reader = reader_of(model, zone)
+
+    def read(primary_key: str, stored: bytes) -> M:
+        return validated(model, primary_key, _json_values(model, reader, primary_key, stored))
+
+    return read
+
+
+def _json_values(model: type[M], reader: Reader, primary_key: str, text: bytes) -> dict[str, Any]:
+    """The members of a document that reach the model, by name. Raises UnreadableDocument."""
+    try:
+        value = from_json(text)
+    except ValueError as error:
+        raise UnreadableDocument(model, primary_key, "", text, f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UnreadableDocument(model, primary_key, "", value, "not a JSON object")
+    document = {name: member for name, member in value.items() if reader.wants(name)}
+    try:
+        read_places(document, reader.places, ())
+    except UnreadableValue as error:
+        raise UnreadableDocument(model, primary_key, error.path, error.value, error.reason) from error
+    return document

@@ -1,0 +1,80 @@
+"""A document as JSON text, in the form of redis-om 1.x; see `hash_writer.py` for hashes."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from redstart.documents.dumped import dumped
+from redstart.documents.index_limits import reason_against_json
+from redstart.documents.stored_values import Refused, json_values
+from redstart.documents.unwritable import UnwritableDocument
+from redstart.mapping.models import RedisModel
+from redstart.mapping.paths import display
+from redstart.values.timezones import NaiveTimezone
+
+
+def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
+    """A document as JSON text.
+
+    Args:
+        zone: what a datetime without an offset means.
+
+    Raises:
+        UnwritableDocument: a value has no JSON that stands for it, or none that its index takes.
+    """
+    return _json_bytes(_plain(document, zone))
+
+
+def json_members(
+    document: RedisModel, zone: NaiveTimezone, paths: Iterable[tuple[str, ...]]
+) -> list[bytes | str]:
+    """Some members of a document, as `lua/update_json.lua` takes them. A member that is not stored is left out.
+
+    Args:
+        zone: what a datetime without an offset means.
+        paths: the names on the way to each.
+
+    Raises:
+        UnwritableDocument: a value has no JSON that stands for it, or none that its index takes.
+    """
+    stored = _plain(document, zone)
+    words: list[bytes | str] = []
+    for path in paths:
+        if path[0] not in stored:
+            continue
+        depth = _depth(stored, path)
+        holder, own = _json_path(path[: depth - 1]), _json_path(path[:depth])
+        value = stored
+        for name in path[:depth]:
+            value = value[name]
+        words += (holder, own, _json_bytes(value), _json_path(path[:1]), _json_bytes(stored[path[0]]))
+    return words
+
+
+def _depth(stored: Any, path: tuple[str, ...]) -> int:
+    """How many names of a path lead to a value as it is stored: a serializer may have put it elsewhere."""
+    for depth, name in enumerate(path):
+        if not isinstance(stored, dict) or name not in stored:
+            return depth
+        stored = stored[name]
+    return len(path)
+
+
+def _json_path(path: tuple[str, ...]) -> str:
+    return "$" + "".join(f"[{json.dumps(name, ensure_ascii=False)}]" for name in path)
+
+
+def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
+    """A document as JSON has it. Raises UnwritableDocument."""
+    try:
+        stored = json_values(zone).plain(dumped(document))
+    except Refused as refused:
+        raise UnwritableDocument(document, display(tuple(refused.segments)), refused.reason) from refused
+    against = reason_against_json(type(document), stored)
+    if against is not None:
+        raise UnwritableDocument(document, *against)
+    return stored
+
+
+def _json_bytes(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,47 @@
+"""The fields of a model that pydantic reads from the UTF-8 of a text as from the text itself.
+
+So the bytes of a hash need not be made into text first. Plain text, numbers and booleans without a validator of the
+model's own, which would see the difference. Source: the core schema that pydantic made of the model,
+https://docs.pydantic.dev/latest/api/pydantic_core_schema/
+"""
+
+from typing import Any, Final
+
+from redstart.mapping.models import RedisModel
+
+PLAIN: Final = frozenset({"str", "int", "float", "bool"})
+AROUND: Final = frozenset({"default", "nullable"})
+"""What stands around the schema of a value without looking at it."""
+OWN_VALIDATOR: Final = RedisModel.__dict__["_primary_key_given"].__func__
+"""Gives a document a key that has none; a key it leaves alone."""
+
+
+def names_taken_as_bytes(model: type[RedisModel]) -> frozenset[str]:
+    """The names of these fields."""
+    fields = _fields(model.__pydantic_core_schema__)
+    return frozenset(name for name, field in fields.items() if _is_plain(field["schema"]))
+
+
+def _fields(schema: Any) -> dict[str, Any]:
+    """What a model says of its fields; nothing if anything looks at a document before they do."""
+    # After the fields, a validator of the model sees what they made.
+    while schema["type"] in {"definitions", "function-after"}:
+        schema = schema["schema"]
+    if schema["type"] != "model" or schema.get("custom_init") or schema.get("root_model"):
+        return {}
+    inside = schema["schema"]
+    while inside["type"] == "function-after":
+        inside = inside["schema"]
+    fields: dict[str, Any] = inside["fields"] if inside["type"] == "model-fields" else {}
+    return fields
+
+
+def _is_plain(schema: Any) -> bool:
+    while schema["type"] in AROUND or _is_own(schema):
+        schema = schema["schema"]
+    return schema["type"] in PLAIN and not schema.get("strict")
+
+
+def _is_own(schema: Any) -> bool:
+    function = schema.get("function", {}).get("function")
+    return schema["type"] == "function-before" and getattr(function, "__func__", None) is OWN_VALIDATOR

@@ -1,0 +1,79 @@
+"""Whether the indexes that serve take dates as the models say, and the command that has to come next."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from redstart.effects import Op
+from redstart.mapping.declaration import ModelDeclaration
+from redstart.migrations.data.planned.plan import Plan, make_plan
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.record import read_record
+from redstart.migrations.indexes.date_fields import DateField, DateIndex, date_indexes
+from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
+from redstart.migrations.indexes.preflight import require_search
+from redstart.migrations.indexes.status import index_statuses
+
+
+def look_at_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIndex]]:
+    """The indexes of the models that index dates, compared with these and with what is converted.
+
+    Raises:
+        CapabilityMissing: the server has no search module.
+
+    Effects: a read for each index, and some.
+    """
+    yield from require_search()
+    statuses = yield from index_statuses(planned)
+    record = yield from read_record(StateKeys(DATETIME_MIGRATION))
+    return date_indexes(statuses, plan, record)
+
+
+def next_command(found: Iterable[DateIndex]) -> str | None:
+    """The command that has to come first; None when nothing is pending."""
+    commands = {one.next_command for one in found}
+    return next((one for one in ("om migrate run", "om migrate-data run") if one in commands), None)
+
+
+def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, Any]]:
+    """Dates that an index takes as another type than the model asks for, told as redis-om's detector tells it.
+
+    Effects: see `look_at_dates`.
+    """
+    # A plan for each: prefixes that hold each other's keys matter to a run over the data, not here.
+    models = tuple(model for one in declarations for model in make_plan([one], "UTC").models)
+    found = yield from look_at_dates(planned_indexes(declarations), Plan(models, "UTC"))
+    concerned = [one for one in found if _of_another_type(one)]
+    mismatches = [
+        {
+            "model": one.model.rpartition(".")[2],
+            "field": str(field.path),
+            "current_type": serving,
+            "expected_type": field.wanted.kind.value,
+            "index_name": one.status.planned.name,
+        }
+        for one in concerned
+        for field, serving in _of_another_type(one)
+    ]
+    return {
+        "has_mismatches": bool(mismatches),
+        "mismatches": mismatches,
+        "total_affected_models": len(concerned),
+        "recommendation": _recommendation(concerned),
+    }
+
+
+def _of_another_type(index: DateIndex) -> list[tuple[DateField, str]]:
+    """The dates that are in the index as another type, and that type."""
+    return [
+        (field, field.serving.kind.value)
+        for field in index.mismatches
+        if field.serving is not None and field.serving.kind is not field.wanted.kind
+    ]
+
+
+def _recommendation(concerned: Collection[DateIndex]) -> str:
+    if not concerned:
+        return "No schema mismatches."
+    names = ", ".join(sorted({one.status.planned.name for one in concerned}))
+    return f"Queries on these dates find nothing, or not what they should. Next: {next_command(concerned)} ({names})"

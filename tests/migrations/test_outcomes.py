@@ -1,0 +1,109 @@
+"""What a program is told where a run or rollback is not done."""
+
+from typing import Any
+
+import pytest
+
+from redstart.errors import DataMigrationError
+from redstart.migrations.back import Back
+from redstart.migrations.data.converting.runner import RunResult
+from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.state.failures import Failure
+from redstart.migrations.data.undoing.rollback import RollbackResult
+from redstart.migrations.forward import Forward
+from redstart.migrations.indexes.expand import IndexResult, IndexState
+from redstart.migrations.indexes.prove import Membership
+from redstart.migrations.indexes.switch import Switched
+from redstart.migrations.outcomes import require_converted, require_undone, statistics
+
+LOST = Membership(documents=9, missing=5, unserved=0, examples=[b"a:1", b"a:\xff", b"a:3", b"a:4"])
+REFUSED = IndexResult("a:index", "A", IndexState.REFUSED, LOST)
+SERVES = IndexResult("b:index", "B", IndexState.CUT_OVER)
+EXAMPLES = r"as a:1, a:\xff, a:3."
+
+
+def ran(**changes: Any) -> RunResult:
+    counts = {
+        **dict.fromkeys(("documents", "converted", "already_converted", "null", "lossy", "errors"), 0),
+        **dict.fromkeys(("conflicts_retried", "passes", "forgotten"), 0),
+    }
+    return RunResult(
+        **{"stopped": None, "resumed": False, "undoable": True, "seconds": 1.0} | counts | changes
+    )
+
+
+def said(found: Forward, mode: FailureMode = FailureMode.LOG_AND_SKIP) -> tuple[str, str | None]:
+    with pytest.raises(DataMigrationError) as raised:
+        require_converted(found, mode)
+    return raised.value.message, raised.value.hint
+
+
+def said_of(found: Back) -> str:
+    with pytest.raises(DataMigrationError) as raised:
+        require_undone(found)
+    return raised.value.message
+
+
+def test_what_is_done_is_no_error() -> None:
+    require_converted(Forward(ran()), FailureMode.SKIP)
+    require_converted(Forward(ran(errors=3), [SERVES]), FailureMode.SKIP)
+    require_undone(Back(RollbackResult()))
+    require_undone(Back(RollbackResult(nothing_to_do=True)))
+    require_undone(Back(RollbackResult(numbers_before=3), {"a": Switched(LOST, True)}))
+
+
+def test_nothing_was_converted() -> None:
+    message, hint = said(Forward(None, [SERVES, REFUSED]))
+    assert message.startswith("Nothing was converted: ")
+    assert message.endswith(EXAMPLES)
+    assert str(hint).endswith("The index: a:index")
+    assert said(Forward(None, [IndexResult("a:index", "A", IndexState.REFUSED)]))[0].endswith("documents.")
+
+
+@pytest.mark.parametrize("mode", FailureMode)
+def test_a_stop_says_how_to_go_on(mode: FailureMode) -> None:
+    message, hint = said(Forward(ran(stopped="max-errors reached")), mode)
+    assert message == "Not all is converted: max-errors reached."
+    usual = mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
+    assert str(hint).endswith("om migrate-data run" if usual else f"run --failure-mode {mode.value}")
+
+
+def test_a_cut_over_that_was_refused_says_what_is_in_the_way() -> None:
+    blocking = {"a:index": [Failure("a:1", "at", "never", "not a date"), Failure("a:3", "at", "", "empty")]}
+    message, _ = said(Forward(ran(), [SERVES, REFUSED], blocking))
+    assert EXAMPLES in message
+    assert message.endswith("\nIn the way: a:1 at: not a date: never")
+    assert "b:index" not in message
+    assert "\n" not in said(Forward(ran(), [REFUSED]))[0]
+
+
+def test_a_rollback_that_is_not_whole() -> None:
+    refused = {"a:index": Switched(LOST, False), "b:index": Switched(None, True)}
+    kept = RollbackResult(kept=2, examples=[Failure("a:9", "at", "1", "no old form")])
+    assert said_of(Back(None, refused)).startswith("Nothing was undone: ")
+    assert said_of(Back(RollbackResult(stopped="interrupted"))) == "Not all is undone: interrupted."
+    both = said_of(Back(kept, refused))
+    assert (EXAMPLES in both, "b:index" in both, "stay as they are: 2, as a:9 at" in both) == (
+        True,
+        False,
+        True,
+    )
+    assert "stay" not in said_of(Back(RollbackResult(), refused))
+    assert said_of(Back(kept)).startswith("The rollback is done. Values that have no old form")
+    assert said_of(Back(RollbackResult(kept=2))).endswith("stay as they are: 2.")
+
+
+def test_numbers() -> None:
+    found = statistics(ran(documents=5, converted=6, lossy=1, already_converted=2, null=1, errors=2), [])
+    assert found == {
+        "processed_keys": 5,
+        "converted_fields": 6,
+        "skipped_fields": 3,
+        "failed_conversions": 2,
+        "error_count": 2,
+        "success_rate": 75.0,
+        "recent_errors": [],
+    }
+    assert statistics(None, [])["success_rate"] == 0
+    (error,) = statistics(None, [Failure("k", "p", "v", "r")])["recent_errors"]
+    assert error == {"key": "k", "field": "p", "value": "v", "error": "r"}
