@@ -15,7 +15,7 @@ from redstart.cli.settings import Settings
 from redstart.effects import Op
 from redstart.errors import ConfigurationError, ConnectionFailed
 from redstart.mapping.declaration import ModelDeclaration
-from redstart.migrations.data.planned.plan import Plan, make_plan
+from redstart.migrations.data.planned.plan import Plan, make_plan, plan_for_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.keys import StateKeys
@@ -79,12 +79,15 @@ def spare_the_collector() -> None:
 
 
 @contextmanager
-def open_session(settings: Settings, *, needs_models: bool = True) -> Iterator[Session]:
+def open_session(
+    settings: Settings, *, needs_models: bool = True, about_indexes: bool = False
+) -> Iterator[Session]:
     """Import the models, make the plan, open a connection when it is first used.
 
     Args:
         needs_models: False for commands that work on stored state. They import models, if any are named, only
             to learn the server from them: with --url an undo does not depend on today's code.
+        about_indexes: True for commands that route no keys: to them key prefixes may overlap.
 
     Raises:
         ConfigurationError: no models, overlapping key prefixes, models on different servers, a bad URL.
@@ -94,7 +97,7 @@ def open_session(settings: Settings, *, needs_models: bool = True) -> Iterator[S
     spare_the_collector()
     setting = ZoneSetting(settings.naive_timezone, settings.naive_timezone_from)
     zone = setting.zone()
-    plan = make_plan(declarations, zone.name)
+    plan = (plan_for_indexes if about_indexes else make_plan)(declarations, zone.name)
     driver, where = _driver(settings, declarations)
     with driver:
         keys = StateKeys(DATETIME_MIGRATION)

@@ -30,6 +30,7 @@ from redstart.cli.migration_files import (
 )
 from redstart.cli.options import accept_unindexed, common, confirm, keep_old, verbose, yes
 from redstart.cli.output import as_typed, draw_refusal, line, note, print_json, refusal_by
+from redstart.cli.overlapping_prefixes import note_overlapping_prefixes
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import swap_back as swap_indexes_back
@@ -56,8 +57,9 @@ TAKEN_OVER = (
 @common
 def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json: bool) -> int:
     """What each model's index is and what differs from the model; which migration files are applied. Writes nothing."""
-    with open_session(settings) as session:
+    with open_session(settings, about_indexes=True) as session:
         session.run(require_search())
+        overlaps = note_overlapping_prefixes(session)
         found = session.run(index_statuses(session.planned_indexes()))
         files = look(session, SCHEMA, migrations_dir)
     pending = [one for one in found if one.standing is not Standing.UP_TO_DATE]
@@ -67,6 +69,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
                 "indexes": [_status_report(one) for one in found],
                 "pending": [one.planned.name for one in pending],
                 "files": files_report(files),
+                "overlapping_prefixes": overlaps,
             }
         )
     else:
@@ -117,14 +120,16 @@ def run(
     """Bring the indexes as far as the data allows. One whose dates change from tags to numbers is built beside and
     fills while `om migrate-data run` converts; that run cuts it over, or this command, given again. Migration files
     are not run; pending ones are said, with exit code 3."""
-    with open_session(settings) as session:
+    with open_session(settings, about_indexes=True) as session:
         session.run(require_search())
+        overlaps = note_overlapping_prefixes(session)
         files = pending_files(session, SCHEMA, migrations_dir)
         planned = session.planned_indexes()
         expected = session.run(forecast(planned, keep_old=keep_old))
         if dry_run:
             refusal = refusal_by(lambda: session.run(require_possible(planned, keep_old=keep_old)))
-            return _dry_run(expected, files, refusal, as_json)
+            about = {"pending_files": files, "refusal": refusal, "overlapping_prefixes": overlaps}
+            return _dry_run(expected, refusal, about, as_json)
         for one in expected:
             note(forecast_line(one))
         confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
@@ -143,6 +148,7 @@ def run(
                 "blocking": blocking_report(in_the_way),
                 "phase": phase.value,
                 "pending_files": files,
+                "overlapping_prefixes": overlaps,
             }
         )
     else:
@@ -152,11 +158,10 @@ def run(
 
 
 def _dry_run(
-    expected: Sequence[IndexForecast], files: Sequence[str], refusal: str | None, as_json: bool
+    expected: Sequence[IndexForecast], refusal: str | None, about: dict[str, Any], as_json: bool
 ) -> int:
     if as_json:
-        forecasts = [forecast_report(one) for one in expected]
-        print_json({"index_forecast": forecasts, "pending_files": files, "refusal": refusal})
+        print_json({"index_forecast": [forecast_report(one) for one in expected]} | about)
         return Exit.DONE
     for one in expected:
         line(forecast_line(one))
