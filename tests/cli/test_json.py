@@ -88,7 +88,8 @@ FROZEN = {
     ),
     "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {OVERLAPS}",
     "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files refusal {OVERLAPS}",
-    "`om migrate swap-back`": "swapped refused",
+    "`om migrate swap-back`": "swapped refused indexes "
+    + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
     "`om migrate cleanup`": "dropped",
     "An error": "status error hint exit_code",
 }

@@ -69,8 +69,13 @@ def migrate_back(
     return Back(data, dict(after))
 
 
-def swap_back(context: Context, indexes: IndexMigration) -> Op[tuple[bool, dict[str, Switched]]]:
+def swap_back(
+    context: Context, indexes: IndexMigration, *, accept_unindexed: bool = False
+) -> Op[tuple[bool, dict[str, Switched]]]:
     """The steps of the way back that are about indexes, by hand: those before the data is undone, or those after it.
+
+    Args:
+        accept_unindexed: also where documents that are found now would not be found.
 
     Returns:
         Whether the data is undone, and what became of each index.
@@ -80,7 +85,7 @@ def swap_back(context: Context, indexes: IndexMigration) -> Op[tuple[bool, dict[
         # A completed rollback leaves no record; `forget` does, for the data is still converted.
         return (yield from read_record(context.keys)).is_new
 
-    undone, done = yield from indexes.swap_back(is_undone)
+    undone, done = yield from indexes.swap_back(is_undone, accept_unindexed=accept_unindexed)
     return undone, dict(done)
 
 

@@ -18,6 +18,7 @@ from redstart.cli.indexes import (
     forecast_report,
     index_migration,
     result_report,
+    switched_report,
 )
 from redstart.cli.migration_files import (
     draw_files,
@@ -173,22 +174,30 @@ def _dry_run(
 
 
 @click.command("swap-back")
+@accept_unindexed
 @yes
 @common
-def swap_back(settings: Settings, yes: bool, as_json: bool) -> int:
+def swap_back(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bool) -> int:
     """Let indexes serve again that accept dates in both forms, or, when the data is undone, the definitions that
-    served before Redstart. `om migrate-data rollback` does both; this is for doing it by hand."""
+    served before Redstart. `om migrate-data rollback` does both; this is for doing it by hand. Each is proven before;
+    one that would lose documents is refused, with exit code 6."""
     with open_session(settings, needs_models=False) as session:
         confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
-        undone, done = session.run(swap_indexes_back(session.context(), index_migration()))
+        swapping = swap_indexes_back(session.context(), index_migration(), accept_unindexed=accept_unindexed)
+        undone, done = session.run(swapping)
         undoable = session.run(read_status(session.keys, session.plan)).record.plan is not None
     refused = [name for name, switched in done.items() if not switched.done]
     if as_json:
-        print_json({"swapped": [name for name in done if name not in refused], "refused": refused})
+        swapped = [name for name in done if name not in refused]
+        indexes = [switched_report(name, switched) for name, switched in done.items()]
+        print_json({"swapped": swapped, "refused": refused, "indexes": indexes})
     else:
         for name, switched in done.items():
             draw_switched(name, switched, "as before the migration" if undone else "accepts both forms")
-        if not done:
+        if refused:
+            line("Mend these documents, and type it again; or leave them out of the index, with:")
+            line(as_typed("om migrate swap-back --accept-unindexed"))
+        elif not done:
             line("No index was migrated.")
         elif not undone and undoable:
             line(as_typed(f"Undo the data with: om migrate-data rollback {DATETIME_MIGRATION}"))

@@ -127,12 +127,15 @@ class IndexMigration:
 
         return (yield from self._each(records, step))
 
-    def swap_back(self, is_undone: Callable[[], Op[bool]]) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
+    def swap_back(
+        self, is_undone: Callable[[], Op[bool]], *, accept_unindexed: bool
+    ) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
         """Step all indexes back by hand: as far as the data allows.
 
         Args:
             is_undone: asked when nobody else changes indexes any more. If so, the definitions of before Redstart
-                serve whatever they lack, and what it was the first to make goes; if not, those that accept both forms.
+                serve, and what it was the first to make goes; if not, those that accept both forms.
+            accept_unindexed: also where documents that are found now would not be found.
 
         Returns:
             What was answered, and for each index its name and what became of it.
@@ -148,11 +151,18 @@ class IndexMigration:
             done = []
             for record in (yield from read_records()).values():
                 if not undone:
-                    stepping = before_undo(lease, record, understands_filters=filters, waiting=self._waiting)
+                    stepping = before_undo(
+                        lease,
+                        record,
+                        understands_filters=filters,
+                        waiting=self._waiting,
+                        most_missing=math.inf if accept_unindexed else 0,
+                    )
                 elif record.created:
                     stepping = remove_created(lease, record)
                 else:
-                    stepping = after_undo(lease, record, waiting=self._waiting, most_missing=math.inf)
+                    most_missing = math.inf if accept_unindexed else record.unserved
+                    stepping = after_undo(lease, record, waiting=self._waiting, most_missing=most_missing)
                 done.append((record.name, (yield from stepping)))
             return undone, done
 
