@@ -80,7 +80,11 @@ def _model(model: ModelStatistics) -> dict[str, Any]:
 
 
 def dry_run_report(
-    found: Statistics, indexes: Sequence[IndexForecast], seconds: float, pending_files: Sequence[str]
+    found: Statistics,
+    indexes: Sequence[IndexForecast],
+    seconds: float,
+    pending_files: Sequence[str],
+    refusal: str | None,
 ) -> dict[str, Any]:
     """`run --dry-run`: the keys of `run`, with what would be done, and the evidence."""
     samples = found.survey.samples
@@ -105,6 +109,7 @@ def dry_run_report(
         "models": models,
         "failures": [failure.as_dict() for failure in found.survey.failures],
         "index_forecast": [forecast_report(one) for one in indexes],
+        "refusal": refusal,
         "pending_files": list(pending_files),
     }
 
