@@ -115,12 +115,16 @@ def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str,
     return [failure.as_dict() for failures in blocking.values() for failure in failures]
 
 
-def draw_switched(name: str, switched: Switched, result: str) -> None:
-    """What became of an index on the way back; where it loses documents or would, how many and which."""
+def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool = False) -> None:
+    """What became of an index on the way back; where it loses documents or would, how many and which.
+
+    Args:
+        accepted: whether documents may be lost; without it, those it lacks were in no index before either.
+    """
     refused = "refused, documents that are found now would not be found"
     line(f"{name}: {result if switched.done else refused}")
     found = switched.membership
-    if found is not None and (found.missing or not switched.done):
+    if found is not None and ((accepted and found.missing) or not switched.done):
         _draw_membership(found, examples=True)
 
 
