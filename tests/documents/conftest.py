@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.support.registry import models_of_before
+
+__all__ = ["models_of_before"]
+
 
 @pytest.fixture
 def models_url(url: str, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -1,16 +1,5 @@
-"""Models that tests declare, some of them wrong, are gone afterwards: what asks for all models would meet them."""
+"""Models that tests declare are gone afterwards."""
 
-from collections.abc import Iterator
+from tests.support.registry import models_of_before
 
-import pytest
-
-from redstart.mapping.registry import model_registry
-
-
-@pytest.fixture(autouse=True)
-def models_of_before() -> Iterator[None]:
-    """The registry is afterwards as it was."""
-    known = dict(model_registry)
-    yield
-    model_registry.clear()
-    model_registry.update(known)
+__all__ = ["models_of_before"]
