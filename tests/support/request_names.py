@@ -7,7 +7,7 @@ import hiredis
 import msgpack
 
 from redstart.commands.scripts import Script, load
-from redstart.documents.hash_write import PACKAGE as DOCUMENTS_PACKAGE
+from redstart.documents.hash_commands import PACKAGE as DOCUMENTS_PACKAGE
 from redstart.effects import Batch, Call
 from redstart.migrations.data.writing import apply
 from redstart.migrations.indexes import swap

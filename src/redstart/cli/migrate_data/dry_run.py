@@ -7,7 +7,7 @@ from functools import partial
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import forecast_line
 from redstart.cli.migrate_data.log_file import EventLog
-from redstart.cli.migrate_data.reports import dry_run_report
+from redstart.cli.migrate_data.run_report import dry_run_report
 from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_nothing_found
 from redstart.cli.output import as_typed, draw_refusal, line, print_json, refusal_by
 from redstart.cli.progress import drawn_progress

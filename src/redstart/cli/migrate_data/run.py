@@ -12,7 +12,7 @@ from redstart.cli.indexes import forecast_line, index_migration
 from redstart.cli.migrate_data.backup import backup, save_first, say_not_saved
 from redstart.cli.migrate_data.dry_run import FAILURES_SAID, say_what_would_be_done
 from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
-from redstart.cli.migrate_data.reports import forward_report, not_run_report
+from redstart.cli.migrate_data.run_report import forward_report, not_run_report
 from redstart.cli.migrate_data.run_result import draw_forward
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
 from redstart.cli.options import (

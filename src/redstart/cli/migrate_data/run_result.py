@@ -3,7 +3,7 @@
 from redstart.cli.deployment import draw_order
 from redstart.cli.drawing import pairs
 from redstart.cli.indexes import draw_results
-from redstart.cli.migrate_data.reports import rate_of
+from redstart.cli.migrate_data.run_report import rate_of
 from redstart.cli.migrate_data.tables import draw_nothing_found
 from redstart.cli.output import as_typed, line
 from redstart.cli.quantities import duration

@@ -74,7 +74,9 @@ def _begin(monitor: Monitor) -> Op[_Persistence]:
             continue
         now_ms = yield from call(server_time())
         free_at_ms = (before.saved_at + 1) * 1_000 + _CLOCK_LAG_MS
-        if before.saved_at * 1_000 <= now_ms < free_at_ms:  # a save that ends within that second could not be told
+        if (
+            before.saved_at * 1_000 <= now_ms < free_at_ms
+        ):  # a save that ends within that second could not be told
             yield from pause((free_at_ms - now_ms) / 1_000)
             continue
         if (yield from _was_started()):

@@ -10,7 +10,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 
 from redstart import Field, HashModel, JsonModel, NotFoundError
-from redstart.documents.access import documents_at, get_document
+from redstart.documents.fetching import documents_at, get_document
 from redstart.documents.saving import save_document
 from redstart.documents.unreadable import UnreadableDocument
 from redstart.documents.unwritable import UnwritableDocument

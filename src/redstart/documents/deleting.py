@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redstart.commands.keyspace import delete
-from redstart.documents.access import in_utf8, pages
+from redstart.documents.fetching import in_utf8, pages
 from redstart.documents.forms import form_of
 from redstart.documents.writes import Pipeline, queue
 from redstart.effects import Call, Op, call
