@@ -115,12 +115,16 @@ def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str,
     return [failure.as_dict() for failures in blocking.values() for failure in failures]
 
 
-def draw_switched(name: str, switched: Switched, result: str) -> None:
-    """What became of an index on the way back; where it loses documents or would, how many and which."""
+def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool = False) -> None:
+    """What became of an index on the way back; where it would lose documents, how many and which.
+
+    Args:
+        accepted: whether it may lose them: then these are told, too. Else it lacks no more than it ever did.
+    """
     refused = "refused, documents that are found now would not be found"
     line(f"{name}: {result if switched.done else refused}")
     found = switched.membership
-    if found is not None and (found.missing or not switched.done):
+    if found is not None and (not switched.done or (accepted and found.missing)):
         _draw_membership(found, examples=True)
 
 

@@ -31,7 +31,9 @@ _CODES: tuple[tuple[type[theirs.ResponseError], str], ...] = (
 )
 """redis-py cuts these codes off the text."""
 
-_ENDED = re.compile("reset by peer|closed by server|protocol error", re.IGNORECASE)
+_ENDED = re.compile(
+    "reset by peer|closed by server|protocol error|connection lost|broken pipe", re.IGNORECASE
+)
 """What redis-py says of a connection that the other end took for something else, or ended."""
 
 _pack: Callable[..., bytes] = hiredis.pack_command

@@ -193,7 +193,8 @@ def swap_back(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bo
         print_json({"swapped": swapped, "refused": refused, "indexes": indexes})
     else:
         for name, switched in done.items():
-            draw_switched(name, switched, "as before the migration" if undone else "accepts both forms")
+            result = "as before the migration" if undone else "accepts both forms"
+            draw_switched(name, switched, result, accepted=accept_unindexed)
         if refused:
             line("Mend these documents, and type it again; or leave them out of the index, with:")
             line(as_typed("om migrate swap-back --accept-unindexed"))
