@@ -213,8 +213,7 @@ class UnknownMigration(MigrationError):
 
 
 class DataMigrationError(MigrationError):
-    """A data migration file of the project cannot be read or ordered; or `DatetimeFieldMigration` has stopped before its
-    end, or could not treat everything."""
+    """A data migration file of the project cannot be read or ordered; or `DatetimeFieldMigration` did not do it all."""
 
 
 class SchemaMigrationError(MigrationError):
