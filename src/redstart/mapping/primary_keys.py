@@ -15,9 +15,8 @@ DEFAULT_NAME = "pk"
 CHANCE_BYTES: Final = 10
 """Of a ULID's 16 bytes those that are left to chance."""
 
-_chances: list[bytes] = []
-"""What was asked of the system ahead of its use: asking costs more than all else about a key."""
-os.register_at_fork(after_in_child=_chances.clear)
+_chances: dict[int, list[bytes]] = {}
+"""What a process asked of the system ahead of its use: asking costs more than all else about a key."""
 
 
 class PrimaryKeyCreator(Protocol):
@@ -37,18 +36,19 @@ class UlidPrimaryKey:
 
 def new_ulid() -> str:
     """48 bits of milliseconds and 80 of chance, which come from the system: forked processes never share them."""
+    process = os.getpid()  # Python is not told of every fork, as of uWSGI's
     try:
-        chance = _chances.pop()
-    except IndexError:
-        chance = _more_chances()
+        chance = _chances[process].pop()
+    except LookupError:
+        chance = _more_chances(process)
     return bytes_to_ulid((time.time_ns() // 1_000_000).to_bytes(6, "big") + chance)
 
 
-def _more_chances() -> bytes:
+def _more_chances(process: int) -> bytes:
     """One to use now, and some to keep. Threads may ask for them at the same time: then there are more."""
     data = os.urandom(64 * CHANCE_BYTES)
     first, *others = (data[start : start + CHANCE_BYTES] for start in range(0, len(data), CHANCE_BYTES))
-    _chances.extend(others)
+    _chances.setdefault(process, []).extend(others)
     return first
 
 
