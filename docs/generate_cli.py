@@ -18,7 +18,8 @@ INTRODUCTION = """\
 
 Made by `python docs/generate_cli.py` from the commands themselves; do not change by hand.
 
-`om` is also installed as `redstart`. Every command but `om server` and `om demo` takes `--json`: one object on
+`om` is also installed as `redstart`, for where another `om` exists; what is typed by that name speaks of
+`redstart ...` in all that it says. Every command but `om server` and `om demo` takes `--json`: one object on
 stdout ([json.md](json.md)), all else on stderr. Questions are asked on a terminal only, and `--yes` answers
 them. What a run may do on the server, and nothing more: [acl.md](acl.md).
 

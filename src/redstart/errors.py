@@ -35,6 +35,8 @@ RedstartError
 Two DocumentErrors more stand beside the models they are made of: UnreadableDocument in redstart.documents.unreadable
 and UnwritableDocument in redstart.documents.unwritable.
 
+One warning: NaiveTimezoneWarning.
+
 Each carries `message` (what failed, where, the value) and `hint` (the next command to type, or None).
 """
 
@@ -59,6 +61,17 @@ class RedstartError(Exception):
 
 class ConfigurationError(RedstartError):
     """A setting, option or set of models that cannot work. Nothing was sent to the server."""
+
+
+class NaiveTimezoneWarning(UserWarning):
+    """Datetimes without an offset are taken for UTC, unasked, in a process whose local time is another."""
+
+    def __init__(self, local: str) -> None:
+        super().__init__(
+            f"A datetime without an offset is taken for UTC, and the local time of this process is not UTC ({local}). "
+            "redis-om 1.x takes it for local time. Set REDSTART_NAIVE_TIMEZONE=local to do the same, or =UTC if UTC "
+            "is meant (naive_timezone under [tool.redstart] in pyproject.toml); or give datetimes an offset."
+        )
 
 
 class ServerError(RedstartError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from redstart.errors import ConfigurationError
-from redstart.values.timezones import NaiveTimezone
+from redstart.values.timezones import AssumedUtc, NaiveTimezone
 
 DEFAULT_URL: Final = "redis://localhost:6379"
 
@@ -24,10 +24,10 @@ _MEND = "Mend the file, or work in another directory."
 
 @dataclass(frozen=True, slots=True)
 class ZoneSetting:
-    """What a datetime without an offset means: the name of a zone, and where that was said."""
+    """What a datetime without an offset means: the name of a zone, and where that was said; None: nowhere."""
 
     name: str
-    said_in: str
+    said_in: str | None
 
     def zone(self) -> NaiveTimezone:
         """The zone. Raises ConfigurationError if there is none of this name."""
@@ -43,7 +43,11 @@ def server_url() -> str:
 
 
 def naive_timezone() -> NaiveTimezone:
-    """What a datetime without an offset means. Raises ConfigurationError."""
+    """What a datetime without an offset means; where nobody said it, it warns when it is first asked.
+
+    Raises:
+        ConfigurationError: there is no such zone.
+    """
     return _zone_of(os.environ.get("REDSTART_NAIVE_TIMEZONE"), _directory())
 
 
@@ -62,7 +66,8 @@ def naive_timezone_setting(table: dict[str, Any]) -> ZoneSetting:
     said = os.environ.get("REDSTART_NAIVE_TIMEZONE")
     if said:
         return ZoneSetting(said, "REDSTART_NAIVE_TIMEZONE")
-    return ZoneSetting(table.get("naive_timezone") or "UTC", "naive_timezone in pyproject.toml")
+    named = table.get("naive_timezone")
+    return ZoneSetting(named, "naive_timezone in pyproject.toml") if named else ZoneSetting("UTC", None)
 
 
 def models_setting(table: dict[str, Any]) -> tuple[str, ...]:
@@ -111,7 +116,8 @@ def _check(file: Path, name: str, value: object) -> None:
 @cache
 def _zone_of(_said: str | None, directory: str) -> NaiveTimezone:
     """The zone, given what the environment says. Models ask with every document."""
-    return naive_timezone_setting(_table_of(directory)).zone()
+    setting = naive_timezone_setting(_table_of(directory))
+    return AssumedUtc() if setting.said_in is None else setting.zone()
 
 
 def _directory() -> str:

@@ -65,7 +65,7 @@ def test_a_problem_is_one_short_printable_line_whatever_the_key(converted: redis
 
 
 def test_a_value_on_record_does_not_hide_another_that_is_wrong(converted: redis.Redis) -> None:
-    key = next(key for key in converted.keys("station:visit:*") if converted.type(key) == b"hash")
+    key = next(key for key in converted.scan_iter("station:visit:*") if converted.type(key) == b"hash")
     converted.hset(key, mapping={"arrived_at": "N/A", "nets": "many"})
     assert run_om("migrate-data", "run").code == 0
     found = run_om("migrate-data", "verify", "--check-data")

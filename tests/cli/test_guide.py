@@ -201,6 +201,17 @@ def test_looking_tells_of_a_server_that_a_run_would_refuse(station: redis.Redis,
     assert all(text in shown.stdout for text in said)
 
 
+def test_a_dry_run_tells_a_script_of_it(station: redis.Redis) -> None:
+    words = ("migrate-data", "run", "--dry-run", "--json")
+    assert run_om(*words).json["refusal"] is None
+    station.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        refusal, error = run_om(*words).json["refusal"], run_om("migrate-data", "run", "--json").json
+    finally:
+        station.config_set("maxmemory-policy", "noeviction")
+    assert refusal == f"{error['error']}\n{error['hint']}"
+
+
 def test_verify_names_the_run_only_where_a_run_helps(station: redis.Redis) -> None:
     helps = "is converted by: om migrate-data run"
     assert helps in run_om("migrate-data", "verify").stdout

@@ -34,6 +34,9 @@ FILES = (
     "files files.where files.applied files.pending files.without_file files.problems files.problems[].path "
     "files.problems[].line files.problems[].reason"
 )
+OVERLAPS = "overlapping_prefixes " + " ".join(
+    f"overlapping_prefixes[].{name}" for name in ["model", "key_prefix", "holds_model", "holds_key_prefix"]
+)
 RUN = (
     "status reason resumed documents converted already_converted null lossy errors conflicts_retried passes "
     f"seconds documents_per_second {INDEXES} {listed('blocking')} pending_files"
@@ -59,7 +62,8 @@ FROZEN = {
     "`om migrate-data run`": RUN,
     "`om migrate-data run --dry-run`": (
         f"{RUN} {MODELS} models[].fields[].samples models[].fields[].samples[].key "
-        f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')} {INDEX_FORECAST}"
+        f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')} {INDEX_FORECAST} "
+        "refusal"
     ),
     "`om migrate-data progress`": (
         "state done total stage pass generation started_ms saved_ms holder held_seconds errors"
@@ -80,11 +84,12 @@ FROZEN = {
     "`om migrate-data unlock`": "status holder",
     "`om migrate status`": (
         "indexes indexes[].model indexes[].index indexes[].state indexes[].serving indexes[].documents "
-        f"indexes[].changes pending {FILES}"
+        f"indexes[].changes pending {FILES} {OVERLAPS}"
     ),
-    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files",
-    "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files",
-    "`om migrate swap-back`": "swapped refused",
+    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {OVERLAPS}",
+    "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files refusal {OVERLAPS}",
+    "`om migrate swap-back`": "swapped refused indexes "
+    + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
     "`om migrate cleanup`": "dropped",
     "An error": "status error hint exit_code",
 }

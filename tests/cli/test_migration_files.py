@@ -285,7 +285,8 @@ def test_the_next_step_for_a_schema_file_can_be_typed(station: redis.Redis, lay:
 
 
 def test_the_lines_of_the_page_run_data_migrations(station: redis.Redis, lay: Lay) -> None:
-    """Those of docs/from-redis-om.md, to which a run points: in order, recorded, and not where can_run() says no."""
+    """Those of docs/from-redis-om.md, to which a run points: in order, recorded, and not where can_run() says no,
+    nor what depends on such a one, or on dates that are not converted."""
     page = (DOCS / "from-redis-om.md").read_text(encoding="utf-8")
     (block,) = [text for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "run_pending" in text]
     text = migration("{}", *()).replace("pass", 'await self.redis.rpush("done", self.migration_id)')
@@ -295,14 +296,19 @@ def test_the_lines_of_the_page_run_data_migrations(station: redis.Redis, lay: La
         a=text.replace("{}", "a").replace("[]", '["b"]'),
         b=text.replace("{}", "b"),
         c=skipped,
+        d=text.replace("{}", "d").replace("[]", '["c"]'),
+        e=text.replace("{}", "e").replace("[]", f'["b", "{ID}"]'),
     )
     exec(block, {"asyncio": asyncio})
     assert station.lrange("done", 0, -1) == [b"b", b"a"]
     assert run_om("migrate-data", "status", "--json").json["files"] == NOTHING | {
         "where": "migrations/data-migrations",
         "applied": ["a", "b"],
-        "pending": ["c"],
+        "pending": ["c", "d", "e"],
     }
+    assert run_om("migrate-data", "run", "--failure-mode", "default").code == 3
+    exec(block, {"asyncio": asyncio})
+    assert station.lrange("done", 0, -1) == [b"b", b"a", b"e"]
 
 
 def test_what_redis_om_recorded_of_dates_is_measured(station: redis.Redis, lay: Lay) -> None:

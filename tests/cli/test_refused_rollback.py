@@ -71,6 +71,7 @@ def test_or_it_stays_with_what_is_converted(parcels: redis.Redis) -> None:
 
 
 NUMBER = "1672531200.5"
+OPTION = "--reformat-numbers-of-before"
 
 
 def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
@@ -91,7 +92,7 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
     assert run_om("migrate-data", "run").code == 0
     client.execute_command("JSON.SET", "t:parcel:5", "$.at", "1672531201.5")
 
-    for words in (("--dry-run", "--verbose"), ()):
+    for words, way_on in ((("--dry-run", "--verbose"), OPTION), ((), "give these values its text")):
         found = run_om("migrate-data", "rollback", ID, *words)
         assert re.search(r"numbers of before, left alone +2\n", found.stdout), found.stdout
         assert re.search(r"newer values given the old form +1\n", found.stdout), found.stdout
@@ -100,13 +101,54 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
                 f"left alone: t:parcel:{number} at: a number since before the first run: {NUMBER}"
                 in found.stdout
             )
-        assert "give these values its text" in found.stdout
+        assert way_on in found.stdout
     assert (found.code, "Mend these documents; then: om migrate swap-back" in found.stdout) == (6, True)
     assert NUMBER in str(client.execute_command("JSON.GET", "t:parcel:3"))
+    swapping_back_by_hand_proves_first(client)
     for number in (3, 4):
         client.execute_command("JSON.SET", f"t:parcel:{number}", "$.at", '"2023-01-01T00:00:00.500000"')
     assert run_om("migrate", "swap-back").code == 0
     assert total(client, INDEX) == 20
+    drop_all(client)
+
+
+def swapping_back_by_hand_proves_first(client: redis.Redis) -> None:
+    refused = run_om("migrate", "swap-back")
+    assert refused.code == 6
+    assert "refused, documents that are found now would not be found" in refused.stdout
+    assert re.search(r"found now, not then +2\n", refused.stdout), refused.stdout
+    assert "for example t:parcel:3" in refused.stdout
+    assert "om migrate swap-back --accept-unindexed" in refused.stdout
+    again = run_om("migrate", "swap-back", "--json")
+    told = again.json
+    (one,) = told.pop("indexes")
+    assert sorted(one.pop("examples")) == ["t:parcel:3", "t:parcel:4"]
+    assert one == {"index": INDEX, "done": False, "documents": 20, "missing": 2}
+    assert (again.code, told) == (6, {"swapped": [], "refused": [INDEX]})
+    assert total(client, INDEX) == 20
+
+
+def test_whoever_accepts_it_is_told_what_is_lost(
+    client: redis.Redis, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.setenv("REDSTART_MODELS", "parcels_to_lose")
+    (tmp_path / "parcels_to_lose.py").write_text(MODELS)
+    fields = (word.replace("NUMERIC", "TAG") for word in OLD_FIELDS)
+    client.execute_command("FT.CREATE", INDEX, "ON", "JSON", "PREFIX", 1, "t:parcel:", "SCHEMA", *fields)
+    for number in range(20):
+        client.execute_command("JSON.SET", f"t:parcel:{number}", "$", DOCUMENT % number)
+    assert run_om("migrate", "run").code == 0
+    client.execute_command("JSON.SET", "t:parcel:3", "$.at", NUMBER)
+    assert run_om("migrate-data", "run").code == 0
+    assert run_om("migrate-data", "rollback", ID).code == 6
+    accepted = run_om("migrate", "swap-back", "--accept-unindexed")
+    assert accepted.code == 0
+    assert f"{INDEX}: as before the migration" in accepted.stdout
+    assert re.search(r"found now, not then +1\n", accepted.stdout), accepted.stdout
+    assert "for example t:parcel:3" in accepted.stdout
+    assert total(client, INDEX) == 19
     drop_all(client)
 
 

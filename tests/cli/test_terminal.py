@@ -71,7 +71,7 @@ def test_what_else_asks(station: redis.Redis, words: tuple[str, ...], question: 
 
 
 def snapshot_of_state(client: redis.Redis) -> set[bytes]:
-    return set(client.keys("redstart:*"))
+    return set(client.scan_iter("redstart:*"))
 
 
 @pytest.mark.parametrize("words", [("run",), ("rollback", ID), ("clear-progress",)])

@@ -8,6 +8,7 @@ import redis
 
 from redstart.demo.json_spans import text_without, value_spans
 from tests.corpus.conftest import Om, answer_of_0_3_5
+from tests.support.cli import run_om
 from tests.support.corpus import check_corpus, corpus_path
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, difference, snapshot
 
@@ -235,6 +236,36 @@ def test_what_was_born_or_changed_since_is_readable_by_0_3_5_after_the_undo(
         "most of the field has an offset"
     )
     assert answer_of_0_3_5(old_python, url, READ_WITH_0_3_5) == unreadable_before
+
+
+@pytest.mark.redis_om
+def test_after_the_guides_order_0_3_5_reads_and_finds_everything_again(
+    corpus: redis.Redis, url: str, om: Om, old_python: str
+) -> None:
+    """Indexes first, then the new application, then the run: what it wrote in between was there before the run."""
+    before = user_data(corpus)
+    unreadable_before = answer_of_0_3_5(old_python, url, READ_WITH_0_3_5)
+    assert run_om("migrate", "run", "--yes").code == 0
+    line = {**a_new_line(), "added_at": 1_700_000_000.25}
+    corpus.execute_command("JSON.SET", "shop:order:SO-00001", "$.created_at", "1700000000.5")
+    corpus.execute_command("JSON.SET", "shop:order:SO-00003", "$.lines", json.dumps([line]))
+    corpus.hset("shop:session:new", mapping={"session_id": "new", "user_email": "e", **NEW_SESSION})
+    om("run", "--failure-mode", "default")
+
+    back = om("rollback", ID, "--reformat-numbers-of-before")
+
+    written = {b"shop:order:SO-00001", b"shop:order:SO-00003", b"shop:session:new"}
+    assert (back["kept"], back["numbers_before"]) == (0, 0)
+    assert back["reformatted"] == NUMBERS + 5
+    changed = {key for key, value in user_data(corpus).items() if before.get(key) != value}
+    assert written <= changed
+    assert len(changed - written) <= NUMBERS, "all else is as it was, to the byte"
+    assert answer_of_0_3_5(old_python, url, READ_WITH_0_3_5) == unreadable_before
+    (new_line,) = json.loads(corpus.execute_command("JSON.GET", "shop:order:SO-00003"))["lines"]
+    assert (new_line["added_at"], new_line["gift_until"]) == ("2023-11-14T22:13:20.250000Z", "2023-11-14")
+
+
+NEW_SESSION = {"started_at": "1700000000.125", "expires_on": "1699920000.0", "user_agent": ""}
 
 
 def a_new_line() -> dict[str, Any]:

@@ -13,12 +13,13 @@ from redstart import Field, HashModel, JsonModel
 from redstart.documents import adding
 from redstart.documents.adding import PAGE_DOCUMENTS, add_documents
 from redstart.documents.unwritable import UnwritableDocument
-from redstart.effects import Batch, Op
+from redstart.effects import Batch, Op, Request
 from redstart.errors import CommandFailed, ConfigurationError, WrongKeyType
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.visits import Box, Visit
 from tests.support.crash_driver import CrashDriver
+from tests.support.stepping import performed_by
 
 UTC_ZONE = NaiveTimezone.parse("UTC")
 
@@ -44,21 +45,9 @@ def test_many_are_saved(client: redis.Redis, count: int) -> None:
 
 def test_scripts_forgotten_in_between_do_not_matter(client: redis.Redis, models_url: str) -> None:
     visits = [Visit(visitor=str(number), code="expires") for number in range(PAGE_DOCUMENTS + 2)]
-    operation = add_documents(visits, UTC_ZONE, None)
-    with open_sync(models_url) as driver:
-
-        def with_flushes() -> Any:
-            answer = None
-            while True:
-                try:
-                    request = operation.send(answer)
-                except StopIteration:
-                    return
-                client.script_flush()
-                answer = yield request
-                client.script_flush()
-
-        driver.run(with_flushes())
+    with CrashDriver(models_url, before=lambda _: client.script_flush()) as driver:
+        driver.run(add_documents(visits, UTC_ZONE, None))
+        assert "EVAL save_hash" in driver.names, "what was forgotten is sent again"
     assert client.dbsize() == len(visits)
 
 
@@ -284,21 +273,16 @@ def test_a_server_that_does_not_let_it(
 def test_a_server_that_knows_no_hsetex(client: redis.Redis, models_url: str) -> None:
     """As Redis 7.4: the answers of such a server in place of ours."""
     unknown = CommandFailed("ERR unknown command 'HSETEX', with args beginning with: ':visit:0' 'FNX'")
-    operation = add_documents(list(map(new_visit, range(3))), UTC_ZONE, None)
 
-    def with_refusals() -> Op[None]:
-        reply: Any = None
-        while True:
-            try:
-                request = operation.send(reply)
-            except StopIteration:
-                return
-            reply = yield request
-            sent = getattr(request, "request", None)
-            if isinstance(sent, Batch) and isinstance(reply, list) and sent.calls[0][0] == "EXISTS":
-                client.flushall(asynchronous=False)
-                reply = [0, *(unknown for _ in sent.calls[1:])]
+    def answered(request: Request) -> Op[Any]:
+        reply = yield request
+        sent = getattr(request, "request", None)
+        if isinstance(sent, Batch) and isinstance(reply, list) and sent.calls[0][0] == "EXISTS":
+            client.flushall(asynchronous=False)
+            return [0, *(unknown for _ in sent.calls[1:])]
+        return reply
 
     with open_sync(models_url) as driver:
-        driver.run(with_refusals())
+        operation = add_documents(list(map(new_visit, range(3))), UTC_ZONE, None)
+        driver.run(performed_by(operation, answered))
     assert client.dbsize() == 3

@@ -14,8 +14,8 @@ from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundErr
 from redstart.documents.unwritable import UnwritableDocument
 from redstart.documents.updating import update_document
 from redstart.errors import QuerySyntaxError, WrongKeyType
-from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
+from tests.support.stepping import Stepped
 
 UTC_ZONE = NaiveTimezone.parse("UTC")
 
@@ -207,27 +207,14 @@ def test_another_primary_key_is_another_document(client: redis.Redis) -> None:
 def test_a_document_that_comes_and_goes_meanwhile(client: redis.Redis, models_url: str) -> None:
     """Missing when it was to be changed, there again when it was to be saved: then it is changed after all."""
     customer = Customer(email="a", age=5)
-    operation = update_document(customer, {"name": "Ann"}, UTC_ZONE)
-    requests = 0
-    with open_sync(models_url) as driver:
-
-        def meddle() -> Any:
-            nonlocal requests
-            answer = None
-            while True:
-                try:
-                    request = operation.send(answer)
-                except StopIteration:
-                    return
-                answer = yield request
-                requests += 1
-                if requests == 1:
-                    client.hset(customer.key(), mapping={"email": "a", "age": 9})
-
-        Customer(email="x").save()  # the server knows the script
-        driver.run(meddle())
+    Customer(email="x").save()  # the server knows the script
+    steps = Stepped(models_url, update_document(customer, {"name": "Ann"}, UTC_ZONE))
+    steps.step()
+    client.hset(customer.key(), mapping={"email": "a", "age": 9})
+    with pytest.raises(StopIteration):
+        steps.step(10)
     assert Customer.get("a") == Customer(email="a", age=9, name="Ann")
-    assert requests == 3
+    assert len(steps.driver.names) == 3
 
 
 def test_an_update_does_not_bring_a_deleted_field_back(client: redis.Redis) -> None:

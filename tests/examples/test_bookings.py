@@ -61,7 +61,7 @@ def test_a_booking_from_its_beginning_to_its_end(service: TestClient, client: re
     assert service.get("/bookings").json() == {"items": [whole], "total": 1}
 
     assert service.delete(f"/bookings/{pk}").status_code == 204
-    assert client.keys("guesthouse:booking:*") == []
+    assert list(client.scan_iter("guesthouse:booking:*")) == []
     for gone in (service.get, service.delete, lambda path: service.patch(path, json={"note": "x"})):
         assert gone(f"/bookings/{pk}").status_code == 404
 
@@ -134,7 +134,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(
 ) -> None:
     json_type = {"content-type": "application/json"}
     refused = service.post("/bookings", content=json.dumps(a_booking(**changes)), headers=json_type)
-    assert (refused.status_code, client.keys("guesthouse:booking:*")) == (422, [])
+    assert (refused.status_code, list(client.scan_iter("guesthouse:booking:*"))) == (422, [])
     service.post("/bookings", json=a_booking(pk="here"))
     before = service.get("/bookings/here").json()
     refused = service.patch("/bookings/here", content=json.dumps(changes), headers=json_type)

@@ -66,7 +66,7 @@ def test_it_is_taken_renewed_and_given_back(driver: SyncDriver, client: redis.Re
 
     driver.run(lease.release())
     assert driver.run(current(KEYS)) is None
-    assert client.keys() == [b"written"]
+    assert list(client.scan_iter()) == [b"written"]
 
 
 def test_taking_it_twice_with_one_token_is_taking_it_once(driver: SyncDriver) -> None:
@@ -208,13 +208,13 @@ def test_a_broken_one_stops_its_holder(driver: SyncDriver, client: redis.Redis) 
     assert driver.run(current(KEYS)) is None
     with pytest.raises(LeaseLost):
         driver.run(write(lease, "late"))
-    assert client.keys() == []
+    assert list(client.scan_iter()) == []
     driver.run(taking("two"))
 
 
 def test_breaking_what_nobody_holds(driver: SyncDriver, client: redis.Redis) -> None:
     driver.run(break_lease(KEYS))
-    assert client.keys() == []
+    assert list(client.scan_iter()) == []
 
 
 def test_a_commit_is_all_or_nothing_in_order(driver: SyncDriver, client: redis.Redis) -> None:

@@ -61,7 +61,7 @@ def test_both_store_the_same_bytes(client: redis.Redis, url: str, python_with_1x
                 key: client.hgetall(key)
                 if client.type(key) == b"hash"
                 else json.loads(client.execute_command("JSON.GET", key))
-                for key in client.keys("interop:*")
+                for key in client.scan_iter("interop:*")
             }
         )
     assert stored[0] == stored[1]

@@ -29,7 +29,7 @@ def run(python: str, library: str, url: str) -> dict[str, Any]:
 def stored(client: redis.Redis) -> dict[bytes, Any]:
     """All documents, and whether they expire; without the `pk` that redis-om stores beside a key of one's own."""
     found: dict[bytes, Any] = {}
-    for key in client.keys("written:*"):
+    for key in client.scan_iter("written:*"):
         fields = (
             client.hgetall(key)
             if client.type(key) == b"hash"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from redstart.search.expressions import FieldExpression, Operand, QueryField
+from redstart.search.expressions import FieldExpression
+from redstart.search.query_field import Operand, QueryField
 from redstart.values.kinds import Storage
 
 

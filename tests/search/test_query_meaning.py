@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from redstart.commands.search import ft_search
 from redstart.errors import QuerySyntaxError
-from redstart.search.expressions import Expression, Operand
+from redstart.search.expressions import Expression
 from redstart.search.options import SearchQuery
+from redstart.search.query_field import Operand
 from redstart.search.query_text import query_text
 from redstart.search.tags import WHITE_SPACE
 from redstart.values.kinds import Storage

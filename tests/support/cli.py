@@ -61,11 +61,15 @@ class _Stream(io.TextIOWrapper):
         return buffer.getvalue().decode(self.encoding)
 
 
-def run_om(*words: str, encoding: str = "utf-8") -> Ended:
-    """Run `om` in this process, without a terminal; its settings come from the environment and the directory."""
+def run_om(*words: str, encoding: str = "utf-8", name: str = "om") -> Ended:
+    """Run `om` in this process, without a terminal; its settings come from the environment and the directory.
+
+    Args:
+        name: as which it is typed.
+    """
     stdout, stderr = _Stream(encoding), _Stream(encoding)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["om", *words])
+        patch.setattr(sys, "argv", [name, *words])
         patch.setattr(sys, "stdin", io.StringIO())
         patch.setattr(sys, "stdout", stdout)
         patch.setattr(sys, "stderr", stderr)

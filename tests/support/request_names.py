@@ -7,6 +7,7 @@ import hiredis
 import msgpack
 
 from redstart.commands.scripts import Script, load
+from redstart.documents.hash_commands import PACKAGE as DOCUMENTS_PACKAGE
 from redstart.effects import Batch, Call
 from redstart.migrations.data.writing import apply
 from redstart.migrations.indexes import swap
@@ -60,6 +61,7 @@ def _scripts() -> dict[str, str]:
         "apply": apply._script(),
         "probe": load(INDEXES_PACKAGE, "probe.lua"),
         "understand": load(INDEXES_PACKAGE, "understand.lua"),
+        **{name: load(DOCUMENTS_PACKAGE, f"{name}.lua") for name in ("save_hash", "update_json")},
         **{name: swap.fenced_script(f"{name}.lua") for name in ("swap", "drop", "unname", "create")},
     }
     return {script.sha1: name for name, script in scripts.items()}

@@ -1,4 +1,4 @@
-"""Operations taken apart: performed one request at a time, or with other work in place of their waiting."""
+"""Operations taken apart: performed one request at a time, or with something else in place of a request."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -40,6 +40,18 @@ class Stepped:
 
 def instead_of_waiting(operation: Op[T], meanwhile: Callable[[], None]) -> Op[T]:
     """The same operation; `meanwhile` is called where it would wait."""
+
+    def perform(request: Request) -> Op[Any]:
+        if isinstance(request, Pause):
+            meanwhile()
+            return None
+        return (yield request)
+
+    return performed_by(operation, perform)
+
+
+def performed_by(operation: Op[T], perform: Callable[[Request], Op[Any]]) -> Op[T]:
+    """The same operation; each of its requests is performed by `perform`, which answers what it likes."""
     reply: Any = None
     error: RedstartError | None = None
     while True:
@@ -48,11 +60,8 @@ def instead_of_waiting(operation: Op[T], meanwhile: Callable[[], None]) -> Op[T]
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
         reply = error = None
-        if isinstance(request, Pause):
-            meanwhile()
-            continue
         try:
-            reply = yield request
+            reply = yield from perform(request)
         except RedstartError as exc:
             error = exc
 

@@ -79,7 +79,10 @@ def test_the_server_may_be_given_after_the_model(
     monkeypatch.setenv("REDIS_OM_URL", second.url)
     Note(number=2).save()
     with get_redis_connection() as here, get_redis_connection(url=first.url) as there:
-        assert (here.keys(), there.keys()) == ([Note.make_primary_key(2)], [Note.make_primary_key(1)])
+        assert (list(here.scan_iter()), list(there.scan_iter())) == (
+            [Note.make_primary_key(2)],
+            [Note.make_primary_key(1)],
+        )
     monkeypatch.setattr(Note._meta, "database", get_redis_connection(url=first.url, decode_responses=False))
     assert Note.get(1).number == 1
     assert Note.db().keys() == [Note.make_primary_key(1).encode()]

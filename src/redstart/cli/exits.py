@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import click
 
-from redstart.cli.output import note, print_json
+from redstart.cli.output import as_typed, note, print_json
 from redstart.errors import ConfigurationError, LeaseHeld, LeaseLost, RedisModelError, RedstartError
 
 
@@ -47,6 +47,7 @@ def report_usage(error: click.ClickException) -> Exit:
 
 def report(message: str, hint: str | None, code: Exit) -> Exit:
     """An error on stderr; to a script that asked for JSON also as the one object on stdout."""
+    hint = None if hint is None else as_typed(hint)
     note(f"Error: {message}")
     if hint is not None:
         note(hint)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from redstart.cli.drawing import pairs
-from redstart.cli.output import line, note
+from redstart.cli.output import as_typed, line, note
 from redstart.cli.quantities import duration
 from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.holder import this_process
@@ -94,15 +94,19 @@ def draw_results(
             line(f"  in the way: {failure}")
     if any(failure.path for failures in blocking.values() for failure in failures):
         line(
-            "Ways on: mend these values; or let the run change them, with om migrate-data run --failure-mode"
+            as_typed(
+                "Ways on: mend these values; or let the run change them, with om migrate-data run --failure-mode"
+            )
         )
         line(
             "quarantine, where a field may be None (models do not read a document without the others), or default;"
         )
-        line("or leave the documents out of the index, with om migrate run --accept-unindexed.")
+        line(as_typed("or leave the documents out of the index, with om migrate run --accept-unindexed."))
     elif blocking:
         line(
-            "Ways on: mend these documents; or leave them out of the index, with om migrate run --accept-unindexed."
+            as_typed(
+                "Ways on: mend these documents; or leave them out of the index, with om migrate run --accept-unindexed."
+            )
         )
 
 
@@ -111,14 +115,29 @@ def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str,
     return [failure.as_dict() for failures in blocking.values() for failure in failures]
 
 
-def draw_switched(name: str, switched: Switched, result: str) -> None:
-    """What became of an index on the way back."""
-    if switched.done:
-        line(f"{name}: {result}")
-        return
-    line(f"{name}: refused, documents that are found now would not be found")
-    if switched.membership is not None:
-        _draw_membership(switched.membership, examples=True)
+def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool = False) -> None:
+    """What became of an index on the way back; where it would lose documents, how many and which.
+
+    Args:
+        accepted: whether it may lose them: then these are told, too. Else it lacks no more than it ever did.
+    """
+    refused = "refused, documents that are found now would not be found"
+    line(f"{name}: {result if switched.done else refused}")
+    found = switched.membership
+    if found is not None and (not switched.done or (accepted and found.missing)):
+        _draw_membership(found, examples=True)
+
+
+def switched_report(name: str, switched: Switched) -> dict[str, Any]:
+    """What became of an index on the way back, for --json."""
+    found = switched.membership
+    return {
+        "index": name,
+        "done": switched.done,
+        "documents": found.documents if found else None,
+        "missing": found.missing if found else None,
+        "examples": [_shown(key) for key in found.examples] if found else [],
+    }
 
 
 def _draw_membership(found: Membership, *, examples: bool) -> None:
@@ -130,7 +149,11 @@ def _draw_membership(found: Membership, *, examples: bool) -> None:
         ]
     )
     for key in found.examples[:EXAMPLES_SAID] if examples else ():
-        line(f"  for example {key.decode('utf-8', errors='backslashreplace')}")
+        line(f"  for example {_shown(key)}")
+
+
+def _shown(key: bytes) -> str:
+    return key.decode(errors="backslashreplace")
 
 
 def result_report(one: IndexResult) -> dict[str, Any]:

@@ -1,18 +1,35 @@
 """`om`: the command line. Subcommands are imported when they are called, so that `om` starts in a blink."""
 
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 
 import click
 
 from redstart import __version__
 from redstart.cli.exits import Exit, report, report_error, report_usage
-from redstart.cli.output import prepare_streams
+from redstart.cli.output import as_typed, command_name, prepare_streams
 from redstart.errors import RedstartError
+
+
+class _Formatter(click.HelpFormatter):
+    """Help that names commands as the program was typed."""
+
+    def write_text(self, text: str) -> None:
+        super().write_text(as_typed(text))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        super().write_dl([(name, as_typed(text)) for name, text in rows], col_max, col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
 
 
 class LazyGroup(click.Group):
     """A group whose commands are named as `module:attribute`, each with its one line of help."""
+
+    context_class = _Context
 
     def __init__(self, *args: object, lazy: dict[str, tuple[str, str]], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through to click
@@ -29,6 +46,7 @@ class LazyGroup(click.Group):
         module, _, attribute = self._lazy[cmd_name][0].partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)  # the tables below name nothing else
+        command.context_class = _Context
         return command
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
@@ -54,7 +72,7 @@ COMMANDS = {
     metavar="URL",
     help="Server, as redis://user:password@host:6379/0; else REDIS_OM_URL, pyproject.toml.",
 )
-@click.version_option(__version__, prog_name="om")
+@click.version_option(__version__)
 @click.pass_context
 def om(ctx: click.Context, url: str | None) -> None:
     """Redstart: migrations for Redis documents that can be run in production.
@@ -73,7 +91,7 @@ def main() -> None:
 
 def _exit_code() -> int:
     try:
-        code = om(prog_name="om", standalone_mode=False)
+        code = om(prog_name=command_name(), standalone_mode=False)
     except RedstartError as exc:
         return report_error(exc)
     except click.ClickException as exc:

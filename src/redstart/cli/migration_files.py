@@ -13,7 +13,7 @@ import click
 from redstart.cli.drawing import table
 from redstart.cli.exits import Exit
 from redstart.cli.options import F
-from redstart.cli.output import line, note
+from redstart.cli.output import as_typed, line, note
 from redstart.cli.session import Session
 from redstart.migrations.files.applied import FilesStatus, applied_ids, files_status, refuse
 from redstart.migrations.files.declared import printable
@@ -113,7 +113,7 @@ def exit_with_files(code: Exit, pending: Sequence[str], kind: Kind) -> Exit:
     """The exit code of a run that is otherwise done, and what is left of it."""
     if code is not Exit.DONE or not pending:
         return code
-    note(f"Exit code 3: {_count(pending)} still pending. See them with: {kind.command} status")
+    note(as_typed(f"Exit code 3: {_count(pending)} still pending. See them with: {kind.command} status"))
     return Exit.PENDING
 
 

@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from redstart.errors import UnsafeServer
+from redstart.errors import MigrationError
+
+_OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
 def prepare_streams() -> None:
@@ -18,6 +20,19 @@ def prepare_streams() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+def command_name() -> str:
+    """As what this program was typed: `redstart`, where another `om` exists, else `om`."""
+    return "redstart" if Path(sys.argv[0]).stem == "redstart" else "om"
+
+
+def as_typed(text: str) -> str:
+    """Our own words, with each `om ...` in them under the name that was typed.
+
+    Not for keys and values, which may hold the same words.
+    """
+    return _OUR_COMMAND.sub(f"{command_name()} ", text)
 
 
 def line(text: str) -> None:
@@ -43,14 +58,20 @@ def note_from_signal(text: str) -> None:
     threading.Thread(target=note, args=(text,)).start()
 
 
-@contextmanager
-def foreseeing_refusal() -> Iterator[None]:
-    """Say of a check that fails in the block that a run would fail it."""
+def refusal_by(check: Callable[[], object]) -> str | None:
+    """Why a run would be refused, and on a second line what to type, if it would fail this check as well."""
     try:
-        yield
-    except UnsafeServer as exc:
+        check()
+    except MigrationError as exc:
+        return as_typed(str(exc))
+    return None
+
+
+def draw_refusal(refusal: str | None) -> None:
+    """That a run would be refused, if so."""
+    if refusal is not None:
         line("")
-        line(f"A run would be refused. {exc}")
+        line(f"A run would be refused. {refusal}")
 
 
 def discard(stream: TextIO) -> None:

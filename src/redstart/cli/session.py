@@ -15,7 +15,7 @@ from redstart.cli.settings import Settings
 from redstart.effects import Op
 from redstart.errors import ConfigurationError, ConnectionFailed
 from redstart.mapping.declaration import ModelDeclaration
-from redstart.migrations.data.planned.plan import Plan, make_plan
+from redstart.migrations.data.planned.plan import Plan, make_plan, plan_for_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.keys import StateKeys
@@ -32,13 +32,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One command's connection and plan. `where` is the server as it may be shown."""
+    """One command's connection and plan.
+
+    Attributes:
+        where: the server as it may be shown.
+        zone_is_assumed: whether nobody said what a datetime without an offset means.
+    """
 
     driver: SyncDriver
     where: str
     declarations: list[ModelDeclaration]
     plan: Plan
     naive_timezone: NaiveTimezone
+    zone_is_assumed: bool
     keys: StateKeys
 
     def context(self, monitor: Monitor | None = None) -> Context:
@@ -73,12 +79,15 @@ def spare_the_collector() -> None:
 
 
 @contextmanager
-def open_session(settings: Settings, *, needs_models: bool = True) -> Iterator[Session]:
+def open_session(
+    settings: Settings, *, needs_models: bool = True, about_indexes: bool = False
+) -> Iterator[Session]:
     """Import the models, make the plan, open a connection when it is first used.
 
     Args:
         needs_models: False for commands that work on stored state. They import models, if any are named, only
             to learn the server from them: with --url an undo does not depend on today's code.
+        about_indexes: True for commands that route no keys: to them key prefixes may overlap.
 
     Raises:
         ConfigurationError: no models, overlapping key prefixes, models on different servers, a bad URL.
@@ -86,11 +95,13 @@ def open_session(settings: Settings, *, needs_models: bool = True) -> Iterator[S
     wanted = needs_models or (settings.models and not settings.url_is_explicit)
     declarations = load_declarations(settings.models) if wanted else []
     spare_the_collector()
-    zone = ZoneSetting(settings.naive_timezone, settings.naive_timezone_from).zone()
-    plan = make_plan(declarations, zone.name)
+    setting = ZoneSetting(settings.naive_timezone, settings.naive_timezone_from)
+    zone = setting.zone()
+    plan = (plan_for_indexes if about_indexes else make_plan)(declarations, zone.name)
     driver, where = _driver(settings, declarations)
     with driver:
-        yield Session(driver, where, declarations, plan, zone, StateKeys(DATETIME_MIGRATION))
+        keys = StateKeys(DATETIME_MIGRATION)
+        yield Session(driver, where, declarations, plan, zone, setting.said_in is None, keys)
 
 
 def _driver(settings: Settings, declarations: list[ModelDeclaration]) -> tuple[SyncDriver, str]:

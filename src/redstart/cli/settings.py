@@ -13,14 +13,15 @@ class Settings:
     Attributes:
         url: the server; `url_is_explicit` when --url named it, which wins over a model's Meta.database.
         models: modules or packages that declare models.
-        naive_timezone: what a datetime without an offset means; `naive_timezone_from` where that was said.
+        naive_timezone: what a datetime without an offset means; `naive_timezone_from` where that was said,
+            None where it was not.
     """
 
     url: str
     url_is_explicit: bool
     models: tuple[str, ...]
     naive_timezone: str
-    naive_timezone_from: str
+    naive_timezone_from: str | None
 
 
 def load_settings(url: str | None, models: tuple[str, ...]) -> Settings:

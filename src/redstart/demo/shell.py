@@ -17,13 +17,15 @@ class Shell:
     Args:
         settings: environment variables, which replace every setting of whoever runs the demo.
         narrator: prints what is typed.
+        command: the name that `om` is typed by.
     """
 
-    def __init__(self, settings: dict[str, str], narrator: Narrator) -> None:
+    def __init__(self, settings: dict[str, str], narrator: Narrator, command: str = "om") -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_PREFIXES)}
         # A pyproject.toml where the demo is started may name another zone; the sample's answers are UTC.
         self._environment = kept | {"REDSTART_NAIVE_TIMEZONE": "UTC"} | settings
         self._narrator = narrator
+        self._command = command
 
     def run(self, *words: str) -> int:
         """Type `om words...`; what it prints goes where our own output goes. Its exit code."""
@@ -32,10 +34,10 @@ class Shell:
 
     def run_abridged(self, *words: str, first: int, last: int) -> int:
         """As `run`, but of its standard output only the first and the last lines are shown."""
-        self._narrator.typed(_typed(words))
+        self._narrator.typed(self._typed(words))
         # Whatever interrupts this (Ctrl-C) kills the process: subprocess.run sees to it.
         done = subprocess.run(
-            _arguments(words),
+            self._arguments(words),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -61,8 +63,16 @@ class Shell:
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Type `om words...` and do not wait for it."""
-        self._narrator.typed(_typed(words))
-        return subprocess.Popen(_arguments(words), env=self._environment, stdin=subprocess.DEVNULL)
+        self._narrator.typed(self._typed(words))
+        return subprocess.Popen(self._arguments(words), env=self._environment, stdin=subprocess.DEVNULL)
+
+    def _typed(self, words: Sequence[str]) -> str:
+        return shlex.join((self._command, *words))
+
+    def _arguments(self, words: Sequence[str]) -> list[str]:
+        """What starts `om`, so that it takes itself for the command that is typed."""
+        start = f"import sys; sys.argv[0] = {self._command!r}; from redstart.cli.main import main; main()"
+        return [sys.executable, "-c", start, *words]
 
 
 def abridged(lines: Sequence[str], first: int, last: int) -> list[str]:
@@ -79,11 +89,3 @@ def _finish(process: subprocess.Popen[bytes]) -> int:
     except BaseException:
         process.kill()  # before the server it works on is stopped
         raise
-
-
-def _typed(words: Sequence[str]) -> str:
-    return shlex.join(("om", *words))
-
-
-def _arguments(words: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "redstart.cli.main", *words]

@@ -46,6 +46,7 @@ class Walk:
         driver: a connection to it, to load and to check.
         narrator: shows the walk.
         documents: how many to migrate.
+        command: the name that `om` is typed by.
     """
 
     def __init__(
@@ -55,13 +56,16 @@ class Walk:
         driver: Driver,
         narrator: Narrator,
         documents: int,
+        *,
+        command: str = "om",
     ) -> None:
         self._connect = connect
         self._driver = driver
         self._narrator = narrator
         self._say = narrator.say
         self._settings = {"REDIS_OM_URL": url, "REDSTART_MODELS": MODELS}
-        self._shell = Shell(self._settings, narrator)
+        self._command = command
+        self._shell = Shell(self._settings, narrator, command)
         self._sample: list[SampleDocument] = list(generate(documents))
         self._batch_size = str(max(5, documents // PAGES_OF_A_RUN))
         self._baseline: dict[str, int] = {}
@@ -118,7 +122,9 @@ class Walk:
         self._expect(0, "stats", "--exact")
         words = ("migrate-data", "run", "--dry-run")
         code = self._shell.run_abridged(*words, first=DRY_RUN_FIRST, last=DRY_RUN_LAST)
-        self._require(code == 0, f"om {' '.join(words)} ended with exit code {code} instead of 0.")
+        self._require(
+            code == 0, f"{self._command} {' '.join(words)} ended with exit code {code} instead of 0."
+        )
 
     def _make_ready(self) -> None:
         self._narrator.chapter("3. Make the indexes ready, beside those that serve")
@@ -195,8 +201,8 @@ class Walk:
         self._narrator.chapter(f"Done in {seconds:.0f} s. Next, on your own data")
         self._narrator.typed("export REDIS_OM_URL=redis://localhost:6379")
         self._narrator.typed("export REDSTART_MODELS=your_package.models")
-        self._narrator.typed("om migrate-data stats")
-        self._narrator.typed("om migrate-data run --dry-run")
+        self._narrator.typed(f"{self._command} migrate-data stats")
+        self._narrator.typed(f"{self._command} migrate-data run --dry-run")
         self._say("Neither writes anything. What comes then: docs/data-migration.md")
 
     def _expect(self, code: int, *words: str) -> None:
@@ -209,7 +215,8 @@ class Walk:
 
     def _type(self, code: int, *words: str) -> None:
         found = self._shell.run(*words)
-        self._require(found == code, f"om {' '.join(words)} ended with exit code {found} instead of {code}.")
+        typed = " ".join((self._command, *words))
+        self._require(found == code, f"{typed} ended with exit code {found} instead of {code}.")
 
     def _tell(self, tally: Tally, *, allowed: set[Outcome]) -> None:
         """Say what the checker found; anything that is neither good nor allowed ends the walk."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redstart.commands.keyspace import exists
-from redstart.documents.access import pages, raise_understood
+from redstart.documents.fetching import pages, raise_understood
 from redstart.documents.forms import form_of
 from redstart.documents.unwritable import UnwritableDocument
 from redstart.documents.writes import ALWAYS, Write, answers_of, request_of

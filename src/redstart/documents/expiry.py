@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from redstart.commands.field_expiry import hexpire, hpersist, httl
 from redstart.commands.keyspace import expire
-from redstart.documents.access import is_of_another_type
+from redstart.documents.fetching import is_of_another_type
 from redstart.documents.forms import form_of
 from redstart.documents.writes import Pipeline, queue
 from redstart.effects import Call, Op, call

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from redstart.commands.search import SearchReply, most_results
-from redstart.documents.access import PAGE_DOCUMENTS, documents_at, pages
+from redstart.documents.fetching import PAGE_DOCUMENTS, documents_at, pages
 from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges

@@ -12,8 +12,8 @@ from redstart.commands.documents import hgetall_command, json_get_command, json_
 from redstart.commands.packing import KeyedCommand
 from redstart.commands.replies import mapping, optional_bytes
 from redstart.commands.scripts import load
+from redstart.documents.hash_commands import PACKAGE, HashWrite
 from redstart.documents.hash_reader import reader_of_hashes
-from redstart.documents.hash_write import PACKAGE, HashWrite
 from redstart.documents.hash_writer import hash_fields, lifetimes_of
 from redstart.documents.json_reader import reader_of_json
 from redstart.documents.json_writer import json_document, json_members

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from redstart.documents.choices import choices_of
 from redstart.documents.names import encoded_names
-from redstart.documents.places import Place, ReadStored
 from redstart.documents.reader import Read, reader_of, validated
 from redstart.documents.taken_as_bytes import names_taken_as_bytes
 from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.value_reader import Place, ReadStored
 from redstart.documents.vectors import holds_bytes, unpacked_vector, vectors_of
-from redstart.documents.words import words_of
 from redstart.errors import ValueConversionError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
@@ -148,7 +148,7 @@ def hash_reader_of(model: type[RedisModel], zone: NaiveTimezone) -> HashReader:
 @cache
 def _hash_reader(model: type[RedisModel], zone: NaiveTimezone, encoding: str) -> HashReader:
     reader = reader_of(model, zone)
-    words, vectors, decode = words_of(model), vectors_of(model), _decoder(encoding)
+    words, vectors, decode = choices_of(model), vectors_of(model), _decoder(encoding)
 
     def read_of(name: str) -> ReadBytes:
         if name in vectors:

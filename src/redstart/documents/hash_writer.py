@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 from redstart.documents.dumped import dumped
 from redstart.documents.index_limits import limits_of
 from redstart.documents.names import encoded_names
-from redstart.documents.stored_values import hash_values
 from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.value_writer import hash_values
 from redstart.documents.vectors import packed_vector, vectors_of
 from redstart.errors import ValueConversionError
 from redstart.mapping.annotations import complete_fields

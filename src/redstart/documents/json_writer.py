@@ -6,8 +6,8 @@ from typing import Any
 
 from redstart.documents.dumped import dumped
 from redstart.documents.index_limits import reason_against_json
-from redstart.documents.stored_values import Refused, json_values
 from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.value_writer import Refused, json_values
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import display
 from redstart.values.timezones import NaiveTimezone

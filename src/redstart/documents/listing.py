@@ -1,7 +1,7 @@
 """The primary keys of all documents of a model, page by page."""
 
 from redstart.commands.keyspace import scan_type
-from redstart.documents.access import primary_keys_in
+from redstart.documents.fetching import primary_keys_in
 from redstart.documents.forms import form_of
 from redstart.effects import Op, call
 from redstart.mapping.keys import around_primary_key

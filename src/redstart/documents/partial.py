@@ -11,12 +11,12 @@ from pydantic_core import from_json
 
 from redstart.commands.documents import hmget_command, json_get_command
 from redstart.commands.packing import KeyedCommand, packed_batch
-from redstart.documents.access import documents_at, primary_keys_in, stored_in
+from redstart.documents.fetching import documents_at, primary_keys_in, stored_in
 from redstart.documents.hash_reader import hash_reader_of
-from redstart.documents.places import Place, UnreadableValue, read_places
 from redstart.documents.projection import Projection
 from redstart.documents.reader import reader_of
 from redstart.documents.unreadable import UnreadableDocument, unreadable
+from redstart.documents.value_reader import Place, UnreadableValue, read_places
 from redstart.effects import Op, batch
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel

@@ -12,7 +12,7 @@ from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.proxies import query_field_named
 from redstart.mapping.registry import model_name
 from redstart.mapping.shapes import parts_of
-from redstart.search.expressions import Operand
+from redstart.search.query_field import Operand
 from redstart.values.kinds import Storage
 
 STEP: Final = "__"

@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from redstart.commands.replies import decoded
 from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, says_no_such_index
-from redstart.documents.access import PAGE_DOCUMENTS, raise_if_module_missing
+from redstart.documents.fetching import PAGE_DOCUMENTS, raise_if_module_missing
 from redstart.documents.forms import form_of
 from redstart.documents.projection import Projection, checked_name, projection_of, returned_fields
 from redstart.effects import Argument, Call, Op, call
@@ -15,8 +15,9 @@ from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.proxies import query_field_named, refuse_strange_fields
 from redstart.mapping.registry import model_name, registered_models
-from redstart.search.expressions import Expression, KNNExpression, Operand
+from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.options import SearchQuery, SortBy
+from redstart.search.query_field import Operand
 from redstart.search.query_text import QueryText, query_text
 from redstart.values.timezones import NaiveTimezone
 

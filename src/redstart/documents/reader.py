@@ -7,8 +7,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import AliasChoices, ValidationError
 
-from redstart.documents.places import Place, places_of
 from redstart.documents.unreadable import unreadable
+from redstart.documents.value_reader import Place, places_of
 from redstart.mapping.annotations import allows_none, complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import Segment

@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 from redstart.commands.search import SearchReply, ft_search
-from redstart.documents.access import primary_keys_in
+from redstart.documents.fetching import primary_keys_in
 from redstart.documents.forms import form_of
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import KNNExpression

@@ -1,6 +1,6 @@
 """A document saved, at once or on a pipeline that is executed later."""
 
-from redstart.documents.access import raise_understood
+from redstart.documents.fetching import raise_understood
 from redstart.documents.forms import form_of
 from redstart.documents.names import require_field
 from redstart.documents.writes import ALWAYS, Pipeline, Saving, Write, perform, queue

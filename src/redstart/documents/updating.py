@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails
 
 from redstart.commands.conditions import Condition
-from redstart.documents.access import raise_understood
+from redstart.documents.fetching import raise_understood
 from redstart.documents.forms import form_of
 from redstart.documents.names import path_named
 from redstart.documents.saving import save_document

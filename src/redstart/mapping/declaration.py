@@ -1,6 +1,6 @@
 """What a migration needs to know of one model, whoever declared it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,3 +61,14 @@ def distinct(declarations: Iterable[ModelDeclaration]) -> list[ModelDeclaration]
         same = (one.key_prefix, one.key_suffix, one.storage, one.paths, reference_schema(one.model))
         _ = found.setdefault((one.model._meta.index_name, *same), one)
     return list(found.values())
+
+
+def overlapping(
+    declarations: Iterable[ModelDeclaration],
+) -> Iterator[tuple[ModelDeclaration, ModelDeclaration]]:
+    """Pairs of models of which the first one's key prefix also holds the keys of the second."""
+    declared = sorted(declarations, key=lambda declaration: declaration.key_prefix)
+    for at, outer in enumerate(declared):
+        for inner in declared[at + 1 :]:
+            if inner.key_prefix.startswith(outer.key_prefix):
+                yield outer, inner

@@ -12,9 +12,10 @@ from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_ty
 from redstart.mapping.index_walk import FULL_TEXT_SUFFIX
 from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
-from redstart.search.expressions import Expression, FieldExpression, Operand, QueryField, fields_in
+from redstart.search.expressions import Expression, FieldExpression, fields_in
 from redstart.search.fields import FieldKind
 from redstart.search.index import Index
+from redstart.search.query_field import Operand, QueryField
 from redstart.search.refusals import items_not_declared
 
 OPERAND_OF_KINDS: Final = {

@@ -6,7 +6,7 @@ from functools import partial
 from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.mapping.declaration import ModelDeclaration
-from redstart.migrations.data.planned.plan import make_plan
+from redstart.migrations.data.planned.plan import plan_for_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.record import converted_prefixes
@@ -46,8 +46,7 @@ def bring_up_to_date(
     if not planned:
         return
     yield from require_search()
-    # A plan for each: prefixes that hold each other's keys matter to a run over the data, not here.
-    models = [model for one in declarations for model in make_plan([one], "UTC").models]
+    models = plan_for_indexes(declarations, "UTC").models
     keys = StateKeys(DATETIME_MIGRATION)
 
     def look_and_run() -> Op[None]:

@@ -30,11 +30,20 @@ class Back:
         return [name for name, switched in self.indexes.items() if not switched.done]
 
 
-def migrate_back(context: Context, indexes: IndexMigration, *, batch_documents: int = 1_000) -> Op[Back]:
+def migrate_back(
+    context: Context,
+    indexes: IndexMigration,
+    *,
+    numbers_of_before_too: bool = False,
+    batch_documents: int = 1_000,
+) -> Op[Back]:
     """Undo all runs since the last rollback, with indexes that serve all the way.
 
     At the end an index of the old definition serves. Where values have no old form, it would lose their documents:
     then the index that takes both forms goes on.
+
+    Args:
+        numbers_of_before_too: see `rollback`.
 
     Raises:
         See `rollback` and `IndexMigration.before_undo`.
@@ -51,15 +60,22 @@ def migrate_back(context: Context, indexes: IndexMigration, *, batch_documents: 
         before = dict((yield from indexes.before_undo(names)))
         if not all(switched.done for switched in before.values()):
             return Back(None, before)
-    data = yield from rollback(context, batch_documents=batch_documents)
+    data = yield from rollback(
+        context, numbers_of_before_too=numbers_of_before_too, batch_documents=batch_documents
+    )
     if data.stopped is not None or not names:
         return Back(data)
     after = yield from indexes.after_undo(names)
     return Back(data, dict(after))
 
 
-def swap_back(context: Context, indexes: IndexMigration) -> Op[tuple[bool, dict[str, Switched]]]:
+def swap_back(
+    context: Context, indexes: IndexMigration, *, accept_unindexed: bool = False
+) -> Op[tuple[bool, dict[str, Switched]]]:
     """The steps of the way back that are about indexes, by hand: those before the data is undone, or those after it.
+
+    Args:
+        accept_unindexed: also where documents that are found now would not be found.
 
     Returns:
         Whether the data is undone, and what became of each index.
@@ -69,7 +85,7 @@ def swap_back(context: Context, indexes: IndexMigration) -> Op[tuple[bool, dict[
         # A completed rollback leaves no record; `forget` does, for the data is still converted.
         return (yield from read_record(context.keys)).is_new
 
-    undone, done = yield from indexes.swap_back(is_undone)
+    undone, done = yield from indexes.swap_back(is_undone, accept_unindexed=accept_unindexed)
     return undone, dict(done)
 
 

@@ -6,7 +6,8 @@ from functools import partial
 
 from redstart.effects import Op
 from redstart.errors import MigrationError
-from redstart.migrations.data.converting.runner import RunOptions, RunResult, begin_run, run
+from redstart.migrations.data.converting.beginning import begin_run
+from redstart.migrations.data.converting.runner import RunOptions, RunResult, run
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.failures import Failure

@@ -5,7 +5,7 @@ from typing import Any
 
 from redstart.effects import Op
 from redstart.mapping.declaration import ModelDeclaration
-from redstart.migrations.data.planned.plan import Plan, make_plan
+from redstart.migrations.data.planned.plan import Plan, plan_for_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.record import read_record
@@ -40,9 +40,7 @@ def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, 
 
     Effects: see `look_at_dates`.
     """
-    # A plan for each: prefixes that hold each other's keys matter to a run over the data, not here.
-    models = tuple(model for one in declarations for model in make_plan([one], "UTC").models)
-    found = yield from look_at_dates(planned_indexes(declarations), Plan(models, "UTC"))
+    found = yield from look_at_dates(planned_indexes(declarations), plan_for_indexes(declarations, "UTC"))
     concerned = [one for one in found if _of_another_type(one)]
     mismatches = [
         {

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from redstart.errors import QuerySyntaxError
-from redstart.values.kinds import Storage
+from redstart.search.query_field import QueryField
 
 
 class Operator(StrEnum):
@@ -24,43 +24,6 @@ class Operator(StrEnum):
     STARTSWITH = ".startswith()"
     ENDSWITH = ".endswith()"
     CONTAINS = ".contains()"
-
-
-class Operand(StrEnum):
-    """What the values of a field are to the index; the value is what messages call it."""
-
-    TEXT = "text"
-    TAG = "tag"
-    """Values of other types that are stored as text: enums, UUIDs, paths, times."""
-    BOOLEAN = "boolean"
-    NUMBER = "number"
-    GEO = "place"
-    VECTOR = "vector"
-    DOCUMENT = "embedded document"
-    UNINDEXED = "field that is not indexed"
-
-
-@dataclass(frozen=True, slots=True)
-class QueryField:
-    """A field as queries see it.
-
-    Args:
-        label: what messages call it, as `Customer.address.city`.
-        attribute: its name in the index.
-        operand: what it is compared with.
-        storage: hashes or JSON.
-        separator: what splits its values into tags.
-        full_text: the name of its words in the index, if they are.
-        sortable: whether the index keeps it for sorting.
-    """
-
-    label: str
-    attribute: str
-    operand: Operand
-    storage: Storage
-    separator: str | None = None
-    full_text: str | None = None
-    sortable: bool = False
 
 
 class Expression:

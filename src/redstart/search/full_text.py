@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from redstart.errors import QuerySyntaxError
-from redstart.search.expressions import QueryField
+from redstart.search.query_field import QueryField
 from redstart.search.refusals import wrong_operand
 
 ONE_WORD: Final = re.compile(r"[\w*%]+")

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Final
 
 from redstart.errors import ValueConversionError
-from redstart.search.expressions import Operand, QueryField
+from redstart.search.query_field import Operand, QueryField
 from redstart.search.refusals import wrong_operand
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,

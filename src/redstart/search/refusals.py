@@ -1,7 +1,7 @@
 """What is wrong with a query, said so that it can be put right. The codes are redis-om's."""
 
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError, shortened
-from redstart.search.expressions import QueryField
+from redstart.search.query_field import QueryField
 
 
 def not_indexed(field: QueryField, value: object) -> QueryNotSupportedError:

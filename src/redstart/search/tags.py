@@ -12,7 +12,7 @@ import re
 import string
 from typing import Final
 
-from redstart.search.expressions import QueryField
+from redstart.search.query_field import QueryField
 from redstart.search.refusals import cannot_find
 
 WHITE_SPACE: Final = " \t\n\v\f\r"

@@ -14,6 +14,7 @@ from redstart.errors import ConfigurationError
 from redstart.server.async_driver import AsyncDriver
 from redstart.server.pools import pool_like, where_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
+from redstart.server.tls import bound_handshake
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 60.0
@@ -29,6 +30,7 @@ def open_sync(url: str) -> SyncDriver:
     pool = redis.ConnectionPool.from_url(
         url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
     )
+    bound_handshake(pool)
     return SyncDriver(pool, without_password(url))
 
 
@@ -38,6 +40,7 @@ def open_async(url: str) -> AsyncDriver:
     pool = redis.asyncio.ConnectionPool.from_url(
         url, retry=AsyncRetry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
     )
+    bound_handshake(pool)
     return AsyncDriver(pool, without_password(url))
 
 
@@ -133,7 +136,9 @@ def _client(kind: Any, default_url: str, options: dict[str, Any]) -> Any:
         return kind(**options)
     chosen = options.pop("url", None) or default_url
     _require_good(chosen)
-    return kind.from_url(chosen, **options)
+    client = kind.from_url(chosen, **_options(chosen) | options)
+    bound_handshake(client.connection_pool)
+    return client
 
 
 def where_of_url(url: str) -> str:

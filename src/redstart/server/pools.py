@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from redstart.errors import ConfigurationError
+from redstart.server.tls import AsyncTlsConnection, TlsConnection
 
 
 def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionPool":
@@ -113,6 +114,7 @@ class _Colour:
 
 _PAIRS: tuple[tuple[Any, Any], ...] = (
     (redis.SSLConnection, redis.asyncio.SSLConnection),
+    (TlsConnection, AsyncTlsConnection),
     (redis.UnixDomainSocketConnection, redis.asyncio.UnixDomainSocketConnection),
     (redis.sentinel.SentinelManagedConnection, redis.asyncio.sentinel.SentinelManagedConnection),
     (redis.sentinel.SentinelManagedSSLConnection, redis.asyncio.sentinel.SentinelManagedSSLConnection),

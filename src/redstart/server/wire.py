@@ -1,5 +1,6 @@
 """What goes over the wire: packing requests, typing replies, mapping redis-py's errors."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ import redis.exceptions as theirs
 
 from redstart.effects import Batch, Call
 from redstart.errors import AuthenticationFailed, CommandFailed, ConnectionFailed, ServerError
+from redstart.server.tls import TlsFailed
 
 T = TypeVar("T")
 
@@ -28,6 +30,11 @@ _CODES: tuple[tuple[type[theirs.ResponseError], str], ...] = (
     (theirs.TryAgainError, "TRYAGAIN"),
 )
 """redis-py cuts these codes off the text."""
+
+_ENDED = re.compile(
+    "reset by peer|closed by server|protocol error|connection lost|broken pipe", re.IGNORECASE
+)
+"""What redis-py says of a connection that the other end took for something else, or ended."""
 
 _pack: Callable[..., bytes] = hiredis.pack_command
 
@@ -85,10 +92,21 @@ def mapped(error: Exception, where: str) -> ServerError:
             f"The server at {where} is still loading its data, and answers nothing until it has.",
             "Try again when it has; its log says how far it is.",
         )
-    return ConnectionFailed(
-        f"No answer from the server at {where}: {error}",
-        "Is it running, and is the URL right? Set it with --url or REDIS_OM_URL.",
-    )
+    return ConnectionFailed(f"No answer from the server at {where}: {error}", _way_to_answers(error))
+
+
+def _way_to_answers(error: Exception) -> str:
+    """What to do about a server that does not answer."""
+    url = "Is it running, and is the URL right? Set it with --url or REDIS_OM_URL."
+    if isinstance(error, TlsFailed) and error.is_about_certificate:
+        return "Name who signed its certificate: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem"
+    if isinstance(error, TlsFailed):
+        return f"If that port speaks no TLS, the URL begins with redis://. {url}"
+    if _ENDED.search(str(error)):
+        return (
+            f"{url} So ends a port that speaks TLS a connection without: then the URL begins with rediss://."
+        )
+    return url
 
 
 def _hint(error: theirs.ResponseError, where: str) -> str | None:

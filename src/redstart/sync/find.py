@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
-from redstart.documents.access import PAGE_DOCUMENTS, pages
-from redstart.documents.changes import delete_found, update_found
+from redstart.documents.bulk_changes import delete_found, update_found
+from redstart.documents.fetching import PAGE_DOCUMENTS, pages
 from redstart.documents.find import (
     all_documents,
     count_documents,

@@ -5,12 +5,14 @@ never guesses.
 """
 
 import time
+import warnings
 from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha1
 from typing import TYPE_CHECKING
 
-from redstart.errors import ConfigurationError, ValueConversionError
+from redstart.errors import ConfigurationError, NaiveTimezoneWarning, ValueConversionError
 from redstart.values.timestamps import (
     EPOCH,
     FIRST_MICROSECOND,
@@ -57,7 +59,8 @@ class NaiveTimezone(ABC):
             zone = _ProcessZone()
             if name not in ("local", zone.name):
                 raise ConfigurationError(
-                    f"Naive datetimes were read in another local time zone than this process has ({zone.title}).",
+                    "Naive datetimes were read in another local time zone than this process has "
+                    f"({local_time_title()}).",
                     "Set TZ to what it was, for example: TZ=Europe/Berlin om ...",
                 )
             return zone
@@ -103,6 +106,39 @@ class _Utc(NaiveTimezone):
 
     def naive_datetime(self, microseconds: int) -> datetime | None:
         return _after_epoch(microseconds)
+
+
+class AssumedUtc(_Utc):
+    """UTC, because nobody said what a datetime without an offset means. Warns when that first matters."""
+
+    is_utc = False  # so that it is always asked
+
+    def microseconds(self, naive: datetime) -> int:
+        """As UTC. Warns NaiveTimezoneWarning, once, where the local time of the process is another."""
+        warn_of_other_local_time()
+        return super().microseconds(naive)
+
+    def naive_datetime(self, microseconds: int) -> datetime | None:
+        """As UTC. Warns NaiveTimezoneWarning, once, where the local time of the process is another."""
+        warn_of_other_local_time()
+        return super().naive_datetime(microseconds)
+
+
+@cache
+def warn_of_other_local_time() -> None:
+    """Warn NaiveTimezoneWarning, once in a process, where its local time is not UTC all the year."""
+    if not local_time_is_utc():
+        warnings.warn(NaiveTimezoneWarning(local_time_title()), stacklevel=3)
+
+
+def local_time_is_utc() -> bool:
+    """Whether the clocks of this process show UTC all the year."""
+    return time.timezone == 0 and not time.daylight
+
+
+def local_time_title() -> str:
+    """What the system calls the zone of this process."""
+    return "/".join(dict.fromkeys(time.tzname))
 
 
 class _Observed(NaiveTimezone):
@@ -171,11 +207,6 @@ class _ProcessZone(_Observed):
     def name(self) -> str:
         offsets = [_offset_seconds(day * SECONDS_PER_DAY) for day in range(0, _DAYS_TO_2050, 7)]
         return f"local:{sha1(repr(offsets).encode(), usedforsecurity=False).hexdigest()[:8]}"
-
-    @property
-    def title(self) -> str:
-        """What the system calls the zone."""
-        return "/".join(dict.fromkeys(time.tzname))
 
     def _instants(self, naive: datetime) -> tuple[int, int]:
         shown = (naive - NAIVE_EPOCH) // MICROSECOND

@@ -18,6 +18,7 @@ from redstart.cli.indexes import (
     forecast_report,
     index_migration,
     result_report,
+    switched_report,
 )
 from redstart.cli.migration_files import (
     draw_files,
@@ -29,20 +30,19 @@ from redstart.cli.migration_files import (
     waits,
 )
 from redstart.cli.options import accept_unindexed, common, confirm, keep_old, verbose, yes
-from redstart.cli.output import foreseeing_refusal, line, note, print_json
-from redstart.cli.session import Session, open_session
+from redstart.cli.output import as_typed, draw_refusal, line, note, print_json, refusal_by
+from redstart.cli.overlapping_prefixes import note_overlapping_prefixes
+from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import swap_back as swap_indexes_back
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.data.running.preflight import server_facts
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.record import converted_prefixes
 from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.forward import blocking
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
-from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.preflight import require_safe_way_back, require_search
+from redstart.migrations.indexes.preflight import require_possible, require_search
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
@@ -58,8 +58,9 @@ TAKEN_OVER = (
 @common
 def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json: bool) -> int:
     """What each model's index is and what differs from the model; which migration files are applied. Writes nothing."""
-    with open_session(settings) as session:
+    with open_session(settings, about_indexes=True) as session:
         session.run(require_search())
+        overlaps = note_overlapping_prefixes(session)
         found = session.run(index_statuses(session.planned_indexes()))
         files = look(session, SCHEMA, migrations_dir)
     pending = [one for one in found if one.standing is not Standing.UP_TO_DATE]
@@ -69,13 +70,14 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
                 "indexes": [_status_report(one) for one in found],
                 "pending": [one.planned.name for one in pending],
                 "files": files_report(files),
+                "overlapping_prefixes": overlaps,
             }
         )
     else:
         line("Schema Migration Status:")
         line(f"Total migrations: {files.total} in files")
         _draw_indexes(found, pending)
-        line(_next(pending))
+        line(as_typed(_next(pending)))
         draw_files(files)
     return Exit.PENDING if check and (pending or waits(files)) else Exit.DONE
 
@@ -119,13 +121,16 @@ def run(
     """Bring the indexes as far as the data allows. One whose dates change from tags to numbers is built beside and
     fills while `om migrate-data run` converts; that run cuts it over, or this command, given again. Migration files
     are not run; pending ones are said, with exit code 3."""
-    with open_session(settings) as session:
+    with open_session(settings, about_indexes=True) as session:
         session.run(require_search())
+        overlaps = note_overlapping_prefixes(session)
         files = pending_files(session, SCHEMA, migrations_dir)
         planned = session.planned_indexes()
         expected = session.run(forecast(planned, keep_old=keep_old))
         if dry_run:
-            return _dry_run(session, planned, expected, files, as_json)
+            refusal = refusal_by(lambda: session.run(require_possible(planned, keep_old=keep_old)))
+            about = {"pending_files": files, "refusal": refusal, "overlapping_prefixes": overlaps}
+            return _dry_run(expected, refusal, about, as_json)
         for one in expected:
             note(forecast_line(one))
         confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
@@ -144,6 +149,7 @@ def run(
                 "blocking": blocking_report(in_the_way),
                 "phase": phase.value,
                 "pending_files": files,
+                "overlapping_prefixes": overlaps,
             }
         )
     else:
@@ -153,45 +159,49 @@ def run(
 
 
 def _dry_run(
-    session: Session,
-    planned: Sequence[PlannedIndex],
-    expected: Sequence[IndexForecast],
-    files: Sequence[str],
-    as_json: bool,
+    expected: Sequence[IndexForecast], refusal: str | None, about: dict[str, Any], as_json: bool
 ) -> int:
     if as_json:
-        print_json({"index_forecast": [forecast_report(one) for one in expected], "pending_files": files})
+        print_json({"index_forecast": [forecast_report(one) for one in expected]} | about)
         return Exit.DONE
     for one in expected:
         line(forecast_line(one))
     line(
         "Dry run: nothing was written." if expected else "Every index that serves is what its model asks for."
     )
-    with foreseeing_refusal():
-        session.run(require_safe_way_back(session.run(server_facts()), planned))
+    draw_refusal(refusal)
     return Exit.DONE
 
 
 @click.command("swap-back")
+@accept_unindexed
 @yes
 @common
-def swap_back(settings: Settings, yes: bool, as_json: bool) -> int:
+def swap_back(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bool) -> int:
     """Let indexes serve again that accept dates in both forms, or, when the data is undone, the definitions that
-    served before Redstart. `om migrate-data rollback` does both; this is for doing it by hand."""
+    served before Redstart. `om migrate-data rollback` does both; this is for doing it by hand. Each is proven before;
+    one that would lose documents is refused, with exit code 6."""
     with open_session(settings, needs_models=False) as session:
         confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
-        undone, done = session.run(swap_indexes_back(session.context(), index_migration()))
+        swapping = swap_indexes_back(session.context(), index_migration(), accept_unindexed=accept_unindexed)
+        undone, done = session.run(swapping)
         undoable = session.run(read_status(session.keys, session.plan)).record.plan is not None
     refused = [name for name, switched in done.items() if not switched.done]
     if as_json:
-        print_json({"swapped": [name for name in done if name not in refused], "refused": refused})
+        swapped = [name for name in done if name not in refused]
+        indexes = [switched_report(name, switched) for name, switched in done.items()]
+        print_json({"swapped": swapped, "refused": refused, "indexes": indexes})
     else:
         for name, switched in done.items():
-            draw_switched(name, switched, "as before the migration" if undone else "accepts both forms")
-        if not done:
+            result = "as before the migration" if undone else "accepts both forms"
+            draw_switched(name, switched, result, accepted=accept_unindexed)
+        if refused:
+            line("Mend these documents, and type it again; or leave them out of the index, with:")
+            line(as_typed("om migrate swap-back --accept-unindexed"))
+        elif not done:
             line("No index was migrated.")
         elif not undone and undoable:
-            line(f"Undo the data with: om migrate-data rollback {DATETIME_MIGRATION}")
+            line(as_typed(f"Undo the data with: om migrate-data rollback {DATETIME_MIGRATION}"))
     return Exit.FOUND if refused else Exit.DONE
 
 

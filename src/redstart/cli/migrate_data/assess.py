@@ -1,9 +1,11 @@
 """Commands that only look: stats, progress."""
 
+from functools import partial
 from random import Random
 
 import click
 
+from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.drawing import pairs
 from redstart.cli.migrate_data.reports import (
     progress_report,
@@ -16,10 +18,9 @@ from redstart.cli.migrate_data.tables import (
     draw_fields,
     draw_models,
     draw_nothing_found,
-    draw_refusal,
 )
 from redstart.cli.options import common, verbose
-from redstart.cli.output import line, print_json
+from redstart.cli.output import as_typed, draw_refusal, line, print_json, refusal_by
 from redstart.cli.progress import drawn_progress
 from redstart.cli.quantities import ago, duration, size
 from redstart.cli.session import Session, open_session
@@ -27,6 +28,7 @@ from redstart.cli.settings import Settings
 from redstart.migrations.data.counting.statistics import Statistics, statistics
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.running.preflight import require_safe_undo
 from redstart.migrations.data.running.status import Status
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.checkpoint import Checkpoint, Stage, load_checkpoint
@@ -42,6 +44,7 @@ def stats(settings: Settings, exact: bool, verbose: bool, as_json: bool) -> None
     """Count documents and values by kind, estimate the time a run takes, and show what is worth knowing
     about the server before one. Writes nothing."""
     with open_session(settings) as session, drawn_progress() as show:
+        note_assumed_zone(session)
         chance = None if exact else Random()
         found = session.run(statistics(session.context(Monitor(progress=show)), session.plan, chance=chance))
         unfinished = session.run(load_checkpoint(session.keys)) is not None
@@ -76,7 +79,7 @@ def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
             line(f"left alone: {text['model']} {text['path']}: {text['reason']}")
     _draw_server(found, session.naive_timezone.name.partition(":")[0])
     line("")
-    line("See what would be done with: om migrate-data run --dry-run")
+    line(as_typed("See what would be done with: om migrate-data run --dry-run"))
 
 
 def _draw_server(found: Statistics, naive_timezone: str) -> None:
@@ -98,7 +101,7 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
             ("server", facts.version),
         ]
     )
-    draw_refusal(facts)
+    draw_refusal(refusal_by(partial(require_safe_undo, facts)))
 
 
 @click.command()
@@ -119,7 +122,7 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
     if state == "interrupted":
         undoes = found.checkpoint is not None and found.checkpoint.stage.undoes
         go_on = f"om migrate-data rollback {DATETIME_MIGRATION}" if undoes else "om migrate-data run"
-        line(f"Go on where it stopped with: {go_on}")
+        line(as_typed(f"Go on where it stopped with: {go_on}"))
 
 
 STAGES = {

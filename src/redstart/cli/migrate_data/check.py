@@ -10,7 +10,7 @@ from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.options import common, verbose
-from redstart.cli.output import line, note, print_json
+from redstart.cli.output import as_typed, line, note, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
@@ -74,7 +74,9 @@ def _verify_indexes(session: Session, problems: Problems) -> list[IndexCheck]:
     for check in checks:
         if not check.serves:
             problems.add(
-                Failure(check.name, "", "", "no index serves under this name; see om migrate status")
+                Failure(
+                    check.name, "", "", as_typed("no index serves under this name; see om migrate status")
+                )
             )
         for key in check.examples[: check.problems] if check.serves else ():
             problems.add(failure_at(key, "", b"", f"not in the index {check.name}"))
@@ -114,7 +116,7 @@ def _draw(
         line("Verified: nothing is lost, wrong or unconverted.")
     else:
         way_on = " What is still in the old form is converted by: om migrate-data run" if old else ""
-        line(f"problems: {found.problems.count:,}.{way_on}")
+        line(as_typed(f"problems: {found.problems.count:,}.{way_on}"))
 
 
 @click.command()

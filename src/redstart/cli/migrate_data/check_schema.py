@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
+from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.drawing import table
 from redstart.cli.exits import Exit
 from redstart.cli.options import common
-from redstart.cli.output import line, print_json
+from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.indexes.date_fields import DateField, DateIndex, Form
@@ -28,8 +29,10 @@ def check_schema(settings: Settings, as_json: bool) -> int:
     """Whether the index of each model takes its dates as numbers, and whether the data is converted. Exits with 3
     when something is pending, and names the next command. Writes nothing."""
     with open_session(settings) as session:
+        note_assumed_zone(session)
         found = session.run(look_at_dates(session.planned_indexes(), session.plan))
     advice = next_command(found)
+    advice = None if advice is None else as_typed(advice)
     if as_json:
         print_json(_report(found, advice))
     else:

@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import forecast_line
 from redstart.cli.migrate_data.log_file import EventLog
-from redstart.cli.migrate_data.reports import dry_run_report
-from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_nothing_found, draw_refusal
-from redstart.cli.output import line, print_json
+from redstart.cli.migrate_data.run_report import dry_run_report
+from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_nothing_found
+from redstart.cli.output import as_typed, draw_refusal, line, print_json, refusal_by
 from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session
 from redstart.migrations.data.counting.statistics import Statistics, statistics
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.running.preflight import require_safe_undo
 from redstart.migrations.indexes.forecast import IndexForecast
 
 FAILURES_SAID = 10
@@ -34,16 +36,17 @@ def say_what_would_be_done(
     with drawn_progress(every_step=verbose) as show:
         context = session.context(log.watching(Monitor(progress=show)))
         found = session.run(statistics(context, session.plan, chance=None, batch_documents=batch_size))
-    report = dry_run_report(found, indexes, time.monotonic() - began, pending_files)
+    refusal = refusal_by(partial(require_safe_undo, found.facts))
+    report = dry_run_report(found, indexes, time.monotonic() - began, pending_files, refusal)
     log.ended(report, Exit.DONE)
     if as_json:
         print_json(report)
     else:
-        _draw(found, indexes, verbose)
+        _draw(found, indexes, verbose, refusal)
     return Exit.DONE
 
 
-def _draw(found: Statistics, indexes: Sequence[IndexForecast], verbose: bool) -> None:
+def _draw(found: Statistics, indexes: Sequence[IndexForecast], verbose: bool, refusal: str | None) -> None:
     line(f"Dry run: {found.documents:,} documents were read, nothing was written.")
     line("")
     if not found.documents:
@@ -68,5 +71,5 @@ def _draw(found: Statistics, indexes: Sequence[IndexForecast], verbose: bool) ->
     )
     for one in indexes:
         line(forecast_line(one))
-    draw_refusal(found.facts)
-    line("Do it with: om migrate-data run")
+    draw_refusal(refusal)
+    line(as_typed("Do it with: om migrate-data run"))

@@ -13,7 +13,7 @@ from typing import Any, Self
 import click
 
 from redstart.cli.exits import Exit, exit_of
-from redstart.cli.output import note
+from redstart.cli.output import as_typed, note
 from redstart.cli.session import Session
 from redstart.errors import ConfigurationError, RedstartError
 from redstart.migrations.data.running.monitor import Monitor, Progress
@@ -141,7 +141,11 @@ class EventLog:
 def _what_failed(error: BaseException) -> dict[str, object]:
     """As an error in `--json`."""
     if isinstance(error, RedstartError):
-        return {"error": error.message, "hint": error.hint, "exit_code": exit_of(error)}
+        return {
+            "error": error.message,
+            "hint": None if error.hint is None else as_typed(error.hint),
+            "exit_code": exit_of(error),
+        }
     text, code = _ENDS.get(type(error), (str(error) or type(error).__name__, Exit.FAILED))
     return {"error": text, "hint": None, "exit_code": code}
 

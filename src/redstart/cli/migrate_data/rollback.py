@@ -11,7 +11,7 @@ from redstart.cli.indexes import draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.options import common, confirm, migration_id, verbose, yes
-from redstart.cli.output import line, print_json
+from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.quantities import duration
 from redstart.cli.session import open_session, stop_on_signal
@@ -24,8 +24,14 @@ from redstart.migrations.data.undoing.rollback_preview import preview_rollback
 
 NUMBERS_BEFORE = (
     "What was a number before is not the run's work: redis-om 1.x wrote it, or a new application did before the run",
-    "began to convert. An index of the old application over JSON does not take such a document. Where the old",
-    "application needs them, give these values its text.",
+    "began to convert. An index of the old application over JSON does not take such a document.",
+)
+UNDOING = f"om migrate-data rollback {DATETIME_MIGRATION}"
+REFORMATTING = f"{UNDOING} --reformat-numbers-of-before"
+REFORMAT_THEM = f"Where a new application wrote them, give them the old form, too, with: {REFORMATTING}"
+MEND_THEM = (
+    "Where the old application needs them, give these values its text; or, where a new application wrote them all,\n"
+    f"convert once more with om migrate-data run, then: {REFORMATTING}"
 )
 KEPT_SAID = 10
 """Lines about single values; --verbose says them all."""
@@ -34,6 +40,12 @@ KEPT_SAID = 10
 @click.command()
 @migration_id
 @click.option("--dry-run", is_flag=True, help="Count what would be restored; write nothing.")
+@click.option(
+    "--reformat-numbers-of-before",
+    "numbers_of_before_too",
+    is_flag=True,
+    help="Also give the old form to what was a number before the run: a new application wrote it, not redis-om 1.x.",
+)
 @log_file
 @verbose
 @yes
@@ -42,6 +54,7 @@ def rollback(
     settings: Settings,
     migration_id: str,
     dry_run: bool,
+    numbers_of_before_too: bool,
     log_file: Path | None,
     verbose: bool,
     yes: bool,
@@ -58,16 +71,21 @@ def rollback(
         with drawn_progress(every_step=verbose) as show:
             context = session.context(log.watching(Monitor(progress=show)))
             if dry_run:  # nothing to keep: Ctrl-C ends it at once
-                found = Back(session.run(preview_rollback(context)))
+                found = Back(
+                    session.run(preview_rollback(context, numbers_of_before_too=numbers_of_before_too))
+                )
             else:
                 with stop_on_signal(context.monitor):
-                    found = session.run(migrate_back(context, index_migration()))
+                    undoing = migrate_back(
+                        context, index_migration(), numbers_of_before_too=numbers_of_before_too
+                    )
+                    found = session.run(undoing)
         report = back_report(found, dry_run=dry_run)
         log.ended(report, _exit_of(found, dry_run))
     if as_json:
         print_json(report)
     else:
-        _draw(found, dry_run, verbose)
+        _draw(found, dry_run, verbose, REFORMATTING if numbers_of_before_too else UNDOING)
     return _exit_of(found, dry_run)
 
 
@@ -79,39 +97,46 @@ def _exit_of(found: Back, dry_run: bool) -> Exit:
     return Exit.FOUND if found.data.kept and not dry_run else Exit.DONE
 
 
-def _draw(found: Back, dry_run: bool, verbose: bool) -> None:
+def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
+    """What became of it; `command` is what was typed, to be typed again."""
     if found.data is None:
         line("Nothing was undone: an index that takes dates in both forms would lose documents.")
-        line(f"Mend them, and go on with: om migrate-data rollback {DATETIME_MIGRATION}")
-        line("Or stay with what is converted: om migrate-data clear-progress, then om migrate-data run")
+        line(as_typed(f"Mend them, and go on with: {command}"))
+        line(
+            as_typed(
+                "Or stay with what is converted: om migrate-data clear-progress, then om migrate-data run"
+            )
+        )
     else:
-        _draw_data(found.data, dry_run, verbose)
+        _draw_data(found.data, dry_run, verbose, command)
     for name, switched in found.indexes.items():
         draw_switched(name, switched, "as before the migration")
-    if found.data is not None and found.data.numbers_before and (verbose or found.refused):
-        _draw_numbers_before(found.data, verbose)
+    if found.data is not None and found.data.numbers_before and (verbose or dry_run or found.refused):
+        _draw_numbers_before(found.data, verbose, REFORMAT_THEM if dry_run else MEND_THEM)
     if found.data is not None and found.refused:
         line(
-            "Until then the index that takes both forms serves. Mend these documents; then: om migrate swap-back"
+            as_typed(
+                "Until then the index that takes both forms serves. Mend these documents; then: om migrate swap-back"
+            )
         )
     if found.indexes and not found.refused:
         for text in AFTER_ROLLBACK:
             line(text)
 
 
-def _draw_numbers_before(result: RollbackResult, verbose: bool) -> None:
+def _draw_numbers_before(result: RollbackResult, verbose: bool, way_on: str) -> None:
     for failure in result.number_examples if verbose else result.number_examples[:KEPT_SAID]:
         line(f"left alone: {failure}")
-    for text in NUMBERS_BEFORE:
-        line(text)
+    for text in (*NUMBERS_BEFORE, way_on):
+        line(as_typed(text))
 
 
-def _draw_data(result: RollbackResult, dry_run: bool, verbose: bool) -> None:
+def _draw_data(result: RollbackResult, dry_run: bool, verbose: bool, command: str) -> None:
     if result.nothing_to_do:
         line("There is nothing to undo.")
         return
     if result.stopped is not None:
-        line(f"Stopped: {result.stopped}. Go on with: om migrate-data rollback {DATETIME_MIGRATION}")
+        line(as_typed(f"Stopped: {result.stopped}. Go on with: {command}"))
     else:
         line("Dry run: nothing was written. A rollback would do this:" if dry_run else "Rolled back.")
     pairs(

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
+from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.deployment import STOP_BEFORE
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import forecast_line, index_migration
 from redstart.cli.migrate_data.backup import backup, save_first, say_not_saved
 from redstart.cli.migrate_data.dry_run import FAILURES_SAID, say_what_would_be_done
 from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
-from redstart.cli.migrate_data.reports import forward_report, not_run_report
+from redstart.cli.migrate_data.run_report import forward_report, not_run_report
 from redstart.cli.migrate_data.run_result import draw_forward
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
 from redstart.cli.options import (
@@ -23,7 +24,7 @@ from redstart.cli.options import (
     verbose,
     yes,
 )
-from redstart.cli.output import line, note, print_json
+from redstart.cli.output import as_typed, line, note, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
@@ -92,6 +93,7 @@ def run(
     `om migrate-data rollback`. Documents stay readable, writable and found by queries meanwhile: indexes with dates are
     made ready first, and cut over at the end. Migration files are not run; pending ones are said, with exit code 3."""
     with open_session(settings) as session, event_log(log_file, "run", session) as log:
+        note_assumed_zone(session)
         files = pending_files(session, DATA, migrations_dir, module)
         planned = session.planned_indexes()
         indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
@@ -156,7 +158,7 @@ def _run(
         if verbose or said <= FAILURES_SAID:
             note(f"not converted: {failure}")
         elif said == FAILURES_SAID + 1:
-            note("... more of them: om migrate-data errors lists all, --verbose says them here")
+            note(as_typed("... more of them: om migrate-data errors lists all, --verbose says them here"))
 
     with drawn_progress(every_step=verbose) as show:
         monitor = log.watching(Monitor(progress=show, failure=say))

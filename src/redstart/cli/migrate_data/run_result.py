@@ -3,9 +3,9 @@
 from redstart.cli.deployment import draw_order
 from redstart.cli.drawing import pairs
 from redstart.cli.indexes import draw_results
-from redstart.cli.migrate_data.reports import rate_of
+from redstart.cli.migrate_data.run_report import rate_of
 from redstart.cli.migrate_data.tables import draw_nothing_found
-from redstart.cli.output import line
+from redstart.cli.output import as_typed, line
 from redstart.cli.quantities import duration
 from redstart.migrations.data.converting.runner import RunResult
 from redstart.migrations.data.judging.transform import FailureMode
@@ -26,7 +26,7 @@ def draw_forward(found: Forward, plan: Plan, failure_mode: FailureMode, *, verbo
     if found.data is None or found.data.stopped is not None:
         return
     draw_order(Phase.CUT_OVER if found.indexes else Phase.VERIFIED, cut_over_to_come=found.refused)
-    line("Check it with: om migrate-data verify --check-data")
+    line(as_typed("Check it with: om migrate-data verify --check-data"))
     _draw_way_back(found.data)
     if not found.data.documents:
         draw_nothing_found(plan.models)
@@ -39,7 +39,7 @@ def _draw_way_back(result: RunResult) -> None:
         )
     if result.undoable:
         what = "what came after" if result.forgotten else "it"
-        line(f"Undo {what} with: om migrate-data rollback {DATETIME_MIGRATION}")
+        line(as_typed(f"Undo {what} with: om migrate-data rollback {DATETIME_MIGRATION}"))
 
 
 def _draw_data(result: RunResult, failure_mode: FailureMode) -> None:
@@ -62,10 +62,10 @@ def _draw_data(result: RunResult, failure_mode: FailureMode) -> None:
         ]
     )
     if result.stopped is not None:
-        line(f"The progress is saved. Go on with: om migrate-data run{_to_repeat(failure_mode)}")
+        line(as_typed(f"The progress is saved. Go on with: om migrate-data run{_to_repeat(failure_mode)}"))
         return
     if result.errors:
-        line("See what did not convert with: om migrate-data errors")
+        line(as_typed("See what did not convert with: om migrate-data errors"))
 
 
 def _to_repeat(failure_mode: FailureMode) -> str:

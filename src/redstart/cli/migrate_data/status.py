@@ -11,7 +11,7 @@ from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.options import common
-from redstart.cli.output import line, print_json
+from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.quantities import ago
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
@@ -80,9 +80,9 @@ def _draw_status(found: Status, files: FilesStatus, detailed: bool) -> None:
         _draw_models(found)
     if found.recorded_elsewhere:
         line("redis-om recorded this migration as applied, which it does also where it converted nothing.")
-        line("See how the data stand with: om migrate-data verify")
+        line(as_typed("See how the data stand with: om migrate-data verify"))
     for text in _what_next(found):
-        line(text)
+        line(as_typed(text))
 
 
 def _what_next(found: Status) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ def _draw_models(found: Status) -> None:
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
     table("Models", ["model", "keys", "storage", "fields", "state", "documents"], rows)
     all_but = f", all but {found.record.forgotten:,} values" if found.record.forgotten else ""
-    undo = f"yes{all_but}: om migrate-data rollback {DATETIME_MIGRATION}"
+    undo = as_typed(f"yes{all_but}: om migrate-data rollback {DATETIME_MIGRATION}")
     pairs(
         [
             ("values that did not convert", found.failures),

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from redstart.cli.drawing import table
 from redstart.cli.migrate_data.reports import VALUE_NAMES
-from redstart.cli.output import foreseeing_refusal, line
+from redstart.cli.output import line
 from redstart.migrations.data.counting.statistics import FieldStatistics, ModelStatistics, Statistics
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.planned.plan import PlannedModel
-from redstart.migrations.data.running.preflight import ServerFacts, require_safe_undo
 from redstart.migrations.data.state.failures import Failure
 
 
@@ -52,12 +51,6 @@ def draw_failures(failures: Sequence[Failure], count: int, most: int) -> None:
     if count > len(failures[:most]):
         line(f"  ... and {count - len(failures[:most]):,} more")
     line("")
-
-
-def draw_refusal(facts: ServerFacts) -> None:
-    """That a run will refuse this server, and what to type; nothing where it will not."""
-    with foreseeing_refusal():
-        require_safe_undo(facts)
 
 
 def _counts(fields: Sequence[FieldStatistics]) -> list[int]:

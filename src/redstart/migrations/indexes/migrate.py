@@ -14,9 +14,7 @@ from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, Inde
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import (
-    require_index_memory,
-    require_own_names,
-    require_safe_way_back,
+    require_possible,
     require_search,
     understands_filters,
 )
@@ -73,10 +71,7 @@ class IndexMigration:
         Effects: see redstart.migrations.indexes.expand. Safe to repeat.
         """
         yield from require_search()
-        yield from require_own_names(planned)
-        facts = yield from server_facts()
-        yield from require_safe_way_back(facts, planned)
-        yield from require_index_memory(facts, planned, keep_old=options.keep_old)
+        facts = yield from require_possible(planned, keep_old=options.keep_old)
         filters = yield from understands_filters(facts.json)
 
         def work(lease: Lease) -> Op[list[IndexResult]]:
@@ -132,12 +127,15 @@ class IndexMigration:
 
         return (yield from self._each(records, step))
 
-    def swap_back(self, is_undone: Callable[[], Op[bool]]) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
+    def swap_back(
+        self, is_undone: Callable[[], Op[bool]], *, accept_unindexed: bool
+    ) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
         """Step all indexes back by hand: as far as the data allows.
 
         Args:
             is_undone: asked when nobody else changes indexes any more. If so, the definitions of before Redstart
-                serve whatever they lack, and what it was the first to make goes; if not, those that accept both forms.
+                serve, and what it was the first to make goes; if not, those that accept both forms.
+            accept_unindexed: also where documents that are found now would not be found.
 
         Returns:
             What was answered, and for each index its name and what became of it.
@@ -153,11 +151,18 @@ class IndexMigration:
             done = []
             for record in (yield from read_records()).values():
                 if not undone:
-                    stepping = before_undo(lease, record, understands_filters=filters, waiting=self._waiting)
+                    stepping = before_undo(
+                        lease,
+                        record,
+                        understands_filters=filters,
+                        waiting=self._waiting,
+                        most_missing=math.inf if accept_unindexed else 0,
+                    )
                 elif record.created:
                     stepping = remove_created(lease, record)
                 else:
-                    stepping = after_undo(lease, record, waiting=self._waiting, most_missing=math.inf)
+                    most_missing = math.inf if accept_unindexed else record.unserved
+                    stepping = after_undo(lease, record, waiting=self._waiting, most_missing=most_missing)
                 done.append((record.name, (yield from stepping)))
             return undone, done
 

@@ -1,13 +1,13 @@
 """What index migrations ask of a server before anything is written."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from redstart.commands.introspection import client_database, command_known
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, call
 from redstart.errors import CapabilityMissing, MigrationError, OtherDatabase, UnsafeServer
-from redstart.migrations.data.running.preflight import ServerFacts, require_safe_undo
+from redstart.migrations.data.running.preflight import ServerFacts, require_safe_undo, server_facts
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.keys import SCRATCH, built_name, is_built_name
@@ -39,6 +39,19 @@ def search_is_here() -> Op[bool]:
     if not (yield from call(command_known("FT.CREATE"))):
         return False
     return (yield from call(client_database())) == 0
+
+
+def require_possible(planned: Sequence[PlannedIndex], *, keep_old: bool) -> Op[ServerFacts]:
+    """Raises what a run is refused for; else what was found of the server. Reads only.
+
+    Raises:
+        MigrationError, UnsafeServer: see the checks below.
+    """
+    yield from require_own_names(planned)
+    facts = yield from server_facts()
+    yield from require_safe_way_back(facts, planned)
+    yield from require_index_memory(facts, planned, keep_old=keep_old)
+    return facts
 
 
 def require_own_names(planned: Iterable[PlannedIndex]) -> Op[None]:

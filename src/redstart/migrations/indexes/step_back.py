@@ -14,16 +14,27 @@ from redstart.migrations.lease import Lease
 
 
 def before_undo(
-    lease: Lease, record: IndexRecord, *, understands_filters: bool, waiting: Waiting
+    lease: Lease,
+    record: IndexRecord,
+    *,
+    understands_filters: bool,
+    waiting: Waiting,
+    most_missing: float = 0,
 ) -> Op[Switched]:
-    """Let an index serve that accepts both forms. Effects: see `switch`."""
+    """Let an index serve that accepts both forms.
+
+    Args:
+        most_missing: how many documents that are found now it may lack.
+
+    Effects: see `switch`.
+    """
     if not record.moving:
         return Switched(None, True)
     wanted = stand_in(record.legacy, record.moving, understands_filters=understands_filters)
     stepping = replace(record, cut_over=False, stepping_back=True)
     if stepping != record:
         yield from lease.commit([stepping.save()])
-    return (yield from switch(lease, record, wanted, waiting=waiting))
+    return (yield from switch(lease, record, wanted, waiting=waiting, most_missing=most_missing))
 
 
 def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting, most_missing: float) -> Op[Switched]:

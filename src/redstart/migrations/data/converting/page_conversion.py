@@ -1,37 +1,30 @@
 """Converting one page of documents: judge, edit, apply, and record what will not convert."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from redstart.effects import Op
-from redstart.mapping.paths import display
+from redstart.migrations.data.converting.page_failures import (
+    corrected_since,
+    failures_in,
+    failures_with_fates,
+    refused_by_server,
+)
 from redstart.migrations.data.converting.quarantine import leave_out_taken
-from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import (
-    CLEARING_MODES,
     FailureMode,
     JudgedDocument,
     edits_for,
     judge,
     plainly_converted,
 )
-from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument
-from redstart.migrations.data.planned.jsonpath import Location
+from redstart.migrations.data.planned.documents import DocumentEdits, StoredDocument
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.passes import BegunPage, PageOutcome
-from redstart.migrations.data.state.failures import (
-    MOVED,
-    REPLACED,
-    Failure,
-    FailureLog,
-    failure_at,
-    failure_of,
-)
-from redstart.migrations.data.writing.apply import Applied, Applier
+from redstart.migrations.data.state.failures import Failure, FailureLog
+from redstart.migrations.data.writing.apply import Applier
 from redstart.migrations.data.writing.settle import Settling
 from redstart.migrations.lease import Lease
-
-_UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
 
 
 @dataclass(slots=True)
@@ -69,11 +62,11 @@ class PageConverter:
         outcome = PageOutcome()
         plain, others = self._plain(documents)
         judged = self._judged(others)
-        new = yield from self._log.unknown(_failures(judged))
+        new = yield from self._log.unknown(failures_in(judged))
         taken = list(self._within_allowance(judged, set(new), outcome))
         first = documents if self._is_unlimited() else [document for document, _ in taken]
         outcome.met = len(plain) + len(taken) + (outcome.stopped_by is not None)
-        told: list[Failure] = []
+        recorded: list[Failure] = []
 
         def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
             judged, certain = taken, plain
@@ -82,7 +75,8 @@ class PageConverter:
             made = [edits_for(document, items, self._mode, self._clearing) for document, items in judged]
             not_free = yield from leave_out_taken(made)
             # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
-            told[:] = yield from self._tell(_with_fates(judged, made, not_free), told, judged, outcome)
+            failures = failures_with_fates(judged, made, not_free)
+            recorded[:] = yield from self._update_record(failures, recorded, judged, outcome)
             yield from self._lease.keep()
             return [*certain, *made]
 
@@ -94,7 +88,7 @@ class PageConverter:
         """Wait until the page is written, and record what the server did not write."""
         settled = yield from begun.settling.finish()
         outcome = begun.outcome
-        refused = [failure for applied in settled.applied for failure in _refused(applied)]
+        refused = [failure for applied in settled.applied for failure in refused_by_server(applied)]
         stopped_by = [outcome.stopped_by] if outcome.stopped_by is not None else []
         yield from self._record(refused + stopped_by, outcome)
         outcome.changed, outcome.values = settled.documents, settled.values
@@ -131,10 +125,10 @@ class PageConverter:
     ) -> Op[list[JudgedDocument]]:
         """Documents that somebody changed since they were taken: what he wrote may not convert either."""
         judged = self._judged(documents)
-        failures = _failures(judged)
+        failures = failures_in(judged)
         if failures and self._mode is FailureMode.FAIL:
             _stop_at(failures[0], outcome)
-            return [item for item in judged if not _failures([item])]
+            return [item for item in judged if not failures_in([item])]
         new = yield from self._log.unknown(failures)
         if self._allowance.failures is not None and new:
             self._allowance.failures -= len(new)
@@ -154,7 +148,7 @@ class PageConverter:
             if allowance.documents == 0:
                 outcome.stopped = "limit-documents reached"
                 return
-            failures = _failures([item])
+            failures = failures_in([item])
             if failures and self._mode is FailureMode.FAIL:
                 _stop_at(failures[0], outcome)
                 return
@@ -167,7 +161,7 @@ class PageConverter:
                     outcome.stopped = "max-errors reached"
                     return
 
-    def _tell(
+    def _update_record(
         self,
         failures: list[Failure],
         before: list[Failure],
@@ -180,7 +174,7 @@ class PageConverter:
             What now stands of both.
         """
         yield from self._record(failures, outcome)
-        corrected = _corrected(judged, self._mode) if before else set()
+        corrected = corrected_since(judged, self._mode) if before else set()
         gone = [(one.key, one.path) for one in before if (one.key, one.path) in corrected]
         yield from self._log.remove(self._lease, gone)
         again = {(one.key, one.path) for one in failures}.union(gone)
@@ -194,74 +188,6 @@ class PageConverter:
                 self._context.monitor.failure(failure)
 
 
-def _corrected(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[tuple[str, str]]:
-    """Keys and paths of values that convert now.
-
-    A number counts only where the mode writes none: it may be what our own script put there, whose answer was lost.
-    """
-    certain = (Outcome.CONVERTIBLE, Outcome.LOSSY)
-    outcomes = certain if mode in CLEARING_MODES else (*certain, Outcome.ALREADY, Outcome.NULL)
-    values = (
-        failure_of(document, value, "")
-        for document, items in judged
-        for value, verdict in items
-        if verdict.outcome in outcomes
-    )
-    return {(one.key, one.path) for one in values}
-
-
 def _stop_at(failure: Failure, outcome: PageOutcome) -> None:
     outcome.stopped = f"failure mode is fail, and this will not convert: {failure}"
     outcome.stopped_by = failure
-
-
-def _failures(judged: Iterable[JudgedDocument]) -> list[Failure]:
-    """What will not convert."""
-    return [
-        failure_of(document, value, verdict.reason or "")
-        for document, items in judged
-        for value, verdict in items
-        if verdict.outcome is _UNCONVERTIBLE
-    ]
-
-
-def _with_fates(
-    judged: Sequence[JudgedDocument],
-    made: Sequence[DocumentEdits],
-    taken: Mapping[tuple[bytes, Location], Location],
-) -> list[Failure]:
-    """What will not convert, and what becomes of it.
-
-    Args:
-        taken: by key and location, the place that is not free, of values that cannot be moved aside.
-    """
-    failures = []
-    for (document, items), edits in zip(judged, made, strict=True):
-        bad = [(value, verdict) for value, verdict in items if verdict.outcome is _UNCONVERTIBLE]
-        if not bad:
-            continue
-        fates = {edit.location: _fate(edit) for edit in edits.edits}
-        for value, verdict in bad:
-            fate = fates.get(value.location, "")
-            if aside := taken.get((document.key, value.location)):
-                fate = f"; not moved: {display(aside)} exists already"
-            failures.append(failure_of(document, value, f"{verdict.reason}{fate}"))
-    return failures
-
-
-def _fate(edit: Edit) -> str:
-    if edit.aside is not None:
-        return f"{MOVED}{display(edit.aside)}"
-    return f"{REPLACED}{(edit.new or b'').decode()}"
-
-
-def _refused(applied: Applied) -> list[Failure]:
-    """What the server did not write although nothing was in the way."""
-    edits = [(document, edit) for document in applied.failed for edit in document.edits]
-    edits += [
-        (document, edit) for document, edit, text in applied.altered if text is None and edit.new is not None
-    ]
-    return [
-        failure_at(document.key, display(edit.location), edit.old or b"", "the server did not write it")
-        for document, edit in edits
-    ]

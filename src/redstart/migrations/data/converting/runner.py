@@ -7,7 +7,7 @@ from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import scard
 from redstart.commands.streams import xlen
 from redstart.effects import Op, call
-from redstart.errors import PlanChanged, RollbackUnfinished
+from redstart.migrations.data.converting.beginning import require_same_plan, require_server, saved_progress
 from redstart.migrations.data.converting.page_conversion import Allowance, PageConverter
 from redstart.migrations.data.counting.census import CensusRecorder
 from redstart.migrations.data.counting.survey import survey
@@ -20,12 +20,9 @@ from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.passes import Passes
 from redstart.migrations.data.running.preflight import (
     ServerFacts,
-    require_json,
     require_memory,
-    require_safe_undo,
-    server_facts,
 )
-from redstart.migrations.data.state.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.state.checkpoint import Checkpoint, Stage
 from redstart.migrations.data.state.failures import FailureLog
 from redstart.migrations.data.state.record import (
     Record,
@@ -105,64 +102,12 @@ def run(
     Effects: one script per chunk of documents, each an atomic unit; state under `redstart:<id>:`. Safe to
     repeat: what is converted is left alone.
     """
-    facts = yield from _require_server(plan)
+    facts = yield from require_server(plan)
 
     def work(lease: Lease) -> Op[RunResult]:
         return (yield from _Run(context, plan, options, lease, facts).run(before_reading))
 
     return (yield from context.under_lease(work))
-
-
-def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
-    """Say on the server that a run has begun, for work that comes before it.
-
-    Args:
-        resume: as in RunOptions.
-
-    Raises:
-        See `run`.
-
-    Effects: takes the lease and gives it back; writes one mark. Documents stay. Safe to repeat.
-    """
-    yield from _require_server(plan)
-
-    def work(lease: Lease) -> Op[None]:
-        record = yield from read_record(context.keys)
-        _require_same_plan(context, plan, record, (yield from _saved_progress(context, resume=resume)))
-        if not record.begun:
-            yield from lease.commit([["HSET", context.keys.record, "begun", 1]])
-
-    yield from context.under_lease(work)
-
-
-def _require_server(plan: Plan) -> Op[ServerFacts]:
-    facts = yield from server_facts()
-    require_json(facts, plan)
-    require_safe_undo(facts)
-    return facts
-
-
-def _saved_progress(context: Context, *, resume: bool) -> Op[Checkpoint | None]:
-    """What an interrupted run saved, if it is to be gone on from; what a rollback saved in any case."""
-    found = yield from load_checkpoint(context.keys)
-    return found if resume or found is None or found.stage.undoes else None
-
-
-def _require_same_plan(context: Context, plan: Plan, record: Record, found: Checkpoint | None) -> None:
-    _ = merged(record.plan, plan, context.keys.migration_id)  # refuses what contradicts the journal
-    if found is None:
-        return
-    if found.stage.undoes:
-        raise RollbackUnfinished(
-            "A rollback began and has not ended.",
-            f"Finish it with: om migrate-data rollback {context.keys.migration_id}",
-        )
-    if found.plan_hash != plan.hash:
-        raise PlanChanged(
-            "The models (or the naive time zone) changed since this run began and was interrupted.",
-            "Finish with the old ones; or start over with today's: om migrate-data clear-progress, then run. "
-            "What is converted stays converted and can be undone.",
-        )
 
 
 class _Run:
@@ -191,8 +136,8 @@ class _Run:
 
     def _start(self, record: Record) -> Op[Checkpoint]:
         """The saved checkpoint, or a new one under a new generation."""
-        found = yield from _saved_progress(self._context, resume=self._options.resume)
-        _require_same_plan(self._context, self._plan, record, found)
+        found = yield from saved_progress(self._context, resume=self._options.resume)
+        require_same_plan(self._context, self._plan, record, found)
         if found is None:
             return (yield from self._new_generation(record))
         self._resumed = True

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from redstart.errors import ConfigurationError, PlanChanged
-from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.declaration import ModelDeclaration, overlapping
 from redstart.mapping.paths import Each, Segment, TemporalPath
 from redstart.values.kinds import Storage, TemporalKind
 
@@ -67,16 +67,21 @@ def make_plan(declarations: Iterable[ModelDeclaration], naive_timezone: str) -> 
     """The plan for some models; those without datetimes or dates are left out.
 
     Raises:
-        ConfigurationError: one model's key prefix holds another's keys, so that a key could belong to either.
+        ConfigurationError: one model's key prefix holds another's keys, so that a key could belong to either, and one
+            of them has dates.
     """
-    declared = sorted(declarations, key=lambda declaration: declaration.key_prefix)
-    for index, outer in enumerate(declared):
-        for inner in declared[index + 1 :]:
-            if inner.key_prefix.startswith(outer.key_prefix):
-                raise _overlap(outer, inner)
+    declared = list(declarations)
+    for outer, inner in overlapping(declared):
+        if outer.paths.planned or inner.paths.planned:
+            raise _overlap(outer, inner)
+    return plan_for_indexes(declared, naive_timezone)
+
+
+def plan_for_indexes(declarations: Iterable[ModelDeclaration], naive_timezone: str) -> Plan:
+    """As `make_plan`, where no key has to be told which model it belongs to: prefixes may hold each other's keys."""
     models = (
         PlannedModel(d.name, d.key_prefix, d.key_suffix, d.storage, d.paths.planned)
-        for d in declared
+        for d in sorted(declarations, key=lambda declaration: declaration.key_prefix)
         if d.paths.planned
     )
     return Plan(tuple(models), naive_timezone)

@@ -14,6 +14,8 @@ from redstart.errors import AuthenticationFailed, CapabilityMissing, CommandFail
 from redstart.migrations.data.running.monitor import Monitor, Progress
 
 _POLL_SECONDS = 0.2
+_CLOCK_LAG_MS = 50
+"""The seconds that INFO tells may come from a coarser clock than TIME, which is a little behind."""
 _PROVIDER = "leave --backup out, and take a snapshot with the means of whoever runs the server."
 
 
@@ -71,8 +73,11 @@ def _begin(monitor: Monitor) -> Op[_Persistence]:
             yield from pause(_POLL_SECONDS)
             continue
         now_ms = yield from call(server_time())
-        if now_ms // 1_000 == before.saved_at:  # a save that ends within this second could not be told
-            yield from pause((1_000 - now_ms % 1_000) / 1_000)
+        free_at_ms = (before.saved_at + 1) * 1_000 + _CLOCK_LAG_MS
+        if (
+            before.saved_at * 1_000 <= now_ms < free_at_ms
+        ):  # a save that ends within that second could not be told
+            yield from pause((free_at_ms - now_ms) / 1_000)
             continue
         if (yield from _was_started()):
             return before

@@ -2,7 +2,8 @@
 
 First the journal is replayed from its end: a value that is still what was written gets its original bytes. Then
 passes over the keyspace bring back what is left in the new form and was not a number before the first write:
-it was changed since, or born since, and gets the text redis-om 0.3.5 would have stored. The plan is the one
+it was changed since, or born since, and gets the text redis-om 0.3.5 would have stored. Asked to, they do the same
+with what was a number before: a new application may have written it before the run. The plan is the one
 stored with the journal; today's models are not asked.
 """
 
@@ -62,8 +63,13 @@ class RollbackResult:
     seconds: float = 0.0
 
 
-def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackResult]:
+def rollback(
+    context: Context, *, numbers_of_before_too: bool = False, batch_documents: int = 1_000
+) -> Op[RollbackResult]:
     """Undo all runs since the last rollback.
+
+    Args:
+        numbers_of_before_too: give the old form also to values that were numbers before the first run.
 
     Raises:
         LeaseHeld, LeaseLost: a run is at work, or took over.
@@ -81,7 +87,11 @@ def rollback(context: Context, *, batch_documents: int = 1_000) -> Op[RollbackRe
         record = yield from read_record(context.keys)
         if record.plan is None:
             return RollbackResult(nothing_to_do=True)
-        return (yield from _Rollback(context, record, record.plan, lease, batch_documents).run())
+        return (
+            yield from _Rollback(
+                context, record, record.plan, lease, batch_documents, numbers_of_before_too
+            ).run()
+        )
 
     return (yield from context.under_lease(work))
 
@@ -115,7 +125,13 @@ def _require_whole(context: Context, record: Record, plan: Plan) -> Op[tuple[Nai
 
 class _Rollback:
     def __init__(
-        self, context: Context, record: Record, plan: Plan, lease: Lease, batch_documents: int
+        self,
+        context: Context,
+        record: Record,
+        plan: Plan,
+        lease: Lease,
+        batch_documents: int,
+        numbers_of_before_too: bool,
     ) -> None:
         self._context = context
         self._keys = context.keys
@@ -123,6 +139,7 @@ class _Rollback:
         self._plan = plan
         self._lease = lease
         self._batch_documents = batch_documents
+        self._numbers_of_before_too = numbers_of_before_too
 
     def run(self) -> Op[RollbackResult]:
         began = self._context.clock()
@@ -135,7 +152,14 @@ class _Rollback:
         if checkpoint.stage is Stage.REPLAY:
             stopped = yield from self._replay(checkpoint, applier, total)
         applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire, after=REPLAYED)
-        reverter = PageReverter(self._keys, self._lease, applier, zone, self._record.aware_fields)
+        reverter = PageReverter(
+            self._keys,
+            self._lease,
+            applier,
+            zone,
+            self._record.aware_fields,
+            numbers_of_before_too=self._numbers_of_before_too,
+        )
         if stopped is None:
             passes = Passes(self._context, self._lease, self._plan, self._batch_documents, reverter)
             stopped = yield from passes.run(checkpoint, resumed=resumed)

@@ -19,11 +19,12 @@ FIRST_PASS = "1.1"
 
 
 class _Preview:
-    def __init__(self, context: Context, plan: Plan) -> None:
+    def __init__(self, context: Context, plan: Plan, numbers_of_before_too: bool) -> None:
         self._context = context
         self._keys = context.keys
         self._zone = NaiveTimezone.parse(plan.naive_timezone)
         self._scanner = Scanner(plan, 1_000)
+        self._numbers_of_before_too = numbers_of_before_too
         self._later: set[tuple[bytes, Location]] = set()
         self.numbers_before = NumbersBefore()
         self.documents = 0
@@ -66,11 +67,17 @@ class _Preview:
         return True
 
     def count_newer(self, aware_fields: frozenset[tuple[str, str]]) -> Op[tuple[int, list[Failure]]]:
-        """All values in the new form that were not born as numbers, and those among them without an old form."""
+        """All values in the new form that are to get the old one, and those among them without an old form."""
         cursor, documents, newer, kept = 0, 0, 0, list[Failure]()
         while True:
             page = yield from self._scanner.page(cursor)
-            found = yield from newer_values(self._keys, page.documents, self._zone, self.numbers_before)
+            found = yield from newer_values(
+                self._keys,
+                page.documents,
+                self._zone,
+                self.numbers_before,
+                numbers_of_before_too=self._numbers_of_before_too,
+            )
             for document, values in found:
                 newer += len(values)
                 for value in values:
@@ -82,8 +89,11 @@ class _Preview:
                 return newer, kept
 
 
-def preview_rollback(context: Context) -> Op[RollbackResult]:
+def preview_rollback(context: Context, *, numbers_of_before_too: bool = False) -> Op[RollbackResult]:
     """Count what `rollback` would restore and reformat, as things stand.
+
+    Args:
+        numbers_of_before_too: see `rollback`.
 
     Raises:
         JournalDamaged: the undo log or the census has lost entries.
@@ -96,7 +106,7 @@ def preview_rollback(context: Context) -> Op[RollbackResult]:
         return RollbackResult(nothing_to_do=True)
     total = yield from check_journal(context.keys)
     yield from check_census(context.keys, record)
-    preview = _Preview(context, record.plan)
+    preview = _Preview(context, record.plan, numbers_of_before_too)
     yield from preview.count_journal(total)
     newer, kept = yield from preview.count_newer(record.aware_fields)
     return RollbackResult(

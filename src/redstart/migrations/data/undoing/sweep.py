@@ -56,6 +56,8 @@ class PageReverter:
         applier: Applier,
         naive_timezone: NaiveTimezone,
         aware_fields: frozenset[tuple[str, str]],
+        *,
+        numbers_of_before_too: bool,
     ) -> None:
         self.kept: dict[tuple[str, str], Failure] = {}
         self.numbers_before = NumbersBefore()
@@ -65,6 +67,7 @@ class PageReverter:
         self._applier = applier
         self._naive_timezone = naive_timezone
         self._aware_fields = aware_fields
+        self._numbers_of_before_too = numbers_of_before_too
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
         """Send a page's old forms; an undo is not journaled, so `label` tells the pass and nothing else."""
@@ -85,7 +88,13 @@ class PageReverter:
 
     def _edits(self, documents: Sequence[StoredDocument], *, again: bool) -> Op[list[DocumentEdits]]:
         counted = NumbersBefore() if again else self.numbers_before
-        newer = yield from newer_values(self._keys, documents, self._naive_timezone, counted)
+        newer = yield from newer_values(
+            self._keys,
+            documents,
+            self._naive_timezone,
+            counted,
+            numbers_of_before_too=self._numbers_of_before_too,
+        )
         yield from self._lease.keep()
         return [self._edits_of(document, values) for document, values in newer]
 
@@ -124,15 +133,23 @@ def newer_values(
     documents: Iterable[StoredDocument],
     naive_timezone: NaiveTimezone,
     before: NumbersBefore,
+    *,
+    numbers_of_before_too: bool,
 ) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
-    """For each document its values in the new form that the census does not have; `before` gets the rest. One read."""
+    """For each document its values in the new form that the census does not have; `before` gets the rest. One read.
+
+    Args:
+        numbers_of_before_too: take all for newer, and ask no census.
+    """
     candidates = [
         (document, value)
         for document in documents
         for value, verdict in judge(document, naive_timezone)
         if verdict.outcome is Outcome.ALREADY
     ]
-    known = yield from born_as_numbers(keys, candidates)
+    known = [False] * len(candidates)
+    if not numbers_of_before_too:
+        known = yield from born_as_numbers(keys, candidates)
     before.add(value for value, was_number in zip(candidates, known, strict=True) if was_number)
     newer: dict[bytes, tuple[StoredDocument, list[StoredValue]]] = {}
     for (document, value), was_number in zip(candidates, known, strict=True):

@@ -8,23 +8,25 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
+from redstart.documents.value_writer import text_of
 from redstart.mapping.annotations import alternatives, complete_fields
 from redstart.mapping.models import RedisModel
 
 
-def words_of(model: type[RedisModel]) -> dict[str, dict[str, Any]]:
+def choices_of(model: type[RedisModel]) -> dict[str, dict[str, Any]]:
     """For each such field its values by their text. Where two values have one text, pydantic decides."""
-    found = {name: _words(field.annotation) for name, field in complete_fields(model).items()}
-    return {name: words for name, words in found.items() if words}
+    found = {name: _choices(field.annotation) for name, field in complete_fields(model).items()}
+    return {name: choices for name, choices in found.items() if choices}
 
 
-def _words(annotation: Any) -> dict[str, Any]:
+def _choices(annotation: Any) -> dict[str, Any]:
     kinds = [kind for kind in alternatives(annotation) if kind is not type(None)]
     values = list(_values(kinds[0])) if len(kinds) == 1 else []
     if not all(isinstance(value, str | int | float) for value in values):
         return {}
-    words = {text_of(value): value for value in values}
-    return words if len(words) == len(values) and any(not isinstance(value, str) for value in values) else {}
+    choices = {text_of(value): value for value in values}
+    has_other_types = any(not isinstance(value, str) for value in values)
+    return choices if len(choices) == len(values) and has_other_types else {}
 
 
 def _values(kind: Any) -> Iterable[Any]:
@@ -33,10 +35,3 @@ def _values(kind: Any) -> Iterable[Any]:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return [member.value for member in kind]
     return ()
-
-
-def text_of(value: Any) -> str:
-    """The text of a plain value in a hash."""
-    if isinstance(value, bool):
-        return str(int(value))
-    return repr(value) if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from redstart.commands.packing import packed_batch
 from redstart.documents.forms import Form, form_of
 from redstart.effects import Later, Op, ahead, answer, batch
-from redstart.errors import CapabilityMissing, CommandFailed, NotFoundError, WrongKeyType
+from redstart.errors import CapabilityMissing, CommandFailed, DocumentError, NotFoundError, WrongKeyType
 from redstart.mapping.keys import around_primary_key
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
@@ -27,6 +27,7 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
 
     Raises:
         NotFoundError: there is none.
+        DocumentError: there can be none; see `in_utf8`.
         UnreadableDocument: a value does not fit its field.
         WrongKeyType: something else stands under its key.
 
@@ -34,7 +35,7 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     """
     form = form_of(model)
     key = model.make_primary_key(primary_key)
-    (reply,) = yield from batch(packed_batch([form.read.pack(key.encode())], 1))
+    (reply,) = yield from batch(packed_batch([form.read.pack(in_utf8(model, key))], 1))
     if isinstance(reply, CommandFailed):
         raise_understood(reply, key, form)
         raise reply
@@ -49,7 +50,7 @@ def get_documents(
     model: type[M], primary_keys: Iterable[Any], zone: NaiveTimezone, page_documents: int
 ) -> Op[list[M]]:
     """The documents with these primary keys, as `documents_at` gives them."""
-    keys = (model.make_primary_key(primary_key).encode() for primary_key in primary_keys)
+    keys = (in_utf8(model, model.make_primary_key(primary_key)) for primary_key in primary_keys)
     return (yield from documents_at(model, keys, zone, page_documents))
 
 
@@ -109,6 +110,17 @@ def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[
         else:
             raise_if_module_missing(reply)
             raise reply
+
+
+def in_utf8(model: type[RedisModel], key: str) -> bytes:
+    """The key of a document as the server has it. Raises DocumentError for half a surrogate pair."""
+    try:
+        return key.encode()
+    except UnicodeEncodeError as error:
+        raise DocumentError(
+            f"No document of {model_name(model)} can have the key {key!r}: UTF-8 has no half surrogate pairs.",
+            "See where that text was decoded: with errors='surrogateescape', or from JSON that was cut off?",
+        ) from error
 
 
 def primary_keys_in(model: type[RedisModel], keys: Iterable[bytes]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The write of a hash: fields that have a value are set, fields that have none are taken away, as one step."""
+"""The commands that write a hash: in one atomic step the fields with a value are set, and the others removed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Values as JSON has them, and as text in a hash: each by what it is, not by what its field declares.
+"""Writing values as JSON, and as the text of a hash field.
 
-A datetime is a number wherever it stands.
+What is written depends on the type of the value, not on what its field declares: a datetime is a number everywhere.
 """
 
 import base64
@@ -15,7 +15,6 @@ from typing import Any, Final
 from pydantic import Secret, SecretBytes, SecretStr
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from redstart.documents.words import text_of
 from redstart.errors import ValueConversionError
 from redstart.mapping.assigned_values import LISTS
 from redstart.mapping.paths import Segment
@@ -190,6 +189,13 @@ def hash_values(zone: NaiveTimezone) -> HashValues:
 def json_values(zone: NaiveTimezone) -> JsonValues:
     """What writes JSON documents."""
     return JsonValues(zone)
+
+
+def text_of(value: Any) -> str:
+    """The text of a plain value in a hash."""
+    if isinstance(value, bool):
+        return str(int(value))
+    return repr(value) if isinstance(value, float) else str(value)
 
 
 def _same(value: Any) -> Any:

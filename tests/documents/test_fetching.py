@@ -1,6 +1,7 @@
 """Documents by their keys on a server: what a save changes, what it leaves, and what is said when it cannot be."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pydantic
@@ -9,11 +10,11 @@ import redis
 from hypothesis import HealthCheck, given, settings
 
 from redstart import Field, HashModel, JsonModel, NotFoundError
-from redstart.documents.access import documents_at, get_document
+from redstart.documents.fetching import documents_at, get_document
 from redstart.documents.saving import save_document
 from redstart.documents.unreadable import UnreadableDocument
 from redstart.documents.unwritable import UnwritableDocument
-from redstart.errors import CapabilityMissing, CommandFailed, RedisModelError, WrongKeyType
+from redstart.errors import CapabilityMissing, CommandFailed, DocumentError, RedisModelError, WrongKeyType
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
@@ -66,7 +67,7 @@ def test_a_json_document_comes_back_as_it_was(document: Deep) -> None:
 def test_keys_are_those_of_the_reference(client: redis.Redis) -> None:
     Customer(email="a@b").save()
     Order(number=7).save()
-    assert set(client.keys()) == {b"shop:customer:a@b", b":order:no-7-x"}
+    assert set(client.scan_iter()) == {b"shop:customer:a@b", b":order:no-7-x"}
     assert json.loads(client.execute_command("JSON.GET", ":order:no-7-x")) == {"number": 7, "note": None}
     assert (Customer.get("a@b").email, Order.get(7).number) == ("a@b", 7)
 
@@ -202,3 +203,28 @@ def test_a_server_without_json_is_said_to_lack_it() -> None:
     next(saving)
     with pytest.raises(CommandFailed, match="READONLY"):
         saving.throw(CommandFailed("READONLY You can't write"))
+
+
+HALF = "a\ud800b"
+"""Half of a character that UTF-16 writes with two: no key on a server can hold it."""
+
+
+@pytest.mark.parametrize("model", [Customer, Order])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda model: model.get(HALF),
+        lambda model: model.get_many(["a", HALF]),
+        lambda model: model.delete(HALF),
+        lambda model: model.delete(HALF, pipeline=model.db().pipeline()),
+        lambda model: model.delete_many([model.model_construct(email=HALF, number=HALF)]),
+    ],
+)
+def test_half_a_character_in_a_primary_key_is_told(
+    model: type[HashModel], ask: Callable[..., object]
+) -> None:
+    with pytest.raises(DocumentError) as refused:
+        ask(model)
+    key = "shop:customer:a" if model is Customer else ":order:no-a"
+    assert f"{model.__name__} can have the key '{key}\\ud800b" in refused.value.message
+    assert str(refused.value).encode(), "it can be printed"

@@ -1,4 +1,7 @@
-"""The places of a parsed document that hold more than text and numbers say, and reading the values there."""
+"""Reading the values that a stored document holds in another form: dates, time spans, bytes.
+
+Where they stand is known from the model, and kept as a tree of places, so that a document is walked once.
+"""
 
 import base64
 import binascii
@@ -44,7 +47,7 @@ class Place:
 def places_of(
     dates: Iterable[TemporalPath], others: Iterable[ScalarPath], zone: NaiveTimezone
 ) -> dict[Segment, Place]:
-    """The paths of a model as one tree, so that a document is walked once.
+    """The paths of a model as one tree of places.
 
     Args:
         zone: what a number stands for where the model wants a datetime without an offset.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError, computed_field
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, QuerySyntaxError
-from redstart.documents.changes import update_found
+from redstart.documents.bulk_changes import update_found
 from redstart.documents.query import query_of
 from redstart.effects import Call
 from redstart.errors import CommandFailed, IndexMissing

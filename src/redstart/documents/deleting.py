@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redstart.commands.keyspace import delete
-from redstart.documents.access import pages
+from redstart.documents.fetching import in_utf8, pages
 from redstart.documents.forms import form_of
 from redstart.documents.writes import Pipeline, queue
 from redstart.effects import Call, Op, call
@@ -43,8 +43,8 @@ def queue_deletions(documents: Sequence[RedisModel], pipeline: Pipeline) -> None
 
 def _deletion(model: type[RedisModel], primary_key: Any) -> Call[int]:
     _ = form_of(model)
-    return delete(model.make_primary_key(primary_key))
+    return delete(in_utf8(model, model.make_primary_key(primary_key)))
 
 
-def _keys(documents: Sequence[RedisModel]) -> list[str]:
-    return [document.key() for document in documents]
+def _keys(documents: Sequence[RedisModel]) -> list[bytes]:
+    return [in_utf8(type(document), document.key()) for document in documents]

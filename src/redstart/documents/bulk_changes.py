@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redstart.commands.keyspace import delete
-from redstart.documents.access import documents_at, is_of_another_type, pages
+from redstart.documents.deleting import PAGE_KEYS
+from redstart.documents.fetching import documents_at, is_of_another_type, pages
 from redstart.documents.find import found_keys
 from redstart.documents.forms import form_of
 from redstart.documents.names import path_named
 from redstart.documents.query import Query
-from redstart.documents.removal import PAGE_KEYS
 from redstart.documents.updating import Changes, changed_document, written_paths
 from redstart.documents.writes import Write, answers_of, request_of
 from redstart.effects import Batch, Op, ahead, batch, call

@@ -1,0 +1,81 @@
+"""What of a page will not convert, as failures to record: which values, why, and what became of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from redstart.mapping.paths import display
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.judging.transform import CLEARING_MODES, FailureMode, JudgedDocument
+from redstart.migrations.data.planned.documents import DocumentEdits, Edit
+from redstart.migrations.data.planned.jsonpath import Location
+from redstart.migrations.data.state.failures import MOVED, REPLACED, Failure, failure_at, failure_of
+from redstart.migrations.data.writing.apply import Applied
+
+_UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
+
+
+def failures_in(judged: Iterable[JudgedDocument]) -> list[Failure]:
+    """What will not convert."""
+    return [
+        failure_of(document, value, verdict.reason or "")
+        for document, items in judged
+        for value, verdict in items
+        if verdict.outcome is _UNCONVERTIBLE
+    ]
+
+
+def failures_with_fates(
+    judged: Sequence[JudgedDocument],
+    made: Sequence[DocumentEdits],
+    taken: Mapping[tuple[bytes, Location], Location],
+) -> list[Failure]:
+    """What will not convert, and what becomes of it.
+
+    Args:
+        taken: by key and location, the place that is not free, of values that cannot be moved aside.
+    """
+    failures = []
+    for (document, items), edits in zip(judged, made, strict=True):
+        bad = [(value, verdict) for value, verdict in items if verdict.outcome is _UNCONVERTIBLE]
+        if not bad:
+            continue
+        fates = {edit.location: _fate(edit) for edit in edits.edits}
+        for value, verdict in bad:
+            fate = fates.get(value.location, "")
+            if aside := taken.get((document.key, value.location)):
+                fate = f"; not moved: {display(aside)} exists already"
+            failures.append(failure_of(document, value, f"{verdict.reason}{fate}"))
+    return failures
+
+
+def refused_by_server(applied: Applied) -> list[Failure]:
+    """What the server did not write although nothing was in the way."""
+    edits = [(document, edit) for document in applied.failed for edit in document.edits]
+    edits += [
+        (document, edit) for document, edit, text in applied.altered if text is None and edit.new is not None
+    ]
+    return [
+        failure_at(document.key, display(edit.location), edit.old or b"", "the server did not write it")
+        for document, edit in edits
+    ]
+
+
+def corrected_since(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[tuple[str, str]]:
+    """Keys and paths of values that convert now.
+
+    A number counts only where the mode writes none: it may be what our own script put there, whose answer was lost.
+    """
+    certain = (Outcome.CONVERTIBLE, Outcome.LOSSY)
+    outcomes = certain if mode in CLEARING_MODES else (*certain, Outcome.ALREADY, Outcome.NULL)
+    values = (
+        failure_of(document, value, "")
+        for document, items in judged
+        for value, verdict in items
+        if verdict.outcome in outcomes
+    )
+    return {(one.key, one.path) for one in values}
+
+
+def _fate(edit: Edit) -> str:
+    if edit.aside is not None:
+        return f"{MOVED}{display(edit.aside)}"
+    return f"{REPLACED}{(edit.new or b'').decode()}"

@@ -1,0 +1,168 @@
+"""One comparison as the text of a query: which operators a field takes, and how each is written."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from redstart.search.expressions import Comparison, Operator
+from redstart.search.full_text import full_text
+from redstart.search.geo import GeoFilter
+from redstart.search.operands import boolean_word, number_word, stored_text
+from redstart.search.parameters import Parameters
+from redstart.search.query_field import Operand, QueryField
+from redstart.search.refusals import (
+    cannot_find,
+    is_document,
+    no_full_text,
+    not_indexed,
+    wrong_operand,
+    wrong_operator,
+)
+from redstart.search.tags import WHITE_SPACE, escaped, needs_parameter, pattern_of, tags_of
+from redstart.values.timezones import NaiveTimezone
+
+EQUALITY: Final = (Operator.EQ, Operator.NE)
+MEMBERSHIP: Final = (Operator.IN, Operator.NOT_IN)
+ORDER: Final = {
+    Operator.LT: "[-inf ({0}]",
+    Operator.LE: "[-inf {0}]",
+    Operator.GT: "[({0} +inf]",
+    Operator.GE: "[{0} +inf]",
+}
+PATTERNS: Final = {
+    Operator.STARTSWITH: "{0}*",
+    Operator.ENDSWITH: "*{0}",
+    Operator.CONTAINS: "*{0}*",
+}
+OPERATORS: Final = {
+    Operand.TEXT: (*EQUALITY, *MEMBERSHIP, *PATTERNS),
+    Operand.TAG: (*EQUALITY, *MEMBERSHIP, *PATTERNS),
+    Operand.BOOLEAN: (*EQUALITY, *MEMBERSHIP),
+    Operand.NUMBER: (*EQUALITY, *ORDER, *MEMBERSHIP),
+    Operand.GEO: EQUALITY,
+    Operand.VECTOR: (),
+}
+SHORTEST_PATTERN: Final = 2
+NO_NUMBER: Final = "[1 0]"
+"""A range that holds nothing."""
+
+
+class ComparisonWriter:
+    """Writes comparisons.
+
+    Args:
+        parameters: gets the values that cannot stand in the text.
+        zone: what a datetime without an offset means.
+    """
+
+    def __init__(self, parameters: Parameters, zone: NaiveTimezone) -> None:
+        self._parameters = parameters
+        self._zone = zone
+
+    def write(self, comparison: Comparison) -> str:
+        """The text of a comparison. Raises QuerySyntaxError, QueryNotSupportedError."""
+        field, operator, value = comparison.left.query_field(), comparison.operator, comparison.value
+        if field.operand is Operand.UNINDEXED:
+            raise not_indexed(field, value)
+        if field.operand is Operand.DOCUMENT:
+            raise is_document(field, value)
+        if operator is Operator.MATCHES:
+            if field.full_text is None:
+                raise no_full_text(field, value)
+            return f"@{field.full_text}:{full_text(field, value)}"
+        allowed = OPERATORS[field.operand]
+        if operator not in allowed:
+            raise wrong_operator(field, operator, value, ", ".join(allowed))
+        if operator in MEMBERSHIP:
+            return self._membership(field, operator, _listed(field, value))
+        if operator in ORDER:
+            return f"@{field.attribute}:{ORDER[operator].format(number_word(field, value, self._zone))}"
+        if operator in PATTERNS:
+            return f"({self._pattern(field, operator, value)})"
+        if value is None:
+            return _missing(field, operator)
+        equal = self._equal(field, value)
+        return equal if operator is Operator.EQ else f"-({equal})"
+
+    def _equal(self, field: QueryField, value: Any) -> str:
+        if field.operand is Operand.GEO:
+            if not isinstance(value, GeoFilter):
+                raise wrong_operand(field, value, "a GeoFilter")
+            return f"@{field.attribute}:[{value}]"
+        if field.operand is Operand.NUMBER:
+            word = number_word(field, value, self._zone)
+            return f"@{field.attribute}:[{word} {word}]"
+        return "".join(f"@{field.attribute}:{{{tag}}}" for tag in self._tags(field, value))
+
+    def _membership(self, field: QueryField, operator: Operator, values: list[Any]) -> str:
+        if field.operand is Operand.NUMBER:
+            joint = "|" if operator is Operator.IN else " | "
+            ranges = [self._equal(field, value) for value in values] or [f"@{field.attribute}:{NO_NUMBER}"]
+            found = joint.join(f"({one})" for one in ranges)
+            return found if operator is Operator.IN else f"-({found})"
+        found = f"({self._one_of(field, values)})"
+        return found if operator is Operator.IN else f"-{found}"
+
+    def _one_of(self, field: QueryField, values: list[Any]) -> str:
+        tags = [self._tags(field, value) for value in values]
+        singles = [one for one, *others in tags if not others]
+        several = [
+            self._equal(field, value) for value, (_, *others) in zip(values, tags, strict=True) if others
+        ]
+        if not values:
+            # No tag is the separator itself.
+            singles = [escaped(field.separator or ",")]
+        together = [f"@{field.attribute}:{{{'|'.join(singles)}}}"] if singles else []
+        if not several:
+            return together[0]
+        return "|".join(f"({one})" for one in [*together, *several])
+
+    def _tags(self, field: QueryField, value: Any) -> list[str]:
+        if field.operand is Operand.BOOLEAN:
+            return [boolean_word(field, value)]
+        return [self._word(tag) for tag in tags_of(field, stored_text(field, value))]
+
+    def _pattern(self, field: QueryField, operator: Operator, value: Any) -> str:
+        part = pattern_of(field, value)
+        if operator is Operator.STARTSWITH:
+            part = part.lstrip(WHITE_SPACE)
+        elif operator is Operator.ENDSWITH:
+            part = part.rstrip(WHITE_SPACE)
+        if len(part) < SHORTEST_PATTERN:
+            raise cannot_find(
+                field,
+                value,
+                f"the server looks for parts of {SHORTEST_PATTERN} characters and more (its MINPREFIX)",
+                "Give it more of the text.",
+            )
+        return f"@{field.attribute}:{{{PATTERNS[operator].format(self._pattern_word(part))}}}"
+
+    def _pattern_word(self, part: str) -> str:
+        # Written into a pattern, a backslash is not found, however often it is doubled.
+        return self._as_parameter(part) if "\\" in part else self._word(part)
+
+    def _word(self, tag: str) -> str:
+        return self._as_parameter(tag) if needs_parameter(tag) else escaped(tag)
+
+    def _as_parameter(self, tag: str) -> str:
+        # Of parameters, too, backslashes are taken away once.
+        return self._parameters.add(f"tag{len(self._parameters.values)}", tag.replace("\\", "\\\\"))
+
+
+def _missing(field: QueryField, operator: Operator) -> str:
+    if field.operand is not Operand.NUMBER:
+        raise cannot_find(
+            field,
+            None,
+            "the index has no entry for a missing value",
+            "Keep a word of your own in place of None, and look for that.",
+        )
+    anything = f"@{field.attribute}:[-inf +inf]"
+    return f"-({anything})" if operator is Operator.EQ else anything
+
+
+def _listed(field: QueryField, value: Any) -> list[Any]:
+    if isinstance(value, str | bytes):
+        return [value]
+    if not isinstance(value, Iterable):
+        raise wrong_operand(field, value, "a list of values")
+    return list(value)

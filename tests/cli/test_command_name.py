@@ -1,0 +1,116 @@
+"""Typed as `redstart`, because another `om` exists, every command that a message names is `redstart ...` too."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+import redstart.cli
+from redstart import __version__
+from redstart.cli.output import as_typed
+from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from tests.support.cli import Ended, run_om
+from tests.support.servers import require_binaries
+
+SOURCES = Path(redstart.cli.__file__).parent
+OUR_COMMAND = re.compile(r"\bom (migrate|server\b|demo\b|--)")
+
+UNCONVERTED_TEXT = re.compile(r"\b(?:line|note)\(\s*f?\"[^\"\n]*\bom (?:migrate|server|demo|--)")
+
+
+def as_redstart(*words: str) -> Ended:
+    found = run_om(*words, name="/some/where/bin/redstart")
+    assert not OUR_COMMAND.search(found.text), found.text
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("--help", "Usage: redstart [OPTIONS]"),
+        ("migrate --help", "Usage: redstart migrate "),
+        ("migrate-data run --help", "`redstart migrate-data rollback`"),
+        ("migrate run --help", "`redstart migrate-data run`"),
+        ("migrate swap-back --help", "As redstart --url."),
+        ("migrate-data no-such", "See the options with: redstart migrate-data --help"),
+        ("migrate-data rollback", f"Type: redstart migrate-data rollback {ID}"),
+        ("migrate-data rollback 7", f"Type: redstart migrate-data rollback {ID}"),
+    ],
+)
+def test_help_and_wrong_usage(words: str, named: str) -> None:
+    assert named in as_redstart(*words.split()).text
+
+
+def test_the_version(tmp_path: Path) -> None:
+    """In a process of its own, from a script as pip writes them: click keeps the first name it was asked under."""
+    script = tmp_path / "redstart"
+    script.write_text("import sys\nfrom redstart.cli.main import main\nsys.exit(main())\n")
+    done = subprocess.run([sys.executable, script, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"redstart, version {__version__}\n"
+
+
+def test_the_whole_way(station: redis.Redis) -> None:
+    steps = {
+        "migrate-data stats": "redstart migrate-data run --dry-run",
+        "migrate-data status": "Convert with: redstart migrate-data run",
+        "migrate-data check-schema": "Next: redstart migrate run",
+        "migrate-data check-schema --json": '"recommendation": "redstart migrate run"',
+        "migrate status": "redstart migrate run",
+        "migrate run --yes": "redstart migrate-data run",
+        "migrate-data run --dry-run": "Do it with: redstart migrate-data run",
+        "migrate-data run --yes --limit-documents 5": "Go on with: redstart migrate-data run",
+        "migrate-data progress": "with: redstart migrate-data run",
+        "migrate-data run --yes --failure-mode default": "Check it with: redstart migrate-data verify",
+        "migrate-data status --detailed": f"yes: redstart migrate-data rollback {ID}",
+        f"migrate-data rollback {ID} --yes": "",
+    }
+    for words, named in steps.items():
+        assert named in as_redstart(*words.split()).text, words
+
+
+def test_errors_that_come_from_below(station: redis.Redis) -> None:
+    run_om("migrate-data", "run", "--yes", "--limit-documents", "5")
+    station.set(f"redstart:{ID}:checkpoint", b"what we never wrote")
+    hint = "redstart migrate-data clear-progress"
+    assert hint in as_redstart("migrate-data", "run", "--yes").stderr
+    assert hint in as_redstart("migrate-data", "run", "--yes", "--json").json["hint"]
+
+
+def test_what_is_logged_of_an_error(station: redis.Redis, tmp_path: Path) -> None:
+    station.set(f"redstart:{ID}:checkpoint", b"what we never wrote")
+    as_redstart("migrate-data", "run", "--yes", "--log-file", str(tmp_path / "log"))
+    assert "redstart migrate-data clear-progress" in (tmp_path / "log").read_text()
+
+
+def test_the_demo_types_what_was_typed() -> None:
+    require_binaries()
+    shown = as_redstart("demo", "--documents", "500").stdout
+    assert "\n$ redstart migrate-data run --dry-run\n" in shown
+
+
+@pytest.mark.parametrize("name", ["om", "/usr/bin/om", "", "main.py", "-c"])
+def test_as_om_nothing_changes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [name])
+    assert as_typed("Convert with: om migrate-data run") == "Convert with: om migrate-data run"
+
+
+def test_only_commands_are_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["redstart"])
+    for text in ("from redis-om migrated", "com migrate", "om is", "om migrat", "om servers"):
+        assert as_typed(text) == text
+    assert as_typed("`om server`, om --url, TZ=UTC om ...") == (
+        "`redstart server`, redstart --url, TZ=UTC redstart ..."
+    )
+
+
+def test_no_line_of_ours_forgets_it() -> None:
+    """The name is put in where a text is ours: a key or a value that holds the words is shown as it is."""
+    forgotten = {
+        f"{path.name}: {found.group()}"
+        for path in SOURCES.rglob("*.py")
+        for found in UNCONVERTED_TEXT.finditer(path.read_text(encoding="utf-8"))
+    }
+    assert forgotten == set()
