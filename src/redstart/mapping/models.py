@@ -122,7 +122,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         if cls._meta.embedded:
             return None
         # Not compared with "": it may be bytes, and `python -bb` makes an error of that.
-        if value or not (value is None or isinstance(value, str | bytes)):
+        if value or not (value is None or isinstance(value, str)):
             return value
         return cls._new_primary_key()
 
