@@ -102,7 +102,12 @@ def test_a_url_that_is_none(open_driver: Callable[[str], object], url: str) -> N
 def test_a_database_that_is_no_number() -> None:
     with pytest.raises(ConfigurationError, match="the database is a number, and not 'shop'"):
         open_sync("redis://user:s@localhost/shop")
-    for url in ("redis://localhost", "redis://localhost/", "redis://localhost/3", "unix:///run/a/socket?db=1"):
+    for url in (
+        "redis://localhost",
+        "redis://localhost/",
+        "redis://localhost/3",
+        "unix:///run/a/socket?db=1",
+    ):
         open_sync(url)
 
 
