@@ -1,5 +1,7 @@
 """Bytes that pydantic reads itself: the documents, and the errors, are those of the texts."""
 
+import subprocess
+import sys
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -7,6 +9,7 @@ import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import CoreSchema, core_schema
 
 from redstart import Field, HashModel
 from redstart.documents.hash_reader import hash_reader_of, reader_of_hashes
@@ -54,6 +57,26 @@ class Looked(HashModel):
     by_alias: str = Field("x", alias="Alias")
 
 
+class Through(HashModel):
+    """An alias leads into another field's text, where nothing is."""
+
+    text: str = ""
+    letter: int | str = Field("", validation_alias=pydantic.AliasPath("text", 0))
+
+
+class ShortOrNone:
+    """Text; what does not fit is taken for "none"."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> CoreSchema:
+        short = core_schema.str_schema(max_length=3)
+        return core_schema.with_default_schema(short, default="none", on_error="default")
+
+
+class Forgiving(HashModel):
+    word: ShortOrNone = Field("word")
+
+
 class LookedWhole(HashModel):
     text: str = ""
 
@@ -95,7 +118,7 @@ class Latin(HashModel):
         encoding = "latin-1"
 
 
-MODELS = (Plain, Constrained, Looked, LookedWhole, Made, Finished, Extra, Latin)
+MODELS = (Plain, Constrained, Looked, Through, Forgiving, LookedWhole, Made, Finished, Extra, Latin)
 NAMES = sorted({name for model in MODELS for name in model.model_fields} | {"Alias", "unknown"})
 NUMBERS = (
     "0",
@@ -141,6 +164,8 @@ def test_a_document_is_that_of_the_texts(model: type[HashModel], fields: dict[st
         (Plain, {"pk", "text", "whole", "number", "flag", "nickname", "age"}),
         (Constrained, {"pk", "text", "trimmed", "whole", "number"}),
         (Looked, {"pk", "by_alias"}),
+        (Through, set()),
+        (Forgiving, {"pk"}),
         (LookedWhole, set()),
         (Made, set()),
         (Finished, {"pk", "text", "whole"}),
@@ -149,3 +174,15 @@ def test_a_document_is_that_of_the_texts(model: type[HashModel], fields: dict[st
 )
 def test_which_they_are(model: type[HashModel], names: set[str]) -> None:
     assert names_taken_as_bytes(model) == names
+
+
+def test_the_key_is_not_compared_with_text() -> None:
+    """Under `python -bb` that is an error, which some have their tests run with."""
+    program = "\n".join(
+        (
+            "from tests.support.read_documents import document_from_hash",
+            "from tests.documents.test_taken_as_bytes import Plain",
+            "assert document_from_hash(Plain, 'a', {b'pk': b'a', b'text': b't'}).pk == 'a'",
+        )
+    )
+    subprocess.run([sys.executable, "-bb", "-c", program], check=True, timeout=60)

@@ -1,7 +1,9 @@
 """ULIDs: of now, readable by others, and never twice: not in a millisecond, not in threads, not after a fork."""
 
+import ctypes
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -36,14 +38,15 @@ def test_threads_in_the_same_millisecond(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(set(keys)) == 4000
 
 
-def test_forks_in_the_same_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As workers do that begin to serve at the same time."""
+@pytest.mark.parametrize("fork", [os.fork, ctypes.PyDLL(None).fork], ids=["Python's", "uWSGI's"])
+def test_forks_in_the_same_millisecond(monkeypatch: pytest.MonkeyPatch, fork: Callable[[], int]) -> None:
+    """As workers do that begin to serve at the same time. Of uWSGI's fork Python is not told."""
     monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
     keys = new_keys(10)
     reading, writing = os.pipe()
     children = []
     for _ in range(3):
-        child = os.fork()
+        child = fork()
         if not child:
             os.write(writing, "".join(new_keys(10)).encode())
             os._exit(0)

@@ -1,6 +1,7 @@
 """Processes that fork, or start others, when models were at work already: each has connections of its own."""
 
 import asyncio
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,7 @@ import redis.asyncio
 
 import redstart
 import redstart.aio
-from redstart.effects import Op
+from redstart.effects import Call, Op, call
 from redstart.server.sync_server import server_of
 
 WAIT_SECONDS = 20
@@ -35,6 +36,11 @@ class AsyncNote(redstart.aio.HashModel):
 
     class Meta(Note.Meta):
         pass
+
+
+def client_id() -> Call[int]:
+    """The server's number of the connection."""
+    return Call(("CLIENT", "ID"), int)
 
 
 def work(number: int) -> None:
@@ -75,9 +81,9 @@ def client_kind(request: pytest.FixtureRequest, url: str, monkeypatch: pytest.Mo
     use("none", url)
 
 
-def forked(act: Callable[[int], None], number: int) -> int:
+def forked(act: Callable[[int], None], number: int, fork: Callable[[], int] = os.fork) -> int:
     """The process id of a child that does this with its number: it ends with 0, or with a signal if it hangs."""
-    child = os.fork()
+    child = fork()
     if child:
         return child
     signal.alarm(WAIT_SECONDS)
@@ -99,6 +105,25 @@ def test_a_fork_after_both_colours_were_used(client_kind: str, traffic: Callable
     children = [forked(traffic, number) for number in range(1, 4)]
     traffic(0)
     assert all_end_well(children)
+
+
+def test_a_fork_of_which_python_is_not_told(url: str) -> None:
+    """As uWSGI forks its workers: none of them has the connection that its parent used."""
+    client = Note._meta.database = redis.Redis.from_url(url)
+    server = server_of(client)
+    try:
+        work(0)
+        parents = server.run(call(client_id()))
+
+        def work_on_another(number: int) -> None:
+            assert server.run(call(client_id())) != parents
+            work(number)
+
+        children = [forked(work_on_another, number, ctypes.PyDLL(None).fork) for number in range(1, 4)]
+        assert all_end_well(children)
+        assert server.run(call(client_id())) == parents
+    finally:
+        Note._meta.database = None
 
 
 def test_a_fork_in_a_running_loop(client_kind: str) -> None:

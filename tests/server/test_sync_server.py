@@ -67,7 +67,7 @@ def test_one_with_an_answer_that_nobody_asked_for(use: Callable[..., redis.Redis
     """As a signal handler leaves it that talks over a connection in use."""
     client = use()
     note = Note().save()
-    (resting,) = server_of(client)._resting
+    ((resting,),) = [held.resting for held in server_of(client)._held.values()]
     resting._connection.send_command("ECHO", "somebody's answer")
     wait_until(resting._connection.can_read, "that answer")
     assert Note.get(note.pk) == note

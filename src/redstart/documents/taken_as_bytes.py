@@ -33,11 +33,15 @@ def _fields(schema: Any) -> dict[str, Any]:
     while inside["type"] == "function-after":
         inside = inside["schema"]
     fields: dict[str, Any] = inside["fields"] if inside["type"] == "model-fields" else {}
-    return fields
+    # An AliasPath may lead into the value of a field: text has no items there, and bytes have numbers.
+    has_paths = any(isinstance(field.get("validation_alias"), list) for field in fields.values())
+    return {} if has_paths else fields
 
 
 def _is_plain(schema: Any) -> bool:
     while schema["type"] in AROUND or _is_own(schema):
+        if schema.get("on_error", "raise") != "raise":
+            return False  # what is no text would pass for a value that does not fit
         schema = schema["schema"]
     return schema["type"] in PLAIN and not schema.get("strict")
 

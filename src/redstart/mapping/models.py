@@ -121,7 +121,8 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         # redis-om 0.3.5 stored a random key inside embedded documents; they have none.
         if cls._meta.embedded:
             return None
-        if value is not None and value != "":
+        # Not compared with "": it may be bytes, and `python -bb` makes an error of that.
+        if value or not (value is None or isinstance(value, str)):
             return value
         return cls._new_primary_key()
 

@@ -15,9 +15,8 @@ DEFAULT_NAME = "pk"
 RANDOM_BYTES: Final = 10
 """How many of the 16 bytes of a ULID are random."""
 
-_random_parts: list[bytes] = []
-"""Random bytes fetched in advance: to ask the system for them takes longer than everything else about a key."""
-os.register_at_fork(after_in_child=_random_parts.clear)
+_random_parts: dict[int, list[bytes]] = {}
+"""Random bytes that a process fetched in advance: to ask the system for them takes longer than everything else."""
 
 
 class PrimaryKeyCreator(Protocol):
@@ -37,18 +36,19 @@ class UlidPrimaryKey:
 
 def new_ulid() -> str:
     """48 bits of milliseconds and 80 random bits. These come from the system, so forked processes never share them."""
+    process = os.getpid()  # Python is not told of every fork: not of those of uWSGI
     try:
-        random_part = _random_parts.pop()
-    except IndexError:
-        random_part = _more_random_parts()
+        random_part = _random_parts[process].pop()
+    except LookupError:
+        random_part = _more_random_parts(process)
     return bytes_to_ulid((time.time_ns() // 1_000_000).to_bytes(6, "big") + random_part)
 
 
-def _more_random_parts() -> bytes:
+def _more_random_parts(process: int) -> bytes:
     """One random part to use now; more are kept. If several threads come here at the same time, even more are kept."""
     data = os.urandom(64 * RANDOM_BYTES)
     first, *others = (data[start : start + RANDOM_BYTES] for start in range(0, len(data), RANDOM_BYTES))
-    _random_parts.extend(others)
+    _random_parts.setdefault(process, []).extend(others)
     return first
 
 

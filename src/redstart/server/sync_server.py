@@ -37,42 +37,56 @@ class SyncServer:
         self._answered = False
         # Sentinel's pools look at a connection whenever they get it back: it may lead to a former master.
         self._may_rest = type(pool) is redis.ConnectionPool and pool.max_connections >= ROOM_CONNECTIONS
-        self.free_all()
-
-    def free_all(self) -> None:
-        """Nobody holds a connection: at the beginning, and after a fork, for other threads do not live on in it."""
-        # At its limit redis-py fails, and operations wait.
-        self._free = threading.Semaphore(self._pool.max_connections)
-        self._resting: deque[SyncDriver] = deque()
-        self._rest = threading.Lock()
+        self._held: dict[int, _Held] = {}
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        driver = self._awake() or self._new_driver()
+        # Asked each time, as redis-py does: Python is not told of every fork, as of uWSGI's.
+        held = self._held.get(os.getpid()) or self._begin()
+        driver = held.awake() or self._new_driver(held)
         try:
+            driver.check_rested()
             return driver.run(operation)
         finally:
             self._answered = self._answered or driver.answered
             # One connection stays at hand: the way to the pool and back takes as long as reading a document.
-            if self._may_rest and self._rest.acquire(blocking=False):
-                self._resting.append(driver)
+            if self._may_rest and held.rest.acquire(blocking=False):
+                held.resting.append(driver)
             else:
                 driver.release()
-                self._free.release()
+                held.free.release()
 
-    def _awake(self) -> SyncDriver | None:
-        try:
-            driver = self._resting.pop()
-        except IndexError:
-            return None
-        self._rest.release()
-        driver.check_rested()
-        return driver
+    def _begin(self) -> "_Held":
+        """Nobody in this process holds a connection yet; those of its parent stay the parent's."""
+        process = os.getpid()
+        held = self._held.setdefault(process, _Held(self._pool.max_connections))
+        for other in set(self._held) - {process}:
+            _ = self._held.pop(other, None)
+        return held
 
-    def _new_driver(self) -> SyncDriver:
-        _ = self._free.acquire()
+    def _new_driver(self, held: "_Held") -> SyncDriver:
+        _ = held.free.acquire()
         driver = SyncDriver(self._pool, self.where)
         driver.answered = self._answered
+        return driver
+
+
+class _Held:
+    """The connections of one process: how many more it may take from the pool, and the one that rests."""
+
+    def __init__(self, most: int) -> None:
+        # At its limit redis-py fails, and operations wait.
+        self.free = threading.Semaphore(most)
+        self.resting: deque[SyncDriver] = deque()
+        self.rest = threading.Lock()
+
+    def awake(self) -> SyncDriver | None:
+        """The driver that rests, if one does and nobody else was faster."""
+        try:
+            driver = self.resting.pop()
+        except IndexError:
+            return None
+        self.rest.release()
         return driver
 
 
@@ -91,11 +105,3 @@ def default_client(url: str) -> redis.Redis:
     """The client for models that name none; the same one each time. It decodes, as redis-om's."""
     client = _clients.get(url)
     return _clients.setdefault(url, sync_client(url, decode_responses=True)) if client is None else client
-
-
-def _in_forked_child() -> None:
-    for server in _servers.values():
-        server.free_all()
-
-
-os.register_at_fork(after_in_child=_in_forked_child)
