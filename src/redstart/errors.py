@@ -2,42 +2,42 @@
 
 RedstartError
  ├── ConfigurationError          wrong settings or models; nothing was sent
- ├── ServerError                 the server, or the way to it
- │    ├── ConnectionFailed       no answer; a request may or may not have been executed
- │    ├── AuthenticationFailed   the password or the ACL says no
+ ├── ServerError                 the server or the connection failed
+ │    ├── ConnectionFailed       no reply; the request may or may not have been executed
+ │    ├── AuthenticationFailed   wrong credentials, or the ACL forbids the command
  │    ├── CommandFailed          the server answered a command with an error
- │    ├── IndexMissing           the index that a query needs is not there
- │    └── CapabilityMissing      a module or command that is needed is not there
- │         ├── OtherDatabase      indexes are in database 0 alone
- │         └── FieldExpiryMissing that which lets fields of hashes expire
+ │    ├── IndexMissing           the index that a query needs does not exist
+ │    └── CapabilityMissing      the server lacks a module or command
+ │         ├── OtherDatabase      only database 0 can have indexes
+ │         └── FieldExpiryMissing fields of hashes cannot expire there
  ├── EmbeddedServerError         the scratch server cannot be found, started or stopped
- ├── ValueConversionError        one value cannot be read as what its field says
- ├── RedisModelError             a model is declared wrongly
+ ├── ValueConversionError        a value cannot be converted to the type of its field
+ ├── RedisModelError             a model is declared in a way that cannot work
  ├── DocumentError               a document cannot be read or stored
- │    ├── NotFoundError          there is none
- │    └── WrongKeyType           its key holds something else
+ │    ├── NotFoundError          it does not exist
+ │    └── WrongKeyType           its key holds a value of another type
  ├── QueryError                  a query was refused; nothing was sent
- │    ├── QuerySyntaxError       it says something that has no meaning
- │    └── QueryNotSupportedError it has a meaning that an index cannot answer
- └── MigrationError              a migration refused or failed
+ │    ├── QuerySyntaxError       it is invalid
+ │    └── QueryNotSupportedError it is valid, but the index cannot answer it
+ └── MigrationError              a migration was refused or failed
       ├── UnknownMigration       no migration has this id
-      ├── DataMigrationError     a data migration of a project's own cannot be read or ordered; up() is not done
-      ├── SchemaMigrationError   the same of a schema migration
+      ├── DataMigrationError     a data migration file cannot be read or ordered; or up() did not finish
+      ├── SchemaMigrationError   a schema migration file cannot be read or ordered
       ├── PlanChanged            the models differ from those the run began with
       ├── UnsafeServer           the server could lose what an undo needs
-      ├── CheckpointUnreadable   saved progress that is not ours or is damaged
-      ├── CheckpointIncompatible saved progress of another version
+      ├── CheckpointUnreadable   saved progress is damaged, or not Redstart's
+      ├── CheckpointIncompatible saved progress is of another version
       ├── JournalDamaged         the undo log has lost entries
-      ├── RollbackUnfinished     a rollback began and has to end first
+      ├── RollbackUnfinished     an interrupted rollback has to be finished first
       ├── LeaseHeld              another run is at work
-      └── LeaseLost              another run took over from this one
+      └── LeaseLost              another run has taken over
 
-Two DocumentErrors more stand beside the models they are made of: UnreadableDocument in redstart.documents.unreadable
-and UnwritableDocument in redstart.documents.unwritable.
+Two more DocumentErrors are defined elsewhere, because they need models: UnreadableDocument in
+redstart.documents.unreadable and UnwritableDocument in redstart.documents.unwritable.
 
 One warning: NaiveTimezoneWarning.
 
-Each carries `message` (what failed, where, the value) and `hint` (the next command to type, or None).
+Each has a `message` (what failed, where, the value) and a `hint` (what to do next, or None).
 """
 
 
@@ -48,7 +48,7 @@ def shortened(value: object) -> str:
 
 
 class RedstartError(Exception):
-    """Root of the tree. `str()` is the message, and on a second line the hint if there is one."""
+    """Root of the tree. `str()` gives the message, followed by the hint, if any, on a second line."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -79,15 +79,15 @@ class ServerError(RedstartError):
 
 
 class ConnectionFailed(ServerError):
-    """No answer came. The request may have been executed or not."""
+    """No reply came. The request may or may not have been executed."""
 
 
 class AuthenticationFailed(ServerError):
-    """The server refused the credentials, or they may not do this."""
+    """The server refused the credentials, or the user lacks a permission."""
 
 
 class CommandFailed(ServerError):
-    """The server answered with an error; `code` is its first word, as `WRONGTYPE`, `OOM` or `NOSCRIPT`."""
+    """The server replied with an error. `code` is its first word, for example `WRONGTYPE`, `OOM` or `NOSCRIPT`."""
 
     def __init__(self, text: str, hint: str | None = None, *, code: str | None = None) -> None:
         super().__init__(text, hint)
@@ -95,7 +95,7 @@ class CommandFailed(ServerError):
 
 
 class IndexMissing(ServerError):
-    """The index that a query needs is not there: `index` by name, of a model in `module`, where that is known."""
+    """The index that a query needs does not exist. `index` is its name, `module` that of the model, or None."""
 
     def __init__(self, index: str, module: str | None = None) -> None:
         command = "om migrate run" if module is None else f"om migrate run --models {module}"
@@ -111,7 +111,7 @@ class CapabilityMissing(ServerError):
 
 
 class OtherDatabase(CapabilityMissing):
-    """Indexes are in database 0 alone, and so are the documents that queries find."""
+    """Only database 0 can have indexes, so queries find only the documents in it."""
 
     def __init__(self, database: int) -> None:
         super().__init__(
@@ -135,7 +135,7 @@ class EmbeddedServerError(RedstartError):
 
 
 class ValueConversionError(RedstartError):
-    """A stored value cannot be read as its field's type; `reason` is one short phrase for reports."""
+    """A value cannot be converted to or from its stored form. `reason` is a short phrase for reports."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -155,7 +155,7 @@ class NotFoundError(DocumentError):
 
 
 class WrongKeyType(DocumentError):
-    """A document's key holds a value of another type; `key` is that key."""
+    """The key of a document holds a value of another type. `key` is that key."""
 
     def __init__(self, key: str, expected: str) -> None:
         super().__init__(
@@ -168,8 +168,8 @@ class WrongKeyType(DocumentError):
 class QueryError(RedstartError):
     """A query was refused before anything was sent.
 
-    `field` is the field as `Model.name` and `value` what it was compared with, where there are such; `code` is
-    the number redis-om gives this error (`E1` to `E11`), or None for errors it does not have.
+    `field` is the field, as `Model.name`, and `value` what it was compared with; both may be None. `code` is the
+    number of this error in redis-om (`E1` to `E11`), or None if redis-om has no such error.
     """
 
     def __init__(
@@ -188,21 +188,21 @@ class QueryError(RedstartError):
 
 
 class QuerySyntaxError(QueryError):
-    """A query says something that has no meaning: a wrong operator or operand."""
+    """A query is invalid: for example, it has a wrong operator or operand."""
 
 
 class QueryNotSupportedError(QueryError):
-    """A query has a meaning, and the index cannot answer it."""
+    """A query is valid, but the index cannot answer it."""
 
 
 class MigrationError(RedstartError):
-    """A migration refused before it wrote anything, or failed."""
+    """A migration was refused before it wrote anything, or failed."""
 
 
 class UnknownMigration(MigrationError):
     """No migration has this id.
 
-    `command` is the one that was given it: where only one migration is known, the hint completes it.
+    `command` is the command that was given the id. If only one migration is known, the hint completes it.
     """
 
     def __init__(self, migration_id: str, known: tuple[str, ...], command: str) -> None:
@@ -213,28 +213,27 @@ class UnknownMigration(MigrationError):
 
 
 class DataMigrationError(MigrationError):
-    """A data migration that a project declares itself cannot be read or ordered; or the conversion of dates as a class
-    has stopped, or left something."""
+    """A data migration file of the project cannot be read or ordered; or `DatetimeFieldMigration` did not do it all."""
 
 
 class SchemaMigrationError(MigrationError):
-    """A schema migration that a project declares itself cannot be read or ordered."""
+    """A schema migration file of the project cannot be read or ordered."""
 
 
 class PlanChanged(MigrationError):
-    """Today's models ask for another conversion than the one that began."""
+    """The models have changed since the run began, so they need another conversion."""
 
 
 class UnsafeServer(MigrationError):
-    """The server is set up so that it could lose what an undo needs."""
+    """The server is configured so that it could lose the data that an undo needs."""
 
 
 class CheckpointUnreadable(MigrationError):
-    """Saved progress exists and cannot be understood."""
+    """Saved progress exists, but it cannot be read."""
 
 
 class CheckpointIncompatible(MigrationError):
-    """Saved progress of another version of Redstart."""
+    """Saved progress is from another version of Redstart."""
 
 
 class JournalDamaged(MigrationError):
@@ -242,12 +241,12 @@ class JournalDamaged(MigrationError):
 
 
 class RollbackUnfinished(MigrationError):
-    """A rollback began and did not end; until it has, nothing else may write."""
+    """A rollback was interrupted. Until it is finished, nothing else may write."""
 
 
 class LeaseHeld(MigrationError):
-    """Another run holds the lease and renews it."""
+    """Another run holds the lease and keeps renewing it."""
 
 
 class LeaseLost(MigrationError):
-    """Another run took the lease; this one stopped before its next write."""
+    """Another run has taken the lease. This one stopped before its next write."""

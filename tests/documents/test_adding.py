@@ -13,7 +13,7 @@ from redstart import Field, HashModel, JsonModel
 from redstart.documents import adding
 from redstart.documents.adding import PAGE_DOCUMENTS, add_documents
 from redstart.documents.unwritable import UnwritableDocument
-from redstart.effects import Batch, Op, Request
+from redstart.effects import Batch, Later, Op, Request
 from redstart.errors import CommandFailed, ConfigurationError, WrongKeyType
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
@@ -45,8 +45,21 @@ def test_many_are_saved(client: redis.Redis, count: int) -> None:
 
 def test_scripts_forgotten_in_between_do_not_matter(client: redis.Redis, models_url: str) -> None:
     visits = [Visit(visitor=str(number), code="expires") for number in range(PAGE_DOCUMENTS + 2)]
-    with CrashDriver(models_url, before=lambda _: client.script_flush()) as driver:
-        driver.run(add_documents(visits, UTC_ZONE, None))
+
+    forgotten: list[str] = []
+
+    def forgetting(request: Request) -> Op[Any]:
+        """As if somebody had the server forget them while it was in the middle of the first page."""
+        reply = yield request
+        if isinstance(request, Later) and not forgotten:
+            client.script_flush()
+            assert client.delete(visits[1].key()) == 1
+            reply[1] = CommandFailed("NOSCRIPT No matching script.")
+            forgotten.append(visits[1].key())
+        return reply
+
+    with CrashDriver(models_url) as driver:
+        driver.run(performed_by(add_documents(visits, UTC_ZONE, None), forgetting))
         assert "EVAL save_hash" in driver.names, "what was forgotten is sent again"
     assert client.dbsize() == len(visits)
 

@@ -1,4 +1,4 @@
-"""Data migrations of a project's own."""
+"""Data migrations that a project writes itself."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class BaseMigration(FileMigration):
-    """A change of data that a project declares. This version of Redstart lists those, and runs none."""
+    """A change of data that a project writes itself. This version of Redstart lists them, but does not run them."""
 
     dependencies: Sequence[str] = ()
-    """Ids of migrations that come before it."""
+    """Ids of the migrations that have to be applied before this one."""
 
     _kind = DATA
 
@@ -24,12 +24,12 @@ class BaseMigration(FileMigration):
 
 
 class DataMigrator(FileMigrator):
-    """The data migrations in a directory or module, and the record of those that are applied. Runs none.
+    """The data migrations in a directory or module, and the record of those that are applied. It does not run them.
 
     Args:
-        redis_client: a client of the server that has the record; by default one for REDIS_OM_URL.
+        redis_client: a client of the server with the record; by default one for REDIS_OM_URL.
         migrations_dir: by default `data-migrations` below REDIS_OM_MIGRATIONS_DIR, or below `migrations`.
-        migration_module: a module in place of a directory: its list `MIGRATIONS`, or all that it declares or imports.
+        migration_module: a module instead of a directory: its list `MIGRATIONS`, or every migration in its namespace.
     """
 
     APPLIED_MIGRATIONS_KEY = DATA.record
@@ -46,7 +46,7 @@ class DataMigrator(FileMigrator):
         self.migration_module = migration_module
 
     async def get_applied_migrations(self) -> set[str]:
-        """The ids on record as applied, by whomever. One read."""
+        """The ids that are recorded as applied, by Redstart or redis-om. One read."""
         return await self._applied()
 
     async def mark_migration_applied(self, migration_id: str) -> None:
@@ -54,5 +54,5 @@ class DataMigrator(FileMigrator):
         await self._mark(migration_id, applied=True)
 
     async def mark_migration_unapplied(self, migration_id: str) -> None:
-        """Take an id from the record. One write; safe to repeat."""
+        """Remove an id from the record. One write; safe to repeat."""
         await self._mark(migration_id, applied=False)

@@ -1,4 +1,4 @@
-"""The conversion of dates as a class, as redis-om has it: `om migrate-data run` and `rollback`, for programs."""
+"""The conversion of dates with redis-om's interface: `om migrate-data run` and `rollback` for programs."""
 
 import logging
 import time
@@ -35,23 +35,23 @@ _log = logging.getLogger(__name__)
 
 
 class DatetimeFieldMigration(BaseMigration):
-    """Converts the dates of all models that are declared by now, as `om migrate-data run` does, and back again.
+    """Converts the dates of all models imported so far, as `om migrate-data run` does, and undoes that.
 
-    Its progress, undo log and lease are those of `om`: what one began the other goes on with, or undoes.
+    It shares progress, undo log and lease with `om`: each can continue or undo what the other began.
 
     Args:
         redis_client: a client of the server; by default one for REDIS_OM_URL.
-        failure_mode: what becomes of a value that will not convert; `log_and_skip` also logs it as a warning.
-        batch_size: keys asked for per step, 1 to 100,000.
-        max_errors: stop at this many values that will not convert; None for any number.
-        enable_resume: False to begin anew where a run was interrupted, as after `om migrate-data clear-progress`: then
-            the models may be others than when it began. What it converted stays, and can be undone. Progress is saved
-            in any case, in the step whose work it covers.
-        progress_save_interval: documents after which progress is saved at the latest: a step takes no more. By
-            default those of a step of `batch_size`.
+        failure_mode: what to do with a value that cannot be converted; `log_and_skip` also logs a warning.
+        batch_size: how many keys are requested per step, 1 to 100,000.
+        max_errors: stop once this many values could not be converted; None for no limit.
+        enable_resume: if False, an interrupted run is not continued, but begun anew, as after
+            `om migrate-data clear-progress`; the models may have changed since. What it has converted stays converted
+            and can be undone. Progress is saved in any case, together with the work it covers.
+        progress_save_interval: save progress after this many documents at the latest. By default after each step of
+            `batch_size` keys.
 
     Raises:
-        ConfigurationError: one of these cannot be.
+        ConfigurationError: an argument is out of range.
     """
 
     migration_id = DATETIME_MIGRATION
@@ -81,13 +81,14 @@ class DatetimeFieldMigration(BaseMigration):
         self._errors: list[Failure] = []
 
     async def up(self) -> None:
-        """Convert every date of the models, with indexes that serve all the way, and cut over at the end.
+        """Convert every date of the models, and cut the indexes over at the end. Queries are answered all the while.
 
         Raises:
-            ConfigurationError: no models are declared, or not such as can be migrated together.
-            DataMigrationError: it stopped (`max_errors`, failure mode `fail`), or an index was not cut over, because
-                documents that are found now would not be found.
-            MigrationError, ServerError: see redstart.migrations.forward; as LeaseHeld while another run is at work.
+            ConfigurationError: no models are declared, or they cannot be migrated together.
+            DataMigrationError: it stopped (`max_errors`, failure mode `fail`); or an index was not cut over, because
+                queries would no longer find some documents.
+            MigrationError, ServerError: see redstart.migrations.forward; for example LeaseHeld, while another run is
+                at work.
 
         Effects: those of `om migrate-data run`. Safe to repeat, after a stop at any point.
         """
@@ -111,12 +112,13 @@ class DatetimeFieldMigration(BaseMigration):
         require_converted(found, self.failure_mode)
 
     async def down(self) -> None:
-        """Undo all runs since the last rollback: every value that is as it was written gets its original bytes back.
+        """Undo all runs since the last rollback: each value that is still as written gets its original bytes back.
 
-        Needs no models. Where nothing was converted, nothing happens.
+        Needs no models. Does nothing if nothing was converted.
 
         Raises:
-            DataMigrationError: an index would lose documents; or it is done, and some values have no old form.
+            DataMigrationError: it was refused, because queries would no longer find some documents; or it is done,
+                but some values cannot be written in the old form.
             MigrationError, ServerError: see redstart.migrations.back.
 
         Effects: those of `om migrate-data rollback`. Safe to repeat, after a stop at any point.
@@ -125,7 +127,7 @@ class DatetimeFieldMigration(BaseMigration):
         require_undone(await server_of_client(self.redis).run(going_back))
 
     async def can_run(self) -> bool:
-        """Whether the server answers. What else would be in the way, `up` says."""
+        """Whether the server answers. Any other obstacle is reported by `up`."""
         try:
             _ = await server_of_client(self.redis).run(call(server_time()))
         except ServerError:
@@ -133,12 +135,12 @@ class DatetimeFieldMigration(BaseMigration):
         return True
 
     def get_migration_stats(self) -> dict[str, Any]:
-        """What the last `up` of this object did: zeros before.
+        """What the last `up` of this object did; all zeros before it.
 
         Returns:
             `processed_keys`, `converted_fields`, `skipped_fields` (numbers already, or null), `failed_conversions` and
-            `error_count` (values on record as not converted), `success_rate` (of 100), `recent_errors` (ten of those
-            at most: `key`, `field`, `value`, `error`); and `failure_mode`, `batch_size`, `max_errors` as given.
+            `error_count` (values recorded as not converted), `success_rate` (in percent), `recent_errors` (ten of those
+            values at most: `key`, `field`, `value`, `error`); and `failure_mode`, `batch_size`, `max_errors` as given.
         """
         return statistics(self._result, self._errors) | {
             "failure_mode": self.failure_mode.value,

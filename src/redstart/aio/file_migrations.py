@@ -1,4 +1,4 @@
-"""What data and schema migrations of a project's own have in common: how they are declared, and which are applied."""
+"""What a project's own data and schema migrations have in common: how they are declared, and which are applied."""
 
 import abc
 from pathlib import Path
@@ -31,7 +31,7 @@ class FileMigration(abc.ABC):
     """
 
     migration_id: str = ""
-    """What it is recorded as when it is applied: by custom the name of its file, without `.py`."""
+    """Under this id it is recorded as applied. By convention the name of its file, without `.py`."""
     description: str = ""
 
     _kind: ClassVar[Kind]
@@ -48,12 +48,12 @@ class FileMigration(abc.ABC):
         """Apply it."""
 
     async def down(self) -> None:
-        """Undo it; where that is not declared, it cannot be done."""
+        """Undo it. A migration that does not override this cannot be undone."""
         raise NotImplementedError(f"{self.migration_id} declares no way back.")
 
 
 class FileMigrator(ListsOnly):
-    """The migrations of one kind in a directory or module, and the record of those that are applied. Runs none."""
+    """The migrations of one kind in a directory or module, and the record of those that are applied."""
 
     APPLIED_MIGRATIONS_KEY: ClassVar[str]
 
@@ -65,10 +65,10 @@ class FileMigrator(ListsOnly):
         self.migration_module: str | None = None
 
     async def discover_migrations(self) -> dict[str, Declared]:
-        """What is declared, by id. Nothing is read from the server.
+        """The declared migrations, by id. Nothing is sent.
 
         Raises:
-            DataMigrationError, SchemaMigrationError: a file cannot be read, or two have one id.
+            DataMigrationError, SchemaMigrationError: a file cannot be read, or two migrations have the same id.
             ConfigurationError: the directory cannot be listed, or the module does not import.
         """
         found = self._load()
@@ -76,10 +76,10 @@ class FileMigrator(ListsOnly):
         return found.migrations
 
     async def get_pending_migrations(self) -> list[Declared]:
-        """Those that are not on record as applied, each after what it depends on.
+        """The migrations that are not recorded as applied, each after those it depends on.
 
         Raises:
-            DataMigrationError, SchemaMigrationError: one of them cannot be read, or depends on what is not there.
+            DataMigrationError, SchemaMigrationError: one of them cannot be read, or depends on an unknown migration.
             ConfigurationError: the directory cannot be listed, or the module does not import.
 
         Effects: one read.
@@ -87,13 +87,13 @@ class FileMigrator(ListsOnly):
         return list((await self._status()).pending)
 
     async def status(self) -> dict[str, Any]:
-        """How many are declared, on record as applied, and pending, and the ids of these. One read.
+        """How many migrations there are, how many are applied and pending, and their ids. One read.
 
         Returns:
             `total_migrations`, `applied_count`, `pending_count`, `applied_migrations`, `pending_migrations`.
 
         Raises:
-            DataMigrationError, SchemaMigrationError, ConfigurationError: as `get_pending_migrations`.
+            DataMigrationError, SchemaMigrationError, ConfigurationError: see `get_pending_migrations`.
         """
         return (await self._status()).as_redis_om_says_it()
 

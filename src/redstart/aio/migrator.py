@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Migrator:
-    """Creates and replaces the indexes of all models that are declared by now, as `om migrate run` does.
+    """Creates and replaces the indexes of all models imported so far, as `om migrate run` does.
 
     Args:
-        module: the name of a package or module that is imported first, with all modules inside it.
-        conn: a client of the server to do it on; by default each model's own.
+        module: the name of a package or module to import first, with all modules inside it.
+        conn: a client of the server to work on; by default the client of each model.
 
     Attributes:
-        migrations: what `detect_migrations` found.
+        migrations: what `detect_migrations` has found.
     """
 
     def __init__(self, module: str | None = None, conn: "redis.asyncio.Redis | None" = None) -> None:
@@ -35,30 +35,30 @@ class Migrator:
         self._client = conn
 
     async def detect_migrations(self) -> None:
-        """Put into `migrations` what `run` would have to do. Writes nothing.
+        """Set `migrations` to what `run` would do. Writes nothing.
 
         Raises:
             ImportError: the module cannot be imported.
             CapabilityMissing: the server has no search module.
-            ServerError: no answer, or a refusal.
+            ServerError: the server did not answer, or refused a command.
         """
         self.migrations = []
         for client, declarations in self._by_client():
             self.migrations += await server_of_client(client).run(pending_indexes(declarations, client))
 
     async def run(self) -> None:
-        """Bring all indexes as far as the data allows, without a gap in what queries find.
+        """Bring all indexes up to date, as far as the data allows. Queries find every document all the while.
 
-        An index whose dates change their type is made ready beside the one that serves, and takes over when
-        `om migrate-data run` has converted the data. Any number of processes may do this at once.
+        If dates change their type, the new index is built beside the old one, and takes over once
+        `om migrate-data run` has converted the data. Any number of processes may do this at the same time.
 
         Raises:
             ImportError: the module cannot be imported.
-            MigrationError: an index was not replaced, for documents that are found now would not be found.
+            MigrationError: an index was not replaced, because queries would no longer find some documents.
             CapabilityMissing: the server has no search module.
-            ServerError: no answer, or a refusal.
+            ServerError: the server did not answer, or refused a command.
 
-        Effects: a read for each index where all are as they should be. Safe to repeat.
+        Effects: one read for each index that is up to date already. Safe to repeat.
         """
         for client, declarations in self._by_client():
             await server_of_client(client).run(bring_up_to_date(declarations, index_migration))
@@ -75,24 +75,24 @@ class Migrator:
 
 
 SchemaDetector = Migrator
-"""What redis-om calls it since 1.0."""
+"""The name that redis-om has used since 1.0."""
 
 
 async def create_index(conn: "redis.asyncio.Redis", index_name: str, schema: str, current_hash: str) -> None:
-    """Create one index from the text of its schema, as redis-om's migration files do. None is replaced or dropped.
+    """Create one index from the text of its schema, as redis-om's migration files do. Never replaces or drops an index.
 
-    Where there is an index of this schema, also through an alias, nothing happens. While another process changes
-    indexes, this waits.
+    Does nothing if the name already leads to an index with this schema, directly or as an alias. Waits while another
+    process changes indexes.
 
     Args:
         conn: a client of the server.
-        schema: what FT.CREATE says behind the name, as `redisearch_schema()` of a model gives it.
-        current_hash: kept in `<index>:hash`, the schema in `<index>:schema`, where redis-om looks for them.
+        schema: what follows the name in FT.CREATE, as a model's `redisearch_schema()` returns it.
+        current_hash: stored in `<index>:hash`, where redis-om looks for it; the schema in `<index>:schema`.
 
     Raises:
-        MigrationError: there is an index of another schema, or the server does not take this one.
-        CapabilityMissing: the server has no search module, or this is another database than 0.
-        ServerError: no answer, or a refusal.
+        MigrationError: there is an index with another schema, or the server rejects this one.
+        CapabilityMissing: the server has no search module, or this is not database 0.
+        ServerError: the server did not answer, or refused a command.
 
     Effects: see redstart.migrations.indexes.create. Safe to repeat.
     """
@@ -102,5 +102,5 @@ async def create_index(conn: "redis.asyncio.Redis", index_name: str, schema: str
 
 
 def index_migration() -> IndexMigration:
-    """The index migrations of this process, which say nothing of how far a build is."""
+    """The index migrations of this process, without reports of progress."""
     return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, lambda _index, _percent: None)

@@ -1,4 +1,4 @@
-"""Models whose documents are saved, read and deleted: `await customer.save()`."""
+"""The two classes that models derive from: `class Customer(HashModel)`, `class Order(JsonModel)`."""
 
 import abc
 from collections.abc import Mapping
@@ -40,24 +40,24 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         xx: bool = False,
         field_expirations: Mapping[str, int] | None = None,
     ) -> Self | None:
-        """Store this document as it is now. Fields that are None are taken away.
+        """Store this document as it is now. Fields that are None are removed from the hash.
 
         Args:
-            pipeline: where to put the command, in place of sending it.
-            nx: only if there is no such document yet.
-            xx: only if there is one. Neither goes with a pipeline.
-            field_expirations: seconds from now on after which fields expire, by name; in place of `Field(expire=)`,
-                and of what such a field has left.
+            pipeline: where to queue the command instead of sending it.
+            nx: save only if the document does not exist yet.
+            xx: save only if the document exists. Neither works on a pipeline.
+            field_expirations: by field name, in how many seconds from now the field expires. This replaces its
+                `Field(expire=)` and any time to live it has.
 
         Returns:
-            This document; None when its condition did not hold and nothing was written.
+            This document; None if `nx` or `xx` kept it from being written.
 
         Raises:
-            QuerySyntaxError: `field_expirations` names a field that there is not.
-            ValueError, ValidationError, UnwritableDocument, WrongKeyType, ConnectionFailed: as `JsonModel.save`.
-            CapabilityMissing: fields are to expire, and the server cannot do that.
+            QuerySyntaxError: `field_expirations` names an unknown field.
+            ValueError, ValidationError, UnwritableDocument, WrongKeyType, ConnectionFailed: see `JsonModel.save`.
+            CapabilityMissing: fields should expire, and the server does not support that.
 
-        Effects: one round trip; atomic. Times to live of the key and of other fields stay. Safe to repeat.
+        Effects: one round trip; atomic. The key and all other fields keep their times to live. Safe to repeat.
         """
         queued = pipeline is not None
         saving = Saving.of(nx=nx, xx=xx, expirations=field_expirations, queued=queued)
@@ -72,46 +72,46 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         gt: bool = False,
         lt: bool = False,
     ) -> int:
-        """Have one field expire after some seconds.
+        """Have the server delete one field after some seconds.
 
         Args:
             field_name: the field.
-            seconds: from now on; 0 deletes it at once.
-            nx: only if it does not expire yet.
-            xx: only if it does.
-            gt: only if it lives longer by that.
-            lt: only if it lives shorter by that.
+            seconds: counted from now; 0 deletes it immediately.
+            nx: only if the field has no expiry yet.
+            xx: only if it has one.
+            gt: only if this is later than its present expiry.
+            lt: only if this is earlier than its present expiry.
 
         Returns:
-            1 done, 0 the condition does not hold, 2 deleted at once, -2 no such field or document.
+            1 if done, 0 if the condition is not met, 2 if deleted immediately, -2 without such a field or document.
 
         Raises:
-            ValueError: more than one condition.
-            NotImplementedError (FieldExpiryMissing): the server cannot do that.
-            WrongKeyType: something else stands under its key.
+            ValueError: more than one condition was given.
+            NotImplementedError (FieldExpiryMissing): the server does not support it.
+            WrongKeyType: the key of the document holds a value of another type.
 
-        Effects: one round trip; atomic. Safe to repeat, but with a condition it is not sent again by itself.
+        Effects: one round trip; atomic. Safe to repeat; with a condition it is not retried automatically.
         """
         operation = expiry.expire_field(self, field_name, seconds, nx=nx, xx=xx, gt=gt, lt=lt)
         return await server_of_model(type(self)).run(operation)
 
     async def field_ttl(self, field_name: str) -> int:
-        """The seconds one field has left; -1 where it does not expire, -2 where there is no such field or document.
+        """In how many seconds one field expires; -1 if it does not, -2 if there is no such field or document.
 
         Raises:
-            NotImplementedError (FieldExpiryMissing), WrongKeyType: as `expire_field`.
+            NotImplementedError (FieldExpiryMissing), WrongKeyType: see `expire_field`.
 
         Effects: one round trip.
         """
         return await server_of_model(type(self)).run(expiry.field_ttl(self, field_name))
 
     async def persist_field(self, field_name: str) -> int:
-        """Have one field not expire: 1 done, -1 it does not anyway, -2 no such field or document.
+        """Remove the expiry of one field: 1 if done, -1 if it had none, -2 if there is no such field or document.
 
         Raises:
-            NotImplementedError (FieldExpiryMissing), WrongKeyType: as `expire_field`.
+            NotImplementedError (FieldExpiryMissing), WrongKeyType: see `expire_field`.
 
-        Effects: one round trip; atomic. Safe to repeat; after a lost answer it may say -1 of what it did.
+        Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return -1 for what it removed.
         """
         return await server_of_model(type(self)).run(expiry.persist_field(self, field_name))
 

@@ -1,3 +1,3 @@
-"""Which colour this package is, as `redis_om.util` says it."""
+"""Which of the two packages this is: `ASYNC_MODE`, as in `redis_om.util`."""
 
 ASYNC_MODE = True

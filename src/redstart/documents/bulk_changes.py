@@ -1,4 +1,4 @@
-"""All documents of a query changed or deleted."""
+"""Changing or deleting all documents that a query finds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,12 +19,12 @@ from redstart.values.timezones import NaiveTimezone
 
 
 def delete_found(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
-    """Delete all documents that a query finds: how many there were.
+    """Delete all documents that a query finds, and return how many there were.
 
     Raises:
-        IndexMissing, QueryError: it cannot be answered.
+        IndexMissing, QueryError: the query cannot be answered.
 
-    Effects: those of `found_keys`, and DEL for 1,000 of them; one round trip for each. Safe to repeat.
+    Effects: those of `found_keys`, and one DEL for each 1,000 documents; one round trip for each. Safe to repeat.
     """
     deleted = 0
     for page in pages((yield from found_keys(query, zone)), PAGE_KEYS):
@@ -35,23 +35,23 @@ def delete_found(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
 def update_found(
     query: Query[Any], fields: Mapping[str, Any], zone: NaiveTimezone, *, at_once: bool
 ) -> Op[None]:
-    """Give some fields of all documents that a query finds new values, and write those fields alone.
+    """Set some fields to new values in all documents that a query finds. Only these fields are written.
 
-    A document that is deleted meanwhile stays deleted. One that is changed meanwhile, so that the query would not find
-    it any more, gets the values too.
+    A document that is deleted meanwhile stays deleted. One that is changed meanwhile so that the query would no longer
+    find it is updated nevertheless.
 
     Args:
-        fields: values by name; `part__name` for a field of a document inside.
-        at_once: all in one transaction, after all have been checked; else page by page.
+        fields: new values by name; `address__city` for a field of an embedded document.
+        at_once: write all documents in one transaction, after all have been checked; if False, page by page.
 
     Raises:
         QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
-        ValidationError (pydantic), UnwritableDocument: a document does not take its value. With `at_once` nothing was
-            written, else the pages before it were.
+        ValidationError (pydantic), UnwritableDocument: a document does not accept a value, or it cannot be stored. With
+            `at_once` nothing was written; without it, the pages before that document were.
         IndexMissing, QueryError, UnreadableDocument: see `documents_of`.
 
     Effects: those of `found_keys`; a read and a script for each document, sent together for a page or for all. Each
-        document is changed as one step. Safe to repeat.
+        document is changed atomically. Safe to repeat.
     """
     changes = _changes(query, fields)
     keys = yield from found_keys(query, zone)
@@ -91,7 +91,7 @@ def _in_transaction(writes: Sequence[Write]) -> Op[None]:
 
 
 def _raise_failure(replies: Sequence[Any]) -> None:
-    """Raise the first error that is not of a key that holds something else by now."""
+    """Raise the first error; those of keys that by now hold a value of another type are ignored."""
     for reply in replies:
         if isinstance(reply, CommandFailed) and not is_of_another_type(reply):
             raise reply

@@ -1,6 +1,6 @@
-"""Fields of hashes that hold one of a few values: members of an Enum, or a Literal's.
+"""Fields of hashes with a fixed set of values: the members of an Enum, or those of a Literal.
 
-A hash keeps the text of such a value, and of `1` or `True` pydantic does not take that text back.
+A hash stores the text of such a value, and pydantic does not accept the text of `1` or `True` in its place.
 """
 
 import enum
@@ -14,7 +14,7 @@ from redstart.mapping.models import RedisModel
 
 
 def choices_of(model: type[RedisModel]) -> dict[str, dict[str, Any]]:
-    """For each such field its values by their text. Where two values have one text, pydantic decides."""
+    """For each such field, its values by their text. A field in which two values share a text is left to pydantic."""
     found = {name: _choices(field.annotation) for name, field in complete_fields(model).items()}
     return {name: choices for name, choices in found.items() if choices}
 

@@ -14,29 +14,29 @@ PAGE_KEYS = 1_000
 
 
 def delete_document(model: type[RedisModel], primary_key: Any) -> Op[int]:
-    """Delete a document: 1, or 0 when there was none.
+    """Delete a document. Returns 1, or 0 if there was no such document.
 
-    Effects: DEL; one round trip; atomic. Safe to repeat; after a lost answer it may say 0 of what it deleted.
+    Effects: DEL; one round trip; atomic. Safe to repeat; after a lost reply it may return 0 for what it deleted.
     """
     return (yield from call(_deletion(model, primary_key)))
 
 
 def queue_deletion(model: type[RedisModel], primary_key: Any, pipeline: Pipeline) -> None:
-    """Put the command that deletes a document on a pipeline. Nothing is sent."""
+    """Queue the command that deletes a document on a pipeline; nothing is sent."""
     queue(pipeline, _deletion(model, primary_key))
 
 
 def delete_documents(documents: Sequence[RedisModel]) -> Op[None]:
-    """Delete many documents; those that are gone already do not count as errors.
+    """Delete many documents; those that are already gone are ignored.
 
-    Effects: DEL for 1,000 of them; one round trip for each. Safe to repeat.
+    Effects: one DEL for each 1,000 documents; one round trip for each DEL. Safe to repeat.
     """
     for page in pages(documents, PAGE_KEYS):
         yield from call(delete(*_keys(page)))
 
 
 def queue_deletions(documents: Sequence[RedisModel], pipeline: Pipeline) -> None:
-    """Put the command that deletes many documents on a pipeline. Nothing is sent."""
+    """Queue the command that deletes many documents on a pipeline; nothing is sent."""
     if documents:
         queue(pipeline, delete(*_keys(documents)))
 

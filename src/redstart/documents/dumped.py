@@ -1,4 +1,4 @@
-"""What a document says of itself, before it is written in either form."""
+"""The values of a document, before they are written as a hash or as JSON."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from redstart.mapping.models import RedisModel
 def dumped(document: RedisModel) -> dict[str, Any]:
     """The document's values by field name, with the model's own serializers applied. Raises UnwritableDocument."""
     if type(document).model_dump is BaseModel.model_dump:
-        # What that calls: the way there, with all its options, takes as long as the work.
+        # Called directly: model_dump() takes as long for its options as for the work.
         values = document.__pydantic_serializer__.to_python(document, by_alias=False)
     else:
         values = document.model_dump(by_alias=False)

@@ -1,4 +1,4 @@
-"""How long documents live, and fields of hashes."""
+"""How long documents, and single fields of hashes, live."""
 
 from typing import TypeVar
 
@@ -15,24 +15,27 @@ T = TypeVar("T")
 
 
 def expire_document(document: RedisModel, seconds: int) -> Op[bool]:
-    """Have a document go after some seconds: whether it is there. EXPIRE; one round trip. Safe to repeat."""
+    """Have the server delete a document after some seconds. Returns whether it exists.
+
+    Effects: EXPIRE; one round trip. Safe to repeat.
+    """
     return (yield from call(expire(document.key(), seconds)))
 
 
 def queue_expiry(document: RedisModel, seconds: int, pipeline: Pipeline) -> None:
-    """Put that command on a pipeline. Nothing is sent."""
+    """Queue that command on a pipeline; nothing is sent."""
     queue(pipeline, expire(document.key(), seconds))
 
 
 def expire_field(
     document: RedisModel, field: str, seconds: int, *, nx: bool, xx: bool, gt: bool, lt: bool
 ) -> Op[int]:
-    """Have a field of a hash go after some seconds: see `redstart.commands.field_expiry.hexpire`.
+    """Have the server delete a field of a hash after some seconds: see `redstart.commands.field_expiry.hexpire`.
 
     Raises:
-        ValueError: more than one condition.
-        FieldExpiryMissing: the server cannot do that.
-        WrongKeyType: something else stands under the document's key.
+        ValueError: more than one condition was given.
+        FieldExpiryMissing: the server does not support it.
+        WrongKeyType: the key of the document holds a value of another type.
 
     Effects: HEXPIRE; one round trip; atomic. Safe to repeat; with a condition it is not repeated.
     """
@@ -47,10 +50,10 @@ def expire_field(
 
 
 def field_ttl(document: RedisModel, field: str) -> Op[int]:
-    """The seconds a field of a hash has left; -1 where it stays, -2 where there is none.
+    """In how many seconds a field of a hash expires; -1 if it does not, -2 if there is no such field.
 
     Raises:
-        FieldExpiryMissing, WrongKeyType: as `expire_field`.
+        FieldExpiryMissing, WrongKeyType: see `expire_field`.
 
     Effects: HTTL; one round trip.
     """
@@ -58,12 +61,12 @@ def field_ttl(document: RedisModel, field: str) -> Op[int]:
 
 
 def persist_field(document: RedisModel, field: str) -> Op[int]:
-    """Have a field of a hash stay: 1; -1 where it did already, -2 where there is none.
+    """Remove the expiry of a field of a hash: 1 if done, -1 if it had none, -2 if there is no such field.
 
     Raises:
-        FieldExpiryMissing, WrongKeyType: as `expire_field`.
+        FieldExpiryMissing, WrongKeyType: see `expire_field`.
 
-    Effects: HPERSIST; one round trip; atomic. Safe to repeat; after a lost answer it may say -1 of what it did.
+    Effects: HPERSIST; one round trip; atomic. Safe to repeat; after a lost reply it may return -1 for what it removed.
     """
     return (yield from _asked(document, hpersist(document.key(), _stored(document, field))))
 

@@ -1,4 +1,4 @@
-"""Documents read by their keys, and what errors of the server mean to them."""
+"""Documents read by their keys, and what server errors mean for documents."""
 
 import re
 from collections import deque
@@ -19,17 +19,17 @@ M = TypeVar("M", bound=RedisModel)
 T = TypeVar("T")
 
 PAGE_DOCUMENTS: Final = 1_000
-"""Documents read in one request, unless something else is said: above this, nothing is gained."""
+"""How many documents one request reads by default. Larger requests are not faster."""
 
 
 def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]:
-    """Read a document, in the old form or the new.
+    """Read a document, whether redis-om 0.x, redis-om 1.x or Redstart wrote it.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is no such document.
         DocumentError: there can be none; see `in_utf8`.
-        UnreadableDocument: a value does not fit its field.
-        WrongKeyType: something else stands under its key.
+        UnreadableDocument: a stored value does not fit its field.
+        WrongKeyType: its key holds a value of another type.
 
     Effects: HGETALL or JSON.GET; one round trip.
     """
@@ -49,7 +49,7 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
 def get_documents(
     model: type[M], primary_keys: Iterable[Any], zone: NaiveTimezone, page_documents: int
 ) -> Op[list[M]]:
-    """The documents with these primary keys, as `documents_at` gives them."""
+    """The documents with these primary keys. See `documents_at`."""
     keys = (in_utf8(model, model.make_primary_key(primary_key)) for primary_key in primary_keys)
     return (yield from documents_at(model, keys, zone, page_documents))
 
@@ -57,16 +57,15 @@ def get_documents(
 def documents_at(
     model: type[M], keys: Iterable[bytes], zone: NaiveTimezone, page_documents: int = PAGE_DOCUMENTS
 ) -> Op[list[M]]:
-    """The documents under some keys, in that order; those that are gone are left out.
+    """The documents with these keys, in that order. Those that no longer exist are left out.
 
     Args:
-        page_documents: how many are asked for in one request. While one page is made into documents, the server
-            works on the next.
+        page_documents: how many one request reads. While one page is parsed, the server works on the next.
 
     Raises:
-        UnreadableDocument: a value does not fit its field.
+        UnreadableDocument: a stored value does not fit its field.
 
-    Effects: HGETALL or JSON.GET for each; one round trip for a page.
+    Effects: HGETALL or JSON.GET for each document; one round trip for each page.
     """
     form = form_of(model)
     found: list[M] = []
@@ -92,7 +91,7 @@ def _documents_in(
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Items in lists of some size, the last one shorter. Raises ValueError for a size below 1."""
+    """The items in lists of this size; the last one may be shorter. Raises ValueError for a size below 1."""
     if size < 1:
         raise ValueError(f"A page has 1 document or more, not {size}.")
     rest = iter(items)
@@ -101,7 +100,7 @@ def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:
-    """What commands that read documents answered: `stored` of each reply, None for a document that is gone."""
+    """The replies of commands that read documents, parsed with `stored`; None for a document that no longer exists."""
     for reply in replies:
         if not isinstance(reply, CommandFailed):
             yield stored(reply)
@@ -124,7 +123,7 @@ def in_utf8(model: type[RedisModel], key: str) -> bytes:
 
 
 def primary_keys_in(model: type[RedisModel], keys: Iterable[bytes]) -> list[str]:
-    """The primary keys that the keys of documents were made of. Raises RedisModelError."""
+    """The primary keys inside the keys of documents. Raises RedisModelError."""
     before, after = around_primary_key(model._meta, model_name(model))
     return [key.decode(errors="replace").removeprefix(before).removesuffix(after) for key in keys]
 
@@ -141,12 +140,12 @@ def raise_if_module_missing(error: CommandFailed) -> None:
 
 
 def raise_understood(error: CommandFailed, key: str, form: Form) -> None:
-    """Raise what a refusal means, where more can be said than the server does."""
+    """Raise a more precise error than that of the server, if there is one."""
     if is_of_another_type(error):
         raise WrongKeyType(key, form.name) from error
     raise_if_module_missing(error)
 
 
 def is_of_another_type(error: CommandFailed) -> bool:
-    """Whether a command was refused because the key holds something else."""
+    """Whether a command was refused because the key holds a value of another type."""
     return error.code == "WRONGTYPE" or "wrong redis type" in error.message.lower()

@@ -1,4 +1,4 @@
-"""The two forms of a stored document, a hash and a JSON value: how each is written and read."""
+"""The two forms in which a document can be stored, hash and JSON: how each is written and read."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,23 +27,23 @@ from redstart.values.timezones import NaiveTimezone
 M = TypeVar("M", bound=RedisModel)
 
 Path = tuple[str, ...]
-"""The names on the way to a field, one where it is a field of the model itself."""
+"""The names on the way to a field: a single one for a field of the model itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How documents of one form are kept.
+    """How documents are written and read in one form.
 
     Args:
-        name: what messages call it.
-        type_name: what the server calls the type of its keys.
-        write: writes a whole document, as one atomic step.
-        change: writes some fields of a document that exists, as one atomic step; answers nil where there is none.
-        read: the command that answers a whole document.
-        stored: what that reply holds, in the terms of `document`; None when there is no document.
-        reader: what makes instances of a model of it, from the primary keys they were asked by.
-        searched: the same from the fields that a search answers, with the field that got a distance where there is
-            one; None when the document is gone by now.
+        name: its name in messages.
+        type_name: what TYPE answers for its keys.
+        write: makes the write of a whole document, one atomic step.
+        change: makes the write of some fields, one atomic step. Its reply is nil if there is no such document.
+        read: the command that reads a whole document.
+        stored: the stored document in the reply to that command, as `reader` takes it; None if there is none.
+        reader: makes, for a model, the function from primary key and stored document to an instance.
+        searched: the stored document in one result of a search. It is given the name of the field for the distance, if
+            there is one. None if the document no longer exists.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Form:
 
 @cache
 def form_of(model: type[RedisModel]) -> Form:
-    """The form of a model's documents. Raises RedisModelError if it has no documents of its own."""
+    """The form of a model's documents. Raises RedisModelError if it has none, as an abstract or embedded model."""
     return FORMS[storage_of_documents(model)]
 
 

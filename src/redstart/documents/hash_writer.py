@@ -1,4 +1,4 @@
-"""The fields of a document as a hash has them: of each its bytes."""
+"""Writing a document as the fields of a hash, each of them bytes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ class HashField(NamedTuple):
     """How one field is written.
 
     Args:
-        name: as the hash has it.
-        write: makes the bytes of a value; None where that depends on what the value is.
-        reason_against: why the index does not take some bytes; None where it takes all.
+        name: its name in the hash.
+        write: makes the bytes of a value; None if that depends on the type of the value.
+        reason_against: says why the index does not accept some bytes; None if it accepts all.
     """
 
     name: bytes
@@ -40,8 +40,9 @@ class HashWriter:
     """What writes the hashes of one model.
 
     Args:
-        fields: those of the model, by name; an encoding may lack the characters of some.
-        of_types: what makes the bytes of values of exactly these types, which are most; of others, `other`.
+        fields: those of the model, by name, without any whose name cannot be encoded.
+        of_types: makes the bytes of values of exactly these types, which most values have.
+        other: makes the bytes of all other values.
     """
 
     fields: dict[str, HashField]
@@ -50,13 +51,13 @@ class HashWriter:
 
 
 def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, bytes], list[bytes]]:
-    """A document as a hash: values by name of the fields that have one, and the names of those that are None.
+    """A document as a hash: the values of its fields by name, and the names of those that are None.
 
     Args:
         zone: what a datetime without an offset means.
 
     Raises:
-        UnwritableDocument: a value has no text that stands for it, or none that its index takes.
+        UnwritableDocument: a value cannot be stored as text, or its index would not accept it.
     """
     encoding = document._meta.encoding
     writer = _hash_writer(type(document), zone, encoding)

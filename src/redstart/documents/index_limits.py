@@ -1,6 +1,6 @@
-"""Values that an index does not take: with one of them the whole document is missing from every query.
+"""Values that an index does not accept. A document with such a value would be missing from every query.
 
-What is taken was tried on RediSearch 2.10, by storing documents and asking for them.
+What is accepted was tried out on RediSearch 2.10, by storing documents and searching for them.
 """
 
 import math
@@ -14,13 +14,13 @@ from redstart.search.fields import FieldKind, IndexField
 from redstart.values.kinds import Storage
 
 MOST_LATITUDE: Final = 85.05112878
-"""The index keeps places on a square map, which ends before the poles."""
+"""The index keeps coordinates on a square map, which ends before the poles."""
 
 DIGITS: Final = b"123456789"
 
 
 class Limit(NamedTuple):
-    """What an index makes of one field: the way there, in words and as data; and why not of a value."""
+    """A field with values that its index does not accept: its path, its name, and what gives the reason for a value."""
 
     steps: tuple[str, ...]
     label: str
@@ -29,7 +29,7 @@ class Limit(NamedTuple):
 
 @cache
 def limits_of(model: type[RedisModel]) -> tuple[Limit, ...]:
-    """The fields of a model whose values may be refused by its index. Raises RedisModelError."""
+    """The fields of a model whose values its index may not accept. Raises RedisModelError."""
     return tuple(
         Limit(_steps(field), _label(field), judge)
         for field in index_of(model).fields
@@ -38,7 +38,7 @@ def limits_of(model: type[RedisModel]) -> tuple[Limit, ...]:
 
 
 def reason_against_json(model: type[RedisModel], stored: dict[str, Any]) -> tuple[str, str] | None:
-    """The first field of a JSON document that its index does not take, and why."""
+    """The first field of a JSON document with a value that the index does not accept, and why."""
     for limit in limits_of(model):
         for value in _values_at(stored, limit.steps):
             if value is not None:

@@ -20,7 +20,7 @@ def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
         zone: what a datetime without an offset means.
 
     Raises:
-        UnwritableDocument: a value has no JSON that stands for it, or none that its index takes.
+        UnwritableDocument: a value cannot be stored as JSON, or its index would not accept it.
     """
     return _json_bytes(_plain(document, zone))
 
@@ -28,14 +28,14 @@ def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
 def json_members(
     document: RedisModel, zone: NaiveTimezone, paths: Iterable[tuple[str, ...]]
 ) -> list[bytes | str]:
-    """Some members of a document, as `lua/update_json.lua` takes them. A member that is not stored is left out.
+    """Some members of a document, as arguments of `lua/update_json.lua`. Members that are not stored are left out.
 
     Args:
         zone: what a datetime without an offset means.
-        paths: the names on the way to each.
+        paths: for each member, the names on the way to it.
 
     Raises:
-        UnwritableDocument: a value has no JSON that stands for it, or none that its index takes.
+        UnwritableDocument: a value cannot be stored as JSON, or its index would not accept it.
     """
     stored = _plain(document, zone)
     words: list[bytes | str] = []
@@ -52,7 +52,7 @@ def json_members(
 
 
 def _depth(stored: Any, path: tuple[str, ...]) -> int:
-    """How many names of a path lead to a value as it is stored: a serializer may have put it elsewhere."""
+    """How many names of a path exist in the stored document: a serializer may have changed its structure."""
     for depth, name in enumerate(path):
         if not isinstance(stored, dict) or name not in stored:
             return depth

@@ -12,15 +12,15 @@ PAGE_KEYS = 1_000
 
 
 def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, list[str]]]:
-    """The next cursor and some primary keys, as they stand in the keys of the documents.
+    """The next cursor, and some primary keys, taken from the keys of the documents.
 
     Args:
-        cursor: 0 to begin with; the cursor of the last page is 0 again.
+        cursor: 0 to begin with. After the last page, the next cursor is 0 again.
 
     Raises:
-        RedisModelError: the model has no documents of its own.
+        RedisModelError: the model has no documents of its own, as an abstract or embedded one.
 
-    Effects: one SCAN; one round trip. A key may come twice while the keyspace grows or shrinks.
+    Effects: one SCAN; one round trip. A key may be returned twice while the keyspace grows or shrinks.
     """
     form = form_of(model)
     before, after = around_primary_key(model._meta, model_name(model))

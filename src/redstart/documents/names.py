@@ -1,4 +1,4 @@
-"""Fields by the names that a caller gives: `city`, or `address__city` of a document inside."""
+"""Finding fields by the names that callers use: `city`, or `address__city` in an embedded document."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,7 +12,7 @@ from redstart.mapping.registry import model_name
 
 
 def encoded_names(names: Iterable[str], encoding: str) -> dict[str, bytes]:
-    """Names as hashes have them; those that the encoding does not have are left out."""
+    """Names as hashes store them; those that cannot be encoded are left out."""
     encoded: dict[str, bytes] = {}
     for name in names:
         with suppress(UnicodeEncodeError):
@@ -27,7 +27,7 @@ def require_field(model: type[RedisModel], name: str) -> None:
 
 
 def path_named(model: type[RedisModel], name: str) -> tuple[str, ...]:
-    """The names on the way to a field, its parts joined by `__`.
+    """The names on the way to a field: the parts of its name between `__`.
 
     Raises:
         QuerySyntaxError: there is no such field.
@@ -44,7 +44,7 @@ def path_named(model: type[RedisModel], name: str) -> tuple[str, ...]:
 
 
 def _model_in(model: type[RedisModel], name: str, holder: type[BaseModel], part: str) -> type[BaseModel]:
-    """The model whose documents stand in a field, if only one does; items of lists do not count."""
+    """The model of the documents in a field. Raises QuerySyntaxError unless there is exactly one, not in a list."""
     fields = complete_fields(holder)
     if part not in fields:
         raise _unknown(model, name, holder, f"{model_name(holder)} has no {part!r}")

@@ -1,6 +1,6 @@
-"""Documents of which only some fields are read, each checked as its model checks it.
+"""Reading only some fields of documents. Each is validated by its model, so its value is that of the whole document.
 
-So a value is the same as in the whole document. Where a field may depend on others, whole documents are read.
+Where a field may depend on others, whole documents are read.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,13 +26,13 @@ from redstart.values.timezones import NaiveTimezone
 
 
 def projected_at(projection: Projection, keys: Sequence[bytes], zone: NaiveTimezone) -> Op[list[Any]]:
-    """What is asked for of the documents under some keys, in that order; those that are gone are left out.
+    """The projection of the documents with these keys, in that order. Those that no longer exist are left out.
 
     Raises:
-        UnreadableDocument: a value does not fit its field.
+        UnreadableDocument: a stored value does not fit its field.
 
-    Effects: HMGET or JSON.GET for each, sent together; one round trip. One more for each hash that holds none of the
-        fields, not even its primary key: it may be gone or not.
+    Effects: HMGET or JSON.GET for each, sent together; one round trip. One more for each hash that has none of these
+        fields, not even its primary key, because it may not exist at all.
     """
     model, tops = projection.model, projection.tops
     if not tops:
@@ -55,7 +55,7 @@ def projected_at(projection: Projection, keys: Sequence[bytes], zone: NaiveTimez
 
 
 Command = tuple[KeyedCommand, Callable[[Any], dict[Any, Any] | None]]
-"""What asks for some fields, and the values in its reply by stored name; None when there is no document."""
+"""The command that reads some fields, and what makes values by stored name of its reply (None: no such document)."""
 
 
 def _hash_command(names: Sequence[str], encoding: str) -> Command:
@@ -95,7 +95,7 @@ class _PartReader:
         self._document = model.model_construct()
 
     def document(self, primary_key: str, stored: dict[Any, Any]) -> RedisModel:
-        """An instance of which only these fields mean anything, the same one each time. Raises UnreadableDocument."""
+        """An instance, reused each time, of which only these fields are valid. Raises UnreadableDocument."""
         model, document = self._model, self._document
         held = self._values(primary_key, stored)
         for name, field in self._fields.items():
@@ -113,7 +113,7 @@ class _PartReader:
         return document
 
     def _values(self, primary_key: str, stored: dict[Any, Any]) -> dict[str, Any]:
-        """What is stored, in the terms of the model."""
+        """The stored fields as values for the model."""
         model = self._model
         if model._storage is Storage.HASH:
             held = self._hash_reader.values(primary_key, stored)

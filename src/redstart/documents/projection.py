@@ -1,4 +1,4 @@
-"""Some fields of documents instead of whole ones: `values("name")` and `only("name", "address__city")`."""
+"""Returning some fields instead of whole documents: `values("name")` and `only("name", "address__city")`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Path = tuple[str, ...]
 
 
 class PartialModel:
-    """Those fields of a document that a query asked for. Any other is an AttributeError."""
+    """The fields of a document that a query asked for. Any other raises AttributeError."""
 
     __slots__ = ("_name", "_values")
 
@@ -62,12 +62,12 @@ class PartialModel:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Which fields of a model are asked for, and as what.
+    """Which fields of a model are returned, and in what shape.
 
     Args:
-        model: whose fields.
-        paths: names on the way to each, by the name that was asked for; none: all fields.
-        as_dict: as dicts of plain values (`values`), or as partial objects (`only`).
+        model: the model.
+        paths: for each requested name, the names on the way to the field; empty for all fields.
+        as_dict: return dicts of plain values (`values`); if False, partial objects (`only`).
     """
 
     model: type[RedisModel]
@@ -76,12 +76,12 @@ class Projection:
 
     @property
     def tops(self) -> Path:
-        """The fields of documents to read. None: whole documents."""
+        """The top-level fields to read; empty if whole documents have to be read."""
         names = tuple(dict.fromkeys(path[0] for _, path in self.paths))
         return names if all(stands_alone(self.model, name) for name in names) else ()
 
     def of(self, document: RedisModel) -> Any:
-        """What is shown of a document of which at least these fields are known."""
+        """The projection of a document of which at least these fields are known."""
         if not self.as_dict:
             return _part(document, [path for _, path in self.paths])
         if not self.paths:
@@ -91,10 +91,10 @@ class Projection:
 
 
 def projection_of(model: type[RedisModel], names: Sequence[str], *, as_dict: bool) -> Projection:
-    """The fields of these names; `part__field` for those of embedded documents and maps.
+    """The projection to the fields with these names; `address__city` for embedded documents and maps.
 
     Raises:
-        QueryNotSupportedError: there is no such field, or it lies in a list.
+        QueryNotSupportedError: there is no such field, or it is inside a list.
     """
     return Projection(
         model, tuple((name, _path(model, name)) for name in map(checked_name, dict.fromkeys(names))), as_dict
@@ -102,7 +102,7 @@ def projection_of(model: type[RedisModel], names: Sequence[str], *, as_dict: boo
 
 
 def checked_name(name: object) -> str:
-    """A name by which a field is asked for. Raises QuerySyntaxError for what is none, as `Model.field`."""
+    """The name, if it is a str. Raises QuerySyntaxError for anything else, for example `Model.field`."""
     if not isinstance(name, str):
         raise QuerySyntaxError(
             f"{name!r} is no name of a field.", 'Fields are named by their text here, as "age".', value=name
@@ -111,7 +111,7 @@ def checked_name(name: object) -> str:
 
 
 def returned_fields(projection: Projection) -> tuple[str, ...]:
-    """The words of RETURN; none where the whole document is answered, for JSON has parts that RETURN tears apart."""
+    """The arguments of RETURN; empty to get whole documents, because RETURN would flatten nested JSON values."""
     words: list[str] = []
     for name, path in projection.paths:
         field = query_field_named(projection.model, name)
@@ -177,7 +177,7 @@ def _no_such_field(
 
 @cache
 def stands_alone(model: type[RedisModel], name: str) -> bool:
-    """Whether a field can be read without the others: nothing of the model's own looks at several or renames it."""
+    """Whether a field can be read without the others: no validator, alias or setting of the model touches it."""
     field, own = complete_fields(model)[name], model.__pydantic_decorators__
     checked = [
         fields for one in own.field_validators.values() for fields in one.info.fields if name != DEFAULT_NAME
@@ -200,7 +200,7 @@ def stands_alone(model: type[RedisModel], name: str) -> bool:
 
 
 def _part(value: Any, paths: Sequence[Path]) -> Any:
-    """A value, or of a document or map what these paths lead to."""
+    """The parts of a document or map that these paths lead to; any other value whole."""
     if value is None or () in paths:
         return value
     inside = {
@@ -217,7 +217,7 @@ def _followed(value: Any, path: Sequence[str]) -> Any:
 
 
 def _member(value: Any, name: str) -> Any:
-    """A field of a document, or a member of a map; None where there is none."""
+    """A field of a document, or a member of a map; None if it does not exist."""
     if value is None:
         return None
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Queries: which documents of a model are asked for, in which order, and one search for some of them."""
+"""A query as data: which documents of a model, in which order; and the single searches that it is answered with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,23 +34,23 @@ HINTS_AGAINST_SORTING: Final = {
     Operand.GEO: ("places have no order", OTHER_FIELD),
     Operand.VECTOR: ("vectors have no order", f"{OTHER_FIELD} Neighbours come by their distance."),
 }
-"""By what cannot be sorted: why, and what to do."""
+"""For each operand that cannot be sorted by: why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[R]):
-    """What is asked for: documents of a model that meet all conditions, in some order.
+    """The documents of a model that meet all conditions, in some order.
 
     Args:
-        model: whose documents.
+        model: the class of the documents.
         conditions: what they have to meet.
-        sort: in which order.
-        knn: the nearest neighbours of a vector among them, and nothing else.
-        offset: how many to leave out at the beginning.
-        limit: how many at most; None: all.
+        sort: the fields to sort by.
+        knn: find only the nearest neighbours of a vector among them.
+        offset: how many documents to skip.
+        limit: how many to return at most; None for all.
         page_documents: how many are read in one round trip.
-        projection: which of their fields; None: whole documents.
-        nocontent: whether `words` ask for keys alone.
+        projection: which of their fields to return; None for whole documents.
+        nocontent: whether `words` ask for keys only.
     """
 
     model: type[RedisModel]
@@ -76,12 +76,12 @@ class Query(Generic[R]):
         return self.page_documents if self.knn is None else self.knn.k
 
     def text(self, zone: NaiveTimezone) -> QueryText:
-        """The conditions in the server's language. Raises QueryError."""
+        """The conditions in the query language of the server. Raises QueryError."""
         refuse_strange_fields(self.model, self.conditions)
         return query_text(self.conditions, zone, knn=self.knn)
 
     def search(self, zone: NaiveTimezone, *, offset: int = 0, limit: int, keys: bool = True) -> SearchQuery:
-        """One search; `keys` without the documents. Raises QueryError."""
+        """One search; with `keys`, for keys instead of documents. Raises QueryError."""
         return SearchQuery(
             self.model._meta.index_name,
             self.text(zone),
@@ -115,16 +115,16 @@ def query_of(
     nocontent: bool = False,
     return_as_dict: bool = False,
 ) -> Query[Any]:
-    """A query for the documents that meet all conditions; those are looked at when it is sent.
+    """A query for the documents that meet all conditions, which are checked when it is sent.
 
     Args:
-        sort_fields: names of fields; `-field` descending, `part__field` of an embedded document.
-        projected_fields: names of fields to read; without any: all.
+        sort_fields: names of fields; `-age` for descending, `address__city` for an embedded document.
+        projected_fields: names of the fields to read; none for all.
 
     Raises:
         RedisModelError: the model has no documents of its own.
-        QueryNotSupportedError: E2, one of the fields cannot be sorted by; or there is no such field to read.
-        QuerySyntaxError: a page that begins before the first document, or has less than none.
+        QueryNotSupportedError: E2, a field cannot be sorted by; or a field to read does not exist.
+        QuerySyntaxError: a negative offset or limit, or a page size below 1.
     """
     _ = form_of(model)
     checked_page(offset, 0 if limit is None else limit)
@@ -152,7 +152,7 @@ def query_of(
 
 
 def checked_page(offset: int, limit: int) -> None:
-    """Raise QuerySyntaxError for a page that cannot be, TypeError for what is no number."""
+    """Raise QuerySyntaxError for a negative number, TypeError for anything but an int."""
     for number in (offset, limit):
         if not isinstance(number, int):
             raise TypeError(
@@ -195,13 +195,13 @@ def perform_search(search: SearchQuery) -> Op[SearchReply]:
 
 
 def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
-    """What the server answers to `query.words`, as text where it is text. Raises IndexMissing, CapabilityMissing."""
+    """The reply of the server to `query.words`, decoded where it is text. Raises IndexMissing, CapabilityMissing."""
     words = query.words(zone)
     return (yield from _sent(str(words[1]), Call(tuple(words), decoded)))
 
 
 def keys_in_order(search: SearchQuery) -> Op[list[bytes]]:
-    """The keys of a search that sorts by several fields. One FT.AGGREGATE. Raises IndexMissing, CapabilityMissing."""
+    """The keys of a search with several sort fields. One FT.AGGREGATE. Raises IndexMissing, CapabilityMissing."""
     return (yield from _sent(search.index, ft_aggregate_keys(search.keys_arguments())))
 
 
@@ -216,6 +216,6 @@ def _sent(index: str, request: Call[T]) -> Op[T]:
 
 
 def _module_of(index: str) -> str | None:
-    """The module of the model that last took this name for its index, for the command that makes it."""
+    """The module of the last declared model with this index, for the command that creates it."""
     named = [model.__module__ for model in registered_models() if model._meta.index_name == index]
     return named[-1] if named else None

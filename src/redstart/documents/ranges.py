@@ -1,7 +1,7 @@
-"""More keys than a server answers at once: found in ranges of a number, each small enough.
+"""Finding more keys than one search returns: the query is split into ranges of a numeric field.
 
-A search answers MAXSEARCHRESULTS documents at most, and no page reaches behind them. The values of a number part the
-documents of a query into ranges; those without a value are one part more.
+A search returns at most MAXSEARCHRESULTS documents, and no page reaches beyond them. So a numeric field is chosen, and
+its values are split into ranges that are small enough; the documents without a value are one more part.
 """
 
 import sys
@@ -37,7 +37,7 @@ class _Range:
         return (number >= self.low, number <= self.high if self.high == INFINITY else number < self.high)
 
     def halves(self) -> "tuple[_Range, _Range] | None":
-        """None where there is one number left."""
+        """The lower and upper half; None if only one number is left."""
         middle = self.least / 2 + self.greatest / 2
         if not self.least < middle <= self.greatest:
             return None
@@ -45,20 +45,20 @@ class _Range:
 
 
 def keys_in_ranges(query: Query[Any], zone: NaiveTimezone, most: int) -> Op[list[bytes]]:
-    """The keys of a query that finds more than `most` documents, in its order.
+    """The keys of a query that finds more than `most` documents, in the order of the query.
 
     A document whose number is changed meanwhile may be found twice or not at all; any other is found once.
 
     Raises:
-        QueryNotSupportedError: no number parts the documents, or too many have the same.
+        QueryNotSupportedError: no numeric field can split the documents, or too many have the same number.
 
-    Effects: FT.SEARCH for each range, two to learn the ends.
+    Effects: one FT.SEARCH for each range, and two for the least and the greatest number.
     """
     return (yield from _Parts(query, zone, most).keys())
 
 
 class _Parts:
-    """One such query, taken apart by one number of its model."""
+    """Such a query, split by one numeric field of its model."""
 
     def __init__(self, query: Query[Any], zone: NaiveTimezone, most: int) -> None:
         self._query = query
@@ -79,7 +79,7 @@ class _Parts:
         without = yield from self._keys_where(self._number == None)  # noqa: E711 - a condition
         if without is None:
             raise self._too_many(f"too many have no {self._attribute}")
-        return found + without  # the server, too, sorts them behind all others
+        return found + without  # the server also sorts them last
 
     def _keys_between(self, part: _Range) -> Op[list[bytes]]:
         keys = yield from self._keys_where(*part.conditions(self._number))
@@ -94,7 +94,7 @@ class _Parts:
         return found
 
     def _keys_where(self, *conditions: Expression) -> Op[list[bytes] | None]:
-        """The keys that meet these conditions too; None if they are too many."""
+        """The keys that also meet these conditions; None if they are too many."""
         search = self._narrowed(conditions).search(self._zone, limit=self._most)
         reply = yield from perform_search(search)
         return reply.keys if reply.total <= self._most else None
@@ -123,7 +123,7 @@ class _Parts:
 
 
 def _parting_number(query: Query[Any]) -> str | None:
-    """The number that the query is sorted by; unsorted, one of the model's numbers, if it can be one it sorts by."""
+    """The numeric field that the query is sorted by. If it is not sorted, any of the model, at best a sortable one."""
     model: type[RedisModel] = query.model
     fields = {name: query_field_named(model, name) for name in complete_fields(model)}
     numbers = {

@@ -1,4 +1,4 @@
-"""What reading the documents of a model needs to know of it, whatever they are stored as."""
+"""What has to be known of a model to read its documents, from hashes or JSON."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from redstart.values.timezones import NaiveTimezone
 M = TypeVar("M", bound=RedisModel)
 
 Read: TypeAlias = Callable[[str, Any], M]
-"""Makes a document: of the primary key it was asked by, used if it does not hold its key itself, and what is stored.
+"""Makes an instance from its primary key, which is used if the document does not contain it, and its stored form.
 
 Raises UnreadableDocument for a value that does not fit its field.
 """
@@ -32,8 +32,8 @@ class Reader:
 
     Args:
         names: stored names that the model knows; others are dropped, unless it keeps extra fields.
-        nullable: names whose value may be None: in hashes "" stands for it.
-        places: where datetimes, dates, bytes and time spans live.
+        nullable: names of fields that may be None; in hashes "" stands for None.
+        places: where datetimes, dates, bytes and time spans are.
         keeps_extra: whether fields that the model does not declare are kept.
     """
 
@@ -43,12 +43,12 @@ class Reader:
     keeps_extra: bool
 
     def wants(self, name: str) -> bool:
-        """Whether a stored field reaches the model."""
+        """Whether a stored field is passed to the model."""
         return name in self.names or self.wants_extra(name)
 
     def wants_extra(self, name: str) -> bool:
-        """Whether a stored field reaches the model that this one does not know."""
-        # 0.3.5 stored a random `pk` beside a primary key of the model's own: nobody's data.
+        """Whether an unknown stored field is passed to the model."""
+        # redis-om 0.3.5 stored a random `pk` beside a custom primary key; it means nothing.
         return self.keeps_extra and name != DEFAULT_NAME
 
 
@@ -74,7 +74,7 @@ def _aliases(*given: Any) -> list[str]:
 
 
 def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
-    """A document of values that pydantic takes, by field name. Raises UnreadableDocument."""
+    """The instance that pydantic makes of these values by field name. Raises UnreadableDocument."""
     key_name = model._primary_key_name
     if document.get(key_name) is None:
         document[key_name] = primary_key

@@ -1,4 +1,4 @@
-"""Documents from an answer of FT.SEARCH, our own or one that somebody else asked for."""
+"""Documents from a reply to FT.SEARCH, our own or one that the caller has received."""
 
 from typing import Any, TypeVar
 
@@ -15,13 +15,13 @@ M = TypeVar("M", bound=RedisModel)
 def documents_found(
     model: type[M], reply: SearchReply, zone: NaiveTimezone, knn: KNNExpression | None = None
 ) -> list[M]:
-    """The documents in a reply; those that are gone by now are left out.
+    """The documents in a reply. Those that no longer exist are left out.
 
     Args:
-        knn: what neighbours were asked for, so that documents get their distances.
+        knn: the KNNExpression of the search, so that the documents get their distances.
 
     Raises:
-        UnreadableDocument: a value does not fit its field.
+        UnreadableDocument: a stored value does not fit its field.
     """
     form = form_of(model)
     read = form.reader(model, zone)
@@ -37,7 +37,7 @@ def documents_found(
 def documents_in_reply(
     model: type[M], reply: Any, zone: NaiveTimezone, knn: KNNExpression | None = None
 ) -> list[M]:
-    """The documents in an answer, decoded or not, of RESP2 or RESP3. As `documents_found`."""
+    """The documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`."""
     return documents_found(model, ft_search((), content=True).parse(_undecoded(reply)), zone, knn)
 
 

@@ -1,4 +1,4 @@
-"""A document saved, at once or on a pipeline that is executed later."""
+"""A document saved, immediately or on a pipeline that is executed later."""
 
 from redstart.documents.fetching import raise_understood
 from redstart.documents.forms import form_of
@@ -11,21 +11,21 @@ from redstart.values.timezones import NaiveTimezone
 
 
 def save_document(document: RedisModel, zone: NaiveTimezone, saving: Saving = ALWAYS) -> Op[bool]:
-    """Store a document as it is now: whether its condition held.
+    """Store a document as it is now, and return whether the condition of `saving` was met.
 
-    In a hash, fields that are None are taken away, and all fields that the model does not know stay.
+    In a hash, fields that are None are removed, and fields that the model does not know are kept.
 
     Args:
         zone: what a datetime without an offset means.
 
     Raises:
-        ValidationError (pydantic): a value was assigned that its field does not take. Nothing was sent.
-        UnwritableDocument: a value has no stored form. Nothing was sent.
-        WrongKeyType: something else stands under its key.
+        ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
+        UnwritableDocument: a value cannot be stored. Nothing was sent.
+        WrongKeyType: its key holds a value of another type.
 
-    Effects: one script (hash) or JSON.SET; atomic. One round trip, and one more for each script that a server is given
-        for the first time. Times to live of the key and of the fields stay.
-        Safe to repeat; with NX it is not repeated, and a lost answer is a ConnectionFailed.
+    Effects: one script (hash) or JSON.SET; atomic. One round trip, and one more when a server is given the script for
+        the first time. The key and its fields keep their times to live.
+        Safe to repeat; with NX it is not repeated, and a lost reply raises ConnectionFailed.
     """
     write = write_of(document, zone, saving)
     try:
@@ -38,7 +38,7 @@ def save_document(document: RedisModel, zone: NaiveTimezone, saving: Saving = AL
 def queue_document(
     document: RedisModel, zone: NaiveTimezone, pipeline: Pipeline, saving: Saving = ALWAYS
 ) -> None:
-    """Put the command that saves a document on a pipeline. Raises as `save_document`; nothing is sent."""
+    """Queue the command that saves a document on a pipeline; nothing is sent. Raises what `save_document` raises."""
     queue(pipeline, write_of(document, zone, saving).whole())
 
 

@@ -1,7 +1,7 @@
-"""The fields of a model that pydantic reads from the UTF-8 of a text as from the text itself.
+"""The fields of a model for which pydantic accepts UTF-8 bytes in place of text, with the same result.
 
-So the bytes of a hash need not be made into text first. Plain text, numbers and booleans without a validator of the
-model's own, which would see the difference. Source: the core schema that pydantic made of the model,
+For these, the bytes in a hash need not be decoded first. They are text, numbers and booleans without validators of
+their own, which would see the difference. Source: the core schema that pydantic made of the model,
 https://docs.pydantic.dev/latest/api/pydantic_core_schema/
 """
 
@@ -11,9 +11,9 @@ from redstart.mapping.models import RedisModel
 
 PLAIN: Final = frozenset({"str", "int", "float", "bool"})
 AROUND: Final = frozenset({"default", "nullable"})
-"""What stands around the schema of a value without looking at it."""
+"""Schemas that wrap the one of a value without looking at the value."""
 OWN_VALIDATOR: Final = RedisModel.__dict__["_primary_key_given"].__func__
-"""Gives a document a key that has none; a key it leaves alone."""
+"""Generates a missing primary key; leaves a given one unchanged."""
 
 
 def names_taken_as_bytes(model: type[RedisModel]) -> frozenset[str]:
@@ -23,7 +23,7 @@ def names_taken_as_bytes(model: type[RedisModel]) -> frozenset[str]:
 
 
 def _fields(schema: Any) -> dict[str, Any]:
-    """What a model says of its fields; nothing if anything looks at a document before they do."""
+    """The schemas of the fields; empty if a validator sees a document before its fields do."""
     # After the fields, a validator of the model sees what they made.
     while schema["type"] in {"definitions", "function-after"}:
         schema = schema["schema"]

@@ -1,4 +1,4 @@
-"""What is said of a stored document that does not fit its model."""
+"""The error for a stored document that does not fit its model."""
 
 from collections.abc import Mapping
 
@@ -13,8 +13,8 @@ from redstart.mapping.registry import model_name
 class UnreadableDocument(DocumentError):
     """A stored document does not fit its model.
 
-    `key` is its key, `field` the path of the first value that does not fit, `reason` why; `reasons` has those of all
-    fields that are known not to fit.
+    `key` is its key, `field` the path of the first value that does not fit, and `reason` says why. `reasons` has the
+    reasons of all fields that do not fit, as far as they are known.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class UnreadableDocument(DocumentError):
 
 
 def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError) -> UnreadableDocument:
-    """What pydantic has against a document, as an error that names it."""
+    """An error of pydantic as one that names the document."""
     errors = error.errors(include_url=False, include_context=False)
     reasons = {display(one["loc"]): one["msg"] for one in errors}
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

@@ -1,4 +1,4 @@
-"""What is said of a document that cannot be stored."""
+"""The error for a document that cannot be stored."""
 
 from redstart.errors import DocumentError
 from redstart.mapping.models import RedisModel
@@ -8,7 +8,7 @@ from redstart.mapping.registry import model_name
 class UnwritableDocument(DocumentError):
     """A document holds a value that cannot be stored. Nothing of it was sent.
 
-    `key` is its key, `field` the path of the value, `reason` why.
+    `key` is its key, `field` the path of the value, and `reason` says why.
     """
 
     def __init__(self, document: RedisModel, field: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Some fields of a document changed, here and on the server."""
+"""Changing some fields of a document, here and on the server."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -25,23 +25,24 @@ Changes = Mapping[tuple[str, ...], Any]
 
 
 def update_document(document: RedisModel, fields: Mapping[str, Any], zone: NaiveTimezone) -> Op[None]:
-    """Give some fields new values, and write those fields alone: what others have changed meanwhile stays.
+    """Set some fields to new values, and write only those: what others have changed in other fields is kept.
 
-    A document that is not on the server is saved whole, and so is one that gets another primary key: under that.
+    If the document does not exist on the server, all of it is saved. So it is, under the new key, if its primary key
+    changes.
 
     Args:
-        fields: values by name; `part__name` for a field of a document inside.
+        fields: new values by name; `address__city` for a field of an embedded document.
         zone: what a datetime without an offset means.
 
     Raises:
         QuerySyntaxError: there is no such field.
-        ValidationError (pydantic): a field does not take its value.
-        UnwritableDocument: a value has no stored form.
-        WrongKeyType: something else stands under its key.
+        ValidationError (pydantic): a field does not accept its value.
+        UnwritableDocument: a value cannot be stored.
+        WrongKeyType: the key of the document holds a value of another type.
 
-        After each of these the document is as it was, here and there.
+        After any of these errors, the document is unchanged, here and on the server.
 
-    Effects: one script; atomic. One round trip, two more where the document is not there, and one for each script that
+    Effects: one script; atomic. One round trip; two more if the document does not exist, and one for each script that
         a server is given for the first time. Safe to repeat.
     """
     changes = {path_named(type(document), name): value for name, value in fields.items()}
@@ -61,7 +62,7 @@ def _written(changed: RedisModel, paths: Iterable[tuple[str, ...]], zone: NaiveT
     form = form_of(type(changed))
     write = form.change(changed, zone, written_paths(changed, paths))
     try:
-        # Somebody may delete and create the document in between, and nobody may do so for ever.
+        # Others may delete and create the document in between; the loop ends as soon as they stop.
         while not (yield from perform(write)):
             if (yield from save_document(changed, zone, Saving(Condition.NX))):
                 return
@@ -71,7 +72,7 @@ def _written(changed: RedisModel, paths: Iterable[tuple[str, ...]], zone: NaiveT
 
 
 def changed_document(document: M, changes: Changes) -> M:
-    """A copy of a document with new values, checked as a whole. Raises ValidationError."""
+    """A copy of a document with new values, validated as a whole. Raises ValidationError."""
     for path, value in changes.items():
         _refuse_frozen(type(document), path[0], value)
     values = {name: document.__dict__[name] for name in type(document).model_fields}
@@ -83,7 +84,7 @@ def changed_document(document: M, changes: Changes) -> M:
 
 
 def _refuse_frozen(model: type[BaseModel], name: str, value: Any) -> None:
-    """Raise what pydantic raises where a value is assigned that must not be."""
+    """Raise what pydantic raises when a frozen field is assigned to."""
     is_frozen = bool(model.model_config.get("frozen"))
     if is_frozen or model.model_fields[name].frozen:
         kind = "frozen_instance" if is_frozen else "frozen_field"
@@ -92,7 +93,7 @@ def _refuse_frozen(model: type[BaseModel], name: str, value: Any) -> None:
 
 
 def written_paths(document: BaseModel, paths: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The fields to write: those of some paths, and what is computed of them."""
+    """The fields to write: those at these paths, and the computed fields that may depend on them."""
     written: dict[tuple[str, ...], None] = {}
     for path in paths:
         written[path] = None

@@ -26,17 +26,17 @@ from redstart.values.timestamps import (
 from redstart.values.timezones import NaiveTimezone
 
 ReadStored: TypeAlias = Callable[[Any], Any]
-"""From what JSON or a hash has to what the model takes; what it does not know it leaves to pydantic."""
+"""Turns a stored value into one for the model. A value it does not recognize is left to pydantic."""
 
 
 @dataclass(slots=True)
 class Place:
-    """One step on the way to such values: what to do here, and the places further inside.
+    """A node of the tree: how a value at this place is read, and the places inside it.
 
     Args:
-        read: what is done with a value here.
-        inside: the places further inside.
-        of_seconds: where a date or datetime stands: what a number stands for.
+        read: reads the value here; None if only values inside it are read.
+        inside: the places inside it, by field name, position or the like.
+        of_seconds: for a date or datetime, makes it from the stored number.
     """
 
     read: ReadStored | None
@@ -76,7 +76,7 @@ def _reader_of_dates(
     of_seconds: Callable[[float], Any],
     of_microseconds: Callable[[int], Any],
 ) -> ReadStored:
-    """Reads a number, and text as the migration would: so a document says the same before it and after."""
+    """Reads a number, and text as the migration does: so a date is the same before and after it."""
 
     def read_stored(value: Any) -> Any:
         seconds = _seconds(value)
@@ -120,7 +120,7 @@ def _timedelta(value: Any) -> Any:
 
 
 def _bytes(value: Any) -> Any:
-    """Of base64 the bytes; of other text, as redis-om 0.x wrote it, the UTF-8."""
+    """Base64 as the bytes; other text, which redis-om 0.x wrote, is left to pydantic, which takes its UTF-8."""
     if not isinstance(value, str):
         return value
     try:
@@ -134,7 +134,7 @@ READERS: dict[type, ReadStored] = {bytes: _bytes, timedelta: _timedelta}
 
 
 class UnreadableValue(ValueConversionError):
-    """A value that does not stand for what its place holds; `path` says where."""
+    """A stored value that cannot be read. `path` says where it is."""
 
     def __init__(self, path: str, value: object, reason: str) -> None:
         super().__init__(reason)
@@ -143,7 +143,7 @@ class UnreadableValue(ValueConversionError):
 
 
 def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segment, ...]) -> None:
-    """Turn stored values into datetimes, dates and the like, in the freshly parsed document itself."""
+    """Turn stored values into datetimes, dates and the like. Changes the parsed document in place."""
     for segment, place in places.items():
         for position in _positions(container, segment):
             value = container[position]

@@ -31,7 +31,7 @@ from redstart.values.timezones import NaiveTimezone
 
 LEAST_INTEGER: Final = -(2**63)
 MOST_INTEGER: Final = 2**63 - 1
-"""What RedisJSON keeps as an integer; of others it keeps the nearest float."""
+"""RedisJSON stores integers within these bounds exactly, and others as the nearest float."""
 
 ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network)
 """Of these pydantic before 2.12.5 makes no text unless it knows their field."""
@@ -40,7 +40,7 @@ SECRETS: Final = (SecretStr, SecretBytes, Secret)
 
 
 class Refused(ValueConversionError):
-    """A value that cannot be stored; `segments` is its path, filled in on the way out."""
+    """A value that cannot be stored. `segments` is its path, completed while the error passes up."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -48,7 +48,7 @@ class Refused(ValueConversionError):
 
 
 class HashValues:
-    """Turns values into what JSON has: None, booleans, numbers, text, lists and maps."""
+    """Turns values into what JSON can express: None, booleans, numbers, text, lists and maps."""
 
     def __init__(self, zone: NaiveTimezone) -> None:
         self._zone = zone
@@ -63,10 +63,10 @@ class HashValues:
             bool: {True: "1", False: "0"}.__getitem__,
             datetime: lambda moment: repr(self._datetime(moment)),
         }
-        """What gives the text of values of exactly these types, which are most; of others, `text`."""
+        """The text of values of exactly these types, which most values have; `text` makes it for all others."""
 
     def text(self, value: Any) -> str:
-        """What a field of a hash holds for a value. Raises ValueConversionError."""
+        """The text of a value in a field of a hash. Raises ValueConversionError."""
         if isinstance(value, Decimal):
             return _decimal_text(value)
         plain = self.plain(value)
@@ -75,7 +75,7 @@ class HashValues:
         raise Refused("a hash keeps no values with parts: make it a JsonModel")
 
     def plain(self, value: Any) -> Any:
-        """What JSON has for a value. Raises Refused."""
+        """A value as JSON can express it. Raises Refused."""
         kind = type(value)
         write = self._of_types.get(kind)
         if write is None:
@@ -163,7 +163,7 @@ class HashValues:
 
 
 class JsonValues(HashValues):
-    """As its base, for values that JSON has to hold exactly."""
+    """As HashValues, but refuses what JSON cannot store exactly."""
 
     def _integer(self, number: int) -> int:
         if not LEAST_INTEGER <= number <= MOST_INTEGER:
@@ -186,13 +186,13 @@ class JsonValues(HashValues):
 
 @cache
 def hash_values(zone: NaiveTimezone) -> HashValues:
-    """What writes the fields of hashes."""
+    """The writer of the values in hashes."""
     return HashValues(zone)
 
 
 @cache
 def json_values(zone: NaiveTimezone) -> JsonValues:
-    """What writes JSON documents."""
+    """The writer of the values in JSON documents."""
     return JsonValues(zone)
 
 

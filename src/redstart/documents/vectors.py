@@ -36,7 +36,7 @@ def packed_vector(value: Any, options: VectorFieldOptions) -> bytes:
     """The bytes of a vector, little-endian.
 
     Raises:
-        ValueConversionError: it is no vector of numbers, or not of the index's dimension.
+        ValueConversionError: it is not a vector of numbers, or not of the dimension of the index.
     """
     data = value if isinstance(value, bytes) else _packed(value, options)
     size = _layout(options).size

@@ -1,4 +1,4 @@
-"""One write of one document, as data: performed at once, sent with others, or queued on a pipeline."""
+"""One write of one document, as data: performed immediately, sent with others, or queued on a pipeline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ class Saving:
     """How a document is to be saved.
 
     Args:
-        condition: when at all.
-        expirations: of fields of a hash the seconds they have from now on, by name.
+        condition: save only if this is met.
+        expirations: by field name, in how many seconds from now a field of a hash expires.
     """
 
     condition: Condition = Condition.NONE
@@ -29,10 +29,10 @@ class Saving:
         """From the arguments of `save()`.
 
         Args:
-            queued: whether it goes on a pipeline that has no room for a condition.
+            queued: whether it goes on a pipeline, where saving a hash takes no condition.
 
         Raises:
-            ValueError: both conditions; or one where there can be none.
+            ValueError: both conditions, or one where none is possible.
         """
         if nx and xx:
             raise ValueError("save() takes nx or xx, not both: a document cannot be missing and there.")
@@ -56,18 +56,18 @@ class Write(Protocol):
 
     @property
     def takes_away(self) -> bool:
-        """Whether it takes fields away that may be there."""
+        """Whether it removes fields that may exist."""
 
     def short(self) -> Call[Any]:
-        """What to send to a server that knows the script, if there is one."""
+        """What to send to a server that already knows the script, if the write has one."""
 
     def whole(self) -> Call[Any]:
         """What to send to any server."""
 
     def if_new(self) -> Call[Any] | None:
-        """What costs the server less, for documents that are most likely new; None if there is nothing.
+        """A cheaper command for a document that is probably new; None if there is none.
 
-        It answers 1 when it has written all fields, and else has written nothing. It takes no field away.
+        Its reply is 1 if it wrote all fields; otherwise it wrote nothing. It removes no fields.
         """
 
 
@@ -111,19 +111,19 @@ class CommandWrite:
 
 
 class Pipeline(Protocol):
-    """A pipeline of redis-py, of either colour."""
+    """A pipeline of redis-py, synchronous or asynchronous."""
 
     def pipeline_execute_command(self, *args: Any, **options: Any) -> Any:
-        """Queue a command, also where commands run at once for a key is watched."""
+        """Queue a command, even while a key is watched and other methods execute commands immediately."""
 
 
 def queue(pipeline: Pipeline, request: Call[Any]) -> None:
-    """Put a command on a pipeline. Nothing is sent; the pipeline has the answer when it is executed."""
+    """Queue a command on a pipeline. Nothing is sent; executing the pipeline returns the reply."""
     pipeline.pipeline_execute_command(*request.args)
 
 
 def perform(write: Write) -> Op[bool]:
-    """Write: whether its condition held. One round trip, or two where the server does not know the script."""
+    """Write, and return whether the condition was met. One round trip, or two if the server lacks the script."""
     try:
         reply = yield from call(write.short())
     except CommandFailed as error:
@@ -134,16 +134,16 @@ def perform(write: Write) -> Op[bool]:
 
 
 def request_of(page: Sequence[Write]) -> Batch[list[Any]]:
-    """Writes as one request. The first brings its script along, so the server knows it for the others."""
+    """Several writes as one request. The first sends the source of its script, so the others can use its digest."""
     calls = [page[0].whole(), *(write.short() for write in page[1:])]
     return Batch([one.args for one in calls], list)
 
 
 def answers_of(page: Sequence[Write], later: Later[list[Any]]) -> Op[list[Any]]:
-    """The answers to `request_of`, errors among them."""
+    """The replies to `request_of`, errors included."""
     replies = yield from answer(later)
     for position, reply in enumerate(replies):
-        # Somebody had the server forget all scripts meanwhile; or the documents are of several models.
+        # The scripts were flushed meanwhile; or the documents are of several models, with different scripts.
         if isinstance(reply, CommandFailed) and reply.code == "NOSCRIPT":
             try:
                 replies[position] = yield from call(page[position].whole())

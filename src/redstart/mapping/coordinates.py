@@ -8,7 +8,7 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class Coordinates:
-    """A place. Not a dataclass: those have parts, and this is one value.
+    """A place on Earth. (Not a dataclass: models treat those as nested documents, and this is a single value.)
 
     Args:
         latitude: degrees, -90 to 90.

@@ -18,7 +18,7 @@ from redstart.mapping.vectors import VectorFieldOptions
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FieldOptions:
-    """What `Field()` says beyond pydantic. None means that it was not said."""
+    """The arguments of `Field()` that pydantic does not have. None means: not given."""
 
     primary_key: bool = False
     sortable: bool | None = None
@@ -34,7 +34,7 @@ class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for t
     """What `Field()` returns: pydantic's description of a field, with the options as attributes."""
 
     name: str
-    """Of the field, once it is in a model."""
+    """The name of the field, once it is in a model."""
 
     @property
     def primary_key(self) -> bool:
@@ -82,26 +82,26 @@ def Field(
     separator: str = "|",
     **pydantic_field_kwargs: Any,
 ) -> Any:
-    """Describe a field: pydantic's arguments, and how Redis keeps and indexes it.
+    """Describe a field: the arguments of pydantic's `Field()`, and how Redis stores and indexes it.
 
     Args:
-        default: the value of a field that is not given.
-        primary_key: this field is the document's key, in place of the ULID `pk`. One per model.
-        sortable: queries may sort by it.
-        case_sensitive: tags keep their case.
-        index: queries may filter by it.
-        full_text_search: queries may search its words.
-        vector_options: it is a vector, indexed like this.
-        expire: seconds after which this field of a hash expires, from its first save on.
-        separator: the character between the tags of one value.
+        default: the value if none is given.
+        primary_key: the field is the primary key, instead of the ULID `pk`. One per model.
+        sortable: queries can sort by it. Implies `index`.
+        case_sensitive: upper and lower case differ when text is compared.
+        index: queries can filter by it.
+        full_text_search: queries can search for words in it. Implies `index`.
+        vector_options: the field is a vector, and is indexed with these options.
+        expire: after how many seconds, counted from its first save, this field of a hash expires.
+        separator: the character that separates the tags in one text.
 
     Returns:
-        A `FieldInfo`; typed as Any, as pydantic's, so that it can stand as any field's default.
+        A `FieldInfo`. It is typed as Any, as with pydantic, so that it can be the default of any field.
     """
     if index is False and (sortable or full_text_search or vector_options is not None):
         warnings.warn(
-            "Field(index=False) is indexed all the same where it is sortable, a vector or searched for words: "
-            "take one of the two away.",
+            "Field(index=False) has no effect: sortable, full_text_search and vector_options index the field, too. "
+            "Remove one of the two.",
             stacklevel=2,
         )
     described = pydantic.Field(default, **pydantic_field_kwargs)
@@ -124,7 +124,7 @@ def Field(
 
 
 def give_names(fields: Mapping[str, pydantic.fields.FieldInfo]) -> None:
-    """Tell the fields of a model what they are called."""
+    """Give the fields of a model their `name`."""
     for name, field in fields.items():
         if isinstance(field, FieldInfo):
             field.name = name
@@ -133,7 +133,7 @@ def give_names(fields: Mapping[str, pydantic.fields.FieldInfo]) -> None:
 def field_options(field: pydantic.fields.FieldInfo) -> FieldOptions:
     """The options of a model's field, wherever they were given: `= Field()`, `Annotated`, or inside Optional.
 
-    What stands on the field wins over what stands inside Optional.
+    Options of the field itself take precedence over those inside Optional.
     """
     outer = [item for item in field.metadata if isinstance(item, FieldOptions)]
     inner = [

@@ -1,4 +1,4 @@
-"""Model classes: what a document is made of and what its key is. Nothing here talks to a server."""
+"""Model classes: the fields of a document, and its key. Nothing here talks to a server."""
 
 import abc
 from typing import Any, ClassVar, dataclass_transform
@@ -27,19 +27,19 @@ from redstart.values.kinds import Storage
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
 class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
-    """What all models share. Declare yours as HashModel, JsonModel or EmbeddedJsonModel.
+    """What all models share. Derive yours from HashModel, JsonModel or EmbeddedJsonModel.
 
-    A class that names `abc.ABC` among its bases is abstract: it has no documents and is not registered.
-    `index=True` may be given to the class (redis-om 1.x) or not (0.3.5, where fields alone say it).
+    A class with `abc.ABC` among its direct bases is abstract: it has no documents and is not registered.
+    As in redis-om 1.x, a class can be given `index=True`; as in 0.3.5, the options of its fields are enough.
     """
 
-    # What redis-om allows in models; and documents are stored by field name, also where there is an alias.
+    # As in redis-om. Documents are stored by field name even if there is an alias.
     model_config = ConfigDict(from_attributes=True, arbitrary_types_allowed=True, populate_by_name=True)
 
     pk: str | None = Field(default_factory=new_ulid)
 
     Meta: ClassVar[Any]
-    """The settings that a class gives itself; once it exists, `_meta`, those that it has."""
+    """In the class body, its own settings; afterwards the same as `_meta`, the settings in effect."""
 
     _index: ClassVar[bool] = False
 
@@ -50,7 +50,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
             raise RedisModelError(
                 f"{model_name(cls)} cannot be indexed: only one model can be indexed in an inheritance tree, "
                 f"and {model_name(indexed)} is.",
-                "Take index=True away from one of them.",
+                "Remove index=True from one of them.",
             )
         cls._index = index
 
@@ -72,7 +72,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
 
     @classmethod
     def _settle_primary_key(cls) -> None:
-        """Leave the field `pk` out where another field is the key, and out of what is stored if embedded."""
+        """Remove the field `pk` if another is the primary key; in embedded models, exclude it from what is stored."""
         cls._primary_key_name = primary_key_name(cls)
         field = cls.model_fields.get(DEFAULT_NAME)
         if cls._primary_key_name != DEFAULT_NAME:
@@ -80,8 +80,8 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
             type.__setattr__(cls, DEFAULT_NAME, KeyAlias(cls._primary_key_name))
         elif field is None and not cls._meta.embedded:
             raise RedisModelError(
-                f"{model_name(cls)} has no primary key: something else than a field is called {DEFAULT_NAME}.",
-                "Give that another name, or declare a field with Field(primary_key=True).",
+                f"{model_name(cls)} has no primary key: something other than a field is called {DEFAULT_NAME}.",
+                "Rename that, or declare a field with Field(primary_key=True).",
             )
         elif field is None or not cls._settle_default_of(field):
             return
@@ -89,13 +89,13 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
 
     @classmethod
     def _settle_default_of(cls, pk: FieldInfo) -> bool:
-        """Have the field give what this class has for a key that is not given: whether that is something else."""
+        """Set what `pk` is if it is not given. Returns whether that has changed."""
         before = pk.default_factory
         if cls._meta.embedded:
             pk.exclude, pk.default, pk.default_factory = True, None, None
             return True
         if before is new_ulid or isinstance(getattr(before, "__self__", None), QueryableModel):
-            # Nearly all models have ULIDs, and those are made without a detour by the class.
+            # Nearly all models have ULIDs: these are generated directly, which is faster.
             creator = cls._meta.primary_key_creator_cls
             pk.default_factory = new_ulid if creator is UlidPrimaryKey else cls._new_primary_key
         return pk.default_factory is not before
@@ -111,7 +111,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
 
     @classmethod
     def _check_index(cls) -> None:
-        """Raise RedisModelError for a field that cannot be indexed; later, where a name is not known yet."""
+        """Raise RedisModelError for a field that cannot be indexed; not yet, if an annotation is unresolved."""
         if cls.__pydantic_complete__:
             _ = index_of(cls)
 
@@ -135,14 +135,14 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         return described
 
     def __lt__(self, other: Any) -> bool:
-        """Documents are sorted by their keys, as redis-om does it."""
+        """Documents are ordered by their keys, as in redis-om."""
         return self.key() < other.key() if isinstance(other, RedisModel) else NotImplemented
 
     def check(self) -> None:
-        """Validate again: values may have been assigned since. What a field takes in another form gets the field's own.
+        """Validate this document again, as values may have been assigned since; they get the types of their fields.
 
         Raises:
-            ValidationError (pydantic): a value that its field does not take.
+            ValidationError (pydantic): a field does not accept its value.
         """
         settle_assigned(self, self._primary_key_name)
 
@@ -153,19 +153,19 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
 
     @classmethod
     def redisearch_schema(cls) -> str:
-        """The text of the index, as redis-om writes it: its hash is kept in `<index>:hash`.
+        """The definition of the index, in the words of redis-om. `<index>:hash` on the server holds its hash.
 
         Raises:
-            RedisModelError: a field that is marked as indexed cannot be.
+            RedisModelError: a field is declared as indexed, but cannot be.
         """
         return reference_schema(cls)
 
     @classmethod
     def schema_for_fields(cls) -> list[str]:
-        """What each field gives to that text; of a JsonModel "" for one that is not indexed.
+        """The part of each field in that definition; in a JsonModel, "" for a field that is not indexed.
 
         Raises:
-            RedisModelError: a field that is marked as indexed cannot be.
+            RedisModelError: a field is declared as indexed, but cannot be.
         """
         return reference_parts(cls)
 
@@ -194,7 +194,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
 
 
 class HashModel(RedisModel, abc.ABC):
-    """A model whose documents are Redis hashes: flat, one text per field."""
+    """A model whose documents are stored as Redis hashes: flat, one text per field."""
 
     _storage: ClassVar[Storage | None] = Storage.HASH
 
@@ -205,13 +205,13 @@ class HashModel(RedisModel, abc.ABC):
 
 
 class JsonModel(RedisModel, abc.ABC):
-    """A model whose documents are JSON values."""
+    """A model whose documents are stored as JSON."""
 
     _storage: ClassVar[Storage | None] = Storage.JSON
 
 
 class EmbeddedJsonModel(JsonModel, abc.ABC):
-    """A model whose documents live inside those of a JsonModel."""
+    """A model whose documents are part of those of a JsonModel."""
 
     _is_part: ClassVar[bool] = True
 

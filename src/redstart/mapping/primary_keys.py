@@ -1,4 +1,4 @@
-"""Primary keys: who makes them, and which field of a model is one."""
+"""Primary keys: how they are generated, and which field of a model holds them."""
 
 import os
 import time
@@ -12,15 +12,15 @@ from redstart.mapping.fields import field_options
 
 DEFAULT_NAME = "pk"
 
-CHANCE_BYTES: Final = 10
-"""Of a ULID's 16 bytes those that are left to chance."""
+RANDOM_BYTES: Final = 10
+"""How many of the 16 bytes of a ULID are random."""
 
-_chances: dict[int, list[bytes]] = {}
-"""What a process asked of the system ahead of its use: asking costs more than all else about a key."""
+_random_parts: dict[int, list[bytes]] = {}
+"""Random bytes that a process fetched in advance: to ask the system for them takes longer than everything else."""
 
 
 class PrimaryKeyCreator(Protocol):
-    """What `Meta.primary_key_creator_cls` names: a class that makes keys."""
+    """The interface of `Meta.primary_key_creator_cls`: a class that generates primary keys."""
 
     def create_pk(self, *args: object, **kwargs: object) -> str:
         """A new primary key."""
@@ -35,28 +35,28 @@ class UlidPrimaryKey:
 
 
 def new_ulid() -> str:
-    """48 bits of milliseconds and 80 of chance, which come from the system: forked processes never share them."""
-    process = os.getpid()  # Python is not told of every fork, as of uWSGI's
+    """48 bits of milliseconds and 80 random bits. These come from the system, so forked processes never share them."""
+    process = os.getpid()  # Python is not told of every fork: not of those of uWSGI
     try:
-        chance = _chances[process].pop()
+        random_part = _random_parts[process].pop()
     except LookupError:
-        chance = _more_chances(process)
-    return bytes_to_ulid((time.time_ns() // 1_000_000).to_bytes(6, "big") + chance)
+        random_part = _more_random_parts(process)
+    return bytes_to_ulid((time.time_ns() // 1_000_000).to_bytes(6, "big") + random_part)
 
 
-def _more_chances(process: int) -> bytes:
-    """One to use now, and some to keep. Threads may ask for them at the same time: then there are more."""
-    data = os.urandom(64 * CHANCE_BYTES)
-    first, *others = (data[start : start + CHANCE_BYTES] for start in range(0, len(data), CHANCE_BYTES))
-    _chances.setdefault(process, []).extend(others)
+def _more_random_parts(process: int) -> bytes:
+    """One random part to use now; more are kept. If several threads come here at the same time, even more are kept."""
+    data = os.urandom(64 * RANDOM_BYTES)
+    first, *others = (data[start : start + RANDOM_BYTES] for start in range(0, len(data), RANDOM_BYTES))
+    _random_parts.setdefault(process, []).extend(others)
     return first
 
 
 def primary_key_name(model: type[BaseModel]) -> str:
-    """The field that is a model's primary key: the one declared so, or `pk`.
+    """The field that holds the primary key of a model: the one declared with `primary_key=True`, or `pk`.
 
     Raises:
-        RedisModelError: more than one is declared so.
+        RedisModelError: more than one field is declared so.
     """
     declared = [name for name, field in model.model_fields.items() if field_options(field).primary_key]
     if len(declared) > 1:

@@ -1,4 +1,4 @@
-"""How a vector field is to be indexed, as data."""
+"""The options of vector fields: how they are indexed."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +21,7 @@ class VectorFieldOptions:
         HNSW = "HNSW"
 
     class TYPE(StrEnum):
-        """What one component of the vector is."""
+        """The type of one component of the vector."""
 
         FLOAT32 = "FLOAT32"
         FLOAT64 = "FLOAT64"

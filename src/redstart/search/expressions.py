@@ -10,7 +10,7 @@ from redstart.search.query_field import QueryField
 
 
 class Operator(StrEnum):
-    """How a field is compared; the value is what messages call it."""
+    """How a field is compared. The values are the names in messages."""
 
     EQ = "=="
     NE = "!="
@@ -27,7 +27,7 @@ class Operator(StrEnum):
 
 
 class Expression:
-    """A condition that documents meet or not. Combine with `&`, `|` and `~`."""
+    """A condition that documents meet or not. Combine conditions with `&`, `|` and `~`."""
 
     __slots__ = ()
 
@@ -42,14 +42,14 @@ class Expression:
 
     @property
     def tree(self) -> str:
-        """The condition as a drawing: AND, OR and NOT with what they join below them, each further in."""
+        """The condition as a drawing: AND, OR and NOT, each with its parts indented below it."""
         return "\n".join(self._drawn())
 
     def _drawn(self) -> list[str]:
         return [repr(self)]
 
     def __bool__(self) -> bool:
-        # `a and b`, `not a`, `a < x < b` or `a in b` would silently be one half of what they say.
+        # `a and b`, `not a`, `a < x < b` or `a in b` would silently drop a part of the condition.
         raise QuerySyntaxError(
             f"A condition is neither true nor false before it is sent: {self!r}.",
             "Write &, | and ~ where it says and, or, not; << where it says in; "
@@ -158,7 +158,7 @@ class FieldExpression:
         return Comparison(self, Operator.GE, other)
 
     def __mod__(self, words: str) -> Comparison:
-        """Full-text search, in the server's own language inside this field."""
+        """Full-text search in this field, in the query language of the server."""
         return Comparison(self, Operator.MATCHES, words)
 
     def __lshift__(self, values: Iterable[Any]) -> Comparison:
@@ -187,12 +187,12 @@ class FieldExpression:
         return Comparison(self, Operator.ENDSWITH, text)
 
     def contains(self, text: str) -> Comparison:
-        """Has this inside."""
+        """Contains this."""
         return Comparison(self, Operator.CONTAINS, text)
 
 
 def fields_in(condition: object) -> Iterator[FieldExpression]:
-    """The fields that a condition is about; none of what is no condition."""
+    """The fields in a condition; nothing if it is not a condition."""
     if isinstance(condition, Comparison):
         yield condition.left
     elif isinstance(condition, Negation):
@@ -223,7 +223,7 @@ def col(field: Any) -> FieldExpression:
     """The field of a model, typed as one: `col(Customer.age) > 18`.
 
     Raises:
-        QuerySyntaxError: it is none.
+        QuerySyntaxError: it is not a field.
     """
     if not isinstance(field, FieldExpression):
         raise QuerySyntaxError(

@@ -1,4 +1,4 @@
-"""Words to look for, in the server's own query language, kept inside their field."""
+"""Words to search for, in the query language of the server, but unable to leave their field."""
 
 import re
 from typing import Final

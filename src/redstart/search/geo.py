@@ -1,4 +1,4 @@
-"""A circle on Earth, to look for places in."""
+"""A circle on Earth, to search for places in it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class RadiusUnit(StrEnum):
-    """What a radius is measured in."""
+    """The unit of a radius."""
 
     METERS = "m"
     KILOMETERS = "km"
@@ -30,10 +30,10 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GeoFilter:
-    """All places within `radius` of a point. `str()` is what stands in a query.
+    """All places within `radius` of a point. `str()` gives the text for a query.
 
     Raises:
-        ValueError: not a point on Earth, a radius that is not above 0, or an unknown unit.
+        ValueError: the point is not on Earth, the radius is not above 0, or the unit is unknown.
     """
 
     longitude: float

@@ -53,7 +53,7 @@ class IndexInfo:
 
 
 def read_info(reply: Any) -> IndexInfo:
-    """Take a raw FT.INFO reply apart. Raises ValueError if it is none."""
+    """Parse a raw FT.INFO reply. Raises ValueError if it is not one."""
     info = _pairs(reply)
     index = _index(info)
     errors = _pairs(info.get("Index Errors") or {})

@@ -7,7 +7,7 @@ from redstart.values.kinds import Storage
 
 
 class Operand(StrEnum):
-    """What the values of a field are to the index; the value is what messages call it."""
+    """What kind of values a field has in the index. The values are the names in messages."""
 
     TEXT = "text"
     TAG = "tag"
@@ -25,12 +25,12 @@ class QueryField:
     """A field as queries see it.
 
     Args:
-        label: what messages call it, as `Customer.address.city`.
+        label: its name in messages, for example `Customer.address.city`.
         attribute: its name in the index.
         operand: what it is compared with.
         storage: hashes or JSON.
         separator: what splits its values into tags.
-        full_text: the name of its words in the index, if they are.
+        full_text: the name of its words in the index, if it is indexed for full-text search.
         sortable: whether the index keeps it for sorting.
     """
 

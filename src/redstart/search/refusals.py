@@ -1,4 +1,4 @@
-"""What is wrong with a query, said so that it can be put right. The codes are redis-om's."""
+"""The errors for wrong queries, each with a way to correct it. The codes are those of redis-om."""
 
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError, shortened
 from redstart.search.query_field import QueryField

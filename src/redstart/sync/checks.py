@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def has_redis_json(conn: "redis.Redis | None" = None) -> bool:
-    """Whether the server keeps JSON documents. Raises ServerError, ConfigurationError.
+    """Whether the server can store JSON documents. Raises ServerError, ConfigurationError.
 
     Args:
-        conn: a client of the server; by default that of REDIS_OM_URL.
+        conn: a client of the server; by default one for REDIS_OM_URL.
 
     Effects: COMMAND INFO; one round trip.
     """
@@ -23,7 +23,7 @@ def has_redis_json(conn: "redis.Redis | None" = None) -> bool:
 
 
 def has_redisearch(conn: "redis.Redis | None" = None) -> bool:
-    """Whether the server answers queries. As `has_redis_json`."""
+    """Whether the server can answer queries. See `has_redis_json`."""
     return _knows("FT.SEARCH", conn)
 
 

@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> str:
-    """`URL`, the server of models that name none: as it is when this is asked for."""
+    """`URL`: the server of models that name no other. It is looked up anew each time."""
     if name != "URL":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return server_url()
 
 
 def get_redis_connection(**options: Any) -> "redis.Redis":
-    """A client of redis-py, connected when it is first used; it decodes unless `decode_responses` says otherwise.
+    """A redis-py client that connects when it is first used. It decodes replies, unless `decode_responses=False`.
 
     Args:
-        options: `url`, else `host` and the like as redis-py takes them, else REDIS_OM_URL or localhost.
+        options: `url`; or `host` and the other options of redis-py; or nothing, for REDIS_OM_URL or localhost.
 
     Raises:
-        ConfigurationError: the URL is none.
+        ConfigurationError: the URL is not valid.
     """
     from redstart.server.connections import sync_client  # noqa: PLC0415 - a model costs no client until it is used
 
@@ -38,7 +38,7 @@ def get_redis_connection(**options: Any) -> "redis.Redis":
 
 
 def client_of(model: type[RedisModel]) -> "redis.Redis":
-    """The client that `Meta.database` names, or one for REDIS_OM_URL, the same each time."""
+    """The client in `Meta.database`, or the shared one for REDIS_OM_URL."""
     from redstart.server.sync_server import default_client  # noqa: PLC0415 - as above
 
     named: redis.Redis | None = model._meta.database
@@ -46,7 +46,7 @@ def client_of(model: type[RedisModel]) -> "redis.Redis":
 
 
 def server_of_client(client: "redis.Redis") -> "SyncServer":
-    """What runs operations on the server of a client. Raises ConfigurationError if it is none."""
+    """What runs operations on the server of a client. Raises ConfigurationError if it is not a redis-py client."""
     from redstart.server.sync_server import server_of  # noqa: PLC0415 - as above
 
     return server_of(client)
@@ -61,10 +61,10 @@ def server_of_model(model: type[RedisModel]) -> "SyncServer":
 
 
 def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") -> "SyncServer":
-    """What runs operations on documents of any models together: the server of `model`.
+    """What runs operations on documents of several models together: the server of `model`.
 
     Raises:
-        ConfigurationError: one of the documents is of another server, where its own model would look for it.
+        ConfigurationError: the model of one document is on another server, and would look for it there.
     """
     server = server_of_model(model)
     for other in {type(document) for document in documents} - {model}:

@@ -1,5 +1,5 @@
 # Generated from redstart/aio/datetime_detector.py: change that, then `python -m tools.generate_sync`.
-"""Whether indexes still take dates as text, as redis-om tells it. `om migrate-data check-schema` says more."""
+"""Whether indexes still expect dates as text, with redis-om's interface. See also `om migrate-data check-schema`."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DatetimeFieldDetector:
-    """Looks whether indexes still take dates as text where the models want numbers.
+    """Finds indexes that still expect dates as text where the models need numbers.
 
     Args:
         redis: a client of the server.
@@ -24,19 +24,19 @@ class DatetimeFieldDetector:
         self.redis = redis
 
     def check_for_schema_mismatches(self, models: Iterable[type[RedisModel]]) -> dict[str, Any]:
-        """Compare the indexes that serve with models. Writes nothing.
+        """Compare the indexes in use with models. Writes nothing.
 
         Returns:
-            `has_mismatches`; `mismatches`, of each date that is there as another type `model`, `field`, `current_type`,
-            `expected_type` and `index_name`; `total_affected_models`; `recommendation`, with the next command. An index
-            that is not there is none: `om migrate-data check-schema` names those too.
+            `has_mismatches`; `mismatches`: of each date that is indexed as another type, `model`, `field`,
+            `current_type`, `expected_type` and `index_name`; `total_affected_models`; and `recommendation`,
+            with the next command. A missing index is no mismatch here; `om migrate-data check-schema` reports it.
 
         Raises:
             RedisModelError: a model has no documents of its own.
             CapabilityMissing: the server has no search module.
-            ServerError: no answer, or a refusal.
+            ServerError: the server did not answer, or refused a command.
 
-        Effects: a read for each index, and some.
+        Effects: a few reads, and one for each index.
         """
         declarations = distinct(map(declare, models))
         return server_of_client(self.redis).run(schema_mismatches(declarations))

@@ -32,23 +32,23 @@ Fields: TypeAlias = dict[str, Any]
 
 
 class FindQuery(Generic[R]):
-    """A query. It never changes: `sort_by` and the like give another. Nothing is sent until it is asked for documents.
+    """A query. It is immutable: `sort_by` and the like return a new one. Nothing is sent until you ask for documents.
 
     Args:
-        expressions: conditions that the documents meet, all of them; checked when the query is sent.
-        model: whose documents.
-        knn: the nearest neighbours of a vector among them, with their distances.
-        offset: documents to skip.
-        limit: documents to give at most; None: all.
+        expressions: conditions that a document has to meet, all of them. They are checked when the query is sent.
+        model: the class of the documents.
+        knn: find only the nearest neighbours of a vector among these, with their distances.
+        offset: how many documents to skip.
+        limit: how many documents to return at most; None for all.
         page_size: documents read in one round trip.
-        sort_fields: as `sort_by` takes them.
-        projected_fields: as `values` and `only` take them; None: whole documents.
-        nocontent: for `get_query` and raw results: keys alone.
-        return_as_dict: give dicts, as `values` does.
+        sort_fields: the arguments of `sort_by`.
+        projected_fields: the arguments of `values` and `only`; None for whole documents.
+        nocontent: ask for keys only, in `get_query` and raw results.
+        return_as_dict: return dicts, as `values` does.
 
     Raises:
         RedisModelError: the model has no documents of its own.
-        QueryError: a field that cannot be sorted by or is not there, or a page that cannot be.
+        QueryError: a field that does not exist or cannot be sorted by, or an impossible page.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class FindQuery(Generic[R]):
         return f"<FindQuery {self._query}>"
 
     def copy(self, **changes: Any) -> "FindQuery[R]":
-        """The same query with other arguments, named as those of the constructor. Raises as that, and TypeError."""
+        """The same query with some arguments of the constructor changed. Raises what the constructor raises."""
         return FindQuery(**self._said() | changes)
 
     def dict(self) -> Fields:
@@ -91,35 +91,35 @@ class FindQuery(Generic[R]):
         return self._said()
 
     def sort_by(self, *fields: str) -> "FindQuery[R]":
-        """The same query, sorted by fields: `age`, descending `-age`, of an embedded document `address__city`.
+        """The same query, sorted by fields: `"age"`, descending `"-age"`, in an embedded document `"address__city"`.
 
-        Without fields, in the order it has.
+        Without arguments the order stays as it is.
 
         Raises:
-            QueryNotSupportedError: E2, one is not indexed.
+            QueryNotSupportedError: E2, a field is not indexed.
         """
         return self.copy(sort_fields=fields) if fields else self
 
     def values(self, *fields: str) -> "FindQuery[Fields]":
-        """The same query, for dicts as `model_dump()` makes them; with these fields, or all.
+        """The same query, returning dicts like those of `model_dump()`, with these fields or with all.
 
         Args:
-            fields: names; `address__city` for a field of a document or map inside.
+            fields: names; `address__city` for a field of an embedded document or map.
 
         Raises:
-            QueryNotSupportedError: there is no such field, or it lies in a list.
+            QueryNotSupportedError: there is no such field, or it is inside a list.
         """
         return cast("FindQuery[Fields]", self.copy(projected_fields=fields, return_as_dict=True))
 
     def only(self, *fields: str) -> "FindQuery[PartialModel]":
-        """The same query, for partial objects that have these fields; any other is an AttributeError.
+        """The same query, returning partial objects with only these fields; any other raises AttributeError.
 
         Args:
-            fields: as those of `values`, one at least.
+            fields: one or more names, as in `values`.
 
         Raises:
-            QuerySyntaxError: without a field.
-            QueryNotSupportedError: there is no such field, or it lies in a list.
+            QuerySyntaxError: no field was given.
+            QueryNotSupportedError: there is no such field, or it is inside a list.
         """
         if not fields:
             raise QuerySyntaxError(
@@ -129,29 +129,29 @@ class FindQuery(Generic[R]):
 
     @property
     def expression(self) -> Expression | None:
-        """All conditions as one; None without any. `.tree` draws it."""
+        """All conditions combined into one, or None. Its `.tree` shows it as a drawing."""
         return reduce(Both, self._query.conditions) if self._query.conditions else None
 
     @property
     def query(self) -> str:
-        """The conditions in the server's language. Raises QueryError."""
+        """The conditions in the query language of the server. Raises QueryError."""
         return self._query.text(naive_timezone()).text
 
     @property
     def query_params(self) -> list[str | bytes]:
-        """Names and values of what `$name` in `query` stands for, in turn. Raises QueryError."""
+        """Names and values, alternating, of the `$name` parameters in `query`. Raises QueryError."""
         return [word for pair in self._query.text(naive_timezone()).parameters for word in pair]
 
     @property
     def pagination(self) -> list[str | int]:
-        """The words that say how many documents to skip and to answer."""
+        """The LIMIT arguments: how many documents to skip and how many to return."""
         return ["LIMIT", self._query.offset, self._query.first_limit]
 
     def get_query(self) -> tuple[str, list[Any]]:
-        """The name of the index, and the words of the FT.SEARCH that `execute` sends for a raw result.
+        """The name of the index, and the FT.SEARCH command that `execute` sends for a raw result.
 
         Raises:
-            QueryError: the query has no meaning, or the index cannot answer it.
+            QueryError: the query is invalid, or the index cannot answer it.
         """
         words: list[Any] = self._query.words(naive_timezone())
         return self._query.model._meta.index_name, words
@@ -162,15 +162,15 @@ class FindQuery(Generic[R]):
         return_raw_result: bool = False,
         return_query_args: bool = False,
     ) -> Any:
-        """Documents as `all` gives them, or in another form.
+        """What `all` returns, or another view of the query.
 
         Args:
-            exhaust_results: all of them; else the first page alone.
-            return_raw_result: what the server answers to `get_query()`.
-            return_query_args: what `get_query()` gives. Nothing is sent.
+            exhaust_results: return all documents; if False, only the first page.
+            return_raw_result: return the unparsed reply of the server to `get_query()`.
+            return_query_args: return `get_query()`; nothing is sent.
 
         Raises:
-            UnreadableDocument, IndexMissing, QueryError: as `all`.
+            UnreadableDocument, IndexMissing, QueryError: see `all`.
         """
         if return_query_args:
             return self.get_query()
@@ -181,27 +181,27 @@ class FindQuery(Generic[R]):
         return self._run(first_page(self._query, naive_timezone()))
 
     def all(self, batch_size: int = PAGE_DOCUMENTS) -> list[R]:
-        """All documents. None is missed that was found throughout, whoever writes meanwhile.
+        """All documents. Other clients may write meanwhile: a document that matches the whole time is never missed.
 
-        What is found comes from one search: up to 1,000 documents themselves, of more the keys of all. A document
-        that is deleted before it is read is left out; one that is changed comes as it is then.
+        A single search finds them: up to 1,000 documents come with it, of more only the keys. Documents deleted before
+        they are read are left out; documents changed before they are read are returned as changed.
 
         Args:
-            batch_size: of more than 1,000 documents, how many are read in one round trip.
+            batch_size: if there are more than 1,000 documents, how many are read in one round trip.
 
         Raises:
-            UnreadableDocument: a value does not fit its field.
-            IndexMissing: `om migrate run` was not run.
-            QueryError: the query has no meaning, or the index cannot answer it; or a batch of no documents.
+            UnreadableDocument: a stored value does not fit its field.
+            IndexMissing: there is no index yet; `om migrate run` creates it.
+            QueryError: the query is invalid, or the index cannot answer it; or `batch_size` is below 1.
 
-        Effects: one search for up to 1,000 documents; for more one or two others for the keys, and a round trip for
-            each batch. Safe to repeat.
+        Effects: one search for up to 1,000 documents; for more, one or two further searches for the keys, and one round
+            trip for each batch. Safe to repeat.
         """
-        _ = self.copy(page_size=batch_size)  # refused there, if it is none
+        _ = self.copy(page_size=batch_size)  # checks the size
         return self._run(all_documents(self._query, naive_timezone(), batch_size))
 
     def __iter__(self) -> Iterator[R]:
-        """The documents one by one: all keys from one search, then page by page. As safe as `all`, in less memory."""
+        """The documents one by one. A single search finds all keys; the documents are then read page by page."""
         return self._documents()
 
     def _documents(self) -> Iterator[R]:
@@ -219,66 +219,66 @@ class FindQuery(Generic[R]):
         """The first document.
 
         Raises:
-            NotFoundError: there is none.
-            UnreadableDocument, IndexMissing, QueryError: as `all`.
+            NotFoundError: the query finds no document.
+            UnreadableDocument, IndexMissing, QueryError: see `all`.
         """
         return self._run(first_document(self._query, naive_timezone()))
 
     def page(self, offset: int = 0, limit: int = 10) -> list[R]:
         """Some of the documents.
 
-        Unsorted, and where others write meanwhile, one page after the other may skip documents: sort, or use `all`.
+        Paging through an unsorted query may skip documents while other clients write: sort it, or use `all`.
 
         Args:
-            offset: documents to skip.
-            limit: documents to give at most.
+            offset: how many documents to skip.
+            limit: how many documents to return at most.
 
         Raises:
-            UnreadableDocument, IndexMissing, QueryError: as `all`.
+            UnreadableDocument, IndexMissing, QueryError: see `all`.
         """
         return self._run(page_of(self._query, naive_timezone(), offset, limit))
 
     def get_item(self, item: int) -> R:
-        """The document at a position, 0 the first.
+        """The document at a position, counted from 0.
 
         Raises:
-            IndexError: there are not so many.
-            UnreadableDocument, IndexMissing, QueryError: as `all`.
+            IndexError: the query finds fewer documents.
+            UnreadableDocument, IndexMissing, QueryError: see `all`.
         """
         return self._run(item_of(self._query, naive_timezone(), item))
 
     __getitem__ = get_item
 
     def count(self) -> int:
-        """How many documents there are, whatever `limit` says. Raises IndexMissing, QueryError."""
+        """How many documents the query finds, regardless of `limit`. Raises IndexMissing, QueryError."""
         return self._run(count_documents(self._query, naive_timezone()))
 
     def update(self, use_transaction: bool = True, **fields: Any) -> None:
-        """Give all these documents new values, checked as in `save`, and write those fields alone.
+        """Set fields of all these documents to new values, checked as in `save`. Only these fields are written.
 
         Args:
-            use_transaction: all in one transaction, after all have been checked: the server does nothing else
-                meanwhile. Else page by page.
-            fields: values by name; `address__city=` for a field of a document inside.
+            use_transaction: write all documents in one transaction, after all have been checked; the server does
+                nothing else meanwhile. If False, they are checked and written page by page.
+            fields: new values by name; `address__city=` for a field of an embedded document.
 
         Raises:
             QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
-            ValidationError (pydantic): a document does not take a value. In a transaction nothing was written.
-            UnwritableDocument: a value has no stored form. As above.
-            UnreadableDocument, IndexMissing, QueryError: as `all`.
+            ValidationError (pydantic): a document does not accept a value. With a transaction, nothing was written.
+            UnwritableDocument: a value cannot be stored. With a transaction, nothing was written.
+            UnreadableDocument, IndexMissing, QueryError: see `all`.
 
-        Effects: one search; a read and a write for each document, sent together. Safe to repeat. Documents that are
-            deleted meanwhile stay deleted.
+        Effects: one search; a read and a write for each document, many in one round trip. Safe to repeat. Documents
+            that are deleted meanwhile stay deleted.
         """
         self._run(update_found(self._query, fields, naive_timezone(), at_once=use_transaction))
 
     def delete(self) -> int:
-        """Delete all these documents: how many there were.
+        """Delete all these documents, and return how many there were.
 
         Raises:
-            IndexMissing, QueryError: as `all`.
+            IndexMissing, QueryError: see `all`.
 
-        Effects: one search; one round trip for 1,000 documents. Safe to repeat.
+        Effects: one search; one round trip for each 1,000 documents. Safe to repeat.
         """
         return self._run(delete_found(self._query, naive_timezone()))
 

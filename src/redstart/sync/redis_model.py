@@ -1,5 +1,5 @@
 # Generated from redstart/aio/redis_model.py: change that, then `python -m tools.generate_sync`.
-"""What documents of both storages can do: `customer.save()`."""
+"""What documents can do, whether stored as hashes or as JSON: `customer.save()`."""
 
 import abc
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,15 +29,15 @@ Models = TypeVar("Models", bound="Sequence[RedisModel]")
 
 
 class RedisModel(models.RedisModel, abc.ABC):
-    """What HashModel and JsonModel share. Declare yours as one of these.
+    """What HashModel and JsonModel share. Derive your models from one of these two.
 
-    Where a method takes a `pipeline`, a pipeline of redis-py, its commands are put on that one; they are sent when the
-    pipeline is executed, and the pipeline has their answers.
+    Some methods take a `pipeline` of redis-py. Then they queue their commands on it and send nothing: the commands are
+    sent when the pipeline is executed, and their replies are among its results.
     """
 
     @classmethod
     def db(cls) -> "redis.Redis":
-        """The client that the model's documents are reached with."""
+        """The client that this model sends its commands with."""
         return client_of(cls)
 
     @overload
@@ -47,24 +47,24 @@ class RedisModel(models.RedisModel, abc.ABC):
     @overload
     def save(self, pipeline: "Pipeline | None" = None, nx: bool = False, xx: bool = False) -> Self | None: ...
     def save(self, pipeline: "Pipeline | None" = None, nx: bool = False, xx: bool = False) -> Self | None:
-        """Store this document as it is now. In a hash, fields that are None are taken away.
+        """Store this document as it is now. Fields that are None are removed from a hash.
 
         Args:
-            pipeline: where to put the command, in place of sending it.
-            nx: only if there is no such document yet.
-            xx: only if there is one. With a pipeline only a JsonModel takes conditions.
+            pipeline: where to queue the command instead of sending it.
+            nx: save only if the document does not exist yet.
+            xx: save only if the document exists. On a pipeline, only a JsonModel accepts `nx` and `xx`.
 
         Returns:
-            This document; None when its condition did not hold and nothing was written.
+            This document; None if `nx` or `xx` kept it from being written.
 
         Raises:
-            ValueError: both conditions, or one where there can be none.
-            ValidationError (pydantic): a value was assigned that its field does not take. Nothing was sent.
-            UnwritableDocument: a value has no stored form. Nothing was sent.
-            WrongKeyType: something else stands under its key.
-            ConnectionFailed: no answer; with `nx` the document may be saved or not.
+            ValueError: `nx` and `xx` together, or one of them for a hash on a pipeline.
+            ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
+            UnwritableDocument: a value cannot be stored. Nothing was sent.
+            WrongKeyType: its key holds a value of another type.
+            ConnectionFailed: no answer came; with `nx`, the document may or may not have been saved.
 
-        Effects: one round trip; atomic. Times to live of the key and of a hash's fields stay. Safe to repeat.
+        Effects: one round trip; atomic. The key and the fields of a hash keep their times to live. Safe to repeat.
         """
         return self._save(pipeline, Saving.of(nx=nx, xx=xx))
 
@@ -86,21 +86,21 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Args:
             models: the documents.
-            pipeline: where to put the commands, in place of sending them.
-            pipeline_verifier: called with the list of all answers, the errors among them, and with their number as
-                `expected_responses`. Without it, the first error is raised when all were answered.
+            pipeline: where to queue the commands instead of sending them.
+            pipeline_verifier: called with the list of all replies, errors included, and with the number of documents as
+                `expected_responses`. Without it, the first error is raised once all replies have come.
 
         Returns:
             The same documents.
 
         Raises:
-            ValidationError (pydantic): a value was assigned that its field does not take. Nothing was sent.
-            UnwritableDocument: a value has no stored form. Documents of the pages before it were saved.
-            WrongKeyType: something else stands under the key of one. The others were saved.
-            ConfigurationError: one is of a model on another server. Nothing was sent.
+            ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
+            UnwritableDocument: a value cannot be stored. The pages before that document were saved.
+            WrongKeyType: the key of a document holds a value of another type. The other documents were saved.
+            ConfigurationError: the model of one document is on another server. Nothing was sent.
 
-        Effects: one round trip for a page of 500 documents, a second one if not all of them are new; atomic for each
-            document. Safe to repeat.
+        Effects: one round trip for each 500 documents, and a second one if some of them exist already. Each document
+            is written atomically. Safe to repeat.
         """
         zone = naive_timezone()
         if pipeline is None:
@@ -112,12 +112,12 @@ class RedisModel(models.RedisModel, abc.ABC):
 
     @classmethod
     def get(cls, pk: Any) -> Self:
-        """The document with this primary key, in the form of redis-om 0.x or of 1.x.
+        """The document with this primary key, whether redis-om 0.x, redis-om 1.x or Redstart wrote it.
 
         Raises:
-            NotFoundError: there is none.
-            UnreadableDocument: a value does not fit its field.
-            WrongKeyType: something else stands under its key.
+            NotFoundError: there is no such document.
+            UnreadableDocument: a stored value does not fit its field.
+            WrongKeyType: its key holds a value of another type.
 
         Effects: one round trip.
         """
@@ -129,26 +129,26 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Args:
             pks: the primary keys.
-            batch_size: documents read in one round trip; while they are taken in, the next are on their way.
+            batch_size: documents read in one round trip. While one batch is parsed, the next is already requested.
 
         Raises:
-            UnreadableDocument: a value does not fit its field.
+            UnreadableDocument: a stored value does not fit its field.
 
-        Effects: one round trip for `batch_size` documents.
+        Effects: one round trip for each `batch_size` documents.
         """
         operation = get_documents(cls, pks, naive_timezone(), batch_size)
         return server_of_model(cls).run(operation)
 
     @classmethod
     def all_pks(cls) -> Iterator[str]:
-        """The primary keys of all documents, read page by page and in no order.
+        """The primary keys of all documents, read page by page, in no particular order.
 
-        One that exists throughout comes at least once; it may come twice while others are written or deleted.
+        A document that exists the whole time is listed at least once, and maybe twice if others are written meanwhile.
 
         Raises:
             RedisModelError: the model has no documents of its own.
 
-        Effects: one round trip for about 1,000 keys of the whole database.
+        Effects: scans the whole database; one round trip for about 1,000 of its keys.
         """
         return cls._all_pks()
 
@@ -162,30 +162,30 @@ class RedisModel(models.RedisModel, abc.ABC):
                 yield primary_key
 
     def update(self, **field_values: Any) -> None:
-        """Give some fields new values, here and on the server. Other fields are neither written nor read.
+        """Set some fields to new values, here and on the server. Other fields are neither read nor written.
 
-        A document that is not on the server is saved whole.
+        If the document does not exist on the server, all of it is saved.
 
         Args:
-            field_values: the values by name; of a JsonModel also `part__name`, of a document inside.
+            field_values: new values by field name; in a JsonModel also `address__city`, for an embedded document.
 
         Raises:
             QuerySyntaxError: there is no such field.
-            ValidationError (pydantic), UnwritableDocument, WrongKeyType: as `save`.
+            ValidationError (pydantic), UnwritableDocument, WrongKeyType: see `save`.
 
-            After each of these the document is as it was.
+            After any of these errors, this object is unchanged.
 
-        Effects: one round trip; atomic. Times to live stay. Safe to repeat.
+        Effects: one round trip; atomic. Times to live are kept. Safe to repeat.
         """
         operation = update_document(self, field_values, naive_timezone())
         server_of_model(type(self)).run(operation)
 
     def expire(self, num_seconds: int, pipeline: "Pipeline | None" = None) -> None:
-        """Have this document deleted after some seconds; one that is not on the server stays away.
+        """Have the server delete this document after some seconds. Does nothing if it does not exist there.
 
         Args:
-            num_seconds: from now on; 0 deletes it at once.
-            pipeline: where to put the command, in place of sending it.
+            num_seconds: counted from now; 0 deletes it immediately.
+            pipeline: where to queue the command instead of sending it.
 
         Effects: one round trip; atomic. Safe to repeat.
         """
@@ -206,12 +206,12 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Args:
             pk: the primary key.
-            pipeline: where to put the command, in place of sending it.
+            pipeline: where to queue the command instead of sending it.
 
         Returns:
-            1, or 0 when there was none; with a pipeline, the pipeline.
+            1, or 0 if there was no such document; with a pipeline, that pipeline.
 
-        Effects: one round trip; atomic. Safe to repeat; after a lost answer it may say 0 of what it deleted.
+        Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return 0 for what it deleted.
         """
         if pipeline is None:
             return server_of_model(cls).run(delete_document(cls, pk))
@@ -223,16 +223,16 @@ class RedisModel(models.RedisModel, abc.ABC):
         """Delete many documents.
 
         Args:
-            models: the documents; some may be gone already.
-            pipeline: where to put the command, in place of sending it.
+            models: the documents; those already gone are ignored.
+            pipeline: where to queue the command instead of sending it.
 
         Returns:
-            How many were given: none of them is there any more.
+            How many documents were given. None of them exists any more.
 
         Raises:
-            ConfigurationError: one is of a model on another server. Nothing was sent.
+            ConfigurationError: the model of one document is on another server. Nothing was sent.
 
-        Effects: one round trip for 1,000 documents; atomic for each of those. Safe to repeat.
+        Effects: one round trip for each 1,000 documents, which are deleted atomically. Safe to repeat.
         """
         if pipeline is None:
             server_of_all(cls, models).run(delete_documents(models))
@@ -242,14 +242,14 @@ class RedisModel(models.RedisModel, abc.ABC):
 
     @classmethod
     def from_redis(cls, res: Any, knn: KNNExpression | None = None) -> list[Self]:
-        """The documents in an answer of FT.SEARCH, as a client of redis-py gives it; nothing is sent.
+        """The documents in a reply to FT.SEARCH that you received from a redis-py client. Nothing is sent.
 
         Args:
-            res: the answer, decoded or not.
-            knn: what neighbours were asked for, so that documents get their distances.
+            res: the reply, decoded or not.
+            knn: the KNNExpression of that search, so that the documents get their distances.
 
         Raises:
-            UnreadableDocument: a value does not fit its field.
+            UnreadableDocument: a stored value does not fit its field.
         """
         from redstart.documents.replies import documents_in_reply  # noqa: PLC0415 - as in find()
 
@@ -260,12 +260,12 @@ class RedisModel(models.RedisModel, abc.ABC):
         """The documents that meet all of these conditions: `M.find(M.age > 18, M.city == "Oslo")`.
 
         Args:
-            expressions: comparisons of fields, which type checkers take for bool (and their `~` for int). Without
-                any: all documents.
-            knn: the nearest neighbours of a vector among these documents.
+            expressions: comparisons of fields. (Type checkers see them as bool, and `~` of them as int.) None at all
+                finds every document.
+            knn: only the nearest neighbours of a vector among these documents.
 
         Returns:
-            A query. Nothing is sent until it is asked for documents, and conditions are looked at then.
+            A query. Nothing is sent, and no condition is checked, until you ask it for documents.
 
         Raises:
             RedisModelError: the model has no documents of its own.

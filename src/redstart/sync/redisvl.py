@@ -1,5 +1,5 @@
 # Generated from redstart/aio/redisvl.py: change that, then `python -m tools.generate_sync`.
-"""Models for RedisVL: its index on the documents of a model, to search vectors with what RedisVL offers."""
+"""Models for RedisVL, whose own index and query classes can search the documents of a model."""
 
 from typing import Any
 
@@ -21,11 +21,11 @@ def to_redisvl_schema(model_cls: type[RedisModel]) -> Any:
 
 
 def get_redisvl_index(model_cls: type[RedisModel], async_client: bool = True) -> Any:
-    """An index of RedisVL on the documents of a model, with the model's own client.
+    """A RedisVL index on the documents of a model, with the client of the model.
 
     Args:
-        model_cls: whose documents.
-        async_client: an `AsyncSearchIndex`, where the client is of threads. Else a `SearchIndex`.
+        model_cls: the model.
+        async_client: return an `AsyncSearchIndex` if that client is asynchronous; in all other cases a `SearchIndex`.
 
     Raises:
         ConfigurationError: redisvl is not installed.

@@ -1,5 +1,5 @@
 # Generated from redstart/aio/schema_migrations.py: change that, then `python -m tools.generate_sync`.
-"""Schema migrations of a project's own: what `Migrator` does without files, files may do for single indexes."""
+"""Schema migrations that a project writes itself, each for single indexes. `Migrator` needs no such files."""
 
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class BaseSchemaMigration(FileMigration):
-    """A change of indexes that a project declares. This version of Redstart lists those, and runs none."""
+    """A change of indexes that a project writes itself. This version of Redstart lists them, but does not run them."""
 
     _kind = SCHEMA
 
 
 class SchemaMigrator(FileMigrator):
-    """The schema migrations in a directory, and the record of those that are applied. Runs none.
+    """The schema migrations in a directory, and the record of those that are applied. It does not run them.
 
     Args:
-        redis_client: a client of the server that has the record; by default one for REDIS_OM_URL.
+        redis_client: a client of the server with the record; by default one for REDIS_OM_URL.
         migrations_dir: by default `schema-migrations` below REDIS_OM_MIGRATIONS_DIR, or below `migrations`.
     """
 
@@ -32,7 +32,7 @@ class SchemaMigrator(FileMigrator):
         super().__init__(redis_client, migrations_dir)
 
     def get_applied(self) -> set[str]:
-        """The ids on record as applied, by whomever. One read."""
+        """The ids that are recorded as applied, by Redstart or redis-om. One read."""
         return self._applied()
 
     def mark_applied(self, migration_id: str) -> None:
@@ -40,5 +40,5 @@ class SchemaMigrator(FileMigrator):
         self._mark(migration_id, applied=True)
 
     def mark_unapplied(self, migration_id: str) -> None:
-        """Take an id from the record. One write; safe to repeat."""
+        """Remove an id from the record. One write; safe to repeat."""
         self._mark(migration_id, applied=False)

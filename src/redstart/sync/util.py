@@ -1,4 +1,4 @@
 # Generated from redstart/aio/util.py: change that, then `python -m tools.generate_sync`.
-"""Which colour this package is, as `redis_om.util` says it."""
+"""Which of the two packages this is: `ASYNC_MODE`, as in `redis_om.util`."""
 
 ASYNC_MODE = False

@@ -1,19 +1,33 @@
-"""What stands now at concrete places of documents, as exact bytes."""
+"""What documents hold now at concrete places, as exact bytes."""
 
 from collections.abc import Sequence
 
 from redstart.commands.documents import hget, json_get
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, together
-from redstart.migrations.data.planned.documents import Edit
+from redstart.migrations.data.planned.documents import DocumentEdits, Edit
 from redstart.migrations.data.planned.jsonpath import Location, path_text
 
 Place = tuple[bytes, bool, Location]
 """A document's key, whether it is JSON, and a place in it."""
 
 
+def compared_with_edits(documents: Sequence[DocumentEdits]) -> Op[list[tuple[DocumentEdits, Edit, bool]]]:
+    """Each edit with its document, and whether its value is still as it was written.
+
+    Effects: one read, and another one when anything was cleared.
+    """
+    edits = [(document, edit) for document in documents for edit in document.edits]
+    found = yield from texts_at([(document.key, document.json, edit.location) for document, edit in edits])
+    gone = yield from cleared_and_gone([(document.key, edit) for document, edit in edits])
+    return [
+        (document, edit, text == edit.new and document.key not in gone)
+        for text, (document, edit) in zip(found, edits, strict=True)
+    ]
+
+
 def cleared_and_gone(edits: Sequence[tuple[bytes, Edit]]) -> Op[set[bytes]]:
-    """Of documents in which something was cleared, those that exist no more: there too, nothing stands in its place.
+    """The keys of documents in which a value was cleared and that no longer exist: these hold nothing there, either.
 
     Args:
         edits: with their documents' keys, as they were applied.

@@ -4,7 +4,7 @@ from redstart.effects import Op
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.reading.current import cleared_and_gone, texts_at
+from redstart.migrations.data.reading.current import compared_with_edits
 from redstart.migrations.data.reading.scan import Scanner
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
@@ -44,14 +44,9 @@ class _Preview:
             self._context.monitor.progress(Progress("reading the undo log", 0, done, total, 0))
 
     def _count_entry(self, entry: JournalEntry) -> Op[None]:
-        edits = [(document, edit) for document in entry.documents for edit in document.edits]
-        found = yield from texts_at(
-            [(document.key, document.json, edit.location) for document, edit in edits]
-        )
-        gone = yield from cleared_and_gone([(document.key, edit) for document, edit in edits])
         touched: set[bytes] = set()
-        for text, (document, edit) in zip(found, edits, strict=True):
-            if document.key not in gone and text == edit.new and self._is_last(entry, document, edit):
+        for document, edit, is_as_written in (yield from compared_with_edits(entry.documents)):
+            if is_as_written and self._is_last(entry, document, edit):
                 touched.add(document.key)
                 self.restored += 1
                 self.in_new_form += edit.aside is None and edit.new is not None

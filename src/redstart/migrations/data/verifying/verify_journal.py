@@ -9,7 +9,7 @@ from redstart.migrations.data.judging.transform import DEFAULT_NUMBER
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.planned.plan import Plan, PlannedModel, router
-from redstart.migrations.data.reading.current import cleared_and_gone, texts_at
+from redstart.migrations.data.reading.current import compared_with_edits
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
 from redstart.migrations.data.state.failures import Failure, failure_at
@@ -62,15 +62,10 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
 
 
 def _compare(entry: JournalEntry, result: JournalCheck) -> Op[None]:
-    edits = [(document, edit) for document in entry.documents for edit in document.edits]
-    found = yield from texts_at([(document.key, document.json, edit.location) for document, edit in edits])
-    gone = yield from cleared_and_gone([(document.key, edit) for document, edit in edits])
-    same = sum(
-        text == edit.new and document.key not in gone
-        for text, (document, edit) in zip(found, edits, strict=True)
-    )
+    compared = yield from compared_with_edits(entry.documents)
+    same = sum(is_as_written for _, _, is_as_written in compared)
     result.as_written += same
-    result.changed_since += len(edits) - same
+    result.changed_since += len(compared) - same
 
 
 def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -> bool:
