@@ -16,8 +16,8 @@ from redstart.server.sync_driver import SyncDriver
 
 T = TypeVar("T")
 
-ROOM_CONNECTIONS: Final = 10
-"""Pools with room for so many may miss one that rests here."""
+ROOM_CONNECTIONS: Final = 100
+"""Pools with room for so many may miss one that rests here: redis-py's default. Who set less may need all of it."""
 
 MOST_AT_ONCE: Final = 1_000
 """Operations at the same time, however many connections a pool may make."""
