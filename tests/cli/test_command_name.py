@@ -12,6 +12,7 @@ import redstart.cli
 from redstart import __version__
 from redstart.cli.output import as_typed
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from tests.cli.conftest import MODELS
 from tests.support.cli import Ended, run_om
 from tests.support.servers import require_binaries
 
@@ -114,3 +115,28 @@ def test_no_line_of_ours_forgets_it() -> None:
         for found in UNCONVERTED_TEXT.finditer(path.read_text(encoding="utf-8"))
     }
     assert forgotten == set()
+
+
+def test_the_next_command_means_the_same_server_and_models(
+    station: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed as it stands, it must not go to the server that the environment names."""
+    monkeypatch.setenv("REDIS_OM_URL", "redis://localhost:1")
+    monkeypatch.delenv("REDSTART_MODELS", raising=False)
+    words = ("--url", url, "migrate-data", "run", "--dry-run", f"--models={MODELS}")
+    looked = run_om(*words)
+    following = f"om migrate-data run --url {url} --models {MODELS}"
+    assert f"Do it with: {following}" in looked.stdout.splitlines(), looked.text
+    assert run_om(*following.split()[1:], "--yes").code in (0, 3)
+    refused = run_om("migrate-data", "rollback", "--url", url, "--models", MODELS)
+    assert refused.stderr.endswith(f"Type: om migrate-data rollback --url {url} --models {MODELS} {ID}\n")
+
+
+@pytest.mark.parametrize(
+    "option", [("--url=redis://u:se%20cret@localhost:1",), ("--url", "redis://:secret@localhost:1")]
+)
+def test_but_no_password_is_shown(option: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["om", *option, "migrate", "run", "--models", "a b"])
+    assert as_typed("Type: om migrate run --yes, or om server") == (
+        "Type: om migrate run --url URL --models 'a b' --yes, or om server"
+    )

@@ -8,7 +8,7 @@ import click
 
 from redstart import __version__
 from redstart.cli.exits import Exit, report, report_error, report_usage
-from redstart.cli.output import as_typed, command_name, prepare_streams
+from redstart.cli.output import command_name, named_as_typed, prepare_streams
 from redstart.errors import RedstartError
 
 
@@ -16,10 +16,10 @@ class _Formatter(click.HelpFormatter):
     """Help that names commands as the program was typed."""
 
     def write_text(self, text: str) -> None:
-        super().write_text(as_typed(text))
+        super().write_text(named_as_typed(text))
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        super().write_dl([(name, as_typed(text)) for name, text in rows], col_max, col_spacing)
+        super().write_dl([(name, named_as_typed(text)) for name, text in rows], col_max, col_spacing)
 
 
 class _Context(click.Context):

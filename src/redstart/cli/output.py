@@ -3,14 +3,21 @@
 import json
 import os
 import re
+import shlex
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
 from redstart.errors import MigrationError
 
+_TARGETED = re.compile(
+    r"(?<![\w-])(om migrate(?:-data)? (?:check|check-schema|cleanup|clear-progress|errors|forget|progress|rollback|run|"
+    r"stats|status|swap-back|unlock|verify))(?![\w-])"
+)
+"""Commands that take --url and --models."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -28,11 +35,26 @@ def command_name() -> str:
 
 
 def as_typed(text: str) -> str:
-    """Our own words, with each `om ...` in them under the name that was typed.
+    """Our own words, with each `om ...` in them under the name, and with the --url and --models, that were typed.
 
-    Not for keys and values, which may hold the same words.
+    So the next command means the same server. Not for keys and values, which may hold the same words.
     """
+    options = "".join(f" {option}" for option in _typed_options(sys.argv[1:]))
+    return named_as_typed(_TARGETED.sub(lambda found: found[1] + options, text) if options else text)
+
+
+def named_as_typed(text: str) -> str:
+    """As `as_typed`, without the options: for help."""
     return _OUR_COMMAND.sub(f"{command_name()} ", text)
+
+
+def _typed_options(words: Sequence[str]) -> Iterator[str]:
+    """--url and --models among the words of a command, each with its value. A password is not shown."""
+    for word, following in pairwise([*words, ""]):
+        name, has_value, value = word.partition("=")
+        if name in ("--url", "--models"):
+            said = value if has_value else following
+            yield f"{name} {'URL' if name == '--url' and '@' in said else shlex.quote(said)}"
 
 
 def line(text: str) -> None:
