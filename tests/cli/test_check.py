@@ -160,3 +160,10 @@ def test_what_was_replaced_is_no_more_listed_when_it_cannot_be_undone(
     assert run_om("migrate-data", "errors", "--json").json["count"] == 1
     assert run_om("migrate-data", "forget", ID, "--yes").code == 0
     assert run_om("migrate-data", "errors", "--json").json["count"] == 0
+
+
+def test_a_server_without_documents_is_asked_about(configured: str, client: redis.Redis) -> None:
+    """Nothing is wrong where nothing is; but mostly it is the wrong server."""
+    found = run_om("migrate-data", "verify")
+    assert found.code == 0, found.text
+    assert "Is this the right server (--url)" in found.stdout

@@ -9,6 +9,7 @@ from redstart.cli.drawing import pairs
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
+from redstart.cli.migrate_data.tables import draw_nothing_found
 from redstart.cli.options import common, verbose
 from redstart.cli.output import as_typed, line, note, print_json
 from redstart.cli.progress import drawn_progress
@@ -49,6 +50,8 @@ def verify(settings: Settings, check_data: bool, log_file: Path | None, verbose:
         print_json(report)
     else:
         _draw(found, journal, model_check, indexes, verbose)
+        if not report["documents"]:
+            draw_nothing_found(session.plan.models)
     return code
 
 
