@@ -36,6 +36,16 @@ def test_a_module_that_is_not_there() -> None:
     )
 
 
+def test_the_path_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "src" / "corner_shop"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "models.py").touch()
+    monkeypatch.chdir(tmp_path)
+    for path in ("src/corner_shop/models.py", str(package / "models.py")):
+        refused(run_om(*RUN, "--models", path), 2, "cannot be imported", "--models corner_shop.models")
+
+
 def test_a_module_that_imports_from_redis_om_still(write_module: Callable[[str], str]) -> None:
     name = write_module("import redis_om")
     refused(run_om(*RUN, "--models", name), 2, "No module named 'redis_om'", "from redstart import ...", name)

@@ -82,13 +82,33 @@ def test_a_password_is_never_shown(secret: str, user: str, quoted: bool) -> None
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://localhost:port", "localhost:6379", "http://localhost", "redis://localhost?db=x"]
+    "url",
+    [
+        "redis://localhost:port",
+        "localhost:6379",
+        "http://localhost",
+        "redis://localhost?db=x",
+        "redis://localhost/shop",
+        "rediss://user:s@localhost:6379/0/1",
+    ],
 )
 @pytest.mark.parametrize("open_driver", [open_sync, open_async])
 def test_a_url_that_is_none(open_driver: Callable[[str], object], url: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a Redis URL") as caught:
         open_driver(url)
     assert "redis://user:password@host:6379/0" in (caught.value.hint or "")
+
+
+def test_a_database_that_is_no_number() -> None:
+    with pytest.raises(ConfigurationError, match="the database is a number, and not 'shop'"):
+        open_sync("redis://user:s@localhost/shop")
+    for url in (
+        "redis://localhost",
+        "redis://localhost/",
+        "redis://localhost/3",
+        "unix:///run/a/socket?db=1",
+    ):
+        open_sync(url)
 
 
 class TestTheServerOfAClient:

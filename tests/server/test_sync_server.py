@@ -1,7 +1,10 @@
 """The connection that stays at hand between operations: it is never one that is dead, or that others need."""
 
+import itertools
+import sys
 import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -114,3 +117,57 @@ def test_no_more_than_one_is_kept(use: Callable[..., redis.Redis]) -> None:
     assert Note().save(), "it has the one that stayed"
     for connection in taken:
         free.release(connection)
+
+
+def interrupted(act: Callable[[], object], step: int) -> bool:
+    """Do this, with Ctrl-C before a step of the server's and its locks' Python; False if it has not so many."""
+    steps = itertools.count()
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        if frame.f_code.co_filename.endswith(("sync_server.py", "threading.py")):
+            if event in {"line", "return"} and next(steps) == step:
+                raise KeyboardInterrupt
+            return trace
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.timeout(20)
+def test_interruptions_take_no_room(use: Callable[..., redis.Redis], monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a connection is given back, which takes longer than all else that is done here in Python."""
+    client = use(max_connections=1)
+    note = Note().save()
+    give_back = client.connection_pool.release
+
+    def interrupted_release(connection: Any) -> None:
+        give_back(connection)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client.connection_pool, "release", interrupted_release)
+    with pytest.raises(KeyboardInterrupt):
+        Note.get(note.pk)
+    monkeypatch.undo()
+    monkeypatch.setattr(Note._meta, "database", client)
+    assert Note.get(note.pk) == note
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("room", [ROOM_CONNECTIONS - 1, 100], ids=["none rests", "one rests"])
+def test_an_interruption_anywhere_leaves_nobody_waiting(use: Callable[..., redis.Redis], room: int) -> None:
+    use(max_connections=room)
+    note = Note().save()
+    for step in itertools.count():
+        use(max_connections=room)
+        if not interrupted(lambda: Note.get(note.pk), step):
+            break
+        assert Note.get(note.pk) == note
+    assert step > 10

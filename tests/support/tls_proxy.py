@@ -5,26 +5,22 @@ import shutil
 import socket
 import ssl
 import subprocess
-import threading
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import pytest
 
-CHUNK_BYTES = 65_536
+from tests.support.proxy import CHUNK_BYTES, Proxy
 
 
-class TlsProxy:
-    """Listens on 127.0.0.1 with a certificate of its own, and passes on to a unix socket.
+class TlsProxy(Proxy):
+    """Has a certificate of its own, and passes on to a unix socket.
 
     Args:
         target: path of the server's socket.
         folder: where key and certificate are written.
 
     Attributes:
-        port: where it listens.
         certificate: the file of the certificate, which signs itself.
     """
 
@@ -35,25 +31,10 @@ class TlsProxy:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(self.certificate, key)
         self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):  # closed
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, plain: socket.socket) -> None:
+    def serve(self, plain: socket.socket) -> None:
+        """Serve one connection until either side ends it, or there is no handshake."""
         with (
             plain,
             suppress(OSError),  # no handshake, or either side has gone

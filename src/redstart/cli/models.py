@@ -106,9 +106,21 @@ def _where(name: str, error: BaseException) -> str:
     is_module = parent in sys.modules and not hasattr(sys.modules[parent], "__path__")
     if isinstance(error, ModuleNotFoundError) and is_module:
         return f"{parent} is a module. A model or a file is not named, the module is: --models {parent}"
+    if name.endswith(".py") and Path(name).is_file():
+        return f"Name its module, as the application imports it: --models {_module_of(Path(name))}"
     return _own_frames(error) or (
         f"Looked for it in {Path.cwd()} and in Python's path. A module is named with dots, as package.models."
     )
+
+
+def _module_of(file: Path) -> str:
+    """The module of a file, from the outermost package around it: keys may hold this name."""
+    names = [file.stem]
+    for folder in file.resolve().parents:
+        if not (folder / "__init__.py").exists():
+            break
+        names.insert(0, folder.name)
+    return ".".join(names)
 
 
 def _own_frames(error: BaseException) -> str:

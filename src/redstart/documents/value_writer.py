@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Final
 
 from pydantic import Secret, SecretBytes, SecretStr
@@ -31,6 +32,9 @@ from redstart.values.timezones import NaiveTimezone
 LEAST_INTEGER: Final = -(2**63)
 MOST_INTEGER: Final = 2**63 - 1
 """RedisJSON stores integers within these bounds exactly, and others as the nearest float."""
+
+ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network)
+"""Of these pydantic before 2.12.5 makes no text unless it knows their field."""
 
 SECRETS: Final = (SecretStr, SecretBytes, Secret)
 
@@ -94,6 +98,7 @@ class HashValues:
             (Mapping, self._map),
             (LISTS, self._list),
             (SECRETS, _refuse_secret),
+            (ADDRESSES, str),
         ):
             if issubclass(kind, kinds):
                 return write

@@ -21,6 +21,7 @@ ANSWER_TIMEOUT_SECONDS = 60.0
 """A server that needs longer for one request than this is taken for gone."""
 
 _SCHEMES = ("redis", "rediss", "unix")
+_DATABASE = re.compile(r"/?\d*/?", re.ASCII)
 _ONLY_A_HOST = re.compile(r"(https?://)?[\w.-]+:\d{1,5}(/\d*)?", re.ASCII)
 
 
@@ -88,6 +89,9 @@ def _require_good(url: str) -> None:
         raise _bad_url(url, exc) from None
     if _shown(url) is None:  # a raw / in the password: redis-py would try another host
         raise _bad_url(url, ValueError("a character of the password is not quoted"))
+    parts = urlsplit(url)
+    if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):  # redis-py would take database 0
+        raise _bad_url(url, ValueError(f"the database is a number, and not {parts.path.strip('/')!r}"))
 
 
 def _bad_url(url: str, error: ValueError) -> ConfigurationError:

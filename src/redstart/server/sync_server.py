@@ -3,6 +3,7 @@
 import os
 import threading
 from collections import deque
+from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -15,8 +16,11 @@ from redstart.server.sync_driver import SyncDriver
 
 T = TypeVar("T")
 
-ROOM_CONNECTIONS: Final = 10
-"""Pools with room for so many may miss one that rests here."""
+ROOM_CONNECTIONS: Final = 100
+"""Pools with room for so many may miss one that rests here: redis-py's default. Who set less may need all of it."""
+
+MOST_AT_ONCE: Final = 1_000
+"""Operations at the same time, however many connections a pool may make."""
 
 _servers: "WeakKeyDictionary[Any, SyncServer]" = WeakKeyDictionary()
 _clients: dict[str, redis.Redis] = {}
@@ -53,8 +57,10 @@ class SyncServer:
             if self._may_rest and held.rest.acquire(blocking=False):
                 held.resting.append(driver)
             else:
-                driver.release()
-                held.free.release()
+                try:
+                    driver.release()
+                finally:
+                    held.free.put(None)
 
     def _begin(self) -> "_Held":
         """Nobody in this process holds a connection yet; those of its parent stay the parent's."""
@@ -65,7 +71,7 @@ class SyncServer:
         return held
 
     def _new_driver(self, held: "_Held") -> SyncDriver:
-        _ = held.free.acquire()
+        held.free.get()
         driver = SyncDriver(self._pool, self.where)
         driver.answered = self._answered
         return driver
@@ -75,8 +81,11 @@ class _Held:
     """The connections of one process: how many more it may take from the pool, and the one that rests."""
 
     def __init__(self, most: int) -> None:
-        # At its limit redis-py fails, and operations wait.
-        self.free = threading.Semaphore(most)
+        # At its limit redis-py fails, and operations wait. Not at a semaphore: that is written in Python, and an
+        # interruption inside it (Ctrl-C, a time limit) would leave all who come later waiting.
+        self.free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(min(most, MOST_AT_ONCE)):
+            self.free.put(None)
         self.resting: deque[SyncDriver] = deque()
         self.rest = threading.Lock()
 
