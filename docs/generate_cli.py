@@ -19,7 +19,7 @@ INTRODUCTION = """\
 Made by `python docs/generate_cli.py` from the commands themselves; do not change by hand.
 
 `redstart` is the same command under another name, for machines that have another `om`. If you type `redstart`, its
-messages also say `redstart ...`; and the next command that a message names has the `--url` and `--models` that you typed.
+messages also say `redstart ...`. The next command that a message names has the `--url` and `--models` that you typed.
 Every command except `om server` and `om demo` takes `--json`: it prints one object on stdout ([json.md](json.md)), and
 everything else on stderr. Commands ask questions only on a terminal; `--yes` answers them. The permissions that a run
 needs: [acl.md](acl.md).
@@ -32,13 +32,13 @@ needs: [acl.md](acl.md).
 | models | `--models`, repeatable | `REDSTART_MODELS`; both: with commas | `models`, a text or a list | none |
 | what a datetime without an offset means | | `REDSTART_NAIVE_TIMEZONE` | `naive_timezone` | `UTC` |
 
-If a setting is given in several places, the leftmost column wins. An explicit `--url` also wins over a model's `Meta.database`;
-the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`.
+If a setting is given in several places, the leftmost column wins. An explicit `--url` also wins over a model's
+`Meta.database`; the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`.
 If you name a package, the models of all its modules are used, also in subfolders that have an `__init__.py`.
 
-Migration files are looked for in `schema-migrations` and `data-migrations`, inside `REDIS_OM_MIGRATIONS_DIR` or, if that
-is not set, inside `migrations`. `--migrations-dir` names the directory of the files itself. What is done with them:
-[from-redis-om.md](from-redis-om.md#migration-files).
+Migration files are looked for in `schema-migrations` and `data-migrations`, inside `REDIS_OM_MIGRATIONS_DIR` or, if
+that is not set, inside `migrations`. `--migrations-dir` names the directory of the files itself. What is done with
+them: [from-redis-om.md](from-redis-om.md#migration-files).
 
 ## Exit codes
 
