@@ -1,7 +1,7 @@
 """A rollback whose index would lose documents: nothing is undone, and both ways on lead on."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,19 +74,31 @@ NUMBER = "1672531200.5"
 OPTION = "--reformat-numbers-of-before"
 
 
-def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
+@pytest.fixture
+def make_ready(
     client: redis.Redis, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], None]:
+    """Makes a module of models, 20 documents of before, and an index with dates as text; then expands it."""
+
+    def make(module: str) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("REDIS_OM_URL", url)
+        monkeypatch.setenv("REDSTART_MODELS", module)
+        (tmp_path / f"{module}.py").write_text(MODELS)
+        fields = (word.replace("NUMERIC", "TAG") for word in OLD_FIELDS)
+        client.execute_command("FT.CREATE", INDEX, "ON", "JSON", "PREFIX", 1, "t:parcel:", "SCHEMA", *fields)
+        for number in range(20):
+            client.execute_command("JSON.SET", f"t:parcel:{number}", "$", DOCUMENT % number)
+        assert run_om("migrate", "run").code == 0
+
+    return make
+
+
+def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
+    client: redis.Redis, make_ready: Callable[[str], None]
 ) -> None:
     """It may start when the indexes are ready; its numbers are not the run's, and an old index does not take them."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("REDIS_OM_URL", url)
-    monkeypatch.setenv("REDSTART_MODELS", "parcels_with_numbers")
-    (tmp_path / "parcels_with_numbers.py").write_text(MODELS)
-    fields = (word.replace("NUMERIC", "TAG") for word in OLD_FIELDS)
-    client.execute_command("FT.CREATE", INDEX, "ON", "JSON", "PREFIX", 1, "t:parcel:", "SCHEMA", *fields)
-    for number in range(20):
-        client.execute_command("JSON.SET", f"t:parcel:{number}", "$", DOCUMENT % number)
-    assert run_om("migrate", "run").code == 0
+    make_ready("parcels_with_numbers")
     for number in (3, 4):
         client.execute_command("JSON.SET", f"t:parcel:{number}", "$.at", NUMBER)
     assert run_om("migrate-data", "run").code == 0
@@ -129,17 +141,9 @@ def swapping_back_by_hand_proves_first(client: redis.Redis) -> None:
 
 
 def test_whoever_accepts_it_is_told_what_is_lost(
-    client: redis.Redis, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, make_ready: Callable[[str], None]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("REDIS_OM_URL", url)
-    monkeypatch.setenv("REDSTART_MODELS", "parcels_to_lose")
-    (tmp_path / "parcels_to_lose.py").write_text(MODELS)
-    fields = (word.replace("NUMERIC", "TAG") for word in OLD_FIELDS)
-    client.execute_command("FT.CREATE", INDEX, "ON", "JSON", "PREFIX", 1, "t:parcel:", "SCHEMA", *fields)
-    for number in range(20):
-        client.execute_command("JSON.SET", f"t:parcel:{number}", "$", DOCUMENT % number)
-    assert run_om("migrate", "run").code == 0
+    make_ready("parcels_to_lose")
     client.execute_command("JSON.SET", "t:parcel:3", "$.at", NUMBER)
     assert run_om("migrate-data", "run").code == 0
     assert run_om("migrate-data", "rollback", ID).code == 6

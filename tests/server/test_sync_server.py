@@ -161,7 +161,7 @@ def test_interruptions_take_no_room(use: Callable[..., redis.Redis], monkeypatch
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("room", [ROOM_CONNECTIONS - 1, 100], ids=["none rests", "one rests"])
+@pytest.mark.parametrize("room", [ROOM_CONNECTIONS - 1, ROOM_CONNECTIONS], ids=["none rests", "one rests"])
 def test_an_interruption_anywhere_leaves_nobody_waiting(use: Callable[..., redis.Redis], room: int) -> None:
     use(max_connections=room)
     note = Note().save()

@@ -148,12 +148,12 @@ def hash_reader_of(model: type[RedisModel], zone: NaiveTimezone) -> HashReader:
 @cache
 def _hash_reader(model: type[RedisModel], zone: NaiveTimezone, encoding: str) -> HashReader:
     reader = reader_of(model, zone)
-    words, vectors, decode = choices_of(model), vectors_of(model), _decoder(encoding)
+    choices, vectors, decode = choices_of(model), vectors_of(model), _decoder(encoding)
 
     def read_of(name: str) -> ReadBytes:
         if name in vectors:
             return _vector_reader(vectors[name], decode, as_bytes=holds_bytes(model, name))
-        return _text_reader(decode, words.get(name), reader.places.get(name))
+        return _text_reader(decode, choices.get(name), reader.places.get(name))
 
     fields = {
         stored_name: HashField(name, name in reader.nullable, read_of(name))
@@ -181,9 +181,9 @@ def _decoder(encoding: str) -> ReadBytes:
     return bytes.decode if encoding in {"utf-8", "utf8"} else lambda text: text.decode(encoding)
 
 
-def _text_reader(decode: ReadBytes, words: dict[str, Any] | None, place: Place | None) -> ReadBytes:
-    if words is not None:
-        return lambda stored: words.get(text := decode(stored), text)
+def _text_reader(decode: ReadBytes, choices: dict[str, Any] | None, place: Place | None) -> ReadBytes:
+    if choices is not None:
+        return lambda stored: choices.get(text := decode(stored), text)
     read: ReadStored | None = None if place is None else place.read
     if place is None or read is None:
         return decode

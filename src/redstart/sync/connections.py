@@ -54,10 +54,7 @@ def server_of_client(client: "redis.Redis") -> "SyncServer":
 
 def server_of_model(model: type[RedisModel]) -> "SyncServer":
     """What runs operations on the documents of a model. Raises ConfigurationError."""
-    from redstart.server.sync_server import default_client, server_of  # noqa: PLC0415 - as above
-
-    named = model._meta.database
-    return server_of(default_client(server_url()) if named is None else named)
+    return server_of_client(client_of(model))
 
 
 def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") -> "SyncServer":
