@@ -1,6 +1,7 @@
 # pyright: standard
 """A program as users write it, with the types that it has to have: checked by `make lint`, never run."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, assert_type
 
@@ -44,9 +45,12 @@ def synchronous() -> None:
     assert_type(Session(token="x").save(field_expirations={"token": 5}), Session)
     assert_type(Session(token="x").save(xx=True), Session | None)
     assert_type(Customer.add([customer]), list[Customer])
+    assert_type(Customer.add((customer,)), tuple[Customer])
+    assert_type(Customer.add(one for one in [customer]), Sequence[Customer])
     assert_type(Customer.get_many(["a", "b"]), list[Customer])
     assert_type(list(Customer.all_pks()), list[str])
     assert_type(Customer.delete_many([customer]), int)
+    assert_type(Customer.delete_many({1: customer}.values()), int)
     assert_type(Customer.delete("x", Customer.db().pipeline()), Pipeline)
     assert_type(Session(token="x").field_ttl("token"), int)
     query = Customer.find(

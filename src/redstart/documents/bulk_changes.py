@@ -15,6 +15,7 @@ from redstart.documents.writes import Write, answers_of, request_of
 from redstart.effects import Batch, Op, ahead, batch, call
 from redstart.errors import CommandFailed, QuerySyntaxError
 from redstart.mapping.registry import model_name
+from redstart.values.copies import copied
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -77,7 +78,8 @@ def _changes(query: Query[Any], fields: Mapping[str, Any]) -> Changes:
             f"{model_name(query.model)}.{key_name} is the primary key: a query cannot give it to several documents.",
             "Save each under its new key, and delete the old one.",
         )
-    return {path_named(query.model, name): value for name, value in fields.items()}
+    # Every document is validated with the same values: an iterator would be empty after the first.
+    return {path_named(query.model, name): copied(value) for name, value in fields.items()}
 
 
 def _in_transaction(writes: Sequence[Write]) -> Op[None]:

@@ -50,7 +50,7 @@ def get_documents(
     model: type[M], primary_keys: Iterable[Any], zone: NaiveTimezone, page_documents: int
 ) -> Op[list[M]]:
     """The documents with these primary keys. See `documents_at`."""
-    keys = (in_utf8(model, model.make_primary_key(primary_key)) for primary_key in primary_keys)
+    keys = [in_utf8(model, model.make_primary_key(primary_key)) for primary_key in primary_keys]
     return (yield from documents_at(model, keys, zone, page_documents))
 
 

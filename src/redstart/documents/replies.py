@@ -46,4 +46,4 @@ def _undecoded(reply: Any) -> Any:
         return reply.encode()
     if isinstance(reply, dict):
         return {_undecoded(name): _undecoded(value) for name, value in reply.items()}
-    return [_undecoded(item) for item in reply] if isinstance(reply, list) else reply
+    return [_undecoded(item) for item in reply] if isinstance(reply, list | tuple) else reply

@@ -1,7 +1,7 @@
 # Generated from redstart/aio/find.py: change that, then `python -m tools.generate_sync`.
 """Queries on the documents of a model: `Customer.find(Customer.age > 18).sort_by("name").all()`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
@@ -20,7 +20,7 @@ from redstart.documents.find import (
 from redstart.documents.projection import PartialModel
 from redstart.documents.query import Query, query_of, raw_reply
 from redstart.effects import Op
-from redstart.errors import OtherDatabase, QuerySyntaxError
+from redstart.errors import OtherDatabase, QuerySyntaxError, shortened
 from redstart.search.expressions import Both, Expression, KNNExpression
 from redstart.settings import naive_timezone
 from redstart.sync.connections import server_of_model
@@ -32,7 +32,7 @@ Fields: TypeAlias = dict[str, Any]
 
 
 class FindQuery(Generic[R]):
-    """A query. It is immutable: `sort_by` and the like return a new one. Nothing is sent until you ask for documents.
+    """An immutable query: `sort_by`, `copy` and the like return a new one. Nothing is sent until you ask for documents.
 
     Args:
         expressions: conditions that a document has to meet, all of them. They are checked when the query is sent.
@@ -53,14 +53,14 @@ class FindQuery(Generic[R]):
 
     def __init__(
         self,
-        expressions: Sequence[Expression | int],
+        expressions: Iterable[Expression | int],
         model: type[R],
         knn: KNNExpression | None = None,
         offset: int = 0,
         limit: int | None = None,
         page_size: int = PAGE_DOCUMENTS,
-        sort_fields: Sequence[str] | None = None,
-        projected_fields: Sequence[str] | None = None,
+        sort_fields: Iterable[str] | None = None,
+        projected_fields: Iterable[str] | None = None,
         nocontent: bool = False,
         return_as_dict: bool = False,
     ) -> None:
@@ -75,6 +75,23 @@ class FindQuery(Generic[R]):
         self.nocontent: Final = nocontent
         self.return_as_dict: Final = return_as_dict
         self._query: Final[Query[R]] = query_of(**self._said())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_query" in self.__dict__:  # the last attribute that __init__ sets
+            raise self._is_immutable(name, f"query = query.copy({name}={shortened(value)})")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise self._is_immutable(name, "query = query.copy(...)")
+
+    def _is_immutable(self, name: str, copy: str) -> AttributeError:
+        arguments = self._said()
+        instead = copy if name in arguments else f"copy() with one of its arguments: {', '.join(arguments)}"
+        return AttributeError(
+            f"A query is immutable, so its attribute {name!r} cannot be changed. Use {instead}",
+            name=name,
+            obj=self,
+        )
 
     def _said(self) -> Fields:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
