@@ -200,8 +200,11 @@ def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
     return (yield from _sent(str(words[1]), Call(tuple(words), decoded)))
 
 
-def keys_in_order(search: SearchQuery) -> Op[list[bytes]]:
-    """The keys of a search with several sort fields. One FT.AGGREGATE. Raises IndexMissing, CapabilityMissing."""
+def keys_in_order(search: SearchQuery) -> Op[list[bytes | None]]:
+    """The keys of a search with several sort fields; None for each document that no longer exists.
+
+    One FT.AGGREGATE. Raises IndexMissing, CapabilityMissing.
+    """
     return (yield from _sent(search.index, ft_aggregate_keys(search.keys_arguments())))
 
 

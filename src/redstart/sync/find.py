@@ -244,7 +244,8 @@ class FindQuery(Generic[R]):
     def page(self, offset: int = 0, limit: int = 10) -> list[R]:
         """Some of the documents.
 
-        Paging through an unsorted query may skip documents while other clients write: sort it, or use `all`.
+        Paging through an unsorted query may skip documents while other clients write: sort it, or use `all`. A document
+        that has just expired counts for `offset` and `limit`, so a page with less than `limit` need not be the last.
 
         Args:
             offset: how many documents to skip.
@@ -256,7 +257,7 @@ class FindQuery(Generic[R]):
         return self._run(page_of(self._query, naive_timezone(), offset, limit))
 
     def get_item(self, item: int) -> R:
-        """The document at a position, counted from 0.
+        """The document at a position, counted from 0; if it has just expired, the next one.
 
         Raises:
             IndexError: the query finds fewer documents.
