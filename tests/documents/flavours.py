@@ -4,6 +4,8 @@ import asyncio
 import inspect
 from typing import Any, Final
 
+import redis
+
 import redstart.aio
 from redstart import Field, HashModel, JsonModel
 
@@ -13,6 +15,7 @@ class HashNote(HashModel, index=True):
     kind: str = Field(default="a", index=True, sortable=True)
     rank: int = Field(default=0, index=True, sortable=True)
     text: str = ""
+    size: int = 0
 
 
 class JsonNote(JsonModel, index=True):
@@ -20,6 +23,7 @@ class JsonNote(JsonModel, index=True):
     kind: str = Field(default="a", index=True, sortable=True)
     rank: int = Field(default=0, index=True, sortable=True)
     text: str = ""
+    size: int = 0
 
 
 class AsyncHashNote(redstart.aio.HashModel, index=True):
@@ -27,6 +31,7 @@ class AsyncHashNote(redstart.aio.HashModel, index=True):
     kind: str = Field(default="a", index=True, sortable=True)
     rank: int = Field(default=0, index=True, sortable=True)
     text: str = ""
+    size: int = 0
 
 
 class AsyncJsonNote(redstart.aio.JsonModel, index=True):
@@ -34,6 +39,7 @@ class AsyncJsonNote(redstart.aio.JsonModel, index=True):
     kind: str = Field(default="a", index=True, sortable=True)
     rank: int = Field(default=0, index=True, sortable=True)
     text: str = ""
+    size: int = 0
 
 
 NOTES: Final[list[Any]] = [HashNote, JsonNote, AsyncHashNote, AsyncJsonNote]
@@ -59,3 +65,11 @@ async def _awaited(step: Any) -> Any:
 
 async def _listed(step: Any) -> list[Any]:
     return [one async for one in step]
+
+
+def break_size(client: redis.Redis, note: Any) -> None:
+    """Make the stored note unreadable, in a field that is not indexed."""
+    if client.type(note.key()) == b"hash":
+        client.hset(note.key(), "size", "many")
+    else:
+        client.execute_command("JSON.SET", note.key(), "$.size", '"many"')

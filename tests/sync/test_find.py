@@ -60,6 +60,7 @@ def test_what_a_query_is_made_of() -> None:
         "projected_fields": (),
         "nocontent": False,
         "return_as_dict": False,
+        "on_error": "raise",
     }
     assert said["expressions"][0] is condition
     assert FindQuery(**said).get_query() == query.get_query()

@@ -15,6 +15,7 @@ from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
 from redstart.documents.replies import documents_found
+from redstart.documents.unreadable import UnreadableDocument
 from redstart.effects import Op
 from redstart.errors import CommandFailed, NotFoundError
 from redstart.mapping.registry import model_name
@@ -84,19 +85,26 @@ def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
 
 
 def _next_document(query: Query[R], zone: NaiveTimezone, offset: int) -> Op[list[R]]:
-    """The document at a position, or the next one that still exists; empty if there is none."""
-    page = yield from _page(query, zone, offset, 1)
-    if page.documents or page.is_last:
-        return page.documents
+    """The document at a position, or the next one that exists and can be read; empty if there is none."""
+    try:
+        page = yield from _page(replace(query, unreadable=None), zone, offset, 1)
+        if page.documents or page.is_last:
+            return page.documents
+    except UnreadableDocument:
+        if query.unreadable is None:
+            raise
     if query.knn is not None:
         return (yield from page_of(query, zone, offset, query.knn.k))[:1]
     # What no longer exists may leave the index before the next search, which then counts from another document. So the
     # next one is taken from a search that begins at the same position.
+    read: set[bytes] = set()
     for limit in (FIRST_KEYS, None):
-        for key in (yield from found_keys(replace(query, offset=offset, limit=limit), zone)):
-            documents = yield from documents_of(query, zone, [key])
+        keys = yield from found_keys(replace(query, offset=offset, limit=limit), zone)
+        for key in keys:
+            documents = [] if key in read else (yield from documents_of(query, zone, [key]))
             if documents:
                 return documents
+        read.update(keys)
     return []
 
 
@@ -120,16 +128,16 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
     documents: list[Any] = []
     page = yield from _searched_page(query, zone)
     if page is not None and (query.limit is not None or page.total <= query.offset + PAGE_DOCUMENTS):
-        documents += documents_found(query.model, page, zone)
+        documents += documents_found(query.model, page, zone, unreadable=query.unreadable)
         return documents
     keys = yield from found_keys(query, zone)
     if page is not None:
         # The keys of all come from one search. What has come with the one before is as good as read by its key.
         still_found, read = set(keys), set(page.keys)
-        documents += documents_found(query.model, page.only(still_found), zone)
+        documents += documents_found(query.model, page.only(still_found), zone, unreadable=query.unreadable)
         keys = [key for key in keys if key not in read]
     if query.projection is None:
-        documents += yield from documents_at(query.model, keys, zone, page_documents)
+        documents += yield from documents_at(query.model, keys, zone, page_documents, query.unreadable)
         return documents
     for keys_of_page in pages(keys, page_documents):
         documents += yield from documents_of(query, zone, keys_of_page)
@@ -154,9 +162,9 @@ def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) ->
     """
     found: list[Any]
     if query.projection is None:
-        found = list((yield from documents_at(query.model, keys, zone)))
+        found = list((yield from documents_at(query.model, keys, zone, unreadable=query.unreadable)))
     else:
-        found = yield from projected_at(query.projection, keys, zone)
+        found = yield from projected_at(query.projection, keys, zone, query.unreadable)
     return found
 
 
@@ -277,7 +285,7 @@ def _page(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[_
     if reply is None:
         keys = (yield from _keys(query, zone))[offset : offset + limit]
         return (yield from _read_page(query, zone, keys, limit))
-    documents: list[Any] = documents_found(query.model, reply, zone, query.knn)
+    documents: list[Any] = documents_found(query.model, reply, zone, query.knn, query.unreadable)
     if query.projection is not None:
         documents = list(map(query.projection.of, documents))
     return _Page(documents, is_last=reply.total <= offset + limit)

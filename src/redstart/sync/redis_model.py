@@ -11,6 +11,7 @@ from redstart.documents.deleting import delete_document, delete_documents, queue
 from redstart.documents.fetching import PAGE_DOCUMENTS, get_document, get_documents
 from redstart.documents.listing import primary_keys_page
 from redstart.documents.saving import queue_document, save_document
+from redstart.documents.unreadable import RAISE, OnError, on_unreadable
 from redstart.documents.updating import update_document
 from redstart.documents.writes import Saving
 from redstart.mapping import models
@@ -141,19 +142,25 @@ class RedisModel(models.RedisModel, abc.ABC):
         return server_of_model(cls).run(get_document(cls, pk, naive_timezone()))
 
     @classmethod
-    def get_many(cls, pks: Iterable[Any], batch_size: int = PAGE_DOCUMENTS) -> list[Self]:
+    def get_many(
+        cls, pks: Iterable[Any], batch_size: int = PAGE_DOCUMENTS, on_error: OnError = RAISE
+    ) -> list[Self]:
         """The documents with these primary keys, in that order. Those that do not exist are left out.
 
         Args:
             pks: the primary keys: any iterable, which is read once, before anything is sent.
             batch_size: documents read in one round trip. While one batch is parsed, the next is already requested.
+            on_error: what to do with documents that cannot be read: `"raise"` UnreadableDocument; `"skip"` them; or a
+                function, which is called with the UnreadableDocument of each.
 
         Raises:
-            UnreadableDocument: a stored value does not fit its field.
+            UnreadableDocument: a stored value does not fit its field, and `on_error` is "raise".
+            ValueError: `on_error` is anything else, or `batch_size` is below 1.
 
         Effects: one round trip for each `batch_size` documents.
         """
-        operation = get_documents(cls, list(pks), naive_timezone(), batch_size)
+        unreadable = on_unreadable(on_error)
+        operation = get_documents(cls, list(pks), naive_timezone(), batch_size, unreadable)
         return server_of_model(cls).run(operation)
 
     @classmethod
