@@ -10,11 +10,10 @@ from redstart.documents.find import found_keys
 from redstart.documents.forms import form_of
 from redstart.documents.names import path_named
 from redstart.documents.query import Query
-from redstart.documents.updating import Changes, changed_document, written_paths
+from redstart.documents.updating import Changes, changed_document, primary_key_changed, written_paths
 from redstart.documents.writes import Write, answers_of, request_of
 from redstart.effects import Batch, Op, ahead, batch, call
-from redstart.errors import CommandFailed, QuerySyntaxError
-from redstart.mapping.registry import model_name
+from redstart.errors import CommandFailed
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -71,12 +70,8 @@ def update_found(
 
 
 def _changes(query: Query[Any], fields: Mapping[str, Any]) -> Changes:
-    key_name = query.model._primary_key_name
-    if key_name in fields:
-        raise QuerySyntaxError(
-            f"{model_name(query.model)}.{key_name} is the primary key: a query cannot give it to several documents.",
-            "Save each under its new key, and delete the old one.",
-        )
+    if query.model._primary_key_name in fields:
+        raise primary_key_changed(query.model)
     return {path_named(query.model, name): value for name, value in fields.items()}
 
 

@@ -34,6 +34,8 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     Effects: HGETALL or JSON.GET; one round trip.
     """
     form = form_of(model)
+    if primary_key is None:  # not the document with the primary key "None"
+        raise NotFoundError(f"There is no {model_name(model)} with the primary key None.")
     key = model.make_primary_key(primary_key)
     (reply,) = yield from batch(packed_batch([form.read.pack(in_utf8(model, key))], 1))
     if isinstance(reply, CommandFailed):
@@ -49,8 +51,12 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
 def get_documents(
     model: type[M], primary_keys: Iterable[Any], zone: NaiveTimezone, page_documents: int
 ) -> Op[list[M]]:
-    """The documents with these primary keys. See `documents_at`."""
-    keys = (in_utf8(model, model.make_primary_key(primary_key)) for primary_key in primary_keys)
+    """The documents with these primary keys; None is left out. See `documents_at`."""
+    keys = (
+        in_utf8(model, model.make_primary_key(primary_key))
+        for primary_key in primary_keys
+        if primary_key is not None
+    )
     return (yield from documents_at(model, keys, zone, page_documents))
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from redstart.documents.choices import choices_of
 from redstart.documents.names import encoded_names
-from redstart.documents.reader import Read, reader_of, validated
+from redstart.documents.reader import Read, reader_of, validated, without_key
 from redstart.documents.taken_as_bytes import names_taken_as_bytes
 from redstart.documents.unreadable import UnreadableDocument
 from redstart.documents.value_reader import Place, ReadStored
@@ -46,7 +46,8 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
             if values.get(key_name) is None:
                 values[key_name] = primary_key
             try:
-                return validate(values, strict=False)
+                document = validate(values, strict=False)
+                return document if primary_key else without_key(document)
             except ValidationError:
                 pass  # what is wrong is said of the texts
         return validated(model, primary_key, reader.values(primary_key, stored))

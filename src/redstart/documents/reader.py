@@ -83,4 +83,10 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
         read: M = model.__pydantic_validator__.validate_python(document, strict=False)
     except ValidationError as error:
         raise unreadable(model, primary_key, error) from error
-    return read
+    return read if primary_key else without_key(read)
+
+
+def without_key(document: M) -> M:
+    """Return a document that redis-om stored without a primary key as it is: with a new one it would be saved twice."""
+    document.__dict__[document._primary_key_name] = ""
+    return document

@@ -59,6 +59,7 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Raises:
             ValueError: `nx` and `xx` together, or one of them for a hash on a pipeline.
+            RedisModelError: its primary key is None or empty. Nothing was sent.
             ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
             UnwritableDocument: a value cannot be stored. Nothing was sent.
             WrongKeyType: its key holds a value of another type.
@@ -170,7 +171,7 @@ class RedisModel(models.RedisModel, abc.ABC):
             field_values: new values by field name; in a JsonModel also `address__city`, for an embedded document.
 
         Raises:
-            QuerySyntaxError: there is no such field.
+            QuerySyntaxError: there is no such field, or it is the primary key and the value is another one.
             ValidationError (pydantic), UnwritableDocument, WrongKeyType: see `save`.
 
             After any of these errors, this object is unchanged.
