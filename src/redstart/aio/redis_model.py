@@ -4,16 +4,17 @@ import abc
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
-from redstart.aio.connections import client_of, server_of_all, server_of_model
+from redstart.aio.connections import client_in_meta, server_of_all, server_of_model
 from redstart.documents import expiry
 from redstart.documents.adding import add_documents
 from redstart.documents.deleting import delete_document, delete_documents, queue_deletion, queue_deletions
 from redstart.documents.fetching import PAGE_DOCUMENTS, get_document, get_documents
 from redstart.documents.listing import primary_keys_page
 from redstart.documents.saving import queue_document, save_document
-from redstart.documents.updating import update_document
+from redstart.documents.updating import assign, update_document
 from redstart.documents.writes import Saving
 from redstart.mapping import models
+from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
 
@@ -37,7 +38,7 @@ class RedisModel(models.RedisModel, abc.ABC):
     @classmethod
     def db(cls) -> "redis.asyncio.Redis":
         """The client that this model sends its commands with."""
-        return client_of(cls)
+        return client_in_meta(cls)
 
     @overload
     async def save(
@@ -104,10 +105,15 @@ class RedisModel(models.RedisModel, abc.ABC):
             ConfigurationError: the model of one document is on another server. Nothing was sent.
 
         Effects: one round trip for each 500 documents, and a second one if some of them exist already. Each document
-            is written atomically. Safe to repeat.
+            is written atomically. Safe to repeat. If a class overrides `save`, that is called for each document.
         """
         zone = naive_timezone()
-        if pipeline is None:
+        if any(overrides(model, "save") for model in {type(document) for document in models}):
+            options: dict[str, Any] = {} if pipeline is None else {"pipeline": pipeline}
+            replies = [await document.save(**options) for document in models]
+            if pipeline is None and pipeline_verifier is not None:
+                pipeline_verifier(replies, expected_responses=len(replies))
+        elif pipeline is None:
             await server_of_all(cls, models).run(add_documents(models, zone, pipeline_verifier))
         else:
             for document in models:
@@ -168,7 +174,8 @@ class RedisModel(models.RedisModel, abc.ABC):
     async def update(self, **field_values: Any) -> None:
         """Set some fields to new values, here and on the server. Other fields are neither read nor written.
 
-        If the document does not exist on the server, all of it is saved.
+        If the document does not exist on the server, all of it is saved. If the class overrides `save`, that is
+        called, and writes all fields.
 
         Args:
             field_values: new values by field name; in a JsonModel also `address__city`, for an embedded document.
@@ -181,8 +188,16 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Effects: one round trip; atomic. Times to live are kept. Safe to repeat.
         """
-        operation = update_document(self, field_values, naive_timezone())
-        await server_of_model(type(self)).run(operation)
+        if not overrides(type(self), "save"):
+            operation = update_document(self, field_values, naive_timezone())
+            await server_of_model(type(self)).run(operation)
+            return
+        restore = assign(self, field_values)
+        try:
+            _ = await self.save()
+        except BaseException:
+            restore()
+            raise
 
     async def expire(self, num_seconds: int, pipeline: "Pipeline | None" = None) -> None:
         """Have the server delete this document after some seconds. Does nothing if it does not exist there.

@@ -69,6 +69,20 @@ def update_found(
         yield from _in_transaction(waiting)
 
 
+def documents_to_update(query: Query[Any], fields: Mapping[str, Any], zone: NaiveTimezone) -> Op[list[Any]]:
+    """Return the documents that a query finds, after checking that each accepts these new values.
+
+    Raises:
+        QuerySyntaxError, ValidationError (pydantic), UnreadableDocument: see `update_found`. Nothing was written.
+    """
+    changes = _changes(query, fields)
+    keys = yield from found_keys(query, zone)
+    documents = yield from documents_at(query.model, keys, zone, query.page_documents)
+    for document in documents:
+        _ = changed_document(document, changes)
+    return documents
+
+
 def _changes(query: Query[Any], fields: Mapping[str, Any]) -> Changes:
     if query.model._primary_key_name in fields:
         raise primary_key_changed(query.model)

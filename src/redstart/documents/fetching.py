@@ -10,7 +10,7 @@ from redstart.commands.packing import packed_batch
 from redstart.documents.forms import Form, form_of
 from redstart.effects import Later, Op, ahead, answer, batch
 from redstart.errors import CapabilityMissing, CommandFailed, DocumentError, NotFoundError, WrongKeyType
-from redstart.mapping.keys import around_primary_key
+from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
@@ -130,7 +130,7 @@ def in_utf8(model: type[RedisModel], key: str) -> bytes:
 
 def primary_keys_in(model: type[RedisModel], keys: Iterable[bytes]) -> list[str]:
     """The primary keys inside the keys of documents. Raises RedisModelError."""
-    before, after = around_primary_key(model._meta, model_name(model))
+    before, after = key_affixes(model)
     return [key.decode(errors="replace").removeprefix(before).removesuffix(after) for key in keys]
 
 

@@ -21,6 +21,7 @@ from redstart.documents.vectors import holds_bytes, unpacked_vector, vectors_of
 from redstart.errors import ValueConversionError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import validates_itself
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.values.timezones import NaiveTimezone
 
@@ -39,9 +40,10 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
     reader = hash_reader_of(model, zone)
     validate: Callable[..., M] = model.__pydantic_validator__.validate_python
     key_name = model._primary_key_name
+    takes_bytes = not validates_itself(model)
 
     def read(primary_key: str, stored: Mapping[bytes, bytes]) -> M:
-        values = reader.undecoded(stored)
+        values = reader.undecoded(stored) if takes_bytes else None
         if values is not None:
             if values.get(key_name) is None:
                 values[key_name] = primary_key

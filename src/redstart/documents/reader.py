@@ -11,6 +11,7 @@ from redstart.documents.unreadable import unreadable
 from redstart.documents.value_reader import Place, places_of
 from redstart.mapping.annotations import allows_none, complete_fields
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import validates_itself
 from redstart.mapping.paths import Segment
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.scalars import scalar_paths
@@ -80,7 +81,11 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
         document[key_name] = primary_key
     try:
         # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
-        read: M = model.__pydantic_validator__.validate_python(document, strict=False)
+        read: M = (
+            model.model_validate(document)
+            if validates_itself(model)
+            else model.__pydantic_validator__.validate_python(document, strict=False)
+        )
     except ValidationError as error:
         raise unreadable(model, primary_key, error) from error
     return read if primary_key else without_key(read)

@@ -1,6 +1,6 @@
 """Changing some fields of a document, here and on the server."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -50,6 +50,25 @@ def update_document(document: RedisModel, fields: Mapping[str, Any], zone: Naive
         return
     changed = changed_document(document, changes)
     yield from _written(changed, changes, zone)
+    _set_changed(document, changed, changes)
+
+
+def assign(document: RedisModel, fields: Mapping[str, Any]) -> Callable[[], None]:
+    """Set some fields to new values, here only. Return what undoes that. Raises what `update_document` raises."""
+    changes = {path_named(type(document), name): value for name, value in fields.items()}
+    before, fields_set = dict(document.__dict__), set(document.__pydantic_fields_set__)
+    if changes:
+        _set_changed(document, changed_document(document, changes), changes)
+
+    def restore() -> None:
+        document.__dict__.clear()
+        document.__dict__.update(before)
+        document.__pydantic_fields_set__.intersection_update(fields_set)
+
+    return restore
+
+
+def _set_changed(document: RedisModel, changed: RedisModel, changes: Changes) -> None:
     for path in changes:
         document.__dict__[path[0]] = changed.__dict__[path[0]]
         document.__pydantic_fields_set__.add(path[0])

@@ -18,6 +18,7 @@ from redstart.mapping.index import index_of, reference_parts, reference_schema
 from redstart.mapping.json_schema import settle_primary_key
 from redstart.mapping.mapped import MappedModel
 from redstart.mapping.meta import merged_meta
+from redstart.mapping.overrides import refuse_never_called
 from redstart.mapping.primary_keys import (
     DEFAULT_NAME,
     UlidPrimaryKey,
@@ -74,6 +75,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         cls._check_fields()
         if cls._has_documents():
             refuse_needed_names(cls)
+            refuse_never_called(cls)
             cls._check_index()
             register(cls)
 
@@ -125,6 +127,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         """Raise RedisModelError for a field that cannot be indexed; not yet, if an annotation is unresolved."""
         if cls.__pydantic_complete__:
             _ = index_of(cls)
+            keys.refuse_keys_elsewhere(cls)
 
     @field_validator("pk", mode="before", check_fields=False)
     @classmethod
@@ -185,7 +188,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
     @classmethod
     def make_primary_key(cls, pk: Any) -> str:
         """The key of the document with this primary key."""
-        return keys.key_of_document(cls._meta, pk)
+        return cls.make_key(keys.part_of_document(cls._meta, pk))
 
     def key(self) -> str:
         """The key of this document. Raises RedisModelError if it is embedded or its primary key is None or empty."""

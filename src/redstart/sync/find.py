@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
-from redstart.documents.bulk_changes import delete_found, update_found
+from redstart.documents.bulk_changes import delete_found, documents_to_update, update_found
 from redstart.documents.fetching import PAGE_DOCUMENTS, pages
 from redstart.documents.find import (
     all_documents,
@@ -21,6 +21,7 @@ from redstart.documents.projection import PartialModel
 from redstart.documents.query import Query, query_of, raw_reply
 from redstart.effects import Op
 from redstart.errors import OtherDatabase, QuerySyntaxError
+from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Both, Expression, KNNExpression
 from redstart.settings import naive_timezone
 from redstart.sync.connections import server_of_model
@@ -256,6 +257,8 @@ class FindQuery(Generic[R]):
     def update(self, use_transaction: bool = True, **fields: Any) -> None:
         """Set fields of all these documents to new values, checked as in `save`. Only these fields are written.
 
+        If the class overrides `save`, that is called for one document after the other, and writes all fields.
+
         Args:
             use_transaction: write all documents in one transaction, after all have been checked; the server does
                 nothing else meanwhile. If False, they are checked and written page by page.
@@ -270,6 +273,10 @@ class FindQuery(Generic[R]):
         Effects: one search; a read and a write for each document, many in one round trip. Safe to repeat. Documents
             that are deleted meanwhile stay deleted.
         """
+        if overrides(self.model, "save"):
+            for document in self._run(documents_to_update(self._query, fields, naive_timezone())):
+                document.update(**fields)
+            return
         self._run(update_found(self._query, fields, naive_timezone(), at_once=use_transaction))
 
     def delete(self) -> int:
