@@ -5,7 +5,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from redstart.aio.connections import server_of_client, server_of_model
+from redstart.aio.connections import client_of, server_of_client
 from redstart.aio.data_migrations import BaseMigration
 from redstart.aio.migrator import index_migration
 from redstart.commands.introspection import server_time
@@ -157,7 +157,7 @@ class DatetimeFieldMigration(BaseMigration):
             )
         here = server_of_client(self.redis).where
         for one in () if self._client_is_given else declarations:
-            there = server_of_model(one.model).where
+            there = server_of_client(client_of(one.model)).where
             if there != here:
                 raise ConfigurationError(
                     f"The documents of {one.name} are at {there}, and REDIS_OM_URL is {here}.",

@@ -5,7 +5,7 @@ from functools import reduce
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from redstart.aio.connections import server_of_model
-from redstart.documents.bulk_changes import delete_found, update_found
+from redstart.documents.bulk_changes import delete_found, documents_to_update, update_found
 from redstart.documents.fetching import PAGE_DOCUMENTS, pages
 from redstart.documents.find import (
     all_documents,
@@ -22,6 +22,7 @@ from redstart.documents.query import Query, query_of, raw_reply
 from redstart.documents.unreadable import RAISE, OnError
 from redstart.effects import Op
 from redstart.errors import OtherDatabase, QuerySyntaxError, shortened
+from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Both, Expression, KNNExpression
 from redstart.settings import naive_timezone
 
@@ -288,6 +289,7 @@ class FindQuery(Generic[R]):
 
         A document that cannot be read is not changed, for its new values cannot be checked: by default its error is
         raised. With `copy(on_error=...)` the others are changed, and a function gets the error of each that is not.
+        If the class overrides `save`, that is called for one document after the other, and writes all fields.
 
         Args:
             use_transaction: write all documents in one transaction, after all have been checked; the server does
@@ -304,6 +306,10 @@ class FindQuery(Generic[R]):
         Effects: one search; a read and a write for each document, many in one round trip. Safe to repeat. Documents
             that are deleted meanwhile stay deleted.
         """
+        if overrides(self.model, "save"):
+            for document in await self._run(documents_to_update(self._query, fields, naive_timezone())):
+                await document.update(**fields)
+            return
         await self._run(update_found(self._query, fields, naive_timezone(), at_once=use_transaction))
 
     async def delete(self) -> int:

@@ -10,11 +10,10 @@ from redstart.documents.find import found_keys
 from redstart.documents.forms import form_of
 from redstart.documents.names import path_named
 from redstart.documents.query import Query
-from redstart.documents.updating import Changes, changed_document, written_paths
+from redstart.documents.updating import Changes, changed_document, primary_key_changed, written_paths
 from redstart.documents.writes import Write, answers_of, request_of
 from redstart.effects import Batch, Op, ahead, batch, call
-from redstart.errors import CommandFailed, QuerySyntaxError
-from redstart.mapping.registry import model_name
+from redstart.errors import CommandFailed
 from redstart.values.copies import copied
 from redstart.values.timezones import NaiveTimezone
 
@@ -80,13 +79,23 @@ def update_found(
         yield from _in_transaction(waiting)
 
 
+def documents_to_update(query: Query[Any], fields: Mapping[str, Any], zone: NaiveTimezone) -> Op[list[Any]]:
+    """Return the documents that a query finds, after checking that each accepts these new values.
+
+    Raises:
+        QuerySyntaxError, ValidationError (pydantic), UnreadableDocument: see `update_found`. Nothing was written.
+    """
+    changes = _changes(query, fields)
+    keys = yield from found_keys(query, zone)
+    documents = yield from documents_at(query.model, keys, zone, query.page_documents, query.unreadable)
+    for document in documents:
+        _ = changed_document(document, changes)
+    return documents
+
+
 def _changes(query: Query[Any], fields: Mapping[str, Any]) -> Changes:
-    key_name = query.model._primary_key_name
-    if key_name in fields:
-        raise QuerySyntaxError(
-            f"{model_name(query.model)}.{key_name} is the primary key: a query cannot give it to several documents.",
-            "Save each under its new key, and delete the old one.",
-        )
+    if query.model._primary_key_name in fields:
+        raise primary_key_changed(query.model)
     # Every document is validated with the same values: an iterator would be empty after the first.
     return {path_named(query.model, name): copied(value) for name, value in fields.items()}
 

@@ -12,7 +12,7 @@ from redstart.documents.reader import readable
 from redstart.documents.unreadable import OnUnreadable
 from redstart.effects import Later, Op, ahead, answer, batch
 from redstart.errors import CapabilityMissing, CommandFailed, DocumentError, NotFoundError, WrongKeyType
-from redstart.mapping.keys import around_primary_key
+from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
@@ -36,6 +36,8 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     Effects: HGETALL or JSON.GET; one round trip.
     """
     form = form_of(model)
+    if primary_key is None:  # not the document with the primary key "None"
+        raise NotFoundError(f"There is no {model_name(model)} with the primary key None.")
     key = model.make_primary_key(primary_key)
     (reply,) = yield from batch(packed_batch([form.read.pack(in_utf8(model, key))], 1))
     if isinstance(reply, CommandFailed):
@@ -55,8 +57,12 @@ def get_documents(
     page_documents: int,
     unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
-    """The documents with these primary keys. See `documents_at`."""
-    keys = [in_utf8(model, model.make_primary_key(primary_key)) for primary_key in primary_keys]
+    """The documents with these primary keys; None is left out. See `documents_at`."""
+    keys = [
+        in_utf8(model, model.make_primary_key(primary_key))
+        for primary_key in primary_keys
+        if primary_key is not None
+    ]
     return (yield from documents_at(model, keys, zone, page_documents, unreadable))
 
 
@@ -138,7 +144,7 @@ def in_utf8(model: type[RedisModel], key: str) -> bytes:
 
 def primary_keys_in(model: type[RedisModel], keys: Iterable[bytes]) -> list[str]:
     """The primary keys inside the keys of documents. Raises RedisModelError."""
-    before, after = around_primary_key(model._meta, model_name(model))
+    before, after = key_affixes(model)
     return [key.decode(errors="replace").removeprefix(before).removesuffix(after) for key in keys]
 
 

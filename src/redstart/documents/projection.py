@@ -8,6 +8,7 @@ from typing import Any, Final, get_args, get_origin
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.annotations import alternatives, complete_fields, fields_of, is_named_tuple
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.proxies import query_field_named
 from redstart.mapping.registry import model_name
@@ -183,7 +184,8 @@ def stands_alone(model: type[RedisModel], name: str) -> bool:
         fields for one in own.field_validators.values() for fields in one.info.fields if name != DEFAULT_NAME
     ]
     return not (
-        own.model_validators
+        validates_itself(model)
+        or own.model_validators
         or own.model_serializers
         or own.root_validators
         or own.validators

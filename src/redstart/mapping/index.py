@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from redstart.errors import RedisModelError
 from redstart.mapping.index_types import Indexable, IndexType
 from redstart.mapping.index_walk import IndexWalk
-from redstart.mapping.keys import around_primary_key, key_of_document
+from redstart.mapping.keys import key_affixes, part_of_document
 from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
 from redstart.search.fields import IndexField
@@ -19,7 +19,7 @@ def index_of(model: type[MappedModel]) -> Index:
     Raises:
         RedisModelError: a field that is marked as indexed cannot be, or the model has no documents of its own.
     """
-    prefix, _ = around_primary_key(model._meta, model_name(model))
+    prefix, _ = key_affixes(model)
     walk = IndexWalk(storage_of(model))
     parts = list(walk.parts(model))
     return index_of_parts(model, prefix, parts if any(parts) else walk.key_alone(model))
@@ -37,7 +37,7 @@ def reference_parts(model: type[MappedModel]) -> list[str]:
 
 def _reference_index(model: type[MappedModel]) -> Index:
     parts = list(_ReferenceWalk(storage_of(model)).parts(model))
-    return index_of_parts(model, key_of_document(model._meta, ""), parts)
+    return index_of_parts(model, model.make_key(part_of_document(model._meta, "")), parts)
 
 
 class _ReferenceWalk(IndexWalk):

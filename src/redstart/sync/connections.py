@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from redstart.errors import ConfigurationError
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import client_named
 from redstart.mapping.registry import model_name
 from redstart.settings import server_url
 
@@ -38,11 +39,19 @@ def get_redis_connection(**options: Any) -> "redis.Redis":
 
 
 def client_of(model: type[RedisModel]) -> "redis.Redis":
-    """The client in `Meta.database`, or the shared one for REDIS_OM_URL."""
+    """Return the client of a model's own `db()`, that in `Meta.database`, or the shared one for REDIS_OM_URL."""
+    return _or_shared(client_named(model))
+
+
+def client_in_meta(model: type[RedisModel]) -> "redis.Redis":
+    """Return the client in `Meta.database`, or the shared one for REDIS_OM_URL."""
+    return _or_shared(model._meta.database)
+
+
+def _or_shared(client: "redis.Redis | None") -> "redis.Redis":
     from redstart.server.sync_server import default_client  # noqa: PLC0415 - as above
 
-    named: redis.Redis | None = model._meta.database
-    return default_client(server_url()) if named is None else named
+    return default_client(server_url()) if client is None else client
 
 
 def server_of_client(client: "redis.Redis") -> "SyncServer":
@@ -53,8 +62,8 @@ def server_of_client(client: "redis.Redis") -> "SyncServer":
 
 
 def server_of_model(model: type[RedisModel]) -> "SyncServer":
-    """What runs operations on the documents of a model. Raises ConfigurationError."""
-    return server_of_client(client_of(model))
+    """What runs operations on the documents of a model: on the server of `model.db()`. Raises ConfigurationError."""
+    return server_of_client(model.db())
 
 
 def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") -> "SyncServer":

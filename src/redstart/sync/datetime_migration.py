@@ -25,7 +25,7 @@ from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.plan import planned_indexes, require_one_definition_each
 from redstart.migrations.outcomes import ERRORS_SAID, require_converted, require_undone, statistics
 from redstart.settings import naive_timezone
-from redstart.sync.connections import server_of_client, server_of_model
+from redstart.sync.connections import client_of, server_of_client
 from redstart.sync.data_migrations import BaseMigration
 from redstart.sync.migrator import index_migration
 
@@ -158,7 +158,7 @@ class DatetimeFieldMigration(BaseMigration):
             )
         here = server_of_client(self.redis).where
         for one in () if self._client_is_given else declarations:
-            there = server_of_model(one.model).where
+            there = server_of_client(client_of(one.model)).where
             if there != here:
                 raise ConfigurationError(
                     f"The documents of {one.name} are at {there}, and REDIS_OM_URL is {here}.",
