@@ -1,7 +1,6 @@
 """Queries on the documents of a model: `await Customer.find(Customer.age > 18).sort_by("name").all()`."""
 
 from collections.abc import AsyncIterator, Iterable
-from functools import reduce
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from redstart.aio.connections import server_of_model
@@ -153,7 +152,7 @@ class FindQuery(Generic[R]):
     @property
     def expression(self) -> Expression | None:
         """All conditions combined into one, or None. Its `.tree` shows it as a drawing."""
-        return reduce(Both, self._query.conditions) if self._query.conditions else None
+        return Both.of(*self._query.conditions) if self._query.conditions else None
 
     @property
     def query(self) -> str:

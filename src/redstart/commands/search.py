@@ -117,6 +117,8 @@ def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:
         # A server may answer a part once a limit has passed; half an answer would be taken for documents not held.
         "TIMEOUT",
         0,
+        "DIALECT",
+        2,
     )
     search = ft_search(words, content=False)
     return Call(search.args, lambda reply: set(search.parse(reply).keys))

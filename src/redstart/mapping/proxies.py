@@ -131,6 +131,7 @@ def _query_field(model: type[MappedModel], path: tuple[str, ...]) -> QueryField:
         operand=OPERAND_OF_KINDS.get(indexed.kind) or OPERAND_OF_TAGS.get(held.indexable, Operand.TAG),
         storage=index.storage,
         separator=indexed.separator,
+        case_sensitive=indexed.case_sensitive,
         full_text=words.attribute if words is not None and words.kind is FieldKind.TEXT else None,
         sortable=indexed.sortable,
     )

@@ -83,11 +83,15 @@ def stored_text(field: QueryField, value: Any) -> str:
         raise wrong_operand(field, value, "one value; or look for one of several with <<")
     else:
         text = _text_of(value)
+    return encodable(field, text)
+
+
+def encodable(field: QueryField, text: str) -> str:
+    """The text as a plain str. Raises QuerySyntaxError if it cannot be sent."""
     try:
-        text.encode()
+        return text.encode().decode()
     except UnicodeEncodeError as error:
-        raise wrong_operand(field, value, "text that can be encoded: this has half a character") from error
-    return text
+        raise wrong_operand(field, text, "text that can be encoded: this has half a character") from error
 
 
 def _text_of(value: Any) -> str:

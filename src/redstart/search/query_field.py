@@ -30,6 +30,7 @@ class QueryField:
         operand: what it is compared with.
         storage: hashes or JSON.
         separator: what splits its values into tags.
+        case_sensitive: whether its tags keep their case.
         full_text: the name of its words in the index, if it is indexed for full-text search.
         sortable: whether the index keeps it for sorting.
     """
@@ -39,5 +40,6 @@ class QueryField:
     operand: Operand
     storage: Storage
     separator: str | None = None
+    case_sensitive: bool = False
     full_text: str | None = None
     sortable: bool = False

@@ -2,7 +2,6 @@
 """Queries on the documents of a model: `Customer.find(Customer.age > 18).sort_by("name").all()`."""
 
 from collections.abc import Iterable, Iterator
-from functools import reduce
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from redstart.documents.bulk_changes import delete_found, documents_to_update, update_found
@@ -154,7 +153,7 @@ class FindQuery(Generic[R]):
     @property
     def expression(self) -> Expression | None:
         """All conditions combined into one, or None. Its `.tree` shows it as a drawing."""
-        return reduce(Both, self._query.conditions) if self._query.conditions else None
+        return Both.of(*self._query.conditions) if self._query.conditions else None
 
     @property
     def query(self) -> str:

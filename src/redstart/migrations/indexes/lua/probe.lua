@@ -6,7 +6,7 @@ local created = redis.pcall('FT.CREATE', ARGV[1], 'ON', 'JSON', 'PREFIX', '1', A
 if created.err then return 0 end
 redis.call('JSON.SET', KEYS[1], '$', '{"at":"2023-01-01"}')
 redis.call('JSON.SET', KEYS[2], '$', '{"at":1672531200.0}')
-local found = redis.pcall('FT.SEARCH', ARGV[1], '*', 'NOCONTENT', 'TIMEOUT', '0')
+local found = redis.pcall('FT.SEARCH', ARGV[1], '*', 'NOCONTENT', 'TIMEOUT', '0', 'DIALECT', '2')
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('FT.DROPINDEX', ARGV[1])
 return found.err and 0 or found[1]
