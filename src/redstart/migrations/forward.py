@@ -19,7 +19,7 @@ from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, In
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrate import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
-from redstart.migrations.indexes.preflight import search_is_here
+from redstart.migrations.indexes.preflight import require_definitions, search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.values.kinds import Storage
 
@@ -67,7 +67,7 @@ def migrate_forward(
 
     Raises:
         MigrationError: indexes are not ready, and are not to be made so; or one that no model names would lose
-            documents. Nothing was written.
+            documents; or see `require_definitions`. Nothing was written.
         See `runner.run` and `IndexMigration.run` for others.
 
     Effects: those of both. Safe to repeat.
@@ -77,6 +77,7 @@ def migrate_forward(
         concerned = yield from indexes_with_dates(planned)
         if not index_options.accept_unindexed:
             yield from require_no_losses(plan, planned)
+        yield from require_definitions(concerned)
     if concerned and not expand:
         yield from _require_expanded(concerned)
     if concerned:

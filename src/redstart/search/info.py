@@ -87,9 +87,9 @@ def _index_options(info: dict[str, Any], definition: dict[str, Any]) -> Iterator
     for name, word in (("filter", "FILTER"), ("default_language", "LANGUAGE")):
         if definition.get(name):
             yield from (word, _text(definition[name]))
-    for name, word in (("language_field", "LANGUAGE_FIELD"), ("score_field", "SCORE_FIELD")):
+    for name in ("language_field", "score_field", "payload_field"):
         if definition.get(name):
-            yield from (word, _text(definition[name]))
+            yield from (name.upper(), _text(definition[name]))
     score = _text(definition.get("default_score", 1))
     if float(score) != 1:
         yield from ("SCORE", score)
@@ -109,9 +109,12 @@ def _field(reply: Any) -> IndexField:
         known = [(VECTOR_NAMES[name], value) for name, value in values.items() if name in VECTOR_NAMES]
         vector = VectorSettings(values["algorithm"], tuple(known)).reported()
         values = {}
+    coordinates = values.pop("coord_system", None)  # FT.CREATE takes the value alone
     options = [
         word for name, value in values.items() if not _is_default(name, value) for word in (name, value)
     ]
+    if coordinates is not None:
+        options.insert(0, coordinates)
     return IndexField(
         identifier=identifier,
         attribute=attribute,

@@ -26,7 +26,7 @@ def require_no_losses(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
     for name in sorted(names):
         found = yield from find_index(name)
         brought_along |= set() if found is None else {found.name}
-    for name in sorted((yield from call(ft_list())) - brought_along):
+    for name in sorted(set((yield from call(ft_list()))) - brought_along):
         if any(is_built_name(one, name) for one in names):
             continue
         found = yield from find_index(name)

@@ -11,17 +11,23 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from redstart.effects import Op
-from redstart.migrations.indexes.build import Waiting, build_beside, find_index
+from redstart.migrations.indexes.build import Waiting, build_beside, find_built, find_index
+from redstart.migrations.indexes.hidden import with_phonetic
 from redstart.migrations.indexes.keeping import keep_expanded, keep_final, keep_planned
-from redstart.migrations.indexes.keys import built_name
-from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
+from redstart.migrations.indexes.plan import (
+    PlannedIndex,
+    awaited_attributes,
+    moving_attributes,
+    with_options_of,
+)
 from redstart.migrations.indexes.prove import Membership, prove
-from redstart.migrations.indexes.records import IndexRecord, read_records
+from redstart.migrations.indexes.records import IndexRecord, previous_index, read_records
 from redstart.migrations.indexes.swap import swap
-from redstart.migrations.indexes.switch import Switched, same_definition, switch
+from redstart.migrations.indexes.switch import Switched, switch
 from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.migrations.indexes.tolerant import accepts_both_forms, is_stand_in, stand_in
 from redstart.migrations.lease import Lease
+from redstart.search.difference import same_definition
 from redstart.search.index import Index
 from redstart.search.info import IndexInfo
 
@@ -71,11 +77,13 @@ def is_expanded(planned: PlannedIndex) -> Op[bool]:
     """Whether the data of an index may be converted now: what serves takes both forms, or is the final index. Reads."""
     found = yield from find_index(planned.name)
     record = (yield from read_records()).get(planned.name)
+    planned = with_options_of(planned, previous_index(record, found))
     if found is None or record is None or is_taken_over(record, found):
         return False
     if same_definition(found.index, planned.index):
         return True
-    if (yield from find_index(built_name(planned.name, planned.index))) is None:
+    _, built = yield from find_built(planned.name, planned.index)
+    if built is None:
         return False
     return accepts_both_forms(found.index, moving_attributes(found.index, planned)) or is_stand_in(
         found.index, record.legacy, record.moving
@@ -108,7 +116,10 @@ class Expansion:
     def run(self, planned: PlannedIndex) -> Op[IndexResult]:
         """One index. Effects: see `switch`; its record is saved before anything is changed."""
         found = yield from find_index(planned.name)
+        if found is not None:
+            found = yield from with_phonetic(found)
         known = (yield from read_records()).get(planned.name)
+        planned = with_options_of(planned, previous_index(known, found))
         mended = is_taken_over(known, found)
         converted = planned.key_prefix in self._converted
         record = yield from keep_planned(

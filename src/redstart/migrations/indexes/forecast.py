@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redstart.effects import Op
-from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import built_name
-from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
-from redstart.migrations.indexes.records import read_records
-from redstart.migrations.indexes.switch import same_definition
+from redstart.migrations.indexes.build import find_built, find_index
+from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes, with_options_of
+from redstart.migrations.indexes.records import previous_index, read_records
 from redstart.migrations.indexes.tolerant import accepts_both_forms, is_stand_in, tolerant_index
+from redstart.search.difference import same_definition
 from redstart.search.index import Index
 
 UNCOUNTED_MEMORY_FACTOR = 1.7
@@ -39,8 +38,9 @@ def forecast(planned: Iterable[PlannedIndex], *, keep_old: bool = False) -> Op[l
     """For each index that serves and has to change. A few reads for each; nothing is written."""
     records = yield from read_records()
     result = []
-    for one in planned:
-        found = yield from find_index(one.name)
+    for declared in planned:
+        found = yield from find_index(declared.name)
+        one = with_options_of(declared, previous_index(records.get(declared.name), found))
         if found is None or same_definition(found.index, one.index):
             continue
         record = records.get(one.name)
@@ -70,7 +70,9 @@ def _needed(planned: PlannedIndex, serving: Index, legacy: Index) -> list[Index]
 
 
 def _missing(planned: PlannedIndex, definitions: list[Index]) -> Op[int]:
-    missing = 0
-    for name in {built_name(planned.name, definition) for definition in definitions}:
-        missing += (yield from find_index(name)) is None
-    return missing
+    missing = set()
+    for definition in definitions:
+        name, built = yield from find_built(planned.name, definition)
+        if built is None:
+            missing.add(name)
+    return len(missing)

@@ -17,10 +17,14 @@ DIGEST_LETTERS = 8
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LETTERS}}}")
 
 
-def built_name(name: str, index: Index) -> str:
-    """The index built for `name` with this definition: the same each time, so that building it is repeatable."""
-    words = create_arguments(index, name="")
-    digest = sha1("\0".join(words).encode(), usedforsecurity=False).hexdigest()[:DIGEST_LETTERS]
+def built_name(name: str, index: Index, attempt: int = 0) -> str:
+    """The index built for `name` with this definition: the same each time, so that building it is repeatable.
+
+    Args:
+        attempt: another name for each number, for when an index of another definition has the first.
+    """
+    words = [*create_arguments(index, name=""), *([str(attempt)] if attempt else [])]
+    digest = sha1("\0".join(words).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()[:DIGEST_LETTERS]
     return f"{name}@{digest}"
 
 

@@ -10,6 +10,7 @@ from redstart.errors import CheckpointUnreadable
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from redstart.search.fields import FieldKind, IndexField, VectorSettings
 from redstart.search.index import Index
+from redstart.search.info import IndexInfo
 from redstart.values.kinds import Storage
 
 
@@ -75,6 +76,18 @@ class IndexRecord:
         ):
             commands.append(["DEL", key] if value is None else ["SET", key, value])
         return commands
+
+
+def previous_index(record: IndexRecord | None, found: IndexInfo | None) -> Index | None:
+    """The index that served before Redstart; None where there was none.
+
+    Args:
+        record: what is remembered of a name; None before the first `om migrate run`.
+        found: what the name leads to now.
+    """
+    if record is not None:
+        return record.legacy
+    return None if found is None else found.index
 
 
 def read_records() -> Op[dict[str, IndexRecord]]:

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from redstart.effects import Op
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.records import IndexRecord, read_records
+from redstart.migrations.indexes.plan import PlannedIndex, with_options_of
+from redstart.migrations.indexes.records import IndexRecord, previous_index, read_records
 from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.search.difference import IndexDifference, difference
 from redstart.search.info import IndexInfo
@@ -44,9 +44,10 @@ def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
     """Every model's index. A read for each, and one."""
     records = yield from read_records()
     result = []
-    for one in planned:
-        found = yield from find_index(one.name)
-        record = records.get(one.name)
+    for declared in planned:
+        found = yield from find_index(declared.name)
+        record = records.get(declared.name)
+        one = with_options_of(declared, previous_index(record, found))
         if found is None:
             result.append(IndexStatus(one, Standing.ABSENT, None, 0, None))
             continue

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 from redstart.effects import Op
-from redstart.migrations.indexes.build import Waiting, build_beside, find_index
-from redstart.migrations.indexes.keys import built_name
+from redstart.migrations.indexes.build import Waiting, build_beside, find_built, find_index
 from redstart.migrations.indexes.plan import awaited_attributes
 from redstart.migrations.indexes.prove import Membership, prove
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.swap import drop, swap
 from redstart.migrations.lease import Lease
-from redstart.search.difference import difference
+from redstart.search.difference import same_definition
 from redstart.search.index import Index
 
 
@@ -49,7 +48,7 @@ def switch(
         then one script that swaps. The name always leads somewhere.
     """
     found = yield from find_index(record.name)
-    name = built_name(record.name, wanted)
+    name, _ = yield from find_built(record.name, wanted)
     if found is not None and (found.name == name or not anew) and same_definition(found.index, wanted):
         return Switched(None, True)
     serving = None if found is None else found.name
@@ -74,8 +73,3 @@ def _build_and_prove(
 def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:
     """Whether no document is out of the index for its dates: then building it once more may help."""
     return wanted != record.final or not awaited_attributes(record.final, record.moving)
-
-
-def same_definition(one: Index, other: Index) -> bool:
-    """Whether two indexes answer queries alike."""
-    return not difference(one, other).changes

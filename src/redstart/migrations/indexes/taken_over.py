@@ -6,8 +6,8 @@ through an alias, and creates a real index of that name.
 
 from redstart.migrations.indexes.keys import is_built_name
 from redstart.migrations.indexes.records import IndexRecord
-from redstart.migrations.indexes.switch import same_definition
 from redstart.migrations.indexes.tolerant import accepts_both_forms
+from redstart.search.difference import same_definition
 from redstart.search.index import Index
 from redstart.search.info import IndexInfo
 
