@@ -70,7 +70,7 @@ FROZEN = {
     ),
     "`om migrate-data verify`": (
         f"ok documents {VALUES} {listed('problems')} problem_count recorded_errors journal journal.as_written "
-        "journal.changed_since documents_read indexes indexes[].index indexes[].serves indexes[].documents "
+        "journal.changed_since journal.documents journal.deleted documents_read indexes indexes[].index indexes[].serves indexes[].documents "
         "indexes[].missing indexes[].accepted"
     ),
     "`om migrate-data errors`": f"{listed('errors')} count",

@@ -109,10 +109,13 @@ def _draw(
         rows.append(("not read, for values known", model_check.known))
     if journal is not None:
         rows += [("undoable exactly", journal.as_written), ("changed since", journal.changed_since)]
+        if deleted := journal.deleted.total():
+            rows.append(("documents deleted since", f"{deleted:,} of {journal.documents.total():,}"))
     pairs(rows)
     for check in indexes:
         accepted = f" ({check.accepted:,} were accepted)" if check.accepted else ""
-        line(f"{check.name}: {check.documents:,} documents looked up, {check.missing:,} missing{accepted}")
+        looked_up = f"{check.documents:,} documents looked up, {check.missing:,} missing{accepted}"
+        line(f"{check.name}: {'it has a FILTER, no document looked up' if check.has_filter else looked_up}")
     for problem in found.problems.first if verbose else found.problems.first[:PROBLEMS_SAID]:
         line(f"problem: {problem}")
     if found.ok:

@@ -96,7 +96,12 @@ def verify_report(
         "recorded_errors": found.recorded_failures,
         "journal": None
         if journal is None
-        else {"as_written": journal.as_written, "changed_since": journal.changed_since},
+        else {
+            "as_written": journal.as_written,
+            "changed_since": journal.changed_since,
+            "documents": journal.documents.total(),
+            "deleted": journal.deleted.total(),
+        },
         "documents_read": documents_read,
         "indexes": [
             {
