@@ -77,7 +77,7 @@ FROZEN = {
     "`om migrate-data rollback ID`": (
         f"status reason documents restored_exactly reformatted kept {listed('kept_values')} "
         f"numbers_before {listed('numbers_before_values')} seconds "
-        "indexes indexes[].index indexes[].done"
+        "indexes indexes[].index indexes[].done indexes[].lacking indexes[].lacked_before"
     ),
     "`om migrate-data clear-progress`": "status",
     "`om migrate-data forget ID`": "status",

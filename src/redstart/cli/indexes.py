@@ -128,6 +128,13 @@ def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool 
         _draw_membership(found, examples=True)
 
 
+def draw_lacking(name: str, found: Membership, before: int) -> None:
+    """Report that the index that was gone back to does not accept some documents, and did not before the migration."""
+    line(f"{name}: {found.missing:,} documents are in no index now; before the migration it was {before:,}")
+    for key in found.examples[:EXAMPLES_SAID]:
+        line(f"  for example {_shown(key)}")
+
+
 def switched_report(name: str, switched: Switched) -> dict[str, Any]:
     """What became of an index on the way back, for --json."""
     found = switched.membership

@@ -130,6 +130,8 @@ class Expansion:
             converted=converted,
             goes_forward=converted or self._options.data_follows,
         )
+        if found is not None and not mended:
+            record = yield from self._count_unserved(record, found)
         # Judged by what serves: after a first cut-over the dates of then are numbers already.
         serving = record.legacy if mended or found is None else found.index
         awaited = not converted and awaited_attributes(record.final, moving_attributes(serving, planned))
@@ -173,7 +175,6 @@ class Expansion:
             wanted = stand_in(serving, moving, understands_filters=self._understands_filters)
             if wanted != serving and not mended:
                 yield from self._keep_old(record, found)
-                record = yield from self._count_unserved(record, found)
             switched = yield from switch(self._lease, record, wanted, waiting=self._waiting)
             if not switched.done:
                 return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
@@ -214,13 +215,13 @@ class Expansion:
         return build_beside(self._lease, record.name, index, waiting=self._waiting)
 
     def _count_unserved(self, record: IndexRecord, found: IndexInfo) -> Op[IndexRecord]:
-        """Note how many documents the old index does not hold: after an undo it may again lack as many."""
-        if not same_definition(found.index, record.legacy):
+        """Note, before the first change, how many documents the old index lacks: a rollback may leave it so again."""
+        is_old = same_definition(found.index, record.legacy) and not same_definition(found.index, record.final)
+        if record.unserved is not None or not is_old:
             return record
         unserved = (yield from prove(self._lease.keep, found.name, None, record)).missing
         noted = replace(record, unserved=unserved)
-        if noted != record:
-            yield from self._lease.commit([noted.save()])
+        yield from self._lease.commit([noted.save()])
         return noted
 
     def _keep_old(self, record: IndexRecord, found: IndexInfo) -> Op[None]:

@@ -29,7 +29,7 @@ class IndexRecord:
             final one is built.
         cut_over: whether the name leads to the final index, and redis-om's keys say so.
         accepted_unindexed: documents that were known to leave the index at the cut-over.
-        unserved: documents that the old index did not hold when its name was taken over.
+        unserved: documents that the old index did not hold before the first change; None if they were not counted.
         stepping_back: whether a rollback has let a stand-in serve, and has not ended.
         created: whether none served before Redstart.
         contracted: whether what the cut-over left beside was cleaned up.
@@ -47,7 +47,7 @@ class IndexRecord:
     expanded: bool = False
     cut_over: bool = False
     accepted_unindexed: int = 0
-    unserved: int = 0
+    unserved: int | None = None
     stepping_back: bool = False
     created: bool = False
     contracted: bool = False

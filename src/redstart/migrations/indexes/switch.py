@@ -26,6 +26,56 @@ class Switched:
     done: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A switch of which everything but the last step is done.
+
+    Attributes:
+        index: what was built; the name may lead to it next.
+        serving: what the name leads to; None where it leads nowhere.
+        membership: the proof; None when the name leads to the definition already.
+        accepted: whether the index lacks no more documents than it may.
+        is_new: whether it was not there before.
+    """
+
+    index: str
+    serving: str | None
+    membership: Membership | None
+    accepted: bool
+    is_new: bool
+
+
+def prepare(
+    lease: Lease,
+    record: IndexRecord,
+    wanted: Index,
+    *,
+    waiting: Waiting,
+    most_missing: float = 0,
+    anew: bool = False,
+) -> Op[Prepared]:
+    """Build an index of the wanted definition, and compare it with what serves. See `switch`, which then swaps."""
+    found = yield from find_index(record.name)
+    name, built = yield from find_built(record.name, wanted)
+    if found is not None and (found.name == name or not anew) and same_definition(found.index, wanted):
+        return Prepared(found.name, found.name, None, accepted=True, is_new=False)
+    serving = None if found is None else found.name
+    membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
+    if serving is not None and membership.missing > most_missing and _should_hold_all(record, wanted):
+        # The server's scan misses a document that is renamed meanwhile, and nothing but a write brings it in.
+        _ = yield from drop(lease, name, (record.name,))
+        membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
+    accepted = serving is None or membership.missing <= most_missing
+    return Prepared(name, serving, membership, accepted, is_new=built is None)
+
+
+def finish(lease: Lease, record: IndexRecord, prepared: Prepared) -> Op[Switched]:
+    """Let the record's name lead to what was prepared, if that is accepted. Effects: one script, or none."""
+    if prepared.accepted and prepared.membership is not None:
+        yield from swap(lease, record.name, prepared.index, now=prepared.serving)
+    return Switched(prepared.membership, prepared.accepted)
+
+
 def switch(
     lease: Lease,
     record: IndexRecord,
@@ -47,20 +97,10 @@ def switch(
     Effects: FT.CREATE beside and a proof by membership, both once more where documents are missing that should not be;
         then one script that swaps. The name always leads somewhere.
     """
-    found = yield from find_index(record.name)
-    name, _ = yield from find_built(record.name, wanted)
-    if found is not None and (found.name == name or not anew) and same_definition(found.index, wanted):
-        return Switched(None, True)
-    serving = None if found is None else found.name
-    membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
-    if serving is not None and membership.missing > most_missing and _should_hold_all(record, wanted):
-        # The server's scan misses a document that is renamed meanwhile, and nothing but a write brings it in.
-        _ = yield from drop(lease, name, (record.name,))
-        membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
-    if serving is not None and membership.missing > most_missing:
-        return Switched(membership, False)
-    yield from swap(lease, record.name, name, now=serving)
-    return Switched(membership, True)
+    prepared = yield from prepare(
+        lease, record, wanted, waiting=waiting, most_missing=most_missing, anew=anew
+    )
+    return (yield from finish(lease, record, prepared))
 
 
 def _build_and_prove(
