@@ -24,7 +24,7 @@ from redstart.migrations.indexes.prove import Membership, prove
 from redstart.migrations.indexes.records import IndexRecord, previous_index, read_records
 from redstart.migrations.indexes.swap import swap
 from redstart.migrations.indexes.switch import Switched, switch
-from redstart.migrations.indexes.taken_over import is_taken_over
+from redstart.migrations.indexes.taken_over import has_more, is_taken_over
 from redstart.migrations.indexes.tolerant import accepts_both_forms, is_stand_in, stand_in
 from redstart.migrations.lease import Lease
 from redstart.search.difference import same_definition
@@ -66,11 +66,13 @@ class ExpansionOptions:
         accept_unindexed: cut over even if documents are lost to queries by it.
         keep_old: keep a copy of an index that is no alias yet, when its name is taken over.
         data_follows: the data is converted next. Without it a way back that was begun is not taken for given up.
+        keep_more: leave an index that has all that its model needs, and more.
     """
 
     accept_unindexed: bool = False
     keep_old: bool = False
     data_follows: bool = False
+    keep_more: bool = False
 
 
 def is_expanded(planned: PlannedIndex) -> Op[bool]:
@@ -120,6 +122,8 @@ class Expansion:
             found = yield from with_phonetic(found)
         known = (yield from read_records()).get(planned.name)
         planned = with_options_of(planned, previous_index(known, found))
+        if self._options.keep_more and has_more(known, found, planned):
+            return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
         mended = is_taken_over(known, found)
         converted = planned.key_prefix in self._converted
         record = yield from keep_planned(

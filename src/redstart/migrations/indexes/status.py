@@ -8,7 +8,7 @@ from redstart.effects import Op
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex, with_options_of
 from redstart.migrations.indexes.records import IndexRecord, previous_index, read_records
-from redstart.migrations.indexes.taken_over import is_taken_over
+from redstart.migrations.indexes.taken_over import has_more, is_taken_over
 from redstart.search.difference import IndexDifference, difference
 from redstart.search.info import IndexInfo
 
@@ -31,6 +31,7 @@ class IndexStatus:
         serving: the real index behind the name; None when there is none.
         documents: how many it holds.
         pending: what differs from the definition the model asks for.
+        has_more: whether the model finds all it needs, in this index or in the one that is being prepared.
     """
 
     planned: PlannedIndex
@@ -38,6 +39,7 @@ class IndexStatus:
     serving: str | None
     documents: int
     pending: IndexDifference | None
+    has_more: bool = False
 
 
 def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
@@ -53,7 +55,14 @@ def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
             continue
         pending = difference(found.index, one.index)
         result.append(
-            IndexStatus(one, _standing(record, found, pending), found.name, found.documents, pending)
+            IndexStatus(
+                one,
+                _standing(record, found, pending),
+                found.name,
+                found.documents,
+                pending,
+                has_more(record, found, one),
+            )
         )
     return result
 
