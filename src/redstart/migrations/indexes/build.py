@@ -9,7 +9,7 @@ from redstart.commands.search import ft_create, ft_info, says_no_such_index
 from redstart.effects import Op, call, pause
 from redstart.errors import CommandFailed, MigrationError
 from redstart.migrations.indexes.hidden import carry_synonyms
-from redstart.migrations.indexes.keys import built_name
+from redstart.migrations.indexes.keys import built_name, shown
 from redstart.migrations.lease import Lease
 from redstart.search.difference import same_definition
 from redstart.search.index import Index, create_arguments
@@ -86,7 +86,7 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
             )
         if info.name != name:
             raise MigrationError(
-                f"{name} is an alias of {info.name}, where an index of ours should be.",
+                f"{name} is an alias of {shown(info.name)}, where an index of ours should be.",
                 f"Remove it with: redis-cli FT.ALIASDEL {shlex.quote(name)}",
             )
         if not info.indexing:

@@ -223,7 +223,7 @@ class Expansion:
         is_old = same_definition(found.index, record.legacy) and not same_definition(found.index, record.final)
         if record.unserved is not None or not is_old:
             return record
-        unserved = (yield from prove(self._lease.keep, found.name, None, record)).missing
+        unserved = (yield from prove(self._lease.keep, record.name, None, record)).missing
         noted = replace(record, unserved=unserved)
         yield from self._lease.commit([noted.save()])
         return noted

@@ -3,6 +3,8 @@
 import re
 from hashlib import sha1
 
+from redstart.commands.search import name_bytes
+from redstart.migrations.data.state.failures import SHOWN_CHARACTERS, one_line
 from redstart.migrations.lease import LeaseKeys
 from redstart.search.index import Index, create_arguments
 
@@ -32,6 +34,11 @@ def is_built_name(name: str, index: str) -> bool:
     """Whether an index was built for `name` by Redstart, as its name says."""
     head, mark, digest = index.rpartition("@")
     return bool(mark) and head == name and _DIGEST.fullmatch(digest) is not None
+
+
+def shown(name: str) -> str:
+    """Return the name of an index for a message: names on the server may hold anything."""
+    return one_line(name_bytes(name), SHOWN_CHARACTERS)
 
 
 def hash_key(name: str) -> str:

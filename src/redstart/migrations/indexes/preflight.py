@@ -11,7 +11,7 @@ from redstart.migrations.data.running.preflight import ServerFacts, require_safe
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.hidden import read_synonyms, require_droppable, with_phonetic
-from redstart.migrations.indexes.keys import SCRATCH, is_built_name
+from redstart.migrations.indexes.keys import SCRATCH, is_built_name, shown
 from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text, with_options_of
 from redstart.migrations.indexes.records import previous_index, read_records
 from redstart.migrations.indexes.swap import PACKAGE
@@ -104,7 +104,7 @@ def require_definitions(planned: Iterable[PlannedIndex]) -> Op[None]:
             )
         if found is not None and (why := (yield from try_index(found.index))) is not None:
             raise MigrationError(
-                f"The index {found.name} cannot be replaced: a rollback could not create it again as it is. The server "
+                f"The index {shown(found.name)} cannot be replaced: a rollback could not create it again as it is. The server "
                 f"reports: {why}.",
                 f"See its definition with: redis-cli FT.INFO {shlex.quote(found.name)}. Create it in a way that this "
                 "server accepts again, or leave the model out with --models.",
@@ -128,7 +128,7 @@ def _in_use(planned: PlannedIndex, name: str, found: IndexInfo) -> MigrationErro
             "Give the model another Meta.index_name; or remove that index, if no application queries it.",
         )
     return MigrationError(
-        f"The name {name} is an alias of the index {found.name} of something else: that is over {what}.",
+        f"The name {name} is an alias of the index {shown(found.name)} of something else: that is over {what}.",
         "Give the model another Meta.index_name. "
         f"Or, if nobody queries by that alias: redis-cli FT.ALIASDEL {shlex.quote(name)}",
     )

@@ -107,7 +107,9 @@ def _build_and_prove(
     lease: Lease, record: IndexRecord, wanted: Index, serving: str | None, waiting: Waiting
 ) -> Op[Membership]:
     name = yield from build_beside(lease, record.name, wanted, waiting=waiting)
-    return (yield from prove(lease.keep, name, serving, record))
+    # By the name that queries use: a line break in the index's own is not shown as such. If the name leads elsewhere
+    # meanwhile, the swap fails.
+    return (yield from prove(lease.keep, name, None if serving is None else record.name, record))
 
 
 def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:

@@ -57,7 +57,7 @@ def verify_indexes(planned: Iterable[PlannedIndex]) -> Op[list[IndexCheck]]:
         if "FILTER" in found.index.options:
             checks.append(IndexCheck(one.name, serves=True, has_filter=True))
             continue
-        held = yield from prove(_keep_nothing, found.name, None, record)
+        held = yield from prove(_keep_nothing, one.name, None, record)
         checks.append(
             IndexCheck(one.name, True, held.documents, held.missing, record.accepted_unindexed, held.examples)
         )
