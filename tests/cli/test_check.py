@@ -70,9 +70,14 @@ def test_documents_of_the_undo_log_that_are_gone_are_counted_and_not_passed_over
     found = run_om("migrate-data", "verify", "--check-data")
     data = run_om("migrate-data", "verify", "--check-data", "--json").json
     deleted = data["journal"]["deleted"]
-    assert (data["journal"]["documents"], deleted) == (before["documents"], pytest.approx(len(visits), abs=20))
+    assert (data["journal"]["documents"], deleted) == (
+        before["documents"],
+        pytest.approx(len(visits), abs=20),
+    )
     assert re.search(rf"documents deleted since +{deleted:,} of ", found.stdout)
-    is_reported = "station:visit:*: all documents that a run has converted are gone from the server" in found.stdout
+    is_reported = (
+        "station:visit:*: all documents that a run has converted are gone from the server" in found.stdout
+    )
     assert (found.code, is_reported) == ((0, False) if left else (6, True))
 
 

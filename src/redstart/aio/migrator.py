@@ -71,7 +71,9 @@ class Migrator:
         for client, declarations in self._by_client():
             left = await server_of_client(client).run(bring_up_to_date(declarations, index_migration))
             for name in left:
-                _log.info("The index %s has more than its model needs, and was left as it is. %s", name, _REPLACE)
+                _log.info(
+                    "The index %s has more than its model needs, and was left as it is. %s", name, _REPLACE
+                )
 
     def _by_client(self) -> "list[tuple[redis.asyncio.Redis, list[ModelDeclaration]]]":
         """The models of each server."""

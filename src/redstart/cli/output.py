@@ -11,14 +11,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
-from redstart.errors import MigrationError
+from redstart.errors import AuthenticationFailed, MigrationError
 
 _TARGETED = re.compile(
     r"(?<![\w-])(om migrate(?:-data)? (?:check|check-schema|cleanup|clear-progress|errors|forget|progress|rollback|run|"
     r"stats|status|swap-back|unlock|verify))(?![\w-])"
 )
 """Commands that take --url and --models."""
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+"
+)
 """Control characters, what changes the direction of text, and lone surrogates."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
@@ -108,6 +110,8 @@ def refusal_by(check: Callable[[], object]) -> str | None:
         check()
     except MigrationError as exc:
         return as_typed(str(exc))
+    except AuthenticationFailed as exc:  # who looks may have fewer rights than who will run it
+        note(f"Not everything was checked. {exc.message}")
     return None
 
 

@@ -51,6 +51,11 @@ class IndexInfo:
     memory_megabytes: float
     indexing_seconds: float
 
+    @property
+    def filled_percent(self) -> float | None:
+        """How much of the first scan, or of another, is done; None when none is running."""
+        return self.percent if self.indexing else None
+
 
 def read_info(reply: Any) -> IndexInfo:
     """Parse a raw FT.INFO reply. Raises ValueError if it is not one."""

@@ -121,7 +121,7 @@ def before_1_0(model: Any) -> Index:
 def nobody_waits(patch: pytest.MonkeyPatch) -> None:
     """Programs that crashed are gone for certain, and whoever polls or repeats does so at once."""
     patch.setattr(migrate, "is_gone", lambda _: True)
-    patch.setattr(build, "_POLL_SECONDS", 0.002)
+    patch.setattr(build, "POLL_SECONDS", 0.002)
     patch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
 

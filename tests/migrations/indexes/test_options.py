@@ -132,7 +132,9 @@ def make_index(
     """The index of before 1.0 of a model, with some words more."""
     words = list(create_arguments(before_1_0(model)))
     if model is Card:
-        of_index = [f"$.{word}" if of_index[at - 1].endswith("_FIELD") else word for at, word in enumerate(of_index)]
+        of_index = [
+            f"$.{word}" if of_index[at - 1].endswith("_FIELD") else word for at, word in enumerate(of_index)
+        ]
         attribute = (f"$.{attribute[0]}", "AS", *attribute) if attribute else ()
     at = words.index("SCHEMA")
     words[at:at] = of_index
@@ -176,7 +178,9 @@ def synonyms(client: redis.Redis, name: str) -> dict[bytes, list[bytes]]:
 def options(client: redis.Redis, name: str) -> dict[str, Any]:
     """The same without the attributes, but for those of the text."""
     shown = reported(client, name)
-    attributes = [one for one in shown["attributes"] if b"note_fts" in (one.values() if isinstance(one, dict) else one)]
+    attributes = [
+        one for one in shown["attributes"] if b"note_fts" in (one.values() if isinstance(one, dict) else one)
+    ]
     return shown | {"attributes": attributes}
 
 

@@ -10,6 +10,7 @@ import redis
 
 from redstart.embedded.process import EmbeddedServer
 from redstart.migrations.indexes.keys import built_name
+from redstart.search import info
 from redstart.search.index import create_arguments
 from tests.cli.conftest import configured
 from tests.migrations.indexes.conftest import drop_all, legacy, planned, serving, total
@@ -177,3 +178,52 @@ def test_without_the_search_module(configured: str, own_server: Callable[..., Em
         refused = run_om("migrate", "run", "--url", url)
         assert (refused.code, "no FT.CREATE" in refused.stderr) == (1, True)
         assert difference(before, snapshot(client)) == []
+
+
+def foreseen_by_both(refused: Ended, *words: str) -> None:
+    """A dry run of either command says why a run is refused, and both runs are."""
+    foreseen(refused)
+    data = run_om("migrate-data", "run")
+    told = run_om("migrate-data", "run", "--dry-run", "--json").json["refusal"]
+    for word in words:
+        assert word in refused.stderr
+        assert word in data.stderr
+        assert word in told
+    assert (refused.code, data.code) == (1, 1)
+
+
+def test_an_index_that_would_delete_its_documents(legacy: redis.Redis, configured: str) -> None:
+    arguments = list(create_arguments(PLANNED[VISITS].old))
+    at = arguments.index("SCHEMA")
+    legacy.execute_command("FT.DROPINDEX", VISITS)
+    legacy.execute_command("FT.CREATE", *arguments[:at], "TEMPORARY", "1000", *arguments[at:])
+    with nothing_written(legacy):
+        refused = run_om("migrate", "run")
+        foreseen_by_both(refused, VISITS, "was created with TEMPORARY", "_FORCEKEEPDOCS")
+        assert run_om("migrate", "cleanup").code == 0
+
+
+def test_a_definition_that_the_server_would_not_create_again(
+    legacy: redis.Redis, configured: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where FT.INFO shows what this version of Redstart does not know to write: no rollback could bring it back."""
+    understood = info._index_options
+    monkeypatch.setattr(info, "_index_options", lambda *given: (*understood(*given), "UNHEARD_OF"))
+    with nothing_written(legacy):
+        refused = run_om("migrate", "run")
+        foreseen_by_both(refused, "UNHEARD_OF")
+    monkeypatch.undo()
+
+
+def test_a_dry_run_by_a_user_who_may_only_look(legacy: redis.Redis, configured: str) -> None:
+    """What it cannot check it says, and goes on."""
+    path = legacy.connection_pool.connection_kwargs.get("path")
+    if path is None:
+        pytest.skip("the server of REDSTART_TEST_URL is reached in another way")
+    legacy.execute_command(*("ACL", "SETUSER", "looking", "on", ">secret", "~*", "+@all", "-ft.create"))
+    try:
+        for words in (("migrate", "run"), ("migrate-data", "run")):
+            found = run_om("--url", f"unix://looking:secret@{path}", *words, "--dry-run")
+            assert (found.code, "Not everything was checked" in found.stderr) == (0, True), found.text
+    finally:
+        legacy.execute_command("ACL", "DELUSER", "looking")

@@ -1,4 +1,4 @@
-"""Documents that the old index did not hold: no reason to refuse a rollback, and never one that changes other indexes."""
+"""Documents that the old index did not hold: no reason to refuse a rollback. A refusal changes no other index."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -47,7 +47,7 @@ class Sack(HashModel, index=True):
 class Crate(JsonModel, index=True):
     at: datetime = Field(index=True)
     grade: str = Field(index=True)
-    labels: dict[str, int] = {}
+    labels: dict[str, int] = Field(default_factory=dict)
 
     class Meta:
         global_key_prefix = "unserved"

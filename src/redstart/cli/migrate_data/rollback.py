@@ -100,7 +100,9 @@ def _exit_of(found: Back, dry_run: bool) -> Exit:
 def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
     """What became of it; `command` is what was typed, to be typed again."""
     if found.data is None:
-        line("Nothing was undone: an index to go back to does not accept some documents. No index was changed.")
+        line(
+            "Nothing was undone: an index to go back to does not accept some documents. No index was changed."
+        )
         line(as_typed(f"Correct them, and repeat: {command}"))
         line(as_typed("Or let queries miss them: om migrate swap-back --accept-unindexed"))
         line(as_typed(f"and then: {command}"))

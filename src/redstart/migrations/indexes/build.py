@@ -18,7 +18,7 @@ from redstart.search.info import IndexInfo, read_info
 Waiting = Callable[[str, float], None]
 """Told the index that is built, and the percentage that is scanned."""
 
-_POLL_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 
 def find_index(name: str) -> Op[IndexInfo | None]:
@@ -93,4 +93,4 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
             return name
         waiting(name, info.percent)
         yield from lease.keep()
-        yield from pause(_POLL_SECONDS)
+        yield from pause(POLL_SECONDS)

@@ -37,7 +37,7 @@ def require_no_losses(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
         if is_ours and count == 1:
             continue
         for found in (yield from _listed_as(name, count)):
-            lost = list(_text_places(plan, found.index)) if found.documents else []
+            lost = list(_text_places(plan, found.index)) if found.documents or found.indexing else []
             if lost:
                 raise MigrationError(
                     f"The index {shown(name)} takes {', '.join(lost)} as text, and no model has its name: each of its "

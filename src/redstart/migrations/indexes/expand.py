@@ -10,8 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from redstart.effects import Op
-from redstart.migrations.indexes.build import Waiting, build_beside, find_built, find_index
+from redstart.effects import Op, pause
+from redstart.migrations.indexes.build import POLL_SECONDS, Waiting, build_beside, find_built, find_index
 from redstart.migrations.indexes.hidden import with_phonetic
 from redstart.migrations.indexes.keeping import keep_expanded, keep_final, keep_planned
 from redstart.migrations.indexes.plan import (
@@ -134,7 +134,7 @@ class Expansion:
             converted=converted,
             goes_forward=converted or self._options.data_follows,
         )
-        if found is not None and not mended:
+        if not mended:
             record = yield from self._count_unserved(record, found)
         # Judged by what serves: after a first cut-over the dates of then are numbers already.
         serving = record.legacy if mended or found is None else found.index
@@ -218,11 +218,17 @@ class Expansion:
     def _build(self, record: IndexRecord, index: Index) -> Op[str]:
         return build_beside(self._lease, record.name, index, waiting=self._waiting)
 
-    def _count_unserved(self, record: IndexRecord, found: IndexInfo) -> Op[IndexRecord]:
+    def _count_unserved(self, record: IndexRecord, found: IndexInfo | None) -> Op[IndexRecord]:
         """Note, before the first change, how many documents the old index lacks: a rollback may leave it so again."""
-        is_old = same_definition(found.index, record.legacy) and not same_definition(found.index, record.final)
-        if record.unserved is not None or not is_old:
+        if found is None or record.unserved is not None or not same_definition(found.index, record.legacy):
             return record
+        if same_definition(found.index, record.final):
+            return record
+        while found is not None and found.indexing:
+            self._waiting(found.name, found.percent)
+            yield from self._lease.keep()
+            yield from pause(POLL_SECONDS)
+            found = yield from find_index(record.name)
         unserved = (yield from prove(self._lease.keep, record.name, None, record)).missing
         noted = replace(record, unserved=unserved)
         yield from self._lease.commit([noted.save()])

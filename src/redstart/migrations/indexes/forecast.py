@@ -15,6 +15,9 @@ UNCOUNTED_MEMORY_FACTOR = 1.7
 """FT.INFO leaves out keys, tables and the allocator's share: measured, an index takes 1.5 to 1.7 times as much
 (docs/index-swap.md)."""
 
+_LEAST_SHARE = 0.01
+"""Of an index that the server has only begun to fill, nothing can be told."""
+
 
 @dataclass(frozen=True, slots=True)
 class IndexForecast:
@@ -23,7 +26,9 @@ class IndexForecast:
     Attributes:
         documents: how many the serving index holds.
         to_build: how many indexes will be built beside it.
-        megabytes, seconds: what these take together, judged by the serving index.
+        megabytes, seconds: what these take together, judged by the serving index. While the server still fills that
+            one, judged by the part that is there.
+        filled_percent: how much of the keyspace the server has scanned for the serving index; None when that is over.
     """
 
     name: str
@@ -32,6 +37,7 @@ class IndexForecast:
     to_build: int
     megabytes: float
     seconds: float
+    filled_percent: float | None = None
 
 
 def forecast(planned: Iterable[PlannedIndex], *, keep_old: bool = False) -> Op[list[IndexForecast]]:
@@ -46,6 +52,7 @@ def forecast(planned: Iterable[PlannedIndex], *, keep_old: bool = False) -> Op[l
         record = records.get(one.name)
         legacy = found.index if record is None else record.legacy
         copied = [found.index] if keep_old and found.name == one.name else []
+        share = max((100 if found.filled_percent is None else found.filled_percent) / 100, _LEAST_SHARE)
         missing = yield from _missing(one, [*_needed(one, found.index, legacy), *copied])
         result.append(
             IndexForecast(
@@ -53,8 +60,9 @@ def forecast(planned: Iterable[PlannedIndex], *, keep_old: bool = False) -> Op[l
                 model=one.model,
                 documents=found.documents,
                 to_build=missing,
-                megabytes=missing * found.memory_megabytes * UNCOUNTED_MEMORY_FACTOR,
-                seconds=missing * found.indexing_seconds,
+                megabytes=missing * found.memory_megabytes * UNCOUNTED_MEMORY_FACTOR / share,
+                seconds=missing * found.indexing_seconds / share,
+                filled_percent=found.filled_percent,
             )
         )
     return result

@@ -49,8 +49,8 @@ def require_droppable(found: IndexInfo) -> Op[None]:
         pass
     else:
         raise MigrationError(
-            f"The index {shown(found.name)} was created with TEMPORARY: {seconds} seconds without a query, or dropping it, "
-            f"would delete its {found.documents:,} documents.",
+            f"The index {shown(found.name)} was created with TEMPORARY: {seconds} seconds without a query, or dropping "
+            f"it, would delete its {found.documents:,} documents.",
             "Create it without TEMPORARY: drop it alone, with FT.DROPINDEX and its option _FORCEKEEPDOCS, which keeps "
             "the documents; then: om migrate run",
         )
@@ -58,8 +58,8 @@ def require_droppable(found: IndexInfo) -> Op[None]:
     keeps = yield from run_script(script, (f"{_SCRATCH_PREFIX}1",), (SCRATCH, _SCRATCH_PREFIX))
     if not keeps:
         raise UnsafeServer(
-            f"Whether the index {shown(found.name)} was created with TEMPORARY cannot be found out, and if it was, dropping "
-            "it would delete its documents.",
+            f"Whether the index {shown(found.name)} was created with TEMPORARY cannot be found out, and if it was, "
+            "dropping it would delete its documents.",
             "Permit it with: redis-cli ACL SETUSER USER +ft.debug|ttl",
         )
 

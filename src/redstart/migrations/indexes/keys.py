@@ -26,7 +26,9 @@ def built_name(name: str, index: Index, attempt: int = 0) -> str:
         attempt: another name for each number, for when an index of another definition has the first.
     """
     words = [*create_arguments(index, name=""), *([str(attempt)] if attempt else [])]
-    digest = sha1("\0".join(words).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()[:DIGEST_LETTERS]
+    digest = sha1("\0".join(words).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()[
+        :DIGEST_LETTERS
+    ]
     return f"{name}@{digest}"
 
 

@@ -91,7 +91,9 @@ class IndexMigration:
         yield from require_search()
         yield from self._leased(lambda lease: create_index(lease, name, schema, schema_hash))
 
-    def before_undo(self, names: Collection[str], *, check_only: bool = False) -> Op[list[tuple[str, Switched]]]:
+    def before_undo(
+        self, names: Collection[str], *, check_only: bool = False
+    ) -> Op[list[tuple[str, Switched]]]:
         """Let indexes serve that accept the data in both forms: all of them, or none.
 
         Args:

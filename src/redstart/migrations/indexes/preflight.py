@@ -104,8 +104,8 @@ def require_definitions(planned: Iterable[PlannedIndex]) -> Op[None]:
             )
         if found is not None and (why := (yield from try_index(found.index))) is not None:
             raise MigrationError(
-                f"The index {shown(found.name)} cannot be replaced: a rollback could not create it again as it is. The server "
-                f"reports: {why}.",
+                f"The index {shown(found.name)} cannot be replaced: a rollback could not create it again as it is. "
+                f"The server reports: {why}.",
                 f"See its definition with: redis-cli FT.INFO {shlex.quote(found.name)}. Create it in a way that this "
                 "server accepts again, or leave the model out with --models.",
             )

@@ -30,6 +30,7 @@ class IndexStatus:
     Attributes:
         serving: the real index behind the name; None when there is none.
         documents: how many it holds.
+        filled_percent: how much of the keyspace the server has scanned for it; None when that is over.
         pending: what differs from the definition the model asks for.
         has_more: whether the model finds all it needs, in this index or in the one that is being prepared.
     """
@@ -40,6 +41,7 @@ class IndexStatus:
     documents: int
     pending: IndexDifference | None
     has_more: bool = False
+    filled_percent: float | None = None
 
 
 def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
@@ -62,6 +64,7 @@ def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
                 found.documents,
                 pending,
                 has_more(record, found, one),
+                found.filled_percent,
             )
         )
     return result

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from redstart.commands.scripts import load, run_script
 from redstart.commands.search import name_bytes
 from redstart.effects import Op
+from redstart.errors import AuthenticationFailed
 from redstart.migrations.indexes.keys import SCRATCH
 from redstart.migrations.indexes.swap import PACKAGE
 from redstart.search.difference import difference
@@ -18,11 +19,22 @@ _MAX_WORDS = 7_500
 def try_definition(words: Sequence[str]) -> Op[Index | str]:
     """Return the index that FT.CREATE makes of the words behind the name, or the error of the server.
 
+    Raises:
+        AuthenticationFailed: this user may not create or drop indexes.
+
     Effects: one script, which creates and drops an index without documents.
     """
     script = load(PACKAGE, "drop_index.lua", "understand.lua")
     outcome, reply = yield from run_script(script, (), (SCRATCH, *map(name_bytes, words)))
-    return reply.decode(errors="replace") if outcome == b"refused" else read_info(reply).index
+    if outcome != b"refused":
+        return read_info(reply).index
+    message = str(reply, errors="replace")
+    if "permission" in message:
+        raise AuthenticationFailed(
+            f"An index cannot be tried on the server: {message}",
+            "The ACL a run needs is listed in docs/acl.md.",
+        )
+    return message
 
 
 def try_index(index: Index) -> Op[str | None]:

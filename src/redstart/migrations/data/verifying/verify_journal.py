@@ -90,7 +90,9 @@ def _compare(entry: JournalEntry, route: Route, result: JournalCheck) -> Op[None
     same = sum(is_as_written for _, _, is_as_written in compared)
     result.as_written += same
     result.changed_since += len(compared) - same
-    changed = list(dict.fromkeys(document.key for document, _, is_as_written in compared if not is_as_written))
+    changed = list(
+        dict.fromkeys(document.key for document, _, is_as_written in compared if not is_as_written)
+    )
     types = (yield from batch(together([key_type(key) for key in changed]))) if changed else []
     deleted = {key for key, kind in zip(changed, types, strict=True) if kind == b"none"}
     for document in entry.documents:
