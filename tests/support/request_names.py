@@ -59,8 +59,9 @@ def _scripts() -> dict[str, str]:
         "release": load(LEASE_PACKAGE, "release.lua"),
         "commit": load(LEASE_PACKAGE, "fenced.lua", "commit.lua"),
         "apply": apply._script(),
-        "probe": load(INDEXES_PACKAGE, "probe.lua"),
-        "understand": load(INDEXES_PACKAGE, "understand.lua"),
+        "probe": load(INDEXES_PACKAGE, "drop_index.lua", "probe.lua"),
+        "understand": load(INDEXES_PACKAGE, "drop_index.lua", "understand.lua"),
+        "keeps_documents": load(INDEXES_PACKAGE, "drop_index.lua", "keeps_documents.lua"),
         **{name: load(DOCUMENTS_PACKAGE, f"{name}.lua") for name in ("save_hash", "update_json")},
         **{name: swap.fenced_script(f"{name}.lua") for name in ("swap", "drop", "unname", "create")},
     }

@@ -1,5 +1,6 @@
 """Indexes brought up to date when an application starts: `await Migrator().run()`."""
 
+import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,10 @@ from redstart.migrations.pending import PendingIndex, pending_indexes
 
 if TYPE_CHECKING:
     import redis.asyncio
+
+_log = logging.getLogger(__name__)
+
+_REPLACE = "`om migrate run` with these models replaces it."
 
 
 class Migrator:
@@ -49,6 +54,9 @@ class Migrator:
     async def run(self) -> None:
         """Bring all indexes up to date, as far as the data allows. Queries find every document all the while.
 
+        An index that has all that its model needs, and more, stays: it may be that of a newer version of the
+        application. `om migrate run` replaces it.
+
         If dates change their type, the new index is built beside the old one, and takes over once
         `om migrate-data run` has converted the data. Any number of processes may do this at the same time.
 
@@ -61,7 +69,11 @@ class Migrator:
         Effects: one read for each index that is up to date already. Safe to repeat.
         """
         for client, declarations in self._by_client():
-            await server_of_client(client).run(bring_up_to_date(declarations, index_migration))
+            left = await server_of_client(client).run(bring_up_to_date(declarations, index_migration))
+            for name in left:
+                _log.info(
+                    "The index %s has more than its model needs, and was left as it is. %s", name, _REPLACE
+                )
 
     def _by_client(self) -> "list[tuple[redis.asyncio.Redis, list[ModelDeclaration]]]":
         """The models of each server."""

@@ -64,6 +64,11 @@ accept_unindexed = click.option(
     is_flag=True,
     help="Cut over even if documents that are found now are lost to queries.",
 )
+accept_unreadable = click.option(
+    "--accept-unreadable",
+    is_flag=True,
+    help="Change indexes even if a model cannot read most of its documents.",
+)
 keep_old = click.option(
     "--keep-old",
     is_flag=True,

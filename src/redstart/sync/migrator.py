@@ -1,6 +1,7 @@
 # Generated from redstart/aio/migrator.py: change that, then `python -m tools.generate_sync`.
 """Indexes brought up to date when an application starts: `Migrator().run()`."""
 
+import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,10 @@ from redstart.sync.connections import client_of, server_of_client
 
 if TYPE_CHECKING:
     import redis
+
+_log = logging.getLogger(__name__)
+
+_REPLACE = "`om migrate run` with these models replaces it."
 
 
 class Migrator:
@@ -50,6 +55,9 @@ class Migrator:
     def run(self) -> None:
         """Bring all indexes up to date, as far as the data allows. Queries find every document all the while.
 
+        An index that has all that its model needs, and more, stays: it may be that of a newer version of the
+        application. `om migrate run` replaces it.
+
         If dates change their type, the new index is built beside the old one, and takes over once
         `om migrate-data run` has converted the data. Any number of processes may do this at the same time.
 
@@ -62,7 +70,11 @@ class Migrator:
         Effects: one read for each index that is up to date already. Safe to repeat.
         """
         for client, declarations in self._by_client():
-            server_of_client(client).run(bring_up_to_date(declarations, index_migration))
+            left = server_of_client(client).run(bring_up_to_date(declarations, index_migration))
+            for name in left:
+                _log.info(
+                    "The index %s has more than its model needs, and was left as it is. %s", name, _REPLACE
+                )
 
     def _by_client(self) -> "list[tuple[redis.Redis, list[ModelDeclaration]]]":
         """The models of each server."""

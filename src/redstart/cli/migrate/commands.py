@@ -18,6 +18,7 @@ from redstart.cli.indexes import (
     forecast_report,
     index_migration,
     result_report,
+    still_filling,
     switched_report,
 )
 from redstart.cli.migration_files import (
@@ -29,7 +30,14 @@ from redstart.cli.migration_files import (
     pending_files,
     waits,
 )
-from redstart.cli.options import accept_unindexed, common, confirm, keep_old, verbose, yes
+from redstart.cli.model_fit import (
+    draw_unclaimed,
+    find_unclaimed,
+    note_unclaimed,
+    require_readable,
+    unclaimed_report,
+)
+from redstart.cli.options import accept_unindexed, accept_unreadable, common, confirm, keep_old, verbose, yes
 from redstart.cli.output import as_typed, draw_refusal, line, note, print_json, refusal_by
 from redstart.cli.overlapping_prefixes import note_overlapping_prefixes
 from redstart.cli.session import open_session
@@ -63,6 +71,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         overlaps = note_overlapping_prefixes(session)
         found = session.run(index_statuses(session.planned_indexes()))
         files = look(session, SCHEMA, migrations_dir)
+        rest = find_unclaimed(session)
     pending = [one for one in found if one.standing is not Standing.UP_TO_DATE]
     if as_json:
         print_json(
@@ -70,6 +79,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
                 "indexes": [_status_report(one) for one in found],
                 "pending": [one.planned.name for one in pending],
                 "files": files_report(files),
+                "unclaimed": unclaimed_report(rest),
                 "overlapping_prefixes": overlaps,
             }
         )
@@ -77,6 +87,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         line("Schema Migration Status:")
         line(f"Total migrations: {files.total} in files")
         _draw_indexes(found, pending)
+        draw_unclaimed(rest)
         line(as_typed(_next(pending)))
         draw_files(files)
     return Exit.PENDING if check and (pending or waits(files)) else Exit.DONE
@@ -90,6 +101,9 @@ def _draw_indexes(found: Sequence[IndexStatus], pending: Sequence[IndexStatus]) 
             line(TAKEN_OVER.format(one.planned.name))
         for change in one.pending.changes if one.pending is not None else ():
             line(f"{one.planned.name}: {change}")
+    for one in found:
+        if one.filled_percent is not None:
+            line(f"{one.planned.name}: {one.documents:,} documents{still_filling(one.filled_percent)}")
 
 
 def _next(pending: Sequence[IndexStatus]) -> str:
@@ -104,6 +118,7 @@ def _next(pending: Sequence[IndexStatus]) -> str:
 @click.option("--dry-run", is_flag=True, help="Say what would be built; write nothing.")
 @migrations_dir(SCHEMA)
 @accept_unindexed
+@accept_unreadable
 @keep_old
 @verbose
 @yes
@@ -113,6 +128,7 @@ def run(
     dry_run: bool,
     migrations_dir: Path | None,
     accept_unindexed: bool,
+    accept_unreadable: bool,
     keep_old: bool,
     verbose: bool,
     yes: bool,
@@ -127,10 +143,24 @@ def run(
         files = pending_files(session, SCHEMA, migrations_dir)
         planned = session.planned_indexes()
         expected = session.run(forecast(planned, keep_old=keep_old))
+        rest = find_unclaimed(session)
+        note_unclaimed(rest)
+
+        def check() -> None:
+            if not accept_unreadable:
+                require_readable(session)
+            _ = session.run(require_possible(planned, keep_old=keep_old))
+
         if dry_run:
-            refusal = refusal_by(lambda: session.run(require_possible(planned, keep_old=keep_old)))
-            about = {"pending_files": files, "refusal": refusal, "overlapping_prefixes": overlaps}
+            refusal = refusal_by(check)
+            about = {
+                "pending_files": files,
+                "refusal": refusal,
+                "unclaimed": unclaimed_report(rest),
+                "overlapping_prefixes": overlaps,
+            }
             return _dry_run(expected, refusal, about, as_json)
+        check()
         for one in expected:
             note(forecast_line(one))
         confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
@@ -149,6 +179,7 @@ def run(
                 "blocking": blocking_report(in_the_way),
                 "phase": phase.value,
                 "pending_files": files,
+                "unclaimed": unclaimed_report(rest),
                 "overlapping_prefixes": overlaps,
             }
         )
@@ -229,5 +260,6 @@ def _status_report(one: IndexStatus) -> dict[str, Any]:
         "state": one.standing.value,
         "serving": one.serving,
         "documents": one.documents,
+        "filled_percent": one.filled_percent,
         "changes": [str(change) for change in one.pending.changes] if one.pending is not None else [],
     }

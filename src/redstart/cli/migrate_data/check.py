@@ -10,6 +10,7 @@ from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.migrate_data.tables import draw_nothing_found
+from redstart.cli.model_fit import find_unclaimed, note_unclaimed
 from redstart.cli.options import common, verbose
 from redstart.cli.output import as_typed, line, note, print_json
 from redstart.cli.progress import drawn_progress
@@ -39,6 +40,7 @@ def verify(settings: Settings, check_data: bool, log_file: Path | None, verbose:
     """Read every value again, and look up every document in its index, if that is cut over. Exits with 6 when something
     is lost, wrong or not converted; values that will not convert and are on record do not count. Writes nothing."""
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
+        note_unclaimed(find_unclaimed(session))
         with drawn_progress(every_step=verbose) as show:
             monitor = log.watching(Monitor(progress=show))
             found, journal, model_check = _verify(session, monitor, check_data)
@@ -109,10 +111,13 @@ def _draw(
         rows.append(("not read, for values known", model_check.known))
     if journal is not None:
         rows += [("undoable exactly", journal.as_written), ("changed since", journal.changed_since)]
+        if deleted := journal.deleted.total():
+            rows.append(("documents deleted since", f"{deleted:,} of {journal.documents.total():,}"))
     pairs(rows)
     for check in indexes:
         accepted = f" ({check.accepted:,} were accepted)" if check.accepted else ""
-        line(f"{check.name}: {check.documents:,} documents looked up, {check.missing:,} missing{accepted}")
+        looked_up = f"{check.documents:,} documents looked up, {check.missing:,} missing{accepted}"
+        line(f"{check.name}: {'it has a FILTER, no document looked up' if check.has_filter else looked_up}")
     for problem in found.problems.first if verbose else found.problems.first[:PROBLEMS_SAID]:
         line(f"problem: {problem}")
     if found.ok:

@@ -96,7 +96,12 @@ def verify_report(
         "recorded_errors": found.recorded_failures,
         "journal": None
         if journal is None
-        else {"as_written": journal.as_written, "changed_since": journal.changed_since},
+        else {
+            "as_written": journal.as_written,
+            "changed_since": journal.changed_since,
+            "documents": journal.documents.total(),
+            "deleted": journal.deleted.total(),
+        },
         "documents_read": documents_read,
         "indexes": [
             {
@@ -176,7 +181,15 @@ def back_report(found: Back, *, dry_run: bool) -> dict[str, Any]:
         "numbers_before": result.numbers_before,
         "numbers_before_values": [failure.as_dict() for failure in result.number_examples],
         "seconds": round(result.seconds, 3),
-        "indexes": [{"index": name, "done": one.done} for name, one in found.indexes.items()],
+        "indexes": [
+            {
+                "index": name,
+                "done": one.done,
+                "lacking": found.lacking[name].missing if name in found.lacking else 0,
+                "lacked_before": found.lacked_before.get(name),
+            }
+            for name, one in found.indexes.items()
+        ],
     }
 
 

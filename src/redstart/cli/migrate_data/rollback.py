@@ -7,7 +7,7 @@ import click
 from redstart.cli.deployment import AFTER_ROLLBACK
 from redstart.cli.drawing import pairs
 from redstart.cli.exits import Exit
-from redstart.cli.indexes import draw_switched, index_migration
+from redstart.cli.indexes import draw_lacking, draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.options import common, confirm, migration_id, verbose, yes
@@ -90,7 +90,7 @@ def rollback(
 
 
 def _exit_of(found: Back, dry_run: bool) -> Exit:
-    if found.data is None or found.refused:
+    if found.data is None or found.refused or found.lacks_more_than_before:
         return Exit.FOUND
     if found.data.stopped is not None:
         return Exit.STOPPED
@@ -100,17 +100,18 @@ def _exit_of(found: Back, dry_run: bool) -> Exit:
 def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
     """What became of it; `command` is what was typed, to be typed again."""
     if found.data is None:
-        line("Nothing was undone: an index that takes dates in both forms would lose documents.")
-        line(as_typed(f"Mend them, and go on with: {command}"))
         line(
-            as_typed(
-                "Or stay with what is converted: om migrate-data clear-progress, then om migrate-data run"
-            )
+            "Nothing was undone: an index to go back to does not accept some documents. No index was changed."
         )
+        line(as_typed(f"Correct them, and repeat: {command}"))
+        line(as_typed("Or let queries miss them: om migrate swap-back --accept-unindexed"))
+        line(as_typed(f"and then: {command}"))
     else:
         _draw_data(found.data, dry_run, verbose, command)
     for name, switched in found.indexes.items():
         draw_switched(name, switched, "as before the migration")
+    for name, membership in found.lacking.items():
+        draw_lacking(name, membership, found.lacked_before[name])
     if found.data is not None and found.data.numbers_before and (verbose or dry_run or found.refused):
         _draw_numbers_before(found.data, verbose, REFORMAT_THEM if dry_run else MEND_THEM)
     if found.data is not None and found.refused:

@@ -15,6 +15,7 @@ from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.run_report import forward_report, not_run_report
 from redstart.cli.migrate_data.run_result import draw_forward
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
+from redstart.cli.model_fit import find_unclaimed, note_unclaimed
 from redstart.cli.options import (
     accept_unindexed,
     batch_size,
@@ -96,11 +97,14 @@ def run(
         note_assumed_zone(session)
         files = pending_files(session, DATA, migrations_dir, module)
         planned = session.planned_indexes()
+        note_unclaimed(find_unclaimed(session))
         indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
         if dry_run:
             if backup:
                 say_not_saved()
-            return say_what_would_be_done(session, indexes, files, batch_size, verbose, as_json, log)
+            return say_what_would_be_done(
+                session, indexes, files, batch_size, verbose, as_json, log, accept_unindexed=accept_unindexed
+            )
         if limit == 0:
             log.ended(not_run_report(files), Exit.DONE)
             print_json(not_run_report(files)) if as_json else line("Nothing was run: --limit is 0.")

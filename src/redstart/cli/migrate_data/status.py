@@ -10,6 +10,7 @@ from redstart.cli.drawing import pairs, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
+from redstart.cli.model_fit import draw_unclaimed, find_unclaimed, unclaimed_report
 from redstart.cli.options import common
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.quantities import ago
@@ -50,10 +51,12 @@ def status(
         found = session.run(read_status(session.keys, session.plan))
         found = replace(found, phase=session.run(phase_with_indexes(found)))
         awaited = session.run(cut_over_to_come(found))
+        rest = find_unclaimed(session)
     if as_json:
-        print_json(status_report(found, files))
+        print_json(status_report(found, files) | {"unclaimed": unclaimed_report(rest)})
     else:
         _draw_status(found, files, detailed)
+        draw_unclaimed(rest)
         draw_order(found.phase, cut_over_to_come=awaited)
         draw_files(files)
     return Exit.PENDING if check and (found.pending or awaited or waits(files)) else Exit.DONE

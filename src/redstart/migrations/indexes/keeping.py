@@ -5,9 +5,9 @@ from dataclasses import replace
 from redstart.effects import Op
 from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
 from redstart.migrations.indexes.records import IndexRecord, read_redis_om_keys
-from redstart.migrations.indexes.switch import same_definition
 from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.migrations.lease import Lease
+from redstart.search.difference import same_definition
 from redstart.search.index import Index
 from redstart.search.info import IndexInfo
 

@@ -91,25 +91,32 @@ class IndexMigration:
         yield from require_search()
         yield from self._leased(lambda lease: create_index(lease, name, schema, schema_hash))
 
-    def before_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
-        """Let indexes serve that accept the data in both forms.
+    def before_undo(
+        self, names: Collection[str], *, check_only: bool = False
+    ) -> Op[list[tuple[str, Switched]]]:
+        """Let indexes serve that accept the data in both forms: all of them, or none.
 
         Args:
-            records: names of the indexes.
+            names: of the indexes.
+            check_only: whether to find out only if one is refused.
 
         Returns:
-            For each its name and what became of it.
+            For each its name and what became of it; where one is refused, for those that are.
 
-        Effects: see redstart.migrations.indexes.switch. Safe to repeat.
+        Effects: see redstart.migrations.indexes.step_back. Safe to repeat.
         """
         yield from require_search()
         facts = yield from server_facts()
-        filters = bool(records) and (yield from understands_filters(facts.json))
+        filters = bool(names) and (yield from understands_filters(facts.json))
 
-        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            return before_undo(lease, record, understands_filters=filters, waiting=self._waiting)
+        def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
+            records = [one for one in (yield from read_records()).values() if one.name in names]
+            done = yield from before_undo(
+                lease, records, understands_filters=filters, waiting=self._waiting, check_only=check_only
+            )
+            return [(record.name, switched) for record, switched in done]
 
-        return (yield from self._each(records, step))
+        return (yield from self._leased(work))
 
     def after_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
         """Let indexes of the definitions serve again that did before Redstart, unless they lack documents that they did
@@ -123,7 +130,7 @@ class IndexMigration:
         yield from require_search()
 
         def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            return after_undo(lease, record, waiting=self._waiting, most_missing=record.unserved)
+            return after_undo(lease, record, waiting=self._waiting, most_missing=record.unserved or 0)
 
         return (yield from self._each(records, step))
 
@@ -148,20 +155,22 @@ class IndexMigration:
 
         def work(lease: Lease) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
             undone = yield from is_undone()
+            records = list((yield from read_records()).values())
+            if not undone:
+                stepped = yield from before_undo(
+                    lease,
+                    records,
+                    understands_filters=filters,
+                    waiting=self._waiting,
+                    accept_unindexed=accept_unindexed,
+                )
+                return undone, [(record.name, switched) for record, switched in stepped]
             done = []
-            for record in (yield from read_records()).values():
-                if not undone:
-                    stepping = before_undo(
-                        lease,
-                        record,
-                        understands_filters=filters,
-                        waiting=self._waiting,
-                        most_missing=math.inf if accept_unindexed else 0,
-                    )
-                elif record.created:
+            for record in records:
+                if record.created:
                     stepping = remove_created(lease, record)
                 else:
-                    most_missing = math.inf if accept_unindexed else record.unserved
+                    most_missing = math.inf if accept_unindexed else record.unserved or 0
                     stepping = after_undo(lease, record, waiting=self._waiting, most_missing=most_missing)
                 done.append((record.name, (yield from stepping)))
             return undone, done

@@ -8,7 +8,7 @@ from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.index import index_of, reference_schema
 from redstart.mapping.paths import Each, TemporalPath
 from redstart.search.difference import difference
-from redstart.search.fields import FieldKind
+from redstart.search.fields import FieldKind, IndexField
 from redstart.search.index import Index, schema_hash
 from redstart.values.kinds import Storage
 
@@ -59,6 +59,34 @@ def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedInd
                 PlannedIndex(declaration.name, declaration.key_prefix, index, old, dates, places, schema)
             )
     return planned
+
+
+def with_options_of(planned: PlannedIndex, previous: Index | None) -> PlannedIndex:
+    """The same plan with the options of an earlier index that no model can ask for, as STOPWORDS or NOSTEM.
+
+    Args:
+        previous: the index that served before Redstart; None where there was none.
+    """
+    if previous is None or previous.storage is not planned.index.storage:
+        return planned
+    if not previous.options and not any(field.options for field in previous.fields):
+        return planned
+    return replace(
+        planned, index=_with_options(planned.index, previous), old=_with_options(planned.old, previous)
+    )
+
+
+def _with_options(index: Index, previous: Index) -> Index:
+    fields = (_field_with_options(field, previous.field_named(field.attribute)) for field in index.fields)
+    return replace(index, fields=tuple(fields), options=index.options or previous.options)
+
+
+def _field_with_options(field: IndexField, previous: IndexField | None) -> IndexField:
+    if previous is None or field.options:
+        return field
+    if (previous.kind, previous.identifier) != (field.kind, field.identifier):
+        return field
+    return replace(field, options=previous.options)
 
 
 def require_one_definition_each(planned: Iterable[PlannedIndex]) -> None:

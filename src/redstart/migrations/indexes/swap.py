@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from redstart.commands.scripts import Script, load
+from redstart.commands.search import name_bytes
 from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
@@ -23,10 +24,10 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None) -> Op[None]:
 
     Effects: one script, the atomic unit. Safe to repeat.
     """
-    outcome, found = yield from lease.run(fenced_script("swap.lua"), (), (name, index, now or ""))
+    outcome, found = yield from lease.run(fenced_script("swap.lua"), (), (name, index, name_bytes(now or "")))
     if outcome in (b"swapped", b"already"):
         return
-    place = found.decode() or "nothing"
+    place = found.decode(errors="backslashreplace") or "nothing"
     what = f"{index} is gone" if outcome == b"missing" else f"it leads to {place} by now"
     raise MigrationError(
         f"{name} was not switched to {index}: {what}. Somebody else changed it.",
@@ -53,6 +54,6 @@ def unname(lease: Lease, name: str) -> Op[bool]:
 
 
 def fenced_script(name: str) -> Script:
-    """A script of this package that begins with fenced.lua and resolve.lua."""
+    """A script of this package that begins with fenced.lua, resolve.lua and drop_index.lua."""
     fenced = load(LEASE_PACKAGE, "fenced.lua").source
-    return Script.of(fenced + load(PACKAGE, "resolve.lua", name).source)
+    return Script.of(fenced + load(PACKAGE, "resolve.lua", "drop_index.lua", name).source)

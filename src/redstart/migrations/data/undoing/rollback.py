@@ -96,6 +96,21 @@ def rollback(
     return (yield from context.under_lease(work))
 
 
+def require_undoable(context: Context) -> Op[None]:
+    """Raise what a rollback is refused for, without writing anything but the lease.
+
+    Raises:
+        See `rollback`.
+    """
+
+    def work(_lease: Lease) -> Op[None]:
+        record = yield from read_record(context.keys)
+        if record.plan is not None:
+            _ = yield from _require_whole(context, record, record.plan)
+
+    yield from context.under_lease(work)
+
+
 def begin_rollback(context: Context) -> Op[None]:
     """Say on the server that a rollback is under way and that nothing is converted, for work that comes before it.
 
