@@ -17,7 +17,7 @@ from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.state.failures import Failure, FailureLog, failure_at
+from redstart.migrations.data.state.failures import FailureLog, failure_at
 from redstart.migrations.data.state.record import read_record
 from redstart.migrations.data.verifying.verify import Problems, Verification
 from redstart.migrations.data.verifying.verify import verify as verify_everything
@@ -77,8 +77,11 @@ def _verify_indexes(session: Session, problems: Problems) -> list[IndexCheck]:
     for check in checks:
         if not check.serves:
             problems.add(
-                Failure(
-                    check.name, "", "", as_typed("no index serves under this name; see om migrate status")
+                failure_at(
+                    check.name.encode(),
+                    "",
+                    b"",
+                    as_typed("no index serves under this name; see om migrate status"),
                 )
             )
         for key in check.examples[: check.problems] if check.serves else ():

@@ -43,7 +43,7 @@ class PageReverter:
     """Gives newer values their old form.
 
     Attributes:
-        kept: values that have none, or no path to be written by; by (key, path).
+        kept: values that have none, or no path to be written by; by their names.
         numbers_before: met in the last pass, which is a whole one.
     """
 
@@ -59,7 +59,7 @@ class PageReverter:
         *,
         numbers_of_before_too: bool,
     ) -> None:
-        self.kept: dict[tuple[str, str], Failure] = {}
+        self.kept: dict[bytes, Failure] = {}
         self.numbers_before = NumbersBefore()
         self._pass = ""
         self._keys = keys
@@ -104,7 +104,7 @@ class PageReverter:
             text = old_form(document, value, self._aware_fields, self._naive_timezone)
             if text is None:
                 failure = failure_of(document, value, NO_OLD_FORM)
-                self.kept[failure.key, failure.path] = failure
+                self.kept[failure.name] = failure
             else:
                 edits.append(Edit(value.location, value.raw, text))
         return DocumentEdits(document.key, document.model.storage is Storage.JSON, edits)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from redstart.effects import Op
-from redstart.mapping.paths import Each, TemporalPath, display
+from redstart.mapping.paths import Each, TemporalPath
 from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.judging.transform import DEFAULT_NUMBER
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit
@@ -108,6 +108,4 @@ def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
 
 
 def _problem(document: DocumentEdits, edit: Edit, reason: str) -> Failure:
-    return failure_at(
-        document.key, display(edit.location), b"%b -> %b" % (edit.old or b"", edit.new or b""), reason
-    )
+    return failure_at(document.key, edit.location, b"%b -> %b" % (edit.old or b"", edit.new or b""), reason)
