@@ -29,8 +29,8 @@ def clear_progress(context: Context) -> Op[bool]:
 
 
 def forget(context: Context) -> Op[bool]:
-    """Drop the undo log and the census: what is converted can no longer be undone. Applied stays applied, and the
-    last run's record of what did not convert stays.
+    """Drop the undo log, the census, and what a rollback has not restored: what is converted can no longer be undone.
+    Applied stays applied, and the last run's record of what did not convert stays.
 
     Returns:
         Whether there was an undo log. Also False if it had to be sent twice, and the answer to the first was lost.
@@ -52,7 +52,7 @@ def forget(context: Context) -> Op[bool]:
             )
         fields = ("plan", "aware_fields", "census_values", "journal_entries", "milestone")
         commands: list[list[Argument]] = [
-            ["UNLINK", keys.journal, keys.census, keys.replaced],
+            ["UNLINK", keys.journal, keys.census, keys.replaced, keys.unrestored],
             ["HDEL", keys.record, *fields],
             ["UNLINK", keys.checkpoint],
         ]

@@ -63,7 +63,8 @@ class Failure:
         key = shortened(self.key, SHOWN_KEY_CHARACTERS)
         if not self.path:  # of a whole document, or an index
             return f"{key}: {self.reason}"
-        return f"{key} {shortened(self.path, SHOWN_KEY_CHARACTERS)}: {self.reason}: {self.value}"
+        path = shortened(self.path, SHOWN_KEY_CHARACTERS)
+        return f"{key} {path}: {self.reason}: {shortened(self.value, SHOWN_CHARACTERS)}"
 
 
 def place_name(key: bytes, location: Location) -> bytes:
@@ -77,16 +78,20 @@ def failure_of(document: StoredDocument, value: StoredValue, reason: str) -> Fai
     return failure_at(document.key, value.location, value.raw, reason)
 
 
-def failure_at(key: bytes, place: Location | str, value: bytes, reason: str) -> Failure:
+def failure_at(
+    key: bytes, place: Location | str, value: bytes, reason: str, *, whole_value: bool = False
+) -> Failure:
     """Return the record of what stands at a place.
 
     Args:
         place: where in the document; text where it is known only as it is shown, "" for the whole document.
+        whole_value: do not shorten the value, because this is its last copy.
     """
     path = place if isinstance(place, str) else display(place)
     name = place_name(key, (place,) if isinstance(place, str) else place)
     digest = blake2b(value, digest_size=8).hexdigest()
-    return _failure(name, key, path, one_line(value, SHOWN_CHARACTERS), reason, digest)
+    text = printable(value) if whole_value else one_line(value, SHOWN_CHARACTERS)
+    return _failure(name, key, path, text, reason, digest)
 
 
 def _failure(name: bytes, key: bytes, path: str, value: str, reason: str, digest: str) -> Failure:
