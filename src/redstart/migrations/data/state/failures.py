@@ -59,6 +59,10 @@ class Failure:
         """Whether something else stands in the value's place."""
         return REPLACED in self.reason or MOVED in self.reason
 
+    def whole(self) -> str:
+        """Return one line that shortens nothing."""
+        return f"{self.key} {self.path}: {self.reason}: {self.value}"
+
     def __str__(self) -> str:
         key = shortened(self.key, SHOWN_KEY_CHARACTERS)
         if not self.path:  # of a whole document, or an index

@@ -104,7 +104,9 @@ class _Preview:
                 newer += len(values)
                 for value in values:
                     text = old_form(document, value, record.aware_fields, self._zone, self.unrestored)
-                    if isinstance(text, Failure) and value.location not in self._restored.get(document.key, {}):
+                    if isinstance(text, Failure) and value.location not in self._restored.get(
+                        document.key, {}
+                    ):
                         kept.append(text)
             cursor, documents = page.cursor, documents + len(page.documents)
             self._context.monitor.progress(Progress("looking for newer values", 0, documents, 0, len(kept)))
