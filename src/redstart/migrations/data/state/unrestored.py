@@ -27,6 +27,7 @@ class Original(NamedTuple):
         old, new: the original bytes, and what the run wrote in their place; None for "not there".
         aside: where quarantine moved the original.
         reason: why it is not restored; "" before that was tried.
+        written_to: the place that it is about to be written to, if that is not its own.
     """
 
     entry: str
@@ -35,6 +36,7 @@ class Original(NamedTuple):
     new: bytes | None
     aside: Location | None
     reason: str = ""
+    written_to: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,14 @@ def _unpacked(key: bytes, data: bytes) -> UnrestoredDocument:
 
 
 def _original(
-    entry: bytes, location: Any, old: bytes, new: bytes | None, aside: Any, reason: bytes
+    entry: bytes, location: Any, old: bytes, new: bytes | None, aside: Any, reason: bytes, written_to: Any
 ) -> Original:
-    place = None if aside is None else location_of(aside)
-    return Original(entry.decode(), location_of(location), old, new, place, reason.decode())
+    return Original(
+        entry.decode(),
+        location_of(location),
+        old,
+        new,
+        None if aside is None else location_of(aside),
+        reason.decode(),
+        None if written_to is None else location_of(written_to),
+    )

@@ -71,10 +71,15 @@ class Unrestored:
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """What can be restored of a document's originals, and what cannot, each with the reason."""
+    """What can be restored of a document's originals, and what cannot, each with the reason.
+
+    Attributes:
+        moved: of those that can, the ones that go to another place of their list.
+    """
 
     possible: DocumentEdits
     left: list[Original]
+    moved: list[Original] = field(default_factory=list)
 
 
 class Restoring:
@@ -92,18 +97,26 @@ class Restoring:
         cursor = -1
         while cursor:
             cursor, documents = yield from unrestored_page(keys, max(cursor, 0))
-            left = yield from self._restore(documents, applier)
+            left = yield from self._restore(documents, keys, lease, applier)
             if left:
                 yield from lease.commit([keep_unrestored(keys, document) for document in left])
 
     def _restore(
-        self, documents: Sequence[UnrestoredDocument], applier: Applier
+        self, documents: Sequence[UnrestoredDocument], keys: StateKeys, lease: Lease, applier: Applier
     ) -> Op[list[UnrestoredDocument]]:
         left: dict[bytes, UnrestoredDocument] = {}
         todo = {document.key: document for document in documents}
         for last in (*[False] * (MOST_TRIES - 1), True):
             tries = yield from self.tries(list(todo.values()), {})
             conflicts: dict[bytes, UnrestoredDocument] = {}
+            # Where an item stands again only this says, should the program die before the list is updated.
+            moves = [
+                keep_unrestored(keys, _with(document, [*attempt.moved, *_unmoved(document, attempt)]))
+                for document, attempt in zip(todo.values(), tries, strict=True)
+                if attempt.moved
+            ]
+            if moves:
+                yield from lease.commit(moves)
             for document, attempt in zip(todo.values(), tries, strict=True):
                 left[document.key] = _with(document, attempt.left)
             parts = [part for attempt in tries for part in split_large(attempt.possible) if part.count]
@@ -135,7 +148,10 @@ class Restoring:
             DocumentEdits(
                 document.key,
                 document.json,
-                [Edit(one.location, one.new, one.old, one.aside) for one in document.originals],
+                [
+                    *(Edit(one.location, one.new, one.old, one.aside) for one in document.originals),
+                    *(Edit(one.written_to, None, one.old) for one in document.originals if one.written_to),
+                ],
             )
             for document in documents
         ]
@@ -205,6 +221,8 @@ class Restoring:
         texts = dict(found.texts)
         groups: dict[tuple[TemporalPath, bytes], list[Original]] = {}
         for one in document.originals:
+            if one.written_to is not None and texts[one.written_to] == one.old:
+                continue
             path = self._path_with_items(document.key, one.location)
             if path is not None and one.new is not None:
                 groups.setdefault((path, b"0" if is_zero(one.new) else one.new), []).append(one)
@@ -217,12 +235,16 @@ class Restoring:
                 else:
                     edits.append(edit)
                     texts[one.location] = one.old
+        moved: list[Original] = []
         for (path, written), originals in groups.items():
             restored, rest = _matched(originals, [v for v in values if v.path == path], written, pre_existing)
             edits += restored
+            moved += [
+                one._replace(written_to=edit.location) for one, edit in zip(originals, restored, strict=False)
+            ]
             left += rest if rest and rest[0].reason != NO_SUCH_ITEM else self._failed(document, rest)
         needed = guards if any(in_list(edit.location) for edit in edits) else []
-        return _Try(DocumentEdits(document.key, document.json, edits, needed), left)
+        return _Try(DocumentEdits(document.key, document.json, edits, needed), left, moved)
 
 
 def _without_parent(
@@ -287,12 +309,13 @@ def _matched(
             for one in originals
         ]
     edits = [Edit(value.location, value.raw, texts[0]) for value in places]
-    left: list[Original] = []
-    for text in texts:
-        missing = [one for one in originals if one.old == text][len(places) :]
-        standing = sum(value.raw == text for value in values)
-        left += [one._replace(reason=NO_SUCH_ITEM) for one in missing[standing:]]
-    return edits, left
+    return edits, [one._replace(reason=NO_SUCH_ITEM) for one in originals[len(edits) :]]
+
+
+def _unmoved(document: UnrestoredDocument, attempt: _Try) -> list[Original]:
+    """The originals of a document that are not about to be written to another place."""
+    moved = {(one.entry, one.location) for one in attempt.moved}
+    return [one for one in document.originals if (one.entry, one.location) not in moved]
 
 
 def _not_written(applied: Applied) -> dict[bytes, set[Location]]:

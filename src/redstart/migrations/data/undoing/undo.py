@@ -166,6 +166,8 @@ class Undoing:
         """Decide what of an undo is possible, given what the document holds."""
         if not found.exists:
             return Decision(_no_edits(undo), self.last_copies(undo))
+        if all(found.texts[edit.location] == edit.new for edit in undo.edits):
+            return Decision(_no_edits(undo), [])  # done by this very entry, and the reply was lost
         broken = broken_guards(undo, found)
         possible: list[Edit] = []
         outstanding: list[Edit] = []
@@ -175,7 +177,7 @@ class Undoing:
             if _lies_under(edit.location, broken):
                 if path is None or edit.old is None or self._is_last_copy(undo, edit):
                     outstanding.append(edit)
-                else:
+                elif found.texts[edit.location] != edit.new:
                     moved.setdefault((path, edit.old), []).append(edit)
             elif _is_as_written(edit, found.texts):
                 possible.append(edit)
