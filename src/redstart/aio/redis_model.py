@@ -11,6 +11,7 @@ from redstart.documents.deleting import delete_document, delete_documents, queue
 from redstart.documents.fetching import PAGE_DOCUMENTS, get_document, get_documents
 from redstart.documents.listing import primary_keys_page
 from redstart.documents.saving import queue_document, save_document
+from redstart.documents.unreadable import RAISE, OnError, on_unreadable
 from redstart.documents.updating import update_document
 from redstart.documents.writes import Saving
 from redstart.mapping import models
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from redstart.aio.find import FindQuery
 
 P = TypeVar("P", bound="Pipeline")
+M = TypeVar("M", bound="RedisModel")
 Models = TypeVar("Models", bound="Sequence[RedisModel]")
 
 
@@ -78,23 +80,39 @@ class RedisModel(models.RedisModel, abc.ABC):
         saved = await server_of_model(type(self)).run(save_document(self, naive_timezone(), saving))
         return self if saved else None
 
+    @overload
     @classmethod
     async def add(
         cls,
         models: Models,
         pipeline: "Pipeline | None" = None,
         pipeline_verifier: Callable[..., Any] | None = None,
-    ) -> Models:
+    ) -> Models: ...
+    @overload
+    @classmethod
+    async def add(
+        cls,
+        models: Iterable[M],
+        pipeline: "Pipeline | None" = None,
+        pipeline_verifier: Callable[..., Any] | None = None,
+    ) -> Sequence[M]: ...
+    @classmethod
+    async def add(
+        cls,
+        models: Iterable[Any],
+        pipeline: "Pipeline | None" = None,
+        pipeline_verifier: Callable[..., Any] | None = None,
+    ) -> Iterable[Any]:
         """Store many documents, as `save` does one.
 
         Args:
-            models: the documents.
+            models: the documents: any iterable, which is read once, before anything is sent.
             pipeline: where to queue the commands instead of sending them.
             pipeline_verifier: called with the list of all replies, errors included, and with the number of documents as
                 `expected_responses`. Without it, the first error is raised once all replies have come.
 
         Returns:
-            The same documents.
+            The same documents: what was given, or a list of them if it is not a sequence.
 
         Raises:
             ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
@@ -105,13 +123,13 @@ class RedisModel(models.RedisModel, abc.ABC):
         Effects: one round trip for each 500 documents, and a second one if some of them exist already. Each document
             is written atomically. Safe to repeat.
         """
-        zone = naive_timezone()
+        documents, zone = list(models), naive_timezone()
         if pipeline is None:
-            await server_of_all(cls, models).run(add_documents(models, zone, pipeline_verifier))
+            await server_of_all(cls, documents).run(add_documents(documents, zone, pipeline_verifier))
         else:
-            for document in models:
+            for document in documents:
                 queue_document(document, zone, pipeline)
-        return models
+        return models if isinstance(models, Sequence) else documents
 
     @classmethod
     async def get(cls, pk: Any) -> Self:
@@ -127,19 +145,25 @@ class RedisModel(models.RedisModel, abc.ABC):
         return await server_of_model(cls).run(get_document(cls, pk, naive_timezone()))
 
     @classmethod
-    async def get_many(cls, pks: Iterable[Any], batch_size: int = PAGE_DOCUMENTS) -> list[Self]:
+    async def get_many(
+        cls, pks: Iterable[Any], batch_size: int = PAGE_DOCUMENTS, on_error: OnError = RAISE
+    ) -> list[Self]:
         """The documents with these primary keys, in that order. Those that do not exist are left out.
 
         Args:
-            pks: the primary keys.
+            pks: the primary keys: any iterable, which is read once, before anything is sent.
             batch_size: documents read in one round trip. While one batch is parsed, the next is already requested.
+            on_error: what to do with documents that cannot be read: `"raise"` UnreadableDocument; `"skip"` them; or a
+                function, which is called with the UnreadableDocument of each.
 
         Raises:
-            UnreadableDocument: a stored value does not fit its field.
+            UnreadableDocument: a stored value does not fit its field, and `on_error` is "raise".
+            ValueError: `on_error` is anything else, or `batch_size` is below 1.
 
         Effects: one round trip for each `batch_size` documents.
         """
-        operation = get_documents(cls, pks, naive_timezone(), batch_size)
+        unreadable = on_unreadable(on_error)
+        operation = get_documents(cls, list(pks), naive_timezone(), batch_size, unreadable)
         return await server_of_model(cls).run(operation)
 
     @classmethod
@@ -222,11 +246,12 @@ class RedisModel(models.RedisModel, abc.ABC):
         return pipeline
 
     @classmethod
-    async def delete_many(cls, models: "Sequence[RedisModel]", pipeline: "Pipeline | None" = None) -> int:
+    async def delete_many(cls, models: "Iterable[RedisModel]", pipeline: "Pipeline | None" = None) -> int:
         """Delete many documents.
 
         Args:
-            models: the documents; those already gone are ignored.
+            models: the documents: any iterable, which is read once, before anything is sent. Those already gone are
+                ignored.
             pipeline: where to queue the command instead of sending it.
 
         Returns:
@@ -237,11 +262,12 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Effects: one round trip for each 1,000 documents, which are deleted atomically. Safe to repeat.
         """
+        documents = list(models)
         if pipeline is None:
-            await server_of_all(cls, models).run(delete_documents(models))
+            await server_of_all(cls, documents).run(delete_documents(documents))
         else:
-            queue_deletions(models, pipeline)
-        return len(models)
+            queue_deletions(documents, pipeline)
+        return len(documents)
 
     @classmethod
     def from_redis(cls, res: Any, knn: KNNExpression | None = None) -> list[Self]:

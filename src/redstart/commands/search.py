@@ -74,13 +74,16 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
     return Call(tuple(arguments), parse)
 
 
-def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes]]:
-    """`FT.AGGREGATE` whose words load `@__key`: the keys, in its order. A row without anything has just expired."""
+def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes | None]]:
+    """`FT.AGGREGATE` whose words load `@__key`: the key of each row, in its order.
 
-    def parse(reply: Any) -> list[bytes]:
+    None stands for a document that has just expired or been deleted: its row is empty, and counts all the same.
+    """
+
+    def parse(reply: Any) -> list[bytes | None]:
         if isinstance(reply, dict):
             reply = [len(reply[b"results"]), *(one[b"extra_attributes"] for one in reply[b"results"])]
-        return [mapping(row)[b"__key"] for row in reply[1:] if row]
+        return [mapping(row).get(b"__key") if row else None for row in reply[1:]]
 
     return Call(tuple(arguments), parse)
 

@@ -15,6 +15,7 @@ from redstart.documents.writes import Write, answers_of, request_of
 from redstart.effects import Batch, Op, ahead, batch, call
 from redstart.errors import CommandFailed, QuerySyntaxError
 from redstart.mapping.registry import model_name
+from redstart.values.copies import copied
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -37,8 +38,9 @@ def update_found(
 ) -> Op[None]:
     """Set some fields to new values in all documents that a query finds. Only these fields are written.
 
-    A document that is deleted meanwhile stays deleted. One that is changed meanwhile so that the query would no longer
-    find it is updated nevertheless.
+    A document that cannot be read is given to the query's `unreadable`, and is not changed: its new values cannot be
+    checked. A document that is deleted meanwhile stays deleted. One that is changed meanwhile so that the query would
+    no longer find it is updated nevertheless.
 
     Args:
         fields: new values by name; `address__city` for a field of an embedded document.
@@ -47,8 +49,10 @@ def update_found(
     Raises:
         QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
         ValidationError (pydantic), UnwritableDocument: a document does not accept a value, or it cannot be stored. With
-            `at_once` nothing was written; without it, the pages before that document were.
-        IndexMissing, QueryError, UnreadableDocument: see `documents_of`.
+            `at_once` nothing was written; without it, the pages before that document were. A note of the error has the
+            key of the document.
+        UnreadableDocument: a document cannot be read, and the query has no function for that. As above.
+        IndexMissing, QueryError: see `found_keys`.
 
     Effects: those of `found_keys`; a read and a script for each document, sent together for a page or for all. Each
         document is changed atomically. Safe to repeat.
@@ -57,10 +61,16 @@ def update_found(
     keys = yield from found_keys(query, zone)
     waiting: list[Write] = []
     for page in pages(keys, query.page_documents):
-        documents = yield from documents_at(query.model, page, zone)
+        documents = yield from documents_at(query.model, page, zone, unreadable=query.unreadable)
         change = form_of(query.model).change
-        changed = [changed_document(one, changes) for one in documents]
-        writes = [change(one, zone, written_paths(one, changes)) for one in changed]
+        writes = []
+        for document in documents:
+            try:
+                changed = changed_document(document, changes)
+            except Exception as error:
+                error.add_note(f"In the document {document.key()}.")
+                raise
+            writes.append(change(changed, zone, written_paths(changed, changes)))
         if at_once:
             waiting += writes
         elif writes:
@@ -77,7 +87,8 @@ def _changes(query: Query[Any], fields: Mapping[str, Any]) -> Changes:
             f"{model_name(query.model)}.{key_name} is the primary key: a query cannot give it to several documents.",
             "Save each under its new key, and delete the old one.",
         )
-    return {path_named(query.model, name): value for name, value in fields.items()}
+    # Every document is validated with the same values: an iterator would be empty after the first.
+    return {path_named(query.model, name): copied(value) for name, value in fields.items()}
 
 
 def _in_transaction(writes: Sequence[Write]) -> Op[None]:

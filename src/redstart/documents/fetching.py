@@ -8,6 +8,8 @@ from typing import Any, Final, TypeVar
 
 from redstart.commands.packing import packed_batch
 from redstart.documents.forms import Form, form_of
+from redstart.documents.reader import readable
+from redstart.documents.unreadable import OnUnreadable
 from redstart.effects import Later, Op, ahead, answer, batch
 from redstart.errors import CapabilityMissing, CommandFailed, DocumentError, NotFoundError, WrongKeyType
 from redstart.mapping.keys import around_primary_key
@@ -47,20 +49,29 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
 
 
 def get_documents(
-    model: type[M], primary_keys: Iterable[Any], zone: NaiveTimezone, page_documents: int
+    model: type[M],
+    primary_keys: Iterable[Any],
+    zone: NaiveTimezone,
+    page_documents: int,
+    unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
     """The documents with these primary keys. See `documents_at`."""
-    keys = (in_utf8(model, model.make_primary_key(primary_key)) for primary_key in primary_keys)
-    return (yield from documents_at(model, keys, zone, page_documents))
+    keys = [in_utf8(model, model.make_primary_key(primary_key)) for primary_key in primary_keys]
+    return (yield from documents_at(model, keys, zone, page_documents, unreadable))
 
 
 def documents_at(
-    model: type[M], keys: Iterable[bytes], zone: NaiveTimezone, page_documents: int = PAGE_DOCUMENTS
+    model: type[M],
+    keys: Iterable[bytes],
+    zone: NaiveTimezone,
+    page_documents: int = PAGE_DOCUMENTS,
+    unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
     """The documents with these keys, in that order. Those that no longer exist are left out.
 
     Args:
         page_documents: how many one request reads. While one page is parsed, the server works on the next.
+        unreadable: as for `readable`.
 
     Raises:
         UnreadableDocument: a stored value does not fit its field.
@@ -74,20 +85,23 @@ def documents_at(
         request = packed_batch(map(form.read.pack, page), len(page))
         waiting.append((page, (yield from ahead(request))))
         if len(waiting) > 1:
-            found += yield from _documents_in(model, *waiting.popleft(), zone)
+            found += yield from _documents_in(model, *waiting.popleft(), zone, unreadable)
     for page, later in waiting:
-        found += yield from _documents_in(model, page, later, zone)
+        found += yield from _documents_in(model, page, later, zone, unreadable)
     return found
 
 
 def _documents_in(
-    model: type[M], keys: Sequence[bytes], later: Later[list[Any]], zone: NaiveTimezone
+    model: type[M],
+    keys: Sequence[bytes],
+    later: Later[list[Any]],
+    zone: NaiveTimezone,
+    unreadable: OnUnreadable | None,
 ) -> Op[list[M]]:
     form = form_of(model)
-    read = form.reader(model, zone)
     replies = yield from answer(later)
-    held = zip(primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True)
-    return [read(primary_key, stored) for primary_key, stored in held if stored is not None]
+    documents = zip(primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True)
+    return readable(form.reader(model, zone), documents, unreadable)
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:

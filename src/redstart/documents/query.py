@@ -9,6 +9,7 @@ from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, 
 from redstart.documents.fetching import PAGE_DOCUMENTS, raise_if_module_missing
 from redstart.documents.forms import form_of
 from redstart.documents.projection import Projection, checked_name, projection_of, returned_fields
+from redstart.documents.unreadable import RAISE, OnError, OnUnreadable, on_unreadable
 from redstart.effects import Argument, Call, Op, call
 from redstart.errors import CommandFailed, IndexMissing, QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.annotations import complete_fields
@@ -51,6 +52,7 @@ class Query(Generic[R]):
         page_documents: how many are read in one round trip.
         projection: which of their fields to return; None for whole documents.
         nocontent: whether `words` ask for keys only.
+        unreadable: called with the error of each document that cannot be read, and is left out; None to raise it.
     """
 
     model: type[RedisModel]
@@ -62,6 +64,7 @@ class Query(Generic[R]):
     page_documents: int = PAGE_DOCUMENTS
     projection: Projection | None = None
     nocontent: bool = False
+    unreadable: OnUnreadable | None = None
 
     @property
     def is_descending(self) -> bool:
@@ -114,6 +117,7 @@ def query_of(
     projected_fields: Sequence[str] = (),
     nocontent: bool = False,
     return_as_dict: bool = False,
+    on_error: OnError = RAISE,
 ) -> Query[Any]:
     """A query for the documents that meet all conditions, which are checked when it is sent.
 
@@ -125,6 +129,7 @@ def query_of(
         RedisModelError: the model has no documents of its own.
         QueryNotSupportedError: E2, a field cannot be sorted by; or a field to read does not exist.
         QuerySyntaxError: a negative offset or limit, or a page size below 1.
+        ValueError: `on_error` is anything else than OnError allows.
     """
     _ = form_of(model)
     checked_page(offset, 0 if limit is None else limit)
@@ -148,6 +153,7 @@ def query_of(
         page_size,
         projection,
         nocontent,
+        on_unreadable(on_error),
     )
 
 
@@ -200,8 +206,11 @@ def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
     return (yield from _sent(str(words[1]), Call(tuple(words), decoded)))
 
 
-def keys_in_order(search: SearchQuery) -> Op[list[bytes]]:
-    """The keys of a search with several sort fields. One FT.AGGREGATE. Raises IndexMissing, CapabilityMissing."""
+def keys_in_order(search: SearchQuery) -> Op[list[bytes | None]]:
+    """The keys of a search with several sort fields; None for each document that no longer exists.
+
+    One FT.AGGREGATE. Raises IndexMissing, CapabilityMissing.
+    """
     return (yield from _sent(search.index, ft_aggregate_keys(search.keys_arguments())))
 
 

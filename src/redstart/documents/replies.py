@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 from redstart.commands.search import SearchReply, ft_search
 from redstart.documents.fetching import primary_keys_in
 from redstart.documents.forms import form_of
+from redstart.documents.reader import readable
+from redstart.documents.unreadable import OnUnreadable
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import KNNExpression
 from redstart.values.timezones import NaiveTimezone
@@ -13,25 +15,26 @@ M = TypeVar("M", bound=RedisModel)
 
 
 def documents_found(
-    model: type[M], reply: SearchReply, zone: NaiveTimezone, knn: KNNExpression | None = None
+    model: type[M],
+    reply: SearchReply,
+    zone: NaiveTimezone,
+    knn: KNNExpression | None = None,
+    unreadable: OnUnreadable | None = None,
 ) -> list[M]:
     """The documents in a reply. Those that no longer exist are left out.
 
     Args:
         knn: the KNNExpression of the search, so that the documents get their distances.
+        unreadable: as for `readable`.
 
     Raises:
         UnreadableDocument: a stored value does not fit its field.
     """
     form = form_of(model)
-    read = form.reader(model, zone)
     score = None if knn is None else knn.score_field.query_field().attribute
     stored = [form.searched(fields, score) for fields in reply.fields]
-    return [
-        read(primary_key, held)
-        for primary_key, held in zip(primary_keys_in(model, reply.keys), stored, strict=True)
-        if held is not None
-    ]
+    documents = zip(primary_keys_in(model, reply.keys), stored, strict=True)
+    return readable(form.reader(model, zone), documents, unreadable)
 
 
 def documents_in_reply(
@@ -46,4 +49,4 @@ def _undecoded(reply: Any) -> Any:
         return reply.encode()
     if isinstance(reply, dict):
         return {_undecoded(name): _undecoded(value) for name, value in reply.items()}
-    return [_undecoded(item) for item in reply] if isinstance(reply, list) else reply
+    return [_undecoded(item) for item in reply] if isinstance(reply, list | tuple) else reply

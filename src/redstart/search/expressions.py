@@ -1,4 +1,4 @@
-"""What a query asks for, as a tree. Building one checks nothing: `query_text` does."""
+"""What a query asks for, as a tree of immutable conditions. Building one checks nothing: `query_text` does."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 
 from redstart.errors import QuerySyntaxError
 from redstart.search.query_field import QueryField
+from redstart.values.copies import copied
 
 
 class Operator(StrEnum):
@@ -118,11 +119,15 @@ class Negation(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Expression):
-    """A field compared with a value."""
+    """A field compared with a value, of which it keeps a copy."""
 
     left: "FieldExpression"
     operator: Operator
     value: Any
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, FieldExpression):
+            object.__setattr__(self, "value", copied(self.value))
 
     def __repr__(self) -> str:
         return f"{self.left!r} {self.operator} {self.value!r}"
@@ -163,11 +168,11 @@ class FieldExpression:
 
     def __lshift__(self, values: Iterable[Any]) -> Comparison:
         """Equal to one of these."""
-        return Comparison(self, Operator.IN, values)
+        return Comparison(self, Operator.IN, _operands(values))
 
     def __rshift__(self, values: Iterable[Any]) -> Comparison:
         """Equal to none of these."""
-        return Comparison(self, Operator.NOT_IN, values)
+        return Comparison(self, Operator.NOT_IN, _operands(values))
 
     def __and__(self, other: object) -> Expression:
         # `a > 1 & b < 5` without parentheses is `a > (1 & b) < 5`.
@@ -189,6 +194,13 @@ class FieldExpression:
     def contains(self, text: str) -> Comparison:
         """Contains this."""
         return Comparison(self, Operator.CONTAINS, text)
+
+
+def _operands(values: object) -> object:
+    """The operands of `<<` and `>>` as a tuple. A text is one operand, and what is no iterable is refused later."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        return values
+    return tuple(values)
 
 
 def fields_in(condition: object) -> Iterator[FieldExpression]:

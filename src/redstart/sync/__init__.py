@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import redis as redis
 
+    from redstart.documents.unreadable import UnreadableDocument as UnreadableDocument
     from redstart.errors import MigrationError as MigrationError
     from redstart.errors import NotFoundError as NotFoundError
     from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
@@ -57,6 +58,7 @@ _HOME_OF = {
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.sync.migrator",
     "SchemaMigrator": "redstart.sync.schema_migrations",
+    "UnreadableDocument": "redstart.documents.unreadable",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.sync.connections",
@@ -85,6 +87,7 @@ __all__ = [
     "RedstartError",
     "SchemaDetector",
     "SchemaMigrator",
+    "UnreadableDocument",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",
