@@ -86,7 +86,7 @@ def test_a_problem_is_one_short_printable_line_whatever_the_key(converted: redis
     assert "\x1b" not in run_om("migrate-data", "verify", "--check-data").stdout
     (problem,) = run_om("migrate-data", "verify", "--check-data", "--json").json["problems"]
     assert problem["path"] == "nets"
-    assert len(problem["key"]) == 200
+    assert problem["key"] == r"station:visit:\x1b[31m" + "k" * 400  # to a program the whole key
 
 
 def test_a_value_on_record_does_not_hide_another_that_is_wrong(converted: redis.Redis) -> None:

@@ -18,8 +18,9 @@ from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.state.failures import Failure, FailureLog, failure_at
+from redstart.migrations.data.state.failures import FailureLog, failure_at
 from redstart.migrations.data.state.record import read_record
+from redstart.migrations.data.state.unrestored import all_unrestored
 from redstart.migrations.data.verifying.verify import Problems, Verification
 from redstart.migrations.data.verifying.verify import verify as verify_everything
 from redstart.migrations.data.verifying.verify_journal import JournalCheck, verify_journal
@@ -79,8 +80,11 @@ def _verify_indexes(session: Session, problems: Problems) -> list[IndexCheck]:
     for check in checks:
         if not check.serves:
             problems.add(
-                Failure(
-                    check.name, "", "", as_typed("no index serves under this name; see om migrate status")
+                failure_at(
+                    check.name.encode(),
+                    "",
+                    b"",
+                    as_typed("no index serves under this name; see om migrate status"),
                 )
             )
         for key in check.examples[: check.problems] if check.serves else ():
@@ -131,16 +135,19 @@ def _draw(
 @common
 def errors(settings: Settings, as_json: bool) -> None:
     """List the values that the last run could not convert, and those that it or an earlier one replaced or moved
-    (default, quarantine) and that a rollback brings back: key, path, value, reason. Writes nothing."""
+    (default, quarantine) and that a rollback brings back; and the originals that the last rollback could not restore,
+    whole: key, path, value, reason. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
         failures = session.run(FailureLog(session.keys).all())
+        for document in session.run(all_unrestored(session.keys)):
+            failures += document.failures()
         record = session.run(read_record(session.keys))
     if as_json:
         listed = [failure.as_dict() for failure in failures]
         print_json({"errors": listed, "count": len(listed) + record.failures_not_kept})
         return
     for failure in failures:
-        line(str(failure))
+        line(failure.whole())
     if record.failures_not_kept:
         note(f"... and {record.failures_not_kept:,} more that were only counted")
     if not failures:

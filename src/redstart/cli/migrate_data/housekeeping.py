@@ -31,10 +31,13 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
 @yes
 @common
 def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
-    """Drop the undo log of migration ID and free its memory. After that it can not be rolled back."""
+    """Drop the undo log of migration ID, and the originals that a rollback has not restored, and free their memory.
+    After that it can not be rolled back."""
     with open_session(settings, needs_models=False) as session:
+        last_copies = session.run(housekeeping.last_copies(session.context()))
+        lost = f" It has the originals of {last_copies:,} values or documents." if last_copies else ""
         require_yes(
-            f"After this {migration_id} cannot be undone any more. Drop its undo log?", assume_yes=yes
+            f"After this {migration_id} cannot be undone any more.{lost} Drop its undo log?", assume_yes=yes
         )
         removed = session.run(housekeeping.forget(session.context()))
     if as_json:

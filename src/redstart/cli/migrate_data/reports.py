@@ -178,6 +178,8 @@ def back_report(found: Back, *, dry_run: bool) -> dict[str, Any]:
         "reformatted": result.reformatted,
         "kept": result.kept,
         "kept_values": [failure.as_dict() for failure in result.examples],
+        "unrestored": result.unrestored,
+        "unrestored_values": [failure.as_dict() for failure in result.unrestored_examples],
         "numbers_before": result.numbers_before,
         "numbers_before_values": [failure.as_dict() for failure in result.number_examples],
         "seconds": round(result.seconds, 3),

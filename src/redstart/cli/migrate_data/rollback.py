@@ -33,6 +33,10 @@ MEND_THEM = (
     "Where the old application needs them, give these values its text; or, where a new application wrote them all,\n"
     f"convert once more with om migrate-data run, then: {REFORMATTING}"
 )
+UNRESTORED = (
+    "What is not restored stays on the server. List it with: om migrate-data errors",
+    f"Write it back by hand and type {UNDOING} again; or drop it with: om migrate-data forget {DATETIME_MIGRATION}",
+)
 KEPT_SAID = 10
 """Lines about single values; --verbose says them all."""
 
@@ -61,7 +65,8 @@ def rollback(
     as_json: bool,
 ) -> int:
     """Undo migration ID: every value that is still as it was written gets its original bytes back; what was
-    changed or created since gets the old form. Needs no backup and no models."""
+    changed or created since gets the old form. What cannot be restored is kept and listed. Needs no backup and no
+    models."""
     with (
         open_session(settings, needs_models=False) as session,
         event_log(log_file, "rollback", session) as log,
@@ -94,7 +99,8 @@ def _exit_of(found: Back, dry_run: bool) -> Exit:
         return Exit.FOUND
     if found.data.stopped is not None:
         return Exit.STOPPED
-    return Exit.FOUND if found.data.kept and not dry_run else Exit.DONE
+    is_incomplete = found.data.kept or found.data.unrestored
+    return Exit.FOUND if is_incomplete and not dry_run else Exit.DONE
 
 
 def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
@@ -146,9 +152,15 @@ def _draw_data(result: RollbackResult, dry_run: bool, verbose: bool, command: st
             ("values restored exactly", result.restored_exactly),
             ("newer values given the old form", result.reformatted),
             ("values kept, having no old form", result.kept),
+            *([("values not restored", result.unrestored)] if result.unrestored else []),
             ("numbers of before, left alone", result.numbers_before),
             ("time", duration(result.seconds)),
         ]
     )
     for failure in result.examples if verbose else result.examples[:KEPT_SAID]:
         line(f"kept: {failure}")
+    for failure in result.unrestored_examples if verbose else result.unrestored_examples[:KEPT_SAID]:
+        line(str(failure))
+    if result.unrestored:
+        for text in UNRESTORED:
+            line(as_typed(text))

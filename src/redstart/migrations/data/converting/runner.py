@@ -142,10 +142,8 @@ class _Run:
             return (yield from self._new_generation(record))
         self._resumed = True
         if found.stopped_by:  # it is judged again, and may have been corrected
-            yield from FailureLog(self._keys).remove(
-                self._lease, [(found.stopped_by[0], found.stopped_by[1])]
-            )
-            found.stopped_by = []
+            yield from FailureLog(self._keys).remove(self._lease, [bytes.fromhex(found.stopped_by)])
+            found.stopped_by = ""
         if found.stage is Stage.CONVERT and record.milestone != census_taken(found.generation):
             found.stage = Stage.CENSUS  # the server lost it, and so all that came after it
         return found

@@ -1,10 +1,11 @@
 """Removing state on request: saved progress, the undo log, a stuck lease."""
 
-from redstart.commands.keyspace import hmget
+from redstart.commands.keyspace import hlen, hmget
 from redstart.effects import Argument, Op, call
 from redstart.errors import RollbackUnfinished
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import load_checkpoint
+from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import Lease, LeaseState, break_lease, current
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
@@ -29,8 +30,8 @@ def clear_progress(context: Context) -> Op[bool]:
 
 
 def forget(context: Context) -> Op[bool]:
-    """Drop the undo log and the census: what is converted can no longer be undone. Applied stays applied, and the
-    last run's record of what did not convert stays.
+    """Drop the undo log, the census, and what a rollback has not restored: what is converted can no longer be undone.
+    Applied stays applied, and the last run's record of what did not convert stays.
 
     Returns:
         Whether there was an undo log. Also False if it had to be sent twice, and the answer to the first was lost.
@@ -52,7 +53,7 @@ def forget(context: Context) -> Op[bool]:
             )
         fields = ("plan", "aware_fields", "census_values", "journal_entries", "milestone")
         commands: list[list[Argument]] = [
-            ["UNLINK", keys.journal, keys.census, keys.replaced],
+            ["UNLINK", keys.journal, keys.census, keys.replaced, keys.unrestored],
             ["HDEL", keys.record, *fields],
             ["UNLINK", keys.checkpoint],
         ]
@@ -63,6 +64,15 @@ def forget(context: Context) -> Op[bool]:
         return any(replies[:2])
 
     return (yield from context.under_lease(work))
+
+
+def last_copies(context: Context) -> Op[int]:
+    """Return how many values `forget` drops that a failure mode replaced or moved, or a rollback has not restored.
+
+    Of the latter, documents are counted. Two reads.
+    """
+    replaced = yield from call(hlen(context.keys.replaced))
+    return replaced + (yield from unrestored_count(context.keys))
 
 
 def unlock(context: Context) -> Op[LeaseState | None]:

@@ -148,7 +148,7 @@ class Passes:
         checkpoint.changed += outcome.changed + outcome.retried
         checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
         if outcome.stopped_by is not None:
-            checkpoint.stopped_by = [outcome.stopped_by.key, outcome.stopped_by.path]
+            checkpoint.stopped_by = outcome.stopped_by.name.hex()
         if outcome.stopped is None:
             checkpoint.cursor = str(page.cursor)
             checkpoint.done += len(page.documents)

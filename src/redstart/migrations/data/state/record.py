@@ -12,6 +12,10 @@ from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 
 _APPLIED = "applied:"
 
+RESTORED, REFORMATTED = "restored", "reformatted"
+UNDONE = (RESTORED, REFORMATTED, "undone_documents")
+"""Fields of the record: values that a rollback restored, values that it gave the text format, writes of documents."""
+
 REPLAYED = "replayed"
 """The milestone of a rollback: the whole journal is undone, so that what is still new is newer."""
 
@@ -54,6 +58,7 @@ class Record:
         milestone: how far the server is, see `milestone`; "" before the first.
         aware_fields: (key prefix, path) of fields whose texts mostly had an offset before the first write.
         applied: by key prefix.
+        undone: by field of `UNDONE`, what the scripts of the rollback have counted.
     """
 
     plan: Plan | None
@@ -67,6 +72,7 @@ class Record:
     milestone: str
     aware_fields: frozenset[tuple[str, str]]
     applied: dict[str, AppliedModel]
+    undone: dict[str, int]
 
     @property
     def is_new(self) -> bool:
@@ -109,6 +115,7 @@ def read_record(keys: StateKeys) -> Op[Record]:
             fields.get(b"milestone", b"").decode(),
             frozenset((prefix, path) for prefix, path in json.loads(fields.get(b"aware_fields", b"[]"))),
             applied,
+            {name: int(fields.get(name.encode(), 0)) for name in UNDONE},
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise CheckpointUnreadable(
@@ -153,6 +160,11 @@ def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: 
         entry = json.dumps([model.hash, at_ms, documents.get(model.key_prefix, 0)])
         words += [_APPLIED + model.key_prefix, entry]
     return [words, ["SADD", APPLIED_MIGRATIONS, keys.migration_id]] if plan.models else []
+
+
+def count_undone_anew(keys: StateKeys) -> list[Argument]:
+    """Return the command that a rollback starts its counts with."""
+    return ["HDEL", keys.record, *UNDONE]
 
 
 def mark_not_applied(keys: StateKeys, record: Record) -> list[list[Argument]]:

@@ -84,10 +84,13 @@ class _ValueCheck:
                     problems.add(failure_of(document, value, "still in the old form"))
                 elif verdict.outcome is Outcome.UNCONVERTIBLE:
                     failures.append(failure_of(document, value, verdict.reason or ""))
-        unknown = yield from self._log.unknown(failures)
-        self.recorded += len(failures) - len(unknown)
-        for failure in unknown:
-            problems.add(replace(failure, reason=f"{failure.reason}; not on record"))
+        recorded = yield from self._log.recorded(failures)
+        for failure, known in zip(failures, recorded, strict=True):
+            if known is not None and known.digest == failure.digest:
+                self.recorded += 1
+            else:
+                why = "not recorded by the run" if known is None else "the run recorded another value here"
+                problems.add(replace(failure, reason=f"{failure.reason}; {why}"))
 
 
 def verify(context: Context, plan: Plan, *, checks: Sequence[PageCheck] = ()) -> Op[Verification]:

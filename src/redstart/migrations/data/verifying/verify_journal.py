@@ -6,19 +6,16 @@ from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, together
-from redstart.mapping.paths import Each, TemporalPath, display
-from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
-from redstart.migrations.data.judging.transform import DEFAULT_NUMBER
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.judging.transform import DEFAULT_NUMBER, judge_stored
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit
-from redstart.migrations.data.planned.jsonpath import Location
-from redstart.migrations.data.planned.plan import Plan, PlannedModel, router
+from redstart.migrations.data.planned.plan import Plan, PlannedModel, path_of, router
 from redstart.migrations.data.reading.current import compared_with_edits
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
 from redstart.migrations.data.state.failures import Failure, failure_at
 from redstart.migrations.data.state.journal import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.verifying.verify import Problems
-from redstart.values.json_text import parse_json
 from redstart.values.timestamps import microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
 
@@ -81,7 +78,7 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
         context.monitor.progress(Progress("checking the undo log", 0, done, total, 0))
     for prefix in result.gone:
         # An application may delete any of its documents. That it deleted all of them is for a person to confirm.
-        problems.add(Failure(f"{prefix}*", "", "", f"{GONE}: {result.documents[prefix]:,}"))
+        problems.add(failure_at(f"{prefix}*".encode(), "", b"", f"{GONE}: {result.documents[prefix]:,}"))
     return result
 
 
@@ -107,7 +104,7 @@ def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -
     path = path_of(edit.location, model)
     if path is None or edit.old is None:
         return False
-    verdict = _verdict(edit.old, json, path, zone)
+    verdict = judge_stored(edit.old, path, zone, json=json)
     if verdict.outcome is Outcome.NULL:
         return edit.new is None
     if verdict.new is None:
@@ -115,33 +112,10 @@ def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -
     return edit.new is not None and (edit.new == verdict.new or _close(edit.new, verdict.new))
 
 
-def _verdict(old: bytes, json: bool, path: TemporalPath, zone: NaiveTimezone) -> Verdict:
-    if json:
-        return convert_json_value(
-            parse_json(old), kind=path.kind, optional=path.optional, naive_timezone=zone
-        )
-    return convert_hash_value(old, kind=path.kind, optional=path.optional, naive_timezone=zone)
-
-
 def _close(read_back: bytes, sent: bytes) -> bool:
     """RedisJSON rounds some numbers far from 1970 in the last digit: at most a few microseconds."""
     return abs(microseconds_from_number(read_back.decode()) - microseconds_from_number(sent.decode())) <= 64
 
 
-def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
-    """The planned path that leads to a concrete place."""
-    for path in model.paths:
-        if len(path.segments) == len(location) and all(
-            step == place
-            or (step is Each.ITEM and isinstance(place, int))
-            or (step is Each.VALUE and isinstance(place, str))
-            for step, place in zip(path.segments, location, strict=True)
-        ):
-            return path
-    return None
-
-
 def _problem(document: DocumentEdits, edit: Edit, reason: str) -> Failure:
-    return failure_at(
-        document.key, display(edit.location), b"%b -> %b" % (edit.old or b"", edit.new or b""), reason
-    )
+    return failure_at(document.key, edit.location, b"%b -> %b" % (edit.old or b"", edit.new or b""), reason)

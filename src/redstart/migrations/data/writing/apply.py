@@ -64,13 +64,17 @@ class Applier:
 
     Args:
         after: the milestone that has to stand in the record, see `record.milestone`; "" for none.
+        counted_as: the field of the record to which the script itself adds the values that it writes; "" for none.
     """
 
-    def __init__(self, lease: Lease, keys: StateKeys, *, fields_expire: bool, after: str = "") -> None:
+    def __init__(
+        self, lease: Lease, keys: StateKeys, *, fields_expire: bool, after: str = "", counted_as: str = ""
+    ) -> None:
         self._lease = lease
         self._keys = keys
         self._fields_expire = fields_expire
         self._after = after
+        self._counted_as = counted_as
         self._chunk_documents = FIRST_DOCUMENTS
         self._script = _script()
 
@@ -119,6 +123,7 @@ class Applier:
                 label or "",
                 "1" if self._fields_expire else "0",
                 self._after,
+                self._counted_as,
             ),
         )
         return SentChunk(documents, script)
@@ -181,7 +186,7 @@ def _byte_size(document: DocumentEdits) -> int:
 def _nested_wire(document: DocumentEdits) -> list[object]:
     """A document that is not plain as apply.lua takes it. An edit's own change stands at its number; asides follow."""
     guards = [[path, digest or False] for path, digest in document.guards]
-    counts = [document.converted, document.lossy]
+    counts = [document.converted, document.lossy, document.count]
     if document.json:
         return [document.key, "json", *_json_changes(document), guards, counts]
     changes = [_hash_change(edit.location, edit.old, edit.new, edit.aside) for edit in document.edits]
