@@ -73,9 +73,9 @@ class Shape:
 
 
 FEW = (
-    Shape(60, dates=150, note=2_200, body=0),
-    Shape(4, dates=2, note=10, body=4_000_000),
-    Shape(4, dates=0, note=0, body=4_000_000, json=False),
+    Shape(36, dates=40, note=12_000, body=0),
+    Shape(3, dates=2, note=10, body=4_000_000),
+    Shape(3, dates=0, note=0, body=4_000_000, json=False),
 )
 
 
@@ -95,6 +95,7 @@ def test_no_command_asks_for_more_than_a_page(own_server: Callable[..., Embedded
 
 
 @pytest.mark.soak
+@pytest.mark.skipif("REDSTART_SOAK" not in os.environ, reason="it takes minutes: make soak")
 @pytest.mark.parametrize(
     "shape",
     [
