@@ -1,12 +1,12 @@
 """Documents read by their keys, and what server errors mean for documents."""
 
 import re
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from redstart.commands.packing import packed_batch
+from redstart.commands.packing import PageSize, packed_batch
 from redstart.documents.forms import Form, form_of
 from redstart.documents.reader import readable
 from redstart.documents.unreadable import OnUnreadable
@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 PAGE_DOCUMENTS: Final = 1_000
 """How many documents one request reads by default. Larger requests are not faster."""
+
+_page_sizes: defaultdict[type[RedisModel], PageSize] = defaultdict(PageSize)
+"""How many documents of a model to read at once, by those that this process has read so far."""
 
 
 def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]:
@@ -76,7 +79,8 @@ def documents_at(
     """The documents with these keys, in that order. Those that no longer exist are left out.
 
     Args:
-        page_documents: how many one request reads. While one page is parsed, the server works on the next.
+        page_documents: how many one request reads at most; fewer where the documents of this model are large. While
+            one page is parsed, the server works on the next.
         unreadable: as for `readable`.
 
     Raises:
@@ -87,7 +91,9 @@ def documents_at(
     form = form_of(model)
     found: list[M] = []
     waiting: deque[tuple[list[bytes], Later[list[Any]]]] = deque()
-    for page in pages(keys, page_documents):
+    _require_page(page_documents)
+    page_size, rest = _page_sizes[model], iter(keys)
+    while page := list(islice(rest, min(page_documents, page_size.keys))):
         request = packed_batch(map(form.read.pack, page), len(page))
         waiting.append((page, (yield from ahead(request))))
         if len(waiting) > 1:
@@ -106,17 +112,22 @@ def _documents_in(
 ) -> Op[list[M]]:
     form = form_of(model)
     replies = yield from answer(later)
+    _page_sizes[model].observe(replies)
     documents = zip(primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True)
     return readable(form.reader(model, zone), documents, unreadable)
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """The items in lists of this size; the last one may be shorter. Raises ValueError for a size below 1."""
-    if size < 1:
-        raise ValueError(f"A page has 1 document or more, not {size}.")
+    _require_page(size)
     rest = iter(items)
     while page := list(islice(rest, size)):
         yield page
+
+
+def _require_page(size: int) -> None:
+    if size < 1:
+        raise ValueError(f"A page has 1 document or more, not {size}.")
 
 
 def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:

@@ -115,5 +115,11 @@ def create_index(conn: "redis.Redis", index_name: str, schema: str, current_hash
 
 
 def index_migration() -> IndexMigration:
-    """The index migrations of this process, without reports of progress."""
-    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, lambda _index, _percent: None)
+    """The index migrations of this process, without reports of progress. Waiting for a lease is logged."""
+    return IndexMigration(
+        this_process(),
+        uuid.uuid4().hex,
+        time.monotonic,
+        lambda _index, _percent: None,
+        waiting_for_lease=_log.warning,
+    )

@@ -10,7 +10,7 @@ from redstart.effects import Op, call, pause
 from redstart.errors import CommandFailed, MigrationError
 from redstart.migrations.indexes.hidden import carry_synonyms
 from redstart.migrations.indexes.keys import built_name, shown
-from redstart.migrations.lease import Lease
+from redstart.migrations.lease import Activity, Lease
 from redstart.search.difference import same_definition
 from redstart.search.index import Index, create_arguments
 from redstart.search.info import IndexInfo, read_info
@@ -70,6 +70,7 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
     """
     name, built = yield from find_built(served, index)
     if built is None:
+        yield from lease.keep(Activity(f"building the index {name}"))
         # Sent again after a lost answer it fails for the index exists, which is what is wanted.
         create = replace(ft_create(create_arguments(index, name=name)), repeatable=True)
         try:
@@ -92,5 +93,5 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
         if not info.indexing:
             return name
         waiting(name, info.percent)
-        yield from lease.keep()
+        yield from lease.keep(Activity(f"building the index {name}", round(info.percent), 100))
         yield from pause(POLL_SECONDS)

@@ -43,7 +43,7 @@ from redstart.migrations.data.undoing.originals import Restoring, Unrestored
 from redstart.migrations.data.undoing.sweep import PageReverter
 from redstart.migrations.data.undoing.undo import Undoing, undo_entry
 from redstart.migrations.data.writing.apply import Applier
-from redstart.migrations.lease import Lease, server_is_behind
+from redstart.migrations.lease import Activity, Lease, server_is_behind
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -85,6 +85,7 @@ def rollback(
 
     Args:
         numbers_of_before_too: give the old form also to values that were numbers before the first run.
+        batch_documents: keys asked for per step of the scan.
 
     Raises:
         LeaseHeld, LeaseLost: a run is at work, or took over.
@@ -260,6 +261,7 @@ class _Rollback:
         self, checkpoint: Checkpoint, applier: Applier, undoing: Undoing, total: int
     ) -> Op[str | None]:
         checkpoint.total = total
+        yield from self._lease.keep(Activity("undoing"))
         while entries := (yield from entries_backwards(self._keys, checkpoint.cursor or None)):
             outstanding: list[UnrestoredDocument] = []
             for entry in entries:
