@@ -1,5 +1,6 @@
 """Where the documents of a model are: the client it names, or REDIS_OM_URL."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from redstart.errors import ConfigurationError
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from redstart.server.async_server import AsyncServer
 
 
-def __getattr__(name: str) -> str:
-    """`URL`: the server of models that name no other. It is looked up anew each time."""
+def __getattr__(name: str) -> object:
+    """Return `URL`, the server of models that name no other, as it is set now; or `redis`, the module of clients."""
+    if name == "redis":
+        return import_module("redis.asyncio")
     if name != "URL":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return server_url()

@@ -54,6 +54,19 @@ class ModelMeta:
         return (type("Meta", own, said),)
 
 
+class BaseMeta:
+    """The names and types of the settings, for a `class Meta(BaseMeta)` that type checkers read. It sets none."""
+
+    global_key_prefix: str
+    model_key_prefix: str
+    primary_key_pattern: str
+    database: Any
+    primary_key_creator_cls: type[PrimaryKeyCreator]
+    index_name: str
+    embedded: bool
+    encoding: str
+
+
 SETTINGS = tuple(field.name for field in dataclasses.fields(ModelMeta))
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic._internal._model_construction import ModelMetaclass
 
+from redstart.left_out import METHODS
+
 
 class QueryableModel(ModelMetaclass):
     """The class of model classes.
@@ -23,6 +25,10 @@ class QueryableModel(ModelMetaclass):
             except AttributeError as error:
                 fields = cls.__dict__.get("__pydantic_fields__", ())
                 error.args = (f"{cls.__name__} has no field {name!r}; it has {', '.join(fields)}",)
+                if name in METHODS:
+                    error.args = (
+                        f"{cls.__name__} has no method {name}, which redis-om has: {METHODS[name]}.",
+                    )
                 raise
 
 

@@ -2,6 +2,7 @@
 """The names of `redis_om.model`."""
 
 from redstart.errors import MigrationError, NotFoundError
+from redstart.left_out import attribute_of
 from redstart.mapping.fields import Field
 from redstart.mapping.models import EmbeddedJsonModel
 from redstart.mapping.vectors import VectorFieldOptions
@@ -22,3 +23,11 @@ __all__ = [
     "RedisModel",
     "VectorFieldOptions",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(
+        __name__,
+        name,
+        ("encoders", "migrations", "model", "query_resolver", "render_tree", "token_escaper", "types"),
+    )

@@ -7,6 +7,8 @@ Names are resolved on first use, so that declaring a model costs no client of a 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from redstart.left_out import MODULES, attribute_of
+
 if TYPE_CHECKING:
     import redis as redis
 
@@ -98,7 +100,7 @@ def __getattr__(name: str) -> object:
     if name == "redis":
         return import_module("redis")
     if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return attribute_of(__name__, name, MODULES)
     return getattr(import_module(_HOME_OF[name]), name)
 
 

@@ -1,6 +1,7 @@
 # Generated from redstart/aio/connections.py: change that, then `python -m tools.generate_sync`.
 """Where the documents of a model are: the client it names, or REDIS_OM_URL."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from redstart.errors import ConfigurationError
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from redstart.server.sync_server import SyncServer
 
 
-def __getattr__(name: str) -> str:
-    """`URL`: the server of models that name no other. It is looked up anew each time."""
+def __getattr__(name: str) -> object:
+    """Return `URL`, the server of models that name no other, as it is set now; or `redis`, the module of clients."""
+    if name == "redis":
+        return import_module("redis")
     if name != "URL":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return server_url()

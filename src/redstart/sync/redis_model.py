@@ -40,6 +40,26 @@ class RedisModel(models.RedisModel, abc.ABC):
         """The client that this model sends its commands with."""
         return client_of(cls)
 
+    @classmethod
+    def _get_db(cls, pipeline: "Pipeline | None" = None, bulk: bool = False) -> "redis.Redis | Pipeline":
+        """Return the pipeline if one is given, a new one with `bulk`, else the client, as methods of redis-om do."""
+        if pipeline is not None:
+            return pipeline
+        return cls.db().pipeline(transaction=False) if bulk else cls.db()
+
+    @classmethod
+    def check_datetime_schema_compatibility(cls) -> dict[str, Any]:
+        """Return the dates of this model that the index on the server holds as another type.
+
+        Raises:
+            ServerError: the server did not answer, or refused a command.
+
+        Effects: see `DatetimeFieldDetector.check_for_schema_mismatches`.
+        """
+        from redstart.sync.datetime_detector import DatetimeFieldDetector  # noqa: PLC0415 - as in find()
+
+        return DatetimeFieldDetector(cls.db()).check_for_schema_mismatches([cls])
+
     @overload
     def save(
         self, pipeline: "Pipeline | None" = None, nx: Literal[False] = False, xx: Literal[False] = False
@@ -88,7 +108,7 @@ class RedisModel(models.RedisModel, abc.ABC):
             models: the documents.
             pipeline: where to queue the commands instead of sending them.
             pipeline_verifier: called with the list of all replies, errors included, and with the number of documents as
-                `expected_responses`. Without it, the first error is raised once all replies have come.
+                `expected_responses`. The first error is raised after that.
 
         Returns:
             The same documents.
