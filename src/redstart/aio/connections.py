@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from redstart.errors import ConfigurationError
+from redstart.mapping.meta import named_database
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.settings import server_url
@@ -41,10 +42,15 @@ def get_redis_connection(**options: Any) -> "redis.asyncio.Redis":
 
 def client_of(model: type[RedisModel]) -> "redis.asyncio.Redis":
     """The client in `Meta.database`, or the shared one for REDIS_OM_URL."""
+    named: redis.asyncio.Redis | None = named_database(model._meta)
+    return shared_client() if named is None else named
+
+
+def shared_client() -> "redis.asyncio.Redis":
+    """Return the client of all models that name none: for REDIS_OM_URL."""
     from redstart.server.async_server import default_client  # noqa: PLC0415 - as above
 
-    named: redis.asyncio.Redis | None = model._meta.database
-    return default_client(server_url()) if named is None else named
+    return default_client(server_url())
 
 
 def server_of_client(client: "redis.asyncio.Redis") -> "AsyncServer":

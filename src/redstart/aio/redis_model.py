@@ -4,7 +4,7 @@ import abc
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
-from redstart.aio.connections import client_of, server_of_all, server_of_model
+from redstart.aio.connections import client_of, server_of_all, server_of_model, shared_client
 from redstart.documents import expiry
 from redstart.documents.adding import add_documents
 from redstart.documents.deleting import delete_document, delete_documents, queue_deletion, queue_deletions
@@ -38,6 +38,10 @@ class RedisModel(models.RedisModel, abc.ABC):
     def db(cls) -> "redis.asyncio.Redis":
         """The client that this model sends its commands with."""
         return client_of(cls)
+
+    @classmethod
+    def _shared_client(cls) -> "redis.asyncio.Redis":
+        return shared_client()
 
     @classmethod
     def _get_db(

@@ -15,6 +15,7 @@ from redstart.cli.settings import Settings
 from redstart.effects import Op
 from redstart.errors import ConfigurationError, ConnectionFailed
 from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.meta import named_database
 from redstart.migrations.data.planned.plan import Plan, make_plan, plan_for_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
 from redstart.migrations.data.running.monitor import Monitor
@@ -121,7 +122,7 @@ def _clients(url: str, declarations: list[ModelDeclaration]) -> dict[str, object
     """What models name in Meta.database, by the server it talks to; a model that names none is at the URL."""
     clients: dict[str, object] = {}
     for declaration in declarations:
-        client = declaration.model._meta.database
+        client = named_database(declaration.model._meta)
         where = where_of_url(url) if client is None else where_of_pool(pool_of(client))
         clients[where] = clients.get(where) or client
     return clients

@@ -16,7 +16,7 @@ from redstart.documents.writes import Saving
 from redstart.mapping import models
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
-from redstart.sync.connections import client_of, server_of_all, server_of_model
+from redstart.sync.connections import client_of, server_of_all, server_of_model, shared_client
 
 if TYPE_CHECKING:
     import redis
@@ -39,6 +39,10 @@ class RedisModel(models.RedisModel, abc.ABC):
     def db(cls) -> "redis.Redis":
         """The client that this model sends its commands with."""
         return client_of(cls)
+
+    @classmethod
+    def _shared_client(cls) -> "redis.Redis":
+        return shared_client()
 
     @classmethod
     def _get_db(cls, pipeline: "Pipeline | None" = None, bulk: bool = False) -> "redis.Redis | Pipeline":
