@@ -24,7 +24,7 @@ HOMES = {
     "DefaultMeta": "mapping.meta:BaseMeta",
     "DatetimeFieldDetector": "{colour}.datetime_detector",
     "DatetimeFieldMigration": "{colour}.datetime_migration",
-    "EmbeddedJsonModel": "mapping.models",
+    "EmbeddedJsonModel": "{colour}.models",
     "Expression": "search.expressions",
     "ExpressionProxy": "mapping.proxies:FieldProxy",
     "Field": "mapping.fields",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from redstart.aio.find import FindQuery as FindQuery
     from redstart.aio.migrator import Migrator as Migrator
     from redstart.aio.migrator import SchemaDetector as SchemaDetector
+    from redstart.aio.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.aio.models import HashModel as HashModel
     from redstart.aio.models import JsonModel as JsonModel
     from redstart.aio.redis_model import RedisModel as RedisModel
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from redstart.errors import RedstartError as RedstartError
     from redstart.mapping.coordinates import Coordinates as Coordinates
     from redstart.mapping.fields import Field as Field
-    from redstart.mapping.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
     from redstart.search.expressions import KNNExpression as KNNExpression
     from redstart.search.expressions import col as col
@@ -41,7 +41,7 @@ _HOME_OF = {
     "BaseMigration": "redstart.aio.data_migrations",
     "Coordinates": "redstart.mapping.coordinates",
     "DataMigrator": "redstart.aio.data_migrations",
-    "EmbeddedJsonModel": "redstart.mapping.models",
+    "EmbeddedJsonModel": "redstart.aio.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.aio.find",
     "GeoFilter": "redstart.search.geo",

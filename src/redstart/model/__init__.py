@@ -4,11 +4,10 @@
 from redstart.errors import MigrationError, NotFoundError
 from redstart.left_out import attribute_of
 from redstart.mapping.fields import Field
-from redstart.mapping.models import EmbeddedJsonModel
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.expressions import KNNExpression
 from redstart.sync.migrator import Migrator
-from redstart.sync.models import HashModel, JsonModel
+from redstart.sync.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.sync.redis_model import RedisModel
 
 __all__ = [

@@ -16,7 +16,6 @@ from redstart.mapping.coordinates import Coordinates as CoordinateType
 from redstart.mapping.fields import Field, FieldInfo
 from redstart.mapping.meta import BaseMeta
 from redstart.mapping.meta import BaseMeta as DefaultMeta
-from redstart.mapping.models import EmbeddedJsonModel
 from redstart.mapping.primary_keys import PrimaryKey, PrimaryKeyCreator, UlidPrimaryKey
 from redstart.mapping.proxies import FieldProxy as ExpressionProxy
 from redstart.mapping.queryable import QueryableModel as ModelMeta
@@ -31,7 +30,7 @@ from redstart.search.tags import TokenEscaper, escaper
 from redstart.sync.checks import has_redis_json, has_redisearch, supports_hash_field_expiration
 from redstart.sync.connections import get_redis_connection
 from redstart.sync.find import FindQuery
-from redstart.sync.models import HashModel, JsonModel
+from redstart.sync.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.sync.redis_model import RedisModel
 from redstart.sync.util import ASYNC_MODE
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from redstart.errors import RedstartError as RedstartError
     from redstart.mapping.coordinates import Coordinates as Coordinates
     from redstart.mapping.fields import Field as Field
-    from redstart.mapping.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
     from redstart.search.expressions import KNNExpression as KNNExpression
     from redstart.search.expressions import col as col
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from redstart.sync.find import FindQuery as FindQuery
     from redstart.sync.migrator import Migrator as Migrator
     from redstart.sync.migrator import SchemaDetector as SchemaDetector
+    from redstart.sync.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.sync.models import HashModel as HashModel
     from redstart.sync.models import JsonModel as JsonModel
     from redstart.sync.redis_model import RedisModel as RedisModel
@@ -42,7 +42,7 @@ _HOME_OF = {
     "BaseMigration": "redstart.sync.data_migrations",
     "Coordinates": "redstart.mapping.coordinates",
     "DataMigrator": "redstart.sync.data_migrations",
-    "EmbeddedJsonModel": "redstart.mapping.models",
+    "EmbeddedJsonModel": "redstart.sync.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.sync.find",
     "GeoFilter": "redstart.search.geo",

@@ -4,7 +4,7 @@
 from redstart.aio.checks import has_redis_json, has_redisearch, supports_hash_field_expiration
 from redstart.aio.connections import get_redis_connection
 from redstart.aio.find import FindQuery
-from redstart.aio.models import HashModel, JsonModel
+from redstart.aio.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.aio.redis_model import RedisModel
 from redstart.aio.util import ASYNC_MODE
 from redstart.documents.adding import verify_pipeline_response
@@ -22,7 +22,6 @@ from redstart.mapping.coordinates import Coordinates as CoordinateType
 from redstart.mapping.fields import Field, FieldInfo
 from redstart.mapping.meta import BaseMeta
 from redstart.mapping.meta import BaseMeta as DefaultMeta
-from redstart.mapping.models import EmbeddedJsonModel
 from redstart.mapping.primary_keys import PrimaryKey, PrimaryKeyCreator, UlidPrimaryKey
 from redstart.mapping.proxies import FieldProxy as ExpressionProxy
 from redstart.mapping.queryable import QueryableModel as ModelMeta
