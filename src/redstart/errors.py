@@ -15,6 +15,7 @@ RedstartError
  ├── RedisModelError             a model is declared in a way that cannot work
  ├── DocumentError               a document cannot be read or stored
  │    ├── NotFoundError          it does not exist
+ │    ├── PipelineError          a pipeline returned another number of replies than documents
  │    └── WrongKeyType           its key holds a value of another type
  ├── QueryError                  a query was refused; nothing was sent
  │    ├── QuerySyntaxError       it is invalid
@@ -152,6 +153,10 @@ class DocumentError(RedstartError):
 
 class NotFoundError(DocumentError):
     """There is no such document."""
+
+
+class PipelineError(DocumentError):
+    """A pipeline returned another number of replies than it was given documents."""
 
 
 class WrongKeyType(DocumentError):

@@ -1,8 +1,11 @@
 """`Migrator().run()`, as applications call it when they start."""
 
 import asyncio
+import inspect
 import subprocess
 import sys
+import types
+import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import sha1
@@ -54,6 +57,11 @@ def own_registry(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("REDIS_OM_URL", url)
     with registry_of_its_own():
         yield
+
+
+async def awaited(result: Any) -> Any:
+    """Return the result of a method of either package."""
+    return await result if inspect.isawaitable(result) else result
 
 
 def serving(client: redis.Redis, name: str) -> dict[str, Any]:
@@ -256,14 +264,35 @@ def test_a_refused_replacement_is_an_error(client: redis.Redis) -> None:
     assert Note.find().count() == 1
 
 
-def test_no_models_and_a_model_without_an_index(client: redis.Redis) -> None:
-    redstart.Migrator().run()
-
-    class Plain(redstart.HashModel):
-        text: str
-
+def test_without_models_nothing_is_written(client: redis.Redis) -> None:
     redstart.Migrator().run()
     assert client.execute_command("FT._LIST") == []
+    assert client.dbsize() == 0
+
+
+@pytest.mark.parametrize("package", [redstart, redstart.aio])
+@pytest.mark.parametrize("base", ["HashModel", "JsonModel"])
+@pytest.mark.parametrize("key", [None, str, int, uuid.UUID])
+@pytest.mark.parametrize("index", [False, True])
+def test_every_model_answers_find_although_no_field_is_indexed(
+    client: redis.Redis, package: Any, base: str, key: type | None, index: bool
+) -> None:
+    body: dict[str, Any] = {"__module__": __name__, "__annotations__": {"text": str}}
+    if key is not None:
+        body |= {"id": Field(primary_key=True), "__annotations__": {"id": key, "text": str}}
+    model: Any = types.new_class(
+        "Plain", (getattr(package, base),), {"index": index}, lambda it: it.update(body)
+    )
+    keys = {} if key is None else {"id": uuid.UUID(int=7) if key is uuid.UUID else key(7)}
+    document = model(text="a", **keys)
+
+    async def save_and_find() -> None:
+        await awaited(document.save())
+        await awaited(package.Migrator().run())
+        assert await awaited(model.find().all()) == [document]
+        assert await awaited(model.find(model.pk == document.pk).count()) == 1
+
+    asyncio.run(save_and_find())
 
 
 def test_of_classes_with_one_index_the_last_has_it(client: redis.Redis) -> None:

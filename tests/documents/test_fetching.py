@@ -197,7 +197,7 @@ def test_embedded_and_abstract_models_have_no_documents() -> None:
 def test_a_server_without_json_is_said_to_lack_it() -> None:
     operation = get_document(Order, 1, UTC_ZONE)
     next(operation)
-    with pytest.raises(CapabilityMissing, match="lacks a command"):
+    with pytest.raises(CapabilityMissing, match="does not have a command that is needed"):
         operation.send([CommandFailed("ERR unknown command 'JSON.GET', with args beginning with: ''")])
     saving = save_document(Order(number=1), UTC_ZONE)
     next(saving)

@@ -3,9 +3,10 @@ import abc
 import pytest
 
 from redstart.errors import RedisModelError
+from redstart.mapping.fields import Field
 from redstart.mapping.meta import ModelMeta
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
-from redstart.mapping.primary_keys import UlidPrimaryKey
+from redstart.mapping.primary_keys import PrimaryKey, UlidPrimaryKey
 
 
 class Numbered:
@@ -227,3 +228,50 @@ def test_a_class_from_elsewhere_may_be_the_meta():
         Meta = Shared
 
     assert Model.make_key("1") == f"outside:{__name__}.Model:1"
+
+
+def test_the_primary_key_is_among_the_settings():
+    class Plain(HashModel):
+        pass
+
+    class Named(Plain):
+        name: str = Field(primary_key=True)
+
+    class Part(EmbeddedJsonModel):
+        name: str
+
+    assert Plain.Meta.primary_key == PrimaryKey("pk", Plain.model_fields["pk"])
+    assert Named.Meta.primary_key == PrimaryKey("name", Named.model_fields["name"])
+    assert Named.Meta.primary_key.field.name == "name"
+    assert Part.Meta.primary_key is None
+    with pytest.raises(AttributeError, match="no setter"):
+        Named.Meta.primary_key = None
+
+
+def test_a_creator_of_primary_keys_that_is_assigned_is_used():
+    class Counting:
+        def create_pk(self, *args, **kwargs):
+            return "counted"
+
+    class Model(JsonModel):
+        pass
+
+    class Heir(Model):
+        pass
+
+    assert len(Model().pk) == 26
+    Model.Meta.primary_key_creator_cls = Counting
+    assert (Model().pk, Model(pk="").pk, len(Heir().pk)) == ("counted", "counted", 26)
+    Model.Meta.primary_key_creator_cls = UlidPrimaryKey
+    assert len(Model().pk) == 26
+
+
+def test_what_cannot_be_changed_in_a_model_that_is_made():
+    class Model(JsonModel):
+        pass
+
+    Model.Meta.embedded = False
+    with pytest.raises(AttributeError, match=r"Meta\.embedded of Model cannot be set: the model is made"):
+        Model.Meta.embedded = True
+    with pytest.raises(AttributeError, match="Meta has no setting 'nothing'"):
+        Model.Meta.nothing

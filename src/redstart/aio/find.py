@@ -187,7 +187,7 @@ class FindQuery(Generic[R]):
         """What `all` returns, or another view of the query.
 
         Args:
-            exhaust_results: return all documents; if False, only the first page.
+            exhaust_results: return all documents; if False, at most `limit`, or 1,000.
             return_raw_result: return the unparsed reply of the server to `get_query()`.
             return_query_args: return `get_query()`; nothing is sent.
 

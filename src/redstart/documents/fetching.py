@@ -159,15 +159,30 @@ def primary_keys_in(model: type[RedisModel], keys: Iterable[bytes]) -> list[str]
     return [key.decode(errors="replace").removeprefix(before).removesuffix(after) for key in keys]
 
 
+NEEDED_BY_COMMANDS: Final = (
+    ("JSON.", "JSON documents need RedisJSON, or fakeredis[json]."),
+    ("FT.", "Queries and indexes need RediSearch; fakeredis does not have them."),
+    (
+        "EVAL",
+        "Documents are saved and changed by Lua scripts, which need fakeredis[lua] where the server is fakeredis.",
+    ),
+    ("", "Fields of hashes expire on Redis 7.4 and Valkey 9."),
+)
+"""What to use, by what the name of a missing command starts with."""
+
+
 def raise_if_module_missing(error: CommandFailed) -> None:
     """Raise CapabilityMissing for a command that the server does not know."""
-    # Scripts say "Unknown Redis command".
-    if re.search("unknown (redis )?command", error.message, re.IGNORECASE):
-        raise CapabilityMissing(
-            f"The server lacks a command that is needed: {error.message}",
-            "JSON documents need RedisJSON, queries RediSearch, and fields that expire Redis 7.4 or Valkey 9. "
-            "`om server` starts a server that has all.",
-        ) from error
+    # Scripts say "Unknown Redis command called from script", without its name.
+    found = re.search(r"unknown (?:redis )?command\W*([\w.]*)", error.message, re.IGNORECASE)
+    if found is None:
+        return
+    needed = (text for prefix, text in NEEDED_BY_COMMANDS if found[1].upper().startswith(prefix))
+    raise CapabilityMissing(
+        f"The server does not have a command that is needed: {error.message}",
+        f"{next(needed)} `om server` starts a server that has all commands; for tests without a server see "
+        "docs/testing.md.",
+    ) from error
 
 
 def raise_understood(error: CommandFailed, key: str, form: Form) -> None:

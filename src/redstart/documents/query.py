@@ -77,7 +77,7 @@ class Query(Generic[R]):
         """How many documents the first search asks for."""
         if self.limit is not None:
             return self.limit
-        return self.page_documents if self.knn is None else self.knn.k
+        return PAGE_DOCUMENTS if self.knn is None else self.knn.k
 
     def text(self, zone: NaiveTimezone) -> QueryText:
         """The conditions in the query language of the server. Raises QueryError."""

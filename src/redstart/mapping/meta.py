@@ -3,9 +3,10 @@
 import codecs
 import dataclasses
 from typing import Any
+from weakref import WeakSet
 
 from redstart.errors import RedisModelError
-from redstart.mapping.primary_keys import PrimaryKeyCreator, UlidPrimaryKey
+from redstart.mapping.primary_keys import PrimaryKey, PrimaryKeyCreator, UlidPrimaryKey
 
 OWN_TO_EACH_MODEL = ("model_key_prefix", "index_name")
 """Settings that name one model, so that a subclass does not get them."""
@@ -22,7 +23,8 @@ class ModelMeta:
         global_key_prefix: first part of every key; empty lets keys start with ":".
         model_key_prefix: second part of every key; by default `module.Class`.
         primary_key_pattern: third part, with `{pk}` in it.
-        database: the client to use. None until one is given: declaring a model connects to nothing.
+        database: the client to use; if none is given, the one that the model sends its commands with, made when it is
+            first asked for. See `named_database`.
         primary_key_creator_cls: makes primary keys with `create_pk()`.
         index_name: by default `<global>:<model>:index`.
         embedded: documents of this model live inside others only.
@@ -40,9 +42,33 @@ class ModelMeta:
     encoding: str = "utf-8"
     declared: Any = dataclasses.field(default=None, repr=False, compare=False)
 
+    _model = None
+    """The model with these settings. Not a setting, and so without a type here."""
+
+    @property
+    def primary_key(self) -> PrimaryKey | None:
+        """The primary key of the model; None in an embedded one."""
+        if self._model is None or self.embedded:
+            return None
+        name = self._model._primary_key_name
+        return PrimaryKey(name, self._model.model_fields[name])
+
+    def belongs_to(self, model: Any) -> None:
+        """Let the settings of a model that is made know it."""
+        self._model = model
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._model is not None and name == "embedded" and value != self.embedded:
+            raise AttributeError(
+                f"Meta.embedded of {self._model.__name__} cannot be set: the model is made. Set it in class Meta."
+            )
+        object.__setattr__(self, name, value)
+        if self._model is not None and name == "primary_key_creator_cls":
+            self._model._settle_primary_key()
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name in SETTINGS:
-            raise AttributeError(name)
+        if name.startswith("_") or name in SETTINGS or self.declared is None:
+            raise AttributeError(f"Meta has no setting {name!r}.")
         return getattr(self.declared, name)
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
@@ -52,6 +78,42 @@ class ModelMeta:
             said = {name: value for name, value in said.items() if name not in OWN_TO_EACH_MODEL}
         own = (self.declared,) if isinstance(self.declared, type) else ()
         return (type("Meta", own, said),)
+
+
+class BaseMeta:
+    """The names and types of the settings, for a `class Meta(BaseMeta)` that type checkers read. It sets none."""
+
+    global_key_prefix: str
+    model_key_prefix: str
+    primary_key_pattern: str
+    database: Any
+    primary_key_creator_cls: type[PrimaryKeyCreator]
+    index_name: str
+    embedded: bool
+    encoding: str
+
+
+class _Database:
+    """`ModelMeta.database`: where no client was given, the one that is used in its place."""
+
+    def __init__(self) -> None:
+        # Tests replace an attribute for a while, and then assign what it was: that must not name a client.
+        self._not_named: WeakSet[Any] = WeakSet()
+
+    def __get__(self, meta: ModelMeta, owner: type | None = None) -> Any:
+        client = meta.__dict__.get("database")
+        make = getattr(meta._model, "_shared_client", None)
+        if client is None and make is not None:
+            client = make()
+            self._not_named.add(client)
+        return client
+
+    def __set__(self, meta: ModelMeta, value: Any) -> None:
+        is_named = not any(value is client for client in self._not_named)
+        meta.__dict__["database"] = value if is_named else None
+
+
+ModelMeta.database = _Database()
 
 
 SETTINGS = tuple(field.name for field in dataclasses.fields(ModelMeta))
@@ -82,7 +144,13 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
     return meta
 
 
+def named_database(meta: object) -> Any:
+    """Return the client that settings name, or None: not the one that is used in place of it."""
+    return meta.__dict__.get("database") if isinstance(meta, ModelMeta) else getattr(meta, "database", None)
+
+
 def _said_by(declared: object) -> dict[str, Any]:
     # An empty text is "not said", as in redis-om: keys of existing data depend on it.
-    said = {name: getattr(declared, name, None) for name in SETTINGS if name != "declared"}
+    said = {name: getattr(declared, name, None) for name in SETTINGS if name not in ("declared", "database")}
+    said["database"] = named_database(declared)
     return {name: value for name, value in said.items() if value is not None and value != ""}

@@ -70,6 +70,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         cls._meta = merged_meta(cls.__dict__.get("Meta"), cls._meta, cls.__module__, cls.__name__)
         cls.Meta = cls._meta
         cls._settle_primary_key()
+        cls._meta.belongs_to(cls)
         give_names(cls.model_fields)
         put_fields_on_class(cls)
         cls._check_fields()

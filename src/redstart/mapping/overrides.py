@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from redstart.errors import RedisModelError
 from redstart.mapping.mapped import MappedModel
+from redstart.mapping.meta import named_database
 from redstart.mapping.registry import model_name
 
 LIBRARIES: Final = frozenset({"redstart", "pydantic", "redis_om", "aredis_om"})
@@ -41,7 +42,7 @@ def validates_itself(model: type) -> bool:
 
 def client_named(model: type[MappedModel]) -> Any:
     """Return the client that a model names: by its own `db()`, or in `Meta.database`; None if it names none."""
-    return model.db() if overrides(model, "db") else model._meta.database
+    return model.db() if overrides(model, "db") else named_database(model._meta)
 
 
 def refuse_never_called(model: type, hints: Mapping[str, str] = NEVER_CALLED) -> None:

@@ -2,9 +2,11 @@
 
 import os
 import time
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from ulid_transform import bytes_to_ulid
 
 from redstart.errors import RedisModelError
@@ -18,6 +20,14 @@ RANDOM_BYTES: Final = 10
 
 _random_parts: dict[int, list[bytes]] = {}
 """Random bytes that a process fetched in advance: to ask the system for them takes longer than everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrimaryKey:
+    """The primary key of a model, as `Meta.primary_key` returns it: the name of the field, and the field."""
+
+    name: str
+    field: FieldInfo
 
 
 class PrimaryKeyCreator(Protocol):

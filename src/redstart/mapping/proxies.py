@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from redstart.errors import QuerySyntaxError
+from redstart.errors import QuerySyntaxError, shortened
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.index import index_of
 from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
@@ -42,6 +42,13 @@ class FieldProxy(FieldExpression):
 
     _model: type[MappedModel]
     _path: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self._model, type):
+            raise TypeError(
+                f"A field in a query is not made of {shortened(self._model)}. Take it from its model: Model.name, "
+                "or getattr(Model, name)."
+            )
 
     def __getattr__(self, name: str) -> "FieldProxy":
         held = NOTHING if name.startswith("_") else _type_at(self._model, self._path)

@@ -87,6 +87,24 @@ def escaped(tag: str) -> str:
     return r"\_" if tag == "_" else ESCAPED.sub(r"\\\1", tag)
 
 
+class TokenEscaper:
+    """Escape text for a query that is written by hand. Conditions on fields need no escaping.
+
+    Args:
+        escape_chars_re: what to escape; by default everything that has a meaning in a query.
+    """
+
+    def __init__(self, escape_chars_re: re.Pattern[str] | None = None) -> None:
+        self.escaped_chars_re: Final = escape_chars_re or ESCAPED
+
+    def escape(self, value: str) -> str:
+        """Return the text with a backslash before each character that has to be escaped."""
+        return self.escaped_chars_re.sub(r"\\\g<0>", value)
+
+
+escaper: Final = TokenEscaper()
+
+
 def needs_parameter(tag: str) -> bool:
     """Whether a tag cannot be written into a query."""
     return CONTROLS.search(tag) is not None

@@ -18,7 +18,7 @@ from redstart.mapping import models
 from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
-from redstart.sync.connections import client_in_meta, server_of_all, server_of_model
+from redstart.sync.connections import client_in_meta, server_of_all, server_of_model, shared_client
 
 if TYPE_CHECKING:
     import redis
@@ -42,6 +42,30 @@ class RedisModel(models.RedisModel, abc.ABC):
     def db(cls) -> "redis.Redis":
         """The client that this model sends its commands with."""
         return client_in_meta(cls)
+
+    @classmethod
+    def _shared_client(cls) -> "redis.Redis":
+        return shared_client()
+
+    @classmethod
+    def _get_db(cls, pipeline: "Pipeline | None" = None, bulk: bool = False) -> "redis.Redis | Pipeline":
+        """Return the pipeline if one is given, a new one with `bulk`, else the client, as methods of redis-om do."""
+        if pipeline is not None:
+            return pipeline
+        return cls.db().pipeline(transaction=False) if bulk else cls.db()
+
+    @classmethod
+    def check_datetime_schema_compatibility(cls) -> dict[str, Any]:
+        """Return the dates of this model that the index on the server holds as another type.
+
+        Raises:
+            ServerError: the server did not answer, or refused a command.
+
+        Effects: see `DatetimeFieldDetector.check_for_schema_mismatches`.
+        """
+        from redstart.sync.datetime_detector import DatetimeFieldDetector  # noqa: PLC0415 - as in find()
+
+        return DatetimeFieldDetector(cls.db()).check_for_schema_mismatches([cls])
 
     @overload
     def save(
@@ -108,7 +132,7 @@ class RedisModel(models.RedisModel, abc.ABC):
             models: the documents: any iterable, which is read once, before anything is sent.
             pipeline: where to queue the commands instead of sending them.
             pipeline_verifier: called with the list of all replies, errors included, and with the number of documents as
-                `expected_responses`. Without it, the first error is raised once all replies have come.
+                `expected_responses`. The first error is raised after that.
 
         Returns:
             The same documents: what was given, or a list of them if it is not a sequence.

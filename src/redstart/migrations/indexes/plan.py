@@ -47,17 +47,16 @@ class PlannedIndex:
 
 
 def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:
-    """The indexes of the models that index anything besides their primary key, or say index=True."""
+    """Return the index of each model; where no field is indexed, it holds the primary key, for `find()`."""
     planned = []
     for declaration in declarations:
         index = index_of(declaration.model)
-        if declaration.model._index or len(index.fields) > 1:
-            dates = frozenset(map(attribute_of, declaration.paths.planned))
-            places = frozenset(place_of(path, index.storage) for path in declaration.paths.planned)
-            old, schema = _with_dates_as_tags(index, dates), reference_schema(declaration.model)
-            planned.append(
-                PlannedIndex(declaration.name, declaration.key_prefix, index, old, dates, places, schema)
-            )
+        dates = frozenset(map(attribute_of, declaration.paths.planned))
+        places = frozenset(place_of(path, index.storage) for path in declaration.paths.planned)
+        old, schema = _with_dates_as_tags(index, dates), reference_schema(declaration.model)
+        planned.append(
+            PlannedIndex(declaration.name, declaration.key_prefix, index, old, dates, places, schema)
+        )
     return planned
 
 
