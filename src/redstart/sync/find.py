@@ -287,8 +287,8 @@ class FindQuery(Generic[R]):
     def update(self, use_transaction: bool = True, **fields: Any) -> None:
         """Set fields of all these documents to new values, checked as in `save`. Only these fields are written.
 
-        A document that cannot be read is not changed, for its new values cannot be checked: by default its error is
-        raised. With `copy(on_error=...)` the others are changed, and a function gets the error of each that is not.
+        A document that cannot be read is changed as well if its new values can be checked without its other fields. If
+        they cannot, its error is raised; with `copy(on_error=...)` the others are changed, and a function gets it.
 
         Args:
             use_transaction: write all documents in one transaction, after all have been checked; the server does
@@ -299,7 +299,8 @@ class FindQuery(Generic[R]):
             QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
             ValidationError (pydantic): a document does not accept a value. With a transaction, nothing was written.
             UnwritableDocument: a value cannot be stored. With a transaction, nothing was written.
-            UnreadableDocument: a document cannot be read. With a transaction, nothing was written.
+            UnreadableDocument: a document cannot be read, nor changed without that. With a transaction, nothing was
+                written.
             IndexMissing, QueryError: see `all`.
 
         Effects: one search; a read and a write for each document, many in one round trip. Safe to repeat. Documents
