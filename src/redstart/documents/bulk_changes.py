@@ -14,8 +14,9 @@ from redstart.documents.unreadable import UnreadableDocument
 from redstart.documents.updating import Changes, changed_alone, changed_document, written_paths
 from redstart.documents.writes import Write, answers_of, request_of
 from redstart.effects import Batch, Op, ahead, batch, call
-from redstart.errors import CommandFailed, QuerySyntaxError
+from redstart.errors import CommandFailed, QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overlaps import models_inside
 from redstart.mapping.registry import model_name
 from redstart.values.copies import copied
 from redstart.values.timezones import NaiveTimezone
@@ -25,12 +26,14 @@ def delete_found(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
     """Delete all documents that a query finds, and return how many there were.
 
     Raises:
-        IndexMissing, QueryError: the query cannot be answered.
+        IndexMissing, QueryError: the query cannot be answered, or it finds documents of another model. Nothing was
+            deleted.
 
     Effects: those of `found_keys`, and one DEL for each 1,000 documents; one round trip for each. Safe to repeat.
     """
+    keys = yield from _own_keys(query, zone, "delete")
     deleted = 0
-    for page in pages((yield from found_keys(query, zone)), PAGE_KEYS):
+    for page in pages(keys, PAGE_KEYS):
         deleted += yield from call(delete(*page))
     return deleted
 
@@ -55,13 +58,14 @@ def update_found(
             key of the document.
         UnreadableDocument: a document cannot be read, nor changed without that, and the query has no function for it.
             What was written is as above.
-        IndexMissing, QueryError: see `found_keys`.
+        IndexMissing, QueryError: the query cannot be answered, or it finds documents of another model. Nothing was
+            written.
 
     Effects: those of `found_keys`; a read and a script for each document, sent together for a page or for all. Each
         document is changed atomically. Safe to repeat.
     """
     changes = _changes(query, fields)
-    keys = yield from found_keys(query, zone)
+    keys = yield from _own_keys(query, zone, "update")
     waiting: list[Write] = []
     for page in pages(keys, query.page_documents):
         unreadable: list[UnreadableDocument] = []
@@ -75,6 +79,21 @@ def update_found(
             _raise_failure((yield from answers_of(writes, later)))
     if waiting:
         yield from _in_transaction(waiting)
+
+
+def _own_keys(query: Query[Any], zone: NaiveTimezone, verb: str) -> Op[list[bytes]]:
+    """The keys that a query finds. Raises QueryNotSupportedError if one is that of a model inside the query's own."""
+    keys = yield from found_keys(query, zone)
+    for prefix, name in models_inside(query.model).items():
+        theirs = [key for key in keys if key.startswith(prefix.encode())]
+        if theirs:
+            raise QueryNotSupportedError(
+                f"A query of {model_name(query.model)} would {verb} {len(theirs)} documents of {name}, such as "
+                f"{theirs[0].decode(errors='replace')}: the keys of both models begin alike. Nothing was changed.",
+                f"Add a condition that no document of {name} meets; or {verb} by primary keys; "
+                "or give one of the models another Meta.model_key_prefix.",
+            )
+    return keys
 
 
 def _write(document: RedisModel, changes: Changes, zone: NaiveTimezone) -> Write:
