@@ -230,6 +230,16 @@ def test_a_value_that_one_document_does_not_accept_names_it(
     assert raised.value.__notes__ == [f"In the document {Bounded.make_primary_key('b')}."]
 
 
+def test_documents_of_a_reply(client: redis.Redis, model: Any) -> None:
+    notes, keys = saved(client, model, [2, 3])
+    reply = client.execute_command("FT.SEARCH", model._meta.index_name, "*", "SORTBY", "rank")
+    errors: list[UnreadableDocument] = []
+    assert model.from_redis(reply, on_error=errors.append) == model.from_redis(reply, None, "skip") == notes
+    assert [error.key for error in errors] == keys
+    with pytest.raises(UnreadableDocument):
+        model.from_redis(reply)
+
+
 @pytest.mark.parametrize("wrong", ["collect", "", None, [], 1, True])
 def test_another_on_error_is_refused(model: Any, wrong: Any) -> None:
     async def function(_error: UnreadableDocument) -> None:

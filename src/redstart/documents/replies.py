@@ -38,10 +38,15 @@ def documents_found(
 
 
 def documents_in_reply(
-    model: type[M], reply: Any, zone: NaiveTimezone, knn: KNNExpression | None = None
+    model: type[M],
+    reply: Any,
+    zone: NaiveTimezone,
+    knn: KNNExpression | None = None,
+    unreadable: OnUnreadable | None = None,
 ) -> list[M]:
     """The documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`."""
-    return documents_found(model, ft_search((), content=True).parse(_undecoded(reply)), zone, knn)
+    parsed = ft_search((), content=True).parse(_undecoded(reply))
+    return documents_found(model, parsed, zone, knn, unreadable)
 
 
 def _undecoded(reply: Any) -> Any:
