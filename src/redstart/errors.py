@@ -36,7 +36,7 @@ RedstartError
 Two more DocumentErrors are defined elsewhere, because they need models: UnreadableDocument in
 redstart.documents.unreadable and UnwritableDocument in redstart.documents.unwritable.
 
-One warning: NaiveTimezoneWarning.
+Two warnings: NaiveTimezoneWarning and OverlappingPrefixesWarning.
 
 Each has a `message` (what failed, where, the value) and a `hint` (what to do next, or None).
 """
@@ -72,6 +72,17 @@ class NaiveTimezoneWarning(UserWarning):
             f"A datetime without an offset is taken for UTC, and the local time of this process is not UTC ({local}). "
             "redis-om 1.x takes it for local time. Set REDSTART_NAIVE_TIMEZONE=local to do the same, or =UTC if UTC "
             "is meant (naive_timezone under [tool.redstart] in pyproject.toml); or give datetimes an offset."
+        )
+
+
+class OverlappingPrefixesWarning(UserWarning):
+    """The key prefix of one model is the beginning of another's, so queries of the one find the other's documents."""
+
+    def __init__(self, outer: str, outer_prefix: str, inner: str, inner_prefix: str) -> None:
+        super().__init__(
+            f"Queries of {outer} also find documents of {inner}: the keys of {outer} begin with {outer_prefix!r}, and "
+            f"those of {inner} with {inner_prefix!r}. Give one of the models another Meta.model_key_prefix; stored "
+            "documents keep their keys."
         )
 
 

@@ -312,19 +312,20 @@ class RedisModel(models.RedisModel, abc.ABC):
         return len(documents)
 
     @classmethod
-    def from_redis(cls, res: Any, knn: KNNExpression | None = None) -> list[Self]:
+    def from_redis(cls, res: Any, knn: KNNExpression | None = None, on_error: OnError = RAISE) -> list[Self]:
         """The documents in a reply to FT.SEARCH that you received from a redis-py client. Nothing is sent.
 
         Args:
             res: the reply, decoded or not.
             knn: the KNNExpression of that search, so that the documents get their distances.
+            on_error: as for `get_many`.
 
         Raises:
-            UnreadableDocument: a stored value does not fit its field.
+            UnreadableDocument: a stored value does not fit its field, and `on_error` is "raise".
         """
         from redstart.documents.replies import documents_in_reply  # noqa: PLC0415 - as in find()
 
-        return documents_in_reply(cls, res, naive_timezone(), knn)
+        return documents_in_reply(cls, res, naive_timezone(), knn, on_unreadable(on_error))
 
     @classmethod
     def find(cls, *expressions: Expression | int, knn: KNNExpression | None = None) -> "FindQuery[Self]":

@@ -6,6 +6,7 @@ from redstart.documents.forms import form_of
 from redstart.effects import Op, call
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overlaps import models_inside
 
 PAGE_KEYS = 1_000
 
@@ -22,6 +23,7 @@ def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, lis
     Effects: one SCAN; one round trip. A key may be returned twice while the keyspace grows or shrinks.
     """
     form = form_of(model)
+    _ = models_inside(model)  # warns of them
     before, after = key_affixes(model)
     scanned = scan_type(cursor, prefix=before, suffix=after, kind=form.type_name, count=PAGE_KEYS)
     cursor, keys = yield from call(scanned)

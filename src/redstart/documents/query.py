@@ -15,6 +15,7 @@ from redstart.effects import Argument, Call, Op, call
 from redstart.errors import CommandFailed, IndexMissing, QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overlaps import models_inside
 from redstart.mapping.proxies import query_field_named, refuse_strange_fields
 from redstart.mapping.registry import model_name, registered_models
 from redstart.search.expressions import Expression, KNNExpression
@@ -133,6 +134,7 @@ def query_of(
         ValueError: `on_error` is anything else than OnError allows.
     """
     _ = form_of(model)
+    _ = models_inside(model)  # warns of them
     checked_page(offset, 0 if limit is None else limit)
     if page_size < 1:
         raise QuerySyntaxError(f"Documents are read 1 or more at a time, not {page_size}.")

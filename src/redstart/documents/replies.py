@@ -41,7 +41,11 @@ def documents_found(
 
 
 def documents_in_reply(
-    model: type[M], reply: Any, zone: NaiveTimezone, knn: KNNExpression | None = None
+    model: type[M],
+    reply: Any,
+    zone: NaiveTimezone,
+    knn: KNNExpression | None = None,
+    unreadable: OnUnreadable | None = None,
 ) -> list[M]:
     """The documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`.
 
@@ -62,7 +66,7 @@ def documents_in_reply(
                     f"but {returned}.",
                     "Search without RETURN, or read some fields with find(...).values() or .only().",
                 )
-    return documents_found(model, parsed, zone, knn)
+    return documents_found(model, parsed, zone, knn, unreadable)
 
 
 def _with_content(reply: list[Any]) -> list[Any]:

@@ -10,6 +10,7 @@ from redstart.commands.conditions import Condition
 from redstart.documents.fetching import raise_understood
 from redstart.documents.forms import form_of
 from redstart.documents.names import path_named
+from redstart.documents.projection import stands_alone
 from redstart.documents.saving import save_document
 from redstart.documents.writes import Saving, perform
 from redstart.effects import Op
@@ -114,6 +115,32 @@ def changed_document(document: M, changes: Changes) -> M:
         raise primary_key_changed(type(document))
     settle_inside(getattr(checked, path[0]) for path in changes)
     return checked
+
+
+def changed_alone(model: type[M], primary_key: str, changes: Changes) -> M | None:
+    """A document of which only these new values are known, each validated; None if they depend on other fields.
+
+    Raises:
+        ValidationError: a field does not accept its value.
+    """
+    decorators = model.__pydantic_decorators__
+    if decorators.computed_fields or decorators.field_serializers or decorators.model_serializers:
+        return None
+    if not all(len(path) == 1 and stands_alone(model, path[0]) for path in changes):
+        return None
+    document = model.model_construct()
+    validate = model.__pydantic_validator__.validate_assignment
+    for (name,), value in changes.items():
+        _ = validate(document, name, value)
+    settle_inside(document.__dict__[name] for (name,) in changes)
+    try:
+        _ = validate(document, model._primary_key_name, primary_key, strict=False)
+    except ValidationError:
+        return None
+    known = {model._primary_key_name, *(name for (name,) in changes)}
+    for name in document.__dict__.keys() - known:
+        del document.__dict__[name]
+    return document
 
 
 def _refuse_frozen(model: type[BaseModel], name: str, value: Any) -> None:
