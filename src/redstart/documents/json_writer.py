@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from itertools import chain, zip_longest
+from typing import Any, Final
 
 from redstart.documents.dumped import dumped
 from redstart.documents.index_limits import reason_against_json
 from redstart.documents.unwritable import UnwritableDocument
-from redstart.documents.value_writer import Refused, json_values
+from redstart.documents.value_writer import Refused, WrittenNumber, json_values, vector_values
+from redstart.documents.vectors import vectors_of
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import display
 from redstart.values.timezones import NaiveTimezone
+
+NUMBER_MARK: Final = "\ud800"
+"""Stands for a number that `json` would write with another text. Half a character is in no document."""
 
 
 def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
@@ -67,7 +72,7 @@ def _json_path(path: tuple[str, ...]) -> str:
 def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
     """A document as JSON has it. Raises UnwritableDocument."""
     try:
-        stored = json_values(zone).plain(dumped(document))
+        stored = _stored(document, zone)
     except Refused as refused:
         raise UnwritableDocument(document, display(tuple(refused.segments)), refused.reason) from refused
     against = reason_against_json(type(document), stored)
@@ -76,5 +81,23 @@ def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
     return stored
 
 
+def _stored(document: RedisModel, zone: NaiveTimezone) -> Any:
+    values, vectors = dumped(document), vectors_of(type(document))
+    if not vectors:
+        return json_values(zone).plain(values)
+    others = json_values(zone).plain({name: value for name, value in values.items() if name not in vectors})
+    numbers = vector_values(zone).plain({name: values[name] for name in vectors if name in values})
+    return {name: numbers[name] if name in numbers else others[name] for name in values}
+
+
 def _json_bytes(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    numbers: list[str] = []
+
+    def mark(number: WrittenNumber) -> str:
+        numbers.append(number.text)
+        return NUMBER_MARK
+
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=mark)
+    if numbers:
+        text = "".join(chain(*zip_longest(text.split(f'"{NUMBER_MARK}"'), numbers, fillvalue="")))
+    return text.encode()

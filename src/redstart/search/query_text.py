@@ -127,7 +127,7 @@ class _Writer:
             raise no_vector(vector)
         if score.operand is not Operand.UNINDEXED:
             raise is_indexed(score)
-        k = self.parameters.add("K", str(knn.k))
+        k = self.parameters.add("K", int.__repr__(knn.k))
         reference = self.parameters.add("knn_ref_vector", knn.reference_vector)
         filtered = among if among == "*" else f"({among})"
         return f"{filtered}=>[KNN {k} @{vector.attribute} {reference} AS {score.attribute}]"
