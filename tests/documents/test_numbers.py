@@ -86,13 +86,18 @@ def test_numbers_that_an_index_mistakes_for_others_are_refused(
     assert model.find().count() >= 1
 
 
-def test_keys_of_any_size_are_stored_and_not_asked_for(client: redis.Redis) -> None:
-    create_indexes(client, Numbered)
-    Numbered.add([Numbered(number=number, name="a") for number in (2**60, 2**60 + 1)])
-    assert Numbered.get(2**60 + 1).number == 2**60 + 1
-    assert Numbered.find(Numbered.name == "a").count() == 2
+class Keyed(JsonModel, index=True):
+    number: int = Field(primary_key=True)
+
+
+@pytest.mark.parametrize("keyed", [Numbered, Keyed])
+def test_keys_of_any_size_are_stored_and_not_asked_for(client: redis.Redis, keyed: Any) -> None:
+    create_indexes(client, keyed)
+    keyed.add([keyed(number=number) for number in (2**60, 2**60 + 1)])
+    assert keyed.get(2**60 + 1).number == 2**60 + 1
+    assert keyed.find().count() == 2
     with pytest.raises(QueryNotSupportedError, match="index it as text"):
-        Numbered.find(Numbered.number == 2**60).delete()
+        keyed.find(keyed.number == 2**60).delete()
 
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
@@ -110,8 +115,8 @@ ANY_NUMBERS = st.one_of(
 @example(numbers=[0.30000000000000004, 0.3], near=True)
 def test_floats_are_found_as_they_were_saved(model: Any, numbers: list[float], near: bool) -> None:
     model.find().delete()
-    if near:
-        numbers = [*numbers, math.nextafter(numbers[0], math.inf)]
+    if near and abs(numbers[0]) > 1e-300:
+        numbers = [*numbers, math.nextafter(numbers[0], 0)]
     if model is Deep:
         numbers = [kept(number) for number in numbers]
     stored = [model(number=number, unindexed=number).save() for number in numbers]

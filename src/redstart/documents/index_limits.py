@@ -47,7 +47,7 @@ def limits_of(model: type[RedisModel]) -> tuple[Limit, ...]:
 
 
 def _key_that_nobody_searches(model: type[RedisModel]) -> str | None:
-    """A key that is a number and indexed only because it is the key of a hash: documents are found by it without."""
+    """A key that is a number and indexed only because it is the key: its documents are found without the index."""
     name = model._primary_key_name
     field, info = index_of(model).field_named(name), complete_fields(model).get(name)
     is_unmarked = info is not None and not field_options(info).index and not field_options(info).sortable
@@ -103,8 +103,10 @@ def _against_any(value: Any, judge: Callable[[Any], str | None], sortable: bool)
     return next((reason for item in value if item is not None and (reason := judge(item))), None)
 
 
-def _against_key(text: bytes) -> str | None:
-    return None if text.lstrip(b"-").isdigit() else _against_number_text(text)
+def _against_key(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return None if value.lstrip(b"-").isdigit() else _against_number_text(value)
+    return None if isinstance(value, int) else _against_number(value)
 
 
 def _against_number_text(text: bytes) -> str | None:
