@@ -14,6 +14,7 @@ from redstart.mapping.fields import field_options
 from redstart.mapping.index import index_of
 from redstart.mapping.models import RedisModel
 from redstart.search.fields import FieldKind, IndexField
+from redstart.search.json_paths import steps
 from redstart.values.indexed_numbers import TOO_MANY_DIGITS, reason_against_digits, reason_against_integer
 from redstart.values.kinds import Storage
 
@@ -78,11 +79,11 @@ def _judge(field: IndexField, storage: Storage | None) -> Callable[[Any], str | 
 
 
 def _steps(field: IndexField) -> tuple[str, ...]:
-    return tuple(field.identifier.removeprefix("$.").replace("[*]", ".[*]").split("."))
+    return steps(field.identifier)
 
 
 def _label(field: IndexField) -> str:
-    return field.identifier.removeprefix("$.")
+    return field.identifier.removeprefix("$").removeprefix(".")
 
 
 def _values_at(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from redstart.documents.value_writer import Refused, WrittenNumber, json_values,
 from redstart.documents.vectors import vectors_of
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import display
+from redstart.search.json_paths import writable_member
 from redstart.values.timezones import NaiveTimezone
 
 NUMBER_MARK: Final = "\ud800"
@@ -48,11 +49,17 @@ def json_members(
         if path[0] not in stored:
             continue
         depth = _depth(stored, path)
-        holder, own = _json_path(path[: depth - 1]), _json_path(path[:depth])
+        holder, own = _json_path(document, path[: depth - 1]), _json_path(document, path[:depth])
         value = stored
         for name in path[:depth]:
             value = value[name]
-        words += (holder, own, _json_bytes(value), _json_path(path[:1]), _json_bytes(stored[path[0]]))
+        words += (
+            holder,
+            own,
+            _json_bytes(value),
+            _json_path(document, path[:1]),
+            _json_bytes(stored[path[0]]),
+        )
     return words
 
 
@@ -65,8 +72,12 @@ def _depth(stored: Any, path: tuple[str, ...]) -> int:
     return len(path)
 
 
-def _json_path(path: tuple[str, ...]) -> str:
-    return "$" + "".join(f"[{json.dumps(name, ensure_ascii=False)}]" for name in path)
+def _json_path(document: RedisModel, path: tuple[str, ...]) -> str:
+    members = [writable_member(name) for name in path]
+    if None in members:
+        reason = "RedisJSON cannot change a member with such a name by itself; save the whole document"
+        raise UnwritableDocument(document, display(path), reason)
+    return "".join(["$", *filter(None, members)])
 
 
 def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
