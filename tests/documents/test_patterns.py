@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from redstart import Field, HashModel, JsonModel, QueryNotSupportedError, col
 from redstart.search.expressions import Expression
+from tests.documents.people import ON_SERVER
 from tests.support.models import create_indexes
 
 pytestmark = pytest.mark.usefixtures("models_url")
@@ -211,3 +214,37 @@ def test_parts_of_words_are_whole_or_refused(model: Any, configure: Callable[...
     configure(MAXPREFIXEXPANSIONS=1_000, MINPREFIX=1)
     assert model.find(words).count() == model.find(col(model.name) % "w*").count() == 250
     assert model.find(words).execute(return_raw_result=True)
+
+
+PUNCTUATION = " \t,.<>\"':;!?#^&*()-+=~/`%"
+WORDS = ["alpha", "beta", "3", "14", "snake_case", "the", "to"]
+STOP = {"the", "to"}
+
+
+@ON_SERVER
+@given(
+    texts=st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=3), min_size=1, max_size=4),
+    separator=st.sampled_from([mark for mark in PUNCTUATION if mark not in "'\"%()*`"]),
+    asked=st.lists(st.sampled_from(WORDS), min_size=1, max_size=3),
+    joint=st.sampled_from([mark for mark in PUNCTUATION if mark not in "'\"%()*"]),
+    negated=st.booleans(),
+)
+@example(
+    texts=[["alpha"], ["alpha", "beta"]], separator="-", asked=["alpha", "beta"], joint="-", negated=False
+)
+@example(texts=[["alpha"], ["3", "14"]], separator=".", asked=["3", "14"], joint=".", negated=True)
+def test_words_are_split_as_those_of_documents(
+    client: redis.Redis, texts: list[list[str]], separator: str, asked: list[str], joint: str, negated: bool
+) -> None:
+    client.execute_command("FLUSHALL", "SYNC")
+    create_indexes(client, Page)
+    for number, words in enumerate(texts):
+        Page(name=separator.join([*words, "last"]), cased="x", number=number).save()
+    wanted = set(asked) - STOP
+    together = f"last -({joint.join(asked)})" if negated else joint.join(asked)
+    if not wanted:
+        with pytest.raises(QueryNotSupportedError, match="common"):
+            Page.find(col(Page.name) % together).all()
+        return
+    found = {page.number for page in Page.find(col(Page.name) % together)}
+    assert found == {number for number, words in enumerate(texts) if (wanted <= set(words)) is not negated}

@@ -45,8 +45,10 @@ def _asked(index: str, query: QueryText) -> dict[str, Any]:
         "index": index,
         "parameters": [word for pair in query.parameters for word in pair],
         "texts": query.pieces,
-        "patterns": [(one.attribute, one.where.value, one.part, one.text) for one in query.patterns],
-        "words": [(one.attribute, one.text, one.shortest) for one in query.words],
+        "patterns": [
+            (one.attribute, one.where.value, one.part, one.text, one.term) for one in query.patterns
+        ],
+        "words": [(one.term, one.text, one.shortest) for one in query.words],
         "rest": [],
     }
 

@@ -22,7 +22,20 @@ def index_of(model: type[MappedModel]) -> Index:
     prefix, _ = key_affixes(model)
     walk = IndexWalk(storage_of(model))
     parts = list(walk.parts(model))
+    _refuse_equal_names(model, parts)
     return index_of_parts(model, prefix, parts if any(parts) else walk.key_alone(model))
+
+
+def _refuse_equal_names(model: type[MappedModel], parts: Sequence[Sequence[IndexField]]) -> None:
+    known: dict[str, IndexField] = {}
+    for field in (field for part in parts for field in part):
+        other = known.setdefault(field.attribute, field)
+        if other is not field:
+            raise RedisModelError(
+                f"{model_name(model)} has two fields that are both called {field.attribute!r} in its index: "
+                f"{other.identifier} and {field.identifier}.",
+                "Rename one of them, or take index away from it.",
+            )
 
 
 def reference_schema(model: type[MappedModel]) -> str:
@@ -41,6 +54,10 @@ def _reference_index(model: type[MappedModel]) -> Index:
 
 
 class _ReferenceWalk(IndexWalk):
+    def step(self, name: str) -> str:
+        # redis-om never quotes, so that the server finds nothing for some names.
+        return f".{name}"
+
     def is_vector(self, held: IndexType) -> bool:
         # redis-om indexes bytes of hashes as tags, whose texts nobody can look for.
         return held.indexable is not Indexable.BYTES and super().is_vector(held)

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final
 
 from redstart.errors import QuerySyntaxError, shortened
-from redstart.mapping.annotations import complete_fields
+from redstart.mapping.annotations import complete_fields, first_field
 from redstart.mapping.index import index_of
 from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
 from redstart.mapping.index_walk import FULL_TEXT_SUFFIX
@@ -97,13 +97,18 @@ def _has(model: type[MappedModel], field: FieldProxy) -> bool:
 @cache
 def query_field_named(model: type[MappedModel], path: str) -> QueryField | None:
     """A field by its name, parts joined by `__` or `.` (`shipment__carrier`); None if there is none."""
-    names = tuple(path.replace("__", ".").split("."))
+    names: list[str] = []
     current: type[MappedModel] | None = model
-    for name in names:
-        if current is None or name not in complete_fields(current):
+    rest: str | None = path
+    while rest is not None:
+        if current is None:
             return None
+        name, rest = first_field(complete_fields(current), rest, ("__", "."))
+        if name not in complete_fields(current):
+            return None
+        names.append(name)
         current = index_type(complete_fields(current)[name].annotation, _index(model).storage).embedded
-    return _query_field(model, names)
+    return _query_field(model, tuple(names))
 
 
 @cache

@@ -9,7 +9,7 @@ from redstart.search.geo import GeoFilter
 from redstart.search.operands import boolean_word, number_word, stored_text
 from redstart.search.parameters import Parameters
 from redstart.search.patterns import TagPattern, Where, WordPattern
-from redstart.search.query_field import Operand, QueryField
+from redstart.search.query_field import Operand, QueryField, term_of
 from redstart.search.refusals import (
     cannot_find,
     is_document,
@@ -83,7 +83,7 @@ class ComparisonWriter:
         if operator in MEMBERSHIP:
             return self._membership(field, operator, _listed(field, value))
         if operator in ORDER:
-            return f"@{field.attribute}:{ORDER[operator].format(number_word(field, value, self._zone))}"
+            return f"{field.term}:{ORDER[operator].format(number_word(field, value, self._zone))}"
         if operator in PATTERNS:
             self.patterns.append(self._pattern(field, operator, value))
             return f"({PATTERN_MARK})"
@@ -96,16 +96,16 @@ class ComparisonWriter:
         if field.operand is Operand.GEO:
             if not isinstance(value, GeoFilter):
                 raise wrong_operand(field, value, "a GeoFilter")
-            return f"@{field.attribute}:[{value}]"
+            return f"{field.term}:[{value}]"
         if field.operand is Operand.NUMBER:
             word = number_word(field, value, self._zone)
-            return f"@{field.attribute}:[{word} {word}]"
-        return "".join(f"@{field.attribute}:{{{tag}}}" for tag in self._tags(field, value))
+            return f"{field.term}:[{word} {word}]"
+        return "".join(f"{field.term}:{{{tag}}}" for tag in self._tags(field, value))
 
     def _membership(self, field: QueryField, operator: Operator, values: list[Any]) -> str:
         if field.operand is Operand.NUMBER:
             joint = "|" if operator is Operator.IN else " | "
-            ranges = [self._equal(field, value) for value in values] or [f"@{field.attribute}:{NO_NUMBER}"]
+            ranges = [self._equal(field, value) for value in values] or [f"{field.term}:{NO_NUMBER}"]
             found = joint.join(f"({one})" for one in ranges)
             return found if operator is Operator.IN else f"-({found})"
         found = f"({self._one_of(field, values)})"
@@ -120,7 +120,7 @@ class ComparisonWriter:
         if not values:
             # No tag is the separator itself.
             singles = [escaped(field.separator or ",")]
-        together = [f"@{field.attribute}:{{{'|'.join(singles)}}}"] if singles else []
+        together = [f"{field.term}:{{{'|'.join(singles)}}}"] if singles else []
         if not several:
             return together[0]
         return "|".join(f"({one})" for one in [*together, *several])
@@ -132,16 +132,16 @@ class ComparisonWriter:
 
     def _words(self, field: QueryField, value: Any) -> str:
         words = full_text(field, value)
-        text = f"@{field.full_text}:{words.text}"
+        text = f"{term_of(field.full_text or '')}:{words.text}"
         if words.shortest is not None:
-            self.words.append(WordPattern(field.attribute, field.label, value, text, words.shortest))
+            self.words.append(WordPattern(field.term, field.label, value, text, words.shortest))
         return text
 
     def _pattern(self, field: QueryField, operator: Operator, value: Any) -> TagPattern:
         where, form = PATTERNS[operator]
         part = pattern_of(field, value, where)
-        text = f"@{field.attribute}:{{{form.format(self._pattern_word(part))}}}"
-        return TagPattern(field.attribute, where, as_indexed(field, part), text)
+        text = f"{field.term}:{{{form.format(self._pattern_word(part))}}}"
+        return TagPattern(field.attribute, where, as_indexed(field, part), text, field.term)
 
     def _pattern_word(self, part: str) -> str:
         # Written into a pattern, a backslash is not found, however often it is doubled.
@@ -163,7 +163,7 @@ def _missing(field: QueryField, operator: Operator) -> str:
             "the index has no entry for a missing value",
             "Keep a word of your own in place of None, and look for that.",
         )
-    anything = f"@{field.attribute}:[-inf +inf]"
+    anything = f"{field.term}:[-inf +inf]"
     return f"-({anything})" if operator is Operator.EQ else anything
 
 

@@ -25,12 +25,14 @@ class TagPattern:
         where: where in the tags it stands.
         part: its bytes as the index has them.
         text: the condition in the query language of the server.
+        term: the field in that language.
     """
 
     attribute: str
     where: Where
     part: bytes
     text: str
+    term: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,14 @@ class WordPattern:
     """Words to search for, of which some are given in part.
 
     Args:
-        attribute: the name of the field's tags in the index.
+        term: the tags of the field in the query language of the server.
         label: the field's name in messages.
         value: the words as they were given.
         text: the condition in the query language of the server.
         shortest: how many bytes the shortest part has; 0 if no word is given in part, but one is fuzzy.
     """
 
-    attribute: str
+    term: str
     label: str
     value: str
     text: str

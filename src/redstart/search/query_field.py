@@ -1,9 +1,14 @@
 """A field as queries see it: its name in the index, and what it can be compared with."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from redstart.values.kinds import Storage
+
+PUNCTUATION: Final = re.compile(r"[^\w\x80-\U0010ffff]")
+ESCAPED: Final = r"\\\g<0>"
 
 
 class Operand(StrEnum):
@@ -43,3 +48,13 @@ class QueryField:
     case_sensitive: bool = False
     full_text: str | None = None
     sortable: bool = False
+
+    @property
+    def term(self) -> str:
+        """The field as it is written in a query."""
+        return term_of(self.attribute)
+
+
+def term_of(attribute: str) -> str:
+    """An attribute of an index as it is written in a query."""
+    return f"@{PUNCTUATION.sub(ESCAPED, attribute)}"

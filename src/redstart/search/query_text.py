@@ -127,10 +127,10 @@ class _Writer:
             raise no_vector(vector)
         if score.operand is not Operand.UNINDEXED:
             raise is_indexed(score)
-        k = self.parameters.add("K", str(knn.k))
+        k = self.parameters.add("K", int.__repr__(knn.k))
         reference = self.parameters.add("knn_ref_vector", knn.reference_vector)
         filtered = among if among == "*" else f"({among})"
-        return f"{filtered}=>[KNN {k} @{vector.attribute} {reference} AS {score.attribute}]"
+        return f"{filtered}=>[KNN {k} {vector.term} {reference} AS {score.attribute}]"
 
 
 def _without_double_negation(condition: Expression) -> Expression:

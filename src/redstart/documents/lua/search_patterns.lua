@@ -3,8 +3,8 @@
 --
 -- ARGV[1]: msgpack of
 --   command, index, rest, parameters: the words of the search; without a command nothing is searched
---   texts, patterns: the query in pieces, with a pattern {attribute, where, part, text} between each two of them
---   words: words of which some are given in part, {attribute, text, shortest}, for which nothing can be written out
+--   texts, patterns: the query in pieces, with a pattern {attribute, where, part, text, term} between each two of them
+--   words: words of which some are given in part, {term, text, shortest}, for which nothing can be written out
 -- Replies like the search; CUT with the number of the pattern, or of the words (from 1) if it cannot be answered whole.
 
 local asked = cmsgpack.unpack(ARGV[1])
@@ -54,8 +54,8 @@ local function with_parameters(arguments, extra)
 end
 
 -- Nothing is read from the index: expansions are made before that, and only they are of interest.
-local function profile(text, attribute)
-    local query = '(' .. text .. ') (@' .. attribute .. ':{' .. NO_TAG .. '})'
+local function profile(text, term)
+    local query = '(' .. text .. ') (' .. term .. ':{' .. NO_TAG .. '})'
     local arguments = {'FT.PROFILE', asked.index, 'SEARCH', 'LIMITED', 'QUERY', query, 'LIMIT', 0, 0}
     local reply = redis.pcall(unpack(with_parameters(arguments, {})))
     return not reply.err and reply or nil
@@ -65,7 +65,7 @@ local function is_whole(pattern)
     if shortest and #pattern[3] < shortest then
         return false
     end
-    local reply = profile(pattern[4], pattern[1])
+    local reply = profile(pattern[4], pattern[5])
     if not reply or contains(reply, 'refix expansion') then
         return false
     end
@@ -116,7 +116,7 @@ local function listed(pattern)
     if #found == 0 then
         found[1] = NO_TAG
     end
-    return '@' .. pattern[1] .. ':{' .. table.concat(found, '|') .. '}'
+    return pattern[5] .. ':{' .. table.concat(found, '|') .. '}'
 end
 
 for position, words in ipairs(asked.words) do

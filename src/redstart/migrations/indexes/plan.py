@@ -10,6 +10,7 @@ from redstart.mapping.paths import Each, TemporalPath
 from redstart.search.difference import difference
 from redstart.search.fields import FieldKind, IndexField
 from redstart.search.index import Index, schema_hash
+from redstart.search.json_paths import member
 from redstart.values.kinds import Storage
 
 TEXTS = frozenset({FieldKind.TAG, FieldKind.TEXT})
@@ -113,7 +114,7 @@ def place_of(path: TemporalPath, storage: Storage) -> str:
     if storage is Storage.HASH:
         return str(path.segments[0])
     each = {Each.ITEM: "[*]", Each.VALUE: ".*"}
-    return "$" + "".join(each[one] if isinstance(one, Each) else f".{one}" for one in path.segments)
+    return "$" + "".join(each[one] if isinstance(one, Each) else member(str(one)) for one in path.segments)
 
 
 def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
