@@ -23,6 +23,7 @@ from redstart.migrations.data.state.failures import Failure, FailureLog
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.forward import migrate_forward
 from redstart.migrations.holder import this_process
+from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.plan import planned_indexes, require_one_definition_each
 from redstart.migrations.outcomes import ERRORS_SAID, require_converted, require_undone, statistics
@@ -92,6 +93,8 @@ class DatetimeFieldMigration(BaseMigration):
 
         Effects: those of `om migrate-data run`. Safe to repeat, after a stop at any point.
         """
+        if is_skipped("DatetimeFieldMigration().up()"):
+            return
         server = server_of_client(self.redis)
         declarations = self._declarations()
         context = self._context()
@@ -123,6 +126,8 @@ class DatetimeFieldMigration(BaseMigration):
 
         Effects: those of `om migrate-data rollback`. Safe to repeat, after a stop at any point.
         """
+        if is_skipped("DatetimeFieldMigration().down()"):
+            return
         going_back = migrate_back(self._context(), index_migration(), batch_documents=self.batch_size)
         require_undone(await server_of_client(self.redis).run(going_back))
 

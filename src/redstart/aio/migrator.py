@@ -11,6 +11,7 @@ from redstart.mapping.registry import registered_models
 from redstart.mapping.submodules import import_submodules
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.holder import this_process
+from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.lease import when_it_is_free
 from redstart.migrations.pending import PendingIndex, pending_indexes
@@ -66,8 +67,11 @@ class Migrator:
             CapabilityMissing: the server has no search module.
             ServerError: the server did not answer, or refused a command.
 
-        Effects: one read for each index that is up to date already. Safe to repeat.
+        Effects: one read for each index that is up to date already. Safe to repeat. Does nothing where `om` imports
+            the module that calls it.
         """
+        if is_skipped("Migrator().run()"):
+            return
         for client, declarations in self._by_client():
             left = await server_of_client(client).run(bring_up_to_date(declarations, index_migration))
             for name in left:
@@ -108,6 +112,8 @@ async def create_index(conn: "redis.asyncio.Redis", index_name: str, schema: str
 
     Effects: see redstart.migrations.indexes.create. Safe to repeat.
     """
+    if is_skipped("create_index()"):
+        return
     await server_of_client(conn).run(
         when_it_is_free(lambda: index_migration().create(index_name, schema, current_hash))
     )

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from redstart.cli.settings import Settings, load_settings
+from redstart.cli.skipped_migrations import migrations_skipped
 from redstart.errors import ConfigurationError, UnknownMigration
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 
@@ -19,6 +20,7 @@ def _keep_url(ctx: click.Context, _: click.Parameter, value: str | None) -> None
 
 
 def _settings(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> Settings:
+    ctx.with_resource(migrations_skipped())  # until the command ends: a module may start a thread
     return load_settings(ctx.obj, value)
 
 

@@ -2,7 +2,9 @@
 
 import codecs
 import dataclasses
-from typing import Any
+import warnings
+from difflib import SequenceMatcher
+from typing import Any, Final
 from weakref import WeakSet
 
 from redstart.errors import RedisModelError
@@ -62,6 +64,8 @@ class ModelMeta:
             raise AttributeError(
                 f"Meta.embedded of {self._model.__name__} cannot be set: the model is made. Set it in class Meta."
             )
+        if name not in SETTINGS:
+            refuse_misspelt("_meta", name)
         object.__setattr__(self, name, value)
         if self._model is not None and name == "primary_key_creator_cls":
             self._model._settle_primary_key()
@@ -119,17 +123,56 @@ ModelMeta.database = _Database()
 SETTINGS = tuple(field.name for field in dataclasses.fields(ModelMeta))
 
 
+KNOWN: Final = (*(name for name in SETTINGS if name != "declared"), "primary_key")
+"""Names that are not misspelt. redis-om sets `Meta.primary_key` itself."""
+
+MISSPELT: Final = 0.85
+"""From this likeness on a name is taken for a misspelt setting."""
+
+DOUBTFUL: Final = 0.75
+"""From this likeness on it may be one, or a setting of the application such as `database_url`."""
+
+
+def refuse_misspelt(owner: str, name: str) -> None:
+    """Raise RedisModelError for a name that is nearly a setting; warn UserWarning where it may be one."""
+    if name in KNOWN or name.startswith("_"):
+        return
+    likeness, meant = max((SequenceMatcher(None, name.lower(), known).ratio(), known) for known in KNOWN)
+    if likeness >= MISSPELT:
+        raise RedisModelError(
+            f"{owner}: there is no setting {name!r} of Meta.",
+            f"Write {meant} if that is meant, or give a setting of the application another name.",
+        )
+    if likeness >= DOUBTFUL:
+        warnings.warn(f"{owner}: Meta.{name} has no effect. Write {meant} if that is meant.", stacklevel=2)
+
+
+def declared_meta(model: type, base: type) -> type | None:
+    """Return the `class Meta` that counts as a model's own: in its body, or in a mixin before its first model.
+
+    Args:
+        base: what all models derive from: the settings of a base that is a model are inherited one by one.
+    """
+    for one in model.__mro__:
+        declared: type | None = one.__dict__.get("Meta")
+        if declared is not None:
+            return declared if one is model or not issubclass(one, base) else None
+    return None
+
+
 def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: str) -> ModelMeta:
     """The settings of the model `module.name`.
 
     Args:
-        declared: the `class Meta` in the model's own body, if there is one. What it inherits in Python
+        declared: the `class Meta` of `declared_meta`, if there is one. What it inherits in Python
             counts as said, so `class Meta(Base.Meta)` shares even a key prefix.
         inherited: the merged settings of the model's base.
 
     Raises:
-        RedisModelError: an encoding that does not exist.
+        RedisModelError: an encoding that does not exist, or a misspelt setting.
     """
+    for given in _names_in(declared):
+        refuse_misspelt(f"{module}.{name}", given)
     inherited_settings = {
         name: value for name, value in _said_by(inherited).items() if name not in OWN_TO_EACH_MODEL
     }
@@ -147,6 +190,11 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
 def named_database(meta: object) -> Any:
     """Return the client that settings name, or None: not the one that is used in place of it."""
     return meta.__dict__.get("database") if isinstance(meta, ModelMeta) else getattr(meta, "database", None)
+
+
+def _names_in(declared: type | None) -> set[str]:
+    bases = declared.__mro__ if isinstance(declared, type) else ()
+    return {name for base in bases if base is not object for name in vars(base)}
 
 
 def _said_by(declared: object) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.index import index_of, reference_parts, reference_schema
 from redstart.mapping.json_schema import settle_primary_key
 from redstart.mapping.mapped import MappedModel
-from redstart.mapping.meta import merged_meta
+from redstart.mapping.meta import declared_meta, merged_meta
 from redstart.mapping.overrides import refuse_never_called
 from redstart.mapping.primary_keys import (
     DEFAULT_NAME,
@@ -67,7 +67,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         # Not in a metaclass's __new__: pydantic looks for the names of string annotations in the frame of
         # its caller, which would be ours and not the function that declares the model.
         super().__pydantic_init_subclass__(**kwargs)
-        cls._meta = merged_meta(cls.__dict__.get("Meta"), cls._meta, cls.__module__, cls.__name__)
+        cls._meta = merged_meta(declared_meta(cls, MappedModel), cls._meta, cls.__module__, cls.__name__)
         cls.Meta = cls._meta
         cls._settle_primary_key()
         cls._meta.belongs_to(cls)
