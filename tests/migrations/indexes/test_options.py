@@ -94,7 +94,11 @@ ATTRIBUTES = [
     ("area", "GEOSHAPE", "FLAT", "INDEXMISSING"),
     ("spot", "GEO"),
     ("v", "VECTOR", "FLAT", "6", "TYPE", "FLOAT32", "DIM", "2", "DISTANCE_METRIC", "L2"),
-    ("v", "VECTOR", *["FLAT", "8", "TYPE", "FLOAT32", "DIM", "2", "DISTANCE_METRIC", "L2", "BLOCK_SIZE", "10"]),
+    (
+        "v",
+        "VECTOR",
+        *["FLAT", "8", "TYPE", "FLOAT32", "DIM", "2", "DISTANCE_METRIC", "L2", "BLOCK_SIZE", "10"],
+    ),
     ("v", "VECTOR", *f"HNSW 14 {OF_GRAPH} M 8 EF_CONSTRUCTION 50 EF_RUNTIME 20 EPSILON 0.8".split()),
     ("size", "NUMERIC", "INDEXMISSING", "SORTABLE"),
     ("kind", "TAG", "SEPARATOR", ";", "CASESENSITIVE", "INDEXEMPTY"),

@@ -105,11 +105,12 @@ def run(
         if aliases:
             session.run(require_aliases(aliases, planned))
         indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
+        chosen = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old, aliases=aliases)
         if dry_run:
             if backup:
                 say_not_saved()
             return say_what_would_be_done(
-                session, indexes, files, batch_size, verbose, as_json, log, accept_unindexed=accept_unindexed
+                session, indexes, files, batch_size, verbose, as_json, log, options=chosen
             )
         if limit == 0:
             log.ended(not_run_report(files), Exit.DONE)
@@ -120,7 +121,6 @@ def run(
         if backup:
             save_first(session, log)
         options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
-        chosen = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old, aliases=aliases)
 
         def migrate(context: Context) -> Op[Forward]:
             return migrate_forward(
