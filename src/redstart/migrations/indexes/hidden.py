@@ -56,8 +56,8 @@ def require_droppable(found: IndexInfo) -> Op[None]:
         raise MigrationError(
             f"The index {shown(found.name)} was created with TEMPORARY: {seconds} seconds without a query, or dropping "
             f"it, would delete its {found.documents:,} documents.",
-            "Create it anew without TEMPORARY: FT.DROPINDEX with its option _FORCEKEEPDOCS keeps the documents. Queries "
-            "fail until the index is there again, with: om migrate run",
+            "Create it anew without TEMPORARY: FT.DROPINDEX with its option _FORCEKEEPDOCS keeps the documents. "
+            "Queries fail until the index is there again, with: om migrate run",
         )
     script = load(PACKAGE, "drop_index.lua", "keeps_documents.lua")
     keeps = yield from run_script(script, (f"{_SCRATCH_PREFIX}1",), (SCRATCH, _SCRATCH_PREFIX))
