@@ -79,6 +79,8 @@ def admin(own_server: Callable[..., EmbeddedServer]) -> redis.Redis:
     client.execute_command("FT.DROPINDEX", Ringer._meta.index_name)  # one that Redstart is the first to make
     sightings = Sighting._meta.index_name
     client.execute_command("FT.ALTER", sightings, "SCHEMA", "ADD", "$.remark", "AS", "remark", "TEXT")
+    vector = ("VECTOR", "FLAT", 6, "TYPE", "FLOAT32", "DIM", 2, "DISTANCE_METRIC", "L2")
+    client.execute_command("FT.ALTER", sightings, "SCHEMA", "ADD", "$.v", "AS", "v", *vector)
     client.execute_command("FT.SYNUPDATE", sightings, "birds", "gull", "mew")
     client.execute_command(*words_of_the_page())
     return client

@@ -71,6 +71,13 @@ accept_unreadable = click.option(
     is_flag=True,
     help="Change indexes even if a model cannot read most of its documents.",
 )
+aliases = click.option(
+    "--alias",
+    "aliases",
+    multiple=True,
+    metavar="NAME",
+    help="Another name of an index, made with FT.ALIASADD: it follows where the index is replaced. Repeatable.",
+)
 keep_old = click.option(
     "--keep-old",
     is_flag=True,

@@ -69,6 +69,20 @@ def ft_debug_ttl(index: str) -> Call[int]:
     return Call(("FT.DEBUG", "TTL", name_bytes(index)), integer)
 
 
+def ft_debug_vector(index: str, attribute: str) -> Call[dict[str, str]]:
+    """`FT.DEBUG VECSIM_INFO`: what the server knows of a vector's index, its nested parts included."""
+
+    def parse(reply: Any) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, value in (
+            reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
+        ):
+            found |= parse(value) if isinstance(value, list | dict) else {text(name): text(value)}
+        return found
+
+    return Call(("FT.DEBUG", "VECSIM_INFO", name_bytes(index), name_bytes(attribute)), parse)
+
+
 def says_not_temporary(error: CommandFailed) -> bool:
     """Whether `FT.DEBUG TTL` failed because the index was not created with TEMPORARY."""
     return "not temporary" in error.message.lower()

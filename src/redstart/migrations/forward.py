@@ -19,7 +19,7 @@ from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, In
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrate import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
-from redstart.migrations.indexes.preflight import require_definitions, search_is_here
+from redstart.migrations.indexes.preflight import require_possible, search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.values.kinds import Storage
 
@@ -67,14 +67,12 @@ def migrate_forward(
 
     Raises:
         MigrationError: indexes are not ready, and are not to be made so; or one that no model names would lose
-            documents; or see `require_definitions`. Nothing was written.
+            documents; or see `require_possible`. Nothing was written.
         See `runner.run` and `IndexMigration.run` for others.
 
     Effects: those of both. Safe to repeat.
     """
-    concerned = yield from require_indexes_possible(
-        plan, planned, accept_unindexed=index_options.accept_unindexed
-    )
+    concerned = yield from require_indexes_possible(plan, planned, index_options)
     if concerned and not expand:
         yield from _require_expanded(concerned)
     if concerned:
@@ -96,19 +94,20 @@ def migrate_forward(
 
 
 def require_indexes_possible(
-    plan: Plan, planned: Sequence[PlannedIndex], *, accept_unindexed: bool
+    plan: Plan, planned: Sequence[PlannedIndex], options: ExpansionOptions
 ) -> Op[list[PlannedIndex]]:
     """Return the indexes whose dates change their type with the data, unless a run is refused for an index.
 
     Raises:
-        MigrationError, UnsafeServer: see `require_no_losses` and `require_definitions`. Nothing was written.
+        MigrationError, UnsafeServer: see `require_no_losses` and `require_possible`. Nothing was written.
     """
     if not (yield from search_is_here()):
         return []
     concerned = yield from indexes_with_dates(planned)
-    if not accept_unindexed:
+    if not options.accept_unindexed:
         yield from require_no_losses(plan, planned)
-    yield from require_definitions(concerned)
+    if concerned:
+        _ = yield from require_possible(concerned, keep_old=options.keep_old)
     return concerned
 
 

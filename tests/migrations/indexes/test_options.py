@@ -1,6 +1,7 @@
 """Every option of FT.CREATE, and what an index has beside it: kept at the cutover, and back after the rollback."""
 
 import datetime
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.migrate import none_converted
 from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.indexes.preflight import require_aliases
 from redstart.search.index import create_arguments
 from tests.migrations.indexes.conftest import (
     before_1_0,
@@ -85,12 +87,19 @@ OF_TEXT = [
     ("INDEXEMPTY",),
     ("INDEXMISSING",),
 ]
+OF_GRAPH = "TYPE FLOAT32 DIM 2 DISTANCE_METRIC IP"
 ATTRIBUTES = [
     ("area", "GEOSHAPE", "FLAT"),
     ("area", "GEOSHAPE", "SPHERICAL"),
     ("area", "GEOSHAPE", "FLAT", "INDEXMISSING"),
     ("spot", "GEO"),
     ("v", "VECTOR", "FLAT", "6", "TYPE", "FLOAT32", "DIM", "2", "DISTANCE_METRIC", "L2"),
+    (
+        "v",
+        "VECTOR",
+        *["FLAT", "8", "TYPE", "FLOAT32", "DIM", "2", "DISTANCE_METRIC", "L2", "BLOCK_SIZE", "10"],
+    ),
+    ("v", "VECTOR", *f"HNSW 14 {OF_GRAPH} M 8 EF_CONSTRUCTION 50 EF_RUNTIME 20 EPSILON 0.8".split()),
     ("size", "NUMERIC", "INDEXMISSING", "SORTABLE"),
     ("kind", "TAG", "SEPARATOR", ";", "CASESENSITIVE", "INDEXEMPTY"),
 ]
@@ -145,11 +154,16 @@ def make_index(
     return words[0]
 
 
-def forward(url: str, *models: Any) -> Any:
+def forward(url: str, *models: Any, options: ExpansionOptions | None = None) -> Any:
     declarations = list(map(declare, models))
     planned = planned_indexes(declarations)
     going = migrate_forward(
-        new_context(), make_plan(declarations, "UTC"), RunOptions(), planned, migration(), ExpansionOptions()
+        new_context(),
+        make_plan(declarations, "UTC"),
+        RunOptions(),
+        planned,
+        migration(),
+        options or ExpansionOptions(),
     )
     return perform(url, going)
 
@@ -166,8 +180,15 @@ def reported(client: redis.Redis, name: str) -> dict[str, Any]:
         word: fields.get(word.encode())
         for word in ("index_options", "index_definition", "attributes", "stopwords_list")
     }
+    shown["vector"] = tuning(client, name) if "VECTOR" in str(info) else []
     shown["sound"] = b"<" in client.execute_command("FT.EXPLAIN", name, "@note_fts:phonetics")
     return shown
+
+
+def tuning(client: redis.Redis, name: str) -> list[tuple[str, str]]:
+    """How the vector of an index is searched."""
+    found = str(client.execute_command("FT.DEBUG", "VECSIM_INFO", name, "v"))
+    return re.findall(r"b'(EF_RUNTIME|EPSILON|BLOCK_SIZE)', b?'?([\d.]+)", found)
 
 
 def synonyms(client: redis.Redis, name: str) -> dict[bytes, list[bytes]]:
@@ -181,7 +202,7 @@ def options(client: redis.Redis, name: str) -> dict[str, Any]:
     attributes = [
         one for one in shown["attributes"] if b"note_fts" in (one.values() if isinstance(one, dict) else one)
     ]
-    return shown | {"attributes": attributes}
+    return shown | {"attributes": attributes, "vector": []}  # the model does not ask for a vector
 
 
 @pytest.mark.parametrize(("model", "of_index", "of_text", "attribute"), [*cases()])
@@ -286,3 +307,35 @@ def test_an_index_that_was_created_without_a_scan(documents: redis.Redis, url: s
     assert total(documents, name) == DOCUMENTS
     assert back(url).refused == []
     assert difference(start, snapshot(documents)) == []
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_alias_that_is_named_follows_there_and_back(documents: redis.Redis, url: str, model: Any) -> None:
+    name = make_index(documents, model)
+    for alias in ("letters-of-ours", "moved-elsewhere"):
+        documents.execute_command("FT.ALIASADD", alias, name)
+    named = ExpansionOptions(aliases=("letters-of-ours", "moved-elsewhere"))
+    for options in (named, ExpansionOptions()):
+        forward(url, model, options=options)
+        assert serving(documents, "letters-of-ours") == serving(documents, name) != name
+        assert total(documents, "letters-of-ours", "gulls") == DOCUMENTS
+        documents.execute_command("FT.ALIASUPDATE", "moved-elsewhere", other_index(documents))
+    back(url)
+    assert serving(documents, "letters-of-ours") == serving(documents, name)
+    assert total(documents, "letters-of-ours", "gulls") == DOCUMENTS
+    assert serving(documents, "moved-elsewhere") == "options:other"
+
+
+def other_index(client: redis.Redis) -> str:
+    if b"options:other" not in client.execute_command("FT._LIST"):
+        client.execute_command("FT.CREATE", "options:other", "PREFIX", 1, "other:", "SCHEMA", "a", "TAG")
+    return "options:other"
+
+
+@pytest.mark.parametrize("leads_to", ["nothing", "another index"])
+def test_an_alias_that_leads_elsewhere_is_refused(documents: redis.Redis, url: str, leads_to: str) -> None:
+    _ = make_index(documents, Letter)
+    if leads_to == "another index":
+        documents.execute_command("FT.ALIASADD", "theirs", other_index(documents))
+    with pytest.raises(MigrationError, match="The alias theirs leads to "):
+        perform(url, require_aliases(("theirs",), planned_indexes([declare(Letter)])))

@@ -37,7 +37,16 @@ from redstart.cli.model_fit import (
     require_readable,
     unclaimed_report,
 )
-from redstart.cli.options import accept_unindexed, accept_unreadable, common, confirm, keep_old, verbose, yes
+from redstart.cli.options import (
+    accept_unindexed,
+    accept_unreadable,
+    aliases,
+    common,
+    confirm,
+    keep_old,
+    verbose,
+    yes,
+)
 from redstart.cli.output import as_typed, draw_refusal, line, note, print_json, refusal_by
 from redstart.cli.overlapping_prefixes import note_overlapping_prefixes
 from redstart.cli.session import open_session
@@ -50,7 +59,7 @@ from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.forward import blocking
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
-from redstart.migrations.indexes.preflight import require_possible, require_search
+from redstart.migrations.indexes.preflight import require_aliases, require_possible, require_search
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
@@ -120,6 +129,7 @@ def _next(pending: Sequence[IndexStatus]) -> str:
 @accept_unindexed
 @accept_unreadable
 @keep_old
+@aliases
 @verbose
 @yes
 @common
@@ -130,6 +140,7 @@ def run(
     accept_unindexed: bool,
     accept_unreadable: bool,
     keep_old: bool,
+    aliases: tuple[str, ...],
     verbose: bool,
     yes: bool,
     as_json: bool,
@@ -150,6 +161,7 @@ def run(
             if not accept_unreadable:
                 require_readable(session)
             _ = session.run(require_possible(planned, keep_old=keep_old))
+            session.run(require_aliases(aliases, planned))
 
         if dry_run:
             refusal = refusal_by(check)
@@ -165,7 +177,7 @@ def run(
             note(forecast_line(one))
         confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
         context = session.context()
-        options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old)
+        options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old, aliases=aliases)
         converted = partial(converted_prefixes, session.keys, session.plan.models)
         results = session.run(index_migration().run(planned, converted, options))
         in_the_way = session.run(blocking(context, session.plan, results))

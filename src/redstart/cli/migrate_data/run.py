@@ -18,6 +18,7 @@ from redstart.cli.migration_files import exit_with_files, migrations_dir, module
 from redstart.cli.model_fit import find_unclaimed, note_unclaimed
 from redstart.cli.options import (
     accept_unindexed,
+    aliases,
     batch_size,
     common,
     confirm,
@@ -39,6 +40,7 @@ from redstart.migrations.files.kinds import DATA
 from redstart.migrations.forward import Forward, forecast_with_dates, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.forecast import IndexForecast
+from redstart.migrations.indexes.preflight import require_aliases
 
 
 @click.command()
@@ -68,6 +70,7 @@ from redstart.migrations.indexes.forecast import IndexForecast
 @module
 @accept_unindexed
 @keep_old
+@aliases
 @verbose
 @yes
 @common
@@ -86,6 +89,7 @@ def run(
     module: str | None,
     accept_unindexed: bool,
     keep_old: bool,
+    aliases: tuple[str, ...],
     verbose: bool,
     yes: bool,
     as_json: bool,
@@ -98,12 +102,15 @@ def run(
         files = pending_files(session, DATA, migrations_dir, module)
         planned = session.planned_indexes()
         note_unclaimed(find_unclaimed(session))
+        if aliases:
+            session.run(require_aliases(aliases, planned))
         indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
+        chosen = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old, aliases=aliases)
         if dry_run:
             if backup:
                 say_not_saved()
             return say_what_would_be_done(
-                session, indexes, files, batch_size, verbose, as_json, log, accept_unindexed=accept_unindexed
+                session, indexes, files, batch_size, verbose, as_json, log, options=chosen
             )
         if limit == 0:
             log.ended(not_run_report(files), Exit.DONE)
@@ -114,7 +121,6 @@ def run(
         if backup:
             save_first(session, log)
         options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
-        chosen = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old)
 
         def migrate(context: Context) -> Op[Forward]:
             return migrate_forward(

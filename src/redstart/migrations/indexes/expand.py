@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from redstart.effects import Op, pause
 from redstart.migrations.indexes.build import POLL_SECONDS, Waiting, build_beside, find_built, find_index
-from redstart.migrations.indexes.hidden import with_phonetic
+from redstart.migrations.indexes.hidden import with_hidden_options
 from redstart.migrations.indexes.keeping import keep_expanded, keep_final, keep_planned
 from redstart.migrations.indexes.plan import (
     PlannedIndex,
@@ -67,12 +67,14 @@ class ExpansionOptions:
         keep_old: keep a copy of an index that is no alias yet, when its name is taken over.
         data_follows: the data is converted next. Without it a way back that was begun is not taken for given up.
         keep_more: leave an index that has all that its model needs, and more.
+        aliases: other names of indexes, which follow where their index is replaced.
     """
 
     accept_unindexed: bool = False
     keep_old: bool = False
     data_follows: bool = False
     keep_more: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 def is_expanded(planned: PlannedIndex) -> Op[bool]:
@@ -119,18 +121,20 @@ class Expansion:
         """One index. Effects: see `switch`; its record is saved before anything is changed."""
         found = yield from find_index(planned.name)
         if found is not None:
-            found = yield from with_phonetic(found)
+            found = yield from with_hidden_options(found)
         known = (yield from read_records()).get(planned.name)
         planned = with_options_of(planned, previous_index(known, found))
         if self._options.keep_more and has_more(known, found, planned):
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
         mended = is_taken_over(known, found)
         converted = planned.key_prefix in self._converted
+        aliases = yield from self._aliases_of(found)
         record = yield from keep_planned(
             self._lease,
             planned,
             known,
             found,
+            aliases=aliases,
             converted=converted,
             goes_forward=converted or self._options.data_follows,
         )
@@ -151,6 +155,15 @@ class Expansion:
             if awaited and result.state is IndexState.REFUSED:
                 result = yield from self._prepare(planned, record, found, mended)
         return replace(result, mended=mended)
+
+    def _aliases_of(self, found: IndexInfo | None) -> Op[set[str]]:
+        """Those of the named aliases that lead to an index. A read for each."""
+        aliases = set()
+        for alias in self._options.aliases:
+            leads_to = yield from find_index(alias)
+            if found is not None and leads_to is not None and leads_to.name == found.name:
+                aliases.add(alias)
+        return aliases
 
     def _create(self, planned: PlannedIndex, record: IndexRecord) -> Op[IndexResult]:
         """The name leads nowhere. Let the final index serve if it holds every document; else one that does."""

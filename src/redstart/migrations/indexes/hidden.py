@@ -1,10 +1,11 @@
-"""What an index has and FT.INFO does not show: TEMPORARY, PHONETIC and synonyms."""
+"""What an index has and FT.INFO does not show: TEMPORARY, PHONETIC, how a vector is searched, and synonyms."""
 
 from dataclasses import replace
 
 from redstart.commands.scripts import load, run_script
 from redstart.commands.search import (
     ft_debug_ttl,
+    ft_debug_vector,
     ft_explain,
     ft_syndump,
     ft_synupdate,
@@ -30,6 +31,10 @@ _PHONETIC_MARK = "<"
 _PHONETIC_WORDS = (PHONETIC, "dm:en")
 """The server compares the sounds of all its languages in one way, and does not show which was named."""
 
+_TUNING = ("EF_RUNTIME", "EPSILON")
+_TUNING_OF_FLAT = ("BLOCK_SIZE",)
+"""Attributes of vectors that change how they are searched, and not what the index is."""
+
 
 def require_droppable(found: IndexInfo) -> Op[None]:
     """Raise if the server would delete the documents of an index together with it.
@@ -51,8 +56,8 @@ def require_droppable(found: IndexInfo) -> Op[None]:
         raise MigrationError(
             f"The index {shown(found.name)} was created with TEMPORARY: {seconds} seconds without a query, or dropping "
             f"it, would delete its {found.documents:,} documents.",
-            "Create it without TEMPORARY: drop it alone, with FT.DROPINDEX and its option _FORCEKEEPDOCS, which keeps "
-            "the documents; then: om migrate run",
+            "Create it anew without TEMPORARY: FT.DROPINDEX with its option _FORCEKEEPDOCS keeps the documents. "
+            "Queries fail until the index is there again, with: om migrate run",
         )
     script = load(PACKAGE, "drop_index.lua", "keeps_documents.lua")
     keeps = yield from run_script(script, (f"{_SCRATCH_PREFIX}1",), (SCRATCH, _SCRATCH_PREFIX))
@@ -64,20 +69,24 @@ def require_droppable(found: IndexInfo) -> Op[None]:
         )
 
 
-def with_phonetic(found: IndexInfo) -> Op[IndexInfo]:
-    """Return what the server reports of an index, with its fields that are compared by sound marked as such.
+def with_hidden_options(found: IndexInfo) -> Op[IndexInfo]:
+    """Return what the server reports of an index, with the options of its fields that FT.INFO does not show.
 
-    Effects: a read if the index has text, and if any of it is compared by sound, one for each such field.
+    Effects: a read if the index has text, and if any of it is compared by sound, one for each such field; one for each
+        vector.
     """
-    texts = [field for field in found.index.fields if field.kind is FieldKind.TEXT]
-    if not texts or not (yield from _is_phonetic(found.name, _SPOKEN_WORD)):
+    kinds = {field.kind for field in found.index.fields}
+    has_phonetic = FieldKind.TEXT in kinds and (yield from _is_phonetic(found.name, _SPOKEN_WORD))
+    if not has_phonetic and FieldKind.VECTOR not in kinds:
         return found
     fields = []
     for field in found.index.fields:
-        is_phonetic = field in texts and (
-            yield from _is_phonetic(found.name, f"@{_escaped(field.attribute)}:{_SPOKEN_WORD}")
-        )
-        fields.append(_phonetic(field) if is_phonetic else field)
+        if field.kind is FieldKind.VECTOR:
+            fields.append((yield from _with_tuning(found.name, field)))
+        elif has_phonetic and field.kind is FieldKind.TEXT:
+            fields.append((yield from _with_phonetic(found.name, field)))
+        else:
+            fields.append(field)
     return replace(found, index=replace(found.index, fields=tuple(fields)))
 
 
@@ -122,8 +131,23 @@ def _is_phonetic(index: str, query: str) -> Op[bool]:
     return _PHONETIC_MARK in explained
 
 
-def _phonetic(field: IndexField) -> IndexField:
+def _with_phonetic(index: str, field: IndexField) -> Op[IndexField]:
+    if not (yield from _is_phonetic(index, f"@{_escaped(field.attribute)}:{_SPOKEN_WORD}")):
+        return field
     return replace(field, options=(*field.options, *_PHONETIC_WORDS))
+
+
+def _with_tuning(index: str, field: IndexField) -> Op[IndexField]:
+    """Add how a vector is searched, as far as the server shows it to this user."""
+    if field.vector is None:
+        return field
+    try:
+        shown = yield from call(ft_debug_vector(index, field.attribute))
+    except (CommandFailed, AuthenticationFailed):
+        return field
+    names = _TUNING if field.vector.algorithm == "HNSW" else _TUNING_OF_FLAT
+    tuning = tuple((name, shown[name]) for name in names if name in shown)
+    return replace(field, vector=replace(field.vector, attributes=(*field.vector.attributes, *tuning)))
 
 
 def _escaped(attribute: str) -> str:

@@ -1,5 +1,6 @@
 """Keeping the record of an index: what serves, what is to serve, and how far that is."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from redstart.effects import Op
@@ -18,6 +19,7 @@ def keep_planned(
     known: IndexRecord | None,
     found: IndexInfo | None,
     *,
+    aliases: Collection[str],
     converted: bool,
     goes_forward: bool,
 ) -> Op[IndexRecord]:
@@ -26,6 +28,7 @@ def keep_planned(
     Args:
         known: the record, if there is one.
         found: what serves.
+        aliases: other names that lead to it, besides those that are known.
         converted: whether the data is.
         goes_forward: whether a way back that was begun is given up.
 
@@ -48,6 +51,7 @@ def keep_planned(
             cut_over=known.cut_over and same,
             stepping_back=known.stepping_back and not goes_forward,
         )
+    record = replace(record, aliases=tuple(sorted({*record.aliases, *aliases} - {record.name})))
     if record != known:
         yield from lease.commit([record.save()])
     return record

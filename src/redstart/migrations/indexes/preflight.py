@@ -10,7 +10,7 @@ from redstart.errors import CapabilityMissing, MigrationError, OtherDatabase, Un
 from redstart.migrations.data.running.preflight import ServerFacts, require_safe_undo, server_facts
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.forecast import forecast
-from redstart.migrations.indexes.hidden import read_synonyms, require_droppable, with_phonetic
+from redstart.migrations.indexes.hidden import read_synonyms, require_droppable, with_hidden_options
 from redstart.migrations.indexes.keys import SCRATCH, is_built_name, shown
 from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text, with_options_of
 from redstart.migrations.indexes.records import previous_index, read_records
@@ -76,6 +76,26 @@ def require_own_names(planned: Iterable[PlannedIndex]) -> Op[None]:
             raise _in_use(one, one.name, found)
 
 
+def require_aliases(aliases: Iterable[str], planned: Iterable[PlannedIndex]) -> Op[None]:
+    """Raise MigrationError if an alias that is to follow does not lead to the index of one of the models."""
+    indexes = set()
+    for one in planned:
+        found = yield from find_index(one.name)
+        indexes |= set() if found is None else {found.name}
+    for alias in aliases:
+        found = yield from find_index(alias)
+        if found is None or found.name not in indexes:
+            place = (
+                "to nothing"
+                if found is None
+                else f"to the index {shown(found.name)}, which is of no model named"
+            )
+            raise MigrationError(
+                f"The alias {shown(alias)} leads {place}.",
+                "Name aliases of indexes that queries of the models use, or leave out --alias.",
+            )
+
+
 def require_definitions(planned: Iterable[PlannedIndex]) -> Op[None]:
     """Raise if an index cannot be replaced, or could not be created again by a rollback.
 
@@ -91,7 +111,7 @@ def require_definitions(planned: Iterable[PlannedIndex]) -> Op[None]:
         if found is not None and not is_built_name(one.name, found.name):
             yield from require_droppable(found)
             # What is read of it later is read now, too: without the right to that, nothing is written.
-            _ = yield from with_phonetic(found)
+            _ = yield from with_hidden_options(found)
             _ = yield from read_synonyms(found.name, found.index)
         previous = previous_index(records.get(one.name), found)
         wanted = with_options_of(one, previous).index

@@ -33,6 +33,7 @@ class IndexRecord:
         stepping_back: whether a rollback has let a stand-in serve, and has not ended.
         created: whether none served before Redstart.
         contracted: whether what the cut-over left beside was cleaned up.
+        aliases: other names that lead to the same index, and follow where it is replaced.
     """
 
     name: str
@@ -51,6 +52,7 @@ class IndexRecord:
     stepping_back: bool = False
     created: bool = False
     contracted: bool = False
+    aliases: tuple[str, ...] = ()
 
     def save(self) -> list[Argument]:
         """The command that stores it."""
@@ -121,7 +123,8 @@ def _record(data: bytes) -> IndexRecord:
     fields = json.loads(data)
     fields["legacy"] = _index(fields["legacy"])
     fields["final"] = _index(fields["final"])
-    return IndexRecord(**fields | {"moving": tuple(fields["moving"])})
+    tuples = {name: tuple(fields.get(name, ())) for name in ("moving", "aliases")}
+    return IndexRecord(**fields | tuples)
 
 
 def _index(data: dict[str, Any]) -> Index:

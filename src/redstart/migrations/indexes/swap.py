@@ -1,6 +1,6 @@
 """Letting names lead to other indexes, and dropping indexes that no name leads to: each one script."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from redstart.commands.scripts import Script, load
 from redstart.commands.search import name_bytes
@@ -12,11 +12,12 @@ from redstart.migrations.lease import Lease
 PACKAGE = "redstart.migrations.indexes"
 
 
-def swap(lease: Lease, name: str, index: str, *, now: str | None) -> Op[None]:
+def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Sequence[str] = ()) -> Op[None]:
     """Let `name` lead to `index`. A real index of that name goes; its definition must have been kept.
 
     Args:
         now: where the name leads, as the caller last saw it; None for nowhere.
+        aliases: other names that follow, as far as they lead to the same index.
 
     Raises:
         LeaseLost: another run took over; nothing was changed.
@@ -24,7 +25,9 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None) -> Op[None]:
 
     Effects: one script, the atomic unit. Safe to repeat.
     """
-    outcome, found = yield from lease.run(fenced_script("swap.lua"), (), (name, index, name_bytes(now or "")))
+    outcome, found = yield from lease.run(
+        fenced_script("swap.lua"), (), (name, index, name_bytes(now or ""), *aliases)
+    )
     if outcome in (b"swapped", b"already"):
         return
     place = found.decode(errors="backslashreplace") or "nothing"

@@ -72,7 +72,7 @@ def prepare(
 def finish(lease: Lease, record: IndexRecord, prepared: Prepared) -> Op[Switched]:
     """Let the record's name lead to what was prepared, if that is accepted. Effects: one script, or none."""
     if prepared.accepted and prepared.membership is not None:
-        yield from swap(lease, record.name, prepared.index, now=prepared.serving)
+        yield from swap(lease, record.name, prepared.index, now=prepared.serving, aliases=record.aliases)
     return Switched(prepared.membership, prepared.accepted)
 
 
