@@ -53,7 +53,8 @@ FROZEN = {
         "server.maxmemory_policy unplanned unplanned[].model unplanned[].path unplanned[].reason"
     ),
     "`om migrate-data status`": (
-        "applied pending phase models models[].name models[].key_prefix models[].applied models[].documents "
+        "applied pending phase models models[].name models[].key_prefix models[].applied "
+        "models[].named models[].documents "
         f"models[].applied_ms errors undoable recorded_elsewhere {FILES} {UNCLAIMED}"
     ),
     "`om migrate-data check-schema`": (
@@ -72,13 +73,14 @@ FROZEN = {
     ),
     "`om migrate-data verify`": (
         f"ok documents {VALUES} {listed('problems')} problem_count recorded_errors journal journal.as_written "
-        "journal.changed_since journal.documents journal.deleted documents_read indexes indexes[].index "
-        "indexes[].serves indexes[].documents "
+        "journal.changed_since journal.documents journal.deleted documents_read unreadable "
+        "unnamed unnamed[].name unnamed[].key_prefix indexes indexes[].index indexes[].serves indexes[].documents "
         "indexes[].missing indexes[].accepted"
     ),
     "`om migrate-data errors`": f"{listed('errors')} count",
     "`om migrate-data rollback ID`": (
         f"status reason documents restored_exactly reformatted kept {listed('kept_values')} "
+        f"unrestored {listed('unrestored_values')} "
         f"numbers_before {listed('numbers_before_values')} seconds "
         "indexes indexes[].index indexes[].done indexes[].lacking indexes[].lacked_before"
     ),

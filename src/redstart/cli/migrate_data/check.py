@@ -28,11 +28,16 @@ from redstart.migrations.data.verifying.verify_models import ModelCheck
 from redstart.migrations.indexes.verify import IndexCheck, verify_indexes
 
 PROBLEMS_SAID = 20
+UNREADABLE = (
+    "Correct the unreadable documents, or their models: get() and all() raise UnreadableDocument for them."
+)
 
 
 @click.command()
 @click.option(
-    "--check-data", is_flag=True, help="Also convert each journaled original anew, and read every document."
+    "--check-data",
+    is_flag=True,
+    help="Also convert each journaled original anew, and read every document through its model.",
 )
 @batch_size
 @log_file
@@ -47,14 +52,15 @@ def verify(
     as_json: bool,
 ) -> int:
     """Read every value again, and look up every document in its index, if that is cut over. Exits with 6 when something
-    is lost, wrong or not converted; values that will not convert and are on record do not count. Writes nothing."""
+    is lost, wrong or not converted; values that will not convert and are recorded do not count, unless --check-data
+    finds that no model reads their documents. Writes nothing."""
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
         note_unclaimed(find_unclaimed(session))
         with drawn_progress(every_step=verbose) as show:
             monitor = log.watching(Monitor(progress=show))
             found, journal, model_check = _verify(session, monitor, check_data, batch_size)
             indexes = _verify_indexes(session, found.problems)
-        report = verify_report(found, journal, model_check.read if model_check else None, indexes)
+        report = verify_report(found, journal, model_check, indexes)
         code = Exit.DONE if found.ok else Exit.FOUND
         log.ended(report, code)
     if as_json:
@@ -73,6 +79,8 @@ def _verify(
     model_check = ModelCheck(session.declarations, session.naive_timezone) if check_data else None
     checks = [model_check] if model_check else []
     found = session.run(verify_everything(context, session.plan, checks=checks, batch_documents=batch_size))
+    if model_check is not None:
+        model_check.report_unnamed(found.problems)
     journal = _verify_journal(session, monitor, found.problems) if check_data else None
     return found, journal, model_check
 
@@ -121,12 +129,16 @@ def _draw(
     ]
     if model_check is not None:
         rows.append(("read through their models", model_check.read))
-        rows.append(("not read, for values known", model_check.known))
+        rows.append(("unreadable", model_check.unreadable))
     if journal is not None:
         rows += [("undoable exactly", journal.as_written), ("changed since", journal.changed_since)]
         if deleted := journal.deleted.total():
             rows.append(("documents deleted since", f"{deleted:,} of {journal.documents.total():,}"))
     pairs(rows)
+    for model in found.unnamed:
+        line(
+            f"recorded, and not named now: {model.name} ({model.key_prefix}): its values are read as recorded"
+        )
     for check in indexes:
         accepted = f" ({check.accepted:,} were accepted)" if check.accepted else ""
         looked_up = f"{check.documents:,} documents looked up, {check.missing:,} missing{accepted}"
@@ -138,6 +150,8 @@ def _draw(
     else:
         way_on = " What is still in the old form is converted by: om migrate-data run" if old else ""
         line(as_typed(f"problems: {found.problems.count:,}.{way_on}"))
+        if model_check is not None and model_check.unreadable:
+            line(UNREADABLE)
 
 
 @click.command()

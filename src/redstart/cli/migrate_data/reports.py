@@ -16,6 +16,7 @@ from redstart.migrations.data.running.status import Status
 from redstart.migrations.data.undoing.rollback import RollbackResult
 from redstart.migrations.data.verifying.verify import Verification
 from redstart.migrations.data.verifying.verify_journal import JournalCheck
+from redstart.migrations.data.verifying.verify_models import ModelCheck
 from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.verify import IndexCheck
@@ -82,7 +83,7 @@ def model_report(model: ModelStatistics) -> dict[str, Any]:
 def verify_report(
     found: Verification,
     journal: JournalCheck | None,
-    documents_read: int | None,
+    model_check: ModelCheck | None,
     indexes: Sequence[IndexCheck],
 ) -> dict[str, Any]:
     """`verify`."""
@@ -102,7 +103,9 @@ def verify_report(
             "documents": journal.documents.total(),
             "deleted": journal.deleted.total(),
         },
-        "documents_read": documents_read,
+        "documents_read": None if model_check is None else model_check.read,
+        "unreadable": None if model_check is None else model_check.unreadable,
+        "unnamed": [{"name": one.name, "key_prefix": one.key_prefix} for one in found.unnamed],
         "indexes": [
             {
                 "index": one.name,
@@ -127,6 +130,7 @@ def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
                 "name": model.name,
                 "key_prefix": model.key_prefix,
                 "applied": model in found.applied,
+                "named": model not in found.unnamed,
                 "documents": entry.documents
                 if (entry := found.record.applied.get(model.key_prefix))
                 else None,

@@ -83,6 +83,9 @@ def _draw_status(found: Status, files: FilesStatus, detailed: bool) -> None:
     if detailed:
         line("")
         _draw_models(found)
+    for model in found.unnamed:
+        state = "pending" if model in found.pending else "applied"
+        line(f"recorded, and not named now: {model.name} ({model.key_prefix}): {state}")
     if found.recorded_elsewhere:
         line("redis-om recorded this migration as applied, which it does also where it converted nothing.")
         line(as_typed("See how the data stand with: om migrate-data verify"))
@@ -97,11 +100,15 @@ def _what_next(found: Status) -> tuple[str, ...]:
         return ("A rollback began and has not ended.",)
     if found.phase is Phase.VERIFIED:
         return ("What was written since is looked at by: om migrate-data verify",)
-    if not found.pending:
-        return ()
+    return (_how_to_convert(found),) if found.pending else ()
+
+
+def _how_to_convert(found: Status) -> str:
+    if all(model in found.unnamed for model in found.pending):
+        return "Name the modules of these models with --models, and convert with: om migrate-data run"
     if found.recorded_elsewhere:
-        return ("Convert what is left, and record that all is, with: om migrate-data run",)
-    return ("Convert with: om migrate-data run",)
+        return "Convert what is left, and record that all is, with: om migrate-data run"
+    return "Convert with: om migrate-data run"
 
 
 def _draw_models(found: Status) -> None:

@@ -5,6 +5,7 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import RollbackUnfinished
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import load_checkpoint
+from redstart.migrations.data.state.record import read_record, remember_models
 from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
 
@@ -57,6 +58,9 @@ def forget(context: Context) -> Op[bool]:
             ["HDEL", keys.record, *fields],
             ["UNLINK", keys.checkpoint],
         ]
+        record = yield from read_record(keys)
+        if record.plan is not None:
+            commands.append(remember_models(keys, record, record.plan.naive_timezone))
         (converted,) = yield from call(hmget(keys.record, ["converted"]))
         if converted is not None:
             commands.append(["HSET", keys.record, "forgotten", converted])

@@ -67,8 +67,8 @@ class Failure:
         key = shortened(self.key, SHOWN_KEY_CHARACTERS)
         if not self.path:  # of a whole document, or an index
             return f"{key}: {self.reason}"
-        path = shortened(self.path, SHOWN_KEY_CHARACTERS)
-        return f"{key} {path}: {self.reason}: {shortened(self.value, SHOWN_CHARACTERS)}"
+        value = f": {shortened(self.value, SHOWN_CHARACTERS)}" if self.value else ""
+        return f"{key} {shortened(self.path, SHOWN_KEY_CHARACTERS)}: {self.reason}{value}"
 
 
 def place_name(key: bytes, location: Location) -> bytes:

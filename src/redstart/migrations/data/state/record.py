@@ -58,6 +58,7 @@ class Record:
         milestone: how far the server is, see `milestone`; "" before the first.
         aware_fields: (key prefix, path) of fields whose texts mostly had an offset before the first write.
         applied: by key prefix.
+        known_models: by key prefix, every model that a run has worked on, also where the undo log was dropped since.
         undone: by field of `UNDONE`, what the scripts of the rollback have counted.
     """
 
@@ -72,6 +73,7 @@ class Record:
     milestone: str
     aware_fields: frozenset[tuple[str, str]]
     applied: dict[str, AppliedModel]
+    known_models: dict[str, PlannedModel]
     undone: dict[str, int]
 
     @property
@@ -83,6 +85,11 @@ class Record:
         """Whether this model was converted as it is declared today."""
         found = self.applied.get(model.key_prefix)
         return found is not None and found.plan_hash == model.hash
+
+    def unnamed(self, plan: Plan) -> list[PlannedModel]:
+        """Return the models that a run has worked on and that a plan does not have."""
+        named = {model.key_prefix for model in plan.models}
+        return [model for prefix, model in self.known_models.items() if prefix not in named]
 
     def pending(self, plan: Plan) -> list[PlannedModel]:
         """The models of a plan that still have to be converted."""
@@ -102,9 +109,11 @@ def read_record(keys: StateKeys) -> Op[Record]:
             for name, data in fields.items()
             if name.startswith(_APPLIED.encode())
         }
-        plan = fields.get(b"plan")
+        stored = fields.get(b"plan")
+        plan = None if stored is None else Plan.from_json(stored)
+        known = [Plan.from_json(fields[b"known_plan"])] if b"known_plan" in fields else []
         return Record(
-            None if plan is None else Plan.from_json(plan),
+            plan,
             int(fields.get(b"generation", 0)),
             b"begun" in fields,
             int(fields.get(b"converted", 0)),
@@ -115,6 +124,7 @@ def read_record(keys: StateKeys) -> Op[Record]:
             fields.get(b"milestone", b"").decode(),
             frozenset((prefix, path) for prefix, path in json.loads(fields.get(b"aware_fields", b"[]"))),
             applied,
+            {model.key_prefix: model for one in (*known, plan) if one is not None for model in one.models},
             {name: int(fields.get(name.encode(), 0)) for name in UNDONE},
         )
     except (ValueError, KeyError, TypeError) as exc:
@@ -122,6 +132,11 @@ def read_record(keys: StateKeys) -> Op[Record]:
             f"{keys.record} holds something that Redstart did not write: {exc}.",
             f"Look at it with: redis-cli HGETALL {keys.record}",
         ) from exc
+
+
+def remember_models(keys: StateKeys, record: Record, zone: str) -> list[Argument]:
+    """Return the command that keeps the models of a plan, when the plan goes with its undo log."""
+    return ["HSET", keys.record, "known_plan", Plan(tuple(record.known_models.values()), zone).to_json()]
 
 
 def converted_prefixes(keys: StateKeys, models: Iterable[PlannedModel]) -> Op[set[str]]:

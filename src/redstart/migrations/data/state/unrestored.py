@@ -28,6 +28,7 @@ class Original(NamedTuple):
         aside: where quarantine moved the original.
         reason: why it is not restored; "" before that was tried.
         written_to: the place that it is about to be written to, if that is not its own.
+        stands: whether its text stood at its place in a list already: perhaps it was restored, and the reply was lost.
     """
 
     entry: str
@@ -37,6 +38,7 @@ class Original(NamedTuple):
     aside: Location | None
     reason: str = ""
     written_to: Location | None = None
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,14 @@ def _unpacked(key: bytes, data: bytes) -> UnrestoredDocument:
 
 
 def _original(
-    entry: bytes, location: Any, old: bytes, new: bytes | None, aside: Any, reason: bytes, written_to: Any
+    entry: bytes,
+    location: Any,
+    old: bytes,
+    new: bytes | None,
+    aside: Any,
+    reason: bytes,
+    written_to: Any,
+    stands: bool,
 ) -> Original:
     return Original(
         entry.decode(),
@@ -132,4 +141,5 @@ def _original(
         None if aside is None else location_of(aside),
         reason.decode(),
         None if written_to is None else location_of(written_to),
+        stands,
     )

@@ -237,8 +237,11 @@ class Restoring:
                     texts[one.location] = one.old
         moved: list[Original] = []
         for (path, written), originals in groups.items():
+            originals.sort(key=lambda one: one.stands)
             restored, rest = _matched(originals, [v for v in values if v.path == path], written, pre_existing)
             edits += restored
+            if restored or (rest and rest[0].reason == NO_SUCH_ITEM):
+                rest = [one for one in rest if not (one.stands and texts[one.location] == one.old)]
             moved += [
                 one._replace(written_to=edit.location) for one, edit in zip(originals, restored, strict=False)
             ]
@@ -301,6 +304,8 @@ def _matched(
     """The edits that restore items with one number, and the originals that no item can be told to be."""
     is_written: Callable[[bytes], bool] = is_zero if is_zero(written) else written.__eq__
     places = [value for value in values if value.misplaced is None and is_written(value.raw)]
+    if all(one.stands for one in originals):
+        places = [value for value in places if value.location not in pre_existing]
     texts = list(dict.fromkeys(one.old for one in originals))
     certain = len(texts) == 1 and len(places) <= len(originals)
     if places and not (certain and pre_existing.isdisjoint(value.location for value in places)):

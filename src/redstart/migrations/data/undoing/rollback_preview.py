@@ -15,7 +15,6 @@ from redstart.migrations.data.undoing.originals import Restoring, Unrestored
 from redstart.migrations.data.undoing.rollback import RollbackResult
 from redstart.migrations.data.undoing.sweep import NumbersBefore, newer_values, old_form
 from redstart.migrations.data.undoing.undo import Undoing, inverse, outstanding_of
-from redstart.values.timestamps import NUMBER
 from redstart.values.timezones import NaiveTimezone
 
 FIRST_PASS = "1.1"
@@ -57,19 +56,29 @@ class _Preview:
     def _count_entry(self, entry: JournalEntry) -> Op[None]:
         undos = [inverse(document) for document in entry.documents]
         contents = yield from self._undoing.read(undos, self._restored)
+        restored: list[DocumentEdits] = []
         for undo, found in zip(undos, contents, strict=True):
             decision = self._undoing.decide(undo, found)
             if decision.outstanding:
-                self._outstanding.append(outstanding_of(entry.id, undo, decision.outstanding))
+                self._outstanding.append(
+                    outstanding_of(entry.id, undo, decision.outstanding, decision.standing)
+                )
                 self._read_again.add(undo.key)
+            restored.append(decision.possible)
             # The first pass, the bulk, is undone last: what it restores is hardly ever read again.
             self._count(decision.possible, later=entry.label != FIRST_PASS or undo.key in self._read_again)
+        yield from self._count_as_newer(restored)
+
+    def _count_as_newer(self, restored: list[DocumentEdits]) -> Op[None]:
+        """Count those of the restored values that a look at everything would also meet."""
+        self.in_new_form += yield from self._undoing.count_seen_as_newer(
+            restored, pre_existing_too=self._numbers_of_before_too
+        )
 
     def _count(self, edits: DocumentEdits, *, later: bool) -> None:
         self.documents += bool(edits.edits)
         for edit in edits.edits:
             self.restored += 1
-            self.in_new_form += edit.old is not None and NUMBER.fullmatch(edit.old.decode()) is not None
             if later:
                 restored = self._restored.setdefault(edits.key, {})
                 restored[edit.location] = edit.new
@@ -87,6 +96,7 @@ class _Preview:
                 self._count(attempt.possible, later=True)
                 left = UnrestoredDocument(document.key, document.json, attempt.left)
                 self.unrestored.add(left, self._undoing)
+            yield from self._count_as_newer([attempt.possible for attempt in tries])
 
     def count_newer(self, record: Record) -> Op[tuple[int, list[Failure]]]:
         """All values in the new form that are to get the old one, and those among them without an old form."""

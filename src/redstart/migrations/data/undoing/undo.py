@@ -5,7 +5,7 @@ matched is left to the sweep, which writes the text of the number; but the origi
 so it is returned as outstanding.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
 from typing import Any
@@ -64,10 +64,15 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What can be undone of a document's edits, with the guards that it needs, and which originals are outstanding."""
+    """What can be undone of a document's edits, with the guards that it needs, and which originals are outstanding.
+
+    Attributes:
+        standing: the places of outstanding originals at which their text stands.
+    """
 
     possible: DocumentEdits
     outstanding: list[Edit]
+    standing: frozenset[Location] = frozenset()
 
 
 class Undoing:
@@ -149,6 +154,21 @@ class Undoing:
             for document in documents
         }
 
+    def count_seen_as_newer(self, restored: Iterable[DocumentEdits], *, pre_existing_too: bool) -> Op[int]:
+        """Return how many values, before they are restored, look like numbers that were written since the run."""
+        values = [
+            (StoredDocument(undo.key, model, []), StoredValue(edit.location, path, edit.old))
+            for undo in restored
+            if (model := self._route(undo.key)) is not None
+            for edit in undo.edits
+            if edit.old is not None
+            and NUMBER.fullmatch(edit.old.decode()) is not None
+            and (path := path_of(edit.location, model)) is not None
+        ]
+        if pre_existing_too:
+            return len(values)
+        return (yield from born_as_numbers(self._keys, values)).count(False)
+
     def pre_existing(
         self, values: Iterable[tuple[StoredDocument, StoredValue]]
     ) -> Op[dict[bytes, frozenset[Location]]]:
@@ -166,8 +186,6 @@ class Undoing:
         """Decide what of an undo is possible, given what the document holds."""
         if not found.exists:
             return Decision(_no_edits(undo), self.last_copies(undo))
-        if all(found.texts[edit.location] == edit.new for edit in undo.edits):
-            return Decision(_no_edits(undo), [])  # done by this very entry, and the reply was lost
         broken = broken_guards(undo, found)
         possible: list[Edit] = []
         outstanding: list[Edit] = []
@@ -185,12 +203,13 @@ class Undoing:
                 outstanding.append(edit)
         for (path, written), edits in moved.items():
             possible += _matched(path, written, edits, found, broken)
+        standing = frozenset(edit.location for edit in outstanding if found.texts[edit.location] == edit.new)
         guards = [
             (path, digest_of(found.lists[path]) if path in broken else digest)
             for path, digest in undo.guards
             if path not in broken or any(_lies_under(edit.location, [path]) for edit in possible)
         ]
-        return Decision(DocumentEdits(undo.key, undo.json, possible, guards), outstanding)
+        return Decision(DocumentEdits(undo.key, undo.json, possible, guards), outstanding, standing)
 
     def last_copies(self, undo: DocumentEdits) -> list[Edit]:
         """Return the edits of an undo whose originals only the log has."""
@@ -257,14 +276,15 @@ def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[li
     """
     todo = {document.key: inverse(document) for document in reversed(entry.documents)}
     pending = [part for undo in todo.values() for part in reversed(split_large(undo))]
-    outstanding: dict[bytes, list[Edit]] = {}
+    outstanding: dict[bytes, UnrestoredDocument] = {}
     for _ in range(MOST_TRIES):
         conflicts: dict[bytes, None] = {}
         for chunk in applier.chunks(pending):
             applied = yield from applier.apply(chunk, label=None)
             conflicts |= dict.fromkeys(document.key for document in applied.conflicts)
             for document in (*applied.failed, *(document for document, _, _ in applied.altered)):
-                outstanding[document.key] = undoing.last_copies(todo[document.key])
+                undo = todo[document.key]
+                outstanding[document.key] = outstanding_of(entry.id, undo, undoing.last_copies(undo))
         undos = [todo[key] for key in conflicts]
         if not undos:
             break
@@ -272,21 +292,24 @@ def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[li
         pending = []
         for undo, found in zip(undos, contents, strict=True):
             decision = undoing.decide(undo, found)
-            outstanding[undo.key] = decision.outstanding
+            outstanding[undo.key] = outstanding_of(entry.id, undo, decision.outstanding, decision.standing)
             if decision.possible.edits:
                 pending += split_large(decision.possible)
         if not pending:
             break
     else:
         for part in pending:  # it keeps changing: what is in no number is tried again at the end
-            outstanding[part.key] = undoing.last_copies(todo[part.key])
-    return [outstanding_of(entry.id, todo[key], edits) for key, edits in outstanding.items() if edits]
+            undo = todo[part.key]
+            outstanding[part.key] = outstanding_of(entry.id, undo, undoing.last_copies(undo))
+    return [document for document in outstanding.values() if document.originals]
 
 
-def outstanding_of(entry_id: str, undo: DocumentEdits, edits: Iterable[Edit]) -> UnrestoredDocument:
+def outstanding_of(
+    entry_id: str, undo: DocumentEdits, edits: Iterable[Edit], standing: Collection[Location] = ()
+) -> UnrestoredDocument:
     """Return edits of an undo as the originals that they would restore."""
     originals = [
-        Original(entry_id, edit.location, edit.new, edit.old, edit.aside)
+        Original(entry_id, edit.location, edit.new, edit.old, edit.aside, stands=edit.location in standing)
         for edit in edits
         if edit.new is not None
     ]

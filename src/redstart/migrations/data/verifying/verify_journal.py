@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, together
+from redstart.mapping.paths import display
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import DEFAULT_NUMBER, judge_stored
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit
 from redstart.migrations.data.planned.plan import Plan, PlannedModel, path_of, router
-from redstart.migrations.data.reading.current import compared_with_edits
+from redstart.migrations.data.reading.current import compared_with_edits, texts_at
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
 from redstart.migrations.data.state.failures import Failure, failure_at
@@ -73,6 +74,7 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
                             _problem(document, edit, "the journal's new value is not its original, converted")
                         )
             yield from _compare(entry, route, result)
+            yield from _find_lost_copies(entry, problems)
             before = entry.id
         done += sum(entry.stream_entries for entry in entries)
         context.monitor.progress(Progress("checking the undo log", 0, done, total, 0))
@@ -97,6 +99,31 @@ def _compare(entry: JournalEntry, route: Route, result: JournalCheck) -> Op[None
         prefix = "" if model is None else model.key_prefix
         result.documents[prefix] += 1
         result.deleted[prefix] += document.key in deleted
+
+
+def _find_lost_copies(entry: JournalEntry, problems: Problems) -> Op[None]:
+    """Report the values that were moved aside, are no longer there, and whose fields hold nothing. Two reads if any."""
+    moved = [
+        (document, edit, edit.aside)
+        for document in entry.documents
+        for edit in document.edits
+        if edit.aside is not None
+    ]
+    if not moved:
+        return
+    places = [(document.key, document.json, edit.location) for document, edit, _ in moved]
+    texts = yield from texts_at(
+        [*places, *((document.key, document.json, aside) for document, _, aside in moved)]
+    )
+    types = yield from batch(together([key_type(document.key) for document, _, _ in moved]))
+    for (document, edit, aside), kind, text, copy in zip(
+        moved, types, texts[: len(moved)], texts[len(moved) :], strict=True
+    ):
+        if kind != b"none" and text in (None, edit.new) and copy != edit.old:
+            reason = (
+                f"it is no longer in {display(aside)}: only the undo log has it, and a rollback restores it"
+            )
+            problems.add(failure_at(document.key, edit.location, edit.old or b"", reason))
 
 
 def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -> bool:
