@@ -14,7 +14,7 @@ from redstart.cli.options import batch_size, common, confirm, migration_id, verb
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.quantities import duration
-from redstart.cli.session import open_session, stop_on_signal
+from redstart.cli.session import open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.migrations.back import Back, migrate_back
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
@@ -70,7 +70,7 @@ def rollback(
     changed or created since gets the old form. What cannot be restored is kept and listed. Needs no backup and no
     models."""
     with (
-        open_session(settings, needs_models=False) as session,
+        open_session(settings, writes=not dry_run, needs_models=False) as session,
         event_log(log_file, "rollback", session) as log,
     ):
         if not dry_run:
@@ -83,7 +83,7 @@ def rollback(
                 )
                 found = Back(session.run(preview))
             else:
-                with stop_on_signal(context.monitor):
+                with stop_on_signal(context.monitor), resumed_by(UNDOING):
                     undoing = migrate_back(
                         context,
                         index_migration(),
