@@ -51,7 +51,9 @@ def shortened(value: object) -> str:
 class RedstartError(Exception):
     """Root of the tree. `str()` gives the message, followed by the hint, if any, on a second line."""
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str = "", hint: str | None = None
+    ) -> None:  # programs raise some without a message
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -190,7 +192,7 @@ class QueryError(RedstartError):
 
     def __init__(
         self,
-        message: str,
+        message: str = "",
         hint: str | None = None,
         *,
         field: str | None = None,

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import types
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from hashlib import sha1
 from pathlib import Path
@@ -18,6 +18,7 @@ import redis
 import redstart
 import redstart.aio
 from redstart import Coordinates, Field
+from redstart.embedded.process import EmbeddedServer
 from redstart.errors import MigrationError
 from redstart.mapping import registry
 from redstart.mapping.declaration import declare, distinct
@@ -293,6 +294,21 @@ def test_every_model_answers_find_although_no_field_is_indexed(
         assert await awaited(model.find(model.pk == document.pk).count()) == 1
 
     asyncio.run(save_and_find())
+
+
+def test_a_client_that_is_assigned_is_used(
+    client: redis.Redis, own_server: Callable[..., EmbeddedServer]
+) -> None:
+    class Note(redstart.HashModel):
+        text: str
+
+    with redis.Redis.from_url(own_server().url) as other:
+        migrator = redstart.Migrator()
+        assert migrator.conn is None
+        migrator.conn = other
+        migrator.run()
+        assert other.execute_command("FT._LIST") != []
+    assert client.execute_command("FT._LIST") == []
 
 
 def test_of_classes_with_one_index_the_last_has_it(client: redis.Redis) -> None:

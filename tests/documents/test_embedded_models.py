@@ -99,3 +99,30 @@ def test_a_reply_without_whole_documents_is_refused(url: str, models_url: str, p
                 search("RETURN", *returned)
     for empty in (None, [], {}, [0]):
         assert Page.from_redis(empty) == []
+
+
+@pytest.mark.parametrize("save", ["save", "update"])
+def test_the_key_of_an_embedded_document_of_redis_om_0_is_left_out(
+    client: redis.Redis, models_url: str, save: str
+) -> None:
+    """0.3.5 stored one that nothing uses; see docs/from-redis-om.md."""
+
+    class Inner(redstart.EmbeddedJsonModel):
+        number: int
+
+    class Outer(redstart.JsonModel):
+        inner: Inner
+        note: str = ""
+
+    key = Outer.make_key("1")
+    client.json().set(
+        key, "$", {"pk": "1", "inner": {"pk": "01M8KWM68FH1M4R6T45XPDRTA1", "number": 1}, "note": ""}
+    )
+    document = Outer.get("1")
+    assert (document.inner.pk, document.inner.number) == (None, 1)
+    if save == "save":
+        document.save()
+        assert client.json().get(key) == {"pk": "1", "inner": {"number": 1}, "note": ""}
+    else:  # what is not named is neither read nor written
+        document.update(note="x")
+        assert client.json().get(key)["inner"] == {"pk": "01M8KWM68FH1M4R6T45XPDRTA1", "number": 1}

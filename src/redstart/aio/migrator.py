@@ -32,13 +32,14 @@ class Migrator:
         conn: a client of the server to work on; by default the client of each model.
 
     Attributes:
+        conn: the client that was given, or None.
         migrations: what `detect_migrations` has found.
     """
 
     def __init__(self, module: str | None = None, conn: "redis.asyncio.Redis | None" = None) -> None:
         self.module: Final = module
         self.migrations: list[PendingIndex] = []
-        self._client = conn
+        self.conn = conn
 
     async def detect_migrations(self) -> None:
         """Set `migrations` to what `run` would do. Writes nothing.
@@ -85,7 +86,7 @@ class Migrator:
             import_submodules(self.module)
         found: dict[int, tuple[redis.asyncio.Redis, list[ModelDeclaration]]] = {}
         for declaration in distinct(map(declare, registered_models())):
-            client = client_of(declaration.model) if self._client is None else self._client
+            client = client_of(declaration.model) if self.conn is None else self.conn
             found.setdefault(id(client), (client, []))[1].append(declaration)
         return list(found.values())
 

@@ -16,7 +16,7 @@ from redstart.mapping.submodules import names_inside
 from redstart.settings import working_directory
 
 _SHOWN_FRAMES = 3
-_REDIS_OM = ("redis_om", "aredis_om")
+_IN_PLACE_OF = {"redis_om": "redstart", "aredis_om": "redstart.aio"}
 
 
 def load_declarations(names: tuple[str, ...]) -> list[ModelDeclaration]:
@@ -101,8 +101,9 @@ def _where(name: str, error: BaseException) -> str:
     """Where in the user's files it happened."""
     if isinstance(error, SyntaxError):
         return "".join(traceback.format_exception_only(error)).rstrip()
-    if isinstance(error, ModuleNotFoundError) and error.name in _REDIS_OM:
-        return f"Change the import of the models to: from redstart import ...\n{_own_frames(error)}"
+    if isinstance(error, ModuleNotFoundError) and error.name in _IN_PLACE_OF:
+        instead = _IN_PLACE_OF[error.name]
+        return f"Change the import of the models to: from {instead} import ...\n{_own_frames(error)}"
     parent = name.rpartition(".")[0]
     is_module = parent in sys.modules and not hasattr(sys.modules[parent], "__path__")
     if isinstance(error, ModuleNotFoundError) and is_module:

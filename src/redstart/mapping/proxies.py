@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
 
 from redstart.errors import QuerySyntaxError, shortened
 from redstart.mapping.annotations import complete_fields, first_field
@@ -50,13 +52,15 @@ class FieldProxy(FieldExpression):
                 "or getattr(Model, name)."
             )
 
-    def __getattr__(self, name: str) -> "FieldProxy":
+    def __getattr__(self, name: str) -> Any:
         held = NOTHING if name.startswith("_") else _type_at(self._model, self._path)
         embedded = held.embedded
         if held.repeated and held.indexable is Indexable.NOTHING and embedded is None:
             raise items_not_declared(_query_field(self._model, self._path), name)
         if embedded is not None and name in complete_fields(embedded):
             return FieldProxy(self._model, (*self._path, name))
+        if name == "field":  # as in redis-om; unless a document inside has a field of that name
+            return _field_info(self._model, self._path)
         inside = (
             f"; {model_name(embedded)} has {', '.join(complete_fields(embedded))}" if embedded else METHODS
         )
@@ -118,13 +122,18 @@ def _index(model: type[MappedModel]) -> Index:
 
 @cache
 def _type_at(model: type[MappedModel], path: tuple[str, ...]) -> IndexType:
+    return index_type(_field_info(model, path).annotation, _index(model).storage)
+
+
+def _field_info(model: type[MappedModel], path: tuple[str, ...]) -> FieldInfo:
+    """Return the declaration of a field, in the model itself or in one that is embedded in it."""
     storage = _index(model).storage
     current = model
     for name in path[:-1]:
         held = index_type(complete_fields(current)[name].annotation, storage)
         assert held.embedded is not None  # or there would be no proxy of what is inside
         current = held.embedded
-    return index_type(complete_fields(current)[path[-1]].annotation, storage)
+    return complete_fields(current)[path[-1]]
 
 
 @cache

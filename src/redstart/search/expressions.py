@@ -247,6 +247,21 @@ class KNNExpression:
     score_field: FieldExpression
     reference_vector: bytes
 
+    @property
+    def vector_field_name(self) -> str:
+        """The name of the field that holds vectors, as queries use it."""
+        return self.vector_field.query_field().attribute
+
+    @property
+    def score_field_name(self) -> str:
+        """The name of the field that gets the distance, as queries use it."""
+        return self.score_field.query_field().attribute
+
+    @property
+    def query_params(self) -> dict[str, str | bytes]:
+        """The values that `$K` and `$knn_ref_vector` stand for in the text of a query."""
+        return {"K": str(self.k), "knn_ref_vector": self.reference_vector}
+
 
 def col(field: Any) -> FieldExpression:
     """The field of a model, typed as one: `col(Customer.age) > 18`.

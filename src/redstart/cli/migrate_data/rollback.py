@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.deployment import AFTER_ROLLBACK
+from redstart.cli.deployment import AFTER_ROLLBACK, EMBEDDED_KEYS
 from redstart.cli.drawing import pairs
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_lacking, draw_switched, index_migration
@@ -120,6 +120,8 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
         line(as_typed(f"and then: {command}"))
     else:
         _draw_data(found.data, dry_run, verbose, command)
+        if dry_run and not found.data.nothing_to_do:
+            line(EMBEDDED_KEYS)
     for name, switched in found.indexes.items():
         draw_switched(name, switched, "as before the migration")
     for name, membership in found.lacking.items():
