@@ -31,8 +31,9 @@ INDEX_FORECAST = "index_forecast " + " ".join(
     f"index_forecast[].{name}" for name in ["model", "index", "documents", "to_build", "megabytes", "seconds"]
 )
 FILES = (
-    "files files.where files.applied files.pending files.without_file files.problems files.problems[].path "
-    "files.problems[].line files.problems[].reason"
+    "files files.where files.applied files.pending files.applied_unreadable files.applied_unreadable[].path "
+    "files.applied_unreadable[].line files.applied_unreadable[].reason files.without_file files.problems "
+    "files.problems[].path files.problems[].line files.problems[].reason"
 )
 OVERLAPS = "overlapping_prefixes " + " ".join(
     f"overlapping_prefixes[].{name}" for name in ["model", "key_prefix", "holds_model", "holds_key_prefix"]
@@ -90,7 +91,7 @@ FROZEN = {
     "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files refusal {OVERLAPS}",
     "`om migrate swap-back`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
-    "`om migrate cleanup`": "dropped",
+    "`om migrate cleanup`": "dropped would_drop",
     "An error": "status error hint exit_code",
 }
 """By heading in docs/json.md. Scripts rely on these: none may go away or change its meaning."""

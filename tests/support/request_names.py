@@ -62,7 +62,9 @@ def _scripts() -> dict[str, str]:
         "probe": load(INDEXES_PACKAGE, "probe.lua"),
         "understand": load(INDEXES_PACKAGE, "understand.lua"),
         **{name: load(DOCUMENTS_PACKAGE, f"{name}.lua") for name in ("save_hash", "update_json")},
-        **{name: swap.fenced_script(f"{name}.lua") for name in ("swap", "drop", "unname", "create")},
+        **{
+            name: swap.fenced_script(f"{name}.lua") for name in ("swap", "drop", "unname", "create", "settle")
+        },
     }
     return {script.sha1: name for name, script in scripts.items()}
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
+from redstart.display import escaped, has_credentials, without_password
 from redstart.errors import MigrationError
 
 _TARGETED = re.compile(
@@ -54,17 +55,34 @@ def _typed_options(words: Sequence[str]) -> Iterator[str]:
         name, has_value, value = word.partition("=")
         if name in ("--url", "--models"):
             said = value if has_value else following
-            yield f"{name} {'URL' if name == '--url' and '@' in said else shlex.quote(said)}"
+            # A URL without its password is no URL to paste.
+            yield f"{name} {'URL' if name == '--url' and has_credentials(said) else shlex.quote(concealed(said))}"
+
+
+def concealed(text: str) -> str:
+    """Our own text without the URLs with passwords that were given to this command."""
+    words = [
+        word.partition("=")[2] if word.startswith("--") and "=" in word else word for word in sys.argv[1:]
+    ]
+    given = [*words, os.environ.get("REDIS_OM_URL", "")]
+    for url in {one for one in given if not one.startswith(("/", ".")) and has_credentials(one)}:
+        text = text.replace(url, without_password(url))
+    return text
 
 
 def line(text: str) -> None:
     """A line on stdout."""
+    styled(escaped(text))
+
+
+def styled(text: str) -> None:
+    """A line on stdout that was made for a terminal: what it shows is escaped already."""
     _write(sys.stdout, f"{text}\n")
 
 
 def note(text: str) -> None:
     """A line on stderr, for people."""
-    _write(sys.stderr, f"{text}\n")
+    _write(sys.stderr, f"{escaped(concealed(text))}\n")
 
 
 def print_json(data: dict[str, Any]) -> None:

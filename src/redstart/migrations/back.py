@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 
 from redstart.effects import Op
 from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.state.record import read_record
 from redstart.migrations.data.undoing.rollback import RollbackResult, begin_rollback, rollback
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import read_records
 from redstart.migrations.indexes.switch import Switched
+from redstart.migrations.integrity import require_intact
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def migrate_back(
 
     Effects: those of both. Safe to repeat.
     """
+    yield from require_intact(context.keys, exempt=LISTS)
     # First: whoever brings indexes forward beside this, as an application that starts does, then sees that nothing
     # is converted, and does not cut over under the undo.
     yield from begin_rollback(context)
@@ -85,6 +88,7 @@ def swap_back(
         # A completed rollback leaves no record; `forget` does, for the data is still converted.
         return (yield from read_record(context.keys)).is_new
 
+    yield from require_intact(context.keys, exempt=LISTS)
     undone, done = yield from indexes.swap_back(is_undone, accept_unindexed=accept_unindexed)
     return undone, dict(done)
 

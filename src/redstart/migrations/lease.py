@@ -5,7 +5,7 @@ writes a new token into the fence; a script that carries the old token then does
 paused for a minute cannot write beside its successor, whatever either of them believes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,8 +21,10 @@ from redstart.errors import (
     LeaseLost,
     RedstartError,
     ServerError,
+    StateDamaged,
     UnsafeServer,
 )
+from redstart.migrations.damage import Damage, foreign_type, require_none
 from redstart.migrations.holder import Holder
 
 T = TypeVar("T")
@@ -181,7 +183,10 @@ def acquire(
         )
         if reply[0] == 1:
             return Lease(keys, token, holder, clock)
-        state = LeaseState(reply[1].decode(), Holder.from_json(reply[2]), *reply[3:])
+        if reply[0] == -1:
+            part, key = ("fence", keys.fence) if reply[1] == 1 else ("lease", keys.lease)
+            require_none([foreign_type(part, key, reply[2].decode(), reply[3].decode())])
+        state = _state(keys, dict(zip(_FIELDS, reply[1:5], strict=True)), reply[5])
         if is_gone(state.holder):
             replaceable = state.token
             continue
@@ -225,18 +230,39 @@ def when_it_is_free(work: Callable[[], Op[T]]) -> Op[T]:
 
 
 def current(keys: LeaseKeys) -> Op[LeaseState | None]:
-    """The lease as it stands, or None. Two reads."""
+    """The lease as it stands, or None. Two reads. Raises StateDamaged."""
     fields = yield from call(hgetall(keys.lease))
     if not fields:
         return None
     now_ms = yield from call(server_time())
-    return LeaseState(
-        fields[b"token"].decode(),
-        Holder.from_json(fields[b"holder"]),
-        int(fields[b"since_ms"]),
-        int(fields[b"renewals"]),
-        now_ms,
-    )
+    return _state(keys, fields, now_ms)
+
+
+def lease_damage(keys: LeaseKeys, fields: Mapping[bytes, bytes]) -> list[Damage]:
+    """Return what is wrong with the fields of a lease."""
+    try:
+        _ = _state(keys, fields, 0)
+    except StateDamaged as exc:
+        return [Damage("lease", exc.message, exc.hint or "")]
+    return []
+
+
+_FIELDS = (b"token", b"holder", b"since_ms", b"renewals")
+
+
+def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -> LeaseState:
+    """The lease of these fields. Raises StateDamaged."""
+    try:
+        token, holder, since_ms, renewals = (fields[name] or b"" for name in _FIELDS)
+        if not token:
+            raise ValueError("there is no token")
+        return LeaseState(token.decode(), Holder.from_json(holder), int(since_ms), int(renewals), now_ms)
+    except (ValueError, KeyError) as exc:
+        reason = f"{exc} is missing" if isinstance(exc, KeyError) else exc
+        raise StateDamaged(
+            f"The lease {keys.lease} cannot be read: {reason}.",
+            "Wait until the run that holds it has ended. If none is active, remove it with: om migrate-data unlock",
+        ) from exc
 
 
 def break_lease(keys: LeaseKeys) -> Op[None]:

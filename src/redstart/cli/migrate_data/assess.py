@@ -44,6 +44,7 @@ def stats(settings: Settings, exact: bool, verbose: bool, as_json: bool) -> None
     """Count documents and values by kind, estimate the time a run takes, and show what is worth knowing
     about the server before one. Writes nothing."""
     with open_session(settings) as session, drawn_progress() as show:
+        session.require_intact()
         note_assumed_zone(session)
         chance = None if exact else Random()
         found = session.run(statistics(session.context(Monitor(progress=show)), session.plan, chance=chance))
@@ -110,6 +111,7 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
 def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
     """How far a running migration is, or where an interrupted one will go on. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
+        session.require_intact()
         found = session.run(read_status(session.keys, session.plan))
     if as_json:
         print_json(progress_report(found))

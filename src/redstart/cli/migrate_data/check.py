@@ -39,6 +39,7 @@ def verify(settings: Settings, check_data: bool, log_file: Path | None, verbose:
     """Read every value again, and look up every document in its index, if that is cut over. Exits with 6 when something
     is lost, wrong or not converted; values that will not convert and are on record do not count. Writes nothing."""
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
+        session.require_intact()
         with drawn_progress(every_step=verbose) as show:
             monitor = log.watching(Monitor(progress=show))
             found, journal, model_check = _verify(session, monitor, check_data)
@@ -128,6 +129,7 @@ def errors(settings: Settings, as_json: bool) -> None:
     """List the values that the last run could not convert, and those that it or an earlier one replaced or moved
     (default, quarantine) and that a rollback brings back: key, path, value, reason. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
+        session.require_intact()
         failures = session.run(FailureLog(session.keys).all())
         record = session.run(read_record(session.keys))
     if as_json:

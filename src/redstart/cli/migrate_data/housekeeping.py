@@ -2,11 +2,18 @@
 
 import click
 
+from redstart.cli.indexes import index_migration
+from redstart.cli.migration_files import NO_UNDO_LOG, require_built_in
 from redstart.cli.options import common, confirm, migration_id, require_yes, yes
 from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
+from redstart.errors import StateDamaged
+from redstart.migrations.damage import FOREIGN
 from redstart.migrations.data.running import housekeeping
+from redstart.migrations.data.state.damage import LISTS
+from redstart.migrations.indexes.keys import LEASE as INDEX_LEASE
+from redstart.migrations.integrity import forget as forget_state
 
 
 @click.command("clear-progress")
@@ -16,6 +23,7 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
     """Forget how far an interrupted run came, so that the next one starts at the beginning. What is converted
     stays converted, and stays undoable."""
     with open_session(settings, needs_models=False) as session:
+        session.require_intact(exempt=("checkpoint", f"{FOREIGN}checkpoint", *LISTS))
         confirm("Forget the saved progress?", assume_yes=yes)
         removed = session.run(housekeeping.clear_progress(session.context()))
     if as_json:
@@ -33,10 +41,11 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
 def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
     """Drop the undo log of migration ID and free its memory. After that it can not be rolled back."""
     with open_session(settings, needs_models=False) as session:
+        require_built_in(session, migration_id, NO_UNDO_LOG)
         require_yes(
             f"After this {migration_id} cannot be undone any more. Drop its undo log?", assume_yes=yes
         )
-        removed = session.run(housekeeping.forget(session.context()))
+        removed = session.run(forget_state(session.context(), index_migration()))
     if as_json:
         print_json({"status": "forgotten" if removed else "nothing_to_do"})
     else:
@@ -47,13 +56,18 @@ def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> N
 @yes
 @common
 def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
-    """Break the lease of a run that is stuck. If that run is alive after all, it stops before its next write."""
+    """Break the leases of a run that is stuck: that of the data and that of the indexes. If that run is alive after
+    all, it stops before its next write."""
     with open_session(settings, needs_models=False) as session:
         require_yes("Break the lease, whoever holds it?", assume_yes=yes)
-        found = session.run(housekeeping.unlock(session.context()))
+        leases = [session.run(housekeeping.unlock(keys)) for keys in (session.keys.lease, INDEX_LEASE)]
+    found = [lease.message if isinstance(lease, StateDamaged) else str(lease) for lease in leases if lease]
     if as_json:
         print_json(
-            {"status": "not_locked" if found is None else "unlocked", "holder": str(found) if found else None}
+            {"status": "unlocked" if found else "not_locked", "holder": "; ".join(found) if found else None}
         )
-    else:
-        line("No run holds a lease." if found is None else f"Broken: the lease of {found}.")
+        return
+    for text in found:
+        line(f"Broken: the lease of {text}.")
+    if not found:
+        line("No run holds a lease.")

@@ -30,6 +30,17 @@ def is_built_name(name: str, index: str) -> bool:
     return bool(mark) and head == name and _DIGEST.fullmatch(digest) is not None
 
 
+def served_name(index: str) -> str | None:
+    """Return the name that an index was built for by Redstart, as its own name says; None for any other index."""
+    head = index.rpartition("@")[0]
+    return head if head and is_built_name(head, index) else None
+
+
+def settled_alias(index: str) -> str:
+    """Return the alias that marks an index that Redstart built and of which no record is needed any more."""
+    return f"redstart:settled:{index}"
+
+
 def hash_key(name: str) -> str:
     """Where redis-om keeps the hash of the schema it believes in."""
     return f"{name}:hash"

@@ -8,10 +8,13 @@ import json
 from dataclasses import dataclass
 
 from redstart.commands.keyspace import hlen, hmget, hscan
+from redstart.display import one_line
 from redstart.effects import Argument, Op, call
+from redstart.errors import StateDamaged, shortened
 from redstart.mapping.paths import display
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
 from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.record import counted
 from redstart.migrations.lease import Lease
 
 MOST_RECORDS = 100_000
@@ -114,7 +117,8 @@ class FailureLog:
             some = kept[start : start + _PER_COMMIT]
             replaced = [failure for failure in some if failure.is_replaced]
             names = ((self._keys.failures, some), (self._keys.replaced, replaced))
-            yield from lease.commit([_kept(name, these) for name, these in names if these])
+            commands = [_kept(name, these) for name, these in names if these]
+            yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])
         if len(new) > room:
             yield from lease.commit([["HINCRBY", self._keys.record, "failures_not_kept", len(new) - room]])
         return new
@@ -124,7 +128,8 @@ class FailureLog:
         if places:
             fields = [_field(*place) for place in places]
             names = (self._keys.failures, self._keys.replaced)
-            yield from lease.commit([["HDEL", name, *fields] for name in names])
+            commands: list[list[Argument]] = [["HDEL", name, *fields] for name in names]
+            yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])
 
     def all(self, count: int = 500) -> Op[list[Failure]]:
         """Every record by key and path: of the last run, and of what it or an earlier one replaced. A read per 500."""
@@ -158,13 +163,13 @@ def _field(key: str, path: str) -> bytes:
 
 
 def _failure(name: bytes, data: bytes) -> Failure:
-    key, path = json.loads(name)
-    value, reason = json.loads(data)
+    try:
+        key, path = json.loads(name)
+        value, reason = json.loads(data)
+        _ = "".join((key, path, value, reason))  # four texts
+    except (ValueError, TypeError) as exc:
+        raise StateDamaged(
+            f"The list of values that did not convert has an entry that cannot be read: {shortened(name)}: {exc}.",
+            "List them anew with: om migrate-data run",
+        ) from exc
     return Failure(key, path, value, reason)
-
-
-def one_line(data: bytes, most: int) -> str:
-    """Bytes as one printable line for people: other bytes escaped, the end cut off."""
-    text = data[: most * 4].decode("utf-8", errors="backslashreplace")
-    text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-    return text if len(text) <= most else text[: most - 1] + "…"

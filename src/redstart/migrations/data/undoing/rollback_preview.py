@@ -11,7 +11,7 @@ from redstart.migrations.data.running.monitor import Progress
 from redstart.migrations.data.state.failures import Failure, failure_of
 from redstart.migrations.data.state.journal import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.state.record import check_census, read_record
-from redstart.migrations.data.undoing.rollback import RollbackResult
+from redstart.migrations.data.undoing.rollback import RollbackResult, require_undoable
 from redstart.migrations.data.undoing.sweep import NO_OLD_FORM, NumbersBefore, newer_values, old_form
 from redstart.values.timezones import NaiveTimezone
 
@@ -96,6 +96,7 @@ def preview_rollback(context: Context, *, numbers_of_before_too: bool = False) -
     Effects: reads only. A SCAN may meet a document twice, so the counts of newer values can be a little high.
     """
     began = context.clock()
+    yield from require_undoable(context.keys)
     record = yield from read_record(context.keys)
     if record.plan is None:
         return RollbackResult(nothing_to_do=True)

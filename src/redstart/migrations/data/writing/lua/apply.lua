@@ -211,10 +211,10 @@ if applied == 0 then
 end
 
 -- The journal first: if it cannot be written (a key of another type), the script ends here, with nothing done.
-local entries = 0
+local entries, last = 0, ''
 if journaled then
   local which = applied == #documents and '' or table.concat(codes)
-  redis.call('XADD', KEYS[3], '*', 'label', ARGV[6], 'blob', ARGV[5], 'applied', which)
+  last = redis.call('XADD', KEYS[3], '*', 'label', ARGV[6], 'blob', ARGV[5], 'applied', which)
   entries = 1
 end
 
@@ -265,10 +265,11 @@ end
 local packed_read_back = cmsgpack.pack(read_back)
 if journaled then
   if #read_back > 0 or #digests > 0 then
-    redis.call('XADD', KEYS[3], '*', 'read_back', packed_read_back, 'digests', cmsgpack.pack(digests))
+    last = redis.call('XADD', KEYS[3], '*', 'read_back', packed_read_back, 'digests', cmsgpack.pack(digests))
     entries = 2
   end
   redis.call('HINCRBY', KEYS[4], 'journal_entries', entries)
+  redis.call('HSET', KEYS[4], 'journal_last', last)
 end
 if counts[1] > 0 then redis.call('HINCRBY', KEYS[4], 'converted', counts[1]) end
 if counts[2] > 0 then redis.call('HINCRBY', KEYS[4], 'lossy', counts[2]) end
