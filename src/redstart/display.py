@@ -18,7 +18,7 @@ def escaped(text: str) -> str:
     """Return a text of one or more lines in which a terminal finds nothing but text: other characters as escapes."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char == "\n" else _escape(char) for char in text)
+    return "".join(char if char.isprintable() or char in "\n\t" else _escape(char) for char in text)
 
 
 def one_line(data: bytes, limit: int) -> str:
@@ -34,6 +34,9 @@ def printable(text: object) -> str:
 
 
 def _escape(char: str) -> str:
+    number = ord(char)
+    if 0xDC80 <= number <= 0xDCFF:  # a byte that is not text, as `surrogateescape` keeps it
+        return f"\\x{number - 0xDC00:02x}"
     return char.encode("unicode_escape").decode()
 
 

@@ -207,6 +207,8 @@ def _cases() -> Iterator[Any]:
         ("is a list, not a set", "redis-cli RENAME"),
         set(),
     )
+    schema_record = "redis_om:schema_applied_migrations"
+    yield "migrated", schema_record, ("another type",), ("is a list, not a set", "redis-cli RENAME"), set()
     yield (
         "migrated",
         KEYS.lease.fence,

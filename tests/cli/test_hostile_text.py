@@ -74,7 +74,7 @@ MODELS = f"""
 
 def unprintable(text: str) -> str:
     """The characters of a text that a terminal does not show as text."""
-    return "".join(char for char in text if not char.isprintable() and char != "\n")
+    return "".join(char for char in text if not char.isprintable() and char not in "\n\t")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from redstart.cli.output import discard, line, styled
+from redstart.cli.output import discard, line, styled_line
 from redstart.display import escaped
 
 _PIPE_WIDTH = 2_000
@@ -44,7 +44,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
             out.print(_table(columns, cells, widths, are_numbers))
     # Rich fills every row with spaces to the table's width.
     text = "\n".join(row.rstrip() for row in captured.get().splitlines())
-    styled(text + "\n" if widths is not None else "\n".join([text, *_listed(columns, cells, out.width)]))
+    styled_line(text + "\n" if widths is not None else "\n".join([text, *_listed(columns, cells, out.width)]))
 
 
 def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int] | None:

@@ -72,10 +72,10 @@ def concealed(text: str) -> str:
 
 def line(text: str) -> None:
     """A line on stdout."""
-    styled(escaped(text))
+    styled_line(escaped(text))
 
 
-def styled(text: str) -> None:
+def styled_line(text: str) -> None:
     """A line on stdout that was made for a terminal: what it shows is escaped already."""
     _write(sys.stdout, f"{text}\n")
 

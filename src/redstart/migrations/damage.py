@@ -1,9 +1,12 @@
 """What is wrong with a key that Redstart keeps on the server, and the error for it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from redstart.effects import Op, pause
 from redstart.errors import StateDamaged
+
+_CONFIRM_AFTER_SECONDS = 0.05
 
 FOREIGN = "foreign:"
 """Before the part, where another program has written a value of another type to its key."""
@@ -32,6 +35,19 @@ def foreign_type(part: str, key: str, found: str, expected: str) -> Damage:
         f"{key} is a {found}, not a {expected}: another program has written it.",
         f"Restore it from a backup; or move it away with: redis-cli RENAME {key} {key}:moved",
     )
+
+
+def confirmed(look: Callable[[], Op[list[Damage]]]) -> Op[list[Damage]]:
+    """Return what is found twice: a run may write between two reads of one look.
+
+    Effects: those of one look, of two if the first finds something.
+    """
+    found = yield from look()
+    if found:
+        yield from pause(_CONFIRM_AFTER_SECONDS)
+        again = yield from look()
+        found = [one for one in found if one in again]
+    return found
 
 
 def require_none(found: Iterable[Damage]) -> None:

@@ -2,16 +2,17 @@
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 from redis.retry import Retry
 
 from redstart.display import shown_url, without_password, without_passwords
-from redstart.errors import ConfigurationError
+from redstart.errors import ConfigurationError, shortened
 from redstart.server.async_driver import AsyncDriver
 from redstart.server.pools import pool_like, where_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
@@ -21,6 +22,15 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 60.0
 """A server that needs longer for one request than this is taken for gone."""
 
+_TEXT_OPTIONS = frozenset(
+    {
+        *("username", "password", "client_name", "lib_name", "lib_version", "protocol"),
+        *("encoding", "encoding_errors", "decode_responses", "legacy_responses"),
+    }
+)
+"""Options of redis-py that are texts as they stand in a URL; it converts those of `URL_QUERY_ARGUMENT_PARSERS`."""
+
+_DATABASES = 2**31
 _DATABASE = re.compile(r"/?\d*/?", re.ASCII)
 
 
@@ -61,11 +71,26 @@ def _require_good(url: str) -> None:
         raise _bad_url(url, exc) from None
     except Exception:  # noqa: BLE001 - redis-py makes anything of an option it does not know
         raise _bad_url(url, ValueError("it has an option that no connection knows")) from None
+    _require_texts(url)
     if shown_url(url) is None:  # a raw / in the password: redis-py would try another host
         raise _bad_url(url, ValueError("a character of the password is not quoted"))
     parts = urlsplit(url)
     if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):  # redis-py would take database 0
         raise _bad_url(url, ValueError(f"the database is a number, and not {parts.path.strip('/')!r}"))
+    database = pool.connection_kwargs.get("db") or 0
+    if not 0 <= int(database) < _DATABASES:
+        raise _bad_url(url, ValueError(f"there can be no database {database}"))
+
+
+def _require_texts(url: str) -> None:
+    """Raise ConfigurationError for an option that takes an object: as a text it would fail only in use."""
+    for name, _ in parse_qsl(urlsplit(url).query):
+        if (
+            name not in _TEXT_OPTIONS
+            and name not in URL_QUERY_ARGUMENT_PARSERS
+            and not name.startswith("ssl_")
+        ):
+            raise _bad_url(url, ValueError(f"it has the option {shortened(name)}, which a URL cannot set"))
 
 
 def _bad_url(url: str, error: Exception) -> ConfigurationError:

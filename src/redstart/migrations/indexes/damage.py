@@ -4,8 +4,9 @@ from redstart.commands.keyspace import hgetall, key_type
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import StateDamaged
-from redstart.migrations.damage import Damage, foreign_type
+from redstart.migrations.damage import Damage, confirmed, foreign_type
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.keys import LEASE, RECORDS, is_built_name, served_name, settled_alias
 from redstart.migrations.indexes.records import records_from
@@ -16,12 +17,17 @@ _NAMED = 5
 
 
 def find_index_damage() -> Op[list[Damage]]:
-    """Return what is wrong with the keys of the index migrations. Five reads."""
+    """Return what is wrong with the keys of the index migrations. Some reads; twice if something is wrong."""
+    return (yield from confirmed(_look))
+
+
+def _look() -> Op[list[Damage]]:
     found: list[Damage] = []
     for part, key, expected in (
         ("index fence", LEASE.fence, "string"),
         ("index lease", LEASE.lease, "hash"),
         ("index records", RECORDS, "hash"),
+        ("applied", SCHEMA.record, "set"),
     ):
         kind = (yield from call(key_type(key.encode()))).decode()
         if kind not in (expected, "none"):
@@ -60,12 +66,18 @@ def unrecorded() -> Op[list[str]]:
     # Behind the list: a record is saved before its index is built.
     fields = yield from call(hgetall(RECORDS))
     _ = records_from(fields)
-    names = {name for name in map(served_name, indexes) if name is not None and name.encode() not in fields}
+    known = {field.decode(errors="surrogateescape") for field in fields}
+    names = {name for name in map(served_name, indexes) if name is not None and _is_text(name)} - known
     lost = []
     for name in sorted(names):
         if (yield from _has_lost_its_record(name)):
             lost.append(name)
     return lost
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be the name of a model's index: others may be any bytes."""
+    return name.encode(errors="ignore").decode() == name
 
 
 def _has_lost_its_record(name: str) -> Op[bool]:

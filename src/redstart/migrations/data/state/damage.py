@@ -5,16 +5,14 @@ from typing import Any
 
 from redstart.commands.keyspace import get, hgetall, hlen, key_type, scard
 from redstart.commands.streams import StreamEntry, xlen, xrevrange
-from redstart.effects import Op, batch, call, pause, together
+from redstart.effects import Op, batch, call, together
 from redstart.errors import CheckpointIncompatible, CheckpointUnreadable, JournalDamaged, StateDamaged
-from redstart.migrations.damage import Damage, foreign_type, require_none
+from redstart.migrations.damage import Damage, confirmed, foreign_type, require_none
 from redstart.migrations.data.state.checkpoint import checkpoint_from
 from redstart.migrations.data.state.journal import check_entries
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.state.record import Record, record_from
 from redstart.migrations.lease import lease_damage
-
-_CONFIRM_AFTER_SECONDS = 0.05
 
 LISTS = ("failures", "replaced")
 """Keys that only list values for people: a rollback does not need them."""
@@ -32,16 +30,8 @@ def require_intact_data(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[
 
 
 def find_data_damage(keys: StateKeys) -> Op[list[Damage]]:
-    """Return what is wrong with the keys of a data migration. One round trip, three if something is wrong.
-
-    A run may write between two of the reads: what is wrong counts only if it is the same twice.
-    """
-    found = yield from _look(keys)
-    if found:
-        yield from pause(_CONFIRM_AFTER_SECONDS)
-        again = yield from _look(keys)
-        found = [one for one in found if one in again]
-    return found
+    """Return what is wrong with the keys of a data migration. Two or three reads; twice if something is wrong."""
+    return (yield from confirmed(lambda: _look(keys)))
 
 
 def _look(keys: StateKeys) -> Op[list[Damage]]:
