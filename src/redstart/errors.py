@@ -22,13 +22,16 @@ RedstartError
  │    └── QueryNotSupportedError it is valid, but the index cannot answer it
  └── MigrationError              a migration was refused or failed
       ├── UnknownMigration       no migration has this id
+      ├── FileMigrationNotSupported the migration is in a file of the project, and this version does not run it
       ├── DataMigrationError     a data migration file cannot be read or ordered; or up() did not finish
       ├── SchemaMigrationError   a schema migration file cannot be read or ordered
       ├── PlanChanged            the models differ from those the run began with
       ├── UnsafeServer           the server could lose what an undo needs
-      ├── CheckpointUnreadable   saved progress is damaged, or not Redstart's
-      ├── CheckpointIncompatible saved progress is of another version
-      ├── JournalDamaged         the undo log has lost entries
+      ├── StateDamaged           a key that Redstart keeps on the server is missing, damaged or not its own
+      │    ├── StateIncompatible it was written by a newer version
+      │    ├── CheckpointUnreadable saved progress is damaged, or not Redstart's
+      │    ├── CheckpointIncompatible saved progress is of another version or another run
+      │    └── JournalDamaged    the undo log has lost entries
       ├── RollbackUnfinished     an interrupted rollback has to be finished first
       ├── LeaseHeld              another run is at work
       └── LeaseLost              another run has taken over
@@ -218,16 +221,24 @@ class MigrationError(RedstartError):
 
 
 class UnknownMigration(MigrationError):
-    """No migration has this id.
+    """No migration has this id."""
 
-    `command` is the command that was given the id. If only one migration is known, the hint completes it.
+    def __init__(self, migration_id: str) -> None:
+        super().__init__(
+            f"There is no data migration {shortened(migration_id)}.",
+            "See them all with: om migrate-data status",
+        )
+
+
+class FileMigrationNotSupported(MigrationError):
+    """A migration is declared in a file of the project: this version lists it, and does nothing else with it.
+
+    `state` says how it stands, `source` is its file, if there is one; `reason` and `hint` answer what was asked for.
     """
 
-    def __init__(self, migration_id: str, known: tuple[str, ...], command: str) -> None:
-        super().__init__(
-            f"There is no data migration {migration_id!r}. Known: {', '.join(known)}.",
-            f"Type: {command} {known[0]}" if len(known) == 1 else "See them all with: om migrate-data status",
-        )
+    def __init__(self, migration_id: str, state: str, source: str | None, reason: str, hint: str) -> None:
+        where = "no file declares it" if source is None else f"it is declared in {source}"
+        super().__init__(f"The data migration {shortened(migration_id)} {state}; {where}. {reason}", hint)
 
 
 class DataMigrationError(MigrationError):
@@ -246,16 +257,24 @@ class UnsafeServer(MigrationError):
     """The server is configured so that it could lose the data that an undo needs."""
 
 
-class CheckpointUnreadable(MigrationError):
-    """Saved progress exists, but it cannot be read."""
+class StateDamaged(MigrationError):
+    """A key that Redstart keeps on the server is missing, damaged, or was written by another program."""
 
 
-class CheckpointIncompatible(MigrationError):
-    """Saved progress is from another version of Redstart."""
+class StateIncompatible(StateDamaged):
+    """A key that Redstart keeps on the server was written by a newer version."""
 
 
-class JournalDamaged(MigrationError):
-    """The undo log holds fewer entries than were written to it."""
+class CheckpointUnreadable(StateDamaged):
+    """Saved progress cannot be read, or is missing."""
+
+
+class CheckpointIncompatible(StateDamaged):
+    """Saved progress is from another version of Redstart, or from another run."""
+
+
+class JournalDamaged(StateDamaged):
+    """The undo log holds fewer entries than were written to it, or one that cannot be read."""
 
 
 class RollbackUnfinished(MigrationError):

@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from redstart.errors import ConfigurationError
+from redstart.display import has_credentials, printable
+from redstart.errors import ConfigurationError, shortened
 from redstart.values.timezones import AssumedUtc, NaiveTimezone
 
 DEFAULT_URL: Final = "redis://localhost:6379"
@@ -108,10 +109,13 @@ def _check(file: Path, name: str, value: object) -> None:
     if name not in SETTINGS:
         near = get_close_matches(name.lower(), SETTINGS, 1)
         known = f"Did you mean {near[0]}?" if near else f"There are {', '.join(SETTINGS)}."
-        raise ConfigurationError(f"{file}: tool.redstart.{name} is no setting. {known}", _MEND)
+        shown = "..." if has_credentials(name) else printable(name)
+        raise ConfigurationError(f"{file}: tool.redstart.{shown} is no setting. {known}", _MEND)
     texts = value if SETTINGS[name] == TEXTS and isinstance(value, list) else [value]
     if not all(isinstance(text, str) for text in texts):
-        raise ConfigurationError(f"{file}: tool.redstart.{name} is {value!r}, not {SETTINGS[name]}.", _MEND)
+        kind = "a list" if isinstance(value, list) else "a table"
+        shown = kind if has_credentials(repr(value)) else shortened(value)
+        raise ConfigurationError(f"{file}: tool.redstart.{name} is {shown}, not {SETTINGS[name]}.", _MEND)
 
 
 def working_directory() -> Path | None:

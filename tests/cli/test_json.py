@@ -32,8 +32,9 @@ INDEX_FORECAST = "index_forecast " + " ".join(
     for name in ["model", "index", "documents", "filled_percent", "to_build", "megabytes", "seconds"]
 )
 FILES = (
-    "files files.where files.applied files.pending files.without_file files.problems files.problems[].path "
-    "files.problems[].line files.problems[].reason"
+    "files files.where files.applied files.pending files.applied_unreadable files.applied_unreadable[].path "
+    "files.applied_unreadable[].line files.applied_unreadable[].reason files.without_file files.problems "
+    "files.problems[].path files.problems[].line files.problems[].reason"
 )
 UNCLAIMED = "unclaimed unclaimed[].key_prefix unclaimed[].index unclaimed[].documents"
 OVERLAPS = "overlapping_prefixes " + " ".join(
@@ -95,7 +96,7 @@ FROZEN = {
     "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files refusal {UNCLAIMED} {OVERLAPS}",
     "`om migrate swap-back`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
-    "`om migrate cleanup`": "dropped",
+    "`om migrate cleanup`": "dropped would_drop",
     "An error": "status error hint exit_code",
 }
 """By heading in docs/json.md. Scripts rely on these: none may go away or change its meaning."""

@@ -232,3 +232,15 @@ def test_a_disk_that_fills_up_does_not_end_the_run(station: redis.Redis, file: P
 def test_without_it_there_is_no_file(station: redis.Redis, file: Path) -> None:
     assert run_om("migrate-data", "run").code == 0
     assert list(file.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", ["run", "verify", f"rollback {ID}"])
+def test_a_hyphen_is_stderr(
+    station: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = run_om("migrate-data", *words.split(), "--log-file", "-", "--json")
+    events = [json.loads(line) for line in found.stderr.splitlines() if line.startswith("{")]
+    assert [event["event"] for event in events][:: len(events) - 1] == ["started", "completed"]
+    assert "status" in found.json or "ok" in found.json
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """`om migrate` on the command line."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -202,3 +203,30 @@ def test_too_little_memory_is_refused_before_anything_is_built(legacy: redis.Red
         legacy.config_set("maxmemory", 0)
     assert (found.code, "maxmemory leaves" in found.stderr) == (1, True)
     assert len(legacy.execute_command("FT._LIST")) == 3
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_dry_run_of_cleanup_names_what_a_cleanup_drops(station: redis.Redis, as_json: bool) -> None:
+    assert run_om("migrate", "run").code == 0
+    assert run_om("migrate-data", "run", "--accept-unindexed").code == 0
+    words = ("migrate", "cleanup", *(("--json",) if as_json else ()))
+    before = (
+        sorted(station.execute_command("FT._LIST")),
+        {key: station.dump(key) for key in station.scan_iter()},
+    )
+    planned = run_om(*words, "--dry-run")
+    after = (
+        sorted(station.execute_command("FT._LIST")),
+        {key: station.dump(key) for key in station.scan_iter()},
+    )
+    assert after == before
+    done = run_om(*words)
+    assert planned.code == done.code == 0
+    if as_json:
+        assert planned.json == {"dropped": [], "would_drop": done.json["dropped"]}
+        assert done.json["would_drop"] == []
+    else:
+        assert re.findall("^would drop (.*)", planned.stdout, re.M) == re.findall(
+            "^dropped (.*)", done.stdout, re.M
+        )
+    assert run_om("migrate", "cleanup", "--dry-run", "--json").json["would_drop"] == []

@@ -17,7 +17,7 @@ from tests.support.cli import Ended, run_om
 
 SCHEMA_RECORD, DATA_RECORD = "redis_om:schema_applied_migrations", "redis_om:applied_migrations"
 GROUPS = [("migrate", "schema-migrations", SCHEMA_RECORD), ("migrate-data", "data-migrations", DATA_RECORD)]
-NOTHING = {"applied": [], "pending": [], "without_file": [], "problems": []}
+NOTHING = {"applied": [], "pending": [], "applied_unreadable": [], "without_file": [], "problems": []}
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -343,3 +343,52 @@ def test_where_redis_om_did_convert_a_run_only_records_it(station: redis.Redis, 
     found = run_om("migrate-data", "run", "--json").json
     assert (found["converted"], found["errors"]) == (0, 0)
     assert run_om("migrate-data", "status", "--json").json["applied"] == [ID]
+
+
+@pytest.mark.parametrize("command", ["rollback", "rollback --dry-run", "forget --yes"])
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("applied", "is recorded as applied; it is declared in migrations/data-migrations/own.py."),
+        ("pending", "is pending; it is declared in migrations/data-migrations/own.py."),
+        ("unreadable", "is recorded as applied; it is declared in migrations/data-migrations/own.py."),
+        ("gone", "is recorded as applied; no file declares it."),
+    ],
+)
+@pytest.mark.parametrize("converted", [False, True])
+def test_a_command_answers_about_the_migration_that_was_named(
+    station: redis.Redis, lay: Lay, command: str, state: str, said: str, converted: bool
+) -> None:
+    """Never about another one: what its hint names would be typed."""
+    if converted:
+        assert run_om("migrate-data", "run").code == 0
+    if state != "gone":
+        lay("data-migrations", own="raise KeyError" if state == "unreadable" else migration("own"))
+    if state != "pending":
+        station.sadd(DATA_RECORD, "own")
+    before = {key: station.dump(key) for key in station.scan_iter()}
+    name, *options = command.split()
+    found = run_om("migrate-data", name, "own", *options)
+    assert found.code == 1
+    assert found.stderr.startswith(
+        f"Error: The data migration 'own' {said} This version of Redstart does not run"
+    )
+    assert ID not in found.text
+    assert {key: station.dump(key) for key in station.scan_iter()} == before
+
+
+@pytest.mark.parametrize(("group", "folder", "record"), GROUPS)
+@pytest.mark.parametrize("text", ["raise KeyError", "import gone_for_good", "class", "x = 1"])
+def test_an_applied_file_that_cannot_be_read_is_listed(
+    station: redis.Redis, lay: Lay, group: str, folder: str, record: str, text: str
+) -> None:
+    """Every id on record is in the list, whatever has become of its file."""
+    name = "20240101_000000_old"
+    lay(folder, **{name: text})
+    station.sadd(record, name)
+    found = run_om(group, "status")
+    assert found.code == 0
+    assert re.search(rf"{name} +applied +on record; its file cannot be read", found.stdout)
+    assert f"cannot be read: migrations/{folder}/{name}.py" in found.stdout
+    (listed,) = run_om(group, "status", "--json").json["files"]["applied_unreadable"]
+    assert listed["path"] == f"migrations/{folder}/{name}.py"

@@ -27,7 +27,8 @@ def report_while_held_by(holder: Holder, url: str) -> dict[str, object]:
     context = Context(KEYS, NaiveTimezone.parse("UTC"), holder, "token", time.monotonic)
     with open_sync(url) as driver:
         lease = driver.run(context.acquire())
-        driver.run(lease.commit([Checkpoint(Stage.CONVERT, "plan", 1, done=5, total=10).command(KEYS)]))
+        saved = Checkpoint(Stage.CONVERT, "plan", 1, done=5, total=10).command(KEYS)
+        driver.run(lease.commit([saved, ["HSET", KEYS.record, "generation", 1]]))
         return progress_report(driver.run(status(KEYS, Plan((), "UTC"))))
 
 
@@ -64,6 +65,7 @@ def test_a_person_reads_how_far_each_stage_is(
     checkpoint: Checkpoint, said: tuple[str, str], configured: str, client: redis.Redis
 ) -> None:
     client.set(KEYS.checkpoint, str(checkpoint.command(KEYS)[-1]))
+    client.hset(KEYS.record, "generation", checkpoint.generation)
     found = run_om("migrate-data", "progress")
     assert found.code == 0
     stage, documents = said

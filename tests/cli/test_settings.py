@@ -291,3 +291,31 @@ def test_a_wrong_setting_is_said_also_where_another_is_in_its_place(
 
 def test_the_settings_are_said_in_the_question(configured: str) -> None:
     assert configured in om_on_terminal("migrate-data", "run", answer="n").shown.replace("\r\n", "")
+
+
+@pytest.mark.parametrize(
+    "words", ["migrate-data status", "migrate-data run --dry-run", "migrate status", "migrate run"]
+)
+def test_models_are_named_in_front_of_the_command_or_behind_it(
+    url: str, write_module: Callable[[str], str], words: str
+) -> None:
+    name = write_module(LOG)
+    before = run_om("--url", url, "--models", name, *words.split(), "--json")
+    behind = run_om(*words.split(), "--url", url, "--models", name, "--json")
+    assert before.code == behind.code == 0, before.text
+    assert before.json.keys() == behind.json.keys()
+    both = run_om(
+        "--models",
+        "no_such_module",
+        "--url",
+        "redis://127.0.0.1:1",
+        *words.split(),
+        "--models",
+        name,
+        "--url",
+        url,
+    )
+    assert both.code == 0, "those behind the command count"
+    refused = run_om("--models", "no_such_module", *words.split())
+    assert refused.code == 2
+    assert "no_such_module" in refused.stderr

@@ -67,3 +67,37 @@ def test_a_directory_that_cannot_be_written_is_an_error_with_the_dump(tmp_path: 
     (tmp_path / f"{FOLDER_NAME}.unfinished").write_bytes(b"a file where a folder should be")
     with pytest.raises(EmbeddedServerError, match=r"Cannot start with the dump .*dump\.rdb"):
         adopt_dump(tmp_path)
+
+
+@pytest.mark.parametrize("prepared", ["no directory", "a directory", "a dump"])
+def test_data_is_for_this_user_only(
+    own_server: Callable[..., EmbeddedServer],
+    dump: tuple[bytes, dict[bytes, object]],
+    tmp_path: Path,
+    prepared: str,
+) -> None:
+    directory = tmp_path / "data"
+    mask = os.umask(0)
+    try:
+        if prepared != "no directory":
+            directory.mkdir(mode=0o755)
+        if prepared == "a dump":
+            (directory / "dump.rdb").write_bytes(dump[0])
+            assert adopt_dump(directory)
+            (directory / "dump.rdb").unlink()
+        server = own_server(directory=directory, append_only=True)
+        with redis.Redis.from_url(server.url) as client:
+            client.set("secret", "text")
+            client.save()
+    finally:
+        os.umask(mask)
+    assert any(path.is_file() for path in directory.rglob("*"))
+    readable = [path for path in _without_private_folders(directory) if path.lstat().st_mode & 0o077]
+    assert readable == ([] if prepared == "no directory" else [directory])
+
+
+def _without_private_folders(path: Path) -> list[Path]:
+    """What another user could reach, were it readable: a folder, and what is in it unless only its owner enters."""
+    if not path.is_dir() or not path.stat().st_mode & 0o077:
+        return [path]
+    return [path, *(found for inside in path.iterdir() for found in _without_private_folders(inside))]

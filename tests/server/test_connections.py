@@ -34,7 +34,7 @@ SECRETS = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\t"), min
         ("redis://localhost:6379/0", "redis://localhost:6379/0"),
         ("redis://:secret@localhost:6379/0", "redis://localhost:6379/0"),
         ("rediss://ann:secret@db.example:6380/2?password=secret", "rediss://ann@db.example:6380/2"),
-        ("redis://ann@[::1]:6379", "redis://ann@[::1]:6379"),
+        ("redis://ann@[::1]:6379", "redis://[::1]:6379"),
         ("unix:///run/redis.sock?password=secret&db=3", "unix:///run/redis.sock"),
         ("unix://:secret@/run/redis.sock", "unix:///run/redis.sock"),
         ("redis://:sec/ret@localhost", "redis://..."),

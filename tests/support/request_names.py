@@ -65,7 +65,9 @@ def _scripts() -> dict[str, str]:
         "understand": load(INDEXES_PACKAGE, "drop_index.lua", "understand.lua"),
         "keeps_documents": load(INDEXES_PACKAGE, "drop_index.lua", "keeps_documents.lua"),
         **{name: load(DOCUMENTS_PACKAGE, f"{name}.lua") for name in ("save_hash", "update_json")},
-        **{name: swap.fenced_script(f"{name}.lua") for name in ("swap", "drop", "unname", "create")},
+        **{
+            name: swap.fenced_script(f"{name}.lua") for name in ("swap", "drop", "unname", "create", "settle")
+        },
     }
     return {script.sha1: name for name, script in scripts.items()}
 

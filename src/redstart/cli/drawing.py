@@ -9,7 +9,8 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from redstart.cli.output import discard, line, printable, styled_line
+from redstart.cli.output import discard, line, styled_line
+from redstart.display import escaped
 
 _PIPE_WIDTH = 2_000
 _GAP = "  "
@@ -31,10 +32,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     """A small table on stdout; numbers to the right, with thousands separated. It breaks lines between words only:
     where the terminal is too narrow for that, each row is a list of names and values."""
     out = new_console()
-    cells = [[f"{cell:,}" if isinstance(cell, int) else printable(str(cell)) for cell in row] for row in rows]
+    cells = [[f"{cell:,}" if isinstance(cell, int) else escaped(str(cell)) for cell in row] for row in rows]
     widths = _widths([*zip(*([columns, *cells]), strict=True)], out.width - len(_GAP) * (len(columns) - 1))
     with out.capture() as captured:
-        wrapped = textwrap.fill(title, out.width, break_long_words=False, break_on_hyphens=False)
+        wrapped = textwrap.fill(escaped(title), out.width, break_long_words=False, break_on_hyphens=False)
         out.print(escape(wrapped), style="bold", soft_wrap=True)
         if widths is not None:
             are_numbers = [
@@ -94,14 +95,18 @@ def _listed(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -
 
 def heading(text: str) -> None:
     """A line on stdout that stands out on a terminal."""
-    new_console().print(escape(text), style="bold", soft_wrap=True)
+    new_console().print(escape(escaped(text)), style="bold", soft_wrap=True)
 
 
 def cropped(text: str) -> None:
     """A line on stdout, cut off where the terminal ends; whole in a pipe."""
     out = new_console()
     out.print(
-        escape(text), soft_wrap=not out.is_terminal, no_wrap=True, overflow="ellipsis", crop=out.is_terminal
+        escape(escaped(text)),
+        soft_wrap=not out.is_terminal,
+        no_wrap=True,
+        overflow="ellipsis",
+        crop=out.is_terminal,
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from redstart.cli.drawing import pairs
 from redstart.cli.output import as_typed, line, note
 from redstart.cli.quantities import duration
-from redstart.migrations.data.state.failures import Failure
+from redstart.display import one_line
+from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS, Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import IndexResult, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast
@@ -155,7 +156,7 @@ def switched_report(name: str, switched: Switched) -> dict[str, Any]:
         "done": switched.done,
         "documents": found.documents if found else None,
         "missing": found.missing if found else None,
-        "examples": [_shown(key) for key in found.examples] if found else [],
+        "examples": [key.decode(errors="backslashreplace") for key in found.examples] if found else [],
     }
 
 
@@ -172,7 +173,7 @@ def _draw_membership(found: Membership, *, examples: bool) -> None:
 
 
 def _shown(key: bytes) -> str:
-    return key.decode(errors="backslashreplace")
+    return one_line(key, SHOWN_KEY_CHARACTERS)
 
 
 def result_report(one: IndexResult) -> dict[str, Any]:

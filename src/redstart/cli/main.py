@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
 
@@ -11,6 +12,14 @@ from redstart import __version__
 from redstart.cli.exits import Exit, report, report_error, report_usage
 from redstart.cli.output import command_name, named_as_typed, prepare_streams
 from redstart.errors import RedstartError
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What options say, in front of the command or behind it; those behind it count."""
+
+    url: str | None = field(default=None, repr=False)
+    models: tuple[str, ...] = ()
 
 
 class _Formatter(click.HelpFormatter):
@@ -108,15 +117,21 @@ REPLACED = {"index": "Indexes are created and replaced by: om migrate run --mode
     metavar="URL",
     help="Server, as redis://user:password@host:6379/0; else REDIS_OM_URL, pyproject.toml.",
 )
+@click.option(
+    "--models",
+    multiple=True,
+    metavar="MODULE",
+    help="Module or package that declares models; else REDSTART_MODELS, pyproject.toml.",
+)
 @click.version_option(__version__)
 @click.pass_context
-def om(ctx: click.Context, url: str | None) -> None:
+def om(ctx: click.Context, url: str | None, models: tuple[str, ...]) -> None:
     """Redstart: migrations for Redis documents that can be run in production.
 
     Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 work is pending, 4 another run is at work,
     5 stopped and resumable, 6 verification found something.
     """
-    ctx.obj = url
+    ctx.obj = Given(url, models)
 
 
 def main() -> None:

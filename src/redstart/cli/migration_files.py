@@ -15,8 +15,11 @@ from redstart.cli.exits import Exit
 from redstart.cli.options import F
 from redstart.cli.output import as_typed, line, note
 from redstart.cli.session import Session
+from redstart.display import printable
+from redstart.errors import FileMigrationNotSupported, UnknownMigration
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.files.applied import FilesStatus, applied_ids, files_status, refuse
-from redstart.migrations.files.declared import printable
+from redstart.migrations.files.declared import Problem
 from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
 from redstart.migrations.files.load import load_directory, load_module
 from redstart.settings import get_root_migrations_dir
@@ -60,24 +63,67 @@ def look(session: Session, kind: Kind, directory: Path | None, module: str | Non
     return files_status(found, session.run(applied_ids(kind)))
 
 
+NO_ROLLBACK = (
+    "This version of Redstart does not run migration files, so it cannot roll one back.",
+    'Call its down() as in docs/from-redis-om.md, "Migration files".',
+)
+NO_UNDO_LOG = (
+    "This version of Redstart does not run migration files, so there is no undo log to drop.",
+    "See how all of them stand with: om migrate-data status",
+)
+
+
+def require_built_in(session: Session, migration_id: str, answer: tuple[str, str]) -> None:
+    """Refuse a migration that a project declares in a file: this version does not run those.
+
+    Args:
+        answer: why what is asked for cannot be done, and the next step.
+
+    Raises:
+        FileMigrationNotSupported: there is such a migration, in the directory of the files or on record as applied.
+        UnknownMigration: there is none.
+    """
+    if migration_id == DATETIME_MIGRATION:
+        return
+    found = look(session, DATA, None)
+    in_files = {one.migration_id: one.source for one in (*found.applied, *found.pending)}
+    unreadable = {one.migration_id: one.source for one in (*found.problems, *found.applied_unreadable)}
+    source = in_files.get(migration_id) or unreadable.get(migration_id)
+    if source is None and migration_id not in found.recorded:
+        raise UnknownMigration(migration_id)
+    state = "is recorded as applied" if migration_id in found.recorded else "is pending"
+    raise FileMigrationNotSupported(migration_id, state, source, *answer)
+
+
 def files_report(found: FilesStatus) -> dict[str, Any]:
     """How migration files stand, for --json."""
     return {
         "where": found.where,
         "applied": [one.migration_id for one in found.applied],
         "pending": [one.migration_id for one in found.pending],
+        "applied_unreadable": [_problem_report(one) for one in found.applied_unreadable],
         "without_file": list(found.without_file),
-        "problems": [{"path": one.source, "line": one.line, "reason": one.reason} for one in found.problems],
+        "problems": [_problem_report(one) for one in found.problems],
     }
+
+
+def _problem_report(problem: Problem) -> dict[str, Any]:
+    return {"path": problem.source, "line": problem.line, "reason": problem.reason}
 
 
 def draw_files(found: FilesStatus) -> None:
     """How migration files stand; nothing where there are none and none are on record."""
     rows = [[printable(one.migration_id), "applied", one.description] for one in found.applied]
     rows += [[printable(one.migration_id), "pending", one.description] for one in found.pending]
+    rows += [
+        [printable(one.migration_id), "applied", "on record; its file cannot be read"]
+        for one in found.applied_unreadable
+    ]
     rows += [[printable(name), "applied", "on record; no file declares it"] for name in found.without_file]
     if rows:
         table(f"Migration files in {printable(found.where)}", ["migration", "state", "description"], rows)
+    for problem in found.applied_unreadable:
+        line(f"cannot be read: {problem}")
     for problem in found.problems:
         line(f"cannot be used: {problem}")
     if found.pending:

@@ -6,8 +6,9 @@ from typing import Any
 from redstart.cli.drawing import table
 from redstart.cli.output import as_typed, note
 from redstart.cli.session import Session
+from redstart.display import one_line
 from redstart.errors import MigrationError
-from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS, one_line
+from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import Unclaimed, unclaimed, unreadable_fields
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from redstart.display import has_credentials, without_password, without_passwords
 from redstart.errors import ConfigurationError, RedstartError
 from redstart.mapping.declaration import ModelDeclaration, declare, distinct
 from redstart.mapping.models import RedisModel
@@ -72,6 +73,11 @@ def _import_all(name: str) -> list[ModuleType]:
 
 def _import(name: str, package: str | None = None) -> ModuleType:
     """Import a module; `package` is what was named, where that is the package it is in."""
+    if has_credentials(name):
+        raise ConfigurationError(
+            f"{without_password(name)} is not the name of a module.",
+            "Name the server with --url, and the module with dots: --models package.models",
+        )
     try:
         # What a module prints while it is imported must not get between a script and its JSON.
         with contextlib.redirect_stdout(sys.stderr):
@@ -81,7 +87,7 @@ def _import(name: str, package: str | None = None) -> ModuleType:
             f"The models in {name} are declared wrongly: {exc.message}", exc.hint
         ) from exc
     except (Exception, SystemExit) as exc:  # a user's module may raise anything while it is imported
-        said = f"{type(exc).__name__}: {exc}".rstrip(": ")
+        said = without_passwords(f"{type(exc).__name__}: {exc}".rstrip(": "))
         raise ConfigurationError(
             f"The module {name!r} cannot be imported: {said}", _where(name, exc) + _instead_of(package)
         ) from exc
@@ -100,7 +106,7 @@ def _instead_of(package: str | None) -> str:
 def _where(name: str, error: BaseException) -> str:
     """Where in the user's files it happened."""
     if isinstance(error, SyntaxError):
-        return "".join(traceback.format_exception_only(error)).rstrip()
+        return without_passwords("".join(traceback.format_exception_only(error)).rstrip())
     if isinstance(error, ModuleNotFoundError) and error.name in _IN_PLACE_OF:
         instead = _IN_PLACE_OF[error.name]
         return f"Change the import of the models to: from {instead} import ...\n{_own_frames(error)}"
@@ -134,4 +140,4 @@ def _own_frames(error: BaseException) -> str:
         if "importlib" not in frame.filename
         and not Path(frame.filename).is_relative_to(Path(__file__).parents[1])
     ]
-    return "".join(traceback.format_list(frames[-_SHOWN_FRAMES:])).rstrip()
+    return without_passwords("".join(traceback.format_list(frames[-_SHOWN_FRAMES:])).rstrip())

@@ -2,13 +2,16 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
 
+from redstart.cli.main import Given
 from redstart.cli.settings import Settings, load_settings
 from redstart.cli.skipped_migrations import migrations_skipped
-from redstart.errors import ConfigurationError, UnknownMigration
+from redstart.display import escaped
+from redstart.errors import ConfigurationError
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -16,23 +19,22 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _keep_url(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
-        ctx.obj = value
+        ctx.obj = replace(ctx.obj or Given(), url=value)
 
 
 def _settings(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> Settings:
     ctx.with_resource(migrations_skipped())  # until the command ends: a module may start a thread
-    return load_settings(ctx.obj, value)
+    given = ctx.obj or Given()
+    return load_settings(given.url, value or given.models)
 
 
-def _known_id(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
-    """The id, if it is that of the built-in migration, the only one so far."""
+def _named(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
+    """The id. Whether there is such a migration, the command asks the server."""
     if value is None:
         raise ConfigurationError(
-            f"No migration is named. Known: {DATETIME_MIGRATION}.",
-            f"Type: {ctx.command_path} {DATETIME_MIGRATION}",
+            f"No migration is named. The conversion of dates is {DATETIME_MIGRATION}.",
+            f"Name one: {ctx.command_path} ID",
         )
-    if value != DATETIME_MIGRATION:
-        raise UnknownMigration(value, (DATETIME_MIGRATION,), ctx.command_path)
     return value
 
 
@@ -59,7 +61,7 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
 )
 
 verbose = click.option("-v", "--verbose", is_flag=True, help="Say more: every failure, every field.")
-migration_id = click.argument("migration_id", metavar="ID", required=False, callback=_known_id)
+migration_id = click.argument("migration_id", metavar="ID", required=False, callback=_named)
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 accept_unindexed = click.option(
     "--accept-unindexed",
@@ -96,7 +98,7 @@ batch_size = click.option(
 def confirm(question: str, *, assume_yes: bool) -> None:
     """Ask on a terminal; elsewhere go on, for a prompt would block a pipeline. Raises click.Abort on a no."""
     if not assume_yes and _can_ask():
-        click.confirm(question, abort=True, err=True)
+        click.confirm(escaped(question), abort=True, err=True)
 
 
 def require_yes(question: str, *, assume_yes: bool) -> None:

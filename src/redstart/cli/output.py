@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
+from redstart.display import escaped, has_credentials, without_password
 from redstart.errors import AuthenticationFailed, MigrationError
 
 _TARGETED = re.compile(
@@ -18,10 +19,6 @@ _TARGETED = re.compile(
     r"stats|status|swap-back|unlock|verify))(?![\w-])"
 )
 """Commands that take --url and --models."""
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+"
-)
-"""Control characters, what changes the direction of text, and lone surrogates."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -58,37 +55,34 @@ def _typed_options(words: Sequence[str]) -> Iterator[str]:
         name, has_value, value = word.partition("=")
         if name in ("--url", "--models"):
             said = value if has_value else following
-            yield f"{name} {'URL' if name == '--url' and '@' in said else shlex.quote(said)}"
+            # A URL without its password is no URL to paste.
+            yield f"{name} {'URL' if name == '--url' and has_credentials(said) else shlex.quote(concealed(said))}"
+
+
+def concealed(text: str) -> str:
+    """Our own text without the URLs with passwords that were given to this command."""
+    words = [
+        word.partition("=")[2] if word.startswith("--") and "=" in word else word for word in sys.argv[1:]
+    ]
+    given = [*words, os.environ.get("REDIS_OM_URL", "")]
+    for url in {one for one in given if not one.startswith(("/", ".")) and has_credentials(one)}:
+        text = text.replace(url, without_password(url))
+    return text
 
 
 def line(text: str) -> None:
     """Write a line to stdout."""
-    _write(sys.stdout, f"{printable(text)}\n")
+    styled_line(escaped(text))
 
 
 def styled_line(text: str) -> None:
-    """Write a line with escape sequences of a terminal to stdout; everything else in it has to be printable."""
+    """Write a line with escape sequences of a terminal to stdout: what it shows is escaped already."""
     _write(sys.stdout, f"{text}\n")
 
 
 def note(text: str) -> None:
     """Write a line for people to stderr."""
-    _write(sys.stderr, f"{printable(text)}\n")
-
-
-def printable(text: str) -> str:
-    """Return a text in which whatever a terminal would obey, and bytes that are not text, are shown as escapes.
-
-    Names of keys and indexes come from the server as they are; line breaks and tabs are ours.
-    """
-    return _UNPRINTABLE.sub(lambda found: "".join(map(_escape, found[0])), text)
-
-
-def _escape(letter: str) -> str:
-    number = ord(letter)
-    if 0xDC80 <= number <= 0xDCFF:  # a byte that was not text, as surrogateescape keeps it
-        number -= 0xDC00
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+    _write(sys.stderr, f"{escaped(concealed(text))}\n")
 
 
 def print_json(data: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import gc
 import signal
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,6 +12,7 @@ from typing import TypeVar
 from redstart.cli.models import load_declarations
 from redstart.cli.output import note, note_from_signal
 from redstart.cli.settings import Settings
+from redstart.display import without_password
 from redstart.effects import Op
 from redstart.errors import CommandFailed, ConfigurationError, ConnectionFailed
 from redstart.mapping.declaration import ModelDeclaration
@@ -22,8 +23,9 @@ from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
+from redstart.migrations.integrity import require_intact
 from redstart.migrations.server_role import require_server
-from redstart.server.connections import open_like, open_sync, where_of_url, without_password
+from redstart.server.connections import open_like, open_sync, where_of_url
 from redstart.server.pools import pool_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
 from redstart.server.wire import REFUSALS
@@ -71,6 +73,10 @@ class Session:
         planned = planned_indexes(self.declarations)
         require_one_definition_each(planned)
         return planned
+
+    def require_intact(self, *, exempt: Collection[str] = ()) -> None:
+        """Raise StateDamaged if something that Redstart keeps on the server is missing or damaged. Reads only."""
+        self.run(require_intact(self.keys, exempt=exempt))
 
     def run(self, operation: Op[T]) -> T:
         """Perform an operation. The first one makes sure that the server is fit for the command.

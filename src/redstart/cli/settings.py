@@ -1,7 +1,7 @@
 """Settings of `om`: an option, then what `redstart.settings` finds in the surroundings."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redstart.settings import models_setting, naive_timezone_setting, project_table, url_setting
 
@@ -17,7 +17,7 @@ class Settings:
             None where it was not.
     """
 
-    url: str
+    url: str = field(repr=False)
     url_is_explicit: bool
     models: tuple[str, ...]
     naive_timezone: str

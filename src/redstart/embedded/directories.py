@@ -45,7 +45,9 @@ def lock_data_directory(directory: Path) -> int:
         EmbeddedServerError: another server uses it, or it cannot be made.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        # For this user only: it may hold a copy of data that others may not read.
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY)
     except OSError as error:
         raise EmbeddedServerError(f"Cannot use the directory {directory}: {error.strerror}.") from error

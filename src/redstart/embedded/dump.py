@@ -29,7 +29,7 @@ def adopt_dump(directory: Path) -> bool:
         return False
     unfinished = directory / f"{FOLDER_NAME}.unfinished"
     try:
-        unfinished.mkdir(exist_ok=True)
+        unfinished.mkdir(mode=0o700, exist_ok=True)
         shutil.copyfile(dump, unfinished / _BASE_NAME)
         manifest = f"file {_BASE_NAME} seq 1 type b\n"
         (unfinished / _MANIFEST_NAME).write_text(manifest, encoding="ascii")

@@ -200,6 +200,7 @@ class EmbeddedServer:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                     pass_fds=(lock,),
+                    umask=0o077,
                 )
         finally:
             os.close(lock)

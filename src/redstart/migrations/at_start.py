@@ -8,6 +8,7 @@ from redstart.errors import MigrationError
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.data.planned.plan import plan_for_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.record import converted_prefixes
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
@@ -15,6 +16,7 @@ from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.status import Standing, index_statuses
+from redstart.migrations.integrity import require_intact
 from redstart.migrations.lease import when_it_is_free
 
 
@@ -58,6 +60,7 @@ def bring_up_to_date(
         left = [one.planned.name for one in statuses if one.has_more]
         if all(one.standing is Standing.UP_TO_DATE or one.has_more for one in statuses):
             return left
+        yield from require_intact(keys, exempt=LISTS)
         results = yield from migration().run(
             planned, partial(converted_prefixes, keys, models), ExpansionOptions(keep_more=True)
         )

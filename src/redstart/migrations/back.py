@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from redstart.effects import Op
 from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.state.record import read_record
 from redstart.migrations.data.undoing.rollback import (
     RollbackResult,
@@ -16,6 +17,7 @@ from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.prove import Membership
 from redstart.migrations.indexes.records import read_records
 from redstart.migrations.indexes.switch import Switched
+from redstart.migrations.integrity import require_intact
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def migrate_back(
 
     Effects: those of both. Safe to repeat.
     """
+    yield from require_intact(context.keys, exempt=LISTS)
     yield from require_undoable(context)
     has_search = yield from search_is_here()
     if has_search:
@@ -116,6 +119,7 @@ def swap_back(
         # A completed rollback leaves no record; `forget` does, for the data is still converted.
         return (yield from read_record(context.keys)).is_new
 
+    yield from require_intact(context.keys, exempt=LISTS)
     undone, done = yield from indexes.swap_back(is_undone, accept_unindexed=accept_unindexed)
     return undone, dict(done)
 

@@ -21,6 +21,7 @@ from redstart.migrations.indexes.migrate import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
 from redstart.migrations.indexes.preflight import require_possible, search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
+from redstart.migrations.integrity import require_intact
 from redstart.values.kinds import Storage
 
 BLOCKING_NAMED = 20
@@ -72,6 +73,7 @@ def migrate_forward(
 
     Effects: those of both. Safe to repeat.
     """
+    yield from require_intact(context.keys, exempt=("failures",))
     concerned = yield from require_indexes_possible(plan, planned, index_options)
     if concerned and not expand:
         yield from _require_expanded(concerned)

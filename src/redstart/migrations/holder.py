@@ -4,8 +4,13 @@ import json
 import os
 import socket
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from redstart.display import printable, without_passwords
+
+_COMMANDS = ("migrate", "migrate-data", "run", "rollback", "clear-progress", "forget", "swap-back", "cleanup")
+"""Of `om`: those that take a lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,7 @@ class Holder:
     command: str
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host} ({self.command})"
+        return f"process {self.pid} on {printable(self.host)} ({printable(without_passwords(self.command))})"
 
     def to_json(self) -> str:
         """One line for the lease."""
@@ -28,14 +33,28 @@ class Holder:
 
     @classmethod
     def from_json(cls, text: bytes | str) -> "Holder":
-        """From a lease's line."""
-        return cls(**json.loads(text))
+        """From a lease's line. What a newer version adds is left out.
+
+        Raises:
+            ValueError: it is not the line of a holder.
+        """
+        data = json.loads(text)
+        names = {field.name: field.type for field in fields(cls)}
+        if not isinstance(data, dict) or not names.keys() <= data.keys():
+            raise ValueError("the holder is not described")
+        if not isinstance(data["pid"], int) or not all(
+            isinstance(data[name], str) for name in names if name != "pid"
+        ):
+            raise ValueError("the holder is not described")
+        return cls(**{name: data[name] for name in names})
 
 
 def this_process() -> Holder:
     """This process."""
     pid = os.getpid()
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:3]])
+    # Never the arguments: they may contain a password, and the lease is kept by the server, its files and replicas.
+    words = (word for word in sys.argv[1:] if word in _COMMANDS)
+    command = " ".join([Path(sys.argv[0]).name, *words])
     return Holder(socket.gethostname(), _boot_id(), _pid_namespace(), pid, _start_ticks(pid), command)
 
 

@@ -6,7 +6,7 @@ paused for a minute cannot write beside its successor, whatever either of them b
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,8 +22,10 @@ from redstart.errors import (
     LeaseLost,
     RedstartError,
     ServerError,
+    StateDamaged,
     UnsafeServer,
 )
+from redstart.migrations.damage import Damage, foreign_type, require_none
 from redstart.migrations.holder import Holder
 from redstart.migrations.server_role import explained, require_server
 
@@ -236,10 +238,10 @@ def acquire(
         )
         if reply[0] == 1:
             return Lease(keys, token, holder, clock)
-        activity = Activity.from_json(reply[6])
-        since_ms, renewals, now_ms = reply[3:6]
-        holder_now = Holder.from_json(reply[2])
-        state = LeaseState(reply[1].decode(), holder_now, since_ms, renewals, now_ms, activity)
+        if reply[0] == -1:
+            part, key = ("fence", keys.fence) if reply[1] == 1 else ("lease", keys.lease)
+            require_none([foreign_type(part, key, reply[2].decode(), reply[3].decode())])
+        state = _state(keys, dict(zip(_FIELDS, (*reply[1:5], reply[6]), strict=True)), reply[5])
         if is_gone(state.holder):
             replaceable = state.token
             continue
@@ -297,19 +299,42 @@ def when_it_is_free(work: Callable[[], Op[T]]) -> Op[T]:
 
 
 def current(keys: LeaseKeys) -> Op[LeaseState | None]:
-    """The lease as it stands, or None. Two reads."""
+    """The lease as it stands, or None. Two reads. Raises StateDamaged."""
     fields = yield from call(hgetall(keys.lease))
     if not fields:
         return None
     now_ms = yield from call(server_time())
-    return LeaseState(
-        fields[b"token"].decode(),
-        Holder.from_json(fields[b"holder"]),
-        int(fields[b"since_ms"]),
-        int(fields[b"renewals"]),
-        now_ms,
-        Activity.from_json(fields.get(b"activity")),
-    )
+    return _state(keys, fields, now_ms)
+
+
+def lease_damage(keys: LeaseKeys, fields: Mapping[bytes, bytes]) -> list[Damage]:
+    """Return what is wrong with the fields of a lease."""
+    try:
+        _ = _state(keys, fields, 0)
+    except StateDamaged as exc:
+        return [Damage("lease", exc.message, exc.hint or "")]
+    return []
+
+
+_FIELDS = (b"token", b"holder", b"since_ms", b"renewals", b"activity")
+
+
+def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -> LeaseState:
+    """The lease of these fields. Raises StateDamaged."""
+    try:
+        token, holder, since_ms, renewals = (fields[name] or b"" for name in _FIELDS[:4])
+        if not token:
+            raise ValueError("there is no token")
+        activity = Activity.from_json(fields.get(b"activity"))
+        return LeaseState(
+            token.decode(), Holder.from_json(holder), int(since_ms), int(renewals), now_ms, activity
+        )
+    except (ValueError, KeyError, TypeError) as exc:
+        reason = f"{exc} is missing" if isinstance(exc, KeyError) else exc
+        raise StateDamaged(
+            f"The lease {keys.lease} cannot be read: {reason}.",
+            "Wait until the run that holds it has ended. If none is active, remove it with: om migrate-data unlock",
+        ) from exc
 
 
 def break_lease(keys: LeaseKeys) -> Op[None]:

@@ -7,12 +7,14 @@ from redstart.effects import Op
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.data.planned.plan import Plan, plan_for_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.record import read_record
 from redstart.migrations.indexes.date_fields import DateField, DateIndex, date_indexes
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.status import index_statuses
+from redstart.migrations.integrity import require_intact
 
 
 def look_at_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIndex]]:
@@ -24,6 +26,7 @@ def look_at_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIn
     Effects: a read for each index, and some.
     """
     yield from require_search()
+    yield from require_intact(StateKeys(DATETIME_MIGRATION), exempt=LISTS)
     statuses = yield from index_statuses(planned)
     record = yield from read_record(StateKeys(DATETIME_MIGRATION))
     return date_indexes(statuses, plan, record)

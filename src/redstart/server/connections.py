@@ -1,16 +1,18 @@
-"""From a URL to a driver or a client, and what is shown of a URL."""
+"""From a URL to a driver or a client."""
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 from redis.retry import Retry
 
-from redstart.errors import ConfigurationError
+from redstart.display import shown_url, without_password, without_passwords
+from redstart.errors import ConfigurationError, shortened
 from redstart.server.async_driver import AsyncDriver
 from redstart.server.pools import pool_like, where_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
@@ -20,9 +22,16 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 60.0
 """A server that needs longer for one request than this is taken for gone."""
 
-_SCHEMES = ("redis", "rediss", "unix")
+_TEXT_OPTIONS = frozenset(
+    {
+        *("username", "password", "client_name", "lib_name", "lib_version", "protocol"),
+        *("encoding", "encoding_errors", "decode_responses", "legacy_responses"),
+    }
+)
+"""Options of redis-py that are texts as they stand in a URL; it converts those of `URL_QUERY_ARGUMENT_PARSERS`."""
+
+_DATABASES = 2**31
 _DATABASE = re.compile(r"/?\d*/?", re.ASCII)
-_ONLY_A_HOST = re.compile(r"(https?://)?[\w.-]+:\d{1,5}(/\d*)?", re.ASCII)
 
 
 def open_sync(url: str) -> SyncDriver:
@@ -45,34 +54,6 @@ def open_async(url: str) -> AsyncDriver:
     return AsyncDriver(pool, without_password(url))
 
 
-def without_password(url: str) -> str:
-    """The URL as it may be shown: scheme, user, host, port and database, never the password or the query.
-
-    Of a URL that is not well formed only the scheme is shown: its password may stand anywhere in it. A host
-    without a scheme, or with that of the web, has no place for one.
-    """
-    if _ONLY_A_HOST.fullmatch(url):
-        return url
-    return _shown(url) or next(
-        (f"{scheme}://..." for scheme in _SCHEMES if url.startswith(f"{scheme}:")), "..."
-    )
-
-
-def _shown(url: str) -> str | None:
-    """The URL without password and query; None when it cannot be told what is the password."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        place = f"[{host}]" if ":" in host else host
-        place += f":{parts.port}" if parts.port is not None else ""
-    except ValueError:  # a port that is no number, brackets, characters that no host has
-        return None
-    if parts.scheme not in _SCHEMES or "@" in parts.path + parts.query + parts.fragment:
-        return None
-    user = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{place}{parts.path}"
-
-
 def _options(url: str) -> dict[str, float]:
     # A Unix socket has no connect timeout in redis-py 5.
     return {} if url.startswith("unix:") else {"socket_connect_timeout": CONNECT_TIMEOUT_SECONDS}
@@ -83,20 +64,38 @@ def _require_good(url: str) -> None:
     try:
         pool = redis.ConnectionPool.from_url(url)
         _ = pool.connection_class(**pool.connection_kwargs)  # connects to nothing; refuses unknown options
-    except TypeError:
-        raise _bad_url(url, ValueError("it has an option that no connection knows")) from None
-    except ValueError as exc:
+        _ = str(pool.connection_kwargs.get("host", "")).encode("idna")
+    except UnicodeError:
+        raise _bad_url(url, ValueError("no host can have this name")) from None
+    except (ValueError, redis.RedisError) as exc:
         raise _bad_url(url, exc) from None
-    if _shown(url) is None:  # a raw / in the password: redis-py would try another host
+    except Exception:  # noqa: BLE001 - redis-py makes anything of an option it does not know
+        raise _bad_url(url, ValueError("it has an option that no connection knows")) from None
+    _require_texts(url)
+    if shown_url(url) is None:  # a raw / in the password: redis-py would try another host
         raise _bad_url(url, ValueError("a character of the password is not quoted"))
     parts = urlsplit(url)
     if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):  # redis-py would take database 0
         raise _bad_url(url, ValueError(f"the database is a number, and not {parts.path.strip('/')!r}"))
+    database = pool.connection_kwargs.get("db") or 0
+    if not 0 <= int(database) < _DATABASES:
+        raise _bad_url(url, ValueError(f"there can be no database {database}"))
 
 
-def _bad_url(url: str, error: ValueError) -> ConfigurationError:
+def _require_texts(url: str) -> None:
+    """Raise ConfigurationError for an option that takes an object: as a text it would fail only in use."""
+    for name, _ in parse_qsl(urlsplit(url).query):
+        if (
+            name not in _TEXT_OPTIONS
+            and name not in URL_QUERY_ARGUMENT_PARSERS
+            and not name.startswith("ssl_")
+        ):
+            raise _bad_url(url, ValueError(f"it has the option {shortened(name)}, which a URL cannot set"))
+
+
+def _bad_url(url: str, error: Exception) -> ConfigurationError:
     # Python's own complaints quote the part in question, which may hold the password.
-    reason = f": {error}" if _shown(url) else ""
+    reason = f": {without_passwords(str(error))}" if shown_url(url) else ""
     return ConfigurationError(
         f"{without_password(url)!r} is not a Redis URL{reason}",
         "It looks like redis://user:password@host:6379/0, rediss://... with TLS, or unix:///path/to.sock; "

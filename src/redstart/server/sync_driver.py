@@ -11,7 +11,14 @@ import redis.exceptions as theirs
 from redstart.effects import Batch, Call, Op
 from redstart.errors import ServerError
 from redstart.server.conversation import Answer, Conversation, Receive, Send, Step
-from redstart.server.wire import TRANSPORT_ERRORS, mapped, packed, reply_count
+from redstart.server.wire import (
+    TRANSPORT_ERRORS,
+    cause_of,
+    mapped,
+    packed,
+    reply_count,
+    unusable,
+)
 
 T = TypeVar("T")
 
@@ -66,7 +73,7 @@ class SyncDriver:
         return self.receive(request)
 
     def send(self, request: Call[Any] | Batch[Any]) -> None:
-        """Send once, on a new connection if there is none. Raises as `exchange`."""
+        """Send once, on a new connection if there is none. Raises as `exchange`, and ConfigurationError."""
         try:
             if self._connection is None:
                 self._connection = self._pool.get_connection()
@@ -74,7 +81,11 @@ class SyncDriver:
             self._connection.send_packed_command([packed(request)], check_health=False)
         except TRANSPORT_ERRORS as exc:
             self.close()
-            raise mapped(exc, self._where) from exc
+            raise mapped(exc, self._where) from cause_of(exc)
+        except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as exc:
+            if self._connection is not None:
+                raise
+            raise unusable(exc, self._where) from None
 
     def receive(self, request: Call[Any] | Batch[Any]) -> list[Any]:
         """Read the raw replies to the oldest request that was sent. Raises as `exchange`."""
@@ -88,7 +99,7 @@ class SyncDriver:
                     replies.append(mapped(exc, self._where))
         except TRANSPORT_ERRORS as exc:
             self.close()
-            raise mapped(exc, self._where) from exc
+            raise mapped(exc, self._where) from cause_of(exc)
         self.answered = True
         return replies
 

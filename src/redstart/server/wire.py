@@ -7,8 +7,15 @@ from typing import Any, TypeVar
 import hiredis
 import redis.exceptions as theirs
 
+from redstart.display import without_passwords
 from redstart.effects import Batch, Call
-from redstart.errors import AuthenticationFailed, CommandFailed, ConnectionFailed, ServerError
+from redstart.errors import (
+    AuthenticationFailed,
+    CommandFailed,
+    ConfigurationError,
+    ConnectionFailed,
+    ServerError,
+)
 from redstart.server.tls import TlsFailed
 
 T = TypeVar("T")
@@ -96,28 +103,44 @@ def is_temporary(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> boo
     return refused and (isinstance(request, Call) or request.repeatable)
 
 
+def cause_of(error: Exception) -> Exception | None:
+    """Return the error of redis-py as a cause, unless its message contains a password."""
+    text = f"{error}{error.__cause__ or ''}"
+    return error if without_passwords(text) == text else None
+
+
+def unusable(error: Exception, where: str) -> ConfigurationError:
+    """Return the error for settings with which no connection can be opened."""
+    reason = without_passwords(str(error) or type(error).__name__)
+    return ConfigurationError(
+        f"No connection to {where} can be opened with these settings: {reason}.",
+        "Correct the options in the URL, or those of the client.",
+    )
+
+
 def mapped(error: Exception, where: str) -> ServerError:
     """Redstart's error for one of redis-py's, or for what a socket raises. `where` names the server, no password."""
     if isinstance(error.__cause__, theirs.RedisError):
         error = error.__cause__  # asyncio: a refusal while connecting is wrapped in a ConnectionError
+    text = without_passwords(str(error))
     if isinstance(error, theirs.AuthenticationError | theirs.AuthorizationError):
         return AuthenticationFailed(
-            f"The server at {where} refused the credentials: {error}",
+            f"The server at {where} refused the credentials: {text}",
             "Give user and password in the URL: redis://user:password@host:port",
         )
     if isinstance(error, theirs.NoPermissionError):
         return AuthenticationFailed(
-            f"The server at {where} does not permit this: {error}",
+            f"The server at {where} does not permit this: {text}",
             "The ACL a run needs is listed in docs/acl.md.",
         )
     if isinstance(error, theirs.ResponseError):
-        return CommandFailed(str(error), _hint(error, where), code=_code(error))
+        return CommandFailed(text, _hint(error, where), code=_code(error))
     if isinstance(error, theirs.BusyLoadingError):
         return ConnectionFailed(
             f"The server at {where} is still loading its data, and answers nothing until it has.",
             "Try again when it has; its log says how far it is.",
         )
-    return ConnectionFailed(f"No answer from the server at {where}: {error}", _way_to_answers(error))
+    return ConnectionFailed(f"No answer from the server at {where}: {text}", _way_to_answers(error))
 
 
 def _way_to_answers(error: Exception) -> str:

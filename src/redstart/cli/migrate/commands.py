@@ -54,11 +54,13 @@ from redstart.cli.settings import Settings
 from redstart.migrations.back import swap_back as swap_indexes_back
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.status import status as read_status
+from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.state.record import converted_prefixes
 from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.forward import blocking
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
+from redstart.migrations.indexes.migrate import unused_indexes
 from redstart.migrations.indexes.preflight import require_aliases, require_possible, require_search
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
@@ -77,6 +79,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
     """What each model's index is and what differs from the model; which migration files are applied. Writes nothing."""
     with open_session(settings, about_indexes=True) as session:
         session.run(require_search())
+        session.require_intact(exempt=LISTS)
         overlaps = note_overlapping_prefixes(session)
         found = session.run(index_statuses(session.planned_indexes()))
         files = look(session, SCHEMA, migrations_dir)
@@ -150,6 +153,7 @@ def run(
     are not run; pending ones are said, with exit code 3."""
     with open_session(settings, writes=not dry_run, about_indexes=True) as session:
         session.run(require_search())
+        session.require_intact(exempt=LISTS)
         overlaps = note_overlapping_prefixes(session)
         files = pending_files(session, SCHEMA, migrations_dir)
         planned = session.planned_indexes()
@@ -225,6 +229,7 @@ def swap_back(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bo
     served before Redstart. `om migrate-data rollback` does both; this is for doing it by hand. Each is proven before;
     one that would lose documents is refused, with exit code 6."""
     with open_session(settings, writes=True, needs_models=False) as session:
+        session.require_intact(exempt=LISTS)
         confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
         swapping = swap_indexes_back(session.context(), index_migration(), accept_unindexed=accept_unindexed)
         undone, done = session.run(swapping)
@@ -249,20 +254,35 @@ def swap_back(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bo
 
 
 @click.command()
+@click.option("--dry-run", is_flag=True, help="List what would be dropped; write nothing.")
 @yes
 @common
-def cleanup(settings: Settings, yes: bool, as_json: bool) -> None:
+def cleanup(settings: Settings, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Drop indexes that were built beside and serve no name. Documents are never touched."""
-    with open_session(settings, writes=True, needs_models=False) as session:
+    with open_session(settings, writes=not dry_run, needs_models=False) as session:
+        session.require_intact(exempt=LISTS)
+        if dry_run:
+            _draw_unused(session.run(unused_indexes()), as_json)
+            return
         confirm(f"Drop unused indexes on {session.where}?", assume_yes=yes)
         dropped = session.run(index_migration().cleanup())
     if as_json:
-        print_json({"dropped": dropped})
+        print_json({"dropped": dropped, "would_drop": []})
         return
     for name in dropped:
         line(f"dropped {name}")
     if not dropped:
         line("There was nothing to drop.")
+
+
+def _draw_unused(names: Sequence[str], as_json: bool) -> None:
+    """What a cleanup would drop."""
+    if as_json:
+        print_json({"dropped": [], "would_drop": list(names)})
+        return
+    for name in names:
+        line(f"would drop {name}")
+    line("Dry run: nothing was written." if names else "There is nothing to drop.")
 
 
 def _status_report(one: IndexStatus) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_js
     """Count documents and values by kind, estimate the time a run takes, and show what is worth knowing
     about the server before one. Writes nothing."""
     with open_session(settings) as session, drawn_progress() as show:
+        session.require_intact()
         note_assumed_zone(session)
         chance = None if exact else Random()
         context = session.context(Monitor(progress=show))
@@ -117,6 +118,7 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
 def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
     """How far a running migration is, or where an interrupted one will go on. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
+        session.require_intact()
         found = session.run(read_status(session.keys, session.plan))
         found = session.run(with_indexes_at_work(found, is_gone))
         saving = session.run(call(info("persistence"))).get("rdb_bgsave_in_progress") == "1"

@@ -55,6 +55,7 @@ def verify(
     is lost, wrong or not converted; values that will not convert and are recorded do not count, unless --check-data
     finds that no model reads their documents. Writes nothing."""
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
+        session.require_intact()
         note_unclaimed(find_unclaimed(session))
         with drawn_progress(every_step=verbose) as show:
             monitor = log.watching(Monitor(progress=show))
@@ -161,6 +162,7 @@ def errors(settings: Settings, as_json: bool) -> None:
     (default, quarantine) and that a rollback brings back; and the originals that the last rollback could not restore,
     whole: key, path, value, reason. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
+        session.require_intact()
         failures = session.run(FailureLog(session.keys).all())
         for document in session.run(all_unrestored(session.keys)):
             failures += document.failures()

@@ -13,19 +13,22 @@ from typing import Any, Self
 import click
 
 from redstart.cli.exits import Exit, exit_of
-from redstart.cli.output import as_typed, note
+from redstart.cli.output import as_typed, concealed, note
 from redstart.cli.session import Session
+from redstart.display import without_passwords
 from redstart.errors import ConfigurationError, RedstartError
 from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.migrations.data.state.failures import Failure
 
 PROGRESS_EVERY_SECONDS = 1.0
+_STDERR = -1
+"""In place of the number of an open file."""
 
 log_file = click.option(
     "--log-file",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Append what happens to PATH, one JSON object a line.",
+    help="Append what happens to PATH, one JSON object a line; - is stderr.",
 )
 
 
@@ -63,7 +66,7 @@ class EventLog:
         if self._path is None:
             return self
         try:
-            self._file = _opened(self._path)
+            self._file = _STDERR if self._path == Path("-") else _opened(self._path)
             self._append("started", {})
         except OSError as exc:
             self._close()
@@ -126,28 +129,32 @@ class EventLog:
         if self._file is None:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = json.dumps({"time": now, "event": event, **self._about, **fields}).encode() + b"\n"
+        text = json.dumps({"time": now, "event": event, **self._about, **fields})
+        if self._file == _STDERR:
+            note(text)
+            return
+        line = text.encode() + b"\n"
         # One write, past all buffers: whoever kills this process leaves whole lines, as do
         # two that write at once.
         while line:
             line = line[os.write(self._file, line) :]
 
     def _close(self) -> None:
-        if self._file is not None:
+        if self._file not in (None, _STDERR):
             os.close(self._file)
-            self._file = None
+        self._file = None
 
 
 def _what_failed(error: BaseException) -> dict[str, object]:
     """As an error in `--json`."""
     if isinstance(error, RedstartError):
         return {
-            "error": error.message,
-            "hint": None if error.hint is None else as_typed(error.hint),
+            "error": without_passwords(concealed(error.message)),
+            "hint": None if error.hint is None else concealed(as_typed(error.hint)),
             "exit_code": exit_of(error),
         }
     text, code = _ENDS.get(type(error), (str(error) or type(error).__name__, Exit.FAILED))
-    return {"error": text, "hint": None, "exit_code": code}
+    return {"error": without_passwords(concealed(text)), "hint": None, "exit_code": code}
 
 
 def _opened(path: Path) -> int:

@@ -10,6 +10,7 @@ from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_lacking, draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
+from redstart.cli.migration_files import NO_ROLLBACK, require_built_in
 from redstart.cli.options import batch_size, common, confirm, migration_id, verbose, yes
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.progress import drawn_progress
@@ -19,6 +20,7 @@ from redstart.cli.settings import Settings
 from redstart.migrations.back import Back, migrate_back
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.undoing.rollback import RollbackResult
 from redstart.migrations.data.undoing.rollback_preview import preview_rollback
 
@@ -73,6 +75,8 @@ def rollback(
         open_session(settings, writes=not dry_run, needs_models=False) as session,
         event_log(log_file, "rollback", session) as log,
     ):
+        require_built_in(session, migration_id, NO_ROLLBACK)
+        session.require_intact(exempt=LISTS)
         if not dry_run:
             confirm(f"Undo {migration_id} on {session.where}?", assume_yes=yes)
         with drawn_progress(every_step=verbose) as show:

@@ -19,6 +19,7 @@ from redstart.cli.settings import Settings
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.status import Phase, Status
 from redstart.migrations.data.running.status import status as read_status
+from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS
 from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.files.kinds import DATA
 from redstart.migrations.holder import is_gone
@@ -48,6 +49,7 @@ def status(
 ) -> int:
     """What is applied and what is pending, of the conversion of dates and of migration files. Writes nothing."""
     with open_session(settings) as session:
+        session.require_intact()
         files = look(session, DATA, migrations_dir, module)
         found = session.run(read_status(session.keys, session.plan))
         found = replace(found, phase=session.run(phase_with_indexes(found)))
@@ -61,11 +63,15 @@ def status(
         draw_unclaimed(rest)
         draw_order(found.phase, cut_over_to_come=awaited)
         draw_files(files)
-    return Exit.PENDING if check and (found.pending or awaited or waits(files)) else Exit.DONE
+    pending = found.pending or found.unlisted or awaited or waits(files)
+    return Exit.PENDING if check and pending else Exit.DONE
 
 
 def _draw_status(found: Status, files: FilesStatus, detailed: bool) -> None:
-    pending, applied = bool(found.pending), len(files.applied) + len(files.without_file)
+    pending, applied = (
+        bool(found.pending),
+        len(files.applied) + len(files.applied_unreadable) + len(files.without_file),
+    )
     line("Data migration status:")
     when = "" if found.verified_ms is None else f" by the run, {ago(found.verified_ms)}"
     pairs(
@@ -89,6 +95,9 @@ def _draw_status(found: Status, files: FilesStatus, detailed: bool) -> None:
     if found.recorded_elsewhere:
         line("redis-om recorded this migration as applied, which it does also where it converted nothing.")
         line(as_typed("See how the data stand with: om migrate-data verify"))
+    if found.unlisted:
+        line(f"{APPLIED_MIGRATIONS} does not list this migration any more; redis-om would run it again.")
+        line(as_typed("Add it again with: om migrate-data run"))
     for text in _what_next(found):
         line(as_typed(text))
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from redstart.commands.keyspace import sadd, smembers, srem
+from redstart.display import printable
 from redstart.effects import Op, call
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.files.declared import Declared, Problem, printable
+from redstart.migrations.files.declared import Declared, Problem
 from redstart.migrations.files.kinds import Kind
 from redstart.migrations.files.load import Found
 from redstart.migrations.files.order import in_order
@@ -38,6 +39,7 @@ class FilesStatus:
         recorded: all ids on record as applied, sorted.
         applied: the migrations whose ids those are.
         pending: the others, in the order in which they are to be applied.
+        applied_unreadable: what cannot be read of files whose migrations are on record as applied.
         without_file: ids on record that nothing here declares.
         problems: what cannot be read or ordered, and is not on record as applied.
     """
@@ -48,6 +50,7 @@ class FilesStatus:
     pending: tuple[Declared, ...]
     without_file: tuple[str, ...]
     problems: tuple[Problem, ...]
+    applied_unreadable: tuple[Problem, ...] = ()
 
     @property
     def total(self) -> int:
@@ -84,6 +87,7 @@ def files_status(found: Found, recorded: Collection[str]) -> FilesStatus:
         pending=tuple(pending),
         without_file=tuple(sorted(set(recorded) - known)),
         problems=(*unreadable, *without_place),
+        applied_unreadable=tuple(one for one in found.problems if one.migration_id in recorded),
     )
 
 

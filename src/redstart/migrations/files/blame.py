@@ -5,8 +5,8 @@ import traceback
 from pathlib import Path
 from typing import Final
 
+from redstart.display import printable, without_passwords
 from redstart.errors import RedstartError
-from redstart.migrations.files.declared import printable
 from redstart.migrations.files.imports import IN_PLACE_OF
 
 _OTHERS: Final = (
@@ -33,7 +33,7 @@ def what_failed(error: BaseException, source: str) -> str:
         text = error.strerror
     place = _place(error)
     elsewhere = "" if place is None or place[0] == source else f" ({place[0]}, line {place[1]})"
-    return printable(f"{type(error).__name__}: {text}".rstrip(": .") + elsewhere)
+    return printable(without_passwords(f"{type(error).__name__}: {text}".rstrip(": .") + elsewhere))
 
 
 def way_on(error: BaseException, module: str) -> str | None:

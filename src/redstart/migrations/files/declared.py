@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from redstart.migrations.data.state.failures import one_line
-
-_MOST_CHARACTERS = 300
+from redstart.display import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +45,6 @@ class Problem:
     def __str__(self) -> str:
         where = printable(self.source)
         return f"{where}{'' if self.line is None else f', line {self.line}'}: {self.reason}"
-
-
-def printable(text: object) -> str:
-    """Text from a user's file or server as one line that a terminal takes as text."""
-    return one_line(" ".join(str(text).split()).encode(errors="backslashreplace"), _MOST_CHARACTERS)
 
 
 def declared(declaration: type[Any], source: str) -> Declared | str:

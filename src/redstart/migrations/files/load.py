@@ -15,10 +15,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from redstart.display import printable
 from redstart.errors import ConfigurationError
 from redstart.mapping.registry import model_registry
 from redstart.migrations.files.blame import line_in, way_on, what_failed
-from redstart.migrations.files.declared import Declared, Problem, declared, printable
+from redstart.migrations.files.declared import Declared, Problem, declared
 from redstart.migrations.files.imports import builtins_of_a_file
 from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
 

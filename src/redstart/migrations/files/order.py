@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 from heapq import heapify, heappop, heappush
 
-from redstart.migrations.files.declared import Declared, Problem, printable
+from redstart.display import printable
+from redstart.migrations.files.declared import Declared, Problem
 
 
 def in_order(

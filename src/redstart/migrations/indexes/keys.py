@@ -4,7 +4,8 @@ import re
 from hashlib import sha1
 
 from redstart.commands.search import name_bytes
-from redstart.migrations.data.state.failures import SHOWN_CHARACTERS, one_line
+from redstart.display import one_line
+from redstart.migrations.data.state.failures import SHOWN_CHARACTERS
 from redstart.migrations.lease import LeaseKeys
 from redstart.search.index import Index, create_arguments
 
@@ -41,6 +42,17 @@ def is_built_name(name: str, index: str) -> bool:
 def shown(name: str) -> str:
     """Return the name of an index for a message: names on the server may hold anything."""
     return one_line(name_bytes(name), SHOWN_CHARACTERS)
+
+
+def served_name(index: str) -> str | None:
+    """Return the name that an index was built for by Redstart, as its own name says; None for any other index."""
+    head = index.rpartition("@")[0]
+    return head if head and is_built_name(head, index) else None
+
+
+def settled_alias(index: str) -> str:
+    """Return the alias that marks an index that Redstart built and of which no record is needed any more."""
+    return f"redstart:settled:{index}"
 
 
 def hash_key(name: str) -> str:

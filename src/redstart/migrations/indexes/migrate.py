@@ -10,6 +10,7 @@ from redstart.migrations.data.running.preflight import server_facts
 from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.indexes.build import Waiting
 from redstart.migrations.indexes.create import create_index
+from redstart.migrations.indexes.damage import settle
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.plan import PlannedIndex
@@ -19,7 +20,7 @@ from redstart.migrations.indexes.preflight import (
     understands_filters,
 )
 from redstart.migrations.indexes.records import IndexRecord, read_records
-from redstart.migrations.indexes.step_back import after_undo, before_undo, drop_unused, remove_created
+from redstart.migrations.indexes.step_back import after_undo, before_undo, drop_unused, remove_created, unused
 from redstart.migrations.indexes.switch import Switched
 from redstart.migrations.lease import Lease, acquire, under_lease
 from redstart.migrations.server_role import require_server
@@ -42,6 +43,16 @@ def _require_fit() -> Op[None]:
     """Refuse a server that takes no writes of ours, or can have no index. Before the probes, which write too."""
     yield from require_server(writes=True)
     yield from require_search()
+
+
+def unused_indexes() -> Op[list[str]]:
+    """Return the indexes that `IndexMigration.cleanup` would drop now. A read for each name, and two."""
+    yield from require_search()
+    names: list[str] = []
+    for record in (yield from read_records()).values():
+        if record.cut_over:
+            names += yield from unused(record.name)
+    return names
 
 
 class IndexMigration:
@@ -206,6 +217,15 @@ class IndexMigration:
             return dropped
 
         return (yield from self._leased(work))
+
+    def settle(self, names: Collection[str]) -> Op[None]:
+        """Go on without a way back to what was active before under these names. Safe to repeat."""
+
+        def work(lease: Lease) -> Op[None]:
+            for name in names:
+                yield from settle(lease, name)
+
+        yield from self._leased(work)
 
     def _each(self, names: Collection[str], step: Step) -> Op[list[tuple[str, Switched]]]:
         def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:

@@ -1,17 +1,21 @@
 """What is remembered of each index on the server, so that every step can be repeated and undone."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from redstart.commands.keyspace import get, hgetall
 from redstart.effects import Argument, Op, call
-from redstart.errors import CheckpointUnreadable
+from redstart.errors import StateDamaged, StateIncompatible, shortened
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from redstart.search.fields import FieldKind, IndexField, VectorSettings
 from redstart.search.index import Index
 from redstart.search.info import IndexInfo
 from redstart.values.kinds import Storage
+
+FORMAT = 2
+"""Of a record. Format 1 has no number, and is otherwise the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,11 @@ class IndexRecord:
 
     def save(self) -> list[Argument]:
         """The command that stores it."""
-        return ["HSET", RECORDS, self.name, json.dumps(asdict(self), separators=(",", ":"))]
+        data = {"format": FORMAT, **asdict(self)}
+        return ["HSET", RECORDS, self.name, json.dumps(data, separators=(",", ":"))]
 
     def remove(self) -> list[Argument]:
-        """The command that forgets it."""
+        """The command that forgets it, where no index that was built for the name stays."""
         return ["HDEL", RECORDS, self.name]
 
     def keys_of_final(self) -> list[list[Argument]]:
@@ -96,16 +101,33 @@ def read_records() -> Op[dict[str, IndexRecord]]:
     """All records by name. One read.
 
     Raises:
-        CheckpointUnreadable: the key holds something that Redstart did not write.
+        StateDamaged: the key holds something that Redstart did not write.
+        StateIncompatible: a newer version of Redstart wrote it.
     """
-    fields = yield from call(hgetall(RECORDS))
-    try:
-        return {name.decode(): _record(data) for name, data in fields.items()}
-    except (ValueError, KeyError, TypeError) as exc:
-        raise CheckpointUnreadable(
-            f"{RECORDS} holds something that Redstart did not write: {exc}.",
-            f"Look at it with: redis-cli HGETALL {RECORDS}",
-        ) from exc
+    return records_from((yield from call(hgetall(RECORDS))))
+
+
+def records_from(fields: Mapping[bytes, bytes]) -> dict[str, IndexRecord]:
+    """Return the records of these fields by name. Raises as `read_records`."""
+    found: dict[str, IndexRecord] = {}
+    for name, data in fields.items():
+        shown = shortened(name.decode(errors="backslashreplace"))
+        try:
+            record = json.loads(data)
+            written = record.pop("format", 1)
+            if written not in range(1, FORMAT + 1):
+                raise StateIncompatible(
+                    f"The record of the index {shown} in {RECORDS} has format {written}; "
+                    f"this version of Redstart reads up to format {FORMAT}.",
+                    "Use the version of Redstart that wrote it, or a newer one.",
+                )
+            found[name.decode()] = _record(record)
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise StateDamaged(
+                f"The record of the index {shown} in {RECORDS} cannot be read: {exc}.",
+                f"Restore it from a backup. See it with: redis-cli HGETALL {RECORDS}",
+            ) from exc
+    return found
 
 
 def read_redis_om_keys(name: str) -> Op[tuple[str | None, str | None]]:
@@ -119,8 +141,7 @@ def _text(data: bytes | None) -> str | None:
     return None if data is None else data.decode()
 
 
-def _record(data: bytes) -> IndexRecord:
-    fields = json.loads(data)
+def _record(fields: dict[str, Any]) -> IndexRecord:
     fields["legacy"] = _index(fields["legacy"])
     fields["final"] = _index(fields["final"])
     tuples = {name: tuple(fields.get(name, ())) for name in ("moving", "aliases")}

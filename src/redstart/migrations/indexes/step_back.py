@@ -8,7 +8,8 @@ from dataclasses import replace
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
-from redstart.migrations.indexes.build import Waiting
+from redstart.migrations.indexes.build import Waiting, find_index
+from redstart.migrations.indexes.damage import settle
 from redstart.migrations.indexes.keys import RECORDS, is_built_name
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.swap import drop, unname
@@ -94,6 +95,8 @@ def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting, most_miss
     # Where Redstart made the first index, it stays Redstart's: `remove_created` takes it away.
     stays = replace(record, expanded=False, cut_over=False, stepping_back=False)
     kept = stays.save() if record.created else record.remove()
+    if not record.created:
+        yield from settle(lease, record.name)
     yield from lease.commit([*record.keys_of_legacy(), kept])
     return switched
 
@@ -104,6 +107,16 @@ def remove_created(lease: Lease, record: IndexRecord) -> Op[Switched]:
     _ = yield from drop_unused(lease, record)
     yield from lease.commit([*record.keys_of_legacy(), record.remove()])
     return Switched(None, True)
+
+
+def unused(name: str) -> Op[list[str]]:
+    """Return the indexes that were built for a name and that it does not point to. Two reads."""
+    active = yield from find_index(name)
+    return [
+        index
+        for index in sorted((yield from call(ft_list())))
+        if is_built_name(name, index) and (active is None or active.name != index)
+    ]
 
 
 def drop_unused(lease: Lease, record: IndexRecord) -> Op[list[str]]:

@@ -4,8 +4,14 @@
 if ARGV[5] ~= '' and not string.find(redis.call('INFO', 'server'), 'run_id:' .. ARGV[5], 1, true) then
   return redis.error_reply('BEHIND the server was restarted and may have lost what was written before')
 end
+-- COUNT hash field key: set the field to the number of entries of the key. Safe to repeat, as an increment is not.
+local function count(hash, field, key)
+  local kind = redis.call('TYPE', key).ok
+  local members = kind == 'set' and redis.call('SCARD', key) or kind == 'hash' and redis.call('HLEN', key) or 0
+  return redis.call('HSET', hash, field, members)
+end
 local replies = {}
 for index, command in ipairs(cmsgpack.unpack(ARGV[4])) do
-  replies[index] = redis.call(unpack(command))
+  replies[index] = command[1] == 'COUNT' and count(unpack(command, 2)) or redis.call(unpack(command))
 end
 return replies

@@ -11,6 +11,7 @@ from redstart.migrations.data.running.preflight import (
     server_facts,
 )
 from redstart.migrations.data.state.checkpoint import Checkpoint, load_checkpoint
+from redstart.migrations.data.state.damage import require_intact_data
 from redstart.migrations.data.state.record import Record, read_record
 from redstart.migrations.lease import Lease
 
@@ -29,6 +30,7 @@ def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
     yield from require_server(plan)
 
     def work(lease: Lease) -> Op[None]:
+        yield from require_intact_data(context.keys, exempt=("failures", "lease"))
         record = yield from read_record(context.keys)
         require_same_plan(context, plan, record, (yield from saved_progress(context, resume=resume)))
         if not record.begun:

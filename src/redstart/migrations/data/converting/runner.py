@@ -23,10 +23,13 @@ from redstart.migrations.data.running.preflight import (
     require_memory,
 )
 from redstart.migrations.data.state.checkpoint import Checkpoint, Stage
+from redstart.migrations.data.state.damage import require_intact_data
 from redstart.migrations.data.state.failures import FailureLog
 from redstart.migrations.data.state.record import (
     Record,
     census_taken,
+    end_progress,
+    in_this_format,
     mark_applied,
     milestone,
     read_record,
@@ -97,7 +100,7 @@ def run(
     Raises:
         LeaseHeld, LeaseLost: another run is at work, or took over.
         UnsafeServer, CapabilityMissing: refused before any write.
-        PlanChanged, RollbackUnfinished, CheckpointUnreadable, CheckpointIncompatible: refused before any write.
+        PlanChanged, RollbackUnfinished, StateDamaged: refused before any write.
 
     Effects: one script per chunk of documents, each an atomic unit; state under `redstart:<id>:`. Safe to
     repeat: what is converted is left alone.
@@ -125,6 +128,7 @@ class _Run:
     def run(self, before_reading: Callable[[], Op[None]] | None) -> Op[RunResult]:
         clock = self._context.clock
         began = clock()
+        yield from require_intact_data(self._keys, exempt=("failures", "lease"))
         record = yield from read_record(self._keys)
         checkpoint = yield from self._start(record)
         if before_reading is not None:
@@ -141,6 +145,7 @@ class _Run:
         if found is None:
             return (yield from self._new_generation(record))
         self._resumed = True
+        yield from self._lease.commit((yield from in_this_format(self._keys)))
         if found.stopped_by:  # it is judged again, and may have been corrected
             yield from FailureLog(self._keys).remove(self._lease, [bytes.fromhex(found.stopped_by)])
             found.stopped_by = ""
@@ -156,7 +161,8 @@ class _Run:
             [
                 ["UNLINK", self._keys.failures],
                 ["HDEL", self._keys.record, "failures_not_kept"],
-                ["HSET", self._keys.record, "generation", checkpoint.generation],
+                ["HSET", self._keys.record, "generation", checkpoint.generation, "unfinished", "run"],
+                *(yield from in_this_format(self._keys)),
                 checkpoint.command(self._keys),
             ]
         )
@@ -217,9 +223,7 @@ class _Run:
         if stopped is None:
             now_ms = yield from call(server_time())
             commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
-            yield from self._lease.commit(
-                [*commands, ["UNLINK", self._keys.checkpoint]], under=checkpoint.run_id
-            )
+            yield from self._lease.commit([*commands, *end_progress(self._keys)], under=checkpoint.run_id)
         return stopped
 
     def _result(self, checkpoint: Checkpoint, stopped: str | None, seconds: float) -> Op[RunResult]:

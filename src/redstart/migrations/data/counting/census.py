@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from redstart.commands.keyspace import smismember
-from redstart.effects import Op, call
+from redstart.effects import Argument, Op, call
 from redstart.mapping.paths import Each
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import JudgedDocument
@@ -17,6 +17,7 @@ from redstart.migrations.data.planned.documents import StoredDocument, StoredVal
 from redstart.migrations.data.planned.jsonpath import path_text
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.record import counted
 from redstart.migrations.lease import Activity, Lease
 
 _DIGEST_BYTES = 12
@@ -57,7 +58,8 @@ class CensusRecorder:
             and (document.model.key_prefix, value.path.segments) not in self._covered
         ]
         for start in range(0, len(found), _PER_COMMAND):
-            yield from self._lease.commit([["SADD", self._keys.census, *found[start : start + _PER_COMMAND]]])
+            added: list[Argument] = ["SADD", self._keys.census, *found[start : start + _PER_COMMAND]]
+            yield from self._lease.commit([added, *counted(self._keys, "census")])
         self._documents += len(page)
         yield from self._lease.keep(Activity("initial scan", self._documents))
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
+from redstart.display import one_line
 from redstart.effects import Op
 from redstart.migrations.data.judging.convert import Outcome, Verdict
 from redstart.migrations.data.judging.tally import Tally
@@ -18,7 +19,6 @@ from redstart.migrations.data.state.failures import (
     SHOWN_KEY_CHARACTERS,
     Failure,
     failure_of,
-    one_line,
 )
 from redstart.values.timezones import NaiveTimezone
 

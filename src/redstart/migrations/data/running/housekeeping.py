@@ -2,12 +2,14 @@
 
 from redstart.commands.keyspace import hlen, hmget
 from redstart.effects import Argument, Op, call
-from redstart.errors import RollbackUnfinished
+from redstart.errors import CommandFailed, RollbackUnfinished, StateDamaged
+from redstart.migrations.damage import FOREIGN
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import load_checkpoint
-from redstart.migrations.data.state.record import read_record, remember_models
+from redstart.migrations.data.state.damage import LISTS, require_intact_data
+from redstart.migrations.data.state.record import end_progress, read_record, remember_models
 from redstart.migrations.data.state.unrestored import unrestored_count
-from redstart.migrations.lease import Lease
+from redstart.migrations.lease import Lease, LeaseKeys, LeaseState, break_lease, current
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
 """Where redis-om keeps its own progress of the same migration."""
@@ -21,13 +23,21 @@ def clear_progress(context: Context) -> Op[bool]:
 
     Raises:
         LeaseHeld: a run is at work.
+        StateDamaged: another key is damaged.
 
     Effects: removes the checkpoint, and redis-om's own. Safe to repeat.
     """
     keys = context.keys
-    commands = [["UNLINK", keys.checkpoint, REFERENCE_STATE.format(keys.migration_id)]]
-    (removed,) = yield from context.under_lease(lambda lease: lease.commit(commands))
-    return bool(removed)
+
+    def work(lease: Lease) -> Op[bool]:
+        yield from require_intact_data(keys, exempt=("lease", "checkpoint", f"{FOREIGN}checkpoint", *LISTS))
+        commands: list[list[Argument]] = [
+            ["UNLINK", REFERENCE_STATE.format(keys.migration_id)],
+            *end_progress(keys),
+        ]
+        return any((yield from lease.commit(commands)))
+
+    return (yield from context.under_lease(work))
 
 
 def forget(context: Context) -> Op[bool]:
@@ -46,21 +56,36 @@ def forget(context: Context) -> Op[bool]:
 
     def work(lease: Lease) -> Op[bool]:
         keys = context.keys
+        given_up = (
+            "record",
+            "checkpoint",
+            "census",
+            "journal",
+            *LISTS,
+            f"{FOREIGN}census",
+            f"{FOREIGN}journal",
+        )
+        yield from require_intact_data(keys, exempt=("lease", *given_up))
         found = yield from load_checkpoint(keys)
         if found is not None and found.stage.undoes:
             raise RollbackUnfinished(
                 "A rollback began and has not ended; without the undo log it could not end.",
                 f"Finish it with: om migrate-data rollback {keys.migration_id}",
             )
-        fields = ("plan", "aware_fields", "census_values", "journal_entries", "milestone")
+        fields = (
+            *("plan", "aware_fields", "census_values", "journal_entries", "milestone"),
+            *("journal_last", "census_members", "replaced_members", "failures_members", "format"),
+        )
         commands: list[list[Argument]] = [
             ["UNLINK", keys.journal, keys.census, keys.replaced, keys.unrestored],
             ["HDEL", keys.record, *fields],
-            ["UNLINK", keys.checkpoint],
+            *end_progress(keys),
         ]
         record = yield from read_record(keys)
         if record.plan is not None:
             commands.append(remember_models(keys, record, record.plan.naive_timezone))
+        elif not (yield from call(hlen(keys.record))):  # what else there is says nothing without it
+            commands.append(["UNLINK", keys.failures])
         (converted,) = yield from call(hmget(keys.record, ["converted"]))
         if converted is not None:
             commands.append(["HSET", keys.record, "forgotten", converted])
@@ -77,3 +102,22 @@ def last_copies(context: Context) -> Op[int]:
     """
     replaced = yield from call(hlen(context.keys.replaced))
     return replaced + (yield from unrestored_count(context.keys))
+
+
+def unlock(keys: LeaseKeys) -> Op[LeaseState | StateDamaged | None]:
+    """Break the lease, whoever holds it; the holder stops before its next write.
+
+    Returns:
+        The lease that was broken; why it could not be read; or None where there was none.
+    """
+    found: LeaseState | StateDamaged | None
+    try:
+        found = yield from current(keys)
+    except StateDamaged as exc:
+        found = exc
+    except CommandFailed as exc:
+        if exc.code != "WRONGTYPE":
+            raise
+        found = StateDamaged(f"{keys.lease} is not a hash.")
+    yield from break_lease(keys)
+    return found

@@ -7,6 +7,7 @@ from redstart.commands.keyspace import sismember
 from redstart.effects import Op, call
 from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.state.checkpoint import Checkpoint, load_checkpoint
+from redstart.migrations.data.state.damage import require_intact_data
 from redstart.migrations.data.state.failures import FailureLog
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.state.record import Record, read_record
@@ -39,6 +40,7 @@ class Status:
         checkpoint: saved progress; with `lease`, a run is in progress.
         lease_is_of_indexes: whether that lease is the one under which indexes are changed.
         recorded_elsewhere: redis-om's own record has it applied, and Redstart's has not.
+        unlisted: Redstart's record has it applied, and redis-om's has not: redis-om would run it again.
     """
 
     phase: Phase
@@ -51,6 +53,7 @@ class Status:
     recorded_elsewhere: bool
     lease_is_of_indexes: bool = False
     unnamed: list[PlannedModel] = field(default_factory=list)
+    unlisted: bool = False
 
     @property
     def is_applied(self) -> bool:
@@ -65,11 +68,12 @@ class Status:
 
 
 def status(keys: StateKeys, plan: Plan) -> Op[Status]:
-    """Read the state. Six reads; nothing is written.
+    """Read the state. Some reads; nothing is written.
 
     Raises:
-        CheckpointUnreadable, CheckpointIncompatible: saved progress that this version cannot read.
+        StateDamaged: a key is missing, damaged or of another version.
     """
+    yield from require_intact_data(keys)
     record = yield from read_record(keys)
     checkpoint = yield from load_checkpoint(keys)
     lease = yield from current(keys.lease)
@@ -88,6 +92,7 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
         failures=failures + record.failures_not_kept,
         recorded_elsewhere=elsewhere and not record.applied,
         unnamed=unnamed,
+        unlisted=bool(record.applied) and not elsewhere,
     )
 
 

@@ -88,8 +88,11 @@ def load_checkpoint(keys: StateKeys) -> Op[Checkpoint | None]:
         CheckpointIncompatible: another version of Redstart saved it.
     """
     text = yield from call(get(keys.checkpoint))
-    if text is None:
-        return None
+    return None if text is None else checkpoint_from(keys, text)
+
+
+def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
+    """Return the progress that was saved as this text. Raises as `load_checkpoint`."""
     hint = "To start over from the beginning (nothing converted is lost): om migrate-data clear-progress"
     try:
         data = json.loads(text)
@@ -104,8 +107,29 @@ def load_checkpoint(keys: StateKeys) -> Op[Checkpoint | None]:
             hint,
         )
     try:
-        return Checkpoint(**{**data, "stage": Stage(data["stage"])})
-    except (ValueError, KeyError, TypeError) as exc:
+        checkpoint = Checkpoint(**{**data, "stage": Stage(data["stage"])})
+        _ = int(checkpoint.cursor.partition("-")[0] or 0)
+        _require_numbers(checkpoint)
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise CheckpointUnreadable(
             f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", hint
         ) from exc
+    return checkpoint
+
+
+def _require_numbers(checkpoint: Checkpoint) -> None:
+    """Raise TypeError where a damaged value would fail only later, in the middle of a run."""
+    numbers = [
+        checkpoint.generation,
+        checkpoint.number,
+        checkpoint.changed,
+        checkpoint.done,
+        checkpoint.total,
+    ]
+    numbers += [checkpoint.beyond, checkpoint.started_ms, checkpoint.saved_ms, *checkpoint.counts.values()]
+    if not all(isinstance(number, int) for number in numbers):
+        raise TypeError("a count is not a number")
+    if not all(
+        isinstance(text, str) for text in (checkpoint.plan_hash, checkpoint.run_id, *checkpoint.stopped_by)
+    ):
+        raise TypeError("a name is not a text")

@@ -12,12 +12,14 @@ from hashlib import blake2b
 import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
+from redstart.display import cut, one_line, whole_line
 from redstart.effects import Argument, Op, call
-from redstart.errors import CheckpointUnreadable
+from redstart.errors import StateDamaged
 from redstart.mapping.paths import display
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.record import counted
 from redstart.migrations.lease import Lease
 
 MOST_RECORDS = 100_000
@@ -64,11 +66,11 @@ class Failure:
         return f"{self.key} {self.path}: {self.reason}: {self.value}"
 
     def __str__(self) -> str:
-        key = shortened(self.key, SHOWN_KEY_CHARACTERS)
+        key = cut(self.key, SHOWN_KEY_CHARACTERS)
         if not self.path:  # of a whole document, or an index
             return f"{key}: {self.reason}"
-        value = f": {shortened(self.value, SHOWN_CHARACTERS)}" if self.value else ""
-        return f"{key} {shortened(self.path, SHOWN_KEY_CHARACTERS)}: {self.reason}{value}"
+        value = f": {cut(self.value, SHOWN_CHARACTERS)}" if self.value else ""
+        return f"{key} {cut(self.path, SHOWN_KEY_CHARACTERS)}: {self.reason}{value}"
 
 
 def place_name(key: bytes, location: Location) -> bytes:
@@ -94,13 +96,13 @@ def failure_at(
     path = place if isinstance(place, str) else display(place)
     name = place_name(key, (place,) if isinstance(place, str) else place)
     digest = blake2b(value, digest_size=8).hexdigest()
-    text = printable(value) if whole_value else one_line(value, SHOWN_CHARACTERS)
+    text = whole_line(value) if whole_value else one_line(value, SHOWN_CHARACTERS)
     return _failure(name, key, path, text, reason, digest)
 
 
 def _failure(name: bytes, key: bytes, path: str, value: str, reason: str, digest: str) -> Failure:
-    shown = printable(path.encode(errors="surrogatepass"))
-    return Failure(name, printable(key), shown, value, reason, digest)
+    shown = whole_line(path.encode(errors="surrogatepass"))
+    return Failure(name, whole_line(key), shown, value, reason, digest)
 
 
 class FailureLog:
@@ -148,7 +150,8 @@ class FailureLog:
             some = kept[start : start + _PER_COMMIT]
             replaced = [failure for failure in some if failure.is_replaced]
             names = ((self._keys.failures, some), (self._keys.replaced, replaced))
-            yield from lease.commit([_kept(name, these) for name, these in names if these])
+            commands = [_kept(name, these) for name, these in names if these]
+            yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])
         if len(new) > room:
             yield from lease.commit([["HINCRBY", self._keys.record, "failures_not_kept", len(new) - room]])
         return new
@@ -157,7 +160,8 @@ class FailureLog:
         """Remove what is recorded of some values, given by name. Safe to repeat."""
         if names:
             hashes = (self._keys.failures, self._keys.replaced)
-            yield from lease.commit([["HDEL", key, *names] for key in hashes])
+            commands: list[list[Argument]] = [["HDEL", key, *names] for key in hashes]
+            yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])
 
     def all(self, count: int = 500) -> Op[list[Failure]]:
         """Every record by key and path: of the last run, and of what it or an earlier one replaced. A read per 500."""
@@ -177,13 +181,13 @@ class FailureLog:
         return [self._read(name, data) for name, data in fields.items()][:most]
 
     def _read(self, name: bytes, data: bytes) -> Failure:
-        """Return a record as the server has it. Raises CheckpointUnreadable."""
+        """Return a record as the server has it. Raises StateDamaged."""
         try:
             key, *steps = msgpack.unpackb(name, raw=True, strict_map_key=False)
             value, reason, digest = json.loads(data)
             return _failure(name, key, display(location_of(steps)), value, reason, digest)
         except (ValueError, TypeError, AttributeError) as exc:
-            raise CheckpointUnreadable(
+            raise StateDamaged(
                 f"{self._keys.failures} or {self._keys.replaced} has a field that this version cannot read: "
                 f"{one_line(name, SHOWN_CHARACTERS)}.",
                 f"Remove both; what a rollback restores stays: redis-cli DEL {self._keys.failures} "
@@ -202,21 +206,3 @@ def _kept(name: str, failures: list[Failure]) -> list[Argument]:
     for failure in failures:
         words += [failure.name, json.dumps([failure.value, failure.reason, failure.digest])]
     return words
-
-
-def printable(data: bytes) -> str:
-    """Return bytes as one line that a terminal shows as it is: everything else escaped."""
-    text = data.decode("utf-8", errors="backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def shortened(text: str, limit: int) -> str:
-    """Return text with its end cut off where it is longer."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def one_line(data: bytes, most: int) -> str:
-    """Bytes as one printable line for people: other bytes escaped, the end cut off."""
-    return shortened(printable(data[: most * 4]), most)

@@ -15,9 +15,10 @@ import msgpack
 from redstart.commands.keyspace import hmget
 from redstart.commands.streams import StreamEntry, xlen, xrevrange
 from redstart.effects import Op, call
-from redstart.errors import JournalDamaged
+from redstart.errors import JournalDamaged, StateIncompatible, shortened
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, edits_of_flat
 from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.lease import Lease
 
 _COMPRESSION = 1
 """zlib's fastest: some 0.8 us a document."""
@@ -75,11 +76,65 @@ def entries_backwards(
     addition: StreamEntry | None = None
     for item in raw:
         if b"blob" in item.fields:
-            entries.append(entry_of(item, addition))
+            entries.append(readable_entry(keys, item, addition))
             addition = None
         else:
             addition = item
     return entries
+
+
+def check_entries(keys: StateKeys, newest: Sequence[StreamEntry]) -> None:
+    """Raise JournalDamaged or StateIncompatible if the newest entry is not what a run writes.
+
+    Args:
+        newest: the first entries from the newest on; of the last of them what belongs to it may be missing.
+    """
+    addition: StreamEntry | None = None
+    for item in newest:
+        if b"blob" in item.fields:
+            _ = readable_entry(keys, item, addition)
+            return
+        addition = item
+    if newest:
+        raise _unreadable(keys, newest[0].id, "it has no blob")
+
+
+def require_readable_journal(keys: StateKeys, lease: Lease) -> Op[None]:
+    """Raise JournalDamaged if an entry cannot be read: before an undo writes anything. Reads the whole journal."""
+    before: str | None = None
+    while entries := (yield from entries_backwards(keys, before)):
+        before = entries[-1].id
+        yield from lease.keep()
+
+
+def readable_entry(keys: StateKeys, main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
+    """As `entry_of`; raises JournalDamaged or StateIncompatible."""
+    written = main.fields.get(b"format", b"1")
+    if written != b"1":
+        raise StateIncompatible(
+            f"The entry {main.id} of the undo log {keys.journal} has format {shortened(written)}; "
+            "this version of Redstart reads format 1.",
+            "Use the version of Redstart that wrote it, or a newer one.",
+        )
+    try:
+        return entry_of(main, addition)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        zlib.error,
+        msgpack.UnpackException,
+    ) as exc:
+        raise _unreadable(keys, main.id, str(exc) or type(exc).__name__) from exc
+
+
+def _unreadable(keys: StateKeys, entry: str, reason: str) -> JournalDamaged:
+    return JournalDamaged(
+        f"The entry {entry} of the undo log {keys.journal} cannot be read: {reason}.",
+        f"Restore it from a backup. To give up undoing: om migrate-data forget {keys.migration_id}",
+    )
 
 
 def check_journal(keys: StateKeys) -> Op[int]:
@@ -92,7 +147,7 @@ def check_journal(keys: StateKeys) -> Op[int]:
     (written,) = yield from call(hmget(keys.record, [b"journal_entries"]))
     if found != int(written or 0):
         raise JournalDamaged(
-            f"The undo log {keys.journal} has {found} entries where {int(written or 0)} were written.",
+            f"The undo log {keys.journal} has {found} entries, and {keys.record} counts {int(written or 0)}.",
             f"Restore it from a backup. To give up undoing: om migrate-data forget {keys.migration_id}",
         )
     return found

@@ -1,14 +1,18 @@
 """What stays on the server between runs: the plan under the journal, counters, and what is applied where."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from redstart.commands.keyspace import hgetall, scard
+from redstart.commands.streams import xrevrange
 from redstart.effects import Argument, Op, call
-from redstart.errors import CheckpointUnreadable, JournalDamaged
+from redstart.errors import JournalDamaged, StateDamaged, StateIncompatible
 from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
+
+FORMAT = 2
+"""Of all state keys together. The record of format 1 has no counts of other keys: then none is compared."""
 
 _APPLIED = "applied:"
 
@@ -60,6 +64,10 @@ class Record:
         applied: by key prefix.
         known_models: by key prefix, every model that a run has worked on, also where the undo log was dropped since.
         undone: by field of `UNDONE`, what the scripts of the rollback have counted.
+        journal_entries, journal_last: how many entries the journal has, and the id of the newest; "" in format 1.
+        census_members, failures_members, replaced_members: how many entries these keys have; None in format 1.
+        unfinished: "run" or "rollback" while its progress is saved; else "".
+        lost: fields that are missing, given those that are there.
     """
 
     plan: Plan | None
@@ -75,6 +83,13 @@ class Record:
     applied: dict[str, AppliedModel]
     known_models: dict[str, PlannedModel]
     undone: dict[str, int]
+    journal_entries: int = 0
+    journal_last: str = ""
+    census_members: int | None = None
+    failures_members: int | None = None
+    replaced_members: int | None = None
+    unfinished: str = ""
+    lost: tuple[str, ...] = ()
 
     @property
     def is_new(self) -> bool:
@@ -100,10 +115,21 @@ def read_record(keys: StateKeys) -> Op[Record]:
     """The record; an empty one when nothing was ever done. One read.
 
     Raises:
-        CheckpointUnreadable: the key holds something that Redstart did not write.
+        StateDamaged: the key holds something that Redstart did not write.
+        StateIncompatible: a newer version of Redstart wrote it.
     """
-    fields = yield from call(hgetall(keys.record))
+    return record_from(keys, (yield from call(hgetall(keys.record))))
+
+
+def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
+    """Return the record of these fields. Raises as `read_record`."""
     try:
+        written = int(fields.get(b"format", 1))
+        if written > FORMAT:
+            raise StateIncompatible(
+                f"{keys.record} has format {written}; this version of Redstart reads up to format {FORMAT}.",
+                "Use the version of Redstart that wrote it, or a newer one.",
+            )
         applied = {
             name.decode().removeprefix(_APPLIED): AppliedModel(*json.loads(data))
             for name, data in fields.items()
@@ -126,17 +152,47 @@ def read_record(keys: StateKeys) -> Op[Record]:
             applied,
             {model.key_prefix: model for one in (*known, plan) if one is not None for model in one.models},
             {name: int(fields.get(name.encode(), 0)) for name in UNDONE},
+            int(fields.get(b"journal_entries", 0)),
+            fields.get(b"journal_last", b"").decode(),
+            _count(fields, b"census_members"),
+            _count(fields, b"failures_members"),
+            _count(fields, b"replaced_members"),
+            fields.get(b"unfinished", b"").decode(),
+            _lost(fields, written),
         )
-    except (ValueError, KeyError, TypeError) as exc:
-        raise CheckpointUnreadable(
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise StateDamaged(
             f"{keys.record} holds something that Redstart did not write: {exc}.",
-            f"Look at it with: redis-cli HGETALL {keys.record}",
+            f"Restore it from a backup. See its fields with: redis-cli HGETALL {keys.record}",
         ) from exc
 
 
 def remember_models(keys: StateKeys, record: Record, zone: str) -> list[Argument]:
     """Return the command that keeps the models of a plan, when the plan goes with its undo log."""
     return ["HSET", keys.record, "known_plan", Plan(tuple(record.known_models.values()), zone).to_json()]
+
+
+def _count(fields: Mapping[bytes, bytes], name: bytes) -> int | None:
+    return int(fields[name]) if name in fields else None
+
+
+def _lost(fields: Mapping[bytes, bytes], written: int) -> tuple[str, ...]:
+    """The fields that are missing: each is written together with another one that is there."""
+    needed = set[bytes]()
+    if b"format" in fields or b"journal_last" in fields or b"census_members" in fields:
+        needed |= {b"format", b"generation", b"census_members", b"failures_members", b"replaced_members"}
+    if any(name.startswith(_APPLIED.encode()) for name in fields):
+        needed |= {b"generation"}
+    if int(fields.get(b"journal_entries", 0)) or b"journal_last" in fields:
+        needed |= {b"plan", b"journal_entries"} | ({b"journal_last"} if written > 1 else set())
+    if {b"plan", b"census_values", b"aware_fields"} & fields.keys():
+        needed |= {b"plan", b"aware_fields", b"census_values", b"milestone", b"generation"}
+    return tuple(sorted(name.decode() for name in needed - fields.keys()))
+
+
+def counted(keys: StateKeys, *parts: str) -> list[list[Argument]]:
+    """Return the commands that note in the record how many entries some keys have; only for `Lease.commit`."""
+    return [["COUNT", keys.record, f"{part}_members", getattr(keys, part)] for part in parts]
 
 
 def converted_prefixes(keys: StateKeys, models: Iterable[PlannedModel]) -> Op[set[str]]:
@@ -166,6 +222,20 @@ def check_census(keys: StateKeys, record: Record) -> Op[None]:
             f"The census {keys.census} holds {found} values where {record.census_values} were recorded.",
             f"Restore it from a backup. To give up undoing: om migrate-data forget {keys.migration_id}",
         )
+
+
+def in_this_format(keys: StateKeys) -> Op[list[list[Argument]]]:
+    """Return the commands that bring the state keys of an earlier version to this format. One read."""
+    newest = yield from call(xrevrange(keys.journal, before=None, count=1))
+    fields: list[Argument] = ["format", FORMAT]
+    for entry in newest:
+        fields += ["journal_last", entry.id]
+    return [["HSET", keys.record, *fields], *counted(keys, "census", "failures", "replaced")]
+
+
+def end_progress(keys: StateKeys) -> list[list[Argument]]:
+    """Return the commands that remove saved progress."""
+    return [["UNLINK", keys.checkpoint], ["HDEL", keys.record, "unfinished"]]
 
 
 def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int) -> list[list[Argument]]:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.commands.documents import json_get
+from redstart.display import one_line
 from redstart.effects import Op, batch, together
 from redstart.mapping.paths import Each, TemporalPath, display
 from redstart.migrations.data.judging.transform import guard_paths
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, in_list
 from redstart.migrations.data.reading.current import texts_at
-from redstart.migrations.data.state.failures import Failure, one_line
+from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.unrestored import (
     Original,

@@ -213,10 +213,10 @@ if applied == 0 then
 end
 
 -- The journal first: if it cannot be written (a key of another type), the script ends here, with nothing done.
-local entries = 0
+local entries, last = 0, ''
 if journaled then
   local which = applied == #documents and '' or table.concat(codes)
-  redis.call('XADD', KEYS[3], '*', 'label', ARGV[6], 'blob', ARGV[5], 'applied', which)
+  last = redis.call('XADD', KEYS[3], '*', 'label', ARGV[6], 'blob', ARGV[5], 'applied', which)
   entries = 1
 end
 
@@ -271,10 +271,11 @@ end
 local packed_read_back = cmsgpack.pack(read_back)
 if journaled then
   if #read_back > 0 or #digests > 0 then
-    redis.call('XADD', KEYS[3], '*', 'read_back', packed_read_back, 'digests', cmsgpack.pack(digests))
+    last = redis.call('XADD', KEYS[3], '*', 'read_back', packed_read_back, 'digests', cmsgpack.pack(digests))
     entries = 2
   end
   redis.call('HINCRBY', KEYS[4], 'journal_entries', entries)
+  redis.call('HSET', KEYS[4], 'journal_last', last)
 end
 if ARGV[9] ~= '' then
   redis.call('HINCRBY', KEYS[4], ARGV[9], written)

@@ -1,0 +1,59 @@
+"""What is wrong with a key that Redstart keeps on the server, and the error for it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from redstart.effects import Op, pause
+from redstart.errors import StateDamaged
+
+_CONFIRM_AFTER_SECONDS = 0.05
+
+FOREIGN = "foreign:"
+"""Before the part, where another program has written a value of another type to its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One key that is missing, damaged, of another version, or does not belong to the other keys.
+
+    Attributes:
+        part: which key, as it is named in `StateKeys`.
+        message, hint: see RedstartError.
+        error: the class of the error.
+    """
+
+    part: str
+    message: str
+    hint: str
+    error: type[StateDamaged] = StateDamaged
+
+
+def foreign_type(part: str, key: str, found: str, expected: str) -> Damage:
+    """The damage of a key with a value of another type."""
+    return Damage(
+        FOREIGN + part,
+        f"{key} is a {found}, not a {expected}: another program has written it.",
+        f"Restore it from a backup; or move it away with: redis-cli RENAME {key} {key}:moved",
+    )
+
+
+def confirmed(look: Callable[[], Op[list[Damage]]]) -> Op[list[Damage]]:
+    """Return what is found twice: a run may write between two reads of one look.
+
+    Effects: those of one look, of two if the first finds something.
+    """
+    found = yield from look()
+    if found:
+        yield from pause(_CONFIRM_AFTER_SECONDS)
+        again = yield from look()
+        found = [one for one in found if one in again]
+    return found
+
+
+def require_none(found: Iterable[Damage]) -> None:
+    """Raise the first damage; the others are named behind it."""
+    damages = list(found)
+    if damages:
+        first, *others = damages
+        message = "\n".join([first.message, *(other.message for other in others)])
+        raise first.error(message, first.hint)

@@ -1,0 +1,194 @@
+"""Whether the keys of a data migration are all there, can be read, and belong together."""
+
+from collections.abc import Collection
+from typing import Any
+
+from redstart.commands.keyspace import get, hgetall, hlen, key_type, scard
+from redstart.commands.streams import StreamEntry, xlen, xrevrange
+from redstart.effects import Op, batch, call, together
+from redstart.errors import CheckpointIncompatible, CheckpointUnreadable, JournalDamaged, StateDamaged
+from redstart.migrations.damage import Damage, confirmed, foreign_type, require_none
+from redstart.migrations.data.state.checkpoint import checkpoint_from
+from redstart.migrations.data.state.journal import check_entries
+from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.data.state.record import Record, record_from
+from redstart.migrations.lease import lease_damage
+
+LISTS = ("failures", "replaced")
+"""Keys that only list values for people: a rollback does not need them."""
+
+
+def require_intact_data(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]:
+    """Raise StateDamaged if a key of a data migration is missing, damaged, or does not belong to the others.
+
+    Args:
+        exempt: parts that may be damaged (see `Damage.part`).
+
+    Effects: reads only.
+    """
+    require_none(one for one in (yield from find_data_damage(keys)) if one.part not in exempt)
+
+
+def find_data_damage(keys: StateKeys) -> Op[list[Damage]]:
+    """Return what is wrong with the keys of a data migration. Two or three reads; twice if something is wrong."""
+    return (yield from confirmed(lambda: _look(keys)))
+
+
+def _look(keys: StateKeys) -> Op[list[Damage]]:
+    expected = {
+        "fence": (keys.lease.fence, "string"),
+        "lease": (keys.lease.lease, "hash"),
+        "checkpoint": (keys.checkpoint, "string"),
+        "record": (keys.record, "hash"),
+        "census": (keys.census, "set"),
+        "journal": (keys.journal, "stream"),
+        "failures": (keys.failures, "hash"),
+        "replaced": (keys.replaced, "hash"),
+        "unrestored": (keys.unrestored, "hash"),
+        "applied": (APPLIED_MIGRATIONS, "set"),
+    }
+    types: list[Any] = yield from batch(together([key_type(key.encode()) for key, _ in expected.values()]))
+    kinds = {
+        part: kind.decode() if isinstance(kind, bytes) else "none"
+        for part, kind in zip(expected, types, strict=True)
+    }
+    foreign = [
+        foreign_type(part, key, kinds[part], kind)
+        for part, (key, kind) in expected.items()
+        if kinds[part] not in (kind, "none")
+    ]
+    damage: list[Damage] = []
+    if kinds["lease"] == "hash" and (lease := (yield from call(hgetall(keys.lease.lease)))):
+        damage = lease_damage(keys.lease, lease)
+    if foreign:
+        return foreign + damage
+    return damage + (yield from _compared(keys, {part for part, kind in kinds.items() if kind != "none"}))
+
+
+def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
+    """What the keys say of each other."""
+    forget = f"om migrate-data forget {keys.migration_id}"
+    kept = existing & {"checkpoint", "census", "journal", *LISTS}
+    if "record" not in existing and kept <= {"checkpoint"}:  # nothing was converted
+        return _damage_of_checkpoint(keys, record_from(keys, {}), (yield from call(get(keys.checkpoint))))
+    if "record" not in existing:
+        names = ", ".join(sorted(kept))
+        return [
+            Damage(
+                "record",
+                f"{keys.record} is missing, but the keys beside it exist ({names}): "
+                "without it what was converted cannot be undone.",
+                f"Restore it from a backup. To give up undoing: {forget}",
+            )
+        ]
+    replies: list[Any] = yield from batch(
+        together(
+            [
+                hgetall(keys.record),
+                get(keys.checkpoint),
+                xlen(keys.journal),
+                xrevrange(keys.journal, before=None, count=2),
+                scard(keys.census),
+                hlen(keys.failures),
+                hlen(keys.replaced),
+            ]
+        )
+    )
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    fields, saved, entries, newest, census, failures, replaced = replies
+    try:
+        record = record_from(keys, fields)
+    except StateDamaged as exc:
+        return [Damage("record", exc.message, exc.hint or "", type(exc))]
+    restore = f"Restore it from a backup. To give up undoing: {forget}"
+    found = _damage_of_record(keys, record, restore)
+    found += _damage_of_checkpoint(keys, record, saved)
+    found += _damage_of_journal(keys, record, entries, newest, restore)
+    for part, key, count, recorded, hint in (
+        ("census", keys.census, census, record.census_members, restore),
+        (
+            "failures",
+            keys.failures,
+            failures,
+            record.failures_members,
+            "List what does not convert anew with: om migrate-data run",
+        ),
+        (
+            "replaced",
+            keys.replaced,
+            replaced,
+            record.replaced_members,
+            f"Restore it from a backup; or restore the values with: om migrate-data rollback {keys.migration_id}",
+        ),
+    ):
+        if recorded is not None and count != recorded:
+            found.append(
+                Damage(
+                    part,
+                    f"{key} has {count:,} entries, and {keys.record} counts {recorded:,}.",
+                    hint,
+                    JournalDamaged,
+                )
+            )
+    if record.census_members is None and census < (record.census_values or 0):
+        found.append(
+            Damage(
+                "census",
+                f"{keys.census} has {census:,} entries, and {keys.record} counts {record.census_values:,}.",
+                restore,
+                JournalDamaged,
+            )
+        )
+    return found
+
+
+def _damage_of_record(keys: StateKeys, record: Record, restore: str) -> list[Damage]:
+    return (
+        [Damage("record", f"{keys.record} has lost: {', '.join(record.lost)}.", restore)]
+        if record.lost
+        else []
+    )
+
+
+def _damage_of_checkpoint(keys: StateKeys, record: Record, saved: bytes | None) -> list[Damage]:
+    start_over = (
+        "To start over from the beginning (nothing converted is lost): om migrate-data clear-progress"
+    )
+    if saved is None:
+        if not record.unfinished:
+            return []
+        message = f"{keys.checkpoint}, the saved progress of an interrupted {record.unfinished}, is missing."
+        return [Damage("checkpoint", message, start_over, CheckpointUnreadable)]
+    try:
+        checkpoint = checkpoint_from(keys, saved)
+    except StateDamaged as exc:
+        return [Damage("checkpoint", exc.message, exc.hint or start_over, type(exc))]
+    if checkpoint.generation == record.generation:
+        return []
+    message = (
+        f"The saved progress in {keys.checkpoint} belongs to run {checkpoint.generation}, "
+        f"and {keys.record} to run {record.generation}."
+    )
+    return [Damage("checkpoint", message, start_over, CheckpointIncompatible)]
+
+
+def _damage_of_journal(
+    keys: StateKeys, record: Record, entries: int, newest: list[StreamEntry], restore: str
+) -> list[Damage]:
+    if entries != record.journal_entries:
+        counted = f"{keys.record} counts {record.journal_entries}"
+        message = f"The undo log {keys.journal} has {entries} entries, and {counted}."
+        return [Damage("journal", message, restore, JournalDamaged)]
+    if newest and record.journal_last and newest[0].id != record.journal_last:
+        message = (
+            f"The newest entry of the undo log {keys.journal} is {newest[0].id}, "
+            f"and {keys.record} names {record.journal_last}."
+        )
+        return [Damage("journal", message, restore, JournalDamaged)]
+    try:
+        check_entries(keys, newest)
+    except StateDamaged as exc:
+        return [Damage("journal", exc.message, exc.hint or restore, type(exc))]
+    return []

@@ -1,0 +1,99 @@
+"""Whether the keys of the index migrations are all there and can be read."""
+
+from redstart.commands.keyspace import hgetall, key_type
+from redstart.commands.search import ft_list
+from redstart.effects import Op, call
+from redstart.errors import StateDamaged
+from redstart.migrations.damage import Damage, confirmed, foreign_type
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.files.kinds import SCHEMA
+from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.keys import LEASE, RECORDS, is_built_name, served_name, settled_alias
+from redstart.migrations.indexes.records import records_from
+from redstart.migrations.indexes.swap import fenced_script
+from redstart.migrations.lease import Lease, lease_damage
+
+_NAMED = 5
+
+
+def find_index_damage() -> Op[list[Damage]]:
+    """Return what is wrong with the keys of the index migrations. Some reads; twice if something is wrong."""
+    return (yield from confirmed(_look))
+
+
+def _look() -> Op[list[Damage]]:
+    found: list[Damage] = []
+    for part, key, expected in (
+        ("index fence", LEASE.fence, "string"),
+        ("index lease", LEASE.lease, "hash"),
+        ("index records", RECORDS, "hash"),
+        ("applied", SCHEMA.record, "set"),
+    ):
+        kind = (yield from call(key_type(key.encode()))).decode()
+        if kind not in (expected, "none"):
+            found.append(foreign_type(part, key, kind, expected))
+    if found:
+        return found
+    lease = yield from call(hgetall(LEASE.lease))
+    if lease:
+        found += lease_damage(LEASE, lease)
+    try:
+        names = yield from unrecorded()
+    except StateDamaged as exc:
+        return [*found, Damage("index records", exc.message, exc.hint or "", type(exc))]
+    if names:
+        others = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        found.append(
+            Damage(
+                "index records",
+                f"{RECORDS} has no record of {', '.join(names[:_NAMED])}{others}, "
+                "for which Redstart has built an index: the definition that was active before cannot come back.",
+                f"Restore it from a backup. To give up undoing: om migrate-data forget {DATETIME_MIGRATION}",
+            )
+        )
+    return found
+
+
+def unrecorded() -> Op[list[str]]:
+    """Return the names that point to an index that Redstart has built, and of which there is no record.
+
+    Effects: two reads, and one or two for each name without a record for which an index was built, as after a rollback.
+
+    Raises:
+        See `read_records`.
+    """
+    indexes = yield from call(ft_list())
+    # Behind the list: a record is saved before its index is built.
+    fields = yield from call(hgetall(RECORDS))
+    _ = records_from(fields)
+    known = {field.decode(errors="surrogateescape") for field in fields}
+    names = {name for name in map(served_name, indexes) if name is not None and _is_text(name)} - known
+    lost = []
+    for name in sorted(names):
+        if (yield from _has_lost_its_record(name)):
+            lost.append(name)
+    return lost
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be the name of a model's index: others may be any bytes."""
+    return name.encode(errors="ignore").decode() == name
+
+
+def _has_lost_its_record(name: str) -> Op[bool]:
+    found = yield from find_index(name)
+    if found is None or not is_built_name(name, found.name):
+        return False  # what was active before is active, or nothing
+    marked = yield from find_index(settled_alias(found.name))
+    return marked is None or marked.name != found.name
+
+
+def settle(lease: Lease, name: str) -> Op[None]:
+    """Mark the indexes that were built for a name: no record of it is needed. The mark, an alias, goes with its index.
+
+    Effects: a script for each. Safe to repeat.
+    """
+    script = fenced_script("settle.lua")
+    for index in sorted((yield from call(ft_list()))):
+        if is_built_name(name, index):
+            yield from lease.run(script, (), (settled_alias(index), index))

@@ -1,0 +1,43 @@
+"""Whether all that Redstart keeps on the server is there, can be read, and belongs together."""
+
+from collections.abc import Collection
+
+from redstart.effects import Op
+from redstart.migrations.damage import require_none
+from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.running.housekeeping import forget as forget_data
+from redstart.migrations.data.state.damage import find_data_damage
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.indexes.damage import find_index_damage, unrecorded
+from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.preflight import search_is_here
+
+
+def require_intact(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]:
+    """Raise StateDamaged if a key of the data or index migrations is missing, damaged, or of a newer version.
+
+    Args:
+        exempt: parts that may be damaged (see `Damage.part`).
+
+    Effects: reads only.
+    """
+    found = yield from find_data_damage(keys)
+    if (yield from search_is_here()):
+        found += yield from find_index_damage()
+    require_none(one for one in found if one.part not in exempt)
+
+
+def forget(context: Context, indexes: IndexMigration) -> Op[bool]:
+    """Give up undoing: drop the undo log, and go on from the indexes that are active where their record is lost.
+
+    Returns, Raises: see `redstart.migrations.data.running.housekeeping.forget`.
+
+    Effects: those, and one write where the record of an index is lost. Safe to repeat.
+    """
+    forgotten = yield from forget_data(context)
+    if (yield from search_is_here()):
+        names = yield from unrecorded()
+        if names:
+            yield from indexes.settle(names)
+            return True
+    return forgotten
