@@ -45,6 +45,7 @@ def test_all_is_frozen() -> None:
         "RedstartError",
         "SchemaDetector",
         "SchemaMigrator",
+        "UnreadableDocument",
         "VectorFieldOptions",
         "col",
         "get_redis_connection",

@@ -44,6 +44,8 @@ Two warnings: NaiveTimezoneWarning and OverlappingPrefixesWarning.
 Each has a `message` (what failed, where, the value) and a `hint` (what to do next, or None).
 """
 
+from typing import Any
+
 
 def shortened(value: object) -> str:
     """A value as text for a message, 80 characters at most."""
@@ -63,6 +65,14 @@ class RedstartError(Exception):
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n{self.hint}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For pickle, which would call the class with `args`; most classes take other arguments.
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[RedstartError], args: tuple[Any, ...]) -> RedstartError:
+    return kind.__new__(kind, *args)
 
 
 class ConfigurationError(RedstartError):

@@ -144,6 +144,13 @@ def test_one_query_asked_in_every_way(client: redis.Redis, model: Any, kind: Kin
         assert client.dbsize() == COUNT - len(expected)
 
 
+@pytest.mark.parametrize("text", ["12", b"12", ""])
+def test_a_text_is_not_taken_for_primary_keys(model: Any, text: Any) -> None:
+    done(model.add(notes(model)))
+    with pytest.raises(TypeError, match=r"as in \[b?'"):
+        done(model.get_many(text))
+
+
 def test_operands_that_change_later(model: Any) -> None:
     documents = done(model.add(notes(model)))
     ranks, kinds, fields, shown = [1, 2], ["a", "b"], ["rank"], ["number"]

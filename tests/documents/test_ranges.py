@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from redstart import Field, HashModel, QueryNotSupportedError
+from redstart.documents import find
 from redstart.errors import CommandFailed
 from tests.support.models import create_indexes
 
@@ -130,3 +131,21 @@ def test_so_is_one_of_several_fields(small_aggregations: redis.Redis) -> None:
     assert query.page(2, 6) == stored[2:8]
     with pytest.raises(CommandFailed, match="LIMIT exceeds maximum of 10"):
         query.page(8, 5)
+
+
+@pytest.mark.parametrize("first", [3, 100])
+def test_all_of_them_sorted_by_several_fields(
+    small_aggregations: redis.Redis, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    """The server is asked for fewer where it refuses so many, and a full answer is not taken for all there is."""
+    monkeypatch.setattr(find, "FIRST_KEYS", first)
+    query = Event.find().sort_by("kind", "at")
+    for count in (0, MOST - 1, MOST):
+        small_aggregations.delete(*small_aggregations.scan_iter(), "none")
+        stored = events(count)
+        assert query.all() == list(query) == stored
+    events(1)
+    for ask in (query.all, query.delete, lambda: list(query), lambda: query.update(kind="b")):
+        with pytest.raises(QueryNotSupportedError, match=r"more .*Event .*\(10, its MAXAGGREGATERESULTS\)"):
+            ask()
+    assert Event.find(Event.kind == "a").count() == MOST + 1

@@ -1,13 +1,21 @@
 """What does not fit its field: said with key, field and value, and never another error than ours."""
 
 import json
+import pickle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.documents.unreadable import UnreadableDocument
-from redstart.errors import shortened
+from redstart.errors import (
+    CommandFailed,
+    FieldExpiryMissing,
+    IndexMissing,
+    QuerySyntaxError,
+    WrongKeyType,
+    shortened,
+)
 from tests.documents.sessions import Order, Session, order, session
 from tests.support.read_documents import document_from_hash, document_from_json
 
@@ -84,6 +92,25 @@ def test_long_values_are_cut():
     assert len(error.value.message) < 400
     assert shortened("x" * 500) == "'" + "x" * 76 + "..."
     assert shortened("short") == "'short'"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnreadableDocument(Order, "o1", "due", "x", "bad", reasons={"due": "bad"}),
+        WrongKeyType("shop:order:o1", "JSON"),
+        IndexMissing("an-index", "shop"),
+        CommandFailed("OOM", code="OOM"),
+        QuerySyntaxError("message", "hint", field="f", value=[1], code="E7"),
+        FieldExpiryMissing("unknown command"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_can_be_sent_to_another_process(error):
+    received = pickle.loads(pickle.dumps(error))
+    assert type(received) is type(error)
+    assert (str(received), received.args) == (str(error), error.args)
+    assert vars(received) == vars(error)
 
 
 def test_several_errors_are_counted():

@@ -192,11 +192,13 @@ class RedisModel(models.RedisModel, abc.ABC):
         Raises:
             UnreadableDocument: a stored value does not fit its field, and `on_error` is "raise".
             ValueError: `on_error` is anything else, or `batch_size` is below 1.
+            TypeError: `pks` is a single text, whose characters would be taken for primary keys.
 
         Effects: one round trip for each `batch_size` documents.
         """
-        unreadable = on_unreadable(on_error)
-        operation = get_documents(cls, list(pks), naive_timezone(), batch_size, unreadable)
+        if isinstance(pks, str | bytes):
+            raise TypeError(f"get_many() takes primary keys, as in [{pks!r}], and not a single text.")
+        operation = get_documents(cls, list(pks), naive_timezone(), batch_size, on_unreadable(on_error))
         return await server_of_model(cls).run(operation)
 
     @classmethod

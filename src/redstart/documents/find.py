@@ -17,7 +17,7 @@ from redstart.documents.ranges import keys_in_ranges
 from redstart.documents.replies import documents_found
 from redstart.documents.unreadable import UnreadableDocument
 from redstart.effects import Op
-from redstart.errors import CommandFailed, NotFoundError
+from redstart.errors import CommandFailed, NotFoundError, QueryNotSupportedError
 from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
 
@@ -173,7 +173,8 @@ def found_keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
 
     Raises:
         IndexMissing: there is no such index.
-        QueryNotSupportedError: they are more than the server answers, and no number parts them.
+        QueryNotSupportedError: they are more than the server answers, and no number parts them; or more than it sorts
+            by several fields.
 
     Effects: one FT.SEARCH; a second one for more than 10,000 keys; those of `keys_in_ranges` for more than the server
         answers. Sorted by several fields: FT.AGGREGATE instead, once more for each 16 times as many.
@@ -209,11 +210,24 @@ def _existing(keys: Iterable[bytes | None]) -> list[bytes]:
 
 
 def _keys_in_order(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes | None]]:
-    limit = FIRST_KEYS
+    limit, most = FIRST_KEYS, None
     while True:
-        keys = yield from keys_in_order(query.search(zone, limit=limit))
-        if len(keys) < limit:
+        try:
+            keys = yield from keys_in_order(query.search(zone, limit=limit))
+        except CommandFailed as error:
+            most = most_results(error)
+            if most is None or most >= limit:
+                raise
+            limit = most
+            continue
+        if len(keys) < limit or (limit == most and (yield from count_documents(query, zone)) <= limit):
             return keys
+        if limit == most:
+            raise QueryNotSupportedError(
+                f"The query finds more {model_name(query.model)} than the server sorts by several fields "
+                f"({most}, its MAXAGGREGATERESULTS).",
+                "Add a condition; or sort by one field; or raise MAXAGGREGATERESULTS on the server.",
+            )
         limit *= MORE_KEYS
 
 
