@@ -85,3 +85,16 @@ def test_what_is_short_and_printable_stays() -> None:
     assert one_line("Ω '\"".encode(), 10) == "Ω '\""
     assert one_line(b"12345", 4) == "123…"
     assert str(failure_at(b"k\n", "a", b"\xff", "not UTF-8 text")) == "k\\n a: not UTF-8 text: \\xff"
+
+
+def test_any_number_is_removed(client: redis.Redis, url: str) -> None:
+    """A page of 100,000 documents may have as many that are converted by now, and a script takes 8,000 arguments."""
+    many = [bad(number) for number in range(9_000)]
+    recorded(url, many, most_records=10_000)
+
+    def work(lease: Lease) -> Op[None]:
+        return FailureLog(KEYS).remove(lease, [(failure.key, failure.path) for failure in many[1:]])
+
+    with open_sync(url) as driver:
+        driver.run(new_context().under_lease(work))
+    assert on_record(url) == many[:1]

@@ -120,10 +120,10 @@ class FailureLog:
         return new
 
     def remove(self, lease: Lease, places: list[tuple[str, str]]) -> Op[None]:
-        """Remove what is on record of some values, given by key and path. Safe to repeat."""
-        if places:
-            fields = [_field(*place) for place in places]
-            names = (self._keys.failures, self._keys.replaced)
+        """Remove what is on record of some values, given by key and path. A script per 500. Safe to repeat."""
+        names = (self._keys.failures, self._keys.replaced)
+        for start in range(0, len(places), _PER_COMMIT):
+            fields = [_field(*place) for place in places[start : start + _PER_COMMIT]]
             yield from lease.commit([["HDEL", name, *fields] for name in names])
 
     def all(self, count: int = 500) -> Op[list[Failure]]:
