@@ -80,7 +80,7 @@ def _around_probe(model: type[MappedModel], probe: str, methods: str) -> tuple[s
             f"{model_name(model)}: {methods} raised {type(error).__name__}: {error}.",
             "Let it return the key for any primary key: it is asked for the prefix of all keys of the model.",
         ) from error
-    return tuple(key.split(probe)) if isinstance(key, str) and key.count(probe) == 1 else (probe, key)
+    return tuple(key.split(probe)) if isinstance(key, str) and key.count(probe) == 1 else (probe, repr(key))
 
 
 def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:
