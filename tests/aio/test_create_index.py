@@ -258,3 +258,13 @@ def test_migrator_finds_nothing_to_do_then(
         assert Note.find(Note.text == "a").count() == 1
         again.run()
         assert serving(client, NAME) == NAME
+
+
+def test_a_schema_that_no_script_can_pass_on_is_refused(
+    create: Callable[..., None], client: redis.Redis
+) -> None:
+    schema = OLD + "".join(f" f{number} TAG" for number in range(4_000))
+    with pytest.raises(MigrationError, match=r"schema of the index app:note:index has 8,014 words"):
+        create(NAME, schema, "h")
+    assert client.execute_command("FT._LIST") == []
+    assert client.dbsize() == 0

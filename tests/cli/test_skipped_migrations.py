@@ -6,9 +6,11 @@ from collections.abc import Callable
 import pytest
 import redis
 
+from redstart import Migrator
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
 from tests.cli.conftest import LOG
 from tests.support.cli import run_om
+from tests.support.models import registry_of_its_own
 from tests.support.snapshot import snapshot
 
 STARTING = {
@@ -133,8 +135,7 @@ def test_outside_of_om_they_migrate(
     configured: str, client: redis.Redis, write_module: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = write_module(LOG)
-    assert run_om("migrate", "status", "--models", name).code == 0
-    from redstart import Migrator  # noqa: PLC0415 - as an application that has used `om` in its own process
-
-    Migrator().run()
+    with registry_of_its_own():
+        assert run_om("migrate", "status", "--models", name).code == 0
+        Migrator().run()
     assert b"app:log:index" in str(client.execute_command("FT._LIST")).encode()

@@ -8,6 +8,7 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from redstart import Field, HashModel, JsonModel
 from redstart.documents import adding
@@ -142,9 +143,13 @@ def test_the_verifier_of_redis_om_counts_replies_and_hides_no_error(client: redi
 class Unnamed(HashModel):
     """Its key is not among its fields, so a hash of it may have any of them."""
 
-    name: str = Field(primary_key=True, exclude=True)
+    name: str = Field(primary_key=True)
     note: str | None = None
     room: str | None = None
+
+    @model_serializer(mode="wrap")
+    def without_name(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialized(self).items() if name != "name"}
 
     class Meta:
         model_key_prefix = "unnamed"

@@ -8,6 +8,7 @@ import pydantic
 import pytest
 import redis
 import redis.asyncio
+from pydantic import ConfigDict
 
 import redstart.aio
 from redstart import HashModel
@@ -175,6 +176,62 @@ def test_lifetimes_given_with_a_save(client: redis.Redis) -> None:
     assert 59_000 < lifetimes(client, visit, "note")[0] <= MINUTE
     with pytest.raises(QuerySyntaxError, match=r"Visit has no field 'nope'"):
         visit.save(field_expirations={"nope": 1})
+
+
+class Wide(HashModel):
+    """A hash with fields that the model does not declare, as many as there are."""
+
+    model_config = ConfigDict(extra="allow")
+
+    note: str | None = None
+
+    class Meta:
+        model_key_prefix = "wide"
+
+
+FIELDS = 9_000
+"""Lua passes at most 8,000 arguments to a command."""
+
+
+@pytest.mark.parametrize("count", [999, 1_000, 1_001, 3_990, 4_100, FIELDS])
+def test_any_number_of_fields_can_be_saved(client: redis.Redis, count: int) -> None:
+    values = {f"f{number}": str(number) for number in range(count)}
+    wide = Wide(pk="w", note="n", **values)
+    stored = {b"pk": b"w", b"note": b"n"} | {name.encode(): value.encode() for name, value in values.items()}
+    for save in (wide.save, wide.save, lambda: Wide.add([wide]), lambda: wide.save(xx=True)):
+        save()
+        assert client.hgetall(wide.key()) == stored
+    assert Wide.get("w") == wide
+    wide.update(note="new")
+    assert client.hget(wide.key(), "note") == b"new"
+    with redis.Redis(connection_pool=client.connection_pool).pipeline() as pipeline:
+        wide.save(pipeline=pipeline)
+        pipeline.execute()
+    without = Wide(pk="w", **dict.fromkeys(values))
+    without.save()
+    assert client.hgetall(wide.key()) == {b"pk": b"w"}
+
+
+@pytest.mark.parametrize("lacking", ["", "-hsetex", "-hsetex -hpexpiretime"])
+def test_so_they_are_by_any_command_and_keep_their_expiries(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    client.acl_setuser("old", enabled=True, nopass=True, keys="*", commands=["+@all", *lacking.split()])
+    try:
+        monkeypatch.setattr(Wide._meta, "database", redis.Redis.from_url(url, username="old", password=""))
+        values = {f"f{number}": str(number) for number in range(FIELDS)}
+        wide = Wide(pk="w", **values).save()
+        expiring = ["f0", "f4500", f"f{FIELDS - 1}"]
+        client.execute_command("HPEXPIREAT", wide.key(), 4_102_444_800_001, "FIELDS", 3, *expiring)
+        wide.save()
+        assert client.hlen(wide.key()) == FIELDS + 1
+        kept = client.execute_command("HPEXPIRETIME", wide.key(), "FIELDS", 3, *expiring)
+        assert kept == [-1 if "hpexpiretime" in lacking else 4_102_444_800_001] * 3
+        client.set(":wide:b", "a string")
+        with pytest.raises(WrongKeyType):
+            Wide(pk="b", **values).save()
+    finally:
+        client.acl_deluser("old")
 
 
 @pytest.mark.parametrize("lacking", ["-hsetex", "-hsetex -hpexpiretime"])

@@ -1,20 +1,73 @@
-"""The values of a document, before they are written as a hash or as JSON."""
+"""The values of a document, before they are written as a hash or as JSON.
 
+What pydantic leaves out of its output, with `Field(exclude=True)` or `exclude_if`, is stored all the same: a document
+is read from nothing else.
+"""
+
+from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import SchemaSerializer
 
 from redstart.documents.unwritable import UnwritableDocument
+from redstart.errors import RedisModelError
+from redstart.mapping.core_schema import PYDANTIC_VERSION, schema_with_all
 from redstart.mapping.models import RedisModel
+from redstart.mapping.registry import model_name
 
 
 def dumped(document: RedisModel) -> dict[str, Any]:
     """The document's values by field name, with the model's own serializers applied. Raises UnwritableDocument."""
-    if type(document).model_dump is BaseModel.model_dump:
+    model = type(document)
+    if model.model_dump is BaseModel.model_dump:
         # Called directly: model_dump() takes as long for its options as for the work.
-        values = document.__pydantic_serializer__.to_python(document, by_alias=False)
+        serializer = _serializer_of_all(model) or document.__pydantic_serializer__
+        values = serializer.to_python(document, by_alias=False)
     else:
+        _refuse_left_out(model)
         values = document.model_dump(by_alias=False)
     if not isinstance(values, dict):
         raise UnwritableDocument(document, "the document", "its model_serializer gives no dict")
     return values
+
+
+def dumped_fields(document: RedisModel, names: Iterable[str]) -> dict[str, Any]:
+    """Return the values of these fields as in `model_dump()`, by field name, and also those that are left out there."""
+    model, included = type(document), set(names)
+    if model.model_dump is not BaseModel.model_dump:
+        return document.model_dump(include=included, by_alias=False)
+    serializer = _serializer_of_all(model) or document.__pydantic_serializer__
+    values: dict[str, Any] = serializer.to_python(document, include=included, by_alias=False)
+    return values
+
+
+@cache
+def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
+    """Return what serializes all fields of a model, and of those inside it; None if pydantic's own does that."""
+    schema, left_out = schema_with_all(model)
+    if not left_out:
+        return None
+    if PYDANTIC_VERSION >= (2, 12):
+        return SchemaSerializer(schema, _use_prebuilt=False)
+    if PYDANTIC_VERSION == (2, 11) and (
+        schema["type"] == "definitions" or {one.holder for one in left_out} != {model}
+    ):
+        raise RedisModelError(
+            f"{model_name(model)}: {left_out[0]} is excluded from the output, and pydantic 2.11 cannot store it then.",
+            "Remove exclude from the field, or install pydantic 2.12.",
+        )
+    return SchemaSerializer(schema)
+
+
+@cache
+def _refuse_left_out(model: type[RedisModel]) -> None:
+    """Raise RedisModelError for a field that a model's own `model_dump` would leave out."""
+    _, left_out = schema_with_all(model)
+    if left_out:
+        raise RedisModelError(
+            f"{model_name(model)} overrides model_dump(), and excludes {left_out[0]} from its output: "
+            "it would not be stored.",
+            "Remove exclude from the field, or replace model_dump() by a model_serializer.",
+        )

@@ -19,6 +19,7 @@ from redstart.documents.unreadable import OnUnreadable, UnreadableDocument, unex
 from redstart.documents.value_reader import Place, UnreadableValue, read_places
 from redstart.effects import Op, batch
 from redstart.mapping.annotations import complete_fields
+from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import Segment
 from redstart.search.json_paths import member
@@ -103,6 +104,7 @@ class _PartReader:
             name: place for name, place in places.items() if name in self._fields
         }
         self._document = model.model_construct()
+        self._options = by_name(model)
 
     def document(self, primary_key: str, stored: dict[Any, Any]) -> RedisModel:
         """An instance, reused each time, of which only these fields are valid. Raises UnreadableDocument."""
@@ -117,7 +119,9 @@ class _PartReader:
                 document.__dict__[name] = field.get_default(call_default_factory=True)
                 continue
             try:
-                _ = model.__pydantic_validator__.validate_assignment(document, name, held[name], strict=False)
+                _ = model.__pydantic_validator__.validate_assignment(
+                    document, name, held[name], strict=False, **self._options
+                )
             except ValidationError as error:
                 raise unreadable(model, primary_key, error) from error
             except Exception as error:

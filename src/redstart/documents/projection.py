@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, get_args, get_origin
 
+from redstart.documents.dumped import dumped_fields
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.annotations import (
     alternatives,
@@ -99,8 +100,8 @@ class Projection:
             return _part(document, [path for _, path in self.paths])
         if not self.paths:
             return document.model_dump()
-        dumped = document.model_dump(include={path[0] for _, path in self.paths})
-        return {name: _followed(dumped, path) for name, path in self.paths}
+        values = dumped_fields(document, {path[0] for _, path in self.paths})
+        return {name: _followed(values, path) for name, path in self.paths}
 
 
 def projection_of(model: type[RedisModel], names: Sequence[str], *, as_dict: bool) -> Projection:

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, ValidationError
 from redstart.documents.unreadable import OnUnreadable, UnreadableDocument, unexpected, unreadable
 from redstart.documents.value_reader import Place, places_of
 from redstart.mapping.annotations import allows_none, complete_fields
+from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.paths import Segment
@@ -82,23 +83,21 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
         document[key_name] = primary_key
     try:
         # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
-        read: M = (
-            model.model_validate(document)
-            if validates_itself(model)
-            else model.__pydantic_validator__.validate_python(document, strict=False)
-        )
+        read: M
+        if is_plain(model):
+            read = model.__pydantic_validator__.validate_python(document, strict=False)
+        elif validates_itself(model):
+            read = model.model_validate(document)
+        else:
+            read = model.__pydantic_validator__.validate_python(document, strict=False, **by_name(model))
     except ValidationError as error:
         raise unreadable(model, primary_key, error) from error
     except Exception as error:
         field = _field_of(model, document, error)
         raise unexpected(model, primary_key, field, document.get(field, document), error) from error
-    return read if primary_key else without_key(read)
-
-
-def without_key(document: M) -> M:
-    """Return a document that redis-om stored without a primary key as it is: with a new one it would be saved twice."""
-    document.__dict__[document._primary_key_name] = ""
-    return document
+    if not primary_key:  # redis-om stored it so; with a new one it would be saved twice
+        read.__dict__[key_name] = ""
+    return read
 
 
 def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Exception) -> str:
@@ -140,3 +139,9 @@ def readable(read: Read[M], documents: Iterable[tuple[str, Any]], unreadable: On
             except UnreadableDocument as error:
                 unreadable(error)
     return found
+
+
+@cache
+def is_plain(model: type[RedisModel]) -> bool:
+    """Return whether pydantic validates stored values without more ado: by field name, and nothing else does."""
+    return not validates_itself(model) and not by_name(model)

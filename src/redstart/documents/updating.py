@@ -16,7 +16,9 @@ from redstart.documents.writes import Saving, perform
 from redstart.effects import Op
 from redstart.errors import CommandFailed, QuerySyntaxError
 from redstart.mapping.assigned_values import settle_inside
+from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import validates_itself
 from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
 
@@ -110,7 +112,8 @@ def changed_document(document: M, changes: Changes) -> M:
     values = {name: document.__dict__[name] for name in type(document).model_fields}
     for path, value in changes.items():
         values[path[0]] = _changed_value(values[path[0]], path[1:], value)
-    checked: M = type(document).model_validate(values | (document.__pydantic_extra__ or {}))
+    options = {} if validates_itself(type(document)) else by_name(type(document))
+    checked: M = type(document).model_validate(values | (document.__pydantic_extra__ or {}), **options)
     if checked.key() != document.key():  # given so, or by a validator
         raise primary_key_changed(type(document))
     settle_inside(getattr(checked, path[0]) for path in changes)
@@ -175,4 +178,4 @@ def _changed_value(current: Any, path: tuple[str, ...], value: Any) -> Any:
     _refuse_frozen(type(current), path[0], value)
     values = dict(current)
     values[path[0]] = _changed_value(values[path[0]], path[1:], value)
-    return type(current).model_validate(values)
+    return type(current).model_validate(values, **by_name(type(current)))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, RootModel
 
+from redstart.mapping.core_schema import by_name
 from redstart.mapping.primary_keys import DEFAULT_NAME
 
 LISTS: Final = (list, tuple, set, frozenset, deque)
@@ -33,7 +34,8 @@ def settle_assigned(document: BaseModel, key_name: str) -> None:
         values = {name: value for name, value in values.items() if name in fields}
     # A new dict, for a validator may change what it is given.
     given = values | (document.__pydantic_extra__ or {})
-    taken = getattr(document.__pydantic_validator__.validate_python(given), "__dict__", {})
+    validate, options = document.__pydantic_validator__.validate_python, by_name(type(document))
+    taken = getattr(validate(given, **options) if options else validate(given), "__dict__", {})
     kinds = list(map(type, values.values()))
     if WITHOUT_PARTS.issuperset(kinds) and kinds == list(map(type, map(taken.get, values))):
         return  # as most documents are, and found out faster than value by value
@@ -53,15 +55,8 @@ def settle_inside(values: Iterable[Any]) -> None:
             value.__dict__["root"] = type(value).__pydantic_validator__.validate_python(value.root).root
             settle_inside((value.root,))
         elif isinstance(value, BaseModel):
-            if _is_read_by_name(type(value)):
-                settle_assigned(value, DEFAULT_NAME)
+            settle_assigned(value, DEFAULT_NAME)
         elif isinstance(value, Mapping):
             settle_inside(value.values())
         elif isinstance(value, LISTS):
             settle_inside(value)
-
-
-def _is_read_by_name(model: type[BaseModel]) -> bool:
-    """Whether its validator takes values by the names of their fields."""
-    by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
-    return bool(by_name) or all(field.validation_alias is None for field in model.model_fields.values())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from redstart.errors import RedisModelError
 from redstart.mapping.index_types import Indexable, IndexType
 from redstart.mapping.index_walk import IndexWalk
-from redstart.mapping.keys import key_affixes, part_of_document
+from redstart.mapping.keys import key_affixes
 from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
 from redstart.search.fields import IndexField
@@ -50,7 +50,7 @@ def reference_parts(model: type[MappedModel]) -> list[str]:
 
 def _reference_index(model: type[MappedModel]) -> Index:
     parts = list(_ReferenceWalk(storage_of(model)).parts(model))
-    return index_of_parts(model, model.make_key(part_of_document(model._meta, "")), parts)
+    return index_of_parts(model, model.make_key(model._meta.primary_key_pattern.format(pk="")), parts)
 
 
 class _ReferenceWalk(IndexWalk):

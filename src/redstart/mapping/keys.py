@@ -16,18 +16,13 @@ PROBES: Final = ("0probe0", "1another1")
 
 def key_of(meta: ModelMeta, part: str) -> str:
     """The prefixes, each stripped of ":", and `part`. An empty global prefix leaves the leading ":"."""
-    return f"{_prefix(meta.global_key_prefix, meta.model_key_prefix)}{part}"
+    return f"{prefix_of(meta.global_key_prefix, meta.model_key_prefix)}{part}"
 
 
 @cache
-def _prefix(global_prefix: str, model_prefix: str) -> str:
+def prefix_of(global_prefix: str, model_prefix: str) -> str:
+    """Return both prefixes, each stripped of ":" and followed by one."""
     return f"{global_prefix.strip(':')}:{model_prefix.strip(':')}:"
-
-
-def part_of_document(meta: ModelMeta, primary_key: object) -> str:
-    """Return what follows the prefixes in the key of the document with this primary key."""
-    pattern = meta.primary_key_pattern
-    return f"{primary_key}" if pattern == "{pk}" else pattern.format(pk=primary_key)
 
 
 def key_affixes(model: type[MappedModel]) -> tuple[str, str]:
@@ -85,7 +80,7 @@ def _around_probe(model: type[MappedModel], probe: str, methods: str) -> tuple[s
             f"{model_name(model)}: {methods} raised {type(error).__name__}: {error}.",
             "Let it return the key for any primary key: it is asked for the prefix of all keys of the model.",
         ) from error
-    return tuple(key.split(probe)) if isinstance(key, str) and key.count(probe) == 1 else (probe, key)
+    return tuple(key.split(probe)) if isinstance(key, str) and key.count(probe) == 1 else (probe, repr(key))
 
 
 def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:

@@ -184,12 +184,14 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
     @classmethod
     def make_key(cls, part: str) -> str:
         """The key of this model that ends in `part`: `<global prefix>:<model prefix>:<part>`."""
-        return keys.key_of(cls._meta, part)
+        meta = cls._meta
+        return f"{keys.prefix_of(meta.global_key_prefix, meta.model_key_prefix)}{part}"
 
     @classmethod
     def make_primary_key(cls, pk: Any) -> str:
         """The key of the document with this primary key."""
-        return cls.make_key(keys.part_of_document(cls._meta, pk))
+        pattern = cls._meta.primary_key_pattern
+        return cls.make_key(f"{pk}" if pattern == "{pk}" else pattern.format(pk=pk))
 
     def key(self) -> str:
         """The key of this document. Raises RedisModelError if it is embedded or its primary key is None or empty."""

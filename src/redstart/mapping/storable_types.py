@@ -60,7 +60,8 @@ def refuse_unstorable_types(model: type[BaseModel]) -> None:
     """Check that pydantic can write and read the type of each field that is stored.
 
     A type of which it knows nothing can stand in a document, for models allow arbitrary types; but it has no stored
-    form. Fields with validators or serializers of their own pass.
+    form. Fields with validators or serializers of their own pass, and so does what is excluded from the output: it is
+    not stored then.
 
     Raises:
         RedisModelError: a type that cannot be stored.
@@ -86,6 +87,11 @@ def refuse_unstorable_types(model: type[BaseModel]) -> None:
                 f"{model_name(model)}.{name} cannot be stored: {_reason(kind)}.",
                 f"{STORABLE} Of another type say how: with a field_serializer and a field_validator.",
             )
+
+
+def is_storable(annotation: Any) -> bool:
+    """Return whether pydantic can write and read a type."""
+    return next(_unstorable(annotation, []), None) is None
 
 
 def _unstorable(annotation: Any, above: list[Any]) -> Iterator[Any]:

@@ -19,17 +19,20 @@ if condition ~= '' and (redis.call('EXISTS', key) == 1) ~= (condition == 'XX') t
   return false
 end
 
+-- Lua passes at most about 8,000 arguments to a command: more fields are written with several.
+local FIELDS_AT_ONCE = 1000
+
 -- As HSETEX with KEEPTTL: Redis 7.4 has fields that expire, but not that command.
-local function set_and_keep_expiries()
+local function set_and_keep_expiries(first, last)
   local names = {}
-  for position = 1, count do
-    names[position] = ARGV[3 + 2 * position]
+  for position = first, last, 2 do
+    names[#names + 1] = ARGV[position]
   end
-  local expiries = redis.pcall('HPEXPIRETIME', key, 'FIELDS', count, unpack(names))
+  local expiries = redis.pcall('HPEXPIRETIME', key, 'FIELDS', #names, unpack(names))
   if expiries.err and after_lifetimes > after_values then
     return redis.error_reply(expiries.err)
   end
-  local set = redis.pcall('HSET', key, unpack(ARGV, 5, after_values - 1))
+  local set = redis.pcall('HSET', key, unpack(ARGV, first, last))
   if not expiries.err and type(set) == 'number' then
     for position, name in ipairs(names) do
       if expiries[position] > 0 then
@@ -40,10 +43,13 @@ local function set_and_keep_expiries()
   return set
 end
 
-if count > 0 then
-  local set = redis.pcall('HSETEX', key, 'KEEPTTL', 'FIELDS', count, unpack(ARGV, 5, after_values - 1))
+-- What fails does so with the first fields, before anything is written: a key of another type, a missing command.
+for first = 5, after_values - 1, 2 * FIELDS_AT_ONCE do
+  local last = math.min(first + 2 * FIELDS_AT_ONCE, after_values) - 1
+  local fields = (last - first + 1) / 2
+  local set = redis.pcall('HSETEX', key, 'KEEPTTL', 'FIELDS', fields, unpack(ARGV, first, last))
   if type(set) ~= 'number' then
-    set = set_and_keep_expiries()
+    set = set_and_keep_expiries(first, last)
     if type(set) ~= 'number' then
       return set
     end
@@ -55,7 +61,7 @@ end
 for position = after_kept, after_lifetimes - 1, 2 do
   redis.call('HPEXPIRE', key, ARGV[position + 1], 'FIELDS', 1, ARGV[position])
 end
-if #ARGV >= after_lifetimes then
-  redis.call('HDEL', key, unpack(ARGV, after_lifetimes))
+for first = after_lifetimes, #ARGV, FIELDS_AT_ONCE do
+  redis.call('HDEL', key, unpack(ARGV, first, math.min(first + FIELDS_AT_ONCE - 1, #ARGV)))
 end
 return 1

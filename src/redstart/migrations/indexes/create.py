@@ -10,6 +10,9 @@ from redstart.migrations.lease import Lease
 from redstart.search.difference import difference
 from redstart.search.index import Index
 
+MAX_WORDS = 7_900
+"""Lua has room for 8,000 arguments of a command."""
+
 _CHANGES_SAID = 3
 
 
@@ -29,6 +32,12 @@ def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[N
         atomic unit; FT.INFO where there is an index. The server fills a new index by and by. Safe to repeat.
     """
     words = schema.split()
+    if len(words) > MAX_WORDS:
+        raise MigrationError(
+            f"The schema of the index {name} has {len(words):,} words, and a script passes at most {MAX_WORDS:,} "
+            "of them to FT.CREATE.",
+            "Have the index made from its model, with: om migrate run",
+        )
     tried = yield from try_definition(words)
     if isinstance(tried, str):
         raise _refused(name, schema, tried)

@@ -13,6 +13,7 @@ import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
 from redstart.display import cut, one_line, whole_line
+from redstart.documents.fetching import pages
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamaged
 from redstart.mapping.paths import display
@@ -157,10 +158,11 @@ class FailureLog:
         return new
 
     def remove(self, lease: Lease, names: Collection[bytes]) -> Op[None]:
-        """Remove what is recorded of some values, given by name. Safe to repeat."""
-        if names:
-            hashes = (self._keys.failures, self._keys.replaced)
-            commands: list[list[Argument]] = [["HDEL", key, *names] for key in hashes]
+        """Remove what is recorded of some values, given by name. A script per 500. Safe to repeat."""
+        for some in pages(names, _PER_COMMIT):
+            commands: list[list[Argument]] = [
+                ["HDEL", key, *some] for key in (self._keys.failures, self._keys.replaced)
+            ]
             yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])
 
     def all(self, count: int = 500) -> Op[list[Failure]]:
