@@ -107,7 +107,7 @@ def combined(documents: Sequence[UnrestoredDocument]) -> list[UnrestoredDocument
         originals = found.setdefault(document.key, {})
         json[document.key] = document.json
         for one in document.originals:
-            originals.setdefault((one.entry, one.location), one)
+            _ = originals.setdefault((one.entry, one.location), one)
     return [
         UnrestoredDocument(key, json[key], sorted(originals.values(), key=_age, reverse=True))
         for key, originals in found.items()
