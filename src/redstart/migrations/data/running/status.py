@@ -10,6 +10,7 @@ from redstart.migrations.data.state.checkpoint import Checkpoint, load_checkpoin
 from redstart.migrations.data.state.failures import FailureLog
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.state.record import Record, read_record
+from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import LeaseState, current
 
 
@@ -35,6 +36,7 @@ class Status:
 
     Attributes:
         applied, pending: models that are converted as they are declared today, and models that are not.
+        unrestored: documents with originals that the last rollback could not restore.
         unnamed: of both, those that only the record has: a run has worked on them, and they are not named now.
         checkpoint: saved progress; with `lease`, somebody is at work.
         recorded_elsewhere: redis-om's own record has it applied, and Redstart's has not.
@@ -48,6 +50,7 @@ class Status:
     lease: LeaseState | None
     failures: int
     recorded_elsewhere: bool
+    unrestored: int = 0
     unnamed: list[PlannedModel] = field(default_factory=list)
 
     @property
@@ -63,7 +66,7 @@ class Status:
 
 
 def status(keys: StateKeys, plan: Plan) -> Op[Status]:
-    """Read the state. Six reads; nothing is written.
+    """Read the state. Seven reads; nothing is written.
 
     Raises:
         CheckpointUnreadable, CheckpointIncompatible: saved progress that this version cannot read.
@@ -85,6 +88,7 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
         lease=lease,
         failures=failures + record.failures_not_kept,
         recorded_elsewhere=elsewhere and not record.applied,
+        unrestored=(yield from unrestored_count(keys)),
         unnamed=unnamed,
     )
 
