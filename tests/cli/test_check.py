@@ -1,5 +1,7 @@
 """verify and errors."""
 
+import re
+
 import pytest
 import redis
 
@@ -54,6 +56,29 @@ def test_check_data_sees_what_the_plain_look_does_not(converted: redis.Redis) ->
     found = run_om("migrate-data", "verify", "--check-data")
     assert found.code == 6
     assert "station:visit:unreadable nets: its model cannot read it" in found.stdout
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_documents_of_the_undo_log_that_are_gone_are_counted_and_not_passed_over(
+    converted: redis.Redis, left: int
+) -> None:
+    """Applications delete documents; that all of a model's are gone is reported as a problem."""
+    visits = sorted(converted.scan_iter("station:visit:*", 1_000, _type="hash"))
+    before = run_om("migrate-data", "verify", "--check-data", "--json").json["journal"]
+    assert before["deleted"] == 0
+    converted.delete(*visits[left:])
+    found = run_om("migrate-data", "verify", "--check-data")
+    data = run_om("migrate-data", "verify", "--check-data", "--json").json
+    deleted = data["journal"]["deleted"]
+    assert (data["journal"]["documents"], deleted) == (
+        before["documents"],
+        pytest.approx(len(visits), abs=20),
+    )
+    assert re.search(rf"documents deleted since +{deleted:,} of ", found.stdout)
+    is_reported = (
+        "station:visit:*: all documents that a run has converted are gone from the server" in found.stdout
+    )
+    assert (found.code, is_reported) == ((0, False) if left else (6, True))
 
 
 def test_a_problem_is_one_short_printable_line_whatever_the_key(converted: redis.Redis) -> None:

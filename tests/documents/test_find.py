@@ -398,3 +398,29 @@ def test_an_alias_is_a_name_like_any_other(indexes: redis.Redis) -> None:
     indexes.execute_command("FT.ALIASADD", "an-alias", Member._meta.index_name)
     Member(name="ann", age=1, member=True, born=START.date()).save()
     assert [one.name for one in Renamed.find(Renamed.age == 1)] == ["ann"]
+
+
+@pytest.mark.parametrize("count", [2, 16, 17, 99, 1_000, 5_000])
+def test_any_number_of_conditions_can_be_joined(indexes: redis.Redis, count: int) -> None:
+    Member.add([Member(name=str(n), age=n, member=True, born=date(2020, 1, 1)) for n in range(3)])
+    either, both, right = Member.age == 0, Member.age > 0, Member.age == count
+    for number in range(1, count):
+        either |= Member.age == number * 2
+        both &= ~(Member.age == number * 2 + 1)
+        right = (Member.age == number * 2 - 1) | right
+    assert {one.age for one in Member.find(either)} == {0, 2}
+    assert {one.age for one in Member.find(both)} == {1, 2}
+    assert {one.age for one in Member.find(right)} == {1} | ({2} if count == 2 else set())
+    assert Member.find(*[Member.age < count] * count).count() == min(3, count)
+    assert {one.age for one in Member.find(~either)} == {1}
+    for condition in (either, both, right):
+        assert len(condition.tree.splitlines()) > count
+        assert repr(condition).count("Member.age") == count
+
+
+def test_conditions_that_are_nested_too_deeply_are_refused(indexes: redis.Redis) -> None:
+    condition = Member.age == 0
+    for number in range(2_000):
+        condition = (condition & (Member.age > number)) | (Member.age == number)
+    with pytest.raises(QuerySyntaxError, match="nested too deeply"):
+        Member.find(condition).count()

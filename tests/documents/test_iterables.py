@@ -11,7 +11,7 @@ import redis
 from redstart import Field, JsonModel, col
 from redstart.aio import FindQuery as AsyncFindQuery
 from redstart.sync import FindQuery
-from tests.documents.flavours import NOTES, AsyncHashNote, HashNote, done, iterated
+from tests.documents.flavours import NOTES, AsyncHashNote, AsyncJsonNote, HashNote, done, iterated
 from tests.support.models import create_indexes
 
 pytestmark = pytest.mark.usefixtures("models_url")
@@ -119,6 +119,7 @@ CONDITIONS: Final[list[tuple[list[Any], Any, Any]]] = [
 """Operands; the condition that a model and these make; which documents meet it."""
 
 
+@pytest.mark.parametrize("model", [HashNote, AsyncJsonNote], indirect=True)
 @of_each_kind_of_hashables
 def test_one_query_asked_in_every_way(client: redis.Redis, model: Any, kind: Kind) -> None:
     """Each use sees all operands, whatever was used before it, and none reaches another document."""

@@ -135,11 +135,12 @@ def test_one_by_its_position(people: list[Person]) -> None:
 def test_execute(people: list[Person]) -> None:
     query = Person.find().sort_by("age").copy(page_size=3)
     assert query.execute() == people
-    assert query.execute(exhaust_results=False) == people[:3]
+    assert query.execute(exhaust_results=False) == people
+    assert query.copy(limit=3).execute(exhaust_results=False) == people[:3]
     assert query.copy(offset=4, limit=2).execute(exhaust_results=False) == people[4:6]
     assert query.execute(return_query_args=True) == query.get_query()
     index, words = query.get_query()
-    assert (index, words) == (INDEX, ["FT.SEARCH", INDEX, "*", "LIMIT", 0, 3, "SORTBY", "age", "asc"])
+    assert (index, words) == (INDEX, ["FT.SEARCH", INDEX, "*", "LIMIT", 0, 1000, "SORTBY", "age", "asc"])
 
 
 @pytest.mark.parametrize("protocol", [2, 3])

@@ -6,6 +6,8 @@ Names are resolved on first use, so that declaring a model costs no client of a 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from redstart.left_out import MODULES, attribute_of
+
 if TYPE_CHECKING:
     import redis.asyncio as redis
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from redstart.aio.find import FindQuery as FindQuery
     from redstart.aio.migrator import Migrator as Migrator
     from redstart.aio.migrator import SchemaDetector as SchemaDetector
+    from redstart.aio.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.aio.models import HashModel as HashModel
     from redstart.aio.models import JsonModel as JsonModel
     from redstart.aio.redis_model import RedisModel as RedisModel
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from redstart.errors import RedstartError as RedstartError
     from redstart.mapping.coordinates import Coordinates as Coordinates
     from redstart.mapping.fields import Field as Field
-    from redstart.mapping.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
     from redstart.search.expressions import KNNExpression as KNNExpression
     from redstart.search.expressions import col as col
@@ -40,7 +42,7 @@ _HOME_OF = {
     "BaseMigration": "redstart.aio.data_migrations",
     "Coordinates": "redstart.mapping.coordinates",
     "DataMigrator": "redstart.aio.data_migrations",
-    "EmbeddedJsonModel": "redstart.mapping.models",
+    "EmbeddedJsonModel": "redstart.aio.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.aio.find",
     "GeoFilter": "redstart.search.geo",
@@ -100,7 +102,7 @@ def __getattr__(name: str) -> object:
     if name == "redis":
         return import_module("redis.asyncio")
     if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return attribute_of(__name__, name, MODULES)
     return getattr(import_module(_HOME_OF[name]), name)
 
 

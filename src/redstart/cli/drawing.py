@@ -9,7 +9,7 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from redstart.cli.output import discard, line
+from redstart.cli.output import discard, line, printable, styled_line
 
 _PIPE_WIDTH = 2_000
 _GAP = "  "
@@ -31,7 +31,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     """A small table on stdout; numbers to the right, with thousands separated. It breaks lines between words only:
     where the terminal is too narrow for that, each row is a list of names and values."""
     out = new_console()
-    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    cells = [[f"{cell:,}" if isinstance(cell, int) else printable(str(cell)) for cell in row] for row in rows]
     widths = _widths([*zip(*([columns, *cells]), strict=True)], out.width - len(_GAP) * (len(columns) - 1))
     with out.capture() as captured:
         wrapped = textwrap.fill(title, out.width, break_long_words=False, break_on_hyphens=False)
@@ -43,7 +43,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
             out.print(_table(columns, cells, widths, are_numbers))
     # Rich fills every row with spaces to the table's width.
     text = "\n".join(row.rstrip() for row in captured.get().splitlines())
-    line(text + "\n" if widths is not None else "\n".join([text, *_listed(columns, cells, out.width)]))
+    styled_line(text + "\n" if widths is not None else "\n".join([text, *_listed(columns, cells, out.width)]))
 
 
 def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int] | None:

@@ -11,13 +11,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
-from redstart.errors import MigrationError
+from redstart.errors import AuthenticationFailed, MigrationError
 
 _TARGETED = re.compile(
     r"(?<![\w-])(om migrate(?:-data)? (?:check|check-schema|cleanup|clear-progress|errors|forget|progress|rollback|run|"
     r"stats|status|swap-back|unlock|verify))(?![\w-])"
 )
 """Commands that take --url and --models."""
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+"
+)
+"""Control characters, what changes the direction of text, and lone surrogates."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -58,13 +62,33 @@ def _typed_options(words: Sequence[str]) -> Iterator[str]:
 
 
 def line(text: str) -> None:
-    """A line on stdout."""
+    """Write a line to stdout."""
+    _write(sys.stdout, f"{printable(text)}\n")
+
+
+def styled_line(text: str) -> None:
+    """Write a line with escape sequences of a terminal to stdout; everything else in it has to be printable."""
     _write(sys.stdout, f"{text}\n")
 
 
 def note(text: str) -> None:
-    """A line on stderr, for people."""
-    _write(sys.stderr, f"{text}\n")
+    """Write a line for people to stderr."""
+    _write(sys.stderr, f"{printable(text)}\n")
+
+
+def printable(text: str) -> str:
+    """Return a text in which whatever a terminal would obey, and bytes that are not text, are shown as escapes.
+
+    Names of keys and indexes come from the server as they are; line breaks and tabs are ours.
+    """
+    return _UNPRINTABLE.sub(lambda found: "".join(map(_escape, found[0])), text)
+
+
+def _escape(letter: str) -> str:
+    number = ord(letter)
+    if 0xDC80 <= number <= 0xDCFF:  # a byte that was not text, as surrogateescape keeps it
+        number -= 0xDC00
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 def print_json(data: dict[str, Any]) -> None:
@@ -86,6 +110,8 @@ def refusal_by(check: Callable[[], object]) -> str | None:
         check()
     except MigrationError as exc:
         return as_typed(str(exc))
+    except AuthenticationFailed as exc:  # who looks may have fewer rights than who will run it
+        note(f"Not everything was checked. {exc.message}")
     return None
 
 

@@ -21,6 +21,7 @@ from redstart.effects import Op, batch
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import Segment
+from redstart.search.json_paths import member
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
@@ -77,7 +78,7 @@ def _hash_command(names: Sequence[str], encoding: str) -> Command:
 
 
 def _json_command(names: Sequence[str]) -> Command:
-    paths = {name: f"$.{name}" for name in names}
+    paths = {name: f"${member(name)}" for name in names}
 
     def values_of(reply: bytes | None) -> dict[str, Any] | None:
         if reply is None:

@@ -12,6 +12,7 @@ from redstart.documents.unreadable import OnUnreadable, UnreadableDocument, unex
 from redstart.documents.value_reader import Place, places_of
 from redstart.mapping.annotations import allows_none, complete_fields
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import validates_itself
 from redstart.mapping.paths import Segment
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.scalars import scalar_paths
@@ -81,13 +82,23 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
         document[key_name] = primary_key
     try:
         # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
-        read: M = model.__pydantic_validator__.validate_python(document, strict=False)
+        read: M = (
+            model.model_validate(document)
+            if validates_itself(model)
+            else model.__pydantic_validator__.validate_python(document, strict=False)
+        )
     except ValidationError as error:
         raise unreadable(model, primary_key, error) from error
     except Exception as error:
         field = _field_of(model, document, error)
         raise unexpected(model, primary_key, field, document.get(field, document), error) from error
-    return read
+    return read if primary_key else without_key(read)
+
+
+def without_key(document: M) -> M:
+    """Return a document that redis-om stored without a primary key as it is: with a new one it would be saved twice."""
+    document.__dict__[document._primary_key_name] = ""
+    return document
 
 
 def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Exception) -> str:

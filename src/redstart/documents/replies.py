@@ -7,8 +7,11 @@ from redstart.documents.fetching import primary_keys_in
 from redstart.documents.forms import form_of
 from redstart.documents.reader import readable
 from redstart.documents.unreadable import OnUnreadable
+from redstart.errors import QuerySyntaxError
 from redstart.mapping.models import RedisModel
+from redstart.mapping.registry import model_name
 from redstart.search.expressions import KNNExpression
+from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)
@@ -38,10 +41,42 @@ def documents_found(
 
 
 def documents_in_reply(
-    model: type[M], reply: Any, zone: NaiveTimezone, knn: KNNExpression | None = None
+    model: type[M],
+    reply: Any,
+    zone: NaiveTimezone,
+    knn: KNNExpression | None = None,
+    unreadable: OnUnreadable | None = None,
 ) -> list[M]:
-    """The documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`."""
-    return documents_found(model, ft_search((), content=True).parse(_undecoded(reply)), zone, knn)
+    """The documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`.
+
+    Raises:
+        QuerySyntaxError: the search asked for some fields of JSON documents only: a save would remove the others.
+    """
+    if isinstance(reply, list):
+        reply = _with_content(reply)
+    if not reply:
+        return []
+    parsed = ft_search((), content=True).parse(_undecoded(reply))
+    if model._storage is Storage.JSON:
+        for key, fields in zip(parsed.keys, parsed.fields, strict=True):
+            if fields and b"$" not in fields:
+                returned = ", ".join(name.decode(errors="replace") for name in fields)
+                raise QuerySyntaxError(
+                    f"The reply holds no whole {model_name(model)} for the key {key.decode(errors='replace')}, "
+                    f"but {returned}.",
+                    "Search without RETURN, or read some fields with find(...).values() or .only().",
+                )
+    return documents_found(model, parsed, zone, knn, unreadable)
+
+
+def _with_content(reply: list[Any]) -> list[Any]:
+    """Return a RESP2 reply without scores and the like between keys and fields; [] if it has no fields (NOCONTENT)."""
+    items = reply[1:]
+    position = next((at for at, item in enumerate(items) if isinstance(item, list | tuple)), 1)
+    if position >= len(items) or not isinstance(items[position], list | tuple | type(None)):
+        return []
+    rows = zip(items[:: position + 1], items[position :: position + 1], strict=True)
+    return [reply[0], *(part for row in rows for part in row)]
 
 
 def _undecoded(reply: Any) -> Any:

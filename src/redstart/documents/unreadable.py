@@ -17,6 +17,7 @@ class UnreadableDocument(DocumentError):
 
     Attributes:
         key: the key of the document.
+        primary_key: its primary key, as `Model.delete` takes it.
         field: the path of the first value that does not fit; empty if it is the document as a whole, or not known.
         reason: why it does not fit.
         reasons: the reasons of all fields that do not fit, by path, as far as they are known.
@@ -35,6 +36,7 @@ class UnreadableDocument(DocumentError):
         hint: str | None = None,
     ) -> None:
         self.key = model.make_primary_key(primary_key)
+        self.primary_key = primary_key
         self.field = field
         self.reasons = reasons or {field: reason}
         self.reason = reason

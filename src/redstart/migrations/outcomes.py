@@ -53,9 +53,10 @@ def require_undone(found: Back) -> None:
     again = f"om migrate-data rollback {DATETIME_MIGRATION}"
     if found.data is None:
         raise DataMigrationError(
-            "Nothing was undone: an index that takes dates in both forms would lose documents"
+            "Nothing was undone: an index to go back to does not accept some documents"
             f"{_examples(one.membership for one in refused)}.",
-            f"Mend them, and go on with down() once more, or with: {again}",
+            "Correct them, and call down() again; or let queries miss them: om migrate swap-back --accept-unindexed, "
+            f"and then: {again}",
         )
     if found.data.stopped is not None:
         raise DataMigrationError(
@@ -77,6 +78,16 @@ def require_undone(found: Back) -> None:
             f"The rollback is done.{kept}",
             "All else is as it was. Give these a text that the old application reads. What is not restored stays on "
             "the server; list it with: om migrate-data errors",
+        )
+    if found.lacks_more_than_before:
+        numbers = ", ".join(
+            f"{name}: {one.missing:,} (before the migration {found.lacked_before[name]:,})"
+            for name, one in found.lacking.items()
+        )
+        raise DataMigrationError(
+            f"The rollback is done. The old indexes do not accept some documents, which no query finds: {numbers}"
+            f"{_examples(found.lacking.values())}.",
+            "Correct these documents, and they are indexed at once.",
         )
 
 

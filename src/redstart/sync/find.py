@@ -2,10 +2,9 @@
 """Queries on the documents of a model: `Customer.find(Customer.age > 18).sort_by("name").all()`."""
 
 from collections.abc import Iterable, Iterator
-from functools import reduce
-from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast, dataclass_transform
 
-from redstart.documents.bulk_changes import delete_found, update_found
+from redstart.documents.bulk_changes import delete_found, documents_to_update, update_found
 from redstart.documents.fetching import PAGE_DOCUMENTS, pages
 from redstart.documents.find import (
     all_documents,
@@ -22,6 +21,7 @@ from redstart.documents.query import Query, query_of, raw_reply
 from redstart.documents.unreadable import RAISE, OnError
 from redstart.effects import Op
 from redstart.errors import OtherDatabase, QuerySyntaxError, shortened
+from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Both, Expression, KNNExpression
 from redstart.settings import naive_timezone
 from redstart.sync.connections import server_of_model
@@ -32,6 +32,13 @@ T = TypeVar("T")
 Fields: TypeAlias = dict[str, Any]
 
 
+@dataclass_transform(frozen_default=True, eq_default=False)
+def _immutable(kind: type[T]) -> type[T]:
+    """The class; for type checkers, one whose attributes cannot be assigned."""
+    return kind
+
+
+@_immutable
 class FindQuery(Generic[R]):
     """An immutable query: `sort_by`, `copy` and the like return a new one. Nothing is sent until you ask for documents.
 
@@ -55,6 +62,19 @@ class FindQuery(Generic[R]):
         QueryError: a field that does not exist or cannot be sorted by, or an impossible page.
     """
 
+    expressions: tuple[Expression | int, ...]
+    model: type[Any]
+    knn: KNNExpression | None
+    offset: int
+    limit: int | None
+    page_size: int
+    sort_fields: tuple[str, ...]
+    projected_fields: tuple[str, ...]
+    nocontent: bool
+    return_as_dict: bool
+    on_error: OnError
+    _query: Query[R]
+
     def __init__(
         self,
         expressions: Iterable[Expression | int],
@@ -69,25 +89,25 @@ class FindQuery(Generic[R]):
         return_as_dict: bool = False,
         on_error: OnError = RAISE,
     ) -> None:
-        self.expressions: Final = tuple(expressions)
-        self.model: Final[type[Any]] = model
-        self.knn: Final = knn
-        self.offset: Final = offset
-        self.limit: Final = limit
-        self.page_size: Final = page_size
-        self.sort_fields: Final = tuple(sort_fields or ())
-        self.projected_fields: Final = tuple(projected_fields or ())
-        self.nocontent: Final = nocontent
-        self.return_as_dict: Final = return_as_dict
-        self.on_error: Final = on_error
-        self._query: Final[Query[R]] = query_of(**self._said())
+        arguments: Fields = {
+            "expressions": tuple(expressions),
+            "model": model,
+            "knn": knn,
+            "offset": offset,
+            "limit": limit,
+            "page_size": page_size,
+            "sort_fields": tuple(sort_fields or ()),
+            "projected_fields": tuple(projected_fields or ()),
+            "nocontent": nocontent,
+            "return_as_dict": return_as_dict,
+            "on_error": on_error,
+        }
+        self.__dict__.update(arguments, _query=query_of(**arguments))  # past __setattr__
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if "_query" in self.__dict__:  # the last attribute that __init__ sets
-            raise self._is_immutable(name, f"query = query.copy({name}={shortened(value)})")
-        super().__setattr__(name, value)
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise self._is_immutable(name, f"query = query.copy({name}={shortened(value)})")
 
-    def __delattr__(self, name: str) -> None:
+    def __delattr__(self, name: str) -> NoReturn:
         raise self._is_immutable(name, "query = query.copy(...)")
 
     def _is_immutable(self, name: str, copy: str) -> AttributeError:
@@ -153,7 +173,7 @@ class FindQuery(Generic[R]):
     @property
     def expression(self) -> Expression | None:
         """All conditions combined into one, or None. Its `.tree` shows it as a drawing."""
-        return reduce(Both, self._query.conditions) if self._query.conditions else None
+        return Both.of(*self._query.conditions) if self._query.conditions else None
 
     @property
     def query(self) -> str:
@@ -188,7 +208,7 @@ class FindQuery(Generic[R]):
         """What `all` returns, or another view of the query.
 
         Args:
-            exhaust_results: return all documents; if False, only the first page.
+            exhaust_results: return all documents; if False, at most `limit`, or 1,000.
             return_raw_result: return the unparsed reply of the server to `get_query()`.
             return_query_args: return `get_query()`; nothing is sent.
 
@@ -287,8 +307,9 @@ class FindQuery(Generic[R]):
     def update(self, use_transaction: bool = True, **fields: Any) -> None:
         """Set fields of all these documents to new values, checked as in `save`. Only these fields are written.
 
-        A document that cannot be read is not changed, for its new values cannot be checked: by default its error is
-        raised. With `copy(on_error=...)` the others are changed, and a function gets the error of each that is not.
+        A document that cannot be read is changed as well if its new values can be checked without its other fields. If
+        they cannot, its error is raised; with `copy(on_error=...)` the others are changed, and a function gets it.
+        If the class overrides `save`, that is called for one document after the other, and writes all fields.
 
         Args:
             use_transaction: write all documents in one transaction, after all have been checked; the server does
@@ -299,12 +320,17 @@ class FindQuery(Generic[R]):
             QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
             ValidationError (pydantic): a document does not accept a value. With a transaction, nothing was written.
             UnwritableDocument: a value cannot be stored. With a transaction, nothing was written.
-            UnreadableDocument: a document cannot be read. With a transaction, nothing was written.
+            UnreadableDocument: a document cannot be read, nor changed without that. With a transaction, nothing was
+                written.
             IndexMissing, QueryError: see `all`.
 
         Effects: one search; a read and a write for each document, many in one round trip. Safe to repeat. Documents
             that are deleted meanwhile stay deleted.
         """
+        if overrides(self.model, "save"):
+            for document in self._run(documents_to_update(self._query, fields, naive_timezone())):
+                document.update(**fields)
+            return
         self._run(update_found(self._query, fields, naive_timezone(), at_once=use_transaction))
 
     def delete(self) -> int:

@@ -10,7 +10,8 @@ from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.migrate_data.tables import draw_nothing_found
-from redstart.cli.options import common, verbose
+from redstart.cli.model_fit import find_unclaimed, note_unclaimed
+from redstart.cli.options import batch_size, common, verbose
 from redstart.cli.output import as_typed, line, note, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session, open_session
@@ -38,17 +39,26 @@ UNREADABLE = (
     is_flag=True,
     help="Also convert each journaled original anew, and read every document through its model.",
 )
+@batch_size
 @log_file
 @verbose
 @common
-def verify(settings: Settings, check_data: bool, log_file: Path | None, verbose: bool, as_json: bool) -> int:
+def verify(
+    settings: Settings,
+    check_data: bool,
+    batch_size: int,
+    log_file: Path | None,
+    verbose: bool,
+    as_json: bool,
+) -> int:
     """Read every value again, and look up every document in its index, if that is cut over. Exits with 6 when something
     is lost, wrong or not converted; values that will not convert and are recorded do not count, unless --check-data
     finds that no model reads their documents. Writes nothing."""
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
+        note_unclaimed(find_unclaimed(session))
         with drawn_progress(every_step=verbose) as show:
             monitor = log.watching(Monitor(progress=show))
-            found, journal, model_check = _verify(session, monitor, check_data)
+            found, journal, model_check = _verify(session, monitor, check_data, batch_size)
             indexes = _verify_indexes(session, found.problems)
         report = verify_report(found, journal, model_check, indexes)
         code = Exit.DONE if found.ok else Exit.FOUND
@@ -63,11 +73,12 @@ def verify(settings: Settings, check_data: bool, log_file: Path | None, verbose:
 
 
 def _verify(
-    session: Session, monitor: Monitor, check_data: bool
+    session: Session, monitor: Monitor, check_data: bool, batch_size: int
 ) -> tuple[Verification, JournalCheck | None, ModelCheck | None]:
     context = session.context(monitor)
     model_check = ModelCheck(session.declarations, session.naive_timezone) if check_data else None
-    found = session.run(verify_everything(context, session.plan, checks=[model_check] if model_check else []))
+    checks = [model_check] if model_check else []
+    found = session.run(verify_everything(context, session.plan, checks=checks, batch_documents=batch_size))
     if model_check is not None:
         model_check.report_unnamed(found.problems)
     journal = _verify_journal(session, monitor, found.problems) if check_data else None
@@ -121,6 +132,8 @@ def _draw(
         rows.append(("unreadable", model_check.unreadable))
     if journal is not None:
         rows += [("undoable exactly", journal.as_written), ("changed since", journal.changed_since)]
+        if deleted := journal.deleted.total():
+            rows.append(("documents deleted since", f"{deleted:,} of {journal.documents.total():,}"))
     pairs(rows)
     for model in found.unnamed:
         line(
@@ -128,7 +141,8 @@ def _draw(
         )
     for check in indexes:
         accepted = f" ({check.accepted:,} were accepted)" if check.accepted else ""
-        line(f"{check.name}: {check.documents:,} documents looked up, {check.missing:,} missing{accepted}")
+        looked_up = f"{check.documents:,} documents looked up, {check.missing:,} missing{accepted}"
+        line(f"{check.name}: {'it has a FILTER, no document looked up' if check.has_filter else looked_up}")
     for problem in found.problems.first if verbose else found.problems.first[:PROBLEMS_SAID]:
         line(f"problem: {problem}")
     if found.ok:

@@ -10,6 +10,7 @@ from redstart.cli.drawing import pairs, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
+from redstart.cli.model_fit import draw_unclaimed, find_unclaimed, unclaimed_report
 from redstart.cli.options import common
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.quantities import ago
@@ -20,7 +21,8 @@ from redstart.migrations.data.running.status import Phase, Status
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.files.kinds import DATA
-from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
+from redstart.migrations.holder import is_gone
+from redstart.migrations.phase import cut_over_to_come, phase_with_indexes, with_indexes_at_work
 
 
 @click.command()
@@ -49,11 +51,14 @@ def status(
         files = look(session, DATA, migrations_dir, module)
         found = session.run(read_status(session.keys, session.plan))
         found = replace(found, phase=session.run(phase_with_indexes(found)))
+        found = session.run(with_indexes_at_work(found, is_gone))
         awaited = session.run(cut_over_to_come(found))
+        rest = find_unclaimed(session)
     if as_json:
-        print_json(status_report(found, files))
+        print_json(status_report(found, files) | {"unclaimed": unclaimed_report(rest)})
     else:
         _draw_status(found, files, detailed)
+        draw_unclaimed(rest)
         draw_order(found.phase, cut_over_to_come=awaited)
         draw_files(files)
     return Exit.PENDING if check and (found.pending or awaited or waits(files)) else Exit.DONE

@@ -3,6 +3,8 @@
 import re
 from hashlib import sha1
 
+from redstart.commands.search import name_bytes
+from redstart.migrations.data.state.failures import SHOWN_CHARACTERS, one_line
 from redstart.migrations.lease import LeaseKeys
 from redstart.search.index import Index, create_arguments
 
@@ -17,10 +19,16 @@ DIGEST_LETTERS = 8
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LETTERS}}}")
 
 
-def built_name(name: str, index: Index) -> str:
-    """The index built for `name` with this definition: the same each time, so that building it is repeatable."""
-    words = create_arguments(index, name="")
-    digest = sha1("\0".join(words).encode(), usedforsecurity=False).hexdigest()[:DIGEST_LETTERS]
+def built_name(name: str, index: Index, attempt: int = 0) -> str:
+    """The index built for `name` with this definition: the same each time, so that building it is repeatable.
+
+    Args:
+        attempt: another name for each number, for when an index of another definition has the first.
+    """
+    words = [*create_arguments(index, name=""), *([str(attempt)] if attempt else [])]
+    digest = sha1("\0".join(words).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()[
+        :DIGEST_LETTERS
+    ]
     return f"{name}@{digest}"
 
 
@@ -28,6 +36,11 @@ def is_built_name(name: str, index: str) -> bool:
     """Whether an index was built for `name` by Redstart, as its name says."""
     head, mark, digest = index.rpartition("@")
     return bool(mark) and head == name and _DIGEST.fullmatch(digest) is not None
+
+
+def shown(name: str) -> str:
+    """Return the name of an index for a message: names on the server may hold anything."""
+    return one_line(name_bytes(name), SHOWN_CHARACTERS)
 
 
 def hash_key(name: str) -> str:

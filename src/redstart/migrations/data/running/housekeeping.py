@@ -1,4 +1,4 @@
-"""Removing state on request: saved progress, the undo log, a stuck lease."""
+"""Removing state on request: saved progress, the undo log."""
 
 from redstart.commands.keyspace import hlen, hmget
 from redstart.effects import Argument, Op, call
@@ -7,7 +7,7 @@ from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import load_checkpoint
 from redstart.migrations.data.state.record import read_record, remember_models
 from redstart.migrations.data.state.unrestored import unrestored_count
-from redstart.migrations.lease import Lease, LeaseState, break_lease, current
+from redstart.migrations.lease import Lease
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
 """Where redis-om keeps its own progress of the same migration."""
@@ -77,14 +77,3 @@ def last_copies(context: Context) -> Op[int]:
     """
     replaced = yield from call(hlen(context.keys.replaced))
     return replaced + (yield from unrestored_count(context.keys))
-
-
-def unlock(context: Context) -> Op[LeaseState | None]:
-    """Break the lease, whoever holds it; the holder stops before its next write.
-
-    Returns:
-        The lease that was broken, or None.
-    """
-    found = yield from current(context.keys.lease)
-    yield from break_lease(context.keys.lease)
-    return found

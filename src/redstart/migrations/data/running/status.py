@@ -38,7 +38,8 @@ class Status:
         applied, pending: models that are converted as they are declared today, and models that are not.
         unrestored: documents with originals that the last rollback could not restore.
         unnamed: of both, those that only the record has: a run has worked on them, and they are not named now.
-        checkpoint: saved progress; with `lease`, somebody is at work.
+        checkpoint: saved progress; with `lease`, a run is in progress.
+        lease_is_of_indexes: whether that lease is the one under which indexes are changed.
         recorded_elsewhere: redis-om's own record has it applied, and Redstart's has not.
     """
 
@@ -50,6 +51,7 @@ class Status:
     lease: LeaseState | None
     failures: int
     recorded_elsewhere: bool
+    lease_is_of_indexes: bool = False
     unrestored: int = 0
     unnamed: list[PlannedModel] = field(default_factory=list)
 

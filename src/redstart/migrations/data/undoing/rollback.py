@@ -43,7 +43,7 @@ from redstart.migrations.data.undoing.originals import Restoring, Unrestored
 from redstart.migrations.data.undoing.sweep import PageReverter
 from redstart.migrations.data.undoing.undo import Undoing, undo_entry
 from redstart.migrations.data.writing.apply import Applier
-from redstart.migrations.lease import Lease, server_is_behind
+from redstart.migrations.lease import Activity, Lease, server_is_behind
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -85,6 +85,7 @@ def rollback(
 
     Args:
         numbers_of_before_too: give the old form also to values that were numbers before the first run.
+        batch_documents: keys asked for per step of the scan.
 
     Raises:
         LeaseHeld, LeaseLost: a run is at work, or took over.
@@ -109,6 +110,21 @@ def rollback(
         )
 
     return (yield from context.under_lease(work))
+
+
+def require_undoable(context: Context) -> Op[None]:
+    """Raise what a rollback is refused for, without writing anything but the lease.
+
+    Raises:
+        See `rollback`.
+    """
+
+    def work(_lease: Lease) -> Op[None]:
+        record = yield from read_record(context.keys)
+        if record.plan is not None:
+            _ = yield from _require_whole(context, record, record.plan)
+
+    yield from context.under_lease(work)
 
 
 def begin_rollback(context: Context) -> Op[None]:
@@ -245,6 +261,7 @@ class _Rollback:
         self, checkpoint: Checkpoint, applier: Applier, undoing: Undoing, total: int
     ) -> Op[str | None]:
         checkpoint.total = total
+        yield from self._lease.keep(Activity("undoing"))
         while entries := (yield from entries_backwards(self._keys, checkpoint.cursor or None)):
             outstanding: list[UnrestoredDocument] = []
             for entry in entries:

@@ -22,11 +22,14 @@ _PAGE_DOCUMENTS = 200
 
 
 class _Preview:
-    def __init__(self, context: Context, plan: Plan | None, numbers_of_before_too: bool) -> None:
+    def __init__(
+        self, context: Context, plan: Plan | None, numbers_of_before_too: bool, batch_documents: int
+    ) -> None:
         self._context = context
         self._keys = context.keys
         self._zone = context.naive_timezone if plan is None else NaiveTimezone.parse(plan.naive_timezone)
         self._plan = plan
+        self._batch_documents = batch_documents
         self._undoing = Undoing(context.keys, plan, self._zone)
         self._numbers_of_before_too = numbers_of_before_too
         self._restored: dict[bytes, dict[Location, bytes | None]] = {}
@@ -100,7 +103,7 @@ class _Preview:
         cursor, documents, newer, kept = 0, 0, 0, list[Failure]()
         if self._plan is None:
             return newer, kept
-        scanner = Scanner(self._plan, 1_000)
+        scanner = Scanner(self._plan, self._batch_documents)
         while True:
             page = yield from scanner.page(cursor)
             found = yield from newer_values(
@@ -124,11 +127,14 @@ class _Preview:
                 return newer, kept
 
 
-def preview_rollback(context: Context, *, numbers_of_before_too: bool = False) -> Op[RollbackResult]:
+def preview_rollback(
+    context: Context, *, numbers_of_before_too: bool = False, batch_documents: int = 1_000
+) -> Op[RollbackResult]:
     """Count what `rollback` would restore and reformat, as things stand.
 
     Args:
         numbers_of_before_too: see `rollback`.
+        batch_documents: keys asked for per step of the scan.
 
     Raises:
         JournalDamaged: the undo log or the census has lost entries.
@@ -137,7 +143,7 @@ def preview_rollback(context: Context, *, numbers_of_before_too: bool = False) -
     """
     began = context.clock()
     record = yield from read_record(context.keys)
-    preview = _Preview(context, record.plan, numbers_of_before_too)
+    preview = _Preview(context, record.plan, numbers_of_before_too, batch_documents)
     if record.plan is not None:
         total = yield from check_journal(context.keys)
         yield from check_census(context.keys, record)

@@ -18,8 +18,6 @@ from redstart.migrations.data.state.record import read_record
 MOST_PROBLEMS = 1_000
 """Kept for showing; all are counted."""
 
-_PAGE_DOCUMENTS = 1_000
-
 
 @dataclass(slots=True)
 class Problems:
@@ -95,10 +93,15 @@ class _ValueCheck:
                 problems.add(replace(failure, reason=f"{failure.reason}; {why}"))
 
 
-def verify(context: Context, plan: Plan, *, checks: Sequence[PageCheck] = ()) -> Op[Verification]:
+def verify(
+    context: Context, plan: Plan, *, checks: Sequence[PageCheck] = (), batch_documents: int = 1_000
+) -> Op[Verification]:
     """Read every planned value, and every value of the models that are recorded as converted.
 
-    Effects: reads only; a few round trips for each page of 1,000 documents.
+    Args:
+        batch_documents: keys asked for per step of the scan.
+
+    Effects: reads only; a few round trips for each page of documents.
     """
     record = yield from read_record(context.keys)
     unnamed = record.unnamed(plan)
@@ -112,7 +115,7 @@ def verify(context: Context, plan: Plan, *, checks: Sequence[PageCheck] = ()) ->
     found = yield from survey(
         Plan((*plan.models, *unnamed), plan.naive_timezone),
         context.naive_timezone,
-        batch_documents=_PAGE_DOCUMENTS,
+        batch_documents=batch_documents,
         monitor=Monitor(progress=context.monitor.progress),  # never stopped: half a look verifies nothing
         stage="verifying",
         visit=visit,

@@ -1,6 +1,8 @@
 """Checking the undo log against the data: each journaled original is converted anew and compared with what stands."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, together
@@ -18,13 +20,31 @@ from redstart.migrations.data.verifying.verify import Problems
 from redstart.values.timestamps import microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
 
+Route = Callable[[bytes], PlannedModel | None]
+"""The planned model of a key."""
+
+GONE = "all documents that a run has converted are gone from the server"
+
 
 @dataclass(slots=True)
 class JournalCheck:
-    """What the check met, in values: still as written, changed or deleted since; and what is wrong."""
+    """What the undo log says of the data.
+
+    Attributes:
+        as_written, changed_since: values that stand as the run wrote them, and that were changed or deleted since.
+        documents: by key prefix, how many documents the log has; one that was converted again counts again.
+        deleted: by key prefix, how many of these no longer exist.
+    """
 
     as_written: int = 0
     changed_since: int = 0
+    documents: Counter[str] = field(default_factory=Counter)
+    deleted: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def gone(self) -> list[str]:
+        """The key prefixes of which no document of the log exists any more."""
+        return [prefix for prefix, count in self.documents.items() if self.deleted[prefix] == count]
 
 
 def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[JournalCheck]:
@@ -53,19 +73,32 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
                         problems.add(
                             _problem(document, edit, "the journal's new value is not its original, converted")
                         )
-            yield from _compare(entry, result)
+            yield from _compare(entry, route, result)
             yield from _find_lost_copies(entry, problems)
             before = entry.id
         done += sum(entry.stream_entries for entry in entries)
         context.monitor.progress(Progress("checking the undo log", 0, done, total, 0))
+    for prefix in result.gone:
+        # An application may delete any of its documents. That it deleted all of them is for a person to confirm.
+        problems.add(failure_at(f"{prefix}*".encode(), "", b"", f"{GONE}: {result.documents[prefix]:,}"))
     return result
 
 
-def _compare(entry: JournalEntry, result: JournalCheck) -> Op[None]:
+def _compare(entry: JournalEntry, route: Route, result: JournalCheck) -> Op[None]:
     compared = yield from compared_with_edits(entry.documents)
     same = sum(is_as_written for _, _, is_as_written in compared)
     result.as_written += same
     result.changed_since += len(compared) - same
+    changed = list(
+        dict.fromkeys(document.key for document, _, is_as_written in compared if not is_as_written)
+    )
+    types = (yield from batch(together([key_type(key) for key in changed]))) if changed else []
+    deleted = {key for key, kind in zip(changed, types, strict=True) if kind == b"none"}
+    for document in entry.documents:
+        model = route(document.key)
+        prefix = "" if model is None else model.key_prefix
+        result.documents[prefix] += 1
+        result.deleted[prefix] += document.key in deleted
 
 
 def _find_lost_copies(entry: JournalEntry, problems: Problems) -> Op[None]:

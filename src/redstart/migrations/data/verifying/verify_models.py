@@ -4,17 +4,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redstart.commands.documents import json_get
-from redstart.commands.keyspace import hgetall
+from redstart.commands.replies import mapping
 from redstart.documents.forms import form_of
 from redstart.documents.unreadable import UnreadableDocument
-from redstart.effects import Call, Op, batch, together
-from redstart.errors import CommandFailed
+from redstart.effects import Op
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.judging.transform import JudgedDocument
 from redstart.migrations.data.planned.documents import StoredDocument
 from redstart.migrations.data.planned.plan import PlannedModel
+from redstart.migrations.data.reading.whole import read_whole
 from redstart.migrations.data.state.failures import failure_at
 from redstart.migrations.data.verifying.verify import Problems
 from redstart.values.kinds import Storage
@@ -41,22 +40,25 @@ class ModelCheck:
         self._declarations: Mapping[str, ModelDeclaration] = {d.key_prefix: d for d in declarations}
 
     def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
-        """Read a page's documents. One round trip, of everything the documents hold."""
-        named = [document for document, _ in page if document.model.key_prefix in self._declarations]
+        """Read a page's documents. A round trip for as many as fit into a page, of everything that they hold."""
+        rest = [document for document, _ in page if document.model.key_prefix in self._declarations]
         self.without_model.update(
             document.model for document, _ in page if document.model.key_prefix not in self._declarations
         )
-        if not named:
-            return
-        replies = yield from batch(together([_whole(document) for document in named]))
-        for document, reply in zip(named, replies, strict=True):
-            if isinstance(reply, CommandFailed) or not reply:
-                continue  # deleted since
-            reasons = self._refused(self._declarations[document.model.key_prefix], document, reply)
-            self.read += not reasons
-            self.unreadable += bool(reasons)
-            for field, reason in reasons.items():
-                problems.add(failure_at(document.key, field, b"", f"its model cannot read it: {reason}"))
+        while rest:
+            replies = yield from read_whole(rest)
+            for document, reply in zip(rest, replies, strict=False):
+                if reply:  # else deleted since
+                    self._check(document, reply, problems)
+            rest = rest[len(replies) :]
+
+    def _check(self, document: StoredDocument, reply: Any, problems: Problems) -> None:
+        stored = reply if document.model.storage is Storage.JSON else mapping(reply)
+        reasons = self._refused(self._declarations[document.model.key_prefix], document, stored)
+        self.read += not reasons
+        self.unreadable += bool(reasons)
+        for field, reason in reasons.items():
+            problems.add(failure_at(document.key, field, b"", f"its model cannot read it: {reason}"))
 
     def report_unnamed(self, problems: Problems) -> None:
         """Report the models whose documents were not read because they are not named."""
@@ -87,7 +89,3 @@ class ModelCheck:
         except Exception as exc:  # noqa: BLE001 - code of the project may raise anything, and one document is not all
             return {"": f"{type(exc).__name__}: {exc}"}
         return {}
-
-
-def _whole(document: StoredDocument) -> Call[Any]:
-    return hgetall(document.key) if document.model.storage is Storage.HASH else json_get(document.key)
