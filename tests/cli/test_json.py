@@ -56,7 +56,7 @@ FROZEN = {
     "`om migrate-data status`": (
         "applied pending phase models models[].name models[].key_prefix models[].applied "
         "models[].named models[].documents "
-        f"models[].applied_ms errors undoable recorded_elsewhere {FILES} {UNCLAIMED}"
+        f"models[].applied_ms errors undoable unrestored_documents recorded_elsewhere {FILES} {UNCLAIMED}"
     ),
     "`om migrate-data check-schema`": (
         "mismatches mismatches[].model mismatches[].field mismatches[].current_type mismatches[].expected_type "

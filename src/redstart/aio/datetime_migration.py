@@ -121,7 +121,7 @@ class DatetimeFieldMigration(BaseMigration):
 
         Raises:
             DataMigrationError: it was refused, because queries would no longer find some documents; or it is done,
-                but some values cannot be written in the old form.
+                but some values cannot be written in the old form, or could not be restored (`om migrate-data errors`).
             MigrationError, ServerError: see redstart.migrations.back.
 
         Effects: those of `om migrate-data rollback`. Safe to repeat, after a stop at any point.

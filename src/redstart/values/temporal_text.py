@@ -93,12 +93,15 @@ def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimez
     Raises:
         ValueConversionError: not a date, or one that does not exist, happened twice, or is out of range.
     """
-    stripped = text.strip(WHITE_SPACE)
     if len(text) > MAX_CHARACTERS:
         raise ValueConversionError(f"not a date: longer than {MAX_CHARACTERS} characters")
-    if NUMBER.fullmatch(stripped) is not None:
-        return read_temporal_number(stripped, kind)
-    moment, exact = _read_exactly(stripped)
+    stripped = text.strip(WHITE_SPACE)
+    match = _ISO(stripped) or _ISO_BASIC(stripped) or _EMAIL(stripped)
+    if match is None:
+        if NUMBER.fullmatch(stripped) is not None:
+            return read_temporal_number(stripped, kind)
+        raise ValueConversionError("not a date" if stripped else "only white space")
+    moment, exact = _read_exactly(match)
     naive = moment.tzinfo is None
     if kind is _DATE:
         return TemporalText((moment.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY, naive, True)
@@ -127,11 +130,8 @@ def read_temporal_number(text: str, kind: TemporalKind) -> TemporalText:
     return TemporalText(microseconds, False, numerator * per_unit == microseconds * denominator)
 
 
-def _read_exactly(stripped: str) -> tuple[datetime, bool]:
+def _read_exactly(match: re.Match[str]) -> tuple[datetime, bool]:
     """Any accepted text as a datetime, and whether that holds all its digits."""
-    match = _ISO(stripped) or _ISO_BASIC(stripped) or _EMAIL(stripped)
-    if match is None:
-        raise ValueConversionError("not a date" if stripped else "only white space")
     parts = match.groupdict()
     if len(parts["year"]) > 4:
         raise ValueConversionError("not a date" if parts["year"][0] == "0" else "year beyond 9999")

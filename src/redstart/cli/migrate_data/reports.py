@@ -140,6 +140,7 @@ def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
         ],
         "errors": found.failures,
         "undoable": found.record.plan is not None,
+        "unrestored_documents": found.unrestored,
         "recorded_elsewhere": found.recorded_elsewhere,
         "files": files_report(files),
     }

@@ -92,6 +92,9 @@ def _draw_status(found: Status, files: FilesStatus, detailed: bool) -> None:
     for model in found.unnamed:
         state = "pending" if model in found.pending else "applied"
         line(f"recorded, and not named now: {model.name} ({model.key_prefix}): {state}")
+    if found.unrestored:
+        line(f"The last rollback could not restore all values of {found.unrestored:,} documents.")
+        line(as_typed("List them with: om migrate-data errors"))
     if found.recorded_elsewhere:
         line("redis-om recorded this migration as applied, which it does also where it converted nothing.")
         line(as_typed("See how the data stand with: om migrate-data verify"))

@@ -19,7 +19,7 @@ from tests.migrations.data.runs import json_of, migrate_all, undo
 from tests.support.migration import new_context
 
 KEY = SIGHTING_PREFIX + "1"
-EXAMPLES = 1_000 if os.environ.get("REDSTART_SOAK") == "1" else 40
+EXAMPLES = 1_000 if os.environ.get("REDSTART_SOAK") == "1" else 25
 
 TEXTS = {
     "2023-01-01T00:00:00Z": 1672531200.0,

@@ -110,7 +110,7 @@ def test_what_is_restored_is_counted_once_whatever_is_lost(
         places = [at for at, name in enumerate(driver.names) if name.endswith("apply undo")]
     assert whole[1] > 200
     assert whole[2] == 2
-    for at in (places[0], places[len(places) // 2], places[-1]):
+    for at in (places[len(places) // 2], places[-1]):
         converted()
         result = None
         with CrashDriver(url, at=at, kind=kind) as driver, suppress(Crash):

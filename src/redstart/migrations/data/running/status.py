@@ -11,6 +11,7 @@ from redstart.migrations.data.state.damage import require_intact_data
 from redstart.migrations.data.state.failures import FailureLog
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.state.record import Record, read_record
+from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import LeaseState, current
 
 
@@ -36,6 +37,7 @@ class Status:
 
     Attributes:
         applied, pending: models that are converted as they are declared today, and models that are not.
+        unrestored: documents with originals that the last rollback could not restore.
         unnamed: of both, those that only the record has: a run has worked on them, and they are not named now.
         checkpoint: saved progress; with `lease`, a run is in progress.
         lease_is_of_indexes: whether that lease is the one under which indexes are changed.
@@ -52,6 +54,7 @@ class Status:
     failures: int
     recorded_elsewhere: bool
     lease_is_of_indexes: bool = False
+    unrestored: int = 0
     unnamed: list[PlannedModel] = field(default_factory=list)
     unlisted: bool = False
 
@@ -91,6 +94,7 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
         lease=lease,
         failures=failures + record.failures_not_kept,
         recorded_elsewhere=elsewhere and not record.applied,
+        unrestored=(yield from unrestored_count(keys)),
         unnamed=unnamed,
         unlisted=bool(record.applied) and not elsewhere,
     )
