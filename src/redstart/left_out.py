@@ -104,8 +104,9 @@ MODULES: Final = (
     "settings",
     "sync_redis",
     "util",
+    *("aio", "errors"),
 )
-"""Modules that redis-om imports with its package: `redis_om.model.model` works without an import of its own."""
+"""Modules that need no import of their own: those that redis-om imports with its package, and two of Redstart."""
 
 
 def attribute_of(module: str, name: str, submodules: tuple[str, ...] = ()) -> object:

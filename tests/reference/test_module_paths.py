@@ -81,11 +81,14 @@ def test_the_page_lists_what_is_left_out() -> None:
 def test_modules_need_no_import_of_their_own(package: str) -> None:
     """`import redis_om` makes `redis_om.model.model.NotFoundError` work."""
     program = f"""
+import redstart
 import {package}
 assert {package}.model.model.NotFoundError is {package}.NotFoundError
 assert {package}.model.migrations.data.BaseMigration is {package}.BaseMigration
 for name in {[name for name in MODULES if "." not in name and name != "search_reply"]}:
     assert getattr({package}, name).__name__ == "{package}." + name
+assert redstart.aio.HashModel is not redstart.HashModel
+assert issubclass({package}.NotFoundError, redstart.errors.RedstartError)
 assert not hasattr({package}, "modle") and not hasattr({package}.model, "modle")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
