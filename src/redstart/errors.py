@@ -7,6 +7,7 @@ RedstartError
  │    ├── AuthenticationFailed   wrong credentials, or the ACL forbids the command
  │    ├── CommandFailed          the server answered a command with an error
  │    ├── IndexMissing           the index that a query needs does not exist
+ │    │    └── IndexOutdated      it lacks a field that the query needs
  │    └── CapabilityMissing      the server lacks a module or command
  │         ├── OtherDatabase      only database 0 can have indexes
  │         └── FieldExpiryMissing fields of hashes cannot expire there
@@ -131,6 +132,18 @@ class IndexMissing(ServerError):
         super().__init__(f"There is no index {index!r} on the server.", f"Create it with: {command}")
         self.index = index
         self.module = module
+
+
+class IndexOutdated(IndexMissing):
+    """The index that a query needs lacks one of its fields, or has it with another type. `field` is the field."""
+
+    def __init__(self, index: str, module: str | None, field: str, wanted: str, found: str | None) -> None:
+        super().__init__(index, module)
+        lacks = f"has no field for {field}" if found is None else f"has {field} as {found}, not as {wanted}"
+        self.message = f"The index {index!r} on the server is not that of the model: it {lacks}."
+        self.hint = (self.hint or "").replace("Create it", "Bring it up to date")
+        self.args = (self.message,)
+        self.field = field
 
 
 class CapabilityMissing(ServerError):

@@ -7,11 +7,20 @@ import pytest
 import redis
 from pydantic import create_model
 
-from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, Migrator, RedisModelError, col
+from redstart import (
+    EmbeddedJsonModel,
+    Field,
+    HashModel,
+    JsonModel,
+    MigrationError,
+    Migrator,
+    RedisModelError,
+    col,
+)
 from redstart.commands.search import ft_info
 from redstart.documents.unwritable import UnwritableDocument
 from redstart.search.info import read_info
-from tests.support.models import create_indexes
+from tests.support.models import create_indexes, registry_of_its_own
 
 pytestmark = pytest.mark.usefixtures("models_url")
 
@@ -144,13 +153,14 @@ def test_ordinary_names_have_the_paths_they_had() -> None:
 
 
 @pytest.mark.parametrize("name", ["größe", "a b", 'q"t', "a-b"])
-def test_migrations_know_such_indexes(client: redis.Redis, name: str, models_of_before: None) -> None:
-    model = model_with(JsonModel, name)
-    Migrator().run()
-    first = read_info(client.execute_command(*ft_info(model._meta.index_name).args)).name
-    model(**{name: "one", f"{name}_n": 1}).save()
-    migrator = Migrator()
-    migrator.run()
+def test_migrations_know_such_indexes(client: redis.Redis, name: str) -> None:
+    with registry_of_its_own():
+        model = model_with(JsonModel, name)
+        Migrator().run()
+        first = read_info(client.execute_command(*ft_info(model._meta.index_name).args)).name
+        model(**{name: "one", f"{name}_n": 1}).save()
+        migrator = Migrator()
+        migrator.run()
     assert migrator.migrations == []
     assert read_info(client.execute_command(*ft_info(model._meta.index_name).args)).name == first
     assert model.find(getattr(model, name) == "one").count() == 1
@@ -174,3 +184,20 @@ class Inner(EmbeddedJsonModel):
 def test_two_fields_of_one_name_in_the_index_are_refused_with_the_class(fields: Any, named: str) -> None:
     with pytest.raises(RedisModelError, match=rf"Clash has two fields .*{named}"):
         create_model("Clash", __base__=JsonModel, __cls_kwargs__={"index": True}, **fields)
+
+
+def test_an_index_that_the_server_refuses_blocks_no_other(
+    client: redis.Redis, models_of_before: None
+) -> None:
+    many: dict[str, Any] = {f"f{number}": (int, Field(default=0, index=True)) for number in range(1_100)}
+    with registry_of_its_own():
+        models: list[Any] = [
+            create_model(name, __base__=HashModel, __cls_kwargs__={"index": True}, **fields)
+            for name, fields in (("First", {}), ("Wide", many), ("Wider", many), ("Last", {}))
+        ]
+        with pytest.raises(MigrationError) as raised:
+            Migrator().run()
+    said = str(raised.value)
+    assert "refused 2 indexes; 2 others are up to date" in said
+    assert all(f"{model.__name__} ({model._meta.index_name}): " in said for model in models[1:3])
+    assert [model.find().count() for model in (models[0], models[3])] == [0, 0]

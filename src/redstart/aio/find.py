@@ -1,6 +1,7 @@
 """Queries on the documents of a model: `await Customer.find(Customer.age > 18).sort_by("name").all()`."""
 
 from collections.abc import AsyncIterator, Iterable
+from time import monotonic
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast, dataclass_transform
 
 from redstart.aio.connections import server_of_model
@@ -18,6 +19,7 @@ from redstart.documents.find import (
 )
 from redstart.documents.projection import PartialModel
 from redstart.documents.query import Query, query_of, raw_reply
+from redstart.documents.served_fields import served_by
 from redstart.documents.unreadable import RAISE, OnError
 from redstart.effects import Op
 from redstart.errors import OtherDatabase, QuerySyntaxError, shortened
@@ -349,4 +351,5 @@ class FindQuery(Generic[R]):
         server = server_of_model(self._query.model)
         if server.database != 0:  # the index would answer with documents of database 0
             raise OtherDatabase(server.database)
-        return await server.run(operation)
+        served = served_by(server, monotonic)
+        return await server.run(served.checked(self._query, operation))

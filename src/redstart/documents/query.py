@@ -202,9 +202,9 @@ def perform_search(search: SearchQuery) -> Op[SearchReply]:
     """Send a search. Raises IndexMissing, CapabilityMissing, QueryNotSupportedError."""
     request = ft_search(search.arguments(), content=not search.nocontent)
     if not has_patterns(search.query):
-        return (yield from _sent(search.index, call(request)))
+        return (yield from sent(search.index, call(request)))
     whole = search_whole("FT.SEARCH", search.index, search.query, search.rest())
-    return request.parse((yield from _sent(search.index, whole)))
+    return request.parse((yield from sent(search.index, whole)))
 
 
 def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
@@ -217,10 +217,10 @@ def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
     words, text = query.words(zone), query.text(zone)
     index = query.model._meta.index_name
     if has_patterns(text):
-        yield from _sent(index, refuse_cut(index, text))
+        yield from sent(index, refuse_cut(index, text))
     if not text.parameters:
         words += ["DIALECT", str(DIALECT)]
-    return (yield from _sent(index, call(Call(tuple(words), decoded))))
+    return (yield from sent(index, call(Call(tuple(words), decoded))))
 
 
 def keys_in_order(search: SearchQuery) -> Op[list[bytes | None]]:
@@ -230,22 +230,23 @@ def keys_in_order(search: SearchQuery) -> Op[list[bytes | None]]:
     """
     request = ft_aggregate_keys(search.keys_arguments())
     if not has_patterns(search.query):
-        return (yield from _sent(search.index, call(request)))
+        return (yield from sent(search.index, call(request)))
     whole = search_whole("FT.AGGREGATE", search.index, search.query, search.keys_rest())
-    return request.parse((yield from _sent(search.index, whole)))
+    return request.parse((yield from sent(search.index, whole)))
 
 
-def _sent(index: str, request: Op[T]) -> Op[T]:
+def sent(index: str, request: Op[T]) -> Op[T]:
+    """A request about an index. Raises IndexMissing, CapabilityMissing."""
     try:
         return (yield from request)
     except CommandFailed as error:
         if says_no_such_index(error):
-            raise IndexMissing(index, _module_of(index)) from error
+            raise IndexMissing(index, module_of(index)) from error
         raise_if_module_missing(error)
         raise
 
 
-def _module_of(index: str) -> str | None:
+def module_of(index: str) -> str | None:
     """The module of the last declared model with this index, for the command that creates it."""
     named = [model.__module__ for model in registered_models() if model._meta.index_name == index]
     return named[-1] if named else None

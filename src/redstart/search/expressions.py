@@ -220,11 +220,16 @@ def _operands(values: object) -> object:
 
 def fields_in(condition: object) -> Iterator[FieldExpression]:
     """The fields in a condition; nothing if it is not a condition."""
+    return (comparison.left for comparison in comparisons_in(condition))
+
+
+def comparisons_in(condition: object) -> Iterator[Comparison]:
+    """The comparisons in a condition; nothing if it is not a condition."""
     waiting = [condition]
     while waiting:
         one = waiting.pop()
         if isinstance(one, Comparison):
-            yield one.left
+            yield one
         elif isinstance(one, Negation):
             waiting.append(one.inner)
         elif isinstance(one, Both | Either):

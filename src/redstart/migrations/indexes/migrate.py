@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from redstart.effects import Op
+from redstart.errors import CommandFailed, MigrationError
 from redstart.migrations.data.running.preflight import server_facts
 from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.indexes.build import Waiting
@@ -94,6 +95,7 @@ class IndexMigration:
         Raises:
             CapabilityMissing, UnsafeServer, MigrationError: refused before any write.
             LeaseHeld, LeaseLost, MigrationError: see the steps.
+            MigrationError: the server refuses the definition of an index. All others were done first.
 
         Effects: see redstart.migrations.indexes.expand. Safe to repeat.
         """
@@ -106,9 +108,16 @@ class IndexMigration:
             expansion = Expansion(
                 lease, prefixes, options, understands_filters=filters, waiting=self._waiting
             )
-            results = []
+            results, failures = [], []
             for one in planned:
-                results.append((yield from expansion.run(one)))
+                try:
+                    results.append((yield from expansion.run(one)))
+                except CommandFailed as error:
+                    if error.code != "ERR":  # about the server, not about this index
+                        raise
+                    failures.append((one, error))
+            if failures:
+                raise _failed(failures, len(results))
             return results
 
         return (yield from self._leased(work))
@@ -247,3 +256,11 @@ class IndexMigration:
             waiting=self._waiting_for_lease,
         )
         return (yield from under_lease(acquiring, work))
+
+
+def _failed(failures: Sequence[tuple[PlannedIndex, CommandFailed]], done: int) -> MigrationError:
+    lines = [f"  {one.model} ({one.name}): {error.message}" for one, error in failures]
+    return MigrationError(
+        f"The server refused {len(failures)} indexes; {done} others are up to date.\n" + "\n".join(lines),
+        "Change these models, then: om migrate run",
+    )

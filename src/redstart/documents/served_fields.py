@@ -1,0 +1,131 @@
+"""Whether the index on the server has the fields that a query asks for, with the types that the model gives them.
+
+The server does not report it: for a field that it lacks it finds nothing, and with a negation everything. So FT.INFO is
+read before the first query, and again when a second has passed.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, Final, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+from redstart.commands.search import ft_info
+from redstart.documents.query import Query, module_of, sent
+from redstart.effects import Op, Request, call
+from redstart.errors import IndexOutdated, RedstartError
+from redstart.mapping.index import index_of
+from redstart.mapping.models import RedisModel
+from redstart.search.expressions import Comparison, Expression, FieldExpression, Operator, comparisons_in
+from redstart.search.fields import FieldKind
+from redstart.search.info import read_info
+
+T = TypeVar("T")
+
+VALID_SECONDS: Final = 1.0
+"""An index is replaced by another version of the application, or by a rollback: rarely, but at any time."""
+
+
+class ServedFields:
+    """What the indexes of one server have.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._read: dict[str, tuple[float, dict[str, FieldKind]]] = {}
+
+    def checked(self, query: Query[Any], operation: Op[T]) -> Op[T]:
+        """The operation, if the index can answer its query. What it refuses itself is refused before anything is sent.
+
+        Raises:
+            IndexOutdated: the index lacks a field, or has it with another type.
+            IndexMissing: it does not exist.
+
+        Effects: FT.INFO, once a second at most; those of the operation.
+        """
+        try:
+            request = operation.send(None)
+        except StopIteration as stop:
+            return cast(T, stop.value)
+        try:
+            yield from self._check(query)
+        except BaseException:
+            operation.close()
+            raise
+        return (yield from _resumed(operation, request))
+
+    def _check(self, query: Query[Any]) -> Op[None]:
+        name = query.model._meta.index_name
+        now = self._clock()
+        read = self._read.get(name)
+        if read is not None and now - read[0] <= VALID_SECONDS and _outdated(query, read[1]) is None:
+            return
+        index = read_info((yield from sent(name, call(ft_info(name))))).index
+        served = {field.attribute: field.kind for field in index.fields}
+        self._read[name] = now, served
+        outdated = _outdated(query, served)
+        if outdated is not None:
+            raise outdated
+
+
+def _resumed(operation: Op[T], request: Request) -> Op[T]:
+    """An operation from its first request on."""
+    try:
+        while True:
+            try:
+                reply = yield request
+            except RedstartError as error:
+                request = operation.throw(error)
+            else:
+                request = operation.send(reply)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    finally:
+        operation.close()
+
+
+_served: "WeakKeyDictionary[object, ServedFields]" = WeakKeyDictionary()
+
+
+def served_by(server: object, clock: Callable[[], float]) -> ServedFields:
+    """What the indexes of a server have; the same object each time."""
+    served = _served.get(server)
+    return _served.setdefault(server, ServedFields(clock)) if served is None else served
+
+
+def _outdated(query: Query[Any], served: dict[str, FieldKind]) -> IndexOutdated | None:
+    """Why an index with these fields cannot answer a query; None if it can."""
+    kinds = _kinds_of(query.model)
+    for label, attribute in _fields_of(query):
+        wanted, found = kinds.get(attribute), served.get(attribute)
+        if wanted is not None and found is not wanted:
+            name = query.model._meta.index_name
+            return IndexOutdated(name, module_of(name), label, wanted, found)
+    return None
+
+
+@cache
+def _kinds_of(model: type[RedisModel]) -> dict[str, FieldKind]:
+    """The fields of the index that a model needs."""
+    return {field.attribute: field.kind for field in index_of(model).fields}
+
+
+def _fields_of(query: Query[Any]) -> Iterator[tuple[str, str]]:
+    """The fields that a query needs in the index: how they are called in messages, and there."""
+    for condition in query.conditions:
+        if isinstance(condition, Expression):
+            for comparison in comparisons_in(condition):
+                yield _field_of(comparison)
+    for sort in query.sort:
+        yield sort.attribute, sort.attribute
+    if query.knn is not None and isinstance(query.knn.vector_field, FieldExpression):
+        vector = query.knn.vector_field.query_field()
+        yield vector.label, vector.attribute
+
+
+def _field_of(comparison: Comparison) -> tuple[str, str]:
+    field = comparison.left.query_field()
+    is_text = comparison.operator is Operator.MATCHES
+    return field.label, (field.full_text or field.attribute) if is_text else field.attribute
