@@ -15,7 +15,7 @@ from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.run_report import forward_report, not_run_report
 from redstart.cli.migrate_data.run_result import draw_forward
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
-from redstart.cli.model_fit import find_unclaimed, note_unclaimed
+from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_unreadable
 from redstart.cli.options import (
     accept_unindexed,
     aliases,
@@ -102,6 +102,7 @@ def run(
         files = pending_files(session, DATA, migrations_dir, module)
         planned = session.planned_indexes()
         note_unclaimed(find_unclaimed(session))
+        note_unreadable(session)
         if aliases:
             session.run(require_aliases(aliases, planned))
         indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
