@@ -102,7 +102,6 @@ def run(
         files = pending_files(session, DATA, migrations_dir, module)
         planned = session.planned_indexes()
         note_unclaimed(find_unclaimed(session))
-        note_unreadable(session)
         if aliases:
             session.run(require_aliases(aliases, planned))
         indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
@@ -110,9 +109,11 @@ def run(
         if dry_run:
             if backup:
                 say_not_saved()
-            return say_what_would_be_done(
+            code = say_what_would_be_done(
                 session, indexes, files, batch_size, verbose, as_json, log, options=chosen
             )
+            note_unreadable(session)
+            return code
         if limit == 0:
             log.ended(not_run_report(files), Exit.DONE)
             print_json(not_run_report(files)) if as_json else line("Nothing was run: --limit is 0.")
@@ -129,6 +130,7 @@ def run(
             )
 
         found = _run(session, migrate, verbose, log)
+        note_unreadable(session)
         report = forward_report(found, files)
         code = exit_with_files(_exit_of(found), files, DATA)
         log.ended(report, code)
