@@ -76,7 +76,7 @@ FROZEN = {
         f"ok documents {VALUES} {listed('problems')} problem_count recorded_errors journal journal.as_written "
         "journal.changed_since journal.documents journal.deleted documents_read unreadable "
         "unnamed unnamed[].name unnamed[].key_prefix indexes indexes[].index indexes[].serves indexes[].documents "
-        "indexes[].missing indexes[].accepted"
+        "indexes[].missing indexes[].accepted indexes[].has_filter"
     ),
     "`om migrate-data errors`": f"{listed('errors')} count",
     "`om migrate-data rollback ID`": (

@@ -93,6 +93,8 @@ def test_a_renamed_field_is_refused_before_the_index_is_changed(
     assert "--accept-unreadable" in refused.stderr
     assert (every_byte(client), sorted(client.execute_command("FT._LIST"))) == (before, indexes)
     assert total(client, "fit:order:index", "@title:{a}") == DOCUMENTS
+    warned = run_om("migrate-data", "run", "--dry-run")
+    assert f"Warning: {refused.stderr.splitlines()[0].removeprefix('Error: ')}" in warned.stderr
     assert run_om("migrate", "run", "--accept-unreadable").code == 0
 
 

@@ -44,18 +44,26 @@ def unclaimed_report(found: Sequence[Unclaimed]) -> list[dict[str, Any]]:
 
 def require_readable(session: Session) -> None:
     """Raise MigrationError if a model cannot read a field of most of its documents, as after a rename."""
-    found = session.run(unreadable_fields(session.declarations, session.naive_timezone))
-    if not found:
-        return
-    lines = [
+    found = _unreadable(session)
+    if found:
+        raise MigrationError(
+            "\n".join(found),
+            as_typed(
+                "Write the field in the stored documents, or give it the name it has there. To change the indexes all "
+                "the same: om migrate run --accept-unreadable"
+            ),
+        )
+
+
+def note_unreadable(session: Session) -> None:
+    """A warning on stderr for each field that a model cannot read in most of its documents."""
+    for text in _unreadable(session):
+        note(f"Warning: {text}")
+
+
+def _unreadable(session: Session) -> list[str]:
+    return [
         f"{one.model} cannot read its field {one.field} in {one.documents} of {one.looked_at} documents that were "
         f"looked at, for example {one_line(one.key, SHOWN_KEY_CHARACTERS)}: {one.reason}."
-        for one in found
+        for one in session.run(unreadable_fields(session.declarations, session.naive_timezone))
     ]
-    raise MigrationError(
-        "\n".join(lines),
-        as_typed(
-            "Write the field in the stored documents, or give it the name it has there. To change the indexes all the "
-            "same: om migrate run --accept-unreadable"
-        ),
-    )

@@ -158,18 +158,26 @@ def _unreadable_fields(
     ]
 
 
+def _page(cursor: int, prefix: str, suffix: str, storage: Storage) -> Op[tuple[int, list[bytes]]]:
+    """Keys of documents, and where to go on. A server without JSON has none that are JSON. One read."""
+    try:
+        return (
+            yield from call(
+                scan_type(cursor, prefix=prefix, suffix=suffix, kind=_TYPES[storage], count=_PAGE_KEYS)
+            )
+        )
+    except CommandFailed as exc:
+        if "unknown type" in exc.message:
+            return 0, []
+        raise
+
+
 def _some_keys(declaration: ModelDeclaration, sample: int) -> Op[list[bytes]]:
     keys: dict[bytes, None] = {}
     cursor = 0
     while len(keys) < sample:
-        cursor, page = yield from call(
-            scan_type(
-                cursor,
-                prefix=declaration.key_prefix,
-                suffix=declaration.key_suffix,
-                kind=_TYPES[declaration.storage],
-                count=_PAGE_KEYS,
-            )
+        cursor, page = yield from _page(
+            cursor, declaration.key_prefix, declaration.key_suffix, declaration.storage
         )
         keys |= dict.fromkeys(page)
         if cursor == 0:
@@ -181,9 +189,7 @@ def _count(prefix: str, storage: Storage, others: tuple[bytes, ...]) -> Op[int]:
     """How many keys of a type are under a key prefix and under none of the others. SCAN may answer a key twice."""
     count = cursor = 0
     while True:
-        cursor, keys = yield from call(
-            scan_type(cursor, prefix=prefix, kind=_TYPES[storage], count=_PAGE_KEYS)
-        )
+        cursor, keys = yield from _page(cursor, prefix, "", storage)
         count += sum(not key.startswith(others) for key in dict.fromkeys(keys))
         if cursor == 0:
             return count

@@ -22,6 +22,7 @@ from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.migrate import none_converted
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.preflight import require_aliases
+from redstart.migrations.indexes.verify import verify_indexes
 from redstart.search.index import create_arguments
 from tests.migrations.indexes.conftest import (
     before_1_0,
@@ -222,6 +223,8 @@ def test_an_option_is_kept_and_comes_back(
         assert serving(documents, name) != name
         assert options(documents, name) == kept
         assert total(documents, name) == held
+    (check,) = perform(url, verify_indexes(planned_indexes([declare(model)])))
+    assert (check.problems, check.has_filter) == (0, "FILTER" in of_index)
     done = back(url)
     assert (done.refused, done.data.stopped) == ([], None)
     assert serving(documents, name) != name

@@ -113,6 +113,7 @@ def verify_report(
                 "documents": one.documents,
                 "missing": one.missing,
                 "accepted": one.accepted,
+                "has_filter": one.has_filter,
             }
             for one in indexes
         ],

@@ -15,7 +15,7 @@ from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.run_report import forward_report, not_run_report
 from redstart.cli.migrate_data.run_result import draw_forward
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
-from redstart.cli.model_fit import find_unclaimed, note_unclaimed
+from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_unreadable
 from redstart.cli.options import (
     accept_unindexed,
     aliases,
@@ -110,9 +110,11 @@ def run(
         if dry_run:
             if backup:
                 say_not_saved()
-            return say_what_would_be_done(
+            code = say_what_would_be_done(
                 session, indexes, files, batch_size, verbose, as_json, log, options=chosen
             )
+            note_unreadable(session)
+            return code
         if limit == 0:
             log.ended(not_run_report(files), Exit.DONE)
             print_json(not_run_report(files)) if as_json else line("Nothing was run: --limit is 0.")
@@ -129,6 +131,7 @@ def run(
             )
 
         found = _run(session, migrate, verbose, log)
+        note_unreadable(session)
         report = forward_report(found, files)
         code = exit_with_files(_exit_of(found), files, DATA)
         log.ended(report, code)

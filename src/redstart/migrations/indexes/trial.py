@@ -19,26 +19,18 @@ _MAX_WORDS = 7_500
 def try_definition(words: Sequence[str]) -> Op[Index | str]:
     """Return the index that FT.CREATE makes of the words behind the name, or the error of the server.
 
-    Raises:
-        AuthenticationFailed: this user may not create or drop indexes.
-
     Effects: one script, which creates and drops an index without documents.
     """
     script = load(PACKAGE, "drop_index.lua", "understand.lua")
     outcome, reply = yield from run_script(script, (), (SCRATCH, *map(name_bytes, words)))
-    if outcome != b"refused":
-        return read_info(reply).index
-    message = str(reply, errors="replace")
-    if "permission" in message:
-        raise AuthenticationFailed(
-            f"An index cannot be tried on the server: {message}",
-            "The ACL a run needs is listed in docs/acl.md.",
-        )
-    return message
+    return str(reply, errors="replace") if outcome == b"refused" else read_info(reply).index
 
 
 def try_index(index: Index) -> Op[str | None]:
     """Return why the server would not create an index as described; None if it would.
+
+    Raises:
+        AuthenticationFailed: this user may not create or drop indexes.
 
     Effects: see `try_definition`; nothing for an index of more words than a script can pass on.
     """
@@ -47,6 +39,11 @@ def try_index(index: Index) -> Op[str | None]:
         return None
     tried = yield from try_definition(words)
     if isinstance(tried, str):
+        if "permission" in tried:
+            raise AuthenticationFailed(
+                f"An index cannot be tried on the server: {tried}",
+                "The ACL a run needs is listed in docs/acl.md.",
+            )
         return tried
     changes = difference(index, tried).changes
     return f"of that definition it makes another index: {changes[0]}" if changes else None
