@@ -12,6 +12,8 @@ import pytest
 import redis
 
 from redstart import Migrator
+from redstart.demo import models
+from redstart.mapping.registry import model_registry
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.indexes.keys import LEASE as INDEX_LEASE
@@ -336,6 +338,8 @@ def test_lost_progress_is_started_over(interrupted: Prepared) -> None:
 def test_an_application_that_starts_goes_on_while_there_is_nothing_to_do(
     migrated: Prepared, url: str
 ) -> None:
+    for name in [name for name, model in model_registry.items() if model.__module__ != models.__name__]:
+        del model_registry[name]
     migrated.client.delete(KEYS.record)
     assert run_om("migrate", "status", "--json").code == 1
     Migrator(conn=redis.Redis.from_url(url)).run()
