@@ -36,6 +36,12 @@ If a setting is given in several places, the leftmost column wins. An explicit `
 `Meta.database`; the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`.
 If you name a package, the models of all its modules are used, also in subfolders that have an `__init__.py`.
 
+`om` imports modules for their models only. A module that migrates when it is imported, as with `Migrator().run()`
+at its end, does not migrate then, whether that is Redstart's Migrator or redis-om's; a line on stderr says so.
+
+Applications have the same settings for the server and the time zone. They read pyproject.toml once, when it is first
+needed; that the process works in another directory later, or that the directory is removed, changes nothing.
+
 Migration files are looked for in `schema-migrations` and `data-migrations`, inside `REDIS_OM_MIGRATIONS_DIR` or, if
 that is not set, inside `migrations`. `--migrations-dir` names the directory of the files itself. What is done with
 them: [from-redis-om.md](from-redis-om.md#migration-files).

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import settings
 
 from redstart.embedded.process import EmbeddedServer
 from tests.support.servers import Server, given_server, require_binaries
@@ -16,6 +17,10 @@ SWITCHES_OF_THE_TESTS = {
     *("REDSTART_TEST_URL", "REDSTART_CORPUS", "REDSTART_SOAK", "REDSTART_SEED", "REDSTART_OLD_PYTHON"),
 }
 
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("redstart", deadline=None)
+settings.load_profile("redstart")
 
 LONGEST_FIRST = ("tests/docs/test_transcript.py", "tests/migrations/data/test_kill.py", "tests/corpus/")
 

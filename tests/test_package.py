@@ -59,7 +59,7 @@ def test_both_colours_offer_the_same_names() -> None:
     same = {name for name in redstart.__all__ if getattr(redstart, name) is getattr(redstart.aio, name)}
     assert set(redstart.__all__) - same == {
         *("BaseMigration", "DataMigrator", "Migrator", "SchemaDetector", "SchemaMigrator"),
-        *("FindQuery", "HashModel", "JsonModel", "RedisModel"),
+        *("EmbeddedJsonModel", "FindQuery", "HashModel", "JsonModel", "RedisModel"),
         *("get_redis_connection", "has_redis_json", "has_redisearch", "redis"),
     }
 

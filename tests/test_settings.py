@@ -1,14 +1,36 @@
 """What the environment and pyproject.toml say to models. The same to `om`: tests/cli/test_settings.py."""
 
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
+import redis
 
+import redstart.aio
+from redstart import Field, HashModel, JsonModel, settings
 from redstart.errors import ConfigurationError
 from redstart.settings import DEFAULT_URL, naive_timezone, server_url
+from tests.support.cli import refused, run_om
+from tests.support.models import registry_of_its_own
+from tests.support.operations import Operations
 
 NOON = datetime(2023, 1, 1, 12)
+
+
+@pytest.fixture(autouse=True)
+def not_read_yet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in a process that has just started, and afterwards as it was."""
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "_tables", {})
+        patch.setattr(settings, "_zones", {})
+        yield
 
 
 @pytest.fixture
@@ -47,7 +69,7 @@ def test_the_environment_wins_and_may_change(project: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("settings", "reason"),
+    ("text", "reason"),
     [
         ("naive_timezone = 'Mars'", "naive_timezone in pyproject.toml: There is no time zone 'Mars'"),
         ("naive_timezone = 1", "tool.redstart.naive_timezone is 1, not text"),
@@ -56,7 +78,112 @@ def test_the_environment_wins_and_may_change(project: Path, monkeypatch: pytest.
         ("url = []", r"tool.redstart.url is \[\], not text"),
     ],
 )
-def test_wrong_settings(project: Path, settings: str, reason: str) -> None:
-    (project / "pyproject.toml").write_text(f"[tool.redstart]\n{settings}\n", encoding="utf-8")
+def test_wrong_settings(project: Path, text: str, reason: str) -> None:
+    (project / "pyproject.toml").write_text(f"[tool.redstart]\n{text}\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=reason):
         naive_timezone()
+
+
+PROJECT = '[tool.redstart]\nurl = "{url}"\nnaive_timezone = "{zone}"\n'
+
+
+def write_project(directory: Path, url: str, zone: str) -> Path:
+    directory.mkdir(exist_ok=True)
+    (directory / "pyproject.toml").write_text(PROJECT.format(url=url, zone=zone), encoding="utf-8")
+    return directory
+
+
+def test_they_are_those_of_the_directory_in_which_they_were_first_needed(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write_project(project / "first", "redis://first", "Europe/Berlin"))
+    zone = naive_timezone()
+    for other in (write_project(project / "second", "redis://second", "Asia/Kolkata"), project):
+        monkeypatch.chdir(other)
+        assert (server_url(), naive_timezone()) == ("redis://first", zone)
+
+
+def test_threads_that_change_the_directory_meanwhile(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All see the same settings, whichever they are."""
+    directories = [
+        write_project(project / zone.replace("/", "_"), f"redis://{zone}", zone)
+        for zone in ("Europe/Berlin", "Asia/Kolkata", "America/Lima", "Asia/Tokyo")
+    ]
+    for _ in range(20):
+        settings._tables.clear()
+        settings._zones.clear()
+        start = Barrier(len(directories))
+
+        def first_use(directory: Path, start: Barrier = start) -> tuple[str, object]:
+            start.wait()
+            os.chdir(directory)
+            return server_url(), naive_timezone()
+
+        with ThreadPoolExecutor(len(directories)) as threads:
+            found = set(threads.map(first_use, directories))
+        assert len(found) == 1
+        ((url, zone),) = found
+        assert url == f"redis://{zone.name}"  # type: ignore[attr-defined]
+    monkeypatch.chdir(project)
+
+
+def test_a_fork_keeps_them(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_project(project / "first", "redis://first", "Europe/Berlin"))
+    _ = naive_timezone()
+    os.chdir(write_project(project / "second", "redis://second", "Asia/Kolkata"))
+    child = os.fork()
+    if not child:
+        kept = (server_url(), naive_timezone().name) == ("redis://first", "Europe/Berlin")
+        os._exit(0 if kept else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("base", [HashModel, JsonModel, redstart.aio.HashModel, redstart.aio.JsonModel])
+@pytest.mark.parametrize("is_used_before", [True, False])
+def test_the_directory_is_removed(
+    base: Any,
+    is_used_before: bool,
+    project: Path,
+    url: str,
+    client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a deployment does: the process goes on with its settings. One that starts there has those of variables."""
+    with registry_of_its_own():
+
+        class Person(base, index=True):
+            name: str = ""
+            age: int = Field(default=0, index=True, sortable=True)
+
+            class Meta:
+                global_key_prefix = "app"
+                model_key_prefix = "person"
+
+        directory = write_project(project / "release", url, "Asia/Kolkata")
+        monkeypatch.chdir(directory)
+        if is_used_before:
+            assert naive_timezone().name == "Asia/Kolkata"
+        else:
+            monkeypatch.setenv("REDIS_OM_URL", url)
+            monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", "Asia/Kolkata")
+        shutil.rmtree(directory)
+        asyncio.run(Operations(Person, client).run(lambda pk: f"app:person:{pk}"))
+        assert naive_timezone().microseconds(NOON) == 1_672_554_600_000_000
+
+
+def test_without_a_directory_and_without_a_variable(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "gone").mkdir()
+    monkeypatch.chdir(project / "gone")
+    (project / "gone").rmdir()
+    assert (server_url(), naive_timezone().name) == (DEFAULT_URL, "UTC")
+
+
+def test_om_in_a_removed_directory(project: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "gone").mkdir()
+    monkeypatch.chdir(project / "gone")
+    (project / "gone").rmdir()
+    stats = ("--url", url, "migrate-data", "stats", "--json")
+    assert run_om(*stats, "--models", "redstart.demo.models").json["documents"] == 0
+    refused(
+        run_om(*stats, "--models", "no_such_module"), 2, "no_such_module", "Looked for it in no directory"
+    )

@@ -6,12 +6,14 @@
 
 from pathlib import Path
 
+from redstart.left_out import INSTEAD
 from tools.generate_sync import PACKAGES, formatted
 
 MARK = "# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.\n"
 
 HOMES = {
     "ASYNC_MODE": "{colour}.util",
+    "BaseMeta": "mapping.meta",
     "BaseMigration": "{colour}.data_migrations",
     "BaseSchemaMigration": "{colour}.schema_migrations",
     "ConversionFailureMode": "migrations.data.judging.transform:FailureMode",
@@ -19,9 +21,10 @@ HOMES = {
     "Coordinates": "mapping.coordinates",
     "DataMigrationError": "errors",
     "DataMigrator": "{colour}.data_migrations",
+    "DefaultMeta": "mapping.meta:BaseMeta",
     "DatetimeFieldDetector": "{colour}.datetime_detector",
     "DatetimeFieldMigration": "{colour}.datetime_migration",
-    "EmbeddedJsonModel": "mapping.models",
+    "EmbeddedJsonModel": "{colour}.models",
     "Expression": "search.expressions",
     "ExpressionProxy": "mapping.proxies:FieldProxy",
     "Field": "mapping.fields",
@@ -40,29 +43,38 @@ HOMES = {
     "NotFoundError": "errors",
     "Operators": "search.expressions:Operator",
     "PartialModel": "documents.projection",
+    "PipelineError": "errors",
+    "PrimaryKey": "mapping.primary_keys",
     "PrimaryKeyCreator": "mapping.primary_keys",
     "QueryNotSupportedError": "errors",
     "QuerySyntaxError": "errors",
     "RadiusUnit": "search.geo",
+    "RediSearchFieldTypes": "search.fields:FieldKind",
     "RedisModel": "{colour}.redis_model",
     "RedisModelError": "errors",
     "SchemaDetector": "{colour}.migrator",
     "SchemaMigrationError": "errors",
     "SchemaMigrator": "{colour}.schema_migrations",
+    "TokenEscaper": "search.tags",
     "URL": "{colour}.connections",
     "UlidPrimaryKey": "mapping.primary_keys",
     "VectorFieldOptions": "mapping.vectors",
+    "check_for_command": "{colour}.checks",
     "create_index": "{colour}.migrator",
+    "escaper": "search.tags",
     "get_redis_connection": "{colour}.connections",
     "get_redisvl_index": "{colour}.redisvl",
     "get_root_migrations_dir": "settings",
     "has_redis_json": "{colour}.checks",
     "has_redisearch": "{colour}.checks",
     "import_submodules": "mapping.submodules",
+    "is_async_mode": "{colour}.util",
     "model_registry": "mapping.registry",
     "schema_hash_key": "migrations.indexes.keys:hash_key",
     "schema_text_key": "migrations.indexes.keys:schema_key",
+    "supports_hash_field_expiration": "{colour}.checks",
     "to_redisvl_schema": "{colour}.redisvl",
+    "verify_pipeline_response": "documents.adding",
 }
 """Where a name is at home in Redstart: `{colour}` is `sync` or `aio`. Behind a colon, what it is called there."""
 
@@ -71,31 +83,46 @@ MODELS = (
 )
 CLASSES = "Expression ExpressionProxy FieldInfo FindQuery ModelMeta NegatedExpression Operators PartialModel"
 REACHED_THERE = (
-    "Coordinates GeoFilter PrimaryKeyCreator QueryNotSupportedError QuerySyntaxError RedisModelError UlidPrimaryKey "
-    "get_redis_connection has_redis_json has_redisearch model_registry"
+    "ASYNC_MODE BaseMeta CoordinateType Coordinates DefaultMeta GeoFilter PipelineError PrimaryKey PrimaryKeyCreator "
+    "QueryNotSupportedError QuerySyntaxError RediSearchFieldTypes RedisModelError TokenEscaper UlidPrimaryKey escaper "
+    "get_redis_connection has_redis_json has_redisearch model_registry supports_hash_field_expiration "
+    "verify_pipeline_response"
 )
 INDEXES = "IndexMigration MigrationAction MigrationError Migrator SchemaDetector import_submodules"
 BUILT_IN = "ConversionFailureMode DatetimeFieldDetector DatetimeFieldMigration"
 DATA_FILES = "BaseMigration DataMigrationError DataMigrator"
 SCHEMA_FILES = "BaseSchemaMigration SchemaMigrationError SchemaMigrator"
 
+KEYS_BESIDE = "schema_hash_key schema_text_key"
+
 MODULES = {
-    "checks": "has_redis_json has_redisearch",
-    "connections": "URL get_redis_connection",
+    "async_redis": "redis",
+    "checks": "check_for_command has_redis_json has_redisearch",
+    "connections": "URL get_redis_connection redis",
     "model": f"{MODELS} MigrationError Migrator",
     "model.migrations": f"{DATA_FILES} {SCHEMA_FILES} MigrationAction MigrationError SchemaDetector",
+    "model.encoders": "",
     "model.migrations.data": DATA_FILES,
+    "model.migrations.data.base": DATA_FILES.removesuffix(" DataMigrator"),
     "model.migrations.data.builtin": BUILT_IN,
     "model.migrations.data.builtin.datetime_migration": f"{BUILT_IN} BaseMigration DataMigrationError",
+    "model.migrations.data.migrator": DATA_FILES,
     "model.migrations.data_migrator": DATA_FILES,
     "model.migrations.migrator": f"{INDEXES} create_index schema_hash_key",
     "model.migrations.schema": f"{SCHEMA_FILES} {INDEXES}",
-    "model.migrations.schema.legacy_migrator": f"{INDEXES} create_index schema_hash_key schema_text_key",
+    "model.migrations.schema.base": SCHEMA_FILES.removesuffix(" SchemaMigrator"),
+    "model.migrations.schema.legacy_migrator": f"{INDEXES} create_index {KEYS_BESIDE}",
+    "model.migrations.schema.migrator": f"{SCHEMA_FILES} MigrationAction SchemaDetector {KEYS_BESIDE}",
     "model.model": f"{MODELS} {CLASSES} {REACHED_THERE}",
+    "model.query_resolver": "",
+    "model.render_tree": "",
+    "model.token_escaper": "TokenEscaper",
     "model.types": "CoordinateType Coordinates GeoFilter RadiusUnit",
     "redisvl": "get_redisvl_index to_redisvl_schema",
+    "search_reply": "",
     "settings": "get_root_migrations_dir",
-    "util": "ASYNC_MODE",
+    "sync_redis": "redis",
+    "util": "ASYNC_MODE is_async_mode",
 }
 """The names of each module of redis-om, below `redis_om` and `aredis_om`."""
 
@@ -108,9 +135,15 @@ def generated() -> dict[str, str]:
             holds_others = any(other.startswith(f"{module}.") for other in MODULES)
             path = f"{package}{module.replace('.', '/')}{'/__init__' * holds_others}.py"
             if not is_by_hand(PACKAGES / path):
-                text = _text(f"{library}.{module}", colour, sorted(names.split()))
+                text = _text(library, module, colour, sorted(names.split()))
                 files[path] = formatted(text, f"src/redstart/{path}")
     return files
+
+
+def _submodules(path: str) -> tuple[str, ...]:
+    """Return the names of the modules directly inside one of the table."""
+    inside = [other.removeprefix(f"{path}.") for other in MODULES if other.startswith(f"{path}.")]
+    return tuple(sorted({name for name in inside if "." not in name}))
 
 
 def is_by_hand(path: Path) -> bool:
@@ -118,12 +151,27 @@ def is_by_hand(path: Path) -> bool:
     return path.exists() and not path.read_text(encoding="utf-8").startswith(MARK)
 
 
-def _text(theirs: str, colour: str, names: list[str]) -> str:
-    lines = [f'{MARK}"""The names of `{theirs}`."""\n']
+def _text(library: str, module: str, colour: str, names: list[str]) -> str:
+    submodules, has_left_out = _submodules(module), module in INSTEAD
+    lines = [f'{MARK}"""The names of `{library}.{module}`."""\n']
     for name in names:
-        module, _, own = HOMES[name].format(colour=colour).partition(":")
-        lines.append(f"from redstart.{module} import " + (f"{own} as {name}" if own else name))
-    return "\n".join([*lines, "", f"__all__ = {names!r}", ""])
+        if name == "redis":
+            of_asyncio = module == "async_redis" or (module != "sync_redis" and colour == "aio")
+            lines.append("import redis.asyncio as redis" if of_asyncio else "import redis")
+            continue
+        home, _, own = HOMES[name].format(colour=colour).partition(":")
+        lines.append(f"from redstart.{home} import " + (f"{own} as {name}" if own else name))
+    if submodules or has_left_out:
+        lines.append("from redstart.left_out import attribute_of")
+    lines += ["", f"__all__ = {names!r}", ""]
+    if submodules or has_left_out:
+        arguments = f", {submodules!r}" * bool(submodules)
+        lines += [
+            "def __getattr__(name: str) -> object:",
+            f"    return attribute_of(__name__, name{arguments})",
+            "",
+        ]
+    return "\n".join(lines)
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ Names are resolved on first use, so that importing the package (and starting `om
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from redstart.left_out import MODULES, attribute_of
+
 if TYPE_CHECKING:
     import redis as redis
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from redstart.sync import RedstartError as RedstartError
     from redstart.sync import SchemaDetector as SchemaDetector
     from redstart.sync import SchemaMigrator as SchemaMigrator
+    from redstart.sync import UnreadableDocument as UnreadableDocument
     from redstart.sync import VectorFieldOptions as VectorFieldOptions
     from redstart.sync import col as col
     from redstart.sync import get_redis_connection as get_redis_connection
@@ -58,6 +61,7 @@ __all__ = [
     "RedstartError",
     "SchemaDetector",
     "SchemaMigrator",
+    "UnreadableDocument",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",
@@ -69,7 +73,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return attribute_of(__name__, name, MODULES)
     return getattr(import_module("redstart.sync"), name)
 
 

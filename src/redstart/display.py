@@ -25,6 +25,11 @@ def one_line(data: bytes, limit: int) -> str:
     """Return bytes as one line, at most `limit` characters: other bytes and characters as escapes, the end cut off."""
     text = data[: limit * 4].decode("utf-8", errors="backslashreplace")
     text = "".join(char if char.isprintable() else _escape(char) for char in text)
+    return shortened(text, limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return text with its end cut off where it is longer."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -15,6 +15,7 @@ RedstartError
  ├── RedisModelError             a model is declared in a way that cannot work
  ├── DocumentError               a document cannot be read or stored
  │    ├── NotFoundError          it does not exist
+ │    ├── PipelineError          a pipeline returned another number of replies than documents
  │    └── WrongKeyType           its key holds a value of another type
  ├── QueryError                  a query was refused; nothing was sent
  │    ├── QuerySyntaxError       it is invalid
@@ -38,7 +39,7 @@ RedstartError
 Two more DocumentErrors are defined elsewhere, because they need models: UnreadableDocument in
 redstart.documents.unreadable and UnwritableDocument in redstart.documents.unwritable.
 
-One warning: NaiveTimezoneWarning.
+Two warnings: NaiveTimezoneWarning and OverlappingPrefixesWarning.
 
 Each has a `message` (what failed, where, the value) and a `hint` (what to do next, or None).
 """
@@ -53,7 +54,9 @@ def shortened(value: object) -> str:
 class RedstartError(Exception):
     """Root of the tree. `str()` gives the message, followed by the hint, if any, on a second line."""
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str = "", hint: str | None = None
+    ) -> None:  # programs raise some without a message
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -74,6 +77,17 @@ class NaiveTimezoneWarning(UserWarning):
             f"A datetime without an offset is taken for UTC, and the local time of this process is not UTC ({local}). "
             "redis-om 1.x takes it for local time. Set REDSTART_NAIVE_TIMEZONE=local to do the same, or =UTC if UTC "
             "is meant (naive_timezone under [tool.redstart] in pyproject.toml); or give datetimes an offset."
+        )
+
+
+class OverlappingPrefixesWarning(UserWarning):
+    """The key prefix of one model is the beginning of another's, so queries of the one find the other's documents."""
+
+    def __init__(self, outer: str, outer_prefix: str, inner: str, inner_prefix: str) -> None:
+        super().__init__(
+            f"Queries of {outer} also find documents of {inner}: the keys of {outer} begin with {outer_prefix!r}, and "
+            f"those of {inner} with {inner_prefix!r}. Give one of the models another Meta.model_key_prefix; stored "
+            "documents keep their keys."
         )
 
 
@@ -157,6 +171,10 @@ class NotFoundError(DocumentError):
     """There is no such document."""
 
 
+class PipelineError(DocumentError):
+    """A pipeline returned another number of replies than it was given documents."""
+
+
 class WrongKeyType(DocumentError):
     """The key of a document holds a value of another type. `key` is that key."""
 
@@ -177,7 +195,7 @@ class QueryError(RedstartError):
 
     def __init__(
         self,
-        message: str,
+        message: str = "",
         hint: str | None = None,
         *,
         field: str | None = None,

@@ -1,6 +1,11 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `redis_om.redisvl`."""
 
+from redstart.left_out import attribute_of
 from redstart.sync.redisvl import get_redisvl_index, to_redisvl_schema
 
 __all__ = ["get_redisvl_index", "to_redisvl_schema"]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name)

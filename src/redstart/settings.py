@@ -1,12 +1,12 @@
 """What the surroundings say: the environment, then `[tool.redstart]` in pyproject.toml, then the default.
 
-`om` reads it once for a command, models at each use: a variable that is set later counts.
+`om` reads both once for a command. Models read the file once in a process, when it is first needed: where the process
+works later, or whether that directory is still there, changes nothing. A variable that is set later counts.
 """
 
 import os
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ class ZoneSetting:
 
 def server_url() -> str:
     """The server of models that name none themselves. Raises ConfigurationError."""
-    return os.environ.get("REDIS_OM_URL") or url_setting(_table_of(_directory()))
+    return os.environ.get("REDIS_OM_URL") or url_setting(_table_of_models())
 
 
 def naive_timezone() -> NaiveTimezone:
@@ -49,7 +49,8 @@ def naive_timezone() -> NaiveTimezone:
     Raises:
         ConfigurationError: there is no such zone.
     """
-    return _zone_of(os.environ.get("REDSTART_NAIVE_TIMEZONE"), _directory())
+    said = os.environ.get("REDSTART_NAIVE_TIMEZONE")
+    return _zones.get(said) or _zones.setdefault(said, _new_zone())
 
 
 def get_root_migrations_dir() -> str:
@@ -85,8 +86,8 @@ def project_table() -> dict[str, Any]:
     """
     import tomllib  # noqa: PLC0415 - a model is declared without it
 
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+    here = working_directory()
+    for folder in () if here is None else (here, *here.parents):
         file = folder / "pyproject.toml"
         if not file.is_file():
             continue
@@ -117,17 +118,24 @@ def _check(file: Path, name: str, value: object) -> None:
         raise ConfigurationError(f"{file}: tool.redstart.{name} is {shown}, not {SETTINGS[name]}.", _MEND)
 
 
-@cache
-def _zone_of(_said: str | None, directory: str) -> NaiveTimezone:
-    """The zone, given what the environment says. Models ask with every document."""
-    setting = naive_timezone_setting(_table_of(directory))
+def working_directory() -> Path | None:
+    """Return the current directory; None if it was removed, as a deployment does with the one before."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+# Dicts and setdefault: all threads get the same object, and no lock could be held during a fork.
+_tables: dict[None, dict[str, Any]] = {}
+_zones: dict[str | None, NaiveTimezone] = {}
+
+
+def _table_of_models() -> dict[str, Any]:
+    found = _tables.get(None)
+    return _tables.setdefault(None, project_table()) if found is None else found
+
+
+def _new_zone() -> NaiveTimezone:
+    setting = naive_timezone_setting(_table_of_models())
     return AssumedUtc() if setting.said_in is None else setting.zone()
-
-
-def _directory() -> str:
-    return os.getcwd()  # noqa: PTH109 - Path.cwd() takes 10 us, and models ask with every document
-
-
-@cache
-def _table_of(_directory: str) -> dict[str, Any]:
-    return project_table()

@@ -1,9 +1,12 @@
 """`Migrator().run()`, as applications call it when they start."""
 
 import asyncio
+import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
+import types
+import uuid
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from hashlib import sha1
 from pathlib import Path
@@ -15,6 +18,7 @@ import redis
 import redstart
 import redstart.aio
 from redstart import Coordinates, Field
+from redstart.embedded.process import EmbeddedServer
 from redstart.errors import MigrationError
 from redstart.mapping import registry
 from redstart.mapping.declaration import declare, distinct
@@ -54,6 +58,11 @@ def own_registry(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("REDIS_OM_URL", url)
     with registry_of_its_own():
         yield
+
+
+async def awaited(result: Any) -> Any:
+    """Return the result of a method of either package."""
+    return await result if inspect.isawaitable(result) else result
 
 
 def serving(client: redis.Redis, name: str) -> dict[str, Any]:
@@ -256,13 +265,49 @@ def test_a_refused_replacement_is_an_error(client: redis.Redis) -> None:
     assert Note.find().count() == 1
 
 
-def test_no_models_and_a_model_without_an_index(client: redis.Redis) -> None:
+def test_without_models_nothing_is_written(client: redis.Redis) -> None:
     redstart.Migrator().run()
+    assert client.execute_command("FT._LIST") == []
+    assert client.dbsize() == 0
 
-    class Plain(redstart.HashModel):
+
+@pytest.mark.parametrize("package", [redstart, redstart.aio])
+@pytest.mark.parametrize("base", ["HashModel", "JsonModel"])
+@pytest.mark.parametrize("key", [None, str, int, uuid.UUID])
+@pytest.mark.parametrize("index", [False, True])
+def test_every_model_answers_find_although_no_field_is_indexed(
+    client: redis.Redis, package: Any, base: str, key: type | None, index: bool
+) -> None:
+    body: dict[str, Any] = {"__module__": __name__, "__annotations__": {"text": str}}
+    if key is not None:
+        body |= {"id": Field(primary_key=True), "__annotations__": {"id": key, "text": str}}
+    model: Any = types.new_class(
+        "Plain", (getattr(package, base),), {"index": index}, lambda it: it.update(body)
+    )
+    keys = {} if key is None else {"id": uuid.UUID(int=7) if key is uuid.UUID else key(7)}
+    document = model(text="a", **keys)
+
+    async def save_and_find() -> None:
+        await awaited(document.save())
+        await awaited(package.Migrator().run())
+        assert await awaited(model.find().all()) == [document]
+        assert await awaited(model.find(model.pk == document.pk).count()) == 1
+
+    asyncio.run(save_and_find())
+
+
+def test_a_client_that_is_assigned_is_used(
+    client: redis.Redis, own_server: Callable[..., EmbeddedServer]
+) -> None:
+    class Note(redstart.HashModel):
         text: str
 
-    redstart.Migrator().run()
+    with redis.Redis.from_url(own_server().url) as other:
+        migrator = redstart.Migrator()
+        assert migrator.conn is None
+        migrator.conn = other
+        migrator.run()
+        assert other.execute_command("FT._LIST") != []
     assert client.execute_command("FT._LIST") == []
 
 

@@ -14,6 +14,7 @@ from redstart import EmbeddedJsonModel, NotFoundError
 from redstart.aio import Field, HashModel, JsonModel, get_redis_connection
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import IndexMissing
+from redstart.mapping.meta import named_database
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
 from tests.support.models import create_indexes
 
@@ -28,6 +29,14 @@ class Note(HashModel, index=True):
     number: int = Field(primary_key=True)
     kind: str = Field(default="a", index=True)
     rank: int = Field(default=0, index=True, sortable=True)
+
+
+class SyncNote(redstart.sync.HashModel, index=True):
+    number: int = Field(primary_key=True)
+
+
+class AsyncNote(HashModel, index=True):
+    number: int = Field(primary_key=True)
 
 
 class Part(EmbeddedJsonModel):
@@ -45,6 +54,34 @@ class AsyncFlat(redstart.aio.RedisModel, Flat, index=False):
 
 class AsyncDeep(redstart.aio.RedisModel, Deep, index=False):
     """As its base in the other colour: its own methods come first."""
+
+
+def test_the_client_of_a_model_that_names_none_is_in_its_settings(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(AsyncNote.Meta.database, redis.asyncio.Redis)
+    assert SyncNote.Meta.database is SyncNote._meta.database is SyncNote.db()
+    pipeline = SyncNote.Meta.database.pipeline()
+    SyncNote(number=1).save(pipeline)
+    assert pipeline.execute() == [1]
+
+    async def queue() -> list[object]:
+        assert AsyncNote.Meta.database is AsyncNote.db()
+        pipeline = AsyncNote.Meta.database.pipeline()
+        await AsyncNote(number=2).save(pipeline)
+        return list(await pipeline.execute())
+
+    assert asyncio.run(queue()) == [1]
+    assert client.exists(SyncNote(number=1).key(), AsyncNote(number=2).key()) == 2
+    SyncNote.Meta.database = client
+    assert SyncNote.db() is client
+    SyncNote.Meta.database = None
+    with monkeypatch.context() as patch:
+        patch.setattr(AsyncNote.Meta, "database", client)
+        patch.setattr(SyncNote.Meta, "database", client)
+        assert SyncNote.db() is AsyncNote.db() is client
+    assert (named_database(SyncNote.Meta), named_database(AsyncNote.Meta)) == (None, None)
+    assert SyncNote.db() is redstart.sync.HashModel.Meta.database
 
 
 @ON_SERVER

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.demo.models import Ringer
+from redstart.demo.models import Ringer, Sighting
 from redstart.embedded.process import EmbeddedServer
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
 from tests.cli.conftest import load_sample
@@ -77,6 +77,11 @@ def admin(own_server: Callable[..., EmbeddedServer]) -> redis.Redis:
     client.json().set("station:sighting:large", "$", large_document())
     make_legacy_indexes(client)
     client.execute_command("FT.DROPINDEX", Ringer._meta.index_name)  # one that Redstart is the first to make
+    sightings = Sighting._meta.index_name
+    client.execute_command("FT.ALTER", sightings, "SCHEMA", "ADD", "$.remark", "AS", "remark", "TEXT")
+    vector = ("VECTOR", "FLAT", 6, "TYPE", "FLOAT32", "DIM", 2, "DISTANCE_METRIC", "L2")
+    client.execute_command("FT.ALTER", sightings, "SCHEMA", "ADD", "$.v", "AS", "v", *vector)
+    client.execute_command("FT.SYNUPDATE", sightings, "birds", "gull", "mew")
     client.execute_command(*words_of_the_page())
     return client
 

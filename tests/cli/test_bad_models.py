@@ -46,9 +46,21 @@ def test_the_path_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         refused(run_om(*RUN, "--models", path), 2, "cannot be imported", "--models corner_shop.models")
 
 
-def test_a_module_that_imports_from_redis_om_still(write_module: Callable[[str], str]) -> None:
-    name = write_module("import redis_om")
-    refused(run_om(*RUN, "--models", name), 2, "No module named 'redis_om'", "from redstart import ...", name)
+@pytest.mark.parametrize(
+    ("statement", "library", "instead"),
+    [
+        ("import redis_om", "redis_om", "redstart"),
+        ("from redis_om.model.model import NotFoundError", "redis_om", "redstart"),
+        ("import aredis_om", "aredis_om", "redstart.aio"),
+        ("from aredis_om.model import HashModel", "aredis_om", "redstart.aio"),
+    ],
+)
+def test_a_module_that_imports_from_redis_om_still(
+    write_module: Callable[[str], str], statement: str, library: str, instead: str
+) -> None:
+    name = write_module(statement)
+    found = run_om(*RUN, "--models", name)
+    refused(found, 2, f"No module named '{library}'", f"from {instead} import ...", name)
 
 
 @pytest.mark.parametrize("what", ["Order", "py"])

@@ -38,8 +38,8 @@ def interrupted(station: redis.Redis) -> tuple[redis.Redis, Snapshot]:
         (b"\xff\x00", "cannot be read"),
         (b"{}", "cannot be read"),
         (b"[]", "cannot be read"),
-        (b'{"format": 1}', "cannot be read"),
-        (b'{"format": 2}', "has format 2; this version reads format 1"),
+        (b'{"format": 2}', "cannot be read"),
+        (b'{"format": 1}', "has format 1; this version reads format 2"),
     ],
 )
 def test_saved_progress_that_is_not_understood(

@@ -194,7 +194,9 @@ def test_rollback_is_exact_and_its_dry_run_says_so(station: redis.Redis) -> None
     between = snapshot(station, exclude_prefixes=STATE_PREFIXES)
     dry = run_om("migrate-data", "rollback", ID, "--dry-run", "--json")
     assert (dry.code, dry.json["status"]) == (0, "dry_run")
-    assert "A rollback would do this" in run_om("migrate-data", "rollback", ID, "--dry-run").stdout
+    said = run_om("migrate-data", "rollback", ID, "--dry-run").stdout
+    assert "A rollback would do this" in said
+    assert "Embedded documents that the new application saved have no pk any more." in said
     assert difference(between, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
 
     done = run_om("migrate-data", "rollback", ID, "--json")

@@ -1,5 +1,7 @@
 """verify and errors."""
 
+import re
+
 import pytest
 import redis
 
@@ -56,12 +58,35 @@ def test_check_data_sees_what_the_plain_look_does_not(converted: redis.Redis) ->
     assert "station:visit:unreadable nets: its model cannot read it" in found.stdout
 
 
+@pytest.mark.parametrize("left", [0, 1])
+def test_documents_of_the_undo_log_that_are_gone_are_counted_and_not_passed_over(
+    converted: redis.Redis, left: int
+) -> None:
+    """Applications delete documents; that all of a model's are gone is reported as a problem."""
+    visits = sorted(converted.scan_iter("station:visit:*", 1_000, _type="hash"))
+    before = run_om("migrate-data", "verify", "--check-data", "--json").json["journal"]
+    assert before["deleted"] == 0
+    converted.delete(*visits[left:])
+    found = run_om("migrate-data", "verify", "--check-data")
+    data = run_om("migrate-data", "verify", "--check-data", "--json").json
+    deleted = data["journal"]["deleted"]
+    assert (data["journal"]["documents"], deleted) == (
+        before["documents"],
+        pytest.approx(len(visits), abs=20),
+    )
+    assert re.search(rf"documents deleted since +{deleted:,} of ", found.stdout)
+    is_reported = (
+        "station:visit:*: all documents that a run has converted are gone from the server" in found.stdout
+    )
+    assert (found.code, is_reported) == ((0, False) if left else (6, True))
+
+
 def test_a_problem_is_one_short_printable_line_whatever_the_key(converted: redis.Redis) -> None:
     converted.hset("station:visit:\x1b[31m" + "k" * 400, mapping=UNREADABLE_VISIT)
     assert "\x1b" not in run_om("migrate-data", "verify", "--check-data").stdout
-    (problem,) = run_om("migrate-data", "verify", "--check-data", "--json").json["problems"]
-    assert problem["path"] == "nets"
-    assert len(problem["key"]) == 200
+    problems = run_om("migrate-data", "verify", "--check-data", "--json").json["problems"]
+    (problem,) = [one for one in problems if one["path"] == "nets"]
+    assert problem["key"] == r"station:visit:\x1b[31m" + "k" * 400  # to a program the whole key
 
 
 def test_a_value_on_record_does_not_hide_another_that_is_wrong(converted: redis.Redis) -> None:
@@ -73,19 +98,22 @@ def test_a_value_on_record_does_not_hide_another_that_is_wrong(converted: redis.
     assert f"{key.decode()} nets: its model cannot read it" in found.stdout
 
 
-def test_quarantined_values_are_known_and_no_loss(configured: str, client: redis.Redis) -> None:
+def test_a_document_that_its_model_cannot_read_is_named_although_its_value_was_moved(
+    configured: str, client: redis.Redis
+) -> None:
     sighting = {"species": "tit", "wing_millimetres": 63.5, "ringed_at": "never", "capture": {"net": "3"}}
     client.hset("station:visit:moved", mapping=UNREADABLE_VISIT | {"nets": "2", "arrived_at": "never"})
     client.json().set("station:sighting:moved", "$", sighting)
     assert run_om("migrate-data", "run", "--failure-mode", "quarantine").code == 0
+    assert run_om("migrate-data", "verify").code == 0
     found = run_om("migrate-data", "verify", "--check-data")
-    assert (found.code, "not read, for values known  2" in found.stdout) == (0, True), found.stdout
-    assert run_om("migrate-data", "verify", "--check-data", "--json").json["problems"] == []
-
-    client.hdel("station:visit:moved", "permit_until")
-    lost = run_om("migrate-data", "verify", "--check-data")
-    assert lost.code == 6
-    assert "station:visit:moved permit_until: its model cannot read it" in lost.stdout
+    assert found.code == 6
+    assert "Verified" not in found.stdout
+    assert (
+        "problem: station:visit:moved arrived_at: its model cannot read it: Field required\n" in found.stdout
+    )
+    report = run_om("migrate-data", "verify", "--check-data", "--json").json
+    assert (report["ok"], report["documents_read"], report["unreadable"]) == (False, 0, 2)
 
 
 def test_a_replaced_value_that_is_lost_later_is_a_problem(configured: str, client: redis.Redis) -> None:

@@ -12,7 +12,7 @@ from redstart.demo.models import Sighting, Visit
 from redstart.demo.sample import generate
 from tests.migrations.indexes.conftest import MODELS, drop_all, make_legacy_indexes, serving, total
 from tests.support.cli import run_om
-from tests.support.replies import send
+from tests.support.replies import replies, send
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 BEFORE = [
@@ -63,6 +63,11 @@ def test_the_guide_step_by_step(station: redis.Redis, line: str) -> None:
 def test_verify_with_data_integrity_checks(station: redis.Redis, words: str) -> None:
     assert typed(f"om migrate-data verify {words}") == 6
     assert typed("om migrate-data run") == 0
+    assert typed("om migrate-data verify") == 0
+    # What did not convert is recorded, but no model reads its document.
+    found = run_om("migrate-data", "verify", *words.split(), "--json")
+    assert (found.code, found.json["unreadable"] > 0) == (6, True)
+    station.delete(*{problem["key"] for problem in found.json["problems"]})
     assert typed(f"om migrate-data verify {words}") == 0
 
 
@@ -163,12 +168,16 @@ def test_step_by_step_with_indexes(indexed: redis.Redis, configured: str) -> Non
 def test_step_by_step_with_values_that_do_not_convert(indexed: redis.Redis) -> None:
     """The cut-over is refused, nothing drops out, and the guide's own way on leads through."""
     before, counts = snapshot(indexed), found(indexed)
-    assert [typed(step) for step in STEP_BY_STEP] == [0, 0, 0, 3, 0]
+    assert [typed(step) for step in STEP_BY_STEP] == [0, 0, 0, 3, 6]
     assert finds_no_less(indexed, counts)
     assert typed("om migrate-data run") == 3
 
     assert typed("om migrate-data run --failure-mode default") == 0
-    assert typed("om migrate-data verify --check-data") == 0
+    # No mode makes a date of a null.
+    problems = run_om("migrate-data", "verify", "--check-data", "--json").json["problems"]
+    assert all(
+        replies(indexed, [("JSON.TYPE", one["key"], "$." + one["path"])]) == [[b"null"]] for one in problems
+    )
     assert finds_no_less(indexed, counts)
     assert [serving(indexed, name) != name for name in names()] == [True] * len(MODELS)
 

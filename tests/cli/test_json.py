@@ -28,13 +28,15 @@ INDEXES = "indexes " + " ".join(
     f"indexes[].{name}" for name in ["model", "index", "state", "mended", "documents", "missing", "unserved"]
 )
 INDEX_FORECAST = "index_forecast " + " ".join(
-    f"index_forecast[].{name}" for name in ["model", "index", "documents", "to_build", "megabytes", "seconds"]
+    f"index_forecast[].{name}"
+    for name in ["model", "index", "documents", "filled_percent", "to_build", "megabytes", "seconds"]
 )
 FILES = (
     "files files.where files.applied files.pending files.applied_unreadable files.applied_unreadable[].path "
     "files.applied_unreadable[].line files.applied_unreadable[].reason files.without_file files.problems "
     "files.problems[].path files.problems[].line files.problems[].reason"
 )
+UNCLAIMED = "unclaimed unclaimed[].key_prefix unclaimed[].index unclaimed[].documents"
 OVERLAPS = "overlapping_prefixes " + " ".join(
     f"overlapping_prefixes[].{name}" for name in ["model", "key_prefix", "holds_model", "holds_key_prefix"]
 )
@@ -52,8 +54,9 @@ FROZEN = {
         "server.maxmemory_policy unplanned unplanned[].model unplanned[].path unplanned[].reason"
     ),
     "`om migrate-data status`": (
-        "applied pending phase models models[].name models[].key_prefix models[].applied models[].documents "
-        f"models[].applied_ms errors undoable recorded_elsewhere {FILES}"
+        "applied pending phase models models[].name models[].key_prefix models[].applied "
+        "models[].named models[].documents "
+        f"models[].applied_ms errors undoable recorded_elsewhere {FILES} {UNCLAIMED}"
     ),
     "`om migrate-data check-schema`": (
         "mismatches mismatches[].model mismatches[].field mismatches[].current_type mismatches[].expected_type "
@@ -67,28 +70,30 @@ FROZEN = {
         "refusal"
     ),
     "`om migrate-data progress`": (
-        "state done total stage pass generation started_ms saved_ms holder held_seconds errors"
+        "state done total stage activity pass generation started_ms saved_ms holder held_seconds errors"
     ),
     "`om migrate-data verify`": (
         f"ok documents {VALUES} {listed('problems')} problem_count recorded_errors journal journal.as_written "
-        "journal.changed_since documents_read indexes indexes[].index indexes[].serves indexes[].documents "
+        "journal.changed_since journal.documents journal.deleted documents_read unreadable "
+        "unnamed unnamed[].name unnamed[].key_prefix indexes indexes[].index indexes[].serves indexes[].documents "
         "indexes[].missing indexes[].accepted"
     ),
     "`om migrate-data errors`": f"{listed('errors')} count",
     "`om migrate-data rollback ID`": (
         f"status reason documents restored_exactly reformatted kept {listed('kept_values')} "
+        f"unrestored {listed('unrestored_values')} "
         f"numbers_before {listed('numbers_before_values')} seconds "
-        "indexes indexes[].index indexes[].done"
+        "indexes indexes[].index indexes[].done indexes[].lacking indexes[].lacked_before"
     ),
     "`om migrate-data clear-progress`": "status",
     "`om migrate-data forget ID`": "status",
     "`om migrate-data unlock`": "status holder",
     "`om migrate status`": (
         "indexes indexes[].model indexes[].index indexes[].state indexes[].serving indexes[].documents "
-        f"indexes[].changes pending {FILES} {OVERLAPS}"
+        f"indexes[].filled_percent indexes[].changes pending {FILES} {UNCLAIMED} {OVERLAPS}"
     ),
-    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {OVERLAPS}",
-    "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files refusal {OVERLAPS}",
+    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {UNCLAIMED} {OVERLAPS}",
+    "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files refusal {UNCLAIMED} {OVERLAPS}",
     "`om migrate swap-back`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
     "`om migrate cleanup`": "dropped would_drop",

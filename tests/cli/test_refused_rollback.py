@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
-from tests.migrations.indexes.conftest import drop_all, total, wait_until_built
+from tests.migrations.indexes.conftest import drop_all, every_byte, serving, total, wait_until_built
 from tests.support.cli import run_om
 
 MODELS = """\
@@ -61,13 +61,26 @@ def test_it_says_what_is_in_the_way_and_goes_on_when_that_is_mended(parcels: red
     assert total(parcels, INDEX) == 20
 
 
-def test_or_it_stays_with_what_is_converted(parcels: redis.Redis) -> None:
-    refused = run_om("migrate-data", "rollback", ID)
-    assert "om migrate-data clear-progress, then om migrate-data run" in refused.stdout
-    assert run_om("migrate-data", "clear-progress", "--yes").code == 0
-    assert run_om("migrate-data", "run").code == 0
+def test_a_refusal_leaves_everything_as_it_was(parcels: redis.Redis) -> None:
+    def state() -> tuple[object, ...]:
+        indexes = sorted(parcels.execute_command("FT._LIST"))
+        return every_byte(parcels), indexes, serving(parcels, INDEX), total(parcels, INDEX, "@at:[-inf +inf]")
+
+    before = state()
+    for _ in range(2):
+        assert run_om("migrate-data", "rollback", ID).code == 6
+        assert state() == before
     assert run_om("migrate-data", "status", "--json").json["phase"] == "cut over"
-    assert total(parcels, INDEX) == 20
+    assert run_om("migrate-data", "verify").code == 0
+
+
+def test_or_queries_miss_the_document(parcels: redis.Redis) -> None:
+    refused = run_om("migrate-data", "rollback", ID)
+    assert "om migrate swap-back --accept-unindexed" in refused.stdout
+    assert run_om("migrate", "swap-back", "--accept-unindexed").code == 0
+    assert run_om("migrate-data", "rollback", ID).code == 0
+    assert "2023" in str(parcels.execute_command("JSON.GET", "t:parcel:1"))
+    assert total(parcels, INDEX) == 19
 
 
 NUMBER = "1672531200.5"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError
+from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError, col
 from redstart.embedded.process import EmbeddedServer
 from tests.support.models import create_indexes
 
@@ -81,6 +81,8 @@ def do_everything_with_hashes() -> None:
     assert found.count() == len(found.all()) == len(list(found)) == 2
     assert found.values("seat").sort_by("-seat").first() == {"seat": 8}
     assert Ticket.find().sort_by("seat", "code").page(0, 1)
+    assert Ticket.find(col(Ticket.code).startswith("ne")).count() == 1
+    assert Ticket.find(col(Ticket.code).startswith("no such")).count() == 0
     Ticket.find(Ticket.seat == 4).update(note="x")
     assert Ticket.find(Ticket.seat == 4).delete() == 1
     assert Ticket.delete("1") == 1

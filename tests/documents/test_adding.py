@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from redstart import Field, HashModel, JsonModel
 from redstart.documents import adding
-from redstart.documents.adding import PAGE_DOCUMENTS, add_documents
+from redstart.documents.adding import PAGE_DOCUMENTS, add_documents, verify_pipeline_response
 from redstart.documents.unwritable import UnwritableDocument
 from redstart.effects import Batch, Later, Op, Request
-from redstart.errors import CommandFailed, ConfigurationError, WrongKeyType
+from redstart.errors import CommandFailed, ConfigurationError, PipelineError, WrongKeyType
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.visits import Box, Visit
@@ -115,18 +115,28 @@ def test_one_that_is_refused_does_not_keep_the_others_back(client: redis.Redis) 
     assert client.get(":visit:b") == b"a string"
 
 
-def test_a_verifier_has_all_answers(client: redis.Redis) -> None:
+def test_a_verifier_has_all_replies_and_hides_no_error(client: redis.Redis) -> None:
     found: list[Any] = []
 
     def verify(answers: list[Any], expected_responses: int) -> None:
         found.append((answers, expected_responses))
 
     client.set(":visit:b", "a string")
-    Visit.add([Visit(visitor="a"), Visit(visitor="b")], pipeline_verifier=verify)
+    with pytest.raises(WrongKeyType, match="The key :visit:b holds no hash"):
+        Visit.add([Visit(visitor="a"), Visit(visitor="b")], pipeline_verifier=verify)
     ((answers, expected),) = found
     assert expected == 2
     assert answers[0] == 1
     assert isinstance(answers[1], CommandFailed)
+
+
+def test_the_verifier_of_redis_om_counts_replies_and_hides_no_error(client: redis.Redis) -> None:
+    verify_pipeline_response([1, 1], expected_responses=2)
+    with pytest.raises(PipelineError, match="Expected 3 replies of the pipeline, and received 1"):
+        verify_pipeline_response([1], expected_responses=3)
+    client.set(":visit:b", "a string")
+    with pytest.raises(WrongKeyType, match="The key :visit:b holds no hash"):
+        Visit.add([Visit(visitor="a"), Visit(visitor="b")], pipeline_verifier=verify_pipeline_response)
 
 
 class Unnamed(HashModel):

@@ -123,3 +123,64 @@ def test_a_missing_key_is_not_made_up() -> None:
     visit.pk = None
     with pytest.raises(Exception, match="no primary key yet"):
         visit.save()
+
+
+class Texts(pydantic.RootModel[list[str]]):
+    """A list in a class of its own."""
+
+
+class Counts(pydantic.RootModel[dict[str, int]]):
+    """A map in a class of its own."""
+
+
+class Moment(pydantic.RootModel[datetime]):
+    """A datetime in a class of its own."""
+
+
+class Addresses(pydantic.RootModel[list[Address]]):
+    """Documents inside, in a class of its own."""
+
+
+class WithRoots(pydantic.BaseModel):
+    moment: Moment
+
+
+ROOTS: list[tuple[Any, Any, Any]] = [
+    (Texts, ["a"], ["a"]),
+    (Counts, {"a": 1}, {"a": 1}),
+    (Moment, datetime(2024, 1, 1, tzinfo=UTC), 1704067200.0),
+    (Addresses, [{"number": 1}], [{"number": 1, "city": "Oslo"}]),
+    (Texts | None, ["a"], ["a"]),
+    (list[Texts], [["a"]], [["a"]]),
+    (dict[str, Counts], {"x": {"a": 1}}, {"x": {"a": 1}}),
+    (WithRoots, {"moment": "2024-01-01T00:00:00Z"}, {"moment": 1704067200.0}),
+    (list[WithRoots], [{"moment": 1704067200}], [{"moment": 1704067200.0}]),
+]
+
+
+@pytest.mark.parametrize(("annotation", "value", "stored"), ROOTS, ids=lambda one: str(one)[:40])
+def test_root_models_anywhere_are_stored_as_what_they_hold(
+    client: redis.Redis, annotation: Any, value: Any, stored: Any
+) -> None:
+    model = pydantic.create_model("Rooted", __base__=JsonModel, __module__=__name__, held=(annotation, ...))
+    document: Any = model(held=value).save()
+    assert client.json().get(document.key())["held"] == stored
+    assert model.get(document.pk) == document
+    document.held = model(held=value).held
+    document.update(held=value)
+    assert model.get(document.pk) == document
+
+
+def test_what_is_assigned_inside_a_root_model_is_validated(client: redis.Redis) -> None:
+    class Rooted(JsonModel):
+        moment: Moment
+        homes: Addresses
+
+    document = Rooted(moment=Moment(datetime(2024, 1, 1, tzinfo=UTC)), homes=Addresses([Address(number=1)]))
+    document.moment.root = "2024-01-01T00:00:00Z"
+    document.homes.root[0].number = "7"
+    document.save()
+    assert (document.moment.root, document.homes.root[0].number) == (datetime(2024, 1, 1, tzinfo=UTC), 7)
+    document.moment.root = "no date"
+    with pytest.raises(pydantic.ValidationError):
+        document.save()

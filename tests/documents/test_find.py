@@ -26,6 +26,7 @@ from redstart.documents.find import first_document, page_of
 from redstart.documents.json_writer import json_document
 from redstart.documents.query import query_of
 from redstart.documents.unreadable import UnreadableDocument
+from redstart.effects import Ahead, Later
 from redstart.errors import IndexMissing, OtherDatabase
 from redstart.search.expressions import Expression
 from redstart.values.timezones import NaiveTimezone
@@ -367,19 +368,24 @@ def test_an_unreadable_document_is_named_not_left_out(indexes: redis.Redis) -> N
 def test_a_document_that_expired_after_it_was_found_is_left_out() -> None:
     query = query_of(Person, ())
     person = Person(name="ann", age=1, member=True, born=START.date(), place=Place(city="x", floor=0))
-    key, stored = person.key().encode(), {b"$": json_document(person, UTC_ZONE)}
+    key, stored = person.key().encode(), json_document(person, UTC_ZONE)
 
     operation = first_document(query, UTC_ZONE)
     assert next(operation).args[2:6] == ("*", "LIMIT", 0, 1)
-    assert operation.send(SearchReply(2, [b"k"], [{}])).args[2:6] == ("*", "LIMIT", 1, 1)
+    assert operation.send(SearchReply(2, [b"k"], [{}])).args[2:6] == ("*", "LIMIT", 0, 10_000)
+    # By now it has left the index, so the other one is the first there.
+    read = operation.send(SearchReply(1, [key], []))
+    assert isinstance(read, Ahead)
+    later = Later(read.request)
+    assert operation.send(later) is later
     with pytest.raises(StopIteration) as ended:
-        operation.send(SearchReply(2, [key], [stored]))
+        operation.send([stored])
     assert ended.value.value == person
 
     paging = page_of(query, UTC_ZONE, 0, 10)
     next(paging)
     with pytest.raises(StopIteration) as ended:
-        paging.send(SearchReply(2, [b"k", key], [{}, stored]))
+        paging.send(SearchReply(2, [b"k", key], [{}, {b"$": stored}]))
     assert ended.value.value == [person]
 
 
@@ -392,3 +398,29 @@ def test_an_alias_is_a_name_like_any_other(indexes: redis.Redis) -> None:
     indexes.execute_command("FT.ALIASADD", "an-alias", Member._meta.index_name)
     Member(name="ann", age=1, member=True, born=START.date()).save()
     assert [one.name for one in Renamed.find(Renamed.age == 1)] == ["ann"]
+
+
+@pytest.mark.parametrize("count", [2, 16, 17, 99, 1_000, 5_000])
+def test_any_number_of_conditions_can_be_joined(indexes: redis.Redis, count: int) -> None:
+    Member.add([Member(name=str(n), age=n, member=True, born=date(2020, 1, 1)) for n in range(3)])
+    either, both, right = Member.age == 0, Member.age > 0, Member.age == count
+    for number in range(1, count):
+        either |= Member.age == number * 2
+        both &= ~(Member.age == number * 2 + 1)
+        right = (Member.age == number * 2 - 1) | right
+    assert {one.age for one in Member.find(either)} == {0, 2}
+    assert {one.age for one in Member.find(both)} == {1, 2}
+    assert {one.age for one in Member.find(right)} == {1} | ({2} if count == 2 else set())
+    assert Member.find(*[Member.age < count] * count).count() == min(3, count)
+    assert {one.age for one in Member.find(~either)} == {1}
+    for condition in (either, both, right):
+        assert len(condition.tree.splitlines()) > count
+        assert repr(condition).count("Member.age") == count
+
+
+def test_conditions_that_are_nested_too_deeply_are_refused(indexes: redis.Redis) -> None:
+    condition = Member.age == 0
+    for number in range(2_000):
+        condition = (condition & (Member.age > number)) | (Member.age == number)
+    with pytest.raises(QuerySyntaxError, match="nested too deeply"):
+        Member.find(condition).count()

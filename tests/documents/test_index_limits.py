@@ -38,7 +38,7 @@ class Shape(JsonModel, index=True):
 
 VALUES: list[tuple[type[Point] | type[Shape], str, list[Any]]] = [
     (Point, "number", [math.nan, math.inf, -math.inf, 1e308, 5e-324, -0.0, 0.0, 1.5, None]),
-    (Point, "count", [0, 10**308, 10**400, -(10**400), 2**63]),
+    (Point, "count", [0, 10**400, -(10**400)]),
     (Point, "amount", [Decimal(text) for text in ("0.00", "1E+400", "1E-400", "-1E-400", "0E-9", "1E+300")]),
     (Point, "number_or_text", [1, "1", "x", ""]),
     (Point, "place", [Coordinates(latitude, 180) for latitude in (0, 85.05112878, 85.052, -90)]),

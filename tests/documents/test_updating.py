@@ -196,14 +196,6 @@ def test_a_document_that_is_not_there_is_saved_whole(client: redis.Redis) -> Non
     assert Order.get(1).address.city == "b"
 
 
-def test_another_primary_key_is_another_document(client: redis.Redis) -> None:
-    customer = Customer(email="a", age=5).save()
-    Customer(email="b", name="Bea").save()
-    customer.update(email="b")
-    assert (customer.key(), Customer.get("b")) == (":customer:b", customer)
-    assert Customer.get("a").age == 5
-
-
 def test_a_document_that_comes_and_goes_meanwhile(client: redis.Redis, models_url: str) -> None:
     """Missing when it was to be changed, there again when it was to be saved: then it is changed after all."""
     customer = Customer(email="a", age=5)

@@ -3,9 +3,10 @@ from typing import Annotated, Generic, Optional, TypeVar
 
 import pydantic
 import pytest
+from pydantic_core import PydanticUndefined
 from typing_extensions import TypeAliasType
 
-from redstart.mapping.fields import Field, FieldInfo, field_options
+from redstart.mapping.fields import IGNORED, Field, FieldInfo, FieldOptions, field_options
 from redstart.mapping.models import HashModel, JsonModel
 from redstart.mapping.vectors import VectorFieldOptions
 
@@ -158,3 +159,84 @@ def test_options_of_vectors_as_text_and_by_position():
     assert flat.schema == "VECTOR FLAT 10 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 INITIAL_CAP 5 BLOCK_SIZE 6"
     graph = VectorFieldOptions.hnsw(TYPE.FLOAT64, 2, METRIC.IP, 5, 6, 7, 8, 0.1)
     assert graph.schema.endswith("INITIAL_CAP 5 M 6 EF_CONSTRUCTION 7 EF_RUNTIME 8 EPSILON 0.1")
+
+
+OPTIONS = {
+    "primary_key": True,
+    "sortable": True,
+    "case_sensitive": True,
+    "index": True,
+    "full_text_search": True,
+    "vector_options": FLAT,
+    "expire": 60,
+    "separator": ",",
+}
+
+
+def described_in_every_way(name, value):
+    """Return a field with one option, as `(annotation, default)`, by the way in which it is described."""
+
+    class Passed(FieldInfo):
+        def __init__(self, default=..., **arguments):
+            super().__init__(default=default, **arguments)
+
+    class Assigned(FieldInfo):
+        def __init__(self, **arguments):
+            super().__init__(**arguments)
+            self.mine = "kept"
+            setattr(self, name, value)
+
+    option = {name: value}
+    return {
+        "Field()": (str, Field(default="", **option)),
+        "Field() by position": (str, Field("", **option)),
+        "FieldInfo()": (str, FieldInfo(default="", **option)),
+        "FieldInfo() by position": (str, FieldInfo("", **option)),
+        "a subclass that passes it on": (str, Passed("", **option)),
+        "a subclass that assigns it": (str, Assigned(default="")),
+        "Annotated": (Annotated[str, FieldInfo(**option)], ""),
+        "Annotated with a subclass": (Annotated[str, Passed(**option)], ""),
+        "Annotated in Optional": (Optional[Annotated[str, FieldInfo(**option)]], ""),
+        "Annotated, and a default of pydantic's": (Annotated[str, Field(**option)], pydantic.Field("")),
+    }
+
+
+@pytest.mark.parametrize(("name", "value"), OPTIONS.items())
+@pytest.mark.parametrize("way", described_in_every_way("index", True))
+def test_every_option_works_in_every_way_to_describe_a_field(name, value, way):
+    annotation, default = described_in_every_way(name, value)[way]
+    body = {"__module__": __name__, "__annotations__": {"word": annotation}, "word": default}
+    model = type(HashModel)("Described", (HashModel,), body)
+    assert getattr(field_options(model.model_fields["word"]), name) == value
+    if way == "a subclass that assigns it":
+        assert model.model_fields["word"].mine == "kept"
+    document = model(word="x")
+    assert (document.word, "pk" in model.model_fields) == ("x", name != "primary_key")
+
+
+def test_an_undefined_option_is_not_given():
+    """As SQLModel passes on what it was not given."""
+
+    class Model(HashModel):
+        word: str = Field(**dict.fromkeys(OPTIONS, PydanticUndefined))
+
+    assert field_options(Model.model_fields["word"]) == FieldOptions()
+    assert Model._primary_key_name == "pk"
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_is_not_assigned_once_the_model_is_made(name):
+    class Model(HashModel):
+        word: str = Field(default="")
+
+    with pytest.raises(AttributeError, match=f"{name} of the field 'word' cannot be set: the model is made"):
+        setattr(Model.model_fields["word"], name, OPTIONS[name])
+
+
+@pytest.mark.parametrize("maker", [Field, FieldInfo])
+@pytest.mark.parametrize("name", IGNORED)
+def test_arguments_of_pydantic_1_are_ignored_with_a_warning(maker, name):
+    with pytest.warns(UserWarning, match=rf"Field\({name}=\) has no effect. Use ") as found:
+        info = maker(default=5, **{name: 7})
+    assert found[0].filename == __file__
+    assert (info.json_schema_extra, info.metadata) == (None, [FieldOptions()])

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.errors import RedisModelError
-from redstart.mapping.keys import around_primary_key, key_of, key_of_document
+from redstart.mapping.keys import around_primary_key, key_of, part_of_document
 from redstart.mapping.meta import ModelMeta
 
 
@@ -52,4 +52,4 @@ def test_the_parts_around_the_primary_key_make_its_key(global_prefix, model_pref
 
     meta = ModelMeta(global_prefix, model_prefix, f"{literal(before)}{{pk}}{literal(after)}")
     key_prefix, key_suffix = around_primary_key(meta, "M")
-    assert key_of_document(meta, pk) == key_prefix + pk + key_suffix
+    assert key_of(meta, part_of_document(meta, pk)) == key_prefix + pk + key_suffix

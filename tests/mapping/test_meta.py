@@ -1,11 +1,14 @@
 import abc
+import warnings
 
+import pydantic
 import pytest
 
 from redstart.errors import RedisModelError
-from redstart.mapping.meta import ModelMeta
+from redstart.mapping.fields import Field
+from redstart.mapping.meta import SETTINGS, ModelMeta
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
-from redstart.mapping.primary_keys import UlidPrimaryKey
+from redstart.mapping.primary_keys import PrimaryKey, UlidPrimaryKey
 
 
 class Numbered:
@@ -227,3 +230,202 @@ def test_a_class_from_elsewhere_may_be_the_meta():
         Meta = Shared
 
     assert Model.make_key("1") == f"outside:{__name__}.Model:1"
+
+
+def test_the_primary_key_is_among_the_settings():
+    class Plain(HashModel):
+        pass
+
+    class Named(Plain):
+        name: str = Field(primary_key=True)
+
+    class Part(EmbeddedJsonModel):
+        name: str
+
+    assert Plain.Meta.primary_key == PrimaryKey("pk", Plain.model_fields["pk"])
+    assert Named.Meta.primary_key == PrimaryKey("name", Named.model_fields["name"])
+    assert Named.Meta.primary_key.field.name == "name"
+    assert Part.Meta.primary_key is None
+    with pytest.raises(AttributeError, match="no setter"):
+        Named.Meta.primary_key = None
+
+
+def test_a_creator_of_primary_keys_that_is_assigned_is_used():
+    class Counting:
+        def create_pk(self, *args, **kwargs):
+            return "counted"
+
+    class Model(JsonModel):
+        pass
+
+    class Heir(Model):
+        pass
+
+    assert len(Model().pk) == 26
+    Model.Meta.primary_key_creator_cls = Counting
+    assert (Model().pk, Model(pk="").pk, len(Heir().pk)) == ("counted", "counted", 26)
+    Model.Meta.primary_key_creator_cls = UlidPrimaryKey
+    assert len(Model().pk) == 26
+
+
+def test_what_cannot_be_changed_in_a_model_that_is_made():
+    class Model(JsonModel):
+        pass
+
+    Model.Meta.embedded = False
+    with pytest.raises(AttributeError, match=r"Meta\.embedded of Model cannot be set: the model is made"):
+        Model.Meta.embedded = True
+    with pytest.raises(AttributeError, match="Meta has no setting 'nothing'"):
+        Model.Meta.nothing
+
+
+class Named:
+    class Meta:
+        global_key_prefix = "mixed"
+        model_key_prefix = "in"
+
+
+class Inheriting(Named):
+    pass
+
+
+class Validated(pydantic.BaseModel):
+    class Meta:
+        global_key_prefix = "mixed"
+        model_key_prefix = "in"
+
+
+@pytest.mark.parametrize("base", [HashModel, JsonModel])
+@pytest.mark.parametrize("mixin", [Named, Inheriting, Validated])
+def test_the_meta_of_a_mixin_counts_as_the_models_own(base, mixin):
+    """As in redis-om 1.2.0, which looks Meta up as Python does: the keys of existing data depend on it."""
+
+    class Shop(base, abc.ABC):
+        class Meta:
+            encoding = "latin-1"
+            model_key_prefix = "shop"
+
+    class Mixed(mixin, base):
+        pass
+
+    class AfterABase(mixin, Shop):
+        pass
+
+    class Before(base, mixin):
+        pass
+
+    class Own(mixin, base):
+        class Meta:
+            primary_key_pattern = "x{pk}"
+
+    class OwnOfTheMixin(mixin, base):
+        class Meta(mixin.Meta):
+            primary_key_pattern = "x{pk}"
+
+    class Abstract(mixin, base, abc.ABC):
+        pass
+
+    class Child(Abstract):
+        pass
+
+    def named(model):
+        return f":{__name__}.{model.__name__}:1"
+
+    assert Mixed(pk="1").key() == AfterABase(pk="1").key() == "mixed:in:1"
+    assert (AfterABase._meta.index_name, AfterABase._meta.encoding) == ("mixed:in:index", "latin-1")
+    assert Before(pk="1").key() == named(Before)
+    assert Own(pk="1").key() == f":{__name__}.Own:x1"
+    assert OwnOfTheMixin(pk="1").key() == "mixed:in:x1"
+    assert Child(pk="1").key() == f"mixed{named(Child)}"
+
+
+def test_models_with_the_same_mixin_have_keys_of_their_own():
+    class Shared:
+        class Meta:
+            global_key_prefix = "app"
+
+    class First(Shared, HashModel):
+        pass
+
+    class Second(Shared, HashModel):
+        pass
+
+    assert First(pk="1").key() == f"app:{__name__}.First:1"
+    assert Second(pk="1").key() == f"app:{__name__}.Second:1"
+
+
+def test_the_meta_of_a_mixin_leaves_parts_embedded():
+    class Part(Named, EmbeddedJsonModel):
+        pass
+
+    assert Part._meta.embedded
+
+
+def misspelt():
+    """Each setting with a letter missing, doubled or exchanged, and in other case."""
+    for setting in SETTINGS[:-1]:
+        for at in range(1, len(setting)):
+            yield setting[:at] + setting[at + 1 :], setting
+            yield setting[:at] + setting[at] + setting[at:], setting
+        yield setting.replace("_", ""), setting
+        yield setting.title().replace("_", ""), setting
+        yield f"{setting}s", setting
+
+
+def in_the_body(name):
+    class Model(HashModel):
+        Meta = type("Meta", (), {name: "x"})
+
+
+def inherited(name):
+    class Model(HashModel):
+        class Meta(type("Common", (), {name: "x"})):
+            pass
+
+
+def in_a_mixin(name):
+    class Mixin:
+        Meta = type("Meta", (), {name: "x"})
+
+    class Model(Mixin, HashModel):
+        pass
+
+
+def assigned(name):
+    class Model(HashModel):
+        pass
+
+    setattr(Model._meta, name, "x")
+
+
+@pytest.mark.parametrize("give", [in_the_body, inherited, in_a_mixin, assigned])
+def test_a_misspelt_setting_is_refused(give):
+    """It would be ignored, and documents would get other keys."""
+    for name, setting in misspelt():
+        if name in SETTINGS:
+            continue
+        with pytest.raises(RedisModelError, match=rf"no setting {name!r} of Meta(.|\n)*Write {setting} if"):
+            give(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"), [("key_prefix", "model_key_prefix"), ("database_url", "database")]
+)
+def test_a_doubtful_setting_warns(name, setting):
+    with pytest.warns(UserWarning, match=rf"Meta.{name} has no effect. Write {setting} if that is meant"):
+        in_the_body(name)
+
+
+FOREIGN = """
+    primary_key ordering abstract index indexes name table ttl _private verbose_name
+    url prefix schema fields key title tenant cache_seconds
+"""
+
+
+@pytest.mark.parametrize("name", FOREIGN.split())
+def test_settings_of_an_application_are_accepted(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        in_the_body(name)
+        if name != "primary_key":  # of a model that is made, it is known
+            assigned(name)

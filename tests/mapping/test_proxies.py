@@ -192,3 +192,34 @@ def test_fields_by_their_name() -> None:
     assert query_field_named(Person, "age") is not None
     for unknown in ("nope", "home__nope", "name__nope", "home__city__nope", ""):
         assert query_field_named(Person, unknown) is None
+
+
+class Plot(EmbeddedJsonModel):
+    field: str = Field(index=True)
+
+
+class Farm(JsonModel, index=True):
+    plot: Plot
+    name: str = Field(default="", index=True)
+
+
+def test_a_field_in_a_query_has_its_declaration_as_in_redis_om() -> None:
+    assert Person.age.field is Person.model_fields["age"]
+    assert Person.home.city.field is Address.model_fields["city"]
+    assert Person.pk.field.name == "pk"
+    # What a document inside has of that name comes first.
+    assert isinstance(Farm.plot.field, FieldProxy)
+    assert query_text([Farm.plot.field == "a"], UTC).text == "@plot_field:{a}"
+    assert Farm.plot.field.field.name == "field"
+
+
+def test_neighbours_have_the_attributes_of_redis_om() -> None:
+    class Picture(JsonModel, index=True):
+        vector: list[float] = Field(vector_options=VECTOR)
+        distance: float | None = None
+
+    knn = KNNExpression(
+        k=3, vector_field=Picture.vector, score_field=Picture.distance, reference_vector=b"12345678"
+    )
+    assert (knn.vector_field_name, knn.score_field_name) == ("vector", "distance")
+    assert knn.query_params == {"K": "3", "knn_ref_vector": b"12345678"}

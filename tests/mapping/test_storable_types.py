@@ -2,15 +2,22 @@
 
 import dataclasses
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Annotated, Any, Literal, NamedTuple, Optional
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import (
+    Base64Bytes,
+    Base64Str,
     BeforeValidator,
     ConfigDict,
+    Json,
+    NameEmail,
     PlainSerializer,
     PositiveInt,
+    Secret,
+    SecretBytes,
     SecretStr,
     create_model,
     field_serializer,
@@ -89,7 +96,6 @@ def test_they_are_refused_inside_others(annotation: Any) -> None:
         Described,
         Any,
         object,
-        SecretStr,
         PositiveInt,
         Literal["a", 1],
         Colour,
@@ -103,6 +109,50 @@ def test_they_are_refused_inside_others(annotation: Any) -> None:
 )
 def test_others_are_left_to_pydantic(annotation: Any) -> None:
     create_model("Model", __base__=JsonModel, f=(annotation, None))
+
+
+@pytest.mark.parametrize("base", [HashModel, JsonModel])
+@pytest.mark.parametrize(
+    ("annotation", "reason"),
+    [
+        (SecretStr, "a SecretStr shows nothing of itself"),
+        (SecretStr | None, "a SecretStr shows nothing of itself"),
+        (SecretBytes, "a SecretBytes shows nothing of itself"),
+        (Secret[int], "a Secret shows nothing of itself"),
+        (NameEmail, "there is no stored form for a NameEmail"),
+        (ZoneInfo, "there is no stored form for a ZoneInfo"),
+        (Json, "what a Json field holds is not JSON text"),
+        (Json[Any], "its value is decoded, and decoded again"),
+        (Base64Str, "its value is decoded, and decoded again"),
+        (Base64Bytes, "its value is decoded, and decoded again"),
+    ],
+)
+def test_types_that_pydantic_does_not_read_as_it_writes_them(base: Any, annotation: Any, reason: str) -> None:
+    with pytest.raises(RedisModelError, match=rf"Model\.f cannot be stored: {reason}"):
+        create_model("Model", __base__=base, f=(annotation, None))
+
+
+@pytest.mark.parametrize("annotation", [Iterable[int], Iterator[int], Generator[int, None, None]])
+@pytest.mark.parametrize("within", ["{}", "list[{}]", "{} | None"])
+def test_what_is_empty_after_it_is_stored(annotation: Any, within: str) -> None:
+    """A second save, or one after get(), would store an empty list."""
+    held = eval(within.format("annotation"))
+    with pytest.raises(
+        RedisModelError, match=r"Model\.f cannot be stored: a .* is empty once it has been stored"
+    ):
+        create_model("Model", __base__=JsonModel, f=(held, None))
+
+
+def test_a_serializer_says_how_a_secret_is_stored() -> None:
+    class Account(JsonModel):
+        token: SecretStr
+        other: Annotated[SecretStr, PlainSerializer(SecretStr.get_secret_value)]
+
+        @field_serializer("token")
+        def _shown(self, value: SecretStr) -> str:
+            return value.get_secret_value()
+
+    assert Account(token="a", other="b").model_dump(exclude={"pk"}) == {"token": "a", "other": "b"}  # type: ignore[arg-type]
 
 
 def test_a_field_that_says_itself_how_or_is_not_stored() -> None:

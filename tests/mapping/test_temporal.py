@@ -70,7 +70,6 @@ def survey(annotation: Any) -> tuple[list[str], list[str]]:
         (list[Optional[date]], ["f[] date?"]),
         (Optional[List[datetime]], ["f[] datetime"]),
         (Sequence[datetime], ["f[] datetime"]),
-        (collections.abc.Iterable[datetime], ["f[] datetime"]),
         (set[date], ["f[] date"]),
         (FrozenSet[datetime], ["f[] datetime"]),
         (collections.deque[date], ["f[] date"]),

@@ -8,7 +8,7 @@ from redstart.errors import DataMigrationError
 from redstart.migrations.back import Back
 from redstart.migrations.data.converting.runner import RunResult
 from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.state.failures import Failure
+from redstart.migrations.data.state.failures import failure_at
 from redstart.migrations.data.undoing.rollback import RollbackResult
 from redstart.migrations.forward import Forward
 from redstart.migrations.indexes.expand import IndexResult, IndexState
@@ -69,7 +69,9 @@ def test_a_stop_says_how_to_go_on(mode: FailureMode) -> None:
 
 
 def test_a_cut_over_that_was_refused_says_what_is_in_the_way() -> None:
-    blocking = {"a:index": [Failure("a:1", "at", "never", "not a date"), Failure("a:3", "at", "", "empty")]}
+    blocking = {
+        "a:index": [failure_at(b"a:1", "at", b"never", "not a date"), failure_at(b"a:3", "at", b"", "empty")]
+    }
     message, _ = said(Forward(ran(), [SERVES, REFUSED], blocking))
     assert EXAMPLES in message
     assert message.endswith("\nIn the way: a:1 at: not a date: never")
@@ -79,7 +81,7 @@ def test_a_cut_over_that_was_refused_says_what_is_in_the_way() -> None:
 
 def test_a_rollback_that_is_not_whole() -> None:
     refused = {"a:index": Switched(LOST, False), "b:index": Switched(None, True)}
-    kept = RollbackResult(kept=2, examples=[Failure("a:9", "at", "1", "no old form")])
+    kept = RollbackResult(kept=2, examples=[failure_at(b"a:9", "at", b"1", "no old form")])
     assert said_of(Back(None, refused)).startswith("Nothing was undone: ")
     assert said_of(Back(RollbackResult(stopped="interrupted"))) == "Not all is undone: interrupted."
     both = said_of(Back(kept, refused))
@@ -105,5 +107,5 @@ def test_numbers() -> None:
         "recent_errors": [],
     }
     assert statistics(None, [])["success_rate"] == 0
-    (error,) = statistics(None, [Failure("k", "p", "v", "r")])["recent_errors"]
+    (error,) = statistics(None, [failure_at(b"k", "p", b"v", "r")])["recent_errors"]
     assert error == {"key": "k", "field": "p", "value": "v", "error": "r"}

@@ -150,6 +150,16 @@ def asked(om: Any) -> "dict[str, Any]":
         "flat fields": flat.find().only("text", "note"),
         "flat values": flat.find().sort_by("-number").values("note"),
     }
+    for settings in (
+        {"page_size": 1},
+        {"page_size": 10, "offset": 3},
+        {"limit": 5, "page_size": 2},
+        {"limit": 5, "offset": 2},
+        {"nocontent": True},
+        {"sort_fields": ["number"], "page_size": 7},
+        {"projected_fields": ["text"], "return_as_dict": True, "limit": 3},
+    ):
+        found[f"flat {settings}"] = om.FindQuery([], flat, **settings)
     return found
 
 

@@ -11,7 +11,7 @@ import redis
 
 from redstart.aio.model.migrations.data.builtin import DatetimeFieldMigration as AsyncMigration
 from redstart.migrations.data.converting.runner import RunResult
-from redstart.migrations.data.state.failures import Failure
+from redstart.migrations.data.state.failures import failure_at
 from redstart.migrations.outcomes import statistics
 from redstart.model.migrations.data.builtin import (
     ConversionFailureMode,
@@ -86,5 +86,5 @@ def test_the_class_takes_and_gives_the_same(python_with_1x: str, client: redis.R
 
     assert migration.get_migration_stats().keys() == found["stats"].keys()
     counted = RunResult(None, False, 0, 1, 0, 0, 0, 1, 0, 1, True, 0, 0.0)
-    stats = statistics(counted, [Failure("key", "field", "value", "error")])
+    stats = statistics(counted, [failure_at(b"key", "field", b"value", "error")])
     assert {name: found["stats"][name] for name in stats} == stats

@@ -4,87 +4,32 @@ import importlib
 import inspect
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+import redis.asyncio
 from tools.generate_paths import HOMES, MODULES
 
 import redstart
 import redstart.aio
 import redstart.settings
+from redstart.left_out import INSTEAD, METHODS
+from tests.support.corpus import REPOSITORY
 
 SCRIPT = Path(__file__).with_name("module_names.py")
 
-INSIDE = {
-    "redis_om.checks": {"check_for_command"},
-    "redis_om.model.model": {
-        *(
-            "BaseMeta",
-            "DefaultMeta",
-            "Model",
-            "RedisOmConfig",
-            "RelationshipInfo",
-            "PrimaryKey",
-            "PrimaryKeyAccessor",
-        ),
-        *(
-            "PipelineError",
-            "RediSearchFieldTypes",
-            "TokenEscaper",
-            "jsonable_encoder",
-            "render_tree",
-            "escaper",
-        ),
-        *(
-            "convert_base64_to_bytes",
-            "convert_bytes_to_base64",
-            "convert_bytes_to_vector",
-            "convert_vector_to_bytes",
-        ),
-        *("convert_datetime_to_timestamp", "convert_timestamp_to_datetime", "convert_empty_strings_to_none"),
-        *("decode_redis_value", "embedded", "get_outer_type", "outer_type_or_annotation", "remove_prefix"),
-        *("ASYNC_MODE", "CoordinateType"),
-        *(
-            "has_numeric_inner_type",
-            "is_numeric_type",
-            "is_supported_container_type",
-            "should_index_field",
-        ),
-        *("search_document_keys", "search_documents", "search_total", "supports_hash_field_expiration"),
-        *("validate_model_fields", "verify_pipeline_response"),
-    },
-    "redis_om.model.migrations.data.builtin.datetime_migration": {
-        *("MigrationState", "MigrationStats", "SchemaMismatchError", "index_field_schema"),
-    },
-    "redis_om.model.types": {"parse_redis"},
-    "redis_om.redisvl": {
-        "get_outer_type",
-        "is_numeric_type",
-        "is_supported_container_type",
-        "should_index_field",
-    },
-    "redis_om.util": {"has_numeric_inner_type", "is_async_mode", "is_numeric_type"},
+NOT_MODULES_HERE = ("cli", "model.cli", "model.migrations.utils")
+"""The command is at `redstart.cli`, for both packages."""
+
+REACHED = {
+    *("Expression", "FieldInfo", "JsonModel", "RedisModel", "VectorFieldOptions"),
+    *("get_redis_connection", "get_root_migrations_dir"),
 }
-"""Names that say how redis-om does its work: nobody's interface."""
-
-INSIDE_MODULES = (
-    *(
-        "async_redis",
-        "cli",
-        "sync_redis",
-        "search_reply",
-        "model.cli",
-        "model.encoders",
-        "model.query_resolver",
-    ),
-    *("model.render_tree", "model.token_escaper", "model.migrations.utils"),
-    *("model.migrations.data.base", "model.migrations.data.migrator"),
-    *("model.migrations.schema.base", "model.migrations.schema.migrator"),
-)
-
-REACHED = {"FieldInfo", "JsonModel", "RedisModel", "VectorFieldOptions", "get_redis_connection"}
-"""Imported by modules that do not mean to offer them."""
+"""Offered by `model.model`, `connections` and `settings`, and imported by modules that do not mean to offer them."""
+OFFERING = ("", "connections", "model", "model.model", "settings")
 
 
 @pytest.fixture(scope="module")
@@ -105,20 +50,55 @@ def ours(module: str) -> Any:
 
 @pytest.mark.redis_om
 @pytest.mark.parametrize("library", ["redis_om", "aredis_om"])
-def test_every_name_is_there_that_is_not_inside(theirs: Any, library: str) -> None:
-    checked = 0
+def test_every_name_is_there_or_says_what_to_use(theirs: Any, library: str) -> None:
+    there, left_out = set(), set()
     for module, names in theirs.items():
         own, _, path = module.partition(".")
-        if own != library or path.startswith(INSIDE_MODULES):
+        if own != library or path.startswith(NOT_MODULES_HERE):
             continue
-        left_out = INSIDE.get(f"redis_om.{path}", set())
-        if path in ("checks", "redisvl"):
-            left_out = left_out | REACHED
-        for name in set(names) - left_out:
-            assert hasattr(ours(module), name), f"{module}.{name}"
-            checked += 1
-        assert not [name for name in left_out & set(names) if name in MODULES.get(path, "").split()], module
-    assert checked >= 80
+        for name in names if path in OFFERING else set(names) - REACHED:
+            try:
+                exec(f"from {ours(module).__name__} import {name}")
+            except ImportError as error:
+                assert name in INSTEAD.get(path, ()), f"{module}.{name}: {error}"
+                assert str(error).startswith(f"{ours(module).__name__} has no {name}, which redis-om has: ")
+                left_out.add((path, name))
+            else:
+                there.add((path, name))
+    assert len(there) >= 130
+    assert left_out == {(path, name) for path, names in INSTEAD.items() for name in names}
+
+
+def test_the_page_lists_what_is_left_out() -> None:
+    page = (REPOSITORY / "docs" / "from-redis-om.md").read_text(encoding="utf-8")
+    listed = page.partition("## Names that are left out")[2].partition("\n## ")[0]
+    for names in (*INSTEAD.values(), METHODS):
+        for name in names:
+            assert f"`{name}`" in listed, name
+
+
+@pytest.mark.parametrize("package", ["redstart", "redstart.aio"])
+def test_modules_need_no_import_of_their_own(package: str) -> None:
+    """`import redis_om` makes `redis_om.model.model.NotFoundError` work."""
+    program = f"""
+import {package}
+assert {package}.model.model.NotFoundError is {package}.NotFoundError
+assert {package}.model.migrations.data.BaseMigration is {package}.BaseMigration
+for name in {[name for name in MODULES if "." not in name and name != "search_reply"]}:
+    assert getattr({package}, name).__name__ == "{package}." + name
+assert not hasattr({package}, "modle") and not hasattr({package}.model, "modle")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("model", [redstart.HashModel, redstart.aio.JsonModel])
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_that_are_left_out_say_what_to_use(model: Any, name: str) -> None:
+    if name == "_get_value":  # pydantic has one of that name, which is deprecated
+        return
+    with pytest.raises(AttributeError, match=f"has no method {name}, which redis-om has: "):
+        getattr(model, name)
 
 
 @pytest.mark.redis_om
@@ -131,6 +111,7 @@ def test_functions_take_the_same_arguments(theirs: Any) -> None:
             if parameters is None or name in (
                 "Field",
                 "get_redis_connection",
+                "supports_hash_field_expiration",
             ):  # theirs take anything, by name
                 continue
             assert list(
@@ -145,6 +126,10 @@ def test_functions_take_the_same_arguments(theirs: Any) -> None:
 def test_every_module_has_the_names_of_the_table(package: str, module: str) -> None:
     found = importlib.import_module(f"{package}.{module}")
     for name in MODULES[module].split():
+        if name == "redis":
+            of_asyncio = {"async_redis": True, "sync_redis": False}.get(module, package == "redstart.aio")
+            assert found.redis is (redis.asyncio if of_asyncio else redis)
+            continue
         home = HOMES[name].format(colour="aio" if package == "redstart.aio" else "sync")
         own_module, _, own = home.partition(":")
         expected = getattr(importlib.import_module(f"redstart.{own_module}"), own or name)

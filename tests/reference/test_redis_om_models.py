@@ -99,6 +99,117 @@ def test_the_application_finds_its_documents_afterwards(
     }
 
 
+OVERRIDING = """
+import redis_om
+from datetime import datetime
+
+class Session(redis_om.HashModel, index=True):
+    at: datetime
+
+    {methods}
+
+    class Meta:
+        global_key_prefix = "their"
+        model_key_prefix = "session"
+"""
+OWN_KEYS = """
+    @classmethod
+    def make_key(cls, part):
+        return f"own/{cls._meta.model_key_prefix}/{part}"
+"""
+OWN_SERVER = """
+    @classmethod
+    def db(cls):
+        return redis_om.get_redis_connection(url="{url}")
+"""
+OWN_SCHEMA = """
+    @classmethod
+    def redisearch_schema(cls):
+        return super().redisearch_schema()
+"""
+
+
+@pytest.mark.parametrize(
+    ("methods", "key", "configured", "documents"),
+    [
+        (OWN_KEYS + OWN_SERVER, "own/session/1", "redis://127.0.0.1:1", 1),
+        (OWN_SCHEMA, "their:session:1", "{url}", None),
+    ],
+    ids=["make_key and db", "redisearch_schema"],
+)
+def test_methods_that_they_override_count(
+    methods: str,
+    key: str,
+    configured: str,
+    documents: int | None,
+    client: redis.Redis,
+    beside_1x: Any,
+    url: str,
+    tmp_path: Path,
+) -> None:
+    name = f"overriding_{len(methods)}"
+    source = OVERRIDING.replace("    {methods}\n", methods).replace("{url}", url)
+    (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+    client.hset(key, mapping={"pk": "1", "at": "2023-01-01T12:00:00"})
+    done = beside_1x(
+        "redstart.cli.main",
+        *("migrate-data", "stats", "--exact", "--json"),
+        importable=tmp_path,
+        env={"REDIS_OM_URL": configured.format(url=url), "REDSTART_MODELS": name},
+        stdin=subprocess.DEVNULL,
+    )
+    if documents is None:
+        assert done.returncode == 2
+        assert f"{name}.Session overrides redisearch_schema(), which Redstart does not call" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["documents"] == documents
+
+
+MIGRATING = """
+import asyncio, aredis_om
+from redis_om.model.migrations.data import DataMigrator
+
+redis_om.Migrator().run()
+asyncio.run(aredis_om.Migrator().run())
+migrator = redis_om.Migrator()
+migrator.detect_migrations()
+for migration in migrator.migrations:
+    migration.run()
+DataMigrator(redis_client=Session.db(), migration_module="redis_om.model.migrations.data.builtin").run_migrations()
+"""
+SKIPPED = (
+    "SchemaDetector().run()",
+    "SchemaDetector().run()",
+    "IndexMigration().run()",
+    "DataMigrator().run_migrations()",
+)
+
+
+def test_om_starts_no_migration_of_theirs(
+    client: redis.Redis, beside_1x: Any, url: str, tmp_path: Path
+) -> None:
+    """A module that ends with one is imported for its models."""
+    (tmp_path / "migrating.py").write_text(
+        OVERRIDING.replace("    {methods}\n", "") + MIGRATING, encoding="utf-8"
+    )
+    client.hset("their:session:1", mapping={"pk": "1", "at": "2023-01-01T12:00:00"})
+    done = beside_1x(
+        "redstart.cli.main",
+        *("migrate-data", "stats", "--exact", "--json"),
+        importable=tmp_path,
+        env={"REDIS_OM_URL": url, "REDSTART_MODELS": "migrating"},
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["documents"] == 1
+    skipped = [line for line in done.stderr.splitlines() if line.startswith("Skipped: migrating, line")]
+    assert [line.split(" starts ")[1].split(",")[0] for line in skipped] == list(SKIPPED)
+    assert list(client.scan_iter()) == [b"their:session:1"]
+    assert client.execute_command("FT._LIST") == []
+    assert client.hget("their:session:1", "at") == b"2023-01-01T12:00:00"
+
+
 def test_models_of_0x_are_refused(python_with_0x: str, url: str, tmp_path: Path) -> None:
     """They are what the old application has: to migrate the data to them would leave it unreadable to the new one."""
     source = str(HERE.parents[1] / "src")

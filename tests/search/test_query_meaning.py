@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from redstart.commands.search import ft_search
-from redstart.errors import QuerySyntaxError
+from redstart.errors import QueryError
 from redstart.search.expressions import Expression
 from redstart.search.options import SearchQuery
 from redstart.search.query_field import Operand
@@ -286,7 +286,7 @@ def test_words_never_leave_their_field(client: redis.Redis, words: str) -> None:
     t = field("t", Operand.TEXT, full_text="t")
     try:
         query = query_text([(t % words) & (field("secret", Operand.TEXT) == "nobody")], UTC)
-    except QuerySyntaxError:
+    except QueryError:
         return
     try:
         reply = client.execute_command("FT.SEARCH", "idx", query.text, "NOCONTENT", "DIALECT", 2)

@@ -68,7 +68,17 @@ def written(*conditions: Expression) -> str:
         (words % "hel*", "@t_fts:hel*"),
         (words % "%helo%", "@t_fts:%helo%"),
         (words % "hello world", "@t_fts:(hello world)"),
-        (words % 'a | "b c" -d', '@t_fts:(a | "b c" -d)'),
+        (words % 'x | "b c" -d', '@t_fts:(x | "b c" -d)'),
+        (words % "well-known", "@t_fts:(well known)"),
+        (words % "x -well-known", "@t_fts:(x -(well known))"),
+        (words % "x|well-known", "@t_fts:(x|(well known))"),
+        (words % "the (well)", "@t_fts:(the (well))"),
+        (words % "3.14 -3", "@t_fts:(3 14 -(3))"),
+        (words % "12:30; 50% +a/b", "@t_fts:(12 30 50 a b)"),
+        (words % '"king of england"', '@t_fts:("king england")'),
+        (words % '"well-known"', '@t_fts:("well known")'),
+        (words % "don't", "@t_fts:don't"),
+        (words % r"a\-b", r"@t_fts:(a\-b)"),
         (words == "a", "@t:{a}"),
         (i == 5, "@i:[5 5]"),
         (i != 5, "-(@i:[5 5])"),
@@ -132,7 +142,8 @@ def test_no_condition_means_all_and_several_mean_all_of_them() -> None:
 
 def test_what_cannot_be_written_travels_as_a_parameter() -> None:
     query = query_text([(s == "\x01a") & (s << ["b", "\x7f"])], UTC)
-    assert query == QueryText("(@s:{$tag0}) ((@s:{b|$tag1}))", (("tag0", "\x01a"), ("tag1", "\x7f")), 2)
+    assert query.text == "(@s:{$tag0}) ((@s:{b|$tag1}))"
+    assert query.parameters == (("tag0", "\x01a"), ("tag1", "\x7f"))
 
 
 def test_nearest_neighbours() -> None:
@@ -173,8 +184,8 @@ def test_nearest_neighbours() -> None:
         (s << 5, QuerySyntaxError, None),
         (s.contains(""), QueryNotSupportedError, "E5"),
         (s.contains("a|b"), QueryNotSupportedError, "E5"),
-        (s.startswith("a"), QueryNotSupportedError, "E5"),
-        (s.startswith(" a"), QueryNotSupportedError, "E5"),
+        (s.startswith(" "), QueryNotSupportedError, "E5"),
+        (s.contains("\ud800"), QuerySyntaxError, None),
         (s.startswith(5), QueryNotSupportedError, "E5"),
         (i == "abc", QuerySyntaxError, None),
         (i == "5] | @s:{x", QuerySyntaxError, None),
@@ -192,6 +203,18 @@ def test_nearest_neighbours() -> None:
         (words % 'a "b', QuerySyntaxError, None),
         (words % "a \\", QuerySyntaxError, None),
         (words % 5, QuerySyntaxError, None),
+        (words % "\ud800", QuerySyntaxError, None),
+        (words % "x\\\0", QuerySyntaxError, None),
+        (words % "x |", QuerySyntaxError, None),
+        (words % "()", QuerySyntaxError, None),
+        (words % "x -", QuerySyntaxError, None),
+        (words % "...", QuerySyntaxError, None),
+        (words % "the", QueryNotSupportedError, "E5"),
+        (words % "not the", QueryNotSupportedError, "E5"),
+        (words % '"to be"', QueryNotSupportedError, "E5"),
+        (words % "x | the", QueryNotSupportedError, "E5"),
+        (words % "x -the", QueryNotSupportedError, "E5"),
+        (words % "x -(the | of)", QueryNotSupportedError, "E5"),
     ],
 )
 def test_refusals_name_the_field_and_the_value(
@@ -261,7 +284,7 @@ def test_the_words_of_a_search() -> None:
     assert plain.arguments() == ["FT.SEARCH", "idx", "*", "LIMIT", 0, 1000]
     full = SearchQuery(
         "idx",
-        QueryText("@s:{$p}", (("p", b"x"),), 2),
+        QueryText("@s:{$p}", (("p", b"x"),)),
         offset=3,
         limit=5,
         sort=(SortBy("i", descending=True), SortBy("s")),

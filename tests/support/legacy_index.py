@@ -8,7 +8,7 @@ from redstart.mapping.fields import FieldOptions, field_options
 from redstart.mapping.index import index_of_parts, storage_of
 from redstart.mapping.index_types import Indexable, IndexType
 from redstart.mapping.index_walk import IndexWalk
-from redstart.mapping.keys import key_of_document
+from redstart.mapping.keys import part_of_document
 from redstart.mapping.models import RedisModel
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.search.index import Index, schema_text
@@ -27,7 +27,7 @@ def legacy_index_of(model: type[RedisModel], *, before_first_instance: bool = Fa
     parts = list(_LegacyWalk(storage, both_keys=before_first_instance).parts(model))
     if storage is Storage.JSON and not before_first_instance and model._primary_key_name != DEFAULT_NAME:
         parts.append([])  # the `pk` that 0.3.5 had taken away, but not quite
-    return index_of_parts(model, key_of_document(model._meta, ""), parts)
+    return index_of_parts(model, model.make_key(part_of_document(model._meta, "")), parts)
 
 
 def legacy_schema(model: type[RedisModel], *, before_first_instance: bool = False) -> str:

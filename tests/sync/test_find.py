@@ -1,6 +1,7 @@
 """The arguments and members that redis-om's queries have, on one and on the other colour."""
 
 import asyncio
+import copy
 from typing import Any
 
 import pytest
@@ -59,6 +60,7 @@ def test_what_a_query_is_made_of() -> None:
         "projected_fields": (),
         "nocontent": False,
         "return_as_dict": False,
+        "on_error": "raise",
     }
     assert said["expressions"][0] is condition
     assert FindQuery(**said).get_query() == query.get_query()
@@ -68,6 +70,24 @@ def test_what_a_query_is_made_of() -> None:
     assert repr(query.expression) == "(Person.name == 'a') & (Person.age > 1)"
     assert Person.find().expression is None
     assert FindQuery([], Person).pagination == ["LIMIT", 0, 1000]
+
+
+@pytest.mark.parametrize("model", [Person, AsyncPerson])
+@pytest.mark.parametrize("name", [*Person.find().dict(), "pagination", "query", "limitt"])
+def test_assigning_to_a_query_is_refused(model: Any, name: str) -> None:
+    query = model.find(model.age > 1).copy(limit=5)
+    before = query.dict()
+    for change in (lambda: setattr(query, name, 3), lambda: delattr(query, name)):
+        with pytest.raises(AttributeError, match=rf"'{name}' cannot be changed. Use .*copy\("):
+            change()
+    assert query.dict() == before
+    assert query.pagination == ["LIMIT", 0, 5]
+    assert copy.copy(query).dict() == before
+
+
+def test_the_copy_to_make_instead_is_named() -> None:
+    with pytest.raises(AttributeError, match=r"Use query = query\.copy\(limit=3\)$"):
+        Person.find().limit = 3  # type: ignore[misc]
 
 
 def test_a_parameter_of_a_query() -> None:
@@ -115,11 +135,12 @@ def test_one_by_its_position(people: list[Person]) -> None:
 def test_execute(people: list[Person]) -> None:
     query = Person.find().sort_by("age").copy(page_size=3)
     assert query.execute() == people
-    assert query.execute(exhaust_results=False) == people[:3]
+    assert query.execute(exhaust_results=False) == people
+    assert query.copy(limit=3).execute(exhaust_results=False) == people[:3]
     assert query.copy(offset=4, limit=2).execute(exhaust_results=False) == people[4:6]
     assert query.execute(return_query_args=True) == query.get_query()
     index, words = query.get_query()
-    assert (index, words) == (INDEX, ["FT.SEARCH", INDEX, "*", "LIMIT", 0, 3, "SORTBY", "age", "asc"])
+    assert (index, words) == (INDEX, ["FT.SEARCH", INDEX, "*", "LIMIT", 0, 1000, "SORTBY", "age", "asc"])
 
 
 @pytest.mark.parametrize("protocol", [2, 3])

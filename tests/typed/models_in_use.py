@@ -1,6 +1,8 @@
 # pyright: standard
 """A program as users write it, with the types that it has to have: checked by `make lint`, never run."""
 
+import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, assert_type
 
@@ -9,7 +11,16 @@ import redis.asyncio
 from redis.client import Pipeline
 
 import redstart.aio
-from redstart import EmbeddedJsonModel, Field, FindQuery, HashModel, JsonModel, KNNExpression, col
+from redstart import (
+    EmbeddedJsonModel,
+    Field,
+    FindQuery,
+    HashModel,
+    JsonModel,
+    KNNExpression,
+    UnreadableDocument,
+    col,
+)
 from redstart.model.model import Expression, PartialModel
 
 
@@ -44,9 +55,15 @@ def synchronous() -> None:
     assert_type(Session(token="x").save(field_expirations={"token": 5}), Session)
     assert_type(Session(token="x").save(xx=True), Session | None)
     assert_type(Customer.add([customer]), list[Customer])
+    assert_type(Customer.add((customer,)), tuple[Customer])
+    assert_type(Customer.add(one for one in [customer]), Sequence[Customer])
     assert_type(Customer.get_many(["a", "b"]), list[Customer])
+    errors: list[UnreadableDocument] = []
+    assert_type(Customer.get_many(["a"], on_error=errors.append), list[Customer])
+    assert_type(Customer.get_many(["a"], on_error="skip"), list[Customer])
     assert_type(list(Customer.all_pks()), list[str])
     assert_type(Customer.delete_many([customer]), int)
+    assert_type(Customer.delete_many({1: customer}.values()), int)
     assert_type(Customer.delete("x", Customer.db().pipeline()), Pipeline)
     assert_type(Session(token="x").field_ttl("token"), int)
     query = Customer.find(
@@ -59,6 +76,13 @@ def synchronous() -> None:
     assert_type(query.sort_by("-age").first(), Customer)
     assert_type(query.all(), list[Customer])
     assert_type(query.page(0, 10), list[Customer])
+    assert_type(query.all(on_error=errors.append), list[Customer])
+    assert_type(query.all(10, "skip"), list[Customer])
+    assert_type(query.page(0, 10, on_error=logging.getLogger().warning), list[Customer])
+    assert_type(query.first(on_error="raise"), Customer)
+    assert_type(list(query.copy(on_error=errors.append)), list[Customer])
+    assert_type([(error.key, error.field, error.reason) for error in errors], list[tuple[str, str, str]])
+    query.all(on_error="collect")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(query.count(), int)
     assert_type([one.age for one in query], list[int])
     assert_type(query[0], Customer)
@@ -90,4 +114,8 @@ async def asynchronous() -> None:
     assert_type(await Order(number=1).save(nx=True), Order | None)
     assert_type([pk async for pk in await Order.all_pks()], list[str])
     assert_type(await Order.get_many([1, 2]), list[Order])
+    errors: list[redstart.aio.UnreadableDocument] = []
+    assert_type(await Order.get_many([1, 2], on_error=errors.append), list[Order])
+    assert_type(await Order.find().all(on_error=errors.append), list[Order])
+    assert_type(await Order.find().first(on_error="skip"), Order)
     await redstart.aio.Migrator().run()

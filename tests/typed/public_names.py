@@ -59,6 +59,10 @@ class Address(EmbeddedJsonModel):
     floor: Annotated[int, Field(index=True)] = 0
 
 
+class Corner(aio.EmbeddedJsonModel):
+    city: str = Field(index=True)
+
+
 class Shop(Base, index=True):
     number: int = Field(primary_key=True)
     name: str = Field(index=True, sortable=True, full_text_search=True)
@@ -189,7 +193,7 @@ async def asynchronous(visit: Visit, note: Note) -> None:
     assert_type(await query.update(page="y"), None)
     assert_type(await query.get_query(), tuple[str, list[Any]])
     bases: list[type[aio.RedisModel]] = [Visit, Note]
-    part: aio.EmbeddedJsonModel = Address(city="x")
+    part: aio.EmbeddedJsonModel = Corner(city="x")
     del bases, part
     errors: tuple[type[aio.RedstartError], ...] = (
         aio.MigrationError,

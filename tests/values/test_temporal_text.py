@@ -162,7 +162,8 @@ def test_known_instants(text: str, expected: float) -> None:
         ("2023-01-01T12:60:00", "minute 60 does not exist"),
         ("2016-12-31T23:59:60Z", "second 60 does not exist"),
         ("12023-01-01T00:00:00", "year beyond 9999"),
-        ("1" * 9000 + "-01-01", "year beyond 9999"),
+        ("1" * 900 + "-01-01", "year beyond 9999"),
+        ("1" * 9000 + "-01-01", "not a date: longer than 1000 characters"),
         ("02023-01-01", "not a date"),
         ("2023-01-01T12:00:00+24:00", "offset +24:00 does not exist"),
         ("2023-01-01T12:00:00+05:75", "offset +05:75 does not exist"),
@@ -189,7 +190,6 @@ def test_reasons(text: str, expected: str) -> None:
             "N/A",
             "today",
             "yesterday",
-            "20240305",
             "20240305T",
             "20240305T1",
             "20240305T101",
@@ -216,7 +216,7 @@ def test_reasons(text: str, expected: str) -> None:
             "2024-03-05Z",
         ),
         *(
-            "2024-03-05_10:11:12",
+            "2024-03-05__10:11:12",
             "2024-03-05  10:11:12",
             "2024-03-05T10:11:12  Z",
             "2024-03-05T10:11:12+5:30",
@@ -241,7 +241,7 @@ def test_reasons(text: str, expected: str) -> None:
             "Tue 03 Jan 2023 10:20:30 +0200",
             "Tue, 03 Jan 23 10:20:30 GMT",
         ),
-        *("Tue Jan  3 10:20:30 2023", "Tue, 03 Jan 2023", "nan", "inf", "P1D", "10:20:30", "null", "0000"),
+        *("Tue Jan  3 10:20:30 2023", "Tue, 03 Jan 2023", "nan", "inf", "P1D", "10:20:30", "null"),
     ],
 )
 def test_what_is_not_a_date(text: str, kind: TemporalKind) -> None:
@@ -275,7 +275,7 @@ def test_digits_below_the_microsecond_are_dropped_and_told() -> None:
     assert read("1969-12-31T23:59:59.9999999Z") == (-1, False, False)
     assert read("1970-01-01T00:00:00.0000010000Z") == (1, False, True)
     assert read("9999-12-31T23:59:59.9999999") == (LAST, True, False)
-    assert read("1970-01-01T00:00:00," + "0" * 5000 + "1") == (0, True, False)
+    assert read("1970-01-01T00:00:00," + "0" * 900 + "1") == (0, True, False)
 
 
 def test_a_naive_datetime_is_read_in_its_zone_and_a_date_is_not() -> None:

@@ -6,6 +6,8 @@ Names are resolved on first use, so that declaring a model costs no client of a 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from redstart.left_out import MODULES, attribute_of
+
 if TYPE_CHECKING:
     import redis.asyncio as redis
 
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
     from redstart.aio.find import FindQuery as FindQuery
     from redstart.aio.migrator import Migrator as Migrator
     from redstart.aio.migrator import SchemaDetector as SchemaDetector
+    from redstart.aio.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.aio.models import HashModel as HashModel
     from redstart.aio.models import JsonModel as JsonModel
     from redstart.aio.redis_model import RedisModel as RedisModel
     from redstart.aio.schema_migrations import SchemaMigrator as SchemaMigrator
+    from redstart.documents.unreadable import UnreadableDocument as UnreadableDocument
     from redstart.errors import MigrationError as MigrationError
     from redstart.errors import NotFoundError as NotFoundError
     from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
@@ -29,7 +33,6 @@ if TYPE_CHECKING:
     from redstart.errors import RedstartError as RedstartError
     from redstart.mapping.coordinates import Coordinates as Coordinates
     from redstart.mapping.fields import Field as Field
-    from redstart.mapping.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
     from redstart.search.expressions import KNNExpression as KNNExpression
     from redstart.search.expressions import col as col
@@ -39,7 +42,7 @@ _HOME_OF = {
     "BaseMigration": "redstart.aio.data_migrations",
     "Coordinates": "redstart.mapping.coordinates",
     "DataMigrator": "redstart.aio.data_migrations",
-    "EmbeddedJsonModel": "redstart.mapping.models",
+    "EmbeddedJsonModel": "redstart.aio.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.aio.find",
     "GeoFilter": "redstart.search.geo",
@@ -56,6 +59,7 @@ _HOME_OF = {
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.aio.migrator",
     "SchemaMigrator": "redstart.aio.schema_migrations",
+    "UnreadableDocument": "redstart.documents.unreadable",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.aio.connections",
@@ -84,6 +88,7 @@ __all__ = [
     "RedstartError",
     "SchemaDetector",
     "SchemaMigrator",
+    "UnreadableDocument",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",
@@ -97,7 +102,7 @@ def __getattr__(name: str) -> object:
     if name == "redis":
         return import_module("redis.asyncio")
     if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return attribute_of(__name__, name, MODULES)
     return getattr(import_module(_HOME_OF[name]), name)
 
 

@@ -18,14 +18,20 @@ async def has_redis_json(conn: "redis.asyncio.Redis | None" = None) -> bool:
 
     Effects: COMMAND INFO; one round trip.
     """
-    return await _knows("JSON.SET", conn)
+    return await check_for_command(conn, "JSON.SET")
 
 
 async def has_redisearch(conn: "redis.asyncio.Redis | None" = None) -> bool:
     """Whether the server can answer queries. See `has_redis_json`."""
-    return await _knows("FT.SEARCH", conn)
+    return await check_for_command(conn, "FT.SEARCH")
 
 
-async def _knows(command: str, client: "redis.asyncio.Redis | None") -> bool:
-    server = server_of_client(get_redis_connection() if client is None else client)
-    return await server.run(call(command_known(command)))
+async def supports_hash_field_expiration(conn: "redis.asyncio.Redis | None" = None) -> bool:
+    """Whether fields of hashes can expire. See `has_redis_json`."""
+    return await check_for_command(conn, "HEXPIRE")
+
+
+async def check_for_command(conn: "redis.asyncio.Redis | None", cmd: str) -> bool:
+    """Whether the server has a command. See `has_redis_json`."""
+    server = server_of_client(get_redis_connection() if conn is None else conn)
+    return await server.run(call(command_known(cmd)))

@@ -1,9 +1,12 @@
 """Where the documents of a model are: the client it names, or REDIS_OM_URL."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from redstart.errors import ConfigurationError
+from redstart.mapping.meta import named_database
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import client_named
 from redstart.mapping.registry import model_name
 from redstart.settings import server_url
 
@@ -15,8 +18,10 @@ if TYPE_CHECKING:
     from redstart.server.async_server import AsyncServer
 
 
-def __getattr__(name: str) -> str:
-    """`URL`: the server of models that name no other. It is looked up anew each time."""
+def __getattr__(name: str) -> object:
+    """Return `URL`, the server of models that name no other, as it is set now; or `redis`, the module of clients."""
+    if name == "redis":
+        return import_module("redis.asyncio")
     if name != "URL":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return server_url()
@@ -37,11 +42,24 @@ def get_redis_connection(**options: Any) -> "redis.asyncio.Redis":
 
 
 def client_of(model: type[RedisModel]) -> "redis.asyncio.Redis":
-    """The client in `Meta.database`, or the shared one for REDIS_OM_URL."""
+    """Return the client of a model's own `db()`, that in `Meta.database`, or the shared one for REDIS_OM_URL."""
+    return _or_shared(client_named(model))
+
+
+def client_in_meta(model: type[RedisModel]) -> "redis.asyncio.Redis":
+    """Return the client in `Meta.database`, or the shared one for REDIS_OM_URL."""
+    return _or_shared(named_database(model._meta))
+
+
+def _or_shared(client: "redis.asyncio.Redis | None") -> "redis.asyncio.Redis":
+    return shared_client() if client is None else client
+
+
+def shared_client() -> "redis.asyncio.Redis":
+    """Return the client of all models that name none: for REDIS_OM_URL."""
     from redstart.server.async_server import default_client  # noqa: PLC0415 - as above
 
-    named: redis.asyncio.Redis | None = model._meta.database
-    return default_client(server_url()) if named is None else named
+    return default_client(server_url())
 
 
 def server_of_client(client: "redis.asyncio.Redis") -> "AsyncServer":
@@ -52,8 +70,8 @@ def server_of_client(client: "redis.asyncio.Redis") -> "AsyncServer":
 
 
 def server_of_model(model: type[RedisModel]) -> "AsyncServer":
-    """What runs operations on the documents of a model. Raises ConfigurationError."""
-    return server_of_client(client_of(model))
+    """What runs operations on the documents of a model: on the server of `model.db()`. Raises ConfigurationError."""
+    return server_of_client(model.db())
 
 
 def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") -> "AsyncServer":

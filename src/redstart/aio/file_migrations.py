@@ -17,6 +17,7 @@ from redstart.migrations.files.declared import Declared
 from redstart.migrations.files.kinds import Kind
 from redstart.migrations.files.lists_only import ListsOnly
 from redstart.migrations.files.load import Found, load_directory, load_module
+from redstart.migrations.import_guard import is_skipped
 from redstart.settings import get_root_migrations_dir
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class FileMigrator(ListsOnly):
 
     async def _mark(self, migration_id: str, *, applied: bool) -> None:
         change = mark_applied if applied else mark_unapplied
+        if is_skipped(f"{type(self).__name__}().{change.__name__}()"):
+            return
         await server_of_client(self.redis).run(change(self._kind, migration_id))
 
     async def _status(self) -> FilesStatus:

@@ -1,11 +1,10 @@
 """Queries on the documents of a model: `await Customer.find(Customer.age > 18).sort_by("name").all()`."""
 
-from collections.abc import AsyncIterator, Sequence
-from functools import reduce
-from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast, dataclass_transform
 
 from redstart.aio.connections import server_of_model
-from redstart.documents.bulk_changes import delete_found, update_found
+from redstart.documents.bulk_changes import delete_found, documents_to_update, update_found
 from redstart.documents.fetching import PAGE_DOCUMENTS, pages
 from redstart.documents.find import (
     all_documents,
@@ -19,8 +18,10 @@ from redstart.documents.find import (
 )
 from redstart.documents.projection import PartialModel
 from redstart.documents.query import Query, query_of, raw_reply
+from redstart.documents.unreadable import RAISE, OnError
 from redstart.effects import Op
-from redstart.errors import OtherDatabase, QuerySyntaxError
+from redstart.errors import OtherDatabase, QuerySyntaxError, shortened
+from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Both, Expression, KNNExpression
 from redstart.settings import naive_timezone
 
@@ -30,8 +31,15 @@ T = TypeVar("T")
 Fields: TypeAlias = dict[str, Any]
 
 
+@dataclass_transform(frozen_default=True, eq_default=False)
+def _immutable(kind: type[T]) -> type[T]:
+    """The class; for type checkers, one whose attributes cannot be assigned."""
+    return kind
+
+
+@_immutable
 class FindQuery(Generic[R]):
-    """A query. It is immutable: `sort_by` and the like return a new one. Nothing is sent until you ask for documents.
+    """An immutable query: `sort_by`, `copy` and the like return a new one. Nothing is sent until you ask for documents.
 
     Args:
         expressions: conditions that a document has to meet, all of them. They are checked when the query is sent.
@@ -44,36 +52,71 @@ class FindQuery(Generic[R]):
         projected_fields: the arguments of `values` and `only`; None for whole documents.
         nocontent: ask for keys only, in `get_query` and raw results.
         return_as_dict: return dicts, as `values` does.
+        on_error: what to do with documents that cannot be read, in whatever way they are asked for: `"raise"`
+            UnreadableDocument; `"skip"` them; or a function, which is called with the UnreadableDocument of each.
 
     Raises:
         RedisModelError: the model has no documents of its own.
+        ValueError: `on_error` is anything else.
         QueryError: a field that does not exist or cannot be sorted by, or an impossible page.
     """
 
+    expressions: tuple[Expression | int, ...]
+    model: type[Any]
+    knn: KNNExpression | None
+    offset: int
+    limit: int | None
+    page_size: int
+    sort_fields: tuple[str, ...]
+    projected_fields: tuple[str, ...]
+    nocontent: bool
+    return_as_dict: bool
+    on_error: OnError
+    _query: Query[R]
+
     def __init__(
         self,
-        expressions: Sequence[Expression | int],
+        expressions: Iterable[Expression | int],
         model: type[R],
         knn: KNNExpression | None = None,
         offset: int = 0,
         limit: int | None = None,
         page_size: int = PAGE_DOCUMENTS,
-        sort_fields: Sequence[str] | None = None,
-        projected_fields: Sequence[str] | None = None,
+        sort_fields: Iterable[str] | None = None,
+        projected_fields: Iterable[str] | None = None,
         nocontent: bool = False,
         return_as_dict: bool = False,
+        on_error: OnError = RAISE,
     ) -> None:
-        self.expressions: Final = tuple(expressions)
-        self.model: Final[type[Any]] = model
-        self.knn: Final = knn
-        self.offset: Final = offset
-        self.limit: Final = limit
-        self.page_size: Final = page_size
-        self.sort_fields: Final = tuple(sort_fields or ())
-        self.projected_fields: Final = tuple(projected_fields or ())
-        self.nocontent: Final = nocontent
-        self.return_as_dict: Final = return_as_dict
-        self._query: Final[Query[R]] = query_of(**self._said())
+        arguments: Fields = {
+            "expressions": tuple(expressions),
+            "model": model,
+            "knn": knn,
+            "offset": offset,
+            "limit": limit,
+            "page_size": page_size,
+            "sort_fields": tuple(sort_fields or ()),
+            "projected_fields": tuple(projected_fields or ()),
+            "nocontent": nocontent,
+            "return_as_dict": return_as_dict,
+            "on_error": on_error,
+        }
+        self.__dict__.update(arguments, _query=query_of(**arguments))  # past __setattr__
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise self._is_immutable(name, f"query = query.copy({name}={shortened(value)})")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise self._is_immutable(name, "query = query.copy(...)")
+
+    def _is_immutable(self, name: str, copy: str) -> AttributeError:
+        arguments = self._said()
+        instead = copy if name in arguments else f"copy() with one of its arguments: {', '.join(arguments)}"
+        return AttributeError(
+            f"A query is immutable, so its attribute {name!r} cannot be changed. Use {instead}",
+            name=name,
+            obj=self,
+        )
 
     def _said(self) -> Fields:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -129,7 +172,7 @@ class FindQuery(Generic[R]):
     @property
     def expression(self) -> Expression | None:
         """All conditions combined into one, or None. Its `.tree` shows it as a drawing."""
-        return reduce(Both, self._query.conditions) if self._query.conditions else None
+        return Both.of(*self._query.conditions) if self._query.conditions else None
 
     @property
     def query(self) -> str:
@@ -164,7 +207,7 @@ class FindQuery(Generic[R]):
         """What `all` returns, or another view of the query.
 
         Args:
-            exhaust_results: return all documents; if False, only the first page.
+            exhaust_results: return all documents; if False, at most `limit`, or 1,000.
             return_raw_result: return the unparsed reply of the server to `get_query()`.
             return_query_args: return `get_query()`; nothing is sent.
 
@@ -179,7 +222,7 @@ class FindQuery(Generic[R]):
             return await self.all(self.page_size)
         return await self._run(first_page(self._query, naive_timezone()))
 
-    async def all(self, batch_size: int = PAGE_DOCUMENTS) -> list[R]:
+    async def all(self, batch_size: int = PAGE_DOCUMENTS, on_error: OnError | None = None) -> list[R]:
         """All documents. Other clients may write meanwhile: a document that matches the whole time is never missed.
 
         A single search finds them: up to 1,000 documents come with it, of more only the keys. Documents deleted before
@@ -187,17 +230,18 @@ class FindQuery(Generic[R]):
 
         Args:
             batch_size: if there are more than 1,000 documents, how many are read in one round trip.
+            on_error: what to do with documents that cannot be read, if not what the query's own `on_error` says.
 
         Raises:
-            UnreadableDocument: a stored value does not fit its field.
+            UnreadableDocument: a stored value does not fit its field, and `on_error` is "raise".
             IndexMissing: there is no index yet; `om migrate run` creates it.
             QueryError: the query is invalid, or the index cannot answer it; or `batch_size` is below 1.
 
         Effects: one search for up to 1,000 documents; for more, one or two further searches for the keys, and one round
             trip for each batch. Safe to repeat.
         """
-        _ = self.copy(page_size=batch_size)  # checks the size
-        return await self._run(all_documents(self._query, naive_timezone(), batch_size))
+        query = self._with(on_error).copy(page_size=batch_size)  # checks the size
+        return await self._run(all_documents(query._query, naive_timezone(), batch_size))
 
     def __aiter__(self) -> AsyncIterator[R]:
         """The documents one by one. A single search finds all keys; the documents are then read page by page."""
@@ -214,31 +258,38 @@ class FindQuery(Generic[R]):
             for document in await self._run(documents_of(query, zone, page)):
                 yield document
 
-    async def first(self) -> R:
-        """The first document.
+    async def first(self, on_error: OnError | None = None) -> R:
+        """The first document; the first that can be read, if `on_error` is not "raise".
+
+        Args:
+            on_error: as for `all`.
 
         Raises:
             NotFoundError: the query finds no document.
             UnreadableDocument, IndexMissing, QueryError: see `all`.
         """
-        return await self._run(first_document(self._query, naive_timezone()))
+        query = self._with(on_error)._query
+        return await self._run(first_document(query, naive_timezone()))
 
-    async def page(self, offset: int = 0, limit: int = 10) -> list[R]:
+    async def page(self, offset: int = 0, limit: int = 10, on_error: OnError | None = None) -> list[R]:
         """Some of the documents.
 
-        Paging through an unsorted query may skip documents while other clients write: sort it, or use `all`.
+        Paging through an unsorted query may skip documents while other clients write: sort it, or use `all`. A document
+        that has just expired counts for `offset` and `limit`, so a page with less than `limit` need not be the last.
 
         Args:
             offset: how many documents to skip.
             limit: how many documents to return at most.
+            on_error: as for `all`. Documents that are left out count for `offset` and `limit`.
 
         Raises:
             UnreadableDocument, IndexMissing, QueryError: see `all`.
         """
-        return await self._run(page_of(self._query, naive_timezone(), offset, limit))
+        query = self._with(on_error)._query
+        return await self._run(page_of(query, naive_timezone(), offset, limit))
 
     async def get_item(self, item: int) -> R:
-        """The document at a position, counted from 0.
+        """The document at a position, counted from 0; if it has just expired, the next one.
 
         Raises:
             IndexError: the query finds fewer documents.
@@ -255,6 +306,10 @@ class FindQuery(Generic[R]):
     async def update(self, use_transaction: bool = True, **fields: Any) -> None:
         """Set fields of all these documents to new values, checked as in `save`. Only these fields are written.
 
+        A document that cannot be read is changed as well if its new values can be checked without its other fields. If
+        they cannot, its error is raised; with `copy(on_error=...)` the others are changed, and a function gets it.
+        If the class overrides `save`, that is called for one document after the other, and writes all fields.
+
         Args:
             use_transaction: write all documents in one transaction, after all have been checked; the server does
                 nothing else meanwhile. If False, they are checked and written page by page.
@@ -264,15 +319,21 @@ class FindQuery(Generic[R]):
             QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
             ValidationError (pydantic): a document does not accept a value. With a transaction, nothing was written.
             UnwritableDocument: a value cannot be stored. With a transaction, nothing was written.
-            UnreadableDocument, IndexMissing, QueryError: see `all`.
+            UnreadableDocument: a document cannot be read, nor changed without that. With a transaction, nothing was
+                written.
+            IndexMissing, QueryError: see `all`.
 
         Effects: one search; a read and a write for each document, many in one round trip. Safe to repeat. Documents
             that are deleted meanwhile stay deleted.
         """
+        if overrides(self.model, "save"):
+            for document in await self._run(documents_to_update(self._query, fields, naive_timezone())):
+                await document.update(**fields)
+            return
         await self._run(update_found(self._query, fields, naive_timezone(), at_once=use_transaction))
 
     async def delete(self) -> int:
-        """Delete all these documents, and return how many there were.
+        """Delete all these documents, also those that cannot be read, and return how many there were.
 
         Raises:
             IndexMissing, QueryError: see `all`.
@@ -280,6 +341,9 @@ class FindQuery(Generic[R]):
         Effects: one search; one round trip for each 1,000 documents. Safe to repeat.
         """
         return await self._run(delete_found(self._query, naive_timezone()))
+
+    def _with(self, on_error: OnError | None) -> "FindQuery[R]":
+        return self if on_error is None else self.copy(on_error=on_error)
 
     async def _run(self, operation: Op[T]) -> T:
         server = server_of_model(self._query.model)

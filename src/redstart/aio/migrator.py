@@ -1,5 +1,6 @@
 """Indexes brought up to date when an application starts: `await Migrator().run()`."""
 
+import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -10,12 +11,17 @@ from redstart.mapping.registry import registered_models
 from redstart.mapping.submodules import import_submodules
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.holder import this_process
+from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.lease import when_it_is_free
 from redstart.migrations.pending import PendingIndex, pending_indexes
 
 if TYPE_CHECKING:
     import redis.asyncio
+
+_log = logging.getLogger(__name__)
+
+_REPLACE = "`om migrate run` with these models replaces it."
 
 
 class Migrator:
@@ -26,13 +32,14 @@ class Migrator:
         conn: a client of the server to work on; by default the client of each model.
 
     Attributes:
+        conn: the client that was given, or None.
         migrations: what `detect_migrations` has found.
     """
 
     def __init__(self, module: str | None = None, conn: "redis.asyncio.Redis | None" = None) -> None:
         self.module: Final = module
         self.migrations: list[PendingIndex] = []
-        self._client = conn
+        self.conn = conn
 
     async def detect_migrations(self) -> None:
         """Set `migrations` to what `run` would do. Writes nothing.
@@ -49,6 +56,9 @@ class Migrator:
     async def run(self) -> None:
         """Bring all indexes up to date, as far as the data allows. Queries find every document all the while.
 
+        An index that has all that its model needs, and more, stays: it may be that of a newer version of the
+        application. `om migrate run` replaces it.
+
         If dates change their type, the new index is built beside the old one, and takes over once
         `om migrate-data run` has converted the data. Any number of processes may do this at the same time.
 
@@ -58,10 +68,17 @@ class Migrator:
             CapabilityMissing: the server has no search module.
             ServerError: the server did not answer, or refused a command.
 
-        Effects: one read for each index that is up to date already. Safe to repeat.
+        Effects: one read for each index that is up to date already. Safe to repeat. Does nothing where `om` imports
+            the module that calls it.
         """
+        if is_skipped("Migrator().run()"):
+            return
         for client, declarations in self._by_client():
-            await server_of_client(client).run(bring_up_to_date(declarations, index_migration))
+            left = await server_of_client(client).run(bring_up_to_date(declarations, index_migration))
+            for name in left:
+                _log.info(
+                    "The index %s has more than its model needs, and was left as it is. %s", name, _REPLACE
+                )
 
     def _by_client(self) -> "list[tuple[redis.asyncio.Redis, list[ModelDeclaration]]]":
         """The models of each server."""
@@ -69,7 +86,7 @@ class Migrator:
             import_submodules(self.module)
         found: dict[int, tuple[redis.asyncio.Redis, list[ModelDeclaration]]] = {}
         for declaration in distinct(map(declare, registered_models())):
-            client = client_of(declaration.model) if self._client is None else self._client
+            client = client_of(declaration.model) if self.conn is None else self.conn
             found.setdefault(id(client), (client, []))[1].append(declaration)
         return list(found.values())
 
@@ -96,11 +113,19 @@ async def create_index(conn: "redis.asyncio.Redis", index_name: str, schema: str
 
     Effects: see redstart.migrations.indexes.create. Safe to repeat.
     """
+    if is_skipped("create_index()"):
+        return
     await server_of_client(conn).run(
         when_it_is_free(lambda: index_migration().create(index_name, schema, current_hash))
     )
 
 
 def index_migration() -> IndexMigration:
-    """The index migrations of this process, without reports of progress."""
-    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, lambda _index, _percent: None)
+    """The index migrations of this process, without reports of progress. Waiting for a lease is logged."""
+    return IndexMigration(
+        this_process(),
+        uuid.uuid4().hex,
+        time.monotonic,
+        lambda _index, _percent: None,
+        waiting_for_lease=_log.warning,
+    )

@@ -118,3 +118,12 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
 
 class JsonModel(RedisModel, models.JsonModel, abc.ABC):
     """A model whose documents are JSON values."""
+
+
+class EmbeddedJsonModel(JsonModel, models.EmbeddedJsonModel, abc.ABC):
+    """A model whose documents are part of those of a JsonModel. It has no keys, so what needs one is an error."""
+
+    _is_part = True
+
+    class Meta:
+        embedded = True

@@ -4,6 +4,7 @@ from typing import Any
 
 from redstart.aio.connections import client_of
 from redstart.documents.redisvl_schema import redisvl_schema
+from redstart.left_out import attribute_of
 from redstart.mapping.models import RedisModel
 
 
@@ -33,3 +34,7 @@ def get_redisvl_index(model_cls: type[RedisModel], async_client: bool = True) ->
     from redstart.server.redisvl_index import index_on  # noqa: PLC0415 - as above
 
     return index_on(redisvl_schema(model_cls), client_of(model_cls), asynchronous=async_client)
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name)

@@ -39,6 +39,12 @@ CUT_OVER_TO_COME = (
 AFTER_ROLLBACK = ("The old application may start. The new one must have stopped: it writes numbers.",)
 
 
+EMBEDDED_KEYS = (
+    "Embedded documents that the new application saved have no pk any more. redis-om 0.x makes one up each time it "
+    "reads them."
+)
+
+
 def draw_order(phase: Phase, *, cut_over_to_come: bool = False) -> None:
     """What the applications may do now.
 

@@ -33,7 +33,8 @@ WHAT_NEXT = {
 
 def index_migration() -> IndexMigration:
     """The index migrations of this process, which note how far a build is."""
-    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, noting_builds(time.monotonic))
+    builds = noting_builds(time.monotonic)
+    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, builds, waiting_for_lease=note)
 
 
 def noting_builds(clock: Callable[[], float]) -> Callable[[str, float], None]:
@@ -57,13 +58,23 @@ def noting_builds(clock: Callable[[], float]) -> Callable[[str, float], None]:
 
 def forecast_line(one: IndexForecast) -> str:
     """What one index will take, in a line."""
+    documents = f"{one.documents:,} documents{still_filling(one.filled_percent)}"
     if not one.to_build:
-        return f"{one.name}: {one.documents:,} documents, its new form is built already"
+        return f"{one.name}: {documents}, its new form is built already"
     builds = "one index is" if one.to_build == 1 else f"{one.to_build} indexes are"
     return (
-        f"{one.name}: {one.documents:,} documents, {builds} built beside it "
+        f"{one.name}: {documents}, {builds} built beside it "
         f"(about {one.megabytes:.1f} MB and {duration(one.seconds)})"
     )
+
+
+def still_filling(percent: float | None) -> str:
+    """What is to be put behind the number of documents in an index; nothing when it is filled.
+
+    Args:
+        percent: how much of the keyspace the server has scanned for it; None when that is over.
+    """
+    return "" if percent is None else f" so far (the server is filling the index: {percent:.0f} %)"
 
 
 def forecast_report(one: IndexForecast) -> dict[str, Any]:
@@ -72,6 +83,7 @@ def forecast_report(one: IndexForecast) -> dict[str, Any]:
         "model": one.model,
         "index": one.name,
         "documents": one.documents,
+        "filled_percent": None if one.filled_percent is None else round(one.filled_percent, 1),
         "to_build": one.to_build,
         "megabytes": round(one.megabytes, 3),
         "seconds": round(one.seconds, 3),
@@ -127,6 +139,13 @@ def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool 
     found = switched.membership
     if found is not None and (not switched.done or (accepted and found.missing)):
         _draw_membership(found, examples=True)
+
+
+def draw_lacking(name: str, found: Membership, before: int) -> None:
+    """Report that the index that was gone back to does not accept some documents, and did not before the migration."""
+    line(f"{name}: {found.missing:,} documents are in no index now; before the migration it was {before:,}")
+    for key in found.examples[:EXAMPLES_SAID]:
+        line(f"  for example {_shown(key)}")
 
 
 def switched_report(name: str, switched: Switched) -> dict[str, Any]:

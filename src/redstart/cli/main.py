@@ -1,9 +1,10 @@
 """`om`: the command line. Subcommands are imported when they are called, so that `om` starts in a blink."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import MappingProxyType
 
 import click
 
@@ -36,13 +37,38 @@ class _Context(click.Context):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named as `module:attribute`, each with its one line of help."""
+    """A group whose commands are named as `module:attribute`, each with its one line of help.
+
+    Args:
+        lazy: the commands.
+        replaced: commands and options of redis-om that Redstart does not have, and what to do instead.
+    """
 
     context_class = _Context
 
-    def __init__(self, *args: object, lazy: dict[str, tuple[str, str]], **kwargs: object) -> None:
+    def __init__(
+        self,
+        *args: object,
+        lazy: dict[str, tuple[str, str]],
+        replaced: Mapping[str, str] = MappingProxyType({}),
+        **kwargs: object,
+    ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through to click
         self._lazy = lazy
+        self._replaced = replaced
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options of the group."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            self._refuse_replaced(ctx, "option", error.option_name)
+            raise
+
+    def _refuse_replaced(self, ctx: click.Context, kind: str, name: str) -> None:
+        if name in self._replaced:
+            typed = f"{ctx.command_path} {name}"
+            ctx.fail(f"There is no {kind} {typed!r} as in redis-om. {named_as_typed(self._replaced[name])}")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order a user meets them."""
@@ -50,6 +76,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module."""
+        self._refuse_replaced(ctx, "command", cmd_name)
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._lazy[cmd_name][0].partition(":")
@@ -75,7 +102,16 @@ COMMANDS = {
 }
 
 
-@click.command("om", cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+REPLACED = {"index": "Indexes are created and replaced by: om migrate run --models MODULE"}
+
+
+@click.command(
+    "om",
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    replaced=REPLACED,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--url",
     metavar="URL",

@@ -14,9 +14,10 @@ from redstart.mapping.models import RedisModel
 from redstart.mapping.redis_om_models import redis_om_models, translated
 from redstart.mapping.registry import is_declared_in, models_of_modules, registered_models
 from redstart.mapping.submodules import names_inside
+from redstart.settings import working_directory
 
 _SHOWN_FRAMES = 3
-_REDIS_OM = ("redis_om", "aredis_om")
+_IN_PLACE_OF = {"redis_om": "redstart", "aredis_om": "redstart.aio"}
 
 
 def load_declarations(names: tuple[str, ...]) -> list[ModelDeclaration]:
@@ -33,9 +34,9 @@ def load_declarations(names: tuple[str, ...]) -> list[ModelDeclaration]:
             "Name the module that declares them: --models your_package.models, or REDSTART_MODELS, "
             "or models = [...] under [tool.redstart] in pyproject.toml.",
         )
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    here = working_directory()
+    if here is not None and str(here) not in sys.path:
+        sys.path.insert(0, str(here))
     modules = [module for name in names for module in _import_all(name)]
     models = dict.fromkeys(models_of_modules(*names))
     registered = set(registered_models())
@@ -106,8 +107,9 @@ def _where(name: str, error: BaseException) -> str:
     """Where in the user's files it happened."""
     if isinstance(error, SyntaxError):
         return without_passwords("".join(traceback.format_exception_only(error)).rstrip())
-    if isinstance(error, ModuleNotFoundError) and error.name in _REDIS_OM:
-        return f"Change the import of the models to: from redstart import ...\n{_own_frames(error)}"
+    if isinstance(error, ModuleNotFoundError) and error.name in _IN_PLACE_OF:
+        instead = _IN_PLACE_OF[error.name]
+        return f"Change the import of the models to: from {instead} import ...\n{_own_frames(error)}"
     parent = name.rpartition(".")[0]
     is_module = parent in sys.modules and not hasattr(sys.modules[parent], "__path__")
     if isinstance(error, ModuleNotFoundError) and is_module:
@@ -115,7 +117,8 @@ def _where(name: str, error: BaseException) -> str:
     if name.endswith(".py") and Path(name).is_file():
         return f"Name its module, as the application imports it: --models {_module_of(Path(name))}"
     return _own_frames(error) or (
-        f"Looked for it in {Path.cwd()} and in Python's path. A module is named with dots, as package.models."
+        f"Looked for it in {working_directory() or 'no directory'} and in Python's path. "
+        "A module is named with dots, as package.models."
     )
 
 

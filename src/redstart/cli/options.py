@@ -9,6 +9,7 @@ import click
 
 from redstart.cli.main import Given
 from redstart.cli.settings import Settings, load_settings
+from redstart.cli.skipped_migrations import migrations_skipped
 from redstart.display import escaped
 from redstart.errors import ConfigurationError
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
@@ -22,6 +23,7 @@ def _keep_url(ctx: click.Context, _: click.Parameter, value: str | None) -> None
 
 
 def _settings(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> Settings:
+    ctx.with_resource(migrations_skipped())  # until the command ends: a module may start a thread
     given = ctx.obj or Given()
     return load_settings(given.url, value or given.models)
 
@@ -66,6 +68,18 @@ accept_unindexed = click.option(
     is_flag=True,
     help="Cut over even if documents that are found now are lost to queries.",
 )
+accept_unreadable = click.option(
+    "--accept-unreadable",
+    is_flag=True,
+    help="Change indexes even if a model cannot read most of its documents.",
+)
+aliases = click.option(
+    "--alias",
+    "aliases",
+    multiple=True,
+    metavar="NAME",
+    help="Another name of an index, made with FT.ALIASADD: it follows where the index is replaced. Repeatable.",
+)
 keep_old = click.option(
     "--keep-old",
     is_flag=True,
@@ -77,7 +91,7 @@ batch_size = click.option(
     default=1_000,
     show_default=True,
     metavar="N",
-    help="Keys asked for per step, 1 to 100000.",
+    help="Keys asked for per step, 1 to 100000. Large documents are read in smaller steps.",
 )
 
 

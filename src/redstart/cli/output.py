@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from redstart.display import escaped, has_credentials, without_password
-from redstart.errors import MigrationError
+from redstart.errors import AuthenticationFailed, MigrationError
 
 _TARGETED = re.compile(
     r"(?<![\w-])(om migrate(?:-data)? (?:check|check-schema|cleanup|clear-progress|errors|forget|progress|rollback|run|"
@@ -71,17 +71,17 @@ def concealed(text: str) -> str:
 
 
 def line(text: str) -> None:
-    """A line on stdout."""
+    """Write a line to stdout."""
     styled_line(escaped(text))
 
 
 def styled_line(text: str) -> None:
-    """A line on stdout that was made for a terminal: what it shows is escaped already."""
+    """Write a line with escape sequences of a terminal to stdout; everything else in it has to be printable."""
     _write(sys.stdout, f"{text}\n")
 
 
 def note(text: str) -> None:
-    """A line on stderr, for people."""
+    """Write a line for people to stderr."""
     _write(sys.stderr, f"{escaped(concealed(text))}\n")
 
 
@@ -104,6 +104,8 @@ def refusal_by(check: Callable[[], object]) -> str | None:
         check()
     except MigrationError as exc:
         return as_typed(str(exc))
+    except AuthenticationFailed as exc:  # who looks may have fewer rights than who will run it
+        note(f"Not everything was checked. {exc.message}")
     return None
 
 

@@ -18,8 +18,8 @@ def hmget_command(fields: Sequence[str | bytes]) -> KeyedCommand:
 def json_get_command(paths: Sequence[str]) -> KeyedCommand:
     """`JSON.GET key path...`.
 
-    The reply is None for a missing key; for one path the JSON list of its matches; for several a JSON object
-    from path to such a list, in any order.
+    The reply is None for a missing key; for the path `.` the document; for one path with `$` the JSON list of its
+    matches; for several a JSON object from path to such a list, in any order.
     """
     return KeyedCommand("JSON.GET", paths)
 

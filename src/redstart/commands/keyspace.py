@@ -18,7 +18,7 @@ def scan_type(
     cursor: int, *, prefix: str, suffix: str = "", kind: bytes, count: int
 ) -> Call[tuple[int, list[bytes]]]:
     """As `scan`, over the keys with a prefix and a suffix that hold a type: `hash` or `ReJSON-RL`."""
-    match = f"{_literal(prefix)}*{_literal(suffix)}"
+    match = f"{_literal(prefix)}*{_literal(suffix)}".encode(errors="surrogateescape")
     return Call(("SCAN", cursor, "COUNT", count, "MATCH", match, "TYPE", kind), _cursor_and_keys)
 
 

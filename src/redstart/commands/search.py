@@ -5,11 +5,11 @@ after a lost answer, they may meet another index: a name that was an index is pe
 """
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from redstart.commands.replies import ignored, mapping, raw, text
+from redstart.commands.replies import ignored, integer, mapping, raw, text
 from redstart.effects import Argument, Call
 from redstart.errors import CommandFailed
 
@@ -42,22 +42,79 @@ def ft_create(arguments: Sequence[str]) -> Call[None]:
 
     Not repeatable: the second time it fails, for the index exists.
     """
-    return Call(("FT.CREATE", *arguments), ignored, repeatable=False)
+    return Call(("FT.CREATE", *map(name_bytes, arguments)), ignored, repeatable=False)
 
 
 def ft_info(index: str) -> Call[Any]:
     """`FT.INFO` as it came; `redstart.search.info.read_info` takes it apart. Of an alias: its index."""
-    return Call(("FT.INFO", index), raw)
+    return Call(("FT.INFO", name_bytes(index)), raw)
 
 
-def ft_list() -> Call[set[str]]:
-    """`FT._LIST`: the names of all indexes; aliases are not among them. Bytes that are no text are kept as escapes."""
+def ft_list() -> Call[list[str]]:
+    """`FT._LIST`: the names of all indexes; aliases are not among them.
+
+    Bytes that are not text are kept as surrogate escapes. The server shows a line break within a name as `\\n` or
+    `\\r`, so one text may stand for several indexes; it is then listed several times.
+    """
     return Call(
         ("FT._LIST",),
-        lambda reply: {
+        lambda reply: [
             name.decode(errors="surrogateescape") if isinstance(name, bytes) else text(name) for name in reply
-        },
+        ],
     )
+
+
+def ft_debug_ttl(index: str) -> Call[int]:
+    """`FT.DEBUG TTL`: the seconds until an index that was created with TEMPORARY expires. An error for any other."""
+    return Call(("FT.DEBUG", "TTL", name_bytes(index)), integer)
+
+
+def ft_debug_vector(index: str, attribute: str) -> Call[dict[str, str]]:
+    """`FT.DEBUG VECSIM_INFO`: what the server knows of a vector's index, its nested parts included."""
+
+    def parse(reply: Any) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, value in (
+            reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
+        ):
+            found |= parse(value) if isinstance(value, list | dict) else {text(name): text(value)}
+        return found
+
+    return Call(("FT.DEBUG", "VECSIM_INFO", name_bytes(index), name_bytes(attribute)), parse)
+
+
+def says_not_temporary(error: CommandFailed) -> bool:
+    """Whether `FT.DEBUG TTL` failed because the index was not created with TEMPORARY."""
+    return "not temporary" in error.message.lower()
+
+
+def ft_explain(index: str, query: str) -> Call[str]:
+    """`FT.EXPLAIN`: what the server makes of a query."""
+    return Call(("FT.EXPLAIN", name_bytes(index), query), text)
+
+
+def ft_syndump(index: str) -> Call[dict[bytes, set[bytes]]]:
+    """`FT.SYNDUMP`: the groups of synonyms, and the terms of each."""
+
+    def parse(reply: Any) -> dict[bytes, set[bytes]]:
+        terms_by_group: dict[bytes, set[bytes]] = {}
+        words = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
+        for term, groups in words:
+            for group in groups:
+                terms_by_group.setdefault(group, set()).add(term)
+        return terms_by_group
+
+    return Call(("FT.SYNDUMP", name_bytes(index)), parse)
+
+
+def ft_synupdate(index: str, group: bytes, terms: Iterable[bytes]) -> Call[None]:
+    """`FT.SYNUPDATE`: add terms to a group of synonyms. The server then scans all documents of the index again."""
+    return Call(("FT.SYNUPDATE", name_bytes(index), group, *sorted(terms)), ignored)
+
+
+def name_bytes(index: str) -> bytes:
+    """The name of an index as the server has it: not every name is UTF-8 (see `ft_list`)."""
+    return index.encode(errors="surrogateescape")
 
 
 def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[SearchReply]:
@@ -74,13 +131,16 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
     return Call(tuple(arguments), parse)
 
 
-def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes]]:
-    """`FT.AGGREGATE` whose words load `@__key`: the keys, in its order. A row without anything has just expired."""
+def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes | None]]:
+    """`FT.AGGREGATE` whose words load `@__key`: the key of each row, in its order.
 
-    def parse(reply: Any) -> list[bytes]:
+    None stands for a document that has just expired or been deleted: its row is empty, and counts all the same.
+    """
+
+    def parse(reply: Any) -> list[bytes | None]:
         if isinstance(reply, dict):
             reply = [len(reply[b"results"]), *(one[b"extra_attributes"] for one in reply[b"results"])]
-        return [mapping(row)[b"__key"] for row in reply[1:] if row]
+        return [mapping(row).get(b"__key") if row else None for row in reply[1:]]
 
     return Call(tuple(arguments), parse)
 
@@ -102,7 +162,7 @@ def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:
     count = len(keys)
     words: tuple[Argument, ...] = (
         "FT.SEARCH",
-        index,
+        name_bytes(index),
         "*",
         "INKEYS",
         count,
@@ -114,6 +174,8 @@ def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:
         # A server may answer a part once a limit has passed; half an answer would be taken for documents not held.
         "TIMEOUT",
         0,
+        "DIALECT",
+        2,
     )
     search = ft_search(words, content=False)
     return Call(search.args, lambda reply: set(search.parse(reply).keys))

@@ -71,5 +71,5 @@ class LiveReader:
 
 def count_all(name: str) -> Op[int]:
     """How many documents a query for all of them finds."""
-    reply = yield from call(ft_search(("FT.SEARCH", name, "*", "LIMIT", 0, 0), content=False))
+    reply = yield from call(ft_search(("FT.SEARCH", name, "*", "LIMIT", 0, 0, "DIALECT", 2), content=False))
     return reply.total

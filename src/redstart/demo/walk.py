@@ -155,7 +155,7 @@ class Walk:
 
     def _check(self) -> None:
         self._narrator.chapter("6. Check")
-        self._expect(0, "verify", "--check-data")
+        self._expect(0, "verify")
         self._say("A checker that knows the right answers, and shares no code with the migration:")
         self._tell(self._driver.run(check_sample(self._sample)), allowed=set())
 

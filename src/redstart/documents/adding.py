@@ -10,7 +10,7 @@ from redstart.documents.forms import form_of
 from redstart.documents.unwritable import UnwritableDocument
 from redstart.documents.writes import ALWAYS, Write, answers_of, request_of
 from redstart.effects import Batch, Call, Later, Op, ahead, answer
-from redstart.errors import AuthenticationFailed, CommandFailed
+from redstart.errors import AuthenticationFailed, CommandFailed, PipelineError
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 
@@ -25,8 +25,8 @@ def add_documents(
 
     Args:
         zone: what a datetime without an offset means.
-        verify: called with the list of all answers, and their number as `expected_responses`, in place of raising
-            the first error among them.
+        verify: called with the list of all replies, errors included, and with the number of documents as
+            `expected_responses`, before the first error is raised.
 
     Raises:
         ValidationError: of the first document with a value that its field does not take. Nothing was sent.
@@ -42,11 +42,18 @@ def add_documents(
     replies = yield from _replies(documents, zone)
     if verify is not None:
         verify(replies, expected_responses=len(documents))
-        return
     for document, reply in zip(documents, replies, strict=True):
         if isinstance(reply, CommandFailed):
             raise_understood(reply, document.key(), form_of(type(document)))
             raise reply
+
+
+def verify_pipeline_response(response: Sequence[object], expected_responses: int = 0) -> None:
+    """Raise PipelineError if there is another number of replies than documents."""
+    if len(response) != expected_responses:
+        raise PipelineError(
+            f"Expected {expected_responses} replies of the pipeline, and received {len(response)}."
+        )
 
 
 def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[Any]]:

@@ -1,6 +1,6 @@
 """Changing or deleting all documents that a query finds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from redstart.commands.keyspace import delete
@@ -10,11 +10,21 @@ from redstart.documents.find import found_keys
 from redstart.documents.forms import form_of
 from redstart.documents.names import path_named
 from redstart.documents.query import Query
-from redstart.documents.updating import Changes, changed_document, written_paths
+from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.updating import (
+    Changes,
+    changed_alone,
+    changed_document,
+    primary_key_changed,
+    written_paths,
+)
 from redstart.documents.writes import Write, answers_of, request_of
 from redstart.effects import Batch, Op, ahead, batch, call
-from redstart.errors import CommandFailed, QuerySyntaxError
+from redstart.errors import CommandFailed, QueryNotSupportedError
+from redstart.mapping.models import RedisModel
+from redstart.mapping.overlaps import models_inside
 from redstart.mapping.registry import model_name
+from redstart.values.copies import copied
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -22,12 +32,14 @@ def delete_found(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
     """Delete all documents that a query finds, and return how many there were.
 
     Raises:
-        IndexMissing, QueryError: the query cannot be answered.
+        IndexMissing, QueryError: the query cannot be answered, or it finds documents of another model. Nothing was
+            deleted.
 
     Effects: those of `found_keys`, and one DEL for each 1,000 documents; one round trip for each. Safe to repeat.
     """
+    keys = yield from _own_keys(query, zone, "delete")
     deleted = 0
-    for page in pages((yield from found_keys(query, zone)), PAGE_KEYS):
+    for page in pages(keys, PAGE_KEYS):
         deleted += yield from call(delete(*page))
     return deleted
 
@@ -37,8 +49,9 @@ def update_found(
 ) -> Op[None]:
     """Set some fields to new values in all documents that a query finds. Only these fields are written.
 
-    A document that is deleted meanwhile stays deleted. One that is changed meanwhile so that the query would no longer
-    find it is updated nevertheless.
+    A document that cannot be read is changed as well if its new values can be checked without its other fields;
+    otherwise it is given to the query's `unreadable`. A document that is deleted meanwhile stays deleted. One that is
+    changed meanwhile so that the query would no longer find it is updated nevertheless.
 
     Args:
         fields: new values by name; `address__city` for a field of an embedded document.
@@ -47,20 +60,24 @@ def update_found(
     Raises:
         QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
         ValidationError (pydantic), UnwritableDocument: a document does not accept a value, or it cannot be stored. With
-            `at_once` nothing was written; without it, the pages before that document were.
-        IndexMissing, QueryError, UnreadableDocument: see `documents_of`.
+            `at_once` nothing was written; without it, the pages before that document were. A note of the error has the
+            key of the document.
+        UnreadableDocument: a document cannot be read, nor changed without that, and the query has no function for it.
+            What was written is as above.
+        IndexMissing, QueryError: the query cannot be answered, or it finds documents of another model. Nothing was
+            written.
 
     Effects: those of `found_keys`; a read and a script for each document, sent together for a page or for all. Each
         document is changed atomically. Safe to repeat.
     """
     changes = _changes(query, fields)
-    keys = yield from found_keys(query, zone)
+    keys = yield from _own_keys(query, zone, "update")
     waiting: list[Write] = []
     for page in pages(keys, query.page_documents):
-        documents = yield from documents_at(query.model, page, zone)
-        change = form_of(query.model).change
-        changed = [changed_document(one, changes) for one in documents]
-        writes = [change(one, zone, written_paths(one, changes)) for one in changed]
+        unreadable: list[UnreadableDocument] = []
+        documents = yield from documents_at(query.model, page, zone, unreadable=unreadable.append)
+        writes = [_write(one, changes, zone) for one in documents]
+        writes += _writes_of_unreadable(query, unreadable, changes, zone)
         if at_once:
             waiting += writes
         elif writes:
@@ -70,14 +87,63 @@ def update_found(
         yield from _in_transaction(waiting)
 
 
+def documents_to_update(query: Query[Any], fields: Mapping[str, Any], zone: NaiveTimezone) -> Op[list[Any]]:
+    """Return the documents that a query finds, after checking that each accepts these new values.
+
+    Raises:
+        QuerySyntaxError, ValidationError (pydantic), UnreadableDocument: see `update_found`. Nothing was written.
+    """
+    changes = _changes(query, fields)
+    keys = yield from _own_keys(query, zone, "update")
+    documents = yield from documents_at(query.model, keys, zone, query.page_documents, query.unreadable)
+    for document in documents:
+        _ = changed_document(document, changes)
+    return documents
+
+
+def _own_keys(query: Query[Any], zone: NaiveTimezone, verb: str) -> Op[list[bytes]]:
+    """The keys that a query finds. Raises QueryNotSupportedError if one is that of a model inside the query's own."""
+    keys = yield from found_keys(query, zone)
+    for prefix, name in models_inside(query.model).items():
+        theirs = [key for key in keys if key.startswith(prefix.encode())]
+        if theirs:
+            raise QueryNotSupportedError(
+                f"A query of {model_name(query.model)} would {verb} {len(theirs)} documents of {name}, such as "
+                f"{theirs[0].decode(errors='replace')}: the keys of both models begin alike. Nothing was changed.",
+                f"Add a condition that no document of {name} meets; or {verb} by primary keys; "
+                "or give one of the models another Meta.model_key_prefix.",
+            )
+    return keys
+
+
+def _write(document: RedisModel, changes: Changes, zone: NaiveTimezone) -> Write:
+    try:
+        changed = changed_document(document, changes)
+        return form_of(type(document)).change(changed, zone, written_paths(changed, changes))
+    except Exception as error:
+        error.add_note(f"In the document {document.key()}.")
+        raise
+
+
+def _writes_of_unreadable(
+    query: Query[Any], errors: Iterable[UnreadableDocument], changes: Changes, zone: NaiveTimezone
+) -> Iterator[Write]:
+    """What changes documents that cannot be read, if no other field is needed for that; else their errors are given."""
+    for error in errors:
+        document = changed_alone(query.model, error.primary_key, changes)
+        if document is not None:
+            yield form_of(query.model).change(document, zone, changes)
+        elif query.unreadable is None:
+            raise error
+        else:
+            query.unreadable(error)
+
+
 def _changes(query: Query[Any], fields: Mapping[str, Any]) -> Changes:
-    key_name = query.model._primary_key_name
-    if key_name in fields:
-        raise QuerySyntaxError(
-            f"{model_name(query.model)}.{key_name} is the primary key: a query cannot give it to several documents.",
-            "Save each under its new key, and delete the old one.",
-        )
-    return {path_named(query.model, name): value for name, value in fields.items()}
+    if query.model._primary_key_name in fields:
+        raise primary_key_changed(query.model)
+    # Every document is validated with the same values: an iterator would be empty after the first.
+    return {path_named(query.model, name): copied(value) for name, value in fields.items()}
 
 
 def _in_transaction(writes: Sequence[Write]) -> Op[None]:

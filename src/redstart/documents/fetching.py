@@ -1,16 +1,18 @@
 """Documents read by their keys, and what server errors mean for documents."""
 
 import re
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from redstart.commands.packing import packed_batch
+from redstart.commands.packing import PageSize, packed_batch
 from redstart.documents.forms import Form, form_of
+from redstart.documents.reader import readable
+from redstart.documents.unreadable import OnUnreadable
 from redstart.effects import Later, Op, ahead, answer, batch
 from redstart.errors import CapabilityMissing, CommandFailed, DocumentError, NotFoundError, WrongKeyType
-from redstart.mapping.keys import around_primary_key
+from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
@@ -20,6 +22,9 @@ T = TypeVar("T")
 
 PAGE_DOCUMENTS: Final = 1_000
 """How many documents one request reads by default. Larger requests are not faster."""
+
+_page_sizes: defaultdict[type[RedisModel], PageSize] = defaultdict(PageSize)
+"""How many documents of a model to read at once, by those that this process has read so far."""
 
 
 def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]:
@@ -34,6 +39,8 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     Effects: HGETALL or JSON.GET; one round trip.
     """
     form = form_of(model)
+    if primary_key is None:  # not the document with the primary key "None"
+        raise NotFoundError(f"There is no {model_name(model)} with the primary key None.")
     key = model.make_primary_key(primary_key)
     (reply,) = yield from batch(packed_batch([form.read.pack(in_utf8(model, key))], 1))
     if isinstance(reply, CommandFailed):
@@ -47,20 +54,34 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
 
 
 def get_documents(
-    model: type[M], primary_keys: Iterable[Any], zone: NaiveTimezone, page_documents: int
+    model: type[M],
+    primary_keys: Iterable[Any],
+    zone: NaiveTimezone,
+    page_documents: int,
+    unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
-    """The documents with these primary keys. See `documents_at`."""
-    keys = (in_utf8(model, model.make_primary_key(primary_key)) for primary_key in primary_keys)
-    return (yield from documents_at(model, keys, zone, page_documents))
+    """The documents with these primary keys; None is left out. See `documents_at`."""
+    keys = [
+        in_utf8(model, model.make_primary_key(primary_key))
+        for primary_key in primary_keys
+        if primary_key is not None
+    ]
+    return (yield from documents_at(model, keys, zone, page_documents, unreadable))
 
 
 def documents_at(
-    model: type[M], keys: Iterable[bytes], zone: NaiveTimezone, page_documents: int = PAGE_DOCUMENTS
+    model: type[M],
+    keys: Iterable[bytes],
+    zone: NaiveTimezone,
+    page_documents: int = PAGE_DOCUMENTS,
+    unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
     """The documents with these keys, in that order. Those that no longer exist are left out.
 
     Args:
-        page_documents: how many one request reads. While one page is parsed, the server works on the next.
+        page_documents: how many one request reads at most; fewer where the documents of this model are large. While
+            one page is parsed, the server works on the next.
+        unreadable: as for `readable`.
 
     Raises:
         UnreadableDocument: a stored value does not fit its field.
@@ -70,33 +91,43 @@ def documents_at(
     form = form_of(model)
     found: list[M] = []
     waiting: deque[tuple[list[bytes], Later[list[Any]]]] = deque()
-    for page in pages(keys, page_documents):
+    _require_page(page_documents)
+    page_size, rest = _page_sizes[model], iter(keys)
+    while page := list(islice(rest, min(page_documents, page_size.keys))):
         request = packed_batch(map(form.read.pack, page), len(page))
         waiting.append((page, (yield from ahead(request))))
         if len(waiting) > 1:
-            found += yield from _documents_in(model, *waiting.popleft(), zone)
+            found += yield from _documents_in(model, *waiting.popleft(), zone, unreadable)
     for page, later in waiting:
-        found += yield from _documents_in(model, page, later, zone)
+        found += yield from _documents_in(model, page, later, zone, unreadable)
     return found
 
 
 def _documents_in(
-    model: type[M], keys: Sequence[bytes], later: Later[list[Any]], zone: NaiveTimezone
+    model: type[M],
+    keys: Sequence[bytes],
+    later: Later[list[Any]],
+    zone: NaiveTimezone,
+    unreadable: OnUnreadable | None,
 ) -> Op[list[M]]:
     form = form_of(model)
-    read = form.reader(model, zone)
     replies = yield from answer(later)
-    held = zip(primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True)
-    return [read(primary_key, stored) for primary_key, stored in held if stored is not None]
+    _page_sizes[model].observe(replies)
+    documents = zip(primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True)
+    return readable(form.reader(model, zone), documents, unreadable)
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """The items in lists of this size; the last one may be shorter. Raises ValueError for a size below 1."""
-    if size < 1:
-        raise ValueError(f"A page has 1 document or more, not {size}.")
+    _require_page(size)
     rest = iter(items)
     while page := list(islice(rest, size)):
         yield page
+
+
+def _require_page(size: int) -> None:
+    if size < 1:
+        raise ValueError(f"A page has 1 document or more, not {size}.")
 
 
 def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:
@@ -124,19 +155,34 @@ def in_utf8(model: type[RedisModel], key: str) -> bytes:
 
 def primary_keys_in(model: type[RedisModel], keys: Iterable[bytes]) -> list[str]:
     """The primary keys inside the keys of documents. Raises RedisModelError."""
-    before, after = around_primary_key(model._meta, model_name(model))
+    before, after = key_affixes(model)
     return [key.decode(errors="replace").removeprefix(before).removesuffix(after) for key in keys]
+
+
+NEEDED_BY_COMMANDS: Final = (
+    ("JSON.", "JSON documents need RedisJSON, or fakeredis[json]."),
+    ("FT.", "Queries and indexes need RediSearch; fakeredis does not have them."),
+    (
+        "EVAL",
+        "Documents are saved and changed by Lua scripts, which need fakeredis[lua] where the server is fakeredis.",
+    ),
+    ("", "Fields of hashes expire on Redis 7.4 and Valkey 9."),
+)
+"""What to use, by what the name of a missing command starts with."""
 
 
 def raise_if_module_missing(error: CommandFailed) -> None:
     """Raise CapabilityMissing for a command that the server does not know."""
-    # Scripts say "Unknown Redis command".
-    if re.search("unknown (redis )?command", error.message, re.IGNORECASE):
-        raise CapabilityMissing(
-            f"The server lacks a command that is needed: {error.message}",
-            "JSON documents need RedisJSON, queries RediSearch, and fields that expire Redis 7.4 or Valkey 9. "
-            "`om server` starts a server that has all.",
-        ) from error
+    # Scripts say "Unknown Redis command called from script", without its name.
+    found = re.search(r"unknown (?:redis )?command\W*([\w.]*)", error.message, re.IGNORECASE)
+    if found is None:
+        return
+    needed = (text for prefix, text in NEEDED_BY_COMMANDS if found[1].upper().startswith(prefix))
+    raise CapabilityMissing(
+        f"The server does not have a command that is needed: {error.message}",
+        f"{next(needed)} `om server` starts a server that has all commands; for tests without a server see "
+        "docs/testing.md.",
+    ) from error
 
 
 def raise_understood(error: CommandFailed, key: str, form: Form) -> None:

@@ -5,9 +5,9 @@ index. So what a query finds comes from one search: whole documents where they a
 documents are then read, page by page.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, TypeVar
 
 from redstart.commands.search import SearchReply, most_results
 from redstart.documents.fetching import PAGE_DOCUMENTS, documents_at, pages
@@ -15,6 +15,7 @@ from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
 from redstart.documents.replies import documents_found
+from redstart.documents.unreadable import UnreadableDocument
 from redstart.effects import Op
 from redstart.errors import CommandFailed, NotFoundError
 from redstart.mapping.registry import model_name
@@ -37,7 +38,8 @@ def count_documents(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
 def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[list[R]]:
     """Some of the documents of a query, read by the very search that finds them.
 
-    Unsorted, and where others write meanwhile, one page after the other may skip documents: use `found_keys`.
+    Unsorted, and where others write meanwhile, one page after the other may skip documents: use `found_keys`. Documents
+    that no longer exist count for `offset` and `limit`, so a page with less than `limit` need not be the last.
 
     Raises:
         IndexMissing, QueryError: it cannot be answered.
@@ -47,7 +49,7 @@ def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op
         one round trip for the documents. Where the page reaches behind MAXSEARCHRESULTS, also those of `found_keys`.
     """
     checked_page(offset, limit)
-    return (yield from _page(query, zone, offset, limit))[1]
+    return (yield from _page(query, zone, offset, limit)).documents
 
 
 def first_document(query: Query[R], zone: NaiveTimezone) -> Op[R]:
@@ -57,30 +59,53 @@ def first_document(query: Query[R], zone: NaiveTimezone) -> Op[R]:
         NotFoundError: it finds none.
         IndexMissing, QueryError, UnreadableDocument: see `page_of`.
 
-    Effects: those of `page_of`, once more for each document that expired and is still in the index.
+    Effects: those of `page_of`. Where the first one has expired and is still in the index, also those of `found_keys`,
+        and a round trip for each document that no longer exists.
     """
-    offset = 0
-    while True:
-        found, documents = yield from _page(query, zone, offset, 1)
-        if documents:
-            return documents[0]
-        if not found:
-            raise NotFoundError(f"No {model_name(query.model)} is found by {query.text(zone).text}")
-        offset += 1
+    found = yield from _next_document(query, zone, 0)
+    if not found:
+        raise NotFoundError(f"No {model_name(query.model)} is found by {query.text(zone).text}")
+    return found[0]
 
 
 def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
-    """One document by its position, 0 the first.
+    """One document by its position, 0 the first. If that one no longer exists, the next that does.
 
     Raises:
         IndexError: there are not so many.
         IndexMissing, QueryError, UnreadableDocument: see `page_of`.
+
+    Effects: those of `first_document`.
     """
     checked_page(position, 1)
-    found = yield from page_of(query, zone, query.offset + position, 1)
+    found = yield from _next_document(query, zone, query.offset + position)
     if not found:
         raise IndexError(f"The query finds no document number {position}.")
     return found[0]
+
+
+def _next_document(query: Query[R], zone: NaiveTimezone, offset: int) -> Op[list[R]]:
+    """The document at a position, or the next one that exists and can be read; empty if there is none."""
+    try:
+        page = yield from _page(replace(query, unreadable=None), zone, offset, 1)
+        if page.documents or page.is_last:
+            return page.documents
+    except UnreadableDocument:
+        if query.unreadable is None:
+            raise
+    if query.knn is not None:
+        return (yield from page_of(query, zone, offset, query.knn.k))[:1]
+    # What no longer exists may leave the index before the next search, which then counts from another document. So the
+    # next one is taken from a search that begins at the same position.
+    read: set[bytes] = set()
+    for limit in (FIRST_KEYS, None):
+        keys = yield from found_keys(replace(query, offset=offset, limit=limit), zone)
+        for key in keys:
+            documents = [] if key in read else (yield from documents_of(query, zone, [key]))
+            if documents:
+                return documents
+        read.update(keys)
+    return []
 
 
 def first_page(query: Query[R], zone: NaiveTimezone) -> Op[list[R]]:
@@ -103,16 +128,16 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
     documents: list[Any] = []
     page = yield from _searched_page(query, zone)
     if page is not None and (query.limit is not None or page.total <= query.offset + PAGE_DOCUMENTS):
-        documents += documents_found(query.model, page, zone)
+        documents += documents_found(query.model, page, zone, unreadable=query.unreadable)
         return documents
     keys = yield from found_keys(query, zone)
     if page is not None:
         # The keys of all come from one search. What has come with the one before is as good as read by its key.
         still_found, read = set(keys), set(page.keys)
-        documents += documents_found(query.model, page.only(still_found), zone)
+        documents += documents_found(query.model, page.only(still_found), zone, unreadable=query.unreadable)
         keys = [key for key in keys if key not in read]
     if query.projection is None:
-        documents += yield from documents_at(query.model, keys, zone, page_documents)
+        documents += yield from documents_at(query.model, keys, zone, page_documents, query.unreadable)
         return documents
     for keys_of_page in pages(keys, page_documents):
         documents += yield from documents_of(query, zone, keys_of_page)
@@ -137,9 +162,9 @@ def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) ->
     """
     found: list[Any]
     if query.projection is None:
-        found = list((yield from documents_at(query.model, keys, zone)))
+        found = list((yield from documents_at(query.model, keys, zone, unreadable=query.unreadable)))
     else:
-        found = yield from projected_at(query.projection, keys, zone)
+        found = yield from projected_at(query.projection, keys, zone, query.unreadable)
     return found
 
 
@@ -154,9 +179,10 @@ def found_keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
         answers. Sorted by several fields: FT.AGGREGATE instead, once more for each 16 times as many.
     """
     if query.limit is not None:
-        return (yield from _keys_of_page(query, zone, query.offset, query.limit))
-    keys = yield from (_keys_in_order if len(query.sort) > 1 else _keys)(query, zone)
-    return keys[query.offset :]
+        return _existing((yield from _keys_of_page(query, zone, query.offset, query.limit)))
+    if len(query.sort) > 1:
+        return _existing((yield from _keys_in_order(query, zone))[query.offset :])
+    return (yield from _keys(query, zone))[query.offset :]
 
 
 def _keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
@@ -178,7 +204,11 @@ def _keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
         limit = reply.total + reply.total // 8 + FIRST_KEYS if most is None else most
 
 
-def _keys_in_order(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
+def _existing(keys: Iterable[bytes | None]) -> list[bytes]:
+    return [key for key in keys if key is not None]
+
+
+def _keys_in_order(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes | None]]:
     limit = FIRST_KEYS
     while True:
         keys = yield from keys_in_order(query.search(zone, limit=limit))
@@ -187,7 +217,10 @@ def _keys_in_order(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
         limit *= MORE_KEYS
 
 
-def _keys_of_page(query: Query[Any], zone: NaiveTimezone, offset: int, limit: int) -> Op[list[bytes]]:
+def _keys_of_page(
+    query: Query[Any], zone: NaiveTimezone, offset: int, limit: int
+) -> Op[Sequence[bytes | None]]:
+    """The keys of a page; None for each document that no longer exists and keeps its position."""
     if not limit:
         return []
     search = query.search(zone, offset=offset, limit=limit)
@@ -230,16 +263,36 @@ def _is_cut(query: Query[Any], zone: NaiveTimezone, page: SearchReply, offset: i
     return False
 
 
-def _page(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[tuple[int, list[R]]]:
-    """How many documents a page has, and those of them that are still there."""
+@dataclass(frozen=True, slots=True)
+class _Page(Generic[R]):
+    """A page of a query.
+
+    Args:
+        documents: those that still exist.
+        is_last: whether nothing follows, existing or not.
+    """
+
+    documents: list[R]
+    is_last: bool
+
+
+def _page(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[_Page[R]]:
     if query.knn is None and (query.projection is not None or len(query.sort) > 1):
-        keys = yield from _keys_of_page(query, zone, offset, limit)
-        return len(keys), (yield from documents_of(query, zone, keys))
+        return (
+            yield from _read_page(query, zone, (yield from _keys_of_page(query, zone, offset, limit)), limit)
+        )
     reply = yield from _whole_page(query, zone, offset, limit, keys=False)
     if reply is None:
         keys = (yield from _keys(query, zone))[offset : offset + limit]
-        return len(keys), (yield from documents_of(query, zone, keys))
-    documents: list[Any] = documents_found(query.model, reply, zone, query.knn)
-    return len(reply.keys), documents if query.projection is None else list(
-        map(query.projection.of, documents)
-    )
+        return (yield from _read_page(query, zone, keys, limit))
+    documents: list[Any] = documents_found(query.model, reply, zone, query.knn, query.unreadable)
+    if query.projection is not None:
+        documents = list(map(query.projection.of, documents))
+    return _Page(documents, is_last=reply.total <= offset + limit)
+
+
+def _read_page(
+    query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes | None], limit: int
+) -> Op[_Page[R]]:
+    documents = yield from documents_of(query, zone, _existing(keys))
+    return _Page(documents, is_last=len(keys) < limit)

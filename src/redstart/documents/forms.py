@@ -116,6 +116,9 @@ def _searched_json(fields: dict[bytes, bytes], score: str | None) -> bytes | Non
     return to_json(document | {score: float(fields[score.encode()])}, inf_nan_mode="constants")
 
 
+WHOLE_DOCUMENT: Final = "."
+"""The path of the document itself. RedisJSON takes it if none is given; fakeredis then answers `{}`."""
+
 FORMS: Final = {
     Storage.HASH: Form(
         name="hash",
@@ -132,7 +135,7 @@ FORMS: Final = {
         type_name=b"ReJSON-RL",
         write=_write_json,
         change=_change_json,
-        read=json_get_command(()),
+        read=json_get_command((WHOLE_DOCUMENT,)),
         stored=optional_bytes,
         reader=reader_of_json,
         searched=_searched_json,

@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
-
 from redstart.documents.choices import choices_of
 from redstart.documents.names import encoded_names
-from redstart.documents.reader import Read, reader_of, validated
+from redstart.documents.reader import Read, reader_of, validated, without_key
 from redstart.documents.taken_as_bytes import names_taken_as_bytes
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import UnreadableDocument, unexpected
 from redstart.documents.value_reader import Place, ReadStored
 from redstart.documents.vectors import holds_bytes, unpacked_vector, vectors_of
 from redstart.errors import ValueConversionError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import validates_itself
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.values.timezones import NaiveTimezone
 
@@ -39,15 +38,17 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
     reader = hash_reader_of(model, zone)
     validate: Callable[..., M] = model.__pydantic_validator__.validate_python
     key_name = model._primary_key_name
+    takes_bytes = not validates_itself(model)
 
     def read(primary_key: str, stored: Mapping[bytes, bytes]) -> M:
-        values = reader.undecoded(stored)
+        values = reader.undecoded(stored) if takes_bytes else None
         if values is not None:
             if values.get(key_name) is None:
                 values[key_name] = primary_key
             try:
-                return validate(values, strict=False)
-            except ValidationError:
+                document = validate(values, strict=False)
+                return document if primary_key else without_key(document)
+            except Exception:  # noqa: BLE001 - a validator may raise anything
                 pass  # what is wrong is said of the texts
         return validated(model, primary_key, reader.values(primary_key, stored))
 
@@ -101,7 +102,7 @@ class HashReader:
                 text = values.get(name)
                 if text is not None:
                     values[name] = read(text)
-        except (KeyError, UnicodeDecodeError, ValueConversionError):
+        except Exception:  # noqa: BLE001 - what is wrong is said by `values`
             return None
         for name in self.absent:
             _ = values.setdefault(name, None)
@@ -135,6 +136,8 @@ class HashReader:
             except ValueConversionError as error:
                 shown = text.decode(encoding, "replace")
                 raise UnreadableDocument(self.model, primary_key, name, shown, error.reason) from error
+            except Exception as error:
+                raise unexpected(self.model, primary_key, name, text, error) from error
         for name in self.absent:
             _ = values.setdefault(name, None)
         return values

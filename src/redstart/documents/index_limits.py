@@ -8,15 +8,23 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from redstart.documents.value_writer import WrittenNumber
+from redstart.mapping.annotations import complete_fields
+from redstart.mapping.fields import field_options
 from redstart.mapping.index import index_of
 from redstart.mapping.models import RedisModel
 from redstart.search.fields import FieldKind, IndexField
+from redstart.search.json_paths import steps
+from redstart.values.indexed_numbers import TOO_MANY_DIGITS, reason_against_digits, reason_against_integer
 from redstart.values.kinds import Storage
 
 MOST_LATITUDE: Final = 85.05112878
 """The index keeps coordinates on a square map, which ends before the poles."""
 
 DIGITS: Final = b"123456789"
+
+SAFE_DIGITS: Final = 15
+"""No text of a number that is as short has more digits than a float keeps."""
 
 
 class Limit(NamedTuple):
@@ -30,11 +38,22 @@ class Limit(NamedTuple):
 @cache
 def limits_of(model: type[RedisModel]) -> tuple[Limit, ...]:
     """The fields of a model whose values its index may not accept. Raises RedisModelError."""
+    judges = [(field, _judge(field, model._storage)) for field in index_of(model).fields]
+    key = _key_that_nobody_searches(model)
     return tuple(
-        Limit(_steps(field), _label(field), judge)
-        for field in index_of(model).fields
-        if (judge := _judge(field, model._storage)) is not None
+        Limit(_steps(field), _label(field), _against_key if field.attribute == key else judge)
+        for field, judge in judges
+        if judge is not None
     )
+
+
+def _key_that_nobody_searches(model: type[RedisModel]) -> str | None:
+    """A key that is a number and indexed only because it is the key: its documents are found without the index."""
+    name = model._primary_key_name
+    field, info = index_of(model).field_named(name), complete_fields(model).get(name)
+    is_unmarked = info is not None and not field_options(info).index and not field_options(info).sortable
+    is_number = field is not None and field.kind is FieldKind.NUMERIC
+    return name if is_unmarked and is_number else None
 
 
 def reason_against_json(model: type[RedisModel], stored: dict[str, Any]) -> tuple[str, str] | None:
@@ -60,11 +79,11 @@ def _judge(field: IndexField, storage: Storage | None) -> Callable[[Any], str | 
 
 
 def _steps(field: IndexField) -> tuple[str, ...]:
-    return tuple(field.identifier.removeprefix("$.").replace("[*]", ".[*]").split("."))
+    return steps(field.identifier)
 
 
 def _label(field: IndexField) -> str:
-    return field.identifier.removeprefix("$.")
+    return field.identifier.removeprefix("$").removeprefix(".")
 
 
 def _values_at(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
@@ -85,22 +104,35 @@ def _against_any(value: Any, judge: Callable[[Any], str | None], sortable: bool)
     return next((reason for item in value if item is not None and (reason := judge(item))), None)
 
 
+def _against_key(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return None if value.lstrip(b"-").isdigit() else _against_number_text(value)
+    return None if isinstance(value, int) else _against_number(value)
+
+
 def _against_number_text(text: bytes) -> str | None:
     try:
         number = float(text)
     except ValueError:
         return "its index keeps numbers"
-    if 0 < abs(number) < math.inf or text in (b"inf", b"-inf"):
-        return None
     if math.isnan(number):
         return "its index keeps numbers, and nan is none"
-    is_rounded = number != 0 or any(digit in DIGITS for digit in text.lower().partition(b"e")[0])
-    return "its index keeps no number that is so large or so small" if is_rounded else None
+    if number == 0 or math.isinf(number):
+        is_exact = text in (b"inf", b"-inf") or not any(
+            digit in DIGITS for digit in text.lower().partition(b"e")[0]
+        )
+        return None if is_exact else "its index keeps no number that is so large or so small"
+    if len(text) <= SAFE_DIGITS or repr(number).encode() == text:
+        return None
+    return reason_against_digits(text.decode())
 
 
 def _against_number(value: Any) -> str | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number else "its index keeps numbers"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return reason_against_integer(value)
+    if isinstance(value, WrittenNumber):
+        return TOO_MANY_DIGITS if value.is_rounded else None
+    return None if isinstance(value, float) else "its index keeps numbers"
 
 
 def _against_tag(value: Any) -> str | None:

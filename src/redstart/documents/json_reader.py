@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from pydantic_core import from_json
 
 from redstart.documents.reader import Read, Reader, reader_of, validated
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import UnreadableDocument, unexpected
 from redstart.documents.value_reader import UnreadableValue, read_places
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
@@ -39,4 +39,6 @@ def _json_values(model: type[M], reader: Reader, primary_key: str, text: bytes) 
         read_places(document, reader.places, ())
     except UnreadableValue as error:
         raise UnreadableDocument(model, primary_key, error.path, error.value, error.reason) from error
+    except Exception as error:
+        raise unexpected(model, primary_key, "", value, error) from error
     return document

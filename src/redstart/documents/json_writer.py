@@ -2,15 +2,21 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from itertools import chain, zip_longest
+from typing import Any, Final
 
 from redstart.documents.dumped import dumped
 from redstart.documents.index_limits import reason_against_json
 from redstart.documents.unwritable import UnwritableDocument
-from redstart.documents.value_writer import Refused, json_values
+from redstart.documents.value_writer import Refused, WrittenNumber, json_values, vector_values
+from redstart.documents.vectors import vectors_of
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import display
+from redstart.search.json_paths import writable_member
 from redstart.values.timezones import NaiveTimezone
+
+NUMBER_MARK: Final = "\ud800"
+"""Stands for a number that `json` would write with another text. Half a character is in no document."""
 
 
 def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
@@ -43,11 +49,17 @@ def json_members(
         if path[0] not in stored:
             continue
         depth = _depth(stored, path)
-        holder, own = _json_path(path[: depth - 1]), _json_path(path[:depth])
+        holder, own = _json_path(document, path[: depth - 1]), _json_path(document, path[:depth])
         value = stored
         for name in path[:depth]:
             value = value[name]
-        words += (holder, own, _json_bytes(value), _json_path(path[:1]), _json_bytes(stored[path[0]]))
+        words += (
+            holder,
+            own,
+            _json_bytes(value),
+            _json_path(document, path[:1]),
+            _json_bytes(stored[path[0]]),
+        )
     return words
 
 
@@ -60,14 +72,18 @@ def _depth(stored: Any, path: tuple[str, ...]) -> int:
     return len(path)
 
 
-def _json_path(path: tuple[str, ...]) -> str:
-    return "$" + "".join(f"[{json.dumps(name, ensure_ascii=False)}]" for name in path)
+def _json_path(document: RedisModel, path: tuple[str, ...]) -> str:
+    members = [writable_member(name) for name in path]
+    if None in members:
+        reason = "RedisJSON cannot change a member with such a name by itself; save the whole document"
+        raise UnwritableDocument(document, display(path), reason)
+    return "".join(["$", *filter(None, members)])
 
 
 def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
     """A document as JSON has it. Raises UnwritableDocument."""
     try:
-        stored = json_values(zone).plain(dumped(document))
+        stored = _stored(document, zone)
     except Refused as refused:
         raise UnwritableDocument(document, display(tuple(refused.segments)), refused.reason) from refused
     against = reason_against_json(type(document), stored)
@@ -76,5 +92,23 @@ def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
     return stored
 
 
+def _stored(document: RedisModel, zone: NaiveTimezone) -> Any:
+    values, vectors = dumped(document), vectors_of(type(document))
+    if not vectors:
+        return json_values(zone).plain(values)
+    others = json_values(zone).plain({name: value for name, value in values.items() if name not in vectors})
+    numbers = vector_values(zone).plain({name: values[name] for name in vectors if name in values})
+    return {name: numbers[name] if name in numbers else others[name] for name in values}
+
+
 def _json_bytes(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    numbers: list[str] = []
+
+    def mark(number: WrittenNumber) -> str:
+        numbers.append(number.text)
+        return NUMBER_MARK
+
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=mark)
+    if numbers:
+        text = "".join(chain(*zip_longest(text.split(f'"{NUMBER_MARK}"'), numbers, fillvalue="")))
+    return text.encode()

@@ -4,9 +4,9 @@ from redstart.commands.keyspace import scan_type
 from redstart.documents.fetching import primary_keys_in
 from redstart.documents.forms import form_of
 from redstart.effects import Op, call
-from redstart.mapping.keys import around_primary_key
+from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import model_name
+from redstart.mapping.overlaps import models_inside
 
 PAGE_KEYS = 1_000
 
@@ -23,7 +23,8 @@ def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, lis
     Effects: one SCAN; one round trip. A key may be returned twice while the keyspace grows or shrinks.
     """
     form = form_of(model)
-    before, after = around_primary_key(model._meta, model_name(model))
+    _ = models_inside(model)  # warns of them
+    before, after = key_affixes(model)
     scanned = scan_type(cursor, prefix=before, suffix=after, kind=form.type_name, count=PAGE_KEYS)
     cursor, keys = yield from call(scanned)
     return cursor, primary_keys_in(model, keys)

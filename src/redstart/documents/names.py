@@ -6,7 +6,7 @@ from contextlib import suppress
 from pydantic import BaseModel
 
 from redstart.errors import QuerySyntaxError
-from redstart.mapping.annotations import alternatives, complete_fields
+from redstart.mapping.annotations import alternatives, complete_fields, first_field
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 
@@ -34,13 +34,16 @@ def path_named(model: type[RedisModel], name: str) -> tuple[str, ...]:
     """
     if name in complete_fields(model):
         return (name,)
-    path = tuple(name.split("__"))
+    path: list[str] = []
     holder: type[BaseModel] = model
-    for part in path[:-1]:
+    part, rest = first_field(complete_fields(holder), name)
+    while rest is not None:
+        path.append(part)
         holder = _model_in(model, name, holder, part)
-    if path[-1] not in complete_fields(holder):
-        raise _unknown(model, name, holder, f"{model_name(holder)} has no {path[-1]!r}")
-    return path
+        part, rest = first_field(complete_fields(holder), rest)
+    if part not in complete_fields(holder):
+        raise _unknown(model, name, holder, f"{model_name(holder)} has no {part!r}")
+    return (*path, part)
 
 
 def _model_in(model: type[RedisModel], name: str, holder: type[BaseModel], part: str) -> type[BaseModel]:

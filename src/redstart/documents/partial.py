@@ -14,19 +14,28 @@ from redstart.commands.packing import KeyedCommand, packed_batch
 from redstart.documents.fetching import documents_at, primary_keys_in, stored_in
 from redstart.documents.hash_reader import hash_reader_of
 from redstart.documents.projection import Projection
-from redstart.documents.reader import reader_of
-from redstart.documents.unreadable import UnreadableDocument, unreadable
+from redstart.documents.reader import readable, reader_of
+from redstart.documents.unreadable import OnUnreadable, UnreadableDocument, unexpected, unreadable
 from redstart.documents.value_reader import Place, UnreadableValue, read_places
 from redstart.effects import Op, batch
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import Segment
+from redstart.search.json_paths import member
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
 
-def projected_at(projection: Projection, keys: Sequence[bytes], zone: NaiveTimezone) -> Op[list[Any]]:
+def projected_at(
+    projection: Projection,
+    keys: Sequence[bytes],
+    zone: NaiveTimezone,
+    unreadable: OnUnreadable | None = None,
+) -> Op[list[Any]]:
     """The projection of the documents with these keys, in that order. Those that no longer exist are left out.
+
+    Args:
+        unreadable: as for `readable`.
 
     Raises:
         UnreadableDocument: a stored value does not fit its field.
@@ -36,20 +45,21 @@ def projected_at(projection: Projection, keys: Sequence[bytes], zone: NaiveTimez
     """
     model, tops = projection.model, projection.tops
     if not tops:
-        documents = yield from documents_at(model, keys, zone)
+        documents = yield from documents_at(model, keys, zone, unreadable=unreadable)
         return [projection.of(document) for document in documents]
     names = tuple(dict.fromkeys((*tops, model._primary_key_name)))
     is_hash = model._storage is Storage.HASH
     read, values_of = _hash_command(names, model._meta.encoding) if is_hash else _json_command(names)
-    found: list[Any] = []
     part = _PartReader(model, zone, tops)
     replies = yield from batch(packed_batch(map(read.pack, keys), len(keys)))
+    found: list[Any] = []
     held = zip(keys, primary_keys_in(model, keys), stored_in(replies, values_of), strict=True)
     for key, primary_key, stored in held:
         if stored:
-            found.append(projection.of(part.document(primary_key, stored)))
+            # One after the other: the instance is reused.
+            found += map(projection.of, readable(part.document, [(primary_key, stored)], unreadable))
         elif stored is not None:
-            whole = yield from documents_at(model, [key], zone)
+            whole = yield from documents_at(model, [key], zone, unreadable=unreadable)
             found += map(projection.of, whole)
     return found
 
@@ -68,7 +78,7 @@ def _hash_command(names: Sequence[str], encoding: str) -> Command:
 
 
 def _json_command(names: Sequence[str]) -> Command:
-    paths = {name: f"$.{name}" for name in names}
+    paths = {name: f"${member(name)}" for name in names}
 
     def values_of(reply: bytes | None) -> dict[str, Any] | None:
         if reply is None:
@@ -110,6 +120,8 @@ class _PartReader:
                 _ = model.__pydantic_validator__.validate_assignment(document, name, held[name], strict=False)
             except ValidationError as error:
                 raise unreadable(model, primary_key, error) from error
+            except Exception as error:
+                raise unexpected(model, primary_key, name, held[name], error) from error
         return document
 
     def _values(self, primary_key: str, stored: dict[Any, Any]) -> dict[str, Any]:

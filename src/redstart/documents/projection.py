@@ -6,12 +6,20 @@ from functools import cache
 from typing import Any, Final, get_args, get_origin
 
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError
-from redstart.mapping.annotations import alternatives, complete_fields, fields_of, is_named_tuple
+from redstart.mapping.annotations import (
+    alternatives,
+    complete_fields,
+    fields_of,
+    first_field,
+    is_named_tuple,
+)
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.proxies import query_field_named
 from redstart.mapping.registry import model_name
 from redstart.mapping.shapes import parts_of
+from redstart.search.json_paths import member
 from redstart.search.query_field import Operand
 from redstart.values.kinds import Storage
 
@@ -40,9 +48,14 @@ class PartialModel:
             raise AttributeError(name)
         if name in self._values:
             return self._values[name]
-        top, step, rest = name.partition(STEP)
-        if step and top in self._values:
-            return _followed(self._values[top], rest.split(STEP))
+        top, rest = first_field(self._values, name)
+        if rest is not None and top in self._values:
+            value = self._values[top]
+            return (
+                getattr(value, rest)
+                if isinstance(value, PartialModel)
+                else _followed(value, rest.split(STEP))
+            )
         raise AttributeError(
             f"The query did not ask for {name!r} of {self._name}, only for {', '.join(self._values)}: "
             "add it to only(), or leave only() away."
@@ -122,7 +135,7 @@ def returned_fields(projection: Projection) -> tuple[str, ...]:
         ):
             words.append(name)
         elif field.operand is Operand.UNINDEXED and not _has_parts(projection.model, name):
-            words += (f"$.{name}", "AS", name)
+            words += (f"${member(name)}", "AS", name)
         else:
             return ()
     return tuple(words)
@@ -136,12 +149,14 @@ def _path(model: type[RedisModel], name: str) -> Path:
     fields = complete_fields(model)
     if name in fields:
         return (name,)
-    top, *rest = name.split(STEP)
+    top, rest = first_field(fields, name)
     if top not in fields:
         raise _no_such_field(model, name, f"there is no field {top!r}", complete_fields(model))
     annotation: Any = fields[top].annotation
-    for step in rest:
+    path = [top]
+    while rest is not None:
         inside = _annotations_inside(annotation)
+        step, rest = first_field(inside or (), rest)
         if inside is None:
             raise _no_such_field(
                 model, name, f"{step!r} would have to lie in an embedded document or a map", fields
@@ -149,7 +164,8 @@ def _path(model: type[RedisModel], name: str) -> Path:
         if step not in inside and ANY_NAME not in inside:
             raise _no_such_field(model, name, f"there is no field {step!r}", inside)
         annotation = inside.get(step, inside.get(ANY_NAME))
-    return (top, *rest)
+        path.append(step)
+    return tuple(path)
 
 
 def _annotations_inside(annotation: Any) -> Mapping[str, Any] | None:
@@ -183,7 +199,8 @@ def stands_alone(model: type[RedisModel], name: str) -> bool:
         fields for one in own.field_validators.values() for fields in one.info.fields if name != DEFAULT_NAME
     ]
     return not (
-        own.model_validators
+        validates_itself(model)
+        or own.model_validators
         or own.model_serializers
         or own.root_validators
         or own.validators

@@ -8,15 +8,18 @@ from redstart.commands.replies import decoded
 from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, says_no_such_index
 from redstart.documents.fetching import PAGE_DOCUMENTS, raise_if_module_missing
 from redstart.documents.forms import form_of
+from redstart.documents.patterns import has_patterns, refuse_cut, search_whole
 from redstart.documents.projection import Projection, checked_name, projection_of, returned_fields
+from redstart.documents.unreadable import RAISE, OnError, OnUnreadable, on_unreadable
 from redstart.effects import Argument, Call, Op, call
 from redstart.errors import CommandFailed, IndexMissing, QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overlaps import models_inside
 from redstart.mapping.proxies import query_field_named, refuse_strange_fields
 from redstart.mapping.registry import model_name, registered_models
 from redstart.search.expressions import Expression, KNNExpression
-from redstart.search.options import SearchQuery, SortBy
+from redstart.search.options import DIALECT, SearchQuery, SortBy
 from redstart.search.query_field import Operand
 from redstart.search.query_text import QueryText, query_text
 from redstart.values.timezones import NaiveTimezone
@@ -51,6 +54,7 @@ class Query(Generic[R]):
         page_documents: how many are read in one round trip.
         projection: which of their fields to return; None for whole documents.
         nocontent: whether `words` ask for keys only.
+        unreadable: called with the error of each document that cannot be read, and is left out; None to raise it.
     """
 
     model: type[RedisModel]
@@ -62,6 +66,7 @@ class Query(Generic[R]):
     page_documents: int = PAGE_DOCUMENTS
     projection: Projection | None = None
     nocontent: bool = False
+    unreadable: OnUnreadable | None = None
 
     @property
     def is_descending(self) -> bool:
@@ -73,7 +78,7 @@ class Query(Generic[R]):
         """How many documents the first search asks for."""
         if self.limit is not None:
             return self.limit
-        return self.page_documents if self.knn is None else self.knn.k
+        return PAGE_DOCUMENTS if self.knn is None else self.knn.k
 
     def text(self, zone: NaiveTimezone) -> QueryText:
         """The conditions in the query language of the server. Raises QueryError."""
@@ -114,6 +119,7 @@ def query_of(
     projected_fields: Sequence[str] = (),
     nocontent: bool = False,
     return_as_dict: bool = False,
+    on_error: OnError = RAISE,
 ) -> Query[Any]:
     """A query for the documents that meet all conditions, which are checked when it is sent.
 
@@ -125,8 +131,10 @@ def query_of(
         RedisModelError: the model has no documents of its own.
         QueryNotSupportedError: E2, a field cannot be sorted by; or a field to read does not exist.
         QuerySyntaxError: a negative offset or limit, or a page size below 1.
+        ValueError: `on_error` is anything else than OnError allows.
     """
     _ = form_of(model)
+    _ = models_inside(model)  # warns of them
     checked_page(offset, 0 if limit is None else limit)
     if page_size < 1:
         raise QuerySyntaxError(f"Documents are read 1 or more at a time, not {page_size}.")
@@ -148,6 +156,7 @@ def query_of(
         page_size,
         projection,
         nocontent,
+        on_unreadable(on_error),
     )
 
 
@@ -190,24 +199,45 @@ def _sortable_names(model: type[RedisModel]) -> str:
 
 
 def perform_search(search: SearchQuery) -> Op[SearchReply]:
-    """Send a search. Raises IndexMissing, CapabilityMissing."""
-    return (yield from _sent(search.index, ft_search(search.arguments(), content=not search.nocontent)))
+    """Send a search. Raises IndexMissing, CapabilityMissing, QueryNotSupportedError."""
+    request = ft_search(search.arguments(), content=not search.nocontent)
+    if not has_patterns(search.query):
+        return (yield from _sent(search.index, call(request)))
+    whole = search_whole("FT.SEARCH", search.index, search.query, search.rest())
+    return request.parse((yield from _sent(search.index, whole)))
 
 
 def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
-    """The reply of the server to `query.words`, decoded where it is text. Raises IndexMissing, CapabilityMissing."""
-    words = query.words(zone)
-    return (yield from _sent(str(words[1]), Call(tuple(words), decoded)))
+    """The reply of the server to `query.words`, decoded where it is text.
+
+    Raises:
+        IndexMissing, CapabilityMissing: it cannot be answered.
+        QueryNotSupportedError: the server would answer a part.
+    """
+    words, text = query.words(zone), query.text(zone)
+    index = query.model._meta.index_name
+    if has_patterns(text):
+        yield from _sent(index, refuse_cut(index, text))
+    if not text.parameters:
+        words += ["DIALECT", str(DIALECT)]
+    return (yield from _sent(index, call(Call(tuple(words), decoded))))
 
 
-def keys_in_order(search: SearchQuery) -> Op[list[bytes]]:
-    """The keys of a search with several sort fields. One FT.AGGREGATE. Raises IndexMissing, CapabilityMissing."""
-    return (yield from _sent(search.index, ft_aggregate_keys(search.keys_arguments())))
+def keys_in_order(search: SearchQuery) -> Op[list[bytes | None]]:
+    """The keys of a search with several sort fields; None for each document that no longer exists.
+
+    One FT.AGGREGATE. Raises what `perform_search` raises.
+    """
+    request = ft_aggregate_keys(search.keys_arguments())
+    if not has_patterns(search.query):
+        return (yield from _sent(search.index, call(request)))
+    whole = search_whole("FT.AGGREGATE", search.index, search.query, search.keys_rest())
+    return request.parse((yield from _sent(search.index, whole)))
 
 
-def _sent(index: str, request: Call[T]) -> Op[T]:
+def _sent(index: str, request: Op[T]) -> Op[T]:
     try:
-        return (yield from call(request))
+        return (yield from request)
     except CommandFailed as error:
         if says_no_such_index(error):
             raise IndexMissing(index, _module_of(index)) from error

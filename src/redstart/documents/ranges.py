@@ -22,6 +22,8 @@ from redstart.values.timezones import NaiveTimezone
 
 INFINITY: Final = float("inf")
 FARTHEST: Final = sys.float_info.max
+MORE_ROWS: Final = 16
+"""How many times as many rows are asked for where all that came are of documents that no longer exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +102,22 @@ class _Parts:
         return reply.keys if reply.total <= self._most else None
 
     def _end(self, *, descending: bool) -> Op[float | None]:
-        """The least number, or the greatest; None if no document has one."""
+        """The least number, or the greatest; None if no document that still exists has one."""
         narrowed = self._narrowed((self._number >= -INFINITY,))
         sorted_by_it = replace(narrowed, sort=(SortBy(self._attribute, descending),))
-        search = replace(
-            sorted_by_it.search(self._zone, limit=1, keys=False), return_fields=(self._attribute,)
-        )
-        reply = yield from perform_search(search)
-        texts = [fields.get(self._attribute.encode(), b"0") for fields in reply.fields]
-        return max(-FARTHEST, min(FARTHEST, float(texts[0]))) if texts else None
+        attribute, limit = self._attribute.encode(), 1
+        while True:
+            search = sorted_by_it.search(self._zone, limit=limit, keys=False)
+            reply = yield from perform_search(replace(search, return_fields=(self._attribute,)))
+            # Documents that no longer exist are counted, and may have no number.
+            texts = [fields[attribute] for fields in reply.fields if attribute in fields]
+            if texts:
+                return max(-FARTHEST, min(FARTHEST, float(texts[0])))
+            if reply.total <= limit:
+                return None
+            if limit == self._most:
+                raise self._too_many("too many no longer exist")
+            limit = min(MORE_ROWS * limit, self._most)
 
     def _narrowed(self, conditions: tuple[Expression, ...]) -> Query[Any]:
         return replace(self._query, conditions=(*self._query.conditions, *conditions))

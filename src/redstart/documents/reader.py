@@ -1,16 +1,18 @@
 """What has to be known of a model to read its documents, from hashes or JSON."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic import AliasChoices, ValidationError
 
-from redstart.documents.unreadable import unreadable
+from redstart.documents.unreadable import OnUnreadable, UnreadableDocument, unexpected, unreadable
 from redstart.documents.value_reader import Place, places_of
 from redstart.mapping.annotations import allows_none, complete_fields
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import validates_itself
 from redstart.mapping.paths import Segment
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.scalars import scalar_paths
@@ -80,7 +82,61 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
         document[key_name] = primary_key
     try:
         # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
-        read: M = model.__pydantic_validator__.validate_python(document, strict=False)
+        read: M = (
+            model.model_validate(document)
+            if validates_itself(model)
+            else model.__pydantic_validator__.validate_python(document, strict=False)
+        )
     except ValidationError as error:
         raise unreadable(model, primary_key, error) from error
-    return read
+    except Exception as error:
+        field = _field_of(model, document, error)
+        raise unexpected(model, primary_key, field, document.get(field, document), error) from error
+    return read if primary_key else without_key(read)
+
+
+def without_key(document: M) -> M:
+    """Return a document that redis-om stored without a primary key as it is: with a new one it would be saved twice."""
+    document.__dict__[document._primary_key_name] = ""
+    return document
+
+
+def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Exception) -> str:
+    """The field whose validation alone raises the same error; empty if that is not known."""
+    decorators = model.__pydantic_decorators__
+    if decorators.model_validators or decorators.root_validators:
+        return ""
+    name = ""
+    try:
+        instance = model.model_construct()
+        for name in [name for name in model.model_fields if name in document]:
+            with suppress(ValidationError):
+                _ = model.__pydantic_validator__.validate_assignment(
+                    instance, name, document[name], strict=False
+                )
+    except Exception as error:  # noqa: BLE001 - a validator may raise anything
+        return name if (type(error), str(error)) == (type(raised), str(raised)) else ""
+    return ""
+
+
+def readable(read: Read[M], documents: Iterable[tuple[str, Any]], unreadable: OnUnreadable | None) -> list[M]:
+    """The instances of some documents, given by primary key and stored form. Those that do not exist are left out.
+
+    Args:
+        read: makes the instance.
+        documents: None as the stored form of one that no longer exists.
+        unreadable: called with the error of each document that cannot be read, and is left out; None to raise it.
+
+    Raises:
+        UnreadableDocument: a stored value does not fit its field.
+    """
+    if unreadable is None:
+        return [read(primary_key, stored) for primary_key, stored in documents if stored is not None]
+    found: list[M] = []
+    for primary_key, stored in documents:
+        if stored is not None:
+            try:
+                found.append(read(primary_key, stored))
+            except UnreadableDocument as error:
+                unreadable(error)
+    return found

@@ -1,6 +1,8 @@
-"""The error for a stored document that does not fit its model."""
+"""The error for a stored document that does not fit its model, and what a caller wants to be done with it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from inspect import iscoroutinefunction
+from typing import Final, Literal, TypeAlias
 
 from pydantic import ValidationError
 
@@ -13,8 +15,12 @@ from redstart.mapping.registry import model_name
 class UnreadableDocument(DocumentError):
     """A stored document does not fit its model.
 
-    `key` is its key, `field` the path of the first value that does not fit, and `reason` says why. `reasons` has the
-    reasons of all fields that do not fit, as far as they are known.
+    Attributes:
+        key: the key of the document.
+        primary_key: its primary key, as `Model.delete` takes it.
+        field: the path of the first value that does not fit; empty if it is the document as a whole, or not known.
+        reason: why it does not fit.
+        reasons: the reasons of all fields that do not fit, by path, as far as they are known.
     """
 
     def __init__(
@@ -27,8 +33,10 @@ class UnreadableDocument(DocumentError):
         *,
         reasons: Mapping[str, str] | None = None,
         is_missing: bool = False,
+        hint: str | None = None,
     ) -> None:
         self.key = model.make_primary_key(primary_key)
+        self.primary_key = primary_key
         self.field = field
         self.reasons = reasons or {field: reason}
         self.reason = reason
@@ -36,7 +44,7 @@ class UnreadableDocument(DocumentError):
         found = "is missing" if is_missing else f"holds {shortened(value)}"
         super().__init__(
             f"{model_name(model)} {self.key}: {field or 'the document'} {found}: {reason}.",
-            "Give the field a default where documents may lack it." if is_missing else None,
+            "Give the field a default where documents may lack it." if is_missing else hint,
         )
 
 
@@ -55,3 +63,49 @@ def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError
         reasons=reasons,
         is_missing=first["type"] == "missing",
     )
+
+
+def unexpected(
+    model: type[RedisModel], primary_key: str, field: str, value: object, error: Exception
+) -> UnreadableDocument:
+    """Another error that a validator of the model has raised, as one that names the document."""
+    return UnreadableDocument(
+        model,
+        primary_key,
+        field,
+        value,
+        f"{type(error).__name__}: {error}",
+        hint="Let validators raise ValueError for a value that they do not accept.",
+    )
+
+
+OnUnreadable: TypeAlias = Callable[[UnreadableDocument], None]
+"""Called with the error of each document that is left out."""
+
+OnError: TypeAlias = Literal["raise", "skip"] | OnUnreadable
+"""What to do with an unreadable document: raise its error, leave the document out, or call a function with the error
+and leave it out."""
+
+RAISE: Final = "raise"
+
+
+def on_unreadable(on_error: OnError) -> OnUnreadable | None:
+    """The function to call with the error of an unreadable document; None if it is to be raised.
+
+    Raises:
+        ValueError: `on_error` is anything else than OnError allows.
+    """
+    if on_error == RAISE:
+        return None
+    if on_error == "skip":
+        return _ignore
+    if not callable(on_error) or iscoroutinefunction(on_error):
+        raise ValueError(
+            "on_error is 'raise', 'skip' or a plain function to be called with each error, as errors.append, "
+            f"not {shortened(on_error)}."
+        )
+    return on_error
+
+
+def _ignore(_error: UnreadableDocument) -> None:
+    pass

@@ -1,6 +1,6 @@
 """Changing some fields of a document, here and on the server."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,12 +10,14 @@ from redstart.commands.conditions import Condition
 from redstart.documents.fetching import raise_understood
 from redstart.documents.forms import form_of
 from redstart.documents.names import path_named
+from redstart.documents.projection import stands_alone
 from redstart.documents.saving import save_document
 from redstart.documents.writes import Saving, perform
 from redstart.effects import Op
-from redstart.errors import CommandFailed
+from redstart.errors import CommandFailed, QuerySyntaxError
 from redstart.mapping.assigned_values import settle_inside
 from redstart.mapping.models import RedisModel
+from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)
@@ -27,15 +29,14 @@ Changes = Mapping[tuple[str, ...], Any]
 def update_document(document: RedisModel, fields: Mapping[str, Any], zone: NaiveTimezone) -> Op[None]:
     """Set some fields to new values, and write only those: what others have changed in other fields is kept.
 
-    If the document does not exist on the server, all of it is saved. So it is, under the new key, if its primary key
-    changes.
+    If the document does not exist on the server, all of it is saved.
 
     Args:
         fields: new values by name; `address__city` for a field of an embedded document.
         zone: what a datetime without an offset means.
 
     Raises:
-        QuerySyntaxError: there is no such field.
+        QuerySyntaxError: there is no such field, or it is the primary key and the value is another one.
         ValidationError (pydantic): a field does not accept its value.
         UnwritableDocument: a value cannot be stored.
         WrongKeyType: the key of the document holds a value of another type.
@@ -49,13 +50,39 @@ def update_document(document: RedisModel, fields: Mapping[str, Any], zone: Naive
     if not changes:
         return
     changed = changed_document(document, changes)
-    if (document._primary_key_name,) in changes:
-        yield from save_document(changed, zone)
-    else:
-        yield from _written(changed, changes, zone)
+    yield from _written(changed, changes, zone)
+    _set_changed(document, changed, changes)
+
+
+def assign(document: RedisModel, fields: Mapping[str, Any]) -> Callable[[], None]:
+    """Set some fields to new values, here only. Return what undoes that. Raises what `update_document` raises."""
+    changes = {path_named(type(document), name): value for name, value in fields.items()}
+    before, fields_set = dict(document.__dict__), set(document.__pydantic_fields_set__)
+    if changes:
+        _set_changed(document, changed_document(document, changes), changes)
+
+    def restore() -> None:
+        document.__dict__.clear()
+        document.__dict__.update(before)
+        document.__pydantic_fields_set__.intersection_update(fields_set)
+
+    return restore
+
+
+def _set_changed(document: RedisModel, changed: RedisModel, changes: Changes) -> None:
     for path in changes:
         document.__dict__[path[0]] = changed.__dict__[path[0]]
         document.__pydantic_fields_set__.add(path[0])
+
+
+def primary_key_changed(model: type[RedisModel]) -> QuerySyntaxError:
+    """Return the error for an update of the primary key: it would write another document, and leave the old one."""
+    name = model._primary_key_name
+    return QuerySyntaxError(
+        f"{model_name(model)}.{name} is the primary key: update() cannot change it.",
+        "Save each document under its new primary key, and delete the old one.",
+        field=f"{model_name(model)}.{name}",
+    )
 
 
 def _written(changed: RedisModel, paths: Iterable[tuple[str, ...]], zone: NaiveTimezone) -> Op[None]:
@@ -72,15 +99,48 @@ def _written(changed: RedisModel, paths: Iterable[tuple[str, ...]], zone: NaiveT
 
 
 def changed_document(document: M, changes: Changes) -> M:
-    """A copy of a document with new values, validated as a whole. Raises ValidationError."""
+    """A copy of a document with new values, validated as a whole.
+
+    Raises:
+        ValidationError (pydantic): a field does not accept its value.
+        QuerySyntaxError: the copy has another primary key.
+    """
     for path, value in changes.items():
         _refuse_frozen(type(document), path[0], value)
     values = {name: document.__dict__[name] for name in type(document).model_fields}
     for path, value in changes.items():
         values[path[0]] = _changed_value(values[path[0]], path[1:], value)
     checked: M = type(document).model_validate(values | (document.__pydantic_extra__ or {}))
+    if checked.key() != document.key():  # given so, or by a validator
+        raise primary_key_changed(type(document))
     settle_inside(getattr(checked, path[0]) for path in changes)
     return checked
+
+
+def changed_alone(model: type[M], primary_key: str, changes: Changes) -> M | None:
+    """A document of which only these new values are known, each validated; None if they depend on other fields.
+
+    Raises:
+        ValidationError: a field does not accept its value.
+    """
+    decorators = model.__pydantic_decorators__
+    if decorators.computed_fields or decorators.field_serializers or decorators.model_serializers:
+        return None
+    if not all(len(path) == 1 and stands_alone(model, path[0]) for path in changes):
+        return None
+    document = model.model_construct()
+    validate = model.__pydantic_validator__.validate_assignment
+    for (name,), value in changes.items():
+        _ = validate(document, name, value)
+    settle_inside(document.__dict__[name] for (name,) in changes)
+    try:
+        _ = validate(document, model._primary_key_name, primary_key, strict=False)
+    except ValidationError:
+        return None
+    known = {model._primary_key_name, *(name for (name,) in changes)}
+    for name in document.__dict__.keys() - known:
+        del document.__dict__[name]
+    return document
 
 
 def _refuse_frozen(model: type[BaseModel], name: str, value: Any) -> None:

@@ -19,7 +19,9 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from redstart.errors import ValueConversionError
 from redstart.mapping.assigned_values import LISTS
 from redstart.mapping.paths import Segment
+from redstart.values.json_floats import exact_text
 from redstart.values.timestamps import (
+    ALWAYS_EXACT_SECONDS,
     END_SECOND,
     EPOCH_ORDINAL,
     FIRST_SECOND,
@@ -89,7 +91,7 @@ class HashValues:
             (datetime, self._datetime),
             (date, self._date),
             (time, time.isoformat),
-            (timedelta, _seconds_of_span),
+            (timedelta, self._span),
             (Decimal, self._decimal),
             (int, self._integer),
             (float, self._float),
@@ -123,16 +125,19 @@ class HashValues:
     def _date(self, day: date) -> float:
         return number_of((day.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY)
 
+    def _span(self, span: timedelta) -> Any:
+        return _seconds_of_span(span)
+
     def _integer(self, number: int) -> int:
         return int(number)
 
-    def _float(self, number: float) -> float:
+    def _float(self, number: float) -> Any:
         return float(number)
 
     def _text(self, text: str) -> str:
         return text
 
-    def _decimal(self, number: Decimal) -> float:
+    def _decimal(self, number: Decimal) -> Any:
         if _is_whole(number) and LEAST_INTEGER <= number <= MOST_INTEGER:
             return int(number)
         return self._float(float(number))
@@ -162,18 +167,59 @@ class HashValues:
         return written
 
 
+class WrittenNumber:
+    """A number in a JSON document whose text is not that of its float.
+
+    Args:
+        text: what is sent.
+        is_rounded: whether the value had more digits.
+    """
+
+    __slots__ = ("is_rounded", "text")
+
+    def __init__(self, text: str, *, is_rounded: bool = False) -> None:
+        self.text = text
+        self.is_rounded = is_rounded
+
+
 class JsonValues(HashValues):
-    """As HashValues, but refuses what JSON cannot store exactly."""
+    """As HashValues, but refuses what JSON cannot store exactly. Some numbers are a `WrittenNumber`.
+
+    Args:
+        zone: what a datetime without an offset means.
+        near: keep floats as RedisJSON reads their shortest text: of every tenth with 17 digits the neighbour.
+    """
+
+    def __init__(self, zone: NaiveTimezone, *, near: bool = False) -> None:
+        super().__init__(zone)
+        self._near = near
+
+    def _datetime(self, moment: datetime) -> Any:
+        number = super()._datetime(moment)
+        return number if -ALWAYS_EXACT_SECONDS < number < ALWAYS_EXACT_SECONDS else self._float(number)
+
+    def _span(self, span: timedelta) -> Any:
+        return self._float(_seconds_of_span(span))
 
     def _integer(self, number: int) -> int:
         if not LEAST_INTEGER <= number <= MOST_INTEGER:
             raise Refused("RedisJSON keeps integers of 64 bits, and of larger ones only the first digits")
         return int(number)
 
-    def _float(self, number: float) -> float:
+    def _float(self, number: float) -> Any:
         if not math.isfinite(number):
             raise Refused(f"JSON has no number {number}")
-        return float(number)
+        plain = float(number)
+        if self._near:
+            return plain
+        text = exact_text(plain)
+        return plain if text == repr(plain) else WrittenNumber(text)
+
+    def _decimal(self, number: Decimal) -> Any:
+        written = super()._decimal(number)
+        if isinstance(written, int) or Decimal(repr(float(number))) == number:
+            return written
+        return WrittenNumber(exact_text(float(number)), is_rounded=True)
 
     def _text(self, text: str) -> str:
         if not text.isascii():
@@ -194,6 +240,12 @@ def hash_values(zone: NaiveTimezone) -> HashValues:
 def json_values(zone: NaiveTimezone) -> JsonValues:
     """The writer of the values in JSON documents."""
     return JsonValues(zone)
+
+
+@cache
+def vector_values(zone: NaiveTimezone) -> JsonValues:
+    """The writer of vectors in JSON documents: long lists, of which an index keeps less than the neighbour differs."""
+    return JsonValues(zone, near=True)
 
 
 def text_of(value: Any) -> str:
@@ -238,7 +290,7 @@ def _decimal_text(number: Decimal) -> str:
     if _is_whole(number):
         return str(int(number))
     near = repr(float(number))
-    return near if Decimal(near) == number or not number.is_finite() else str(number)
+    return near if Decimal(near) == number or not number.is_finite() else Decimal.__str__(number)
 
 
 def _is_whole(number: Decimal) -> bool:

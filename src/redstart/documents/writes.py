@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from redstart.commands.conditions import Condition
 from redstart.commands.scripts import Script, evalsha, evaluate
@@ -110,8 +110,13 @@ class CommandWrite:
         """Nothing: it is one command already."""
 
 
+JSON_SET: Final = "JSON.SET"
+
+
 class Pipeline(Protocol):
     """A pipeline of redis-py, synchronous or asynchronous."""
+
+    response_callbacks: Any
 
     def pipeline_execute_command(self, *args: Any, **options: Any) -> Any:
         """Queue a command, even while a key is watched and other methods execute commands immediately."""
@@ -119,7 +124,17 @@ class Pipeline(Protocol):
 
 def queue(pipeline: Pipeline, request: Call[Any]) -> None:
     """Queue a command on a pipeline. Nothing is sent; executing the pipeline returns the reply."""
+    callbacks = pipeline.response_callbacks
+    if request.args[0] == JSON_SET and isinstance(callbacks, dict) and JSON_SET not in callbacks:
+        # As on a pipeline.json() of redis-py. Its client has the same dict, so this is a copy for the pipeline alone.
+        pipeline.response_callbacks = type(callbacks)(callbacks)
+        pipeline.response_callbacks[JSON_SET] = _is_ok
     pipeline.pipeline_execute_command(*request.args)
+
+
+def _is_ok(reply: Any, **_: Any) -> bool | None:
+    """Return True for OK, and None if the condition of a save was not met."""
+    return None if reply is None else reply in (b"OK", "OK")
 
 
 def perform(write: Write) -> Op[bool]:

@@ -4,7 +4,7 @@ import dataclasses
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Any, Final, NewType, NotRequired, Required, TypeVar, Union
 
 import typing_extensions
@@ -19,6 +19,25 @@ ALIAS_TYPES: Final = tuple(
 )
 QUALIFIERS: Final = (Annotated, Final, Required, NotRequired, typing_extensions.ReadOnly)
 """Wrappers that say something about a type and are none themselves."""
+
+
+def first_field(
+    names: Collection[str], path: str, separators: Sequence[str] = ("__",)
+) -> tuple[str, str | None]:
+    """The field that a path begins with, of several the one with the longest name, and the rest of the path or None."""
+    if path in names:
+        return path, None
+    fitting = [
+        (name, path[len(name) + len(one) :])
+        for name in names
+        for one in separators
+        if path.startswith(name + one)
+    ]
+    if fitting:
+        return max(fitting, key=lambda found: len(found[0]))
+    at = min((found for one in separators if (found := path.find(one)) > 0), default=len(path))
+    rest = path[at:]
+    return path[:at], next((rest.removeprefix(one) for one in separators if rest.startswith(one)), None)
 
 
 def alternatives(annotation: Any) -> Iterator[Any]:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from redstart.mapping.primary_keys import DEFAULT_NAME
 
@@ -48,7 +48,11 @@ def settle_assigned(document: BaseModel, key_name: str) -> None:
 def settle_inside(values: Iterable[Any]) -> None:
     """Validate the documents among some values, which pydantic takes as they are. Raises ValidationError."""
     for value in values:
-        if isinstance(value, BaseModel):
+        if isinstance(value, RootModel):
+            # Its validator takes the value itself, and not a dict of fields.
+            value.__dict__["root"] = type(value).__pydantic_validator__.validate_python(value.root).root
+            settle_inside((value.root,))
+        elif isinstance(value, BaseModel):
             if _is_read_by_name(type(value)):
                 settle_assigned(value, DEFAULT_NAME)
         elif isinstance(value, Mapping):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redstart.mapping.index import reference_schema
-from redstart.mapping.keys import around_primary_key
+from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name, storage_of_documents
 from redstart.mapping.temporal import TemporalPaths, temporal_paths
@@ -43,7 +43,7 @@ def declare(model: type[RedisModel]) -> ModelDeclaration:
     storage = storage_of_documents(model)
     paths = temporal_paths(model)
     model._check_fields()  # again: names that were unknown when the class was made are known now
-    key_prefix, key_suffix = around_primary_key(model._meta, name)
+    key_prefix, key_suffix = key_affixes(model)
     return ModelDeclaration(
         name=name,
         key_prefix=key_prefix,

@@ -5,9 +5,10 @@ The options travel in pydantic's own metadata list. Pydantic rebuilds the object
 """
 
 import dataclasses
+import sys
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, Generic, TypeVar
 
 import pydantic.fields
 from pydantic_core import PydanticUndefined
@@ -30,43 +31,97 @@ class FieldOptions:
     separator: str = "|"
 
 
+OPTIONS: Final = {option.name: option.default for option in dataclasses.fields(FieldOptions)}
+
+IGNORED: Final = {
+    "allow_mutation": "frozen=",
+    "const": "a Literal type",
+    "include": "the arguments of model_dump()",
+    "max_items": "max_length=",
+    "min_items": "min_length=",
+    "regex": "pattern=",
+    "unique_items": "a set type",
+}
+"""Arguments of pydantic 1, and what to use. redis-om ignores them; applied, they would refuse stored values."""
+
+V = TypeVar("V")
+
+
+class _Option(Generic[V]):
+    """An option as an attribute of a `FieldInfo`, which can be assigned until the field is in a model."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, field: "FieldInfo", owner: type | None = None) -> V:
+        if field is None:
+            raise AttributeError(self._name)
+        value: V = getattr(field_options(field), self._name)
+        return value
+
+    def __set__(self, field: "FieldInfo", value: V) -> None:
+        if hasattr(field, "name"):
+            raise AttributeError(
+                f"{self._name} of the field {field.name!r} cannot be set: the model is made. Give it to Field()."
+            )
+        options = dataclasses.replace(field_options(field), **_given({self._name: value}))
+        field.metadata = [item for item in field.metadata if not isinstance(item, FieldOptions)] + [options]
+
+
 class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for type checkers; the API promises this
-    """What `Field()` returns: pydantic's description of a field, with the options as attributes."""
+    """What `Field()` returns: pydantic's description of a field, with the options as attributes.
+
+    Args:
+        default: the value if none is given.
+        arguments: those of `Field()`.
+    """
 
     name: str
     """The name of the field, once it is in a model."""
 
-    @property
-    def primary_key(self) -> bool:
-        return field_options(self).primary_key
+    primary_key: _Option[bool] = _Option()
+    sortable: _Option[bool | None] = _Option()
+    case_sensitive: _Option[bool | None] = _Option()
+    index: _Option[bool | None] = _Option()
+    full_text_search: _Option[bool | None] = _Option()
+    vector_options: _Option[VectorFieldOptions | None] = _Option()
+    expire: _Option[int | None] = _Option()
+    separator: _Option[str] = _Option()
 
-    @property
-    def sortable(self) -> bool | None:
-        return field_options(self).sortable
+    def __init__(self, default: Any = PydanticUndefined, **arguments: Any) -> None:
+        options = FieldOptions(**_given({name: arguments.pop(name) for name in OPTIONS if name in arguments}))
+        if options.index is False and (
+            options.sortable or options.full_text_search or options.vector_options is not None
+        ):
+            warnings.warn(
+                "Field(index=False) has no effect: sortable, full_text_search and vector_options index the field, too. "
+                "Remove one of the two.",
+                stacklevel=_outside(),
+            )
+        _ = arguments.pop("annotation", None)  # of a field in a model, it is the annotation in the class
+        for name in IGNORED.keys() & arguments.keys():
+            del arguments[name]
+            warnings.warn(
+                f"Field({name}=) has no effect. Use {IGNORED[name]} instead.", stacklevel=_outside()
+            )
+        described = pydantic.Field(default, **arguments)
+        for slot in pydantic.fields.FieldInfo.__slots__:
+            if hasattr(described, slot):
+                setattr(self, slot, getattr(described, slot))
+        self.metadata = [*described.metadata, options]
 
-    @property
-    def case_sensitive(self) -> bool | None:
-        return field_options(self).case_sensitive
 
-    @property
-    def index(self) -> bool | None:
-        return field_options(self).index
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options without those that are undefined, as other libraries pass them on."""
+    return {name: OPTIONS[name] if value is PydanticUndefined else value for name, value in options.items()}
 
-    @property
-    def full_text_search(self) -> bool | None:
-        return field_options(self).full_text_search
 
-    @property
-    def vector_options(self) -> VectorFieldOptions | None:
-        return field_options(self).vector_options
-
-    @property
-    def expire(self) -> int | None:
-        return field_options(self).expire
-
-    @property
-    def separator(self) -> str:
-        return field_options(self).separator
+def _outside() -> int:
+    """Return the `stacklevel` of the first caller that is not in this module."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def Field(
@@ -98,18 +153,8 @@ def Field(
     Returns:
         A `FieldInfo`. It is typed as Any, as with pydantic, so that it can be the default of any field.
     """
-    if index is False and (sortable or full_text_search or vector_options is not None):
-        warnings.warn(
-            "Field(index=False) has no effect: sortable, full_text_search and vector_options index the field, too. "
-            "Remove one of the two.",
-            stacklevel=2,
-        )
-    described = pydantic.Field(default, **pydantic_field_kwargs)
-    info = FieldInfo.__new__(FieldInfo)
-    for slot in pydantic.fields.FieldInfo.__slots__:
-        if hasattr(described, slot):
-            setattr(info, slot, getattr(described, slot))
-    options = FieldOptions(
+    return FieldInfo(
+        default,
         primary_key=primary_key,
         sortable=sortable,
         case_sensitive=case_sensitive,
@@ -118,9 +163,8 @@ def Field(
         vector_options=vector_options,
         expire=expire,
         separator=separator,
+        **pydantic_field_kwargs,
     )
-    info.metadata = [*described.metadata, options]
-    return info
 
 
 def give_names(fields: Mapping[str, pydantic.fields.FieldInfo]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from redstart.errors import RedisModelError
 from redstart.mapping.index_types import Indexable, IndexType
 from redstart.mapping.index_walk import IndexWalk
-from redstart.mapping.keys import around_primary_key, key_of_document
+from redstart.mapping.keys import key_affixes, part_of_document
 from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
 from redstart.search.fields import IndexField
@@ -19,10 +19,23 @@ def index_of(model: type[MappedModel]) -> Index:
     Raises:
         RedisModelError: a field that is marked as indexed cannot be, or the model has no documents of its own.
     """
-    prefix, _ = around_primary_key(model._meta, model_name(model))
+    prefix, _ = key_affixes(model)
     walk = IndexWalk(storage_of(model))
     parts = list(walk.parts(model))
+    _refuse_equal_names(model, parts)
     return index_of_parts(model, prefix, parts if any(parts) else walk.key_alone(model))
+
+
+def _refuse_equal_names(model: type[MappedModel], parts: Sequence[Sequence[IndexField]]) -> None:
+    known: dict[str, IndexField] = {}
+    for field in (field for part in parts for field in part):
+        other = known.setdefault(field.attribute, field)
+        if other is not field:
+            raise RedisModelError(
+                f"{model_name(model)} has two fields that are both called {field.attribute!r} in its index: "
+                f"{other.identifier} and {field.identifier}.",
+                "Rename one of them, or take index away from it.",
+            )
 
 
 def reference_schema(model: type[MappedModel]) -> str:
@@ -37,10 +50,14 @@ def reference_parts(model: type[MappedModel]) -> list[str]:
 
 def _reference_index(model: type[MappedModel]) -> Index:
     parts = list(_ReferenceWalk(storage_of(model)).parts(model))
-    return index_of_parts(model, key_of_document(model._meta, ""), parts)
+    return index_of_parts(model, model.make_key(part_of_document(model._meta, "")), parts)
 
 
 class _ReferenceWalk(IndexWalk):
+    def step(self, name: str) -> str:
+        # redis-om never quotes, so that the server finds nothing for some names.
+        return f".{name}"
+
     def is_vector(self, held: IndexType) -> bool:
         # redis-om indexes bytes of hashes as tags, whose texts nobody can look for.
         return held.indexable is not Indexable.BYTES and super().is_vector(held)

@@ -13,6 +13,7 @@ from redstart.mapping.index_types import A_MAP, Indexable, IndexType, index_type
 from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
 from redstart.search.fields import FieldKind, IndexField
+from redstart.search.json_paths import member
 from redstart.values.kinds import Storage
 
 FULL_TEXT_SUFFIX = "_fts"
@@ -36,9 +37,9 @@ class _Place:
     in_list: bool = False
     within: tuple[type[MappedModel], ...] = ()
 
-    def inside(self, model: type[MappedModel], name: str, *, repeated: bool) -> "_Place":
+    def inside(self, model: type[MappedModel], name: str, step: str, *, repeated: bool) -> "_Place":
         return _Place(
-            f"{self.path}[*].{name}" if repeated else f"{self.path}.{name}",
+            f"{self.path}[*]{step}" if repeated else f"{self.path}{step}",
             f"{self.attribute}_{name}",
             f"{self.label}.{name}",
             self.in_list or repeated,
@@ -58,8 +59,7 @@ class IndexWalk:
     def parts(self, model: type[MappedModel]) -> Iterator[list[IndexField]]:
         """What each field of a model gives; fields of hashes that are not indexed do not count."""
         for name, info in self.fields(model):
-            path = f"$.{name}" if self.storage is Storage.JSON else name
-            part = self._field(model, name, info, _Place(path, name, f"{model_name(model)}.{name}"))
+            part = self._field(model, name, info, self._place(model, name))
             # redis-om leaves no empty part for a NewType, nor in hashes.
             if part or (self.storage is Storage.JSON and not isinstance(info.annotation, NewType)):
                 yield part
@@ -67,12 +67,16 @@ class IndexWalk:
     def key_alone(self, model: type[MappedModel]) -> list[list[IndexField]]:
         """The primary key in place of nothing, for no index is without a field; redis-om makes none then."""
         name = model._primary_key_name
-        info, place = complete_fields(model)[name], _Place(f"$.{name}", name, f"{model_name(model)}.{name}")
+        info, place = complete_fields(model)[name], self._place(model, name)
         return [self._indexed(place, index_type(info.annotation, self.storage), field_options(info))]
 
     def fields(self, model: type[MappedModel]) -> Iterator[tuple[str, FieldInfo]]:
         """The fields that count, by name."""
         yield from complete_fields(model).items()
+
+    def step(self, name: str) -> str:
+        """The step of a JSON path to a member."""
+        return member(name)
 
     def is_key(self, model: type[MappedModel], name: str) -> bool:
         """Whether a field is the key of a document. Documents inside others have none."""
@@ -106,6 +110,10 @@ class IndexWalk:
         """Whether queries may sort by a field other than words."""
         return bool(options.sortable)
 
+    def _place(self, model: type[MappedModel], name: str) -> _Place:
+        path = f"${self.step(name)}" if self.storage is Storage.JSON else name
+        return _Place(path, name, f"{model_name(model)}.{name}")
+
     def _field(self, model: type[MappedModel], name: str, info: FieldInfo, place: _Place) -> list[IndexField]:
         options = field_options(info)
         held = index_type(info.annotation, self.storage)
@@ -128,7 +136,9 @@ class IndexWalk:
         if model in place.within:
             return found  # it contains itself, at any depth; an index has the first one
         for name, info in self.fields(model):
-            found += self._field(model, name, info, place.inside(model, name, repeated=repeated))
+            found += self._field(
+                model, name, info, place.inside(model, name, self.step(name), repeated=repeated)
+            )
         return found
 
     def _indexed(self, place: _Place, held: IndexType, options: FieldOptions) -> list[IndexField]:

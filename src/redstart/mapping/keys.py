@@ -2,9 +2,16 @@
 
 from functools import cache
 from string import Formatter
+from typing import Any, Final
 
-from redstart.errors import RedisModelError
+from redstart.errors import RedisModelError, RedstartError
+from redstart.mapping.mapped import MappedModel
 from redstart.mapping.meta import ModelMeta
+from redstart.mapping.overrides import overrides
+from redstart.mapping.registry import model_name
+
+PROBES: Final = ("0probe0", "1another1")
+"""Primary keys that no other part of a key is like."""
 
 
 def key_of(meta: ModelMeta, part: str) -> str:
@@ -17,10 +24,68 @@ def _prefix(global_prefix: str, model_prefix: str) -> str:
     return f"{global_prefix.strip(':')}:{model_prefix.strip(':')}:"
 
 
-def key_of_document(meta: ModelMeta, primary_key: object) -> str:
-    """The key of the document with this primary key."""
+def part_of_document(meta: ModelMeta, primary_key: object) -> str:
+    """Return what follows the prefixes in the key of the document with this primary key."""
     pattern = meta.primary_key_pattern
-    return key_of(meta, f"{primary_key}" if pattern == "{pk}" else pattern.format(pk=primary_key))
+    return f"{primary_key}" if pattern == "{pk}" else pattern.format(pk=primary_key)
+
+
+def key_affixes(model: type[MappedModel]) -> tuple[str, str]:
+    """Return what stands in the keys of a model's documents before the primary key, and after it.
+
+    Where the model makes its keys itself, its methods are asked: each time, as what they answer may change.
+
+    Raises:
+        RedisModelError: keys cannot be told apart, as one does not hold its primary key exactly once.
+    """
+    name = model_name(model)
+    own = [method for method in ("make_primary_key", "make_key") if overrides(model, method)]
+    if not own:
+        return around_primary_key(model._meta, name)
+    methods = " and ".join(f"{method}()" for method in own)
+    affixes = {_around_probe(model, probe, methods) for probe in PROBES}
+    before, after = affixes.pop() if len(affixes) == 1 else ("", "")
+    if not before:
+        raise RedisModelError(
+            f"{name}: {methods} made the key {model.make_primary_key(PROBES[0])!r} for the primary key {PROBES[0]!r}.",
+            "Return a key that begins with a prefix of this model and holds the primary key once, as it is: "
+            "its index, all_pks() and migrations find documents by that prefix.",
+        )
+    return before, after
+
+
+def refuse_keys_elsewhere(model: type[MappedModel]) -> None:
+    """Raise RedisModelError if a model's own `key()` gives other keys than those that its index and migrations find.
+
+    A `key()` that fails on text in all fields is not checked.
+    """
+    if not overrides(model, "key"):
+        return
+    before, after = key_affixes(model)
+    values: dict[str, Any] = dict.fromkeys(model.model_fields, PROBES[0])
+    try:
+        key = model.model_construct(**values).key()
+    except Exception:  # noqa: BLE001 - it is not known what an application raises
+        return
+    if not (key.startswith(before) and key.endswith(after)):
+        raise RedisModelError(
+            f"{model_name(model)}: key() made the key {key!r}, and the keys of the model begin with {before!r}"
+            + (f" and end with {after!r}." if after else "."),
+            "Override make_key() or make_primary_key(): get(), delete(), the index and migrations use these, too.",
+        )
+
+
+def _around_probe(model: type[MappedModel], probe: str, methods: str) -> tuple[str, ...]:
+    try:
+        key: Any = model.make_primary_key(probe)
+    except RedstartError:
+        raise
+    except Exception as error:  # it is not known what an application raises
+        raise RedisModelError(
+            f"{model_name(model)}: {methods} raised {type(error).__name__}: {error}.",
+            "Let it return the key for any primary key: it is asked for the prefix of all keys of the model.",
+        ) from error
+    return tuple(key.split(probe)) if isinstance(key, str) and key.count(probe) == 1 else (probe, key)
 
 
 def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:

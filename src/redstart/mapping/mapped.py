@@ -4,7 +4,7 @@ Indexes and fields in queries are made from it, and `mapping/models.py` is made 
 """
 
 import abc
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
@@ -26,3 +26,13 @@ class MappedModel(BaseModel):
     def _has_documents(cls) -> bool:
         """Whether documents of this very class are stored under keys of their own."""
         return cls._storage is not None and abc.ABC not in cls.__bases__ and not cls._meta.embedded
+
+    if TYPE_CHECKING:  # they are made with what stands above this module
+
+        def key(self) -> str: ...
+        @classmethod
+        def db(cls) -> Any: ...
+        @classmethod
+        def make_key(cls, part: str) -> str: ...
+        @classmethod
+        def make_primary_key(cls, pk: Any) -> str: ...

@@ -2,10 +2,13 @@
 
 import codecs
 import dataclasses
-from typing import Any
+import warnings
+from difflib import SequenceMatcher
+from typing import Any, Final
+from weakref import WeakSet
 
 from redstart.errors import RedisModelError
-from redstart.mapping.primary_keys import PrimaryKeyCreator, UlidPrimaryKey
+from redstart.mapping.primary_keys import PrimaryKey, PrimaryKeyCreator, UlidPrimaryKey
 
 OWN_TO_EACH_MODEL = ("model_key_prefix", "index_name")
 """Settings that name one model, so that a subclass does not get them."""
@@ -22,7 +25,8 @@ class ModelMeta:
         global_key_prefix: first part of every key; empty lets keys start with ":".
         model_key_prefix: second part of every key; by default `module.Class`.
         primary_key_pattern: third part, with `{pk}` in it.
-        database: the client to use. None until one is given: declaring a model connects to nothing.
+        database: the client to use; if none is given, the one that the model sends its commands with, made when it is
+            first asked for. See `named_database`.
         primary_key_creator_cls: makes primary keys with `create_pk()`.
         index_name: by default `<global>:<model>:index`.
         embedded: documents of this model live inside others only.
@@ -40,9 +44,35 @@ class ModelMeta:
     encoding: str = "utf-8"
     declared: Any = dataclasses.field(default=None, repr=False, compare=False)
 
+    _model = None
+    """The model with these settings. Not a setting, and so without a type here."""
+
+    @property
+    def primary_key(self) -> PrimaryKey | None:
+        """The primary key of the model; None in an embedded one."""
+        if self._model is None or self.embedded:
+            return None
+        name = self._model._primary_key_name
+        return PrimaryKey(name, self._model.model_fields[name])
+
+    def belongs_to(self, model: Any) -> None:
+        """Let the settings of a model that is made know it."""
+        self._model = model
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._model is not None and name == "embedded" and value != self.embedded:
+            raise AttributeError(
+                f"Meta.embedded of {self._model.__name__} cannot be set: the model is made. Set it in class Meta."
+            )
+        if name not in SETTINGS:
+            refuse_misspelt("_meta", name)
+        object.__setattr__(self, name, value)
+        if self._model is not None and name == "primary_key_creator_cls":
+            self._model._settle_primary_key()
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name in SETTINGS:
-            raise AttributeError(name)
+        if name.startswith("_") or name in SETTINGS or self.declared is None:
+            raise AttributeError(f"Meta has no setting {name!r}.")
         return getattr(self.declared, name)
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
@@ -54,20 +84,95 @@ class ModelMeta:
         return (type("Meta", own, said),)
 
 
+class BaseMeta:
+    """The names and types of the settings, for a `class Meta(BaseMeta)` that type checkers read. It sets none."""
+
+    global_key_prefix: str
+    model_key_prefix: str
+    primary_key_pattern: str
+    database: Any
+    primary_key_creator_cls: type[PrimaryKeyCreator]
+    index_name: str
+    embedded: bool
+    encoding: str
+
+
+class _Database:
+    """`ModelMeta.database`: where no client was given, the one that is used in its place."""
+
+    def __init__(self) -> None:
+        # Tests replace an attribute for a while, and then assign what it was: that must not name a client.
+        self._not_named: WeakSet[Any] = WeakSet()
+
+    def __get__(self, meta: ModelMeta, owner: type | None = None) -> Any:
+        client = meta.__dict__.get("database")
+        make = getattr(meta._model, "_shared_client", None)
+        if client is None and make is not None:
+            client = make()
+            self._not_named.add(client)
+        return client
+
+    def __set__(self, meta: ModelMeta, value: Any) -> None:
+        is_named = not any(value is client for client in self._not_named)
+        meta.__dict__["database"] = value if is_named else None
+
+
+ModelMeta.database = _Database()
+
+
 SETTINGS = tuple(field.name for field in dataclasses.fields(ModelMeta))
+
+
+KNOWN: Final = (*(name for name in SETTINGS if name != "declared"), "primary_key")
+"""Names that are not misspelt. redis-om sets `Meta.primary_key` itself."""
+
+MISSPELT: Final = 0.85
+"""From this likeness on a name is taken for a misspelt setting."""
+
+DOUBTFUL: Final = 0.75
+"""From this likeness on it may be one, or a setting of the application such as `database_url`."""
+
+
+def refuse_misspelt(owner: str, name: str) -> None:
+    """Raise RedisModelError for a name that is nearly a setting; warn UserWarning where it may be one."""
+    if name in KNOWN or name.startswith("_"):
+        return
+    likeness, meant = max((SequenceMatcher(None, name.lower(), known).ratio(), known) for known in KNOWN)
+    if likeness >= MISSPELT:
+        raise RedisModelError(
+            f"{owner}: there is no setting {name!r} of Meta.",
+            f"Write {meant} if that is meant, or give a setting of the application another name.",
+        )
+    if likeness >= DOUBTFUL:
+        warnings.warn(f"{owner}: Meta.{name} has no effect. Write {meant} if that is meant.", stacklevel=2)
+
+
+def declared_meta(model: type, base: type) -> type | None:
+    """Return the `class Meta` that counts as a model's own: in its body, or in a mixin before its first model.
+
+    Args:
+        base: what all models derive from: the settings of a base that is a model are inherited one by one.
+    """
+    for one in model.__mro__:
+        declared: type | None = one.__dict__.get("Meta")
+        if declared is not None:
+            return declared if one is model or not issubclass(one, base) else None
+    return None
 
 
 def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: str) -> ModelMeta:
     """The settings of the model `module.name`.
 
     Args:
-        declared: the `class Meta` in the model's own body, if there is one. What it inherits in Python
+        declared: the `class Meta` of `declared_meta`, if there is one. What it inherits in Python
             counts as said, so `class Meta(Base.Meta)` shares even a key prefix.
         inherited: the merged settings of the model's base.
 
     Raises:
-        RedisModelError: an encoding that does not exist.
+        RedisModelError: an encoding that does not exist, or a misspelt setting.
     """
+    for given in _names_in(declared):
+        refuse_misspelt(f"{module}.{name}", given)
     inherited_settings = {
         name: value for name, value in _said_by(inherited).items() if name not in OWN_TO_EACH_MODEL
     }
@@ -82,7 +187,18 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
     return meta
 
 
+def named_database(meta: object) -> Any:
+    """Return the client that settings name, or None: not the one that is used in place of it."""
+    return meta.__dict__.get("database") if isinstance(meta, ModelMeta) else getattr(meta, "database", None)
+
+
+def _names_in(declared: type | None) -> set[str]:
+    bases = declared.__mro__ if isinstance(declared, type) else ()
+    return {name for base in bases if base is not object for name in vars(base)}
+
+
 def _said_by(declared: object) -> dict[str, Any]:
     # An empty text is "not said", as in redis-om: keys of existing data depend on it.
-    said = {name: getattr(declared, name, None) for name in SETTINGS if name != "declared"}
+    said = {name: getattr(declared, name, None) for name in SETTINGS if name not in ("declared", "database")}
+    said["database"] = named_database(declared)
     return {name: value for name, value in said.items() if value is not None and value != ""}

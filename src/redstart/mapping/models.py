@@ -17,8 +17,16 @@ from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.index import index_of, reference_parts, reference_schema
 from redstart.mapping.json_schema import settle_primary_key
 from redstart.mapping.mapped import MappedModel
-from redstart.mapping.meta import merged_meta
-from redstart.mapping.primary_keys import DEFAULT_NAME, UlidPrimaryKey, new_ulid, primary_key_name
+from redstart.mapping.meta import declared_meta, merged_meta
+from redstart.mapping.overrides import refuse_never_called
+from redstart.mapping.primary_keys import (
+    DEFAULT_NAME,
+    UlidPrimaryKey,
+    accepts_text,
+    is_no_primary_key,
+    new_ulid,
+    primary_key_name,
+)
 from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
 from redstart.mapping.storable_types import refuse_unstorable_types
@@ -59,14 +67,16 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         # Not in a metaclass's __new__: pydantic looks for the names of string annotations in the frame of
         # its caller, which would be ours and not the function that declares the model.
         super().__pydantic_init_subclass__(**kwargs)
-        cls._meta = merged_meta(cls.__dict__.get("Meta"), cls._meta, cls.__module__, cls.__name__)
+        cls._meta = merged_meta(declared_meta(cls, MappedModel), cls._meta, cls.__module__, cls.__name__)
         cls.Meta = cls._meta
         cls._settle_primary_key()
+        cls._meta.belongs_to(cls)
         give_names(cls.model_fields)
         put_fields_on_class(cls)
         cls._check_fields()
         if cls._has_documents():
             refuse_needed_names(cls)
+            refuse_never_called(cls)
             cls._check_index()
             register(cls)
 
@@ -98,6 +108,10 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
             # Nearly all models have ULIDs: these are generated directly, which is faster.
             creator = cls._meta.primary_key_creator_cls
             pk.default_factory = new_ulid if creator is UlidPrimaryKey else cls._new_primary_key
+        elif not pk.is_required() and not pk.validate_default and accepts_text(pk.annotation):
+            # A default of the model's own: `_primary_key_given` replaces "" and None.
+            pk.validate_default = True
+            return True
         return pk.default_factory is not before
 
     @classmethod
@@ -114,6 +128,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         """Raise RedisModelError for a field that cannot be indexed; not yet, if an annotation is unresolved."""
         if cls.__pydantic_complete__:
             _ = index_of(cls)
+            keys.refuse_keys_elsewhere(cls)
 
     @field_validator("pk", mode="before", check_fields=False)
     @classmethod
@@ -121,10 +136,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         # redis-om 0.3.5 stored a random key inside embedded documents; they have none.
         if cls._meta.embedded:
             return None
-        # Not compared with "": it may be bytes, and `python -bb` makes an error of that.
-        if value or not (value is None or isinstance(value, str)):
-            return value
-        return cls._new_primary_key()
+        return cls._new_primary_key() if is_no_primary_key(value) else value
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -177,18 +189,20 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
     @classmethod
     def make_primary_key(cls, pk: Any) -> str:
         """The key of the document with this primary key."""
-        return keys.key_of_document(cls._meta, pk)
+        return cls.make_key(keys.part_of_document(cls._meta, pk))
 
     def key(self) -> str:
-        """The key of this document. Raises RedisModelError if it is embedded or its primary key is None."""
+        """The key of this document. Raises RedisModelError if it is embedded or its primary key is None or empty."""
         if self._meta.embedded:
             raise RedisModelError(
                 f"{model_name(type(self))} is embedded: its documents live in others and have no key."
             )
         primary_key = getattr(self, self._primary_key_name)
-        if primary_key is None:
+        if is_no_primary_key(primary_key):
             raise RedisModelError(
-                f"A {model_name(type(self))} has no primary key yet: {self._primary_key_name} is None."
+                f"A {model_name(type(self))} has no primary key yet: {self._primary_key_name} is {primary_key!r}.",
+                f"Set {self._primary_key_name} before the document is saved, "
+                "or declare it with Field(primary_key=True, default_factory=...).",
             )
         return self.make_primary_key(primary_key)
 

@@ -2,12 +2,15 @@
 
 import os
 import time
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from ulid_transform import bytes_to_ulid
 
 from redstart.errors import RedisModelError
+from redstart.mapping.annotations import alternatives
 from redstart.mapping.fields import field_options
 
 DEFAULT_NAME = "pk"
@@ -17,6 +20,14 @@ RANDOM_BYTES: Final = 10
 
 _random_parts: dict[int, list[bytes]] = {}
 """Random bytes that a process fetched in advance: to ask the system for them takes longer than everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrimaryKey:
+    """The primary key of a model, as `Meta.primary_key` returns it: the name of the field, and the field."""
+
+    name: str
+    field: FieldInfo
 
 
 class PrimaryKeyCreator(Protocol):
@@ -65,3 +76,17 @@ def primary_key_name(model: type[BaseModel]) -> str:
             f"{model.__module__}.{model.__qualname__} has {len(declared)}: {', '.join(declared)}."
         )
     return declared[0] if declared else DEFAULT_NAME
+
+
+def is_no_primary_key(value: object) -> bool:
+    """Return whether a value names no document: all documents with it would share one key."""
+    # Not compared with "": it may be bytes, and `python -bb` makes an error of that.
+    return value is None or (isinstance(value, str) and not value)
+
+
+def accepts_text(annotation: Any) -> bool:
+    """Return whether a field of this type accepts a generated primary key, as `int` and `UUID` do not."""
+    return any(
+        kind in (Any, object) or (isinstance(kind, type) and issubclass(kind, str))
+        for kind in alternatives(annotation)
+    )

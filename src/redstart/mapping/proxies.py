@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
-from redstart.errors import QuerySyntaxError
-from redstart.mapping.annotations import complete_fields
+from pydantic.fields import FieldInfo
+
+from redstart.errors import QuerySyntaxError, shortened
+from redstart.mapping.annotations import complete_fields, first_field
 from redstart.mapping.index import index_of
 from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
 from redstart.mapping.index_walk import FULL_TEXT_SUFFIX
@@ -43,13 +45,22 @@ class FieldProxy(FieldExpression):
     _model: type[MappedModel]
     _path: tuple[str, ...]
 
-    def __getattr__(self, name: str) -> "FieldProxy":
+    def __post_init__(self) -> None:
+        if not isinstance(self._model, type):
+            raise TypeError(
+                f"A field in a query is not made of {shortened(self._model)}. Take it from its model: Model.name, "
+                "or getattr(Model, name)."
+            )
+
+    def __getattr__(self, name: str) -> Any:
         held = NOTHING if name.startswith("_") else _type_at(self._model, self._path)
         embedded = held.embedded
         if held.repeated and held.indexable is Indexable.NOTHING and embedded is None:
             raise items_not_declared(_query_field(self._model, self._path), name)
         if embedded is not None and name in complete_fields(embedded):
             return FieldProxy(self._model, (*self._path, name))
+        if name == "field":  # as in redis-om; unless a document inside has a field of that name
+            return _field_info(self._model, self._path)
         inside = (
             f"; {model_name(embedded)} has {', '.join(complete_fields(embedded))}" if embedded else METHODS
         )
@@ -90,13 +101,18 @@ def _has(model: type[MappedModel], field: FieldProxy) -> bool:
 @cache
 def query_field_named(model: type[MappedModel], path: str) -> QueryField | None:
     """A field by its name, parts joined by `__` or `.` (`shipment__carrier`); None if there is none."""
-    names = tuple(path.replace("__", ".").split("."))
+    names: list[str] = []
     current: type[MappedModel] | None = model
-    for name in names:
-        if current is None or name not in complete_fields(current):
+    rest: str | None = path
+    while rest is not None:
+        if current is None:
             return None
+        name, rest = first_field(complete_fields(current), rest, ("__", "."))
+        if name not in complete_fields(current):
+            return None
+        names.append(name)
         current = index_type(complete_fields(current)[name].annotation, _index(model).storage).embedded
-    return _query_field(model, names)
+    return _query_field(model, tuple(names))
 
 
 @cache
@@ -106,13 +122,18 @@ def _index(model: type[MappedModel]) -> Index:
 
 @cache
 def _type_at(model: type[MappedModel], path: tuple[str, ...]) -> IndexType:
+    return index_type(_field_info(model, path).annotation, _index(model).storage)
+
+
+def _field_info(model: type[MappedModel], path: tuple[str, ...]) -> FieldInfo:
+    """Return the declaration of a field, in the model itself or in one that is embedded in it."""
     storage = _index(model).storage
     current = model
     for name in path[:-1]:
         held = index_type(complete_fields(current)[name].annotation, storage)
         assert held.embedded is not None  # or there would be no proxy of what is inside
         current = held.embedded
-    return index_type(complete_fields(current)[path[-1]].annotation, storage)
+    return complete_fields(current)[path[-1]]
 
 
 @cache
@@ -131,6 +152,7 @@ def _query_field(model: type[MappedModel], path: tuple[str, ...]) -> QueryField:
         operand=OPERAND_OF_KINDS.get(indexed.kind) or OPERAND_OF_TAGS.get(held.indexable, Operand.TAG),
         storage=index.storage,
         separator=indexed.separator,
+        case_sensitive=indexed.case_sensitive,
         full_text=words.attribute if words is not None and words.kind is FieldKind.TEXT else None,
         sortable=indexed.sortable,
     )

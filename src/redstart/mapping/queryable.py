@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic._internal._model_construction import ModelMetaclass
 
+from redstart.left_out import METHODS
+
 
 class QueryableModel(ModelMetaclass):
     """The class of model classes.
@@ -12,6 +14,10 @@ class QueryableModel(ModelMetaclass):
     It answers only for names that a class does not have itself, so instances and all else are untouched; and
     not to pydantic, which asks a class for the defaults of its fields, and for what they shadow in its bases.
     """
+
+    def __dir__(cls) -> list[str]:
+        """Name the fields too, as mocks ask for them."""
+        return sorted({*super().__dir__(), *cls.__dict__.get("__pydantic_fields__", ())})
 
     if not TYPE_CHECKING:  # a type checker has to see what is declared, and mistakes as mistakes
 
@@ -23,6 +29,10 @@ class QueryableModel(ModelMetaclass):
             except AttributeError as error:
                 fields = cls.__dict__.get("__pydantic_fields__", ())
                 error.args = (f"{cls.__name__} has no field {name!r}; it has {', '.join(fields)}",)
+                if name in METHODS:
+                    error.args = (
+                        f"{cls.__name__} has no method {name}, which redis-om has: {METHODS[name]}.",
+                    )
                 raise
 
 

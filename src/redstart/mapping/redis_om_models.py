@@ -23,6 +23,7 @@ from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.fields import Field, FieldOptions
 from redstart.mapping.meta import ModelMeta
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel, RedisModel
+from redstart.mapping.overrides import NO_SCHEMA, overrides, refuse_never_called
 from redstart.mapping.registry import model_name
 from redstart.mapping.vectors import VectorFieldOptions
 
@@ -72,10 +73,23 @@ def translated(model: type[BaseModel]) -> type[RedisModel]:
         "model_config": ConfigDict(**{**model.model_config, "arbitrary_types_allowed": True}),
         **{name: _described(field) for name, field in fields.items()},
     }
+    refuse_never_called(model, NO_SCHEMA)
+    body |= {
+        name: _calling(model, name)
+        for name in ("make_key", "make_primary_key", "db")
+        if overrides(model, name)
+    }
+    if overrides(model, "key"):
+        body["key"] = model.key  # type: ignore[attr-defined]  # theirs
     keywords = {} if base is EmbeddedJsonModel else {"index": True}
     metaclass: Any = type(base)
     made: type[RedisModel] = metaclass(model.__name__, (base,), body, **keywords)
     return made
+
+
+def _calling(model: Any, name: str) -> Any:
+    """Return a class method that calls the one of this name that an application overrides in its model."""
+    return classmethod(lambda _cls, *arguments: getattr(model, name)(*arguments))
 
 
 def _base_of(kind: Any) -> type[RedisModel] | None:

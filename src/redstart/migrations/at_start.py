@@ -28,14 +28,18 @@ def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIn
 
 def bring_up_to_date(
     declarations: Sequence[ModelDeclaration], migration: Callable[[], IndexMigration]
-) -> Op[None]:
+) -> Op[list[str]]:
     """Do what `om migrate run` does: create what is missing, replace what differs, as far as the data allows.
 
-    Where another process is doing that, wait for it and look again.
+    An index that has more than its model needs is left: a newer version of the application may be running beside this
+    one. Where another process is changing indexes, wait for it and look again.
 
     Args:
         declarations: the models of one server.
         migration: makes the index migrations of this process.
+
+    Returns:
+        The names of the indexes that have more than their models need.
 
     Raises:
         MigrationError: an index was not replaced, for documents that are found now would not be found.
@@ -46,18 +50,19 @@ def bring_up_to_date(
     """
     planned = planned_at_start(declarations)
     if not planned:
-        return
+        return []
     yield from require_search()
     models = plan_for_indexes(declarations, "UTC").models
     keys = StateKeys(DATETIME_MIGRATION)
 
-    def look_and_run() -> Op[None]:
+    def look_and_run() -> Op[list[str]]:
         statuses = yield from index_statuses(planned)
-        if all(one.standing is Standing.UP_TO_DATE for one in statuses):
-            return
+        left = [one.planned.name for one in statuses if one.has_more]
+        if all(one.standing is Standing.UP_TO_DATE or one.has_more for one in statuses):
+            return left
         yield from require_intact(keys, exempt=LISTS)
         results = yield from migration().run(
-            planned, partial(converted_prefixes, keys, models), ExpansionOptions()
+            planned, partial(converted_prefixes, keys, models), ExpansionOptions(keep_more=True)
         )
         refused = [one.name for one in results if one.state is IndexState.REFUSED]
         if refused:
@@ -65,5 +70,6 @@ def bring_up_to_date(
                 f"Not replaced: {', '.join(refused)}. Documents that are found now would not be found.",
                 "See which, and the ways on, with: om migrate run",
             )
+        return left
 
-    yield from when_it_is_free(look_and_run)
+    return (yield from when_it_is_free(look_and_run))

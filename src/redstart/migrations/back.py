@@ -6,9 +6,15 @@ from redstart.effects import Op
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.state.record import read_record
-from redstart.migrations.data.undoing.rollback import RollbackResult, begin_rollback, rollback
+from redstart.migrations.data.undoing.rollback import (
+    RollbackResult,
+    begin_rollback,
+    require_undoable,
+    rollback,
+)
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.preflight import search_is_here
+from redstart.migrations.indexes.prove import Membership
 from redstart.migrations.indexes.records import read_records
 from redstart.migrations.indexes.switch import Switched
 from redstart.migrations.integrity import require_intact
@@ -19,12 +25,21 @@ class Back:
     """What a rollback did.
 
     Attributes:
-        data: None when an index that accepts both forms would have lost documents; then none was touched.
+        data: None when an index that accepts both forms would have lost documents; then nothing was changed.
         indexes: what became of each index, by name; empty where none was to be stepped back, or the data is not undone.
+        lacking: by name, indexes that no longer hold all that queries found. They did not hold everything before,
+            either: `lacked_before` is how many documents.
     """
 
     data: RollbackResult | None
     indexes: dict[str, Switched] = field(default_factory=dict)
+    lacking: dict[str, Membership] = field(default_factory=dict)
+    lacked_before: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def lacks_more_than_before(self) -> bool:
+        """Whether an index lacks more documents than it did before the migration."""
+        return any(one.missing > self.lacked_before[name] for name, one in self.lacking.items())
 
     @property
     def refused(self) -> list[str]:
@@ -45,7 +60,7 @@ def migrate_back(
     then the index that takes both forms goes on.
 
     Args:
-        numbers_of_before_too: see `rollback`.
+        numbers_of_before_too, batch_documents: see `rollback`.
 
     Raises:
         See `rollback` and `IndexMigration.before_undo`.
@@ -53,23 +68,39 @@ def migrate_back(
     Effects: those of both. Safe to repeat.
     """
     yield from require_intact(context.keys, exempt=LISTS)
-    # First: whoever brings indexes forward beside this, as an application that starts does, then sees that nothing
-    # is converted, and does not cut over under the undo.
+    yield from require_undoable(context)
+    has_search = yield from search_is_here()
+    if has_search:
+        # Before anything is written: a refusal of one index leaves the data and all others as they are.
+        names = yield from _names_with_dates(context)
+        refused = (yield from indexes.before_undo(names, check_only=True)) if names else []
+        if refused:
+            return Back(None, dict(refused))
+    # Then: whoever brings indexes forward beside this, as an application that starts does, sees that nothing is
+    # converted, and does not cut over under the undo.
     yield from begin_rollback(context)
-    names: list[str] = []
-    if (yield from search_is_here()):
+    names = []
+    lacking: dict[str, Membership] = {}
+    lacked_before: dict[str, int] = {}
+    if has_search:
+        lacked_before = {name: one.unserved or 0 for name, one in (yield from read_records()).items()}
         names = yield from _names_with_dates(context)
         # Also without any: what a program that died left of the lease goes.
         before = dict((yield from indexes.before_undo(names)))
         if not all(switched.done for switched in before.values()):
             return Back(None, before)
+        lacking = {
+            name: switched.membership
+            for name, switched in before.items()
+            if switched.membership is not None and switched.membership.missing
+        }
     data = yield from rollback(
         context, numbers_of_before_too=numbers_of_before_too, batch_documents=batch_documents
     )
     if data.stopped is not None or not names:
-        return Back(data)
+        return Back(data, lacking=lacking, lacked_before=lacked_before)
     after = yield from indexes.after_undo(names)
-    return Back(data, dict(after))
+    return Back(data, dict(after), lacking, lacked_before)
 
 
 def swap_back(

@@ -19,7 +19,7 @@ from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, In
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrate import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
-from redstart.migrations.indexes.preflight import search_is_here
+from redstart.migrations.indexes.preflight import require_possible, search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.migrations.integrity import require_intact
 from redstart.values.kinds import Storage
@@ -68,17 +68,13 @@ def migrate_forward(
 
     Raises:
         MigrationError: indexes are not ready, and are not to be made so; or one that no model names would lose
-            documents. Nothing was written.
+            documents; or see `require_possible`. Nothing was written.
         See `runner.run` and `IndexMigration.run` for others.
 
     Effects: those of both. Safe to repeat.
     """
     yield from require_intact(context.keys, exempt=("failures",))
-    concerned: list[PlannedIndex] = []
-    if (yield from search_is_here()):
-        concerned = yield from indexes_with_dates(planned)
-        if not index_options.accept_unindexed:
-            yield from require_no_losses(plan, planned)
+    concerned = yield from require_indexes_possible(plan, planned, index_options)
     if concerned and not expand:
         yield from _require_expanded(concerned)
     if concerned:
@@ -97,6 +93,24 @@ def migrate_forward(
         concerned, partial(converted_prefixes, context.keys, plan.models), index_options
     )
     return Forward(data, results, (yield from blocking(context, plan, results)))
+
+
+def require_indexes_possible(
+    plan: Plan, planned: Sequence[PlannedIndex], options: ExpansionOptions
+) -> Op[list[PlannedIndex]]:
+    """Return the indexes whose dates change their type with the data, unless a run is refused for an index.
+
+    Raises:
+        MigrationError, UnsafeServer: see `require_no_losses` and `require_possible`. Nothing was written.
+    """
+    if not (yield from search_is_here()):
+        return []
+    concerned = yield from indexes_with_dates(planned)
+    if not options.accept_unindexed:
+        yield from require_no_losses(plan, planned)
+    if concerned:
+        _ = yield from require_possible(concerned, keep_old=options.keep_old)
+    return concerned
 
 
 def forecast_with_dates(planned: Sequence[PlannedIndex], *, keep_old: bool) -> Op[list[IndexForecast]]:

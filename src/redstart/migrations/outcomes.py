@@ -53,19 +53,20 @@ def require_undone(found: Back) -> None:
     again = f"om migrate-data rollback {DATETIME_MIGRATION}"
     if found.data is None:
         raise DataMigrationError(
-            "Nothing was undone: an index that takes dates in both forms would lose documents"
+            "Nothing was undone: an index to go back to does not accept some documents"
             f"{_examples(one.membership for one in refused)}.",
-            f"Mend them, and go on with down() once more, or with: {again}",
+            "Correct them, and call down() again; or let queries miss them: om migrate swap-back --accept-unindexed, "
+            f"and then: {again}",
         )
     if found.data.stopped is not None:
         raise DataMigrationError(
             f"Not all is undone: {found.data.stopped}.",
             f"The progress is saved. Go on with down() once more, or with: {again}",
         )
-    kept = ""
-    if found.data.kept:
-        first = f", as {found.data.examples[0]}" if found.data.examples else ""
-        kept = f" Values that have no old form, and stay as they are: {found.data.kept}{first}."
+    kept = _counted(
+        "Values that have no old form, and stay as they are", found.data.kept, found.data.examples
+    )
+    kept += _counted("Values not restored", found.data.unrestored, found.data.unrestored_examples)
     if refused:
         raise DataMigrationError(
             f"The data is undone, but the indexes of before would lose documents: {names}"
@@ -75,7 +76,18 @@ def require_undone(found: Back) -> None:
     if kept:
         raise DataMigrationError(
             f"The rollback is done.{kept}",
-            "All else is as it was. Give these a text that the old application reads.",
+            "All else is as it was. Give these a text that the old application reads. What is not restored stays on "
+            "the server; list it with: om migrate-data errors",
+        )
+    if found.lacks_more_than_before:
+        numbers = ", ".join(
+            f"{name}: {one.missing:,} (before the migration {found.lacked_before[name]:,})"
+            for name, one in found.lacking.items()
+        )
+        raise DataMigrationError(
+            f"The rollback is done. The old indexes do not accept some documents, which no query finds: {numbers}"
+            f"{_examples(found.lacking.values())}.",
+            "Correct these documents, and they are indexed at once.",
         )
 
 
@@ -99,6 +111,12 @@ def statistics(result: RunResult | None, errors: Sequence[Failure]) -> dict[str,
             {"key": one.key, "field": one.path, "value": one.value, "error": one.reason} for one in errors
         ],
     }
+
+
+def _counted(title: str, count: int, examples: Sequence[Failure]) -> str:
+    """How many values there are of a kind, as a sentence; nothing where there are none."""
+    first = f", as {examples[0]}" if examples else ""
+    return f" {title}: {count}{first}." if count else ""
 
 
 def _examples(memberships: Iterable[Membership | None]) -> str:

@@ -2,12 +2,12 @@
 """The names of `redis_om.model`."""
 
 from redstart.errors import MigrationError, NotFoundError
+from redstart.left_out import attribute_of
 from redstart.mapping.fields import Field
-from redstart.mapping.models import EmbeddedJsonModel
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.expressions import KNNExpression
 from redstart.sync.migrator import Migrator
-from redstart.sync.models import HashModel, JsonModel
+from redstart.sync.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.sync.redis_model import RedisModel
 
 __all__ = [
@@ -22,3 +22,11 @@ __all__ = [
     "RedisModel",
     "VectorFieldOptions",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(
+        __name__,
+        name,
+        ("encoders", "migrations", "model", "query_resolver", "render_tree", "token_escaper", "types"),
+    )

@@ -8,7 +8,8 @@ from redstart.search.full_text import full_text
 from redstart.search.geo import GeoFilter
 from redstart.search.operands import boolean_word, number_word, stored_text
 from redstart.search.parameters import Parameters
-from redstart.search.query_field import Operand, QueryField
+from redstart.search.patterns import TagPattern, Where, WordPattern
+from redstart.search.query_field import Operand, QueryField, term_of
 from redstart.search.refusals import (
     cannot_find,
     is_document,
@@ -17,7 +18,7 @@ from redstart.search.refusals import (
     wrong_operand,
     wrong_operator,
 )
-from redstart.search.tags import WHITE_SPACE, escaped, needs_parameter, pattern_of, tags_of
+from redstart.search.tags import as_indexed, escaped, needs_parameter, pattern_of, tags_of
 from redstart.values.timezones import NaiveTimezone
 
 EQUALITY: Final = (Operator.EQ, Operator.NE)
@@ -29,9 +30,9 @@ ORDER: Final = {
     Operator.GE: "[{0} +inf]",
 }
 PATTERNS: Final = {
-    Operator.STARTSWITH: "{0}*",
-    Operator.ENDSWITH: "*{0}",
-    Operator.CONTAINS: "*{0}*",
+    Operator.STARTSWITH: (Where.START, "{0}*"),
+    Operator.ENDSWITH: (Where.END, "*{0}"),
+    Operator.CONTAINS: (Where.ANYWHERE, "*{0}*"),
 }
 OPERATORS: Final = {
     Operand.TEXT: (*EQUALITY, *MEMBERSHIP, *PATTERNS),
@@ -41,7 +42,8 @@ OPERATORS: Final = {
     Operand.GEO: EQUALITY,
     Operand.VECTOR: (),
 }
-SHORTEST_PATTERN: Final = 2
+PATTERN_MARK: Final = "\0"
+"""Stands in the text for a pattern. No value can contain it."""
 NO_NUMBER: Final = "[1 0]"
 """A range that holds nothing."""
 
@@ -52,11 +54,17 @@ class ComparisonWriter:
     Args:
         parameters: gets the values that cannot stand in the text.
         zone: what a datetime without an offset means.
+
+    Attributes:
+        patterns: the parts of tags written so far, each of which is a mark in the text.
+        words: what was written so far of words that are given in part.
     """
 
     def __init__(self, parameters: Parameters, zone: NaiveTimezone) -> None:
         self._parameters = parameters
         self._zone = zone
+        self.patterns: list[TagPattern] = []
+        self.words: list[WordPattern] = []
 
     def write(self, comparison: Comparison) -> str:
         """The text of a comparison. Raises QuerySyntaxError, QueryNotSupportedError."""
@@ -68,16 +76,17 @@ class ComparisonWriter:
         if operator is Operator.MATCHES:
             if field.full_text is None:
                 raise no_full_text(field, value)
-            return f"@{field.full_text}:{full_text(field, value)}"
+            return self._words(field, value)
         allowed = OPERATORS[field.operand]
         if operator not in allowed:
             raise wrong_operator(field, operator, value, ", ".join(allowed))
         if operator in MEMBERSHIP:
             return self._membership(field, operator, _listed(field, value))
         if operator in ORDER:
-            return f"@{field.attribute}:{ORDER[operator].format(number_word(field, value, self._zone))}"
+            return f"{field.term}:{ORDER[operator].format(number_word(field, value, self._zone))}"
         if operator in PATTERNS:
-            return f"({self._pattern(field, operator, value)})"
+            self.patterns.append(self._pattern(field, operator, value))
+            return f"({PATTERN_MARK})"
         if value is None:
             return _missing(field, operator)
         equal = self._equal(field, value)
@@ -87,16 +96,16 @@ class ComparisonWriter:
         if field.operand is Operand.GEO:
             if not isinstance(value, GeoFilter):
                 raise wrong_operand(field, value, "a GeoFilter")
-            return f"@{field.attribute}:[{value}]"
+            return f"{field.term}:[{value}]"
         if field.operand is Operand.NUMBER:
             word = number_word(field, value, self._zone)
-            return f"@{field.attribute}:[{word} {word}]"
-        return "".join(f"@{field.attribute}:{{{tag}}}" for tag in self._tags(field, value))
+            return f"{field.term}:[{word} {word}]"
+        return "".join(f"{field.term}:{{{tag}}}" for tag in self._tags(field, value))
 
     def _membership(self, field: QueryField, operator: Operator, values: list[Any]) -> str:
         if field.operand is Operand.NUMBER:
             joint = "|" if operator is Operator.IN else " | "
-            ranges = [self._equal(field, value) for value in values] or [f"@{field.attribute}:{NO_NUMBER}"]
+            ranges = [self._equal(field, value) for value in values] or [f"{field.term}:{NO_NUMBER}"]
             found = joint.join(f"({one})" for one in ranges)
             return found if operator is Operator.IN else f"-({found})"
         found = f"({self._one_of(field, values)})"
@@ -111,7 +120,7 @@ class ComparisonWriter:
         if not values:
             # No tag is the separator itself.
             singles = [escaped(field.separator or ",")]
-        together = [f"@{field.attribute}:{{{'|'.join(singles)}}}"] if singles else []
+        together = [f"{field.term}:{{{'|'.join(singles)}}}"] if singles else []
         if not several:
             return together[0]
         return "|".join(f"({one})" for one in [*together, *several])
@@ -121,20 +130,18 @@ class ComparisonWriter:
             return [boolean_word(field, value)]
         return [self._word(tag) for tag in tags_of(field, stored_text(field, value))]
 
-    def _pattern(self, field: QueryField, operator: Operator, value: Any) -> str:
-        part = pattern_of(field, value)
-        if operator is Operator.STARTSWITH:
-            part = part.lstrip(WHITE_SPACE)
-        elif operator is Operator.ENDSWITH:
-            part = part.rstrip(WHITE_SPACE)
-        if len(part) < SHORTEST_PATTERN:
-            raise cannot_find(
-                field,
-                value,
-                f"the server looks for parts of {SHORTEST_PATTERN} characters and more (its MINPREFIX)",
-                "Give it more of the text.",
-            )
-        return f"@{field.attribute}:{{{PATTERNS[operator].format(self._pattern_word(part))}}}"
+    def _words(self, field: QueryField, value: Any) -> str:
+        words = full_text(field, value)
+        text = f"{term_of(field.full_text or '')}:{words.text}"
+        if words.shortest is not None:
+            self.words.append(WordPattern(field.term, field.label, value, text, words.shortest))
+        return text
+
+    def _pattern(self, field: QueryField, operator: Operator, value: Any) -> TagPattern:
+        where, form = PATTERNS[operator]
+        part = pattern_of(field, value, where)
+        text = f"{field.term}:{{{form.format(self._pattern_word(part))}}}"
+        return TagPattern(field.attribute, where, as_indexed(field, part), text, field.term)
 
     def _pattern_word(self, part: str) -> str:
         # Written into a pattern, a backslash is not found, however often it is doubled.
@@ -156,7 +163,7 @@ def _missing(field: QueryField, operator: Operator) -> str:
             "the index has no entry for a missing value",
             "Keep a word of your own in place of None, and look for that.",
         )
-    anything = f"@{field.attribute}:[-inf +inf]"
+    anything = f"{field.term}:[-inf +inf]"
     return f"-({anything})" if operator is Operator.EQ else anything
 
 

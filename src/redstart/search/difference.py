@@ -109,6 +109,11 @@ def difference(before: Index, after: Index) -> IndexDifference:
     return IndexDifference(tuple(_changes(before.reported(), after.reported())))
 
 
+def same_definition(one: Index, other: Index) -> bool:
+    """Whether two indexes answer queries alike."""
+    return not difference(one, other).changes
+
+
 def _changes(before: Index, after: Index) -> Iterator[Change]:
     if before.storage is not after.storage:
         yield StorageChanged(before.storage, after.storage)

@@ -1,4 +1,4 @@
-"""What a query asks for, as a tree. Building one checks nothing: `query_text` does."""
+"""What a query asks for, as a tree of immutable conditions. Building one checks nothing: `query_text` does."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 
 from redstart.errors import QuerySyntaxError
 from redstart.search.query_field import QueryField
+from redstart.values.copies import copied
 
 
 class Operator(StrEnum):
@@ -32,10 +33,10 @@ class Expression:
     __slots__ = ()
 
     def __and__(self, other: "Expression") -> "Expression":
-        return Both(self, _expression(other))
+        return Both.of(self, _expression(other))
 
     def __or__(self, other: "Expression") -> "Expression":
-        return Either(self, _expression(other))
+        return Either.of(self, _expression(other))
 
     def __invert__(self) -> "Expression":
         return Negation(self)
@@ -72,32 +73,47 @@ def _expression(value: object) -> Expression:
     return value
 
 
+class _Joined(Expression):
+    """Several conditions joined by one operator; any number stand side by side, not inside each other."""
+
+    __slots__ = ()
+    operands: tuple[Expression, ...]
+
+    @classmethod
+    def of(cls, *conditions: Expression) -> Expression:
+        """The conditions joined; a single one is itself."""
+        if len(conditions) == 1:
+            return conditions[0]
+        operands: list[Expression] = []
+        for one in conditions:
+            operands += one.operands if isinstance(one, cls) else (one,)
+        return cls(tuple(operands))  # type: ignore[call-arg]  # of the dataclasses below
+
+
 @dataclass(frozen=True, slots=True)
-class Both(Expression):
+class Both(_Joined):
     """AND."""
 
-    left: Expression
-    right: Expression
+    operands: tuple[Expression, ...]
 
     def _drawn(self) -> list[str]:
-        return _below("AND", self.left, self.right)
+        return _below("AND", *self.operands)
 
     def __repr__(self) -> str:
-        return f"({self.left!r}) & ({self.right!r})"
+        return " & ".join(f"({one!r})" for one in self.operands)
 
 
 @dataclass(frozen=True, slots=True)
-class Either(Expression):
+class Either(_Joined):
     """OR."""
 
-    left: Expression
-    right: Expression
+    operands: tuple[Expression, ...]
 
     def _drawn(self) -> list[str]:
-        return _below("OR", self.left, self.right)
+        return _below("OR", *self.operands)
 
     def __repr__(self) -> str:
-        return f"({self.left!r}) | ({self.right!r})"
+        return " | ".join(f"({one!r})" for one in self.operands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +134,15 @@ class Negation(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Expression):
-    """A field compared with a value."""
+    """A field compared with a value, of which it keeps a copy."""
 
     left: "FieldExpression"
     operator: Operator
     value: Any
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, FieldExpression):
+            object.__setattr__(self, "value", copied(self.value))
 
     def __repr__(self) -> str:
         return f"{self.left!r} {self.operator} {self.value!r}"
@@ -163,11 +183,11 @@ class FieldExpression:
 
     def __lshift__(self, values: Iterable[Any]) -> Comparison:
         """Equal to one of these."""
-        return Comparison(self, Operator.IN, values)
+        return Comparison(self, Operator.IN, _operands(values))
 
     def __rshift__(self, values: Iterable[Any]) -> Comparison:
         """Equal to none of these."""
-        return Comparison(self, Operator.NOT_IN, values)
+        return Comparison(self, Operator.NOT_IN, _operands(values))
 
     def __and__(self, other: object) -> Expression:
         # `a > 1 & b < 5` without parentheses is `a > (1 & b) < 5`.
@@ -191,15 +211,24 @@ class FieldExpression:
         return Comparison(self, Operator.CONTAINS, text)
 
 
+def _operands(values: object) -> object:
+    """The operands of `<<` and `>>` as a tuple. A text is one operand, and what is no iterable is refused later."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        return values
+    return tuple(values)
+
+
 def fields_in(condition: object) -> Iterator[FieldExpression]:
     """The fields in a condition; nothing if it is not a condition."""
-    if isinstance(condition, Comparison):
-        yield condition.left
-    elif isinstance(condition, Negation):
-        yield from fields_in(condition.inner)
-    elif isinstance(condition, Both | Either):
-        yield from fields_in(condition.left)
-        yield from fields_in(condition.right)
+    waiting = [condition]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Comparison):
+            yield one.left
+        elif isinstance(one, Negation):
+            waiting.append(one.inner)
+        elif isinstance(one, Both | Either):
+            waiting += reversed(one.operands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +246,21 @@ class KNNExpression:
     vector_field: FieldExpression
     score_field: FieldExpression
     reference_vector: bytes
+
+    @property
+    def vector_field_name(self) -> str:
+        """The name of the field that holds vectors, as queries use it."""
+        return self.vector_field.query_field().attribute
+
+    @property
+    def score_field_name(self) -> str:
+        """The name of the field that gets the distance, as queries use it."""
+        return self.score_field.query_field().attribute
+
+    @property
+    def query_params(self) -> dict[str, str | bytes]:
+        """The values that `$K` and `$knn_ref_vector` stand for in the text of a query."""
+        return {"K": str(self.k), "knn_ref_vector": self.reference_vector}
 
 
 def col(field: Any) -> FieldExpression:

@@ -12,6 +12,10 @@ DEFAULT_TAG_SEPARATOR = ","
 """What the server takes where the definition of a hash's index names no separator. In JSON it then takes none."""
 
 
+PHONETIC = "PHONETIC"
+"""Words that sound alike match (TEXT). Followed by the language, as `dm:en`."""
+
+
 class FieldKind(StrEnum):
     """What an index does with a field's values."""
 
@@ -118,7 +122,17 @@ class IndexField:
             separator=separator,
             unnormalized=self.sortable and (self.unnormalized or always_unnormalized),
             vector=None if self.vector is None else self.vector.reported(),
+            options=self._reported_options(),
         )
+
+    def _reported_options(self) -> tuple[str, ...]:
+        """FT.INFO does not show PHONETIC, and shows the coordinates of every GEOSHAPE."""
+        if self.kind is FieldKind.GEOSHAPE and not {"FLAT", "SPHERICAL"} & set(self.options):
+            return ("SPHERICAL", *self.options)
+        if PHONETIC not in self.options:
+            return self.options
+        at = self.options.index(PHONETIC)
+        return (*self.options[:at], *self.options[at + 2 :])
 
     def _name_words(self, storage: Storage) -> tuple[str, ...]:
         if storage is Storage.HASH and self.identifier == self.attribute:

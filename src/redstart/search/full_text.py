@@ -1,48 +1,224 @@
-"""Words to search for, in the query language of the server, but unable to leave their field."""
+"""Words to search for, in the query language of the server, but unable to leave their field.
+
+The server splits the words of documents at punctuation, and does not index its stop words. In a query it reads some of
+the punctuation as operators or as parts of numbers, and finds nothing for stop words in quotes (RediSearch 2.10). So
+the words of a query are split as those of documents are.
+"""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from redstart.errors import QuerySyntaxError
+from redstart.search.operands import encodable
 from redstart.search.query_field import QueryField
-from redstart.search.refusals import wrong_operand
+from redstart.search.refusals import cannot_find, wrong_operand
 
-ONE_WORD: Final = re.compile(r"[\w*%]+")
+ONE_WORD: Final = re.compile(r"\w+")
 ESCAPED_CHARACTER: Final = re.compile(r"\\.", re.DOTALL)
 LEAVING: Final = re.compile(r"[@{}\[\]$\\\x00-\x08\x0e-\x1f\x7f]|=>")
 """What could end the field's part of a query, or start another one."""
 
+TOKEN: Final = re.compile(
+    r"""
+    (?P<space>[ \t\n\v\f\r]+)
+    | (?P<phrase>"(?:\\.|[^"\\])*")
+    | (?P<opening>\()
+    | (?P<closing>\))
+    | (?P<alternative>\|)
+    | (?P<sign>[-~])
+    | (?P<word>(?:\\.|[^ \t\n\v\f\r()|"])+)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+SUBWORD: Final = re.compile(r"(?:\\.|[^-~,.<>:;!?#^&+=/`\\])+", re.DOTALL)
+SUBWORD_OF_PHRASE: Final = re.compile(r"(?:\\.|[^-~,.<>:;!?#^&+=/`\\*%|() \t\n\v\f\r])+", re.DOTALL)
+FUZZY: Final = re.compile(r"(%+)[^%]+\1")
+WILDCARD: Final = re.compile(r"\bw'")
+"""Begins a pattern in the language of the server."""
 
-def full_text(field: QueryField, value: object) -> str:
-    """Words as they stand after the field's name: alone, or in parentheses that hold them together.
+STOP_WORDS: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "a is the an and are as at be but by for if in into it no not of on or such that their then there these they "
+        "this to was will with",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FullText:
+    """Words as they stand after the field's name.
+
+    Args:
+        text: alone, or in parentheses that hold them together.
+        shortest: how many bytes the shortest has of those that are given in part, as `win*`; 0 if there are only fuzzy
+            ones, as `%wine%`; None if there are neither.
+    """
+
+    text: str
+    shortest: int | None = None
+
+
+def full_text(queried: QueryField, value: object) -> FullText:
+    """Words in the query language of the server.
 
     Raises:
-        QuerySyntaxError: they could leave the field.
+        QuerySyntaxError: they could leave the field, or there are none.
+        QueryNotSupportedError: they are words that the server does not index.
     """
     if not isinstance(value, str) or not value.strip():
-        raise wrong_operand(field, value, "words to look for")
-    if ONE_WORD.fullmatch(value):
-        return value
+        raise wrong_operand(queried, value, "words to look for")
+    value = encodable(queried, value)
+    if "\0" in value:
+        raise _leaves(queried, value, "it contains a NUL character")
     bare = ESCAPED_CHARACTER.sub("", value)
     found = LEAVING.search(bare)
     if found is not None:
-        raise _leaves(field, value, f"{found.group()!r} has a meaning of its own there")
+        raise _leaves(queried, value, f"{found.group()!r} has a meaning of its own there")
     if bare.count('"') % 2:
-        raise _leaves(field, value, "a quotation mark is not closed")
-    depth = 0
-    for character in bare:
-        depth += (character == "(") - (character == ")")
-        if depth < 0:
-            break
-    if depth:
-        raise _leaves(field, value, "its parentheses do not match")
-    return f"({value})"
+        raise _leaves(queried, value, "a quotation mark is not closed")
+    reader = _Reader(queried, value)
+    return reader.read()
 
 
-def _leaves(field: QueryField, value: str, reason: str) -> QuerySyntaxError:
+@dataclass(slots=True)
+class _Level:
+    """What stands between two parentheses: for each alternative, whether a word in it is indexed."""
+
+    sign: str = ""
+    alternatives: list[bool | None] = field(default_factory=lambda: [None])
+
+    def add(self, *, indexed: bool) -> None:
+        self.alternatives[-1] = bool(self.alternatives[-1]) or indexed
+
+
+class _Reader:
+    def __init__(self, queried: QueryField, value: str) -> None:
+        self._field = queried
+        self._value = value
+        self._levels = [_Level()]
+        self._sign = ""
+        self._parts: list[int] = []
+
+    def read(self) -> FullText:
+        text = "".join(self._token(found) for found in TOKEN.finditer(self._value))
+        if self._sign or len(self._levels) > 1:
+            raise self._unreadable()
+        self._close(self._levels[0])
+        shortest = min((size for size in self._parts if size), default=0) if self._parts else None
+        is_single = not re.search(r'[ \t\n\v\f\r|()"~-]', text)
+        return FullText(text if is_single else f"({text})", shortest)
+
+    def _token(self, found: "re.Match[str]") -> str:
+        text = found.group()
+        readers: dict[str, Callable[[str], str]] = {
+            "space": str,
+            "sign": self._note_sign,
+            "opening": self._opened,
+            "closing": self._closed,
+            "alternative": self._next_alternative,
+            "phrase": self._phrase,
+        }
+        return readers.get(found.lastgroup or "", self._word)(text)
+
+    def _note_sign(self, text: str) -> str:
+        self._sign += text
+        return ""
+
+    def _next_alternative(self, text: str) -> str:
+        if self._sign or self._levels[-1].alternatives[-1] is None:
+            raise self._unreadable()
+        self._levels[-1].alternatives.append(None)
+        return text
+
+    def _opened(self, text: str) -> str:
+        self._levels.append(_Level(self._taken_sign()))
+        return self._levels[-1].sign + text
+
+    def _closed(self, text: str) -> str:
+        level = self._levels.pop()
+        if not self._levels or self._sign:
+            raise self._unreadable()
+        is_indexed = self._close(level)
+        if level.sign and not is_indexed:
+            raise self._not_indexed()
+        self._levels[-1].add(indexed=is_indexed)
+        return text
+
+    def _close(self, level: _Level) -> bool:
+        """Whether a level asks for an indexed word."""
+        if None in level.alternatives:
+            raise self._unreadable()
+        is_outermost = not self._levels or level is self._levels[0]
+        if not all(level.alternatives) and (len(level.alternatives) > 1 or is_outermost):
+            raise self._not_indexed()
+        return all(level.alternatives)
+
+    def _phrase(self, text: str) -> str:
+        words = SUBWORD_OF_PHRASE.findall(text[1:-1])
+        kept = [word for word in words if word.lower() not in STOP_WORDS]
+        self._add(words, kept)
+        return f'{self._taken_sign()}"{" ".join(kept)}"' if kept else ""
+
+    def _word(self, text: str) -> str:
+        words = SUBWORD.findall(WILDCARD.sub("w ", text))
+        words = [one for word in words for one in self._without_stray(word).split()]
+        if not words:
+            return ""
+        kept = [word for word in words if word.lower() not in STOP_WORDS]
+        self._add(words, kept)
+        for word in kept:
+            self._note_part(word)
+        sign, written = self._taken_sign(), " ".join(words)
+        # After a sign several words belong together, and digits would be a negative number.
+        is_apart = len(words) > 1 and (sign or "|" in self._value)
+        return f"{sign}({written})" if is_apart or (sign and written[0].isdigit()) else sign + written
+
+    def _without_stray(self, word: str) -> str:
+        """A word without the stars and percent signs that mean nothing."""
+        if FUZZY.fullmatch(word):
+            return word
+        word = word.replace("%", " ")
+        return word if word.strip("* ") else ""
+
+    def _note_part(self, word: str) -> None:
+        bare = ESCAPED_CHARACTER.sub("x", word)
+        if "*" in bare:
+            self._parts += [len(part.encode()) for part in word.split("*") if part]
+        elif "%" in bare:
+            self._parts.append(0)
+
+    def _add(self, words: list[str], kept: list[str]) -> None:
+        if not words:
+            raise self._unreadable()
+        if self._sign and not kept:
+            raise self._not_indexed()
+        self._levels[-1].add(indexed=bool(kept))
+
+    def _taken_sign(self) -> str:
+        sign, self._sign = self._sign, ""
+        return sign
+
+    def _unreadable(self) -> QuerySyntaxError:
+        return _leaves(
+            self._field, self._value, "its parentheses do not match, or an operator stands beside no word"
+        )
+
+    def _not_indexed(self) -> Exception:
+        return cannot_find(
+            self._field,
+            self._value,
+            "it asks for words so common that the server does not index them, as 'the'",
+            "Leave them out.",
+        )
+
+
+def _leaves(queried: QueryField, value: str, reason: str) -> QuerySyntaxError:
     return QuerySyntaxError(
-        f"{field.label} cannot be searched for the words {value!r}: {reason}.",
+        f"{queried.label} cannot be searched for the words {value!r}: {reason}.",
         "Put a backslash before it to mean the character itself.",
-        field=field.label,
+        field=queried.label,
         value=value,
     )

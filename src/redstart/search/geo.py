@@ -62,5 +62,6 @@ class GeoFilter:
 
 
 def _word(number: float) -> str:
-    # The first dialect takes 1e-07 but not 1e+22; and adding nothing makes a number of True.
-    return str(number + 0).replace("e+", "e")
+    # The first dialect takes 1e-07 but not 1e+22.
+    text = int.__repr__(number) if isinstance(number, int) else float.__repr__(float(number))
+    return text.replace("e+", "e")

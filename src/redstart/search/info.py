@@ -51,6 +51,11 @@ class IndexInfo:
     memory_megabytes: float
     indexing_seconds: float
 
+    @property
+    def filled_percent(self) -> float | None:
+        """How much of the first scan, or of another, is done; None when none is running."""
+        return self.percent if self.indexing else None
+
 
 def read_info(reply: Any) -> IndexInfo:
     """Parse a raw FT.INFO reply. Raises ValueError if it is not one."""
@@ -87,9 +92,9 @@ def _index_options(info: dict[str, Any], definition: dict[str, Any]) -> Iterator
     for name, word in (("filter", "FILTER"), ("default_language", "LANGUAGE")):
         if definition.get(name):
             yield from (word, _text(definition[name]))
-    for name, word in (("language_field", "LANGUAGE_FIELD"), ("score_field", "SCORE_FIELD")):
+    for name in ("language_field", "score_field", "payload_field"):
         if definition.get(name):
-            yield from (word, _text(definition[name]))
+            yield from (name.upper(), _text(definition[name]))
     score = _text(definition.get("default_score", 1))
     if float(score) != 1:
         yield from ("SCORE", score)
@@ -109,9 +114,12 @@ def _field(reply: Any) -> IndexField:
         known = [(VECTOR_NAMES[name], value) for name, value in values.items() if name in VECTOR_NAMES]
         vector = VectorSettings(values["algorithm"], tuple(known)).reported()
         values = {}
+    coordinates = values.pop("coord_system", None)  # FT.CREATE takes the value alone
     options = [
         word for name, value in values.items() if not _is_default(name, value) for word in (name, value)
     ]
+    if coordinates is not None:
+        options.insert(0, coordinates)
     return IndexField(
         identifier=identifier,
         attribute=attribute,

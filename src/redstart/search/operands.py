@@ -6,11 +6,15 @@ import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from operator import index
 from typing import Any, Final
 
 from redstart.errors import ValueConversionError
 from redstart.search.query_field import Operand, QueryField
-from redstart.search.refusals import wrong_operand
+from redstart.search.refusals import cannot_find, wrong_operand
+from redstart.values.indexed_numbers import reason_against_digits
+from redstart.values.json_floats import SAFE_LENGTH, kept
+from redstart.values.kinds import Storage
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,
     MICROSECONDS_PER_DAY,
@@ -21,6 +25,7 @@ from redstart.values.timestamps import (
 from redstart.values.timezones import NaiveTimezone
 
 PLAIN_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+INFINITIES: Final = ("inf", "-inf")
 NUMBERS: Final = "a number, or a datetime or date where the field holds such"
 
 
@@ -28,19 +33,50 @@ def number_word(field: QueryField, value: Any, zone: NaiveTimezone) -> str:
     """A number as the server reads it in every dialect. Raises QuerySyntaxError for anything else."""
     if isinstance(value, Enum):
         value = value.value
-    if isinstance(value, str) and NUMBER.fullmatch(value):
-        return value if PLAIN_NUMBER.fullmatch(value) else _decimal_word(Decimal(value))
     if isinstance(value, date):
-        return _seconds(field, value, zone)
+        return _kept(field, _seconds(field, value, zone))
     if isinstance(value, timedelta):
-        return repr(value.total_seconds())
-    if isinstance(value, int):
-        return str(int(value))
-    if isinstance(value, float) and not math.isnan(value):
-        return _infinity(value) if math.isinf(value) else _float_word(value)
-    if isinstance(value, Decimal) and not value.is_nan():
-        return _infinity(value) if value.is_infinite() else _decimal_word(value)
-    raise wrong_operand(field, value, NUMBERS)
+        return _kept(field, repr(timedelta.total_seconds(value)))
+    text = _number_text(value)
+    if text is None:
+        raise wrong_operand(field, value, NUMBERS)
+    if text in INFINITIES:
+        return text
+    # The digits of a float are those that the index keeps.
+    reason = None if isinstance(value, float) else reason_against_digits(text)
+    if reason is not None:
+        raise cannot_find(field, value, reason)
+    return _kept(field, text if PLAIN_NUMBER.fullmatch(text) else _plain_text(value, text))
+
+
+def _number_text(value: Any) -> str | None:
+    """The text of a number, whatever its class; `inf` and `-inf`; None of anything else."""
+    if isinstance(value, str):
+        return str.__str__(value) if NUMBER.fullmatch(value) else None
+    if isinstance(value, float):
+        return None if math.isnan(value) else float.__repr__(value)
+    if isinstance(value, Decimal):
+        if value.is_nan():
+            return None
+        return Decimal.__str__(value) if value.is_finite() else ("-inf" if value < 0 else "inf")
+    try:
+        return int.__repr__(index(value))
+    except TypeError:
+        return None
+
+
+def _plain_text(value: Any, text: str) -> str:
+    # The first dialect takes 1e-07 but not 1e+22.
+    return text.replace("e+", "e") if isinstance(value, float) else format(Decimal(text), "f")
+
+
+def _kept(field: QueryField, text: str) -> str:
+    """The number as the documents of the field keep it."""
+    if field.storage is Storage.HASH or len(text) <= SAFE_LENGTH or text.lstrip("-").isdecimal():
+        return text
+    number = float(text)
+    near = kept(number)
+    return text if near == number else repr(near).replace("e+", "e")
 
 
 def _seconds(field: QueryField, value: date, zone: NaiveTimezone) -> str:
@@ -51,20 +87,6 @@ def _seconds(field: QueryField, value: date, zone: NaiveTimezone) -> str:
         return number_text(microseconds_of(value) if aware else zone.microseconds(value))
     except ValueConversionError as error:
         raise wrong_operand(field, value, f"a datetime with an offset: {error.reason}") from error
-
-
-def _infinity(value: float | Decimal) -> str:
-    return "inf" if value > 0 else "-inf"
-
-
-def _float_word(value: float) -> str:
-    # The first dialect takes 1e-07 but not 1e+22.
-    return repr(value).replace("e+", "e")
-
-
-def _decimal_word(value: Decimal) -> str:
-    text = str(value)
-    return text if PLAIN_NUMBER.fullmatch(text) else format(value, "f")
 
 
 def stored_text(field: QueryField, value: Any) -> str:
@@ -83,18 +105,22 @@ def stored_text(field: QueryField, value: Any) -> str:
         raise wrong_operand(field, value, "one value; or look for one of several with <<")
     else:
         text = _text_of(value)
+    return encodable(field, text)
+
+
+def encodable(field: QueryField, text: str) -> str:
+    """The text as a plain str. Raises QuerySyntaxError if it cannot be sent."""
     try:
-        text.encode()
+        return text.encode().decode()
     except UnicodeEncodeError as error:
-        raise wrong_operand(field, value, "text that can be encoded: this has half a character") from error
-    return text
+        raise wrong_operand(field, text, "text that can be encoded: this has half a character") from error
 
 
 def _text_of(value: Any) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, timedelta):
-        return repr(value.total_seconds())
+        return repr(timedelta.total_seconds(value))
     return value.isoformat() if isinstance(value, time | date) else str(value)
 
 

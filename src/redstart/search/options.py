@@ -6,6 +6,8 @@ from redstart.effects import Argument
 from redstart.search.query_text import QueryText
 
 DEFAULT_LIMIT = 1000
+DIALECT = 2
+"""The version of the query language that is written. The first has no parameters, the third answers JSON in lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class SearchQuery:
         sort: in which order.
         nocontent: answer keys only.
         return_fields: answer these fields only; in JSON also paths, as `$.a.b`, `AS`, `b`.
-        complete: never answer a part for want of time, as servers do after 500 ms unless told otherwise.
+        complete: depend on no setting of the server: never answer a part for want of time, as servers do after 500 ms
+            unless told otherwise, and name the version of the query language.
     """
 
     index: str
@@ -43,25 +46,38 @@ class SearchQuery:
     def arguments(self) -> list[Argument]:
         """FT.SEARCH, in the order redis-om writes it. It takes one field to sort by at most."""
         words: list[Argument] = ["FT.SEARCH", self.index, self.query.text, "LIMIT", self.offset, self.limit]
-        if self.sort:
-            words.append("SORTBY")
-            for one in self.sort:
-                words += [one.attribute, "desc" if one.descending else "asc"]
+        words += self._order()
         words += self._how_to_read()
-        if self.nocontent:
-            words.append("NOCONTENT")
-        if self.return_fields:
-            words += ["RETURN", str(len(self.return_fields)), *self.return_fields]
-        return words + self._how_long()
+        return words + self._what_to_return() + self._how_long()
+
+    def rest(self) -> list[Argument]:
+        """FT.SEARCH behind its query, without parameters, dialect and time."""
+        return ["LIMIT", self.offset, self.limit, *self._order(), *self._what_to_return()]
 
     def keys_arguments(self) -> list[Argument]:
         """FT.AGGREGATE for the keys alone, as `@__key`: it takes any number of fields to sort by."""
+        words: list[Argument] = ["FT.AGGREGATE", self.index, self.query.text, *self.keys_rest()]
+        return [*words, *self._how_to_read(), *self._how_long()]
+
+    def keys_rest(self) -> list[Argument]:
+        """FT.AGGREGATE behind its query, without parameters, dialect and time."""
         # What it sorts by is not loaded: then text is in the same order as FT.SEARCH has it.
-        words: list[Argument] = ["FT.AGGREGATE", self.index, self.query.text, "LOAD", "1", "@__key"]
-        words += ["SORTBY", str(2 * len(self.sort))]
+        words: list[Argument] = ["LOAD", "1", "@__key", "SORTBY", str(2 * len(self.sort))]
         for one in self.sort:
             words += [f"@{one.attribute}", "DESC" if one.descending else "ASC"]
-        return [*words, "LIMIT", self.offset, self.limit, *self._how_to_read(), *self._how_long()]
+        return [*words, "LIMIT", self.offset, self.limit]
+
+    def _order(self) -> list[Argument]:
+        words: list[Argument] = ["SORTBY"] if self.sort else []
+        for one in self.sort:
+            words += [one.attribute, "desc" if one.descending else "asc"]
+        return words
+
+    def _what_to_return(self) -> list[Argument]:
+        words: list[Argument] = ["NOCONTENT"] if self.nocontent else []
+        if self.return_fields:
+            words += ["RETURN", str(len(self.return_fields)), *self.return_fields]
+        return words
 
     def _how_to_read(self) -> list[Argument]:
         words: list[Argument] = []
@@ -69,8 +85,8 @@ class SearchQuery:
             words += ["PARAMS", str(2 * len(self.query.parameters))]
             for name, value in self.query.parameters:
                 words += [name, value]
-        if self.query.dialect is not None:
-            words += ["DIALECT", str(self.query.dialect)]
+        if self.query.parameters or self.complete:
+            words += ["DIALECT", str(DIALECT)]
         return words
 
     def _how_long(self) -> list[Argument]:

@@ -1,9 +1,14 @@
 """A field as queries see it: its name in the index, and what it can be compared with."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from redstart.values.kinds import Storage
+
+PUNCTUATION: Final = re.compile(r"[^\w\x80-\U0010ffff]")
+ESCAPED: Final = r"\\\g<0>"
 
 
 class Operand(StrEnum):
@@ -30,6 +35,7 @@ class QueryField:
         operand: what it is compared with.
         storage: hashes or JSON.
         separator: what splits its values into tags.
+        case_sensitive: whether its tags keep their case.
         full_text: the name of its words in the index, if it is indexed for full-text search.
         sortable: whether the index keeps it for sorting.
     """
@@ -39,5 +45,16 @@ class QueryField:
     operand: Operand
     storage: Storage
     separator: str | None = None
+    case_sensitive: bool = False
     full_text: str | None = None
     sortable: bool = False
+
+    @property
+    def term(self) -> str:
+        """The field as it is written in a query."""
+        return term_of(self.attribute)
+
+
+def term_of(attribute: str) -> str:
+    """An attribute of an index as it is written in a query."""
+    return f"@{PUNCTUATION.sub(ESCAPED, attribute)}"

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain, zip_longest
+from typing import Final
 
 from redstart.errors import QuerySyntaxError, shortened
-from redstart.search.comparison_text import ComparisonWriter
+from redstart.search.comparison_text import PATTERN_MARK, ComparisonWriter
 from redstart.search.expressions import (
     Both,
     Comparison,
@@ -17,9 +19,13 @@ from redstart.search.expressions import (
     Operator,
 )
 from redstart.search.parameters import Parameters
+from redstart.search.patterns import TagPattern, WordPattern
 from redstart.search.query_field import Operand
 from redstart.search.refusals import is_indexed, no_vector, wrong_knn
 from redstart.values.timezones import NaiveTimezone
+
+MAX_NESTED: Final = 16
+"""So many operands are nested as redis-om nests them. The server takes few levels, and any number side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +35,16 @@ class QueryText:
     Args:
         text: in the server's query language.
         parameters: names and values of what `$name` stands for.
-        dialect: which version of the language it needs; None: any.
+        patterns: the parts of tags in it, in the order of the text.
+        pieces: the text before, between and behind these.
+        words: what it looks for in full text of which words are given in part.
     """
 
     text: str
     parameters: tuple[tuple[str, str | bytes], ...] = ()
-    dialect: int | None = None
+    patterns: tuple[TagPattern, ...] = ()
+    pieces: tuple[str, ...] = ()
+    words: tuple[WordPattern, ...] = ()
 
 
 def query_text(
@@ -63,10 +73,16 @@ def query_text(
                 code="E7",
             )
     writer = _Writer(zone)
-    text = writer.write(reduce(Both, conditions)) if conditions else "*"
+    try:
+        text = writer.write(Both.of(*conditions)) if conditions else "*"
+    except RecursionError as error:
+        raise QuerySyntaxError(
+            "The conditions are nested too deeply.",
+            "Join many conditions side by side, as a | b | c; or give many values of one field with <<.",
+        ) from error
     if knn is not None:
         text = writer.neighbours(text, knn)
-    return QueryText(text, tuple(writer.parameters.values.items()), writer.parameters.dialect)
+    return writer.query(text)
 
 
 class _Writer:
@@ -83,11 +99,23 @@ class _Writer:
             return f"-({self.write(condition.inner)})"
         if not isinstance(condition, Both | Either):
             raise TypeError(f"not a condition: {condition!r}")
-        joint = "" if isinstance(condition, Both) else "|"
-        left = self.write(_without_double_negation(condition.left))
-        return f"({left}){joint} {self._right(condition.right)}"
+        first, *others = condition.operands
+        start = self.write(_without_double_negation(first))
+        written = [self._further(one) for one in others]
+        joint = " " if isinstance(condition, Both) else "| "
+        if len(written) > MAX_NESTED:
+            return joint.join([f"({start})", *written])
+        return reduce(lambda left, right: f"({left}){joint}{right}", written, start)
 
-    def _right(self, condition: Expression) -> str:
+    def query(self, text: str) -> QueryText:
+        """The text with what was collected for it."""
+        patterns = tuple(self._comparisons.patterns)
+        pieces = tuple(text.split(PATTERN_MARK))
+        shown = "".join(chain(*zip_longest(pieces, (one.text for one in patterns), fillvalue="")))
+        parameters = tuple(self.parameters.values.items())
+        return QueryText(shown, parameters, patterns, pieces, tuple(self._comparisons.words))
+
+    def _further(self, condition: Expression) -> str:
         condition = _without_double_negation(condition)
         written = self.write(condition)
         return written if isinstance(condition, Negation) else f"({written})"
@@ -99,10 +127,10 @@ class _Writer:
             raise no_vector(vector)
         if score.operand is not Operand.UNINDEXED:
             raise is_indexed(score)
-        k = self.parameters.add("K", str(knn.k))
+        k = self.parameters.add("K", int.__repr__(knn.k))
         reference = self.parameters.add("knn_ref_vector", knn.reference_vector)
         filtered = among if among == "*" else f"({among})"
-        return f"{filtered}=>[KNN {k} @{vector.attribute} {reference} AS {score.attribute}]"
+        return f"{filtered}=>[KNN {k} {vector.term} {reference} AS {score.attribute}]"
 
 
 def _without_double_negation(condition: Expression) -> Expression:

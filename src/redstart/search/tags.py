@@ -1,17 +1,18 @@
 """Text as tags: what the server makes of a value, and how to write it so that it means only itself.
 
 Measured with RediSearch 2.10: a value is split at the separator, each tag loses the white space around it and
-is cut to 4,096 bytes, an empty tag is none. Letters and digits stand for themselves, ASCII punctuation and
-white space must be escaped, other control characters cannot be and have to travel as parameters; a tag ends
-at a NUL. A part of one character is not looked for (MINPREFIX), and a part finds at most 200 different tags
-(MAXPREFIXEXPANSIONS). The wildcards that could take their place, `w'*a'`, are never sent: on some tags they
-keep the server busy for good.
+is cut to 4,096 bytes, an empty tag is none. Without CASESENSITIVE the case of ASCII letters is lost, and no other.
+Letters and digits stand for themselves, ASCII punctuation and white space must be escaped, other control characters
+cannot be and have to travel as parameters; a tag ends at a NUL. Parts of tags have limits of their own (`patterns.py`).
+Wildcards, `w'*a'`, have the same limits and are never sent: on some tags they keep the server busy for good.
 """
 
 import re
 import string
 from typing import Final
 
+from redstart.search.operands import encodable
+from redstart.search.patterns import Where
 from redstart.search.query_field import QueryField
 from redstart.search.refusals import cannot_find
 
@@ -52,24 +53,56 @@ def checked(field: QueryField, tag: str) -> str:
     return tag
 
 
-def pattern_of(field: QueryField, text: object) -> str:
+def pattern_of(field: QueryField, text: object, where: Where) -> str:
     """What a tag has to begin with, end with or contain. Raises QueryError."""
-    if not isinstance(text, str) or not text:
-        raise cannot_find(field, text, "a part to look for is a str that is not empty")
-    if field.separator and field.separator in text:
+    if not isinstance(text, str):
+        raise cannot_find(field, text, "a part to look for is a str")
+    part = encodable(field, text)
+    if where is Where.START:
+        part = part.lstrip(WHITE_SPACE)
+    elif where is Where.END:
+        part = part.rstrip(WHITE_SPACE)
+    if not part:
+        raise cannot_find(
+            field, text, "a part to look for is a str that is not empty, and not only white space"
+        )
+    if field.separator and field.separator in part:
         raise cannot_find(
             field,
             text,
             f"values are split at {field.separator!r}, so no tag contains it",
             "Look for one tag at a time, or give the field another separator.",
         )
-    return checked(field, text)
+    return checked(field, part)
+
+
+def as_indexed(field: QueryField, tag: str) -> bytes:
+    """The bytes of a tag, or of a part of one, as the index has them."""
+    return tag.encode() if field.case_sensitive else tag.encode().lower()
 
 
 def escaped(tag: str) -> str:
     """A tag as it stands in a query."""
     # An underscore is a letter, but for one that is alone.
     return r"\_" if tag == "_" else ESCAPED.sub(r"\\\1", tag)
+
+
+class TokenEscaper:
+    """Escape text for a query that is written by hand. Conditions on fields need no escaping.
+
+    Args:
+        escape_chars_re: what to escape; by default everything that has a meaning in a query.
+    """
+
+    def __init__(self, escape_chars_re: re.Pattern[str] | None = None) -> None:
+        self.escaped_chars_re: Final = escape_chars_re or ESCAPED
+
+    def escape(self, value: str) -> str:
+        """Return the text with a backslash before each character that has to be escaped."""
+        return self.escaped_chars_re.sub(r"\\\g<0>", value)
+
+
+escaper: Final = TokenEscaper()
 
 
 def needs_parameter(tag: str) -> bool:

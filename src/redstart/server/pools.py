@@ -21,6 +21,13 @@ def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionP
     pool = getattr(client, "connection_pool", None)
     if isinstance(pool, redis.ConnectionPool | redis.asyncio.ConnectionPool):
         return pool
+    if type(client).__module__ == "unittest.mock":
+        raise ConfigurationError(
+            f"Meta.database is a {type(client).__name__}: there is no server behind it. Redstart sends commands on the "
+            "connections of a client, and does not call its methods.",
+            'Replace methods of the model, as with mock.patch.object(Model, "get"), or set Meta.database to '
+            "fakeredis.FakeRedis() or fakeredis.FakeAsyncRedis(). See docs/testing.md.",
+        )
     raise ConfigurationError(
         f"Meta.database is a {type(client).__name__}, not a client of redis-py.",
         "Give it redis.Redis(...) or redis.asyncio.Redis(...). To om, the server can be given with --url instead.",
@@ -47,8 +54,16 @@ def _new_pool(colour: "_Colour", pool: Any) -> Any:
     settings = {name: value for name, value in pool.connection_kwargs.items() if name != "connection_pool"}
     connection_class = pool.connection_class
     if not isinstance(pool, colour.pool):
+        if connection_class not in colour.connections:
+            # A plain connection in its place could be one to another server, as where fakeredis has none at all.
+            raise ConfigurationError(
+                f"Meta.database makes connections of its own class, {connection_class.__name__}, which has no "
+                f"counterpart for a client of {'asyncio' if colour is _ASYNC else 'plain functions'}.",
+                "Give models of redstart a redis.Redis, and those of redstart.aio a redis.asyncio.Redis. "
+                "To om, the server can be given with --url instead.",
+            )
         kind, settings = colour.pool, _shared(settings) | {"retry": colour.no_retries()}
-        connection_class = colour.connections.get(connection_class, colour.connection)
+        connection_class = colour.connections[connection_class]
     settings |= {"connection_class": connection_class, "max_connections": pool.max_connections}
     if isinstance(
         pool, redis.sentinel.SentinelConnectionPool | redis.asyncio.sentinel.SentinelConnectionPool
@@ -105,7 +120,6 @@ class _Colour:
     """The classes of redis-py for one colour; connections by the other colour's."""
 
     pool: Any
-    connection: Any
     connections: dict[type, Any]
     sentinel: Any
     sentinel_pool: Any
@@ -113,6 +127,7 @@ class _Colour:
 
 
 _PAIRS: tuple[tuple[Any, Any], ...] = (
+    (redis.Connection, redis.asyncio.Connection),
     (redis.SSLConnection, redis.asyncio.SSLConnection),
     (TlsConnection, AsyncTlsConnection),
     (redis.UnixDomainSocketConnection, redis.asyncio.UnixDomainSocketConnection),
@@ -122,7 +137,6 @@ _PAIRS: tuple[tuple[Any, Any], ...] = (
 
 _SYNC = _Colour(
     redis.ConnectionPool,
-    redis.Connection,
     {theirs: ours for ours, theirs in _PAIRS},
     redis.sentinel.Sentinel,
     redis.sentinel.SentinelConnectionPool,
@@ -131,7 +145,6 @@ _SYNC = _Colour(
 
 _ASYNC = _Colour(
     redis.asyncio.ConnectionPool,
-    redis.asyncio.Connection,
     dict(_PAIRS),
     redis.asyncio.sentinel.Sentinel,
     redis.asyncio.sentinel.SentinelConnectionPool,

@@ -7,9 +7,12 @@ Names are resolved on first use, so that declaring a model costs no client of a 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from redstart.left_out import MODULES, attribute_of
+
 if TYPE_CHECKING:
     import redis as redis
 
+    from redstart.documents.unreadable import UnreadableDocument as UnreadableDocument
     from redstart.errors import MigrationError as MigrationError
     from redstart.errors import NotFoundError as NotFoundError
     from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from redstart.errors import RedstartError as RedstartError
     from redstart.mapping.coordinates import Coordinates as Coordinates
     from redstart.mapping.fields import Field as Field
-    from redstart.mapping.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
     from redstart.search.expressions import KNNExpression as KNNExpression
     from redstart.search.expressions import col as col
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from redstart.sync.find import FindQuery as FindQuery
     from redstart.sync.migrator import Migrator as Migrator
     from redstart.sync.migrator import SchemaDetector as SchemaDetector
+    from redstart.sync.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.sync.models import HashModel as HashModel
     from redstart.sync.models import JsonModel as JsonModel
     from redstart.sync.redis_model import RedisModel as RedisModel
@@ -40,7 +43,7 @@ _HOME_OF = {
     "BaseMigration": "redstart.sync.data_migrations",
     "Coordinates": "redstart.mapping.coordinates",
     "DataMigrator": "redstart.sync.data_migrations",
-    "EmbeddedJsonModel": "redstart.mapping.models",
+    "EmbeddedJsonModel": "redstart.sync.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.sync.find",
     "GeoFilter": "redstart.search.geo",
@@ -57,6 +60,7 @@ _HOME_OF = {
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.sync.migrator",
     "SchemaMigrator": "redstart.sync.schema_migrations",
+    "UnreadableDocument": "redstart.documents.unreadable",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.sync.connections",
@@ -85,6 +89,7 @@ __all__ = [
     "RedstartError",
     "SchemaDetector",
     "SchemaMigrator",
+    "UnreadableDocument",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",
@@ -98,7 +103,7 @@ def __getattr__(name: str) -> object:
     if name == "redis":
         return import_module("redis")
     if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return attribute_of(__name__, name, MODULES)
     return getattr(import_module(_HOME_OF[name]), name)
 
 

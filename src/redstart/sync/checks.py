@@ -19,14 +19,20 @@ def has_redis_json(conn: "redis.Redis | None" = None) -> bool:
 
     Effects: COMMAND INFO; one round trip.
     """
-    return _knows("JSON.SET", conn)
+    return check_for_command(conn, "JSON.SET")
 
 
 def has_redisearch(conn: "redis.Redis | None" = None) -> bool:
     """Whether the server can answer queries. See `has_redis_json`."""
-    return _knows("FT.SEARCH", conn)
+    return check_for_command(conn, "FT.SEARCH")
 
 
-def _knows(command: str, client: "redis.Redis | None") -> bool:
-    server = server_of_client(get_redis_connection() if client is None else client)
-    return server.run(call(command_known(command)))
+def supports_hash_field_expiration(conn: "redis.Redis | None" = None) -> bool:
+    """Whether fields of hashes can expire. See `has_redis_json`."""
+    return check_for_command(conn, "HEXPIRE")
+
+
+def check_for_command(conn: "redis.Redis | None", cmd: str) -> bool:
+    """Whether the server has a command. See `has_redis_json`."""
+    server = server_of_client(get_redis_connection() if conn is None else conn)
+    return server.run(call(command_known(cmd)))

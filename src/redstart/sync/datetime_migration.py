@@ -21,11 +21,12 @@ from redstart.migrations.data.state.failures import Failure, FailureLog
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.forward import migrate_forward
 from redstart.migrations.holder import this_process
+from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.plan import planned_indexes, require_one_definition_each
 from redstart.migrations.outcomes import ERRORS_SAID, require_converted, require_undone, statistics
 from redstart.settings import naive_timezone
-from redstart.sync.connections import server_of_client, server_of_model
+from redstart.sync.connections import client_of, server_of_client
 from redstart.sync.data_migrations import BaseMigration
 from redstart.sync.migrator import index_migration
 
@@ -93,6 +94,8 @@ class DatetimeFieldMigration(BaseMigration):
 
         Effects: those of `om migrate-data run`. Safe to repeat, after a stop at any point.
         """
+        if is_skipped("DatetimeFieldMigration().up()"):
+            return
         server = server_of_client(self.redis)
         declarations = self._declarations()
         context = self._context()
@@ -124,6 +127,8 @@ class DatetimeFieldMigration(BaseMigration):
 
         Effects: those of `om migrate-data rollback`. Safe to repeat, after a stop at any point.
         """
+        if is_skipped("DatetimeFieldMigration().down()"):
+            return
         going_back = migrate_back(self._context(), index_migration(), batch_documents=self.batch_size)
         require_undone(server_of_client(self.redis).run(going_back))
 
@@ -158,7 +163,7 @@ class DatetimeFieldMigration(BaseMigration):
             )
         here = server_of_client(self.redis).where
         for one in () if self._client_is_given else declarations:
-            there = server_of_model(one.model).where
+            there = server_of_client(client_of(one.model)).where
             if there != here:
                 raise ConfigurationError(
                     f"The documents of {one.name} are at {there}, and REDIS_OM_URL is {here}.",
@@ -173,7 +178,7 @@ class DatetimeFieldMigration(BaseMigration):
             this_process(),
             uuid.uuid4().hex,
             time.monotonic,
-            Monitor(failure=_say),
+            Monitor(failure=_say, waiting=_log.warning),
         )
 
 

@@ -1,6 +1,7 @@
 # Generated from redstart/aio/migrator.py: change that, then `python -m tools.generate_sync`.
 """Indexes brought up to date when an application starts: `Migrator().run()`."""
 
+import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from redstart.mapping.registry import registered_models
 from redstart.mapping.submodules import import_submodules
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.holder import this_process
+from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.lease import when_it_is_free
 from redstart.migrations.pending import PendingIndex, pending_indexes
@@ -17,6 +19,10 @@ from redstart.sync.connections import client_of, server_of_client
 
 if TYPE_CHECKING:
     import redis
+
+_log = logging.getLogger(__name__)
+
+_REPLACE = "`om migrate run` with these models replaces it."
 
 
 class Migrator:
@@ -27,13 +33,14 @@ class Migrator:
         conn: a client of the server to work on; by default the client of each model.
 
     Attributes:
+        conn: the client that was given, or None.
         migrations: what `detect_migrations` has found.
     """
 
     def __init__(self, module: str | None = None, conn: "redis.Redis | None" = None) -> None:
         self.module: Final = module
         self.migrations: list[PendingIndex] = []
-        self._client = conn
+        self.conn = conn
 
     def detect_migrations(self) -> None:
         """Set `migrations` to what `run` would do. Writes nothing.
@@ -50,6 +57,9 @@ class Migrator:
     def run(self) -> None:
         """Bring all indexes up to date, as far as the data allows. Queries find every document all the while.
 
+        An index that has all that its model needs, and more, stays: it may be that of a newer version of the
+        application. `om migrate run` replaces it.
+
         If dates change their type, the new index is built beside the old one, and takes over once
         `om migrate-data run` has converted the data. Any number of processes may do this at the same time.
 
@@ -59,10 +69,17 @@ class Migrator:
             CapabilityMissing: the server has no search module.
             ServerError: the server did not answer, or refused a command.
 
-        Effects: one read for each index that is up to date already. Safe to repeat.
+        Effects: one read for each index that is up to date already. Safe to repeat. Does nothing where `om` imports
+            the module that calls it.
         """
+        if is_skipped("Migrator().run()"):
+            return
         for client, declarations in self._by_client():
-            server_of_client(client).run(bring_up_to_date(declarations, index_migration))
+            left = server_of_client(client).run(bring_up_to_date(declarations, index_migration))
+            for name in left:
+                _log.info(
+                    "The index %s has more than its model needs, and was left as it is. %s", name, _REPLACE
+                )
 
     def _by_client(self) -> "list[tuple[redis.Redis, list[ModelDeclaration]]]":
         """The models of each server."""
@@ -70,7 +87,7 @@ class Migrator:
             import_submodules(self.module)
         found: dict[int, tuple[redis.Redis, list[ModelDeclaration]]] = {}
         for declaration in distinct(map(declare, registered_models())):
-            client = client_of(declaration.model) if self._client is None else self._client
+            client = client_of(declaration.model) if self.conn is None else self.conn
             found.setdefault(id(client), (client, []))[1].append(declaration)
         return list(found.values())
 
@@ -97,11 +114,19 @@ def create_index(conn: "redis.Redis", index_name: str, schema: str, current_hash
 
     Effects: see redstart.migrations.indexes.create. Safe to repeat.
     """
+    if is_skipped("create_index()"):
+        return
     server_of_client(conn).run(
         when_it_is_free(lambda: index_migration().create(index_name, schema, current_hash))
     )
 
 
 def index_migration() -> IndexMigration:
-    """The index migrations of this process, without reports of progress."""
-    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, lambda _index, _percent: None)
+    """The index migrations of this process, without reports of progress. Waiting for a lease is logged."""
+    return IndexMigration(
+        this_process(),
+        uuid.uuid4().hex,
+        time.monotonic,
+        lambda _index, _percent: None,
+        waiting_for_lease=_log.warning,
+    )

@@ -11,12 +11,14 @@ from redstart.documents.deleting import delete_document, delete_documents, queue
 from redstart.documents.fetching import PAGE_DOCUMENTS, get_document, get_documents
 from redstart.documents.listing import primary_keys_page
 from redstart.documents.saving import queue_document, save_document
-from redstart.documents.updating import update_document
+from redstart.documents.unreadable import RAISE, OnError, on_unreadable
+from redstart.documents.updating import assign, update_document
 from redstart.documents.writes import Saving
 from redstart.mapping import models
+from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
-from redstart.sync.connections import client_of, server_of_all, server_of_model
+from redstart.sync.connections import client_in_meta, server_of_all, server_of_model, shared_client
 
 if TYPE_CHECKING:
     import redis
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from redstart.sync.find import FindQuery
 
 P = TypeVar("P", bound="Pipeline")
+M = TypeVar("M", bound="RedisModel")
 Models = TypeVar("Models", bound="Sequence[RedisModel]")
 
 
@@ -38,7 +41,31 @@ class RedisModel(models.RedisModel, abc.ABC):
     @classmethod
     def db(cls) -> "redis.Redis":
         """The client that this model sends its commands with."""
-        return client_of(cls)
+        return client_in_meta(cls)
+
+    @classmethod
+    def _shared_client(cls) -> "redis.Redis":
+        return shared_client()
+
+    @classmethod
+    def _get_db(cls, pipeline: "Pipeline | None" = None, bulk: bool = False) -> "redis.Redis | Pipeline":
+        """Return the pipeline if one is given, a new one with `bulk`, else the client, as methods of redis-om do."""
+        if pipeline is not None:
+            return pipeline
+        return cls.db().pipeline(transaction=False) if bulk else cls.db()
+
+    @classmethod
+    def check_datetime_schema_compatibility(cls) -> dict[str, Any]:
+        """Return the dates of this model that the index on the server holds as another type.
+
+        Raises:
+            ServerError: the server did not answer, or refused a command.
+
+        Effects: see `DatetimeFieldDetector.check_for_schema_mismatches`.
+        """
+        from redstart.sync.datetime_detector import DatetimeFieldDetector  # noqa: PLC0415 - as in find()
+
+        return DatetimeFieldDetector(cls.db()).check_for_schema_mismatches([cls])
 
     @overload
     def save(
@@ -59,6 +86,7 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Raises:
             ValueError: `nx` and `xx` together, or one of them for a hash on a pipeline.
+            RedisModelError: its primary key is None or empty. Nothing was sent.
             ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
             UnwritableDocument: a value cannot be stored. Nothing was sent.
             WrongKeyType: its key holds a value of another type.
@@ -75,23 +103,39 @@ class RedisModel(models.RedisModel, abc.ABC):
         saved = server_of_model(type(self)).run(save_document(self, naive_timezone(), saving))
         return self if saved else None
 
+    @overload
     @classmethod
     def add(
         cls,
         models: Models,
         pipeline: "Pipeline | None" = None,
         pipeline_verifier: Callable[..., Any] | None = None,
-    ) -> Models:
+    ) -> Models: ...
+    @overload
+    @classmethod
+    def add(
+        cls,
+        models: Iterable[M],
+        pipeline: "Pipeline | None" = None,
+        pipeline_verifier: Callable[..., Any] | None = None,
+    ) -> Sequence[M]: ...
+    @classmethod
+    def add(
+        cls,
+        models: Iterable[Any],
+        pipeline: "Pipeline | None" = None,
+        pipeline_verifier: Callable[..., Any] | None = None,
+    ) -> Iterable[Any]:
         """Store many documents, as `save` does one.
 
         Args:
-            models: the documents.
+            models: the documents: any iterable, which is read once, before anything is sent.
             pipeline: where to queue the commands instead of sending them.
             pipeline_verifier: called with the list of all replies, errors included, and with the number of documents as
-                `expected_responses`. Without it, the first error is raised once all replies have come.
+                `expected_responses`. The first error is raised after that.
 
         Returns:
-            The same documents.
+            The same documents: what was given, or a list of them if it is not a sequence.
 
         Raises:
             ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
@@ -100,15 +144,20 @@ class RedisModel(models.RedisModel, abc.ABC):
             ConfigurationError: the model of one document is on another server. Nothing was sent.
 
         Effects: one round trip for each 500 documents, and a second one if some of them exist already. Each document
-            is written atomically. Safe to repeat.
+            is written atomically. Safe to repeat. If a class overrides `save`, that is called for each document.
         """
-        zone = naive_timezone()
-        if pipeline is None:
-            server_of_all(cls, models).run(add_documents(models, zone, pipeline_verifier))
+        documents, zone = list(models), naive_timezone()
+        if any(overrides(model, "save") for model in {type(document) for document in documents}):
+            options: dict[str, Any] = {} if pipeline is None else {"pipeline": pipeline}
+            replies = [document.save(**options) for document in documents]
+            if pipeline is None and pipeline_verifier is not None:
+                pipeline_verifier(replies, expected_responses=len(replies))
+        elif pipeline is None:
+            server_of_all(cls, documents).run(add_documents(documents, zone, pipeline_verifier))
         else:
-            for document in models:
+            for document in documents:
                 queue_document(document, zone, pipeline)
-        return models
+        return models if isinstance(models, Sequence) else documents
 
     @classmethod
     def get(cls, pk: Any) -> Self:
@@ -124,19 +173,25 @@ class RedisModel(models.RedisModel, abc.ABC):
         return server_of_model(cls).run(get_document(cls, pk, naive_timezone()))
 
     @classmethod
-    def get_many(cls, pks: Iterable[Any], batch_size: int = PAGE_DOCUMENTS) -> list[Self]:
+    def get_many(
+        cls, pks: Iterable[Any], batch_size: int = PAGE_DOCUMENTS, on_error: OnError = RAISE
+    ) -> list[Self]:
         """The documents with these primary keys, in that order. Those that do not exist are left out.
 
         Args:
-            pks: the primary keys.
+            pks: the primary keys: any iterable, which is read once, before anything is sent.
             batch_size: documents read in one round trip. While one batch is parsed, the next is already requested.
+            on_error: what to do with documents that cannot be read: `"raise"` UnreadableDocument; `"skip"` them; or a
+                function, which is called with the UnreadableDocument of each.
 
         Raises:
-            UnreadableDocument: a stored value does not fit its field.
+            UnreadableDocument: a stored value does not fit its field, and `on_error` is "raise".
+            ValueError: `on_error` is anything else, or `batch_size` is below 1.
 
         Effects: one round trip for each `batch_size` documents.
         """
-        operation = get_documents(cls, pks, naive_timezone(), batch_size)
+        unreadable = on_unreadable(on_error)
+        operation = get_documents(cls, list(pks), naive_timezone(), batch_size, unreadable)
         return server_of_model(cls).run(operation)
 
     @classmethod
@@ -164,21 +219,30 @@ class RedisModel(models.RedisModel, abc.ABC):
     def update(self, **field_values: Any) -> None:
         """Set some fields to new values, here and on the server. Other fields are neither read nor written.
 
-        If the document does not exist on the server, all of it is saved.
+        If the document does not exist on the server, all of it is saved. If the class overrides `save`, that is
+        called, and writes all fields.
 
         Args:
             field_values: new values by field name; in a JsonModel also `address__city`, for an embedded document.
 
         Raises:
-            QuerySyntaxError: there is no such field.
+            QuerySyntaxError: there is no such field, or it is the primary key and the value is another one.
             ValidationError (pydantic), UnwritableDocument, WrongKeyType: see `save`.
 
             After any of these errors, this object is unchanged.
 
         Effects: one round trip; atomic. Times to live are kept. Safe to repeat.
         """
-        operation = update_document(self, field_values, naive_timezone())
-        server_of_model(type(self)).run(operation)
+        if not overrides(type(self), "save"):
+            operation = update_document(self, field_values, naive_timezone())
+            server_of_model(type(self)).run(operation)
+            return
+        restore = assign(self, field_values)
+        try:
+            _ = self.save()
+        except BaseException:
+            restore()
+            raise
 
     def expire(self, num_seconds: int, pipeline: "Pipeline | None" = None) -> None:
         """Have the server delete this document after some seconds. Does nothing if it does not exist there.
@@ -219,11 +283,12 @@ class RedisModel(models.RedisModel, abc.ABC):
         return pipeline
 
     @classmethod
-    def delete_many(cls, models: "Sequence[RedisModel]", pipeline: "Pipeline | None" = None) -> int:
+    def delete_many(cls, models: "Iterable[RedisModel]", pipeline: "Pipeline | None" = None) -> int:
         """Delete many documents.
 
         Args:
-            models: the documents; those already gone are ignored.
+            models: the documents: any iterable, which is read once, before anything is sent. Those already gone are
+                ignored.
             pipeline: where to queue the command instead of sending it.
 
         Returns:
@@ -234,26 +299,28 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Effects: one round trip for each 1,000 documents, which are deleted atomically. Safe to repeat.
         """
+        documents = list(models)
         if pipeline is None:
-            server_of_all(cls, models).run(delete_documents(models))
+            server_of_all(cls, documents).run(delete_documents(documents))
         else:
-            queue_deletions(models, pipeline)
-        return len(models)
+            queue_deletions(documents, pipeline)
+        return len(documents)
 
     @classmethod
-    def from_redis(cls, res: Any, knn: KNNExpression | None = None) -> list[Self]:
+    def from_redis(cls, res: Any, knn: KNNExpression | None = None, on_error: OnError = RAISE) -> list[Self]:
         """The documents in a reply to FT.SEARCH that you received from a redis-py client. Nothing is sent.
 
         Args:
             res: the reply, decoded or not.
             knn: the KNNExpression of that search, so that the documents get their distances.
+            on_error: as for `get_many`.
 
         Raises:
-            UnreadableDocument: a stored value does not fit its field.
+            UnreadableDocument: a stored value does not fit its field, and `on_error` is "raise".
         """
         from redstart.documents.replies import documents_in_reply  # noqa: PLC0415 - as in find()
 
-        return documents_in_reply(cls, res, naive_timezone(), knn)
+        return documents_in_reply(cls, res, naive_timezone(), knn, on_unreadable(on_error))
 
     @classmethod
     def find(cls, *expressions: Expression | int, knn: KNNExpression | None = None) -> "FindQuery[Self]":

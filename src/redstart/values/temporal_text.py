@@ -1,14 +1,18 @@
 """Text that people and programs write for a date or a datetime, read as an instant.
 
-Accepted: ISO 8601 in its extended form with what isoformat(), JavaScript and databases make of it (RFC 3339
-and a little more), its basic form where a time follows (`20240305T101112Z`), and the dates of e-mail and HTTP
-(RFC 5322, section 3.3). Refused: whatever would need a guess, such as `20240305`, week and ordinal dates, zone
-names other than GMT and UTC, and hour 24.
+This is the one list of formats: readers of models and the conversion of stored data both ask `read_temporal_text`, so
+what a model reads before a migration it reads equal after it.
+
+Accepted: numbers of seconds or milliseconds since 1970; ISO 8601 in its extended form with what isoformat(),
+JavaScript and databases make of it (RFC 3339 and a little more), its basic form where a time follows
+(`20240305T101112Z`), and the dates of e-mail and HTTP (RFC 5322, section 3.3). `20240305` is a number. Refused:
+whatever would need a guess, such as week and ordinal dates, zone names other than GMT and UTC, and hour 24.
 """
 
 import calendar
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import NamedTuple
 
 from redstart.errors import ValueConversionError
@@ -20,15 +24,23 @@ from redstart.values.timestamps import (
     LAST_MICROSECOND,
     MICROSECOND,
     MICROSECONDS_PER_DAY,
+    MICROSECONDS_PER_SECOND,
+    MILLISECONDS_PER_SECOND,
+    NUMBER,
+    is_milliseconds,
+    microseconds_from_seconds,
 )
 from redstart.values.timezones import NaiveTimezone
 
 WHITE_SPACE = " \t\r\n\v\f"
 
+MAX_CHARACTERS = 1_000
+"""Longer text is not a date, and is not worth the time to find out."""
+
 _ISO = re.compile(
     r"(?P<year>\d{4,})-(?P<month>\d\d)-(?P<day>\d\d)"
-    r"(?:[Tt ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
-    r"(?: ?(?P<zone>[Zz]|[+-]\d\d(?::?\d\d(?::\d\d(?:\.\d{6})?)?)?))?)?",
+    r"(?:[Tt _](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
+    r"(?: ?(?P<zone>[Zz]|[+\-\u2212]\d\d(?::?\d\d(?::\d\d(?:\.\d{6})?)?)?))?)?",
     re.ASCII,
 ).fullmatch
 
@@ -46,7 +58,7 @@ _EMAIL = re.compile(
     re.ASCII,
 ).fullmatch
 
-_OFFSET = re.compile(r"([+-])(\d\d)(?::?(\d\d)(?::(\d\d)(?:\.(\d{6}))?)?)?", re.ASCII).fullmatch
+_OFFSET = re.compile(r"([+\-\u2212])(\d\d)(?::?(\d\d)(?::(\d\d)(?:\.(\d{6}))?)?)?", re.ASCII).fullmatch
 
 _DATE = TemporalKind.DATE  # looking up a member of an enum costs as much as parsing a date
 
@@ -69,8 +81,9 @@ class TemporalText(NamedTuple):
 def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimezone) -> TemporalText:
     """The instant that `text` stands for in a field of this kind.
 
-    A date field takes the calendar date that the text itself shows, whatever its offset, at midnight UTC. In
-    a datetime field a date alone is a naive datetime at 00:00. Digits below the microsecond are dropped.
+    A number is read as `read_temporal_number` says. A date field takes the calendar date that the text itself shows,
+    whatever its offset, at midnight UTC. In a datetime field a date alone is a naive datetime at 00:00. Digits below
+    the microsecond are dropped.
 
     Args:
         text: with or without white space around it.
@@ -80,7 +93,12 @@ def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimez
     Raises:
         ValueConversionError: not a date, or one that does not exist, happened twice, or is out of range.
     """
-    moment, exact = _read_exactly(text)
+    stripped = text.strip(WHITE_SPACE)
+    if len(text) > MAX_CHARACTERS:
+        raise ValueConversionError(f"not a date: longer than {MAX_CHARACTERS} characters")
+    if NUMBER.fullmatch(stripped) is not None:
+        return read_temporal_number(stripped, kind)
+    moment, exact = _read_exactly(stripped)
     naive = moment.tzinfo is None
     if kind is _DATE:
         return TemporalText((moment.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY, naive, True)
@@ -92,9 +110,25 @@ def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimez
     return TemporalText(microseconds, False, exact)
 
 
-def _read_exactly(text: str) -> tuple[datetime, bool]:
+def read_temporal_number(text: str, kind: TemporalKind) -> TemporalText:
+    """Return the instant of a number as NUMBER has it, to the nearest microsecond; of a date field its midnight.
+
+    Raises:
+        ValueConversionError: outside the years 1 to 9999.
+    """
+    number = float(text)
+    microseconds = microseconds_from_seconds(number)
+    if kind is _DATE:
+        return TemporalText(microseconds - microseconds % MICROSECONDS_PER_DAY, False, True)
+    per_unit = MICROSECONDS_PER_SECOND
+    if is_milliseconds(number):
+        per_unit //= MILLISECONDS_PER_SECOND
+    numerator, denominator = Decimal(text).as_integer_ratio()
+    return TemporalText(microseconds, False, numerator * per_unit == microseconds * denominator)
+
+
+def _read_exactly(stripped: str) -> tuple[datetime, bool]:
     """Any accepted text as a datetime, and whether that holds all its digits."""
-    stripped = text.strip(WHITE_SPACE)
     match = _ISO(stripped) or _ISO_BASIC(stripped) or _EMAIL(stripped)
     if match is None:
         raise ValueConversionError("not a date" if stripped else "only white space")
@@ -142,7 +176,7 @@ def _offset(text: str) -> timezone:
     if hours > 23 or minutes > 59 or seconds > 59:
         raise ValueConversionError(f"offset {text} does not exist")
     size = timedelta(hours=hours, minutes=minutes, seconds=seconds, microseconds=microseconds)
-    return timezone(-size if match[1] == "-" else size)
+    return timezone(size if match[1] == "+" else -size)
 
 
 def _check_weekday(written: str | None, moment: datetime) -> None:

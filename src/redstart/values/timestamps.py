@@ -24,6 +24,12 @@ FIRST_SECOND = float(FIRST_MICROSECOND // MICROSECONDS_PER_SECOND)
 END_SECOND = float(LAST_MICROSECOND // MICROSECONDS_PER_SECOND + 1)
 """Midnight after the last day of year 9999: the first number that no datetime stands for."""
 
+MILLISECONDS_PER_SECOND = 1_000
+FIRST_MILLISECOND = FIRST_SECOND * MILLISECONDS_PER_SECOND
+END_MILLISECOND = END_SECOND * MILLISECONDS_PER_SECOND
+MIN_MILLISECONDS = 3e11
+"""July 1979. Not nearer to END_SECOND: `datetime.max` rounds to that, and must not become a day in 1978."""
+
 ALWAYS_EXACT_SECONDS = 2**33
 ALWAYS_EXACT_MICROSECONDS = ALWAYS_EXACT_SECONDS * MICROSECONDS_PER_SECOND
 """Up to this distance from 1970 (years 1697 to 2242) neighbouring floats are less than 1 us apart."""
@@ -53,7 +59,7 @@ def number_text(microseconds: int) -> str:
 
 
 def microseconds_from_number(text: str) -> int:
-    """The instant that a stored number of seconds stands for, to the nearest microsecond.
+    """The instant that a stored number of seconds or milliseconds stands for, to the nearest microsecond.
 
     The number is read as a float and rounded half to even, as `datetime.fromtimestamp` and so every reader of
     it does.
@@ -68,7 +74,7 @@ def microseconds_from_number(text: str) -> int:
 
 
 def seconds_from_number(text: str) -> float | None:
-    """A stored number as a float; None for what is no number."""
+    """Return a stored number as a float; None for what is not a number."""
     return None if NUMBER.fullmatch(text) is None else float(text)
 
 
@@ -77,10 +83,29 @@ def microseconds_from_seconds(seconds: float) -> int:
     return _since_epoch(seconds) // MICROSECOND
 
 
-def _since_epoch(seconds: float) -> timedelta:
-    if not FIRST_SECOND <= seconds < END_SECOND:
-        raise ValueConversionError("a number of seconds outside the years 1 to 9999")
-    return timedelta(seconds=seconds)
+def is_milliseconds(number: float) -> bool:
+    """Whether a number stands for milliseconds: further from 0 than any number of seconds that is stored of a date.
+
+    pydantic, and so redis-om, takes a number above 2e10 for milliseconds; but up to the year 9999 that is what is
+    stored of a date.
+    """
+    return FIRST_MILLISECOND <= number <= -MIN_MILLISECONDS or MIN_MILLISECONDS <= number < END_MILLISECOND
+
+
+def _since_epoch(number: float) -> timedelta:
+    if FIRST_SECOND <= number < END_SECOND:
+        return timedelta(seconds=number)
+    if is_milliseconds(number):
+        return timedelta(milliseconds=number)
+    raise ValueConversionError(_why_out_of_range(number))
+
+
+def _why_out_of_range(number: float) -> str:
+    if 1e15 <= abs(number) < 1e16:
+        return "not seconds: 16 digits look like microseconds"
+    if 1e18 <= abs(number) < 1e19:
+        return "not seconds: 19 digits look like nanoseconds"
+    return "a number of seconds outside the years 1 to 9999"
 
 
 def reads_back(text: str, microseconds: int) -> bool:
@@ -92,10 +117,14 @@ def reads_back(text: str, microseconds: int) -> bool:
 
 
 def datetime_from_seconds(seconds: float) -> datetime:
-    """The aware UTC datetime of a number of seconds. Raises ValueConversionError outside the years 1 to 9999."""
+    """Return the aware UTC datetime of a number of seconds or milliseconds.
+
+    Raises:
+        ValueConversionError: outside the years 1 to 9999.
+    """
     return EPOCH + _since_epoch(seconds)
 
 
 def date_from_seconds(seconds: float) -> date:
-    """The UTC day of a number of seconds. Raises ValueConversionError outside the years 1 to 9999."""
+    """The UTC day of a number of seconds or milliseconds. Raises ValueConversionError outside the years 1 to 9999."""
     return datetime_from_seconds(seconds).date()

@@ -10,9 +10,11 @@ from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.migrations.data.converting.runner import RunResult, run
 from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.state.failures import FailureLog
 from redstart.migrations.data.undoing.rollback import RollbackResult, rollback
+from redstart.server.connections import open_like
 from tests.support.crash_driver import CrashDriver
-from tests.support.migration import new_context, options, station_plan
+from tests.support.migration import KEYS, new_context, options, station_plan
 from tests.support.replies import Command, replies, send
 
 NUMBER = b"1620097321.123456"
@@ -72,8 +74,9 @@ def once_before(names: tuple[str, ...], client: redis.Redis, *commands: Command)
 
 def failures(client: redis.Redis) -> dict[tuple[str, str], str]:
     """Recorded failures: (key, path) to reason."""
-    fields = client.hgetall("redstart:001_datetime_fields_to_timestamps:failures")
-    return {tuple(json.loads(name)): json.loads(data)[1] for name, data in fields.items()}
+    with open_like(client) as driver:
+        recorded = driver.run(FailureLog(KEYS).all())
+    return {(one.key, one.path): one.reason for one in recorded}
 
 
 def json_text(client: redis.Redis, key: str = SIGHTING) -> str:

@@ -18,8 +18,11 @@ from redstart.effects import Op
 from redstart.errors import RollbackUnfinished
 from redstart.migrations.data.converting.runner import RunResult, run
 from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.data.state.journal import entries_backwards
+from redstart.migrations.data.state.unrestored import all_unrestored
 from redstart.migrations.data.undoing.rollback import RollbackResult, rollback
+from redstart.server.connections import open_like
 from redstart.values.kinds import Storage
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import (
@@ -176,7 +179,8 @@ def test_a_rollback_that_crashes_anywhere_ends_as_if_it_had_not(
     trial.whole(migrate(mode))
     changed = live_on(client)
     names = trial.whole(undo())
-    end = documents_of(client)
+    end, kept = documents_of(client), originals_kept(client)
+    assert kept
     others = [line for line in difference(start, end) if not line.startswith(changed)]
     assert not others, others[:5]
     for point in crash_points(names):
@@ -186,9 +190,20 @@ def test_a_rollback_that_crashes_anywhere_ends_as_if_it_had_not(
         trial.crash(undo(), point)
         trial.whole(undo())
         check(end, client, point, names[point[0]])
+        assert originals_kept(client) == kept
         # Only when the crash came after the very last write is there nothing left to undo, nor to clean up.
-        assert set(own_keys(client)) <= {KEYS.lease.fence.encode(), KEYS.lease.lease.encode()}
+        assert set(own_keys(client)) <= {
+            KEYS.lease.fence.encode(),
+            KEYS.lease.lease.encode(),
+            KEYS.unrestored.encode(),
+        }
     assert trial.crashed == set(names)
+
+
+def originals_kept(client: redis.Redis) -> list[Failure]:
+    """What a rollback has kept of the undo log."""
+    with open_like(client) as driver:
+        return [failure for one in driver.run(all_unrestored(KEYS)) for failure in one.failures()]
 
 
 def live_on(client: redis.Redis) -> tuple[str, ...]:

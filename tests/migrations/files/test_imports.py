@@ -134,13 +134,13 @@ def test_one_that_is_broken_is_not_replaced(write: Write, install: Install) -> N
 
 
 def test_modules_of_the_application_find_the_real_one_or_none(write: Write, install: Install) -> None:
-    install({"shop_models.py": "import redis_om\nNAME = redis_om.__name__\n"})
-    found = run(write, "import redis_om\nimport shop_models")
+    install({"catalogue_models.py": "import redis_om\nNAME = redis_om.__name__\n"})
+    found = run(write, "import redis_om\nimport catalogue_models")
     assert found is not None
     assert "No module named 'redis_om'" in found
-    assert "shop_models.py, line 1" in found
+    assert "catalogue_models.py, line 1" in found
     install({"redis_om/__init__.py": ""})
-    assert run(write, "import shop_models\nassert shop_models.NAME == 'redis_om'") is None
+    assert run(write, "import catalogue_models\nassert catalogue_models.NAME == 'redis_om'") is None
 
 
 def test_the_usual_import_is_as_it_was(write: Write) -> None:

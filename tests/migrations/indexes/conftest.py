@@ -121,8 +121,13 @@ def before_1_0(model: Any) -> Index:
 def nobody_waits(patch: pytest.MonkeyPatch) -> None:
     """Programs that crashed are gone for certain, and whoever polls or repeats does so at once."""
     patch.setattr(migrate, "is_gone", lambda _: True)
-    patch.setattr(build, "_POLL_SECONDS", 0.002)
+    patch.setattr(build, "POLL_SECONDS", 0.002)
     patch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+
+
+def every_byte(client: redis.Redis) -> dict[bytes, bytes | None]:
+    """What is stored under every key, also the state of migrations, which a snapshot cannot read."""
+    return {key: client.dump(key) for key in client.scan_iter(count=1_000)}
 
 
 def drop_all(client: redis.Redis) -> None:

@@ -1,5 +1,8 @@
 """What is said of a second index before it is built, and what it takes then."""
 
+import re
+
+import pytest
 import redis
 
 from redstart.demo.models import Visit
@@ -8,8 +11,10 @@ from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.search.index import create_arguments
 from tests.migrations.indexes.conftest import drop_all, perform, wait_until_built
+from tests.support.cli import run_om
 
 DOCUMENTS = 5_000
+MANY_DOCUMENTS = 40_000
 
 
 def test_the_memory_of_a_second_index_is_not_forecast_too_small(client: redis.Redis, url: str) -> None:
@@ -32,3 +37,32 @@ def test_the_memory_of_a_second_index_is_not_forecast_too_small(client: redis.Re
     drop_all(client)
 
     assert 0.9 * grown < expected.megabytes * 1e6 < 2 * grown
+
+
+def test_an_index_that_the_server_is_still_filling_is_said_to_be(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number of documents is not that of all documents, and the estimate is not that of a part."""
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.setenv("REDSTART_MODELS", "redstart.demo.models")
+    drop_all(client)
+    (planned,) = planned_indexes([declare(Visit)])
+    pipeline = client.pipeline(transaction=False)
+    for number in range(MANY_DOCUMENTS):
+        values = {"visit_code": f"V-{number}", "site": "s", "arrived_at": "2021-05-04T03:02:01"}
+        pipeline.hset(f"{planned.key_prefix}{number}", mapping=values)
+    pipeline.execute()
+    client.execute_command("FT.CREATE", *create_arguments(planned.old))
+    (filling,) = perform(url, forecast([planned]))
+    shown = run_om("migrate", "run", "--dry-run")
+    status = run_om("migrate", "status")
+    wait_until_built(client, [planned.name])
+    (filled,) = perform(url, forecast([planned]))
+    drop_all(client)
+    assert filling.filled_percent is not None
+    assert filling.documents < filled.documents == MANY_DOCUMENTS
+    assert filled.filled_percent is None
+    for found in (shown, status):
+        assert re.search(r"documents so far \(the server is filling the index: \d+ %\)", found.stdout), (
+            found.text
+        )

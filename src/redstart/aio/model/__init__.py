@@ -2,11 +2,11 @@
 """The names of `aredis_om.model`."""
 
 from redstart.aio.migrator import Migrator
-from redstart.aio.models import HashModel, JsonModel
+from redstart.aio.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.aio.redis_model import RedisModel
 from redstart.errors import MigrationError, NotFoundError
+from redstart.left_out import attribute_of
 from redstart.mapping.fields import Field
-from redstart.mapping.models import EmbeddedJsonModel
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.expressions import KNNExpression
 
@@ -22,3 +22,11 @@ __all__ = [
     "RedisModel",
     "VectorFieldOptions",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(
+        __name__,
+        name,
+        ("encoders", "migrations", "model", "query_resolver", "render_tree", "token_escaper", "types"),
+    )

@@ -1,17 +1,28 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `aredis_om.model.model`."""
 
-from redstart.aio.checks import has_redis_json, has_redisearch
+from redstart.aio.checks import has_redis_json, has_redisearch, supports_hash_field_expiration
 from redstart.aio.connections import get_redis_connection
 from redstart.aio.find import FindQuery
-from redstart.aio.models import HashModel, JsonModel
+from redstart.aio.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.aio.redis_model import RedisModel
+from redstart.aio.util import ASYNC_MODE
+from redstart.documents.adding import verify_pipeline_response
 from redstart.documents.projection import PartialModel
-from redstart.errors import NotFoundError, QueryNotSupportedError, QuerySyntaxError, RedisModelError
+from redstart.errors import (
+    NotFoundError,
+    PipelineError,
+    QueryNotSupportedError,
+    QuerySyntaxError,
+    RedisModelError,
+)
+from redstart.left_out import attribute_of
 from redstart.mapping.coordinates import Coordinates
+from redstart.mapping.coordinates import Coordinates as CoordinateType
 from redstart.mapping.fields import Field, FieldInfo
-from redstart.mapping.models import EmbeddedJsonModel
-from redstart.mapping.primary_keys import PrimaryKeyCreator, UlidPrimaryKey
+from redstart.mapping.meta import BaseMeta
+from redstart.mapping.meta import BaseMeta as DefaultMeta
+from redstart.mapping.primary_keys import PrimaryKey, PrimaryKeyCreator, UlidPrimaryKey
 from redstart.mapping.proxies import FieldProxy as ExpressionProxy
 from redstart.mapping.queryable import QueryableModel as ModelMeta
 from redstart.mapping.registry import model_registry
@@ -19,10 +30,16 @@ from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.expressions import Negation as NegatedExpression
 from redstart.search.expressions import Operator as Operators
+from redstart.search.fields import FieldKind as RediSearchFieldTypes
 from redstart.search.geo import GeoFilter
+from redstart.search.tags import TokenEscaper, escaper
 
 __all__ = [
+    "ASYNC_MODE",
+    "BaseMeta",
+    "CoordinateType",
     "Coordinates",
+    "DefaultMeta",
     "EmbeddedJsonModel",
     "Expression",
     "ExpressionProxy",
@@ -38,15 +55,26 @@ __all__ = [
     "NotFoundError",
     "Operators",
     "PartialModel",
+    "PipelineError",
+    "PrimaryKey",
     "PrimaryKeyCreator",
     "QueryNotSupportedError",
     "QuerySyntaxError",
+    "RediSearchFieldTypes",
     "RedisModel",
     "RedisModelError",
+    "TokenEscaper",
     "UlidPrimaryKey",
     "VectorFieldOptions",
+    "escaper",
     "get_redis_connection",
     "has_redis_json",
     "has_redisearch",
     "model_registry",
+    "supports_hash_field_expiration",
+    "verify_pipeline_response",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name)

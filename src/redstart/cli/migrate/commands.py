@@ -18,6 +18,7 @@ from redstart.cli.indexes import (
     forecast_report,
     index_migration,
     result_report,
+    still_filling,
     switched_report,
 )
 from redstart.cli.migration_files import (
@@ -29,7 +30,23 @@ from redstart.cli.migration_files import (
     pending_files,
     waits,
 )
-from redstart.cli.options import accept_unindexed, common, confirm, keep_old, verbose, yes
+from redstart.cli.model_fit import (
+    draw_unclaimed,
+    find_unclaimed,
+    note_unclaimed,
+    require_readable,
+    unclaimed_report,
+)
+from redstart.cli.options import (
+    accept_unindexed,
+    accept_unreadable,
+    aliases,
+    common,
+    confirm,
+    keep_old,
+    verbose,
+    yes,
+)
 from redstart.cli.output import as_typed, draw_refusal, line, note, print_json, refusal_by
 from redstart.cli.overlapping_prefixes import note_overlapping_prefixes
 from redstart.cli.session import open_session
@@ -44,7 +61,7 @@ from redstart.migrations.forward import blocking
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrate import unused_indexes
-from redstart.migrations.indexes.preflight import require_possible, require_search
+from redstart.migrations.indexes.preflight import require_aliases, require_possible, require_search
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
@@ -66,6 +83,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         overlaps = note_overlapping_prefixes(session)
         found = session.run(index_statuses(session.planned_indexes()))
         files = look(session, SCHEMA, migrations_dir)
+        rest = find_unclaimed(session)
     pending = [one for one in found if one.standing is not Standing.UP_TO_DATE]
     if as_json:
         print_json(
@@ -73,6 +91,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
                 "indexes": [_status_report(one) for one in found],
                 "pending": [one.planned.name for one in pending],
                 "files": files_report(files),
+                "unclaimed": unclaimed_report(rest),
                 "overlapping_prefixes": overlaps,
             }
         )
@@ -80,6 +99,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         line("Schema Migration Status:")
         line(f"Total migrations: {files.total} in files")
         _draw_indexes(found, pending)
+        draw_unclaimed(rest)
         line(as_typed(_next(pending)))
         draw_files(files)
     return Exit.PENDING if check and (pending or waits(files)) else Exit.DONE
@@ -93,6 +113,9 @@ def _draw_indexes(found: Sequence[IndexStatus], pending: Sequence[IndexStatus]) 
             line(TAKEN_OVER.format(one.planned.name))
         for change in one.pending.changes if one.pending is not None else ():
             line(f"{one.planned.name}: {change}")
+    for one in found:
+        if one.filled_percent is not None:
+            line(f"{one.planned.name}: {one.documents:,} documents{still_filling(one.filled_percent)}")
 
 
 def _next(pending: Sequence[IndexStatus]) -> str:
@@ -107,7 +130,9 @@ def _next(pending: Sequence[IndexStatus]) -> str:
 @click.option("--dry-run", is_flag=True, help="Say what would be built; write nothing.")
 @migrations_dir(SCHEMA)
 @accept_unindexed
+@accept_unreadable
 @keep_old
+@aliases
 @verbose
 @yes
 @common
@@ -116,7 +141,9 @@ def run(
     dry_run: bool,
     migrations_dir: Path | None,
     accept_unindexed: bool,
+    accept_unreadable: bool,
     keep_old: bool,
+    aliases: tuple[str, ...],
     verbose: bool,
     yes: bool,
     as_json: bool,
@@ -124,22 +151,37 @@ def run(
     """Bring the indexes as far as the data allows. One whose dates change from tags to numbers is built beside and
     fills while `om migrate-data run` converts; that run cuts it over, or this command, given again. Migration files
     are not run; pending ones are said, with exit code 3."""
-    with open_session(settings, about_indexes=True) as session:
+    with open_session(settings, writes=not dry_run, about_indexes=True) as session:
         session.run(require_search())
         session.require_intact(exempt=LISTS)
         overlaps = note_overlapping_prefixes(session)
         files = pending_files(session, SCHEMA, migrations_dir)
         planned = session.planned_indexes()
         expected = session.run(forecast(planned, keep_old=keep_old))
+        rest = find_unclaimed(session)
+        note_unclaimed(rest)
+
+        def check() -> None:
+            if not accept_unreadable:
+                require_readable(session)
+            _ = session.run(require_possible(planned, keep_old=keep_old))
+            session.run(require_aliases(aliases, planned))
+
         if dry_run:
-            refusal = refusal_by(lambda: session.run(require_possible(planned, keep_old=keep_old)))
-            about = {"pending_files": files, "refusal": refusal, "overlapping_prefixes": overlaps}
+            refusal = refusal_by(check)
+            about = {
+                "pending_files": files,
+                "refusal": refusal,
+                "unclaimed": unclaimed_report(rest),
+                "overlapping_prefixes": overlaps,
+            }
             return _dry_run(expected, refusal, about, as_json)
+        check()
         for one in expected:
             note(forecast_line(one))
         confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
         context = session.context()
-        options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old)
+        options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old, aliases=aliases)
         converted = partial(converted_prefixes, session.keys, session.plan.models)
         results = session.run(index_migration().run(planned, converted, options))
         in_the_way = session.run(blocking(context, session.plan, results))
@@ -153,6 +195,7 @@ def run(
                 "blocking": blocking_report(in_the_way),
                 "phase": phase.value,
                 "pending_files": files,
+                "unclaimed": unclaimed_report(rest),
                 "overlapping_prefixes": overlaps,
             }
         )
@@ -185,7 +228,7 @@ def swap_back(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bo
     """Let indexes serve again that accept dates in both forms, or, when the data is undone, the definitions that
     served before Redstart. `om migrate-data rollback` does both; this is for doing it by hand. Each is proven before;
     one that would lose documents is refused, with exit code 6."""
-    with open_session(settings, needs_models=False) as session:
+    with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
         confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
         swapping = swap_indexes_back(session.context(), index_migration(), accept_unindexed=accept_unindexed)
@@ -216,7 +259,7 @@ def swap_back(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bo
 @common
 def cleanup(settings: Settings, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Drop indexes that were built beside and serve no name. Documents are never touched."""
-    with open_session(settings, needs_models=False) as session:
+    with open_session(settings, writes=not dry_run, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
         if dry_run:
             _draw_unused(session.run(unused_indexes()), as_json)
@@ -249,5 +292,6 @@ def _status_report(one: IndexStatus) -> dict[str, Any]:
         "state": one.standing.value,
         "serving": one.serving,
         "documents": one.documents,
+        "filled_percent": one.filled_percent,
         "changes": [str(change) for change in one.pending.changes] if one.pending is not None else [],
     }

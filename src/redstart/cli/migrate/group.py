@@ -16,7 +16,18 @@ COMMANDS = {
 }
 
 
-@click.command("migrate", cls=LazyGroup, lazy=COMMANDS)
+_FILES = (
+    "Schema migration files are listed by om migrate status, and this version does not write or run them: "
+    'docs/from-redis-om.md, "Migration files". Indexes are created and replaced by: om migrate run --models MODULE'
+)
+REPLACED = {
+    **dict.fromkeys(("create", "downgrade", "rollback"), _FILES),
+    **dict.fromkeys(("--module", "-m"), "Type: om migrate run --models MODULE"),
+    "reset": "An id is removed from the record of applied files by: SchemaMigrator().mark_unapplied(id)",
+}
+
+
+@click.command("migrate", cls=LazyGroup, lazy=COMMANDS, replaced=REPLACED)
 def migrate() -> None:
     """Build the indexes that the models ask for beside those that serve, prove them, and let them take over without
     a moment in which a query misses a document."""

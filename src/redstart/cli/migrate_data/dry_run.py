@@ -16,6 +16,8 @@ from redstart.migrations.data.counting.statistics import Statistics, statistics
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.running.preflight import require_safe_undo
+from redstart.migrations.forward import require_indexes_possible
+from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.forecast import IndexForecast
 
 FAILURES_SAID = 10
@@ -30,6 +32,8 @@ def say_what_would_be_done(
     verbose: bool,
     as_json: bool,
     log: EventLog,
+    *,
+    options: ExpansionOptions,
 ) -> int:
     """Read everything, and say what a run would make of it. The exit code."""
     began = time.monotonic()
@@ -37,6 +41,9 @@ def say_what_would_be_done(
         context = session.context(log.watching(Monitor(progress=show)))
         found = session.run(statistics(context, session.plan, chance=None, batch_documents=batch_size))
     refusal = refusal_by(partial(require_safe_undo, found.facts))
+    if refusal is None:
+        possible = require_indexes_possible(session.plan, session.planned_indexes(), options)
+        refusal = refusal_by(lambda: session.run(possible))
     report = dry_run_report(found, indexes, time.monotonic() - began, pending_files, refusal)
     log.ended(report, Exit.DONE)
     if as_json:

@@ -23,7 +23,14 @@ COMMANDS = {
 }
 
 
-@click.command("migrate-data", cls=LazyGroup, lazy=COMMANDS)
+REPLACED = {
+    "create": "Data migration files are listed by om migrate-data status, and this version does not write or run them: "
+    'docs/from-redis-om.md, "Migration files".',
+    "datetime": "Dates are converted by: om migrate-data run --models MODULE",
+}
+
+
+@click.command("migrate-data", cls=LazyGroup, lazy=COMMANDS, replaced=REPLACED)
 def migrate_data() -> None:
     """Convert datetimes and dates stored as ISO text to timestamps, verify it, undo it.
 

@@ -16,6 +16,7 @@ from redstart.migrations.data.running.status import Status
 from redstart.migrations.data.undoing.rollback import RollbackResult
 from redstart.migrations.data.verifying.verify import Verification
 from redstart.migrations.data.verifying.verify_journal import JournalCheck
+from redstart.migrations.data.verifying.verify_models import ModelCheck
 from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.verify import IndexCheck
@@ -82,7 +83,7 @@ def model_report(model: ModelStatistics) -> dict[str, Any]:
 def verify_report(
     found: Verification,
     journal: JournalCheck | None,
-    documents_read: int | None,
+    model_check: ModelCheck | None,
     indexes: Sequence[IndexCheck],
 ) -> dict[str, Any]:
     """`verify`."""
@@ -96,8 +97,15 @@ def verify_report(
         "recorded_errors": found.recorded_failures,
         "journal": None
         if journal is None
-        else {"as_written": journal.as_written, "changed_since": journal.changed_since},
-        "documents_read": documents_read,
+        else {
+            "as_written": journal.as_written,
+            "changed_since": journal.changed_since,
+            "documents": journal.documents.total(),
+            "deleted": journal.deleted.total(),
+        },
+        "documents_read": None if model_check is None else model_check.read,
+        "unreadable": None if model_check is None else model_check.unreadable,
+        "unnamed": [{"name": one.name, "key_prefix": one.key_prefix} for one in found.unnamed],
         "indexes": [
             {
                 "index": one.name,
@@ -122,6 +130,7 @@ def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
                 "name": model.name,
                 "key_prefix": model.key_prefix,
                 "applied": model in found.applied,
+                "named": model not in found.unnamed,
                 "documents": entry.documents
                 if (entry := found.record.applied.get(model.key_prefix))
                 else None,
@@ -140,11 +149,15 @@ def progress_report(found: Status) -> dict[str, Any]:
     """`progress`."""
     checkpoint, running = found.checkpoint, state_of(found) == "running"
     lease = found.lease if running else None
+    done, total = how_far(found)
     return {
         "state": state_of(found),
-        "done": checkpoint.met if checkpoint else 0,
-        "total": checkpoint.total if checkpoint else 0,
-        "stage": checkpoint.stage.value if checkpoint else None,
+        "done": done,
+        "total": total,
+        "stage": "indexes"
+        if running and found.lease_is_of_indexes
+        else checkpoint and checkpoint.stage.value,
+        "activity": lease.activity.stage if lease and lease.activity else None,
         "pass": checkpoint.number if checkpoint else None,
         "generation": checkpoint.generation if checkpoint else None,
         "started_ms": checkpoint.started_ms if checkpoint else None,
@@ -153,6 +166,18 @@ def progress_report(found: Status) -> dict[str, Any]:
         "held_seconds": (lease.now_ms - lease.since_ms) / 1e3 if lease else None,
         "errors": found.failures,
     }
+
+
+def how_far(found: Status) -> tuple[int, int]:
+    """How much of the present stage is done, and how much it is in all, 0 while unknown; never less than is done."""
+    activity = found.lease.activity if found.lease is not None and state_of(found) == "running" else None
+    if activity is not None and (activity.done or found.lease_is_of_indexes):
+        done, total = activity.done, activity.total
+    elif found.checkpoint is not None:
+        done, total = found.checkpoint.met, found.checkpoint.total
+    else:
+        return 0, 0
+    return done, max(done, total) if total else 0
 
 
 def state_of(found: Status) -> str:
@@ -173,10 +198,20 @@ def back_report(found: Back, *, dry_run: bool) -> dict[str, Any]:
         "reformatted": result.reformatted,
         "kept": result.kept,
         "kept_values": [failure.as_dict() for failure in result.examples],
+        "unrestored": result.unrestored,
+        "unrestored_values": [failure.as_dict() for failure in result.unrestored_examples],
         "numbers_before": result.numbers_before,
         "numbers_before_values": [failure.as_dict() for failure in result.number_examples],
         "seconds": round(result.seconds, 3),
-        "indexes": [{"index": name, "done": one.done} for name, one in found.indexes.items()],
+        "indexes": [
+            {
+                "index": name,
+                "done": one.done,
+                "lacking": found.lacking[name].missing if name in found.lacking else 0,
+                "lacked_before": found.lacked_before.get(name),
+            }
+            for name, one in found.indexes.items()
+        ],
     }
 
 

@@ -15,8 +15,10 @@ from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.run_report import forward_report, not_run_report
 from redstart.cli.migrate_data.run_result import draw_forward
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
+from redstart.cli.model_fit import find_unclaimed, note_unclaimed
 from redstart.cli.options import (
     accept_unindexed,
+    aliases,
     batch_size,
     common,
     confirm,
@@ -38,6 +40,7 @@ from redstart.migrations.files.kinds import DATA
 from redstart.migrations.forward import Forward, forecast_with_dates, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.forecast import IndexForecast
+from redstart.migrations.indexes.preflight import require_aliases
 
 
 @click.command()
@@ -67,6 +70,7 @@ from redstart.migrations.indexes.forecast import IndexForecast
 @module
 @accept_unindexed
 @keep_old
+@aliases
 @verbose
 @yes
 @common
@@ -85,6 +89,7 @@ def run(
     module: str | None,
     accept_unindexed: bool,
     keep_old: bool,
+    aliases: tuple[str, ...],
     verbose: bool,
     yes: bool,
     as_json: bool,
@@ -92,16 +97,22 @@ def run(
     """Convert every date of the models to a timestamp. Resumes what was interrupted; can be undone with
     `om migrate-data rollback`. Documents stay readable, writable and found by queries meanwhile: indexes with dates are
     made ready first, and cut over at the end. Migration files are not run; pending ones are said, with exit code 3."""
-    with open_session(settings) as session, event_log(log_file, "run", session) as log:
+    with open_session(settings, writes=not dry_run) as session, event_log(log_file, "run", session) as log:
         session.require_intact(exempt=("failures",))
         note_assumed_zone(session)
         files = pending_files(session, DATA, migrations_dir, module)
         planned = session.planned_indexes()
+        note_unclaimed(find_unclaimed(session))
+        if aliases:
+            session.run(require_aliases(aliases, planned))
         indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
+        chosen = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old, aliases=aliases)
         if dry_run:
             if backup:
                 say_not_saved()
-            return say_what_would_be_done(session, indexes, files, batch_size, verbose, as_json, log)
+            return say_what_would_be_done(
+                session, indexes, files, batch_size, verbose, as_json, log, options=chosen
+            )
         if limit == 0:
             log.ended(not_run_report(files), Exit.DONE)
             print_json(not_run_report(files)) if as_json else line("Nothing was run: --limit is 0.")
@@ -111,7 +122,6 @@ def run(
         if backup:
             save_first(session, log)
         options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
-        chosen = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old)
 
         def migrate(context: Context) -> Op[Forward]:
             return migrate_forward(

@@ -10,6 +10,7 @@ from redstart.cli.drawing import pairs, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
+from redstart.cli.model_fit import draw_unclaimed, find_unclaimed, unclaimed_report
 from redstart.cli.options import common
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.quantities import ago
@@ -21,7 +22,8 @@ from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS
 from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.files.kinds import DATA
-from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
+from redstart.migrations.holder import is_gone
+from redstart.migrations.phase import cut_over_to_come, phase_with_indexes, with_indexes_at_work
 
 
 @click.command()
@@ -51,11 +53,14 @@ def status(
         files = look(session, DATA, migrations_dir, module)
         found = session.run(read_status(session.keys, session.plan))
         found = replace(found, phase=session.run(phase_with_indexes(found)))
+        found = session.run(with_indexes_at_work(found, is_gone))
         awaited = session.run(cut_over_to_come(found))
+        rest = find_unclaimed(session)
     if as_json:
-        print_json(status_report(found, files))
+        print_json(status_report(found, files) | {"unclaimed": unclaimed_report(rest)})
     else:
         _draw_status(found, files, detailed)
+        draw_unclaimed(rest)
         draw_order(found.phase, cut_over_to_come=awaited)
         draw_files(files)
     pending = found.pending or found.unlisted or awaited or waits(files)
@@ -84,6 +89,9 @@ def _draw_status(found: Status, files: FilesStatus, detailed: bool) -> None:
     if detailed:
         line("")
         _draw_models(found)
+    for model in found.unnamed:
+        state = "pending" if model in found.pending else "applied"
+        line(f"recorded, and not named now: {model.name} ({model.key_prefix}): {state}")
     if found.recorded_elsewhere:
         line("redis-om recorded this migration as applied, which it does also where it converted nothing.")
         line(as_typed("See how the data stand with: om migrate-data verify"))
@@ -101,11 +109,15 @@ def _what_next(found: Status) -> tuple[str, ...]:
         return ("A rollback began and has not ended.",)
     if found.phase is Phase.VERIFIED:
         return ("What was written since is looked at by: om migrate-data verify",)
-    if not found.pending:
-        return ()
+    return (_how_to_convert(found),) if found.pending else ()
+
+
+def _how_to_convert(found: Status) -> str:
+    if all(model in found.unnamed for model in found.pending):
+        return "Name the modules of these models with --models, and convert with: om migrate-data run"
     if found.recorded_elsewhere:
-        return ("Convert what is left, and record that all is, with: om migrate-data run",)
-    return ("Convert with: om migrate-data run",)
+        return "Convert what is left, and record that all is, with: om migrate-data run"
+    return "Convert with: om migrate-data run"
 
 
 def _draw_models(found: Status) -> None:

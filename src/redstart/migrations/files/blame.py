@@ -44,7 +44,7 @@ def way_on(error: BaseException, module: str) -> str | None:
         ours = " and ".join(f"{theirs} to {own}" for theirs, own in IN_PLACE_OF.items())
         return f"Change its imports: {ours}."
     if f"{module}.".startswith(f"{error.name}."):
-        return f"It was looked for in {Path.cwd()} and in Python's path. Modules are named with dots: package.module."
+        return "It was looked for in Python's path. Modules are named with dots: package.module."
     return None
 
 

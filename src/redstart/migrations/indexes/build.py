@@ -3,19 +3,22 @@
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 
 from redstart.commands.search import ft_create, ft_info, says_no_such_index
 from redstart.effects import Op, call, pause
 from redstart.errors import CommandFailed, MigrationError
-from redstart.migrations.indexes.keys import built_name
-from redstart.migrations.lease import Lease
+from redstart.migrations.indexes.hidden import carry_synonyms
+from redstart.migrations.indexes.keys import built_name, shown
+from redstart.migrations.lease import Activity, Lease
+from redstart.search.difference import same_definition
 from redstart.search.index import Index, create_arguments
 from redstart.search.info import IndexInfo, read_info
 
 Waiting = Callable[[str, float], None]
 """Told the index that is built, and the percentage that is scanned."""
 
-_POLL_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 
 def find_index(name: str) -> Op[IndexInfo | None]:
@@ -26,6 +29,27 @@ def find_index(name: str) -> Op[IndexInfo | None]:
         if says_no_such_index(exc):
             return None
         raise
+
+
+def find_built(served: str, index: Index) -> Op[tuple[str, IndexInfo | None]]:
+    """Return the name of the index built for a name that queries use, and what the server reports of it.
+
+    A name at which there is another definition by now (FT.ALTER changes an index in place), or an alias, is left to it.
+
+    Args:
+        index: its definition.
+
+    Returns:
+        The name it has or will have; None instead of the report where it is not built.
+
+    Effects: a read, and another for each name that is left to something else.
+    """
+    for attempt in count():
+        name = built_name(served, index, attempt)
+        found = yield from find_index(name)
+        if found is None or (found.name == name and same_definition(found.index, index)):
+            return name, found
+    raise AssertionError("count() has no end")
 
 
 def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -> Op[str]:
@@ -39,12 +63,14 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
         Its own name.
 
     Raises:
-        MigrationError: something else has that name.
+        MigrationError: it was dropped meanwhile, or an alias has its name.
 
-    Effects: FT.CREATE, then FT.INFO until `indexing` is 0; the lease is kept meanwhile. Safe to repeat.
+    Effects: FT.CREATE, the synonyms of what the name leads to, then FT.INFO until `indexing` is 0; the lease is kept
+        meanwhile. Safe to repeat.
     """
-    name = built_name(served, index)
-    if (yield from find_index(name)) is None:
+    name, built = yield from find_built(served, index)
+    if built is None:
+        yield from lease.keep(Activity(f"building the index {name}"))
         # Sent again after a lost answer it fails for the index exists, which is what is wanted.
         create = replace(ft_create(create_arguments(index, name=name)), repeatable=True)
         try:
@@ -52,6 +78,7 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
         except CommandFailed as exc:
             if "already exists" not in exc.message.lower():
                 raise
+    yield from carry_synonyms(served, name, index)
     while True:
         info = yield from find_index(name)
         if info is None:
@@ -60,11 +87,11 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
             )
         if info.name != name:
             raise MigrationError(
-                f"{name} is an alias of {info.name}, where an index of ours should be.",
+                f"{name} is an alias of {shown(info.name)}, where an index of ours should be.",
                 f"Remove it with: redis-cli FT.ALIASDEL {shlex.quote(name)}",
             )
         if not info.indexing:
             return name
         waiting(name, info.percent)
-        yield from lease.keep()
-        yield from pause(_POLL_SECONDS)
+        yield from lease.keep(Activity(f"building the index {name}", round(info.percent), 100))
+        yield from pause(POLL_SECONDS)

@@ -1,17 +1,23 @@
 """Indexes that no model names, over documents whose dates become numbers: those over JSON may lose them."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, product
 
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import is_built_name
+from redstart.migrations.indexes.keys import is_built_name, shown
 from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, place_of
 from redstart.migrations.indexes.records import read_records
 from redstart.search.index import Index
+from redstart.search.info import IndexInfo
 from redstart.values.kinds import Storage
+
+_MAX_SPELLINGS = 64
 
 
 def require_no_losses(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
@@ -26,18 +32,45 @@ def require_no_losses(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
     for name in sorted(names):
         found = yield from find_index(name)
         brought_along |= set() if found is None else {found.name}
-    for name in sorted((yield from call(ft_list())) - brought_along):
-        if any(is_built_name(one, name) for one in names):
+    for name, count in sorted(Counter((yield from call(ft_list()))).items()):
+        is_ours = name in brought_along or any(is_built_name(one, name) for one in names)
+        if is_ours and count == 1:
             continue
-        found = yield from find_index(name)
-        lost = [] if found is None or not found.documents else list(_text_places(plan, found.index))
-        if found is not None and lost:
-            raise MigrationError(
-                f"The index {name} takes {', '.join(lost)} as text, and no model has its name: each of its "
-                f"{found.documents:,} documents would leave it once such a date is a number.",
-                "Drop it, and create it with NUMERIC afterwards; "
-                "or let it lose them: om migrate-data run --accept-unindexed",
-            )
+        for found in (yield from _listed_as(name, count)):
+            lost = list(_text_places(plan, found.index)) if found.documents or found.indexing else []
+            if lost:
+                raise MigrationError(
+                    f"The index {shown(name)} takes {', '.join(lost)} as text, and no model has its name: each of its "
+                    f"{found.documents:,} documents would leave it once such a date is a number.",
+                    "Create another for its queries, with NUMERIC, and drop this one when no query uses it any more; "
+                    "or let it lose them: om migrate-data run --accept-unindexed",
+                )
+
+
+def _listed_as(name: str, count: int) -> Op[list[IndexInfo]]:
+    """Return the indexes that the server lists under a name, in which it shows line breaks as escapes.
+
+    Raises:
+        MigrationError: some of them cannot be looked at, because their names are listed as others.
+    """
+    found = []
+    for one in islice(_spellings(name), _MAX_SPELLINGS):
+        info = yield from find_index(one)
+        found += [] if info is None else [info]
+    if len(found) < count <= (yield from call(ft_list())).count(name):
+        raise MigrationError(
+            f"The server lists an index {shown(name)}, and there is none of this name: its name has a character "
+            "that the server does not list. So it cannot be looked at, and may lose documents once dates are numbers.",
+            "Drop it when no query uses it any more; or let it lose them: om migrate-data run --accept-unindexed",
+        )
+    return found
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """The names that a server lists like this one."""
+    parts = re.split(r"(\\[nr])", name)
+    breaks = {r"\n": "\n", r"\r": "\r"}
+    return map("".join, product(*((part, breaks[part]) if part in breaks else (part,) for part in parts)))
 
 
 def _text_places(plan: Plan, index: Index) -> Iterable[str]:

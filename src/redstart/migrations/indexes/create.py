@@ -1,15 +1,14 @@
 """Creating one index from the text of its schema, as redis-om's migration files ask for it. None is ever replaced."""
 
-from redstart.commands.scripts import load, run_script
 from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import SCRATCH, hash_key, schema_key
-from redstart.migrations.indexes.swap import PACKAGE, fenced_script
+from redstart.migrations.indexes.keys import hash_key, schema_key
+from redstart.migrations.indexes.swap import fenced_script
+from redstart.migrations.indexes.trial import try_definition
 from redstart.migrations.lease import Lease
 from redstart.search.difference import difference
 from redstart.search.index import Index
-from redstart.search.info import read_info
 
 _CHANGES_SAID = 3
 
@@ -30,7 +29,9 @@ def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[N
         atomic unit; FT.INFO where there is an index. The server fills a new index by and by. Safe to repeat.
     """
     words = schema.split()
-    wanted = yield from _understood(name, schema, words)
+    tried = yield from try_definition(words)
+    if isinstance(tried, str):
+        raise _refused(name, schema, tried)
     script = fenced_script("create.lua")
     while True:
         outcome, *said = yield from lease.run(
@@ -39,24 +40,16 @@ def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[N
         if outcome == b"created":
             return
         if outcome == b"refused":
-            raise _refused(name, schema, said[0])
+            raise _refused(name, schema, said[0].decode(errors="replace"))
         found = yield from find_index(name)
         if found is not None:  # else it was dropped just now
-            _require_same(name, found.index, wanted)
+            _require_same(name, found.index, tried)
             return
 
 
-def _understood(name: str, schema: str, words: list[str]) -> Op[Index]:
-    """What the server makes of a schema."""
-    outcome, said = yield from run_script(load(PACKAGE, "understand.lua"), (), (SCRATCH, *words))
-    if outcome == b"refused":
-        raise _refused(name, schema, said)
-    return read_info(said).index
-
-
-def _refused(name: str, schema: str, said: bytes) -> MigrationError:
+def _refused(name: str, schema: str, said: str) -> MigrationError:
     return MigrationError(
-        f"The server does not create the index {name}: {said.decode(errors='replace')}.\nThe schema is: {schema}",
+        f"The server does not create the index {name}: {said}.\nThe schema is: {schema}",
         "The index that a model asks for is made by: om migrate run",
     )
 

@@ -10,18 +10,24 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from redstart.effects import Op
-from redstart.migrations.indexes.build import Waiting, build_beside, find_index
+from redstart.effects import Op, pause
+from redstart.migrations.indexes.build import POLL_SECONDS, Waiting, build_beside, find_built, find_index
+from redstart.migrations.indexes.hidden import with_hidden_options
 from redstart.migrations.indexes.keeping import keep_expanded, keep_final, keep_planned
-from redstart.migrations.indexes.keys import built_name
-from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
+from redstart.migrations.indexes.plan import (
+    PlannedIndex,
+    awaited_attributes,
+    moving_attributes,
+    with_options_of,
+)
 from redstart.migrations.indexes.prove import Membership, prove
-from redstart.migrations.indexes.records import IndexRecord, read_records
+from redstart.migrations.indexes.records import IndexRecord, previous_index, read_records
 from redstart.migrations.indexes.swap import swap
-from redstart.migrations.indexes.switch import Switched, same_definition, switch
-from redstart.migrations.indexes.taken_over import is_taken_over
+from redstart.migrations.indexes.switch import Switched, switch
+from redstart.migrations.indexes.taken_over import has_more, is_taken_over
 from redstart.migrations.indexes.tolerant import accepts_both_forms, is_stand_in, stand_in
 from redstart.migrations.lease import Lease
+from redstart.search.difference import same_definition
 from redstart.search.index import Index
 from redstart.search.info import IndexInfo
 
@@ -60,22 +66,28 @@ class ExpansionOptions:
         accept_unindexed: cut over even if documents are lost to queries by it.
         keep_old: keep a copy of an index that is no alias yet, when its name is taken over.
         data_follows: the data is converted next. Without it a way back that was begun is not taken for given up.
+        keep_more: leave an index that has all that its model needs, and more.
+        aliases: other names of indexes, which follow where their index is replaced.
     """
 
     accept_unindexed: bool = False
     keep_old: bool = False
     data_follows: bool = False
+    keep_more: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 def is_expanded(planned: PlannedIndex) -> Op[bool]:
     """Whether the data of an index may be converted now: what serves takes both forms, or is the final index. Reads."""
     found = yield from find_index(planned.name)
     record = (yield from read_records()).get(planned.name)
+    planned = with_options_of(planned, previous_index(record, found))
     if found is None or record is None or is_taken_over(record, found):
         return False
     if same_definition(found.index, planned.index):
         return True
-    if (yield from find_index(built_name(planned.name, planned.index))) is None:
+    _, built = yield from find_built(planned.name, planned.index)
+    if built is None:
         return False
     return accepts_both_forms(found.index, moving_attributes(found.index, planned)) or is_stand_in(
         found.index, record.legacy, record.moving
@@ -108,17 +120,26 @@ class Expansion:
     def run(self, planned: PlannedIndex) -> Op[IndexResult]:
         """One index. Effects: see `switch`; its record is saved before anything is changed."""
         found = yield from find_index(planned.name)
+        if found is not None:
+            found = yield from with_hidden_options(found)
         known = (yield from read_records()).get(planned.name)
+        planned = with_options_of(planned, previous_index(known, found))
+        if self._options.keep_more and has_more(known, found, planned):
+            return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
         mended = is_taken_over(known, found)
         converted = planned.key_prefix in self._converted
+        aliases = yield from self._aliases_of(found)
         record = yield from keep_planned(
             self._lease,
             planned,
             known,
             found,
+            aliases=aliases,
             converted=converted,
             goes_forward=converted or self._options.data_follows,
         )
+        if not mended:
+            record = yield from self._count_unserved(record, found)
         # Judged by what serves: after a first cut-over the dates of then are numbers already.
         serving = record.legacy if mended or found is None else found.index
         awaited = not converted and awaited_attributes(record.final, moving_attributes(serving, planned))
@@ -134,6 +155,15 @@ class Expansion:
             if awaited and result.state is IndexState.REFUSED:
                 result = yield from self._prepare(planned, record, found, mended)
         return replace(result, mended=mended)
+
+    def _aliases_of(self, found: IndexInfo | None) -> Op[set[str]]:
+        """Those of the named aliases that lead to an index. A read for each."""
+        aliases = set()
+        for alias in self._options.aliases:
+            leads_to = yield from find_index(alias)
+            if found is not None and leads_to is not None and leads_to.name == found.name:
+                aliases.add(alias)
+        return aliases
 
     def _create(self, planned: PlannedIndex, record: IndexRecord) -> Op[IndexResult]:
         """The name leads nowhere. Let the final index serve if it holds every document; else one that does."""
@@ -162,7 +192,6 @@ class Expansion:
             wanted = stand_in(serving, moving, understands_filters=self._understands_filters)
             if wanted != serving and not mended:
                 yield from self._keep_old(record, found)
-                record = yield from self._count_unserved(record, found)
             switched = yield from switch(self._lease, record, wanted, waiting=self._waiting)
             if not switched.done:
                 return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
@@ -202,14 +231,20 @@ class Expansion:
     def _build(self, record: IndexRecord, index: Index) -> Op[str]:
         return build_beside(self._lease, record.name, index, waiting=self._waiting)
 
-    def _count_unserved(self, record: IndexRecord, found: IndexInfo) -> Op[IndexRecord]:
-        """Note how many documents the old index does not hold: after an undo it may again lack as many."""
-        if not same_definition(found.index, record.legacy):
+    def _count_unserved(self, record: IndexRecord, found: IndexInfo | None) -> Op[IndexRecord]:
+        """Note, before the first change, how many documents the old index lacks: a rollback may leave it so again."""
+        if found is None or record.unserved is not None or not same_definition(found.index, record.legacy):
             return record
-        unserved = (yield from prove(self._lease.keep, found.name, None, record)).missing
+        if same_definition(found.index, record.final):
+            return record
+        while found is not None and found.indexing:
+            self._waiting(found.name, found.percent)
+            yield from self._lease.keep()
+            yield from pause(POLL_SECONDS)
+            found = yield from find_index(record.name)
+        unserved = (yield from prove(self._lease.keep, record.name, None, record)).missing
         noted = replace(record, unserved=unserved)
-        if noted != record:
-            yield from self._lease.commit([noted.save()])
+        yield from self._lease.commit([noted.save()])
         return noted
 
     def _keep_old(self, record: IndexRecord, found: IndexInfo) -> Op[None]:

@@ -4,17 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redstart.effects import Op
-from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import built_name
-from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
-from redstart.migrations.indexes.records import read_records
-from redstart.migrations.indexes.switch import same_definition
+from redstart.migrations.indexes.build import find_built, find_index
+from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes, with_options_of
+from redstart.migrations.indexes.records import previous_index, read_records
 from redstart.migrations.indexes.tolerant import accepts_both_forms, is_stand_in, tolerant_index
+from redstart.search.difference import same_definition
 from redstart.search.index import Index
 
 UNCOUNTED_MEMORY_FACTOR = 1.7
 """FT.INFO leaves out keys, tables and the allocator's share: measured, an index takes 1.5 to 1.7 times as much
 (docs/index-swap.md)."""
+
+_LEAST_SHARE = 0.01
+"""Of an index that the server has only begun to fill, nothing can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,9 @@ class IndexForecast:
     Attributes:
         documents: how many the serving index holds.
         to_build: how many indexes will be built beside it.
-        megabytes, seconds: what these take together, judged by the serving index.
+        megabytes, seconds: what these take together, judged by the serving index. While the server still fills that
+            one, judged by the part that is there.
+        filled_percent: how much of the keyspace the server has scanned for the serving index; None when that is over.
     """
 
     name: str
@@ -33,19 +37,22 @@ class IndexForecast:
     to_build: int
     megabytes: float
     seconds: float
+    filled_percent: float | None = None
 
 
 def forecast(planned: Iterable[PlannedIndex], *, keep_old: bool = False) -> Op[list[IndexForecast]]:
     """For each index that serves and has to change. A few reads for each; nothing is written."""
     records = yield from read_records()
     result = []
-    for one in planned:
-        found = yield from find_index(one.name)
+    for declared in planned:
+        found = yield from find_index(declared.name)
+        one = with_options_of(declared, previous_index(records.get(declared.name), found))
         if found is None or same_definition(found.index, one.index):
             continue
         record = records.get(one.name)
         legacy = found.index if record is None else record.legacy
         copied = [found.index] if keep_old and found.name == one.name else []
+        share = max((100 if found.filled_percent is None else found.filled_percent) / 100, _LEAST_SHARE)
         missing = yield from _missing(one, [*_needed(one, found.index, legacy), *copied])
         result.append(
             IndexForecast(
@@ -53,8 +60,9 @@ def forecast(planned: Iterable[PlannedIndex], *, keep_old: bool = False) -> Op[l
                 model=one.model,
                 documents=found.documents,
                 to_build=missing,
-                megabytes=missing * found.memory_megabytes * UNCOUNTED_MEMORY_FACTOR,
-                seconds=missing * found.indexing_seconds,
+                megabytes=missing * found.memory_megabytes * UNCOUNTED_MEMORY_FACTOR / share,
+                seconds=missing * found.indexing_seconds / share,
+                filled_percent=found.filled_percent,
             )
         )
     return result
@@ -70,7 +78,9 @@ def _needed(planned: PlannedIndex, serving: Index, legacy: Index) -> list[Index]
 
 
 def _missing(planned: PlannedIndex, definitions: list[Index]) -> Op[int]:
-    missing = 0
-    for name in {built_name(planned.name, definition) for definition in definitions}:
-        missing += (yield from find_index(name)) is None
-    return missing
+    missing = set()
+    for definition in definitions:
+        name, built = yield from find_built(planned.name, definition)
+        if built is None:
+            missing.add(name)
+    return len(missing)

@@ -1,13 +1,14 @@
 """Keeping the record of an index: what serves, what is to serve, and how far that is."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from redstart.effects import Op
 from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
 from redstart.migrations.indexes.records import IndexRecord, read_redis_om_keys
-from redstart.migrations.indexes.switch import same_definition
 from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.migrations.lease import Lease
+from redstart.search.difference import same_definition
 from redstart.search.index import Index
 from redstart.search.info import IndexInfo
 
@@ -18,6 +19,7 @@ def keep_planned(
     known: IndexRecord | None,
     found: IndexInfo | None,
     *,
+    aliases: Collection[str],
     converted: bool,
     goes_forward: bool,
 ) -> Op[IndexRecord]:
@@ -26,6 +28,7 @@ def keep_planned(
     Args:
         known: the record, if there is one.
         found: what serves.
+        aliases: other names that lead to it, besides those that are known.
         converted: whether the data is.
         goes_forward: whether a way back that was begun is given up.
 
@@ -48,6 +51,7 @@ def keep_planned(
             cut_over=known.cut_over and same,
             stepping_back=known.stepping_back and not goes_forward,
         )
+    record = replace(record, aliases=tuple(sorted({*record.aliases, *aliases} - {record.name})))
     if record != known:
         yield from lease.commit([record.save()])
     return record

@@ -3,6 +3,9 @@
 import re
 from hashlib import sha1
 
+from redstart.commands.search import name_bytes
+from redstart.display import one_line
+from redstart.migrations.data.state.failures import SHOWN_CHARACTERS
 from redstart.migrations.lease import LeaseKeys
 from redstart.search.index import Index, create_arguments
 
@@ -17,10 +20,16 @@ DIGEST_LETTERS = 8
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LETTERS}}}")
 
 
-def built_name(name: str, index: Index) -> str:
-    """The index built for `name` with this definition: the same each time, so that building it is repeatable."""
-    words = create_arguments(index, name="")
-    digest = sha1("\0".join(words).encode(), usedforsecurity=False).hexdigest()[:DIGEST_LETTERS]
+def built_name(name: str, index: Index, attempt: int = 0) -> str:
+    """The index built for `name` with this definition: the same each time, so that building it is repeatable.
+
+    Args:
+        attempt: another name for each number, for when an index of another definition has the first.
+    """
+    words = [*create_arguments(index, name=""), *([str(attempt)] if attempt else [])]
+    digest = sha1("\0".join(words).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()[
+        :DIGEST_LETTERS
+    ]
     return f"{name}@{digest}"
 
 
@@ -39,6 +48,11 @@ def served_name(index: str) -> str | None:
 def settled_alias(index: str) -> str:
     """Return the alias that marks an index that Redstart built and of which no record is needed any more."""
     return f"redstart:settled:{index}"
+
+
+def shown(name: str) -> str:
+    """Return the name of an index for a message: names on the server may hold anything."""
+    return one_line(name_bytes(name), SHOWN_CHARACTERS)
 
 
 def hash_key(name: str) -> str:

@@ -23,6 +23,7 @@ from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.migrations.indexes.step_back import after_undo, before_undo, drop_unused, remove_created, unused
 from redstart.migrations.indexes.switch import Switched
 from redstart.migrations.lease import Lease, acquire, under_lease
+from redstart.migrations.server_role import require_server
 
 T = TypeVar("T")
 
@@ -36,6 +37,12 @@ def none_converted() -> Op[Collection[str]]:
     """For work that comes before the data."""
     yield from ()
     return ()
+
+
+def _require_fit() -> Op[None]:
+    """Refuse a server that takes no writes of ours, or can have no index. Before the probes, which write too."""
+    yield from require_server(writes=True)
+    yield from require_search()
 
 
 def unused_indexes() -> Op[list[str]]:
@@ -55,13 +62,22 @@ class IndexMigration:
         token: unique for this process' work; becomes the fence.
         clock: seconds, monotonic.
         waiting: told what is built and how far.
+        waiting_for_lease: told whose lease is waited for.
     """
 
-    def __init__(self, holder: Holder, token: str, clock: Callable[[], float], waiting: Waiting) -> None:
+    def __init__(
+        self,
+        holder: Holder,
+        token: str,
+        clock: Callable[[], float],
+        waiting: Waiting,
+        waiting_for_lease: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._holder = holder
         self._token = token
         self._clock = clock
         self._waiting = waiting
+        self._waiting_for_lease = waiting_for_lease
 
     def run(
         self,
@@ -81,7 +97,7 @@ class IndexMigration:
 
         Effects: see redstart.migrations.indexes.expand. Safe to repeat.
         """
-        yield from require_search()
+        yield from _require_fit()
         facts = yield from require_possible(planned, keep_old=options.keep_old)
         filters = yield from understands_filters(facts.json)
 
@@ -99,28 +115,35 @@ class IndexMigration:
 
     def create(self, name: str, schema: str, schema_hash: str) -> Op[None]:
         """Create one index from its schema. See redstart.migrations.indexes.create."""
-        yield from require_search()
+        yield from _require_fit()
         yield from self._leased(lambda lease: create_index(lease, name, schema, schema_hash))
 
-    def before_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
-        """Let indexes serve that accept the data in both forms.
+    def before_undo(
+        self, names: Collection[str], *, check_only: bool = False
+    ) -> Op[list[tuple[str, Switched]]]:
+        """Let indexes serve that accept the data in both forms: all of them, or none.
 
         Args:
-            records: names of the indexes.
+            names: of the indexes.
+            check_only: whether to find out only if one is refused.
 
         Returns:
-            For each its name and what became of it.
+            For each its name and what became of it; where one is refused, for those that are.
 
-        Effects: see redstart.migrations.indexes.switch. Safe to repeat.
+        Effects: see redstart.migrations.indexes.step_back. Safe to repeat.
         """
-        yield from require_search()
+        yield from _require_fit()
         facts = yield from server_facts()
-        filters = bool(records) and (yield from understands_filters(facts.json))
+        filters = bool(names) and (yield from understands_filters(facts.json))
 
-        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            return before_undo(lease, record, understands_filters=filters, waiting=self._waiting)
+        def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
+            records = [one for one in (yield from read_records()).values() if one.name in names]
+            done = yield from before_undo(
+                lease, records, understands_filters=filters, waiting=self._waiting, check_only=check_only
+            )
+            return [(record.name, switched) for record, switched in done]
 
-        return (yield from self._each(records, step))
+        return (yield from self._leased(work))
 
     def after_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
         """Let indexes of the definitions serve again that did before Redstart, unless they lack documents that they did
@@ -131,10 +154,10 @@ class IndexMigration:
 
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
-        yield from require_search()
+        yield from _require_fit()
 
         def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            return after_undo(lease, record, waiting=self._waiting, most_missing=record.unserved)
+            return after_undo(lease, record, waiting=self._waiting, most_missing=record.unserved or 0)
 
         return (yield from self._each(records, step))
 
@@ -153,26 +176,28 @@ class IndexMigration:
 
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
-        yield from require_search()
+        yield from _require_fit()
         facts = yield from server_facts()
         filters = yield from understands_filters(facts.json)
 
         def work(lease: Lease) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
             undone = yield from is_undone()
+            records = list((yield from read_records()).values())
+            if not undone:
+                stepped = yield from before_undo(
+                    lease,
+                    records,
+                    understands_filters=filters,
+                    waiting=self._waiting,
+                    accept_unindexed=accept_unindexed,
+                )
+                return undone, [(record.name, switched) for record, switched in stepped]
             done = []
-            for record in (yield from read_records()).values():
-                if not undone:
-                    stepping = before_undo(
-                        lease,
-                        record,
-                        understands_filters=filters,
-                        waiting=self._waiting,
-                        most_missing=math.inf if accept_unindexed else 0,
-                    )
-                elif record.created:
+            for record in records:
+                if record.created:
                     stepping = remove_created(lease, record)
                 else:
-                    most_missing = math.inf if accept_unindexed else record.unserved
+                    most_missing = math.inf if accept_unindexed else record.unserved or 0
                     stepping = after_undo(lease, record, waiting=self._waiting, most_missing=most_missing)
                 done.append((record.name, (yield from stepping)))
             return undone, done
@@ -181,7 +206,7 @@ class IndexMigration:
 
     def cleanup(self) -> Op[list[str]]:
         """Drop what was built beside and serves no name. The names of the dropped indexes."""
-        yield from require_search()
+        yield from _require_fit()
 
         def work(lease: Lease) -> Op[list[str]]:
             dropped: list[str] = []
@@ -213,5 +238,12 @@ class IndexMigration:
         return (yield from self._leased(work))
 
     def _leased(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
-        acquiring = acquire(LEASE, self._token, self._holder, is_gone=is_gone, clock=self._clock)
+        acquiring = acquire(
+            LEASE,
+            self._token,
+            self._holder,
+            is_gone=is_gone,
+            clock=self._clock,
+            waiting=self._waiting_for_lease,
+        )
         return (yield from under_lease(acquiring, work))

@@ -8,8 +8,9 @@ from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.index import index_of, reference_schema
 from redstart.mapping.paths import Each, TemporalPath
 from redstart.search.difference import difference
-from redstart.search.fields import FieldKind
+from redstart.search.fields import FieldKind, IndexField
 from redstart.search.index import Index, schema_hash
+from redstart.search.json_paths import member
 from redstart.values.kinds import Storage
 
 TEXTS = frozenset({FieldKind.TAG, FieldKind.TEXT})
@@ -47,18 +48,45 @@ class PlannedIndex:
 
 
 def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:
-    """The indexes of the models that index anything besides their primary key, or say index=True."""
+    """Return the index of each model; where no field is indexed, it holds the primary key, for `find()`."""
     planned = []
     for declaration in declarations:
         index = index_of(declaration.model)
-        if declaration.model._index or len(index.fields) > 1:
-            dates = frozenset(map(attribute_of, declaration.paths.planned))
-            places = frozenset(place_of(path, index.storage) for path in declaration.paths.planned)
-            old, schema = _with_dates_as_tags(index, dates), reference_schema(declaration.model)
-            planned.append(
-                PlannedIndex(declaration.name, declaration.key_prefix, index, old, dates, places, schema)
-            )
+        dates = frozenset(map(attribute_of, declaration.paths.planned))
+        places = frozenset(place_of(path, index.storage) for path in declaration.paths.planned)
+        old, schema = _with_dates_as_tags(index, dates), reference_schema(declaration.model)
+        planned.append(
+            PlannedIndex(declaration.name, declaration.key_prefix, index, old, dates, places, schema)
+        )
     return planned
+
+
+def with_options_of(planned: PlannedIndex, previous: Index | None) -> PlannedIndex:
+    """The same plan with the options of an earlier index that no model can ask for, as STOPWORDS or NOSTEM.
+
+    Args:
+        previous: the index that served before Redstart; None where there was none.
+    """
+    if previous is None or previous.storage is not planned.index.storage:
+        return planned
+    if not previous.options and not any(field.options for field in previous.fields):
+        return planned
+    return replace(
+        planned, index=_with_options(planned.index, previous), old=_with_options(planned.old, previous)
+    )
+
+
+def _with_options(index: Index, previous: Index) -> Index:
+    fields = (_field_with_options(field, previous.field_named(field.attribute)) for field in index.fields)
+    return replace(index, fields=tuple(fields), options=index.options or previous.options)
+
+
+def _field_with_options(field: IndexField, previous: IndexField | None) -> IndexField:
+    if previous is None or field.options:
+        return field
+    if (previous.kind, previous.identifier) != (field.kind, field.identifier):
+        return field
+    return replace(field, options=previous.options)
 
 
 def require_one_definition_each(planned: Iterable[PlannedIndex]) -> None:
@@ -86,7 +114,7 @@ def place_of(path: TemporalPath, storage: Storage) -> str:
     if storage is Storage.HASH:
         return str(path.segments[0])
     each = {Each.ITEM: "[*]", Each.VALUE: ".*"}
-    return "$" + "".join(each[one] if isinstance(one, Each) else f".{one}" for one in path.segments)
+    return "$" + "".join(each[one] if isinstance(one, Each) else member(str(one)) for one in path.segments)
 
 
 def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:

@@ -11,6 +11,7 @@ from redstart.errors import StateDamaged, StateIncompatible, shortened
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from redstart.search.fields import FieldKind, IndexField, VectorSettings
 from redstart.search.index import Index
+from redstart.search.info import IndexInfo
 from redstart.values.kinds import Storage
 
 FORMAT = 2
@@ -32,10 +33,11 @@ class IndexRecord:
             final one is built.
         cut_over: whether the name leads to the final index, and redis-om's keys say so.
         accepted_unindexed: documents that were known to leave the index at the cut-over.
-        unserved: documents that the old index did not hold when its name was taken over.
+        unserved: documents that the old index did not hold before the first change; None if they were not counted.
         stepping_back: whether a rollback has let a stand-in serve, and has not ended.
         created: whether none served before Redstart.
         contracted: whether what the cut-over left beside was cleaned up.
+        aliases: other names that lead to the same index, and follow where it is replaced.
     """
 
     name: str
@@ -50,10 +52,11 @@ class IndexRecord:
     expanded: bool = False
     cut_over: bool = False
     accepted_unindexed: int = 0
-    unserved: int = 0
+    unserved: int | None = None
     stepping_back: bool = False
     created: bool = False
     contracted: bool = False
+    aliases: tuple[str, ...] = ()
 
     def save(self) -> list[Argument]:
         """The command that stores it."""
@@ -80,6 +83,18 @@ class IndexRecord:
         ):
             commands.append(["DEL", key] if value is None else ["SET", key, value])
         return commands
+
+
+def previous_index(record: IndexRecord | None, found: IndexInfo | None) -> Index | None:
+    """The index that served before Redstart; None where there was none.
+
+    Args:
+        record: what is remembered of a name; None before the first `om migrate run`.
+        found: what the name leads to now.
+    """
+    if record is not None:
+        return record.legacy
+    return None if found is None else found.index
 
 
 def read_records() -> Op[dict[str, IndexRecord]]:
@@ -129,7 +144,8 @@ def _text(data: bytes | None) -> str | None:
 def _record(fields: dict[str, Any]) -> IndexRecord:
     fields["legacy"] = _index(fields["legacy"])
     fields["final"] = _index(fields["final"])
-    return IndexRecord(**fields | {"moving": tuple(fields["moving"])})
+    tuples = {name: tuple(fields.get(name, ())) for name in ("moving", "aliases")}
+    return IndexRecord(**fields | tuples)
 
 
 def _index(data: dict[str, Any]) -> Index:

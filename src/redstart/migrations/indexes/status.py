@@ -6,9 +6,9 @@ from enum import StrEnum
 
 from redstart.effects import Op
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.records import IndexRecord, read_records
-from redstart.migrations.indexes.taken_over import is_taken_over
+from redstart.migrations.indexes.plan import PlannedIndex, with_options_of
+from redstart.migrations.indexes.records import IndexRecord, previous_index, read_records
+from redstart.migrations.indexes.taken_over import has_more, is_taken_over
 from redstart.search.difference import IndexDifference, difference
 from redstart.search.info import IndexInfo
 
@@ -30,7 +30,9 @@ class IndexStatus:
     Attributes:
         serving: the real index behind the name; None when there is none.
         documents: how many it holds.
+        filled_percent: how much of the keyspace the server has scanned for it; None when that is over.
         pending: what differs from the definition the model asks for.
+        has_more: whether the model finds all it needs, in this index or in the one that is being prepared.
     """
 
     planned: PlannedIndex
@@ -38,21 +40,32 @@ class IndexStatus:
     serving: str | None
     documents: int
     pending: IndexDifference | None
+    has_more: bool = False
+    filled_percent: float | None = None
 
 
 def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
     """Every model's index. A read for each, and one."""
     records = yield from read_records()
     result = []
-    for one in planned:
-        found = yield from find_index(one.name)
-        record = records.get(one.name)
+    for declared in planned:
+        found = yield from find_index(declared.name)
+        record = records.get(declared.name)
+        one = with_options_of(declared, previous_index(record, found))
         if found is None:
             result.append(IndexStatus(one, Standing.ABSENT, None, 0, None))
             continue
         pending = difference(found.index, one.index)
         result.append(
-            IndexStatus(one, _standing(record, found, pending), found.name, found.documents, pending)
+            IndexStatus(
+                one,
+                _standing(record, found, pending),
+                found.name,
+                found.documents,
+                pending,
+                has_more(record, found, one),
+                found.filled_percent,
+            )
         )
     return result
 

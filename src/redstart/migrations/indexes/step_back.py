@@ -1,41 +1,82 @@
 """The way back of an index: before the data is undone, and after it."""
 
+import math
+import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
+from redstart.errors import MigrationError
 from redstart.migrations.indexes.build import Waiting, find_index
 from redstart.migrations.indexes.damage import settle
-from redstart.migrations.indexes.keys import is_built_name
+from redstart.migrations.indexes.keys import RECORDS, is_built_name
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.swap import drop, unname
-from redstart.migrations.indexes.switch import Switched, switch
+from redstart.migrations.indexes.switch import Prepared, Switched, finish, prepare, switch
 from redstart.migrations.indexes.tolerant import stand_in
+from redstart.migrations.indexes.trial import try_index
 from redstart.migrations.lease import Lease
 
 
 def before_undo(
     lease: Lease,
-    record: IndexRecord,
+    records: Sequence[IndexRecord],
     *,
     understands_filters: bool,
     waiting: Waiting,
-    most_missing: float = 0,
-) -> Op[Switched]:
-    """Let an index serve that accepts both forms.
+    accept_unindexed: bool = False,
+    check_only: bool = False,
+) -> Op[list[tuple[IndexRecord, Switched]]]:
+    """Let indexes serve that accept both forms: all of them, or none where one would lose documents.
+
+    One that did not hold every document before the migration may lack some again.
 
     Args:
-        most_missing: how many documents that are found now it may lack.
+        accept_unindexed: whether any may lack documents that are found now.
+        check_only: whether to leave it at building and comparing them.
 
-    Effects: see `switch`.
+    Returns:
+        What became of each; where one is refused, of those that are.
+
+    Raises:
+        MigrationError: the server would not create one of the definitions; nothing was changed.
+
+    Effects: see `prepare` and `finish`. What was built for nothing is dropped. Safe to repeat.
     """
-    if not record.moving:
-        return Switched(None, True)
-    wanted = stand_in(record.legacy, record.moving, understands_filters=understands_filters)
-    stepping = replace(record, cut_over=False, stepping_back=True)
-    if stepping != record:
-        yield from lease.commit([stepping.save()])
-    return (yield from switch(lease, record, wanted, waiting=waiting, most_missing=most_missing))
+    records = [record for record in records if record.moving]
+    wanted = {
+        record.name: stand_in(record.legacy, record.moving, understands_filters=understands_filters)
+        for record in records
+    }
+    for record in records:
+        for index in (wanted[record.name], record.legacy):
+            if (why := (yield from try_index(index))) is not None:
+                raise MigrationError(
+                    f"The server does not create the index that served under {record.name} before: {why}.",
+                    "Queries go on with the index of today, and nothing was changed. "
+                    f"Look at the definition with: redis-cli HGET {RECORDS} {shlex.quote(record.name)}",
+                )
+    prepared: list[tuple[IndexRecord, Prepared]] = []
+    for record in records:
+        most_missing = math.inf if accept_unindexed or record.unserved else 0
+        one = yield from prepare(
+            lease, record, wanted[record.name], waiting=waiting, most_missing=most_missing
+        )
+        prepared.append((record, one))
+    refused = [(record, Switched(one.membership, False)) for record, one in prepared if not one.accepted]
+    if refused:
+        for record, one in prepared:
+            if one.is_new:
+                _ = yield from drop(lease, one.index, (record.name,))
+        return refused
+    done = []
+    for record, one in () if check_only else prepared:
+        stepping = replace(record, cut_over=False, stepping_back=True)
+        if stepping != record:
+            yield from lease.commit([stepping.save()])
+        done.append((record, (yield from finish(lease, record, one))))
+    return done
 
 
 def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting, most_missing: float) -> Op[Switched]:

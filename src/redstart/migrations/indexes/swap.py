@@ -1,8 +1,9 @@
 """Letting names lead to other indexes, and dropping indexes that no name leads to: each one script."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from redstart.commands.scripts import Script, load
+from redstart.commands.search import name_bytes
 from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
@@ -11,11 +12,12 @@ from redstart.migrations.lease import Lease
 PACKAGE = "redstart.migrations.indexes"
 
 
-def swap(lease: Lease, name: str, index: str, *, now: str | None) -> Op[None]:
+def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Sequence[str] = ()) -> Op[None]:
     """Let `name` lead to `index`. A real index of that name goes; its definition must have been kept.
 
     Args:
         now: where the name leads, as the caller last saw it; None for nowhere.
+        aliases: other names that follow, as far as they lead to the same index.
 
     Raises:
         LeaseLost: another run took over; nothing was changed.
@@ -23,10 +25,12 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None) -> Op[None]:
 
     Effects: one script, the atomic unit. Safe to repeat.
     """
-    outcome, found = yield from lease.run(fenced_script("swap.lua"), (), (name, index, now or ""))
+    outcome, found = yield from lease.run(
+        fenced_script("swap.lua"), (), (name, index, name_bytes(now or ""), *aliases)
+    )
     if outcome in (b"swapped", b"already"):
         return
-    place = found.decode() or "nothing"
+    place = found.decode(errors="backslashreplace") or "nothing"
     what = f"{index} is gone" if outcome == b"missing" else f"it leads to {place} by now"
     raise MigrationError(
         f"{name} was not switched to {index}: {what}. Somebody else changed it.",
@@ -53,6 +57,6 @@ def unname(lease: Lease, name: str) -> Op[bool]:
 
 
 def fenced_script(name: str) -> Script:
-    """A script of this package that begins with fenced.lua and resolve.lua."""
+    """A script of this package that begins with fenced.lua, resolve.lua and drop_index.lua."""
     fenced = load(LEASE_PACKAGE, "fenced.lua").source
-    return Script.of(fenced + load(PACKAGE, "resolve.lua", name).source)
+    return Script.of(fenced + load(PACKAGE, "resolve.lua", "drop_index.lua", name).source)

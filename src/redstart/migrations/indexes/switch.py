@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 from redstart.effects import Op
-from redstart.migrations.indexes.build import Waiting, build_beside, find_index
-from redstart.migrations.indexes.keys import built_name
+from redstart.migrations.indexes.build import Waiting, build_beside, find_built, find_index
 from redstart.migrations.indexes.plan import awaited_attributes
 from redstart.migrations.indexes.prove import Membership, prove
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.swap import drop, swap
 from redstart.migrations.lease import Lease
-from redstart.search.difference import difference
+from redstart.search.difference import same_definition
 from redstart.search.index import Index
 
 
@@ -25,6 +24,56 @@ class Switched:
 
     membership: Membership | None
     done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A switch of which everything but the last step is done.
+
+    Attributes:
+        index: what was built; the name may lead to it next.
+        serving: what the name leads to; None where it leads nowhere.
+        membership: the proof; None when the name leads to the definition already.
+        accepted: whether the index lacks no more documents than it may.
+        is_new: whether it was not there before.
+    """
+
+    index: str
+    serving: str | None
+    membership: Membership | None
+    accepted: bool
+    is_new: bool
+
+
+def prepare(
+    lease: Lease,
+    record: IndexRecord,
+    wanted: Index,
+    *,
+    waiting: Waiting,
+    most_missing: float = 0,
+    anew: bool = False,
+) -> Op[Prepared]:
+    """Build an index of the wanted definition, and compare it with what serves. See `switch`, which then swaps."""
+    found = yield from find_index(record.name)
+    name, built = yield from find_built(record.name, wanted)
+    if found is not None and (found.name == name or not anew) and same_definition(found.index, wanted):
+        return Prepared(found.name, found.name, None, accepted=True, is_new=False)
+    serving = None if found is None else found.name
+    membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
+    if serving is not None and membership.missing > most_missing and _should_hold_all(record, wanted):
+        # The server's scan misses a document that is renamed meanwhile, and nothing but a write brings it in.
+        _ = yield from drop(lease, name, (record.name,))
+        membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
+    accepted = serving is None or membership.missing <= most_missing
+    return Prepared(name, serving, membership, accepted, is_new=built is None)
+
+
+def finish(lease: Lease, record: IndexRecord, prepared: Prepared) -> Op[Switched]:
+    """Let the record's name lead to what was prepared, if that is accepted. Effects: one script, or none."""
+    if prepared.accepted and prepared.membership is not None:
+        yield from swap(lease, record.name, prepared.index, now=prepared.serving, aliases=record.aliases)
+    return Switched(prepared.membership, prepared.accepted)
 
 
 def switch(
@@ -48,34 +97,21 @@ def switch(
     Effects: FT.CREATE beside and a proof by membership, both once more where documents are missing that should not be;
         then one script that swaps. The name always leads somewhere.
     """
-    found = yield from find_index(record.name)
-    name = built_name(record.name, wanted)
-    if found is not None and (found.name == name or not anew) and same_definition(found.index, wanted):
-        return Switched(None, True)
-    serving = None if found is None else found.name
-    membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
-    if serving is not None and membership.missing > most_missing and _should_hold_all(record, wanted):
-        # The server's scan misses a document that is renamed meanwhile, and nothing but a write brings it in.
-        _ = yield from drop(lease, name, (record.name,))
-        membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
-    if serving is not None and membership.missing > most_missing:
-        return Switched(membership, False)
-    yield from swap(lease, record.name, name, now=serving)
-    return Switched(membership, True)
+    prepared = yield from prepare(
+        lease, record, wanted, waiting=waiting, most_missing=most_missing, anew=anew
+    )
+    return (yield from finish(lease, record, prepared))
 
 
 def _build_and_prove(
     lease: Lease, record: IndexRecord, wanted: Index, serving: str | None, waiting: Waiting
 ) -> Op[Membership]:
     name = yield from build_beside(lease, record.name, wanted, waiting=waiting)
-    return (yield from prove(lease.keep, name, serving, record))
+    # By the name that queries use: a line break in the index's own is not shown as such. If the name leads elsewhere
+    # meanwhile, the swap fails.
+    return (yield from prove(lease.keep, name, None if serving is None else record.name, record))
 
 
 def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:
     """Whether no document is out of the index for its dates: then building it once more may help."""
     return wanted != record.final or not awaited_attributes(record.final, record.moving)
-
-
-def same_definition(one: Index, other: Index) -> bool:
-    """Whether two indexes answer queries alike."""
-    return not difference(one, other).changes

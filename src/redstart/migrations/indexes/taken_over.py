@@ -5,9 +5,10 @@ through an alias, and creates a real index of that name.
 """
 
 from redstart.migrations.indexes.keys import is_built_name
+from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text
 from redstart.migrations.indexes.records import IndexRecord
-from redstart.migrations.indexes.switch import same_definition
 from redstart.migrations.indexes.tolerant import accepts_both_forms
+from redstart.search.difference import FieldRemoved, difference, same_definition
 from redstart.search.index import Index
 from redstart.search.info import IndexInfo
 
@@ -27,6 +28,28 @@ def is_taken_over(record: IndexRecord | None, found: IndexInfo | None) -> bool:
         return False
     left = _left_serving(record)
     return left is None or not same_definition(found.index, left)
+
+
+def has_more(record: IndexRecord | None, found: IndexInfo | None, planned: PlannedIndex) -> bool:
+    """Whether an index has all that a model needs, and more: that of a newer version of the application, for example.
+
+    Args:
+        record: what is remembered of the name; None before the first `om migrate run`.
+        found: what the name leads to now; None for nothing.
+        planned: the index that the model needs.
+    """
+    if found is None or is_taken_over(record, found):
+        return False
+    if record is not None and _only_adds(record.final, planned.index):
+        return True
+    if dates_as_text(found.index, planned):  # it may lose documents once their dates are numbers
+        return False
+    return (record is None or record.cut_over) and _only_adds(found.index, planned.index)
+
+
+def _only_adds(index: Index, wanted: Index) -> bool:
+    changes = difference(index, wanted).changes
+    return bool(changes) and all(isinstance(change, FieldRemoved) for change in changes)
 
 
 def _left_serving(record: IndexRecord) -> Index | None:

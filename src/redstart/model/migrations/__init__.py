@@ -2,6 +2,7 @@
 """The names of `redis_om.model.migrations`."""
 
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
+from redstart.left_out import attribute_of
 from redstart.migrations.pending import MigrationAction
 from redstart.sync.data_migrations import BaseMigration, DataMigrator
 from redstart.sync.migrator import SchemaDetector
@@ -18,3 +19,7 @@ __all__ = [
     "SchemaMigrationError",
     "SchemaMigrator",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name, ("data", "data_migrator", "migrator", "schema"))

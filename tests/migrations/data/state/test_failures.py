@@ -1,10 +1,12 @@
 """What did not convert: told once, in its last form, up to a limit and counted beyond it."""
 
+import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.effects import Op
+from redstart.errors import CheckpointUnreadable
 from redstart.migrations.data.state.failures import Failure, FailureLog, failure_at, one_line
 from redstart.migrations.data.state.record import read_record
 from redstart.migrations.lease import Lease
@@ -13,7 +15,7 @@ from tests.support.migration import KEYS, new_context
 
 
 def bad(number: int, value: str = "N/A", reason: str = "not a date") -> Failure:
-    return Failure(f"v:{number}", "at", value, reason)
+    return failure_at(b"v:%d" % number, ("at",), value.encode(), reason)
 
 
 def recorded(url: str, failures: list[Failure], *, most_records: int = 100) -> list[Failure]:
@@ -70,7 +72,7 @@ def test_what_is_known_and_what_is_removed(client: redis.Redis, url: str) -> Non
         assert driver.run(log.recorded(asked)) == [bad(2), None]
         assert driver.run(log.unknown([*asked, bad(3)])) == [bad(3)]
         assert driver.run(log.recorded([])) == []
-        driver.run(new_context().under_lease(lambda lease: log.remove(lease, [("v:1", "at"), ("v:9", "at")])))
+        driver.run(new_context().under_lease(lambda lease: log.remove(lease, [bad(1).name, bad(9).name])))
     assert on_record(url) == [bad(2)]
 
 
@@ -84,4 +86,48 @@ def test_any_bytes_are_one_short_printable_line(data: bytes, most: int) -> None:
 def test_what_is_short_and_printable_stays() -> None:
     assert one_line("Ω '\"".encode(), 10) == "Ω '\""
     assert one_line(b"12345", 4) == "123…"
-    assert str(failure_at(b"k\n", "a", b"\xff", "not UTF-8 text")) == "k\\n a: not UTF-8 text: \\xff"
+    assert str(failure_at(b"k\n", ("a",), b"\xff", "not UTF-8 text")) == "k\\n a: not UTF-8 text: \\xff"
+
+
+# What identifies a value is its key and path, whatever is shown of them
+
+LONG = b"v:" + b"x" * 300
+ALIKE = [
+    (LONG + b"1", ("at",)),
+    (LONG + b"2", ("at",)),  # shown, both end before they differ
+    (b"v:\xff", ("at",)),
+    (b"v:\\xff", ("at",)),  # shown, other bytes look like this
+    (b"v:1\n", ("at",)),
+    (b"v:1\\n", ("at",)),
+    (b"v:1", ("a", "b")),
+    (b"v:1", ("a.b",)),
+    (b"v:1", ("y" * 300 + "1",)),
+    (b"v:1", ("y" * 300 + "2",)),
+    (b"v:1", ("a", 0)),
+    (b"v:1", ("a", "0")),
+]
+
+
+def test_values_that_look_alike_are_recorded_and_removed_one_by_one(client: redis.Redis, url: str) -> None:
+    failures = [failure_at(key, place, b"N/A", "not a date") for key, place in ALIKE]
+    assert recorded(url, failures) == failures
+    assert {one.name for one in on_record(url)} == {one.name for one in failures}
+    with open_sync(url) as driver:
+        log = FailureLog(KEYS)
+        driver.run(new_context().under_lease(lambda lease: log.remove(lease, [failures[0].name])))
+        assert driver.run(log.unknown(failures)) == failures[:1]
+
+
+def test_another_value_at_a_recorded_place_is_another_value(client: redis.Redis, url: str) -> None:
+    _ = recorded(url, [bad(1, "x" * 200 + "1")])
+    with open_sync(url) as driver:
+        (known,) = driver.run(FailureLog(KEYS).recorded([bad(1)]))
+    assert known is not None
+    assert known.value == bad(1, "x" * 200 + "2").value
+    assert known.digest != bad(1, "x" * 200 + "2").digest
+
+
+def test_a_record_that_this_version_did_not_write_is_named(client: redis.Redis, url: str) -> None:
+    client.hset(KEYS.failures, '["v:1","at"]', '["N/A","not a date"]')
+    with open_sync(url) as driver, pytest.raises(CheckpointUnreadable, match="failures"):
+        driver.run(FailureLog(KEYS).all())

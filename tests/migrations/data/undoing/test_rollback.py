@@ -1,15 +1,19 @@
 """What a rollback refuses before it writes anything, and what it says of its progress."""
 
+from contextlib import suppress
+
 import pytest
 import redis
 
 from redstart.errors import ConfigurationError
 from redstart.migrations.data.converting.runner import run
+from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.migrations.data.state import journal
 from redstart.migrations.data.state.checkpoint import Stage, load_checkpoint
-from redstart.migrations.data.undoing.rollback import rollback
+from redstart.migrations.data.undoing.rollback import RollbackResult, rollback
 from redstart.server.connections import open_like
+from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import (
     KEYS,
     documents_of,
@@ -82,3 +86,36 @@ def test_numbers_of_before_are_found_also_behind_a_rollback_that_began_without_t
         assert (done.stopped, done.reformatted, done.numbers_before) == (None, 150, 0)
     values = {client.hget(f"station:visit:{number}", "arrived_at") for number in range(300)}
     assert values == {b"2023-01-01T00:00:00.500000"}
+
+
+@pytest.mark.parametrize("kind", [CrashKind.LOST_REPLY, CrashKind.AFTER, CrashKind.UNANSWERED])
+def test_what_is_restored_is_counted_once_whatever_is_lost(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, kind: CrashKind
+) -> None:
+    """Counted by the scripts themselves: a reply that is lost takes no count with it, nor does a program that dies."""
+    small_pieces(monkeypatch)
+
+    def converted() -> None:
+        load_hostile(client)
+        with CrashDriver(url) as driver:
+            driver.run(run(new_context(), station_plan(), options(FailureMode.QUARANTINE)))
+        client.hset("station:visit:later", mapping={"arrived_at": "1600000000.5", "left_at": "1600000001.5"})
+
+    def counts(result: RollbackResult) -> tuple[int, int, int]:
+        return result.documents, result.restored_exactly, result.reformatted
+
+    converted()
+    with CrashDriver(url) as driver:
+        whole = counts(driver.run(rollback(new_context(), batch_documents=40)))
+        places = [at for at, name in enumerate(driver.names) if name.endswith("apply undo")]
+    assert whole[1] > 200
+    assert whole[2] == 2
+    for at in (places[0], places[len(places) // 2], places[-1]):
+        converted()
+        result = None
+        with CrashDriver(url, at=at, kind=kind) as driver, suppress(Crash):
+            result = driver.run(rollback(new_context(), batch_documents=40))
+        if result is None:
+            with CrashDriver(url) as driver:
+                result = driver.run(rollback(new_context(), batch_documents=40))
+        assert counts(result) == whole

@@ -1,14 +1,16 @@
-"""Reading documents through their models: what a migration cannot have caused is not held against it."""
+"""Reading documents through their models: each that no application can read is named."""
 
 import json
 import time
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
+import pytest
 import redis
-from pydantic import NaiveDatetime
+from pydantic import NaiveDatetime, field_validator, model_validator
 
-from redstart import JsonModel
+from redstart import HashModel, JsonModel
 from redstart.demo.models import Sighting
 from redstart.mapping.declaration import declare
 from redstart.mapping.models import RedisModel
@@ -52,26 +54,65 @@ def test_a_document_its_model_accepts(client: redis.Redis) -> None:
     assert (found.ok, check.read) == (True, 1)
 
 
-def test_a_null_where_none_is_allowed_was_there_before_the_run(client: redis.Redis) -> None:
-    found, check = verified(client, SIGHTING | {"ringed_at": None})
-    assert (found.ok, check.read, check.known) == (True, 0, 1)
+UNREADABLE: list[tuple[dict[str, object], str]] = [
+    ({"ringed_at": None}, "ringed_at"),
+    ({"ringed_at": "N/A"}, "ringed_at"),
+    ({"ringed_at": None, "ringed_at__invalid": "N/A"}, "ringed_at"),
+    ({"ringed_at": True}, "ringed_at"),
+    ({"species": None}, "species"),
+    ({"capture": {}}, "capture.net"),
+    ({"capture": []}, "capture"),
+    ({"resighted_at": [1.5, "N/A"]}, "resighted_at[1]"),
+]
 
 
-def test_a_document_its_model_refuses_for_another_reason_is_a_problem(client: redis.Redis) -> None:
+@pytest.mark.parametrize(("change", "field"), UNREADABLE)
+def test_a_document_that_no_model_reads_is_named_whatever_is_known_of_it(
+    client: redis.Redis, change: dict[str, object], field: str
+) -> None:
+    found, check = verified(client, SIGHTING, SIGHTING | change)
+    assert (found.ok, check.read, check.unreadable) == (False, 1, 1)
+    named = [problem for problem in found.problems.first if "its model cannot read it" in problem.reason]
+    assert {(problem.key, problem.path) for problem in named} == {("station:sighting:1", field)}
+
+
+def test_a_missing_field_is_named_too(client: redis.Redis) -> None:
     found, check = verified(client, {name: value for name, value in SIGHTING.items() if name != "species"})
-    assert (found.problems.count, check.read, check.known) == (1, 0, 0)
+    assert (found.problems.count, check.read, check.unreadable) == (1, 0, 1)
     assert found.problems.first[0].path == "species"
 
 
-def test_a_value_that_was_moved_aside_is_known_also_after_other_runs(client: redis.Redis) -> None:
-    aside = {"ringed_at": None, "ringed_at__invalid": "N/A"}
-    found, check = verified(client, SIGHTING | aside)
-    assert (found.ok, check.read, check.known) == (True, 0, 1)
-    missing = {name: value for name, value in SIGHTING.items() if name != "ringed_at"}
-    found, check = verified(client, missing | {"ringed_at__invalid": "N/A"})
-    assert (found.ok, check.known) == (True, 1)
-    found, check = verified(client, missing)
-    assert (found.problems.count, check.known) == (1, 0)
+ERRORS = [
+    ValueError("no"),
+    TypeError("naive and aware"),
+    ZeroDivisionError(),
+    KeyError("x"),
+    RecursionError(),
+    Exception(),
+]
+
+
+@pytest.mark.parametrize("storage", [HashModel, JsonModel])
+@pytest.mark.parametrize("kind", ["field", "model"])
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+def test_whatever_a_validator_raises_is_a_problem_of_its_document(
+    client: redis.Redis, storage: type[RedisModel], kind: str, error: Exception
+) -> None:
+    def refuse(value: Any) -> Any:
+        raise error
+
+    check = field_validator("at")(refuse) if kind == "field" else model_validator(mode="after")(refuse)
+    model: type[RedisModel] = type(
+        "Strict", (storage,), {"__module__": __name__, "__annotations__": {"at": datetime}, "refuse": check}
+    )
+    key = model.make_primary_key("1")
+    if storage is HashModel:
+        client.hset(key, "at", "1672531200.0")
+    else:
+        client.execute_command("JSON.SET", key, "$", '{"at":1672531200.0}')
+    found, models = looked_at(client, model, NaiveTimezone.parse("UTC"))
+    assert (models.read, models.unreadable, found.ok) == (0, 1, False)
+    assert found.problems.first[0].key == key
 
 
 def test_a_model_reads_in_the_zone_of_its_application(client: redis.Redis) -> None:

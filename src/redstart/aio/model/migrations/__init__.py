@@ -5,6 +5,7 @@ from redstart.aio.data_migrations import BaseMigration, DataMigrator
 from redstart.aio.migrator import SchemaDetector
 from redstart.aio.schema_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
+from redstart.left_out import attribute_of
 from redstart.migrations.pending import MigrationAction
 
 __all__ = [
@@ -18,3 +19,7 @@ __all__ = [
     "SchemaMigrationError",
     "SchemaMigrator",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name, ("data", "data_migrator", "migrator", "schema"))

@@ -63,7 +63,7 @@ class PageConverter:
         plain, others = self._plain(documents)
         judged = self._judged(others)
         new = yield from self._log.unknown(failures_in(judged))
-        taken = list(self._within_allowance(judged, set(new), outcome))
+        taken = list(self._within_allowance(judged, {failure.name for failure in new}, outcome))
         first = documents if self._is_unlimited() else [document for document, _ in taken]
         outcome.met = len(plain) + len(taken) + (outcome.stopped_by is not None)
         recorded: list[Failure] = []
@@ -137,7 +137,7 @@ class PageConverter:
         return judged
 
     def _within_allowance(
-        self, judged: Iterable[JudgedDocument], new: set[Failure], outcome: PageOutcome
+        self, judged: Iterable[JudgedDocument], new: set[bytes], outcome: PageOutcome
     ) -> Iterable[JudgedDocument]:
         """The documents to take, up to the one at which the run has to stop."""
         allowance = self._allowance
@@ -156,7 +156,7 @@ class PageConverter:
             if allowance.documents is not None and edits_for(*item, self._mode, self._clearing).edits:
                 allowance.documents -= 1
             if allowance.failures is not None:
-                allowance.failures -= sum(failure in new for failure in failures)
+                allowance.failures -= sum(failure.name in new for failure in failures)
                 if failures and allowance.failures <= 0:
                     outcome.stopped = "max-errors reached"
                     return
@@ -175,10 +175,10 @@ class PageConverter:
         """
         yield from self._record(failures, outcome)
         corrected = corrected_since(judged, self._mode) if before else set()
-        gone = [(one.key, one.path) for one in before if (one.key, one.path) in corrected]
+        gone = [one.name for one in before if one.name in corrected]
         yield from self._log.remove(self._lease, gone)
-        again = {(one.key, one.path) for one in failures}.union(gone)
-        return [one for one in before if (one.key, one.path) not in again] + failures
+        again = {one.name for one in failures}.union(gone)
+        return [one for one in before if one.name not in again] + failures
 
     def _record(self, failures: list[Failure], outcome: PageOutcome) -> Op[None]:
         new = yield from self._log.record(self._lease, failures)

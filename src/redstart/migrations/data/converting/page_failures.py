@@ -7,7 +7,14 @@ from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import CLEARING_MODES, FailureMode, JudgedDocument
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit
 from redstart.migrations.data.planned.jsonpath import Location
-from redstart.migrations.data.state.failures import MOVED, REPLACED, Failure, failure_at, failure_of
+from redstart.migrations.data.state.failures import (
+    MOVED,
+    REPLACED,
+    Failure,
+    failure_at,
+    failure_of,
+    place_name,
+)
 from redstart.migrations.data.writing.apply import Applied
 
 _UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
@@ -54,25 +61,24 @@ def refused_by_server(applied: Applied) -> list[Failure]:
         (document, edit) for document, edit, text in applied.altered if text is None and edit.new is not None
     ]
     return [
-        failure_at(document.key, display(edit.location), edit.old or b"", "the server did not write it")
+        failure_at(document.key, edit.location, edit.old or b"", "the server did not write it")
         for document, edit in edits
     ]
 
 
-def corrected_since(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[tuple[str, str]]:
-    """Keys and paths of values that convert now.
+def corrected_since(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[bytes]:
+    """The names of values that convert now.
 
     A number counts only where the mode writes none: it may be what our own script put there, whose answer was lost.
     """
     certain = (Outcome.CONVERTIBLE, Outcome.LOSSY)
     outcomes = certain if mode in CLEARING_MODES else (*certain, Outcome.ALREADY, Outcome.NULL)
-    values = (
-        failure_of(document, value, "")
+    return {
+        place_name(document.key, value.location)
         for document, items in judged
         for value, verdict in items
         if verdict.outcome in outcomes
-    )
-    return {(one.key, one.path) for one in values}
+    }
 
 
 def _fate(edit: Edit) -> str:

@@ -147,10 +147,8 @@ class _Run:
         self._resumed = True
         yield from self._lease.commit((yield from in_this_format(self._keys)))
         if found.stopped_by:  # it is judged again, and may have been corrected
-            yield from FailureLog(self._keys).remove(
-                self._lease, [(found.stopped_by[0], found.stopped_by[1])]
-            )
-            found.stopped_by = []
+            yield from FailureLog(self._keys).remove(self._lease, [bytes.fromhex(found.stopped_by)])
+            found.stopped_by = ""
         if found.stage is Stage.CONVERT and record.milestone != census_taken(found.generation):
             found.stage = Stage.CENSUS  # the server lost it, and so all that came after it
         return found

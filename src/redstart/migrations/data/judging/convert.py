@@ -5,29 +5,28 @@ is; all else is left too, with the reason. The same rules serve hashes and JSON;
 and in that a number inside a JSON string is text.
 """
 
-from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from redstart.errors import ValueConversionError
 from redstart.values.json_text import JsonNumber, JsonValue, restores_exactly
 from redstart.values.kinds import TemporalKind
-from redstart.values.temporal_text import WHITE_SPACE, read_temporal_text
+from redstart.values.temporal_text import (
+    MAX_CHARACTERS,
+    WHITE_SPACE,
+    read_temporal_number,
+    read_temporal_text,
+)
 from redstart.values.timestamps import (
     ALWAYS_EXACT_MICROSECONDS,
     END_SECOND,
     FIRST_SECOND,
-    MICROSECONDS_PER_DAY,
-    MICROSECONDS_PER_SECOND,
     NUMBER,
     number_text,
     reads_back,
 )
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.written_text import number_of_written_text
-
-LONGEST_TEXT = 1_000
-"""Characters. Longer text is not a date, and is not worth the time to find out."""
 
 SECONDS_PER_DAY = 86_400.0
 
@@ -73,11 +72,7 @@ def _unconvertible(reason: str) -> Verdict:
 _NOT_UTF8 = _unconvertible("not UTF-8 text")
 _EMPTY = _unconvertible("empty")
 _EMPTY_JSON_STRING = _unconvertible("empty: in JSON only null stands for no value")
-_TOO_LONG = _unconvertible(f"not a date: longer than {LONGEST_TEXT} characters")
 _NOT_READABLE = _unconvertible("as a number it would round beyond the years 1 to 9999")
-_OUT_OF_RANGE = _unconvertible("a number of seconds outside the years 1 to 9999")
-_MICROSECONDS = _unconvertible("not seconds: 16 digits look like microseconds")
-_NANOSECONDS = _unconvertible("not seconds: 19 digits look like nanoseconds")
 _NOT_RESTORABLE = _unconvertible("a number that the server could not restore exactly")
 _JSON_BOOLEAN = _unconvertible("a JSON boolean, not a date")
 _JSON_OBJECT = _unconvertible("a JSON object, not a date")
@@ -143,10 +138,7 @@ def _convert_json_string(value: str, kind: TemporalKind, naive_timezone: NaiveTi
 def _convert_text(
     text: str, kind: TemporalKind, naive_timezone: NaiveTimezone, *, numbers_are_stored_form: bool
 ) -> Verdict:
-    if len(text) > LONGEST_TEXT:
-        return _TOO_LONG
-    number = text.strip(WHITE_SPACE)
-    if NUMBER.fullmatch(number) is not None:
+    if len(text) <= MAX_CHARACTERS and NUMBER.fullmatch(number := text.strip(WHITE_SPACE)) is not None:
         is_stored_form = numbers_are_stored_form and len(number) == len(text)
         return _convert_number(number, kind, is_stored_form=is_stored_form)
     try:
@@ -157,36 +149,22 @@ def _convert_text(
 
 
 def _convert_number(text: str, kind: TemporalKind, *, is_stored_form: bool) -> Verdict:
-    """A number: seconds, or milliseconds if it has 13 digits before the point.
+    """A number of seconds or milliseconds.
 
     Args:
         text: as NUMBER has it.
         kind: what the field declares.
         is_stored_form: it stands where the new form would; if it already reads back it stays as it is.
     """
-    seconds = float(text)
-    if FIRST_SECOND <= seconds < END_SECOND:
-        if is_stored_form and (kind is not _DATE or seconds % SECONDS_PER_DAY == 0):
+    if is_stored_form:
+        seconds = float(text)
+        if FIRST_SECOND <= seconds < END_SECOND and (kind is not _DATE or seconds % SECONDS_PER_DAY == 0):
             return _ALREADY
-        microseconds, exact = _scaled(text, MICROSECONDS_PER_SECOND)
-    elif 1e12 <= abs(seconds) < 1e13:
-        microseconds, exact = _scaled(text, MICROSECONDS_PER_SECOND // 1_000)
-    elif 1e15 <= abs(seconds) < 1e16:
-        return _MICROSECONDS
-    elif 1e18 <= abs(seconds) < 1e19:
-        return _NANOSECONDS
-    else:
-        return _OUT_OF_RANGE
-    if kind is _DATE:
-        return _converted(microseconds - microseconds % MICROSECONDS_PER_DAY, exact=True, naive=None)
+    try:
+        microseconds, _, exact = read_temporal_number(text, kind)
+    except ValueConversionError as error:
+        return _unconvertible(error.reason)
     return _converted(microseconds, exact=exact, naive=None)
-
-
-def _scaled(text: str, factor: int) -> tuple[int, bool]:
-    """The number times `factor`, digits below one dropped, and whether there were none."""
-    numerator, denominator = Decimal(text).as_integer_ratio()
-    whole, rest = divmod(numerator * factor, denominator)
-    return whole, rest == 0
 
 
 def _converted(microseconds: int, *, exact: bool, naive: bool | None) -> Verdict:

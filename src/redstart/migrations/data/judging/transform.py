@@ -4,7 +4,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
-from redstart.mapping.paths import Each
+from redstart.mapping.paths import Each, TemporalPath
 from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import (
@@ -15,7 +15,7 @@ from redstart.migrations.data.planned.jsonpath import (
     path_text,
     siblings_path,
 )
-from redstart.values.json_text import JsonNumber, restores_exactly
+from redstart.values.json_text import JsonNumber, parse_json, restores_exactly
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.written_text import number_of_written_text
@@ -84,6 +84,15 @@ def _judge_json(value: StoredValue, naive_timezone: NaiveTimezone) -> Verdict:
     return _NO_PATH if can_be_read(value.location) else _UNREADABLE_KEY
 
 
+def judge_stored(stored: bytes, path: TemporalPath, naive_timezone: NaiveTimezone, *, json: bool) -> Verdict:
+    """Return the verdict on a value as the undo log has it."""
+    if json:
+        return convert_json_value(
+            parse_json(stored), kind=path.kind, optional=path.optional, naive_timezone=naive_timezone
+        )
+    return convert_hash_value(stored, kind=path.kind, optional=path.optional, naive_timezone=naive_timezone)
+
+
 def plainly_converted(document: StoredDocument, naive_timezone: NaiveTimezone) -> DocumentEdits | None:
     """The edits of a hash that holds nothing but text as isoformat() writes it, as nearly every one does; else None.
 
@@ -126,7 +135,8 @@ def edits_for(
     found = (_edit_of(document, value, verdict, mode, clearing) for value, verdict in judged)
     edits = [edit for edit in found if edit is not None]
     guards = guard_paths(edits, large=document.large) if json else ()
-    return DocumentEdits(document.key, json, edits, [(path, None) for path in guards])
+    guarded_bytes = document.size if guards else 0
+    return DocumentEdits(document.key, json, edits, [(path, None) for path in guards], guarded_bytes)
 
 
 def _plain_edits(

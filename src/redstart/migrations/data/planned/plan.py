@@ -14,6 +14,7 @@ from typing import Any
 from redstart.errors import ConfigurationError, PlanChanged
 from redstart.mapping.declaration import ModelDeclaration, overlapping
 from redstart.mapping.paths import Each, Segment, TemporalPath
+from redstart.migrations.data.planned.jsonpath import Location
 from redstart.values.kinds import Storage, TemporalKind
 
 
@@ -131,6 +132,19 @@ def router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
         return None if match is None or match.lastindex is None else models[match.lastindex - 1]
 
     return route
+
+
+def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
+    """Return the planned path that leads to a concrete place."""
+    for path in model.paths:
+        if len(path.segments) == len(location) and all(
+            step == place
+            or (step is Each.ITEM and isinstance(place, int))
+            or (step is Each.VALUE and isinstance(place, str))
+            for step, place in zip(path.segments, location, strict=True)
+        ):
+            return path
+    return None
 
 
 def scan_pattern(plan: Plan) -> bytes:

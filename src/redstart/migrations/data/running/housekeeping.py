@@ -1,14 +1,16 @@
-"""Removing state on request: saved progress, the undo log, a stuck lease."""
+"""Removing state on request: saved progress, the undo log."""
 
 from redstart.commands.keyspace import hlen, hmget
 from redstart.effects import Argument, Op, call
-from redstart.errors import CommandFailed, RollbackUnfinished, StateDamaged
+from redstart.errors import RollbackUnfinished, StateDamaged, StateIncompatible
 from redstart.migrations.damage import FOREIGN
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import load_checkpoint
 from redstart.migrations.data.state.damage import LISTS, require_intact_data
-from redstart.migrations.data.state.record import end_progress
-from redstart.migrations.lease import Lease, LeaseKeys, LeaseState, break_lease, current
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.record import end_progress, read_record, remember_models
+from redstart.migrations.data.state.unrestored import unrestored_count
+from redstart.migrations.lease import Lease
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
 """Where redis-om keeps its own progress of the same migration."""
@@ -40,8 +42,8 @@ def clear_progress(context: Context) -> Op[bool]:
 
 
 def forget(context: Context) -> Op[bool]:
-    """Drop the undo log and the census: what is converted can no longer be undone. Applied stays applied, and the
-    last run's record of what did not convert stays.
+    """Drop the undo log, the census, and what a rollback has not restored: what is converted can no longer be undone.
+    Applied stays applied, and the last run's record of what did not convert stays.
 
     Returns:
         Whether there was an undo log. Also False if it had to be sent twice, and the answer to the first was lost.
@@ -76,35 +78,40 @@ def forget(context: Context) -> Op[bool]:
             *("journal_last", "census_members", "replaced_members", "failures_members", "format"),
         )
         commands: list[list[Argument]] = [
-            ["UNLINK", keys.journal, keys.census, keys.replaced],
+            ["UNLINK", keys.journal, keys.census, keys.replaced, keys.unrestored],
             ["HDEL", keys.record, *fields],
             *end_progress(keys),
         ]
-        if not (yield from call(hlen(keys.record))):  # what else there is says nothing without it
-            commands.append(["UNLINK", keys.failures])
-        (converted,) = yield from call(hmget(keys.record, ["converted"]))
-        if converted is not None:
-            commands.append(["HSET", keys.record, "forgotten", converted])
+        commands += yield from _record_without_log(keys)
         replies = yield from lease.commit(commands)
         return any(replies[:2])
 
     return (yield from context.under_lease(work))
 
 
-def unlock(keys: LeaseKeys) -> Op[LeaseState | StateDamaged | None]:
-    """Break the lease, whoever holds it; the holder stops before its next write.
-
-    Returns:
-        The lease that was broken; why it could not be read; or None where there was none.
-    """
-    found: LeaseState | StateDamaged | None
+def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
+    """Return the commands that keep what the record says of the data, when the undo log goes."""
     try:
-        found = yield from current(keys)
-    except StateDamaged as exc:
-        found = exc
-    except CommandFailed as exc:
-        if exc.code != "WRONGTYPE":
-            raise
-        found = StateDamaged(f"{keys.lease} is not a hash.")
-    yield from break_lease(keys)
-    return found
+        record = yield from read_record(keys)
+    except StateIncompatible:
+        raise
+    except StateDamaged:  # nor does it say anything of the data
+        return [["UNLINK", keys.record, keys.failures]]
+    if not (yield from call(hlen(keys.record))):  # what else there is says nothing without it
+        return [["UNLINK", keys.failures]]
+    commands: list[list[Argument]] = []
+    if record.plan is not None:
+        commands.append(remember_models(keys, record, record.plan.naive_timezone))
+    (converted,) = yield from call(hmget(keys.record, ["converted"]))
+    if converted is not None:
+        commands.append(["HSET", keys.record, "forgotten", converted])
+    return commands
+
+
+def last_copies(context: Context) -> Op[int]:
+    """Return how many values `forget` drops that a failure mode replaced or moved, or a rollback has not restored.
+
+    Of the latter, documents are counted. Two reads.
+    """
+    replaced = yield from call(hlen(context.keys.replaced))
+    return replaced + (yield from unrestored_count(context.keys))

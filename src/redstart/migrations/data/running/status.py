@@ -1,6 +1,6 @@
 """Where a migration stands: what is applied, what is pending, who is at work and how far."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from redstart.commands.keyspace import sismember
@@ -35,8 +35,10 @@ class Status:
     """What the server says of a migration.
 
     Attributes:
-        pending: models that are not converted as they are declared today.
-        checkpoint: saved progress; with `lease`, somebody is at work.
+        applied, pending: models that are converted as they are declared today, and models that are not.
+        unnamed: of both, those that only the record has: a run has worked on them, and they are not named now.
+        checkpoint: saved progress; with `lease`, a run is in progress.
+        lease_is_of_indexes: whether that lease is the one under which indexes are changed.
         recorded_elsewhere: redis-om's own record has it applied, and Redstart's has not.
         unlisted: Redstart's record has it applied, and redis-om's has not: redis-om would run it again.
     """
@@ -50,6 +52,8 @@ class Status:
     failures: int
     recorded_elsewhere: bool
     unlisted: bool = False
+    lease_is_of_indexes: bool = False
+    unnamed: list[PlannedModel] = field(default_factory=list)
 
     @property
     def is_applied(self) -> bool:
@@ -75,10 +79,12 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
     lease = yield from current(keys.lease)
     failures = yield from FailureLog(keys).count()
     elsewhere = yield from call(sismember(APPLIED_MIGRATIONS, keys.migration_id))
-    pending = record.pending(plan)
+    unnamed = record.unnamed(plan)
+    pending = record.pending(plan) + [model for model in unnamed if model.key_prefix not in record.applied]
+    models = [*plan.models, *unnamed]
     return Status(
-        phase=_phase(checkpoint, plan, pending),
-        applied=[model for model in plan.models if model not in pending],
+        phase=_phase(checkpoint, models, pending),
+        applied=[model for model in models if model not in pending],
         pending=pending,
         record=record,
         checkpoint=checkpoint,
@@ -86,12 +92,13 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
         failures=failures + record.failures_not_kept,
         recorded_elsewhere=elsewhere and not record.applied,
         unlisted=bool(record.applied) and not elsewhere,
+        unnamed=unnamed,
     )
 
 
-def _phase(checkpoint: Checkpoint | None, plan: Plan, pending: list[PlannedModel]) -> Phase:
+def _phase(checkpoint: Checkpoint | None, models: list[PlannedModel], pending: list[PlannedModel]) -> Phase:
     if checkpoint is not None:
         return Phase.ROLLING_BACK if checkpoint.stage.undoes else Phase.MIGRATING
-    if not plan.models:
+    if not models:
         return Phase.NOTHING_TO_MIGRATE
     return Phase.PENDING if pending else Phase.VERIFIED

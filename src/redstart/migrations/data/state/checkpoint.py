@@ -13,7 +13,7 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import CheckpointIncompatible, CheckpointUnreadable
 from redstart.migrations.data.state.keys import StateKeys
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Stage(StrEnum):
@@ -44,7 +44,7 @@ class Checkpoint:
         changed: documents changed in this pass.
         done, total: documents met in this pass, and in all as far as known, else 0; of a replay, entries of the log.
         beyond: documents met after these, in the page at the cursor: a stop cut it short, and it is looked at again.
-        stopped_by: key and path, as recorded, of the value at which failure mode `fail` stopped; or empty.
+        stopped_by: the name, as hexadecimal digits, of the failure at which mode `fail` stopped; or "".
         counts: what the final report sums up, by name.
         started_ms, saved_ms: server's clock.
     """
@@ -60,7 +60,7 @@ class Checkpoint:
     done: int = 0
     total: int = 0
     beyond: int = 0
-    stopped_by: list[str] = field(default_factory=list)
+    stopped_by: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     started_ms: int = 0
     saved_ms: int = 0

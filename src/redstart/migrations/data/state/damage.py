@@ -44,6 +44,7 @@ def _look(keys: StateKeys) -> Op[list[Damage]]:
         "journal": (keys.journal, "stream"),
         "failures": (keys.failures, "hash"),
         "replaced": (keys.replaced, "hash"),
+        "unrestored": (keys.unrestored, "hash"),
         "applied": (APPLIED_MIGRATIONS, "set"),
     }
     types: list[Any] = yield from batch(together([key_type(key.encode()) for key, _ in expected.values()]))

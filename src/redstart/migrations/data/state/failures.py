@@ -5,14 +5,19 @@ value back. That is kept until a rollback, or `forget`.
 """
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+
+import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
-from redstart.display import one_line
+from redstart.display import one_line, shortened
 from redstart.effects import Argument, Op, call
-from redstart.errors import StateDamaged, shortened
+from redstart.errors import StateDamaged
 from redstart.mapping.paths import display
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
+from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.record import counted
 from redstart.migrations.lease import Lease
@@ -34,13 +39,18 @@ MOVED = "; moved to "
 class Failure:
     """One value that was not converted: as it stood, why, and what became of it if it did not stay.
 
-    `key`, `path` and `value` are text for people, shortened where long.
+    Attributes:
+        name: the full key and path, as `place_name` packs them: what identifies the value.
+        key, path, value: text for people, with other bytes escaped; `value` is shortened.
+        digest: of the whole value: what tells it from another one at the same place.
     """
 
+    name: bytes
     key: str
     path: str
     value: str
     reason: str
+    digest: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """For `--json`."""
@@ -51,25 +61,48 @@ class Failure:
         """Whether something else stands in the value's place."""
         return REPLACED in self.reason or MOVED in self.reason
 
-    def __str__(self) -> str:
-        if not self.path:  # of a whole document, or an index
-            return f"{self.key}: {self.reason}"
+    def whole(self) -> str:
+        """Return one line that shortens nothing."""
         return f"{self.key} {self.path}: {self.reason}: {self.value}"
+
+    def __str__(self) -> str:
+        key = shortened(self.key, SHOWN_KEY_CHARACTERS)
+        if not self.path:  # of a whole document, or an index
+            return f"{key}: {self.reason}"
+        value = f": {shortened(self.value, SHOWN_CHARACTERS)}" if self.value else ""
+        return f"{key} {shortened(self.path, SHOWN_KEY_CHARACTERS)}: {self.reason}{value}"
+
+
+def place_name(key: bytes, location: Location) -> bytes:
+    """Return what identifies a place: the whole key and each step, never the text that is shown."""
+    packed: bytes = msgpack.packb([key, *location], unicode_errors="surrogatepass")
+    return packed
 
 
 def failure_of(document: StoredDocument, value: StoredValue, reason: str) -> Failure:
-    """The record of one value as read."""
-    return failure_at(document.key, display(value.location), value.raw, reason)
+    """Return the record of one value as read."""
+    return failure_at(document.key, value.location, value.raw, reason)
 
 
-def failure_at(key: bytes, path: str, value: bytes, reason: str) -> Failure:
-    """The record of what stands at a path: the only way to make one, for its key and path are its name."""
-    return Failure(
-        one_line(key, SHOWN_KEY_CHARACTERS),
-        one_line(path.encode(), SHOWN_KEY_CHARACTERS),
-        one_line(value, SHOWN_CHARACTERS),
-        reason,
-    )
+def failure_at(
+    key: bytes, place: Location | str, value: bytes, reason: str, *, whole_value: bool = False
+) -> Failure:
+    """Return the record of what stands at a place.
+
+    Args:
+        place: where in the document; text where it is known only as it is shown, "" for the whole document.
+        whole_value: do not shorten the value, because this is its last copy.
+    """
+    path = place if isinstance(place, str) else display(place)
+    name = place_name(key, (place,) if isinstance(place, str) else place)
+    digest = blake2b(value, digest_size=8).hexdigest()
+    text = printable(value) if whole_value else one_line(value, SHOWN_CHARACTERS)
+    return _failure(name, key, path, text, reason, digest)
+
+
+def _failure(name: bytes, key: bytes, path: str, value: str, reason: str, digest: str) -> Failure:
+    shown = printable(path.encode(errors="surrogatepass"))
+    return Failure(name, printable(key), shown, value, reason, digest)
 
 
 class FailureLog:
@@ -87,15 +120,15 @@ class FailureLog:
         """For each what is on record of its place, or None. One read."""
         if not failures:
             return []
-        names = [_field(failure.key, failure.path) for failure in failures]
-        found = yield from call(hmget(self._keys.failures, names))
+        found = yield from call(hmget(self._keys.failures, [failure.name for failure in failures]))
         return [
-            None if data is None else _failure(name, data) for name, data in zip(names, found, strict=True)
+            None if data is None else self._read(failure.name, data)
+            for failure, data in zip(failures, found, strict=True)
         ]
 
     def unknown(self, failures: list[Failure]) -> Op[list[Failure]]:
         """Those of whose place nothing is recorded yet, each once. One read."""
-        distinct = list(dict.fromkeys(failures))
+        distinct = list({failure.name: failure for failure in reversed(failures)}.values())[::-1]
         found = yield from self.recorded(distinct)
         return [failure for failure, known in zip(distinct, found, strict=True) if known is None]
 
@@ -107,7 +140,7 @@ class FailureLog:
 
         Effects: a read or two, and a script per 500 that differ from the record. Safe to repeat but for that count.
         """
-        distinct = list({(failure.key, failure.path): failure for failure in failures}.values())
+        distinct = list({failure.name: failure for failure in failures}.values())
         found = yield from self.recorded(distinct)
         changed = [f for f, known in zip(distinct, found, strict=True) if known is not None and known != f]
         new = [failure for failure, known in zip(distinct, found, strict=True) if known is None]
@@ -123,53 +156,61 @@ class FailureLog:
             yield from lease.commit([["HINCRBY", self._keys.record, "failures_not_kept", len(new) - room]])
         return new
 
-    def remove(self, lease: Lease, places: list[tuple[str, str]]) -> Op[None]:
-        """Remove what is on record of some values, given by key and path. Safe to repeat."""
-        if places:
-            fields = [_field(*place) for place in places]
-            names = (self._keys.failures, self._keys.replaced)
-            commands: list[list[Argument]] = [["HDEL", name, *fields] for name in names]
+    def remove(self, lease: Lease, names: Collection[bytes]) -> Op[None]:
+        """Remove what is recorded of some values, given by name. Safe to repeat."""
+        if names:
+            hashes = (self._keys.failures, self._keys.replaced)
+            commands: list[list[Argument]] = [["HDEL", key, *names] for key in hashes]
             yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])
 
     def all(self, count: int = 500) -> Op[list[Failure]]:
         """Every record by key and path: of the last run, and of what it or an earlier one replaced. A read per 500."""
-        found: dict[tuple[str, str], Failure] = {}
+        found: dict[bytes, Failure] = {}
         for name in (self._keys.replaced, self._keys.failures):
             cursor = -1
             while cursor:
                 cursor, fields = yield from call(hscan(name, max(cursor, 0), count=count))
-                for failure in map(_failure, fields, fields.values()):
-                    found[failure.key, failure.path] = failure
-        return [found[place] for place in sorted(found)]
+                found |= {place: self._read(place, data) for place, data in fields.items()}
+        return sorted(found.values(), key=lambda failure: (failure.key, failure.path, failure.name))
 
     def some(self, most: int) -> Op[list[Failure]]:
         """A few records of the last run, for showing. A read, or as many as it takes to find one."""
         cursor, fields = -1, dict[bytes, bytes]()
         while cursor and not fields:
             cursor, fields = yield from call(hscan(self._keys.failures, max(cursor, 0), count=most))
-        return list(map(_failure, fields, fields.values()))[:most]
+        return [self._read(name, data) for name, data in fields.items()][:most]
+
+    def _read(self, name: bytes, data: bytes) -> Failure:
+        """Return a record as the server has it. Raises StateDamaged."""
+        try:
+            key, *steps = msgpack.unpackb(name, raw=True, strict_map_key=False)
+            value, reason, digest = json.loads(data)
+            return _failure(name, key, display(location_of(steps)), value, reason, digest)
+        except (ValueError, TypeError, AttributeError) as exc:
+            raise StateDamaged(
+                f"{self._keys.failures} or {self._keys.replaced} has a field that this version cannot read: "
+                f"{one_line(name, SHOWN_CHARACTERS)}.",
+                f"Restore both from a backup; a rollback does not need them: om migrate-data rollback "
+                f"{self._keys.migration_id}",
+            ) from exc
+
+
+def location_of(steps: Sequence[bytes | int]) -> Location:
+    """Return a place as msgpack read it back."""
+    return tuple(step if isinstance(step, int) else step.decode(errors="surrogatepass") for step in steps)
 
 
 def _kept(name: str, failures: list[Failure]) -> list[Argument]:
     """The command that records some."""
     words: list[Argument] = ["HSET", name]
     for failure in failures:
-        words += [_field(failure.key, failure.path), json.dumps([failure.value, failure.reason])]
+        words += [failure.name, json.dumps([failure.value, failure.reason, failure.digest])]
     return words
 
 
-def _field(key: str, path: str) -> bytes:
-    return json.dumps([key, path], separators=(",", ":")).encode()
-
-
-def _failure(name: bytes, data: bytes) -> Failure:
-    try:
-        key, path = json.loads(name)
-        value, reason = json.loads(data)
-        _ = "".join((key, path, value, reason))  # four texts
-    except (ValueError, TypeError) as exc:
-        raise StateDamaged(
-            f"The list of values that did not convert has an entry that cannot be read: {shortened(name)}: {exc}.",
-            "List them anew with: om migrate-data run",
-        ) from exc
-    return Failure(key, path, value, reason)
+def printable(data: bytes) -> str:
+    """Return bytes as one line that a terminal shows as it is: everything else escaped."""
+    text = data.decode("utf-8", errors="backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

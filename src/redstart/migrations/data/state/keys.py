@@ -51,3 +51,8 @@ class StateKeys:
     def replaced(self) -> str:
         """Hash: of what could not be converted, what does not stand in its place any more; kept until an undo."""
         return self._key("replaced")
+
+    @property
+    def unrestored(self) -> str:
+        """Hash: what a rollback could not restore, taken out of the undo log, by document; kept until `forget`."""
+        return self._key("unrestored")

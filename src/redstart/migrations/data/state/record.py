@@ -16,6 +16,10 @@ FORMAT = 2
 
 _APPLIED = "applied:"
 
+RESTORED, REFORMATTED = "restored", "reformatted"
+UNDONE = (RESTORED, REFORMATTED, "undone_documents")
+"""Fields of the record: values that a rollback restored, values that it gave the text format, writes of documents."""
+
 REPLAYED = "replayed"
 """The milestone of a rollback: the whole journal is undone, so that what is still new is newer."""
 
@@ -58,6 +62,8 @@ class Record:
         milestone: how far the server is, see `milestone`; "" before the first.
         aware_fields: (key prefix, path) of fields whose texts mostly had an offset before the first write.
         applied: by key prefix.
+        known_models: by key prefix, every model that a run has worked on, also where the undo log was dropped since.
+        undone: by field of `UNDONE`, what the scripts of the rollback have counted.
         journal_entries, journal_last: how many entries the journal has, and the id of the newest; "" in format 1.
         census_members, failures_members, replaced_members: how many entries these keys have; None in format 1.
         unfinished: "run" or "rollback" while its progress is saved; else "".
@@ -75,6 +81,8 @@ class Record:
     milestone: str
     aware_fields: frozenset[tuple[str, str]]
     applied: dict[str, AppliedModel]
+    known_models: dict[str, PlannedModel]
+    undone: dict[str, int]
     journal_entries: int = 0
     journal_last: str = ""
     census_members: int | None = None
@@ -92,6 +100,11 @@ class Record:
         """Whether this model was converted as it is declared today."""
         found = self.applied.get(model.key_prefix)
         return found is not None and found.plan_hash == model.hash
+
+    def unnamed(self, plan: Plan) -> list[PlannedModel]:
+        """Return the models that a run has worked on and that a plan does not have."""
+        named = {model.key_prefix for model in plan.models}
+        return [model for prefix, model in self.known_models.items() if prefix not in named]
 
     def pending(self, plan: Plan) -> list[PlannedModel]:
         """The models of a plan that still have to be converted."""
@@ -122,9 +135,11 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
             for name, data in fields.items()
             if name.startswith(_APPLIED.encode())
         }
-        plan = fields.get(b"plan")
+        stored = fields.get(b"plan")
+        plan = None if stored is None else Plan.from_json(stored)
+        known = [Plan.from_json(fields[b"known_plan"])] if b"known_plan" in fields else []
         return Record(
-            None if plan is None else Plan.from_json(plan),
+            plan,
             int(fields.get(b"generation", 0)),
             b"begun" in fields,
             int(fields.get(b"converted", 0)),
@@ -135,6 +150,8 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
             fields.get(b"milestone", b"").decode(),
             frozenset((prefix, path) for prefix, path in json.loads(fields.get(b"aware_fields", b"[]"))),
             applied,
+            {model.key_prefix: model for one in (*known, plan) if one is not None for model in one.models},
+            {name: int(fields.get(name.encode(), 0)) for name in UNDONE},
             int(fields.get(b"journal_entries", 0)),
             fields.get(b"journal_last", b"").decode(),
             _count(fields, b"census_members"),
@@ -146,7 +163,7 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise StateDamaged(
             f"{keys.record} holds something that Redstart did not write: {exc}.",
-            f"Restore it from a backup. See its fields with: redis-cli HGETALL {keys.record}",
+            f"Restore it from a backup. To give up undoing: om migrate-data forget {keys.migration_id}",
         ) from exc
 
 
@@ -171,6 +188,11 @@ def _lost(fields: Mapping[bytes, bytes], written: int) -> tuple[str, ...]:
 def counted(keys: StateKeys, *parts: str) -> list[list[Argument]]:
     """Return the commands that note in the record how many entries some keys have; only for `Lease.commit`."""
     return [["COUNT", keys.record, f"{part}_members", getattr(keys, part)] for part in parts]
+
+
+def remember_models(keys: StateKeys, record: Record, zone: str) -> list[Argument]:
+    """Return the command that keeps the models of a plan, when the plan goes with its undo log."""
+    return ["HSET", keys.record, "known_plan", Plan(tuple(record.known_models.values()), zone).to_json()]
 
 
 def converted_prefixes(keys: StateKeys, models: Iterable[PlannedModel]) -> Op[set[str]]:
@@ -223,6 +245,11 @@ def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: 
         entry = json.dumps([model.hash, at_ms, documents.get(model.key_prefix, 0)])
         words += [_APPLIED + model.key_prefix, entry]
     return [words, ["SADD", APPLIED_MIGRATIONS, keys.migration_id]] if plan.models else []
+
+
+def count_undone_anew(keys: StateKeys) -> list[Argument]:
+    """Return the command that a rollback starts its counts with."""
+    return ["HDEL", keys.record, *UNDONE]
 
 
 def mark_not_applied(keys: StateKeys, record: Record) -> list[list[Argument]]:

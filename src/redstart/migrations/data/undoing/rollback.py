@@ -1,16 +1,17 @@
 """The undo of all runs since the last one: the journal backwards, then one look at everything.
 
-First the journal is replayed from its end: a value that is still what was written gets its original bytes. Then
-passes over the keyspace bring back what is left in the new form and was not a number before the first write:
-it was changed since, or born since, and gets the text redis-om 0.3.5 would have stored. Asked to, they do the same
-with what was a number before: a new application may have written it before the run. The plan is the one
-stored with the journal; today's models are not asked.
+First the journal is replayed from its end: a value that is still what was written gets its original bytes. An
+original that is in no number and cannot be restored is taken out of the log, kept, and reported. Then passes over the
+keyspace bring back what is left in the new form and was not a number before the first write: it was changed since, or
+born since, and gets the text redis-om 0.3.5 would have stored. Asked to, they do the same with what was a number
+before: a new application may have written it before the run. The plan is the one stored with the journal; today's
+models are not asked.
 """
 
 from dataclasses import dataclass, field
 
 from redstart.commands.introspection import server_time
-from redstart.effects import Argument, Op, call
+from redstart.effects import Op, call
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.reading.scan import server_run_id
 from redstart.migrations.data.running.context import Context
@@ -23,18 +24,28 @@ from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.data.state.journal import check_journal, entries_backwards, require_readable_journal
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.record import (
+    REFORMATTED,
     REPLAYED,
+    RESTORED,
     Record,
     check_census,
+    count_undone_anew,
     forget_everything,
     mark_not_applied,
     milestone,
     read_record,
 )
+from redstart.migrations.data.state.unrestored import (
+    UnrestoredDocument,
+    add_unrestored,
+    all_unrestored,
+    unrestored_count,
+)
+from redstart.migrations.data.undoing.originals import Restoring, Unrestored
 from redstart.migrations.data.undoing.sweep import PageReverter
-from redstart.migrations.data.undoing.undo import undo_entry
+from redstart.migrations.data.undoing.undo import Undoing, undo_entry
 from redstart.migrations.data.writing.apply import Applier
-from redstart.migrations.lease import Lease, server_is_behind
+from redstart.migrations.lease import Activity, Lease, server_is_behind
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -48,6 +59,8 @@ class RollbackResult:
         restored_exactly: values with their original bytes again.
         reformatted: values changed or born since, now in the old form.
         kept: values that have no old form and stay; `examples` the first of them.
+        unrestored: originals that only the undo log had and that stay kept on the server, for what the run wrote in
+            their place was changed or deleted since; `unrestored_examples` the first of them.
         numbers_before: values left as they are, for they were numbers before the first run wrote anything;
             `number_examples` the first of them. Of the whole keyspace only when it is done.
         nothing_to_do: whether no run had left anything to undo.
@@ -59,6 +72,8 @@ class RollbackResult:
     reformatted: int = 0
     kept: int = 0
     examples: list[Failure] = field(default_factory=list)
+    unrestored: int = 0
+    unrestored_examples: list[Failure] = field(default_factory=list)
     numbers_before: int = 0
     number_examples: list[Failure] = field(default_factory=list)
     nothing_to_do: bool = False
@@ -72,6 +87,7 @@ def rollback(
 
     Args:
         numbers_of_before_too: give the old form also to values that were numbers before the first run.
+        batch_documents: keys asked for per step of the scan.
 
     Raises:
         LeaseHeld, LeaseLost: a run is at work, or took over.
@@ -81,16 +97,16 @@ def rollback(
     Effects: one script per chunk of documents. Only when all is back are the journal, the census and the record
     removed, in one unit. Safe to repeat, after a stop at any point.
     """
-    yield from require_undoable(context.keys)
-    if (yield from read_record(context.keys)).plan is None:
+    yield from require_intact_for_undo(context.keys)
+    if not (yield from _is_something_left(context)):
         return RollbackResult(nothing_to_do=True)
 
     def work(lease: Lease) -> Op[RollbackResult]:
         # Again, under the lease: while we waited for it, a run may have ended that converted more models.
-        yield from require_undoable(context.keys)
+        yield from require_intact_for_undo(context.keys)
         record = yield from read_record(context.keys)
         if record.plan is None:
-            return RollbackResult(nothing_to_do=True)
+            return (yield from _retry(context, lease))
         return (
             yield from _Rollback(
                 context, record, record.plan, lease, batch_documents, numbers_of_before_too
@@ -98,6 +114,21 @@ def rollback(
         )
 
     return (yield from context.under_lease(work))
+
+
+def require_undoable(context: Context) -> Op[None]:
+    """Raise what a rollback is refused for, without writing anything but the lease.
+
+    Raises:
+        See `rollback`.
+    """
+
+    def work(_lease: Lease) -> Op[None]:
+        record = yield from read_record(context.keys)
+        if record.plan is not None:
+            _ = yield from _require_whole(context, record, record.plan)
+
+    yield from context.under_lease(work)
 
 
 def begin_rollback(context: Context) -> Op[None]:
@@ -111,7 +142,7 @@ def begin_rollback(context: Context) -> Op[None]:
     """
 
     def work(lease: Lease) -> Op[None]:
-        yield from require_undoable(context.keys)
+        yield from require_intact_for_undo(context.keys)
         record = yield from read_record(context.keys)
         if record.plan is not None:
             _, total = yield from _require_whole(context, record, record.plan)
@@ -120,9 +151,44 @@ def begin_rollback(context: Context) -> Op[None]:
     yield from context.under_lease(work)
 
 
-def require_undoable(keys: StateKeys) -> Op[None]:
+def require_intact_for_undo(keys: StateKeys) -> Op[None]:
     """Raise StateDamaged if a key that a rollback needs is missing or damaged. Reads only."""
     yield from require_intact_data(keys, exempt=("lease", *LISTS))
+
+
+def _is_something_left(context: Context) -> Op[bool]:
+    record = yield from read_record(context.keys)
+    return record.plan is not None or (yield from unrestored_count(context.keys)) > 0
+
+
+def _retry(context: Context, lease: Lease) -> Op[RollbackResult]:
+    """Try again what an earlier rollback has not restored: there is no undo log any more."""
+    if not (yield from unrestored_count(context.keys)):
+        return RollbackResult(nothing_to_do=True)
+    began = context.clock()
+    facts = yield from server_facts()
+    yield from lease.commit([count_undone_anew(context.keys)])
+    undoing = Undoing(context.keys, None, context.naive_timezone)
+    applier = Applier(lease, context.keys, fields_expire=facts.fields_expire, counted_as=RESTORED)
+    yield from Restoring(undoing).restore_all(context.keys, lease, applier)
+    left = yield from _unrestored(context, undoing)
+    undone = (yield from read_record(context.keys)).undone
+    yield from lease.commit([count_undone_anew(context.keys)])
+    return RollbackResult(
+        documents=undone["undone_documents"],
+        restored_exactly=undone[RESTORED],
+        unrestored=left.count,
+        unrestored_examples=left.examples,
+        seconds=context.clock() - began,
+    )
+
+
+def _unrestored(context: Context, undoing: Undoing) -> Op[Unrestored]:
+    """What is kept on the server. A read for each 200 documents."""
+    found = Unrestored()
+    for document in (yield from all_unrestored(context.keys)):
+        found.add(document, undoing)
+    return found
 
 
 def _require_whole(context: Context, record: Record, plan: Plan) -> Op[tuple[NaiveTimezone, int]]:
@@ -157,52 +223,68 @@ class _Rollback:
         zone, total = yield from _require_whole(self._context, self._record, self._plan)
         checkpoint = yield from _begun(self._context, self._record, self._plan, self._lease, total)
         resumed = checkpoint.stage is Stage.SWEEP
-        applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire)
+        undoing = Undoing(self._keys, self._plan, zone)
+        applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire, counted_as=RESTORED)
         stopped: str | None = None
         if checkpoint.stage is Stage.REPLAY:
-            stopped = yield from self._replay(checkpoint, applier, total)
-        applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire, after=REPLAYED)
+            stopped = yield from self._replay(checkpoint, applier, undoing, total)
+        applier = Applier(
+            self._lease,
+            self._keys,
+            fields_expire=facts.fields_expire,
+            after=REPLAYED,
+            counted_as=REFORMATTED,
+        )
+        left = Unrestored() if stopped is not None else (yield from _unrestored(self._context, undoing))
         reverter = PageReverter(
             self._keys,
             self._lease,
             applier,
             zone,
             self._record.aware_fields,
+            left,
             numbers_of_before_too=self._numbers_of_before_too,
         )
         if stopped is None:
             passes = Passes(self._context, self._lease, self._plan, self._batch_documents, reverter)
             stopped = yield from passes.run(checkpoint, resumed=resumed)
+        record = yield from read_record(self._keys)
         if stopped is None:
-            if (yield from read_record(self._keys)).milestone != REPLAYED:
+            if record.milestone != REPLAYED:
                 raise server_is_behind()
             yield from self._lease.commit(forget_everything(self._keys), under=checkpoint.run_id)
-        counts = checkpoint.counts
         return RollbackResult(
             stopped,
-            counts.get("documents", 0),
-            counts.get("restored", 0),
-            counts.get("values", 0),
+            record.undone["undone_documents"],
+            record.undone[RESTORED],
+            record.undone[REFORMATTED],
             len(reverter.kept),
             list(reverter.kept.values()),
+            left.count,
+            left.examples,
             reverter.numbers_before.count,
             reverter.numbers_before.examples,
             seconds=self._context.clock() - began,
         )
 
-    def _replay(self, checkpoint: Checkpoint, applier: Applier, total: int) -> Op[str | None]:
+    def _replay(
+        self, checkpoint: Checkpoint, applier: Applier, undoing: Undoing, total: int
+    ) -> Op[str | None]:
         checkpoint.total = total
+        yield from self._lease.keep(Activity("undoing"))
         while entries := (yield from entries_backwards(self._keys, checkpoint.cursor or None)):
+            outstanding: list[UnrestoredDocument] = []
             for entry in entries:
-                documents, values = yield from undo_entry(applier, entry)
-                checkpoint.add(documents=documents, restored=values)
+                outstanding += yield from undo_entry(applier, entry, undoing)
                 checkpoint.cursor = entry.id
             checkpoint.done += sum(entry.stream_entries for entry in entries)
             checkpoint.saved_ms = yield from call(server_time())
-            yield from self._lease.commit([checkpoint.command(self._keys)])
+            kept = yield from add_unrestored(self._keys, outstanding)
+            yield from self._lease.commit([checkpoint.command(self._keys), *kept])
             self._context.monitor.progress(Progress("undoing", 0, checkpoint.done, total, 0))
             if self._context.monitor.stop_requested():
                 return "interrupted"
+        yield from Restoring(undoing).restore_all(self._keys, self._lease, applier)
         checkpoint.stage, checkpoint.cursor = Stage.SWEEP, "0"
         checkpoint.done, checkpoint.total = 0, checkpoint.counts.get("to_sweep", 0)
         yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, REPLAYED)])
@@ -211,7 +293,7 @@ class _Rollback:
             return None
         _start_over(checkpoint, run_id)
         yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, "")])
-        return (yield from self._replay(checkpoint, applier, total))
+        return (yield from self._replay(checkpoint, applier, undoing, total))
 
 
 def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: int) -> Op[Checkpoint]:
@@ -232,9 +314,14 @@ def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: in
     checkpoint.counts["to_sweep"] = (found.total if found is not None else 0) or applied
     yield from require_readable_journal(context.keys, lease)
     # From now on nothing is applied, whatever becomes of this rollback.
-    unfinished: list[Argument] = ["HSET", context.keys.record, "unfinished", "rollback"]
-    marks = mark_not_applied(context.keys, record)
-    yield from lease.commit([checkpoint.command(context.keys), unfinished, *marks])
+    yield from lease.commit(
+        [
+            checkpoint.command(context.keys),
+            ["HSET", context.keys.record, "unfinished", "rollback"],
+            count_undone_anew(context.keys),
+            *mark_not_applied(context.keys, record),
+        ]
+    )
     return checkpoint
 
 

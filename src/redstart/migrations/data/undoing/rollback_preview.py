@@ -1,39 +1,49 @@
-"""What a rollback would do, counted without writing anything."""
+"""What a rollback would do, counted without writing anything, by the same decisions."""
 
 from redstart.effects import Op
-from redstart.migrations.data.planned.documents import DocumentEdits, Edit
+from redstart.migrations.data.planned.documents import DocumentEdits
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.reading.current import compared_with_edits
 from redstart.migrations.data.reading.scan import Scanner
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
-from redstart.migrations.data.state.failures import Failure, failure_of
+from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.data.state.journal import JournalEntry, check_journal, entries_backwards
-from redstart.migrations.data.state.record import check_census, read_record
-from redstart.migrations.data.undoing.rollback import RollbackResult, require_undoable
-from redstart.migrations.data.undoing.sweep import NO_OLD_FORM, NumbersBefore, newer_values, old_form
+from redstart.migrations.data.state.record import Record, check_census, read_record
+from redstart.migrations.data.state.unrestored import UnrestoredDocument, all_unrestored, combined
+from redstart.migrations.data.undoing.originals import Restoring, Unrestored
+from redstart.migrations.data.undoing.rollback import RollbackResult, require_intact_for_undo
+from redstart.migrations.data.undoing.sweep import NumbersBefore, newer_values, old_form
+from redstart.migrations.data.undoing.undo import Undoing, inverse, outstanding_of
 from redstart.values.timezones import NaiveTimezone
 
 FIRST_PASS = "1.1"
+_PAGE_DOCUMENTS = 200
 
 
 class _Preview:
-    def __init__(self, context: Context, plan: Plan, numbers_of_before_too: bool) -> None:
+    def __init__(
+        self, context: Context, plan: Plan | None, numbers_of_before_too: bool, batch_documents: int
+    ) -> None:
         self._context = context
         self._keys = context.keys
-        self._zone = NaiveTimezone.parse(plan.naive_timezone)
-        self._scanner = Scanner(plan, 1_000)
+        self._zone = context.naive_timezone if plan is None else NaiveTimezone.parse(plan.naive_timezone)
+        self._plan = plan
+        self._batch_documents = batch_documents
+        self._undoing = Undoing(context.keys, plan, self._zone)
         self._numbers_of_before_too = numbers_of_before_too
-        self._later: set[tuple[bytes, Location]] = set()
+        self._restored: dict[bytes, dict[Location, bytes | None]] = {}
+        self._outstanding: list[UnrestoredDocument] = []
+        self._read_again: set[bytes] = set()
         self.numbers_before = NumbersBefore()
+        self.unrestored = Unrestored()
         self.documents = 0
         self.restored = 0
         self.in_new_form = 0
         """Of the restored ones: those that a look at everything would also meet."""
 
     def count_journal(self, total: int) -> Op[None]:
-        """Values that are still as they were written. `total` is the number of the stream's entries."""
+        """Count what the log restores. `total` is the number of the stream's entries."""
         before: str | None = None
         done = 0
         while entries := (yield from entries_backwards(self._keys, before)):
@@ -44,28 +54,58 @@ class _Preview:
             self._context.monitor.progress(Progress("reading the undo log", 0, done, total, 0))
 
     def _count_entry(self, entry: JournalEntry) -> Op[None]:
-        touched: set[bytes] = set()
-        for document, edit, is_as_written in (yield from compared_with_edits(entry.documents)):
-            if is_as_written and self._is_last(entry, document, edit):
-                touched.add(document.key)
-                self.restored += 1
-                self.in_new_form += edit.aside is None and edit.new is not None
-        self.documents += len(touched)
+        undos = [inverse(document) for document in entry.documents]
+        contents = yield from self._undoing.read(undos, self._restored)
+        restored: list[DocumentEdits] = []
+        for undo, found in zip(undos, contents, strict=True):
+            decision = self._undoing.decide(undo, found)
+            if decision.outstanding:
+                self._outstanding.append(
+                    outstanding_of(entry.id, undo, decision.outstanding, decision.standing)
+                )
+                self._read_again.add(undo.key)
+            restored.append(decision.possible)
+            # The first pass, the bulk, is undone last: what it restores is hardly ever read again.
+            self._count(decision.possible, later=entry.label != FIRST_PASS or undo.key in self._read_again)
+        yield from self._count_as_newer(restored)
 
-    def _is_last(self, entry: JournalEntry, document: DocumentEdits, edit: Edit) -> bool:
-        """Whether no later entry has undone this value already. The first pass, the bulk, needs no memory."""
-        place = (document.key, edit.location)
-        if place in self._later:
-            return False
-        if entry.label != FIRST_PASS:
-            self._later.add(place)
-        return True
+    def _count_as_newer(self, restored: list[DocumentEdits]) -> Op[None]:
+        """Count those of the restored values that a look at everything would also meet."""
+        self.in_new_form += yield from self._undoing.count_seen_as_newer(
+            restored, pre_existing_too=self._numbers_of_before_too
+        )
 
-    def count_newer(self, aware_fields: frozenset[tuple[str, str]]) -> Op[tuple[int, list[Failure]]]:
+    def _count(self, edits: DocumentEdits, *, later: bool) -> None:
+        self.documents += bool(edits.edits)
+        for edit in edits.edits:
+            self.restored += 1
+            if later:
+                restored = self._restored.setdefault(edits.key, {})
+                restored[edit.location] = edit.new
+                if edit.aside is not None:
+                    restored[edit.aside] = None
+
+    def count_originals(self) -> Op[None]:
+        """Count what is outstanding, of this log and of an earlier rollback, and what of it stays unrestored."""
+        kept = yield from all_unrestored(self._keys)
+        outstanding = combined([*kept, *self._outstanding])
+        for start in range(0, len(outstanding), _PAGE_DOCUMENTS):
+            page = outstanding[start : start + _PAGE_DOCUMENTS]
+            tries = yield from Restoring(self._undoing).tries(page, self._restored)
+            for document, attempt in zip(page, tries, strict=True):
+                self._count(attempt.possible, later=True)
+                left = UnrestoredDocument(document.key, document.json, attempt.left)
+                self.unrestored.add(left, self._undoing)
+            yield from self._count_as_newer([attempt.possible for attempt in tries])
+
+    def count_newer(self, record: Record) -> Op[tuple[int, list[Failure]]]:
         """All values in the new form that are to get the old one, and those among them without an old form."""
         cursor, documents, newer, kept = 0, 0, 0, list[Failure]()
+        if self._plan is None:
+            return newer, kept
+        scanner = Scanner(self._plan, self._batch_documents)
         while True:
-            page = yield from self._scanner.page(cursor)
+            page = yield from scanner.page(cursor)
             found = yield from newer_values(
                 self._keys,
                 page.documents,
@@ -76,19 +116,25 @@ class _Preview:
             for document, values in found:
                 newer += len(values)
                 for value in values:
-                    if old_form(document, value, aware_fields, self._zone) is None:
-                        kept.append(failure_of(document, value, NO_OLD_FORM))
+                    text = old_form(document, value, record.aware_fields, self._zone, self.unrestored)
+                    if isinstance(text, Failure) and value.location not in self._restored.get(
+                        document.key, {}
+                    ):
+                        kept.append(text)
             cursor, documents = page.cursor, documents + len(page.documents)
             self._context.monitor.progress(Progress("looking for newer values", 0, documents, 0, len(kept)))
             if page.ends_pass:
                 return newer, kept
 
 
-def preview_rollback(context: Context, *, numbers_of_before_too: bool = False) -> Op[RollbackResult]:
+def preview_rollback(
+    context: Context, *, numbers_of_before_too: bool = False, batch_documents: int = 1_000
+) -> Op[RollbackResult]:
     """Count what `rollback` would restore and reformat, as things stand.
 
     Args:
         numbers_of_before_too: see `rollback`.
+        batch_documents: keys asked for per step of the scan.
 
     Raises:
         JournalDamaged: the undo log or the census has lost entries.
@@ -96,22 +142,26 @@ def preview_rollback(context: Context, *, numbers_of_before_too: bool = False) -
     Effects: reads only. A SCAN may meet a document twice, so the counts of newer values can be a little high.
     """
     began = context.clock()
-    yield from require_undoable(context.keys)
+    yield from require_intact_for_undo(context.keys)
     record = yield from read_record(context.keys)
-    if record.plan is None:
-        return RollbackResult(nothing_to_do=True)
-    total = yield from check_journal(context.keys)
-    yield from check_census(context.keys, record)
-    preview = _Preview(context, record.plan, numbers_of_before_too)
-    yield from preview.count_journal(total)
-    newer, kept = yield from preview.count_newer(record.aware_fields)
+    preview = _Preview(context, record.plan, numbers_of_before_too, batch_documents)
+    if record.plan is not None:
+        total = yield from check_journal(context.keys)
+        yield from check_census(context.keys, record)
+        yield from preview.count_journal(total)
+    yield from preview.count_originals()
+    newer, kept = yield from preview.count_newer(record)
+    nothing = record.plan is None and not (preview.restored or preview.unrestored.count)
     return RollbackResult(
         documents=preview.documents,
         restored_exactly=preview.restored,
         reformatted=max(0, newer - preview.in_new_form - len(kept)),
         kept=len(kept),
         examples=kept,
+        unrestored=preview.unrestored.count,
+        unrestored_examples=preview.unrestored.examples,
         numbers_before=preview.numbers_before.count,
         number_examples=preview.numbers_before.examples,
+        nothing_to_do=nothing,
         seconds=context.clock() - began,
     )

@@ -12,6 +12,7 @@ from redstart.migrations.data.running.passes import BegunPage, PageOutcome
 from redstart.migrations.data.state.failures import Failure, failure_of
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.undoing.legacy import legacy_text
+from redstart.migrations.data.undoing.originals import Unrestored
 from redstart.migrations.data.writing.apply import Applier
 from redstart.migrations.data.writing.settle import Settling
 from redstart.migrations.lease import Lease
@@ -19,6 +20,7 @@ from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
 NO_OLD_FORM = "has no old form that could be written"
+MAY_STAND_FOR_TEXT = "may stand for a text that is not restored, so no date is made of it"
 BORN_AS_NUMBER = "a number since before the first run"
 
 MOST_EXAMPLES = 1_000
@@ -43,7 +45,7 @@ class PageReverter:
     """Gives newer values their old form.
 
     Attributes:
-        kept: values that have none, or no path to be written by; by (key, path).
+        kept: values that have none, or no path to be written by; by their names.
         numbers_before: met in the last pass, which is a whole one.
     """
 
@@ -56,10 +58,11 @@ class PageReverter:
         applier: Applier,
         naive_timezone: NaiveTimezone,
         aware_fields: frozenset[tuple[str, str]],
+        unrestored: Unrestored,
         *,
         numbers_of_before_too: bool,
     ) -> None:
-        self.kept: dict[tuple[str, str], Failure] = {}
+        self.kept: dict[bytes, Failure] = {}
         self.numbers_before = NumbersBefore()
         self._pass = ""
         self._keys = keys
@@ -67,6 +70,7 @@ class PageReverter:
         self._applier = applier
         self._naive_timezone = naive_timezone
         self._aware_fields = aware_fields
+        self._unrestored = unrestored
         self._numbers_of_before_too = numbers_of_before_too
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
@@ -101,10 +105,9 @@ class PageReverter:
     def _edits_of(self, document: StoredDocument, values: Iterable[StoredValue]) -> DocumentEdits:
         edits = []
         for value in values:
-            text = old_form(document, value, self._aware_fields, self._naive_timezone)
-            if text is None:
-                failure = failure_of(document, value, NO_OLD_FORM)
-                self.kept[failure.key, failure.path] = failure
+            text = old_form(document, value, self._aware_fields, self._naive_timezone, self._unrestored)
+            if isinstance(text, Failure):
+                self.kept[text.name] = text
             else:
                 edits.append(Edit(value.location, value.raw, text))
         return DocumentEdits(document.key, document.model.storage is Storage.JSON, edits)
@@ -115,17 +118,21 @@ def old_form(
     value: StoredValue,
     aware_fields: frozenset[tuple[str, str]],
     naive_timezone: NaiveTimezone,
-) -> bytes | None:
-    """The text redis-om 0.3.5 would have stored, in its field's style; None where there is none to be written."""
-    if cannot_be_written(value.location):
-        return None
-    return legacy_text(
-        value.raw.decode(),
-        kind=value.path.kind,
-        storage=document.model.storage,
-        naive=(document.model.key_prefix, str(value.path)) not in aware_fields,
-        naive_timezone=naive_timezone,
-    )
+    unrestored: Unrestored,
+) -> bytes | Failure:
+    """The text redis-om 0.3.5 would have stored, in its field's style; or why none is to be written."""
+    if unrestored.may_be_at(document.key, value):
+        return failure_of(document, value, MAY_STAND_FOR_TEXT)
+    text = None
+    if not cannot_be_written(value.location):
+        text = legacy_text(
+            value.raw.decode(),
+            kind=value.path.kind,
+            storage=document.model.storage,
+            naive=(document.model.key_prefix, str(value.path)) not in aware_fields,
+            naive_timezone=naive_timezone,
+        )
+    return failure_of(document, value, NO_OLD_FORM) if text is None else text
 
 
 def newer_values(

@@ -1,16 +1,40 @@
-"""Undoing journaled edits: a value that is still what was written gets its original bytes back."""
+"""Undoing entries of the undo log: a value that is still what was written gets its original bytes back.
 
-from collections.abc import Sequence
+A list that has changed since is matched by value, for an index says nothing after an insertion. What cannot be
+matched is left to the sweep, which writes the text of the number; but the original of a failed value is in no number,
+so it is returned as outstanding.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha1
+from typing import Any
 
 from redstart.commands.documents import json_get
+from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, together
-from redstart.migrations.data.planned.documents import DocumentEdits, Edit
+from redstart.mapping.paths import TemporalPath
+from redstart.migrations.data.counting.census import born_as_numbers
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.judging.transform import judge_stored
+from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, in_list, path_text, siblings_path
-from redstart.migrations.data.reading.current import cleared_and_gone, texts_at
+from redstart.migrations.data.planned.plan import Plan, path_of, router
+from redstart.migrations.data.reading.current import texts_at
+from redstart.migrations.data.reading.read import read_documents
 from redstart.migrations.data.state.journal import JournalEntry
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.unrestored import Original, UnrestoredDocument
 from redstart.migrations.data.writing.apply import Applier, split_large
 from redstart.migrations.data.writing.settle import MOST_TRIES
+from redstart.values.json_text import JsonValue, json_text, parse_json
+from redstart.values.timestamps import NUMBER
+from redstart.values.timezones import NaiveTimezone
+
+_TYPES = {True: b"ReJSON-RL", False: b"hash"}
+
+Overlay = Mapping[bytes, Mapping[Location, bytes | None]]
+"""What a preview takes to be restored already: by key and location, the original bytes, or None for "not there"."""
 
 
 def inverse(document: DocumentEdits) -> DocumentEdits:
@@ -19,61 +43,317 @@ def inverse(document: DocumentEdits) -> DocumentEdits:
     return DocumentEdits(document.key, document.json, edits, document.guards)
 
 
-def undo_entry(applier: Applier, entry: JournalEntry) -> Op[tuple[int, int]]:
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a document holds now where something is to be undone.
+
+    Attributes:
+        exists: whether it is there, and of its type.
+        texts: the bytes at single places; None where there is nothing.
+        lists: the answer for each path that guards a list; None without one.
+        values: all planned values; of a document in whose lists something has changed.
+        pre_existing: the places of those that were numbers before the first run.
+    """
+
+    exists: bool
+    texts: dict[Location, bytes | None]
+    lists: dict[str, bytes | None] = field(default_factory=dict)
+    values: list[StoredValue] = field(default_factory=list)
+    pre_existing: frozenset[Location] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What can be undone of a document's edits, with the guards that it needs, and which originals are outstanding.
+
+    Attributes:
+        standing: the places of outstanding originals at which their text stands.
+    """
+
+    possible: DocumentEdits
+    outstanding: list[Edit]
+    standing: frozenset[Location] = frozenset()
+
+
+class Undoing:
+    """Reads what documents hold, and decides what of the log can be restored: for a rollback and for its preview.
+
+    Args:
+        plan: the one stored with the log; None when only what an earlier rollback has left is tried again.
+    """
+
+    def __init__(self, keys: StateKeys, plan: Plan | None, zone: NaiveTimezone) -> None:
+        self._keys = keys
+        self._route = router(plan if plan is not None else Plan((), zone.name))
+        self._zone = zone
+
+    def path_of(self, key: bytes, location: Location) -> TemporalPath | None:
+        """Return the planned path of a place, or None."""
+        model = self._route(key)
+        return None if model is None else path_of(location, model)
+
+    def read(self, undos: Sequence[DocumentEdits], overlay: Overlay) -> Op[list[Contents]]:
+        """Return what documents hold. Three reads, and more where lists have changed."""
+        places = [
+            (undo.key, undo.json, place)
+            for undo in undos
+            for edit in undo.edits
+            for place in (edit.location, edit.aside)
+            if place is not None
+        ]
+        found = yield from texts_at(places)
+        types = yield from batch(together([key_type(undo.key) for undo in undos]))
+        guards = [(undo.key, path) for undo in undos for path, _ in undo.guards]
+        replies = (yield from batch(together([json_get(*guard) for guard in guards]))) if guards else []
+        texts: dict[bytes, dict[Location, bytes | None]] = {undo.key: {} for undo in undos}
+        for (key, _, place), text in zip(places, found, strict=True):
+            texts[key][place] = overlay.get(key, {}).get(place, text)
+        lists: dict[bytes, dict[str, bytes | None]] = {undo.key: {} for undo in undos}
+        for (key, path), reply in zip(guards, replies, strict=True):
+            text = reply if isinstance(reply, bytes) else None
+            lists[key][path] = (
+                (yield from self._list_under(overlay, key, path, text)) if key in overlay else text
+            )
+        contents = [
+            Contents(kind == _TYPES[undo.json], texts[undo.key], lists[undo.key])
+            for undo, kind in zip(undos, types, strict=True)
+        ]
+        return (yield from self._with_values(undos, contents, overlay))
+
+    def _with_values(
+        self, undos: Sequence[DocumentEdits], contents: Sequence[Contents], overlay: Overlay
+    ) -> Op[list[Contents]]:
+        changed = [
+            undo.key
+            for undo, found in zip(undos, contents, strict=True)
+            if found.exists and broken_guards(undo, found)
+        ]
+        documents = yield from self.documents(changed, overlay)
+        pre_existing = yield from self.pre_existing(
+            (documents[undo.key], value)
+            for undo in undos
+            if undo.key in documents
+            for value in documents[undo.key].values
+            if any(value.raw == edit.old for edit in undo.edits)
+        )
+        return [
+            replace(
+                found, values=documents[undo.key].values, pre_existing=pre_existing.get(undo.key, frozenset())
+            )
+            if undo.key in documents
+            else found
+            for undo, found in zip(undos, contents, strict=True)
+        ]
+
+    def documents(self, keys: Iterable[bytes], overlay: Overlay) -> Op[dict[bytes, StoredDocument]]:
+        """Return the planned values of some documents, by key."""
+        routed = [(key, model) for key in keys if (model := self._route(key)) is not None]
+        documents = (yield from read_documents(routed)) if routed else []
+        return {
+            document.key: _under(overlay[document.key], document) if document.key in overlay else document
+            for document in documents
+        }
+
+    def count_seen_as_newer(self, restored: Iterable[DocumentEdits], *, pre_existing_too: bool) -> Op[int]:
+        """Return how many values, before they are restored, look like numbers that were written since the run."""
+        values = [
+            (StoredDocument(undo.key, model, []), StoredValue(edit.location, path, edit.old))
+            for undo in restored
+            if (model := self._route(undo.key)) is not None
+            for edit in undo.edits
+            if edit.old is not None
+            and NUMBER.fullmatch(edit.old.decode()) is not None
+            and (path := path_of(edit.location, model)) is not None
+        ]
+        if pre_existing_too:
+            return len(values)
+        return (yield from born_as_numbers(self._keys, values)).count(False)
+
+    def pre_existing(
+        self, values: Iterable[tuple[StoredDocument, StoredValue]]
+    ) -> Op[dict[bytes, frozenset[Location]]]:
+        """Return, for each document named, the places of those values that were numbers before the first run."""
+        candidates = list(values)
+        known = yield from born_as_numbers(self._keys, candidates)
+        found: dict[bytes, set[Location]] = {}
+        for (document, value), was_number in zip(candidates, known, strict=True):
+            places = found.setdefault(document.key, set())
+            if was_number:
+                places.add(value.location)
+        return {key: frozenset(places) for key, places in found.items()}
+
+    def decide(self, undo: DocumentEdits, found: Contents) -> Decision:
+        """Decide what of an undo is possible, given what the document holds."""
+        if not found.exists:
+            return Decision(_no_edits(undo), self.last_copies(undo))
+        broken = broken_guards(undo, found)
+        possible: list[Edit] = []
+        outstanding: list[Edit] = []
+        moved: dict[tuple[TemporalPath, bytes], list[Edit]] = {}
+        for edit in undo.edits:
+            path = self.path_of(undo.key, edit.location)
+            if _lies_under(edit.location, broken):
+                if path is None or edit.old is None or self._is_last_copy(undo, edit):
+                    outstanding.append(edit)
+                elif found.texts[edit.location] != edit.new:
+                    moved.setdefault((path, edit.old), []).append(edit)
+            elif _is_as_written(edit, found.texts):
+                possible.append(edit)
+            elif found.texts[edit.location] != edit.new and self._is_last_copy(undo, edit):
+                outstanding.append(edit)
+        for (path, written), edits in moved.items():
+            possible += _matched(path, written, edits, found, broken)
+        standing = frozenset(edit.location for edit in outstanding if found.texts[edit.location] == edit.new)
+        guards = [
+            (path, digest_of(found.lists[path]) if path in broken else digest)
+            for path, digest in undo.guards
+            if path not in broken or any(_lies_under(edit.location, [path]) for edit in possible)
+        ]
+        return Decision(DocumentEdits(undo.key, undo.json, possible, guards), outstanding, standing)
+
+    def last_copies(self, undo: DocumentEdits) -> list[Edit]:
+        """Return the edits of an undo whose originals only the log has."""
+        return [edit for edit in undo.edits if self._is_last_copy(undo, edit)]
+
+    def _is_last_copy(self, undo: DocumentEdits, edit: Edit) -> bool:
+        """Whether the original is in no number; and in a list, where a zero may stand for such a value."""
+        if edit.new is None:
+            return False
+        if edit.old is not None and in_list(edit.location) and is_zero(edit.old):
+            return True
+        return self._is_failed(undo.key, edit.location, edit.new, json=undo.json)
+
+    def is_failed(self, document: UnrestoredDocument, original: Original) -> bool:
+        """Whether an original has no numeric format."""
+        return self._is_failed(document.key, original.location, original.old, json=document.json)
+
+    def _is_failed(self, key: bytes, location: Location, original: bytes, *, json: bool) -> bool:
+        path = self.path_of(key, location)
+        if path is None:
+            return True
+        return judge_stored(original, path, self._zone, json=json).outcome is Outcome.UNCONVERTIBLE
+
+    def _list_under(self, overlay: Overlay, key: bytes, path: str, reply: bytes | None) -> Op[bytes | None]:
+        """What a guard's path would answer if what the overlay has were restored. A read for a large document."""
+        if reply is None:
+            return None
+        if "[*]" in path:  # of a large document: all values of a path
+            documents = yield from self.documents([key], overlay)
+            values = documents[key].values if key in documents else []
+            return b"[%b]" % b",".join(value.raw for value in values if siblings_path(value.location) == path)
+        parsed: Any = parse_json(reply)
+        for location, text in overlay[key].items():
+            for length in range(1, len(location)):
+                if text is not None and path_text(location[:length]) == path:
+                    _set(parsed[0], location[length:], parse_json(text))
+        return json_text(parsed)
+
+
+def _set(container: Any, steps: Location, value: JsonValue) -> None:
+    """Set a place inside a parsed list, if it is there."""
+    *above, last = steps
+    try:
+        for step in above:
+            container = container[step]
+        container[last] = value
+    except (LookupError, TypeError):
+        return
+
+
+def _under(restored: Mapping[Location, bytes | None], document: StoredDocument) -> StoredDocument:
+    """A document with some values as they are when they are restored."""
+    values = [value._replace(raw=restored.get(value.location) or value.raw) for value in document.values]
+    return StoredDocument(document.key, document.model, values, large=document.large)
+
+
+def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[list[UnrestoredDocument]]:
     """Undo one entry, its last document first.
 
     Returns:
-        Documents and values restored. What was changed or deleted since is left alone.
+        The originals that are outstanding. A converted value that was changed or deleted since is left alone.
 
-    Effects: a script per chunk; where documents changed since, a read of each and another script. Safe to repeat.
+    Effects: a script per chunk; where documents changed since, a few reads and another script. Safe to repeat.
     """
-    documents = values = 0
-    pending = [
-        part for document in reversed(entry.documents) for part in reversed(split_large(inverse(document)))
-    ]
+    todo = {document.key: inverse(document) for document in reversed(entry.documents)}
+    pending = [part for undo in todo.values() for part in reversed(split_large(undo))]
+    outstanding: dict[bytes, UnrestoredDocument] = {}
     for _ in range(MOST_TRIES):
-        conflicts: list[DocumentEdits] = []
+        conflicts: dict[bytes, None] = {}
         for chunk in applier.chunks(pending):
             applied = yield from applier.apply(chunk, label=None)
-            documents += len(applied.changed)
-            values += sum(len(document.edits) for document in applied.changed)
-            conflicts += applied.conflicts
-        if not conflicts:
+            conflicts |= dict.fromkeys(document.key for document in applied.conflicts)
+            for document in (*applied.failed, *(document for document, _, _ in applied.altered)):
+                undo = todo[document.key]
+                outstanding[document.key] = outstanding_of(entry.id, undo, undoing.last_copies(undo))
+        undos = [todo[key] for key in conflicts]
+        if not undos:
             break
+        contents = yield from undoing.read(undos, {})
         pending = []
-        for document in conflicts:
-            rest = yield from still_as_written(document)
-            if rest.edits:
-                pending.append(rest)
-    return documents, values
+        for undo, found in zip(undos, contents, strict=True):
+            decision = undoing.decide(undo, found)
+            outstanding[undo.key] = outstanding_of(entry.id, undo, decision.outstanding, decision.standing)
+            if decision.possible.edits:
+                pending += split_large(decision.possible)
+        if not pending:
+            break
+    else:
+        for part in pending:  # it keeps changing: what is in no number is tried again at the end
+            undo = todo[part.key]
+            outstanding[part.key] = outstanding_of(entry.id, undo, undoing.last_copies(undo))
+    return [document for document in outstanding.values() if document.originals]
 
 
-def still_as_written(undo: DocumentEdits) -> Op[DocumentEdits]:
-    """The edits of an undo that are still possible, with the guards they need. One or two reads."""
-    places = [edit.location for edit in undo.edits] + [
-        edit.aside for edit in undo.edits if edit.aside is not None
+def outstanding_of(
+    entry_id: str, undo: DocumentEdits, edits: Iterable[Edit], standing: Collection[Location] = ()
+) -> UnrestoredDocument:
+    """Return edits of an undo as the originals that they would restore."""
+    originals = [
+        Original(entry_id, edit.location, edit.new, edit.old, edit.aside, stands=edit.location in standing)
+        for edit in edits
+        if edit.new is not None
     ]
-    found = yield from texts_at([(undo.key, undo.json, place) for place in places])
-    texts = dict(zip(places, found, strict=True))
-    if not undo.json:
-        applied = [(undo.key, Edit(edit.location, edit.new, edit.old, edit.aside)) for edit in undo.edits]
-        gone = yield from cleared_and_gone(applied)
-        edits = [edit for edit in undo.edits if not gone and _is_as_written(edit, texts)]
-        return DocumentEdits(undo.key, False, edits)
-    replies = yield from batch(together([json_get(undo.key, path) for path, _ in undo.guards]))
-    broken = [
-        path
-        for (path, digest), reply in zip(undo.guards, replies, strict=True)
-        if not isinstance(reply, bytes) or sha1(reply, usedforsecurity=False).hexdigest().encode() != digest
-    ]
-    edits = [
-        edit for edit in undo.edits if _is_as_written(edit, texts) and not _lies_under(edit.location, broken)
-    ]
-    guards = [guard for guard in undo.guards if guard[0] not in broken]
-    return DocumentEdits(undo.key, True, edits, guards)
+    return UnrestoredDocument(undo.key, undo.json, originals)
 
 
-def _is_as_written(edit: Edit, texts: dict[Location, bytes | None]) -> bool:
+def is_zero(text: bytes) -> bool:
+    """Whether a stored value is the number 0, which the failure mode `default` writes."""
+    try:
+        return NUMBER.fullmatch(text.decode()) is not None and float(text) == 0
+    except UnicodeDecodeError:
+        return False
+
+
+def digest_of(reply: bytes | None) -> bytes:
+    """Return the digest of a list as the script that writes computes it."""
+    return b"" if reply is None else sha1(reply, usedforsecurity=False).hexdigest().encode()
+
+
+def broken_guards(undo: DocumentEdits, found: Contents) -> list[str]:
+    """Return the paths of the lists that are not as the run left them."""
+    return [path for path, digest in undo.guards if digest_of(found.lists[path]) != digest]
+
+
+def _no_edits(undo: DocumentEdits) -> DocumentEdits:
+    return DocumentEdits(undo.key, undo.json, [])
+
+
+def _matched(
+    path: TemporalPath, written: bytes, edits: Sequence[Edit], found: Contents, broken: Sequence[str]
+) -> list[Edit]:
+    """The edits that restore a changed list's items that hold one number; none where it is uncertain which is which."""
+    places = [
+        value.location
+        for value in found.values
+        if value.path == path and value.raw == written and _lies_under(value.location, broken)
+    ]
+    originals = {edit.new for edit in edits}
+    if len(originals) > 1 or len(places) > len(edits) or not found.pre_existing.isdisjoint(places):
+        return []
+    return [Edit(place, written, edits[0].new) for place in places]
+
+
+def _is_as_written(edit: Edit, texts: Mapping[Location, bytes | None]) -> bool:
     if texts[edit.location] != edit.old:
         return False
     # A quarantined value goes back only together with what was put in its place.
@@ -81,7 +361,7 @@ def _is_as_written(edit: Edit, texts: dict[Location, bytes | None]) -> bool:
 
 
 def _lies_under(location: Location, paths: Sequence[str]) -> bool:
-    if not in_list(location):
+    if not paths or not in_list(location):
         return False
     return siblings_path(location) in paths or any(
         path_text(location[:length]) in paths for length in range(1, len(location))

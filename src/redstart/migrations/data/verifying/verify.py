@@ -9,7 +9,7 @@ from redstart.migrations.data.counting.survey import survey
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.tally import Tally
 from redstart.migrations.data.judging.transform import JudgedDocument
-from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.failures import Failure, FailureLog, failure_of
@@ -17,8 +17,6 @@ from redstart.migrations.data.state.record import read_record
 
 MOST_PROBLEMS = 1_000
 """Kept for showing; all are counted."""
-
-_PAGE_DOCUMENTS = 1_000
 
 
 @dataclass(slots=True)
@@ -50,6 +48,7 @@ class Verification:
     Attributes:
         tally: values by outcome as they stand; `lossy` those that were rounded when they were converted.
         problems: values still in the old form, and values that will not convert without a record of it.
+        unnamed: models that a run has converted and that are not in the plan; their values are judged all the same.
         recorded_failures: values that will not convert, and are on record.
     """
 
@@ -57,6 +56,7 @@ class Verification:
     lossy: int
     problems: Problems
     recorded_failures: int
+    unnamed: list[PlannedModel] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -84,17 +84,27 @@ class _ValueCheck:
                     problems.add(failure_of(document, value, "still in the old form"))
                 elif verdict.outcome is Outcome.UNCONVERTIBLE:
                     failures.append(failure_of(document, value, verdict.reason or ""))
-        unknown = yield from self._log.unknown(failures)
-        self.recorded += len(failures) - len(unknown)
-        for failure in unknown:
-            problems.add(replace(failure, reason=f"{failure.reason}; not on record"))
+        recorded = yield from self._log.recorded(failures)
+        for failure, known in zip(failures, recorded, strict=True):
+            if known is not None and known.digest == failure.digest:
+                self.recorded += 1
+            else:
+                why = "not recorded by the run" if known is None else "the run recorded another value here"
+                problems.add(replace(failure, reason=f"{failure.reason}; {why}"))
 
 
-def verify(context: Context, plan: Plan, *, checks: Sequence[PageCheck] = ()) -> Op[Verification]:
-    """Read every planned value.
+def verify(
+    context: Context, plan: Plan, *, checks: Sequence[PageCheck] = (), batch_documents: int = 1_000
+) -> Op[Verification]:
+    """Read every planned value, and every value of the models that are recorded as converted.
 
-    Effects: reads only; a few round trips for each page of 1,000 documents.
+    Args:
+        batch_documents: keys asked for per step of the scan.
+
+    Effects: reads only; a few round trips for each page of documents.
     """
+    record = yield from read_record(context.keys)
+    unnamed = record.unnamed(plan)
     problems = Problems()
     values = _ValueCheck(FailureLog(context.keys))
 
@@ -103,12 +113,11 @@ def verify(context: Context, plan: Plan, *, checks: Sequence[PageCheck] = ()) ->
             yield from check.visit(page, problems)
 
     found = yield from survey(
-        plan,
+        Plan((*plan.models, *unnamed), plan.naive_timezone),
         context.naive_timezone,
-        batch_documents=_PAGE_DOCUMENTS,
+        batch_documents=batch_documents,
         monitor=Monitor(progress=context.monitor.progress),  # never stopped: half a look verifies nothing
         stage="verifying",
         visit=visit,
     )
-    record = yield from read_record(context.keys)
-    return Verification(found.tally, record.lossy, problems, values.recorded)
+    return Verification(found.tally, record.lossy, problems, values.recorded, unnamed)

@@ -1,31 +1,50 @@
 """Checking the undo log against the data: each journaled original is converted anew and compared with what stands."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from redstart.effects import Op
-from redstart.mapping.paths import Each, TemporalPath, display
-from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
-from redstart.migrations.data.judging.transform import DEFAULT_NUMBER
+from redstart.commands.keyspace import key_type
+from redstart.effects import Op, batch, together
+from redstart.mapping.paths import display
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.judging.transform import DEFAULT_NUMBER, judge_stored
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit
-from redstart.migrations.data.planned.jsonpath import Location
-from redstart.migrations.data.planned.plan import Plan, PlannedModel, router
-from redstart.migrations.data.reading.current import compared_with_edits
+from redstart.migrations.data.planned.plan import Plan, PlannedModel, path_of, router
+from redstart.migrations.data.reading.current import compared_with_edits, texts_at
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
 from redstart.migrations.data.state.failures import Failure, failure_at
 from redstart.migrations.data.state.journal import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.verifying.verify import Problems
-from redstart.values.json_text import parse_json
 from redstart.values.timestamps import microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
+
+Route = Callable[[bytes], PlannedModel | None]
+"""The planned model of a key."""
+
+GONE = "all documents that a run has converted are gone from the server"
 
 
 @dataclass(slots=True)
 class JournalCheck:
-    """What the check met, in values: still as written, changed or deleted since; and what is wrong."""
+    """What the undo log says of the data.
+
+    Attributes:
+        as_written, changed_since: values that stand as the run wrote them, and that were changed or deleted since.
+        documents: by key prefix, how many documents the log has; one that was converted again counts again.
+        deleted: by key prefix, how many of these no longer exist.
+    """
 
     as_written: int = 0
     changed_since: int = 0
+    documents: Counter[str] = field(default_factory=Counter)
+    deleted: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def gone(self) -> list[str]:
+        """The key prefixes of which no document of the log exists any more."""
+        return [prefix for prefix, count in self.documents.items() if self.deleted[prefix] == count]
 
 
 def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[JournalCheck]:
@@ -54,18 +73,57 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
                         problems.add(
                             _problem(document, edit, "the journal's new value is not its original, converted")
                         )
-            yield from _compare(entry, result)
+            yield from _compare(entry, route, result)
+            yield from _find_lost_copies(entry, problems)
             before = entry.id
         done += sum(entry.stream_entries for entry in entries)
         context.monitor.progress(Progress("checking the undo log", 0, done, total, 0))
+    for prefix in result.gone:
+        # An application may delete any of its documents. That it deleted all of them is for a person to confirm.
+        problems.add(failure_at(f"{prefix}*".encode(), "", b"", f"{GONE}: {result.documents[prefix]:,}"))
     return result
 
 
-def _compare(entry: JournalEntry, result: JournalCheck) -> Op[None]:
+def _compare(entry: JournalEntry, route: Route, result: JournalCheck) -> Op[None]:
     compared = yield from compared_with_edits(entry.documents)
     same = sum(is_as_written for _, _, is_as_written in compared)
     result.as_written += same
     result.changed_since += len(compared) - same
+    changed = list(
+        dict.fromkeys(document.key for document, _, is_as_written in compared if not is_as_written)
+    )
+    types = (yield from batch(together([key_type(key) for key in changed]))) if changed else []
+    deleted = {key for key, kind in zip(changed, types, strict=True) if kind == b"none"}
+    for document in entry.documents:
+        model = route(document.key)
+        prefix = "" if model is None else model.key_prefix
+        result.documents[prefix] += 1
+        result.deleted[prefix] += document.key in deleted
+
+
+def _find_lost_copies(entry: JournalEntry, problems: Problems) -> Op[None]:
+    """Report the values that were moved aside, are no longer there, and whose fields hold nothing. Two reads if any."""
+    moved = [
+        (document, edit, edit.aside)
+        for document in entry.documents
+        for edit in document.edits
+        if edit.aside is not None
+    ]
+    if not moved:
+        return
+    places = [(document.key, document.json, edit.location) for document, edit, _ in moved]
+    texts = yield from texts_at(
+        [*places, *((document.key, document.json, aside) for document, _, aside in moved)]
+    )
+    types = yield from batch(together([key_type(document.key) for document, _, _ in moved]))
+    for (document, edit, aside), kind, text, copy in zip(
+        moved, types, texts[: len(moved)], texts[len(moved) :], strict=True
+    ):
+        if kind != b"none" and text in (None, edit.new) and copy != edit.old:
+            reason = (
+                f"it is no longer in {display(aside)}: only the undo log has it, and a rollback restores it"
+            )
+            problems.add(failure_at(document.key, edit.location, edit.old or b"", reason))
 
 
 def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -> bool:
@@ -73,7 +131,7 @@ def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -
     path = path_of(edit.location, model)
     if path is None or edit.old is None:
         return False
-    verdict = _verdict(edit.old, json, path, zone)
+    verdict = judge_stored(edit.old, path, zone, json=json)
     if verdict.outcome is Outcome.NULL:
         return edit.new is None
     if verdict.new is None:
@@ -81,33 +139,10 @@ def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -
     return edit.new is not None and (edit.new == verdict.new or _close(edit.new, verdict.new))
 
 
-def _verdict(old: bytes, json: bool, path: TemporalPath, zone: NaiveTimezone) -> Verdict:
-    if json:
-        return convert_json_value(
-            parse_json(old), kind=path.kind, optional=path.optional, naive_timezone=zone
-        )
-    return convert_hash_value(old, kind=path.kind, optional=path.optional, naive_timezone=zone)
-
-
 def _close(read_back: bytes, sent: bytes) -> bool:
     """RedisJSON rounds some numbers far from 1970 in the last digit: at most a few microseconds."""
     return abs(microseconds_from_number(read_back.decode()) - microseconds_from_number(sent.decode())) <= 64
 
 
-def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
-    """The planned path that leads to a concrete place."""
-    for path in model.paths:
-        if len(path.segments) == len(location) and all(
-            step == place
-            or (step is Each.ITEM and isinstance(place, int))
-            or (step is Each.VALUE and isinstance(place, str))
-            for step, place in zip(path.segments, location, strict=True)
-        ):
-            return path
-    return None
-
-
 def _problem(document: DocumentEdits, edit: Edit, reason: str) -> Failure:
-    return failure_at(
-        document.key, display(edit.location), b"%b -> %b" % (edit.old or b"", edit.new or b""), reason
-    )
+    return failure_at(document.key, edit.location, b"%b -> %b" % (edit.old or b"", edit.new or b""), reason)

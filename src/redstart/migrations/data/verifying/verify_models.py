@@ -1,103 +1,91 @@
 """Reading every document through its model, as an application will."""
 
-import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redstart.commands.documents import json_get
-from redstart.commands.keyspace import hgetall
+from redstart.commands.replies import mapping
 from redstart.documents.forms import form_of
 from redstart.documents.unreadable import UnreadableDocument
-from redstart.effects import Call, Op, batch, together
-from redstart.errors import CommandFailed
+from redstart.effects import Op
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.models import RedisModel
-from redstart.mapping.paths import display
-from redstart.migrations.data.judging.convert import Outcome
-from redstart.migrations.data.judging.transform import QUARANTINE_SUFFIX, Judged, JudgedDocument
+from redstart.migrations.data.judging.transform import JudgedDocument
 from redstart.migrations.data.planned.documents import StoredDocument
-from redstart.migrations.data.state.failures import Failure, failure_at
+from redstart.migrations.data.planned.plan import PlannedModel
+from redstart.migrations.data.reading.whole import read_whole
+from redstart.migrations.data.state.failures import failure_at
 from redstart.migrations.data.verifying.verify import Problems
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
 
 class ModelCheck:
-    """Reads whole documents; one that its model refuses is a problem, unless the run has told of it.
+    """Reads whole documents; each field for which a model refuses one is a problem, whatever the reason.
 
     Args:
         zone: what a datetime without an offset means to the application.
 
     Attributes:
         read: documents that their models accept.
-        known: documents that they refuse for no other value than those that do not convert, were moved aside, or were
-            null before the run.
+        unreadable: documents that they refuse.
+        without_model: documents that were not read, by the models that are recorded as converted and not named now.
     """
 
     def __init__(self, declarations: Sequence[ModelDeclaration], zone: NaiveTimezone) -> None:
         self.read = 0
-        self.known = 0
+        self.unreadable = 0
+        self.without_model: Counter[PlannedModel] = Counter()
         self._zone = zone
         self._declarations: Mapping[str, ModelDeclaration] = {d.key_prefix: d for d in declarations}
 
     def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
-        """Read a page's documents. One round trip, of everything the documents hold."""
-        replies = yield from batch(together([_whole(document) for document, _ in page]))
-        for (document, items), reply in zip(page, replies, strict=True):
-            declaration = self._declarations.get(document.model.key_prefix)
-            if declaration is None or isinstance(reply, CommandFailed) or not reply:
-                continue  # deleted since, or a model of an earlier plan
-            try:
-                self._read(declaration, document, reply)
-                self.read += 1
-            except UnreadableDocument as exc:
-                wrong = _unexplained(document, exc, items, reply)
-                self.known += not wrong
-                for failure in wrong[:1]:
-                    problems.add(failure)
+        """Read a page's documents. A round trip for as many as fit into a page, of everything that they hold."""
+        rest = [document for document, _ in page if document.model.key_prefix in self._declarations]
+        self.without_model.update(
+            document.model for document, _ in page if document.model.key_prefix not in self._declarations
+        )
+        while rest:
+            replies = yield from read_whole(rest)
+            for document, reply in zip(rest, replies, strict=False):
+                if reply:  # else deleted since
+                    self._check(document, reply, problems)
+            rest = rest[len(replies) :]
 
-    def _read(self, declaration: ModelDeclaration, document: StoredDocument, reply: Any) -> None:
+    def _check(self, document: StoredDocument, reply: Any, problems: Problems) -> None:
+        stored = reply if document.model.storage is Storage.JSON else mapping(reply)
+        reasons = self._refused(self._declarations[document.model.key_prefix], document, stored)
+        self.read += not reasons
+        self.unreadable += bool(reasons)
+        for field, reason in reasons.items():
+            problems.add(failure_at(document.key, field, b"", f"its model cannot read it: {reason}"))
+
+    def report_unnamed(self, problems: Problems) -> None:
+        """Report the models whose documents were not read because they are not named."""
+        for model, count in self.without_model.items():
+            problems.add(
+                failure_at(
+                    model.key_prefix.encode(),
+                    "",
+                    b"",
+                    f"{count:,} documents of {model.name}, which a run has converted, were not read: "
+                    "name the module of their model with --models",
+                )
+            )
+
+    def _refused(
+        self, declaration: ModelDeclaration, document: StoredDocument, reply: Any
+    ) -> Mapping[str, str]:
+        """Why the model does not read a document, by field; nothing if it does."""
         end = len(document.key) - len(declaration.key_suffix.encode())
         primary_key = document.key[len(declaration.key_prefix.encode()) : end].decode(
             errors="backslashreplace"
         )
         model: type[RedisModel] = declaration.model
-        _ = form_of(model).reader(model, self._zone)(primary_key, reply)
-
-
-def _whole(document: StoredDocument) -> Call[Any]:
-    return hgetall(document.key) if document.model.storage is Storage.HASH else json_get(document.key)
-
-
-def _unexplained(
-    document: StoredDocument, error: UnreadableDocument, items: Sequence[Judged], reply: Any
-) -> list[Failure]:
-    """The fields that do not fit and that verification has not counted already.
-
-    Counted are values that do not convert; a null where the model wants a date was there before the run, or its
-    value was moved aside.
-    """
-    known = {
-        display(value.location)
-        for value, verdict in items
-        if verdict.outcome is Outcome.UNCONVERTIBLE
-        or (verdict.outcome is Outcome.NULL and not value.path.optional)
-    }
-    return [
-        failure_at(document.key, field, b"", f"its model cannot read it: {reason}")
-        for field, reason in error.reasons.items()
-        # pydantic may add to a path what it tried there, as the member of a union.
-        if not any(field.startswith(path) for path in known) and not _was_moved(document, field, reply)
-    ]
-
-
-def _was_moved(document: StoredDocument, field: str, reply: Any) -> bool:
-    """Whether the value of a field stands beside it, as quarantine leaves it."""
-    aside = f"{field}{QUARANTINE_SUFFIX}"
-    if document.model.storage is Storage.HASH:
-        return aside.encode() in reply
-    *above, name = aside.split(".")
-    place = json.loads(reply)
-    for step in above:
-        place = place.get(step) if isinstance(place, dict) else None
-    return isinstance(place, dict) and name in place
+        try:
+            _ = form_of(model).reader(model, self._zone)(primary_key, reply)
+        except UnreadableDocument as exc:
+            return exc.reasons
+        except Exception as exc:  # noqa: BLE001 - code of the project may raise anything, and one document is not all
+            return {"": f"{type(exc).__name__}: {exc}"}
+        return {}

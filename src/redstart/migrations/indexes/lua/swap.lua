@@ -1,13 +1,26 @@
--- After fenced.lua and resolve.lua: let a name lead to another index, without a moment in which it leads nowhere.
--- ARGV[4] name, ARGV[5] index it shall lead to, ARGV[6] index it leads to now as the caller knows it, '' for none.
+-- After fenced.lua, resolve.lua and drop_index.lua: let a name lead to another index, without a moment in which it
+-- leads nowhere.
+-- ARGV[4] name, ARGV[5] index it shall lead to, ARGV[6] index it leads to now as the caller knows it, '' for none,
+-- ARGV[7...] other names, which follow if they lead to that index as well.
 -- Answers {'swapped' | 'already' | 'changed' | 'missing', index it leads to now or ''}.
 local name, wanted, expected = ARGV[4], ARGV[5], ARGV[6]
 local found = resolve(name)
 if found == wanted then return {'already', wanted} end
 if resolve(wanted) ~= wanted then return {'missing', found or ''} end
 if (found or '') ~= expected then return {'changed', found or ''} end
+local followers = {}
+for position = 7, #ARGV do
+  if found and resolve(ARGV[position]) == found then followers[#followers + 1] = ARGV[position] end
+end
 -- An index of this name hides the alias; dropping it shows the alias. A hidden one of old may lead elsewhere.
 redis.pcall('FT.ALIASADD', name, wanted)
-if found == name then redis.call('FT.DROPINDEX', name) end
+if found == name then
+  local dropped = drop_index(name)
+  if dropped.err then return dropped end
+end
 if resolve(name) ~= wanted then redis.call('FT.ALIASUPDATE', name, wanted) end
+for _, alias in ipairs(followers) do
+  -- Where the index was dropped, its aliases went with it.
+  if redis.pcall('FT.ALIASUPDATE', alias, wanted).err then redis.pcall('FT.ALIASADD', alias, wanted) end
+end
 return {'swapped', resolve(name) or ''}

@@ -1,13 +1,13 @@
--- What the server makes of the words of FT.CREATE: tried on a scratch index that scans nothing, and is gone when this
--- script ends, so that nobody ever sees it.
+-- After drop_index.lua: what the server makes of the words of FT.CREATE: tried on a scratch index that scans nothing,
+-- and is gone when this script ends, so that nobody ever sees it.
 -- ARGV[1] the scratch index, ARGV[2...] the words behind the name.
 -- Answers {'understood', FT.INFO}, or {'refused', what the server said}.
-local dropped = redis.pcall('FT.DROPINDEX', ARGV[1])
+local dropped = drop_index(ARGV[1])
 -- Who may not drop it would leave it behind.
 if dropped.err and string.find(dropped.err, 'permission', 1, true) then return {'refused', dropped.err} end
 local created = redis.pcall('FT.CREATE', ARGV[1], 'SKIPINITIALSCAN', unpack(ARGV, 2))
 if created.err then return {'refused', created.err} end
 local info = redis.pcall('FT.INFO', ARGV[1])
-redis.call('FT.DROPINDEX', ARGV[1])
+drop_index(ARGV[1])
 if info.err then return {'refused', info.err} end
 return {'understood', info}

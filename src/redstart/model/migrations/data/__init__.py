@@ -2,6 +2,11 @@
 """The names of `redis_om.model.migrations.data`."""
 
 from redstart.errors import DataMigrationError
+from redstart.left_out import attribute_of
 from redstart.sync.data_migrations import BaseMigration, DataMigrator
 
 __all__ = ["BaseMigration", "DataMigrationError", "DataMigrator"]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name, ("base", "builtin", "migrator"))

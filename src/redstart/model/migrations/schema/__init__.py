@@ -2,6 +2,7 @@
 """The names of `redis_om.model.migrations.schema`."""
 
 from redstart.errors import MigrationError, SchemaMigrationError
+from redstart.left_out import attribute_of
 from redstart.mapping.submodules import import_submodules
 from redstart.migrations.pending import MigrationAction
 from redstart.migrations.pending import PendingIndex as IndexMigration
@@ -19,3 +20,7 @@ __all__ = [
     "SchemaMigrator",
     "import_submodules",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name, ("base", "legacy_migrator", "migrator"))

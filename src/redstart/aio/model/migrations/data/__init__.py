@@ -3,5 +3,10 @@
 
 from redstart.aio.data_migrations import BaseMigration, DataMigrator
 from redstart.errors import DataMigrationError
+from redstart.left_out import attribute_of
 
 __all__ = ["BaseMigration", "DataMigrationError", "DataMigrator"]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name, ("base", "builtin", "migrator"))

@@ -4,6 +4,7 @@
 from redstart.aio.migrator import Migrator, SchemaDetector
 from redstart.aio.schema_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.errors import MigrationError, SchemaMigrationError
+from redstart.left_out import attribute_of
 from redstart.mapping.submodules import import_submodules
 from redstart.migrations.pending import MigrationAction
 from redstart.migrations.pending import PendingIndex as IndexMigration
@@ -19,3 +20,7 @@ __all__ = [
     "SchemaMigrator",
     "import_submodules",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name, ("base", "legacy_migrator", "migrator"))

@@ -11,11 +11,13 @@
 --            patch    a JSON.MERGE document for the changes marked 'patch', or ''
 --            guards   list of {JSON path, digest or false}: with a digest, it must match before;
 --                     with false, the digest after the change goes into the journal
---            counts   {converted, lossy}
+--            counts   {converted, lossy, edits}: the changes after the edits are those of values set aside
 -- ARGV[5]  the journal's blob for these documents, '' when nothing is to be journaled (an undo)
 -- ARGV[6]  label of the journal entry: "generation.pass"
 -- ARGV[7]  '1' when hash fields can expire on this server
 -- ARGV[8]  the milestone that must stand in the record, '' for none
+-- ARGV[9]  the field of the record to which the values written are added, '' for none; their documents are added to
+--          'undone_documents'. Counted here, so that a lost reply changes nothing.
 --
 -- Answers {codes, read back, cpu microseconds}: one letter a document (a applied, c changed meanwhile,
 -- f failed), and msgpack {{document, change, text or false}...} where JSON reads back otherwise than it was sent.
@@ -224,17 +226,19 @@ local function rounded(text, sent)
   return kept and wanted and kept ~= wanted
 end
 
-local read_back, digests, counts = {}, {}, {0, 0}
+local read_back, digests, counts, written, documents_written = {}, {}, {0, 0}, 0, 0
 for index, document in ipairs(documents) do
   if codes[index] == 'a' and document[2] == 'plain' then
     if write_plain(document) then
       counts[1] = counts[1] + document[3]
+      written, documents_written = written + document[3], documents_written + 1
     else
       codes[index] = 'f'
     end
   elseif codes[index] == 'a' then
     local key, storage, changes, patch, guards, tally = unpack(document)
     local ok
+    local exact = tally[3]
     if storage == 'hash' then
       ok = write_hash(key, changes)
     else
@@ -244,6 +248,7 @@ for index, document in ipairs(documents) do
         for number, change in ipairs(changes) do
           if texts[number] ~= change[3] then
             read_back[#read_back + 1] = {index - 1, number - 1, texts[number] or false}
+            if number <= tally[3] then exact = exact - 1 end
             if journaled and rounded(texts[number], change[3]) then counts[2] = counts[2] + 1 end
           end
         end
@@ -255,6 +260,7 @@ for index, document in ipairs(documents) do
     if ok then
       counts[1] = counts[1] + tally[1]
       counts[2] = counts[2] + tally[2]
+      written, documents_written = written + exact, documents_written + 1
     else
       codes[index] = 'f'
     end
@@ -270,6 +276,10 @@ if journaled then
   end
   redis.call('HINCRBY', KEYS[4], 'journal_entries', entries)
   redis.call('HSET', KEYS[4], 'journal_last', last)
+end
+if ARGV[9] ~= '' then
+  redis.call('HINCRBY', KEYS[4], ARGV[9], written)
+  redis.call('HINCRBY', KEYS[4], 'undone_documents', documents_written)
 end
 if counts[1] > 0 then redis.call('HINCRBY', KEYS[4], 'converted', counts[1]) end
 if counts[2] > 0 then redis.call('HINCRBY', KEYS[4], 'lossy', counts[2]) end

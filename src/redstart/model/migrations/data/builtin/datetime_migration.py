@@ -2,6 +2,7 @@
 """The names of `redis_om.model.migrations.data.builtin.datetime_migration`."""
 
 from redstart.errors import DataMigrationError
+from redstart.left_out import attribute_of
 from redstart.migrations.data.judging.transform import FailureMode as ConversionFailureMode
 from redstart.sync.data_migrations import BaseMigration
 from redstart.sync.datetime_detector import DatetimeFieldDetector
@@ -14,3 +15,7 @@ __all__ = [
     "DatetimeFieldDetector",
     "DatetimeFieldMigration",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name)

@@ -3,6 +3,11 @@
 
 from redstart.aio.datetime_detector import DatetimeFieldDetector
 from redstart.aio.datetime_migration import DatetimeFieldMigration
+from redstart.left_out import attribute_of
 from redstart.migrations.data.judging.transform import FailureMode as ConversionFailureMode
 
 __all__ = ["ConversionFailureMode", "DatetimeFieldDetector", "DatetimeFieldMigration"]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name, ("datetime_migration",))

@@ -5,6 +5,7 @@ from redstart.aio.data_migrations import BaseMigration
 from redstart.aio.datetime_detector import DatetimeFieldDetector
 from redstart.aio.datetime_migration import DatetimeFieldMigration
 from redstart.errors import DataMigrationError
+from redstart.left_out import attribute_of
 from redstart.migrations.data.judging.transform import FailureMode as ConversionFailureMode
 
 __all__ = [
@@ -14,3 +15,7 @@ __all__ = [
     "DatetimeFieldDetector",
     "DatetimeFieldMigration",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name)

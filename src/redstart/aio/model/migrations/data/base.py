@@ -1,0 +1,12 @@
+# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
+"""The names of `aredis_om.model.migrations.data.base`."""
+
+from redstart.aio.data_migrations import BaseMigration
+from redstart.errors import DataMigrationError
+from redstart.left_out import attribute_of
+
+__all__ = ["BaseMigration", "DataMigrationError"]
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name)

@@ -1,0 +1,19 @@
+# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
+"""The names of `aredis_om.model.migrations.schema.migrator`."""
+
+from redstart.aio.migrator import SchemaDetector
+from redstart.aio.schema_migrations import BaseSchemaMigration, SchemaMigrator
+from redstart.errors import SchemaMigrationError
+from redstart.migrations.indexes.keys import hash_key as schema_hash_key
+from redstart.migrations.indexes.keys import schema_key as schema_text_key
+from redstart.migrations.pending import MigrationAction
+
+__all__ = [
+    "BaseSchemaMigration",
+    "MigrationAction",
+    "SchemaDetector",
+    "SchemaMigrationError",
+    "SchemaMigrator",
+    "schema_hash_key",
+    "schema_text_key",
+]

@@ -1,0 +1,10 @@
+# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
+"""The names of `aredis_om.model.render_tree`."""
+
+from redstart.left_out import attribute_of
+
+__all__ = []
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name)

@@ -1,0 +1,6 @@
+# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
+"""The names of `redis_om.async_redis`."""
+
+import redis.asyncio as redis
+
+__all__ = ["redis"]

@@ -1,0 +1,61 @@
+"""Documents without a model, and models that cannot read their documents, as commands report them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redstart.cli.drawing import table
+from redstart.cli.output import as_typed, note
+from redstart.cli.session import Session
+from redstart.display import one_line
+from redstart.errors import MigrationError
+from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS
+from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.model_fit import Unclaimed, unclaimed, unreadable_fields
+
+
+def find_unclaimed(session: Session) -> list[Unclaimed]:
+    """The indexes and documents on the server that are of no model of this session."""
+    names = [one.name for one in planned_indexes(session.declarations)]
+    return session.run(unclaimed(session.declarations, names))
+
+
+def note_unclaimed(found: Sequence[Unclaimed]) -> None:
+    """A warning on stderr for each."""
+    for one in found:
+        index = "" if one.index is None else f", and the index {one.index}"
+        note(
+            f"Warning: {one.documents:,} documents under {one.key_prefix}{index} belong to no model that was named. "
+            "No command converts or checks them, and no model reads them. If the model has another key prefix now, "
+            "give it the old one with Meta.global_key_prefix and Meta.model_key_prefix."
+        )
+
+
+def draw_unclaimed(found: Sequence[Unclaimed]) -> None:
+    """A table of them; nothing where there are none."""
+    if found:
+        rows = [[one.key_prefix, one.index or "-", one.documents] for one in found]
+        table("Of no model that was named", ["key prefix", "index", "documents"], rows)
+
+
+def unclaimed_report(found: Sequence[Unclaimed]) -> list[dict[str, Any]]:
+    """The same for --json."""
+    return [{"key_prefix": one.key_prefix, "index": one.index, "documents": one.documents} for one in found]
+
+
+def require_readable(session: Session) -> None:
+    """Raise MigrationError if a model cannot read a field of most of its documents, as after a rename."""
+    found = session.run(unreadable_fields(session.declarations, session.naive_timezone))
+    if not found:
+        return
+    lines = [
+        f"{one.model} cannot read its field {one.field} in {one.documents} of {one.looked_at} documents that were "
+        f"looked at, for example {one_line(one.key, SHOWN_KEY_CHARACTERS)}: {one.reason}."
+        for one in found
+    ]
+    raise MigrationError(
+        "\n".join(lines),
+        as_typed(
+            "Write the field in the stored documents, or give it the name it has there. To change the indexes all the "
+            "same: om migrate run --accept-unreadable"
+        ),
+    )

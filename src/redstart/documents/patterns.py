@@ -1,0 +1,87 @@
+"""Searches with parts of tags or words, answered whole whatever the limits of the server (`search/patterns.py`).
+
+One script makes sure that the server expands all parts, lists the tags of a field where it would not, and searches: so
+nothing changes in between. `lua/search_patterns.lua` says how.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgpack
+
+from redstart.commands.scripts import load, run_script
+from redstart.effects import Argument, Op
+from redstart.errors import CommandFailed, QueryNotSupportedError, shortened
+from redstart.search.patterns import TagPattern, WordPattern
+from redstart.search.query_text import QueryText
+
+PACKAGE: Final = "redstart.documents"
+
+
+def has_patterns(query: QueryText) -> bool:
+    """Whether the server may cut what a query finds."""
+    return bool(query.patterns or query.words)
+
+
+def search_whole(command: str, index: str, query: QueryText, rest: Sequence[Argument]) -> Op[Any]:
+    """The raw reply to FT.SEARCH or FT.AGGREGATE, in the form of RESP2.
+
+    Args:
+        rest: the words of the command behind the query, without parameters, dialect and time.
+
+    Raises:
+        QueryNotSupportedError: the server does not expand all words that are given in part.
+    """
+    return (yield from _answered(query, _asked(index, query) | {"command": command, "rest": list(rest)}))
+
+
+def refuse_cut(index: str, query: QueryText) -> Op[None]:
+    """Raise QueryNotSupportedError if the server would cut what a query finds. Nothing is searched."""
+    _ = yield from _answered(query, _asked(index, query))
+
+
+def _asked(index: str, query: QueryText) -> dict[str, Any]:
+    return {
+        "index": index,
+        "parameters": [word for pair in query.parameters for word in pair],
+        "texts": query.pieces,
+        "patterns": [
+            (one.attribute, one.where.value, one.part, one.text, one.term) for one in query.patterns
+        ],
+        "words": [(one.term, one.text, one.shortest) for one in query.words],
+        "rest": [],
+    }
+
+
+def _answered(query: QueryText, asked: dict[str, Any]) -> Op[Any]:
+    payload: bytes = msgpack.packb(asked, use_bin_type=False)
+    try:
+        return (yield from run_script(load(PACKAGE, "search_patterns.lua"), (), (payload,)))
+    except CommandFailed as error:
+        if error.code != "CUT":
+            raise
+        _, kind, number = error.message.split()[:3]
+        of_kind: Sequence[WordPattern | TagPattern] = query.words if kind == "words" else query.patterns
+        raise _cut(of_kind[int(number) - 1]) from error
+
+
+def _cut(pattern: WordPattern | TagPattern) -> QueryNotSupportedError:
+    hint = (
+        "Give more of it; or raise the limit on the server with: redis-cli FT.CONFIG SET MAXPREFIXEXPANSIONS NUMBER "
+        "(and lower MINPREFIX for shorter parts)."
+    )
+    if isinstance(pattern, WordPattern):
+        return QueryNotSupportedError(
+            f"{pattern.label} cannot be searched for the words {shortened(pattern.value)}: a part is too short for the "
+            "server (MINPREFIX), or more words match it than the server looks for (MAXPREFIXEXPANSIONS).",
+            hint,
+            field=pattern.label,
+            value=pattern.value,
+            code="E5",
+        )
+    return QueryNotSupportedError(
+        f"The search {shortened(pattern.text)} matches more values than the server looks for (MAXPREFIXEXPANSIONS), "
+        "or is too short for it (MINPREFIX).",
+        hint,
+        code="E5",
+    )

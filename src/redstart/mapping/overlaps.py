@@ -1,0 +1,56 @@
+"""Models whose keys begin as those of another one do, so that the index of that one holds their documents as well."""
+
+import warnings
+from functools import cache
+from typing import Final
+
+from redstart.errors import OverlappingPrefixesWarning, RedisModelError
+from redstart.mapping.keys import key_affixes
+from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import client_named
+from redstart.mapping.registry import model_name, model_registry, registered_models
+
+STACK_LEVEL: Final = 7
+"""From `_warn` to the caller of `Model.find()`."""
+
+
+def models_inside(model: type[RedisModel]) -> dict[str, str]:
+    """Return the names of the models whose documents queries of this model also find, by their key prefixes.
+
+    A subclass of the model is not among them, nor is a model with the same prefix: those share documents on purpose.
+    Warns OverlappingPrefixesWarning, once for each pair of models.
+    """
+    return _models_inside(model, len(model_registry))
+
+
+@cache
+def _models_inside(model: type[RedisModel], _registered: int) -> dict[str, str]:
+    outer = _key_prefix(model)
+    inside = {
+        prefix: model_name(other)
+        for other in registered_models()
+        if outer
+        and other._storage is model._storage
+        and not issubclass(other, model)
+        and (prefix := _key_prefix(other)) != outer
+        and prefix.startswith(outer)
+        and client_named(other) is client_named(model)
+    }
+    for prefix, name in inside.items():
+        _warn(model_name(model), outer, name, prefix)
+    return inside
+
+
+@cache
+def _warn(outer: str, outer_prefix: str, inner: str, inner_prefix: str) -> None:
+    warnings.warn(
+        OverlappingPrefixesWarning(outer, outer_prefix, inner, inner_prefix), stacklevel=STACK_LEVEL
+    )
+
+
+def _key_prefix(model: type[RedisModel]) -> str:
+    """Return what the keys of a model begin with; "" where its own methods make no such keys."""
+    try:
+        return key_affixes(model)[0]
+    except RedisModelError:
+        return ""

@@ -1,0 +1,338 @@
+"""The end of a replay: originals that the log has the last copy of and that were not restored where they stood.
+
+They are tried all together, document by document, when every entry is undone: only then is it certain how many of
+them a number in a list may stand for. What cannot be restored without a guess is kept and reported.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from redstart.commands.documents import json_get
+from redstart.display import one_line
+from redstart.effects import Op, batch, together
+from redstart.mapping.paths import Each, TemporalPath, display
+from redstart.migrations.data.judging.transform import guard_paths
+from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredValue
+from redstart.migrations.data.planned.jsonpath import Location, in_list
+from redstart.migrations.data.reading.current import texts_at
+from redstart.migrations.data.state.failures import Failure
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.unrestored import (
+    Original,
+    UnrestoredDocument,
+    keep_unrestored,
+    unrestored_page,
+)
+from redstart.migrations.data.undoing.undo import Contents, Overlay, Undoing, digest_of, is_zero
+from redstart.migrations.data.writing.apply import Applied, Applier, split_large
+from redstart.migrations.data.writing.settle import MOST_TRIES
+from redstart.migrations.lease import Lease
+
+GONE = "the document no longer exists"
+NO_SUCH_ITEM = "what the run wrote in its place is no longer there"
+NOT_WRITTEN = "the server did not write it"
+KEEPS_CHANGING = "the document keeps changing"
+MOST_EXAMPLES = 1_000
+_SHOWN_CHARACTERS = 40
+
+
+@dataclass(slots=True)
+class Unrestored:
+    """What stays unrestored.
+
+    Attributes:
+        count: of values; `examples` the first of them.
+        zeros: by key, the paths at which a 0 may stand for such a value.
+        gone: the paths of those whose document is gone, perhaps because it has another key now.
+    """
+
+    count: int = 0
+    examples: list[Failure] = field(default_factory=list)
+    zeros: dict[bytes, set[TemporalPath]] = field(default_factory=dict)
+    gone: set[TemporalPath] = field(default_factory=set)
+
+    def add(self, document: UnrestoredDocument, undoing: Undoing) -> None:
+        """Add the originals of a document."""
+        self.count += len(document.originals)
+        if len(self.examples) < MOST_EXAMPLES:
+            self.examples += document.failures()[: MOST_EXAMPLES - len(self.examples)]
+        for one in document.originals:
+            path = undoing.path_of(document.key, one.location)
+            if path is None or one.new is None or not is_zero(one.new):
+                continue
+            if one.reason == GONE:
+                self.gone.add(path)
+            else:
+                self.zeros.setdefault(document.key, set()).add(path)
+
+    def may_be_at(self, key: bytes, value: StoredValue) -> bool:
+        """Whether a value may stand for one of these: a 0 whose text nobody ever wrote."""
+        return is_zero(value.raw) and (value.path in self.gone or value.path in self.zeros.get(key, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """What can be restored of a document's originals, and what cannot, each with the reason.
+
+    Attributes:
+        moved: of those that can, the ones that go to another place of their list.
+    """
+
+    possible: DocumentEdits
+    left: list[Original]
+    moved: list[Original] = field(default_factory=list)
+
+
+class Restoring:
+    """Tries outstanding originals."""
+
+    def __init__(self, undoing: Undoing) -> None:
+        self._undoing = undoing
+
+    def restore_all(self, keys: StateKeys, lease: Lease, applier: Applier) -> Op[None]:
+        """Restore what is possible of all that is kept on the server, and keep the rest with its reasons.
+
+        Effects: a few reads, a script per chunk, and one that updates what is kept, for each 200 documents. Safe to
+            repeat: what stands again is not restored twice.
+        """
+        cursor = -1
+        while cursor:
+            cursor, documents = yield from unrestored_page(keys, max(cursor, 0))
+            left = yield from self._restore(documents, keys, lease, applier)
+            if left:
+                yield from lease.commit([keep_unrestored(keys, document) for document in left])
+
+    def _restore(
+        self, documents: Sequence[UnrestoredDocument], keys: StateKeys, lease: Lease, applier: Applier
+    ) -> Op[list[UnrestoredDocument]]:
+        left: dict[bytes, UnrestoredDocument] = {}
+        todo = {document.key: document for document in documents}
+        for last in (*[False] * (MOST_TRIES - 1), True):
+            tries = yield from self.tries(list(todo.values()), {})
+            conflicts: dict[bytes, UnrestoredDocument] = {}
+            # Where an item stands again only this says, should the program die before the list is updated.
+            moves = [
+                keep_unrestored(keys, _with(document, [*attempt.moved, *_unmoved(document, attempt)]))
+                for document, attempt in zip(todo.values(), tries, strict=True)
+                if attempt.moved
+            ]
+            if moves:
+                yield from lease.commit(moves)
+            for document, attempt in zip(todo.values(), tries, strict=True):
+                left[document.key] = _with(document, attempt.left)
+            parts = [part for attempt in tries for part in split_large(attempt.possible) if part.count]
+            for chunk in applier.chunks(parts):
+                applied = yield from applier.apply(chunk, label=None)
+                conflicts |= {one.key: todo[one.key] for one in applied.conflicts}
+                for key, places in _not_written(applied).items():
+                    again = [
+                        one._replace(reason=NOT_WRITTEN)
+                        for one in todo[key].originals
+                        if one.location in places
+                    ]
+                    left[key] = _with(todo[key], [*left[key].originals, *again])
+            if last:
+                for key, document in conflicts.items():
+                    left[key] = _with(
+                        document, [one._replace(reason=KEEPS_CHANGING) for one in document.originals]
+                    )
+            todo = conflicts
+            if not todo:
+                break
+        return list(left.values())
+
+    def tries(self, documents: Sequence[UnrestoredDocument], overlay: Overlay) -> Op[list[_Try]]:
+        """Decide for each document what can be restored, as things stand. A few reads."""
+        if not documents:
+            return []
+        undos = [
+            DocumentEdits(
+                document.key,
+                document.json,
+                [
+                    *(Edit(one.location, one.new, one.old, one.aside) for one in document.originals),
+                    *(Edit(one.written_to, None, one.old) for one in document.originals if one.written_to),
+                ],
+            )
+            for document in documents
+        ]
+        guards = yield from self._guards(documents)
+        contents = yield from self._undoing.read(undos, overlay)
+        homeless = yield from _without_parent(undos, contents)
+        with_lists = [document.key for document in documents if self._listed(document)]
+        stored = yield from self._undoing.documents(with_lists, overlay)
+        numbers = ((one, value) for one in stored.values() for value in one.values)
+        pre_existing = yield from self._undoing.pre_existing(numbers)
+        return [
+            self._try(
+                document,
+                found,
+                stored[document.key].values if document.key in stored else [],
+                pre_existing.get(document.key, frozenset()),
+                guards.get(document.key, []),
+                homeless,
+            )
+            for document, found in zip(documents, contents, strict=True)
+        ]
+
+    def _failed(self, document: UnrestoredDocument, originals: Sequence[Original]) -> list[Original]:
+        """Those that have no numeric format: of the others, nothing is lost with what the run wrote."""
+        return [one for one in originals if self._undoing.is_failed(document, one)]
+
+    def _listed(self, document: UnrestoredDocument) -> list[Original]:
+        """The originals whose place may have moved within a list or map."""
+        return [
+            one for one in document.originals if self._path_with_items(document.key, one.location) is not None
+        ]
+
+    def _path_with_items(self, key: bytes, location: Location) -> TemporalPath | None:
+        path = self._undoing.path_of(key, location)
+        return path if path is not None and any(isinstance(step, Each) for step in path.segments) else None
+
+    def _guards(
+        self, documents: Sequence[UnrestoredDocument]
+    ) -> Op[dict[bytes, list[tuple[str, bytes | None]]]]:
+        """The lists in which originals are sought, with their digests: read before the values are."""
+        keys = [document.key for document in documents if document.json and self._listed(document)]
+        stored = yield from self._undoing.documents(keys, {})
+        wanted: list[tuple[bytes, str]] = []
+        for key, document in stored.items():
+            edits = [Edit(value.location, value.raw, None) for value in document.values]
+            wanted += [(key, path) for path in guard_paths(edits, large=document.large)]
+        replies = (yield from batch(together([json_get(*one) for one in wanted]))) if wanted else []
+        guards: dict[bytes, list[tuple[str, bytes | None]]] = {}
+        for (key, path), reply in zip(wanted, replies, strict=True):
+            guards.setdefault(key, []).append((path, digest_of(reply if isinstance(reply, bytes) else None)))
+        return guards
+
+    def _try(
+        self,
+        document: UnrestoredDocument,
+        found: Contents,
+        values: Sequence[StoredValue],
+        pre_existing: frozenset[Location],
+        guards: list[tuple[str, bytes | None]],
+        homeless: set[tuple[bytes, Location]],
+    ) -> _Try:
+        if not found.exists:
+            gone = [one._replace(reason=GONE) for one in self._failed(document, document.originals)]
+            return _Try(DocumentEdits(document.key, document.json, []), gone)
+        edits: list[Edit] = []
+        left: list[Original] = []
+        texts = dict(found.texts)
+        groups: dict[tuple[TemporalPath, bytes], list[Original]] = {}
+        for one in document.originals:
+            if one.written_to is not None and texts[one.written_to] == one.old:
+                continue
+            path = self._path_with_items(document.key, one.location)
+            if path is not None and one.new is not None:
+                groups.setdefault((path, b"0" if is_zero(one.new) else one.new), []).append(one)
+            elif texts[one.location] != one.old:
+                has_room = (document.key, one.location) not in homeless
+                edit = _edit_of(one, texts, json=document.json) if has_room else None
+                if edit is None:
+                    reason = one.reason if in_list(one.location) else _reason(one, texts)
+                    left.append(one._replace(reason=reason or NO_SUCH_ITEM))
+                else:
+                    edits.append(edit)
+                    texts[one.location] = one.old
+        moved: list[Original] = []
+        for (path, written), originals in groups.items():
+            originals.sort(key=lambda one: one.stands)
+            restored, rest = _matched(originals, [v for v in values if v.path == path], written, pre_existing)
+            edits += restored
+            if restored or (rest and rest[0].reason == NO_SUCH_ITEM):
+                rest = [one for one in rest if not (one.stands and texts[one.location] == one.old)]
+            moved += [
+                one._replace(written_to=edit.location) for one, edit in zip(originals, restored, strict=False)
+            ]
+            left += rest if rest and rest[0].reason != NO_SUCH_ITEM else self._failed(document, rest)
+        needed = guards if any(in_list(edit.location) for edit in edits) else []
+        return _Try(DocumentEdits(document.key, document.json, edits, needed), left, moved)
+
+
+def _without_parent(
+    undos: Sequence[DocumentEdits], contents: Sequence[Contents]
+) -> Op[set[tuple[bytes, Location]]]:
+    """The places of JSON documents that are gone together with the object they were in. One read when any is gone."""
+    absent = [
+        (undo.key, edit.location)
+        for undo, found in zip(undos, contents, strict=True)
+        for edit in undo.edits
+        if undo.json and len(edit.location) > 1 and found.exists and found.texts[edit.location] is None
+    ]
+    if not absent:
+        return set()
+    parents = yield from texts_at([(key, True, location[:-1]) for key, location in absent])
+    return {place for place, text in zip(absent, parents, strict=True) if text is None or text[:1] != b"{"}
+
+
+def _edit_of(original: Original, texts: dict[Location, bytes | None], *, json: bool) -> Edit | None:
+    """The edit that restores a single value, if nobody has written another one in its place."""
+    if in_list(original.location):
+        return None  # no plan says how its list is read
+    text = texts[original.location]
+    absent = (None, b"null") if json else (None,)
+    is_as_written = text in absent if original.new in absent else text == original.new
+    if original.new is not None and text is not None and is_zero(original.new):
+        is_as_written = is_zero(text)
+    if not is_as_written:
+        return None
+    moves_back = original.aside is not None and texts[original.aside] == original.old
+    if moves_back and original.aside is not None:
+        texts[original.aside] = None
+    return Edit(original.location, text, original.old, original.aside if moves_back else None)
+
+
+def _reason(original: Original, texts: dict[Location, bytes | None]) -> str:
+    text = texts[original.location]
+    reason = (
+        "nothing stands in its place"
+        if text is None
+        else f"{one_line(text, _SHOWN_CHARACTERS)} stands in its place"
+    )
+    if original.aside is not None and texts[original.aside] == original.old:
+        reason += f"; it stands in {display(original.aside)}"
+    return reason
+
+
+def _matched(
+    originals: list[Original],
+    values: Sequence[StoredValue],
+    written: bytes,
+    pre_existing: frozenset[Location],
+) -> tuple[list[Edit], list[Original]]:
+    """The edits that restore items with one number, and the originals that no item can be told to be."""
+    is_written: Callable[[bytes], bool] = is_zero if is_zero(written) else written.__eq__
+    places = [value for value in values if value.misplaced is None and is_written(value.raw)]
+    if all(one.stands for one in originals):
+        places = [value for value in places if value.location not in pre_existing]
+    texts = list(dict.fromkeys(one.old for one in originals))
+    certain = len(texts) == 1 and len(places) <= len(originals)
+    if places and not (certain and pre_existing.isdisjoint(value.location for value in places)):
+        return [], [
+            one._replace(reason=f"uncertain which of the items that hold {one_line(written, 40)} it was")
+            for one in originals
+        ]
+    edits = [Edit(value.location, value.raw, texts[0]) for value in places]
+    return edits, [one._replace(reason=NO_SUCH_ITEM) for one in originals[len(edits) :]]
+
+
+def _unmoved(document: UnrestoredDocument, attempt: _Try) -> list[Original]:
+    """The originals of a document that are not about to be written to another place."""
+    moved = {(one.entry, one.location) for one in attempt.moved}
+    return [one for one in document.originals if (one.entry, one.location) not in moved]
+
+
+def _not_written(applied: Applied) -> dict[bytes, set[Location]]:
+    """What the server did not write, or not as it was sent, by key."""
+    places: dict[bytes, set[Location]] = {}
+    for document in applied.failed:
+        places.setdefault(document.key, set()).update(edit.location for edit in document.edits)
+    for document, edit, _ in applied.altered:
+        places.setdefault(document.key, set()).add(edit.location)
+    return places
+
+
+def _with(document: UnrestoredDocument, originals: Sequence[Original]) -> UnrestoredDocument:
+    return UnrestoredDocument(document.key, document.json, list(originals))

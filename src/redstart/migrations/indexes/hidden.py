@@ -1,0 +1,154 @@
+"""What an index has and FT.INFO does not show: TEMPORARY, PHONETIC, how a vector is searched, and synonyms."""
+
+from dataclasses import replace
+
+from redstart.commands.scripts import load, run_script
+from redstart.commands.search import (
+    ft_debug_ttl,
+    ft_debug_vector,
+    ft_explain,
+    ft_syndump,
+    ft_synupdate,
+    says_no_such_index,
+    says_not_temporary,
+)
+from redstart.effects import Op, call
+from redstart.errors import AuthenticationFailed, CommandFailed, MigrationError, UnsafeServer
+from redstart.migrations.indexes.keys import SCRATCH, shown
+from redstart.migrations.indexes.swap import PACKAGE
+from redstart.search.fields import PHONETIC, FieldKind, IndexField
+from redstart.search.index import Index
+from redstart.search.info import IndexInfo
+
+_SCRATCH_PREFIX = "redstart:indexes:probe:"
+
+_SPOKEN_WORD = "phonetics"
+"""A word that every server takes for long enough to be compared by its sound (MIN_PHONETIC_TERM_LEN)."""
+
+_PHONETIC_MARK = "<"
+"""What FT.EXPLAIN puts before the sound of a word."""
+
+_PHONETIC_WORDS = (PHONETIC, "dm:en")
+"""The server compares the sounds of all its languages in one way, and does not show which was named."""
+
+_TUNING = ("EF_RUNTIME", "EPSILON")
+_TUNING_OF_FLAT = ("BLOCK_SIZE",)
+"""Attributes of vectors that change how they are searched, and not what the index is."""
+
+
+def require_droppable(found: IndexInfo) -> Op[None]:
+    """Raise if the server would delete the documents of an index together with it.
+
+    Raises:
+        MigrationError: the index was created with TEMPORARY: it also expires, and then deletes its documents.
+        UnsafeServer: that cannot be found out, and the server has no way to drop such an index alone.
+
+    Effects: one read; a script on a scratch document where the server does not answer it.
+    """
+    try:
+        seconds = yield from call(ft_debug_ttl(found.name))
+    except CommandFailed as exc:
+        if says_not_temporary(exc) or says_no_such_index(exc):
+            return
+    except AuthenticationFailed:
+        pass
+    else:
+        raise MigrationError(
+            f"The index {shown(found.name)} was created with TEMPORARY: {seconds} seconds without a query, or dropping "
+            f"it, would delete its {found.documents:,} documents.",
+            "Create it anew without TEMPORARY: FT.DROPINDEX with its option _FORCEKEEPDOCS keeps the documents. "
+            "Queries fail until the index is there again, with: om migrate run",
+        )
+    script = load(PACKAGE, "drop_index.lua", "keeps_documents.lua")
+    keeps = yield from run_script(script, (f"{_SCRATCH_PREFIX}1",), (SCRATCH, _SCRATCH_PREFIX))
+    if not keeps:
+        raise UnsafeServer(
+            f"Whether the index {shown(found.name)} was created with TEMPORARY cannot be found out, and if it was, "
+            "dropping it would delete its documents.",
+            "Permit it with: redis-cli ACL SETUSER USER +ft.debug|ttl",
+        )
+
+
+def with_hidden_options(found: IndexInfo) -> Op[IndexInfo]:
+    """Return what the server reports of an index, with the options of its fields that FT.INFO does not show.
+
+    Effects: a read if the index has text, and if any of it is compared by sound, one for each such field; one for each
+        vector.
+    """
+    kinds = {field.kind for field in found.index.fields}
+    has_phonetic = FieldKind.TEXT in kinds and (yield from _is_phonetic(found.name, _SPOKEN_WORD))
+    if not has_phonetic and FieldKind.VECTOR not in kinds:
+        return found
+    fields = []
+    for field in found.index.fields:
+        if field.kind is FieldKind.VECTOR:
+            fields.append((yield from _with_tuning(found.name, field)))
+        elif has_phonetic and field.kind is FieldKind.TEXT:
+            fields.append((yield from _with_phonetic(found.name, field)))
+        else:
+            fields.append(field)
+    return replace(found, index=replace(found.index, fields=tuple(fields)))
+
+
+def read_synonyms(name: str, index: Index) -> Op[dict[bytes, set[bytes]]]:
+    """Return the groups of synonyms of an index; only one with text has any. One read."""
+    if not any(field.kind is FieldKind.TEXT for field in index.fields):
+        return {}
+    try:
+        return (yield from call(ft_syndump(name)))
+    except CommandFailed as exc:
+        if says_no_such_index(exc) or "unknown command" in exc.message.lower():
+            return {}
+        raise
+
+
+def carry_synonyms(source: str, target: str, index: Index) -> Op[None]:
+    """Add the synonyms of one index to another, which the server then scans again.
+
+    Args:
+        source: a name of the index that has them; nothing happens if there is none of this name.
+        index: what the target is; only text has synonyms.
+
+    Effects: two reads, and a write for each group that the target lacks. Safe to repeat.
+    """
+    wanted = yield from read_synonyms(source, index)
+    if not wanted:
+        return
+    known = yield from call(ft_syndump(target))
+    for group, terms in sorted(wanted.items()):
+        missing = terms - known.get(group, set())
+        if missing:
+            yield from call(ft_synupdate(target, group, missing))
+
+
+def _is_phonetic(index: str, query: str) -> Op[bool]:
+    try:
+        explained = yield from call(ft_explain(index, query))
+    except CommandFailed as exc:
+        if says_no_such_index(exc) or "unknown command" in exc.message.lower():
+            return False
+        raise
+    return _PHONETIC_MARK in explained
+
+
+def _with_phonetic(index: str, field: IndexField) -> Op[IndexField]:
+    if not (yield from _is_phonetic(index, f"@{_escaped(field.attribute)}:{_SPOKEN_WORD}")):
+        return field
+    return replace(field, options=(*field.options, *_PHONETIC_WORDS))
+
+
+def _with_tuning(index: str, field: IndexField) -> Op[IndexField]:
+    """Add how a vector is searched, as far as the server shows it to this user."""
+    if field.vector is None:
+        return field
+    try:
+        shown = yield from call(ft_debug_vector(index, field.attribute))
+    except (CommandFailed, AuthenticationFailed):
+        return field
+    names = _TUNING if field.vector.algorithm == "HNSW" else _TUNING_OF_FLAT
+    tuning = tuple((name, shown[name]) for name in names if name in shown)
+    return replace(field, vector=replace(field.vector, attributes=(*field.vector.attributes, *tuning)))
+
+
+def _escaped(attribute: str) -> str:
+    return "".join(letter if letter.isalnum() or letter == "_" else f"\\{letter}" for letter in attribute)

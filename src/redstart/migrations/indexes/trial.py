@@ -1,0 +1,52 @@
+"""What the server makes of a definition, tried on a scratch index before anything depends on it."""
+
+from collections.abc import Sequence
+
+from redstart.commands.scripts import load, run_script
+from redstart.commands.search import name_bytes
+from redstart.effects import Op
+from redstart.errors import AuthenticationFailed
+from redstart.migrations.indexes.keys import SCRATCH
+from redstart.migrations.indexes.swap import PACKAGE
+from redstart.search.difference import difference
+from redstart.search.index import Index, create_arguments
+from redstart.search.info import read_info
+
+_MAX_WORDS = 7_500
+"""Lua passes on no more than about 8,000 words. An index of 1,024 fields may have more."""
+
+
+def try_definition(words: Sequence[str]) -> Op[Index | str]:
+    """Return the index that FT.CREATE makes of the words behind the name, or the error of the server.
+
+    Raises:
+        AuthenticationFailed: this user may not create or drop indexes.
+
+    Effects: one script, which creates and drops an index without documents.
+    """
+    script = load(PACKAGE, "drop_index.lua", "understand.lua")
+    outcome, reply = yield from run_script(script, (), (SCRATCH, *map(name_bytes, words)))
+    if outcome != b"refused":
+        return read_info(reply).index
+    message = str(reply, errors="replace")
+    if "permission" in message:
+        raise AuthenticationFailed(
+            f"An index cannot be tried on the server: {message}",
+            "The ACL a run needs is listed in docs/acl.md.",
+        )
+    return message
+
+
+def try_index(index: Index) -> Op[str | None]:
+    """Return why the server would not create an index as described; None if it would.
+
+    Effects: see `try_definition`; nothing for an index of more words than a script can pass on.
+    """
+    words = create_arguments(index, name=index.name)[1:]
+    if len(words) > _MAX_WORDS:
+        return None
+    tried = yield from try_definition(words)
+    if isinstance(tried, str):
+        return tried
+    changes = difference(index, tried).changes
+    return f"of that definition it makes another index: {changes[0]}" if changes else None

@@ -1,0 +1,193 @@
+"""Whether models and stored documents fit each other: documents of no model, and fields that a model cannot read."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from redstart.commands.documents import json_get
+from redstart.commands.keyspace import exists, hgetall, scan_type
+from redstart.commands.search import ft_list
+from redstart.documents.forms import form_of
+from redstart.documents.unreadable import UnreadableDocument
+from redstart.effects import Op, batch, call, together
+from redstart.errors import CommandFailed
+from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.models import RedisModel
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.record import read_record
+from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.keys import is_built_name
+from redstart.migrations.indexes.preflight import search_is_here
+from redstart.migrations.indexes.records import read_records
+from redstart.values.kinds import Storage
+from redstart.values.timezones import NaiveTimezone
+
+SAMPLE_DOCUMENTS = 100
+_PAGE_KEYS = 1_000
+_TYPES = {Storage.HASH: b"hash", Storage.JSON: b"ReJSON-RL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unclaimed:
+    """What no model is for: an index, documents under a key prefix, or both.
+
+    Attributes:
+        index: the name that queries use; None where there is no index.
+        documents: how many keys of its type are under the key prefix, and of no model.
+    """
+
+    index: str | None
+    key_prefix: str
+    storage: Storage
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableField:
+    """A field that a model cannot read in most of its documents.
+
+    Attributes:
+        documents: in how many of the documents that were looked at.
+        looked_at: how many these were.
+        key: of one of them; `reason` why it cannot be read.
+    """
+
+    model: str
+    field: str
+    documents: int
+    looked_at: int
+    key: bytes
+    reason: str
+
+
+def unclaimed(declarations: Sequence[ModelDeclaration], index_names: Iterable[str]) -> Op[list[Unclaimed]]:
+    """Return the indexes and documents that some model was for, and that are of none of these.
+
+    What the server remembers says which: what Redstart has recorded of indexes and of converted models, and the hash
+    that redis-om keeps beside an index.
+
+    Args:
+        index_names: of the models.
+
+    Effects: reads; a pass over the keyspace for each key prefix that no model has.
+    """
+    known = set(index_names)
+    places: dict[tuple[str, Storage], str | None] = {}
+    if (yield from search_is_here()):
+        records = yield from read_records()
+        for record in records.values():
+            if record.name not in known:
+                places[record.key_prefix, record.final.storage] = record.name
+        ours = [*known, *records]
+        for name in (yield from call(ft_list())):
+            if name in ours or any(is_built_name(one, name) for one in ours):
+                continue
+            if not _is_text(name) or not (yield from call(exists([f"{name}:hash"]))):
+                continue
+            info = yield from find_index(name)
+            if info is not None:
+                for prefix in info.index.prefixes:
+                    _ = places.setdefault((prefix, info.index.storage), name)
+    plan = (yield from read_record(StateKeys(DATETIME_MIGRATION))).plan
+    for model in () if plan is None else plan.models:
+        _ = places.setdefault((model.key_prefix, model.storage), None)
+    claimed = {(one.key_prefix, one.storage) for one in declarations}
+    found = []
+    for (prefix, storage), index in sorted(places.items()):
+        if index is None and (prefix, storage) in claimed:
+            continue
+        exists_now = None if index is None else (yield from find_index(index))
+        others = tuple(one.key_prefix.encode() for one in declarations if one.storage is storage)
+        documents = yield from _count(prefix, storage, others)
+        if documents or exists_now is not None:
+            found.append(Unclaimed(None if exists_now is None else index, prefix, storage, documents))
+    return found
+
+
+def unreadable_fields(
+    declarations: Iterable[ModelDeclaration], zone: NaiveTimezone, *, sample: int = SAMPLE_DOCUMENTS
+) -> Op[list[UnreadableField]]:
+    """Return the fields that a model cannot read in at least half of the documents that are looked at.
+
+    Dates do not count: values that do not convert have reports of their own.
+
+    Args:
+        sample: how many documents of each model are looked at.
+
+    Effects: a few reads for each model.
+    """
+    found: list[UnreadableField] = []
+    for declaration in declarations:
+        found += yield from _unreadable_fields(declaration, zone, sample)
+    return found
+
+
+def _unreadable_fields(
+    declaration: ModelDeclaration, zone: NaiveTimezone, sample: int
+) -> Op[list[UnreadableField]]:
+    keys = yield from _some_keys(declaration, sample)
+    if not keys:
+        return []
+    is_hash = declaration.storage is Storage.HASH
+    replies = yield from batch(together([hgetall(key) if is_hash else json_get(key) for key in keys]))
+    model: type[RedisModel] = declaration.model
+    read = form_of(model).reader(model, zone)
+    dates = {str(path.segments[0]) for path in declaration.paths.planned}
+    counts: Counter[str] = Counter()
+    examples: dict[str, tuple[bytes, str]] = {}
+    looked_at = 0
+    for key, reply in zip(keys, replies, strict=True):
+        if isinstance(reply, CommandFailed) or not reply:
+            continue  # deleted since
+        looked_at += 1
+        end = len(key) - len(declaration.key_suffix.encode())
+        primary_key = key[len(declaration.key_prefix.encode()) : end].decode(errors="backslashreplace")
+        try:
+            _ = read(primary_key, reply)
+        except UnreadableDocument as exc:
+            for field, reason in exc.reasons.items():
+                name = field.partition(".")[0].partition("[")[0]
+                if name not in dates:
+                    counts[name] += 1
+                    _ = examples.setdefault(name, (key, reason))
+    return [
+        UnreadableField(declaration.name, name, count, looked_at, *examples[name])
+        for name, count in counts.items()
+        if 2 * count >= looked_at
+    ]
+
+
+def _some_keys(declaration: ModelDeclaration, sample: int) -> Op[list[bytes]]:
+    keys: dict[bytes, None] = {}
+    cursor = 0
+    while len(keys) < sample:
+        cursor, page = yield from call(
+            scan_type(
+                cursor,
+                prefix=declaration.key_prefix,
+                suffix=declaration.key_suffix,
+                kind=_TYPES[declaration.storage],
+                count=_PAGE_KEYS,
+            )
+        )
+        keys |= dict.fromkeys(page)
+        if cursor == 0:
+            break
+    return list(keys)[:sample]
+
+
+def _count(prefix: str, storage: Storage, others: tuple[bytes, ...]) -> Op[int]:
+    """How many keys of a type are under a key prefix and under none of the others. SCAN may answer a key twice."""
+    count = cursor = 0
+    while True:
+        cursor, keys = yield from call(
+            scan_type(cursor, prefix=prefix, kind=_TYPES[storage], count=_PAGE_KEYS)
+        )
+        count += sum(not key.startswith(others) for key in dict.fromkeys(keys))
+        if cursor == 0:
+            return count
+
+
+def _is_text(name: str) -> bool:
+    return not any(0xDC80 <= ord(letter) <= 0xDCFF for letter in name)

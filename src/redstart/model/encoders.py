@@ -1,0 +1,10 @@
+# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
+"""The names of `redis_om.model.encoders`."""
+
+from redstart.left_out import attribute_of
+
+__all__ = []
+
+
+def __getattr__(name: str) -> object:
+    return attribute_of(__name__, name)

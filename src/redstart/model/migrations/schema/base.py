@@ -1,0 +1,7 @@
+# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
+"""The names of `redis_om.model.migrations.schema.base`."""
+
+from redstart.errors import SchemaMigrationError
+from redstart.sync.schema_migrations import BaseSchemaMigration
+
+__all__ = ["BaseSchemaMigration", "SchemaMigrationError"]

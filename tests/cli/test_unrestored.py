@@ -1,0 +1,54 @@
+"""What a rollback could not restore: listed, kept, and dropped only when somebody says so."""
+
+import json
+
+import redis
+
+from tests.support.cli import run_om
+
+KEY = "station:sighting:S-1"
+UNDO = ("migrate-data", "rollback", "001_datetime_fields_to_timestamps", "--yes")
+
+
+def load(client: redis.Redis) -> None:
+    content = {
+        "species": "tit",
+        "wing_millimetres": 63.5,
+        "ringed_at": "N/A" + "!" * 200,
+        "capture": {"net": "3"},
+    }
+    client.execute_command("JSON.SET", KEY, "$", json.dumps(content))
+
+
+def test_a_last_copy_is_kept_until_it_is_dropped_on_request(configured: str, client: redis.Redis) -> None:
+    load(client)
+    run_om("migrate-data", "run", "--yes", "--failure-mode", "quarantine")
+    client.execute_command("JSON.SET", KEY, "$.ringed_at", "1600000000.5")
+    client.execute_command("JSON.DEL", KEY, "$.ringed_at__invalid")
+    preview = run_om(*UNDO, "--dry-run", "--json")
+    assert (preview.code, preview.json["unrestored"]) == (0, 1)
+    done = run_om(*UNDO)
+    assert done.code == 6
+    assert f"{KEY} ringed_at: not restored: 1600000000.5 stands in its place" in done.stdout
+    assert "om migrate-data forget" in done.stdout
+    assert run_om("migrate-data", "status").code == 0
+    (listed,) = run_om("migrate-data", "errors", "--json").json["errors"]
+    assert listed["value"] == '"N/A' + "!" * 200 + '"'
+    assert "!" * 200 in run_om("migrate-data", "errors").stdout
+    again = run_om(*UNDO, "--json")
+    assert (again.code, again.json["status"], again.json["unrestored"]) == (6, "completed", 1)
+    assert run_om("migrate-data", "forget", UNDO[2]).code != 0  # needs a yes
+    assert run_om("migrate-data", "forget", UNDO[2], "--yes").code == 0
+    assert run_om("migrate-data", "errors", "--json").json["errors"] == []
+    assert run_om(*UNDO, "--json").json["status"] == "nothing_to_do"
+
+
+def test_what_was_saved_without_the_text_beside_it_gets_the_text_back(
+    configured: str, client: redis.Redis
+) -> None:
+    load(client)
+    before = client.execute_command("JSON.GET", KEY)
+    run_om("migrate-data", "run", "--yes", "--failure-mode", "quarantine")
+    client.execute_command("JSON.DEL", KEY, "$.ringed_at__invalid")
+    assert run_om(*UNDO).code == 0
+    assert client.execute_command("JSON.GET", KEY) == before

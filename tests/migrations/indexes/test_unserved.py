@@ -1,0 +1,176 @@
+"""Documents that the old index did not hold: no reason to refuse a rollback. A refusal changes no other index."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+import redis
+
+from redstart import Field, HashModel, JsonModel
+from redstart.errors import DataMigrationError
+from redstart.mapping.declaration import declare
+from redstart.migrations.back import Back, migrate_back
+from redstart.migrations.data.converting.runner import RunOptions
+from redstart.migrations.data.planned.plan import make_plan
+from redstart.migrations.forward import migrate_forward
+from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.outcomes import require_undone
+from tests.migrations.indexes.conftest import (
+    drop_all,
+    every_byte,
+    migration,
+    perform,
+    serving,
+    total,
+    wait_until_built,
+)
+from tests.support.migration import new_context
+from tests.support.snapshot import difference, snapshot
+
+DOCUMENTS = 10
+DATES = "@at:[-inf +inf]"
+AS_NUMBER = 1672574400.5
+
+
+class Sack(HashModel, index=True):
+    at: datetime = Field(index=True)
+    grade: str = Field(index=True)
+
+    class Meta:
+        global_key_prefix = "unserved"
+        model_key_prefix = "sack"
+        index_name = "unserved:sack:index"
+
+
+class Crate(JsonModel, index=True):
+    at: datetime = Field(index=True)
+    grade: str = Field(index=True)
+    labels: dict[str, int] = Field(default_factory=dict)
+
+    class Meta:
+        global_key_prefix = "unserved"
+        model_key_prefix = "crate"
+        index_name = "unserved:crate:index"
+
+
+class Other(JsonModel, index=True):
+    at: datetime = Field(index=True)
+
+    class Meta:
+        global_key_prefix = "unserved"
+        model_key_prefix = "other"
+        index_name = "unserved:other:index"
+
+
+OTHER = Other._meta.index_name
+
+
+@pytest.fixture
+def store(client: redis.Redis) -> Iterator[redis.Redis]:
+    drop_all(client)
+    yield client
+    drop_all(client)
+
+
+def put(client: redis.Redis, model: Any, number: int, grade: str = "3", **values: Any) -> None:
+    stored = {"pk": str(number), "at": "2023-01-01T12:00:00", "grade": grade} | values
+    key = f"{declare(model).key_prefix}{number}"
+    if model is Sack:
+        client.hset(key, mapping=stored)
+    else:
+        client.json().set(key, "$", stored)
+
+
+def old_index(client: redis.Redis, model: Any) -> str:
+    """One that takes the grade as a number, and maps as tags, which holds not every document."""
+    name = str(model._meta.index_name)
+    prefix = ("PREFIX", 1, declare(model).key_prefix, "SCHEMA")
+    if model is Sack:
+        client.execute_command("FT.CREATE", name, "ON", "HASH", *prefix, "at", "TAG", "grade", "NUMERIC")
+    else:
+        fields = [("at", "TAG")] if model is Other else [("at", "TAG"), ("labels", "TAG")]
+        words = [word for field, kind in fields for word in (f"$.{field}", "AS", field, kind)]
+        client.execute_command("FT.CREATE", name, "ON", "JSON", *prefix, *words)
+    wait_until_built(client, [name])
+    return name
+
+
+def misfit(client: redis.Redis, model: Any, number: int, **values: Any) -> None:
+    """A document that the old index does not take, and the new one does."""
+    if model is Sack:
+        put(client, model, number, grade="good", **values)
+    else:
+        put(client, model, number, labels={"a": 1}, **values)
+
+
+def forward(url: str, *models: Any) -> None:
+    declarations = list(map(declare, models))
+    plan = make_plan(declarations, "UTC")
+    planned = planned_indexes(declarations)
+    done = perform(
+        url, migrate_forward(new_context(), plan, RunOptions(), planned, migration(), ExpansionOptions())
+    )
+    assert not done.refused
+
+
+def back(url: str) -> Back:
+    found: Back = perform(url, migrate_back(new_context(), migration()))
+    return found
+
+
+@pytest.mark.parametrize("model", [Sack, Crate])
+@pytest.mark.parametrize("before", [1, DOCUMENTS])
+def test_what_the_old_index_did_not_hold_is_no_reason_to_refuse(
+    store: redis.Redis, url: str, model: Any, before: int
+) -> None:
+    name = old_index(store, model)
+    for number in range(DOCUMENTS):
+        (misfit if number < before else put)(store, model, number)
+    assert total(store, name) == DOCUMENTS - before
+    start = snapshot(store)
+    forward(url, model)
+    assert total(store, name) == DOCUMENTS
+    done = back(url)
+    assert (done.refused, done.lacks_more_than_before) == ([], False)
+    require_undone(done)
+    assert total(store, name) == DOCUMENTS - before
+    assert difference(start, snapshot(store)) == []
+
+
+@pytest.mark.parametrize("model", [Sack, Crate])
+def test_more_of_them_than_before_are_reported(store: redis.Redis, url: str, model: Any) -> None:
+    name = old_index(store, model)
+    for number in range(DOCUMENTS):
+        (put if number else misfit)(store, model, number)
+    forward(url, model)
+    for number in (1, 2):
+        misfit(store, model, number, at=AS_NUMBER)
+    done = back(url)
+    assert (done.refused, done.lacking[name].missing, done.lacked_before[name]) == ([], 3, 1)
+    with pytest.raises(DataMigrationError, match=r"unserved:\w+:index: 3 \(before the migration 1\)"):
+        require_undone(done)
+    assert total(store, name) == DOCUMENTS - 3
+
+
+@pytest.mark.parametrize("model", [Sack, Crate])
+def test_a_refusal_changes_neither_data_nor_any_index(store: redis.Redis, url: str, model: Any) -> None:
+    """The old index held every document, and one would leave it: the dates of other models are found as before."""
+    name = old_index(store, model)
+    old_index(store, Other)
+    for number in range(DOCUMENTS):
+        put(store, model, number)
+        put(store, Other, number)
+    forward(url, model, Other)
+    misfit(store, model, 3, at=AS_NUMBER)
+    start, indexes = every_byte(store), sorted(store.execute_command("FT._LIST"))
+    leads = [serving(store, one) for one in (name, OTHER)]
+    refused = back(url)
+    assert (refused.data, refused.refused) == (None, [name])
+    assert [serving(store, one) for one in (name, OTHER)] == leads
+    assert [total(store, one, DATES) for one in (name, OTHER)] == [DOCUMENTS, DOCUMENTS]
+    assert sorted(store.execute_command("FT._LIST")) == indexes
+    assert every_byte(store) == start
+    put(store, model, 3, at=AS_NUMBER)
+    assert back(url).refused == []

@@ -1,0 +1,199 @@
+"""An index that has more than its model needs: of a newer version of the application, or after FT.ALTER."""
+
+import datetime
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import redis
+
+from redstart import Field, HashModel, JsonModel, Migrator
+from redstart.mapping.declaration import declare
+from redstart.migrations.at_start import bring_up_to_date
+from redstart.migrations.data.converting.runner import RunOptions
+from redstart.migrations.data.planned.plan import make_plan
+from redstart.migrations.data.state.record import converted_prefixes
+from redstart.migrations.forward import migrate_forward
+from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.indexes.keys import hash_key
+from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.pending import pending_indexes
+from redstart.search.index import create_arguments
+from redstart.sync import migrator
+from tests.migrations.indexes.conftest import (
+    before_1_0,
+    drop_all,
+    every_byte,
+    migration,
+    perform,
+    serving,
+    total,
+    wait_until_built,
+)
+from tests.support.migration import KEYS, new_context
+
+DOCUMENTS = 10
+
+
+class HashMeta:
+    global_key_prefix = "wider"
+    model_key_prefix = "hash"
+    index_name = "wider:hash:index"
+
+
+class JsonMeta:
+    global_key_prefix = "wider"
+    model_key_prefix = "json"
+    index_name = "wider:json:index"
+
+
+class OldHash(HashModel, index=True):
+    place: str = Field(index=True)
+    at: datetime.datetime = Field(index=True)
+
+    class Meta(HashMeta):
+        pass
+
+
+class NewHash(HashModel, index=True):
+    place: str = Field(index=True)
+    at: datetime.datetime = Field(index=True)
+    size: int = Field(index=True, default=0)
+    until: datetime.datetime | None = Field(index=True, default=None)
+
+    class Meta(HashMeta):
+        pass
+
+
+class OldJson(JsonModel, index=True):
+    place: str = Field(index=True)
+    at: datetime.datetime = Field(index=True)
+
+    class Meta(JsonMeta):
+        pass
+
+
+class NewJson(JsonModel, index=True):
+    place: str = Field(index=True)
+    at: datetime.datetime = Field(index=True)
+    size: int = Field(index=True, default=0)
+    until: datetime.datetime | None = Field(index=True, default=None)
+
+    class Meta(JsonMeta):
+        pass
+
+
+PAIRS = [(OldHash, NewHash), (OldJson, NewJson)]
+ALTERED = {OldHash: ("extra", "TAG"), OldJson: ("$.extra", "AS", "extra", "TAG")}
+
+
+@pytest.fixture
+def documents(client: redis.Redis) -> Iterator[redis.Redis]:
+    drop_all(client)
+    for number in range(DOCUMENTS):
+        values = {"pk": str(number), "place": "Pier", "at": "2021-05-04T03:02:01", "extra": "x"}
+        client.hset(f"wider:hash:{number}", mapping=values)
+        client.json().set(f"wider:json:{number}", "$", values)
+    for model, _ in PAIRS:
+        client.execute_command("FT.CREATE", *create_arguments(before_1_0(model)))
+    wait_until_built(client, [HashMeta.index_name, JsonMeta.index_name])
+    yield client
+    drop_all(client)
+
+
+def migrate_run(url: str, model: Any) -> Any:
+    declarations = [declare(model)]
+    converted = partial(converted_prefixes, KEYS, make_plan(declarations, "UTC").models)
+    return perform(url, migration().run(planned_indexes(declarations), converted, ExpansionOptions()))
+
+
+def migrate_data_run(url: str, model: Any) -> Any:
+    declarations = [declare(model)]
+    plan, planned = make_plan(declarations, "UTC"), planned_indexes(declarations)
+    return perform(
+        url, migrate_forward(new_context(), plan, RunOptions(), planned, migration(), ExpansionOptions())
+    )
+
+
+def start(url: str, model: Any) -> list[str]:
+    """What an application does that calls `Migrator().run()`: the indexes that it left."""
+    left: list[str] = perform(url, bring_up_to_date([declare(model)], migration))
+    return left
+
+
+STATES: dict[str, Callable[[str, Any], object]] = {
+    "expanded": migrate_run,
+    "cut over": migrate_data_run,
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(("old", "new"), PAIRS)
+def test_an_older_version_that_starts_leaves_the_index_of_the_newer(
+    documents: redis.Redis, url: str, old: Any, new: Any, state: str
+) -> None:
+    name = new._meta.index_name
+    STATES[state](url, new)
+    before, led = every_byte(documents), serving(documents, name)
+    assert start(url, old) == [name]
+    assert perform(url, pending_indexes([declare(old)], documents)) == []
+    assert every_byte(documents) == before
+    assert serving(documents, name) == led
+    migrate_data_run(url, new)
+    assert start(url, old) == [name]
+    assert total(documents, name, "@at:[-inf +inf]") == DOCUMENTS
+    assert start(url, new) == []
+    # Asked to, it is replaced.
+    migrate_run(url, old)
+    assert documents.get(hash_key(name)) == planned_indexes([declare(old)])[0].schema_hash.encode()
+    assert start(url, new) == []
+    assert documents.get(hash_key(name)) == planned_indexes([declare(new)])[0].schema_hash.encode()
+
+
+def test_the_application_is_told(
+    documents: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    migrate_data_run(url, NewHash)
+    monkeypatch.setattr(migrator, "registered_models", lambda: [OldHash])
+    with caplog.at_level(logging.INFO):
+        Migrator(conn=documents).run()
+    assert f"The index {HashMeta.index_name} has more than its model needs" in caplog.text
+    assert "om migrate run" in caplog.text
+
+
+def altered(client: redis.Redis, model: Any) -> str:
+    """Change the index that serves, as an operator may, in place."""
+    led = serving(client, model._meta.index_name)
+    client.execute_command("FT.ALTER", led, "SCHEMA", "ADD", *ALTERED[model])
+    wait_until_built(client, [led])
+    assert total(client, led, "@extra:{x}") == DOCUMENTS
+    return led
+
+
+@pytest.mark.parametrize("state", ["before", *STATES])
+@pytest.mark.parametrize("how", ["om migrate run", "om migrate-data run", "Migrator().run()"])
+@pytest.mark.parametrize("model", [OldHash, OldJson])
+def test_an_altered_index_is_repaired(
+    documents: redis.Redis, url: str, model: Any, state: str, how: str
+) -> None:
+    name = model._meta.index_name
+    if state != "before":
+        STATES[state](url, model)
+    led = altered(documents, model)
+    for _ in range(3):
+        {"om migrate run": migrate_run, "om migrate-data run": migrate_data_run, "Migrator().run()": start}[
+            how
+        ](url, model)
+        assert total(documents, name) == DOCUMENTS
+    migrate_data_run(url, model)
+    assert total(documents, name, "@at:[-inf +inf]") == DOCUMENTS
+    migrate_run(url, model)
+    assert serving(documents, name) != led
+    assert "extra" not in str(documents.execute_command("FT.INFO", name))
+    perform(url, migration().cleanup())
+    assert [one for one in documents.execute_command("FT._LIST") if one.startswith(name.encode())] == [
+        serving(documents, name).encode()
+    ]
+    assert total(documents, name) == DOCUMENTS

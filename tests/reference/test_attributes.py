@@ -1,0 +1,87 @@
+"""Every attribute of redis-om's public classes is there and takes the same arguments, or is on the page as left out."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from redstart.left_out import METHODS
+from tests.support.corpus import REPOSITORY
+
+SCRIPT = Path(__file__).with_name("public_attributes.py")
+
+OF_CONDITIONS = {"name", "op", "parents"}
+LEFT_OUT: dict[str, set[str]] = {
+    "FindQuery": {
+        *("expand_tag_value", "resolve_field_type", "resolve_redisearch_pagination"),
+        *(
+            "resolve_redisearch_sort_fields",
+            "resolve_value",
+            "validate_projected_fields",
+            "validate_sort_fields",
+        ),
+    },
+    "Expression": {*OF_CONDITIONS, "right"},
+    "Expression (AND)": OF_CONDITIONS,
+    "NegatedExpression": {"expression", "left", "name", "op", "right"},
+    "ExpressionProxy": {"parents"},
+    "ExpressionProxy (nested)": {"parents"},
+    "SchemaMigrator": {"create_migration_file", "downgrade", "rollback", "run"},
+    "DataMigrator": {
+        *("create_migration_file", "load_builtin_migrations", "rollback_migration", "run_migrations"),
+        "run_migrations_with_monitoring",
+    },
+    "Operators": {"ALL", "AND", "FALSE", "LIKE", "NOT", "OR", "TRUE"},
+}
+"""What tells how redis-om does its work, or what this version does not do."""
+
+NOT_LISTED_BY_DIR = {"field"}
+"""Of a field in a query: a document inside may have a field of that name."""
+
+
+BY_POSITION = {
+    *(
+        (name, method)
+        for name in ("ExpressionProxy", "ExpressionProxy (nested)")
+        for method in ("contains", "endswith", "startswith")
+    ),
+}
+"""Called with arguments of other names; nobody gives them by name."""
+
+
+def attributes_of(python: str, library: str, url: str) -> dict[str, dict[str, Any]]:
+    done = subprocess.run([python, SCRIPT, library, url], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.redis_om
+def test_attributes_and_arguments(python_with_1x: str, url: str) -> None:
+    theirs = attributes_of(python_with_1x, "redis_om", url)
+    ours = attributes_of(sys.executable, "redstart", url)
+    compared, different = 0, set()
+    for name, attributes in theirs.items():
+        left_out = LEFT_OUT.get(name, set()) | (set(METHODS) if "Model" in name else set())
+        missing = set(attributes) - set(ours[name]) - NOT_LISTED_BY_DIR
+        assert missing == left_out & set(attributes), name
+        for attribute in set(attributes) & set(ours[name]):
+            expected, found = attributes[attribute], ours[name][attribute]
+            if expected is None or found is None:
+                continue
+            if name != "the package":
+                compared += 1
+                if found[: len(expected)] != expected:
+                    different.add((name, attribute))
+    assert different == BY_POSITION
+    assert compared >= 150
+
+
+def test_the_page_lists_what_is_left_out() -> None:
+    page = (REPOSITORY / "docs" / "from-redis-om.md").read_text(encoding="utf-8")
+    for names in LEFT_OUT.values():
+        for name in names:
+            assert f"`{name}`" in page, name
