@@ -16,11 +16,13 @@ from redstart.demo import models
 from redstart.mapping.registry import model_registry
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.keys import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.keys import RECORDS
 from tests.cli.conftest import load_sample
 from tests.support.cli import refused, run_om
 from tests.support.registry import models_of_before
+from tests.support.snapshot import every_byte
 
 __all__ = ["models_of_before"]  # a fixture
 
@@ -64,7 +66,7 @@ class Prepared:
 
     def dumps(self) -> dict[bytes, object]:
         """Every key with its bytes."""
-        return {key: self.client.dump(key) for key in self.client.scan_iter()}
+        return every_byte(self.client)
 
     def restore(self, key: str, dump: bytes | None) -> None:
         """Bring a key back."""
@@ -286,6 +288,16 @@ LEASES: list[dict[str, str]] = [
     {"token": "a", "holder": "{", "since_ms": "1", "renewals": "0"},
     {"token": "a", "holder": '{"new": 1}', "since_ms": "1", "renewals": "0"},
     {"token": "a", "holder": "{}", "since_ms": "x", "renewals": "0"},
+    *(
+        {
+            "token": "a",
+            "holder": this_process().to_json(),
+            "since_ms": "1",
+            "renewals": "0",
+            "activity": activity,
+        }
+        for activity in ("{", "[]", "[1]", '["a", "b", "c"]', '{"a": 1}', "3")
+    ),
 ]
 
 
