@@ -132,6 +132,6 @@ def test_too_little_memory_for_the_undo_log(
             if number % 1_000 == 999:
                 pipe.execute()
         before = snapshot(client)
-        client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + 400_000)
+        client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + 600_000)
         refused(run_om("--url", server.url, *RUN), 1, "The undo log needs about 1.0 MB", "maxmemory")
         assert difference(before, snapshot(client, exclude_prefixes=STATE_PREFIXES)) == []

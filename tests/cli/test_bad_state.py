@@ -72,7 +72,7 @@ def test_state_of_another_type(station: redis.Redis, key: str) -> None:
 def test_a_record_that_is_damaged(station: redis.Redis) -> None:
     station.hset(KEYS.record, "plan", "{")
     before = snapshot(station)
-    refused(run_om(*RUN), 1, KEYS.record, "Redstart did not write", "redis-cli HGETALL")
+    refused(run_om(*RUN), 1, KEYS.record, "Redstart did not write", f"om migrate-data forget {ID}")
     assert difference(before, snapshot(station)) == []
 
 

@@ -12,13 +12,17 @@ import pytest
 import redis
 
 from redstart import Migrator
+from redstart.demo import models
+from redstart.mapping.registry import model_registry
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.keys import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.keys import RECORDS
 from tests.cli.conftest import load_sample
 from tests.support.cli import refused, run_om
 from tests.support.registry import models_of_before
+from tests.support.snapshot import every_byte
 
 __all__ = ["models_of_before"]  # a fixture
 
@@ -62,7 +66,7 @@ class Prepared:
 
     def dumps(self) -> dict[bytes, object]:
         """Every key with its bytes."""
-        return {key: self.client.dump(key) for key in self.client.scan_iter()}
+        return every_byte(self.client)
 
     def restore(self, key: str, dump: bytes | None) -> None:
         """Bring a key back."""
@@ -284,6 +288,16 @@ LEASES: list[dict[str, str]] = [
     {"token": "a", "holder": "{", "since_ms": "1", "renewals": "0"},
     {"token": "a", "holder": '{"new": 1}', "since_ms": "1", "renewals": "0"},
     {"token": "a", "holder": "{}", "since_ms": "x", "renewals": "0"},
+    *(
+        {
+            "token": "a",
+            "holder": this_process().to_json(),
+            "since_ms": "1",
+            "renewals": "0",
+            "activity": activity,
+        }
+        for activity in ("{", "[]", "[1]", '["a", "b", "c"]', '{"a": 1}', "3")
+    ),
 ]
 
 
@@ -336,6 +350,8 @@ def test_lost_progress_is_started_over(interrupted: Prepared) -> None:
 def test_an_application_that_starts_goes_on_while_there_is_nothing_to_do(
     migrated: Prepared, url: str
 ) -> None:
+    for name in [name for name, model in model_registry.items() if model.__module__ != models.__name__]:
+        del model_registry[name]
     migrated.client.delete(KEYS.record)
     assert run_om("migrate", "status", "--json").code == 1
     Migrator(conn=redis.Redis.from_url(url)).run()

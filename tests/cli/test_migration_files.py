@@ -14,6 +14,7 @@ import redis
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
 from tests.migrations.files.conftest import migration
 from tests.support.cli import Ended, run_om
+from tests.support.snapshot import every_byte
 
 SCHEMA_RECORD, DATA_RECORD = "redis_om:schema_applied_migrations", "redis_om:applied_migrations"
 GROUPS = [("migrate", "schema-migrations", SCHEMA_RECORD), ("migrate-data", "data-migrations", DATA_RECORD)]
@@ -366,7 +367,7 @@ def test_a_command_answers_about_the_migration_that_was_named(
         lay("data-migrations", own="raise KeyError" if state == "unreadable" else migration("own"))
     if state != "pending":
         station.sadd(DATA_RECORD, "own")
-    before = {key: station.dump(key) for key in station.scan_iter()}
+    before = every_byte(station)
     name, *options = command.split()
     found = run_om("migrate-data", name, "own", *options)
     assert found.code == 1
@@ -374,7 +375,7 @@ def test_a_command_answers_about_the_migration_that_was_named(
         f"Error: The data migration 'own' {said} This version of Redstart does not run"
     )
     assert ID not in found.text
-    assert {key: station.dump(key) for key in station.scan_iter()} == before
+    assert every_byte(station) == before
 
 
 @pytest.mark.parametrize(("group", "folder", "record"), GROUPS)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.migrations.indexes.conftest import drop_all, every_byte, serving, total, wait_until_built
+from tests.migrations.indexes.conftest import drop_all, serving, total, wait_until_built
 from tests.support.cli import run_om
+from tests.support.snapshot import every_byte
 
 DOCUMENTS = 12
 MODEL = """

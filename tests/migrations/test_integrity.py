@@ -15,6 +15,7 @@ from tests.migrations.test_forward_and_back import back, forward
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import KEYS, small_pieces
 from tests.support.registry import models_of_before
+from tests.support.snapshot import every_byte
 
 __all__ = ["legacy", "models_of_before"]  # fixtures
 
@@ -76,9 +77,9 @@ def test_a_program_gets_an_error_and_nothing_changes(
         assert driver.run(forward()).data is not None
     key = getattr(KEYS, part)
     legacy.delete(key)
-    before = {name: legacy.dump(name) for name in legacy.scan_iter()}
+    before = every_byte(legacy)
     migration = DatetimeFieldMigration(redis.Redis.from_url(url))
     for method in (migration.up, migration.down):
         with pytest.raises(StateDamaged, match=key):
             method()
-    assert {name: legacy.dump(name) for name in legacy.scan_iter()} == before
+    assert every_byte(legacy) == before

@@ -76,7 +76,7 @@ def line(text: str) -> None:
 
 
 def styled_line(text: str) -> None:
-    """Write a line with escape sequences of a terminal to stdout: what it shows is escaped already."""
+    """Write a line with escape sequences of a terminal to stdout; everything else in it has to be printable."""
     _write(sys.stdout, f"{text}\n")
 
 

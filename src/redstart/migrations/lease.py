@@ -15,6 +15,7 @@ import msgpack
 from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import hgetall
 from redstart.commands.scripts import Script, evalsha, load, run_script
+from redstart.display import printable
 from redstart.effects import Argument, Later, Op, ahead, answer, call, pause
 from redstart.errors import (
     CommandFailed,
@@ -69,8 +70,11 @@ class Activity:
 
     @classmethod
     def from_json(cls, text: bytes | None) -> "Activity | None":
-        """From a lease's line; None where there is none."""
-        return None if not text else cls(*json.loads(text))
+        """From a lease's line; None where there is none. Raises ValueError, TypeError where it is not such a line."""
+        if not text:
+            return None
+        stage, done, total = json.loads(text)
+        return cls(printable(stage), int(done), int(total))
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,9 +330,8 @@ def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -
         if not token:
             raise ValueError("there is no token")
         activity = Activity.from_json(fields.get(b"activity"))
-        return LeaseState(
-            token.decode(), Holder.from_json(holder), int(since_ms), int(renewals), now_ms, activity
-        )
+        holding = Holder.from_json(holder)
+        return LeaseState(token.decode(), holding, int(since_ms), int(renewals), now_ms, activity)
     except (ValueError, KeyError, TypeError) as exc:
         reason = f"{exc} is missing" if isinstance(exc, KeyError) else exc
         raise StateDamaged(

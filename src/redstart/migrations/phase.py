@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from redstart.effects import Op
+from redstart.errors import CommandFailed, StateDamaged
+from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.status import Phase, Status
 from redstart.migrations.holder import Holder
 from redstart.migrations.indexes.keys import LEASE
@@ -35,6 +37,28 @@ def with_indexes_at_work(status: Status, is_gone: Callable[[Holder], bool]) -> O
     # A run looks at the indexes once more under its own lease: then that is what it does.
     is_alone = status.lease is None or is_gone(status.lease.holder) or status.lease.holder == lease.holder
     return replace(status, lease=lease, lease_is_of_indexes=True) if is_alone else status
+
+
+def unlock(context: Context) -> Op[list[LeaseState | StateDamaged]]:
+    """Break the leases of data and indexes, whoever holds them; the holders stop before their next write.
+
+    Returns:
+        The leases that were broken; in place of one that cannot be read the reason.
+    """
+    broken: list[LeaseState | StateDamaged] = []
+    for keys in (context.keys.lease, LEASE):
+        found: LeaseState | StateDamaged | None
+        try:
+            found = yield from current(keys)
+        except StateDamaged as exc:
+            found = exc
+        except CommandFailed as exc:
+            if exc.code != "WRONGTYPE":
+                raise
+            found = StateDamaged(f"{keys.lease} is not a hash.")
+        yield from break_lease(keys)
+        broken += [] if found is None else [found]
+    return broken
 
 
 def _records(status: Status) -> Op[list[IndexRecord]]:

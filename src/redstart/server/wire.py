@@ -97,12 +97,6 @@ def is_refusal(error: ServerError) -> bool:
     return not isinstance(error, CommandFailed) or error.code in REFUSALS
 
 
-def is_temporary(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> bool:
-    """Whether a request was answered with a refusal that passes, and may be sent again: none of it was done."""
-    refused = any(isinstance(one, CommandFailed) and one.code in TEMPORARY for one in replies)
-    return refused and (isinstance(request, Call) or request.repeatable)
-
-
 def cause_of(error: Exception) -> Exception | None:
     """Return the error of redis-py as a cause, unless its message contains a password."""
     text = f"{error}{error.__cause__ or ''}"
@@ -116,6 +110,12 @@ def unusable(error: Exception, where: str) -> ConfigurationError:
         f"No connection to {where} can be opened with these settings: {reason}.",
         "Correct the options in the URL, or those of the client.",
     )
+
+
+def is_temporary(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> bool:
+    """Whether a request was answered with a refusal that passes, and may be sent again: none of it was done."""
+    refused = any(isinstance(one, CommandFailed) and one.code in TEMPORARY for one in replies)
+    return refused and (isinstance(request, Call) or request.repeatable)
 
 
 def mapped(error: Exception, where: str) -> ServerError:

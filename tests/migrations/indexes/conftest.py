@@ -125,11 +125,6 @@ def nobody_waits(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
 
-def every_byte(client: redis.Redis) -> dict[bytes, bytes | None]:
-    """What is stored under every key, also the state of migrations, which a snapshot cannot read."""
-    return {key: client.dump(key) for key in client.scan_iter(count=1_000)}
-
-
 def drop_all(client: redis.Redis) -> None:
     """FLUSHALL leaves no documents, but indexes outlive it."""
     for name in client.execute_command("FT._LIST"):

@@ -19,7 +19,6 @@ from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.outcomes import require_undone
 from tests.migrations.indexes.conftest import (
     drop_all,
-    every_byte,
     migration,
     perform,
     serving,
@@ -27,7 +26,7 @@ from tests.migrations.indexes.conftest import (
     wait_until_built,
 )
 from tests.support.migration import new_context
-from tests.support.snapshot import difference, snapshot
+from tests.support.snapshot import difference, every_byte, snapshot
 
 DOCUMENTS = 10
 DATES = "@at:[-inf +inf]"

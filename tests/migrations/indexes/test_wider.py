@@ -25,7 +25,6 @@ from redstart.sync import migrator
 from tests.migrations.indexes.conftest import (
     before_1_0,
     drop_all,
-    every_byte,
     migration,
     perform,
     serving,
@@ -33,6 +32,7 @@ from tests.migrations.indexes.conftest import (
     wait_until_built,
 )
 from tests.support.migration import KEYS, new_context
+from tests.support.snapshot import every_byte
 
 DOCUMENTS = 10
 

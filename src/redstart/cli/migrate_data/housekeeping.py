@@ -12,8 +12,8 @@ from redstart.errors import StateDamaged
 from redstart.migrations.damage import FOREIGN
 from redstart.migrations.data.running import housekeeping
 from redstart.migrations.data.state.damage import LISTS
-from redstart.migrations.indexes.keys import LEASE as INDEX_LEASE
 from redstart.migrations.integrity import forget as forget_state
+from redstart.migrations.phase import unlock as break_leases
 
 
 @click.command("clear-progress")
@@ -59,18 +59,18 @@ def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> N
 @yes
 @common
 def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
-    """Break the leases of a run that is stuck: that of the data and that of the indexes. If that run is alive after
-    all, it stops before its next write."""
+    """Break the lease of a run that is stuck, on the data or on the indexes. If that run is alive after all, it stops
+    before its next write."""
     with open_session(settings, writes=True, needs_models=False) as session:
         require_yes("Break the lease, whoever holds it?", assume_yes=yes)
-        leases = [session.run(housekeeping.unlock(keys)) for keys in (session.keys.lease, INDEX_LEASE)]
-    found = [lease.message if isinstance(lease, StateDamaged) else str(lease) for lease in leases if lease]
+        leases = session.run(break_leases(session.context()))
+    broken = [lease.message if isinstance(lease, StateDamaged) else str(lease) for lease in leases]
     if as_json:
         print_json(
-            {"status": "unlocked" if found else "not_locked", "holder": "; ".join(found) if found else None}
+            {"status": "unlocked" if broken else "not_locked", "holder": broken[0] if broken else None}
         )
         return
-    for text in found:
-        line(f"Broken: the lease of {text}.")
-    if not found:
+    for found in broken:
+        line(f"Broken: the lease of {found}.")
+    if not broken:
         line("No run holds a lease.")

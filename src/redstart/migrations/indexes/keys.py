@@ -39,11 +39,6 @@ def is_built_name(name: str, index: str) -> bool:
     return bool(mark) and head == name and _DIGEST.fullmatch(digest) is not None
 
 
-def shown(name: str) -> str:
-    """Return the name of an index for a message: names on the server may hold anything."""
-    return one_line(name_bytes(name), SHOWN_CHARACTERS)
-
-
 def served_name(index: str) -> str | None:
     """Return the name that an index was built for by Redstart, as its own name says; None for any other index."""
     head = index.rpartition("@")[0]
@@ -53,6 +48,11 @@ def served_name(index: str) -> str | None:
 def settled_alias(index: str) -> str:
     """Return the alias that marks an index that Redstart built and of which no record is needed any more."""
     return f"redstart:settled:{index}"
+
+
+def shown(name: str) -> str:
+    """Return the name of an index for a message: names on the server may hold anything."""
+    return one_line(name_bytes(name), SHOWN_CHARACTERS)
 
 
 def hash_key(name: str) -> str:

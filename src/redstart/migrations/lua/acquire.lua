@@ -1,7 +1,7 @@
 -- Take the lease if it is free, ours already (a repeated request), or held by the token that may be replaced.
 -- KEYS: fence, lease. ARGV: token, holder (JSON), lease milliseconds, replaceable token or "".
 -- Answers {1} when taken, {-1, number of the key, its type, the expected one} where another program has written a key,
--- else {0, token, holder, since_ms, renewals, now_ms, activity}; what is missing of these is nil.
+-- else {0, token, holder, since_ms, renewals, now_ms, activity or ''}; what is missing of these is nil.
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local found
@@ -10,9 +10,9 @@ for number, kind in ipairs({'string', 'hash'}) do
   if found ~= kind and found ~= 'none' then return {-1, number, found, kind} end
 end
 local held = redis.call('HMGET', KEYS[2], 'token', 'holder', 'since_ms', 'renewals', 'activity')
-if not held[1] and found ~= 'none' then return {0, false, false, false, false, now_ms, false} end
+if not held[1] and found ~= 'none' then return {0, false, false, false, false, now_ms, ''} end
 if held[1] and held[1] ~= ARGV[1] and held[1] ~= ARGV[4] then
-  return {0, held[1], held[2], held[3], held[4], now_ms, held[5]}
+  return {0, held[1], held[2], held[3], held[4], now_ms, held[5] or ''}
 end
 redis.call('SET', KEYS[1], ARGV[1])
 redis.call('DEL', KEYS[2])

@@ -2,14 +2,15 @@
 
 from redstart.commands.keyspace import hlen, hmget
 from redstart.effects import Argument, Op, call
-from redstart.errors import CommandFailed, RollbackUnfinished, StateDamaged
+from redstart.errors import RollbackUnfinished, StateDamaged, StateIncompatible
 from redstart.migrations.damage import FOREIGN
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import load_checkpoint
 from redstart.migrations.data.state.damage import LISTS, require_intact_data
+from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.record import end_progress, read_record, remember_models
 from redstart.migrations.data.state.unrestored import unrestored_count
-from redstart.migrations.lease import Lease, LeaseKeys, LeaseState, break_lease, current
+from redstart.migrations.lease import Lease
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
 """Where redis-om keeps its own progress of the same migration."""
@@ -81,18 +82,30 @@ def forget(context: Context) -> Op[bool]:
             ["HDEL", keys.record, *fields],
             *end_progress(keys),
         ]
-        record = yield from read_record(keys)
-        if record.plan is not None:
-            commands.append(remember_models(keys, record, record.plan.naive_timezone))
-        elif not (yield from call(hlen(keys.record))):  # what else there is says nothing without it
-            commands.append(["UNLINK", keys.failures])
-        (converted,) = yield from call(hmget(keys.record, ["converted"]))
-        if converted is not None:
-            commands.append(["HSET", keys.record, "forgotten", converted])
+        commands += yield from _record_without_log(keys)
         replies = yield from lease.commit(commands)
         return any(replies[:2])
 
     return (yield from context.under_lease(work))
+
+
+def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
+    """Return the commands that keep what the record says of the data, when the undo log goes."""
+    try:
+        record = yield from read_record(keys)
+    except StateIncompatible:
+        raise
+    except StateDamaged:  # nor does it say anything of the data
+        return [["UNLINK", keys.record, keys.failures]]
+    if not (yield from call(hlen(keys.record))):  # what else there is says nothing without it
+        return [["UNLINK", keys.failures]]
+    commands: list[list[Argument]] = []
+    if record.plan is not None:
+        commands.append(remember_models(keys, record, record.plan.naive_timezone))
+    (converted,) = yield from call(hmget(keys.record, ["converted"]))
+    if converted is not None:
+        commands.append(["HSET", keys.record, "forgotten", converted])
+    return commands
 
 
 def last_copies(context: Context) -> Op[int]:
@@ -102,22 +115,3 @@ def last_copies(context: Context) -> Op[int]:
     """
     replaced = yield from call(hlen(context.keys.replaced))
     return replaced + (yield from unrestored_count(context.keys))
-
-
-def unlock(keys: LeaseKeys) -> Op[LeaseState | StateDamaged | None]:
-    """Break the lease, whoever holds it; the holder stops before its next write.
-
-    Returns:
-        The lease that was broken; why it could not be read; or None where there was none.
-    """
-    found: LeaseState | StateDamaged | None
-    try:
-        found = yield from current(keys)
-    except StateDamaged as exc:
-        found = exc
-    except CommandFailed as exc:
-        if exc.code != "WRONGTYPE":
-            raise
-        found = StateDamaged(f"{keys.lease} is not a hash.")
-    yield from break_lease(keys)
-    return found

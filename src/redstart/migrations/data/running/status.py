@@ -53,10 +53,10 @@ class Status:
     lease: LeaseState | None
     failures: int
     recorded_elsewhere: bool
+    unlisted: bool = False
     lease_is_of_indexes: bool = False
     unrestored: int = 0
     unnamed: list[PlannedModel] = field(default_factory=list)
-    unlisted: bool = False
 
     @property
     def is_applied(self) -> bool:
@@ -94,9 +94,8 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
         lease=lease,
         failures=failures + record.failures_not_kept,
         recorded_elsewhere=elsewhere and not record.applied,
-        unrestored=(yield from unrestored_count(keys)),
-        unnamed=unnamed,
         unlisted=bool(record.applied) and not elsewhere,
+        unnamed=unnamed,
     )
 
 

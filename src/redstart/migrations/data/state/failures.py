@@ -12,8 +12,7 @@ from hashlib import blake2b
 import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
-from redstart.display import cut, one_line, whole_line
-from redstart.documents.fetching import pages
+from redstart.display import one_line, shortened
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamaged
 from redstart.mapping.paths import display
@@ -158,11 +157,10 @@ class FailureLog:
         return new
 
     def remove(self, lease: Lease, names: Collection[bytes]) -> Op[None]:
-        """Remove what is recorded of some values, given by name. A script per 500. Safe to repeat."""
-        for some in pages(names, _PER_COMMIT):
-            commands: list[list[Argument]] = [
-                ["HDEL", key, *some] for key in (self._keys.failures, self._keys.replaced)
-            ]
+        """Remove what is recorded of some values, given by name. Safe to repeat."""
+        if names:
+            hashes = (self._keys.failures, self._keys.replaced)
+            commands: list[list[Argument]] = [["HDEL", key, *names] for key in hashes]
             yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])
 
     def all(self, count: int = 500) -> Op[list[Failure]]:
@@ -192,8 +190,8 @@ class FailureLog:
             raise StateDamaged(
                 f"{self._keys.failures} or {self._keys.replaced} has a field that this version cannot read: "
                 f"{one_line(name, SHOWN_CHARACTERS)}.",
-                f"Remove both; what a rollback restores stays: redis-cli DEL {self._keys.failures} "
-                f"{self._keys.replaced}",
+                f"Restore both from a backup; a rollback does not need them: om migrate-data rollback "
+                f"{self._keys.migration_id}",
             ) from exc
 
 
@@ -208,3 +206,11 @@ def _kept(name: str, failures: list[Failure]) -> list[Argument]:
     for failure in failures:
         words += [failure.name, json.dumps([failure.value, failure.reason, failure.digest])]
     return words
+
+
+def printable(data: bytes) -> str:
+    """Return bytes as one line that a terminal shows as it is: everything else escaped."""
+    text = data.decode("utf-8", errors="backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -163,13 +163,8 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise StateDamaged(
             f"{keys.record} holds something that Redstart did not write: {exc}.",
-            f"Restore it from a backup. See its fields with: redis-cli HGETALL {keys.record}",
+            f"Restore it from a backup. To give up undoing: om migrate-data forget {keys.migration_id}",
         ) from exc
-
-
-def remember_models(keys: StateKeys, record: Record, zone: str) -> list[Argument]:
-    """Return the command that keeps the models of a plan, when the plan goes with its undo log."""
-    return ["HSET", keys.record, "known_plan", Plan(tuple(record.known_models.values()), zone).to_json()]
 
 
 def _count(fields: Mapping[bytes, bytes], name: bytes) -> int | None:
@@ -193,6 +188,11 @@ def _lost(fields: Mapping[bytes, bytes], written: int) -> tuple[str, ...]:
 def counted(keys: StateKeys, *parts: str) -> list[list[Argument]]:
     """Return the commands that note in the record how many entries some keys have; only for `Lease.commit`."""
     return [["COUNT", keys.record, f"{part}_members", getattr(keys, part)] for part in parts]
+
+
+def remember_models(keys: StateKeys, record: Record, zone: str) -> list[Argument]:
+    """Return the command that keeps the models of a plan, when the plan goes with its undo log."""
+    return ["HSET", keys.record, "known_plan", Plan(tuple(record.known_models.values()), zone).to_json()]
 
 
 def converted_prefixes(keys: StateKeys, models: Iterable[PlannedModel]) -> Op[set[str]]:

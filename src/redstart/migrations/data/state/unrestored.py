@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
+from redstart.display import one_line
 from redstart.effects import Argument, Op, call
+from redstart.errors import StateDamaged
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.state.failures import Failure, failure_at, location_of
 from redstart.migrations.data.state.keys import StateKeys
@@ -119,8 +121,15 @@ def _age(original: Original) -> tuple[int, ...]:
 
 
 def _unpacked(key: bytes, data: bytes) -> UnrestoredDocument:
-    storage, items = msgpack.unpackb(data, raw=True)
-    return UnrestoredDocument(key, storage == b"json", [_original(*item) for item in items])
+    """Return the originals of a document as the server has them. Raises StateDamaged."""
+    try:
+        storage, items = msgpack.unpackb(data, raw=True)
+        return UnrestoredDocument(key, storage == b"json", [_original(*item) for item in items])
+    except (ValueError, TypeError, AttributeError, msgpack.UnpackException) as exc:
+        raise StateDamaged(
+            f"The originals that a rollback has not restored cannot be read for the document {one_line(key, 200)}.",
+            "Restore the key that ends with :unrestored from a backup.",
+        ) from exc
 
 
 def _original(

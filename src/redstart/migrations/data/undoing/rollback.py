@@ -11,7 +11,7 @@ models are not asked.
 from dataclasses import dataclass, field
 
 from redstart.commands.introspection import server_time
-from redstart.effects import Argument, Op, call
+from redstart.effects import Op, call
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.reading.scan import server_run_id
 from redstart.migrations.data.running.context import Context
@@ -97,13 +97,13 @@ def rollback(
     Effects: one script per chunk of documents. Only when all is back are the journal, the census and the record
     removed, in one unit. Safe to repeat, after a stop at any point.
     """
-    yield from require_undo_state(context.keys)
+    yield from require_intact_for_undo(context.keys)
     if not (yield from _is_something_left(context)):
         return RollbackResult(nothing_to_do=True)
 
     def work(lease: Lease) -> Op[RollbackResult]:
         # Again, under the lease: while we waited for it, a run may have ended that converted more models.
-        yield from require_undo_state(context.keys)
+        yield from require_intact_for_undo(context.keys)
         record = yield from read_record(context.keys)
         if record.plan is None:
             return (yield from _retry(context, lease))
@@ -142,13 +142,18 @@ def begin_rollback(context: Context) -> Op[None]:
     """
 
     def work(lease: Lease) -> Op[None]:
-        yield from require_undo_state(context.keys)
+        yield from require_intact_for_undo(context.keys)
         record = yield from read_record(context.keys)
         if record.plan is not None:
             _, total = yield from _require_whole(context, record, record.plan)
             _ = yield from _begun(context, record, record.plan, lease, total)
 
     yield from context.under_lease(work)
+
+
+def require_intact_for_undo(keys: StateKeys) -> Op[None]:
+    """Raise StateDamaged if a key that a rollback needs is missing or damaged. Reads only."""
+    yield from require_intact_data(keys, exempt=("lease", *LISTS))
 
 
 def _is_something_left(context: Context) -> Op[bool]:
@@ -184,11 +189,6 @@ def _unrestored(context: Context, undoing: Undoing) -> Op[Unrestored]:
     for document in (yield from all_unrestored(context.keys)):
         found.add(document, undoing)
     return found
-
-
-def require_undo_state(keys: StateKeys) -> Op[None]:
-    """Raise StateDamaged if a key that a rollback needs is missing or damaged. Reads only."""
-    yield from require_intact_data(keys, exempt=("lease", *LISTS))
 
 
 def _require_whole(context: Context, record: Record, plan: Plan) -> Op[tuple[NaiveTimezone, int]]:
@@ -314,10 +314,13 @@ def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: in
     checkpoint.counts["to_sweep"] = (found.total if found is not None else 0) or applied
     yield from require_readable_journal(context.keys, lease)
     # From now on nothing is applied, whatever becomes of this rollback.
-    unfinished: list[Argument] = ["HSET", context.keys.record, "unfinished", "rollback"]
-    marks = mark_not_applied(context.keys, record)
     yield from lease.commit(
-        [checkpoint.command(context.keys), unfinished, count_undone_anew(context.keys), *marks]
+        [
+            checkpoint.command(context.keys),
+            ["HSET", context.keys.record, "unfinished", "rollback"],
+            count_undone_anew(context.keys),
+            *mark_not_applied(context.keys, record),
+        ]
     )
     return checkpoint
 

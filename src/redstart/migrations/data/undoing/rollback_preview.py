@@ -12,7 +12,7 @@ from redstart.migrations.data.state.journal import JournalEntry, check_journal, 
 from redstart.migrations.data.state.record import Record, check_census, read_record
 from redstart.migrations.data.state.unrestored import UnrestoredDocument, all_unrestored, combined
 from redstart.migrations.data.undoing.originals import Restoring, Unrestored
-from redstart.migrations.data.undoing.rollback import RollbackResult, require_undo_state
+from redstart.migrations.data.undoing.rollback import RollbackResult, require_intact_for_undo
 from redstart.migrations.data.undoing.sweep import NumbersBefore, newer_values, old_form
 from redstart.migrations.data.undoing.undo import Undoing, inverse, outstanding_of
 from redstart.values.timezones import NaiveTimezone
@@ -142,7 +142,7 @@ def preview_rollback(
     Effects: reads only. A SCAN may meet a document twice, so the counts of newer values can be a little high.
     """
     began = context.clock()
-    yield from require_undo_state(context.keys)
+    yield from require_intact_for_undo(context.keys)
     record = yield from read_record(context.keys)
     preview = _Preview(context, record.plan, numbers_of_before_too, batch_documents)
     if record.plan is not None:
