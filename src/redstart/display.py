@@ -23,13 +23,17 @@ def escaped(text: str) -> str:
 
 def one_line(data: bytes, limit: int) -> str:
     """Return bytes as one line, at most `limit` characters: other bytes and characters as escapes, the end cut off."""
-    text = data[: limit * 4].decode("utf-8", errors="backslashreplace")
-    text = "".join(char if char.isprintable() else _escape(char) for char in text)
-    return shortened(text, limit)
+    return cut(whole_line(data[: limit * 4]), limit)
 
 
-def shortened(text: str, limit: int) -> str:
-    """Return text with its end cut off where it is longer."""
+def whole_line(data: bytes) -> str:
+    """Return bytes as one line of any length: other bytes and characters as escapes."""
+    text = data.decode("utf-8", errors="backslashreplace")
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def cut(text: str, limit: int) -> str:
+    """Return a text with its end cut off if it is longer than `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -11,7 +11,7 @@ from redstart.migrations.holder import Holder
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
-from redstart.migrations.lease import current
+from redstart.migrations.lease import LeaseState, break_lease, current
 
 
 def phase_with_indexes(status: Status) -> Op[Phase]:

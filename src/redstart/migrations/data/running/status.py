@@ -11,7 +11,6 @@ from redstart.migrations.data.state.damage import require_intact_data
 from redstart.migrations.data.state.failures import FailureLog
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.state.record import Record, read_record
-from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import LeaseState, current
 
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
-from redstart.display import one_line, shortened
+from redstart.display import cut, one_line, whole_line
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamaged
 from redstart.mapping.paths import display
