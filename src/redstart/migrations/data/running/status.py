@@ -11,6 +11,7 @@ from redstart.migrations.data.state.damage import require_intact_data
 from redstart.migrations.data.state.failures import FailureLog
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.state.record import Record, read_record
+from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import LeaseState, current
 
 
@@ -94,6 +95,7 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
         failures=failures + record.failures_not_kept,
         recorded_elsewhere=elsewhere and not record.applied,
         unlisted=bool(record.applied) and not elsewhere,
+        unrestored=(yield from unrestored_count(keys)),
         unnamed=unnamed,
     )
 

@@ -13,6 +13,7 @@ import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
 from redstart.display import cut, one_line, whole_line
+from redstart.documents.fetching import pages
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamaged
 from redstart.mapping.paths import display
@@ -157,10 +158,10 @@ class FailureLog:
         return new
 
     def remove(self, lease: Lease, names: Collection[bytes]) -> Op[None]:
-        """Remove what is recorded of some values, given by name. Safe to repeat."""
-        if names:
+        """Remove what is recorded of some values, given by name. A script per 500. Safe to repeat."""
+        for some in pages(names, _PER_COMMIT):
             hashes = (self._keys.failures, self._keys.replaced)
-            commands: list[list[Argument]] = [["HDEL", key, *names] for key in hashes]
+            commands: list[list[Argument]] = [["HDEL", key, *some] for key in hashes]
             yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])
 
     def all(self, count: int = 500) -> Op[list[Failure]]:
@@ -206,11 +207,3 @@ def _kept(name: str, failures: list[Failure]) -> list[Argument]:
     for failure in failures:
         words += [failure.name, json.dumps([failure.value, failure.reason, failure.digest])]
     return words
-
-
-def printable(data: bytes) -> str:
-    """Return bytes as one line that a terminal shows as it is: everything else escaped."""
-    text = data.decode("utf-8", errors="backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
