@@ -9,6 +9,7 @@ import msgpack
 from redstart.commands.scripts import Script, load
 from redstart.documents.hash_commands import PACKAGE as DOCUMENTS_PACKAGE
 from redstart.effects import Batch, Call
+from redstart.migrations.data.reading.read import PACKAGE as READING_PACKAGE
 from redstart.migrations.data.writing import apply
 from redstart.migrations.indexes import swap
 from redstart.migrations.indexes.swap import PACKAGE as INDEXES_PACKAGE
@@ -59,6 +60,7 @@ def _scripts() -> dict[str, str]:
         "release": load(LEASE_PACKAGE, "release.lua"),
         "commit": load(LEASE_PACKAGE, "fenced.lua", "commit.lua"),
         "apply": apply._script(),
+        **{name: load(READING_PACKAGE, f"{name}.lua") for name in ("sizes", "whole")},
         "probe": load(INDEXES_PACKAGE, "probe.lua"),
         "understand": load(INDEXES_PACKAGE, "understand.lua"),
         **{name: load(DOCUMENTS_PACKAGE, f"{name}.lua") for name in ("save_hash", "update_json")},

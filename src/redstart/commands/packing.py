@@ -5,9 +5,17 @@ Packing a command anew for each of a thousand keys costs more than sending it; a
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from redstart.effects import Batch
+
+PAGE_BYTES: Final = 2_000_000
+"""Of what is read at once. Each holds up the server's other clients, and is held whole by this process."""
+
+_FIRST_KEYS = 16
+_GROWTH = 4
+_SAMPLED = 8
+"""One reply of so many is measured."""
 
 
 class KeyedCommand:
@@ -22,6 +30,36 @@ class KeyedCommand:
     def pack(self, key: bytes) -> bytes:
         """The bytes to send for one key."""
         return b"%b%d\r\n%b%b" % (self._head, len(key), key, self._tail)
+
+
+class PageSize:
+    """How many keys to read at once, so that their replies are about `PAGE_BYTES` at most.
+
+    Follows the replies so far: starts with a few keys, since the first documents may be large.
+
+    Attributes:
+        keys: for the next page; callers have a limit of their own.
+    """
+
+    __slots__ = ("keys",)
+
+    def __init__(self) -> None:
+        self.keys = _FIRST_KEYS
+
+    def observe(self, replies: Sequence[Any]) -> None:
+        """Adapt to the replies to a page: texts, or lists of texts."""
+        measured = replies[::_SAMPLED]
+        if measured:
+            fitting = PAGE_BYTES * len(measured) // max(1, sum(map(_reply_bytes, measured)))
+            self.keys = max(1, min(fitting, self.keys * _GROWTH))
+
+
+def _reply_bytes(reply: Any) -> int:
+    if isinstance(reply, bytes):
+        return len(reply)
+    if isinstance(reply, dict):  # HGETALL in RESP3
+        return sum(map(len, reply)) + sum(map(len, reply.values()))
+    return sum(map(len, filter(None, reply))) if isinstance(reply, list) else 0
 
 
 def packed_batch(commands: Iterable[bytes], count: int) -> Batch[list[Any]]:

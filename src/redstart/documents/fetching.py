@@ -3,10 +3,11 @@
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from redstart.commands.packing import packed_batch
+from redstart.commands.packing import PageSize, packed_batch
 from redstart.documents.forms import Form, form_of
 from redstart.effects import Later, Op, ahead, answer, batch
 from redstart.errors import CapabilityMissing, CommandFailed, DocumentError, NotFoundError, WrongKeyType
@@ -60,7 +61,8 @@ def documents_at(
     """The documents with these keys, in that order. Those that no longer exist are left out.
 
     Args:
-        page_documents: how many one request reads. While one page is parsed, the server works on the next.
+        page_documents: how many one request reads at most; fewer where the documents of this model are large. While
+            one page is parsed, the server works on the next.
 
     Raises:
         UnreadableDocument: a stored value does not fit its field.
@@ -70,7 +72,9 @@ def documents_at(
     form = form_of(model)
     found: list[M] = []
     waiting: deque[tuple[list[bytes], Later[list[Any]]]] = deque()
-    for page in pages(keys, page_documents):
+    _require_page(page_documents)
+    page_size, rest = _page_size_of(model), iter(keys)
+    while page := list(islice(rest, min(page_documents, page_size.keys))):
         request = packed_batch(map(form.read.pack, page), len(page))
         waiting.append((page, (yield from ahead(request))))
         if len(waiting) > 1:
@@ -86,17 +90,28 @@ def _documents_in(
     form = form_of(model)
     read = form.reader(model, zone)
     replies = yield from answer(later)
+    _page_size_of(model).observe(replies)
     held = zip(primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True)
     return [read(primary_key, stored) for primary_key, stored in held if stored is not None]
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """The items in lists of this size; the last one may be shorter. Raises ValueError for a size below 1."""
-    if size < 1:
-        raise ValueError(f"A page has 1 document or more, not {size}.")
+    _require_page(size)
     rest = iter(items)
     while page := list(islice(rest, size)):
         yield page
+
+
+def _require_page(size: int) -> None:
+    if size < 1:
+        raise ValueError(f"A page has 1 document or more, not {size}.")
+
+
+@cache
+def _page_size_of(model: type[RedisModel]) -> PageSize:
+    """How many documents of a model to read at once, by those that this process has read so far."""
+    return PageSize()
 
 
 def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:

@@ -43,7 +43,7 @@ def migrate_back(
     then the index that takes both forms goes on.
 
     Args:
-        numbers_of_before_too: see `rollback`.
+        numbers_of_before_too, batch_documents: see `rollback`.
 
     Raises:
         See `rollback` and `IndexMigration.before_undo`.

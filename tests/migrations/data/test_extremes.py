@@ -65,7 +65,7 @@ def test_a_list_of_more_than_a_megabyte(client: redis.Redis, url: str) -> None:
     assert json_text(client) == before
 
 
-@pytest.mark.parametrize("gone_before", ["JSON.ARRLEN", "JSON.OBJKEYS", "[JSON.GET]"])
+@pytest.mark.parametrize("gone_before", ["[JSON.ARRLEN]", "[JSON.OBJKEYS]", "[JSON.GET]"])
 def test_a_large_document_that_is_deleted_while_it_is_read(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, gone_before: str
 ) -> None:

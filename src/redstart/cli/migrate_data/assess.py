@@ -19,7 +19,7 @@ from redstart.cli.migrate_data.tables import (
     draw_models,
     draw_nothing_found,
 )
-from redstart.cli.options import common, verbose
+from redstart.cli.options import batch_size, common, verbose
 from redstart.cli.output import as_typed, draw_refusal, line, print_json, refusal_by
 from redstart.cli.progress import drawn_progress
 from redstart.cli.quantities import ago, duration, size
@@ -38,15 +38,17 @@ FAILURES_SAID = 20
 
 @click.command()
 @click.option("--exact", is_flag=True, help="Read every document instead of a sample.")
+@batch_size
 @verbose
 @common
-def stats(settings: Settings, exact: bool, verbose: bool, as_json: bool) -> None:
+def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_json: bool) -> None:
     """Count documents and values by kind, estimate the time a run takes, and show what is worth knowing
     about the server before one. Writes nothing."""
     with open_session(settings) as session, drawn_progress() as show:
         note_assumed_zone(session)
         chance = None if exact else Random()
-        found = session.run(statistics(session.context(Monitor(progress=show)), session.plan, chance=chance))
+        context = session.context(Monitor(progress=show))
+        found = session.run(statistics(context, session.plan, chance=chance, batch_documents=batch_size))
         unfinished = session.run(load_checkpoint(session.keys)) is not None
     if as_json:
         print_json(stats_report(found, session.declarations))

@@ -10,7 +10,7 @@ from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.migrate_data.tables import draw_nothing_found
-from redstart.cli.options import common, verbose
+from redstart.cli.options import batch_size, common, verbose
 from redstart.cli.output import as_typed, line, note, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.session import Session, open_session
@@ -32,16 +32,24 @@ PROBLEMS_SAID = 20
 @click.option(
     "--check-data", is_flag=True, help="Also convert each journaled original anew, and read every document."
 )
+@batch_size
 @log_file
 @verbose
 @common
-def verify(settings: Settings, check_data: bool, log_file: Path | None, verbose: bool, as_json: bool) -> int:
+def verify(
+    settings: Settings,
+    check_data: bool,
+    batch_size: int,
+    log_file: Path | None,
+    verbose: bool,
+    as_json: bool,
+) -> int:
     """Read every value again, and look up every document in its index, if that is cut over. Exits with 6 when something
     is lost, wrong or not converted; values that will not convert and are on record do not count. Writes nothing."""
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
         with drawn_progress(every_step=verbose) as show:
             monitor = log.watching(Monitor(progress=show))
-            found, journal, model_check = _verify(session, monitor, check_data)
+            found, journal, model_check = _verify(session, monitor, check_data, batch_size)
             indexes = _verify_indexes(session, found.problems)
         report = verify_report(found, journal, model_check.read if model_check else None, indexes)
         code = Exit.DONE if found.ok else Exit.FOUND
@@ -56,11 +64,12 @@ def verify(settings: Settings, check_data: bool, log_file: Path | None, verbose:
 
 
 def _verify(
-    session: Session, monitor: Monitor, check_data: bool
+    session: Session, monitor: Monitor, check_data: bool, batch_size: int
 ) -> tuple[Verification, JournalCheck | None, ModelCheck | None]:
     context = session.context(monitor)
     model_check = ModelCheck(session.declarations, session.naive_timezone) if check_data else None
-    found = session.run(verify_everything(context, session.plan, checks=[model_check] if model_check else []))
+    checks = [model_check] if model_check else []
+    found = session.run(verify_everything(context, session.plan, checks=checks, batch_documents=batch_size))
     journal = _verify_journal(session, monitor, found.problems) if check_data else None
     return found, journal, model_check
 

@@ -10,7 +10,7 @@ from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
-from redstart.cli.options import common, confirm, migration_id, verbose, yes
+from redstart.cli.options import batch_size, common, confirm, migration_id, verbose, yes
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.quantities import duration
@@ -46,6 +46,7 @@ KEPT_SAID = 10
     is_flag=True,
     help="Also give the old form to what was a number before the run: a new application wrote it, not redis-om 1.x.",
 )
+@batch_size
 @log_file
 @verbose
 @yes
@@ -55,6 +56,7 @@ def rollback(
     migration_id: str,
     dry_run: bool,
     numbers_of_before_too: bool,
+    batch_size: int,
     log_file: Path | None,
     verbose: bool,
     yes: bool,
@@ -71,13 +73,17 @@ def rollback(
         with drawn_progress(every_step=verbose) as show:
             context = session.context(log.watching(Monitor(progress=show)))
             if dry_run:  # nothing to keep: Ctrl-C ends it at once
-                found = Back(
-                    session.run(preview_rollback(context, numbers_of_before_too=numbers_of_before_too))
+                preview = preview_rollback(
+                    context, numbers_of_before_too=numbers_of_before_too, batch_documents=batch_size
                 )
+                found = Back(session.run(preview))
             else:
                 with stop_on_signal(context.monitor):
                     undoing = migrate_back(
-                        context, index_migration(), numbers_of_before_too=numbers_of_before_too
+                        context,
+                        index_migration(),
+                        numbers_of_before_too=numbers_of_before_too,
+                        batch_documents=batch_size,
                     )
                     found = session.run(undoing)
         report = back_report(found, dry_run=dry_run)

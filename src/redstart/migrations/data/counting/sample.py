@@ -19,7 +19,7 @@ from redstart.values.timezones import NaiveTimezone
 
 WALKS = 40
 DOCUMENTS_PER_WALK = 100
-_KEYS_PER_STEP = 100
+KEYS_PER_STEP = 100
 _MOST_STEPS = 20
 """Of a walk: where documents are rare it ends without its hundred."""
 _WIDEST_BUCKET = 1 / 16
@@ -27,12 +27,18 @@ _WIDEST_BUCKET = 1 / 16
 
 
 def spread_sample(
-    plan: Plan, naive_timezone: NaiveTimezone, *, monitor: Monitor, chance: Random
+    plan: Plan,
+    naive_timezone: NaiveTimezone,
+    *,
+    monitor: Monitor,
+    chance: Random,
+    batch_documents: int = KEYS_PER_STEP,
 ) -> Op[Survey | None]:
     """Read and judge some thousand documents from all parts of the keyspace.
 
     Args:
         chance: draws the places.
+        batch_documents: keys asked for per step, if these are fewer than usual.
 
     Returns:
         What was found; its `share` is exact. None where cursors do not mean what they mean in Redis and Valkey.
@@ -40,7 +46,7 @@ def spread_sample(
     Effects: reads only: two SCANs and the reads of a page, or a few, for each of 40 walks.
     """
     result = Survey()
-    scanner = Scanner(plan, _KEYS_PER_STEP)
+    scanner = Scanner(plan, min(batch_documents, KEYS_PER_STEP))
     cursor, ended = 0, 0.0
     for number in range(WALKS):
         if monitor.stop_requested():

@@ -88,6 +88,7 @@ def statistics(
 
     Args:
         chance: draws the sample; None: read all.
+        batch_documents: keys asked for per step of the scan.
 
     Effects: reads only. The first documents of a sample are read for the pace alone, in pages as a run reads them.
     """
@@ -105,7 +106,13 @@ def statistics(
     )
     found: Survey | None = None
     if chance is not None and not paced.complete:
-        found = yield from spread_sample(plan, context.naive_timezone, monitor=context.monitor, chance=chance)
+        found = yield from spread_sample(
+            plan,
+            context.naive_timezone,
+            monitor=context.monitor,
+            chance=chance,
+            batch_documents=batch_documents,
+        )
     read_seconds = pace.seconds * _scale(paced)
     return _statistics(plan, found or paced, facts, read_seconds, spread=found is not None)
 
@@ -151,20 +158,20 @@ class _Pace:
     def __init__(self, clock: Callable[[], float], monitor: Monitor) -> None:
         self._clock = clock
         self._monitor = monitor
-        self._ends = [clock()]
+        self._ends = [(clock(), 0)]
 
     def page_done(self, news: Progress) -> None:
         """Note when, and tell whoever watches."""
-        self._ends.append(self._clock())
+        self._ends.append((self._clock(), news.done))
         self._monitor.progress(news)
 
     @property
     def seconds(self) -> float:
-        """Of all pages."""
-        pages = len(self._ends) - 1
-        if pages < 2:
-            return self._ends[-1] - self._ends[0]
-        return (self._ends[-1] - self._ends[1]) * pages / (pages - 1)
+        """Of all pages. They differ in size, so it is documents that take equally long."""
+        (began, _), (first_end, first_done), (end, done) = self._ends[0], self._ends[1], self._ends[-1]
+        if done <= first_done:
+            return end - began
+        return (end - first_end) * done / (done - first_done)
 
 
 def _estimate(found: Survey, plan: Plan, read_seconds: float) -> Estimate:

@@ -126,7 +126,8 @@ def edits_for(
     found = (_edit_of(document, value, verdict, mode, clearing) for value, verdict in judged)
     edits = [edit for edit in found if edit is not None]
     guards = guard_paths(edits, large=document.large) if json else ()
-    return DocumentEdits(document.key, json, edits, [(path, None) for path in guards])
+    guarded_bytes = document.size if guards else 0
+    return DocumentEdits(document.key, json, edits, [(path, None) for path in guards], guarded_bytes)
 
 
 def _plain_edits(

@@ -33,23 +33,31 @@ class StoredDocument:
     Attributes:
         fields: of a hash what each of the model's paths holds, None for a field it lacks; None for JSON.
         large: never to be fetched as a whole.
+        size: bytes of a JSON document that were read; 0 for a hash.
     """
 
-    __slots__ = ("_values", "fields", "key", "large", "model")
+    __slots__ = ("_values", "fields", "key", "large", "model", "size")
 
     fields: Sequence[bytes | None] | None
     _values: list[StoredValue] | None
 
     def __init__(
-        self, key: bytes, model: PlannedModel, values: list[StoredValue], *, large: bool = False
+        self,
+        key: bytes,
+        model: PlannedModel,
+        values: list[StoredValue],
+        *,
+        size: int = 0,
+        large: bool = False,
     ) -> None:
         self.key, self.model, self.large, self.fields, self._values = key, model, large, None, values
+        self.size = size
 
     @classmethod
     def of_hash(cls, key: bytes, model: PlannedModel, fields: Sequence[bytes | None]) -> "StoredDocument":
         """A hash, with what each of the model's paths holds."""
         document = cls.__new__(cls)
-        document.key, document.model, document.large = key, model, False
+        document.key, document.model, document.large, document.size = key, model, False, 0
         document.fields, document._values = fields, None
         return document
 
@@ -91,21 +99,28 @@ class DocumentEdits:
     Attributes:
         guards: JSON paths of lists whose items are edited, each with the digest that must be found before the
             edit, or None when the digest found after it is to be journaled.
+        guarded_bytes: about how much these lists hold, where that is known.
         count: how many values are edited.
         flat: of a plain document the edits as one flat list, see `plain`; else None.
     """
 
-    __slots__ = ("_edits", "count", "flat", "guards", "json", "key")
+    __slots__ = ("_edits", "count", "flat", "guarded_bytes", "guards", "json", "key")
 
     count: int
     flat: list[Any] | None
     _edits: list[Edit] | None
 
     def __init__(
-        self, key: bytes, json: bool, edits: list[Edit], guards: list[tuple[str, bytes | None]] | None = None
+        self,
+        key: bytes,
+        json: bool,
+        edits: list[Edit],
+        guards: list[tuple[str, bytes | None]] | None = None,
+        guarded_bytes: int = 0,
     ) -> None:
         self.key = key
         self.json = json
+        self.guarded_bytes = guarded_bytes
         self.guards = [] if guards is None else guards
         self.edits = edits
 
@@ -121,6 +136,7 @@ class DocumentEdits:
         """
         document = cls.__new__(cls)
         document.key, document.json, document.guards, document._edits = key, False, [], None
+        document.guarded_bytes = 0
         document.count = number = len(names)
         document.flat = [key, b"plain", number, *names, *old, *new]
         return document

@@ -7,9 +7,9 @@ the document may change; that is harmless, because each value is written only if
 from typing import Any
 
 from redstart.commands.documents import json_array_length, json_get, json_memory, json_object_keys
-from redstart.effects import Op, batch, call, together
+from redstart.effects import Op, batch, together
 from redstart.errors import CommandFailed
-from redstart.mapping.paths import Each, TemporalPath
+from redstart.mapping.paths import Each, Segment, TemporalPath
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, path_text
 from redstart.migrations.data.planned.plan import PlannedModel
@@ -21,7 +21,7 @@ _PATHS_PER_BATCH = 1_000
 def read_large_document(key: bytes, model: PlannedModel) -> Op[StoredDocument | None]:
     """The planned values of one document; None when it is deleted meanwhile, or replaced by another type.
 
-    Effects: a round trip per list or map on the way, and one per 1,000 values.
+    Effects: a round trip per 1,000 lists or maps on the way, and one per 1,000 values.
     """
     try:
         return (yield from _walk(key, model))
@@ -38,7 +38,7 @@ def _walk(key: bytes, model: PlannedModel) -> Op[StoredDocument]:
         locations = yield from _locations(key, path)
         for start in range(0, len(locations), _PATHS_PER_BATCH):
             values.extend((yield from _values(key, path, locations[start : start + _PATHS_PER_BATCH])))
-    return StoredDocument(key, model, values, large=True)
+    return StoredDocument(key, model, values, size=sum(len(value.raw) for value in values), large=True)
 
 
 def _locations(key: bytes, path: TemporalPath) -> Op[list[Location]]:
@@ -46,17 +46,28 @@ def _locations(key: bytes, path: TemporalPath) -> Op[list[Location]]:
     found: list[Location] = [()]
     for step in path.segments:
         deeper: list[Location] = []
-        for location in found:
-            if step is Each.ITEM:
-                lengths = yield from call(json_array_length(key, path_text(location)))
-                deeper.extend((*location, index) for index in range(lengths[0] or 0 if lengths else 0))
-            elif step is Each.VALUE:
-                names = yield from call(json_object_keys(key, path_text(location)))
-                deeper.extend((*location, name.decode()) for name in (names[0] or () if names else ()))
-            else:
-                deeper.append((*location, step))
+        for start in range(0, len(found), _PATHS_PER_BATCH):
+            deeper += yield from _one_step(key, found[start : start + _PATHS_PER_BATCH], step)
         found = deeper
     return found
+
+
+def _one_step(key: bytes, locations: list[Location], step: Segment) -> Op[list[Location]]:
+    """The places one step further. One round trip into lists and maps; none to a name or a position."""
+    if not isinstance(step, Each):
+        return [(*location, step) for location in locations]
+    command = json_array_length if step is Each.ITEM else json_object_keys
+    replies = yield from batch(together([command(key, path_text(location)) for location in locations]))
+    deeper: list[Location] = []
+    for location, reply in zip(locations, replies, strict=True):
+        if isinstance(reply, CommandFailed):
+            raise reply
+        inside = reply[0] if reply else None
+        if step is Each.ITEM:
+            deeper.extend((*location, index) for index in range(inside or 0))
+        else:
+            deeper.extend((*location, name.decode()) for name in inside or ())
+    return deeper
 
 
 def _values(key: bytes, path: TemporalPath, locations: list[Location]) -> Op[list[StoredValue]]:

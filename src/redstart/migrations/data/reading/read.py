@@ -4,6 +4,8 @@ A hash gives its planned fields. A JSON document gives, for each planned path, t
 or map begins (a wildcard would lose the positions), or just the value when there is neither. What else a document
 holds is not read: a large text beside a date costs nothing. Where lists or maps are planned, documents above 1 MB
 are walked step by step instead (large.py).
+
+What is read at once is bounded by bytes (`PAGE_BYTES`), whatever the number of keys that was asked for.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,9 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from redstart.commands.documents import hmget_command, json_get_command, json_memory
-from redstart.commands.packing import KeyedCommand, packed_batch
-from redstart.effects import Later, Op, ahead, answer, batch, together
+from redstart.commands.documents import hmget_command, json_get_command
+from redstart.commands.packing import PAGE_BYTES, KeyedCommand, PageSize, packed_batch
+from redstart.commands.scripts import load, run_script
+from redstart.effects import Later, Op, ahead, answer
 from redstart.errors import CommandFailed
 from redstart.mapping.paths import Each, Segment, TemporalPath
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
@@ -25,6 +28,10 @@ from redstart.values.kinds import Storage
 
 LARGE_BYTES = 1_000_000
 """In memory; a document above it is never fetched as a whole."""
+
+PACKAGE = "redstart.migrations.data.reading"
+
+MAX_SIZING_MICROSECONDS = 5_000
 
 
 class Reader:
@@ -46,7 +53,7 @@ class Reader:
         if reply is None or isinstance(reply, CommandFailed):
             return None
         if isinstance(reply, bytes):
-            return StoredDocument(key, self.model, self._json_values(reply))
+            return StoredDocument(key, self.model, self._json_values(reply), size=len(reply))
         return StoredDocument.of_hash(key, self.model, reply)
 
     def _json_values(self, reply: bytes) -> list[StoredValue]:
@@ -69,26 +76,37 @@ def reader_of(model: PlannedModel) -> Reader:
 
 @dataclass(frozen=True, slots=True)
 class ReadsUnderWay:
-    """Documents asked for: those fetched at once, and those that are too large for that."""
+    """Documents asked for: those fetched at once, and those that are too large for that.
 
+    Attributes:
+        count: how many of the keys were taken, from the first on.
+    """
+
+    count: int
     small: list[tuple[bytes, Reader]]
     large: list[tuple[bytes, PlannedModel]]
     replies: Later[list[Any]]
+    page_size: PageSize
 
 
-def send_reads(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[ReadsUnderWay]:
-    """Ask for the documents behind some keys, without waiting for them.
+def send_reads(found: Sequence[tuple[bytes, PlannedModel]], page_size: PageSize) -> Op[ReadsUnderWay]:
+    """Ask for the documents behind the first of some keys, as many as fit into a page, without waiting for them.
 
     Effects: one batch sent ahead; a round trip before it where large documents are possible.
     """
+    found = found[: page_size.keys]
     # By identity: a plan's few models are met a thousand times.
     models = {id(model): model for _, model in found}
     readers = {number: reader_of(model) for number, model in models.items()}
-    large = yield from _large_keys([key for key, model in found if readers[id(model)].may_be_large])
+    count, large = len(found), set[bytes]()
+    suspects = [number for number, (_, model) in enumerate(found) if readers[id(model)].may_be_large]
+    if suspects:
+        count, large = yield from _fitting(found, suspects)
+    found = found[:count]
     small = [(key, readers[id(model)]) for key, model in found if key not in large]
     commands = (reader.command.pack(key) for key, reader in small)
     replies = yield from ahead(packed_batch(commands, len(small)))
-    return ReadsUnderWay(small, [item for item in found if item[0] in large], replies)
+    return ReadsUnderWay(count, small, [item for item in found if item[0] in large], replies, page_size)
 
 
 def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
@@ -97,6 +115,7 @@ def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
     Effects: several round trips for each large one.
     """
     replies = yield from answer(reads.replies)
+    reads.page_size.observe(replies)
     documents = [
         reader.document(key, reply) for (key, reader), reply in zip(reads.small, replies, strict=True)
     ]
@@ -109,18 +128,37 @@ def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
 
 
 def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[StoredDocument]]:
-    """The documents behind some keys, asked for and waited for."""
-    reads = yield from send_reads(found)
-    return (yield from documents_read(reads))
+    """The documents behind some keys, asked for and waited for, a page at a time."""
+    documents: list[StoredDocument] = []
+    page_size = PageSize()
+    while found:
+        reads = yield from send_reads(found, page_size)
+        documents += yield from documents_read(reads)
+        found = found[reads.count :]
+    return documents
 
 
-def _large_keys(suspects: Sequence[bytes]) -> Op[set[bytes]]:
-    if not suspects:
-        return set()
-    sizes = yield from batch(together([json_memory(key) for key in suspects]))
-    return {
-        key for key, size in zip(suspects, sizes, strict=True) if isinstance(size, int) and size > LARGE_BYTES
-    }
+def _fitting(
+    found: Sequence[tuple[bytes, PlannedModel]], suspects: Sequence[int]
+) -> Op[tuple[int, set[bytes]]]:
+    """How many of the documents fit into a page, 1 at least, and the large ones among them.
+
+    Args:
+        suspects: the positions of those that may be large.
+
+    Effects: one script that reads, or two round trips when the server has forgotten it.
+    """
+    keys = [found[number][0] for number in suspects]
+    script = load(PACKAGE, "sizes.lua")
+    sizes: list[int] = yield from run_script(script, (), (PAGE_BYTES, MAX_SIZING_MICROSECONDS, *keys))
+    total, large = 0, set[bytes]()
+    for number, size in zip(suspects, sizes, strict=False):
+        total += size
+        if number and total > PAGE_BYTES:
+            return number, large
+        if size > LARGE_BYTES:
+            large.add(found[number][0])
+    return (len(found) if len(sizes) == len(suspects) else suspects[len(sizes)]), large
 
 
 def _concrete_length(path: TemporalPath) -> int:

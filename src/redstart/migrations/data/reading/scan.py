@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from redstart.commands.introspection import info
 from redstart.commands.keyspace import scan
+from redstart.commands.packing import PageSize
 from redstart.effects import Later, Op, ahead, answer, call
 from redstart.migrations.data.planned.documents import StoredDocument
 from redstart.migrations.data.planned.plan import Plan, PlannedModel, router, scan_pattern
@@ -56,13 +57,14 @@ class Scanner:
         self._route = router(plan)
         self._match = scan_pattern(plan)
         self._count = batch_documents
+        self._page_size = PageSize()
         self._ahead: _Portion | None = None
 
     def page(self, cursor: int) -> Op[Page]:
         """The page at a cursor, and the next one asked for meanwhile.
 
-        COUNT only guides a server: while its table of keys grows, one step can answer with every key there is.
-        So documents are read in batches of our own.
+        COUNT only guides a server: while its table of keys grows, one step can answer with every key there is. And a
+        thousand documents may be a gigabyte. So documents are read in batches of our own.
 
         Effects: SCAN, then the reads of `documents_read`; nothing is written.
         """
@@ -90,7 +92,8 @@ class Scanner:
     def _ask(self, cursor: int, found: list[tuple[bytes, PlannedModel]], next_cursor: int) -> Op[_Portion]:
         # A step is often a few keys larger than asked for: those are not worth a round trip of their own.
         taken = self._count if len(found) > 2 * self._count else len(found)
-        reads = yield from send_reads(found[:taken])
+        reads = yield from send_reads(found[:taken], self._page_size)
+        taken = reads.count
         next_scan = None
         if taken == len(found) and next_cursor != 0:
             next_scan = yield from ahead(scan(next_cursor, match=self._match, count=self._count))

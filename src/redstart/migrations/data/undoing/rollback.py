@@ -70,6 +70,7 @@ def rollback(
 
     Args:
         numbers_of_before_too: give the old form also to values that were numbers before the first run.
+        batch_documents: keys asked for per step of the scan.
 
     Raises:
         LeaseHeld, LeaseLost: a run is at work, or took over.

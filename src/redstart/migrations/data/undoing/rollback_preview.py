@@ -19,11 +19,13 @@ FIRST_PASS = "1.1"
 
 
 class _Preview:
-    def __init__(self, context: Context, plan: Plan, numbers_of_before_too: bool) -> None:
+    def __init__(
+        self, context: Context, plan: Plan, numbers_of_before_too: bool, batch_documents: int
+    ) -> None:
         self._context = context
         self._keys = context.keys
         self._zone = NaiveTimezone.parse(plan.naive_timezone)
-        self._scanner = Scanner(plan, 1_000)
+        self._scanner = Scanner(plan, batch_documents)
         self._numbers_of_before_too = numbers_of_before_too
         self._later: set[tuple[bytes, Location]] = set()
         self.numbers_before = NumbersBefore()
@@ -84,11 +86,14 @@ class _Preview:
                 return newer, kept
 
 
-def preview_rollback(context: Context, *, numbers_of_before_too: bool = False) -> Op[RollbackResult]:
+def preview_rollback(
+    context: Context, *, numbers_of_before_too: bool = False, batch_documents: int = 1_000
+) -> Op[RollbackResult]:
     """Count what `rollback` would restore and reformat, as things stand.
 
     Args:
         numbers_of_before_too: see `rollback`.
+        batch_documents: keys asked for per step of the scan.
 
     Raises:
         JournalDamaged: the undo log or the census has lost entries.
@@ -101,7 +106,7 @@ def preview_rollback(context: Context, *, numbers_of_before_too: bool = False) -
         return RollbackResult(nothing_to_do=True)
     total = yield from check_journal(context.keys)
     yield from check_census(context.keys, record)
-    preview = _Preview(context, record.plan, numbers_of_before_too)
+    preview = _Preview(context, record.plan, numbers_of_before_too, batch_documents)
     yield from preview.count_journal(total)
     newer, kept = yield from preview.count_newer(record.aware_fields)
     return RollbackResult(

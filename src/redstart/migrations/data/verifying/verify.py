@@ -18,8 +18,6 @@ from redstart.migrations.data.state.record import read_record
 MOST_PROBLEMS = 1_000
 """Kept for showing; all are counted."""
 
-_PAGE_DOCUMENTS = 1_000
-
 
 @dataclass(slots=True)
 class Problems:
@@ -90,10 +88,15 @@ class _ValueCheck:
             problems.add(replace(failure, reason=f"{failure.reason}; not on record"))
 
 
-def verify(context: Context, plan: Plan, *, checks: Sequence[PageCheck] = ()) -> Op[Verification]:
+def verify(
+    context: Context, plan: Plan, *, checks: Sequence[PageCheck] = (), batch_documents: int = 1_000
+) -> Op[Verification]:
     """Read every planned value.
 
-    Effects: reads only; a few round trips for each page of 1,000 documents.
+    Args:
+        batch_documents: keys asked for per step of the scan.
+
+    Effects: reads only; a few round trips for each page of documents.
     """
     problems = Problems()
     values = _ValueCheck(FailureLog(context.keys))
@@ -105,7 +108,7 @@ def verify(context: Context, plan: Plan, *, checks: Sequence[PageCheck] = ()) ->
     found = yield from survey(
         plan,
         context.naive_timezone,
-        batch_documents=_PAGE_DOCUMENTS,
+        batch_documents=batch_documents,
         monitor=Monitor(progress=context.monitor.progress),  # never stopped: half a look verifies nothing
         stage="verifying",
         visit=visit,

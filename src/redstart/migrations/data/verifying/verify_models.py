@@ -4,18 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redstart.commands.documents import json_get
-from redstart.commands.keyspace import hgetall
+from redstart.commands.replies import mapping
 from redstart.documents.forms import form_of
 from redstart.documents.unreadable import UnreadableDocument
-from redstart.effects import Call, Op, batch, together
-from redstart.errors import CommandFailed
+from redstart.effects import Op
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import display
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import QUARANTINE_SUFFIX, Judged, JudgedDocument
 from redstart.migrations.data.planned.documents import StoredDocument
+from redstart.migrations.data.reading.whole import read_whole
 from redstart.migrations.data.state.failures import Failure, failure_at
 from redstart.migrations.data.verifying.verify import Problems
 from redstart.values.kinds import Storage
@@ -41,20 +40,33 @@ class ModelCheck:
         self._declarations: Mapping[str, ModelDeclaration] = {d.key_prefix: d for d in declarations}
 
     def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
-        """Read a page's documents. One round trip, of everything the documents hold."""
-        replies = yield from batch(together([_whole(document) for document, _ in page]))
-        for (document, items), reply in zip(page, replies, strict=True):
-            declaration = self._declarations.get(document.model.key_prefix)
-            if declaration is None or isinstance(reply, CommandFailed) or not reply:
-                continue  # deleted since, or a model of an earlier plan
-            try:
-                self._read(declaration, document, reply)
-                self.read += 1
-            except UnreadableDocument as exc:
-                wrong = _unexplained(document, exc, items, reply)
-                self.known += not wrong
-                for failure in wrong[:1]:
-                    problems.add(failure)
+        """Read a page's documents. A round trip for as many as fit into a page, of everything that they hold."""
+        rest = page
+        while rest:
+            replies = yield from read_whole([document for document, _ in rest])
+            for (document, items), reply in zip(rest, replies, strict=False):
+                declaration = self._declarations.get(document.model.key_prefix)
+                if declaration is not None and reply:  # else deleted since, or a model of an earlier plan
+                    self._check(declaration, document, items, reply, problems)
+            rest = rest[len(replies) :]
+
+    def _check(
+        self,
+        declaration: ModelDeclaration,
+        document: StoredDocument,
+        items: Sequence[Judged],
+        reply: Any,
+        problems: Problems,
+    ) -> None:
+        stored = reply if document.model.storage is Storage.JSON else mapping(reply)
+        try:
+            self._read(declaration, document, stored)
+            self.read += 1
+        except UnreadableDocument as exc:
+            wrong = _unexplained(document, exc, items, stored)
+            self.known += not wrong
+            for failure in wrong[:1]:
+                problems.add(failure)
 
     def _read(self, declaration: ModelDeclaration, document: StoredDocument, reply: Any) -> None:
         end = len(document.key) - len(declaration.key_suffix.encode())
@@ -63,10 +75,6 @@ class ModelCheck:
         )
         model: type[RedisModel] = declaration.model
         _ = form_of(model).reader(model, self._zone)(primary_key, reply)
-
-
-def _whole(document: StoredDocument) -> Call[Any]:
-    return hgetall(document.key) if document.model.storage is Storage.HASH else json_get(document.key)
 
 
 def _unexplained(
