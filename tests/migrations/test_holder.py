@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redstart.migrations import holder as holder_module
 from redstart.migrations.holder import Holder, is_gone, this_process
 from tests.support.processes import wait_until
 
@@ -68,6 +69,49 @@ def test_a_zombie_is_gone() -> None:
 
 
 @needs_proc
+@pytest.mark.parametrize("answer", [None, PermissionError, OSError])
+def test_a_process_that_may_not_be_seen_is_not_gone(
+    monkeypatch: pytest.MonkeyPatch, answer: type[OSError] | None
+) -> None:
+    """As with hidepid=2, for one of the same user and of another, and where signals are forbidden altogether."""
+    read, kill = holder_module._read, os.kill
+
+    def hidden(path: str) -> str:
+        return "" if path.startswith(f"/proc/{process.pid}/") else read(path)
+
+    def refused(pid: int, number: int) -> None:
+        kill(pid, number)
+        if answer is not None:
+            raise answer
+
+    with another_process() as (process, holder):
+        monkeypatch.setattr(holder_module, "_read", hidden)
+        monkeypatch.setattr(os, "kill", refused)
+        assert not is_gone(holder)
+        monkeypatch.undo()
+        process.kill()
+        process.wait()
+        monkeypatch.setattr(holder_module, "_read", hidden)
+        assert is_gone(holder)
+
+
+@needs_proc
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide a process")
+def test_a_process_hidden_by_the_system_is_not_gone() -> None:
+    ask = (
+        "import sys; from redstart.migrations.holder import Holder, is_gone; "
+        "print(is_gone(Holder.from_json(sys.argv[1])))"
+    )
+    with another_process() as (process, holder):
+        hide = f'mount -t tmpfs none /proc/{process.pid} && exec "$0" -c "$1" "$2"'
+        command = ["unshare", "-m", "sh", "-c", hide, sys.executable, ask, holder.to_json()]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ended.returncode != 0:
+            pytest.skip(f"this system does not let it be hidden: {ended.stderr}")
+        assert ended.stdout == "False\n"
+
+
+@needs_proc
 def test_a_program_with_a_hostile_name_is_not_gone(tmp_path: Path) -> None:
     """The name stands in /proc/PID/stat before the fields that are read, brackets, blanks and all."""
     name = tmp_path / "a) Z 1 (b"
@@ -89,6 +133,7 @@ def test_a_later_process_of_the_same_number_is_another() -> None:
         {"boot_id": "00000000-0000-0000-0000-000000000000"},
         {"boot_id": ""},
         {"pid_namespace": "pid:[1]"},
+        {"pid_namespace": this_process().pid_namespace.partition(" ")[0]},
         {"pid_namespace": ""},
     ],
 )

@@ -40,14 +40,22 @@ def this_process() -> Holder:
 
 
 def is_gone(holder: Holder) -> bool:
-    """True only when the holder ran on this very machine since its last boot and exists no more.
+    """Return True only when the holder ran on this very machine since its last boot and exists no more.
 
-    Elsewhere, in another container, or where the system does not tell (macOS), the answer is False: its lease
-    is then waited out.
+    Elsewhere, in another container, where the system does not tell (macOS), or where it hides the processes of other
+    users (`hidepid`, `ProtectProc`), the answer is False: its lease is then waited out.
     """
-    if not holder.boot_id or holder.boot_id != _boot_id() or holder.pid_namespace != _pid_namespace():
+    here = (_boot_id(), _pid_namespace())
+    if not all(here) or here != (holder.boot_id, holder.pid_namespace):
         return False
-    return _start_ticks(holder.pid) != holder.start_ticks
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass  # it exists, and belongs to another user; or the system does not tell
+    stat = _stat(holder.pid)  # of a hidden process nothing, which says nothing of it
+    return stat is not None and (stat[0] in "ZX" or stat[1] != holder.start_ticks)
 
 
 def _boot_id() -> str:
@@ -55,17 +63,29 @@ def _boot_id() -> str:
 
 
 def _pid_namespace() -> str:
-    try:
-        return str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return ""
+    """The namespaces in which process numbers and start times are counted; "" where the system does not tell."""
+    numbers = _link("/proc/self/ns/pid")
+    times = _link("/proc/self/ns/time")  # before Linux 5.6 there is none
+    return f"{numbers} {times}" if numbers and times else numbers
+
+
+def _stat(pid: int) -> tuple[str, str] | None:
+    """State and start time of a process: fields 3 and 22 of /proc/PID/stat (proc(5)); None if it cannot be seen."""
+    # The command name in field 2 may hold spaces and brackets: count from behind its last bracket.
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (fields[0], fields[19]) if len(fields) > 19 else None
 
 
 def _start_ticks(pid: int) -> str:
-    """Field 22 of /proc/PID/stat (proc(5)); "" for a process that is gone or a zombie."""
-    # The command name in field 2 may hold spaces and brackets: count from behind its last bracket.
-    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return "" if not fields or fields[0] in "ZX" else fields[19]
+    stat = _stat(pid)
+    return "" if stat is None else stat[1]
+
+
+def _link(path: str) -> str:
+    try:
+        return str(Path(path).readlink())
+    except OSError:
+        return ""
 
 
 def _read(path: str) -> str:
