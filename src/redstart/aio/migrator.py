@@ -1,5 +1,6 @@
 """Indexes brought up to date when an application starts: `await Migrator().run()`."""
 
+import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,8 @@ from redstart.migrations.pending import PendingIndex, pending_indexes
 
 if TYPE_CHECKING:
     import redis.asyncio
+
+_log = logging.getLogger(__name__)
 
 
 class Migrator:
@@ -102,5 +105,11 @@ async def create_index(conn: "redis.asyncio.Redis", index_name: str, schema: str
 
 
 def index_migration() -> IndexMigration:
-    """The index migrations of this process, without reports of progress."""
-    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, lambda _index, _percent: None)
+    """The index migrations of this process, without reports of progress. Waiting for a lease is logged."""
+    return IndexMigration(
+        this_process(),
+        uuid.uuid4().hex,
+        time.monotonic,
+        lambda _index, _percent: None,
+        waiting_for_lease=_log.warning,
+    )

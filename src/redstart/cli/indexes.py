@@ -32,7 +32,8 @@ WHAT_NEXT = {
 
 def index_migration() -> IndexMigration:
     """The index migrations of this process, which note how far a build is."""
-    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, noting_builds(time.monotonic))
+    builds = noting_builds(time.monotonic)
+    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, builds, waiting_for_lease=note)
 
 
 def noting_builds(clock: Callable[[], float]) -> Callable[[str, float], None]:

@@ -101,7 +101,9 @@ class _Bars:
         room = width - max(map(len, self._tasks)) - (_WIDTH_OF_BAR if width >= _WIDTH_WITH_BARS else 1)
         for one, (latest, rate) in self._latest.items():
             said = _fitted(latest, rate, room)
-            self._bar.update(self._tasks[one], completed=latest.done, news=said)
+            # The total grows with documents that are created meanwhile; of a stage that has ended it is what was done.
+            total = latest.total or None if one == title else latest.done
+            self._bar.update(self._tasks[one], completed=latest.done, total=total, news=said)
 
 
 class _Lines:

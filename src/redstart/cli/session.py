@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from redstart.cli.models import load_declarations
-from redstart.cli.output import note_from_signal
+from redstart.cli.output import note, note_from_signal
 from redstart.cli.settings import Settings
 from redstart.effects import Op
 from redstart.errors import ConfigurationError, ConnectionFailed
@@ -49,13 +49,15 @@ class Session:
 
     def context(self, monitor: Monitor | None = None) -> Context:
         """The surroundings for one operation."""
+        monitor = monitor or Monitor()
+        monitor.waiting = note
         return Context(
             self.keys,
             self.naive_timezone,
             this_process(),
             uuid.uuid4().hex,
             time.monotonic,
-            monitor or Monitor(),
+            monitor,
         )
 
     def planned_indexes(self) -> list[PlannedIndex]:

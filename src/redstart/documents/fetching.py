@@ -1,9 +1,8 @@
 """Documents read by their keys, and what server errors mean for documents."""
 
 import re
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -21,6 +20,9 @@ T = TypeVar("T")
 
 PAGE_DOCUMENTS: Final = 1_000
 """How many documents one request reads by default. Larger requests are not faster."""
+
+_page_sizes: defaultdict[type[RedisModel], PageSize] = defaultdict(PageSize)
+"""How many documents of a model to read at once, by those that this process has read so far."""
 
 
 def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]:
@@ -73,7 +75,7 @@ def documents_at(
     found: list[M] = []
     waiting: deque[tuple[list[bytes], Later[list[Any]]]] = deque()
     _require_page(page_documents)
-    page_size, rest = _page_size_of(model), iter(keys)
+    page_size, rest = _page_sizes[model], iter(keys)
     while page := list(islice(rest, min(page_documents, page_size.keys))):
         request = packed_batch(map(form.read.pack, page), len(page))
         waiting.append((page, (yield from ahead(request))))
@@ -90,7 +92,7 @@ def _documents_in(
     form = form_of(model)
     read = form.reader(model, zone)
     replies = yield from answer(later)
-    _page_size_of(model).observe(replies)
+    _page_sizes[model].observe(replies)
     held = zip(primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True)
     return [read(primary_key, stored) for primary_key, stored in held if stored is not None]
 
@@ -106,12 +108,6 @@ def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
 def _require_page(size: int) -> None:
     if size < 1:
         raise ValueError(f"A page has 1 document or more, not {size}.")
-
-
-@cache
-def _page_size_of(model: type[RedisModel]) -> PageSize:
-    """How many documents of a model to read at once, by those that this process has read so far."""
-    return PageSize()
 
 
 def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:

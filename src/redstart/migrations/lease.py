@@ -5,6 +5,7 @@ writes a new token into the fence; a script that carries the old token then does
 paused for a minute cannot write beside its successor, whatever either of them believes.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,6 +31,8 @@ T = TypeVar("T")
 LEASE_MS = 10_000
 RENEW_AFTER_SECONDS = 3.0
 _POLL_SECONDS = 0.25
+_SILENT_SECONDS = 1.0
+"""A wait that is over by then is not told of: a holder that is alive renews with every write."""
 
 PACKAGE = "redstart.migrations"
 
@@ -43,17 +46,49 @@ class LeaseKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """What the holder of a lease is doing: the stage, and how much of it is done; `total` is 0 while unknown."""
+
+    stage: str
+    done: int = 0
+    total: int = 0
+
+    def __str__(self) -> str:
+        if not self.done:
+            return self.stage
+        return (
+            f"{self.stage}, {self.done:,} of {self.total:,}" if self.total else f"{self.stage}, {self.done:,}"
+        )
+
+    def to_json(self) -> str:
+        """One line for the lease."""
+        return json.dumps([self.stage, self.done, self.total])
+
+    @classmethod
+    def from_json(cls, text: bytes | None) -> "Activity | None":
+        """From a lease's line; None where there is none."""
+        return None if not text else cls(*json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseState:
-    """A lease as the server has it: who holds it, since when and now (server's clock, ms), and how often renewed."""
+    """A lease as the server has it: who holds it, since when and now (server's clock, ms), and how often renewed.
+
+    Attributes:
+        activity: what the holder last said it was doing, or None.
+    """
 
     token: str
     holder: Holder
     since_ms: int
     renewals: int
     now_ms: int
+    activity: Activity | None = None
 
     def __str__(self) -> str:
-        return f"{self.holder}, for {max(0, self.now_ms - self.since_ms) / 1000:.0f} s"
+        seconds = max(0, self.now_ms - self.since_ms) / 1000
+        doing = "" if self.activity is None else f": {self.activity}"
+        return f"{self.holder}, for {seconds:.0f} s{doing}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +119,7 @@ class Lease:
         self._holder = holder.to_json()
         self._clock = clock
         self._renewed_at = clock()
+        self._stage = ""
 
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op[Any]:
         """Run a script that begins with fenced.lua, which renews the lease.
@@ -133,10 +169,20 @@ class Lease:
         payload = msgpack.packb(commands, use_bin_type=False)
         return (yield from self.send(load(PACKAGE, "fenced.lua", "commit.lua"), (), (payload, under)))
 
-    def keep(self) -> Op[None]:
-        """Renew if the last renewal was 3 seconds ago. For stretches that only read."""
-        if self._clock() - self._renewed_at >= RENEW_AFTER_SECONDS:
+    def keep(self, activity: Activity | None = None) -> Op[None]:
+        """Renew if the last renewal was 3 seconds ago. For stretches that only read.
+
+        Args:
+            activity: what is being done, for `progress` and for those who wait. A new stage is written at once.
+        """
+        is_new = activity is not None and activity.stage != self._stage
+        if not is_new and self._clock() - self._renewed_at < RENEW_AFTER_SECONDS:
+            return
+        if activity is None:
             yield from self.commit(())
+        else:
+            self._stage = activity.stage
+            yield from self.commit([["HSET", self._keys.lease, "activity", activity.to_json()]])
 
     def release(self) -> Op[None]:
         """Give the lease back."""
@@ -162,6 +208,7 @@ def acquire(
     *,
     is_gone: Callable[[Holder], bool],
     clock: Callable[[], float],
+    waiting: Callable[[str], None] = lambda _: None,
 ) -> Op[Lease]:
     """Take the lease.
 
@@ -171,17 +218,25 @@ def acquire(
     Args:
         token: unique for this run; it becomes the fence.
         clock: seconds, monotonic.
+        waiting: told, once, whose lease is waited for and for how long.
+
+    Raises:
+        LeaseHeld: its holder renews it; or nobody does, and it does not run out within 10 seconds.
     """
     script = load(PACKAGE, "acquire.lua")
     replaceable = ""
     seen: LeaseState | None = None
+    waited, told = 0.0, False
     while True:
         reply = yield from run_script(
             script, (keys.fence, keys.lease), (token, holder.to_json(), LEASE_MS, replaceable)
         )
         if reply[0] == 1:
             return Lease(keys, token, holder, clock)
-        state = LeaseState(reply[1].decode(), Holder.from_json(reply[2]), *reply[3:])
+        activity = Activity.from_json(reply[6])
+        since_ms, renewals, now_ms = reply[3:6]
+        holder_now = Holder.from_json(reply[2])
+        state = LeaseState(reply[1].decode(), holder_now, since_ms, renewals, now_ms, activity)
         if is_gone(state.holder):
             replaceable = state.token
             continue
@@ -191,7 +246,19 @@ def acquire(
                 "Watch it with: om migrate-data progress. If it is stuck for good: om migrate-data unlock",
             )
         seen = state
+        if waited > LEASE_MS / 1000 + _SILENT_SECONDS:
+            raise LeaseHeld(
+                f"The lease of {state} was not renewed for {waited:.0f} s, and does not run out by itself.",
+                "If that process is gone: om migrate-data unlock. Then run the same command again.",
+            )
+        if waited >= _SILENT_SECONDS and not told:
+            told = True
+            waiting(
+                f"Waiting for the lease of {state}. It is not being renewed; it should run out "
+                f"within {LEASE_MS / 1000 - waited:.0f} s."
+            )
         yield from pause(_POLL_SECONDS)
+        waited += _POLL_SECONDS
 
 
 def under_lease(acquiring: Op[Lease], work: Callable[[Lease], Op[T]]) -> Op[T]:
@@ -236,6 +303,7 @@ def current(keys: LeaseKeys) -> Op[LeaseState | None]:
         int(fields[b"since_ms"]),
         int(fields[b"renewals"]),
         now_ms,
+        Activity.from_json(fields.get(b"activity")),
     )
 
 

@@ -1,11 +1,16 @@
-"""How far a migration as a whole is: its data, and the indexes over it."""
+"""How far a migration as a whole is, and who is at work: its data, and the indexes over it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from redstart.effects import Op
+from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.status import Phase, Status
+from redstart.migrations.holder import Holder
+from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
+from redstart.migrations.lease import LeaseState, break_lease, current
 
 
 def phase_with_indexes(status: Status) -> Op[Phase]:
@@ -21,6 +26,30 @@ def cut_over_to_come(status: Status) -> Op[bool]:
         return False
     records = yield from _records(status)
     return any(not (record.cut_over or record.stepping_back) for record in records)
+
+
+def with_indexes_at_work(status: Status, is_gone: Callable[[Holder], bool]) -> Op[Status]:
+    """The status, with the lease under which work is done: of the data, or of the indexes before and after it."""
+    lease = yield from current(LEASE)
+    if lease is None or is_gone(lease.holder):
+        return status
+    # A run looks at the indexes once more under its own lease: then that is what it does.
+    is_alone = status.lease is None or is_gone(status.lease.holder) or status.lease.holder == lease.holder
+    return replace(status, lease=lease, lease_is_of_indexes=True) if is_alone else status
+
+
+def unlock(context: Context) -> Op[list[LeaseState]]:
+    """Break the leases of data and indexes, whoever holds them; the holders stop before their next write.
+
+    Returns:
+        The leases that were broken.
+    """
+    broken: list[LeaseState] = []
+    for keys in (context.keys.lease, LEASE):
+        found = yield from current(keys)
+        yield from break_lease(keys)
+        broken += [] if found is None else [found]
+    return broken
 
 
 def _records(status: Status) -> Op[list[IndexRecord]]:

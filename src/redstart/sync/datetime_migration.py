@@ -173,7 +173,7 @@ class DatetimeFieldMigration(BaseMigration):
             this_process(),
             uuid.uuid4().hex,
             time.monotonic,
-            Monitor(failure=_say),
+            Monitor(failure=_say, waiting=_log.warning),
         )
 
 

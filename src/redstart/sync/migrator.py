@@ -1,6 +1,7 @@
 # Generated from redstart/aio/migrator.py: change that, then `python -m tools.generate_sync`.
 """Indexes brought up to date when an application starts: `Migrator().run()`."""
 
+import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,8 @@ from redstart.sync.connections import client_of, server_of_client
 
 if TYPE_CHECKING:
     import redis
+
+_log = logging.getLogger(__name__)
 
 
 class Migrator:
@@ -103,5 +106,11 @@ def create_index(conn: "redis.Redis", index_name: str, schema: str, current_hash
 
 
 def index_migration() -> IndexMigration:
-    """The index migrations of this process, without reports of progress."""
-    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, lambda _index, _percent: None)
+    """The index migrations of this process, without reports of progress. Waiting for a lease is logged."""
+    return IndexMigration(
+        this_process(),
+        uuid.uuid4().hex,
+        time.monotonic,
+        lambda _index, _percent: None,
+        waiting_for_lease=_log.warning,
+    )

@@ -8,6 +8,7 @@ import click
 from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.drawing import pairs
 from redstart.cli.migrate_data.reports import (
+    how_far,
     progress_report,
     state_of,
     stats_report,
@@ -25,6 +26,8 @@ from redstart.cli.progress import drawn_progress
 from redstart.cli.quantities import ago, duration, size
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
+from redstart.commands.introspection import info
+from redstart.effects import call
 from redstart.migrations.data.counting.statistics import Statistics, statistics
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.monitor import Monitor
@@ -32,6 +35,8 @@ from redstart.migrations.data.running.preflight import require_safe_undo
 from redstart.migrations.data.running.status import Status
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.holder import is_gone
+from redstart.migrations.phase import with_indexes_at_work
 
 FAILURES_SAID = 20
 
@@ -113,12 +118,16 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
     """How far a running migration is, or where an interrupted one will go on. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
         found = session.run(read_status(session.keys, session.plan))
+        found = session.run(with_indexes_at_work(found, is_gone))
+        saving = session.run(call(info("persistence"))).get("rdb_bgsave_in_progress") == "1"
     if as_json:
         print_json(progress_report(found))
         return
     state = state_of(found)
     if state == "none":
         line("Nothing is running, and no progress is saved.")
+        if saving:
+            line("The server is saving its data: a run with --backup begins when that has ended.")
         return
     _draw_progress(found, state, verbose)
     if state == "interrupted":
@@ -140,10 +149,16 @@ def _stage(checkpoint: Checkpoint) -> str:
     return f"{STAGES[checkpoint.stage]}, pass {checkpoint.number}" if passes else STAGES[checkpoint.stage]
 
 
-def _done(checkpoint: Checkpoint) -> str:
-    if checkpoint.stage is Stage.CENSUS:
+def _done(found: Status) -> str:
+    done, total = how_far(found)
+    if not done and not total:
         return "not counted"
-    return f"{checkpoint.met:,} of {checkpoint.total:,}" if checkpoint.total else f"{checkpoint.met:,}"
+    return f"{done:,} of {total:,}" if total else f"{done:,}"
+
+
+def _stage_of_indexes(found: Status) -> str:
+    activity = found.lease.activity if found.lease is not None else None
+    return "indexes" if activity is None else f"indexes: {activity}"
 
 
 def _draw_progress(found: Status, state: str, verbose: bool) -> None:
@@ -151,10 +166,13 @@ def _draw_progress(found: Status, state: str, verbose: bool) -> None:
     checkpoint = found.checkpoint
     if found.lease is not None:
         rows.append(("by", found.lease))
+    if state == "running" and found.lease_is_of_indexes:
+        rows.append(("stage", _stage_of_indexes(found)))
+    elif checkpoint is not None:
+        unit = "undo log entries" if checkpoint.stage is Stage.REPLAY else "documents"
+        rows += [("stage", _stage(checkpoint)), (unit, _done(found))]
     if checkpoint is not None:
         rows += [
-            ("stage", _stage(checkpoint)),
-            ("undo log entries" if checkpoint.stage is Stage.REPLAY else "documents", _done(checkpoint)),
             ("values that did not convert", found.failures),
             ("started", ago(checkpoint.started_ms)),
             ("saved", ago(checkpoint.saved_ms or checkpoint.started_ms)),

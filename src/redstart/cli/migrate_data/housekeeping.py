@@ -7,6 +7,7 @@ from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.running import housekeeping
+from redstart.migrations.phase import unlock as break_leases
 
 
 @click.command("clear-progress")
@@ -47,13 +48,17 @@ def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> N
 @yes
 @common
 def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
-    """Break the lease of a run that is stuck. If that run is alive after all, it stops before its next write."""
+    """Break the lease of a run that is stuck, on the data or on the indexes. If that run is alive after all, it stops
+    before its next write."""
     with open_session(settings, needs_models=False) as session:
         require_yes("Break the lease, whoever holds it?", assume_yes=yes)
-        found = session.run(housekeeping.unlock(session.context()))
+        broken = [str(found) for found in session.run(break_leases(session.context()))]
     if as_json:
         print_json(
-            {"status": "not_locked" if found is None else "unlocked", "holder": str(found) if found else None}
+            {"status": "unlocked" if broken else "not_locked", "holder": broken[0] if broken else None}
         )
-    else:
-        line("No run holds a lease." if found is None else f"Broken: the lease of {found}.")
+        return
+    for found in broken:
+        line(f"Broken: the lease of {found}.")
+    if not broken:
+        line("No run holds a lease.")

@@ -140,11 +140,15 @@ def progress_report(found: Status) -> dict[str, Any]:
     """`progress`."""
     checkpoint, running = found.checkpoint, state_of(found) == "running"
     lease = found.lease if running else None
+    done, total = how_far(found)
     return {
         "state": state_of(found),
-        "done": checkpoint.met if checkpoint else 0,
-        "total": checkpoint.total if checkpoint else 0,
-        "stage": checkpoint.stage.value if checkpoint else None,
+        "done": done,
+        "total": total,
+        "stage": "indexes"
+        if running and found.lease_is_of_indexes
+        else checkpoint and checkpoint.stage.value,
+        "activity": lease.activity.stage if lease and lease.activity else None,
         "pass": checkpoint.number if checkpoint else None,
         "generation": checkpoint.generation if checkpoint else None,
         "started_ms": checkpoint.started_ms if checkpoint else None,
@@ -153,6 +157,18 @@ def progress_report(found: Status) -> dict[str, Any]:
         "held_seconds": (lease.now_ms - lease.since_ms) / 1e3 if lease else None,
         "errors": found.failures,
     }
+
+
+def how_far(found: Status) -> tuple[int, int]:
+    """How much of the present stage is done, and how much it is in all, 0 while unknown; never less than is done."""
+    activity = found.lease.activity if found.lease is not None and state_of(found) == "running" else None
+    if activity is not None and (activity.done or found.lease_is_of_indexes):
+        done, total = activity.done, activity.total
+    elif found.checkpoint is not None:
+        done, total = found.checkpoint.met, found.checkpoint.total
+    else:
+        return 0, 0
+    return done, max(done, total) if total else 0
 
 
 def state_of(found: Status) -> str:

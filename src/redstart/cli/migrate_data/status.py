@@ -20,7 +20,8 @@ from redstart.migrations.data.running.status import Phase, Status
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.files.kinds import DATA
-from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
+from redstart.migrations.holder import is_gone
+from redstart.migrations.phase import cut_over_to_come, phase_with_indexes, with_indexes_at_work
 
 
 @click.command()
@@ -49,6 +50,7 @@ def status(
         files = look(session, DATA, migrations_dir, module)
         found = session.run(read_status(session.keys, session.plan))
         found = replace(found, phase=session.run(phase_with_indexes(found)))
+        found = session.run(with_indexes_at_work(found, is_gone))
         awaited = session.run(cut_over_to_come(found))
     if as_json:
         print_json(status_report(found, files))

@@ -8,7 +8,7 @@ from redstart.commands.search import ft_create, ft_info, says_no_such_index
 from redstart.effects import Op, call, pause
 from redstart.errors import CommandFailed, MigrationError
 from redstart.migrations.indexes.keys import built_name
-from redstart.migrations.lease import Lease
+from redstart.migrations.lease import Activity, Lease
 from redstart.search.index import Index, create_arguments
 from redstart.search.info import IndexInfo, read_info
 
@@ -45,6 +45,7 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
     """
     name = built_name(served, index)
     if (yield from find_index(name)) is None:
+        yield from lease.keep(Activity(f"building the index {name}"))
         # Sent again after a lost answer it fails for the index exists, which is what is wanted.
         create = replace(ft_create(create_arguments(index, name=name)), repeatable=True)
         try:
@@ -66,5 +67,5 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
         if not info.indexing:
             return name
         waiting(name, info.percent)
-        yield from lease.keep()
+        yield from lease.keep(Activity(f"building the index {name}", round(info.percent), 100))
         yield from pause(_POLL_SECONDS)

@@ -44,13 +44,22 @@ class IndexMigration:
         token: unique for this process' work; becomes the fence.
         clock: seconds, monotonic.
         waiting: told what is built and how far.
+        waiting_for_lease: told whose lease is waited for.
     """
 
-    def __init__(self, holder: Holder, token: str, clock: Callable[[], float], waiting: Waiting) -> None:
+    def __init__(
+        self,
+        holder: Holder,
+        token: str,
+        clock: Callable[[], float],
+        waiting: Waiting,
+        waiting_for_lease: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._holder = holder
         self._token = token
         self._clock = clock
         self._waiting = waiting
+        self._waiting_for_lease = waiting_for_lease
 
     def run(
         self,
@@ -193,5 +202,12 @@ class IndexMigration:
         return (yield from self._leased(work))
 
     def _leased(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
-        acquiring = acquire(LEASE, self._token, self._holder, is_gone=is_gone, clock=self._clock)
+        acquiring = acquire(
+            LEASE,
+            self._token,
+            self._holder,
+            is_gone=is_gone,
+            clock=self._clock,
+            waiting=self._waiting_for_lease,
+        )
         return (yield from under_lease(acquiring, work))

@@ -13,9 +13,10 @@ from redstart.effects import Op, batch, call, pause, together
 from redstart.errors import CommandFailed
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.records import IndexRecord
+from redstart.migrations.lease import Activity
 from redstart.values.kinds import Storage
 
-Keep = Callable[[], Op[None]]
+Keep = Callable[[Activity], Op[None]]
 
 MOST_EXAMPLES = 1_000
 _PAGE_KEYS = 1_000
@@ -53,7 +54,7 @@ def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> O
     """Compare the documents under a record's prefix, and all that are found now, with what an index holds.
 
     Args:
-        keep: called for each page; renews a lease, if there is one.
+        keep: told of each page; renews a lease, if there is one.
         serving: the index that queries use now; None when there is none.
 
     Effects: reads only, some for each page of 1,000 keys.
@@ -73,7 +74,7 @@ def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> O
             if len(absent) >= _PAGE_KEYS:
                 yield from _look_again(index, serving, list(absent), kind, result)
                 absent.clear()
-            yield from keep()
+            yield from keep(Activity(f"comparing documents with the index {index}", result.documents))
             if cursor == 0:
                 break
     yield from _look_again(index, serving, list(absent), kind, result)

@@ -9,6 +9,7 @@ from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.prove import prove
 from redstart.migrations.indexes.records import read_records
+from redstart.migrations.lease import Activity
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +60,5 @@ def verify_indexes(planned: Iterable[PlannedIndex]) -> Op[list[IndexCheck]]:
     return checks
 
 
-def _keep_nothing() -> Op[None]:
+def _keep_nothing(_: Activity) -> Op[None]:
     yield from ()

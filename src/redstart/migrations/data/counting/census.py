@@ -17,7 +17,7 @@ from redstart.migrations.data.planned.documents import StoredDocument, StoredVal
 from redstart.migrations.data.planned.jsonpath import path_text
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.state.keys import StateKeys
-from redstart.migrations.lease import Lease
+from redstart.migrations.lease import Activity, Lease
 
 _DIGEST_BYTES = 12
 _PER_COMMAND = 1_000
@@ -40,6 +40,7 @@ class CensusRecorder:
     def __init__(self, keys: StateKeys, lease: Lease, covered: Plan | None) -> None:
         self._keys = keys
         self._lease = lease
+        self._documents = 0
         self._covered = {
             (model.key_prefix, path.segments)
             for model in (covered.models if covered else ())
@@ -57,7 +58,8 @@ class CensusRecorder:
         ]
         for start in range(0, len(found), _PER_COMMAND):
             yield from self._lease.commit([["SADD", self._keys.census, *found[start : start + _PER_COMMAND]]])
-        yield from self._lease.keep()
+        self._documents += len(page)
+        yield from self._lease.keep(Activity("initial scan", self._documents))
 
 
 def born_as_numbers(keys: StateKeys, values: Iterable[tuple[StoredDocument, StoredValue]]) -> Op[list[bool]]:

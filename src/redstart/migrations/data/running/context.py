@@ -39,7 +39,12 @@ class Context:
         """Take the migration's lease; see redstart.migrations.lease.acquire."""
         return (
             yield from acquire(
-                self.keys.lease, self.token, self.holder, is_gone=self.is_gone, clock=self.clock
+                self.keys.lease,
+                self.token,
+                self.holder,
+                is_gone=self.is_gone,
+                clock=self.clock,
+                waiting=self.monitor.waiting,
             )
         )
 

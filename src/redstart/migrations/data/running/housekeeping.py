@@ -1,11 +1,11 @@
-"""Removing state on request: saved progress, the undo log, a stuck lease."""
+"""Removing state on request: saved progress, the undo log."""
 
 from redstart.commands.keyspace import hmget
 from redstart.effects import Argument, Op, call
 from redstart.errors import RollbackUnfinished
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import load_checkpoint
-from redstart.migrations.lease import Lease, LeaseState, break_lease, current
+from redstart.migrations.lease import Lease
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
 """Where redis-om keeps its own progress of the same migration."""
@@ -63,14 +63,3 @@ def forget(context: Context) -> Op[bool]:
         return any(replies[:2])
 
     return (yield from context.under_lease(work))
-
-
-def unlock(context: Context) -> Op[LeaseState | None]:
-    """Break the lease, whoever holds it; the holder stops before its next write.
-
-    Returns:
-        The lease that was broken, or None.
-    """
-    found = yield from current(context.keys.lease)
-    yield from break_lease(context.keys.lease)
-    return found

@@ -31,9 +31,11 @@ class Monitor:
     Attributes:
         progress: called after each page.
         failure: called for each value that did not convert.
+        waiting: told whose lease is waited for.
         stop_requested: asked between pages; True ends the run with its progress saved.
     """
 
     progress: Callable[[Progress], None] = field(default=lambda _: None)
     failure: Callable[[Failure], None] = field(default=lambda _: None)
+    waiting: Callable[[str], None] = field(default=lambda _: None)
     stop_requested: Callable[[], bool] = field(default=lambda: False)

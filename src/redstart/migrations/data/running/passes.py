@@ -15,7 +15,7 @@ from redstart.migrations.data.running.monitor import Progress
 from redstart.migrations.data.state.checkpoint import Checkpoint
 from redstart.migrations.data.state.failures import Failure, FailureLog
 from redstart.migrations.data.writing.settle import Settling
-from redstart.migrations.lease import Lease, SentScript
+from redstart.migrations.lease import Activity, Lease, SentScript
 
 MOST_PASSES = 10
 """When old values keep appearing, an old application is still writing: say so instead of chasing it for ever."""
@@ -113,6 +113,7 @@ class Passes:
             checkpoint.cursor, checkpoint.run_id = "0", run_id
             checkpoint.whole, checkpoint.changed, checkpoint.done = True, 0, 0
         self.documents.clear()
+        yield from self._lease.keep(Activity(self._handler.title))
         stopped = yield from self._pages(checkpoint)
         if (yield from server_run_id()) != run_id:
             checkpoint.whole = False  # a SCAN across a restart may have missed keys
@@ -152,9 +153,13 @@ class Passes:
         if outcome.stopped is None:
             checkpoint.cursor = str(page.cursor)
             checkpoint.done += len(page.documents)
+            if checkpoint.total:  # documents are created while others are converted
+                checkpoint.total = max(checkpoint.total, checkpoint.done)
             self.documents.update(document.model.key_prefix for document in page.documents)
         else:
             checkpoint.beyond += outcome.met
+            if checkpoint.total:
+                checkpoint.total = max(checkpoint.total, checkpoint.met)
         yield from self._await_save()
         if page.documents or page.ends_pass or outcome.stopped is not None:
             checkpoint.saved_ms = round(self._context.clock() * 1_000 + self._server_ahead_ms)

@@ -35,7 +35,8 @@ class Status:
 
     Attributes:
         pending: models that are not converted as they are declared today.
-        checkpoint: saved progress; with `lease`, somebody is at work.
+        checkpoint: saved progress; with `lease`, a run is under way.
+        lease_is_of_indexes: whether that lease is the one under which indexes are changed.
         recorded_elsewhere: redis-om's own record has it applied, and Redstart's has not.
     """
 
@@ -47,6 +48,7 @@ class Status:
     lease: LeaseState | None
     failures: int
     recorded_elsewhere: bool
+    lease_is_of_indexes: bool = False
 
     @property
     def is_applied(self) -> bool:

@@ -32,7 +32,7 @@ from redstart.migrations.data.state.record import (
 from redstart.migrations.data.undoing.sweep import PageReverter
 from redstart.migrations.data.undoing.undo import undo_entry
 from redstart.migrations.data.writing.apply import Applier
-from redstart.migrations.lease import Lease, server_is_behind
+from redstart.migrations.lease import Activity, Lease, server_is_behind
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -183,6 +183,7 @@ class _Rollback:
 
     def _replay(self, checkpoint: Checkpoint, applier: Applier, total: int) -> Op[str | None]:
         checkpoint.total = total
+        yield from self._lease.keep(Activity("undoing"))
         while entries := (yield from entries_backwards(self._keys, checkpoint.cursor or None)):
             for entry in entries:
                 documents, values = yield from undo_entry(applier, entry)

@@ -1,0 +1,169 @@
+"""Whoever asks sees what a run is doing, in every phase: the indexes, the initial scan, the data, and the way back."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from redstart.cli.migrate_data.reports import how_far, progress_report, state_of
+from redstart.effects import Op
+from redstart.errors import LeaseHeld
+from redstart.migrations import lease as lease_module
+from redstart.migrations.data.converting.runner import RunOptions, run
+from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.running.status import Status, status
+from redstart.migrations.holder import is_gone, this_process
+from redstart.migrations.indexes.keys import LEASE
+from redstart.migrations.lease import Activity, acquire
+from redstart.migrations.phase import unlock, with_indexes_at_work
+from redstart.server.connections import open_sync
+from redstart.server.sync_driver import SyncDriver
+from tests.migrations.indexes.conftest import legacy
+from tests.migrations.test_forward_and_back import back, forward
+from tests.support.crash_driver import CrashDriver
+from tests.support.migration import KEYS, new_context, station_plan
+
+__all__ = ["legacy"]  # a fixture
+
+LEASES = (KEYS.lease.lease, LEASE.lease)
+ELSEWHERE = replace(this_process(), host="night-shift", pid=4711, command="om migrate run", boot_id="another")
+
+
+def seen_by(driver: SyncDriver) -> Status:
+    """What `om migrate-data progress` reads."""
+    return driver.run(with_indexes_at_work(driver.run(status(KEYS, station_plan())), is_gone))
+
+
+@pytest.mark.parametrize(
+    ("operations", "stages"),
+    [
+        (
+            [forward],
+            {"building the index", "comparing documents", "initial scan", "converting"},
+        ),
+        ([forward, back], {"building the index", "undoing", "undoing newer values"}),
+    ],
+    ids=["run", "rollback"],
+)
+def test_every_phase_is_seen(
+    legacy: redis.Redis, url: str, operations: list[Callable[[], Op[Any]]], stages: set[str]
+) -> None:
+    seen: list[tuple[Status, str]] = []
+    with open_sync(url) as other:
+
+        def look(name: str) -> None:
+            # Between two leases nothing is done. Of the many alike a few are enough.
+            if sum(name == one for _, one in seen) < 8 and legacy.exists(*LEASES):
+                seen.append((seen_by(other), name))
+
+        for operation in operations:
+            seen.clear()
+            with CrashDriver(url, before=look) as driver:
+                driver.run(operation())
+    for found, name in seen:
+        assert state_of(found) == "running", name
+        done, total = how_far(found)
+        assert not total or done <= total, name
+        report = progress_report(found)
+        assert (report["done"], report["total"]) == (done, total)
+    told = {found.lease.activity.stage for found, _ in seen if found.lease and found.lease.activity}
+    for stage in stages:
+        assert any(one.startswith(stage) for one in told), told
+
+
+def test_documents_created_meanwhile_do_not_exceed_the_total(legacy: redis.Redis, url: str) -> None:
+    """An application creates as many again while the first pass converts."""
+    key = next(
+        key for key in legacy.scan_iter(count=1_000, _type="hash") if key.startswith(b"station:visit:")
+    )
+    fields = legacy.hgetall(key)
+    created = 0
+
+    def create(name: str) -> None:
+        nonlocal created
+        if "apply" in name and not created:
+            with legacy.pipeline(transaction=False) as pipeline:
+                for created in range(1_000):
+                    pipeline.hset(key + b"-new-%d" % created, mapping=fields)
+                pipeline.execute()
+
+    reports: list[dict[str, Any]] = []
+    with open_sync(url) as other, CrashDriver(url, before=create) as driver:
+
+        def look(_: Any) -> None:
+            reports.append(progress_report(seen_by(other)))
+
+        monitor = Monitor(progress=look)
+        driver.run(run(new_context(monitor=monitor), station_plan(), RunOptions(batch_documents=100)))
+    converting = [one for one in reports if one["stage"] == "convert"]
+    assert max(one["done"] for one in converting) > converting[0]["total"], "nothing was tested"
+    assert all(one["done"] <= one["total"] for one in converting)
+
+
+class TestALeaseOfIndexes:
+    """Somebody builds an index: `om migrate run`, an application that starts, or a run before it converts."""
+
+    @pytest.fixture
+    def driver(self, client: redis.Redis, url: str) -> Any:
+        with open_sync(url) as driver:
+            clock = iter(range(0, 10**6, 10)).__next__
+            held = driver.run(acquire(LEASE, "builder", ELSEWHERE, is_gone=lambda _: False, clock=clock))
+            driver.run(held.keep(Activity("building the index shop@1", 37, 100)))
+            self.held = held
+            yield driver
+
+    def test_progress_and_the_refusal_of_a_second_one_agree(self, driver: SyncDriver, url: str) -> None:
+        found = seen_by(driver)
+        report = progress_report(found)
+        assert (report["state"], report["stage"]) == ("running", "indexes")
+        assert (report["activity"], report["done"], report["total"]) == ("building the index shop@1", 37, 100)
+        with open_sync(url) as other, pytest.raises(LeaseHeld) as caught:
+            acquiring = acquire(LEASE, "second", this_process(), is_gone=is_gone, clock=lambda: 0.0)
+            request = next(acquiring)
+            while True:  # the builder renews its lease between any two requests of the other
+                driver.run(self.held.commit(()))
+                request = acquiring.send(other.run(_asked(request)))
+        assert str(found.lease).partition(", for")[0] in caught.value.message
+        assert "building the index shop@1, 37 of 100" in caught.value.message
+
+    def test_unlock_breaks_it(self, driver: SyncDriver, client: redis.Redis) -> None:
+        assert [one.token for one in driver.run(unlock(new_context()))] == ["builder"]
+        assert not client.exists(*LEASES)
+
+
+class TestALeaseThatDoesNotEnd:
+    @pytest.mark.parametrize("milliseconds", [None, 3_600_000])
+    def test_it_is_named_and_not_waited_for_without_end(
+        self, client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, milliseconds: int | None
+    ) -> None:
+        monkeypatch.setattr(lease_module, "LEASE_MS", 60)
+        monkeypatch.setattr(lease_module, "_POLL_SECONDS", 0.02)
+        monkeypatch.setattr(lease_module, "_SILENT_SECONDS", 0.04)
+        told: list[str] = []
+        with open_sync(url) as driver:
+            driver.run(acquire(LEASE, "old", ELSEWHERE, is_gone=lambda _: False, clock=lambda: 0.0))
+            if milliseconds is None:
+                client.persist(LEASE.lease)
+            else:
+                client.pexpire(LEASE.lease, milliseconds)
+            with pytest.raises(LeaseHeld) as caught:
+                driver.run(
+                    acquire(
+                        LEASE,
+                        "new",
+                        this_process(),
+                        is_gone=lambda _: False,
+                        clock=lambda: 0.0,
+                        waiting=told.append,
+                    )
+                )
+        for text in (*told, caught.value.message):
+            assert "process 4711 on night-shift (om migrate run)" in text
+        assert len(told) == 1
+        assert "om migrate-data unlock" in str(caught.value)
+
+
+def _asked(request: Any) -> Op[Any]:
+    return (yield request)
