@@ -66,7 +66,7 @@ FROZEN = {
         "refusal"
     ),
     "`om migrate-data progress`": (
-        "state done total stage pass generation started_ms saved_ms holder held_seconds errors"
+        "state done total stage activity pass generation started_ms saved_ms holder held_seconds errors"
     ),
     "`om migrate-data verify`": (
         f"ok documents {VALUES} {listed('problems')} problem_count recorded_errors journal journal.as_written "

@@ -75,7 +75,7 @@ batch_size = click.option(
     default=1_000,
     show_default=True,
     metavar="N",
-    help="Keys asked for per step, 1 to 100000.",
+    help="Keys asked for per step, 1 to 100000. Large documents are read in smaller steps.",
 )
 
 
