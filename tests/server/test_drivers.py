@@ -282,8 +282,11 @@ class TestInterrupted:
 
 
 class TestRefusals:
-    def test_a_busy_server(self, opened: Open, own_server: StartServer) -> None:
+    def test_a_busy_server(
+        self, opened: Open, own_server: StartServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Not even within a batch is BUSY an item: every document would read as gone."""
+        monkeypatch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0))
         server = own_server()
         driver = opened(server.url)
         with busy(server):

@@ -13,7 +13,7 @@ from redstart.cli.models import load_declarations
 from redstart.cli.output import note, note_from_signal
 from redstart.cli.settings import Settings
 from redstart.effects import Op
-from redstart.errors import ConfigurationError, ConnectionFailed
+from redstart.errors import CommandFailed, ConfigurationError, ConnectionFailed
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.data.planned.plan import Plan, make_plan, plan_for_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
@@ -21,22 +21,25 @@ from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
+from redstart.migrations.server_role import require_server
 from redstart.server.connections import open_like, open_sync, where_of_url, without_password
 from redstart.server.pools import pool_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
+from redstart.server.wire import REFUSALS
 from redstart.settings import ZoneSetting
 from redstart.values.timezones import NaiveTimezone
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Session:
     """One command's connection and plan.
 
     Attributes:
         where: the server as it may be shown.
         zone_is_assumed: whether nobody said what a datetime without an offset means.
+        writes: whether the command writes, which not every server takes.
     """
 
     driver: SyncDriver
@@ -46,6 +49,8 @@ class Session:
     naive_timezone: NaiveTimezone
     zone_is_assumed: bool
     keys: StateKeys
+    writes: bool
+    _server_is_known: bool = False
 
     def context(self, monitor: Monitor | None = None) -> Context:
         """The surroundings for one operation."""
@@ -67,7 +72,14 @@ class Session:
         return planned
 
     def run(self, operation: Op[T]) -> T:
-        """Perform an operation."""
+        """Perform an operation. The first one makes sure that the server is fit for the command.
+
+        Raises:
+            See `require_server`.
+        """
+        if not self._server_is_known:
+            self.driver.run(require_server(writes=self.writes))
+            self._server_is_known = True
         return self.driver.run(operation)
 
 
@@ -82,11 +94,12 @@ def spare_the_collector() -> None:
 
 @contextmanager
 def open_session(
-    settings: Settings, *, needs_models: bool = True, about_indexes: bool = False
+    settings: Settings, *, writes: bool = False, needs_models: bool = True, about_indexes: bool = False
 ) -> Iterator[Session]:
     """Import the models, make the plan, open a connection when it is first used.
 
     Args:
+        writes: True for commands that write, to documents or to state.
         needs_models: False for commands that work on stored state. They import models, if any are named, only
             to learn the server from them: with --url an undo does not depend on today's code.
         about_indexes: True for commands that route no keys: to them key prefixes may overlap.
@@ -103,7 +116,7 @@ def open_session(
     driver, where = _driver(settings, declarations)
     with driver:
         keys = StateKeys(DATETIME_MIGRATION)
-        yield Session(driver, where, declarations, plan, zone, setting.said_in is None, keys)
+        yield Session(driver, where, declarations, plan, zone, setting.said_in is None, keys, writes)
 
 
 def _driver(settings: Settings, declarations: list[ModelDeclaration]) -> tuple[SyncDriver, str]:
@@ -131,13 +144,18 @@ def _clients(url: str, declarations: list[ModelDeclaration]) -> dict[str, object
 
 @contextmanager
 def resumed_by(command: str) -> Iterator[None]:
-    """Say of a connection that is lost while `command` is at work how to go on: the URL was right before."""
+    """Say of a server that is lost, or refuses, while `command` is at work how to go on: the URL was right before."""
     try:
         yield
     except ConnectionFailed as exc:
         raise ConnectionFailed(
             exc.message, f"What was done is saved. When the server is back, go on with: {command}"
         ) from exc
+    except CommandFailed as exc:
+        if exc.code not in REFUSALS:
+            raise
+        hint = f"{exc.hint or ''} What was done is saved; go on with: {command}".lstrip()
+        raise CommandFailed(exc.message, hint, code=exc.code) from exc
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from redstart.errors import (
     UnsafeServer,
 )
 from redstart.migrations.holder import Holder
+from redstart.migrations.server_role import explained, require_server
 
 T = TypeVar("T")
 
@@ -222,7 +223,9 @@ def acquire(
 
     Raises:
         LeaseHeld: its holder renews it; or nobody does, and it does not run out within 10 seconds.
+        CapabilityMissing, MigrationError: the server is a node of a cluster, or a replica.
     """
+    yield from require_server(writes=True)
     script = load(PACKAGE, "acquire.lua")
     replaceable = ""
     seen: LeaseState | None = None
@@ -273,6 +276,8 @@ def under_lease(acquiring: Op[Lease], work: Callable[[Lease], Op[T]]) -> Op[T]:
     lease = yield from acquiring
     try:
         result = yield from work(lease)
+    except CommandFailed as exc:
+        raise (yield from explained(exc)) from exc
     except (LeaseLost, ServerError):
         raise
     except RedstartError:

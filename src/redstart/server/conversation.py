@@ -4,13 +4,13 @@ A driver only sends, receives and waits; all that depends on what went before st
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from redstart.effects import Ahead, Batch, Call, Later, Op, Pause, Request
 from redstart.errors import ConnectionFailed, RedstartError, ServerError
-from redstart.server.wire import typed
+from redstart.server.wire import is_temporary, typed
 
 T = TypeVar("T")
 
@@ -69,7 +69,10 @@ class Conversation:
                     if isinstance(found, ServerError):
                         reply = yield from self._settled(request, found)
                     else:
-                        reply = typed(request, found or ())
+                        try:
+                            reply = typed(request, found or ())
+                        except ServerError:
+                            reply = yield from self._settled(request, found)
                 else:
                     reply = yield from self._performed(request)
                 error = None
@@ -110,23 +113,23 @@ class Conversation:
         while self._unanswered:
             self._unanswered.popleft().answer = failure
 
-    def _settled(self, request: Call[Any] | Batch[Any], found: Answer) -> Generator[Step, Answer, Any]:
-        """The parsed answer; after a broken connection of another try, if that is harmless."""
+    def _may_ask_again(self, request: Call[Any] | Batch[Any], found: Answer) -> bool:
+        """Whether another try may help and does no harm.
+
+        A server that never answered is reported at once: its address is more likely wrong than it is restarting.
+        """
         if isinstance(found, ConnectionFailed):
-            for seconds in pauses(request, was_connected=self._was_connected()):
-                yield Pause(seconds)
-                yield from self._catch_up(None)  # what was sent ahead since is answered first
-                found = yield request
-                if not isinstance(found, ConnectionFailed):
-                    break
+            return request.repeatable and self._was_connected()
+        return not isinstance(found, ServerError) and is_temporary(request, found or ())
+
+    def _settled(self, request: Call[Any] | Batch[Any], found: Answer) -> Generator[Step, Answer, Any]:
+        """The parsed answer; after a broken connection or a temporary refusal that of another try, if harmless."""
+        for seconds in REPEAT_PAUSES_SECONDS:
+            if not self._may_ask_again(request, found):
+                break
+            yield Pause(seconds)
+            yield from self._catch_up(None)  # what was sent ahead since is answered first
+            found = yield request
         if isinstance(found, ServerError):
             raise found
         return typed(request, found or ())
-
-
-def pauses(request: Call[Any] | Batch[Any], *, was_connected: bool) -> Iterable[float]:
-    """How long to wait before each further try; empty when the request must not be repeated.
-
-    A server that never answered is reported at once: its address is more likely wrong than it is restarting.
-    """
-    return REPEAT_PAUSES_SECONDS if request.repeatable and was_connected else ()

@@ -16,17 +16,36 @@ T = TypeVar("T")
 TRANSPORT_ERRORS = (theirs.RedisError, OSError)
 """What a connection of redis-py may raise while sending or receiving."""
 
-REFUSALS = frozenset(
-    {"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN"}
-)
+TEMPORARY = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "TRYAGAIN"})
+"""Errors of a server that did nothing, and will soon do such work again by itself."""
+
+REFUSALS = TEMPORARY | {"MISCONF", "NOREPLICAS", "OOM", "READONLY"}
 """Errors of a server that does no such work at present: they say nothing of the key that was asked for."""
+
+_AGAIN = "Then run the same command again."
+_HINTS = {
+    "BUSY": "A script of another client has run for seconds. If it does not end, end it with: redis-cli SCRIPT KILL "
+    f"(a script that has written can only be waited for). {_AGAIN}",
+    "LOADING": f"Wait until the server has loaded its data; see: redis-cli INFO persistence. {_AGAIN}",
+    "MASTERDOWN": "This server is a replica whose link to its primary is down. Name the primary with --url; see: "
+    "redis-cli INFO replication",
+    "CLUSTERDOWN": f"See which slots no node serves with: redis-cli CLUSTER INFO. {_AGAIN}",
+    "TRYAGAIN": f"Wait until the slots of the cluster have been moved. {_AGAIN}",
+    "MISCONF": "The server could not save its data, and takes no writes until it can. See why with: redis-cli INFO "
+    f"persistence, and in its log (a full disk, a missing right). {_AGAIN}",
+    "NOREPLICAS": "The server takes writes only with enough good replicas (min-replicas-to-write). See them with: "
+    f"redis-cli INFO replication. {_AGAIN}",
+    "OOM": f"Raise it with: redis-cli CONFIG SET maxmemory BYTES. {_AGAIN}",
+    "READONLY": "This server is a replica. Name its primary with --url; see: redis-cli INFO replication",
+}
+"""What to do about a refusal, by its code."""
 
 _CODES: tuple[tuple[type[theirs.ResponseError], str], ...] = (
     (theirs.NoScriptError, "NOSCRIPT"),
     (theirs.ReadOnlyError, "READONLY"),
     (theirs.OutOfMemoryError, "OOM"),
+    (theirs.MasterDownError, "MASTERDOWN"),  # to redis-py also a ClusterDownError
     (theirs.ClusterDownError, "CLUSTERDOWN"),
-    (theirs.MasterDownError, "MASTERDOWN"),
     (theirs.TryAgainError, "TRYAGAIN"),
 )
 """redis-py cuts these codes off the text."""
@@ -71,6 +90,12 @@ def is_refusal(error: ServerError) -> bool:
     return not isinstance(error, CommandFailed) or error.code in REFUSALS
 
 
+def is_temporary(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> bool:
+    """Whether a request was answered with a refusal that passes, and may be sent again: none of it was done."""
+    refused = any(isinstance(one, CommandFailed) and one.code in TEMPORARY for one in replies)
+    return refused and (isinstance(request, Call) or request.repeatable)
+
+
 def mapped(error: Exception, where: str) -> ServerError:
     """Redstart's error for one of redis-py's, or for what a socket raises. `where` names the server, no password."""
     if isinstance(error.__cause__, theirs.RedisError):
@@ -111,8 +136,9 @@ def _way_to_answers(error: Exception) -> str:
 
 def _hint(error: theirs.ResponseError, where: str) -> str | None:
     """What to do about a refusal of which that is known."""
-    if _code(error) == "OOM":
-        return "Raise it with: redis-cli CONFIG SET maxmemory BYTES, then run the same command again."
+    hint = _HINTS.get(_code(error))
+    if hint is not None:
+        return hint
     if "DB index is out of range" in str(error):
         return f"{where} names a database that the server does not have; 0 is there always."
     return None

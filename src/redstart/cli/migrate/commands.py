@@ -121,7 +121,7 @@ def run(
     """Bring the indexes as far as the data allows. One whose dates change from tags to numbers is built beside and
     fills while `om migrate-data run` converts; that run cuts it over, or this command, given again. Migration files
     are not run; pending ones are said, with exit code 3."""
-    with open_session(settings, about_indexes=True) as session:
+    with open_session(settings, writes=not dry_run, about_indexes=True) as session:
         session.run(require_search())
         overlaps = note_overlapping_prefixes(session)
         files = pending_files(session, SCHEMA, migrations_dir)
@@ -181,7 +181,7 @@ def swap_back(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bo
     """Let indexes serve again that accept dates in both forms, or, when the data is undone, the definitions that
     served before Redstart. `om migrate-data rollback` does both; this is for doing it by hand. Each is proven before;
     one that would lose documents is refused, with exit code 6."""
-    with open_session(settings, needs_models=False) as session:
+    with open_session(settings, writes=True, needs_models=False) as session:
         confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
         swapping = swap_indexes_back(session.context(), index_migration(), accept_unindexed=accept_unindexed)
         undone, done = session.run(swapping)
@@ -210,7 +210,7 @@ def swap_back(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bo
 @common
 def cleanup(settings: Settings, yes: bool, as_json: bool) -> None:
     """Drop indexes that were built beside and serve no name. Documents are never touched."""
-    with open_session(settings, needs_models=False) as session:
+    with open_session(settings, writes=True, needs_models=False) as session:
         confirm(f"Drop unused indexes on {session.where}?", assume_yes=yes)
         dropped = session.run(index_migration().cleanup())
     if as_json:

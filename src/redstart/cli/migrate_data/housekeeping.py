@@ -16,7 +16,7 @@ from redstart.migrations.phase import unlock as break_leases
 def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
     """Forget how far an interrupted run came, so that the next one starts at the beginning. What is converted
     stays converted, and stays undoable."""
-    with open_session(settings, needs_models=False) as session:
+    with open_session(settings, writes=True, needs_models=False) as session:
         confirm("Forget the saved progress?", assume_yes=yes)
         removed = session.run(housekeeping.clear_progress(session.context()))
     if as_json:
@@ -33,7 +33,7 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
 @common
 def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
     """Drop the undo log of migration ID and free its memory. After that it can not be rolled back."""
-    with open_session(settings, needs_models=False) as session:
+    with open_session(settings, writes=True, needs_models=False) as session:
         require_yes(
             f"After this {migration_id} cannot be undone any more. Drop its undo log?", assume_yes=yes
         )
@@ -50,7 +50,7 @@ def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> N
 def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
     """Break the lease of a run that is stuck, on the data or on the indexes. If that run is alive after all, it stops
     before its next write."""
-    with open_session(settings, needs_models=False) as session:
+    with open_session(settings, writes=True, needs_models=False) as session:
         require_yes("Break the lease, whoever holds it?", assume_yes=yes)
         broken = [str(found) for found in session.run(break_leases(session.context()))]
     if as_json:

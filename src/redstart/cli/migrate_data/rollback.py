@@ -14,7 +14,7 @@ from redstart.cli.options import batch_size, common, confirm, migration_id, verb
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.progress import drawn_progress
 from redstart.cli.quantities import duration
-from redstart.cli.session import open_session, stop_on_signal
+from redstart.cli.session import open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.migrations.back import Back, migrate_back
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
@@ -65,7 +65,7 @@ def rollback(
     """Undo migration ID: every value that is still as it was written gets its original bytes back; what was
     changed or created since gets the old form. Needs no backup and no models."""
     with (
-        open_session(settings, needs_models=False) as session,
+        open_session(settings, writes=not dry_run, needs_models=False) as session,
         event_log(log_file, "rollback", session) as log,
     ):
         if not dry_run:
@@ -78,7 +78,7 @@ def rollback(
                 )
                 found = Back(session.run(preview))
             else:
-                with stop_on_signal(context.monitor):
+                with stop_on_signal(context.monitor), resumed_by(UNDOING):
                     undoing = migrate_back(
                         context,
                         index_migration(),

@@ -92,7 +92,7 @@ def run(
     """Convert every date of the models to a timestamp. Resumes what was interrupted; can be undone with
     `om migrate-data rollback`. Documents stay readable, writable and found by queries meanwhile: indexes with dates are
     made ready first, and cut over at the end. Migration files are not run; pending ones are said, with exit code 3."""
-    with open_session(settings) as session, event_log(log_file, "run", session) as log:
+    with open_session(settings, writes=not dry_run) as session, event_log(log_file, "run", session) as log:
         note_assumed_zone(session)
         files = pending_files(session, DATA, migrations_dir, module)
         planned = session.planned_indexes()

@@ -22,6 +22,7 @@ from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.migrations.indexes.step_back import after_undo, before_undo, drop_unused, remove_created
 from redstart.migrations.indexes.switch import Switched
 from redstart.migrations.lease import Lease, acquire, under_lease
+from redstart.migrations.server_role import require_server
 
 T = TypeVar("T")
 
@@ -35,6 +36,12 @@ def none_converted() -> Op[Collection[str]]:
     """For work that comes before the data."""
     yield from ()
     return ()
+
+
+def _require_fit() -> Op[None]:
+    """Refuse a server that takes no writes of ours, or can have no index. Before the probes, which write too."""
+    yield from require_server(writes=True)
+    yield from require_search()
 
 
 class IndexMigration:
@@ -79,7 +86,7 @@ class IndexMigration:
 
         Effects: see redstart.migrations.indexes.expand. Safe to repeat.
         """
-        yield from require_search()
+        yield from _require_fit()
         facts = yield from require_possible(planned, keep_old=options.keep_old)
         filters = yield from understands_filters(facts.json)
 
@@ -97,7 +104,7 @@ class IndexMigration:
 
     def create(self, name: str, schema: str, schema_hash: str) -> Op[None]:
         """Create one index from its schema. See redstart.migrations.indexes.create."""
-        yield from require_search()
+        yield from _require_fit()
         yield from self._leased(lambda lease: create_index(lease, name, schema, schema_hash))
 
     def before_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
@@ -111,7 +118,7 @@ class IndexMigration:
 
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
-        yield from require_search()
+        yield from _require_fit()
         facts = yield from server_facts()
         filters = bool(records) and (yield from understands_filters(facts.json))
 
@@ -129,7 +136,7 @@ class IndexMigration:
 
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
-        yield from require_search()
+        yield from _require_fit()
 
         def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
             return after_undo(lease, record, waiting=self._waiting, most_missing=record.unserved)
@@ -151,7 +158,7 @@ class IndexMigration:
 
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
-        yield from require_search()
+        yield from _require_fit()
         facts = yield from server_facts()
         filters = yield from understands_filters(facts.json)
 
@@ -179,7 +186,7 @@ class IndexMigration:
 
     def cleanup(self) -> Op[list[str]]:
         """Drop what was built beside and serves no name. The names of the dropped indexes."""
-        yield from require_search()
+        yield from _require_fit()
 
         def work(lease: Lease) -> Op[list[str]]:
             dropped: list[str] = []

@@ -1,0 +1,46 @@
+"""What a server is among others: a primary on its own, a replica, or a node of a cluster."""
+
+from redstart.commands.introspection import info
+from redstart.effects import Op, call
+from redstart.errors import CapabilityMissing, CommandFailed, MigrationError, RedstartError
+
+
+def require_server(*, writes: bool) -> Op[None]:
+    """Refuse a server that holds only a part of the documents or, for work that writes, takes no writes. One read.
+
+    Raises:
+        CapabilityMissing: it is a node of a cluster.
+        MigrationError: it is a replica, and `writes`.
+    """
+    fields = yield from call(info())
+    if fields.get("cluster_enabled") == "1":
+        raise CapabilityMissing(
+            "This server is one node of a Redis Cluster. It holds only a part of the documents, and clusters are not "
+            "supported yet. Nothing was read or written.",
+            "Name a server that holds all documents with --url, for example a copy of the data on a single server.",
+        )
+    if writes and is_replica(fields):
+        raise replica_refuses(fields)
+
+
+def is_replica(fields: dict[str, str]) -> bool:
+    """Whether a server follows another one, by its INFO."""
+    return fields.get("role") == "slave"
+
+
+def replica_refuses(fields: dict[str, str]) -> MigrationError:
+    """The error of work that writes, on a replica."""
+    link = "" if fields.get("master_link_status") == "up" else ", and its link to that primary is down"
+    primary = f"{fields.get('master_host', '?')}:{fields.get('master_port', '?')}"
+    return MigrationError(
+        f"This server is a replica of {primary}{link}. A replica takes no writes of its own.",
+        f"Name its primary: --url redis://{primary}",
+    )
+
+
+def explained(error: CommandFailed) -> Op[RedstartError]:
+    """The error of a refused command, with the primary if the server is a replica by now. One read, or none."""
+    if error.code != "READONLY":
+        return error
+    fields = yield from call(info())
+    return replica_refuses(fields) if is_replica(fields) else error
