@@ -80,7 +80,6 @@ def small_pieces(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(apply, "SCRIPT_TARGET_MICROSECONDS", 10**9)
     patch.setattr(apply, "MOST_EDITS", 4)
     patch.setattr(read, "LARGE_BYTES", 8_000)
-    patch.setattr(read, "MAX_SIZING_MICROSECONDS", 10**9)
     patch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
 

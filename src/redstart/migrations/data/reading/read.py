@@ -31,8 +31,6 @@ LARGE_BYTES = 1_000_000
 
 PACKAGE = "redstart.migrations.data.reading"
 
-MAX_SIZING_MICROSECONDS = 5_000
-
 
 class Reader:
     """How the documents of one model are read; made once per model."""
@@ -150,7 +148,7 @@ def _fitting(
     """
     keys = [found[number][0] for number in suspects]
     script = load(PACKAGE, "sizes.lua")
-    sizes: list[int] = yield from run_script(script, (), (PAGE_BYTES, MAX_SIZING_MICROSECONDS, *keys))
+    sizes: list[int] = yield from run_script(script, (), (PAGE_BYTES, *keys))
     total, large = 0, set[bytes]()
     for number, size in zip(suspects, sizes, strict=False):
         total += size
