@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pydantic
 import pytest
@@ -14,10 +15,13 @@ from redstart.documents.fetching import documents_at, get_document
 from redstart.documents.saving import save_document
 from redstart.documents.unreadable import UnreadableDocument
 from redstart.documents.unwritable import UnwritableDocument
+from redstart.embedded.process import EmbeddedServer
 from redstart.errors import CapabilityMissing, CommandFailed, DocumentError, RedisModelError, WrongKeyType
+from redstart.mapping.models import RedisModel
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
+from tests.support.counting_proxy import CountingProxy
 
 UTC_ZONE = NaiveTimezone.parse("UTC")
 FAR = 4_102_444_800_000
@@ -228,3 +232,26 @@ def test_half_a_character_in_a_primary_key_is_told(
     key = "shop:customer:a" if model is Customer else ":order:no-a"
     assert f"{model.__name__} can have the key '{key}\\ud800b" in refused.value.message
     assert str(refused.value).encode(), "it can be printed"
+
+
+@pytest.mark.parametrize("storage", [HashModel, JsonModel])
+def test_many_large_documents_are_not_asked_for_at_once(
+    own_server: Callable[..., EmbeddedServer], storage: type[RedisModel]
+) -> None:
+    class Book(storage):  # type: ignore[misc, valid-type]  # one of two
+        text: str
+
+    server = own_server()
+    with redis.Redis.from_url(server.url) as client:
+        Book._meta.database = client
+        books = [Book(pk=str(number), text=f"{number}" * 250_000) for number in range(1_000, 1_020)]
+        for book in books:
+            book.save()
+    for _ in range(2):
+        with (
+            CountingProxy(urlsplit(server.url).path) as proxy,
+            redis.Redis.from_url(proxy.url) as client,
+        ):
+            Book._meta.database = client
+            assert Book.get_many([book.pk for book in books]) == books
+            assert proxy.most_at_once < 9_000_000

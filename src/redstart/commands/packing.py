@@ -12,7 +12,7 @@ from redstart.effects import Batch
 PAGE_BYTES: Final = 2_000_000
 """Of what is read at once. Each holds up the server's other clients, and is held whole by this process."""
 
-_FIRST_KEYS = 16
+_FIRST_KEYS = 4
 _GROWTH = 4
 _SAMPLED = 8
 """One reply of so many is measured."""
