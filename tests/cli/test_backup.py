@@ -68,3 +68,14 @@ def test_where_nothing_is_run_nothing_is_saved(own_station: redis.Redis, words: 
     assert found.code == 0
     assert ("nothing was saved" in found.stderr) is (words == ("--dry-run",))
     assert own_station.info("persistence")["rdb_saves"] == 0
+
+
+def test_progress_shows_a_save_under_way(configured: str, own_server: Callable[..., EmbeddedServer]) -> None:
+    """`run --backup` waits for it before it takes the lease."""
+    server = own_server(extra_arguments=("--rdb-key-save-delay", "5000000"))
+    with redis.Redis.from_url(server.url) as client:
+        client.set("a", 1)
+        assert "saving" not in run_om("--url", server.url, "migrate-data", "progress").stdout
+        client.bgsave()
+        assert "The server is saving" in run_om("--url", server.url, "migrate-data", "progress").stdout
+        client.execute_command("FLUSHALL", "SYNC")  # ends the save
