@@ -148,8 +148,8 @@ def test_batch_size_is_the_step_of_a_pass(station: redis.Redis) -> None:
         found = run_om("migrate-data", "run", "--dry-run", "--verbose", *words)
         return sum(line.startswith("reading: ") for line in found.stderr.splitlines())
 
-    assert steps() == 1
-    assert steps("--batch-size", "5") > 5
+    assert steps() <= 4  # it begins with a few documents, since they may be large
+    assert steps("--batch-size", "5") > 10
 
 
 def test_verbose_says_every_step_and_every_failure(configured: str, client: redis.Redis) -> None:

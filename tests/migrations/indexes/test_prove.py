@@ -14,6 +14,7 @@ from redstart.migrations.indexes.plan import moving_attributes
 from redstart.migrations.indexes.prove import absent_from
 from redstart.migrations.indexes.records import read_records
 from redstart.migrations.indexes.tolerant import stand_in
+from redstart.migrations.lease import Activity
 from redstart.search.index import create_arguments
 from tests.migrations.indexes.conftest import (
     MODELS,
@@ -84,7 +85,7 @@ def test_differences_of_many_pages_are_waited_for_together(
     """One document in each page is in no index: that must not cost a wait for each."""
     pages, pauses = 0, 0
 
-    def keep() -> Op[None]:
+    def keep(_: Activity) -> Op[None]:
         nonlocal pages
         pages += 1
         yield from ()
