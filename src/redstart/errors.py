@@ -137,11 +137,22 @@ class IndexMissing(ServerError):
 class IndexOutdated(IndexMissing):
     """The index that a query needs lacks one of its fields, or has it with another type. `field` is the field."""
 
-    def __init__(self, index: str, module: str | None, field: str, wanted: str, found: str | None) -> None:
+    def __init__(
+        self,
+        index: str,
+        module: str | None,
+        field: str,
+        wanted: str,
+        found: str | None,
+        *,
+        is_text_date: bool,
+    ) -> None:
         super().__init__(index, module)
         lacks = f"has no field for {field}" if found is None else f"has {field} as {found}, not as {wanted}"
         self.message = f"The index {index!r} on the server is not that of the model: it {lacks}."
         self.hint = (self.hint or "").replace("Create it", "Bring it up to date")
+        if is_text_date:
+            self.hint = "Convert the dates, and then the index, with: om migrate-data run"
         self.args = (self.message,)
         self.field = field
 

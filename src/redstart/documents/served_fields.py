@@ -18,6 +18,7 @@ from redstart.mapping.models import RedisModel
 from redstart.search.expressions import Comparison, Expression, FieldExpression, Operator, comparisons_in
 from redstart.search.fields import FieldKind
 from redstart.search.info import read_info
+from redstart.search.query_field import QueryField
 
 T = TypeVar("T")
 
@@ -98,11 +99,16 @@ def served_by(server: object, clock: Callable[[], float]) -> ServedFields:
 def _outdated(query: Query[Any], served: dict[str, FieldKind]) -> IndexOutdated | None:
     """Why an index with these fields cannot answer a query; None if it can."""
     kinds = _kinds_of(query.model)
-    for label, attribute in _fields_of(query):
+    name = query.model._meta.index_name
+    for field, attribute in _fields_of(query):
         wanted, found = kinds.get(attribute), served.get(attribute)
         if wanted is not None and found is not wanted:
-            name = query.model._meta.index_name
-            return IndexOutdated(name, module_of(name), label, wanted, found)
+            is_text_date = field.is_date and found in (FieldKind.TAG, FieldKind.TEXT)
+            return IndexOutdated(name, module_of(name), field.label, wanted, found, is_text_date=is_text_date)
+    for sort in query.sort:
+        wanted = kinds.get(sort.attribute)
+        if wanted is not None and sort.attribute not in served:
+            return IndexOutdated(name, module_of(name), sort.attribute, wanted, None, is_text_date=False)
     return None
 
 
@@ -112,20 +118,18 @@ def _kinds_of(model: type[RedisModel]) -> dict[str, FieldKind]:
     return {field.attribute: field.kind for field in index_of(model).fields}
 
 
-def _fields_of(query: Query[Any]) -> Iterator[tuple[str, str]]:
-    """The fields that a query needs in the index: how they are called in messages, and there."""
+def _fields_of(query: Query[Any]) -> Iterator[tuple[QueryField, str]]:
+    """The fields that a query searches, and their names in the index."""
     for condition in query.conditions:
         if isinstance(condition, Expression):
             for comparison in comparisons_in(condition):
                 yield _field_of(comparison)
-    for sort in query.sort:
-        yield sort.attribute, sort.attribute
     if query.knn is not None and isinstance(query.knn.vector_field, FieldExpression):
         vector = query.knn.vector_field.query_field()
-        yield vector.label, vector.attribute
+        yield vector, vector.attribute
 
 
-def _field_of(comparison: Comparison) -> tuple[str, str]:
+def _field_of(comparison: Comparison) -> tuple[QueryField, str]:
     field = comparison.left.query_field()
     is_text = comparison.operator is Operator.MATCHES
-    return field.label, (field.full_text or field.attribute) if is_text else field.attribute
+    return field, (field.full_text or field.attribute) if is_text else field.attribute

@@ -155,4 +155,5 @@ def _query_field(model: type[MappedModel], path: tuple[str, ...]) -> QueryField:
         case_sensitive=indexed.case_sensitive,
         full_text=words.attribute if words is not None and words.kind is FieldKind.TEXT else None,
         sortable=indexed.sortable,
+        is_date=held.indexable is Indexable.DATE,
     )

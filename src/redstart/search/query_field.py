@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from redstart.values.kinds import Storage
@@ -38,6 +39,7 @@ class QueryField:
         case_sensitive: whether its tags keep their case.
         full_text: the name of its words in the index, if it is indexed for full-text search.
         sortable: whether the index keeps it for sorting.
+        is_date: whether its numbers are dates, which were text before redis-om 1.0.
     """
 
     label: str
@@ -48,6 +50,7 @@ class QueryField:
     case_sensitive: bool = False
     full_text: str | None = None
     sortable: bool = False
+    is_date: bool = False
 
     @property
     def term(self) -> str:
@@ -55,6 +58,7 @@ class QueryField:
         return term_of(self.attribute)
 
 
+@cache
 def term_of(attribute: str) -> str:
     """An attribute of an index as it is written in a query."""
     return f"@{PUNCTUATION.sub(ESCAPED, attribute)}"
