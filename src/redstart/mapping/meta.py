@@ -55,7 +55,7 @@ class ModelMeta:
 
     def belongs_to(self, model: Any) -> None:
         """Let the settings of a model that is made know it."""
-        self._model = model
+        self.__dict__["_model"] = model
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._model is not None and name == "embedded" and value != self.embedded:
