@@ -2,7 +2,7 @@
 
 import codecs
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakSet
 
 from redstart.errors import RedisModelError
@@ -42,8 +42,8 @@ class ModelMeta:
     encoding: str = "utf-8"
     declared: Any = dataclasses.field(default=None, repr=False, compare=False)
 
-    _model = None
-    """The model with these settings. Not a setting, and so without a type here."""
+    _model: ClassVar[Any] = None
+    """The model with these settings. Each object has its own; a ClassVar, as it is not a setting."""
 
     @property
     def primary_key(self) -> PrimaryKey | None:
