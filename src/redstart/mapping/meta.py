@@ -4,7 +4,7 @@ import codecs
 import dataclasses
 import warnings
 from difflib import SequenceMatcher
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from weakref import WeakSet
 
 from redstart.errors import RedisModelError
@@ -44,8 +44,8 @@ class ModelMeta:
     encoding: str = "utf-8"
     declared: Any = dataclasses.field(default=None, repr=False, compare=False)
 
-    _model = None
-    """The model with these settings. Not a setting, and so without a type here."""
+    _model: ClassVar[Any] = None
+    """The model with these settings. Each object has its own; a ClassVar, as it is not a setting."""
 
     @property
     def primary_key(self) -> PrimaryKey | None:
@@ -57,7 +57,7 @@ class ModelMeta:
 
     def belongs_to(self, model: Any) -> None:
         """Let the settings of a model that is made know it."""
-        self._model = model
+        self.__dict__["_model"] = model
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._model is not None and name == "embedded" and value != self.embedded:
