@@ -1,10 +1,15 @@
 """What a rollback could not restore: listed, kept, and dropped only when somebody says so."""
 
 import json
+from collections.abc import Callable
 
+import pytest
 import redis
 
+from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.state.keys import StateKeys
 from tests.support.cli import run_om
+from tests.support.snapshot import every_byte
 
 KEY = "station:sighting:S-1"
 UNDO = ("migrate-data", "rollback", "001_datetime_fields_to_timestamps", "--yes")
@@ -53,3 +58,33 @@ def test_what_was_saved_without_the_text_beside_it_gets_the_text_back(
     client.execute_command("JSON.DEL", KEY, "$.ringed_at__invalid")
     assert run_om(*UNDO).code == 0
     assert client.execute_command("JSON.GET", KEY) == before
+
+
+UNRESTORED = StateKeys(DATETIME_MIGRATION).unrestored
+DAMAGE: dict[str, Callable[[redis.Redis], object]] = {
+    "missing": lambda client: client.delete(UNRESTORED),
+    "cut": lambda client: client.hdel(UNRESTORED, client.hkeys(UNRESTORED)[0]),
+    "another type": lambda client: (client.delete(UNRESTORED), client.set(UNRESTORED, "x")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_last_copies_that_are_lost_are_named_by_every_command(
+    configured: str, client: redis.Redis, damage: str
+) -> None:
+    load(client)
+    run_om("migrate-data", "run", "--yes", "--failure-mode", "quarantine")
+    client.execute_command("JSON.SET", KEY, "$.ringed_at", "1600000000.5")
+    client.execute_command("JSON.DEL", KEY, "$.ringed_at__invalid")
+    assert run_om(*UNDO).code == 6
+    DAMAGE[damage](client)
+    before = every_byte(client)
+    for command in ("status", "errors", "run --yes", "run --dry-run", "verify", " ".join(UNDO[1:])):
+        done = run_om("migrate-data", *command.split())
+        assert (done.code, UNRESTORED in done.stderr) == (1, True), (command, done.text)
+        assert every_byte(client) == before, command
+    if damage == "another type":  # which may be somebody's data: it is moved away by hand
+        assert run_om("migrate-data", "forget", DATETIME_MIGRATION, "--yes").code == 1
+        client.delete(UNRESTORED)
+    assert run_om("migrate-data", "forget", DATETIME_MIGRATION, "--yes").code == 0
+    assert run_om("migrate-data", "errors", "--json").json["errors"] == []

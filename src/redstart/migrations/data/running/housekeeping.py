@@ -12,6 +12,12 @@ from redstart.migrations.data.state.record import end_progress, read_record, rem
 from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
 
+GIVEN_UP = (
+    *("record", "checkpoint", "census", "journal", "unrestored", *LISTS),
+    *(f"{FOREIGN}census", f"{FOREIGN}journal"),
+)
+"""Parts of the state that `forget` gives up, so that they may be damaged."""
+
 REFERENCE_STATE = "redis_om:migration_state:{}"
 """Where redis-om keeps its own progress of the same migration."""
 
@@ -57,16 +63,7 @@ def forget(context: Context) -> Op[bool]:
 
     def work(lease: Lease) -> Op[bool]:
         keys = context.keys
-        given_up = (
-            "record",
-            "checkpoint",
-            "census",
-            "journal",
-            *LISTS,
-            f"{FOREIGN}census",
-            f"{FOREIGN}journal",
-        )
-        yield from require_intact_data(keys, exempt=("lease", *given_up))
+        yield from require_intact_data(keys, exempt=("lease", *GIVEN_UP))
         found = yield from load_checkpoint(keys)
         if found is not None and found.stage.undoes:
             raise RollbackUnfinished(
@@ -75,7 +72,14 @@ def forget(context: Context) -> Op[bool]:
             )
         fields = (
             *("plan", "aware_fields", "census_values", "journal_entries", "milestone"),
-            *("journal_last", "census_members", "replaced_members", "failures_members", "format"),
+            *(
+                "journal_last",
+                "census_members",
+                "replaced_members",
+                "failures_members",
+                "unrestored_members",
+                "format",
+            ),
         )
         commands: list[list[Argument]] = [
             ["UNLINK", keys.journal, keys.census, keys.replaced, keys.unrestored],
@@ -111,7 +115,11 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
 def last_copies(context: Context) -> Op[int]:
     """Return how many values `forget` drops that a failure mode replaced or moved, or a rollback has not restored.
 
-    Of the latter, documents are counted. Two reads.
+    Of the latter, documents are counted. Some reads.
+
+    Raises:
+        StateDamaged: another program has written one of these keys.
     """
+    yield from require_intact_data(context.keys, exempt=("lease", *GIVEN_UP))
     replaced = yield from call(hlen(context.keys.replaced))
     return replaced + (yield from unrestored_count(context.keys))

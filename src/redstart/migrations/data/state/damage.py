@@ -91,13 +91,14 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
                 scard(keys.census),
                 hlen(keys.failures),
                 hlen(keys.replaced),
+                hlen(keys.unrestored),
             ]
         )
     )
     for reply in replies:
         if isinstance(reply, Exception):
             raise reply
-    fields, saved, entries, newest, census, failures, replaced = replies
+    fields, saved, entries, newest, census, failures, replaced, unrestored = replies
     try:
         record = record_from(keys, fields)
     except StateDamaged as exc:
@@ -121,6 +122,13 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
             replaced,
             record.replaced_members,
             f"Restore it from a backup; or restore the values with: om migrate-data rollback {keys.migration_id}",
+        ),
+        (
+            "unrestored",
+            keys.unrestored,
+            unrestored,
+            record.unrestored_members,
+            f"Restore it from a backup: it has the last copies of these values. To give them up: {forget}",
         ),
     ):
         if recorded is not None and count != recorded:

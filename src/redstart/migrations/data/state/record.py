@@ -66,6 +66,7 @@ class Record:
         undone: by field of `UNDONE`, what the scripts of the rollback have counted.
         journal_entries, journal_last: how many entries the journal has, and the id of the newest; "" in format 1.
         census_members, failures_members, replaced_members: how many entries these keys have; None in format 1.
+        unrestored_members: the same of the originals that a rollback has not restored; None where it restored all.
         unfinished: "run" or "rollback" while its progress is saved; else "".
         lost: fields that are missing, given those that are there.
     """
@@ -88,6 +89,7 @@ class Record:
     census_members: int | None = None
     failures_members: int | None = None
     replaced_members: int | None = None
+    unrestored_members: int | None = None
     unfinished: str = ""
     lost: tuple[str, ...] = ()
 
@@ -157,6 +159,7 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
             _count(fields, b"census_members"),
             _count(fields, b"failures_members"),
             _count(fields, b"replaced_members"),
+            _count(fields, b"unrestored_members"),
             fields.get(b"unfinished", b"").decode(),
             _lost(fields, written),
         )
@@ -259,9 +262,14 @@ def mark_not_applied(keys: StateKeys, record: Record) -> list[list[Argument]]:
     return [["HDEL", keys.record, *fields], *commands] if fields else commands
 
 
-def forget_everything(keys: StateKeys) -> list[list[Argument]]:
-    """The commands that end a completed rollback: nothing was ever done, as far as the server knows."""
+def forget_everything(keys: StateKeys, *, has_unrestored: bool) -> list[list[Argument]]:
+    """The commands that end a completed rollback: nothing was ever done, as far as the server knows.
+
+    Args:
+        has_unrestored: whether originals stay that it has not restored; then their number stays in the record.
+    """
     return [
         ["UNLINK", keys.journal, keys.census, keys.checkpoint, keys.failures, keys.replaced, keys.record],
         ["SREM", APPLIED_MIGRATIONS, keys.migration_id],
+        *(counted(keys, "unrestored") if has_unrestored else []),
     ]

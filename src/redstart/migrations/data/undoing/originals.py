@@ -17,6 +17,7 @@ from redstart.migrations.data.planned.jsonpath import Location, in_list
 from redstart.migrations.data.reading.current import texts_at
 from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.record import counted
 from redstart.migrations.data.state.unrestored import (
     Original,
     UnrestoredDocument,
@@ -100,7 +101,8 @@ class Restoring:
             cursor, documents = yield from unrestored_page(keys, max(cursor, 0))
             left = yield from self._restore(documents, keys, lease, applier)
             if left:
-                yield from lease.commit([keep_unrestored(keys, document) for document in left])
+                commands = [keep_unrestored(keys, document) for document in left]
+                yield from lease.commit([*commands, *counted(keys, "unrestored")])
 
     def _restore(
         self, documents: Sequence[UnrestoredDocument], keys: StateKeys, lease: Lease, applier: Applier

@@ -30,6 +30,7 @@ from redstart.migrations.data.state.record import (
     Record,
     check_census,
     count_undone_anew,
+    counted,
     forget_everything,
     mark_not_applied,
     milestone,
@@ -173,7 +174,10 @@ def _retry(context: Context, lease: Lease) -> Op[RollbackResult]:
     yield from Restoring(undoing).restore_all(context.keys, lease, applier)
     left = yield from _unrestored(context, undoing)
     undone = (yield from read_record(context.keys)).undone
-    yield from lease.commit([count_undone_anew(context.keys)])
+    ended = [count_undone_anew(context.keys)]
+    if not left.count:
+        ended.append(["HDEL", context.keys.record, "unrestored_members"])
+    yield from lease.commit(ended)
     return RollbackResult(
         documents=undone["undone_documents"],
         restored_exactly=undone[RESTORED],
@@ -252,7 +256,9 @@ class _Rollback:
         if stopped is None:
             if record.milestone != REPLAYED:
                 raise server_is_behind()
-            yield from self._lease.commit(forget_everything(self._keys), under=checkpoint.run_id)
+            yield from self._lease.commit(
+                forget_everything(self._keys, has_unrestored=left.count > 0), under=checkpoint.run_id
+            )
         return RollbackResult(
             stopped,
             record.undone["undone_documents"],
@@ -280,6 +286,8 @@ class _Rollback:
             checkpoint.done += sum(entry.stream_entries for entry in entries)
             checkpoint.saved_ms = yield from call(server_time())
             kept = yield from add_unrestored(self._keys, outstanding)
+            if kept:
+                kept += counted(self._keys, "unrestored")
             yield from self._lease.commit([checkpoint.command(self._keys), *kept])
             self._context.monitor.progress(Progress("undoing", 0, checkpoint.done, total, 0))
             if self._context.monitor.stop_requested():
