@@ -6,8 +6,6 @@ Names are resolved on first use, so that importing the package (and starting `om
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from redstart.left_out import MODULES, attribute_of
-
 if TYPE_CHECKING:
     import redis as redis
 
@@ -73,6 +71,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
+        from redstart.left_out import MODULES, attribute_of  # noqa: PLC0415 - the package alone loads nothing else
+
         return attribute_of(__name__, name, MODULES)
     return getattr(import_module("redstart.sync"), name)
 
