@@ -170,7 +170,7 @@ def test_what_is_saved_is_read(base: Any, config: str, client: redis.Redis) -> N
         other = model(pk="b")
         other.save()
         model.find().update(**given)
-        assert [dict(one) for one in model.get_many("ab")] == [{"pk": pk} | given for pk in "ab"]
+        assert [dict(one) for one in model.get_many(["a", "b"])] == [{"pk": pk} | given for pk in "ab"]
 
 
 def test_output_of_the_application_is_as_before(client: redis.Redis) -> None:

@@ -30,7 +30,7 @@ class Operations:
         await done(model.add(others))
         assert self._keys() == set(map(keys_of, "ABCD"))
         assert await done(model.get("A")) == first
-        assert await done(model.get_many("DA")) == [documents[3], first]
+        assert await done(model.get_many(["D", "A"])) == [documents[3], first]
         assert sorted(await self._all(await done(model.all_pks()))) == list("ABCD")
         query = model.find(model.age < 9).sort_by("age")
         while await done(query.count()) < 4:
@@ -43,7 +43,7 @@ class Operations:
         assert model.from_redis(await done(query.execute(return_raw_result=True))) == documents
         await done(first.update(name="new"))
         await done(model.find(model.age == 1).update(name="other"))
-        assert [one.name for one in await done(model.get_many("AB"))] == ["new", "other"]
+        assert [one.name for one in await done(model.get_many(["A", "B"]))] == ["new", "other"]
         if self.is_hash:
             assert await done(first.expire_field("age", 90)) == 1
             assert 0 < await done(first.field_ttl("age")) <= 90

@@ -62,7 +62,9 @@ def bring_up_to_date(
             return left
         yield from require_intact(keys, exempt=LISTS)
         results = yield from migration().run(
-            planned, partial(converted_prefixes, keys, models), ExpansionOptions(keep_more=True)
+            planned,
+            partial(converted_prefixes, keys, models),
+            ExpansionOptions(keep_more=True, one_by_one=True),
         )
         refused = [one.name for one in results if one.state is IndexState.REFUSED]
         if refused:

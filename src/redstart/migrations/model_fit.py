@@ -4,15 +4,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from redstart.commands.documents import json_get
-from redstart.commands.keyspace import exists, hgetall, scan_type
+from redstart.commands.keyspace import exists, scan_type
+from redstart.commands.replies import mapping
 from redstart.commands.search import ft_list
 from redstart.documents.forms import form_of
 from redstart.documents.unreadable import UnreadableDocument
-from redstart.effects import Op, batch, call, together
+from redstart.effects import Op, call
 from redstart.errors import CommandFailed
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.models import RedisModel
+from redstart.migrations.data.reading.whole import read_whole
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.record import read_record
@@ -24,6 +25,8 @@ from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
 SAMPLE_DOCUMENTS = 100
+_SAMPLE_PAGES = 20
+"""Of large documents a page holds few: then fewer are looked at."""
 _PAGE_KEYS = 1_000
 _TYPES = {Storage.HASH: b"hash", Storage.JSON: b"ReJSON-RL"}
 
@@ -129,28 +132,31 @@ def _unreadable_fields(
     keys = yield from _some_keys(declaration, sample)
     if not keys:
         return []
-    is_hash = declaration.storage is Storage.HASH
-    replies = yield from batch(together([hgetall(key) if is_hash else json_get(key) for key in keys]))
     model: type[RedisModel] = declaration.model
     read = form_of(model).reader(model, zone)
     dates = {str(path.segments[0]) for path in declaration.paths.planned}
     counts: Counter[str] = Counter()
     examples: dict[str, tuple[bytes, str]] = {}
     looked_at = 0
-    for key, reply in zip(keys, replies, strict=True):
-        if isinstance(reply, CommandFailed) or not reply:
-            continue  # deleted since
-        looked_at += 1
-        end = len(key) - len(declaration.key_suffix.encode())
-        primary_key = key[len(declaration.key_prefix.encode()) : end].decode(errors="backslashreplace")
-        try:
-            _ = read(primary_key, reply)
-        except UnreadableDocument as exc:
-            for field, reason in exc.reasons.items():
-                name = field.partition(".")[0].partition("[")[0]
-                if name not in dates:
-                    counts[name] += 1
-                    _ = examples.setdefault(name, (key, reason))
+    for _ in range(_SAMPLE_PAGES):
+        replies = yield from read_whole([(declaration.storage, key) for key in keys])
+        for key, reply in zip(keys, replies, strict=False):
+            if not reply:
+                continue  # deleted since
+            looked_at += 1
+            end = len(key) - len(declaration.key_suffix.encode())
+            primary_key = key[len(declaration.key_prefix.encode()) : end].decode(errors="backslashreplace")
+            try:
+                _ = read(primary_key, reply if declaration.storage is Storage.JSON else mapping(reply))
+            except UnreadableDocument as exc:
+                for field, reason in exc.reasons.items():
+                    name = field.partition(".")[0].partition("[")[0]
+                    if name not in dates:
+                        counts[name] += 1
+                        _ = examples.setdefault(name, (key, reason))
+        keys = keys[len(replies) :]
+        if not keys:
+            break
     return [
         UnreadableField(declaration.name, name, count, looked_at, *examples[name])
         for name, count in counts.items()

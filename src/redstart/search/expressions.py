@@ -89,6 +89,16 @@ class _Joined(Expression):
             operands += one.operands if isinstance(one, cls) else (one,)
         return cls(tuple(operands))  # type: ignore[call-arg]  # of the dataclasses below
 
+    @property
+    def left(self) -> Expression:
+        """All conditions but the last, as redis-om nests them."""
+        return self.of(*self.operands[:-1])
+
+    @property
+    def right(self) -> Expression:
+        """The last condition."""
+        return self.operands[-1]
+
 
 @dataclass(frozen=True, slots=True)
 class Both(_Joined):

@@ -196,6 +196,7 @@ def test_a_rollback_that_crashes_anywhere_ends_as_if_it_had_not(
             KEYS.lease.fence.encode(),
             KEYS.lease.lease.encode(),
             KEYS.unrestored.encode(),
+            KEYS.record.encode(),
         }
     assert trial.crashed == set(names)
 

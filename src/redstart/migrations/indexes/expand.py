@@ -67,6 +67,7 @@ class ExpansionOptions:
         keep_old: keep a copy of an index that is no alias yet, when its name is taken over.
         data_follows: the data is converted next. Without it a way back that was begun is not taken for given up.
         keep_more: leave an index that has all that its model needs, and more.
+        one_by_one: an index that is refused does not stop the others.
         aliases: other names of indexes, which follow where their index is replaced.
     """
 
@@ -74,6 +75,7 @@ class ExpansionOptions:
     keep_old: bool = False
     data_follows: bool = False
     keep_more: bool = False
+    one_by_one: bool = False
     aliases: tuple[str, ...] = ()
 
 

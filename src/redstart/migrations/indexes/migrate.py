@@ -16,6 +16,7 @@ from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, Inde
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import (
+    require_definitions,
     require_possible,
     require_search,
     understands_filters,
@@ -95,12 +96,15 @@ class IndexMigration:
         Raises:
             CapabilityMissing, UnsafeServer, MigrationError: refused before any write.
             LeaseHeld, LeaseLost, MigrationError: see the steps.
-            MigrationError: the server refuses the definition of an index. All others were done first.
+            MigrationError: the server refuses the definition of an index, or, one by one, `require_definitions` does. All
+                others were done first.
 
         Effects: see redstart.migrations.indexes.expand. Safe to repeat.
         """
         yield from _require_fit()
-        facts = yield from require_possible(planned, keep_old=options.keep_old)
+        facts = yield from require_possible(
+            planned, keep_old=options.keep_old, definitions=not options.one_by_one
+        )
         filters = yield from understands_filters(facts.json)
 
         def work(lease: Lease) -> Op[list[IndexResult]]:
@@ -108,8 +112,15 @@ class IndexMigration:
             expansion = Expansion(
                 lease, prefixes, options, understands_filters=filters, waiting=self._waiting
             )
-            results, failures = [], []
+            results: list[IndexResult] = []
+            failures: list[tuple[PlannedIndex, MigrationError | CommandFailed]] = []
             for one in planned:
+                try:
+                    if options.one_by_one:
+                        yield from require_definitions([one])
+                except MigrationError as error:
+                    failures.append((one, error))
+                    continue
                 try:
                     results.append((yield from expansion.run(one)))
                 except CommandFailed as error:
@@ -258,9 +269,13 @@ class IndexMigration:
         return (yield from under_lease(acquiring, work))
 
 
-def _failed(failures: Sequence[tuple[PlannedIndex, CommandFailed]], done: int) -> MigrationError:
+def _failed(
+    failures: Sequence[tuple[PlannedIndex, MigrationError | CommandFailed]], done: int
+) -> MigrationError:
+    if len(failures) == 1 and isinstance(failures[0][1], MigrationError):
+        return failures[0][1]
     lines = [f"  {one.model} ({one.name}): {error.message}" for one, error in failures]
     return MigrationError(
-        f"The server refused {len(failures)} indexes; {done} others are up to date.\n" + "\n".join(lines),
-        "Change these models, then: om migrate run",
+        f"{len(failures)} indexes were refused; {done} others are up to date.\n" + "\n".join(lines),
+        "Correct these models, or leave them out with --models. Then: om migrate run",
     )

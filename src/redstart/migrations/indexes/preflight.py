@@ -44,8 +44,13 @@ def search_is_here() -> Op[bool]:
     return (yield from call(client_database())) == 0
 
 
-def require_possible(planned: Sequence[PlannedIndex], *, keep_old: bool) -> Op[ServerFacts]:
+def require_possible(
+    planned: Sequence[PlannedIndex], *, keep_old: bool, definitions: bool = True
+) -> Op[ServerFacts]:
     """Return what was found of the server, unless a run over these indexes is refused.
+
+    Args:
+        definitions: whether the definition of one index refuses the run over all.
 
     Raises:
         MigrationError, UnsafeServer: see the checks below.
@@ -53,7 +58,8 @@ def require_possible(planned: Sequence[PlannedIndex], *, keep_old: bool) -> Op[S
     Effects: reads, and scripts that leave nothing behind.
     """
     yield from require_own_names(planned)
-    yield from require_definitions(planned)
+    if definitions:
+        yield from require_definitions(planned)
     facts = yield from server_facts()
     yield from require_safe_way_back(facts, planned)
     yield from require_index_memory(facts, planned, keep_old=keep_old)

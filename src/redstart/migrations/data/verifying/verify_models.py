@@ -46,7 +46,7 @@ class ModelCheck:
             document.model for document, _ in page if document.model.key_prefix not in self._declarations
         )
         while rest:
-            replies = yield from read_whole(rest)
+            replies = yield from read_whole([(one.model.storage, one.key) for one in rest])
             for document, reply in zip(rest, replies, strict=False):
                 if reply:  # else deleted since
                     self._check(document, reply, problems)
