@@ -96,8 +96,8 @@ class IndexMigration:
         Raises:
             CapabilityMissing, UnsafeServer, MigrationError: refused before any write.
             LeaseHeld, LeaseLost, MigrationError: see the steps.
-            MigrationError: the server refuses the definition of an index, or, one by one, `require_definitions` does. All
-                others were done first.
+            MigrationError: the server refuses the definition of an index, or, with `one_by_one`, `require_definitions`
+                does. All others were done first.
 
         Effects: see redstart.migrations.indexes.expand. Safe to repeat.
         """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import scard
 from redstart.commands.streams import xlen
-from redstart.effects import Op, call
+from redstart.effects import Argument, Op, call
 from redstart.migrations.data.converting.beginning import require_same_plan, require_server, saved_progress
 from redstart.migrations.data.converting.page_conversion import Allowance, PageConverter
 from redstart.migrations.data.counting.census import CensusRecorder
@@ -161,12 +161,20 @@ class _Run:
             [
                 ["UNLINK", self._keys.failures],
                 ["HDEL", self._keys.record, "failures_not_kept"],
-                ["HSET", self._keys.record, "generation", checkpoint.generation, "unfinished", "run"],
-                *(yield from in_this_format(self._keys)),
+                *(yield from self._generation_begun(checkpoint)),
                 checkpoint.command(self._keys),
             ]
         )
         return checkpoint
+
+    def _generation_begun(self, checkpoint: Checkpoint) -> Op[list[list[Argument]]]:
+        """Return the commands that record the generation. One read."""
+        begun: list[Argument] = [
+            *("HSET", self._keys.record),
+            *("generation", checkpoint.generation),
+            *("unfinished", "run"),
+        ]
+        return [begun, *(yield from in_this_format(self._keys))]
 
     def _census(self, checkpoint: Checkpoint, record: Record) -> Op[bool]:
         """Count everything and record what was a number before. False when asked to stop."""
@@ -191,6 +199,9 @@ class _Run:
         values = yield from call(scard(self._keys.census))
         yield from self._lease.commit(
             [
+                *(
+                    yield from self._generation_begun(checkpoint)
+                ),  # a server that was restarted may have lost it
                 save_census(self._keys, plan, record.aware_fields | _aware_fields(tally, self._plan), values),
                 milestone(self._keys, census_taken(checkpoint.generation)),
                 checkpoint.command(self._keys),

@@ -69,7 +69,7 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
     """What the keys say of each other."""
     forget = f"om migrate-data forget {keys.migration_id}"
     kept = existing & {"checkpoint", "census", "journal", *LISTS}
-    if "record" not in existing and kept <= {"checkpoint"}:  # nothing was converted
+    if "record" not in existing and kept <= {"checkpoint", "census", "failures"}:  # nothing was converted
         return _damage_of_checkpoint(keys, record_from(keys, {}), (yield from call(get(keys.checkpoint))))
     if "record" not in existing:
         names = ", ".join(sorted(kept))
