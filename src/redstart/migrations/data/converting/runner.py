@@ -145,7 +145,7 @@ class _Run:
         if found is None:
             return (yield from self._new_generation(record))
         self._resumed = True
-        yield from self._lease.commit((yield from in_this_format(self._keys)))
+        yield from self._lease.commit((yield from self._generation_begun(found)))
         if found.stopped_by:  # it is judged again, and may have been corrected
             yield from FailureLog(self._keys).remove(self._lease, [bytes.fromhex(found.stopped_by)])
             found.stopped_by = ""

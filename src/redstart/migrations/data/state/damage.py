@@ -14,6 +14,8 @@ from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.state.record import Record, record_from
 from redstart.migrations.lease import lease_damage
 
+_START_OVER = "To start over from the beginning (nothing converted is lost): om migrate-data clear-progress"
+
 LISTS = ("failures", "replaced")
 """Keys that only list values for people: a rollback does not need them."""
 
@@ -69,8 +71,8 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
     """What the keys say of each other."""
     forget = f"om migrate-data forget {keys.migration_id}"
     kept = existing & {"checkpoint", "census", "journal", *LISTS}
-    if "record" not in existing and kept <= {"checkpoint", "census", "failures"}:  # nothing was converted
-        return _damage_of_checkpoint(keys, record_from(keys, {}), (yield from call(get(keys.checkpoint))))
+    if "record" not in existing and "journal" not in existing:
+        return _damage_before_first_write(keys, (yield from call(get(keys.checkpoint))))
     if "record" not in existing:
         names = ", ".join(sorted(kept))
         return [
@@ -103,6 +105,8 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
         record = record_from(keys, fields)
     except StateDamaged as exc:
         return [Damage("record", exc.message, exc.hint or "", type(exc))]
+    if record.is_new and not (entries or record.applied or record.plan or record.unrestored_members):
+        return _damage_before_first_write(keys, saved)
     restore = f"Restore it from a backup. To give up undoing: {forget}"
     found = _damage_of_record(keys, record, restore)
     found += _damage_of_checkpoint(keys, record, saved)
@@ -160,26 +164,38 @@ def _damage_of_record(keys: StateKeys, record: Record, restore: str) -> list[Dam
     )
 
 
+def _damage_before_first_write(keys: StateKeys, saved: bytes | None) -> list[Damage]:
+    """What is wrong before anything was converted: without an undo log, the other keys are rests.
+
+    A run that was under way when its server came back without its last writes leaves such rests. The next run makes
+    them anew.
+    """
+    if saved is None:
+        return []
+    try:
+        _ = checkpoint_from(keys, saved)
+    except StateDamaged as exc:
+        return [Damage("checkpoint", exc.message, exc.hint or _START_OVER, type(exc))]
+    return []
+
+
 def _damage_of_checkpoint(keys: StateKeys, record: Record, saved: bytes | None) -> list[Damage]:
-    start_over = (
-        "To start over from the beginning (nothing converted is lost): om migrate-data clear-progress"
-    )
     if saved is None:
         if not record.unfinished:
             return []
         message = f"{keys.checkpoint}, the saved progress of an interrupted {record.unfinished}, is missing."
-        return [Damage("checkpoint", message, start_over, CheckpointUnreadable)]
+        return [Damage("checkpoint", message, _START_OVER, CheckpointUnreadable)]
     try:
         checkpoint = checkpoint_from(keys, saved)
     except StateDamaged as exc:
-        return [Damage("checkpoint", exc.message, exc.hint or start_over, type(exc))]
+        return [Damage("checkpoint", exc.message, exc.hint or _START_OVER, type(exc))]
     if checkpoint.generation == record.generation:
         return []
     message = (
         f"The saved progress in {keys.checkpoint} belongs to run {checkpoint.generation}, "
         f"and {keys.record} to run {record.generation}."
     )
-    return [Damage("checkpoint", message, start_over, CheckpointIncompatible)]
+    return [Damage("checkpoint", message, _START_OVER, CheckpointIncompatible)]
 
 
 def _damage_of_journal(
