@@ -111,6 +111,7 @@ class Restoring:
         todo = {document.key: document for document in documents}
         for last in (*[False] * (MOST_TRIES - 1), True):
             tries = yield from self.tries(list(todo.values()), {})
+            yield from self._undoing.require_same_server()
             conflicts: dict[bytes, UnrestoredDocument] = {}
             # Where an item stands again only this says, should the program die before the list is updated.
             moves = [

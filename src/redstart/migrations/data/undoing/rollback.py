@@ -44,7 +44,7 @@ from redstart.migrations.data.state.unrestored import (
 )
 from redstart.migrations.data.undoing.originals import Restoring, Unrestored
 from redstart.migrations.data.undoing.sweep import PageReverter
-from redstart.migrations.data.undoing.undo import Undoing, undo_entry
+from redstart.migrations.data.undoing.undo import ServerRestarted, Undoing, undo_entry
 from redstart.migrations.data.writing.apply import Applier
 from redstart.migrations.lease import Activity, Lease, server_is_behind
 from redstart.values.timezones import NaiveTimezone
@@ -227,11 +227,11 @@ class _Rollback:
         zone, total = yield from _require_whole(self._context, self._record, self._plan)
         checkpoint = yield from _begun(self._context, self._record, self._plan, self._lease, total)
         resumed = checkpoint.stage is Stage.SWEEP
-        undoing = Undoing(self._keys, self._plan, zone)
         applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire, counted_as=RESTORED)
         stopped: str | None = None
-        if checkpoint.stage is Stage.REPLAY:
-            stopped = yield from self._replay(checkpoint, applier, undoing, total)
+        while checkpoint.stage is Stage.REPLAY and stopped is None:
+            stopped = yield from self._replay(checkpoint, applier, zone, total)
+        undoing = Undoing(self._keys, self._plan, zone)
         applier = Applier(
             self._lease,
             self._keys,
@@ -274,6 +274,25 @@ class _Rollback:
         )
 
     def _replay(
+        self, checkpoint: Checkpoint, applier: Applier, zone: NaiveTimezone, total: int
+    ) -> Op[str | None]:
+        """Replay the log from where the checkpoint is. On a server that was restarted: from its end, next time."""
+        undoing = Undoing(self._keys, self._plan, zone, run_id=checkpoint.run_id)
+        try:
+            stopped = yield from self._replay_entries(checkpoint, applier, undoing, total)
+            if stopped is not None:
+                return stopped
+            yield from Restoring(undoing).restore_all(self._keys, self._lease, applier)
+            checkpoint.stage, checkpoint.cursor = Stage.SWEEP, "0"
+            checkpoint.done, checkpoint.total = 0, checkpoint.counts.get("to_sweep", 0)
+            yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, REPLAYED)])
+            yield from undoing.require_same_server()
+        except ServerRestarted:
+            _start_over(checkpoint, (yield from server_run_id()))
+            yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, "")])
+        return None
+
+    def _replay_entries(
         self, checkpoint: Checkpoint, applier: Applier, undoing: Undoing, total: int
     ) -> Op[str | None]:
         checkpoint.total = total
@@ -292,16 +311,7 @@ class _Rollback:
             self._context.monitor.progress(Progress("undoing", 0, checkpoint.done, total, 0))
             if self._context.monitor.stop_requested():
                 return "interrupted"
-        yield from Restoring(undoing).restore_all(self._keys, self._lease, applier)
-        checkpoint.stage, checkpoint.cursor = Stage.SWEEP, "0"
-        checkpoint.done, checkpoint.total = 0, checkpoint.counts.get("to_sweep", 0)
-        yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, REPLAYED)])
-        run_id = yield from server_run_id()
-        if run_id == checkpoint.run_id:
-            return None
-        _start_over(checkpoint, run_id)
-        yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, "")])
-        return (yield from self._replay(checkpoint, applier, undoing, total))
+        return None
 
 
 def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: int) -> Op[Checkpoint]:

@@ -22,6 +22,7 @@ from redstart.migrations.data.planned.jsonpath import Location, in_list, path_te
 from redstart.migrations.data.planned.plan import Plan, path_of, router
 from redstart.migrations.data.reading.current import texts_at
 from redstart.migrations.data.reading.read import read_documents
+from redstart.migrations.data.reading.scan import server_run_id
 from redstart.migrations.data.state.journal import JournalEntry
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.unrestored import Original, UnrestoredDocument
@@ -32,6 +33,14 @@ from redstart.values.timestamps import NUMBER
 from redstart.values.timezones import NaiveTimezone
 
 _TYPES = {True: b"ReJSON-RL", False: b"hash"}
+
+
+class ServerRestarted(Exception):
+    """The server was restarted since the replay began, and may hold documents as they were some entries before.
+
+    An item must not be matched by value then: the list is not as the application has left it.
+    """
+
 
 Overlay = Mapping[bytes, Mapping[Location, bytes | None]]
 """What a preview takes to be restored already: by key and location, the original bytes, or None for "not there"."""
@@ -80,12 +89,21 @@ class Undoing:
 
     Args:
         plan: the one stored with the log; None when only what an earlier rollback has left is tried again.
+        run_id: of the server, when the replay began; None where nothing depends on the order of the log.
     """
 
-    def __init__(self, keys: StateKeys, plan: Plan | None, zone: NaiveTimezone) -> None:
+    def __init__(
+        self, keys: StateKeys, plan: Plan | None, zone: NaiveTimezone, *, run_id: str | None = None
+    ) -> None:
         self._keys = keys
+        self._run_id = run_id
         self._route = router(plan if plan is not None else Plan((), zone.name))
         self._zone = zone
+
+    def require_same_server(self) -> Op[None]:
+        """Raise ServerRestarted if what was read last may be older than the replay. One read."""
+        if self._run_id is not None and (yield from server_run_id()) != self._run_id:
+            raise ServerRestarted
 
     def path_of(self, key: bytes, location: Location) -> TemporalPath | None:
         """Return the planned path of a place, or None."""
@@ -272,6 +290,9 @@ def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[li
     Returns:
         The originals that are outstanding. A converted value that was changed or deleted since is left alone.
 
+    Raises:
+        ServerRestarted: the log has to be replayed from its end again.
+
     Effects: a script per chunk; where documents changed since, a few reads and another script. Safe to repeat.
     """
     todo = {document.key: inverse(document) for document in reversed(entry.documents)}
@@ -289,6 +310,7 @@ def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[li
         if not undos:
             break
         contents = yield from undoing.read(undos, {})
+        yield from undoing.require_same_server()
         pending = []
         for undo, found in zip(undos, contents, strict=True):
             decision = undoing.decide(undo, found)
