@@ -81,7 +81,7 @@ def primary_key_name(model: type[BaseModel]) -> str:
 def is_no_primary_key(value: object) -> bool:
     """Return whether a value names no document: all documents with it would share one key."""
     # Not compared with "": it may be bytes, and `python -bb` makes an error of that.
-    return value is None or (isinstance(value, str) and not value)
+    return value is None or (isinstance(value, str | bytes) and not value)
 
 
 def accepts_text(annotation: Any) -> bool:

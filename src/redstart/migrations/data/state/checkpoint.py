@@ -5,7 +5,7 @@ because starting over beside progress that cannot be read could lose track of wh
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 
 from redstart.commands.keyspace import get
@@ -107,7 +107,10 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
             hint,
         )
     try:
+        if missing := [one.name for one in fields(Checkpoint) if one.name not in data]:
+            raise KeyError(", ".join(missing))  # a default would be another place to go on from
         checkpoint = Checkpoint(**{**data, "stage": Stage(data["stage"])})
+        _ = bytes.fromhex(checkpoint.stopped_by)
         _ = int(checkpoint.cursor.partition("-")[0] or 0)
         _require_numbers(checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:

@@ -225,6 +225,9 @@ class Restoring:
         texts = dict(found.texts)
         groups: dict[tuple[TemporalPath, bytes], list[Original]] = {}
         for one in document.originals:
+            if one.reason == GONE:  # what is under this key now is another document
+                left.append(one)
+                continue
             if one.written_to is not None and texts[one.written_to] == one.old:
                 continue
             path = self._path_with_items(document.key, one.location)
@@ -241,15 +244,22 @@ class Restoring:
                     texts[one.location] = one.old
         moved: list[Original] = []
         for (path, written), originals in groups.items():
-            originals.sort(key=lambda one: one.stands)
-            restored, rest = _matched(originals, [v for v in values if v.path == path], written, pre_existing)
+            # One whose text stands again has no claim to an item; alone it tells nothing of the others.
+            sought = [one for one in originals if not (one.stands and texts[one.location] == one.old)]
+            restored, rest = _matched(
+                sought or originals,
+                [v for v in values if v.path == path],
+                written,
+                pre_existing,
+                is_sought=bool(sought),
+            )
             edits += restored
-            if restored or (rest and rest[0].reason == NO_SUCH_ITEM):
-                rest = [one for one in rest if not (one.stands and texts[one.location] == one.old)]
             moved += [
-                one._replace(written_to=edit.location) for one, edit in zip(originals, restored, strict=False)
+                one._replace(written_to=edit.location) for one, edit in zip(sought, restored, strict=False)
             ]
-            left += rest if rest and rest[0].reason != NO_SUCH_ITEM else self._failed(document, rest)
+            if rest and rest[0].reason == NO_SUCH_ITEM:
+                rest = self._failed(document, rest) if sought else []
+            left += rest
         needed = guards if any(in_list(edit.location) for edit in edits) else []
         return _Try(DocumentEdits(document.key, document.json, edits, needed), left, moved)
 
@@ -304,14 +314,20 @@ def _matched(
     values: Sequence[StoredValue],
     written: bytes,
     pre_existing: frozenset[Location],
+    *,
+    is_sought: bool,
 ) -> tuple[list[Edit], list[Original]]:
-    """The edits that restore items with one number, and the originals that no item can be told to be."""
+    """The edits that restore items with one number, and the originals that no item can be told to be.
+
+    Args:
+        is_sought: whether the originals may be restored; if not, their text stands again.
+    """
     is_written: Callable[[bytes], bool] = is_zero if is_zero(written) else written.__eq__
     places = [value for value in values if value.misplaced is None and is_written(value.raw)]
     if all(one.stands for one in originals):
         places = [value for value in places if value.location not in pre_existing]
     texts = list(dict.fromkeys(one.old for one in originals))
-    certain = len(texts) == 1 and len(places) <= len(originals)
+    certain = is_sought and len(texts) == 1 and len(places) <= len(originals)
     if places and not (certain and pre_existing.isdisjoint(value.location for value in places)):
         return [], [
             one._replace(reason=f"uncertain which of the items that hold {one_line(written, 40)} it was")

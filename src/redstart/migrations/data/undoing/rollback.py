@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from redstart.commands.introspection import server_time
 from redstart.effects import Op, call
+from redstart.errors import CheckpointUnreadable
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.reading.scan import server_run_id
 from redstart.migrations.data.running.context import Context
@@ -282,6 +283,12 @@ class _Rollback:
             stopped = yield from self._replay_entries(checkpoint, applier, undoing, total)
             if stopped is not None:
                 return stopped
+            if checkpoint.done != total:
+                raise CheckpointUnreadable(
+                    f"{checkpoint.done:,} entries of the undo log {self._keys.journal} were undone, and it has "
+                    f"{total:,}: the saved progress in {self._keys.checkpoint} is wrong.",
+                    "Undo it from the end of the log: om migrate-data clear-progress, then the same command",
+                )
             yield from Restoring(undoing).restore_all(self._keys, self._lease, applier)
             checkpoint.stage, checkpoint.cursor = Stage.SWEEP, "0"
             checkpoint.done, checkpoint.total = 0, checkpoint.counts.get("to_sweep", 0)
