@@ -8,13 +8,11 @@ from redstart.commands.streams import StreamEntry, xlen, xrevrange
 from redstart.effects import Op, batch, call, together
 from redstart.errors import CheckpointIncompatible, CheckpointUnreadable, JournalDamaged, StateDamaged
 from redstart.migrations.damage import Damage, confirmed, foreign_type, require_none
-from redstart.migrations.data.state.checkpoint import checkpoint_from
+from redstart.migrations.data.state.checkpoint import START_OVER, checkpoint_from
 from redstart.migrations.data.state.journal import check_entries
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.state.record import Record, record_from
 from redstart.migrations.lease import lease_damage
-
-_START_OVER = "To start over from the beginning (nothing converted is lost): om migrate-data clear-progress"
 
 LISTS = ("failures", "replaced")
 """Keys that only list values for people: a rollback does not need them."""
@@ -175,7 +173,7 @@ def _damage_before_first_write(keys: StateKeys, saved: bytes | None) -> list[Dam
     try:
         _ = checkpoint_from(keys, saved)
     except StateDamaged as exc:
-        return [Damage("checkpoint", exc.message, exc.hint or _START_OVER, type(exc))]
+        return [Damage("checkpoint", exc.message, exc.hint or START_OVER, type(exc))]
     return []
 
 
@@ -184,18 +182,18 @@ def _damage_of_checkpoint(keys: StateKeys, record: Record, saved: bytes | None) 
         if not record.unfinished:
             return []
         message = f"{keys.checkpoint}, the saved progress of an interrupted {record.unfinished}, is missing."
-        return [Damage("checkpoint", message, _START_OVER, CheckpointUnreadable)]
+        return [Damage("checkpoint", message, START_OVER, CheckpointUnreadable)]
     try:
         checkpoint = checkpoint_from(keys, saved)
     except StateDamaged as exc:
-        return [Damage("checkpoint", exc.message, exc.hint or _START_OVER, type(exc))]
+        return [Damage("checkpoint", exc.message, exc.hint or START_OVER, type(exc))]
     if checkpoint.generation == record.generation:
         return []
     message = (
         f"The saved progress in {keys.checkpoint} belongs to run {checkpoint.generation}, "
         f"and {keys.record} to run {record.generation}."
     )
-    return [Damage("checkpoint", message, _START_OVER, CheckpointIncompatible)]
+    return [Damage("checkpoint", message, START_OVER, CheckpointIncompatible)]
 
 
 def _damage_of_journal(
