@@ -28,7 +28,6 @@ SAMPLE_DOCUMENTS = 100
 _SAMPLE_PAGES = 20
 """Of large documents a page holds few: then fewer are looked at."""
 _PAGE_KEYS = 1_000
-_TYPES = {Storage.HASH: b"hash", Storage.JSON: b"ReJSON-RL"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +153,9 @@ def _unreadable_fields(
             if not reply:
                 continue  # deleted since
             looked_at += 1
-            end = len(key) - len(declaration.key_suffix.encode())
-            primary_key = key[len(declaration.key_prefix.encode()) : end].decode(errors="backslashreplace")
+            stored = reply if declaration.storage is Storage.JSON else mapping(reply)
             try:
-                _ = read(primary_key, reply if declaration.storage is Storage.JSON else mapping(reply))
+                _ = read(declaration.primary_key_in(key), stored)
             except UnreadableDocument as exc:
                 for field, reason in exc.reasons.items():
                     name = field.partition(".")[0].partition("[")[0]
@@ -179,7 +177,7 @@ def _page(cursor: int, prefix: str, suffix: str, storage: Storage) -> Op[tuple[i
     try:
         return (
             yield from call(
-                scan_type(cursor, prefix=prefix, suffix=suffix, kind=_TYPES[storage], count=_PAGE_KEYS)
+                scan_type(cursor, prefix=prefix, suffix=suffix, kind=storage.key_type, count=_PAGE_KEYS)
             )
         )
     except CommandFailed as exc:
