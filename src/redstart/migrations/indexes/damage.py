@@ -6,6 +6,7 @@ from redstart.effects import Op, call
 from redstart.errors import StateDamaged
 from redstart.migrations.damage import Damage, confirmed, foreign_type
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.keys import (
@@ -55,7 +56,7 @@ def _look() -> Op[list[Damage]]:
                 "index records",
                 f"{RECORDS} has no record of {', '.join(names[:_NAMED])}{others}, "
                 "for which Redstart has built an index: the definition that was active before cannot come back.",
-                f"Restore it from a backup. To give up undoing: om migrate-data forget {DATETIME_MIGRATION}",
+                StateKeys(DATETIME_MIGRATION).restore_hint(),
             )
         )
     return found
