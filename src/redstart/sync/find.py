@@ -232,7 +232,7 @@ class FindQuery(Generic[R]):
         they are read are left out; documents changed before they are read are returned as changed.
 
         Args:
-            batch_size: if there are more than 1,000 documents, how many are read in one round trip.
+            batch_size: if there are more than 1,000 documents, how many are read in one round trip at most.
             on_error: what to do with documents that cannot be read, if not what the query's own `on_error` says.
 
         Raises:
