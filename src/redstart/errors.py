@@ -126,12 +126,17 @@ class IndexMissing(ServerError):
     """The index that a query needs does not exist. `index` is its name, `module` that of the model, or None."""
 
     def __init__(self, index: str, module: str | None = None) -> None:
-        command = "om migrate run" if module is None else f"om migrate run --models {module}"
-        if module == "__main__":  # no command can import it
-            command = "Migrator().run()"
-        super().__init__(f"There is no index {index!r} on the server.", f"Create it with: {command}")
+        super().__init__(
+            f"There is no index {index!r} on the server.", f"Create it with: {_command_for_index(module)}"
+        )
         self.index = index
         self.module = module
+
+
+def _command_for_index(module: str | None) -> str:
+    if module == "__main__":  # no command can import it
+        return "Migrator().run()"
+    return "om migrate run" if module is None else f"om migrate run --models {module}"
 
 
 class IndexOutdated(IndexMissing):
@@ -150,7 +155,7 @@ class IndexOutdated(IndexMissing):
         super().__init__(index, module)
         lacks = f"has no field for {field}" if found is None else f"has {field} as {found}, not as {wanted}"
         self.message = f"The index {index!r} on the server is not that of the model: it {lacks}."
-        self.hint = (self.hint or "").replace("Create it", "Bring it up to date")
+        self.hint = f"Bring it up to date with: {_command_for_index(module)}"
         if is_text_date:
             self.hint = "Convert the dates, and then the index, with: om migrate-data run"
         self.args = (self.message,)

@@ -20,7 +20,7 @@ TEXTS: Final = "a text or a list of texts"
 SETTINGS: Final = {"url": "text", "models": TEXTS, "naive_timezone": "text"}
 """What may stand under `[tool.redstart]`, and what it has to be."""
 
-_MEND = "Mend the file, or work in another directory."
+_CORRECT_FILE = "Correct the file, or work in another directory."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,10 @@ def project_table() -> dict[str, Any]:
         try:
             tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as exc:
-            raise ConfigurationError(f"{file} cannot be read: {exc}.", _MEND) from exc
+            raise ConfigurationError(f"{file} cannot be read: {exc}.", _CORRECT_FILE) from exc
         table = tool.get("redstart", {}) if isinstance(tool, dict) else None
         if not isinstance(table, dict):
-            raise ConfigurationError(f"{file}: [tool.redstart] is not a table.", _MEND)
+            raise ConfigurationError(f"{file}: [tool.redstart] is not a table.", _CORRECT_FILE)
         for name, value in table.items():
             _check(file, name, value)
         return table
@@ -110,12 +110,14 @@ def _check(file: Path, name: str, value: object) -> None:
         near = get_close_matches(name.lower(), SETTINGS, 1)
         known = f"Did you mean {near[0]}?" if near else f"There are {', '.join(SETTINGS)}."
         shown = "..." if has_credentials(name) else printable(name)
-        raise ConfigurationError(f"{file}: tool.redstart.{shown} is no setting. {known}", _MEND)
+        raise ConfigurationError(f"{file}: tool.redstart.{shown} is no setting. {known}", _CORRECT_FILE)
     texts = value if SETTINGS[name] == TEXTS and isinstance(value, list) else [value]
     if not all(isinstance(text, str) for text in texts):
         kind = "a list" if isinstance(value, list) else "a table"
         shown = kind if has_credentials(repr(value)) else shortened(value)
-        raise ConfigurationError(f"{file}: tool.redstart.{name} is {shown}, not {SETTINGS[name]}.", _MEND)
+        raise ConfigurationError(
+            f"{file}: tool.redstart.{name} is {shown}, not {SETTINGS[name]}.", _CORRECT_FILE
+        )
 
 
 def working_directory() -> Path | None:

@@ -135,3 +135,21 @@ def test_looking_needs_no_right_to_write(admin: redis.Redis, configured: str) ->
     for words in (*looks, "check-schema"):
         found = run_om("--url", url_of_user(admin), "migrate-data", *words.split())
         assert found.code in {0, 3, 6}, (words, found.text)
+
+
+def test_an_index_of_another_application_is_out_of_reach_and_no_obstacle(
+    admin: redis.Redis, configured: str
+) -> None:
+    admin.hset("other:1", mapping={"name": "a"})
+    admin.execute_command(
+        "FT.CREATE", "other:index", "ON", "HASH", "PREFIX", 1, "other:", "SCHEMA", "name", "TAG"
+    )
+    admin.set("other:index:hash", "as redis-om keeps it")
+    for words in (
+        "migrate status",
+        "migrate-data status",
+        "migrate-data run --dry-run",
+        "migrate run --dry-run",
+    ):
+        found = run_om("--url", url_of_user(admin), *words.split())
+        assert found.code in {0, 3}, (words, found.text)

@@ -1,5 +1,6 @@
 """A renamed field, another key prefix, a removed model: noticed from what the server has, and reported."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,6 +93,8 @@ def test_a_renamed_field_is_refused_before_the_index_is_changed(
         assert re.search(r"for example fit:order:\d+: Field required", text)
     assert refused.code == 1
     assert "--accept-unreadable" in refused.stderr
+    typed = run_om("--url", os.environ["REDIS_OM_URL"], "migrate", "run")
+    assert typed.stderr.count("--url") == 1
     assert (every_byte(client), sorted(client.execute_command("FT._LIST"))) == (before, indexes)
     assert total(client, "fit:order:index", "@title:{a}") == DOCUMENTS
     warned = run_om("migrate-data", "run", "--dry-run")

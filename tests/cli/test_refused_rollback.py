@@ -128,7 +128,7 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
                 in found.stdout
             )
         assert way_on in found.stdout
-    assert (found.code, "Mend these documents; then: om migrate swap-back" in found.stdout) == (6, True)
+    assert (found.code, "Correct these documents; then: om migrate swap-back" in found.stdout) == (6, True)
     assert NUMBER in str(client.execute_command("JSON.GET", "t:parcel:3"))
     swapping_back_by_hand_proves_first(client)
     for number in (3, 4):

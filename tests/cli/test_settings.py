@@ -254,7 +254,7 @@ def test_a_broken_pyproject(here: Path, text: bytes, said: str) -> None:
     assert found.code == 2
     assert "pyproject.toml" in found.stderr
     assert said in found.stderr
-    assert "Mend the file" in found.stderr
+    assert "Correct the file" in found.stderr
     assert "Traceback" not in found.text
     assert run_om("migrate-data", "status", "--help").code == 0
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.errors import RedisModelError
-from redstart.mapping.keys import around_primary_key, key_of
+from redstart.mapping.keys import around_primary_key, prefix_of
 from redstart.mapping.meta import ModelMeta
 
 
@@ -20,7 +20,7 @@ from redstart.mapping.meta import ModelMeta
     ],
 )
 def test_prefixes_are_stripped_of_colons(global_prefix, model_prefix, expected):
-    assert key_of(ModelMeta(global_prefix, model_prefix), "1") == expected
+    assert prefix_of(global_prefix, model_prefix) + "1" == expected
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,5 @@ def test_the_parts_around_the_primary_key_make_its_key(global_prefix, model_pref
 
     meta = ModelMeta(global_prefix, model_prefix, f"{literal(before)}{{pk}}{literal(after)}")
     key_prefix, key_suffix = around_primary_key(meta, "M")
-    assert key_of(meta, meta.primary_key_pattern.format(pk=pk)) == key_prefix + pk + key_suffix
+    key = prefix_of(global_prefix, model_prefix) + meta.primary_key_pattern.format(pk=pk)
+    assert key == key_prefix + pk + key_suffix

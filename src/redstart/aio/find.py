@@ -231,7 +231,7 @@ class FindQuery(Generic[R]):
         they are read are left out; documents changed before they are read are returned as changed.
 
         Args:
-            batch_size: if there are more than 1,000 documents, how many are read in one round trip.
+            batch_size: if there are more than 1,000 documents, how many are read in one round trip at most.
             on_error: what to do with documents that cannot be read, if not what the query's own `on_error` says.
 
         Raises:
@@ -329,10 +329,12 @@ class FindQuery(Generic[R]):
             that are deleted meanwhile stay deleted.
         """
         if overrides(self.model, "save"):
-            for document in await self._run(documents_to_update(self._query, fields, naive_timezone())):
+            found = documents_to_update(self._query, fields, naive_timezone())
+            for document in await self._run(found, writes=True):
                 await document.update(**fields)
             return
-        await self._run(update_found(self._query, fields, naive_timezone(), at_once=use_transaction))
+        updating = update_found(self._query, fields, naive_timezone(), at_once=use_transaction)
+        await self._run(updating, writes=True)
 
     async def delete(self) -> int:
         """Delete all these documents, also those that cannot be read, and return how many there were.
@@ -342,14 +344,14 @@ class FindQuery(Generic[R]):
 
         Effects: one search; one round trip for each 1,000 documents. Safe to repeat.
         """
-        return await self._run(delete_found(self._query, naive_timezone()))
+        return await self._run(delete_found(self._query, naive_timezone()), writes=True)
 
     def _with(self, on_error: OnError | None) -> "FindQuery[R]":
         return self if on_error is None else self.copy(on_error=on_error)
 
-    async def _run(self, operation: Op[T]) -> T:
+    async def _run(self, operation: Op[T], *, writes: bool = False) -> T:
         server = server_of_model(self._query.model)
         if server.database != 0:  # the index would answer with documents of database 0
             raise OtherDatabase(server.database)
         served = served_by(server, monotonic)
-        return await server.run(served.checked(self._query, operation))
+        return await server.run(served.checked(self._query, operation, writes=writes))

@@ -185,7 +185,8 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Args:
             pks: the primary keys: any iterable, which is read once, before anything is sent.
-            batch_size: documents read in one round trip. While one batch is parsed, the next is already requested.
+            batch_size: documents read in one round trip at most; fewer at first, and where those of this model are
+                large. While one batch is parsed, the next is already requested.
             on_error: what to do with documents that cannot be read: `"raise"` UnreadableDocument; `"skip"` them; or a
                 function, which is called with the UnreadableDocument of each.
 
@@ -194,7 +195,7 @@ class RedisModel(models.RedisModel, abc.ABC):
             ValueError: `on_error` is anything else, or `batch_size` is below 1.
             TypeError: `pks` is a single text, whose characters would be taken for primary keys.
 
-        Effects: one round trip for each `batch_size` documents.
+        Effects: one round trip for each batch.
         """
         if isinstance(pks, str | bytes):
             raise TypeError(f"get_many() takes primary keys, as in [{pks!r}], and not a single text.")

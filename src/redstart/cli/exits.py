@@ -5,8 +5,7 @@ from enum import IntEnum
 
 import click
 
-from redstart.cli.output import as_typed, concealed, note, print_json
-from redstart.display import without_passwords
+from redstart.cli.output import as_typed, concealed, note, print_json, shown_message
 from redstart.errors import ConfigurationError, LeaseHeld, LeaseLost, RedisModelError, RedstartError
 
 
@@ -48,7 +47,7 @@ def report_usage(error: click.ClickException) -> Exit:
 
 def report(message: str, hint: str | None, code: Exit) -> Exit:
     """An error on stderr; to a script that asked for JSON also as the one object on stdout."""
-    message = without_passwords(concealed(message))
+    message = shown_message(message)
     hint = None if hint is None else concealed(as_typed(hint))
     note(f"Error: {message}")
     if hint is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redstart.cli.drawing import table
-from redstart.cli.output import as_typed, note
+from redstart.cli.output import note
 from redstart.cli.session import Session
 from redstart.display import one_line
 from redstart.errors import MigrationError
@@ -48,10 +48,8 @@ def require_readable(session: Session) -> None:
     if found:
         raise MigrationError(
             "\n".join(found),
-            as_typed(
-                "Write the field in the stored documents, or give it the name it has there. To change the indexes all "
-                "the same: om migrate run --accept-unreadable"
-            ),
+            "Write the field in the stored documents, or give it the name it has there. To change the indexes all "
+            "the same: om migrate run --accept-unreadable",
         )
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
-from redstart.display import escaped, has_credentials, without_password
+from redstart.display import escaped, has_credentials, without_password, without_passwords
 from redstart.errors import AuthenticationFailed, MigrationError
 
 _TARGETED = re.compile(
@@ -68,6 +68,11 @@ def concealed(text: str) -> str:
     for url in {one for one in given if not one.startswith(("/", ".")) and has_credentials(one)}:
         text = text.replace(url, without_password(url))
     return text
+
+
+def shown_message(text: str) -> str:
+    """Return the message of an error without any password, whether this command was given it or the server sent it."""
+    return without_passwords(concealed(text))
 
 
 def line(text: str) -> None:

@@ -92,10 +92,11 @@ def _replace(module: ModuleType, replaced: _Undo) -> None:
 
 
 def _skipping(call: str, original: Any) -> Callable[..., Any]:
-    def skip(*_arguments: object, **_options: object) -> int:
-        return 0 if is_skipped(call) else 1
+    # A module may keep the replacement under a name of its own: once nothing is skipped, it is the original.
+    def skip(*arguments: Any, **options: Any) -> Any:
+        return 0 if is_skipped(call) else original(*arguments, **options)
 
-    async def skip_async(*_arguments: object, **_options: object) -> int:
-        return skip()
+    async def skip_async(*arguments: Any, **options: Any) -> Any:
+        return 0 if is_skipped(call) else await original(*arguments, **options)
 
     return skip_async if inspect.iscoroutinefunction(original) else skip

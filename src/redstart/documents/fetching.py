@@ -166,6 +166,8 @@ NEEDED_BY_COMMANDS: Final = (
         "EVAL",
         "Documents are saved and changed by Lua scripts, which need fakeredis[lua] where the server is fakeredis.",
     ),
+    # Within a script the server does not name the command.
+    ("CALLED", "JSON documents need RedisJSON, and fields of hashes expire on Redis 7.4 and Valkey 9."),
     ("", "Fields of hashes expire on Redis 7.4 and Valkey 9."),
 )
 """What to use, by what the name of a missing command starts with."""
@@ -173,7 +175,7 @@ NEEDED_BY_COMMANDS: Final = (
 
 def raise_if_module_missing(error: CommandFailed) -> None:
     """Raise CapabilityMissing for a command that the server does not know."""
-    # Scripts say "Unknown Redis command called from script", without its name.
+    # Scripts say "Unknown Redis command called from script".
     found = re.search(r"unknown (?:redis )?command\W*([\w.]*)", error.message, re.IGNORECASE)
     if found is None:
         return

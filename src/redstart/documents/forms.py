@@ -122,7 +122,7 @@ WHOLE_DOCUMENT: Final = "."
 FORMS: Final = {
     Storage.HASH: Form(
         name="hash",
-        type_name=b"hash",
+        type_name=Storage.HASH.key_type,
         write=_write_hash,
         change=_change_hash,
         read=hgetall_command(),
@@ -132,7 +132,7 @@ FORMS: Final = {
     ),
     Storage.JSON: Form(
         name="JSON",
-        type_name=b"ReJSON-RL",
+        type_name=Storage.JSON.key_type,
         write=_write_json,
         change=_change_json,
         read=json_get_command((WHOLE_DOCUMENT,)),

@@ -1,7 +1,7 @@
 """Whether the index on the server has the fields that a query asks for, with the types that the model gives them.
 
 The server does not report it: for a field that it lacks it finds nothing, and with a negation everything. So FT.INFO is
-read before the first query, and again when a second has passed.
+read before the first query, and again when a second has passed; before an update or a deletion each time.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,31 +37,36 @@ class ServedFields:
         self._clock = clock
         self._read: dict[str, tuple[float, dict[str, FieldKind]]] = {}
 
-    def checked(self, query: Query[Any], operation: Op[T]) -> Op[T]:
+    def checked(self, query: Query[Any], operation: Op[T], *, writes: bool = False) -> Op[T]:
         """The operation, if the index can answer its query. What it refuses itself is refused before anything is sent.
+
+        Args:
+            writes: whether it changes what it finds: then the index is looked at each time, since with a negation one
+                that was replaced a moment ago would give every document.
 
         Raises:
             IndexOutdated: the index lacks a field, or has it with another type.
             IndexMissing: it does not exist.
 
-        Effects: FT.INFO, once a second at most; those of the operation.
+        Effects: FT.INFO, once a second at most unless `writes`; those of the operation.
         """
         try:
             request = operation.send(None)
         except StopIteration as stop:
             return cast(T, stop.value)
         try:
-            yield from self._check(query)
+            yield from self._check(query, may_be_known=not writes)
         except BaseException:
             operation.close()
             raise
         return (yield from _resumed(operation, request))
 
-    def _check(self, query: Query[Any]) -> Op[None]:
+    def _check(self, query: Query[Any], *, may_be_known: bool) -> Op[None]:
         name = query.model._meta.index_name
         now = self._clock()
         read = self._read.get(name)
-        if read is not None and now - read[0] <= VALID_SECONDS and _outdated(query, read[1]) is None:
+        is_valid = read is not None and may_be_known and now - read[0] <= VALID_SECONDS
+        if read is not None and is_valid and _outdated(query, read[1]) is None:
             return
         index = read_info((yield from sent(name, call(ft_info(name))))).index
         served = {field.attribute: field.kind for field in index.fields}

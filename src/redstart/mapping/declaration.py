@@ -32,6 +32,11 @@ class ModelDeclaration:
     paths: TemporalPaths
     model: type[Any]
 
+    def primary_key_in(self, key: bytes) -> str:
+        """Return the primary key inside the key of a document."""
+        end = len(key) - len(self.key_suffix.encode())
+        return key[len(self.key_prefix.encode()) : end].decode(errors="backslashreplace")
+
 
 def declare(model: type[RedisModel]) -> ModelDeclaration:
     """Describe a model.

@@ -14,14 +14,9 @@ PROBES: Final = ("0probe0", "1another1")
 """Primary keys that no other part of a key is like."""
 
 
-def key_of(meta: ModelMeta, part: str) -> str:
-    """The prefixes, each stripped of ":", and `part`. An empty global prefix leaves the leading ":"."""
-    return f"{prefix_of(meta.global_key_prefix, meta.model_key_prefix)}{part}"
-
-
 @cache
 def prefix_of(global_prefix: str, model_prefix: str) -> str:
-    """Return both prefixes, each stripped of ":" and followed by one."""
+    """Return both prefixes, each stripped of ":" and followed by one. An empty global prefix leaves the leading ":"."""
     return f"{global_prefix.strip(':')}:{model_prefix.strip(':')}:"
 
 
@@ -96,7 +91,7 @@ def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:
             f"{model_name}: Meta.primary_key_pattern {meta.primary_key_pattern!r} cannot be used: {error}.",
             'Write it as "{pk}" with plain text around it; a literal brace is doubled.',
         ) from error
-    return key_of(meta, before), after
+    return f"{prefix_of(meta.global_key_prefix, meta.model_key_prefix)}{before}", after
 
 
 @cache

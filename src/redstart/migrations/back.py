@@ -71,7 +71,7 @@ def migrate_back(
     yield from require_undoable(context)
     has_search = yield from search_is_here()
     if has_search:
-        # Before anything is written: a refusal of one index leaves the data and all others as they are.
+        # Before data or names change: indexes are only built and compared, and a refusal leaves all as it is.
         names = yield from _names_with_dates(context)
         refused = (yield from indexes.before_undo(names, check_only=True)) if names else []
         if refused:

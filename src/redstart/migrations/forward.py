@@ -163,7 +163,7 @@ def _still_ready(
     """Again, now that no rollback can begin: one that has ended since left indexes that lose converted documents."""
     ready = (yield from _made_ready(concerned, indexes, options)) if concerned else []
     if any(one.state is IndexState.REFUSED for one in ready):
-        raise MigrationError("The indexes were changed by somebody else meanwhile.", "Run the command again.")
+        raise MigrationError("Another client changed the indexes during this run.", "Run the command again.")
 
 
 def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:

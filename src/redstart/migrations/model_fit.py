@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from redstart.commands.keyspace import exists, scan_type
+from redstart.commands.keyspace import key_type, scan_type
 from redstart.commands.replies import mapping
 from redstart.commands.search import ft_list
 from redstart.documents.forms import form_of
 from redstart.documents.unreadable import UnreadableDocument
 from redstart.effects import Op, call
-from redstart.errors import CommandFailed
+from redstart.errors import AuthenticationFailed, CommandFailed
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.reading.whole import read_whole
@@ -18,7 +18,7 @@ from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.record import read_record
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import is_built_name
+from redstart.migrations.indexes.keys import hash_key, is_built_name, is_text
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import read_records
 from redstart.values.kinds import Storage
@@ -28,7 +28,6 @@ SAMPLE_DOCUMENTS = 100
 _SAMPLE_PAGES = 20
 """Of large documents a page holds few: then fewer are looked at."""
 _PAGE_KEYS = 1_000
-_TYPES = {Storage.HASH: b"hash", Storage.JSON: b"ReJSON-RL"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def unclaimed(declarations: Sequence[ModelDeclaration], index_names: Iterable[st
         for name in (yield from call(ft_list())):
             if name in ours or any(is_built_name(one, name) for one in ours):
                 continue
-            if not _is_text(name) or not (yield from call(exists([f"{name}:hash"]))):
+            if not (yield from _is_of_redis_om(name)):
                 continue
             info = yield from find_index(name)
             if info is not None:
@@ -106,6 +105,16 @@ def unclaimed(declarations: Sequence[ModelDeclaration], index_names: Iterable[st
         if documents or exists_now is not None:
             found.append(Unclaimed(None if exists_now is None else index, prefix, storage, documents))
     return found
+
+
+def _is_of_redis_om(index: str) -> Op[bool]:
+    """Whether redis-om keeps a hash beside an index. One read."""
+    if not is_text(index):
+        return False
+    try:
+        return (yield from call(key_type(hash_key(index).encode()))) != b"none"
+    except AuthenticationFailed:  # of another application: no model of this user has documents there
+        return False
 
 
 def unreadable_fields(
@@ -144,10 +153,9 @@ def _unreadable_fields(
             if not reply:
                 continue  # deleted since
             looked_at += 1
-            end = len(key) - len(declaration.key_suffix.encode())
-            primary_key = key[len(declaration.key_prefix.encode()) : end].decode(errors="backslashreplace")
+            stored = reply if declaration.storage is Storage.JSON else mapping(reply)
             try:
-                _ = read(primary_key, reply if declaration.storage is Storage.JSON else mapping(reply))
+                _ = read(declaration.primary_key_in(key), stored)
             except UnreadableDocument as exc:
                 for field, reason in exc.reasons.items():
                     name = field.partition(".")[0].partition("[")[0]
@@ -169,7 +177,7 @@ def _page(cursor: int, prefix: str, suffix: str, storage: Storage) -> Op[tuple[i
     try:
         return (
             yield from call(
-                scan_type(cursor, prefix=prefix, suffix=suffix, kind=_TYPES[storage], count=_PAGE_KEYS)
+                scan_type(cursor, prefix=prefix, suffix=suffix, kind=storage.key_type, count=_PAGE_KEYS)
             )
         )
     except CommandFailed as exc:
@@ -199,7 +207,3 @@ def _count(prefix: str, storage: Storage, others: tuple[bytes, ...]) -> Op[int]:
         count += sum(not key.startswith(others) for key in dict.fromkeys(keys))
         if cursor == 0:
             return count
-
-
-def _is_text(name: str) -> bool:
-    return not any(0xDC80 <= ord(letter) <= 0xDCFF for letter in name)

@@ -27,13 +27,13 @@ def require_converted(found: Forward, mode: FailureMode) -> None:
         raise DataMigrationError(
             "Nothing was converted: an index that takes dates in both forms would lose documents"
             f"{_examples(one.membership for one in refused)}.",
-            f"Mend them, or take them away; then call up() again. The index: {names}",
+            f"Correct or delete these documents; then call up() again. The index: {names}",
         )
     if found.data.stopped is not None:
         again = "" if mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL) else f" --failure-mode {mode}"
         raise DataMigrationError(
             f"Not all is converted: {found.data.stopped}.",
-            "The progress is saved. Go on with up() once more, or with: om migrate-data run" + again,
+            "The progress is saved. Continue with up(), or with: om migrate-data run" + again,
         )
     if refused:
         in_the_way = [failure for failures in found.blocking.values() for failure in failures]
@@ -41,8 +41,9 @@ def require_converted(found: Forward, mode: FailureMode) -> None:
         raise DataMigrationError(
             f"The data is converted, but not cut over: {names}. Documents that are found now would not be found"
             f"{_examples(one.membership for one in refused)}.{said}",
-            "See what did not convert with: om migrate-data errors. Mend it, or call up() with failure_mode "
-            "quarantine or default; or leave the documents out of the index: om migrate run --accept-unindexed",
+            "List the values that did not convert with: om migrate-data errors. Correct them, or call up() "
+            "with failure_mode quarantine or default; or leave the documents out of the index: "
+            "om migrate run --accept-unindexed",
         )
 
 
@@ -61,7 +62,7 @@ def require_undone(found: Back) -> None:
     if found.data.stopped is not None:
         raise DataMigrationError(
             f"Not all is undone: {found.data.stopped}.",
-            f"The progress is saved. Go on with down() once more, or with: {again}",
+            f"The progress is saved. Continue with down(), or with: {again}",
         )
     kept = _counted(
         "Values that have no old form, and stay as they are", found.data.kept, found.data.examples
@@ -69,15 +70,16 @@ def require_undone(found: Back) -> None:
     kept += _counted("Values not restored", found.data.unrestored, found.data.unrestored_examples)
     if refused:
         raise DataMigrationError(
-            f"The data is undone, but the indexes of before would lose documents: {names}"
+            f"The data is undone, but the previous indexes would lose documents: {names}"
             f"{_examples(one.membership for one in refused)}.{kept}",
-            "Until then those serve that take both forms. Mend the documents; then: om migrate swap-back",
+            "Correct these documents; then: om migrate swap-back. Until then the indexes that accept both formats stay "
+            "active.",
         )
     if kept:
         raise DataMigrationError(
             f"The rollback is done.{kept}",
-            "All else is as it was. Give these a text that the old application reads. What is not restored stays on "
-            "the server; list it with: om migrate-data errors",
+            "Everything else is as before the run. Write these values as text that the old application reads. "
+            "Originals that are not restored stay on the server; list them with: om migrate-data errors",
         )
     if found.lacks_more_than_before:
         numbers = ", ".join(

@@ -15,7 +15,6 @@ from redstart.search.operands import encodable
 from redstart.search.query_field import QueryField
 from redstart.search.refusals import cannot_find, wrong_operand
 
-ONE_WORD: Final = re.compile(r"\w+")
 ESCAPED_CHARACTER: Final = re.compile(r"\\.", re.DOTALL)
 LEAVING: Final = re.compile(r"[@{}\[\]$\\\x00-\x08\x0e-\x1f\x7f]|=>")
 """What could end the field's part of a query, or start another one."""

@@ -10,7 +10,6 @@ PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_:-]+")
 STEP: Final = re.compile(
     r'\.(?P<plain>[^.\[]+)|\[(?P<quoted>"(?:\\.|[^"\\])*")\]|(?P<each>\[\*\])', re.DOTALL
 )
-EACH: Final = "[*]"
 
 
 def member(name: str) -> str:

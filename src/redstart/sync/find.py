@@ -232,7 +232,7 @@ class FindQuery(Generic[R]):
         they are read are left out; documents changed before they are read are returned as changed.
 
         Args:
-            batch_size: if there are more than 1,000 documents, how many are read in one round trip.
+            batch_size: if there are more than 1,000 documents, how many are read in one round trip at most.
             on_error: what to do with documents that cannot be read, if not what the query's own `on_error` says.
 
         Raises:
@@ -330,10 +330,12 @@ class FindQuery(Generic[R]):
             that are deleted meanwhile stay deleted.
         """
         if overrides(self.model, "save"):
-            for document in self._run(documents_to_update(self._query, fields, naive_timezone())):
+            found = documents_to_update(self._query, fields, naive_timezone())
+            for document in self._run(found, writes=True):
                 document.update(**fields)
             return
-        self._run(update_found(self._query, fields, naive_timezone(), at_once=use_transaction))
+        updating = update_found(self._query, fields, naive_timezone(), at_once=use_transaction)
+        self._run(updating, writes=True)
 
     def delete(self) -> int:
         """Delete all these documents, also those that cannot be read, and return how many there were.
@@ -343,14 +345,14 @@ class FindQuery(Generic[R]):
 
         Effects: one search; one round trip for each 1,000 documents. Safe to repeat.
         """
-        return self._run(delete_found(self._query, naive_timezone()))
+        return self._run(delete_found(self._query, naive_timezone()), writes=True)
 
     def _with(self, on_error: OnError | None) -> "FindQuery[R]":
         return self if on_error is None else self.copy(on_error=on_error)
 
-    def _run(self, operation: Op[T]) -> T:
+    def _run(self, operation: Op[T], *, writes: bool = False) -> T:
         server = server_of_model(self._query.model)
         if server.database != 0:  # the index would answer with documents of database 0
             raise OtherDatabase(server.database)
         served = served_by(server, monotonic)
-        return server.run(served.checked(self._query, operation))
+        return server.run(served.checked(self._query, operation, writes=writes))

@@ -15,3 +15,11 @@ class Storage(StrEnum):
 
     HASH = "hash"
     JSON = "json"
+
+    @property
+    def key_type(self) -> bytes:
+        """What the server says a key of this kind is (TYPE, SCAN)."""
+        return _KEY_TYPES[self]
+
+
+_KEY_TYPES = {Storage.HASH: b"hash", Storage.JSON: b"ReJSON-RL"}

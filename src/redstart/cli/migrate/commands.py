@@ -244,7 +244,9 @@ def swap_back(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bo
             result = "as before the migration" if undone else "accepts both forms"
             draw_switched(name, switched, result, accepted=accept_unindexed)
         if refused:
-            line("Mend these documents, and type it again; or leave them out of the index, with:")
+            line(
+                "Correct these documents, and run the same command again; or leave them out of the index, with:"
+            )
             line(as_typed("om migrate swap-back --accept-unindexed"))
         elif not done:
             line("No index was migrated.")

@@ -37,7 +37,7 @@ UNREADABLE = (
 @click.option(
     "--check-data",
     is_flag=True,
-    help="Also convert each journaled original anew, and read every document through its model.",
+    help="Also convert each original in the undo log again, and read every document through its model.",
 )
 @batch_size
 @log_file

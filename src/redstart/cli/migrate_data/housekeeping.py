@@ -62,7 +62,7 @@ def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
     """Break the lease of a run that is stuck, on the data or on the indexes. If that run is alive after all, it stops
     before its next write."""
     with open_session(settings, writes=True, needs_models=False) as session:
-        require_yes("Break the lease, whoever holds it?", assume_yes=yes)
+        require_yes("Break the lease? A run that holds it stops before its next write.", assume_yes=yes)
         leases = session.run(break_leases(session.context()))
     broken = [lease.message if isinstance(lease, StateDamaged) else str(lease) for lease in leases]
     if as_json:
@@ -70,7 +70,11 @@ def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
             {"status": "unlocked" if broken else "not_locked", "holder": broken[0] if broken else None}
         )
         return
-    for found in broken:
-        line(f"Broken: the lease of {found}.")
+    for lease in leases:
+        line(
+            f"Removed. {lease.message}"
+            if isinstance(lease, StateDamaged)
+            else f"Broken: the lease of {lease}."
+        )
     if not broken:
         line("No run holds a lease.")

@@ -13,9 +13,8 @@ from typing import Any, Self
 import click
 
 from redstart.cli.exits import Exit, exit_of
-from redstart.cli.output import as_typed, concealed, note
+from redstart.cli.output import as_typed, concealed, note, shown_message
 from redstart.cli.session import Session
-from redstart.display import without_passwords
 from redstart.errors import ConfigurationError, RedstartError
 from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.migrations.data.state.failures import Failure
@@ -149,12 +148,12 @@ def _what_failed(error: BaseException) -> dict[str, object]:
     """As an error in `--json`."""
     if isinstance(error, RedstartError):
         return {
-            "error": without_passwords(concealed(error.message)),
+            "error": shown_message(error.message),
             "hint": None if error.hint is None else concealed(as_typed(error.hint)),
             "exit_code": exit_of(error),
         }
     text, code = _ENDS.get(type(error), (str(error) or type(error).__name__, Exit.FAILED))
-    return {"error": without_passwords(concealed(text)), "hint": None, "exit_code": code}
+    return {"error": shown_message(text), "hint": None, "exit_code": code}
 
 
 def _opened(path: Path) -> int:

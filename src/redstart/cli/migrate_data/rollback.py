@@ -31,9 +31,9 @@ NUMBERS_BEFORE = (
 UNDOING = f"om migrate-data rollback {DATETIME_MIGRATION}"
 REFORMATTING = f"{UNDOING} --reformat-numbers-of-before"
 REFORMAT_THEM = f"Where a new application wrote them, give them the old form, too, with: {REFORMATTING}"
-MEND_THEM = (
+AFTER_REFUSAL = (
     "Where the old application needs them, give these values its text; or, where a new application wrote them all,\n"
-    f"convert once more with om migrate-data run, then: {REFORMATTING}"
+    f"convert again with om migrate-data run, then: {REFORMATTING}"
 )
 UNRESTORED = (
     "What is not restored stays on the server. List it with: om migrate-data errors",
@@ -131,11 +131,12 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
     for name, membership in found.lacking.items():
         draw_lacking(name, membership, found.lacked_before[name])
     if found.data is not None and found.data.numbers_before and (verbose or dry_run or found.refused):
-        _draw_numbers_before(found.data, verbose, REFORMAT_THEM if dry_run else MEND_THEM)
+        _draw_numbers_before(found.data, verbose, REFORMAT_THEM if dry_run else AFTER_REFUSAL)
     if found.data is not None and found.refused:
         line(
             as_typed(
-                "Until then the index that takes both forms serves. Mend these documents; then: om migrate swap-back"
+                "Correct these documents; then: om migrate swap-back. Until then the index that accepts both formats "
+                "is active."
             )
         )
     if found.indexes and not found.refused:

@@ -19,7 +19,7 @@ def draw_forward(found: Forward, plan: Plan, failure_mode: FailureMode, *, verbo
     """What became of the data and of each index, and what comes next."""
     if found.data is None:
         line("Nothing was converted: an index that takes dates in both forms would lose documents.")
-        line("Mend these documents, or take them away; then run this again.")
+        line("Correct or delete these documents; then run the same command again.")
     else:
         _draw_data(found.data, failure_mode)
     draw_results(found.indexes, found.blocking, verbose=verbose)

@@ -98,5 +98,5 @@ def refuse(problems: Sequence[Problem], where: str, kind: Kind) -> None:
     others = f"\nThere are {len(problems) - 1} more like this." if len(problems) > 1 else ""
     raise kind.error(
         f"A {kind.name} migration cannot be used. {problems[0]}{others}",
-        f"Mend it, or take it out of {printable(where)}. See all of them with: {kind.command} status",
+        f"Correct it, or move it out of {printable(where)}. See all of them with: {kind.command} status",
     )

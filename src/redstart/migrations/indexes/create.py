@@ -5,13 +5,10 @@ from redstart.errors import MigrationError
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.keys import hash_key, schema_key
 from redstart.migrations.indexes.swap import fenced_script
-from redstart.migrations.indexes.trial import try_definition
+from redstart.migrations.indexes.trial import MAX_WORDS, try_definition
 from redstart.migrations.lease import Lease
 from redstart.search.difference import difference
 from redstart.search.index import Index
-
-MAX_WORDS = 7_900
-"""Lua has room for 8,000 arguments of a command."""
 
 _CHANGES_SAID = 3
 

@@ -6,9 +6,17 @@ from redstart.effects import Op, call
 from redstart.errors import StateDamaged
 from redstart.migrations.damage import Damage, confirmed, foreign_type
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import LEASE, RECORDS, is_built_name, served_name, settled_alias
+from redstart.migrations.indexes.keys import (
+    LEASE,
+    RECORDS,
+    is_built_name,
+    is_text,
+    served_name,
+    settled_alias,
+)
 from redstart.migrations.indexes.records import records_from
 from redstart.migrations.indexes.swap import fenced_script
 from redstart.migrations.lease import Lease, lease_damage
@@ -48,7 +56,7 @@ def _look() -> Op[list[Damage]]:
                 "index records",
                 f"{RECORDS} has no record of {', '.join(names[:_NAMED])}{others}, "
                 "for which Redstart has built an index: the definition that was active before cannot come back.",
-                f"Restore it from a backup. To give up undoing: om migrate-data forget {DATETIME_MIGRATION}",
+                StateKeys(DATETIME_MIGRATION).restore_hint(),
             )
         )
     return found
@@ -67,17 +75,12 @@ def unrecorded() -> Op[list[str]]:
     fields = yield from call(hgetall(RECORDS))
     _ = records_from(fields)
     known = {field.decode(errors="surrogateescape") for field in fields}
-    names = {name for name in map(served_name, indexes) if name is not None and _is_text(name)} - known
+    names = {name for name in map(served_name, indexes) if name is not None and is_text(name)} - known
     lost = []
     for name in sorted(names):
         if (yield from _has_lost_its_record(name)):
             lost.append(name)
     return lost
-
-
-def _is_text(name: str) -> bool:
-    """Whether it can be the name of a model's index: others may be any bytes."""
-    return name.encode(errors="ignore").decode() == name
 
 
 def _has_lost_its_record(name: str) -> Op[bool]:

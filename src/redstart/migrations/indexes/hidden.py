@@ -19,6 +19,7 @@ from redstart.migrations.indexes.swap import PACKAGE
 from redstart.search.fields import PHONETIC, FieldKind, IndexField
 from redstart.search.index import Index
 from redstart.search.info import IndexInfo
+from redstart.search.query_field import term_of
 
 _SCRATCH_PREFIX = "redstart:indexes:probe:"
 
@@ -56,7 +57,7 @@ def require_droppable(found: IndexInfo) -> Op[None]:
         raise MigrationError(
             f"The index {shown(found.name)} was created with TEMPORARY: {seconds} seconds without a query, or dropping "
             f"it, would delete its {found.documents:,} documents.",
-            "Create it anew without TEMPORARY: FT.DROPINDEX with its option _FORCEKEEPDOCS keeps the documents. "
+            "Create it again without TEMPORARY: FT.DROPINDEX with its option _FORCEKEEPDOCS keeps the documents. "
             "Queries fail until the index is there again, with: om migrate run",
         )
     script = load(PACKAGE, "drop_index.lua", "keeps_documents.lua")
@@ -97,7 +98,7 @@ def read_synonyms(name: str, index: Index) -> Op[dict[bytes, set[bytes]]]:
     try:
         return (yield from call(ft_syndump(name)))
     except CommandFailed as exc:
-        if says_no_such_index(exc) or "unknown command" in exc.message.lower():
+        if _has_none(exc):
             return {}
         raise
 
@@ -121,18 +122,23 @@ def carry_synonyms(source: str, target: str, index: Index) -> Op[None]:
             yield from call(ft_synupdate(target, group, missing))
 
 
+def _has_none(error: CommandFailed) -> bool:
+    """Whether the index is gone, or the server lacks the command, and so what it would show."""
+    return says_no_such_index(error) or "unknown command" in error.message.lower()
+
+
 def _is_phonetic(index: str, query: str) -> Op[bool]:
     try:
         explained = yield from call(ft_explain(index, query))
     except CommandFailed as exc:
-        if says_no_such_index(exc) or "unknown command" in exc.message.lower():
+        if _has_none(exc):
             return False
         raise
     return _PHONETIC_MARK in explained
 
 
 def _with_phonetic(index: str, field: IndexField) -> Op[IndexField]:
-    if not (yield from _is_phonetic(index, f"@{_escaped(field.attribute)}:{_SPOKEN_WORD}")):
+    if not (yield from _is_phonetic(index, f"{term_of(field.attribute)}:{_SPOKEN_WORD}")):
         return field
     return replace(field, options=(*field.options, *_PHONETIC_WORDS))
 
@@ -142,13 +148,9 @@ def _with_tuning(index: str, field: IndexField) -> Op[IndexField]:
     if field.vector is None:
         return field
     try:
-        shown = yield from call(ft_debug_vector(index, field.attribute))
+        known = yield from call(ft_debug_vector(index, field.attribute))
     except (CommandFailed, AuthenticationFailed):
         return field
     names = _TUNING if field.vector.algorithm == "HNSW" else _TUNING_OF_FLAT
-    tuning = tuple((name, shown[name]) for name in names if name in shown)
+    tuning = tuple((name, known[name]) for name in names if name in known)
     return replace(field, vector=replace(field.vector, attributes=(*field.vector.attributes, *tuning)))
-
-
-def _escaped(attribute: str) -> str:
-    return "".join(letter if letter.isalnum() or letter == "_" else f"\\{letter}" for letter in attribute)

@@ -50,6 +50,11 @@ def settled_alias(index: str) -> str:
     return f"redstart:settled:{index}"
 
 
+def is_text(name: str) -> bool:
+    """Return whether a name on the server is UTF-8, as that of a model's index is: others may be any bytes."""
+    return name.encode(errors="ignore").decode() == name
+
+
 def shown(name: str) -> str:
     """Return the name of an index for a message: names on the server may hold anything."""
     return one_line(name_bytes(name), SHOWN_CHARACTERS)

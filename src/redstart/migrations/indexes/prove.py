@@ -14,7 +14,6 @@ from redstart.errors import CommandFailed
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.lease import Activity
-from redstart.values.kinds import Storage
 
 Keep = Callable[[Activity], Op[None]]
 
@@ -23,8 +22,6 @@ _PAGE_KEYS = 1_000
 _LOOKS = 5
 """How often a difference is looked at again before it counts: a document may be rewritten just then."""
 _PAUSE_SECONDS = 0.01
-
-_TYPES = {Storage.HASH: b"hash", Storage.JSON: b"ReJSON-RL"}
 
 
 @dataclass(slots=True)
@@ -60,7 +57,7 @@ def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> O
     Effects: reads only, some for each page of 1,000 keys.
     """
     result = Membership()
-    kind = _TYPES[record.final.storage]
+    kind = record.final.storage.key_type
     found = None if serving is None else (yield from find_index(serving))
     prefixes = {record.key_prefix, *(() if found is None else found.index.prefixes)}
     absent: dict[bytes, None] = {}

@@ -31,9 +31,9 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Seque
     if outcome in (b"swapped", b"already"):
         return
     place = found.decode(errors="backslashreplace") or "nothing"
-    what = f"{index} is gone" if outcome == b"missing" else f"it leads to {place} by now"
+    what = f"{index} is gone" if outcome == b"missing" else f"it points to {place} now"
     raise MigrationError(
-        f"{name} was not switched to {index}: {what}. Somebody else changed it.",
+        f"{name} was not switched to {index}: {what}. Another client changed it.",
         "Look with: om migrate status. Then run the command again.",
     )
 

@@ -12,8 +12,8 @@ from redstart.search.difference import difference
 from redstart.search.index import Index, create_arguments
 from redstart.search.info import read_info
 
-_MAX_WORDS = 7_500
-"""Lua passes on no more than about 8,000 words. An index of 1,024 fields may have more."""
+MAX_WORDS = 7_900
+"""Lua has room for 8,000 arguments of a command. An index of 1,024 fields may have more."""
 
 
 def try_definition(words: Sequence[str]) -> Op[Index | str]:
@@ -35,7 +35,7 @@ def try_index(index: Index) -> Op[str | None]:
     Effects: see `try_definition`; nothing for an index of more words than a script can pass on.
     """
     words = create_arguments(index, name=index.name)[1:]
-    if len(words) > _MAX_WORDS:
+    if len(words) > MAX_WORDS:
         return None
     tried = yield from try_definition(words)
     if isinstance(tried, str):

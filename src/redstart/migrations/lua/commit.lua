@@ -7,7 +7,7 @@ end
 -- COUNT hash field key: set the field to the number of entries of the key. Safe to repeat, as an increment is not.
 -- A record without the number of a run is one that a restarted server has lost: it counts nothing until the next run.
 local function count(hash, field, key)
-  if field ~= 'unrestored_members' and redis.call('HEXISTS', hash, 'generation') == 0 then return 0 end
+  if field ~= 'unrestored_members' and not redis.call('HGET', hash, 'generation') then return 0 end
   local kind = redis.call('TYPE', key).ok
   local members = kind == 'set' and redis.call('SCARD', key) or kind == 'hash' and redis.call('HLEN', key) or 0
   return redis.call('HSET', hash, field, members)

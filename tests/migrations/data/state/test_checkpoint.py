@@ -30,7 +30,7 @@ def saved(checkpoint: Checkpoint) -> bytes:
     return str(text).encode()
 
 
-@given(st.builds(Checkpoint, number=st.integers(1), stopped_by=st.lists(st.text(), max_size=2)))
+@given(st.builds(Checkpoint, number=st.integers(1), stopped_by=st.binary(max_size=9).map(bytes.hex)))
 def test_what_is_saved_comes_back(checkpoint: Checkpoint) -> None:
     assert loaded(saved(checkpoint)) == checkpoint
 
@@ -52,6 +52,8 @@ def test_none_is_none() -> None:
         b'{"format": %d}' % FORMAT,
         b'{"format": %d, "stage": "lunch", "plan_hash": "", "generation": 1}' % FORMAT,
         b'{"format": %d, "stage": "census", "plan_hash": "", "generation": 1, "colour": 1}' % FORMAT,
+        b'{"format": %d, "stage": "convert", "plan_hash": "", "generation": 1, "stopped_by": ["a"]}' % FORMAT,
+        b'{"format": %d, "stage": "convert", "plan_hash": "", "generation": 1, "stopped_by": "zz"}' % FORMAT,
     ],
 )
 def test_what_is_damaged_is_refused_with_the_way_on(data: bytes) -> None:

@@ -15,6 +15,9 @@ from redstart.migrations.data.state.keys import StateKeys
 
 FORMAT = 2
 
+START_OVER = "To start over from the beginning (nothing converted is lost): om migrate-data clear-progress"
+"""The hint where saved progress cannot be used."""
+
 
 class Stage(StrEnum):
     """What is being done. The census writes nothing to documents; an undo replays the journal, then scans."""
@@ -93,18 +96,17 @@ def load_checkpoint(keys: StateKeys) -> Op[Checkpoint | None]:
 
 def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
     """Return the progress that was saved as this text. Raises as `load_checkpoint`."""
-    hint = "To start over from the beginning (nothing converted is lost): om migrate-data clear-progress"
     try:
         data = json.loads(text)
         saved_format = data.pop("format")
     except (ValueError, KeyError, AttributeError, TypeError) as exc:
         raise CheckpointUnreadable(
-            f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", hint
+            f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", START_OVER
         ) from exc
     if saved_format != FORMAT:
         raise CheckpointIncompatible(
             f"The saved progress in {keys.checkpoint} has format {saved_format}; this version reads format {FORMAT}.",
-            hint,
+            START_OVER,
         )
     try:
         if missing := [one.name for one in fields(Checkpoint) if one.name not in data]:
@@ -112,16 +114,16 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
         checkpoint = Checkpoint(**{**data, "stage": Stage(data["stage"])})
         _ = bytes.fromhex(checkpoint.stopped_by)
         _ = int(checkpoint.cursor.partition("-")[0] or 0)
-        _require_numbers(checkpoint)
+        _require_types(checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise CheckpointUnreadable(
-            f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", hint
+            f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", START_OVER
         ) from exc
     return checkpoint
 
 
-def _require_numbers(checkpoint: Checkpoint) -> None:
-    """Raise TypeError where a damaged value would fail only later, in the middle of a run."""
+def _require_types(checkpoint: Checkpoint) -> None:
+    """Raise TypeError or ValueError where a damaged value would fail only later, in the middle of a run."""
     numbers = [
         checkpoint.generation,
         checkpoint.number,
@@ -132,7 +134,6 @@ def _require_numbers(checkpoint: Checkpoint) -> None:
     numbers += [checkpoint.beyond, checkpoint.started_ms, checkpoint.saved_ms, *checkpoint.counts.values()]
     if not all(isinstance(number, int) for number in numbers):
         raise TypeError("a count is not a number")
-    if not all(
-        isinstance(text, str) for text in (checkpoint.plan_hash, checkpoint.run_id, *checkpoint.stopped_by)
-    ):
+    if not all(isinstance(text, str) for text in (checkpoint.plan_hash, checkpoint.run_id)):
         raise TypeError("a name is not a text")
+    _ = bytes.fromhex(checkpoint.stopped_by)

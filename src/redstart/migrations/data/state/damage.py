@@ -8,13 +8,11 @@ from redstart.commands.streams import StreamEntry, xlen, xrevrange
 from redstart.effects import Op, batch, call, together
 from redstart.errors import CheckpointIncompatible, CheckpointUnreadable, JournalDamaged, StateDamaged
 from redstart.migrations.damage import Damage, confirmed, foreign_type, require_none
-from redstart.migrations.data.state.checkpoint import checkpoint_from
+from redstart.migrations.data.state.checkpoint import START_OVER, checkpoint_from
 from redstart.migrations.data.state.journal import check_entries
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.state.record import Record, record_from
 from redstart.migrations.lease import lease_damage
-
-_START_OVER = "To start over from the beginning (nothing converted is lost): om migrate-data clear-progress"
 
 LISTS = ("failures", "replaced")
 """Keys that only list values for people: a rollback does not need them."""
@@ -69,7 +67,6 @@ def _look(keys: StateKeys) -> Op[list[Damage]]:
 
 def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
     """What the keys say of each other."""
-    forget = f"om migrate-data forget {keys.migration_id}"
     kept = existing & {"checkpoint", "census", "journal", *LISTS}
     if "record" not in existing and "journal" not in existing:
         return _damage_before_first_write(keys, (yield from call(get(keys.checkpoint))))
@@ -80,7 +77,7 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
                 "record",
                 f"{keys.record} is missing, but the keys beside it exist ({names}): "
                 "without it what was converted cannot be undone.",
-                f"Restore it from a backup. To give up undoing: {forget}",
+                keys.restore_hint(),
             )
         ]
     replies: list[Any] = yield from batch(
@@ -107,18 +104,17 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
         return [Damage("record", exc.message, exc.hint or "", type(exc))]
     if record.is_new and not (entries or record.applied or record.plan or record.unrestored_members):
         return _damage_before_first_write(keys, saved)
-    restore = f"Restore it from a backup. To give up undoing: {forget}"
-    found = _damage_of_record(keys, record, restore)
+    found = _damage_of_record(keys, record)
     found += _damage_of_checkpoint(keys, record, saved)
-    found += _damage_of_journal(keys, record, entries, newest, restore)
+    found += _damage_of_journal(keys, record, entries, newest)
     for part, key, count, recorded, hint in (
-        ("census", keys.census, census, record.census_members, restore),
+        ("census", keys.census, census, record.census_members, keys.restore_hint()),
         (
             "failures",
             keys.failures,
             failures,
             record.failures_members,
-            "List what does not convert anew with: om migrate-data run",
+            "List again what does not convert with: om migrate-data run",
         ),
         (
             "replaced",
@@ -132,7 +128,8 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
             keys.unrestored,
             unrestored,
             record.unrestored_members,
-            f"Restore it from a backup: it has the last copies of these values. To give them up: {forget}",
+            f"Restore it from a backup: it has the last copies of these values. To give them up: "
+            f"om migrate-data forget {keys.migration_id}",
         ),
     ):
         if recorded is not None and count != recorded:
@@ -149,16 +146,16 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
             Damage(
                 "census",
                 f"{keys.census} has {census:,} entries, and {keys.record} counts {record.census_values:,}.",
-                restore,
+                keys.restore_hint(),
                 JournalDamaged,
             )
         )
     return found
 
 
-def _damage_of_record(keys: StateKeys, record: Record, restore: str) -> list[Damage]:
+def _damage_of_record(keys: StateKeys, record: Record) -> list[Damage]:
     return (
-        [Damage("record", f"{keys.record} has lost: {', '.join(record.lost)}.", restore)]
+        [Damage("record", f"{keys.record} has lost: {', '.join(record.lost)}.", keys.restore_hint())]
         if record.lost
         else []
     )
@@ -175,7 +172,7 @@ def _damage_before_first_write(keys: StateKeys, saved: bytes | None) -> list[Dam
     try:
         _ = checkpoint_from(keys, saved)
     except StateDamaged as exc:
-        return [Damage("checkpoint", exc.message, exc.hint or _START_OVER, type(exc))]
+        return [Damage("checkpoint", exc.message, exc.hint or START_OVER, type(exc))]
     return []
 
 
@@ -184,35 +181,35 @@ def _damage_of_checkpoint(keys: StateKeys, record: Record, saved: bytes | None) 
         if not record.unfinished:
             return []
         message = f"{keys.checkpoint}, the saved progress of an interrupted {record.unfinished}, is missing."
-        return [Damage("checkpoint", message, _START_OVER, CheckpointUnreadable)]
+        return [Damage("checkpoint", message, START_OVER, CheckpointUnreadable)]
     try:
         checkpoint = checkpoint_from(keys, saved)
     except StateDamaged as exc:
-        return [Damage("checkpoint", exc.message, exc.hint or _START_OVER, type(exc))]
+        return [Damage("checkpoint", exc.message, exc.hint or START_OVER, type(exc))]
     if checkpoint.generation == record.generation:
         return []
     message = (
         f"The saved progress in {keys.checkpoint} belongs to run {checkpoint.generation}, "
         f"and {keys.record} to run {record.generation}."
     )
-    return [Damage("checkpoint", message, _START_OVER, CheckpointIncompatible)]
+    return [Damage("checkpoint", message, START_OVER, CheckpointIncompatible)]
 
 
 def _damage_of_journal(
-    keys: StateKeys, record: Record, entries: int, newest: list[StreamEntry], restore: str
+    keys: StateKeys, record: Record, entries: int, newest: list[StreamEntry]
 ) -> list[Damage]:
     if entries != record.journal_entries:
         counted = f"{keys.record} counts {record.journal_entries}"
         message = f"The undo log {keys.journal} has {entries} entries, and {counted}."
-        return [Damage("journal", message, restore, JournalDamaged)]
+        return [Damage("journal", message, keys.restore_hint(), JournalDamaged)]
     if newest and record.journal_last and newest[0].id != record.journal_last:
         message = (
             f"The newest entry of the undo log {keys.journal} is {newest[0].id}, "
             f"and {keys.record} names {record.journal_last}."
         )
-        return [Damage("journal", message, restore, JournalDamaged)]
+        return [Damage("journal", message, keys.restore_hint(), JournalDamaged)]
     try:
         check_entries(keys, newest)
     except StateDamaged as exc:
-        return [Damage("journal", exc.message, exc.hint or restore, type(exc))]
+        return [Damage("journal", exc.message, exc.hint or keys.restore_hint(), type(exc))]
     return []

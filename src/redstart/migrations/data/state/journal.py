@@ -133,7 +133,7 @@ def readable_entry(keys: StateKeys, main: StreamEntry, addition: StreamEntry | N
 def _unreadable(keys: StateKeys, entry: str, reason: str) -> JournalDamaged:
     return JournalDamaged(
         f"The entry {entry} of the undo log {keys.journal} cannot be read: {reason}.",
-        f"Restore it from a backup. To give up undoing: om migrate-data forget {keys.migration_id}",
+        keys.restore_hint(),
     )
 
 
@@ -148,7 +148,7 @@ def check_journal(keys: StateKeys) -> Op[int]:
     if found != int(written or 0):
         raise JournalDamaged(
             f"The undo log {keys.journal} has {found} entries, and {keys.record} counts {int(written or 0)}.",
-            f"Restore it from a backup. To give up undoing: om migrate-data forget {keys.migration_id}",
+            keys.restore_hint(),
         )
     return found
 

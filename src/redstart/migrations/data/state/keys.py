@@ -17,6 +17,10 @@ class StateKeys:
     def _key(self, name: str) -> str:
         return f"redstart:{self.migration_id}:{name}"
 
+    def restore_hint(self) -> str:
+        """Return the hint where a key that an undo needs is damaged."""
+        return f"Restore it from a backup. To give up undoing: om migrate-data forget {self.migration_id}"
+
     @property
     def lease(self) -> LeaseKeys:
         """The fence and the lease."""

@@ -166,7 +166,7 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise StateDamaged(
             f"{keys.record} holds something that Redstart did not write: {exc}.",
-            f"Restore it from a backup. To give up undoing: om migrate-data forget {keys.migration_id}",
+            keys.restore_hint(),
         ) from exc
 
 
@@ -223,7 +223,7 @@ def check_census(keys: StateKeys, record: Record) -> Op[None]:
     if found < (record.census_values or 0):
         raise JournalDamaged(
             f"The census {keys.census} holds {found} values where {record.census_values} were recorded.",
-            f"Restore it from a backup. To give up undoing: om migrate-data forget {keys.migration_id}",
+            keys.restore_hint(),
         )
 
 

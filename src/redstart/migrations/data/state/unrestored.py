@@ -15,7 +15,7 @@ from redstart.display import one_line
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamaged
 from redstart.migrations.data.planned.jsonpath import Location
-from redstart.migrations.data.state.failures import Failure, failure_at, location_of
+from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS, Failure, failure_at, location_of
 from redstart.migrations.data.state.keys import StateKeys
 
 _PAGE_DOCUMENTS = 200
@@ -127,7 +127,8 @@ def _unpacked(key: bytes, data: bytes) -> UnrestoredDocument:
         return UnrestoredDocument(key, storage == b"json", [_original(*item) for item in items])
     except (ValueError, TypeError, AttributeError, msgpack.UnpackException) as exc:
         raise StateDamaged(
-            f"The originals that a rollback has not restored cannot be read for the document {one_line(key, 200)}.",
+            "The originals that a rollback has not restored cannot be read for the document "
+            f"{one_line(key, SHOWN_KEY_CHARACTERS)}.",
             "Restore the key that ends with :unrestored from a backup.",
         ) from exc
 

@@ -330,7 +330,9 @@ def _matched(
     certain = is_sought and len(texts) == 1 and len(places) <= len(originals)
     if places and not (certain and pre_existing.isdisjoint(value.location for value in places)):
         return [], [
-            one._replace(reason=f"uncertain which of the items that hold {one_line(written, 40)} it was")
+            one._replace(
+                reason=f"uncertain which of the items that hold {one_line(written, _SHOWN_CHARACTERS)} it was"
+            )
             for one in originals
         ]
     edits = [Edit(value.location, value.raw, texts[0]) for value in places]

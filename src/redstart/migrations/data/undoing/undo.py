@@ -29,10 +29,9 @@ from redstart.migrations.data.state.unrestored import Original, UnrestoredDocume
 from redstart.migrations.data.writing.apply import Applier, split_large
 from redstart.migrations.data.writing.settle import MOST_TRIES
 from redstart.values.json_text import JsonValue, json_text, parse_json
+from redstart.values.kinds import Storage
 from redstart.values.timestamps import NUMBER
 from redstart.values.timezones import NaiveTimezone
-
-_TYPES = {True: b"ReJSON-RL", False: b"hash"}
 
 
 class ServerRestarted(Exception):
@@ -133,7 +132,11 @@ class Undoing:
                 (yield from self._list_under(overlay, key, path, text)) if key in overlay else text
             )
         contents = [
-            Contents(kind == _TYPES[undo.json], texts[undo.key], lists[undo.key])
+            Contents(
+                kind == (Storage.JSON if undo.json else Storage.HASH).key_type,
+                texts[undo.key],
+                lists[undo.key],
+            )
             for undo, kind in zip(undos, types, strict=True)
         ]
         return (yield from self._with_values(undos, contents, overlay))
