@@ -101,8 +101,8 @@ def draw_results(
         in_the_way = blocking.get(one.name, [])
         if one.membership is not None:
             _draw_membership(one.membership, examples=one.state is IndexState.REFUSED and not in_the_way)
-            if one.state is IndexState.CUT_OVER and one.membership.missing:
-                line("  those stay under their keys, but no query finds them")
+            if one.membership.missing and (one.state is IndexState.CUT_OVER or one.is_incomplete):
+                line("  these documents still exist, but no query returns them")
         for failure in in_the_way if verbose else in_the_way[:EXAMPLES_SAID]:
             line(f"  in the way: {failure}")
     if any(failure.path for failures in blocking.values() for failure in failures):

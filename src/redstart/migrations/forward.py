@@ -137,12 +137,15 @@ def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]
 
 
 def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op[dict[str, list[Failure]]]:
-    """By index, what is in the way of the cut-overs that were refused. A read for each."""
+    """Return, by index, the values that keep documents out: of a cutover that was refused, or of a new index.
+
+    Effects: a read for each.
+    """
     records = yield from read_records()
     found: dict[str, list[Failure]] = {}
     for one in results:
         record = records.get(one.name)  # None where somebody has stepped it back by now
-        if one.state is IndexState.REFUSED and one.membership is not None and record is not None:
+        if (one.is_refused or one.is_incomplete) and one.membership is not None and record is not None:
             keys = one.membership.examples[:BLOCKING_NAMED]
             moving = awaited_attributes(record.final, record.moving)
             found[one.name] = yield from blocking_values(

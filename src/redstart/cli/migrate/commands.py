@@ -58,7 +58,7 @@ from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.state.record import converted_prefixes
 from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.forward import blocking
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
+from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrate import unused_indexes
 from redstart.migrations.indexes.preflight import require_aliases, require_possible, require_search
@@ -187,7 +187,7 @@ def run(
         in_the_way = session.run(blocking(context, session.plan, results))
         state = session.run(read_status(session.keys, session.plan))
         phase, to_come = session.run(phase_with_indexes(state)), session.run(cut_over_to_come(state))
-    refused = any(one.state is IndexState.REFUSED for one in results)
+    refused = any(one.is_refused or (one.is_incomplete and not accept_unindexed) for one in results)
     if as_json:
         print_json(
             {

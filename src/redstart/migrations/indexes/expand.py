@@ -57,6 +57,18 @@ class IndexResult:
     membership: Membership | None = None
     mended: bool = False
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the cutover was refused."""
+        return self.state is IndexState.REFUSED
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether the index is new and lacks documents: none was active that holds them."""
+        return (
+            self.state is IndexState.CREATED and self.membership is not None and self.membership.missing > 0
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ExpansionOptions:

@@ -74,7 +74,10 @@ def test_another_version_is_not_damage() -> None:
 def test_progress_that_an_earlier_build_saved_can_be_read() -> None:
     """Fields that are added need a default: a stopped run must survive an update."""
     data: dict[str, Any] = asdict(Checkpoint(Stage.CONVERT, "plan", 3))
-    needed = {"stage", "plan_hash", "generation"}
+    needed = {"stage", "plan_hash", "generation", "number", "cursor", "run_id", "done"}
+    for name in needed:
+        with pytest.raises(CheckpointUnreadable, match=name):
+            loaded(json.dumps({"format": FORMAT, **{k: v for k, v in data.items() if k != name}}).encode())
     for name in {field.name for field in fields(Checkpoint)} - needed:
         found = loaded(
             json.dumps({"format": FORMAT, **{k: v for k, v in data.items() if k != name}}).encode()

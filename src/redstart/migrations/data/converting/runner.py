@@ -26,6 +26,7 @@ from redstart.migrations.data.state.checkpoint import Checkpoint, Stage
 from redstart.migrations.data.state.damage import require_intact_data
 from redstart.migrations.data.state.failures import FailureLog
 from redstart.migrations.data.state.record import (
+    UNDOING,
     Record,
     census_taken,
     end_progress,
@@ -174,7 +175,7 @@ class _Run:
             *("generation", checkpoint.generation),
             *("unfinished", "run"),
         ]
-        return [begun, *(yield from in_this_format(self._keys))]
+        return [begun, ["HDEL", self._keys.record, UNDOING], *(yield from in_this_format(self._keys))]
 
     def _census(self, checkpoint: Checkpoint, record: Record) -> Op[bool]:
         """Count everything and record what was a number before. False when asked to stop."""

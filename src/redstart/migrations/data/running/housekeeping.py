@@ -8,7 +8,7 @@ from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import load_checkpoint
 from redstart.migrations.data.state.damage import LISTS, require_intact_data
 from redstart.migrations.data.state.keys import StateKeys
-from redstart.migrations.data.state.record import end_progress, read_record, remember_models
+from redstart.migrations.data.state.record import UNDOING, end_progress, read_record, remember_models
 from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
 
@@ -42,6 +42,9 @@ def clear_progress(context: Context) -> Op[bool]:
             ["UNLINK", REFERENCE_STATE.format(keys.migration_id)],
             *end_progress(keys),
         ]
+        (unfinished,) = yield from call(hmget(keys.record, ["unfinished"]))
+        if unfinished == b"rollback":  # documents of both formats are left, and only the undo log tells which
+            commands.append(["HSET", keys.record, UNDOING, 1])
         return any((yield from lease.commit(commands)))
 
     return (yield from context.under_lease(work))
@@ -65,7 +68,8 @@ def forget(context: Context) -> Op[bool]:
         keys = context.keys
         yield from require_intact_data(keys, exempt=("lease", *GIVEN_UP))
         found = yield from load_checkpoint(keys)
-        if found is not None and found.stage.undoes:
+        (undoing,) = yield from call(hmget(keys.record, [UNDOING]))
+        if undoing is not None or (found is not None and found.stage.undoes):
             raise RollbackUnfinished(
                 "A rollback began and has not ended; without the undo log it could not end.",
                 f"Finish it with: om migrate-data rollback {keys.migration_id}",

@@ -5,7 +5,7 @@ because starting over beside progress that cannot be read could lose track of wh
 """
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from redstart.commands.keyspace import get
@@ -83,6 +83,10 @@ class Checkpoint:
         return ["SET", keys.checkpoint, json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":"))]
 
 
+_POSITION = {"stage", "plan_hash", "generation", "number", "cursor", "run_id", "done"}
+"""Fields that say where to go on; the others may be missing, as an earlier version did not save all of them."""
+
+
 def load_checkpoint(keys: StateKeys) -> Op[Checkpoint | None]:
     """Saved progress, or None. One read.
 
@@ -109,10 +113,9 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
             START_OVER,
         )
     try:
-        if missing := [one.name for one in fields(Checkpoint) if one.name not in data]:
-            raise KeyError(", ".join(missing))  # a default would be another place to go on from
+        if missing := _POSITION - data.keys():
+            raise KeyError(", ".join(sorted(missing)))  # a default would be another place to go on from
         checkpoint = Checkpoint(**{**data, "stage": Stage(data["stage"])})
-        _ = bytes.fromhex(checkpoint.stopped_by)
         _ = int(checkpoint.cursor.partition("-")[0] or 0)
         _require_types(checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:

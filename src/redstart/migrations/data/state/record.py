@@ -20,6 +20,9 @@ RESTORED, REFORMATTED = "restored", "reformatted"
 UNDONE = (RESTORED, REFORMATTED, "undone_documents")
 """Fields of the record: values that a rollback restored, values that it gave the text format, writes of documents."""
 
+UNDOING = "undoing"
+"""A field of the record: a rollback began, its progress was cleared, and neither it nor a run has ended since."""
+
 REPLAYED = "replayed"
 """The milestone of a rollback: the whole journal is undone, so that what is still new is newer."""
 

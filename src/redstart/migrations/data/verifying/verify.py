@@ -14,6 +14,7 @@ from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.failures import Failure, FailureLog, failure_of
 from redstart.migrations.data.state.record import read_record
+from redstart.migrations.data.state.unrestored import all_unrestored
 
 MOST_PROBLEMS = 1_000
 """Kept for showing; all are counted."""
@@ -104,8 +105,11 @@ def verify(
     Effects: reads only; a few round trips for each page of documents.
     """
     record = yield from read_record(context.keys)
+    lost = yield from all_unrestored(context.keys)
     unnamed = record.unnamed(plan)
     problems = Problems()
+    for failure in (failure for document in lost for failure in document.failures()):
+        problems.add(failure)
     values = _ValueCheck(FailureLog(context.keys))
 
     def visit(page: list[JudgedDocument]) -> Op[None]:
