@@ -230,3 +230,14 @@ def test_a_dry_run_of_cleanup_names_what_a_cleanup_drops(station: redis.Redis, a
             "^dropped (.*)", done.stdout, re.M
         )
     assert run_om("migrate", "cleanup", "--dry-run", "--json").json["would_drop"] == []
+
+
+def test_a_new_index_that_lacks_documents_is_reported(legacy: redis.Redis, configured: str) -> None:
+    key = first_visit(legacy)
+    legacy.hset(key, "arrived_at", "N/A")
+    for name in legacy.execute_command("FT._LIST"):
+        legacy.execute_command("FT.DROPINDEX", name)
+    assert run_om("migrate-data", "run").code == 0
+    created = run_om("migrate", "run")
+    assert (created.code, f"{key} arrived_at: " in created.stdout) == (6, True)
+    assert "these documents still exist, but no query returns them" in created.stdout

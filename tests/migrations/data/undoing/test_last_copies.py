@@ -1,24 +1,33 @@
 """Originals that only the undo log has: each stands again after a rollback, or is reported and kept."""
 
+import datetime
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import redis
 
+from redstart import JsonModel
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
+from redstart.errors import RollbackUnfinished
 from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.running.housekeeping import forget
+from redstart.migrations.data.running.housekeeping import clear_progress, forget
 from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.data.state.unrestored import all_unrestored
-from redstart.migrations.data.undoing.rollback import RollbackResult
+from redstart.migrations.data.undoing.rollback import RollbackResult, rollback
 from redstart.migrations.data.undoing.rollback_preview import preview_rollback
+from redstart.migrations.data.verifying.verify import verify
 from redstart.server.connections import open_like
-from tests.migrations.data.runs import json_of, migrate_all, set_json, undo
-from tests.support.migration import KEYS, documents_of, new_context, own_keys
+from tests.migrations.data.runs import json_of, migrate, migrate_all, set_json, undo
+from tests.support.crash_driver import Crash, CrashDriver, CrashKind
+from tests.support.migration import KEYS, documents_of, new_context, own_keys, station_plan
+from tests.support.registry import models_of_before
 from tests.support.replies import Command, send
 from tests.support.snapshot import difference
+
+__all__ = ["models_of_before"]  # a fixture
 
 HASH, JSON = VISIT_PREFIX + "1", SIGHTING_PREFIX + "1"
 SITUATIONS: dict[str, tuple[list[Command], list[str]]] = {
@@ -269,3 +278,82 @@ def test_a_list_that_is_again_as_the_first_run_left_it(client: redis.Redis, url:
     assert json_of(client, JSON)["resighted_at"] == ["N/A"]
     assert [one.value for one in result.unrestored_examples] == ['"bad"']
     assert counts(preview) == counts(result)
+
+
+def test_an_original_whose_document_is_gone_is_never_written_into_a_later_one(
+    client: redis.Redis, url: str
+) -> None:
+    load(client)
+    migrate_all(url, FailureMode.QUARANTINE)
+    send(client, [("DEL", HASH, JSON)])
+    assert undo(url).unrestored == 3
+    later: list[Command] = [("HSET", HASH, "site", "later"), set_json(JSON, {"ringed_at": None})]
+    send(client, later)
+    before = documents_of(client)
+    preview, result = previewed(client), undo(url)
+    assert counts(preview) == counts(result) == (0, 0, 0, 3)
+    assert difference(before, documents_of(client)) == []
+    migrate_all(url)
+    assert undo(url).unrestored == 3
+    assert difference(before, documents_of(client)) == []
+
+
+def test_a_verification_names_what_a_rollback_could_not_restore(client: redis.Redis, url: str) -> None:
+    load(client)
+    migrate_all(url, FailureMode.DEFAULT)
+    send(client, SITUATIONS["overwritten"][0])
+    assert undo(url).unrestored == 2
+    migrate_all(url)
+    with open_like(client) as driver:
+        problems = driver.run(verify(new_context(), station_plan())).problems
+    assert {one.value for one in problems.first if "not restored" in one.reason} == {"soon", '"N/A"'}
+
+
+def test_a_crash_does_not_decide_what_is_uncertain(client: redis.Redis, url: str) -> None:
+    """A list that is restored already has no claim to the zeros of another one."""
+
+    class Rounds(JsonModel):
+        seen: dict[str, list[datetime.datetime]]
+
+        class Meta:
+            global_key_prefix = "station"
+            model_key_prefix = "rounds"
+
+    def migrated() -> None:
+        client.flushall()
+        send(client, [set_json("station:rounds:1", {"seen": {"x": ["N/A"], "y": ["N/A"]}})])
+        assert migrate(url, FailureMode.DEFAULT, plan=station_plan(Rounds)).stopped is None
+        send(client, [("JSON.ARRAPPEND", "station:rounds:1", "$.seen.x", "0")])  # a real 1970-01-01
+
+    migrated()
+    with CrashDriver(url) as driver:
+        expected = driver.run(rollback(new_context()))
+        names = list(driver.names)
+    content = json_of(client, "station:rounds:1")
+    assert (content, expected.unrestored) == ({"seen": {"x": [0.0, 0], "y": ["N/A"]}}, 1)
+    for at in range(names.index("XREVRANGE"), len(names)):
+        migrated()
+        with CrashDriver(url, at=at, kind=CrashKind.AFTER) as driver, suppress(Crash):
+            driver.run(rollback(new_context()))
+        if at < len(names) - 2:  # else it was over
+            assert undo(url).unrestored == 1
+        assert json_of(client, "station:rounds:1") == content, names[at]
+
+
+def test_the_undo_log_is_kept_while_a_rollback_is_half_way(client: redis.Redis, url: str) -> None:
+    load(client)
+    before = documents_of(client)
+    migrate_all(url)
+    with CrashDriver(url) as driver:
+        driver.run(rollback(new_context()))
+        at = driver.names.index("EVALSHA apply undo") + 1
+    migrate_all(url)
+    with CrashDriver(url, at=at) as driver, pytest.raises(Crash):
+        driver.run(rollback(new_context()))
+    with open_like(client) as driver:
+        assert driver.run(clear_progress(new_context()))
+        with pytest.raises(RollbackUnfinished):
+            driver.run(forget(new_context()))
+    undo(url)
+    assert difference(before, documents_of(client)) == []
+    assert own_keys(client) == []
