@@ -392,7 +392,7 @@ def test_a_document_that_expired_after_it_was_found_is_left_out() -> None:
 def test_an_alias_is_a_name_like_any_other(indexes: redis.Redis) -> None:
     class Renamed(Member, index=False):
         class Meta:
-            model_key_prefix = "tests.documents.test_find.Member"
+            model_key_prefix = Member._meta.model_key_prefix
             index_name = "an-alias"
 
     indexes.execute_command("FT.ALIASADD", "an-alias", Member._meta.index_name)

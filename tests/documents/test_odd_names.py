@@ -201,3 +201,12 @@ def test_an_index_that_the_server_refuses_blocks_no_other(
     assert "2 indexes were refused; 2 others are up to date" in said
     assert all(f"{model.__name__} ({model._meta.index_name}): " in said for model in models[1:3])
     assert [model.find().count() for model in (models[0], models[3])] == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["sortable", "NoIndex", "separator", "weight", "unf"])
+def test_a_field_of_a_hash_that_is_an_option_of_the_index_is_refused_with_the_class(name: str) -> None:
+    fields: dict[str, Any] = {name: (str, Field(default="x", index=True))}
+    with pytest.raises(RedisModelError, match=rf"Odd\.{name} cannot be indexed in a hash"):
+        create_model("Odd", __base__=HashModel, __cls_kwargs__={"index": True}, **fields)
+    with registry_of_its_own():
+        create_model("Odd", __base__=JsonModel, __cls_kwargs__={"index": True}, **fields)

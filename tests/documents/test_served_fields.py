@@ -164,3 +164,36 @@ def test_the_index_is_looked_at_once_a_second_at_most(client: redis.Redis) -> No
         thread.join()
     looked = client.info("commandstats")["cmdstat_FT.INFO"]["calls"] - before
     assert looked <= 4 * (2 + int(time.monotonic() - began))
+
+
+OTHER_INDEXES = {
+    "another separator": "ON {storage} PREFIX 1 served:tags: SCHEMA {name} AS name TAG SEPARATOR ,",
+    "case-sensitive": "ON {storage} PREFIX 1 served:tags: SCHEMA {name} AS name TAG SEPARATOR | CASESENSITIVE",
+    "another prefix": "ON {storage} PREFIX 1 served:other: SCHEMA {name} AS name TAG SEPARATOR |",
+    "a narrower prefix": "ON {storage} PREFIX 1 served:tags:a SCHEMA {name} AS name TAG SEPARATOR |",
+    "another storage": "ON {other} PREFIX 1 served:tags: SCHEMA {name} AS name TAG SEPARATOR |",
+}
+
+
+@pytest.mark.parametrize("base", [HashModel, JsonModel, redstart.aio.HashModel, redstart.aio.JsonModel])
+@pytest.mark.parametrize("schema", OTHER_INDEXES)
+def test_an_index_that_would_find_other_documents_is_refused(
+    client: redis.Redis, always_looked_at: None, base: Any, schema: str
+) -> None:
+    class Tagged(base, index=True):  # type: ignore[misc]
+        name: str = Field(index=True)
+
+        class Meta:
+            global_key_prefix = "served"
+            model_key_prefix = "tags"
+            index_name = "served:tags:index"
+
+    storages = ["HASH", "JSON"] if issubclass(base, HashModel | redstart.aio.HashModel) else ["JSON", "HASH"]
+    name = "$.name" if storages[0] == "JSON" else "name"
+    words = OTHER_INDEXES[schema].format(storage=storages[0], other=storages[1], name=name)
+    client.execute_command("FT.CREATE", "served:tags:index", *words.split())
+    run(Tagged, Tagged(name="a").save)
+    for ask in (Tagged.find(Tagged.name == "a").all, Tagged.find(Tagged.name != "a").delete):
+        with pytest.raises(IndexOutdated, match="om migrate run"):
+            run(Tagged, ask)
+    assert list(client.scan_iter("served:tags:0*"))

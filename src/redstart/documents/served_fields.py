@@ -6,7 +6,7 @@ read before the first query, and again when a second has passed; before an updat
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from redstart.commands.search import ft_info
@@ -14,9 +14,11 @@ from redstart.documents.query import Query, module_of, sent
 from redstart.effects import Op, Request, call
 from redstart.errors import IndexOutdated, RedstartError
 from redstart.mapping.index import index_of
+from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import Comparison, Expression, FieldExpression, Operator, comparisons_in
 from redstart.search.fields import FieldKind
+from redstart.search.index import Index
 from redstart.search.info import read_info
 from redstart.search.query_field import QueryField
 
@@ -24,6 +26,22 @@ T = TypeVar("T")
 
 VALID_SECONDS: Final = 1.0
 """An index is replaced by another version of the application, or by a rollback: rarely, but at any time."""
+
+
+class ServedField(NamedTuple):
+    """What decides which documents a comparison with a field finds."""
+
+    kind: FieldKind
+    separator: str | None
+    case_sensitive: bool
+
+    def __str__(self) -> str:
+        words = [self.kind.value]
+        if self.separator is not None:
+            words += ["SEPARATOR", self.separator]
+        if self.case_sensitive:
+            words.append("CASESENSITIVE")
+        return " ".join(words)
 
 
 class ServedFields:
@@ -35,7 +53,7 @@ class ServedFields:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._read: dict[str, tuple[float, dict[str, FieldKind]]] = {}
+        self._read: dict[str, tuple[float, dict[str, ServedField]]] = {}
 
     def checked(self, query: Query[Any], operation: Op[T], *, writes: bool = False) -> Op[T]:
         """The operation, if the index can answer its query. What it refuses itself is refused before anything is sent.
@@ -69,7 +87,8 @@ class ServedFields:
         if read is not None and is_valid and _outdated(query, read[1]) is None:
             return
         index = read_info((yield from sent(name, call(ft_info(name))))).index
-        served = {field.attribute: field.kind for field in index.fields}
+        _require_documents(query.model, index)
+        served = _fields_in(index)
         self._read[name] = now, served
         outdated = _outdated(query, served)
         if outdated is not None:
@@ -101,26 +120,58 @@ def served_by(server: object, clock: Callable[[], float]) -> ServedFields:
     return _served.setdefault(server, ServedFields(clock)) if served is None else served
 
 
-def _outdated(query: Query[Any], served: dict[str, FieldKind]) -> IndexOutdated | None:
+def _outdated(query: Query[Any], served: dict[str, ServedField]) -> IndexOutdated | None:
     """Why an index with these fields cannot answer a query; None if it can."""
-    kinds = _kinds_of(query.model)
+    needed = _needed_by(query.model)
     name = query.model._meta.index_name
     for field, attribute in _fields_of(query):
-        wanted, found = kinds.get(attribute), served.get(attribute)
-        if wanted is not None and found is not wanted:
-            is_text_date = field.is_date and found in (FieldKind.TAG, FieldKind.TEXT)
-            return IndexOutdated(name, module_of(name), field.label, wanted, found, is_text_date=is_text_date)
+        wanted, found = needed.get(attribute), served.get(attribute)
+        if wanted is not None and found != wanted:
+            is_text_date = (
+                field.is_date and found is not None and found.kind in (FieldKind.TAG, FieldKind.TEXT)
+            )
+            return IndexOutdated(
+                name,
+                module_of(name),
+                field.label,
+                str(wanted),
+                None if found is None else str(found),
+                is_text_date=is_text_date,
+            )
     for sort in query.sort:
-        wanted = kinds.get(sort.attribute)
+        wanted = needed.get(sort.attribute)
         if wanted is not None and sort.attribute not in served:
-            return IndexOutdated(name, module_of(name), sort.attribute, wanted, None, is_text_date=False)
+            return IndexOutdated(name, module_of(name), sort.attribute, str(wanted), None, is_text_date=False)
     return None
 
 
+def _require_documents(model: type[RedisModel], index: Index) -> None:
+    """Raise IndexOutdated if an index is over other documents than those of a model."""
+    wanted, (prefix, _) = index_of(model), key_affixes(model)
+    if index.storage is wanted.storage and any(prefix.startswith(one) for one in index.prefixes or ("",)):
+        return
+    name = model._meta.index_name
+    raise IndexOutdated(
+        name,
+        module_of(name),
+        "documents",
+        f"{wanted.storage.name} under {prefix!r}",
+        f"{index.storage.name} under {' and '.join(map(repr, index.prefixes))}",
+        is_text_date=False,
+    )
+
+
 @cache
-def _kinds_of(model: type[RedisModel]) -> dict[str, FieldKind]:
+def _needed_by(model: type[RedisModel]) -> dict[str, ServedField]:
     """The fields of the index that a model needs."""
-    return {field.attribute: field.kind for field in index_of(model).fields}
+    return _fields_in(index_of(model))
+
+
+def _fields_in(index: Index) -> dict[str, ServedField]:
+    return {
+        field.attribute: ServedField(field.kind, field.separator, field.case_sensitive)
+        for field in index.reported().fields
+    }
 
 
 def _fields_of(query: Query[Any]) -> Iterator[tuple[QueryField, str]]:

@@ -8,7 +8,7 @@ from redstart.mapping.index_walk import IndexWalk
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
-from redstart.search.fields import IndexField
+from redstart.search.fields import FIELD_OPTIONS, IndexField
 from redstart.search.index import Index, schema_parts, schema_text
 from redstart.values.kinds import Storage
 
@@ -23,7 +23,19 @@ def index_of(model: type[MappedModel]) -> Index:
     walk = IndexWalk(storage_of(model))
     parts = list(walk.parts(model))
     _refuse_equal_names(model, parts)
+    _refuse_option_names(model, parts)
     return index_of_parts(model, prefix, parts if any(parts) else walk.key_alone(model))
+
+
+def _refuse_option_names(model: type[MappedModel], parts: Sequence[Sequence[IndexField]]) -> None:
+    """Raise RedisModelError for a field of a hash that FT.CREATE would read as an option of the field before it."""
+    for field in (field for part in parts for field in part):
+        if storage_of(model) is Storage.HASH and field.identifier.upper() in FIELD_OPTIONS:
+            raise RedisModelError(
+                f"{model_name(model)}.{field.identifier} cannot be indexed in a hash: "
+                f"{field.identifier.upper()} is a word of FT.CREATE.",
+                "Rename the field, remove index=True from it, or use a JsonModel.",
+            )
 
 
 def _refuse_equal_names(model: type[MappedModel], parts: Sequence[Sequence[IndexField]]) -> None:
