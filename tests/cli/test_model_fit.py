@@ -153,3 +153,12 @@ def test_an_index_of_redis_om_without_a_model_is_listed(client: redis.Redis, dec
     assert run_om("migrate", "status", "--json").json["unclaimed"] == [
         {"key_prefix": "fit:gone:", "index": "fit:gone:index", "documents": 1}
     ]
+
+
+def test_a_renamed_field_with_a_default_is_reported(base: str, declared: Models) -> None:
+    declared(model(base, field="heading", options=", default='b'") + KEPT)
+    warned = run_om("migrate", "run", "--dry-run").stderr
+    assert "hold title, which the model does not have" in warned
+    assert "looked at holds heading" in warned
+    declared(model(base) + KEPT)
+    assert "which the model does not have" not in run_om("migrate", "run", "--dry-run").stderr

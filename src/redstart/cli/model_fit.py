@@ -10,7 +10,7 @@ from redstart.display import one_line
 from redstart.errors import MigrationError
 from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS
 from redstart.migrations.indexes.plan import planned_indexes
-from redstart.migrations.model_fit import Unclaimed, unclaimed, unreadable_fields
+from redstart.migrations.model_fit import Unclaimed, unclaimed, unknown_fields, unreadable_fields
 
 
 def find_unclaimed(session: Session) -> list[Unclaimed]:
@@ -57,6 +57,17 @@ def note_unreadable(session: Session) -> None:
     """A warning on stderr for each field that a model cannot read in most of its documents."""
     for text in _unreadable(session):
         note(f"Warning: {text}")
+
+
+def note_unknown_fields(session: Session) -> None:
+    """A warning on stderr for each model whose fields seem to be stored under other names."""
+    for one in session.run(unknown_fields(session.declarations)):
+        note(
+            f"Warning: documents of {one.model} hold {', '.join(one.names)}, which the model does not have, and none "
+            f"of those that were looked at holds {', '.join(one.absent)}, for example "
+            f"{one_line(one.key, SHOWN_KEY_CHARACTERS)}. If a field was renamed, copy it in the stored documents "
+            "first: a save removes what the model does not have."
+        )
 
 
 def _unreadable(session: Session) -> list[str]:

@@ -1,8 +1,10 @@
 """Whether models and stored documents fit each other: documents of no model, and fields that a model cannot read."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redstart.commands.keyspace import key_type, scan_type
 from redstart.commands.replies import mapping
@@ -13,6 +15,7 @@ from redstart.effects import Op, call
 from redstart.errors import AuthenticationFailed, CommandFailed
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.models import RedisModel
+from redstart.migrations.data.judging.transform import QUARANTINE_SUFFIX
 from redstart.migrations.data.reading.whole import read_whole
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.state.keys import StateKeys
@@ -61,6 +64,21 @@ class UnreadableField:
     looked_at: int
     key: bytes
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownFields:
+    """Fields that most documents of a model hold and that the model does not have: a save removes them.
+
+    Attributes:
+        names: of these fields; `absent` of fields of the model that no document holds.
+        key: of one of the documents.
+    """
+
+    model: str
+    names: tuple[str, ...]
+    absent: tuple[str, ...]
+    key: bytes
 
 
 def unclaimed(declarations: Sequence[ModelDeclaration], index_names: Iterable[str]) -> Op[list[Unclaimed]]:
@@ -170,6 +188,48 @@ def _unreadable_fields(
         for name, count in counts.items()
         if 2 * count >= looked_at
     ]
+
+
+def unknown_fields(
+    declarations: Iterable[ModelDeclaration], *, sample: int = SAMPLE_DOCUMENTS
+) -> Op[list[UnknownFields]]:
+    """Return, for each model, the fields that it seems to have under another name, as after a rename.
+
+    Only where a field of the model is in none of the documents that are looked at.
+
+    Args:
+        sample: how many documents of each model are looked at, as many as fit into a page.
+
+    Effects: a few reads for each model.
+    """
+    found: list[UnknownFields] = []
+    for declaration in declarations:
+        model: type[RedisModel] = declaration.model
+        keys = yield from _some_keys(declaration, sample)
+        if not keys or model.model_config.get("extra") == "allow":
+            continue
+        replies = yield from read_whole([(declaration.storage, key) for key in keys])
+        held = [set(_names_in(reply, declaration.storage)) for reply in replies if reply]
+        counts = Counter(name for names in held for name in names)
+        unknown = [
+            name
+            for name, count in counts.items()
+            if 2 * count >= len(held)
+            and name not in {"pk", *model.model_fields}
+            and not name.endswith(QUARANTINE_SUFFIX)
+        ]
+        absent = [name for name in model.model_fields if name != "pk" and name not in counts]
+        if unknown and absent:
+            found.append(UnknownFields(declaration.name, tuple(sorted(unknown)), tuple(absent), keys[0]))
+    return found
+
+
+def _names_in(reply: Any, storage: Storage) -> Iterable[str]:
+    """The names of the fields of a document as it was read; none where it is not an object."""
+    if storage is Storage.HASH:
+        return [name.decode(errors="backslashreplace") for name in mapping(reply)]
+    content = json.loads(reply)
+    return content if isinstance(content, dict) else ()
 
 
 def _page(cursor: int, prefix: str, suffix: str, storage: Storage) -> Op[tuple[int, list[bytes]]]:

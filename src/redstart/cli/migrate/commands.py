@@ -34,6 +34,7 @@ from redstart.cli.model_fit import (
     draw_unclaimed,
     find_unclaimed,
     note_unclaimed,
+    note_unknown_fields,
     require_readable,
     unclaimed_report,
 )
@@ -164,6 +165,7 @@ def run(
         def check() -> None:
             if not accept_unreadable:
                 require_readable(session)
+            note_unknown_fields(session)
             _ = session.run(require_possible(planned, keep_old=keep_old))
             session.run(require_aliases(aliases, planned))
 
