@@ -179,7 +179,7 @@ def _overlap(outer: ModelDeclaration, inner: ModelDeclaration) -> ConfigurationE
     return ConfigurationError(
         f"The key prefix {outer.key_prefix!r} of {outer.name} also holds the keys of {inner.name} "
         f"({inner.key_prefix!r}): a key could belong to either.",
-        "Give one of them another model_key_prefix, or leave one out with --models.",
+        "Give one of them another Meta.model_key_prefix.",
     )
 
 
