@@ -12,23 +12,8 @@ DEFAULT_TAG_SEPARATOR = ","
 """What the server takes where the definition of a hash's index names no separator. In JSON it then takes none."""
 
 
-FIELD_OPTIONS = frozenset(
-    [
-        "AS",
-        "CASESENSITIVE",
-        "INDEXEMPTY",
-        "INDEXMISSING",
-        "NOINDEX",
-        "NOSTEM",
-        "PHONETIC",
-        "SEPARATOR",
-        "SORTABLE",
-        "UNF",
-        "WEIGHT",
-        "WITHSUFFIXTRIE",
-    ]
-)
-"""Words that FT.CREATE takes for options of the field before them, so that no field of a hash can have their name."""
+FIELD_OPTIONS = frozenset({"SORTABLE", "NOINDEX", "INDEXMISSING"})
+"""Words that FT.CREATE takes for options of any field before them, so that no field of a hash can have their name."""
 
 PHONETIC = "PHONETIC"
 """Words that sound alike match (TEXT). Followed by the language, as `dm:en`."""
