@@ -1,6 +1,6 @@
 """Whether the keys of a data migration are all there, can be read, and belong together."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from redstart.commands.keyspace import get, hgetall, hlen, key_type, scard
@@ -107,50 +107,41 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
     found = _damage_of_record(keys, record)
     found += _damage_of_checkpoint(keys, record, saved)
     found += _damage_of_journal(keys, record, entries, newest)
-    for part, key, count, recorded, hint in (
-        ("census", keys.census, census, record.census_members, keys.restore_hint()),
-        (
-            "failures",
-            keys.failures,
-            failures,
-            record.failures_members,
-            "List again what does not convert with: om migrate-data run",
-        ),
-        (
-            "replaced",
-            keys.replaced,
-            replaced,
-            record.replaced_members,
-            f"Restore it from a backup; or restore the values with: om migrate-data rollback {keys.migration_id}",
-        ),
-        (
-            "unrestored",
-            keys.unrestored,
-            unrestored,
-            record.unrestored_members,
-            f"Restore it from a backup: it has the last copies of these values. To give them up: "
-            f"om migrate-data forget {keys.migration_id}",
-        ),
-    ):
-        if recorded is not None and count != recorded:
-            found.append(
-                Damage(
-                    part,
-                    f"{key} has {count:,} entries, and {keys.record} counts {recorded:,}.",
-                    hint,
-                    JournalDamaged,
-                )
-            )
-    if record.census_members is None and census < (record.census_values or 0):
-        found.append(
-            Damage(
-                "census",
-                f"{keys.census} has {census:,} entries, and {keys.record} counts {record.census_values:,}.",
-                keys.restore_hint(),
-                JournalDamaged,
-            )
+    return found + _damage_of_counts(
+        keys,
+        record,
+        {"census": census, "failures": failures, "replaced": replaced, "unrestored": unrestored},
+    )
+
+
+def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]) -> list[Damage]:
+    """The keys that do not have as many entries as the record counts, by part."""
+    recorded = {
+        # Format 1 counts only the census, which may have grown since.
+        "census": max(counts["census"], record.census_values or 0)
+        if record.census_members is None
+        else record.census_members,
+        "failures": record.failures_members,
+        "replaced": record.replaced_members,
+        "unrestored": record.unrestored_members,
+    }
+    hints = {
+        "failures": "List again what does not convert with: om migrate-data run",
+        "replaced": "Restore it from a backup; or restore the values with: "
+        f"om migrate-data rollback {keys.migration_id}",
+        "unrestored": "Restore it from a backup: it has the last copies of these values. To give them up: "
+        f"om migrate-data forget {keys.migration_id}",
+    }
+    return [
+        Damage(
+            part,
+            f"{getattr(keys, part)} has {counts[part]:,} entries, and {keys.record} counts {expected:,}.",
+            hints.get(part, keys.restore_hint()),
+            JournalDamaged,
         )
-    return found
+        for part, expected in recorded.items()
+        if expected is not None and counts[part] != expected
+    ]
 
 
 def _damage_of_record(keys: StateKeys, record: Record) -> list[Damage]:
