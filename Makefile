@@ -4,9 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLD := .venv-redis-om-0.3.5
 ONE := .venv-redis-om-1.2.0
-# Each worker of the tests has a server of its own; a given one can serve just one. Tests wait often: three workers keep
-# two cores busy.
-WORKERS := $(if $(REDSTART_TEST_URL),,-n 3 --dist worksteal)
+# Each worker of the tests has a server of its own; a given one can serve just one.
+WORKERS := $(if $(REDSTART_TEST_URL),,-n 2 --dist worksteal)
 
 .PHONY: demo test lint style types calls imports format soak bench bench-conversion bench-index-swap bench-mapper clean
 

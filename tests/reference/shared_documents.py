@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import sys
+import time
 import uuid
 from typing import Any, Literal
 
@@ -173,6 +174,9 @@ def find(library: str) -> "dict[str, list[str]]":
     om = importlib.import_module(library)
     flat, deep, _ = models(library)
     om.Migrator().run()
+    for model in (flat, deep):  # the server fills a new index while it answers
+        while int(om.get_redis_connection().ft(model._meta.index_name).info()["indexing"]):
+            time.sleep(0.01)
     moment = COMMON["usual"]["at"]
     return {
         f"{model.__name__} {name}": sorted(one.pk for one in model.find(condition).all())
