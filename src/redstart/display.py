@@ -1,6 +1,7 @@
 """What is shown of text from outside, as a server, a file or a command line: no password, no control character."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -40,6 +41,14 @@ def cut(text: str, limit: int) -> str:
 def printable(text: object) -> str:
     """Return text from outside as one line; white space of any kind is one space."""
     return one_line(" ".join(str(text).split()).encode(errors="backslashreplace"), _LINE_CHARACTERS)
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return the question that names the nearest candidate, as `Did you mean 'run'?`; empty if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
+
+    nearest = get_close_matches(name, list(candidates), n=1)
+    return f"Did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def _escape(char: str) -> str:

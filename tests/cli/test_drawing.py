@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from redstart.cli.drawing import table
-from redstart.cli.progress import drawn_progress
+from redstart.cli.progress import progress_display
 from redstart.migrations.data.running.monitor import Progress
 
 COLUMNS = ["model", "keys", "documents", "should be"]
@@ -100,7 +100,7 @@ def test_no_number_of_a_progress_bar_is_cut_off(
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with drawn_progress() as show:
+    with progress_display() as show:
         for number in (1, 2):
             show(Progress("converting", number, 0, 10_000_000, 0))
             show(Progress("converting", number, done, 10_000_000, 1_234))
@@ -109,5 +109,5 @@ def test_no_number_of_a_progress_bar_is_cut_off(
     assert "…" not in last
     assert len(last.rstrip()) <= columns
     assert f"{done:,} of 10,000,000" in last or f"{done / 1e7:.0%}" in last
-    assert "1,234 errors" in last
+    assert "1,234 failed" in last
     assert ("━" in last) == (columns >= 60)

@@ -28,10 +28,10 @@ def test_run_asks_and_a_yes_runs_with_a_bar(station: redis.Redis) -> None:
     found = om_on_terminal(*RUN, answer="y")
     assert found.code == 0
     assert "Completed." in found.shown
-    for stage in ("census", "converting"):
+    for stage in ("initial scan", "converting"):
         assert re.search(rf"{stage} +━+ ", found.shown), stage
     assert "60 of 60" in found.shown
-    assert re.search(r"\d+ errors", found.shown)
+    assert re.search(r"\d+ failed", found.shown)
 
 
 def test_what_ctrl_c_says_is_not_erased_by_the_bars(big_station: redis.Redis) -> None:
@@ -39,7 +39,7 @@ def test_what_ctrl_c_says_is_not_erased_by_the_bars(big_station: redis.Redis) ->
     assert found.code == 5
     lines = screen(found.raw)
     assert [line for line in lines if line.startswith("Stopping after this step")]
-    for stage in ("census", "converting"):
+    for stage in ("initial scan", "converting"):
         assert len([line for line in lines if line.startswith(f"{stage} ")]) == 1, lines
 
 
@@ -108,3 +108,10 @@ def test_colours_forced_by_the_environment_draw_no_bar(
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "━" not in run_om(*RUN).text
+
+
+def test_an_error_is_red_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert b"\x1b[31mError: " in om_on_terminal("migrat").raw
+    assert "\x1b" not in run_om("migrat").text
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert b"\x1b[31m" not in om_on_terminal("migrat").raw

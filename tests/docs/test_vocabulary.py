@@ -61,6 +61,9 @@ def texts() -> Iterator[tuple[str, int, str]]:
 def test_an_expression_of_the_idiom_is_not_used(expression: str) -> None:
     pattern = re.compile(expression, re.IGNORECASE)
     uses = [
-        f"{path}:{line}: {match.group()}" for path, line, text in texts() for match in [pattern.search(text)] if match
+        f"{path}:{line}: {match.group()}"
+        for path, line, text in texts()
+        for match in [pattern.search(text)]
+        if match
     ]
     assert not uses, f"write {IDIOM[expression]!r} instead:\n" + "\n".join(uses)

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import click
 
-from redstart.cli.output import as_typed, concealed, note, print_json, shown_message
+from redstart.cli.output import Tone, as_typed, concealed, note, print_json, shown_message
 from redstart.errors import ConfigurationError, LeaseHeld, LeaseLost, RedisModelError, RedstartError
 
 
@@ -49,7 +49,7 @@ def report(message: str, hint: str | None, code: Exit) -> Exit:
     """An error on stderr; to a script that asked for JSON also as the one object on stdout."""
     message = shown_message(message)
     hint = None if hint is None else concealed(as_typed(hint))
-    note(f"Error: {message}")
+    note(f"Error: {message}", Tone.ERROR)
     if hint is not None:
         note(hint)
     # Asked of the words themselves: what cannot be parsed has no options yet.

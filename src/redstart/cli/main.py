@@ -11,6 +11,7 @@ import click
 from redstart import __version__
 from redstart.cli.exits import Exit, report, report_error, report_usage
 from redstart.cli.output import command_name, named_as_typed, prepare_streams
+from redstart.display import did_you_mean
 from redstart.errors import RedstartError
 
 
@@ -69,6 +70,15 @@ class LazyGroup(click.Group):
         if name in self._replaced:
             typed = f"{ctx.command_path} {name}"
             ctx.fail(f"There is no {kind} {typed!r} as in redis-om. {named_as_typed(self._replaced[name])}")
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. An unknown one is an error that names the nearest command."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            ctx.fail(f"No such command {name!r}. {did_you_mean(name, self.list_commands(ctx))}".rstrip())
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order a user meets them."""

@@ -1,13 +1,14 @@
 """The user's models: importing their modules, and what to say when that fails."""
 
 import contextlib
+import pkgutil
 import sys
 import traceback
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from redstart.display import has_credentials, without_password, without_passwords
+from redstart.display import did_you_mean, has_credentials, without_password, without_passwords
 from redstart.errors import ConfigurationError, RedstartError
 from redstart.mapping.declaration import ModelDeclaration, declare, distinct
 from redstart.mapping.models import RedisModel
@@ -116,10 +117,25 @@ def _where(name: str, error: BaseException) -> str:
         return f"{parent} is a module. A model or a file is not named, the module is: --models {parent}"
     if name.endswith(".py") and Path(name).is_file():
         return f"Name its module, as the application imports it: --models {_module_of(Path(name))}"
-    return _own_frames(error) or (
-        f"Looked for it in {working_directory() or 'no directory'} and in Python's path. "
-        "A module is named with dots, as package.models."
+    return (
+        _own_frames(error)
+        or _nearest_module(name)
+        or (
+            f"Looked for it in {working_directory() or 'no directory'} and in Python's path. "
+            "A module is named with dots, as package.models."
+        )
     )
+
+
+def _nearest_module(name: str) -> str:
+    """Return the question that names a module next to the one that does not exist; empty if none is near."""
+    parent, _, last = name.rpartition(".")
+    folders = getattr(sys.modules[parent], "__path__", []) if parent in sys.modules else []
+    if not parent:
+        folders = [str(working_directory() or "")]
+    names = [info.name for info in pkgutil.iter_modules(folders)]
+    question = did_you_mean(last, names)
+    return question.replace("'", f"'{parent}.", 1) if question and parent else question
 
 
 def _module_of(file: Path) -> str:

@@ -7,9 +7,12 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
+
+import click
 
 from redstart.display import escaped, has_credentials, without_password, without_passwords
 from redstart.errors import AuthenticationFailed, MigrationError
@@ -20,6 +23,14 @@ _TARGETED = re.compile(
 )
 """Commands that take --url and --models."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
+
+
+class Tone(StrEnum):
+    """What a line means, as a colour of the terminal."""
+
+    DONE = "green"
+    WARNING = "yellow"
+    ERROR = "red"
 
 
 def prepare_streams() -> None:
@@ -75,9 +86,9 @@ def shown_message(text: str) -> str:
     return without_passwords(concealed(text))
 
 
-def line(text: str) -> None:
-    """Write a line to stdout."""
-    styled_line(escaped(text))
+def line(text: str, tone: Tone | None = None) -> None:
+    """Write a line to stdout; on a terminal in the colour of its tone."""
+    styled_line(_toned(sys.stdout, escaped(text), tone))
 
 
 def styled_line(text: str) -> None:
@@ -85,9 +96,25 @@ def styled_line(text: str) -> None:
     _write(sys.stdout, f"{text}\n")
 
 
-def note(text: str) -> None:
-    """Write a line for people to stderr."""
-    _write(sys.stderr, f"{escaped(concealed(text))}\n")
+def note(text: str, tone: Tone | None = None) -> None:
+    """Write a line for people to stderr; on a terminal in the colour of its tone."""
+    _write(sys.stderr, f"{_toned(sys.stderr, escaped(concealed(text)), tone)}\n")
+
+
+def warn(text: str) -> None:
+    """Write a warning to stderr."""
+    note(f"Warning: {text}", Tone.WARNING)
+
+
+def _toned(stream: TextIO, text: str, tone: Tone | None) -> str:
+    if tone is None or not has_colors(stream):
+        return text
+    return click.style(text, fg=tone.value)
+
+
+def has_colors(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal with colours, and NO_COLOR (https://no-color.org) is not set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def print_json(data: dict[str, Any]) -> None:

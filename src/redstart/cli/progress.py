@@ -11,110 +11,134 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from redstart.cli.drawing import new_console
 from redstart.cli.output import note
 from redstart.cli.quantities import duration
-from redstart.migrations.data.running.monitor import Progress as News
+from redstart.migrations.data.running.monitor import Progress as Update
 
-_WIDTH_WITH_BARS = 60
-_WIDTH_OF_BAR = 10
-"""With the gaps beside it."""
-_LINE_EVERY_SECONDS = 5.0
+_MIN_WIDTH_WITH_BARS = 60
+_MIN_BAR_WIDTH = 10
+"""The gaps around the bar included."""
+_SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextmanager
-def drawn_progress(*, every_step: bool = False) -> Iterator[Callable[[News], None]]:
-    """Show progress on stderr: a bar with rate, time left and errors on a terminal, a line every 5 s elsewhere.
+def progress_display(*, every_step: bool = False) -> Iterator[Callable[[Update], None]]:
+    """Show progress on stderr: a bar for each stage on a terminal, a line every 5 s elsewhere.
 
     Args:
-        every_step: a line for each step instead, also on a terminal.
+        every_step: print a line for each step instead, also on a terminal.
     """
     if every_step or not sys.stderr.isatty():
-        yield _Lines(0.0 if every_step else _LINE_EVERY_SECONDS)
+        yield _Lines(0.0 if every_step else _SECONDS_BETWEEN_LINES)
         return
     console = new_console(stderr=True)
-    columns: list[ProgressColumn] = [TextColumn("{task.description}"), TextColumn("{task.fields[news]}")]
-    if console.width >= _WIDTH_WITH_BARS:
+    columns: list[ProgressColumn] = [TextColumn("{task.description}"), TextColumn("{task.fields[detail]}")]
+    if console.width >= _MIN_WIDTH_WITH_BARS:
         columns.insert(1, BarColumn(bar_width=None))
     bar = Progress(*columns, console=console, expand=True)
     with bar:
         yield _Bars(bar)
 
 
-def _title(news: News) -> str:
-    return f"{news.stage}, pass {news.number}" if news.number > 1 else news.stage
+def _title(update: Update) -> str:
+    return f"{update.stage}, pass {update.number}" if update.number > 1 else update.stage
 
 
-def _said(news: News, rate: float) -> dict[str, str]:
-    """What is told of a step, in order, by what may be left out where there is no room."""
-    said = {"done": f"{news.done:,} of {news.total:,}" if news.total else f"{news.done:,}"}
-    if rate:
-        said["rate"] = f"{rate:,.0f}/s"
-    if rate and news.total > news.done:
-        said["left"] = f"{duration((news.total - news.done) / rate)} left"
-    if news.failures:
-        said["errors"] = f"{news.failures:,} errors"
-    return said
+def _details(update: Update, pace: "_Pace") -> dict[str, str]:
+    """Return the parts of a line, by the name under which `_fitted` drops them."""
+    details = {}
+    fraction = update.fraction
+    if fraction is not None:
+        details["percent"] = f"{fraction:.0%}"
+    if update.unit != "%":
+        details["done"] = f"{update.done:,} of {update.total:,}" if update.total else f"{update.done:,}"
+        details["unit"] = update.unit
+    if pace.rate and update.unit != "%":
+        details["rate"] = f"{pace.rate:,.0f}/s"
+    if pace.seconds_left:
+        details["left"] = f"{duration(pace.seconds_left)} left"
+    if update.failures:
+        details["failed"] = f"{update.failures:,} failed"
+    return details
 
 
-def _fitted(news: News, rate: float, room: int) -> str:
-    """The same in `room` letters: less is said, but no number is cut off."""
-    said = _said(news, rate)
-    text = ", ".join(said.values())
-    for least in ("rate", "left", "total", "errors"):
-        if len(text) <= room:
+def _joined(details: dict[str, str]) -> str:
+    counted = " ".join(details[name] for name in ("done", "unit") if name in details)
+    parts = [details.get("percent"), counted, *(details.get(name) for name in ("rate", "left", "failed"))]
+    return ", ".join(part for part in parts if part)
+
+
+def _fitted(details: dict[str, str], room: int) -> str:
+    """Return the line in `room` characters: parts are dropped, but no number is cut off."""
+    shown = dict(details)
+    for name in ("", "unit", "rate", "left", "done" if "percent" in details else "", "failed"):
+        shown.pop(name, None)
+        if len(_joined(shown)) <= room:
             break
-        if least == "total" and news.total:
-            said["done"] = f"{news.done / news.total:.0%}"
-        said.pop(least, None)
-        text = ", ".join(said.values())
-    return text
+    return _joined(shown)
 
 
-class _Rate:
-    """Steps per second since a stage began."""
+class _Pace:
+    """Rate and time left of a stage, measured from its first update.
+
+    Attributes:
+        rate: units per second; 0 while unknown.
+        seconds_left: 0 while unknown, and at the end.
+    """
 
     def __init__(self) -> None:
+        self.rate = 0.0
+        self.seconds_left = 0.0
         self._stage = ""
-        self._began = 0.0
-        self._first = 0
+        self._started_at = 0.0
+        self._first_done = 0
+        self._first_fraction = 0.0
 
-    def of(self, news: News) -> float:
-        stage = _title(news)
-        if stage != self._stage:
-            self._stage, self._began, self._first = stage, time.monotonic(), news.done
-        return (news.done - self._first) / max(time.monotonic() - self._began, 1e-3)
+    def update(self, update: Update) -> None:
+        """Measure again."""
+        title, fraction = _title(update), update.fraction or 0.0
+        if title != self._stage:
+            self._stage, self._started_at = title, time.monotonic()
+            self._first_done, self._first_fraction = update.done, fraction
+        seconds = max(time.monotonic() - self._started_at, 1e-3)
+        self.rate = (update.done - self._first_done) / seconds
+        per_second = (fraction - self._first_fraction) / seconds
+        self.seconds_left = (1.0 - fraction) / per_second if per_second > 0 else 0.0
 
 
 class _Bars:
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._tasks: dict[str, Any] = {}
-        self._latest: dict[str, tuple[News, float]] = {}
-        self._rate = _Rate()
+        self._details: dict[str, dict[str, str]] = {}
+        self._pace = _Pace()
 
-    def __call__(self, news: News) -> None:
-        title = _title(news)
-        self._latest[title] = news, self._rate.of(news)
+    def __call__(self, update: Update) -> None:
+        self._pace.update(update)
+        title = _title(update)
         if title not in self._tasks:
-            for task in self._tasks.values():
-                self._bar.update(task, total=self._bar.tasks[task].completed)
-            self._tasks[title] = self._bar.add_task(title, total=news.total or None, news="")
+            for ended, task in self._tasks.items():
+                self._bar.update(task, total=1.0, completed=1.0)
+                self._details[ended].pop("left", None)
+            self._tasks[title] = self._bar.add_task(title, total=1.0, detail="")
+        self._details[title] = _details(update, self._pace)
+        fraction = update.fraction
+        total = None if fraction is None else 1.0
+        self._bar.update(self._tasks[title], completed=fraction or 0.0, total=total)
+        # A long title leaves less room to the lines above it, too.
         width = self._bar.console.width
-        room = width - max(map(len, self._tasks)) - (_WIDTH_OF_BAR if width >= _WIDTH_WITH_BARS else 1)
-        for one, (latest, rate) in self._latest.items():
-            said = _fitted(latest, rate, room)
-            # The total grows with documents that are created meanwhile; of a stage that has ended it is what was done.
-            total = latest.total or None if one == title else latest.done
-            self._bar.update(self._tasks[one], completed=latest.done, total=total, news=said)
+        room = width - max(map(len, self._tasks)) - (_MIN_BAR_WIDTH if width >= _MIN_WIDTH_WITH_BARS else 1)
+        for name, task in self._tasks.items():
+            self._bar.update(task, detail=_fitted(self._details[name], room))
 
 
 class _Lines:
-    def __init__(self, every_seconds: float) -> None:
-        self._every_seconds = every_seconds
-        self._said_at = time.monotonic()
-        self._rate = _Rate()
+    def __init__(self, seconds_between: float) -> None:
+        self._seconds_between = seconds_between
+        self._printed_at = time.monotonic()
+        self._pace = _Pace()
 
-    def __call__(self, news: News) -> None:
-        rate = self._rate.of(news)
-        if time.monotonic() - self._said_at < self._every_seconds:
+    def __call__(self, update: Update) -> None:
+        self._pace.update(update)
+        if time.monotonic() - self._printed_at < self._seconds_between:
             return
-        self._said_at = time.monotonic()
-        note(f"{_title(news)}: {', '.join(_said(news, rate).values())}")
+        self._printed_at = time.monotonic()
+        note(f"{_title(update)}: {_joined(_details(update, self._pace))}")

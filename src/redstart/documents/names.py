@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from pydantic import BaseModel
 
+from redstart.display import did_you_mean
 from redstart.errors import QuerySyntaxError
 from redstart.mapping.annotations import alternatives, complete_fields, first_field
 from redstart.mapping.models import RedisModel
@@ -62,6 +63,11 @@ def _unknown(model: type[RedisModel], name: str, holder: type[BaseModel], reason
     because = f": {reason}" if reason and "__" in name else ""
     return QuerySyntaxError(
         f"The model {model_name(model)} has no field {name!r}{because}.",
-        f"The fields of {holder.__name__} are: {', '.join(complete_fields(holder))}.",
+        f"{_nearest(name, holder)}The fields of {holder.__name__} are: {', '.join(complete_fields(holder))}.",
         field=f"{model_name(model)}.{name}",
     )
+
+
+def _nearest(name: str, holder: type[BaseModel]) -> str:
+    question = did_you_mean(name.rpartition("__")[2], complete_fields(holder))
+    return f"{question} " if question else ""

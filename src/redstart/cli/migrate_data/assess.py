@@ -22,7 +22,7 @@ from redstart.cli.migrate_data.tables import (
 )
 from redstart.cli.options import batch_size, common, verbose
 from redstart.cli.output import as_typed, draw_refusal, line, print_json, refusal_by
-from redstart.cli.progress import drawn_progress
+from redstart.cli.progress import progress_display
 from redstart.cli.quantities import ago, duration, size
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
@@ -49,7 +49,7 @@ FAILURES_SAID = 20
 def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_json: bool) -> None:
     """Count documents and values by kind, estimate the time a run takes, and show what is worth knowing
     about the server before one. Writes nothing."""
-    with open_session(settings) as session, drawn_progress() as show:
+    with open_session(settings) as session, progress_display() as show:
         session.require_intact()
         note_assumed_zone(session)
         chance = None if exact else Random()

@@ -6,7 +6,7 @@ import click
 
 from redstart.cli.migrate_data.log_file import EventLog
 from redstart.cli.output import note
-from redstart.cli.progress import drawn_progress
+from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
 from redstart.migrations.data.running.backup import back_up
 from redstart.migrations.data.running.monitor import Monitor
@@ -18,7 +18,7 @@ backup = click.option(
 
 def save_first(session: Session, log: EventLog) -> None:
     """Have the server save, and say when it did. Raises what `back_up` does."""
-    with drawn_progress() as show:
+    with progress_display() as show:
         saved_at = session.run(back_up(log.watching(Monitor(progress=show))))
     log.write("saved", {"saved_ms": saved_at * 1_000})
     note(f"The server saved its data at {datetime.fromtimestamp(saved_at, UTC):%Y-%m-%d %H:%M:%S} UTC.")

@@ -13,7 +13,7 @@ from redstart.cli.migrate_data.tables import draw_nothing_found
 from redstart.cli.model_fit import find_unclaimed, note_unclaimed
 from redstart.cli.options import batch_size, common, verbose
 from redstart.cli.output import as_typed, line, note, print_json
-from redstart.cli.progress import drawn_progress
+from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.judging.convert import Outcome
@@ -57,7 +57,7 @@ def verify(
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
         session.require_intact()
         note_unclaimed(find_unclaimed(session))
-        with drawn_progress(every_step=verbose) as show:
+        with progress_display(every_step=verbose) as show:
             monitor = log.watching(Monitor(progress=show))
             found, journal, model_check = _verify(session, monitor, check_data, batch_size)
             indexes = _verify_indexes(session, found.problems)

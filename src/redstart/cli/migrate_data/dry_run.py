@@ -10,7 +10,7 @@ from redstart.cli.migrate_data.log_file import EventLog
 from redstart.cli.migrate_data.run_report import dry_run_report
 from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_nothing_found
 from redstart.cli.output import as_typed, draw_refusal, line, print_json, refusal_by
-from redstart.cli.progress import drawn_progress
+from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
 from redstart.migrations.data.counting.statistics import Statistics, statistics
 from redstart.migrations.data.judging.convert import Outcome
@@ -37,7 +37,7 @@ def say_what_would_be_done(
 ) -> int:
     """Read everything, and say what a run would make of it. The exit code."""
     began = time.monotonic()
-    with drawn_progress(every_step=verbose) as show:
+    with progress_display(every_step=verbose) as show:
         context = session.context(log.watching(Monitor(progress=show)))
         found = session.run(statistics(context, session.plan, chance=None, batch_documents=batch_size))
     refusal = refusal_by(partial(require_safe_undo, found.facts))

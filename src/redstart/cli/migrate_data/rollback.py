@@ -13,7 +13,7 @@ from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.migration_files import NO_ROLLBACK, require_built_in
 from redstart.cli.options import batch_size, common, confirm, migration_id, verbose, yes
 from redstart.cli.output import as_typed, line, print_json
-from redstart.cli.progress import drawn_progress
+from redstart.cli.progress import progress_display
 from redstart.cli.quantities import duration
 from redstart.cli.session import open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
@@ -79,7 +79,7 @@ def rollback(
         session.require_intact(exempt=LISTS)
         if not dry_run:
             confirm(f"Undo {migration_id} on {session.where}?", assume_yes=yes)
-        with drawn_progress(every_step=verbose) as show:
+        with progress_display(every_step=verbose) as show:
             context = session.context(log.watching(Monitor(progress=show)))
             if dry_run:  # nothing to keep: Ctrl-C ends it at once
                 preview = preview_rollback(

@@ -27,7 +27,7 @@ from redstart.cli.options import (
     yes,
 )
 from redstart.cli.output import as_typed, line, note, print_json
-from redstart.cli.progress import drawn_progress
+from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.effects import Op
@@ -174,7 +174,7 @@ def _run(
         elif said == FAILURES_SAID + 1:
             note(as_typed("... more of them: om migrate-data errors lists all, --verbose says them here"))
 
-    with drawn_progress(every_step=verbose) as show:
+    with progress_display(every_step=verbose) as show:
         monitor = log.watching(Monitor(progress=show, failure=say))
         with stop_on_signal(monitor), resumed_by("om migrate-data run"):
             return session.run(migrate(session.context(monitor)))

@@ -186,7 +186,7 @@ class _Run:
             self._context.naive_timezone,
             batch_documents=self._options.batch_documents,
             monitor=self._context.monitor,
-            stage="census",
+            stage="initial scan",
             visit=recorder.visit,
         )
         if not found.complete:

@@ -89,7 +89,9 @@ def survey(
         if visit is not None:
             yield from visit(judged)
         tally = result.tally
-        monitor.progress(Progress(stage, 0, tally.total_documents, 0, tally.total(Outcome.UNCONVERTIBLE)))
+        failures = tally.total(Outcome.UNCONVERTIBLE)
+        share = scanned_share(page.cursor)
+        monitor.progress(Progress(stage, 0, tally.total_documents, 0, failures, share=share))
         cursor, pages = page.cursor, pages + 1
         if page.rest:
             continue

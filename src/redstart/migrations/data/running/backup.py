@@ -49,7 +49,7 @@ def back_up(monitor: Monitor) -> Op[int]:
     """
     before = yield from _begin(monitor)
     while (now := (yield from _look())).saving and now.run_id == before.run_id:
-        monitor.progress(Progress("saving", 0, now.keys_done, now.keys_total, 0))
+        monitor.progress(Progress("backup", 0, now.keys_done, now.keys_total, 0, "keys"))
         yield from pause(_POLL_SECONDS)
     if now.run_id != before.run_id:
         raise _failed("it was restarted meanwhile")
@@ -68,7 +68,7 @@ def _begin(monitor: Monitor) -> Op[_Persistence]:
         before = yield from _look()
         if before.forked:
             monitor.progress(
-                Progress("waiting for a save under way", 0, before.keys_done, before.keys_total, 0)
+                Progress("waiting for another backup", 0, before.keys_done, before.keys_total, 0, "keys")
             )
             yield from pause(_POLL_SECONDS)
             continue

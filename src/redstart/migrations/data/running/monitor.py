@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it, and how it is asked to stop."""
+"""Progress of an operation, the callbacks that receive it, and the request to stop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,13 +8,15 @@ from redstart.migrations.data.state.failures import Failure
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step's news.
+    """The progress of one stage.
 
     Attributes:
         stage: what is being done, in one or two words.
         number: of the pass, 0 where there is only one.
-        done, total: documents (or journal entries); total is 0 while unknown.
-        failures: values that did not convert so far.
+        done, total: in units; total is 0 while unknown.
+        failures: failed values so far.
+        unit: what `done` counts, in the plural; `%` where it is a percentage.
+        share: how much of the keyspace is scanned, 0 to 1; None if the stage is not a scan.
     """
 
     stage: str
@@ -22,6 +24,13 @@ class Progress:
     done: int
     total: int
     failures: int
+    unit: str = "documents"
+    share: float | None = None
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of the stage is done, 0 to 1; None while unknown."""
+        return min(1.0, self.done / self.total) if self.total else self.share
 
 
 @dataclass(slots=True)
@@ -30,9 +39,9 @@ class Monitor:
 
     Attributes:
         progress: called after each page.
-        failure: called for each value that did not convert.
-        waiting: told whose lease is waited for.
-        stop_requested: asked between pages; True ends the run with its progress saved.
+        failure: called for each failed value.
+        waiting: called with a message about the lease that is waited for.
+        stop_requested: called between pages; True ends the run with its progress saved.
     """
 
     progress: Callable[[Progress], None] = field(default=lambda _: None)

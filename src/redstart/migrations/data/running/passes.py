@@ -9,7 +9,7 @@ from redstart.commands.introspection import server_time
 from redstart.effects import Op, call
 from redstart.migrations.data.planned.documents import StoredDocument
 from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.reading.scan import Page, Scanner, server_run_id
+from redstart.migrations.data.reading.scan import Page, Scanner, scanned_share, server_run_id
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
 from redstart.migrations.data.state.checkpoint import Checkpoint
@@ -168,7 +168,14 @@ class Passes:
             yield from self._lease.keep()
         self._failures += outcome.failures
         self._context.monitor.progress(
-            Progress(self._handler.title, checkpoint.number, checkpoint.met, checkpoint.total, self._failures)
+            Progress(
+                self._handler.title,
+                checkpoint.number,
+                checkpoint.met,
+                checkpoint.total,
+                self._failures,
+                share=scanned_share(page.cursor),
+            )
         )
         return outcome.stopped
 

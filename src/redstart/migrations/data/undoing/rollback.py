@@ -315,7 +315,9 @@ class _Rollback:
             if kept:
                 kept += counted(self._keys, "unrestored")
             yield from self._lease.commit([checkpoint.command(self._keys), *kept])
-            self._context.monitor.progress(Progress("undoing", 0, checkpoint.done, total, 0))
+            self._context.monitor.progress(
+                Progress("replaying the undo log", 0, checkpoint.done, total, 0, "entries")
+            )
             if self._context.monitor.stop_requested():
                 return "interrupted"
         return None

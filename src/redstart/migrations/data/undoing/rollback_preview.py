@@ -4,7 +4,7 @@ from redstart.effects import Op
 from redstart.migrations.data.planned.documents import DocumentEdits
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.reading.scan import Scanner
+from redstart.migrations.data.reading.scan import Scanner, scanned_share
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
 from redstart.migrations.data.state.failures import Failure
@@ -51,7 +51,7 @@ class _Preview:
                 yield from self._count_entry(entry)
                 before = entry.id
             done += sum(entry.stream_entries for entry in entries)
-            self._context.monitor.progress(Progress("reading the undo log", 0, done, total, 0))
+            self._context.monitor.progress(Progress("reading the undo log", 0, done, total, 0, "entries"))
 
     def _count_entry(self, entry: JournalEntry) -> Op[None]:
         undos = [inverse(document) for document in entry.documents]
@@ -122,7 +122,10 @@ class _Preview:
                     ):
                         kept.append(text)
             cursor, documents = page.cursor, documents + len(page.documents)
-            self._context.monitor.progress(Progress("looking for newer values", 0, documents, 0, len(kept)))
+            share = scanned_share(cursor)
+            self._context.monitor.progress(
+                Progress("scanning for newer values", 0, documents, 0, len(kept), share=share)
+            )
             if page.ends_pass:
                 return newer, kept
 

@@ -49,7 +49,7 @@ class PageReverter:
         numbers_before: met in the last pass, which is a whole one.
     """
 
-    title = "undoing newer values"
+    title = "rewriting newer values"
 
     def __init__(
         self,

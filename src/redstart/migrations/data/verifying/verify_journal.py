@@ -77,7 +77,7 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
             yield from _find_lost_copies(entry, problems)
             before = entry.id
         done += sum(entry.stream_entries for entry in entries)
-        context.monitor.progress(Progress("checking the undo log", 0, done, total, 0))
+        context.monitor.progress(Progress("checking the undo log", 0, done, total, 0, "entries"))
     for prefix in result.gone:
         # An application may delete any of its documents. That it deleted all of them is for a person to confirm.
         problems.add(failure_at(f"{prefix}*".encode(), "", b"", f"{GONE}: {result.documents[prefix]:,}"))
