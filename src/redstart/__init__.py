@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from redstart.sync import RedstartError as RedstartError
     from redstart.sync import SchemaDetector as SchemaDetector
     from redstart.sync import SchemaMigrator as SchemaMigrator
-    from redstart.sync import UnreadableDocument as UnreadableDocument
+    from redstart.sync import DocumentDecodeError as DocumentDecodeError
     from redstart.sync import VectorFieldOptions as VectorFieldOptions
     from redstart.sync import col as col
     from redstart.sync import get_redis_connection as get_redis_connection
@@ -59,7 +59,7 @@ __all__ = [
     "RedstartError",
     "SchemaDetector",
     "SchemaMigrator",
-    "UnreadableDocument",
+    "DocumentDecodeError",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",
