@@ -12,16 +12,21 @@ if TYPE_CHECKING:
     from redstart.sync import BaseMigration as BaseMigration
     from redstart.sync import Coordinates as Coordinates
     from redstart.sync import DataMigrator as DataMigrator
+    from redstart.sync import DocumentDecodeError as DocumentDecodeError
+    from redstart.sync import DocumentEncodeError as DocumentEncodeError
     from redstart.sync import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.sync import Field as Field
     from redstart.sync import FindQuery as FindQuery
     from redstart.sync import GeoFilter as GeoFilter
     from redstart.sync import HashModel as HashModel
+    from redstart.sync import IndexNotFoundError as IndexNotFoundError
     from redstart.sync import JsonModel as JsonModel
     from redstart.sync import KNNExpression as KNNExpression
+    from redstart.sync import LeaseHeldError as LeaseHeldError
     from redstart.sync import MigrationError as MigrationError
     from redstart.sync import Migrator as Migrator
     from redstart.sync import NotFoundError as NotFoundError
+    from redstart.sync import QueryError as QueryError
     from redstart.sync import QueryNotSupportedError as QueryNotSupportedError
     from redstart.sync import QuerySyntaxError as QuerySyntaxError
     from redstart.sync import RedisModel as RedisModel
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
     from redstart.sync import RedstartError as RedstartError
     from redstart.sync import SchemaDetector as SchemaDetector
     from redstart.sync import SchemaMigrator as SchemaMigrator
-    from redstart.sync import DocumentDecodeError as DocumentDecodeError
+    from redstart.sync import ServerConnectionError as ServerConnectionError
     from redstart.sync import VectorFieldOptions as VectorFieldOptions
     from redstart.sync import col as col
     from redstart.sync import get_redis_connection as get_redis_connection
@@ -42,16 +47,21 @@ __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DocumentDecodeError",
+    "DocumentEncodeError",
     "EmbeddedJsonModel",
     "Field",
     "FindQuery",
     "GeoFilter",
     "HashModel",
+    "IndexNotFoundError",
     "JsonModel",
     "KNNExpression",
+    "LeaseHeldError",
     "MigrationError",
     "Migrator",
     "NotFoundError",
+    "QueryError",
     "QueryNotSupportedError",
     "QuerySyntaxError",
     "RedisModel",
@@ -59,7 +69,7 @@ __all__ = [
     "RedstartError",
     "SchemaDetector",
     "SchemaMigrator",
-    "DocumentDecodeError",
+    "ServerConnectionError",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",
@@ -70,6 +80,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "errors":
+        return import_module("redstart.errors")
     if name not in __all__:
         from redstart.left_out import MODULES, attribute_of  # noqa: PLC0415 - the package alone loads nothing else
 

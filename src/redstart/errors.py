@@ -1,65 +1,69 @@
-"""Every error Redstart raises on purpose.
+"""Every error that Redstart raises.
 
 RedstartError
- ├── ConfigurationError          wrong settings or models; nothing was sent
- ├── ServerError                 the server or the connection failed
- │    ├── ServerConnectionError       no reply; the request may or may not have been executed
- │    ├── AuthenticationError   wrong credentials, or the ACL forbids the command
- │    ├── CommandError          the server answered a command with an error
- │    ├── IndexNotFoundError           the index that a query needs does not exist
- │    │    └── IndexOutdatedError      it lacks a field that the query needs
- │    └── UnsupportedServerError      the server lacks a module or command
- │         ├── SearchDatabaseError      only database 0 can have indexes
- │         └── FieldExpiryNotSupportedError fields of hashes cannot expire there
- ├── EmbeddedServerError         the scratch server cannot be found, started or stopped
- ├── ValueConversionError        a value cannot be converted to the type of its field
- ├── RedisModelError             a model is declared in a way that cannot work
- ├── DocumentError               a document cannot be read or stored
- │    ├── NotFoundError          it does not exist
- │    ├── PipelineError          a pipeline returned another number of replies than documents
- │    └── WrongKeyTypeError           its key holds a value of another type
- ├── QueryError                  a query was refused; nothing was sent
- │    ├── QuerySyntaxError       it is invalid
- │    └── QueryNotSupportedError it is valid, but the index cannot answer it
- └── MigrationError              a migration was refused or failed
-      ├── UnknownMigrationError       no migration has this id
-      ├── FileMigrationNotSupportedError the migration is in a file of the project, and this version does not run it
-      ├── DataMigrationError     a data migration file cannot be read or ordered; or up() did not finish
-      ├── SchemaMigrationError   a schema migration file cannot be read or ordered
-      ├── PlanChangedError            the models differ from those the run began with
-      ├── UnsafeServerError           the server could lose what an undo needs
-      ├── StateDamagedError           a key that Redstart keeps on the server is missing, damaged or not its own
-      │    ├── StateVersionError it was written by a newer version
-      │    ├── CheckpointCorruptError saved progress is damaged, or not Redstart's
-      │    ├── CheckpointVersionError saved progress is of another version or another run
-      │    └── UndoLogCorruptError    the undo log has lost entries
-      ├── RollbackInProgressError     an interrupted rollback has to be finished first
-      ├── LeaseHeldError              another run is at work
-      └── LeaseLostError              another run has taken over
+ ├── ConfigurationError                 invalid settings or options; nothing was sent
+ ├── ServerError                        the server or the connection failed
+ │    ├── ServerConnectionError         no reply; the request may or may not have been executed
+ │    ├── AuthenticationError           wrong credentials, or the ACL forbids the command
+ │    ├── CommandError                  the server replied with an error
+ │    ├── IndexNotFoundError            the index of a query does not exist
+ │    │    └── IndexOutdatedError       the index lacks a field of the query
+ │    └── UnsupportedServerError        the server lacks a module or a command
+ │         ├── SearchDatabaseError      indexes exist in database 0 only
+ │         └── FieldExpiryNotSupportedError
+ ├── EmbeddedServerError                the scratch server cannot be found, started or stopped
+ ├── ValueConversionError               a value cannot be converted to the type of its field
+ ├── RedisModelError                    a model class is invalid
+ ├── DocumentError                      a document cannot be read or stored
+ │    ├── NotFoundError                 the document does not exist
+ │    ├── DocumentDecodeError           the stored document does not fit its model
+ │    ├── DocumentEncodeError           a value of the document cannot be stored; nothing was sent
+ │    ├── PipelineError                 a pipeline returned another number of replies than documents
+ │    └── WrongKeyTypeError             the key holds a value of another type
+ ├── QueryError                         a query was rejected; nothing was sent
+ │    ├── QuerySyntaxError              the query is invalid
+ │    └── QueryNotSupportedError        the query is valid, but the index cannot answer it
+ └── MigrationError                     a migration was refused or failed
+      ├── UnknownMigrationError         no migration has this id
+      ├── FileMigrationNotSupportedError  this version lists migration files and does not run them
+      ├── DataMigrationError            a data migration file is invalid, or a run did not finish
+      ├── SchemaMigrationError          a schema migration file is invalid
+      ├── PlanChangedError              the models differ from those of the unfinished run
+      ├── UnsafeServerError             the server could lose the undo log
+      ├── StateDamagedError             a state key on the server is missing, damaged or foreign
+      │    ├── StateVersionError        a state key was written by a newer version
+      │    ├── CheckpointCorruptError   the checkpoint cannot be read
+      │    ├── CheckpointVersionError   the checkpoint is of another version or another run
+      │    └── UndoLogCorruptError      the undo log has lost entries
+      ├── RollbackInProgressError       an interrupted rollback has to be finished first
+      ├── LeaseHeldError                another run is in progress
+      └── LeaseLostError                this run has lost its lease
 
-Two more DocumentErrors are defined elsewhere, because they need models: DocumentDecodeError in
-redstart.documents.unreadable and DocumentEncodeError in redstart.documents.unwritable.
+Warnings: NaiveTimezoneWarning and OverlappingPrefixesWarning.
 
-Two warnings: NaiveTimezoneWarning and OverlappingPrefixesWarning.
-
-Each has a `message` (what failed, where, the value) and a `hint` (what to do next, or None).
+Each error has a `message` (what happened, to what, with which value) and a `hint` (the next step, or None).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 
 def shortened(value: object) -> str:
-    """A value as text for a message, 80 characters at most."""
+    """Return a value as text for a message, at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 class RedstartError(Exception):
-    """Root of the tree. `str()` gives the message, followed by the hint, if any, on a second line."""
+    """Root of the tree. `str()` returns the message, followed by the hint, if any, on a second line.
 
-    def __init__(
-        self, message: str = "", hint: str | None = None
-    ) -> None:  # programs raise some without a message
+    Attributes:
+        message: what happened, to what, with which value.
+        hint: the next step; None if there is none.
+    """
+
+    # Applications raise some of these errors without a message.
+    def __init__(self, message: str = "", hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -77,45 +81,49 @@ def _restored(kind: type[RedstartError], args: tuple[Any, ...]) -> RedstartError
 
 
 class ConfigurationError(RedstartError):
-    """A setting, option or set of models that cannot work. Nothing was sent to the server."""
+    """A setting, an option or a set of models is invalid. Nothing was sent to the server."""
 
 
 class NaiveTimezoneWarning(UserWarning):
-    """Datetimes without an offset are taken for UTC, unasked, in a process whose local time is another."""
+    """Naive datetimes are interpreted as UTC by default, and the local time of the process is not UTC."""
 
     def __init__(self, local: str) -> None:
         super().__init__(
-            f"A datetime without an offset is taken for UTC, and the local time of this process is not UTC ({local}). "
-            "redis-om 1.x takes it for local time. Set REDSTART_NAIVE_TIMEZONE=local to do the same, or =UTC if UTC "
-            "is meant (naive_timezone under [tool.redstart] in pyproject.toml); or give datetimes an offset."
+            f"Naive datetimes are interpreted as UTC, but the local time of this process is {local}. "
+            "redis-om 1.x stores local time. Set REDSTART_NAIVE_TIMEZONE (or naive_timezone under [tool.redstart] in "
+            "pyproject.toml) to `local` for the same, or to `UTC` to silence this warning; or use aware datetimes."
         )
 
 
 class OverlappingPrefixesWarning(UserWarning):
-    """The key prefix of one model is the beginning of another's, so queries of the one find the other's documents."""
+    """The key prefix of one model begins with that of another, whose queries return documents of both."""
 
     def __init__(self, outer: str, outer_prefix: str, inner: str, inner_prefix: str) -> None:
         super().__init__(
-            f"Queries of {outer} also find documents of {inner}: the keys of {outer} begin with {outer_prefix!r}, and "
-            f"those of {inner} with {inner_prefix!r}. Give one of the models another Meta.model_key_prefix; stored "
-            "documents keep their keys."
+            f"Queries of {outer} also return documents of {inner}: the key prefix {outer_prefix!r} of {outer} matches "
+            f"keys under {inner_prefix!r}. Give one of the models another Meta.model_key_prefix. Stored documents keep "
+            "their keys."
         )
 
 
 class ServerError(RedstartError):
-    """The server, or the connection to it, failed."""
+    """The server or the connection failed."""
 
 
 class ServerConnectionError(ServerError):
-    """No reply came. The request may or may not have been executed."""
+    """The server did not reply. The request may or may not have been executed."""
 
 
 class AuthenticationError(ServerError):
-    """The server refused the credentials, or the user lacks a permission."""
+    """The server rejected the credentials, or the ACL of the user forbids the command."""
 
 
 class CommandError(ServerError):
-    """The server replied with an error. `code` is its first word, for example `WRONGTYPE`, `OOM` or `NOSCRIPT`."""
+    """The server replied with an error.
+
+    Attributes:
+        code: the first word of the error, for example `WRONGTYPE`, `OOM` or `NOSCRIPT`.
+    """
 
     def __init__(self, text: str, hint: str | None = None, *, code: str | None = None) -> None:
         super().__init__(text, hint)
@@ -123,11 +131,17 @@ class CommandError(ServerError):
 
 
 class IndexNotFoundError(ServerError):
-    """The index that a query needs does not exist. `index` is its name, `module` that of the model, or None."""
+    """The index of a query does not exist.
+
+    Attributes:
+        index: the name of the index.
+        module: the module of the model; None if not known.
+    """
 
     def __init__(self, index: str, module: str | None = None) -> None:
         super().__init__(
-            f"There is no index {index!r} on the server.", f"Create it with: {_command_for_index(module)}"
+            f"The index {index!r} does not exist on the server.",
+            f"Create it with: {_command_for_index(module)}",
         )
         self.index = index
         self.module = module
@@ -140,7 +154,11 @@ def _command_for_index(module: str | None) -> str:
 
 
 class IndexOutdatedError(IndexNotFoundError):
-    """The index that a query needs lacks one of its fields, or has it with another type. `field` is the field."""
+    """The index of a query lacks a field, or has it with another type.
+
+    Attributes:
+        field: the field, as `Model.name`.
+    """
 
     def __init__(
         self,
@@ -153,36 +171,38 @@ class IndexOutdatedError(IndexNotFoundError):
         is_text_date: bool,
     ) -> None:
         super().__init__(index, module)
-        lacks = f"has no field for {field}" if found is None else f"has {field} as {found}, not as {wanted}"
-        self.message = f"The index {index!r} on the server is not that of the model: it {lacks}."
-        self.hint = f"Bring it up to date with: {_command_for_index(module)}"
+        actual = (
+            f"has no field for {field}" if found is None else f"indexes {field} as {found}, not as {wanted}"
+        )
+        self.message = f"The index {index!r} is outdated: it {actual}."
+        self.hint = f"Update it with: {_command_for_index(module)}"
         if is_text_date:
-            self.hint = "Convert the dates, and then the index, with: om migrate-data run"
+            self.hint = "Convert the dates and the index with: om migrate-data run"
         self.args = (self.message,)
         self.field = field
 
 
 class UnsupportedServerError(ServerError):
-    """The server lacks a module or command that is needed."""
+    """The server lacks a module or a command."""
 
 
 class SearchDatabaseError(UnsupportedServerError):
-    """Only database 0 can have indexes, so queries find only the documents in it."""
+    """The server has indexes in database 0 only."""
 
     def __init__(self, database: int) -> None:
         super().__init__(
-            f"Indexes can only be in database 0, and this is database {database}.",
-            "Give the URL of database 0, as redis://host:6379/0",
+            f"Database {database} cannot have indexes; only database 0 can.",
+            "Use a URL with database 0, for example redis://host:6379/0",
         )
 
 
 class FieldExpiryNotSupportedError(UnsupportedServerError, NotImplementedError):
-    """The server cannot let fields of hashes expire."""
+    """The server does not support the expiry of hash fields."""
 
-    def __init__(self, said: str) -> None:
+    def __init__(self, server_error: str) -> None:
         super().__init__(
-            f"The server cannot let fields of hashes expire: {said}",
-            "That needs Redis 7.4 or Valkey 9. `om server` starts a server that can.",
+            f"The server does not support the expiry of hash fields: {server_error}",
+            "Use Redis 7.4, Valkey 9 or later. For development: om server",
         )
 
 
@@ -191,7 +211,11 @@ class EmbeddedServerError(RedstartError):
 
 
 class ValueConversionError(RedstartError):
-    """A value cannot be converted to or from its stored form. `reason` is a short phrase for reports."""
+    """A value cannot be converted to or from its stored format.
+
+    Attributes:
+        reason: a short phrase for reports.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -199,7 +223,7 @@ class ValueConversionError(RedstartError):
 
 
 class RedisModelError(RedstartError):
-    """A model class is declared in a way that cannot be stored."""
+    """A model class is invalid."""
 
 
 class DocumentError(RedstartError):
@@ -207,29 +231,88 @@ class DocumentError(RedstartError):
 
 
 class NotFoundError(DocumentError):
-    """There is no such document."""
+    """The document does not exist."""
+
+
+class DocumentDecodeError(DocumentError):
+    """A stored document does not fit its model.
+
+    Attributes:
+        key: the key of the document.
+        primary_key: its primary key, as `Model.delete` takes it.
+        field: the path of the first value that does not fit; empty for the document as a whole, or if not known.
+        reason: why it does not fit.
+        reasons: the reasons for each field that does not fit, by path.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        key: str,
+        primary_key: str,
+        field: str,
+        value: object,
+        reason: str,
+        *,
+        reasons: Mapping[str, str] | None = None,
+        is_missing: bool = False,
+        hint: str | None = None,
+    ) -> None:
+        self.key = key
+        self.primary_key = primary_key
+        self.field = field
+        self.reasons = reasons or {field: reason}
+        self.reason = reason
+        # Of a missing field the value would be the whole document around it.
+        actual = "is missing" if is_missing else f"is {shortened(value)}"
+        super().__init__(
+            f"Cannot read {model} {key}: {field or 'the document'} {actual}: {reason}.",
+            "Give the field a default, if documents may lack it." if is_missing else hint,
+        )
+
+
+class DocumentEncodeError(DocumentError):
+    """A value of a document cannot be stored. Nothing was sent.
+
+    Attributes:
+        key: the key of the document.
+        field: the path of the value.
+        reason: why it cannot be stored.
+    """
+
+    def __init__(self, model: str, key: str, field: str, reason: str) -> None:
+        self.key = key
+        self.field = field
+        self.reason = reason
+        super().__init__(f"Cannot store {model} {key}: {field}: {reason}.")
 
 
 class PipelineError(DocumentError):
-    """A pipeline returned another number of replies than it was given documents."""
+    """A pipeline returned another number of replies than documents."""
 
 
 class WrongKeyTypeError(DocumentError):
-    """The key of a document holds a value of another type. `key` is that key."""
+    """The key of a document holds a value of another type.
+
+    Attributes:
+        key: the key.
+    """
 
     def __init__(self, key: str, expected: str) -> None:
         super().__init__(
-            f"The key {key} holds no {expected}, so it is not a document of this model.",
-            f"See what it is with: redis-cli TYPE '{key}'",
+            f"The key {key} is not a {expected}.",
+            f"Check its type with: redis-cli TYPE '{key}'",
         )
         self.key = key
 
 
 class QueryError(RedstartError):
-    """A query was refused before anything was sent.
+    """A query was rejected. Nothing was sent.
 
-    `field` is the field, as `Model.name`, and `value` what it was compared with; both may be None. `code` is the
-    number of this error in redis-om (`E1` to `E11`), or None if redis-om has no such error.
+    Attributes:
+        field: the field, as `Model.name`; None if the error is not about one field.
+        value: the operand; None if the error is not about one.
+        code: the number of this error in redis-om (`E1` to `E11`); None if redis-om has no such error.
     """
 
     def __init__(
@@ -248,7 +331,7 @@ class QueryError(RedstartError):
 
 
 class QuerySyntaxError(QueryError):
-    """A query is invalid: for example, it has a wrong operator or operand."""
+    """A query is invalid: for example, an operator or an operand is wrong."""
 
 
 class QueryNotSupportedError(QueryError):
@@ -264,15 +347,18 @@ class UnknownMigrationError(MigrationError):
 
     def __init__(self, migration_id: str) -> None:
         super().__init__(
-            f"There is no data migration {shortened(migration_id)}.",
-            "See them all with: om migrate-data status",
+            f"The data migration {shortened(migration_id)} does not exist.",
+            "List all with: om migrate-data status",
         )
 
 
 class FileMigrationNotSupportedError(MigrationError):
-    """A migration is declared in a file of the project: this version lists it, and does nothing else with it.
+    """A migration is declared in a file of the project. This version lists such migrations and does not run them.
 
-    `state` says how it stands, `source` is its file, if there is one; `reason` and `hint` answer what was asked for.
+    Args:
+        state: whether it is applied.
+        source: its file, or None.
+        reason: why the requested operation is not possible.
     """
 
     def __init__(self, migration_id: str, state: str, source: str | None, reason: str, hint: str) -> None:
@@ -281,43 +367,43 @@ class FileMigrationNotSupportedError(MigrationError):
 
 
 class DataMigrationError(MigrationError):
-    """A data migration file of the project cannot be read or ordered; or `DatetimeFieldMigration` did not do it all."""
+    """A data migration file of the project is invalid, or `DatetimeFieldMigration` did not finish."""
 
 
 class SchemaMigrationError(MigrationError):
-    """A schema migration file of the project cannot be read or ordered."""
+    """A schema migration file of the project is invalid."""
 
 
 class PlanChangedError(MigrationError):
-    """The models have changed since the run began, so they need another conversion."""
+    """The models have changed since the unfinished run was started."""
 
 
 class UnsafeServerError(MigrationError):
-    """The server is configured so that it could lose the data that an undo needs."""
+    """The server could lose the undo log, because of its configuration or a restart."""
 
 
 class StateDamagedError(MigrationError):
-    """A key that Redstart keeps on the server is missing, damaged, or was written by another program."""
+    """A state key on the server is missing, damaged, or was written by another program."""
 
 
 class StateVersionError(StateDamagedError):
-    """A key that Redstart keeps on the server was written by a newer version."""
+    """A state key on the server was written by a newer version."""
 
 
 class CheckpointCorruptError(StateDamagedError):
-    """Saved progress cannot be read, or is missing."""
+    """The checkpoint cannot be read, or is missing."""
 
 
 class CheckpointVersionError(StateDamagedError):
-    """Saved progress is from another version of Redstart, or from another run."""
+    """The checkpoint is of another version of Redstart, or of another run."""
 
 
 class UndoLogCorruptError(StateDamagedError):
-    """The undo log holds fewer entries than were written to it, or one that cannot be read."""
+    """The undo log has lost entries, or an entry cannot be read."""
 
 
 class RollbackInProgressError(MigrationError):
-    """A rollback was interrupted. Until it is finished, nothing else may write."""
+    """A rollback was interrupted. Finish it before any other migration command."""
 
 
 class LeaseHeldError(MigrationError):
@@ -325,4 +411,4 @@ class LeaseHeldError(MigrationError):
 
 
 class LeaseLostError(MigrationError):
-    """Another run has taken the lease. This one stopped before its next write."""
+    """This run has lost its lease. It stopped before its next write."""

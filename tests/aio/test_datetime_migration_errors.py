@@ -14,8 +14,8 @@ from redstart.demo.models import Visit
 from redstart.demo.sample import SIGHTING_PREFIX
 from redstart.errors import (
     ConfigurationError,
-    ServerConnectionError,
     DataMigrationError,
+    ServerConnectionError,
 )
 from redstart.mapping import registry
 from tests.aio.conftest import COUNTS, VISIT, break_a_visit

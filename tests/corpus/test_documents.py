@@ -9,8 +9,7 @@ import redis
 
 from redstart.documents.find import found_keys
 from redstart.documents.query import query_of
-from redstart.documents.unreadable import DocumentDecodeError
-from redstart.errors import NotFoundError, WrongKeyTypeError
+from redstart.errors import DocumentDecodeError, NotFoundError, WrongKeyTypeError
 from redstart.sync.connections import server_of_model
 from redstart.values.timezones import NaiveTimezone
 from tests.corpus.conftest import Om

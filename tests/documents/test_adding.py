@@ -13,9 +13,14 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from redstart import Field, HashModel, JsonModel
 from redstart.documents import adding
 from redstart.documents.adding import PAGE_DOCUMENTS, add_documents, verify_pipeline_response
-from redstart.documents.unwritable import DocumentEncodeError
 from redstart.effects import Batch, Later, Op, Request
-from redstart.errors import CommandError, ConfigurationError, PipelineError, WrongKeyTypeError
+from redstart.errors import (
+    CommandError,
+    ConfigurationError,
+    DocumentEncodeError,
+    PipelineError,
+    WrongKeyTypeError,
+)
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.visits import Box, Visit

@@ -6,9 +6,9 @@ import redis
 from redstart import Field, HashModel, JsonModel
 from redstart.documents.expiry import field_ttl
 from redstart.errors import (
-    UnsupportedServerError,
     CommandError,
     FieldExpiryNotSupportedError,
+    UnsupportedServerError,
     WrongKeyTypeError,
 )
 

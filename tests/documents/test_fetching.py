@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from redstart import Field, HashModel, JsonModel, NotFoundError
 from redstart.documents.fetching import documents_at, get_document
 from redstart.documents.saving import save_document
-from redstart.documents.unreadable import DocumentDecodeError
-from redstart.documents.unwritable import DocumentEncodeError
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import (
-    UnsupportedServerError,
     CommandError,
+    DocumentDecodeError,
+    DocumentEncodeError,
     DocumentError,
     RedisModelError,
+    UnsupportedServerError,
     WrongKeyTypeError,
 )
 from redstart.mapping.models import RedisModel

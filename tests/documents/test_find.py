@@ -25,9 +25,8 @@ from redstart.documents import find
 from redstart.documents.find import first_document, page_of
 from redstart.documents.json_writer import json_document
 from redstart.documents.query import query_of
-from redstart.documents.unreadable import DocumentDecodeError
 from redstart.effects import Ahead, Later
-from redstart.errors import IndexNotFoundError, SearchDatabaseError
+from redstart.errors import DocumentDecodeError, IndexNotFoundError, SearchDatabaseError
 from redstart.search.expressions import Expression
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.people import ON_SERVER, START, Member, Person, Place

@@ -12,7 +12,7 @@ from pydantic import NaiveDatetime
 
 from redstart import HashModel, JsonModel
 from redstart.documents.forms import form_of
-from redstart.documents.unreadable import DocumentDecodeError
+from redstart.errors import DocumentDecodeError
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.judging.convert import (
     Outcome,

@@ -9,7 +9,7 @@ import redis
 
 from redstart import Coordinates, Field, HashModel, JsonModel, VectorFieldOptions
 from redstart.documents import hash_writer
-from redstart.documents.unwritable import DocumentEncodeError
+from redstart.errors import DocumentEncodeError
 from tests.support.models import create_indexes
 
 VECTOR = VectorFieldOptions.flat(VectorFieldOptions.TYPE.FLOAT32, 2, VectorFieldOptions.DISTANCE_METRIC.L2)

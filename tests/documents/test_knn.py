@@ -19,7 +19,7 @@ from redstart import (
     VectorFieldOptions,
     col,
 )
-from redstart.documents.unreadable import DocumentDecodeError
+from redstart.errors import DocumentDecodeError
 from tests.support.models import create_indexes
 
 TYPE, METRIC = VectorFieldOptions.TYPE, VectorFieldOptions.DISTANCE_METRIC

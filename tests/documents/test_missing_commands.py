@@ -3,7 +3,7 @@
 import pytest
 
 from redstart.documents.fetching import raise_if_module_missing
-from redstart.errors import UnsupportedServerError, CommandError
+from redstart.errors import CommandError, UnsupportedServerError
 
 
 @pytest.mark.parametrize(

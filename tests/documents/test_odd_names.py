@@ -18,7 +18,7 @@ from redstart import (
     col,
 )
 from redstart.commands.search import ft_info
-from redstart.documents.unwritable import DocumentEncodeError
+from redstart.errors import DocumentEncodeError
 from redstart.search.info import read_info
 from tests.support.models import create_indexes, registry_of_its_own
 

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 import redstart.aio
-from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError, DocumentDecodeError
+from redstart import DocumentDecodeError, EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError
 from redstart.documents import find
 from redstart.documents.unreadable import OnError
 from tests.documents.flavours import (

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, create_model, field_serializer, field_validator
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, QueryNotSupportedError, QuerySyntaxError
 from redstart.documents.projection import PartialModel, stands_alone
-from redstart.documents.unreadable import DocumentDecodeError
+from redstart.errors import DocumentDecodeError
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
 from tests.documents.people import ON_SERVER
 from tests.support.models import create_indexes

@@ -8,7 +8,7 @@ from uuid import UUID
 import pydantic
 import pytest
 
-from redstart.documents.unreadable import DocumentDecodeError
+from redstart.errors import DocumentDecodeError
 from redstart.mapping.fields import Field
 from redstart.mapping.models import HashModel, JsonModel
 from tests.documents.sessions import (

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
-from redstart.documents.unreadable import DocumentDecodeError
+from redstart.errors import DocumentDecodeError
 from tests.support.models import create_indexes
 
 

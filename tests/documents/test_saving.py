@@ -15,7 +15,7 @@ from redstart import HashModel
 from redstart.documents.saving import save_document
 from redstart.documents.writes import Saving
 from redstart.effects import Call
-from redstart.errors import UnsupportedServerError, CommandError, QuerySyntaxError, WrongKeyTypeError
+from redstart.errors import CommandError, QuerySyntaxError, UnsupportedServerError, WrongKeyTypeError
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.visits import Box, Visit
 

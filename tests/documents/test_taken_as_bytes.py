@@ -15,7 +15,7 @@ from redstart import Field, HashModel
 from redstart.documents.hash_reader import hash_reader_of, reader_of_hashes
 from redstart.documents.reader import validated
 from redstart.documents.taken_as_bytes import names_taken_as_bytes
-from redstart.documents.unreadable import DocumentDecodeError
+from redstart.errors import DocumentDecodeError
 from redstart.values.timezones import NaiveTimezone
 
 UTC_ZONE = NaiveTimezone.parse("UTC")

@@ -20,8 +20,7 @@ from pydantic import (
 )
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, VectorFieldOptions
-from redstart.documents.unreadable import DocumentDecodeError
-from redstart.errors import RedisModelError
+from redstart.errors import DocumentDecodeError, RedisModelError
 from tests.support.models import create_indexes
 
 pytestmark = pytest.mark.usefixtures("models_url")

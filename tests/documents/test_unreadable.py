@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.documents.unreadable import DocumentDecodeError
 from redstart.errors import (
     CommandError,
+    DocumentDecodeError,
     FieldExpiryNotSupportedError,
     IndexNotFoundError,
     QuerySyntaxError,

@@ -11,9 +11,8 @@ import redis
 from pydantic import ConfigDict, ValidationError, computed_field, field_serializer
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError
-from redstart.documents.unwritable import DocumentEncodeError
 from redstart.documents.updating import update_document
-from redstart.errors import QuerySyntaxError, WrongKeyTypeError
+from redstart.errors import DocumentEncodeError, QuerySyntaxError, WrongKeyTypeError
 from redstart.values.timezones import NaiveTimezone
 from tests.support.stepping import Stepped
 

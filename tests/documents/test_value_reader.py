@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.documents.unreadable import DocumentDecodeError
+from redstart.errors import DocumentDecodeError
 from redstart.mapping.models import HashModel
 from redstart.migrations.data.judging.convert import convert_hash_value
 from redstart.values.kinds import TemporalKind

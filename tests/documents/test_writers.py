@@ -16,9 +16,7 @@ from hypothesis import example, given, settings
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
 from redstart.documents.hash_writer import hash_fields
 from redstart.documents.json_writer import json_document
-from redstart.documents.unreadable import DocumentDecodeError
-from redstart.documents.unwritable import DocumentEncodeError
-from redstart.errors import RedisModelError
+from redstart.errors import DocumentDecodeError, DocumentEncodeError, RedisModelError
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.every_type import DEEP, FLAT, VECTOR, Deep, Flat

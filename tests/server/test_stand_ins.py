@@ -14,7 +14,7 @@ import redis.asyncio
 import redstart
 import redstart.aio
 from redstart import Field
-from redstart.errors import UnsupportedServerError, ConfigurationError
+from redstart.errors import ConfigurationError, UnsupportedServerError
 from redstart.mapping.proxies import FieldProxy
 
 PACKAGES = [redstart, redstart.aio]

@@ -12,13 +12,13 @@ from redis.client import Pipeline
 
 import redstart.aio
 from redstart import (
+    DocumentDecodeError,
     EmbeddedJsonModel,
     Field,
     FindQuery,
     HashModel,
     JsonModel,
     KNNExpression,
-    DocumentDecodeError,
     col,
 )
 from redstart.model.model import Expression, PartialModel

@@ -10,8 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from bookings.models import Booking, Guest, Room
 from redstart import NotFoundError
-from redstart.documents.unwritable import DocumentEncodeError
-from redstart.errors import ServerConnectionError
+from redstart.errors import DocumentEncodeError, ServerConnectionError
 
 
 class BookingPage(BaseModel):

@@ -24,13 +24,18 @@ if TYPE_CHECKING:
     from redstart.aio.models import JsonModel as JsonModel
     from redstart.aio.redis_model import RedisModel as RedisModel
     from redstart.aio.schema_migrations import SchemaMigrator as SchemaMigrator
-    from redstart.documents.unreadable import DocumentDecodeError as DocumentDecodeError
+    from redstart.errors import DocumentDecodeError as DocumentDecodeError
+    from redstart.errors import DocumentEncodeError as DocumentEncodeError
+    from redstart.errors import IndexNotFoundError as IndexNotFoundError
+    from redstart.errors import LeaseHeldError as LeaseHeldError
     from redstart.errors import MigrationError as MigrationError
     from redstart.errors import NotFoundError as NotFoundError
+    from redstart.errors import QueryError as QueryError
     from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
     from redstart.errors import QuerySyntaxError as QuerySyntaxError
     from redstart.errors import RedisModelError as RedisModelError
     from redstart.errors import RedstartError as RedstartError
+    from redstart.errors import ServerConnectionError as ServerConnectionError
     from redstart.mapping.coordinates import Coordinates as Coordinates
     from redstart.mapping.fields import Field as Field
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
@@ -49,6 +54,11 @@ _HOME_OF = {
     "HashModel": "redstart.aio.models",
     "JsonModel": "redstart.aio.models",
     "KNNExpression": "redstart.search.expressions",
+    "DocumentEncodeError": "redstart.errors",
+    "IndexNotFoundError": "redstart.errors",
+    "LeaseHeldError": "redstart.errors",
+    "QueryError": "redstart.errors",
+    "ServerConnectionError": "redstart.errors",
     "MigrationError": "redstart.errors",
     "Migrator": "redstart.aio.migrator",
     "NotFoundError": "redstart.errors",
@@ -59,7 +69,7 @@ _HOME_OF = {
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.aio.migrator",
     "SchemaMigrator": "redstart.aio.schema_migrations",
-    "DocumentDecodeError": "redstart.documents.unreadable",
+    "DocumentDecodeError": "redstart.errors",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.aio.connections",
@@ -71,16 +81,21 @@ __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DocumentDecodeError",
+    "DocumentEncodeError",
     "EmbeddedJsonModel",
     "Field",
     "FindQuery",
     "GeoFilter",
     "HashModel",
+    "IndexNotFoundError",
     "JsonModel",
     "KNNExpression",
+    "LeaseHeldError",
     "MigrationError",
     "Migrator",
     "NotFoundError",
+    "QueryError",
     "QueryNotSupportedError",
     "QuerySyntaxError",
     "RedisModel",
@@ -88,7 +103,7 @@ __all__ = [
     "RedstartError",
     "SchemaDetector",
     "SchemaMigrator",
-    "DocumentDecodeError",
+    "ServerConnectionError",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",

@@ -54,7 +54,8 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
 
         Raises:
             QuerySyntaxError: `field_expirations` names an unknown field.
-            ValueError, ValidationError, DocumentEncodeError, WrongKeyTypeError, ServerConnectionError: see `JsonModel.save`.
+            ValueError, ValidationError, DocumentEncodeError, WrongKeyTypeError, ServerConnectionError: see
+                `JsonModel.save`.
             UnsupportedServerError: fields should expire, and the server does not support that.
 
         Effects: one round trip; atomic. The key and all other fields keep their times to live. Safe to repeat.

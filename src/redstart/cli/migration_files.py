@@ -80,7 +80,8 @@ def require_built_in(session: Session, migration_id: str, answer: tuple[str, str
         answer: why what is asked for cannot be done, and the next step.
 
     Raises:
-        FileMigrationNotSupportedError: there is such a migration, in the directory of the files or on record as applied.
+        FileMigrationNotSupportedError: there is such a migration, in the directory of the files or on record as
+            applied.
         UnknownMigrationError: there is none.
     """
     if migration_id == DATETIME_MIGRATION:

@@ -7,10 +7,9 @@ from typing import Any, Final
 from redstart.commands.keyspace import exists
 from redstart.documents.fetching import pages, raise_understood
 from redstart.documents.forms import form_of
-from redstart.documents.unwritable import DocumentEncodeError
 from redstart.documents.writes import ALWAYS, Write, answers_of, request_of
 from redstart.effects import Batch, Call, Later, Op, ahead, answer
-from redstart.errors import AuthenticationError, CommandError, PipelineError
+from redstart.errors import AuthenticationError, CommandError, DocumentEncodeError, PipelineError
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 

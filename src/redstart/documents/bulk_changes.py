@@ -10,7 +10,6 @@ from redstart.documents.find import found_keys
 from redstart.documents.forms import form_of
 from redstart.documents.names import path_named
 from redstart.documents.query import Query
-from redstart.documents.unreadable import DocumentDecodeError
 from redstart.documents.updating import (
     Changes,
     changed_alone,
@@ -20,7 +19,7 @@ from redstart.documents.updating import (
 )
 from redstart.documents.writes import Write, answers_of, request_of
 from redstart.effects import Batch, Op, ahead, batch, call
-from redstart.errors import CommandError, QueryNotSupportedError
+from redstart.errors import CommandError, DocumentDecodeError, QueryNotSupportedError
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overlaps import models_inside
 from redstart.mapping.registry import model_name
@@ -32,8 +31,8 @@ def delete_found(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
     """Delete all documents that a query finds, and return how many there were.
 
     Raises:
-        IndexNotFoundError, QueryError: the query cannot be answered, or it finds documents of another model. Nothing was
-            deleted.
+        IndexNotFoundError, QueryError: the query cannot be answered, or it finds documents of another model. Nothing
+            was deleted.
 
     Effects: those of `found_keys`, and one DEL for each 1,000 documents; one round trip for each. Safe to repeat.
     """
@@ -59,13 +58,13 @@ def update_found(
 
     Raises:
         QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
-        ValidationError (pydantic), DocumentEncodeError: a document does not accept a value, or it cannot be stored. With
-            `at_once` nothing was written; without it, the pages before that document were. A note of the error has the
-            key of the document.
+        ValidationError (pydantic), DocumentEncodeError: a document does not accept a value, or it cannot be stored.
+            With `at_once` nothing was written; without it, the pages before that document were. A note of the error
+            has the key of the document.
         DocumentDecodeError: a document cannot be read, nor changed without that, and the query has no function for it.
             What was written is as above.
-        IndexNotFoundError, QueryError: the query cannot be answered, or it finds documents of another model. Nothing was
-            written.
+        IndexNotFoundError, QueryError: the query cannot be answered, or it finds documents of another model. Nothing
+            was written.
 
     Effects: those of `found_keys`; a read and a script for each document, sent together for a page or for all. Each
         document is changed atomically. Safe to repeat.

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import SchemaSerializer
 
-from redstart.documents.unwritable import DocumentEncodeError
+from redstart.documents.unwritable import encode_error
 from redstart.errors import RedisModelError
 from redstart.mapping.core_schema import PYDANTIC_VERSION, schema_with_all
 from redstart.mapping.models import RedisModel
@@ -29,7 +29,7 @@ def dumped(document: RedisModel) -> dict[str, Any]:
         _refuse_left_out(model)
         values = document.model_dump(by_alias=False)
     if not isinstance(values, dict):
-        raise DocumentEncodeError(document, "the document", "its model_serializer gives no dict")
+        raise encode_error(document, "the document", "its model_serializer gives no dict")
     return values
 
 

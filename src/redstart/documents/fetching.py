@@ -12,10 +12,10 @@ from redstart.documents.reader import readable
 from redstart.documents.unreadable import OnUnreadable
 from redstart.effects import Later, Op, ahead, answer, batch
 from redstart.errors import (
-    UnsupportedServerError,
     CommandError,
     DocumentError,
     NotFoundError,
+    UnsupportedServerError,
     WrongKeyTypeError,
 )
 from redstart.mapping.keys import key_affixes

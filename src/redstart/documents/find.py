@@ -15,9 +15,8 @@ from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
 from redstart.documents.replies import documents_found
-from redstart.documents.unreadable import DocumentDecodeError
 from redstart.effects import Op
-from redstart.errors import CommandError, NotFoundError, QueryNotSupportedError
+from redstart.errors import CommandError, DocumentDecodeError, NotFoundError, QueryNotSupportedError
 from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
 

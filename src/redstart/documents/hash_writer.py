@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from redstart.documents.dumped import dumped
 from redstart.documents.index_limits import limits_of
 from redstart.documents.names import encoded_names
-from redstart.documents.unwritable import DocumentEncodeError
+from redstart.documents.unwritable import encode_error
 from redstart.documents.value_writer import hash_values
 from redstart.documents.vectors import packed_vector, vectors_of
 from redstart.errors import ValueConversionError
@@ -72,12 +72,12 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, 
                 continue
             text = (write or of_types.get(type(value), other))(value)
         except UnicodeEncodeError as error:
-            raise DocumentEncodeError(document, name, f"{encoding} has no such text") from error
+            raise encode_error(document, name, f"{encoding} has no such text") from error
         except ValueConversionError as error:
-            raise DocumentEncodeError(document, name, error.reason) from error
+            raise encode_error(document, name, error.reason) from error
         reason = None if reason_against is None else reason_against(text)
         if reason is not None:
-            raise DocumentEncodeError(document, name, reason)
+            raise encode_error(document, name, reason)
         written[stored_name] = text
     return written, empty
 

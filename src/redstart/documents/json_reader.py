@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from pydantic_core import from_json
 
 from redstart.documents.reader import Read, Reader, reader_of, validated
-from redstart.documents.unreadable import DocumentDecodeError, unexpected
+from redstart.documents.unreadable import decode_error, unexpected
 from redstart.documents.value_reader import ValueDecodeError, read_places
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
@@ -31,14 +31,14 @@ def _json_values(model: type[M], reader: Reader, primary_key: str, text: bytes) 
     try:
         value = from_json(text)
     except ValueError as error:
-        raise DocumentDecodeError(model, primary_key, "", text, f"not JSON: {error}") from error
+        raise decode_error(model, primary_key, "", text, f"not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise DocumentDecodeError(model, primary_key, "", value, "not a JSON object")
+        raise decode_error(model, primary_key, "", value, "not a JSON object")
     document = {name: member for name, member in value.items() if reader.wants(name)}
     try:
         read_places(document, reader.places, ())
     except ValueDecodeError as error:
-        raise DocumentDecodeError(model, primary_key, error.path, error.value, error.reason) from error
+        raise decode_error(model, primary_key, error.path, error.value, error.reason) from error
     except Exception as error:
         raise unexpected(model, primary_key, "", value, error) from error
     return document

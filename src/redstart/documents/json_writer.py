@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from redstart.documents.dumped import dumped
 from redstart.documents.index_limits import reason_against_json
-from redstart.documents.unwritable import DocumentEncodeError
+from redstart.documents.unwritable import encode_error
 from redstart.documents.value_writer import Refused, WrittenNumber, json_values, vector_values
 from redstart.documents.vectors import vectors_of
 from redstart.mapping.models import RedisModel
@@ -76,7 +76,7 @@ def _json_path(document: RedisModel, path: tuple[str, ...]) -> str:
     members = [writable_member(name) for name in path]
     if None in members:
         reason = "RedisJSON cannot change a member with such a name by itself; save the whole document"
-        raise DocumentEncodeError(document, display(path), reason)
+        raise encode_error(document, display(path), reason)
     return "".join(["$", *filter(None, members)])
 
 
@@ -85,10 +85,10 @@ def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
     try:
         stored = _stored(document, zone)
     except Refused as refused:
-        raise DocumentEncodeError(document, display(tuple(refused.segments)), refused.reason) from refused
+        raise encode_error(document, display(tuple(refused.segments)), refused.reason) from refused
     against = reason_against_json(type(document), stored)
     if against is not None:
-        raise DocumentEncodeError(document, *against)
+        raise encode_error(document, *against)
     return stored
 
 

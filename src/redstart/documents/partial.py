@@ -15,7 +15,7 @@ from redstart.documents.fetching import documents_at, primary_keys_in, stored_in
 from redstart.documents.hash_reader import hash_reader_of
 from redstart.documents.projection import Projection
 from redstart.documents.reader import readable, reader_of
-from redstart.documents.unreadable import OnUnreadable, DocumentDecodeError, unexpected, unreadable
+from redstart.documents.unreadable import OnUnreadable, decode_error, unexpected, unreadable
 from redstart.documents.value_reader import Place, ValueDecodeError, read_places
 from redstart.effects import Op, batch
 from redstart.mapping.annotations import complete_fields
@@ -113,9 +113,7 @@ class _PartReader:
         for name, field in self._fields.items():
             if name not in held:
                 if field.is_required():
-                    raise DocumentDecodeError(
-                        model, primary_key, name, None, "Field required", is_missing=True
-                    )
+                    raise decode_error(model, primary_key, name, None, "Field required", is_missing=True)
                 document.__dict__[name] = field.get_default(call_default_factory=True)
                 continue
             try:
@@ -138,9 +136,7 @@ class _PartReader:
             try:
                 read_places(held, self._places, ())
             except ValueDecodeError as error:
-                raise DocumentDecodeError(
-                    model, primary_key, error.path, error.value, error.reason
-                ) from error
+                raise decode_error(model, primary_key, error.path, error.value, error.reason) from error
         key_name = model._primary_key_name
         if key_name in self._fields and held.get(key_name) is None:
             held[key_name] = primary_key

@@ -8,8 +8,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import AliasChoices, ValidationError
 
-from redstart.documents.unreadable import OnUnreadable, DocumentDecodeError, unexpected, unreadable
+from redstart.documents.unreadable import OnUnreadable, unexpected, unreadable
 from redstart.documents.value_reader import Place, places_of
+from redstart.errors import DocumentDecodeError
 from redstart.mapping.annotations import allows_none, complete_fields
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel

@@ -1,4 +1,4 @@
-"""The error for a stored document that does not fit its model, and what a caller wants to be done with it."""
+"""Errors of stored documents that do not fit their model, and the handling that a caller asks for."""
 
 from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
@@ -6,46 +6,35 @@ from typing import Final, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from redstart.errors import DocumentError, shortened
+from redstart.errors import DocumentDecodeError, shortened
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import display
 from redstart.mapping.registry import model_name
 
 
-class DocumentDecodeError(DocumentError):
-    """A stored document does not fit its model.
-
-    Attributes:
-        key: the key of the document.
-        primary_key: its primary key, as `Model.delete` takes it.
-        field: the path of the first value that does not fit; empty if it is the document as a whole, or not known.
-        reason: why it does not fit.
-        reasons: the reasons of all fields that do not fit, by path, as far as they are known.
-    """
-
-    def __init__(
-        self,
-        model: type[RedisModel],
-        primary_key: str,
-        field: str,
-        value: object,
-        reason: str,
-        *,
-        reasons: Mapping[str, str] | None = None,
-        is_missing: bool = False,
-        hint: str | None = None,
-    ) -> None:
-        self.key = model.make_primary_key(primary_key)
-        self.primary_key = primary_key
-        self.field = field
-        self.reasons = reasons or {field: reason}
-        self.reason = reason
-        # Of a missing field the value would be the whole document around it.
-        found = "is missing" if is_missing else f"holds {shortened(value)}"
-        super().__init__(
-            f"{model_name(model)} {self.key}: {field or 'the document'} {found}: {reason}.",
-            "Give the field a default where documents may lack it." if is_missing else hint,
-        )
+def decode_error(
+    model: type[RedisModel],
+    primary_key: str,
+    field: str,
+    value: object,
+    reason: str,
+    *,
+    reasons: Mapping[str, str] | None = None,
+    is_missing: bool = False,
+    hint: str | None = None,
+) -> DocumentDecodeError:
+    """Return the error for a document of a model; see DocumentDecodeError."""
+    return DocumentDecodeError(
+        model_name(model),
+        model.make_primary_key(primary_key),
+        primary_key,
+        field,
+        value,
+        reason,
+        reasons=reasons,
+        is_missing=is_missing,
+        hint=hint,
+    )
 
 
 def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError) -> DocumentDecodeError:
@@ -54,7 +43,7 @@ def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError
     reasons = {display(one["loc"]): one["msg"] for one in errors}
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     first = errors[0]
-    return DocumentDecodeError(
+    return decode_error(
         model,
         primary_key,
         display(first["loc"]),
@@ -69,7 +58,7 @@ def unexpected(
     model: type[RedisModel], primary_key: str, field: str, value: object, error: Exception
 ) -> DocumentDecodeError:
     """Another error that a validator of the model has raised, as one that names the document."""
-    return DocumentDecodeError(
+    return decode_error(
         model,
         primary_key,
         field,

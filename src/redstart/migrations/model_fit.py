@@ -10,9 +10,8 @@ from redstart.commands.keyspace import key_type, scan_type
 from redstart.commands.replies import mapping
 from redstart.commands.search import ft_list
 from redstart.documents.forms import form_of
-from redstart.documents.unreadable import DocumentDecodeError
 from redstart.effects import Op, call
-from redstart.errors import AuthenticationError, CommandError
+from redstart.errors import AuthenticationError, CommandError, DocumentDecodeError
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.judging.transform import QUARANTINE_SUFFIX

@@ -2,7 +2,7 @@
 
 from redstart.commands.introspection import info
 from redstart.effects import Op, call
-from redstart.errors import UnsupportedServerError, CommandError, MigrationError, RedstartError
+from redstart.errors import CommandError, MigrationError, RedstartError, UnsupportedServerError
 
 
 def require_server(*, writes: bool) -> Op[None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from redstart.effects import Ahead, Batch, Call, Later, Op, Pause, Request
-from redstart.errors import ServerConnectionError, RedstartError, ServerError
+from redstart.errors import RedstartError, ServerConnectionError, ServerError
 from redstart.server.wire import is_temporary, typed
 
 T = TypeVar("T")

@@ -12,13 +12,18 @@ from redstart.left_out import MODULES, attribute_of
 if TYPE_CHECKING:
     import redis as redis
 
-    from redstart.documents.unreadable import DocumentDecodeError as DocumentDecodeError
+    from redstart.errors import DocumentDecodeError as DocumentDecodeError
+    from redstart.errors import DocumentEncodeError as DocumentEncodeError
+    from redstart.errors import IndexNotFoundError as IndexNotFoundError
+    from redstart.errors import LeaseHeldError as LeaseHeldError
     from redstart.errors import MigrationError as MigrationError
     from redstart.errors import NotFoundError as NotFoundError
+    from redstart.errors import QueryError as QueryError
     from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
     from redstart.errors import QuerySyntaxError as QuerySyntaxError
     from redstart.errors import RedisModelError as RedisModelError
     from redstart.errors import RedstartError as RedstartError
+    from redstart.errors import ServerConnectionError as ServerConnectionError
     from redstart.mapping.coordinates import Coordinates as Coordinates
     from redstart.mapping.fields import Field as Field
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
@@ -50,6 +55,11 @@ _HOME_OF = {
     "HashModel": "redstart.sync.models",
     "JsonModel": "redstart.sync.models",
     "KNNExpression": "redstart.search.expressions",
+    "DocumentEncodeError": "redstart.errors",
+    "IndexNotFoundError": "redstart.errors",
+    "LeaseHeldError": "redstart.errors",
+    "QueryError": "redstart.errors",
+    "ServerConnectionError": "redstart.errors",
     "MigrationError": "redstart.errors",
     "Migrator": "redstart.sync.migrator",
     "NotFoundError": "redstart.errors",
@@ -60,7 +70,7 @@ _HOME_OF = {
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.sync.migrator",
     "SchemaMigrator": "redstart.sync.schema_migrations",
-    "DocumentDecodeError": "redstart.documents.unreadable",
+    "DocumentDecodeError": "redstart.errors",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.sync.connections",
@@ -72,16 +82,21 @@ __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DocumentDecodeError",
+    "DocumentEncodeError",
     "EmbeddedJsonModel",
     "Field",
     "FindQuery",
     "GeoFilter",
     "HashModel",
+    "IndexNotFoundError",
     "JsonModel",
     "KNNExpression",
+    "LeaseHeldError",
     "MigrationError",
     "Migrator",
     "NotFoundError",
+    "QueryError",
     "QueryNotSupportedError",
     "QuerySyntaxError",
     "RedisModel",
@@ -89,7 +104,7 @@ __all__ = [
     "RedstartError",
     "SchemaDetector",
     "SchemaMigrator",
-    "DocumentDecodeError",
+    "ServerConnectionError",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",

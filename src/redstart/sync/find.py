@@ -22,7 +22,7 @@ from redstart.documents.query import Query, query_of, raw_reply
 from redstart.documents.served_fields import served_by
 from redstart.documents.unreadable import RAISE, OnError
 from redstart.effects import Op
-from redstart.errors import SearchDatabaseError, QuerySyntaxError, shortened
+from redstart.errors import QuerySyntaxError, SearchDatabaseError, shortened
 from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Both, Expression, KNNExpression
 from redstart.settings import naive_timezone

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from redstart.commands.introspection import client_database, command_known
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, call
-from redstart.errors import UnsupportedServerError, MigrationError, SearchDatabaseError, UnsafeServerError
+from redstart.errors import MigrationError, SearchDatabaseError, UnsafeServerError, UnsupportedServerError
 from redstart.migrations.data.running.preflight import ServerFacts, require_safe_undo, server_facts
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.forecast import forecast
@@ -180,7 +180,8 @@ def require_safe_way_back(facts: ServerFacts, planned: Iterable[PlannedIndex]) -
 def require_index_memory(
     facts: ServerFacts, planned: Iterable[PlannedIndex], *, keep_old_index: bool
 ) -> Op[None]:
-    """Raises UnsafeServerError when maxmemory leaves no room for the indexes that are built beside. Some reads for each."""
+    """Raises UnsafeServerError when maxmemory leaves no room for the indexes that are built beside. Some reads for
+    each."""
     if not facts.limit_bytes:
         return
     needed = sum(one.megabytes for one in (yield from forecast(planned, keep_old_index=keep_old_index)))

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import UnsupportedServerError, EmbeddedServerError, MigrationError
+from redstart.errors import EmbeddedServerError, MigrationError, UnsupportedServerError
 from redstart.migrations.data.running.backup import back_up
 from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.server.connections import open_sync

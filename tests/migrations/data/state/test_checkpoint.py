@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.errors import CheckpointVersionError, CheckpointCorruptError
+from redstart.errors import CheckpointCorruptError, CheckpointVersionError
 from redstart.migrations.data.state.checkpoint import FORMAT, Checkpoint, Stage, load_checkpoint
 from tests.support.migration import KEYS
 

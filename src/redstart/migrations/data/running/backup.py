@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from redstart.commands.introspection import info, server_time
 from redstart.commands.persistence import bgsave
 from redstart.effects import Op, call, pause
-from redstart.errors import AuthenticationError, UnsupportedServerError, CommandError, MigrationError
+from redstart.errors import AuthenticationError, CommandError, MigrationError, UnsupportedServerError
 from redstart.migrations.data.running.monitor import Monitor, Progress
 
 _POLL_SECONDS = 0.2

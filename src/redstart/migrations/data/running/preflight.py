@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from redstart.commands.introspection import command_known, info
 from redstart.effects import Op, call
-from redstart.errors import UnsupportedServerError, UnsafeServerError
+from redstart.errors import UnsafeServerError, UnsupportedServerError
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.tally import Tally
 from redstart.migrations.data.planned.plan import Plan

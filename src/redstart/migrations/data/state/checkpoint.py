@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from redstart.commands.keyspace import get
 from redstart.effects import Argument, Op, call
-from redstart.errors import CheckpointVersionError, CheckpointCorruptError
+from redstart.errors import CheckpointCorruptError, CheckpointVersionError
 from redstart.migrations.data.state.keys import StateKeys
 
 FORMAT = 2

@@ -7,10 +7,10 @@ from redstart.commands.keyspace import get, hgetall, hlen, key_type, scard
 from redstart.commands.streams import StreamEntry, xlen, xrevrange
 from redstart.effects import Op, batch, call, together
 from redstart.errors import (
-    CheckpointVersionError,
     CheckpointCorruptError,
-    UndoLogCorruptError,
+    CheckpointVersionError,
     StateDamagedError,
+    UndoLogCorruptError,
 )
 from redstart.migrations.damage import Damage, confirmed, foreign_type, require_none
 from redstart.migrations.data.state.checkpoint import START_OVER, checkpoint_from

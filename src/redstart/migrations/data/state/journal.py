@@ -15,7 +15,7 @@ import msgpack
 from redstart.commands.keyspace import hmget
 from redstart.commands.streams import StreamEntry, xlen, xrevrange
 from redstart.effects import Op, call
-from redstart.errors import UndoLogCorruptError, StateVersionError, shortened
+from redstart.errors import StateVersionError, UndoLogCorruptError, shortened
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, edits_of_flat
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.lease import Lease

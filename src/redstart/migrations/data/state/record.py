@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from redstart.commands.keyspace import hgetall, scard
 from redstart.commands.streams import xrevrange
 from redstart.effects import Argument, Op, call
-from redstart.errors import UndoLogCorruptError, StateDamagedError, StateVersionError
+from redstart.errors import StateDamagedError, StateVersionError, UndoLogCorruptError
 from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 

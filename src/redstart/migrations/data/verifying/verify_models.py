@@ -6,8 +6,8 @@ from typing import Any
 
 from redstart.commands.replies import mapping
 from redstart.documents.forms import form_of
-from redstart.documents.unreadable import DocumentDecodeError
 from redstart.effects import Op
+from redstart.errors import DocumentDecodeError
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.judging.transform import JudgedDocument
