@@ -45,7 +45,7 @@ NOT_NAIVE = {
     "none": "Moment(number=1).save(); Moment.get(1)",
     "a query": "Moment.find(Moment.at > noon.replace(tzinfo=UTC)).get_query()",
 }
-TOLD = "NaiveTimezoneWarning: A datetime without an offset is taken for UTC"
+TOLD = "NaiveTimezoneWarning: Naive datetimes are interpreted as UTC"
 
 
 def ran(url: str, here: Path, body: str, *, zone: str, warned: str = "default", **settings: str) -> str:

@@ -264,9 +264,9 @@ class DocumentDecodeError(DocumentError):
         self.reasons = reasons or {field: reason}
         self.reason = reason
         # Of a missing field the value would be the whole document around it.
-        actual = "is missing" if is_missing else f"is {shortened(value)}"
+        actual = "is missing" if is_missing else f"holds {shortened(value)}"
         super().__init__(
-            f"Cannot read {model} {key}: {field or 'the document'} {actual}: {reason}.",
+            f"{model} {key}: {field or 'the document'} {actual}: {reason}.",
             "Give the field a default, if documents may lack it." if is_missing else hint,
         )
 
@@ -284,7 +284,7 @@ class DocumentEncodeError(DocumentError):
         self.key = key
         self.field = field
         self.reason = reason
-        super().__init__(f"Cannot store {model} {key}: {field}: {reason}.")
+        super().__init__(f"{model} {key}: {field} cannot be stored: {reason}.")
 
 
 class PipelineError(DocumentError):
@@ -300,7 +300,7 @@ class WrongKeyTypeError(DocumentError):
 
     def __init__(self, key: str, expected: str) -> None:
         super().__init__(
-            f"The key {key} is not a {expected}.",
+            f"The key {key} is not of type {expected}.",
             f"Check its type with: redis-cli TYPE '{key}'",
         )
         self.key = key

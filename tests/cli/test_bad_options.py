@@ -12,7 +12,9 @@ from tests.support.snapshot import difference, snapshot
 def test_an_unknown_migration(station: redis.Redis, command: str) -> None:
     before = snapshot(station)
     found = run_om("migrate-data", command, "002_other", "--yes")
-    refused(found, 1, "There is no data migration '002_other'.", "See them all with: om migrate-data status")
+    refused(
+        found, 1, "The data migration '002_other' does not exist.", "List all with: om migrate-data status"
+    )
     assert ID not in found.text, "a hint never names another migration"
     assert difference(before, snapshot(station)) == []
 

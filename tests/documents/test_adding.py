@@ -115,7 +115,7 @@ def test_one_that_cannot_be_stored_stops_its_page(client: redis.Redis) -> None:
 
 def test_one_that_is_refused_does_not_keep_the_others_back(client: redis.Redis) -> None:
     client.set(":visit:b", "a string")
-    with pytest.raises(WrongKeyTypeError, match="The key :visit:b holds no hash"):
+    with pytest.raises(WrongKeyTypeError, match="The key :visit:b is not of type hash"):
         Visit.add([Visit(visitor=name) for name in "abc"])
     assert client.exists(":visit:a", ":visit:c") == 2
     assert client.get(":visit:b") == b"a string"
@@ -128,7 +128,7 @@ def test_a_verifier_has_all_replies_and_hides_no_error(client: redis.Redis) -> N
         found.append((answers, expected_responses))
 
     client.set(":visit:b", "a string")
-    with pytest.raises(WrongKeyTypeError, match="The key :visit:b holds no hash"):
+    with pytest.raises(WrongKeyTypeError, match="The key :visit:b is not of type hash"):
         Visit.add([Visit(visitor="a"), Visit(visitor="b")], pipeline_verifier=verify)
     ((answers, expected),) = found
     assert expected == 2
@@ -141,7 +141,7 @@ def test_the_verifier_of_redis_om_counts_replies_and_hides_no_error(client: redi
     with pytest.raises(PipelineError, match="Expected 3 replies of the pipeline, and received 1"):
         verify_pipeline_response([1], expected_responses=3)
     client.set(":visit:b", "a string")
-    with pytest.raises(WrongKeyTypeError, match="The key :visit:b holds no hash"):
+    with pytest.raises(WrongKeyTypeError, match="The key :visit:b is not of type hash"):
         Visit.add([Visit(visitor="a"), Visit(visitor="b")], pipeline_verifier=verify_pipeline_response)
 
 

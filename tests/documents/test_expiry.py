@@ -86,7 +86,7 @@ def test_a_key_of_another_type(client: redis.Redis) -> None:
     visit = Visit(visitor="a")
     client.set(visit.key(), "a string")
     for act in (visit.field_ttl, visit.persist_field, lambda name: visit.expire_field(name, 1)):
-        with pytest.raises(WrongKeyTypeError, match="The key :visit:a holds no hash"):
+        with pytest.raises(WrongKeyTypeError, match="The key :visit:a is not of type hash"):
             act("code")
 
 

@@ -170,10 +170,10 @@ def test_a_key_of_another_type(client: redis.Redis) -> None:
     client.execute_command("JSON.SET", "shop:customer:x", "$", "{}")
     client.hset(":order:no-1-x", "a", "b")
     for act in (lambda: Customer.get("x"), lambda: Customer(email="x").save()):
-        with pytest.raises(WrongKeyTypeError, match="The key shop:customer:x holds no hash"):
+        with pytest.raises(WrongKeyTypeError, match="The key shop:customer:x is not of type hash"):
             act()
     for act in (lambda: Order.get(1), lambda: Order(number=1).save()):
-        with pytest.raises(WrongKeyTypeError, match="The key :order:no-1-x holds no JSON"):
+        with pytest.raises(WrongKeyTypeError, match="The key :order:no-1-x is not of type JSON"):
             act()
     assert client.hgetall(":order:no-1-x") == {b"a": b"b"}
 

@@ -112,7 +112,7 @@ def test_what_an_older_index_lacks_is_never_asked_of_it(client: redis.Redis, mod
                 run(model, ask)
             assert (
                 raised.value.hint
-                == "Bring it up to date with: om migrate run --models tests.documents.test_served_fields"
+                == "Update it with: om migrate run --models tests.documents.test_served_fields"
             )
     assert client.hgetall("served:thing:other") == {b"name": b"a"}
     assert run(model, model.find(col(model.name) == "nobody").all) == []

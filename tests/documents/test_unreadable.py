@@ -97,7 +97,7 @@ def test_long_values_are_cut():
 @pytest.mark.parametrize(
     "error",
     [
-        DocumentDecodeError(Order, "o1", "due", "x", "bad", reasons={"due": "bad"}),
+        DocumentDecodeError("Order", "shop:order:o1", "o1", "due", "x", "bad", reasons={"due": "bad"}),
         WrongKeyTypeError("shop:order:o1", "JSON"),
         IndexNotFoundError("an-index", "shop"),
         CommandError("OOM", code="OOM"),
