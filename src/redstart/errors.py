@@ -89,7 +89,7 @@ class NaiveTimezoneWarning(UserWarning):
 
     def __init__(self, local: str) -> None:
         super().__init__(
-            f"Naive datetimes are interpreted as UTC, but the local time of this process is {local}. "
+            f"Naive datetimes are interpreted as UTC, but the local time of this process is not UTC ({local}). "
             "redis-om 1.x stores local time. Set REDSTART_NAIVE_TIMEZONE (or naive_timezone under [tool.redstart] in "
             "pyproject.toml) to `local` for the same, or to `UTC` to silence this warning; or use aware datetimes."
         )
@@ -202,7 +202,7 @@ class FieldExpiryNotSupportedError(UnsupportedServerError, NotImplementedError):
     def __init__(self, server_error: str) -> None:
         super().__init__(
             f"The server does not support the expiry of hash fields: {server_error}",
-            "Use Redis 7.4, Valkey 9 or later. For development: om server",
+            "Use Redis 7.4 or Valkey 9, or later. For development: om server",
         )
 
 
@@ -267,7 +267,7 @@ class DocumentDecodeError(DocumentError):
         actual = "is missing" if is_missing else f"holds {shortened(value)}"
         super().__init__(
             f"{model} {key}: {field or 'the document'} {actual}: {reason}.",
-            "Give the field a default, if documents may lack it." if is_missing else hint,
+            "Give the field a default where documents may lack it." if is_missing else hint,
         )
 
 
