@@ -13,10 +13,6 @@ from redstart.embedded.process import EmbeddedServer
 from redstart.errors import MigrationError
 from redstart.mapping.declaration import declare
 from redstart.migrations.at_start import bring_up_to_date
-from redstart.migrations.back import migrate_back
-from redstart.migrations.data.converting.runner import RunOptions
-from redstart.migrations.data.planned.plan import make_plan
-from redstart.migrations.forward import migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.migrate import none_converted
@@ -33,7 +29,7 @@ from tests.migrations.indexes.conftest import (
     total,
     wait_until_built,
 )
-from tests.support.migration import new_context
+from tests.migrations.indexes.there_and_back import back, forward
 from tests.support.snapshot import difference, snapshot
 
 DOCUMENTS = 12
@@ -153,24 +149,6 @@ def make_index(
     client.execute_command("FT.CREATE", *words, *attribute)
     wait_until_built(client, [words[0]])
     return words[0]
-
-
-def forward(url: str, *models: Any, options: ExpansionOptions | None = None) -> Any:
-    declarations = list(map(declare, models))
-    planned = planned_indexes(declarations)
-    going = migrate_forward(
-        new_context(),
-        make_plan(declarations, "UTC"),
-        RunOptions(),
-        planned,
-        migration(),
-        options or ExpansionOptions(),
-    )
-    return perform(url, going)
-
-
-def back(url: str) -> Any:
-    return perform(url, migrate_back(new_context(), migration()))
 
 
 def reported(client: redis.Redis, name: str) -> dict[str, Any]:
