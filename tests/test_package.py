@@ -45,7 +45,7 @@ def test_all_is_frozen() -> None:
         "RedstartError",
         "SchemaDetector",
         "SchemaMigrator",
-        "UnreadableDocument",
+        "DocumentDecodeError",
         "VectorFieldOptions",
         "col",
         "get_redis_connection",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from redstart.sync import BaseMigration as BaseMigration
     from redstart.sync import Coordinates as Coordinates
     from redstart.sync import DataMigrator as DataMigrator
+    from redstart.sync import DocumentDecodeError as DocumentDecodeError
     from redstart.sync import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.sync import Field as Field
     from redstart.sync import FindQuery as FindQuery
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from redstart.sync import RedstartError as RedstartError
     from redstart.sync import SchemaDetector as SchemaDetector
     from redstart.sync import SchemaMigrator as SchemaMigrator
-    from redstart.sync import UnreadableDocument as UnreadableDocument
     from redstart.sync import VectorFieldOptions as VectorFieldOptions
     from redstart.sync import col as col
     from redstart.sync import get_redis_connection as get_redis_connection
@@ -42,6 +42,7 @@ __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DocumentDecodeError",
     "EmbeddedJsonModel",
     "Field",
     "FindQuery",
@@ -59,7 +60,6 @@ __all__ = [
     "RedstartError",
     "SchemaDetector",
     "SchemaMigrator",
-    "UnreadableDocument",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",

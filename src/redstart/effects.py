@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -45,7 +45,7 @@ class Batch(Generic[T_co]):
     Args:
         calls: the commands; or `packed`, the same in the wire format, with `replies` saying how many.
         parse: turns the list of raw replies into the result. An error reply is an item of that list, a
-            `CommandFailed`, so one bad key does not hide the others; but a refusal that says nothing of the
+            `CommandError`, so one bad key does not hide the others; but a refusal that says nothing of the
             key (BUSY, OOM, no permission) is raised.
         repeatable: as for `Call`, for all of them together.
     """
@@ -107,12 +107,12 @@ def answer(later: Later[T]) -> Op[T]:
     return cast(T, (yield later))
 
 
-def together(calls: Sequence[Call[T]]) -> Batch[list[T | CommandFailed]]:
+def together(calls: Sequence[Call[T]]) -> Batch[list[T | CommandError]]:
     """Commands as one batch; each result parsed as its call says, or the error it was answered with."""
 
-    def parse(replies: list[Any]) -> list[T | CommandFailed]:
+    def parse(replies: list[Any]) -> list[T | CommandError]:
         return [
-            reply if isinstance(reply, CommandFailed) else one.parse(reply)
+            reply if isinstance(reply, CommandError) else one.parse(reply)
             for one, reply in zip(calls, replies, strict=True)
         ]
 

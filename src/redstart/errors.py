@@ -3,42 +3,42 @@
 RedstartError
  ├── ConfigurationError          wrong settings or models; nothing was sent
  ├── ServerError                 the server or the connection failed
- │    ├── ConnectionFailed       no reply; the request may or may not have been executed
- │    ├── AuthenticationFailed   wrong credentials, or the ACL forbids the command
- │    ├── CommandFailed          the server answered a command with an error
- │    ├── IndexMissing           the index that a query needs does not exist
- │    │    └── IndexOutdated      it lacks a field that the query needs
- │    └── CapabilityMissing      the server lacks a module or command
- │         ├── OtherDatabase      only database 0 can have indexes
- │         └── FieldExpiryMissing fields of hashes cannot expire there
+ │    ├── ServerConnectionError       no reply; the request may or may not have been executed
+ │    ├── AuthenticationError   wrong credentials, or the ACL forbids the command
+ │    ├── CommandError          the server answered a command with an error
+ │    ├── IndexNotFoundError           the index that a query needs does not exist
+ │    │    └── IndexOutdatedError      it lacks a field that the query needs
+ │    └── UnsupportedServerError      the server lacks a module or command
+ │         ├── SearchDatabaseError      only database 0 can have indexes
+ │         └── FieldExpiryNotSupportedError fields of hashes cannot expire there
  ├── EmbeddedServerError         the scratch server cannot be found, started or stopped
  ├── ValueConversionError        a value cannot be converted to the type of its field
  ├── RedisModelError             a model is declared in a way that cannot work
  ├── DocumentError               a document cannot be read or stored
  │    ├── NotFoundError          it does not exist
  │    ├── PipelineError          a pipeline returned another number of replies than documents
- │    └── WrongKeyType           its key holds a value of another type
+ │    └── WrongKeyTypeError           its key holds a value of another type
  ├── QueryError                  a query was refused; nothing was sent
  │    ├── QuerySyntaxError       it is invalid
  │    └── QueryNotSupportedError it is valid, but the index cannot answer it
  └── MigrationError              a migration was refused or failed
-      ├── UnknownMigration       no migration has this id
-      ├── FileMigrationNotSupported the migration is in a file of the project, and this version does not run it
+      ├── UnknownMigrationError       no migration has this id
+      ├── FileMigrationNotSupportedError the migration is in a file of the project, and this version does not run it
       ├── DataMigrationError     a data migration file cannot be read or ordered; or up() did not finish
       ├── SchemaMigrationError   a schema migration file cannot be read or ordered
-      ├── PlanChanged            the models differ from those the run began with
-      ├── UnsafeServer           the server could lose what an undo needs
-      ├── StateDamaged           a key that Redstart keeps on the server is missing, damaged or not its own
-      │    ├── StateIncompatible it was written by a newer version
-      │    ├── CheckpointUnreadable saved progress is damaged, or not Redstart's
-      │    ├── CheckpointIncompatible saved progress is of another version or another run
-      │    └── JournalDamaged    the undo log has lost entries
-      ├── RollbackUnfinished     an interrupted rollback has to be finished first
-      ├── LeaseHeld              another run is at work
-      └── LeaseLost              another run has taken over
+      ├── PlanChangedError            the models differ from those the run began with
+      ├── UnsafeServerError           the server could lose what an undo needs
+      ├── StateDamagedError           a key that Redstart keeps on the server is missing, damaged or not its own
+      │    ├── StateVersionError it was written by a newer version
+      │    ├── CheckpointCorruptError saved progress is damaged, or not Redstart's
+      │    ├── CheckpointVersionError saved progress is of another version or another run
+      │    └── UndoLogCorruptError    the undo log has lost entries
+      ├── RollbackInProgressError     an interrupted rollback has to be finished first
+      ├── LeaseHeldError              another run is at work
+      └── LeaseLostError              another run has taken over
 
-Two more DocumentErrors are defined elsewhere, because they need models: UnreadableDocument in
-redstart.documents.unreadable and UnwritableDocument in redstart.documents.unwritable.
+Two more DocumentErrors are defined elsewhere, because they need models: DocumentDecodeError in
+redstart.documents.unreadable and DocumentEncodeError in redstart.documents.unwritable.
 
 Two warnings: NaiveTimezoneWarning and OverlappingPrefixesWarning.
 
@@ -106,15 +106,15 @@ class ServerError(RedstartError):
     """The server, or the connection to it, failed."""
 
 
-class ConnectionFailed(ServerError):
+class ServerConnectionError(ServerError):
     """No reply came. The request may or may not have been executed."""
 
 
-class AuthenticationFailed(ServerError):
+class AuthenticationError(ServerError):
     """The server refused the credentials, or the user lacks a permission."""
 
 
-class CommandFailed(ServerError):
+class CommandError(ServerError):
     """The server replied with an error. `code` is its first word, for example `WRONGTYPE`, `OOM` or `NOSCRIPT`."""
 
     def __init__(self, text: str, hint: str | None = None, *, code: str | None = None) -> None:
@@ -122,7 +122,7 @@ class CommandFailed(ServerError):
         self.code = code or text.partition(" ")[0]
 
 
-class IndexMissing(ServerError):
+class IndexNotFoundError(ServerError):
     """The index that a query needs does not exist. `index` is its name, `module` that of the model, or None."""
 
     def __init__(self, index: str, module: str | None = None) -> None:
@@ -139,7 +139,7 @@ def _command_for_index(module: str | None) -> str:
     return "om migrate run" if module is None else f"om migrate run --models {module}"
 
 
-class IndexOutdated(IndexMissing):
+class IndexOutdatedError(IndexNotFoundError):
     """The index that a query needs lacks one of its fields, or has it with another type. `field` is the field."""
 
     def __init__(
@@ -162,11 +162,11 @@ class IndexOutdated(IndexMissing):
         self.field = field
 
 
-class CapabilityMissing(ServerError):
+class UnsupportedServerError(ServerError):
     """The server lacks a module or command that is needed."""
 
 
-class OtherDatabase(CapabilityMissing):
+class SearchDatabaseError(UnsupportedServerError):
     """Only database 0 can have indexes, so queries find only the documents in it."""
 
     def __init__(self, database: int) -> None:
@@ -176,7 +176,7 @@ class OtherDatabase(CapabilityMissing):
         )
 
 
-class FieldExpiryMissing(CapabilityMissing, NotImplementedError):
+class FieldExpiryNotSupportedError(UnsupportedServerError, NotImplementedError):
     """The server cannot let fields of hashes expire."""
 
     def __init__(self, said: str) -> None:
@@ -214,7 +214,7 @@ class PipelineError(DocumentError):
     """A pipeline returned another number of replies than it was given documents."""
 
 
-class WrongKeyType(DocumentError):
+class WrongKeyTypeError(DocumentError):
     """The key of a document holds a value of another type. `key` is that key."""
 
     def __init__(self, key: str, expected: str) -> None:
@@ -259,7 +259,7 @@ class MigrationError(RedstartError):
     """A migration was refused before it wrote anything, or failed."""
 
 
-class UnknownMigration(MigrationError):
+class UnknownMigrationError(MigrationError):
     """No migration has this id."""
 
     def __init__(self, migration_id: str) -> None:
@@ -269,7 +269,7 @@ class UnknownMigration(MigrationError):
         )
 
 
-class FileMigrationNotSupported(MigrationError):
+class FileMigrationNotSupportedError(MigrationError):
     """A migration is declared in a file of the project: this version lists it, and does nothing else with it.
 
     `state` says how it stands, `source` is its file, if there is one; `reason` and `hint` answer what was asked for.
@@ -288,41 +288,41 @@ class SchemaMigrationError(MigrationError):
     """A schema migration file of the project cannot be read or ordered."""
 
 
-class PlanChanged(MigrationError):
+class PlanChangedError(MigrationError):
     """The models have changed since the run began, so they need another conversion."""
 
 
-class UnsafeServer(MigrationError):
+class UnsafeServerError(MigrationError):
     """The server is configured so that it could lose the data that an undo needs."""
 
 
-class StateDamaged(MigrationError):
+class StateDamagedError(MigrationError):
     """A key that Redstart keeps on the server is missing, damaged, or was written by another program."""
 
 
-class StateIncompatible(StateDamaged):
+class StateVersionError(StateDamagedError):
     """A key that Redstart keeps on the server was written by a newer version."""
 
 
-class CheckpointUnreadable(StateDamaged):
+class CheckpointCorruptError(StateDamagedError):
     """Saved progress cannot be read, or is missing."""
 
 
-class CheckpointIncompatible(StateDamaged):
+class CheckpointVersionError(StateDamagedError):
     """Saved progress is from another version of Redstart, or from another run."""
 
 
-class JournalDamaged(StateDamaged):
+class UndoLogCorruptError(StateDamagedError):
     """The undo log holds fewer entries than were written to it, or one that cannot be read."""
 
 
-class RollbackUnfinished(MigrationError):
+class RollbackInProgressError(MigrationError):
     """A rollback was interrupted. Until it is finished, nothing else may write."""
 
 
-class LeaseHeld(MigrationError):
+class LeaseHeldError(MigrationError):
     """Another run holds the lease and keeps renewing it."""
 
 
-class LeaseLost(MigrationError):
+class LeaseLostError(MigrationError):
     """Another run has taken the lease. This one stopped before its next write."""

@@ -15,7 +15,7 @@ import redstart
 import redstart.aio
 from redstart import Field
 from redstart.effects import Op
-from redstart.errors import MigrationError, OtherDatabase
+from redstart.errors import MigrationError, SearchDatabaseError
 from redstart.migrations.indexes import migrate
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.lease import LEASE_MS, when_it_is_free
@@ -154,7 +154,7 @@ def test_who_may_not_drop_the_scratch_index_leaves_none_behind(client: redis.Red
 
 
 def test_another_database_than_0(client: redis.Redis, url: str) -> None:
-    with pytest.raises(OtherDatabase):
+    with pytest.raises(SearchDatabaseError):
         create_index(redis.Redis.from_url(url, db=1), NAME, NEW, "h")
     assert client.execute_command("FT._LIST") == []
 

@@ -16,8 +16,8 @@ from redstart.aio.model.migrations.data.builtin import DatetimeFieldMigration as
 from redstart.demo.models import Ringer, Visit
 from redstart.errors import (
     DataMigrationError,
-    PlanChanged,
-    RollbackUnfinished,
+    PlanChangedError,
+    RollbackInProgressError,
 )
 from redstart.mapping import registry
 from redstart.migrations.data.judging.transform import FailureMode
@@ -169,7 +169,7 @@ def test_without_resuming_it_begins_anew(built_in: Any, legacy: redis.Redis) -> 
     assert run_om("migrate-data", "run", "--limit-documents", "50").code == 5  # of all three models
     registry.model_registry.clear()
     registry.register(Visit)
-    with pytest.raises(PlanChanged):
+    with pytest.raises(PlanChangedError):
         result(built_in.DatetimeFieldMigration().up())
     migration = built_in.DatetimeFieldMigration(enable_resume=False)
     result(migration.up())
@@ -187,7 +187,7 @@ def test_a_rollback_that_began_is_never_given_up(
     start = snapshot(legacy)
     result(built_in.DatetimeFieldMigration().up())
     perform(url, begin_rollback(new_context()))
-    with pytest.raises(RollbackUnfinished):
+    with pytest.raises(RollbackInProgressError):
         result(built_in.DatetimeFieldMigration(enable_resume=resume).up())
     result(built_in.DatetimeFieldMigration().down())
     assert difference(start, snapshot(legacy)) == []

@@ -14,8 +14,8 @@ from redstart.demo.models import Visit
 from redstart.demo.sample import SIGHTING_PREFIX
 from redstart.errors import (
     ConfigurationError,
-    ConnectionFailed,
     DataMigrationError,
+    ServerConnectionError,
 )
 from redstart.mapping import registry
 from tests.aio.conftest import COUNTS, VISIT, break_a_visit
@@ -192,5 +192,5 @@ def test_a_server_that_does_not_answer(built_in: Any, monkeypatch: pytest.Monkey
     monkeypatch.setenv("REDIS_OM_URL", "redis://localhost:1")
     migration = built_in.DatetimeFieldMigration()
     assert result(migration.can_run()) is False
-    with pytest.raises(ConnectionFailed):
+    with pytest.raises(ServerConnectionError):
         result(migration.up())

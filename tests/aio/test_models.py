@@ -13,7 +13,7 @@ import redstart.sync
 from redstart import EmbeddedJsonModel, NotFoundError
 from redstart.aio import Field, HashModel, JsonModel, get_redis_connection
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import IndexMissing
+from redstart.errors import IndexNotFoundError
 from redstart.mapping.meta import named_database
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
 from tests.support.models import create_indexes
@@ -184,7 +184,7 @@ def test_the_same_model_in_both_colours() -> None:
 
 
 def test_a_missing_index() -> None:
-    with pytest.raises(IndexMissing):
+    with pytest.raises(IndexNotFoundError):
         asyncio.run(Note.find().all())
 
 

@@ -10,7 +10,7 @@ import redis
 from redstart.demo.load import load_batches
 from redstart.demo.models import Sighting, Visit
 from redstart.demo.sample import generate
-from redstart.errors import IndexOutdated
+from redstart.errors import IndexOutdatedError
 from tests.migrations.indexes.conftest import MODELS, drop_all, make_legacy_indexes, serving, total
 from tests.support.cli import run_om
 from tests.support.replies import replies, send
@@ -260,7 +260,7 @@ def test_a_query_by_date_is_refused_before_the_cut_over(indexed: redis.Redis) ->
     ):
         assert typed(line) == code
         for query in queries:
-            with pytest.raises(IndexOutdated, match="om migrate-data run"):
+            with pytest.raises(IndexOutdatedError, match="om migrate-data run"):
                 query.count()
         assert sorted_by_date() == everything
     assert typed("om migrate-data run") == 0

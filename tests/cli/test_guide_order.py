@@ -1,6 +1,6 @@
 """The guide's order with a rolling deployment: the new application writes numbers before `om migrate-data run`.
 
-By then these are numbers of before; `rollback --reformat-numbers-of-before` turns them, too, into the old form.
+By then these are numbers of before; `rollback --reformat-preexisting` turns them, too, into the old form.
 """
 
 import importlib
@@ -54,7 +54,7 @@ AFTER_THE_RUN = datetime(2024, 5, 6, 7, 8, 9, 250_000, UTC)
 BEFORE_THE_RUN = datetime(2024, 2, 29, 23, 59, 59, 500_000, UTC)
 
 ROLLBACK = ("migrate-data", "rollback", ID, "--yes")
-REFORMATTING = "--reformat-numbers-of-before"
+REFORMATTING = "--reformat-preexisting"
 
 rollback_command = importlib.import_module("redstart.cli.migrate_data.rollback")
 
@@ -138,17 +138,17 @@ def whole(client: redis.Redis, ended: Ended) -> None:
     assert list(client.scan_iter("redstart:*")) == []
 
 
-def test_numbers_of_before_are_the_old_applications_again(deployed: redis.Redis) -> None:
+def test_preexisting_numbers_are_the_old_applications_again(deployed: redis.Redis) -> None:
     whole(deployed, run_om(*ROLLBACK, REFORMATTING))
 
 
 def test_a_dry_run_counts_them(deployed: redis.Redis) -> None:
     left = run_om(*ROLLBACK, "--dry-run", "--json").json
-    assert (left["numbers_before"], left["reformatted"]) == (8, 8)
+    assert (left["preexisting_numbers"], left["reformatted"]) == (8, 8)
     taken = run_om(*ROLLBACK, "--dry-run", "--json", REFORMATTING).json
-    assert (taken["numbers_before"], taken["numbers_before_values"], taken["reformatted"]) == (0, [], 16)
+    assert (taken["preexisting_numbers"], taken["numbers_before_values"], taken["reformatted"]) == (0, [], 16)
     done = run_om(*ROLLBACK, "--json", REFORMATTING).json
-    same = ("restored_exactly", "reformatted", "kept", "numbers_before")
+    same = ("restored_exactly", "reformatted", "kept", "preexisting_numbers")
     assert {name: done[name] for name in same} == {name: taken[name] for name in same}
 
 

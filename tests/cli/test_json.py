@@ -82,7 +82,7 @@ FROZEN = {
     "`om migrate-data rollback ID`": (
         f"status reason documents restored_exactly reformatted kept {listed('kept_values')} "
         f"unrestored {listed('unrestored_values')} "
-        f"numbers_before {listed('numbers_before_values')} seconds "
+        f"preexisting_numbers {listed('numbers_before_values')} seconds "
         "indexes indexes[].index indexes[].done indexes[].lacking indexes[].lacked_before"
     ),
     "`om migrate-data clear-progress`": "status",

@@ -72,7 +72,7 @@ def test_a_dry_run_says_what_would_be_built_and_builds_nothing(legacy: redis.Red
         found = run_om(*words, "--dry-run", "--json").json["index_forecast"]
         by_name = {one["index"]: one["to_build"] for one in found}
         assert (by_name[VISITS], by_name[SIGHTINGS]) == (1, 2)
-        kept = run_om(*words, "--dry-run", "--keep-old", "--json").json["index_forecast"]
+        kept = run_om(*words, "--dry-run", "--keep-old-index", "--json").json["index_forecast"]
         assert {one["index"]: one["to_build"] for one in kept}[VISITS] == 2
         assert all(one["megabytes"] > 0 for one in found)
         assert "built beside it" in run_om(*words, "--dry-run").stdout
@@ -81,7 +81,7 @@ def test_a_dry_run_says_what_would_be_built_and_builds_nothing(legacy: redis.Red
 
 def test_keep_old_keeps_a_copy_that_cleanup_drops(legacy: redis.Redis, configured: str) -> None:
     names = set(legacy.execute_command("FT._LIST"))
-    run_om("migrate-data", "run", "--keep-old")
+    run_om("migrate-data", "run", "--keep-old-index")
     kept = {name for name in legacy.execute_command("FT._LIST") if name not in names}
     run_om("migrate", "cleanup")
     assert len(kept) - len(legacy.execute_command("FT._LIST")) == 4, "three copies and the tolerant index"

@@ -9,7 +9,7 @@ import redis
 
 from redstart import HashModel
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import CapabilityMissing, MigrationError
+from redstart.errors import MigrationError, UnsupportedServerError
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
 from redstart.server import conversation
 from redstart.sync.datetime_migration import DatetimeFieldMigration
@@ -103,7 +103,7 @@ def test_a_node_of_a_cluster_is_refused(node: redis.Redis) -> None:
             DatetimeFieldMigration(node).up,
             DatetimeFieldMigration(node).down,
         ):
-            with pytest.raises(CapabilityMissing, match="one node of a Redis Cluster"):
+            with pytest.raises(UnsupportedServerError, match="one node of a Redis Cluster"):
                 work()
     assert snapshot(node) == before
 

@@ -85,7 +85,7 @@ def test_or_queries_miss_the_document(parcels: redis.Redis) -> None:
 
 
 NUMBER = "1672531200.5"
-OPTION = "--reformat-numbers-of-before"
+OPTION = "--reformat-preexisting"
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_whoever_accepts_it_is_told_what_is_lost(
     drop_all(client)
 
 
-def test_numbers_of_before_are_counted_once_however_many_passes(
+def test_preexisting_numbers_are_counted_once_however_many_passes(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_OM_URL", url)
@@ -182,7 +182,7 @@ def test_numbers_of_before_are_counted_once_however_many_passes(
     assert run_om("migrate-data", "run").code == 0
     client.hset("station:visit:c", "arrived_at", NUMBER)
     found = run_om("migrate-data", "rollback", ID, "--json")
-    assert (found.code, found.json["numbers_before"], found.json["reformatted"]) == (0, 2, 1)
+    assert (found.code, found.json["preexisting_numbers"], found.json["reformatted"]) == (0, 2, 1)
     places = [(one["key"], one["path"]) for one in found.json["numbers_before_values"]]
     assert sorted(places) == [("station:sighting:b", "resighted_at[0]"), ("station:visit:a", "arrived_at")]
-    assert run_om("migrate-data", "rollback", ID, "--json").json["numbers_before"] == 0
+    assert run_om("migrate-data", "rollback", ID, "--json").json["preexisting_numbers"] == 0

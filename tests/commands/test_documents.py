@@ -11,7 +11,7 @@ from redstart.commands import documents
 from redstart.commands.packing import packed_batch
 from redstart.commands.replies import mapping
 from redstart.effects import Call
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 
 Ask = Callable[[Call[Any]], Any]
 
@@ -59,7 +59,7 @@ def test_another_type(ask: Ask, document: str) -> None:
         documents.json_memory(b"h"),
         documents.hget(b"d", "field"),
     ):
-        with pytest.raises(CommandFailed):
+        with pytest.raises(CommandError):
             ask(request)
 
 

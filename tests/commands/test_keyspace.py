@@ -8,7 +8,7 @@ import redis
 
 from redstart.commands import keyspace
 from redstart.effects import Call
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 
 Ask = Callable[[Call[Any]], Any]
 
@@ -93,7 +93,7 @@ def test_counting_fields(ask: Ask, client: redis.Redis) -> None:
 
 def test_the_wrong_type(ask: Ask, client: redis.Redis) -> None:
     client.set("text", "x")
-    with pytest.raises(CommandFailed) as caught:
+    with pytest.raises(CommandError) as caught:
         ask(keyspace.hgetall("text"))
     assert caught.value.code == "WRONGTYPE"
 

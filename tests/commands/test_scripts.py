@@ -8,7 +8,7 @@ import redis
 from redstart.commands.keyspace import get
 from redstart.commands.scripts import Script, load, run_script
 from redstart.effects import Op, call
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 from redstart.server.connections import open_sync
 from redstart.server.sync_driver import SyncDriver
 
@@ -57,7 +57,7 @@ def test_an_error_of_the_script_is_not_taken_for_a_forgotten_one(
 ) -> None:
     failing = Script.of("redis.call('INCR', KEYS[1]); return redis.error_reply('FENCED no')")
     client.script_load(failing.source)
-    with pytest.raises(CommandFailed) as caught:
+    with pytest.raises(CommandError) as caught:
         driver.run(run_script(failing, ("n",), ()))
     assert caught.value.code == "FENCED"
     assert client.get("n") == b"1"

@@ -18,7 +18,7 @@ from redstart.commands.search import (
 )
 from redstart.effects import Call
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 from redstart.search.info import read_info
 from tests.support.processes import wait_until
 
@@ -87,10 +87,10 @@ def test_an_index_and_its_alias(server: redis.Redis) -> None:
     assert answer(server, ft_list()) == ["i"]
 
 
-def refusal(connection: redis.Redis, *words: str | int) -> CommandFailed:
+def refusal(connection: redis.Redis, *words: str | int) -> CommandError:
     with pytest.raises(redis.ResponseError) as refused:
         connection.execute_command("FT.SEARCH", *words)
-    return CommandFailed(str(refused.value))
+    return CommandError(str(refused.value))
 
 
 def test_refusals(server: redis.Redis) -> None:

@@ -254,10 +254,10 @@ def test_after_the_guides_order_0_3_5_reads_and_finds_everything_again(
     corpus.hset("shop:session:new", mapping={"session_id": "new", "user_email": "e", **NEW_SESSION})
     om("run", "--failure-mode", "default")
 
-    back = om("rollback", ID, "--reformat-numbers-of-before")
+    back = om("rollback", ID, "--reformat-preexisting")
 
     written = {b"shop:order:SO-00001", b"shop:order:SO-00003", b"shop:session:new"}
-    assert (back["kept"], back["numbers_before"]) == (0, 0)
+    assert (back["kept"], back["preexisting_numbers"]) == (0, 0)
     assert back["reformatted"] == NUMBERS + 5
     changed = {key for key, value in user_data(corpus).items() if before.get(key) != value}
     assert written <= changed

@@ -9,8 +9,8 @@ import redis
 
 from redstart.documents.find import found_keys
 from redstart.documents.query import query_of
-from redstart.documents.unreadable import UnreadableDocument
-from redstart.errors import NotFoundError, WrongKeyType
+from redstart.documents.unreadable import DocumentDecodeError
+from redstart.errors import NotFoundError, WrongKeyTypeError
 from redstart.sync.connections import server_of_model
 from redstart.values.timezones import NaiveTimezone
 from tests.corpus.conftest import Om
@@ -40,10 +40,10 @@ def read(client: redis.Redis, models: list[Any]) -> tuple[dict[str, Any], dict[s
             primary_key = key.decode().removeprefix(prefix)
             try:
                 documents[key.decode()] = model.get(primary_key)
-            except UnreadableDocument as error:
+            except DocumentDecodeError as error:
                 assert error.key == key.decode()
                 unreadable[error.key] = error.field
-            except (WrongKeyType, NotFoundError):
+            except (WrongKeyTypeError, NotFoundError):
                 continue  # a key of something else under the prefix; a document that expired by now
     return documents, unreadable
 

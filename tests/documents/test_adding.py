@@ -13,9 +13,9 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from redstart import Field, HashModel, JsonModel
 from redstart.documents import adding
 from redstart.documents.adding import PAGE_DOCUMENTS, add_documents, verify_pipeline_response
-from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.unwritable import DocumentEncodeError
 from redstart.effects import Batch, Later, Op, Request
-from redstart.errors import CommandFailed, ConfigurationError, PipelineError, WrongKeyType
+from redstart.errors import CommandError, ConfigurationError, PipelineError, WrongKeyTypeError
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.visits import Box, Visit
@@ -55,7 +55,7 @@ def test_scripts_forgotten_in_between_do_not_matter(client: redis.Redis, models_
         if isinstance(request, Later) and not forgotten:
             client.script_flush()
             assert client.delete(visits[1].key()) == 1
-            reply[1] = CommandFailed("NOSCRIPT No matching script.")
+            reply[1] = CommandError("NOSCRIPT No matching script.")
             forgotten.append(visits[1].key())
         return reply
 
@@ -102,7 +102,7 @@ def test_nothing_is_sent_unless_all_are_valid(client: redis.Redis) -> None:
 
 def test_one_that_cannot_be_stored_stops_its_page(client: redis.Redis) -> None:
     wrong = Visit(visitor="wrong", note="\ud800")
-    with pytest.raises(UnwritableDocument, match="visit:wrong: note cannot be stored"):
+    with pytest.raises(DocumentEncodeError, match="visit:wrong: note cannot be stored"):
         Visit.add([*map(new_visit, range(PAGE_DOCUMENTS)), new_visit(PAGE_DOCUMENTS), wrong])
     Visit.add([new_visit(PAGE_DOCUMENTS)])
     assert client.dbsize() == PAGE_DOCUMENTS + 1, "the page before, and the one that was saved now"
@@ -110,7 +110,7 @@ def test_one_that_cannot_be_stored_stops_its_page(client: redis.Redis) -> None:
 
 def test_one_that_is_refused_does_not_keep_the_others_back(client: redis.Redis) -> None:
     client.set(":visit:b", "a string")
-    with pytest.raises(WrongKeyType, match="The key :visit:b holds no hash"):
+    with pytest.raises(WrongKeyTypeError, match="The key :visit:b holds no hash"):
         Visit.add([Visit(visitor=name) for name in "abc"])
     assert client.exists(":visit:a", ":visit:c") == 2
     assert client.get(":visit:b") == b"a string"
@@ -123,12 +123,12 @@ def test_a_verifier_has_all_replies_and_hides_no_error(client: redis.Redis) -> N
         found.append((answers, expected_responses))
 
     client.set(":visit:b", "a string")
-    with pytest.raises(WrongKeyType, match="The key :visit:b holds no hash"):
+    with pytest.raises(WrongKeyTypeError, match="The key :visit:b holds no hash"):
         Visit.add([Visit(visitor="a"), Visit(visitor="b")], pipeline_verifier=verify)
     ((answers, expected),) = found
     assert expected == 2
     assert answers[0] == 1
-    assert isinstance(answers[1], CommandFailed)
+    assert isinstance(answers[1], CommandError)
 
 
 def test_the_verifier_of_redis_om_counts_replies_and_hides_no_error(client: redis.Redis) -> None:
@@ -136,7 +136,7 @@ def test_the_verifier_of_redis_om_counts_replies_and_hides_no_error(client: redi
     with pytest.raises(PipelineError, match="Expected 3 replies of the pipeline, and received 1"):
         verify_pipeline_response([1], expected_responses=3)
     client.set(":visit:b", "a string")
-    with pytest.raises(WrongKeyType, match="The key :visit:b holds no hash"):
+    with pytest.raises(WrongKeyTypeError, match="The key :visit:b holds no hash"):
         Visit.add([Visit(visitor="a"), Visit(visitor="b")], pipeline_verifier=verify_pipeline_response)
 
 
@@ -242,7 +242,7 @@ def test_it_is_a_save_of_each(
                 put(client, name, fields)
             try:
                 save()
-            except WrongKeyType:
+            except WrongKeyTypeError:
                 return state(client), False
             return state(client), True
 
@@ -251,7 +251,7 @@ def test_it_is_a_save_of_each(
             for guest in guests:
                 try:
                     guest.save()
-                except WrongKeyType as error:
+                except WrongKeyTypeError as error:
                     refused = error
             if refused:
                 raise refused
@@ -300,7 +300,7 @@ def test_a_server_that_does_not_let_it(
 
 def test_a_server_that_knows_no_hsetex(client: redis.Redis, models_url: str) -> None:
     """As Redis 7.4: the answers of such a server in place of ours."""
-    unknown = CommandFailed("ERR unknown command 'HSETEX', with args beginning with: ':visit:0' 'FNX'")
+    unknown = CommandError("ERR unknown command 'HSETEX', with args beginning with: ':visit:0' 'FNX'")
 
     def answered(request: Request) -> Op[Any]:
         reply = yield request

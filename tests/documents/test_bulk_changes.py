@@ -13,7 +13,7 @@ from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, QuerySyntax
 from redstart.documents.bulk_changes import update_found
 from redstart.documents.query import query_of
 from redstart.effects import Call
-from redstart.errors import CommandFailed, IndexMissing
+from redstart.errors import CommandError, IndexNotFoundError
 from redstart.server.connections import open_sync
 from redstart.server.sync_driver import SyncDriver
 from redstart.values.timezones import NaiveTimezone
@@ -163,7 +163,7 @@ def test_a_refused_write_is_raised(indexes: redis.Redis, url: str, at_once: bool
     operation = update_found(query_of(Member), {"note": "new"}, UTC_ZONE, at_once=at_once)
     with open_sync(url) as driver:
         driver.run(authenticated("reader", password))
-        with pytest.raises(CommandFailed, match="no permissions"):
+        with pytest.raises(CommandError, match="no permissions"):
             driver.run(operation)
     indexes.execute_command("ACL", "DELUSER", "reader")
     assert [one.note for one in Member.find()] == [None, None, None]
@@ -210,5 +210,5 @@ def test_delete_many(indexes: redis.Redis) -> None:
 
 def test_without_an_index(client: redis.Redis, models_url: str) -> None:
     for ask in (Person.find().delete, lambda: Person.find().update(note="x")):
-        with pytest.raises(IndexMissing, match="om migrate run"):
+        with pytest.raises(IndexNotFoundError, match="om migrate run"):
             ask()

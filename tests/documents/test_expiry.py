@@ -5,7 +5,12 @@ import redis
 
 from redstart import Field, HashModel, JsonModel
 from redstart.documents.expiry import field_ttl
-from redstart.errors import CapabilityMissing, CommandFailed, FieldExpiryMissing, WrongKeyType
+from redstart.errors import (
+    CommandError,
+    FieldExpiryNotSupportedError,
+    UnsupportedServerError,
+    WrongKeyTypeError,
+)
 
 
 class Visit(HashModel):
@@ -81,7 +86,7 @@ def test_a_key_of_another_type(client: redis.Redis) -> None:
     visit = Visit(visitor="a")
     client.set(visit.key(), "a string")
     for act in (visit.field_ttl, visit.persist_field, lambda name: visit.expire_field(name, 1)):
-        with pytest.raises(WrongKeyType, match="The key :visit:a holds no hash"):
+        with pytest.raises(WrongKeyTypeError, match="The key :visit:a holds no hash"):
             act("code")
 
 
@@ -90,6 +95,6 @@ def test_a_server_that_cannot_do_it() -> None:
     operation = field_ttl(Visit(visitor="a"), "code")
     next(operation)
     with pytest.raises(NotImplementedError, match=r"Redis 7\.4 or Valkey 9") as caught:
-        operation.throw(CommandFailed("ERR unknown command 'HTTL', with args beginning with: ':visit:a'"))
-    assert isinstance(caught.value, FieldExpiryMissing)
-    assert isinstance(caught.value, CapabilityMissing)
+        operation.throw(CommandError("ERR unknown command 'HTTL', with args beginning with: ':visit:a'"))
+    assert isinstance(caught.value, FieldExpiryNotSupportedError)
+    assert isinstance(caught.value, UnsupportedServerError)

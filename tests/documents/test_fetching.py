@@ -13,10 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from redstart import Field, HashModel, JsonModel, NotFoundError
 from redstart.documents.fetching import documents_at, get_document
 from redstart.documents.saving import save_document
-from redstart.documents.unreadable import UnreadableDocument
-from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.unreadable import DocumentDecodeError
+from redstart.documents.unwritable import DocumentEncodeError
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import CapabilityMissing, CommandFailed, DocumentError, RedisModelError, WrongKeyType
+from redstart.errors import (
+    CommandError,
+    DocumentError,
+    RedisModelError,
+    UnsupportedServerError,
+    WrongKeyTypeError,
+)
 from redstart.mapping.models import RedisModel
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
@@ -143,7 +149,7 @@ def test_nothing_is_sent_for_a_value_that_its_field_does_not_take(client: redis.
     with pytest.raises(pydantic.ValidationError):
         customer.save()
     customer.name = "half a character: \ud800"
-    with pytest.raises(UnwritableDocument, match=r"Customer shop:customer:a: name cannot be stored"):
+    with pytest.raises(DocumentEncodeError, match=r"Customer shop:customer:a: name cannot be stored"):
         customer.save()
     assert client.dbsize() == 0
 
@@ -164,17 +170,17 @@ def test_a_key_of_another_type(client: redis.Redis) -> None:
     client.execute_command("JSON.SET", "shop:customer:x", "$", "{}")
     client.hset(":order:no-1-x", "a", "b")
     for act in (lambda: Customer.get("x"), lambda: Customer(email="x").save()):
-        with pytest.raises(WrongKeyType, match="The key shop:customer:x holds no hash"):
+        with pytest.raises(WrongKeyTypeError, match="The key shop:customer:x holds no hash"):
             act()
     for act in (lambda: Order.get(1), lambda: Order(number=1).save()):
-        with pytest.raises(WrongKeyType, match="The key :order:no-1-x holds no JSON"):
+        with pytest.raises(WrongKeyTypeError, match="The key :order:no-1-x holds no JSON"):
             act()
     assert client.hgetall(":order:no-1-x") == {b"a": b"b"}
 
 
 def test_an_unreadable_document_is_named(client: redis.Redis) -> None:
     client.hset("shop:customer:x", mapping={"seen_at": "yesterday"})
-    with pytest.raises(UnreadableDocument, match=r"shop:customer:x: seen_at holds 'yesterday'"):
+    with pytest.raises(DocumentDecodeError, match=r"shop:customer:x: seen_at holds 'yesterday'"):
         Customer.get("x")
 
 
@@ -201,12 +207,12 @@ def test_embedded_and_abstract_models_have_no_documents() -> None:
 def test_a_server_without_json_is_said_to_lack_it() -> None:
     operation = get_document(Order, 1, UTC_ZONE)
     next(operation)
-    with pytest.raises(CapabilityMissing, match="does not have a command that is needed"):
-        operation.send([CommandFailed("ERR unknown command 'JSON.GET', with args beginning with: ''")])
+    with pytest.raises(UnsupportedServerError, match="does not have a command that is needed"):
+        operation.send([CommandError("ERR unknown command 'JSON.GET', with args beginning with: ''")])
     saving = save_document(Order(number=1), UTC_ZONE)
     next(saving)
-    with pytest.raises(CommandFailed, match="READONLY"):
-        saving.throw(CommandFailed("READONLY You can't write"))
+    with pytest.raises(CommandError, match="READONLY"):
+        saving.throw(CommandError("READONLY You can't write"))
 
 
 HALF = "a\ud800b"

@@ -25,9 +25,9 @@ from redstart.documents import find
 from redstart.documents.find import first_document, page_of
 from redstart.documents.json_writer import json_document
 from redstart.documents.query import query_of
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from redstart.effects import Ahead, Later
-from redstart.errors import IndexMissing, OtherDatabase
+from redstart.errors import IndexNotFoundError, SearchDatabaseError
 from redstart.search.expressions import Expression
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.people import ON_SERVER, START, Member, Person, Place
@@ -321,7 +321,7 @@ def test_a_missing_index_is_said_to_be_missing() -> None:
         *(Person.find().all, Person.find().first, Person.find().page, Person.find().count),
         *(sorted_by_two.all, sorted_by_two.first, sorted_by_two.page, sorted_by_two.count),
     ):
-        with pytest.raises(IndexMissing, match=f"no index '{Person._meta.index_name}'") as missing:
+        with pytest.raises(IndexNotFoundError, match=f"no index '{Person._meta.index_name}'") as missing:
             ask()
         assert missing.value.hint == f"Create it with: om migrate run --models {Person.__module__}"
 
@@ -335,7 +335,7 @@ def test_another_database_than_0_is_refused(
     assert Person.get(elsewhere.pk) == elsewhere
     query = Person.find(Person.name == "n0")
     for ask in (query.all, query.first, query.page, query.count, query.delete, lambda: list(query)):
-        with pytest.raises(OtherDatabase, match="database 0, and this is database 3"):
+        with pytest.raises(SearchDatabaseError, match="database 0, and this is database 3"):
             ask()
     Person.delete(elsewhere.pk)
 
@@ -361,7 +361,7 @@ def test_an_unreadable_document_is_named_not_left_out(indexes: redis.Redis) -> N
     people(3)
     indexes.execute_command("JSON.SET", Person.make_primary_key("bad"), "$", '{"age": 1}')
     for ask in (Person.find().all, lambda: Person.find().page(0, 10), lambda: list(Person.find())):
-        with pytest.raises(UnreadableDocument, match=r"Person:bad: .*name"):
+        with pytest.raises(DocumentDecodeError, match=r"Person:bad: .*name"):
             ask()
 
 

@@ -12,7 +12,7 @@ from pydantic import NaiveDatetime
 
 from redstart import HashModel, JsonModel
 from redstart.documents.forms import form_of
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.judging.convert import (
     Outcome,
@@ -48,7 +48,7 @@ def read(model: type[RedisModel], field: str, stored: bytes, zone: NaiveTimezone
     document = {field.encode(): stored} if model is HashDates else b'{"%b":%b}' % (field.encode(), stored)
     try:
         return getattr(form_of(model).reader(model, zone)("1", document), field)
-    except UnreadableDocument:
+    except DocumentDecodeError:
         return None
 
 

@@ -9,7 +9,7 @@ import redis
 
 from redstart import Coordinates, Field, HashModel, JsonModel, VectorFieldOptions
 from redstart.documents import hash_writer
-from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.unwritable import DocumentEncodeError
 from tests.support.models import create_indexes
 
 VECTOR = VectorFieldOptions.flat(VectorFieldOptions.TYPE.FLOAT32, 2, VectorFieldOptions.DISTANCE_METRIC.L2)
@@ -67,7 +67,7 @@ def test_a_document_is_refused_where_no_query_would_find_it_and_only_there(
     document = model(**{name: value})
     try:
         document.save()
-    except UnwritableDocument as error:
+    except DocumentEncodeError as error:
         assert error.field == name
         assert "its index keeps" in str(error) or "cannot be sorted" in str(error)
         _write_all_the_same(client, model, document)

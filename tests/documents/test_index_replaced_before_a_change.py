@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from redstart import Field, HashModel, Migrator
-from redstart.errors import IndexOutdated
+from redstart.errors import IndexOutdatedError
 
 
 def test_a_change_looks_at_the_index_again(client: redis.Redis) -> None:
@@ -30,6 +30,6 @@ def test_a_change_looks_at_the_index_again(client: redis.Redis) -> None:
         time.sleep(0.01)
     client.execute_command("FT.ALIASUPDATE", Parcel._meta.index_name, "replaced:other")
     for change in (light.delete, lambda: light.update(town="Bergen")):
-        with pytest.raises(IndexOutdated):
+        with pytest.raises(IndexOutdatedError):
             change()
     assert [one.town for one in Parcel.get_many([one.pk for one in parcels])] == ["Oslo"] * 3

@@ -19,7 +19,7 @@ from redstart import (
     VectorFieldOptions,
     col,
 )
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from tests.support.models import create_indexes
 
 TYPE, METRIC = VectorFieldOptions.TYPE, VectorFieldOptions.DISTANCE_METRIC
@@ -191,5 +191,5 @@ def test_changed_and_deleted(indexes: redis.Redis, model: Any) -> None:
 def test_an_unreadable_neighbour_is_named(indexes: redis.Redis) -> None:
     (document,) = save(Page, [(0, 0)])
     indexes.execute_command("JSON.SET", document.key(), "$.rank", "null")
-    with pytest.raises(UnreadableDocument, match="rank holds None"):
+    with pytest.raises(DocumentDecodeError, match="rank holds None"):
         Page.find(knn=near(Page, "flat", (0, 0), 3)).all()

@@ -3,7 +3,7 @@
 import pytest
 
 from redstart.documents.fetching import raise_if_module_missing
-from redstart.errors import CapabilityMissing, CommandFailed
+from redstart.errors import CommandError, UnsupportedServerError
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,6 @@ from redstart.errors import CapabilityMissing, CommandFailed
     ],
 )
 def test_the_hint_names_what_is_needed(message: str, needed: list[str]) -> None:
-    with pytest.raises(CapabilityMissing) as caught:
-        raise_if_module_missing(CommandFailed(message))
+    with pytest.raises(UnsupportedServerError) as caught:
+        raise_if_module_missing(CommandError(message))
     assert all(word in str(caught.value.hint) for word in needed)

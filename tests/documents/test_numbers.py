@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from redstart import Field, HashModel, JsonModel, NotFoundError, QueryNotSupportedError, col
-from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.unwritable import DocumentEncodeError
 from redstart.values.json_floats import kept
 from tests.documents.people import ON_SERVER
 from tests.support.models import create_indexes
@@ -73,7 +73,7 @@ def test_numbers_that_an_index_mistakes_for_others_are_refused(
 ) -> None:
     stored = model(note="kept").save()
     for save in SAVES:
-        with pytest.raises(UnwritableDocument, match=rf"{name} cannot be stored: its index keeps floats"):
+        with pytest.raises(DocumentEncodeError, match=rf"{name} cannot be stored: its index keeps floats"):
             save(model, name, value)
     assert {getattr(one, name) for one in model.find().all()} == {0}
     assert model.get(stored.pk) == stored

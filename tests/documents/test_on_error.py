@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 import redstart.aio
-from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError, UnreadableDocument
+from redstart import DocumentDecodeError, EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError
 from redstart.documents import find
 from redstart.documents.unreadable import OnError
 from tests.documents.flavours import (
@@ -86,7 +86,7 @@ def ways(model: Any, on_error: OnError) -> dict[str, Callable[[], list[Any]]]:
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_all_others_are_read(client: redis.Redis, model: Any, broken: list[int]) -> None:
     notes, keys = saved(client, model, broken)
-    errors: list[UnreadableDocument] = []
+    errors: list[DocumentDecodeError] = []
     for name, way in ways(model, errors.append).items():
         assert way() == notes, name
         assert sorted(error.key for error in errors) == keys, name
@@ -96,7 +96,7 @@ def test_all_others_are_read(client: redis.Redis, model: Any, broken: list[int])
         assert way() == notes, name
     for name, way in ways(model, "raise").items():
         if keys:
-            with pytest.raises(UnreadableDocument) as raised:
+            with pytest.raises(DocumentDecodeError) as raised:
                 way()
             assert raised.value.key in keys, name
         else:
@@ -118,7 +118,7 @@ def test_the_first_that_can_be_read(
         lambda on_error: query.copy(on_error=on_error).get_item(0),
         lambda on_error: query.values("rank", "size").copy(on_error=on_error).first(),
     ):
-        errors: list[UnreadableDocument] = []
+        errors: list[DocumentDecodeError] = []
         for on_error in (errors.append, "skip"):
             if expected is None:
                 with pytest.raises((NotFoundError, IndexError)):
@@ -128,7 +128,7 @@ def test_the_first_that_can_be_read(
                 assert (found["rank"] if isinstance(found, dict) else found.rank) == expected
         assert [error.key for error in errors] == [model.make_primary_key(rank) for rank in passed_over]
         if passed_over:
-            with pytest.raises(UnreadableDocument):
+            with pytest.raises(DocumentDecodeError):
                 done(first("raise"))
     assert len(notes) + len(keys) == COUNT
 
@@ -193,10 +193,10 @@ def test_else_all_others_are_updated(
     notes, keys = saved(client, model, broken)
     before = {key: client.dump(key) for key in client.scan_iter()}
     if use_transaction:
-        with pytest.raises(UnreadableDocument):
+        with pytest.raises(DocumentDecodeError):
             done(model.find().copy(page_size=2).update(text="changed"))
         assert {key: client.dump(key) for key in client.scan_iter()} == before
-    errors: list[UnreadableDocument] = []
+    errors: list[DocumentDecodeError] = []
     query = model.find().copy(page_size=2, on_error=errors.append)
     done(query.update(text="changed", use_transaction=use_transaction))
     assert sorted(error.key for error in errors) == keys
@@ -233,16 +233,16 @@ def test_a_value_that_one_document_does_not_accept_names_it(
 def test_documents_of_a_reply(client: redis.Redis, model: Any) -> None:
     notes, keys = saved(client, model, [2, 3])
     reply = client.execute_command("FT.SEARCH", model._meta.index_name, "*", "SORTBY", "rank")
-    errors: list[UnreadableDocument] = []
+    errors: list[DocumentDecodeError] = []
     assert model.from_redis(reply, on_error=errors.append) == model.from_redis(reply, None, "skip") == notes
     assert [error.key for error in errors] == keys
-    with pytest.raises(UnreadableDocument):
+    with pytest.raises(DocumentDecodeError):
         model.from_redis(reply)
 
 
 @pytest.mark.parametrize("wrong", ["collect", "", None, [], 1, True])
 def test_another_on_error_is_refused(model: Any, wrong: Any) -> None:
-    async def function(_error: UnreadableDocument) -> None:
+    async def function(_error: DocumentDecodeError) -> None:
         pass
 
     for one in (wrong, function):
@@ -255,7 +255,7 @@ def test_another_on_error_is_refused(model: Any, wrong: Any) -> None:
 def test_what_the_function_raises_ends_the_call(client: redis.Redis, model: Any) -> None:
     saved(client, model, [2])
 
-    def stop(error: UnreadableDocument) -> None:
+    def stop(error: DocumentDecodeError) -> None:
         raise LookupError(error.key)
 
     with pytest.raises(LookupError, match=model.make_primary_key(2)):
@@ -412,14 +412,14 @@ def test_whatever_a_validator_raises_names_the_document(
             lambda: iterated(model.find()),
             lambda: model.find().values("pk", checked).all(),
         ):
-            with pytest.raises(UnreadableDocument) as error:
+            with pytest.raises(DocumentDecodeError) as error:
                 done(ask())
             assert error.value.key == model.make_primary_key(primary_key)
             assert error.value.field == VALIDATED[model]
             assert error.value.__cause__ is raised
             assert type(raised).__name__ in error.value.reason
             assert error.value.key in str(error.value)
-        errors: list[UnreadableDocument] = []
+        errors: list[DocumentDecodeError] = []
         assert done(model.find().all(on_error=errors.append)) == [good]
         assert done(model.get_many(["a", primary_key], on_error=errors.append)) == [good]
         assert [one.pk for one in done(model.find().only("pk", checked).all(on_error=errors.append))] == ["a"]

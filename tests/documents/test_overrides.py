@@ -158,7 +158,7 @@ def test_all_operations_use_the_client_of_db(base: Any, other: str) -> None:
         client.flushall()
         with mock.patch.object(base, "db", return_value=theirs):
             asyncio.run(Operations(model, client).run(keys_of))
-    with pytest.raises(redstart.errors.ConnectionFailed):
+    with pytest.raises(redstart.errors.ServerConnectionError):
         asyncio.run(ask_and_wait(model(pk="A").save))
 
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, create_model, field_serializer, field_validator
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, QueryNotSupportedError, QuerySyntaxError
 from redstart.documents.projection import PartialModel, stands_alone
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
 from tests.documents.people import ON_SERVER
 from tests.support.models import create_indexes
@@ -185,9 +185,9 @@ def test_a_field_that_has_to_be_there(client: redis.Redis) -> None:
         "JSON.SET", ":tests.documents.test_projection.Person:x", "$", '{"age": 1, "born": "no"}'
     )
     assert Person.find().values("age", "pk").all() == [{"age": 1, "pk": "x"}]
-    with pytest.raises(UnreadableDocument, match=r"Person:x: name is missing: Field required .*\nGive the"):
+    with pytest.raises(DocumentDecodeError, match=r"Person:x: name is missing: Field required .*\nGive the"):
         Person.find().values("name").all()
-    with pytest.raises(UnreadableDocument, match="Person:x: born holds 'no'"):
+    with pytest.raises(DocumentDecodeError, match="Person:x: born holds 'no'"):
         Person.find().only("born").all()
 
 
@@ -244,7 +244,7 @@ def test_models_with_checks_of_their_own_are_read_whole(client: redis.Redis) -> 
     assert Frozen.find().only("text").first().text == "a"
     assert [stands_alone(Stamped, name) for name in ("text", "shout", "pk")] == [True, False, True]
     client.hset(f"{Checked.find().first().key()}", "low", "9")
-    with pytest.raises(UnreadableDocument, match="not in order"):
+    with pytest.raises(DocumentDecodeError, match="not in order"):
         Checked.find().values("high").all()
 
 

@@ -8,7 +8,7 @@ import redis
 
 from redstart import Field, HashModel, QueryNotSupportedError
 from redstart.documents import find
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 from tests.support.models import create_indexes
 
 MOST = 10
@@ -129,7 +129,7 @@ def test_so_is_one_of_several_fields(small_aggregations: redis.Redis) -> None:
     stored = events(15)
     query = Event.find().sort_by("kind", "at")
     assert query.page(2, 6) == stored[2:8]
-    with pytest.raises(CommandFailed, match="LIMIT exceeds maximum of 10"):
+    with pytest.raises(CommandError, match="LIMIT exceeds maximum of 10"):
         query.page(8, 5)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pydantic
 import pytest
 
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from redstart.mapping.fields import Field
 from redstart.mapping.models import HashModel, JsonModel
 from tests.documents.sessions import (
@@ -63,7 +63,7 @@ def test_what_may_be_none_and_is_not_in_a_hash_is_none():
     class Told(JsonModel):
         said: str | None
 
-    with pytest.raises(UnreadableDocument, match="said is missing"):  # JSON has a null for it
+    with pytest.raises(DocumentDecodeError, match="said is missing"):  # JSON has a null for it
         document_from_json(Told, "a", b"{}")
 
 

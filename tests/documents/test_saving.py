@@ -15,7 +15,7 @@ from redstart import HashModel
 from redstart.documents.saving import save_document
 from redstart.documents.writes import Saving
 from redstart.effects import Call
-from redstart.errors import CapabilityMissing, CommandFailed, QuerySyntaxError, WrongKeyType
+from redstart.errors import CommandError, QuerySyntaxError, UnsupportedServerError, WrongKeyTypeError
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.visits import Box, Visit
 
@@ -228,7 +228,7 @@ def test_so_they_are_by_any_command_and_keep_their_expiries(
         kept = client.execute_command("HPEXPIRETIME", wide.key(), "FIELDS", 3, *expiring)
         assert kept == [-1 if "hpexpiretime" in lacking else 4_102_444_800_001] * 3
         client.set(":wide:b", "a string")
-        with pytest.raises(WrongKeyType):
+        with pytest.raises(WrongKeyTypeError):
             Wide(pk="b", **values).save()
     finally:
         client.acl_deluser("old")
@@ -252,14 +252,14 @@ def test_a_server_without_hsetex(
         assert client.hgetall(visit.key()) == {b"visitor": b"a"}
         visit.code = "expires"
         if "hpexpiretime" in lacking:
-            with pytest.raises(CommandFailed, match=r"HPEXPIRETIME|permission"):
+            with pytest.raises(CommandError, match=r"HPEXPIRETIME|permission"):
                 visit.save()
             assert client.hgetall(visit.key()) == {b"visitor": b"a"}
         else:
             visit.save()
             assert 999_000 < lifetimes(client, visit, "code")[0] <= 1_000_000
         client.set(":visit:b", "a string")
-        with pytest.raises(WrongKeyType):
+        with pytest.raises(WrongKeyTypeError):
             Visit(visitor="b").save()
     finally:
         client.acl_deluser("old")
@@ -268,8 +268,8 @@ def test_a_server_without_hsetex(
 def test_a_server_without_expiring_fields_is_said_to_lack_them() -> None:
     saving = save_document(Visit(visitor="a", code="x"), UTC_ZONE)
     next(saving)
-    with pytest.raises(CapabilityMissing, match=r"Redis 7\.4"):
-        saving.throw(CommandFailed("ERR Unknown Redis command called from script script: c0ffee"))
+    with pytest.raises(UnsupportedServerError, match=r"Redis 7\.4"):
+        saving.throw(CommandError("ERR Unknown Redis command called from script script: c0ffee"))
 
 
 def test_deleting_many(client: redis.Redis) -> None:

@@ -13,7 +13,7 @@ import redis
 import redstart.aio
 from redstart import Field, HashModel, JsonModel, KNNExpression, VectorFieldOptions, col
 from redstart.documents import served_fields
-from redstart.errors import IndexMissing, IndexOutdated
+from redstart.errors import IndexNotFoundError, IndexOutdatedError
 from tests.support.models import create_indexes
 
 pytestmark = pytest.mark.usefixtures("models_url")
@@ -108,7 +108,7 @@ def test_what_an_older_index_lacks_is_never_asked_of_it(client: redis.Redis, mod
         if query.knn is None:
             asked += [query.delete, lambda query=query: query.update(added="lost")]
         for ask in asked:
-            with pytest.raises(IndexOutdated, match=rf"'served:thing:index' .*\b{field}\b") as raised:
+            with pytest.raises(IndexOutdatedError, match=rf"'served:thing:index' .*\b{field}\b") as raised:
                 run(model, ask)
             assert (
                 raised.value.hint
@@ -121,10 +121,10 @@ def test_what_an_older_index_lacks_is_never_asked_of_it(client: redis.Redis, mod
 
 def test_once_the_index_is_up_to_date_all_is_answered(client: redis.Redis, model: Any) -> None:
     for _, query in queries(model):
-        with pytest.raises(IndexOutdated):
+        with pytest.raises(IndexOutdatedError):
             run(model, query.count)
     client.execute_command("FT.DROPINDEX", "served:thing:index")
-    with pytest.raises(IndexMissing):
+    with pytest.raises(IndexNotFoundError):
         run(model, model.find().count)
     create_indexes(client, model)
     for _, query in queries(model):
@@ -143,7 +143,7 @@ def test_an_index_that_is_replaced_by_an_older_one_is_noticed(
     client.execute_command("FT.DROPINDEX", "served:thing:index")
     create_indexes(client, old)
     time.sleep(0.06)
-    with pytest.raises(IndexOutdated):
+    with pytest.raises(IndexOutdatedError):
         query.count()
 
 
@@ -194,6 +194,6 @@ def test_an_index_that_would_find_other_documents_is_refused(
     client.execute_command("FT.CREATE", "served:tags:index", *words.split())
     run(Tagged, Tagged(name="a").save)
     for ask in (Tagged.find(Tagged.name == "a").all, Tagged.find(Tagged.name != "a").delete):
-        with pytest.raises(IndexOutdated, match="om migrate run"):
+        with pytest.raises(IndexOutdatedError, match="om migrate run"):
             run(Tagged, ask)
     assert list(client.scan_iter("served:tags:0*"))

@@ -15,7 +15,7 @@ from redstart import Field, HashModel
 from redstart.documents.hash_reader import hash_reader_of, reader_of_hashes
 from redstart.documents.reader import validated
 from redstart.documents.taken_as_bytes import names_taken_as_bytes
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from redstart.values.timezones import NaiveTimezone
 
 UTC_ZONE = NaiveTimezone.parse("UTC")
@@ -152,7 +152,7 @@ def test_a_document_is_that_of_the_texts(model: type[HashModel], fields: dict[st
     def said(read: Any) -> str:
         try:
             return repr(read())
-        except UnreadableDocument as error:
+        except DocumentDecodeError as error:
             return f"{error} {error.reasons}"
 
     assert said(lambda: reader_of_hashes(model, UTC_ZONE)("1", stored)) == said(of_texts)

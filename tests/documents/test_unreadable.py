@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from redstart.errors import (
-    CommandFailed,
-    FieldExpiryMissing,
-    IndexMissing,
+    CommandError,
+    FieldExpiryNotSupportedError,
+    IndexNotFoundError,
     QuerySyntaxError,
-    WrongKeyType,
+    WrongKeyTypeError,
     shortened,
 )
 from tests.documents.sessions import Order, Session, order, session
@@ -21,7 +21,7 @@ from tests.support.read_documents import document_from_hash, document_from_json
 
 
 def test_a_missing_field_is_named_without_all_that_is_there():
-    with pytest.raises(UnreadableDocument) as missing:
+    with pytest.raises(DocumentDecodeError) as missing:
         document_from_json(Order, "a", b'{"text": "secret"}')
     assert str(missing.value) == (
         f"{Order.__module__}.Order shop:order:a: created_at is missing: Field required.\n"
@@ -44,7 +44,7 @@ def test_a_missing_field_is_named_without_all_that_is_there():
     ],
 )
 def test_a_bad_value_in_a_hash_is_named(field, stored, reason):
-    with pytest.raises(UnreadableDocument) as error:
+    with pytest.raises(DocumentDecodeError) as error:
         session(**{field: stored})
     assert (error.value.key, error.value.field) == ("shop:session:s1", field)
     assert reason in error.value.reason
@@ -68,7 +68,7 @@ def test_a_bad_value_in_a_hash_is_named(field, stored, reason):
     ],
 )
 def test_a_bad_value_in_json_is_named(members, field):
-    with pytest.raises(UnreadableDocument) as error:
+    with pytest.raises(DocumentDecodeError) as error:
         order(**members)
     assert error.value.field == field
     assert error.value.key == "shop:order:o1"
@@ -76,18 +76,18 @@ def test_a_bad_value_in_json_is_named(members, field):
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b'"x"', b"1", b"\xff", b'{"created_at": 0} {}'])
 def test_what_is_no_json_object_is_said(text):
-    with pytest.raises(UnreadableDocument, match=r"shop:order:o1: the document holds .*not (a )?JSON"):
+    with pytest.raises(DocumentDecodeError, match=r"shop:order:o1: the document holds .*not (a )?JSON"):
         document_from_json(Order, "o1", text)
 
 
 def test_text_that_is_not_in_the_encoding_is_said():
-    with pytest.raises(UnreadableDocument) as error:
+    with pytest.raises(DocumentDecodeError) as error:
         document_from_hash(Session, "s1", {b"started_at": b"0", b"note": b"\xff\xfe"})
     assert (error.value.field, error.value.reason) == ("note", "not utf-8 text")
 
 
 def test_long_values_are_cut():
-    with pytest.raises(UnreadableDocument) as error:
+    with pytest.raises(DocumentDecodeError) as error:
         session(count="9" * 500 + "x")
     assert len(error.value.message) < 400
     assert shortened("x" * 500) == "'" + "x" * 76 + "..."
@@ -97,12 +97,12 @@ def test_long_values_are_cut():
 @pytest.mark.parametrize(
     "error",
     [
-        UnreadableDocument(Order, "o1", "due", "x", "bad", reasons={"due": "bad"}),
-        WrongKeyType("shop:order:o1", "JSON"),
-        IndexMissing("an-index", "shop"),
-        CommandFailed("OOM", code="OOM"),
+        DocumentDecodeError(Order, "o1", "due", "x", "bad", reasons={"due": "bad"}),
+        WrongKeyTypeError("shop:order:o1", "JSON"),
+        IndexNotFoundError("an-index", "shop"),
+        CommandError("OOM", code="OOM"),
         QuerySyntaxError("message", "hint", field="f", value=[1], code="E7"),
-        FieldExpiryMissing("unknown command"),
+        FieldExpiryNotSupportedError("unknown command"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -114,7 +114,7 @@ def test_errors_can_be_sent_to_another_process(error):
 
 
 def test_several_errors_are_counted():
-    with pytest.raises(UnreadableDocument, match=r"and 1 more"):
+    with pytest.raises(DocumentDecodeError, match=r"and 1 more"):
         session(count="x", ratio="y")
 
 
@@ -123,7 +123,7 @@ def test_any_hash_is_read_or_refused_with_our_error(fields, value):
     for stored in (fields, fields | {b"started_at": value}, fields | {b"started_at": b"0", b"count": value}):
         try:
             assert isinstance(document_from_hash(Session, "s1", stored), Session)
-        except UnreadableDocument as error:
+        except DocumentDecodeError as error:
             assert error.key == "shop:session:s1"
 
 
@@ -136,5 +136,5 @@ def test_any_hash_is_read_or_refused_with_our_error(fields, value):
 def test_any_text_is_read_or_refused_with_our_error(text):
     try:
         assert isinstance(document_from_json(Order, "o1", text), Order)
-    except UnreadableDocument as error:
+    except DocumentDecodeError as error:
         assert error.key == "shop:order:o1"

@@ -11,9 +11,9 @@ import redis
 from pydantic import ConfigDict, ValidationError, computed_field, field_serializer
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError
-from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.unwritable import DocumentEncodeError
 from redstart.documents.updating import update_document
-from redstart.errors import QuerySyntaxError, WrongKeyType
+from redstart.errors import QuerySyntaxError, WrongKeyTypeError
 from redstart.values.timezones import NaiveTimezone
 from tests.support.stepping import Stepped
 
@@ -165,18 +165,18 @@ def test_after_a_refusal_all_is_as_it_was(client: redis.Redis) -> None:
     before = customer.model_copy()
     with pytest.raises(pydantic.ValidationError):
         customer.update(name="Bea", age="many")
-    with pytest.raises(UnwritableDocument):
+    with pytest.raises(DocumentEncodeError):
         customer.update(age=2, name="\ud800")
     with pytest.raises(QuerySyntaxError):
         customer.update(age=2, nope=1)
     assert customer == before == Customer.get("a")
     client.delete(customer.key())
     client.set(customer.key(), "a string")
-    with pytest.raises(WrongKeyType):
+    with pytest.raises(WrongKeyTypeError):
         customer.update(age=2)
     order = Order(number=1, address=Address(city="a"))
     client.set(order.key(), "a string")
-    with pytest.raises(WrongKeyType):
+    with pytest.raises(WrongKeyTypeError):
         order.update(at=None)
     assert (customer.age, client.get(order.key())) == (1, b"a string")
 

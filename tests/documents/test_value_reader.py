@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from redstart.mapping.models import HashModel
 from redstart.migrations.data.judging.convert import convert_hash_value
 from redstart.values.kinds import TemporalKind
@@ -165,13 +165,13 @@ def test_naive_and_aware_fields_get_what_they_accept():
 
 
 def test_nothing_in_a_required_datetime_is_an_error():
-    with pytest.raises(UnreadableDocument, match=r"started_at holds ''"):
+    with pytest.raises(DocumentDecodeError, match=r"started_at holds ''"):
         session(started_at="")
 
 
 @pytest.mark.parametrize("value", [True, False])
 def test_a_boolean_is_no_timestamp(value):
-    with pytest.raises(UnreadableDocument):
+    with pytest.raises(DocumentDecodeError):
         order(created_at=value)
 
 
@@ -180,7 +180,7 @@ def test_any_number_is_read_exactly_or_refused(number):
     text = repr(number)
     try:
         read = session(started_at=text).started_at
-    except UnreadableDocument:
+    except DocumentDecodeError:
         assert not math.isfinite(number) or not -62135596801 < number < 253402300800
     else:
         if abs(number) >= 3e11:  # milliseconds

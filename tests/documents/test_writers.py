@@ -16,8 +16,8 @@ from hypothesis import example, given, settings
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
 from redstart.documents.hash_writer import hash_fields
 from redstart.documents.json_writer import json_document
-from redstart.documents.unreadable import UnreadableDocument
-from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.unreadable import DocumentDecodeError
+from redstart.documents.unwritable import DocumentEncodeError
 from redstart.errors import RedisModelError
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
@@ -120,7 +120,7 @@ def test_a_naive_field_shows_the_same_clock_again(zone: NaiveTimezone, moment: d
     document = Clocked.model_construct(pk="1", moment=moment.replace(tzinfo=None, fold=0))
     try:
         text = json_document(document, zone)
-    except UnwritableDocument:
+    except DocumentEncodeError:
         assert zone is BERLIN or moment.year == 9999
         return
     read = document_from_json(Clocked, "1", text, zone=zone)
@@ -132,7 +132,7 @@ def test_a_naive_field_shows_the_same_clock_again(zone: NaiveTimezone, moment: d
 def test_a_naive_datetime_means_what_the_zone_says() -> None:
     assert in_json(datetime(2023, 1, 1, 12), BERLIN) == 1672570800.0
     with pytest.raises(
-        UnwritableDocument, match=r"^tests\S+LooseJson \S+: value\.a\[1\] cannot be stored: 2023"
+        DocumentEncodeError, match=r"^tests\S+LooseJson \S+: value\.a\[1\] cannot be stored: 2023"
     ):
         in_json({"a": [1, datetime(2023, 10, 29, 2, 30)]}, BERLIN)
 
@@ -149,7 +149,7 @@ def test_a_naive_datetime_means_what_the_zone_says() -> None:
 )
 def test_what_has_no_stored_form_is_refused(value: object, reason: str) -> None:
     for stored in (in_hash, in_json):
-        with pytest.raises(UnwritableDocument, match=reason) as refused:
+        with pytest.raises(DocumentEncodeError, match=reason) as refused:
             stored(value)
         assert refused.value.field == "value"
 
@@ -158,19 +158,19 @@ def test_what_has_no_stored_form_is_refused(value: object, reason: str) -> None:
     "value", [float("nan"), float("inf"), 2**63, Decimal("NaN"), {"\ud800": 1}, {object(): 3}]
 )
 def test_what_json_cannot_hold_is_refused(value: object) -> None:
-    with pytest.raises(UnwritableDocument):
+    with pytest.raises(DocumentEncodeError):
         in_json(value)
 
 
 @pytest.mark.parametrize("value", [{1: "a", "1": "b"}, {None: 1, "None": 2}, {True: 1, "true": 2}])
 def test_two_members_of_a_map_never_become_one(value: object) -> None:
-    with pytest.raises(UnwritableDocument, match="another key of the map are both called"):
+    with pytest.raises(DocumentEncodeError, match="another key of the map are both called"):
         in_json(value)
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, {1}, (1,)])
 def test_a_hash_holds_nothing_with_parts(value: object) -> None:
-    with pytest.raises(UnwritableDocument, match="make it a JsonModel"):
+    with pytest.raises(DocumentEncodeError, match="make it a JsonModel"):
         in_hash(value)
 
 
@@ -190,15 +190,15 @@ def test_vectors_of_hashes_are_bytes_that_an_index_reads() -> None:
 def test_vectors_that_redis_om_stored_as_base64_are_read() -> None:
     read = document_from_hash(Vectors, "1", {b"numbers": b"AACAPwAAAL8AAABA"})
     assert read.numbers == [1, -0.5, 2]
-    with pytest.raises(UnreadableDocument, match=r"numbers holds .* of 1 bytes; those of the index have 12"):
+    with pytest.raises(DocumentDecodeError, match=r"numbers holds .* of 1 bytes; those of the index have 12"):
         document_from_hash(Vectors, "1", {b"numbers": b"AA=="})
-    with pytest.raises(UnreadableDocument, match="neither the bytes of a vector nor base64"):
+    with pytest.raises(DocumentDecodeError, match="neither the bytes of a vector nor base64"):
         document_from_hash(Vectors, "1", {b"numbers": b"\xff"})
 
 
 @pytest.mark.parametrize("numbers", [[1.0], [], [1.0] * 4])
 def test_a_vector_of_another_length_would_leave_the_index(numbers: list[float]) -> None:
-    with pytest.raises(UnwritableDocument, match="numbers cannot be stored: a vector of"):
+    with pytest.raises(DocumentEncodeError, match="numbers cannot be stored: a vector of"):
         hash_fields(Vectors(numbers=numbers, data=bytes(12)), UTC_ZONE)
 
 
@@ -231,7 +231,7 @@ def test_text_and_names_in_the_models_own_encoding() -> None:
     written = dict(hash_fields(Latin(size="é"), UTC_ZONE)[0])
     assert written[b"size"] == b"\xe9"
     assert document_from_hash(Latin, "1", written).size == "é"
-    with pytest.raises(UnwritableDocument, match="latin-1 has no such text"):
+    with pytest.raises(DocumentEncodeError, match="latin-1 has no such text"):
         hash_fields(Latin(size="Ж"), UTC_ZONE)
 
 

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from bookings.app import app
 from bookings.models import Booking, Guest
-from redstart.errors import IndexMissing
+from redstart.errors import IndexNotFoundError
 from redstart.mapping.registry import register
 from tests.support.cli import run_om
 from tests.support.models import create_indexes, registry_of_its_own
@@ -179,7 +179,7 @@ def test_the_index_is_made_by_a_deployment_and_by_nothing_else(
 ) -> None:
     assert undeployed.post("/bookings", json=a_booking(pk="1")).status_code == 201
     assert client.execute_command("FT._LIST") == []
-    with pytest.raises(IndexMissing, match="om migrate run"):
+    with pytest.raises(IndexNotFoundError, match="om migrate run"):
         undeployed.get("/bookings")
     monkeypatch.chdir(EXAMPLE)
     with registry_of_its_own():

@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from redstart.errors import StateDamaged
+from redstart.errors import StateDamagedError
 from redstart.mapping.registry import model_registry
 from redstart.migrations.data.state.damage import find_data_damage
 from redstart.migrations.indexes.damage import find_index_damage
@@ -80,6 +80,6 @@ def test_a_program_gets_an_error_and_nothing_changes(
     before = every_byte(legacy)
     migration = DatetimeFieldMigration(redis.Redis.from_url(url))
     for method in (migration.up, migration.down):
-        with pytest.raises(StateDamaged, match=key):
+        with pytest.raises(StateDamagedError, match=key):
             method()
     assert every_byte(legacy) == before

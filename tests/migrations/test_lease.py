@@ -10,7 +10,7 @@ import redis
 
 from redstart.commands.scripts import Script, load
 from redstart.effects import Call, Op, Pause, Request
-from redstart.errors import CommandFailed, LeaseHeld, LeaseLost
+from redstart.errors import CommandError, LeaseHeldError, LeaseLostError
 from redstart.migrations import lease as module
 from redstart.migrations.holder import Holder, this_process
 from redstart.migrations.lease import Lease, LeaseKeys, acquire, break_lease, current
@@ -81,7 +81,7 @@ def test_one_that_is_renewed_is_held(driver: SyncDriver, client: redis.Redis) ->
     client.hincrby(KEYS.lease, "since_ms", -65_000)
     renewing = RenewingWhile(driver, first)
 
-    with pytest.raises(LeaseHeld) as caught:
+    with pytest.raises(LeaseHeldError) as caught:
         renewing.run(taking("two"))
 
     assert "process 4711 on night-shift (om migrate-data run), for 65 s" in str(caught.value)
@@ -99,7 +99,7 @@ def test_one_that_is_not_renewed_is_waited_out(
     second = driver.run(taking("two"))
 
     assert driver.run(write(second, "second")) == [b"OK"]
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLostError):
         driver.run(write(first, "first"))
     assert client.get("written") == b"second"
 
@@ -109,7 +109,7 @@ def test_one_whose_holder_is_gone_is_replaced_at_once(driver: SyncDriver, client
     second = NeverPausing(driver).run(taking("two", gone=True))
 
     assert driver.run(write(second, "second")) == [b"OK"]
-    with pytest.raises(LeaseLost, match="stopped before its next write"):
+    with pytest.raises(LeaseLostError, match="stopped before its next write"):
         driver.run(write(first, "first"))
     assert client.get("written") == b"second"
 
@@ -141,7 +141,7 @@ class TestAFencedRun:
 
     def test_it_cannot_write(self, driver: SyncDriver, client: redis.Redis, old: Lease) -> None:
         before = client.hgetall(KEYS.lease)
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLostError):
             driver.run(write(old, "old"))
         assert client.get("written") is None
         assert client.hgetall(KEYS.lease) == before
@@ -152,7 +152,7 @@ class TestAFencedRun:
         fenced = Script.of(
             load("redstart.migrations", "fenced.lua").source + "return redis.call('SET', KEYS[3], 'x')"
         )
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLostError):
             driver.run(old.run(fenced, ("written",), ()))
         assert client.get("written") is None
 
@@ -168,7 +168,7 @@ class TestAFencedRun:
         driver.run(taking("new", gone=True))
         driver.run(old.keep())
         clock.seconds += module.RENEW_AFTER_SECONDS
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLostError):
             driver.run(old.keep())
 
 
@@ -206,7 +206,7 @@ def test_a_broken_one_stops_its_holder(driver: SyncDriver, client: redis.Redis) 
     lease = driver.run(taking("one"))
     driver.run(break_lease(KEYS))
     assert driver.run(current(KEYS)) is None
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLostError):
         driver.run(write(lease, "late"))
     assert list(client.scan_iter()) == []
     driver.run(taking("two"))
@@ -234,7 +234,7 @@ def test_a_commit_is_all_or_nothing_in_order(driver: SyncDriver, client: redis.R
 def test_an_error_within_a_commit_is_no_lost_lease(driver: SyncDriver, client: redis.Redis) -> None:
     lease = driver.run(taking("one"))
     client.set("text", "x")
-    with pytest.raises(CommandFailed, match="WRONGTYPE"):
+    with pytest.raises(CommandError, match="WRONGTYPE"):
         driver.run(lease.commit([["HSET", "text", "a", "b"]]))
 
 

@@ -49,7 +49,7 @@ def test_what_is_done_is_no_error() -> None:
     require_converted(Forward(ran(errors=3), [SERVES]), FailureMode.SKIP)
     require_undone(Back(RollbackResult()))
     require_undone(Back(RollbackResult(nothing_to_do=True)))
-    require_undone(Back(RollbackResult(numbers_before=3), {"a": Switched(LOST, True)}))
+    require_undone(Back(RollbackResult(preexisting_numbers=3), {"a": Switched(LOST, True)}))
 
 
 def test_nothing_was_converted() -> None:

@@ -9,7 +9,7 @@ import redis
 
 from redstart.cli.migrate_data.reports import how_far, progress_report, state_of
 from redstart.effects import Op
-from redstart.errors import LeaseHeld
+from redstart.errors import LeaseHeldError
 from redstart.migrations import lease as lease_module
 from redstart.migrations.data.converting.runner import RunOptions, run
 from redstart.migrations.data.running.monitor import Monitor
@@ -119,7 +119,7 @@ class TestALeaseOfIndexes:
         report = progress_report(found)
         assert (report["state"], report["stage"]) == ("running", "indexes")
         assert (report["activity"], report["done"], report["total"]) == ("building the index shop@1", 37, 100)
-        with open_sync(url) as other, pytest.raises(LeaseHeld) as caught:
+        with open_sync(url) as other, pytest.raises(LeaseHeldError) as caught:
             acquiring = acquire(LEASE, "second", this_process(), is_gone=is_gone, clock=lambda: 0.0)
             request = next(acquiring)
             while True:  # the builder renews its lease between any two requests of the other
@@ -148,7 +148,7 @@ class TestALeaseThatDoesNotEnd:
                 client.persist(LEASE.lease)
             else:
                 client.pexpire(LEASE.lease, milliseconds)
-            with pytest.raises(LeaseHeld) as caught:
+            with pytest.raises(LeaseHeldError) as caught:
                 driver.run(
                     acquire(
                         LEASE,

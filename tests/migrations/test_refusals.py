@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import CommandFailed, MigrationError, RedstartError
+from redstart.errors import CommandError, MigrationError, RedstartError
 from redstart.migrations.data.converting.runner import RunOptions, run
 from redstart.migrations.data.undoing.rollback import rollback
 from redstart.server import conversation
@@ -81,7 +81,7 @@ def test_a_refusal_in_the_middle_is_named_and_the_run_is_resumed(
         with CrashDriver(server.url, before=change) as driver, pytest.raises(RedstartError) as caught:
             driver.run(run(new_context(), station_plan(), RunOptions(batch_documents=20)))
         error = caught.value
-        assert isinstance(error, MigrationError) or (isinstance(error, CommandFailed) and error.code == code)
+        assert isinstance(error, MigrationError) or (isinstance(error, CommandError) and error.code == code)
         assert hint in str(error.hint)
         allow(client)
         with open_sync(server.url) as driver:
@@ -126,7 +126,7 @@ def test_a_server_that_stays_busy_is_named(
 ) -> None:
     monkeypatch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0))
     server = own_server()
-    with open_sync(server.url) as driver, busy_for(server.url, 0.5), pytest.raises(CommandFailed) as caught:
+    with open_sync(server.url) as driver, busy_for(server.url, 0.5), pytest.raises(CommandError) as caught:
         driver.run(run(new_context(), station_plan(), RunOptions()))
     assert caught.value.code == "BUSY"
     assert "redis-cli SCRIPT KILL" in str(caught.value.hint)

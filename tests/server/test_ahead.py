@@ -8,7 +8,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from redstart.effects import Call, Later, Op, ahead, answer, call, pause
-from redstart.errors import CommandFailed, ConnectionFailed
+from redstart.errors import CommandError, ServerConnectionError
 from redstart.server.connections import open_like
 from redstart.server.sync_driver import SyncDriver
 from tests.server.conftest import Driver
@@ -45,7 +45,7 @@ def test_an_error_is_raised_where_the_answer_is_asked_for(driver: Driver) -> Non
     def operation() -> Op[str]:
         wrong = yield from ahead(Call(("NO-SUCH-COMMAND",), bytes))
         right = yield from ahead(echo("right"))
-        with pytest.raises(CommandFailed):
+        with pytest.raises(CommandError):
             yield from answer(wrong)
         return (yield from answer(right))
 
@@ -76,7 +76,7 @@ def test_a_lost_reply_among_them_is_asked_for_again(client: redis.Redis, url: st
 
 
 def test_what_must_not_be_repeated_is_reported_lost(client: redis.Redis, url: str) -> None:
-    with CrashDriver(url, at=1, kind=CrashKind.LOST_REPLY) as driver, pytest.raises(ConnectionFailed):
+    with CrashDriver(url, at=1, kind=CrashKind.LOST_REPLY) as driver, pytest.raises(ServerConnectionError):
         driver.run(three_ahead(repeatable=False))
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from redstart.commands.keyspace import get, hgetall
 from redstart.effects import call
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import ConfigurationError, ConnectionFailed, EmbeddedServerError
+from redstart.errors import ConfigurationError, EmbeddedServerError, ServerConnectionError
 from redstart.server.connections import open_async, open_like, open_sync, without_password
 from redstart.server.pools import where_of
 from tests.server.conftest import Driver
@@ -135,7 +135,7 @@ class TestTheServerOfAClient:
     def test_where_it_is(self, kind: type[redis.Redis]) -> None:
         theirs = kind.from_url("redis://ann:S3cret@127.0.0.1:1/2")
         assert where_of(theirs.connection_pool.connection_kwargs) == "127.0.0.1:1/2"
-        with pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1:1/2"), open_like(theirs) as driver:
+        with pytest.raises(ServerConnectionError, match=r"127\.0\.0\.1:1/2"), open_like(theirs) as driver:
             driver.run(call(get("x")))
 
     def test_something_else(self) -> None:
@@ -164,7 +164,7 @@ def test_a_server_that_is_still_loading(opened: Callable[[str], Driver], tmp_pat
     starting.start()
     try:
         wait_until(lambda: _is_loading(port), "the server to load")
-        with pytest.raises(ConnectionFailed, match="still loading its data"):
+        with pytest.raises(ServerConnectionError, match="still loading its data"):
             opened(f"redis://127.0.0.1:{port}").run(call(get("key 1")))
     finally:
         with redis.Redis(port=port, retry=None) as client, suppress(redis.ConnectionError):

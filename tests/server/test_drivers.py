@@ -16,7 +16,7 @@ from redstart.commands.keyspace import get, hgetall
 from redstart.commands.packing import packed_batch
 from redstart.effects import Batch, Call, Op, Pause, batch, call, pause
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import AuthenticationFailed, CommandFailed, ConnectionFailed
+from redstart.errors import AuthenticationError, CommandError, ServerConnectionError
 from redstart.server import conversation
 from redstart.server.connections import open_async
 from tests.server.conftest import Driver, socket_path
@@ -68,7 +68,7 @@ def test_an_error_reply_is_an_item_of_its_batch(driver: Driver, client: redis.Re
     replies = driver.run(batch(packed_batch([command.pack(key) for key in (b"hash", b"text", b"hash")], 3)))
 
     assert replies[0] == replies[2] == [b"1"]
-    assert isinstance(replies[1], CommandFailed)
+    assert isinstance(replies[1], CommandError)
     assert replies[1].code == "WRONGTYPE"
 
 
@@ -90,7 +90,7 @@ def test_an_error_is_raised_inside_the_operation_and_can_be_handled_there(
     def operation() -> Op[tuple[str, bytes | None]]:
         try:
             yield from call(raw(*words))
-        except CommandFailed as exc:
+        except CommandError as exc:
             return exc.code, (yield from call(get("text")))
         return "no error", None
 
@@ -98,7 +98,7 @@ def test_an_error_is_raised_inside_the_operation_and_can_be_handled_there(
 
 
 def test_an_error_nobody_handles_leaves_the_operation(driver: Driver) -> None:
-    with pytest.raises(CommandFailed, match="NOSUCHCOMMAND") as caught:
+    with pytest.raises(CommandError, match="NOSUCHCOMMAND") as caught:
         driver.run(call(raw("NOSUCHCOMMAND")))
     assert caught.value.code == "ERR"
     assert driver.run(call(raw("ECHO", "still usable"))) == b"still usable"
@@ -118,7 +118,7 @@ def test_a_pause_waits_and_answers_nothing(driver: Driver) -> None:
 
 def test_a_server_that_never_answered_is_asked_once(opened: Open) -> None:
     with LossyProxy(None) as nobody:
-        with pytest.raises(ConnectionFailed, match=nobody.url):
+        with pytest.raises(ServerConnectionError, match=nobody.url):
             opened(nobody.url).run(call(get("x")))
         assert nobody.connections == 1
 
@@ -127,7 +127,7 @@ def test_a_server_that_never_answered_is_asked_once(opened: Open) -> None:
     "url", ["redis://127.0.0.1:1", "unix:///nowhere/at/all.sock", "redis://no-such-host.invalid"]
 )
 def test_no_server(opened: Open, url: str) -> None:
-    with pytest.raises(ConnectionFailed, match="No answer from the server at") as caught:
+    with pytest.raises(ServerConnectionError, match="No answer from the server at") as caught:
         opened(url).run(call(get("x")))
     assert "REDIS_OM_URL" in (caught.value.hint or "")
 
@@ -145,7 +145,7 @@ class TestCredentials:
         server = own_server(password=PASSWORD)
         driver = opened(f"unix://{credentials}{socket_path(server)}?protocol={protocol}")
 
-        with pytest.raises(AuthenticationFailed) as caught:
+        with pytest.raises(AuthenticationError) as caught:
             driver.run(call(get("x")))
 
         assert "secret" not in str(caught.value)
@@ -160,7 +160,7 @@ class TestCredentials:
 
         assert driver.run(call(get("mine:1"))) == b"1"
         for words in (("SET", "mine:1", "3"), ("GET", "other")):
-            with pytest.raises(AuthenticationFailed, match="permi") as caught:
+            with pytest.raises(AuthenticationError, match="permi") as caught:
                 driver.run(call(raw(*words)))
             assert "secret" not in str(caught.value)
 
@@ -171,7 +171,7 @@ class TestCredentials:
             client.execute_command("ACL", "SETUSER", "reader", "on", ">secret", "~mine:*", "+get")
         driver = opened(f"unix://reader:secret@{socket_path(server)}")
 
-        with pytest.raises(AuthenticationFailed):
+        with pytest.raises(AuthenticationError):
             driver.run(batch(Batch([("GET", "mine:1"), ("GET", "other")], list)))
         assert driver.run(batch(Batch([("GET", "mine:1")], list))) == [None]
 
@@ -186,7 +186,7 @@ class TestLostAnswers:
             driver.run(call(get("counter")))
             proxy.lose_answer_to(b"INCR")
 
-            with pytest.raises(ConnectionFailed):
+            with pytest.raises(ServerConnectionError):
                 driver.run(call(raw("INCR", "counter", repeatable=False)))
 
             assert driver.run(call(get("counter"))) == b"1"
@@ -219,7 +219,7 @@ class TestLostAnswers:
             driver.run(call(get("x")))
             server.kill()
 
-            with pytest.raises(ConnectionFailed):
+            with pytest.raises(ServerConnectionError):
                 driver.run(call(get("x")))
 
             assert proxy.connections == 1 + 3
@@ -238,7 +238,7 @@ class TestLostAnswers:
             server.restart()
             try:
                 yield from call(raw("SET", "a", "after", repeatable=False))
-            except ConnectionFailed:
+            except ServerConnectionError:
                 return found, (yield from call(get("a")))
             return found, "sent again"
 
@@ -290,20 +290,20 @@ class TestRefusals:
         server = own_server()
         driver = opened(server.url)
         with busy(server):
-            with pytest.raises(CommandFailed) as caught:
+            with pytest.raises(CommandError) as caught:
                 driver.run(call(get("x")))
             assert caught.value.code == "BUSY"
-            with pytest.raises(CommandFailed, match="BUSY"):
+            with pytest.raises(CommandError, match="BUSY"):
                 driver.run(batch(Batch([("GET", "x"), ("GET", "y")], list)))
         assert driver.run(call(get("x"))) is None
 
     def test_a_server_without_memory(self, opened: Open, own_server: StartServer) -> None:
         driver = opened(own_server(extra_arguments=("--maxmemory", "1")).url)
 
-        with pytest.raises(CommandFailed) as caught:
+        with pytest.raises(CommandError) as caught:
             driver.run(call(raw("SET", "x", "y")))
         assert caught.value.code == "OOM"
-        with pytest.raises(CommandFailed):
+        with pytest.raises(CommandError):
             driver.run(batch(Batch([("GET", "x"), ("SET", "x", "y")], list)))
 
 

@@ -17,7 +17,7 @@ from redstart.commands.keyspace import hgetall
 from redstart.effects import call
 from redstart.embedded.binaries import find_binaries
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import ConnectionFailed
+from redstart.errors import ServerConnectionError
 from redstart.server.connections import open_like
 from tests.support.processes import wait_until
 from tests.support.servers import free_port, require_binaries
@@ -96,5 +96,5 @@ def test_what_om_opens(database: Any) -> None:
 def test_a_service_that_is_not_known(sentinel_port: int, kind: Any) -> None:
     """It is named; and what stands at localhost is not taken in its place."""
     client = kind([("127.0.0.1", sentinel_port)]).master_for("other")
-    with pytest.raises(ConnectionFailed, match=r"other \(Sentinel\)"), open_like(client) as driver:
+    with pytest.raises(ServerConnectionError, match=r"other \(Sentinel\)"), open_like(client) as driver:
         driver.run(call(hgetall("x")))

@@ -14,7 +14,7 @@ import redis.asyncio
 import redstart
 import redstart.aio
 from redstart import Field
-from redstart.errors import CapabilityMissing, ConfigurationError
+from redstart.errors import ConfigurationError, UnsupportedServerError
 from redstart.mapping.proxies import FieldProxy
 
 PACKAGES = [redstart, redstart.aio]
@@ -71,7 +71,7 @@ def test_documents_on_fakeredis(package: Any, base: str, decoded: bool) -> None:
 def test_fakeredis_cannot_search(package: Any) -> None:
     async def story() -> None:
         model = model_of(package, "HashModel", FAKE[package]())
-        with pytest.raises(CapabilityMissing, match=r"fakeredis does not have them.*docs/testing\.md"):
+        with pytest.raises(UnsupportedServerError, match=r"fakeredis does not have them.*docs/testing\.md"):
             await awaited(model.find().all())
 
     asyncio.run(story())
@@ -90,7 +90,7 @@ def test_fakeredis_without_an_extra_names_it(
     import fakeredis as without  # noqa: PLC0415 - the point of the test
 
     model = model_of(redstart, base, without.FakeRedis())
-    with pytest.raises(CapabilityMissing, match=rf"fakeredis\[{extra}\].*docs/testing\.md"):
+    with pytest.raises(UnsupportedServerError, match=rf"fakeredis\[{extra}\].*docs/testing\.md"):
         model(text="a").save()
 
 

@@ -12,7 +12,7 @@ import redis
 from redstart.commands.keyspace import get
 from redstart.demo.models import Visit
 from redstart.effects import call
-from redstart.errors import ConnectionFailed
+from redstart.errors import ServerConnectionError
 from redstart.server import connections
 from redstart.server.connections import async_client, open_like, sync_client
 from tests.server.conftest import Driver
@@ -60,7 +60,7 @@ def test_so_are_clients_and_drivers_like_them(
 
 
 def test_a_port_without_tls_is_told_in_the_time_to_connect(opened: Opened, silent_port: int) -> None:
-    with pytest.raises(ConnectionFailed, match=NO_HANDSHAKE) as told:
+    with pytest.raises(ServerConnectionError, match=NO_HANDSHAKE) as told:
         opened(f"rediss://127.0.0.1:{silent_port}").run(call(get("x")))
     assert told.value.hint is not None
     assert NO_TLS in told.value.hint
@@ -69,13 +69,13 @@ def test_a_port_without_tls_is_told_in_the_time_to_connect(opened: Opened, silen
 @pytest.mark.parametrize("make", [sync_client, async_client])
 def test_so_it_is_by_clients(silent_port: int, make: Callable[..., object]) -> None:
     driver = open_like(make(f"rediss://127.0.0.1:{silent_port}"))
-    with pytest.raises(ConnectionFailed, match=NO_HANDSHAKE):
+    with pytest.raises(ServerConnectionError, match=NO_HANDSHAKE):
         driver.run(call(get("x")))
 
 
 def test_so_it_is_by_models(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_OM_URL", f"rediss://127.0.0.1:{silent_port}")
-    with pytest.raises(ConnectionFailed) as told:
+    with pytest.raises(ServerConnectionError) as told:
         Visit.get("1")
     assert NO_TLS in str(told.value)
 
@@ -91,13 +91,13 @@ def test_a_port_that_answers_something_else(opened: Opened) -> None:
                 _ = connection.recv(10_000)
 
         threading.Thread(target=refuse, daemon=True).start()
-        with pytest.raises(ConnectionFailed, match="rediss:// stands for failed") as told:
+        with pytest.raises(ServerConnectionError, match="rediss:// stands for failed") as told:
             opened(f"rediss://127.0.0.1:{port}").run(call(get("x")))
     assert NO_TLS in str(told.value)
 
 
 def test_a_certificate_that_nobody_known_signed(opened: Opened, proxy: TlsProxy) -> None:
-    with pytest.raises(ConnectionFailed, match="certificate verify failed") as told:
+    with pytest.raises(ServerConnectionError, match="certificate verify failed") as told:
         opened(f"rediss://127.0.0.1:{proxy.port}").run(call(get("x")))
     assert told.value.hint is not None
     assert "ssl_ca_certs=" in told.value.hint
@@ -106,7 +106,7 @@ def test_a_certificate_that_nobody_known_signed(opened: Opened, proxy: TlsProxy)
 
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_a_port_with_tls_that_is_asked_without(opened: Opened, proxy: TlsProxy, protocol: int) -> None:
-    with pytest.raises(ConnectionFailed) as told:
+    with pytest.raises(ServerConnectionError) as told:
         opened(f"redis://127.0.0.1:{proxy.port}?protocol={protocol}").run(call(get("x")))
     assert TLS in str(told.value)
 

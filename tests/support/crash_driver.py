@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import redis
 
 from redstart.effects import Batch, Call
-from redstart.errors import ConnectionFailed
+from redstart.errors import ServerConnectionError
 from redstart.server.sync_driver import SyncDriver
 from tests.support.request_names import name_of
 
@@ -89,5 +89,5 @@ class CrashDriver(SyncDriver):
     def _end(self, name: str) -> NoReturn:
         self.close()
         if self._kind is CrashKind.LOST_REPLY:
-            raise ConnectionFailed(f"the answer to {name} was lost on purpose")
+            raise ServerConnectionError(f"the answer to {name} was lost on purpose")
         raise Crash(name)

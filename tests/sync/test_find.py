@@ -9,7 +9,7 @@ import redis
 
 import redstart.aio
 from redstart import EmbeddedJsonModel, Field, FindQuery, JsonModel, QueryNotSupportedError, QuerySyntaxError
-from redstart.errors import IndexMissing
+from redstart.errors import IndexNotFoundError
 from tests.support.models import create_indexes
 
 
@@ -158,7 +158,7 @@ def test_raw_results_are_those_of_the_client(
 
 
 def test_raw_results_need_an_index_too(client: redis.Redis, models_url: str) -> None:
-    with pytest.raises(IndexMissing, match=INDEX):
+    with pytest.raises(IndexNotFoundError, match=INDEX):
         Person.find().execute(return_raw_result=True)
 
 

@@ -10,7 +10,7 @@ import redis.asyncio
 
 from redstart import Field, HashModel, JsonModel, get_redis_connection
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import ConfigurationError, ConnectionFailed
+from redstart.errors import ConfigurationError, ServerConnectionError
 from tests.support.lossy_proxy import LossyProxy
 
 
@@ -102,7 +102,7 @@ def test_what_is_no_client_is_refused(wrong: object, monkeypatch: pytest.MonkeyP
 
 def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_OM_URL", "redis://127.0.0.1:1")
-    with pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1:1"):
+    with pytest.raises(ServerConnectionError, match=r"127\.0\.0\.1:1"):
         Box(number=1).save()
 
 

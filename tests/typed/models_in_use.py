@@ -12,13 +12,13 @@ from redis.client import Pipeline
 
 import redstart.aio
 from redstart import (
+    DocumentDecodeError,
     EmbeddedJsonModel,
     Field,
     FindQuery,
     HashModel,
     JsonModel,
     KNNExpression,
-    UnreadableDocument,
     col,
 )
 from redstart.model.model import Expression, PartialModel
@@ -58,7 +58,7 @@ def synchronous() -> None:
     assert_type(Customer.add((customer,)), tuple[Customer])
     assert_type(Customer.add(one for one in [customer]), Sequence[Customer])
     assert_type(Customer.get_many(["a", "b"]), list[Customer])
-    errors: list[UnreadableDocument] = []
+    errors: list[DocumentDecodeError] = []
     assert_type(Customer.get_many(["a"], on_error=errors.append), list[Customer])
     assert_type(Customer.get_many(["a"], on_error="skip"), list[Customer])
     assert_type(list(Customer.all_pks()), list[str])
@@ -114,7 +114,7 @@ async def asynchronous() -> None:
     assert_type(await Order(number=1).save(nx=True), Order | None)
     assert_type([pk async for pk in await Order.all_pks()], list[str])
     assert_type(await Order.get_many([1, 2]), list[Order])
-    errors: list[redstart.aio.UnreadableDocument] = []
+    errors: list[redstart.aio.DocumentDecodeError] = []
     assert_type(await Order.get_many([1, 2], on_error=errors.append), list[Order])
     assert_type(await Order.find().all(on_error=errors.append), list[Order])
     assert_type(await Order.find().first(on_error="skip"), Order)

@@ -38,7 +38,7 @@ from redstart import (
     has_redis_json,
     has_redisearch,
 )
-from redstart.errors import IndexMissing, QueryError
+from redstart.errors import IndexNotFoundError, QueryError
 from redstart.model.model import ExpressionProxy, PartialModel
 from redstart.search.expressions import Comparison, FieldExpression
 
@@ -154,7 +154,7 @@ def synchronous(shop: Shop, error: Exception) -> None:
     assert_type(iter(Shop.find().only("name")), Iterator[PartialModel])
     models: list[type[RedisModel]] = [Shop]
     del models
-    if isinstance(error, NotFoundError | RedisModelError | MigrationError | IndexMissing):
+    if isinstance(error, NotFoundError | RedisModelError | MigrationError | IndexNotFoundError):
         assert_type(error.hint, str | None)
     if isinstance(error, QuerySyntaxError | QueryNotSupportedError):
         assert_type(error.code, str | None)

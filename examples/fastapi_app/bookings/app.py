@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from bookings.models import Booking, Guest, Room
 from redstart import NotFoundError
-from redstart.documents.unwritable import UnwritableDocument
-from redstart.errors import ConnectionFailed
+from redstart.documents.unwritable import DocumentEncodeError
+from redstart.errors import ServerConnectionError
 
 
 class BookingPage(BaseModel):
@@ -53,16 +53,16 @@ async def not_valid(request: Request, error: ValidationError) -> JSONResponse:
     return JSONResponse({"detail": problems}, 422)
 
 
-@app.exception_handler(UnwritableDocument)
-async def not_storable(request: Request, error: UnwritableDocument) -> JSONResponse:
+@app.exception_handler(DocumentEncodeError)
+async def not_storable(request: Request, error: DocumentEncodeError) -> JSONResponse:
     """As half a character, which JSON can spell and UTF-8 cannot."""
     return JSONResponse(
         {"detail": [{"type": "not_storable", "loc": ["body", error.field], "msg": error.reason}]}, 422
     )
 
 
-@app.exception_handler(ConnectionFailed)
-async def not_now(request: Request, error: ConnectionFailed) -> JSONResponse:
+@app.exception_handler(ServerConnectionError)
+async def not_now(request: Request, error: ServerConnectionError) -> JSONResponse:
     return JSONResponse({"detail": "The database does not answer."}, 503)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from redstart.aio.models import JsonModel as JsonModel
     from redstart.aio.redis_model import RedisModel as RedisModel
     from redstart.aio.schema_migrations import SchemaMigrator as SchemaMigrator
-    from redstart.documents.unreadable import UnreadableDocument as UnreadableDocument
+    from redstart.documents.unreadable import DocumentDecodeError as DocumentDecodeError
     from redstart.errors import MigrationError as MigrationError
     from redstart.errors import NotFoundError as NotFoundError
     from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
@@ -59,7 +59,7 @@ _HOME_OF = {
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.aio.migrator",
     "SchemaMigrator": "redstart.aio.schema_migrations",
-    "UnreadableDocument": "redstart.documents.unreadable",
+    "DocumentDecodeError": "redstart.documents.unreadable",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.aio.connections",
@@ -71,6 +71,7 @@ __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DocumentDecodeError",
     "EmbeddedJsonModel",
     "Field",
     "FindQuery",
@@ -88,7 +89,6 @@ __all__ = [
     "RedstartError",
     "SchemaDetector",
     "SchemaMigrator",
-    "UnreadableDocument",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",

@@ -46,7 +46,7 @@ class Migrator:
 
         Raises:
             ImportError: the module cannot be imported.
-            CapabilityMissing: the server has no search module.
+            UnsupportedServerError: the server has no search module.
             ServerError: the server did not answer, or refused a command.
         """
         self.migrations = []
@@ -65,7 +65,7 @@ class Migrator:
         Raises:
             ImportError: the module cannot be imported.
             MigrationError: an index was not replaced, because queries would no longer find some documents.
-            CapabilityMissing: the server has no search module.
+            UnsupportedServerError: the server has no search module.
             ServerError: the server did not answer, or refused a command.
 
         Effects: one read for each index that is up to date already. Safe to repeat. Does nothing where `om` imports
@@ -108,7 +108,7 @@ async def create_index(conn: "redis.asyncio.Redis", index_name: str, schema: str
 
     Raises:
         MigrationError: there is an index with another schema, or the server rejects this one.
-        CapabilityMissing: the server has no search module, or this is not database 0.
+        UnsupportedServerError: the server has no search module, or this is not database 0.
         ServerError: the server did not answer, or refused a command.
 
     Effects: see redstart.migrations.indexes.create. Safe to repeat.

@@ -54,8 +54,8 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
 
         Raises:
             QuerySyntaxError: `field_expirations` names an unknown field.
-            ValueError, ValidationError, UnwritableDocument, WrongKeyType, ConnectionFailed: see `JsonModel.save`.
-            CapabilityMissing: fields should expire, and the server does not support that.
+            ValueError, ValidationError, DocumentEncodeError, WrongKeyTypeError, ServerConnectionError: see `JsonModel.save`.
+            UnsupportedServerError: fields should expire, and the server does not support that.
 
         Effects: one round trip; atomic. The key and all other fields keep their times to live. Safe to repeat.
         """
@@ -87,8 +87,8 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
 
         Raises:
             ValueError: more than one condition was given.
-            NotImplementedError (FieldExpiryMissing): the server does not support it.
-            WrongKeyType: the key of the document holds a value of another type.
+            NotImplementedError (FieldExpiryNotSupportedError): the server does not support it.
+            WrongKeyTypeError: the key of the document holds a value of another type.
 
         Effects: one round trip; atomic. Safe to repeat; with a condition it is not retried automatically.
         """
@@ -99,7 +99,7 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         """In how many seconds one field expires; -1 if it does not, -2 if there is no such field or document.
 
         Raises:
-            NotImplementedError (FieldExpiryMissing), WrongKeyType: see `expire_field`.
+            NotImplementedError (FieldExpiryNotSupportedError), WrongKeyTypeError: see `expire_field`.
 
         Effects: one round trip.
         """
@@ -109,7 +109,7 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         """Remove the expiry of one field: 1 if done, -1 if it had none, -2 if there is no such field or document.
 
         Raises:
-            NotImplementedError (FieldExpiryMissing), WrongKeyType: see `expire_field`.
+            NotImplementedError (FieldExpiryNotSupportedError), WrongKeyTypeError: see `expire_field`.
 
         Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return -1 for what it removed.
         """

@@ -93,9 +93,9 @@ class RedisModel(models.RedisModel, abc.ABC):
             ValueError: `nx` and `xx` together, or one of them for a hash on a pipeline.
             RedisModelError: its primary key is None or empty. Nothing was sent.
             ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
-            UnwritableDocument: a value cannot be stored. Nothing was sent.
-            WrongKeyType: its key holds a value of another type.
-            ConnectionFailed: no answer came; with `nx`, the document may or may not have been saved.
+            DocumentEncodeError: a value cannot be stored. Nothing was sent.
+            WrongKeyTypeError: its key holds a value of another type.
+            ServerConnectionError: no answer came; with `nx`, the document may or may not have been saved.
 
         Effects: one round trip; atomic. The key and the fields of a hash keep their times to live. Safe to repeat.
         """
@@ -144,8 +144,8 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Raises:
             ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
-            UnwritableDocument: a value cannot be stored. The pages before that document were saved.
-            WrongKeyType: the key of a document holds a value of another type. The other documents were saved.
+            DocumentEncodeError: a value cannot be stored. The pages before that document were saved.
+            WrongKeyTypeError: the key of a document holds a value of another type. The other documents were saved.
             ConfigurationError: the model of one document is on another server. Nothing was sent.
 
         Effects: one round trip for each 500 documents, and a second one if some of them exist already. Each document
@@ -170,8 +170,8 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Raises:
             NotFoundError: there is no such document.
-            UnreadableDocument: a stored value does not fit its field.
-            WrongKeyType: its key holds a value of another type.
+            DocumentDecodeError: a stored value does not fit its field.
+            WrongKeyTypeError: its key holds a value of another type.
 
         Effects: one round trip.
         """
@@ -187,11 +187,11 @@ class RedisModel(models.RedisModel, abc.ABC):
             pks: the primary keys: any iterable, which is read once, before anything is sent.
             batch_size: documents read in one round trip at most; fewer at first, and where those of this model are
                 large. While one batch is parsed, the next is already requested.
-            on_error: what to do with documents that cannot be read: `"raise"` UnreadableDocument; `"skip"` them; or a
-                function, which is called with the UnreadableDocument of each.
+            on_error: what to do with documents that cannot be read: `"raise"` DocumentDecodeError; `"skip"` them; or a
+                function, which is called with the DocumentDecodeError of each.
 
         Raises:
-            UnreadableDocument: a stored value does not fit its field, and `on_error` is "raise".
+            DocumentDecodeError: a stored value does not fit its field, and `on_error` is "raise".
             ValueError: `on_error` is anything else, or `batch_size` is below 1.
             TypeError: `pks` is a single text, whose characters would be taken for primary keys.
 
@@ -235,7 +235,7 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Raises:
             QuerySyntaxError: there is no such field, or it is the primary key and the value is another one.
-            ValidationError (pydantic), UnwritableDocument, WrongKeyType: see `save`.
+            ValidationError (pydantic), DocumentEncodeError, WrongKeyTypeError: see `save`.
 
             After any of these errors, this object is unchanged.
 
@@ -324,7 +324,7 @@ class RedisModel(models.RedisModel, abc.ABC):
             on_error: as for `get_many`.
 
         Raises:
-            UnreadableDocument: a stored value does not fit its field, and `on_error` is "raise".
+            DocumentDecodeError: a stored value does not fit its field, and `on_error` is "raise".
         """
         from redstart.documents.replies import documents_in_reply  # noqa: PLC0415 - as in find()
 

@@ -6,7 +6,7 @@ from enum import IntEnum
 import click
 
 from redstart.cli.output import as_typed, concealed, note, print_json, shown_message
-from redstart.errors import ConfigurationError, LeaseHeld, LeaseLost, RedisModelError, RedstartError
+from redstart.errors import ConfigurationError, LeaseHeldError, LeaseLostError, RedisModelError, RedstartError
 
 
 class Exit(IntEnum):
@@ -25,7 +25,7 @@ def exit_of(error: RedstartError) -> Exit:
     """The exit code of an error."""
     if isinstance(error, ConfigurationError | RedisModelError):
         return Exit.USAGE
-    if isinstance(error, LeaseHeld | LeaseLost):
+    if isinstance(error, LeaseHeldError | LeaseLostError):
         return Exit.HELD
     return Exit.FAILED
 

@@ -16,7 +16,7 @@ from redstart.cli.options import F
 from redstart.cli.output import as_typed, line, note
 from redstart.cli.session import Session
 from redstart.display import printable
-from redstart.errors import FileMigrationNotSupported, UnknownMigration
+from redstart.errors import FileMigrationNotSupportedError, UnknownMigrationError
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.files.applied import FilesStatus, applied_ids, files_status, refuse
 from redstart.migrations.files.declared import Problem
@@ -80,8 +80,8 @@ def require_built_in(session: Session, migration_id: str, answer: tuple[str, str
         answer: why what is asked for cannot be done, and the next step.
 
     Raises:
-        FileMigrationNotSupported: there is such a migration, in the directory of the files or on record as applied.
-        UnknownMigration: there is none.
+        FileMigrationNotSupportedError: there is such a migration, in the directory of the files or on record as applied.
+        UnknownMigrationError: there is none.
     """
     if migration_id == DATETIME_MIGRATION:
         return
@@ -90,9 +90,9 @@ def require_built_in(session: Session, migration_id: str, answer: tuple[str, str
     unreadable = {one.migration_id: one.source for one in (*found.problems, *found.applied_unreadable)}
     source = in_files.get(migration_id) or unreadable.get(migration_id)
     if source is None and migration_id not in found.recorded:
-        raise UnknownMigration(migration_id)
+        raise UnknownMigrationError(migration_id)
     state = "is recorded as applied" if migration_id in found.recorded else "is pending"
-    raise FileMigrationNotSupported(migration_id, state, source, *answer)
+    raise FileMigrationNotSupportedError(migration_id, state, source, *answer)
 
 
 def files_report(found: FilesStatus) -> dict[str, Any]:

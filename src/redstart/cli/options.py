@@ -80,8 +80,8 @@ aliases = click.option(
     metavar="NAME",
     help="Another name of an index, made with FT.ALIASADD: it follows where the index is replaced. Repeatable.",
 )
-keep_old = click.option(
-    "--keep-old",
+keep_old_index = click.option(
+    "--keep-old-index",
     is_flag=True,
     help="Keep a copy of an index that Redstart takes over for the first time, for a quick way back.",
 )

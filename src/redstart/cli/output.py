@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from redstart.display import escaped, has_credentials, without_password, without_passwords
-from redstart.errors import AuthenticationFailed, MigrationError
+from redstart.errors import AuthenticationError, MigrationError
 
 _TARGETED = re.compile(
     r"(?<![\w-])(om migrate(?:-data)? (?:check|check-schema|cleanup|clear-progress|errors|forget|progress|rollback|run|"
@@ -109,7 +109,7 @@ def refusal_by(check: Callable[[], object]) -> str | None:
         check()
     except MigrationError as exc:
         return as_typed(str(exc))
-    except AuthenticationFailed as exc:  # who looks may have fewer rights than who will run it
+    except AuthenticationError as exc:  # who looks may have fewer rights than who will run it
         note(f"Not everything was checked. {exc.message}")
     return None
 

@@ -14,7 +14,7 @@ from redstart.cli.output import note, note_from_signal
 from redstart.cli.settings import Settings
 from redstart.display import without_password
 from redstart.effects import Op
-from redstart.errors import CommandFailed, ConfigurationError, ConnectionFailed
+from redstart.errors import CommandError, ConfigurationError, ServerConnectionError
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.overrides import client_named
 from redstart.migrations.data.planned.plan import Plan, make_plan, plan_for_indexes
@@ -75,7 +75,7 @@ class Session:
         return planned
 
     def require_intact(self, *, exempt: Collection[str] = ()) -> None:
-        """Raise StateDamaged if something that Redstart keeps on the server is missing or damaged. Reads only."""
+        """Raise StateDamagedError if something that Redstart keeps on the server is missing or damaged. Reads only."""
         self.run(require_intact(self.keys, exempt=exempt))
 
     def run(self, operation: Op[T]) -> T:
@@ -154,15 +154,15 @@ def resumed_by(command: str) -> Iterator[None]:
     """Say of a server that is lost, or refuses, while `command` is at work how to go on: the URL was right before."""
     try:
         yield
-    except ConnectionFailed as exc:
-        raise ConnectionFailed(
+    except ServerConnectionError as exc:
+        raise ServerConnectionError(
             exc.message, f"What was done is saved. When the server is back, go on with: {command}"
         ) from exc
-    except CommandFailed as exc:
+    except CommandError as exc:
         if exc.code not in REFUSALS:
             raise
         hint = f"{exc.hint or ''} What was done is saved; go on with: {command}".lstrip()
-        raise CommandFailed(exc.message, hint, code=exc.code) from exc
+        raise CommandError(exc.message, hint, code=exc.code) from exc
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 from redstart.commands.replies import raw
 from redstart.effects import Argument, Call, Op, call
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Script:
 def evalsha(
     digest: str, keys: Sequence[str], args: Sequence[Argument], *, repeatable: bool = True
 ) -> Call[Any]:
-    """Run a script the server knows by its digest; CommandFailed with code NOSCRIPT when it does not.
+    """Run a script the server knows by its digest; CommandError with code NOSCRIPT when it does not.
 
     Every script of this project is such that running one twice ends as running it once; `repeatable` says whether
     the second answer is that of the first, too.
@@ -57,7 +57,7 @@ def run_script(script: Script, keys: Sequence[str], args: Sequence[Argument]) ->
     """Run a script. One round trip, or two when the server has forgotten it (restart, failover, SCRIPT FLUSH)."""
     try:
         return (yield from call(evalsha(script.sha1, keys, args)))
-    except CommandFailed as exc:
+    except CommandError as exc:
         if exc.code != "NOSCRIPT":
             raise
     return (yield from call(evaluate(script.source, keys, args)))

@@ -11,7 +11,7 @@ from typing import Any
 
 from redstart.commands.replies import ignored, integer, mapping, raw, text
 from redstart.effects import Argument, Call
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def ft_debug_vector(index: str, attribute: str) -> Call[dict[str, str]]:
     return Call(("FT.DEBUG", "VECSIM_INFO", name_bytes(index), name_bytes(attribute)), parse)
 
 
-def says_not_temporary(error: CommandFailed) -> bool:
+def says_not_temporary(error: CommandError) -> bool:
     """Whether `FT.DEBUG TTL` failed because the index was not created with TEMPORARY."""
     return "not temporary" in error.message.lower()
 
@@ -145,13 +145,13 @@ def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes | None]]
     return Call(tuple(arguments), parse)
 
 
-def says_no_such_index(error: CommandFailed) -> bool:
+def says_no_such_index(error: CommandError) -> bool:
     """Whether an index is missing; the wording differs between versions."""
     said = error.message.lower()
     return any(words in said for words in ("no such index", "unknown index", "not found"))
 
 
-def most_results(error: CommandFailed) -> int | None:
+def most_results(error: CommandError) -> int | None:
     """What a query may ask for at most (MAXSEARCHRESULTS), where it was refused for asking for more, or farther."""
     found = re.search(r"(?:LIMIT|OFFSET) exceeds maximum of (\d+)", error.message)
     return int(found[1]) if found else None

@@ -10,7 +10,7 @@ from redstart.demo.foreign import FOREIGN_KEYS
 from redstart.demo.load import load_batches
 from redstart.demo.sample import SampleDocument
 from redstart.effects import Batch, Op, batch, call
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 from redstart.values.kinds import Storage
 
 BATCH_DOCUMENTS = 500
@@ -20,14 +20,14 @@ def load_sample(documents: Iterable[SampleDocument]) -> Op[None]:
     """Write the sample into an empty database.
 
     Raises:
-        CommandFailed: the server refused a part of it.
+        CommandError: the server refused a part of it.
 
     Effects: a round trip for every 500 documents. Safe to repeat.
     """
     field_expiries = yield from call(command_known("HPEXPIREAT"))
     for commands in load_batches(documents, field_expiries=field_expiries, batch_documents=BATCH_DOCUMENTS):
         for reply in (yield from batch(Batch(commands, list))):
-            if isinstance(reply, CommandFailed):
+            if isinstance(reply, CommandError):
                 raise reply
 
 
@@ -61,7 +61,7 @@ def _read_command(document: SampleDocument) -> tuple[str, bytes]:
 
 def _stored(reply: Any) -> Stored:
     """A reply as the checker takes it: a hash as a mapping, in both protocols; None for a key of another type."""
-    if isinstance(reply, CommandFailed):
+    if isinstance(reply, CommandError):
         return None
     if isinstance(reply, list):
         return dict(zip(reply[::2], reply[1::2], strict=True)) or None

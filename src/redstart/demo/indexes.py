@@ -20,7 +20,7 @@ def make_old_indexes() -> Op[None]:
     """Create the indexes of before 1.0, and wait until they are built. (redis-om's hashes are among the foreign keys.)
 
     Raises:
-        CommandFailed: the server has no search module, or an index is there already.
+        CommandError: the server has no search module, or an index is there already.
     """
     for planned in station_indexes():
         yield from call(ft_create(create_arguments(planned.old)))

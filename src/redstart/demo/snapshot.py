@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from redstart.commands.introspection import command_known
 from redstart.commands.keyspace import scan
 from redstart.effects import Argument, Batch, Op, batch, call
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 
 Content: TypeAlias = dict[bytes, bytes] | bytes | list[bytes] | frozenset[bytes] | list[tuple[bytes, float]]
 """Hash; string or JSON text; list; set; sorted set."""
@@ -50,7 +50,7 @@ def read_snapshot(exclude_prefixes: Sequence[bytes] = ()) -> Op[Snapshot]:
 
     Raises:
         ValueError: a key of a type that is not compared yet; its name is in the message.
-        CommandFailed: the server refused to read a key.
+        CommandError: the server refused to read a key.
 
     Effects: reads only; four round trips for some 2,000 keys.
     """
@@ -101,7 +101,7 @@ def _add_field_expiries(entries: Snapshot) -> Op[None]:
 
 
 def _replies(commands: Sequence[tuple[Argument, ...]]) -> Op[list[Any]]:
-    """Commands in one round trip. Raises CommandFailed, the first among the replies."""
+    """Commands in one round trip. Raises CommandError, the first among the replies."""
     replies: list[Any] = (yield from batch(Batch(commands, list))) if commands else []
     _raise_first_error(replies)
     return replies
@@ -109,7 +109,7 @@ def _replies(commands: Sequence[tuple[Argument, ...]]) -> Op[list[Any]]:
 
 def _raise_first_error(replies: Iterable[Any]) -> None:
     for reply in replies:
-        if isinstance(reply, CommandFailed):
+        if isinstance(reply, CommandError):
             raise reply
 
 

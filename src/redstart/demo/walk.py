@@ -33,7 +33,7 @@ SHOWN_DIFFERENCES = 5
 DRY_RUN_FIRST, DRY_RUN_LAST = 15, 14
 
 
-class _StepFailed(Exception):
+class _StepFailedError(Exception):
     """A step did not end as it must; the message says which and how."""
 
 
@@ -85,7 +85,7 @@ class Walk:
                 self._query()
                 self._undo(before)
             self._tell_of(reader)
-        except _StepFailed as exc:
+        except _StepFailedError as exc:
             self._narrator.problem(str(exc))
             return False
         self._next(time.monotonic() - began)
@@ -140,7 +140,9 @@ class Walk:
                 process.kill()
         self._narrator.after_kill()
         if left is None:
-            raise _StepFailed(f"The run ended with exit code {process.returncode} before it could be killed.")
+            raise _StepFailedError(
+                f"The run ended with exit code {process.returncode} before it could be killed."
+            )
         self._say(f"kill -9 {process.pid}: dead at {left.done:,} of {left.total:,} documents.")
         tally = self._driver.run(check_sample(self._sample))
         self._tell(tally, allowed={Outcome.UNCONVERTED})
@@ -234,4 +236,4 @@ class Walk:
 
     def _require(self, holds: bool, otherwise: str) -> None:
         if not holds:
-            raise _StepFailed(otherwise)
+            raise _StepFailedError(otherwise)

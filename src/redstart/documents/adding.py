@@ -7,10 +7,10 @@ from typing import Any, Final
 from redstart.commands.keyspace import exists
 from redstart.documents.fetching import pages, raise_understood
 from redstart.documents.forms import form_of
-from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.unwritable import DocumentEncodeError
 from redstart.documents.writes import ALWAYS, Write, answers_of, request_of
 from redstart.effects import Batch, Call, Later, Op, ahead, answer
-from redstart.errors import AuthenticationFailed, CommandFailed, PipelineError
+from redstart.errors import AuthenticationError, CommandError, PipelineError
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 
@@ -30,8 +30,8 @@ def add_documents(
 
     Raises:
         ValidationError: of the first document with a value that its field does not take. Nothing was sent.
-        UnwritableDocument: a value has no stored form. Documents of the pages before it are saved.
-        WrongKeyType, CommandFailed: of the first document that was refused. All others were saved.
+        DocumentEncodeError: a value has no stored form. Documents of the pages before it are saved.
+        WrongKeyTypeError, CommandError: of the first document that was refused. All others were saved.
 
     Effects: EXISTS for a page of hashes, with HSETEX for each that is new, else one script; or JSON.SET; atomic for
         each. One round trip for 500 documents, a second one for those of a page that are hashes and not new; while
@@ -43,7 +43,7 @@ def add_documents(
     if verify is not None:
         verify(replies, expected_responses=len(documents))
     for document, reply in zip(documents, replies, strict=True):
-        if isinstance(reply, CommandFailed):
+        if isinstance(reply, CommandError):
             raise_understood(reply, document.key(), form_of(type(document)))
             raise reply
 
@@ -61,7 +61,7 @@ def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[An
     waiting: _Sent | None = None
     are_new = True
     keys: set[str] = set()
-    unwritable: UnwritableDocument | None = None
+    unwritable: DocumentEncodeError | None = None
     try:
         for page in pages(_writes(documents, zone), PAGE_DOCUMENTS):
             known = len(keys)
@@ -78,7 +78,7 @@ def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[An
                 answers = yield from _settled(before)
                 are_new = are_new and before.as_new and not before.was_sent_again
                 replies += answers
-    except UnwritableDocument as error:
+    except DocumentEncodeError as error:
         unwritable = error  # the page before is on its way, and is waited for
     if waiting is not None:
         replies += yield from _settled(waiting)
@@ -126,7 +126,7 @@ def _settled(sent: _Sent) -> Op[list[Any]]:
         return (yield from answers_of(sent.writes, sent.later))
     try:
         existing, *replies = yield from answer(sent.later)
-    except AuthenticationFailed:  # this user may do less than what the script makes do with
+    except AuthenticationError:  # this user may do less than what the script makes do with
         existing, replies = 1, [None] * len(sent.writes)
     # One that was written as new may have been there, without any of its fields but those that it takes away.
     rest = [

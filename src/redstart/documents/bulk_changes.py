@@ -10,7 +10,7 @@ from redstart.documents.find import found_keys
 from redstart.documents.forms import form_of
 from redstart.documents.names import path_named
 from redstart.documents.query import Query
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from redstart.documents.updating import (
     Changes,
     changed_alone,
@@ -20,7 +20,7 @@ from redstart.documents.updating import (
 )
 from redstart.documents.writes import Write, answers_of, request_of
 from redstart.effects import Batch, Op, ahead, batch, call
-from redstart.errors import CommandFailed, QueryNotSupportedError
+from redstart.errors import CommandError, QueryNotSupportedError
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overlaps import models_inside
 from redstart.mapping.registry import model_name
@@ -32,7 +32,7 @@ def delete_found(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
     """Delete all documents that a query finds, and return how many there were.
 
     Raises:
-        IndexMissing, QueryError: the query cannot be answered, or it finds documents of another model. Nothing was
+        IndexNotFoundError, QueryError: the query cannot be answered, or it finds documents of another model. Nothing was
             deleted.
 
     Effects: those of `found_keys`, and one DEL for each 1,000 documents; one round trip for each. Safe to repeat.
@@ -59,12 +59,12 @@ def update_found(
 
     Raises:
         QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
-        ValidationError (pydantic), UnwritableDocument: a document does not accept a value, or it cannot be stored. With
+        ValidationError (pydantic), DocumentEncodeError: a document does not accept a value, or it cannot be stored. With
             `at_once` nothing was written; without it, the pages before that document were. A note of the error has the
             key of the document.
-        UnreadableDocument: a document cannot be read, nor changed without that, and the query has no function for it.
+        DocumentDecodeError: a document cannot be read, nor changed without that, and the query has no function for it.
             What was written is as above.
-        IndexMissing, QueryError: the query cannot be answered, or it finds documents of another model. Nothing was
+        IndexNotFoundError, QueryError: the query cannot be answered, or it finds documents of another model. Nothing was
             written.
 
     Effects: those of `found_keys`; a read and a script for each document, sent together for a page or for all. Each
@@ -74,7 +74,7 @@ def update_found(
     keys = yield from _own_keys(query, zone, "update")
     waiting: list[Write] = []
     for page in pages(keys, query.page_documents):
-        unreadable: list[UnreadableDocument] = []
+        unreadable: list[DocumentDecodeError] = []
         documents = yield from documents_at(query.model, page, zone, unreadable=unreadable.append)
         writes = [_write(one, changes, zone) for one in documents]
         writes += _writes_of_unreadable(query, unreadable, changes, zone)
@@ -91,7 +91,7 @@ def documents_to_update(query: Query[Any], fields: Mapping[str, Any], zone: Naiv
     """Return the documents that a query finds, after checking that each accepts these new values.
 
     Raises:
-        QuerySyntaxError, ValidationError (pydantic), UnreadableDocument: see `update_found`. Nothing was written.
+        QuerySyntaxError, ValidationError (pydantic), DocumentDecodeError: see `update_found`. Nothing was written.
     """
     changes = _changes(query, fields)
     keys = yield from _own_keys(query, zone, "update")
@@ -126,7 +126,7 @@ def _write(document: RedisModel, changes: Changes, zone: NaiveTimezone) -> Write
 
 
 def _writes_of_unreadable(
-    query: Query[Any], errors: Iterable[UnreadableDocument], changes: Changes, zone: NaiveTimezone
+    query: Query[Any], errors: Iterable[DocumentDecodeError], changes: Changes, zone: NaiveTimezone
 ) -> Iterator[Write]:
     """What changes documents that cannot be read, if no other field is needed for that; else their errors are given."""
     for error in errors:
@@ -149,15 +149,15 @@ def _changes(query: Query[Any], fields: Mapping[str, Any]) -> Changes:
 def _in_transaction(writes: Sequence[Write]) -> Op[None]:
     calls = [("MULTI",), *request_of(writes).calls, ("EXEC",)]
     *queued, done = yield from batch(Batch(calls, list))
-    if isinstance(done, CommandFailed):
+    if isinstance(done, CommandError):
         _raise_failure([*queued, done])
         raise done
     # What fails inside is no reply of its own to the driver.
-    _raise_failure([CommandFailed(str(one)) if isinstance(one, Exception) else one for one in done])
+    _raise_failure([CommandError(str(one)) if isinstance(one, Exception) else one for one in done])
 
 
 def _raise_failure(replies: Sequence[Any]) -> None:
     """Raise the first error; those of keys that by now hold a value of another type are ignored."""
     for reply in replies:
-        if isinstance(reply, CommandFailed) and not is_of_another_type(reply):
+        if isinstance(reply, CommandError) and not is_of_another_type(reply):
             raise reply

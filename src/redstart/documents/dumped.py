@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import SchemaSerializer
 
-from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.unwritable import DocumentEncodeError
 from redstart.errors import RedisModelError
 from redstart.mapping.core_schema import PYDANTIC_VERSION, schema_with_all
 from redstart.mapping.models import RedisModel
@@ -19,7 +19,7 @@ from redstart.mapping.registry import model_name
 
 
 def dumped(document: RedisModel) -> dict[str, Any]:
-    """The document's values by field name, with the model's own serializers applied. Raises UnwritableDocument."""
+    """The document's values by field name, with the model's own serializers applied. Raises DocumentEncodeError."""
     model = type(document)
     if model.model_dump is BaseModel.model_dump:
         # Called directly: model_dump() takes as long for its options as for the work.
@@ -29,7 +29,7 @@ def dumped(document: RedisModel) -> dict[str, Any]:
         _refuse_left_out(model)
         values = document.model_dump(by_alias=False)
     if not isinstance(values, dict):
-        raise UnwritableDocument(document, "the document", "its model_serializer gives no dict")
+        raise DocumentEncodeError(document, "the document", "its model_serializer gives no dict")
     return values
 
 

@@ -8,7 +8,7 @@ from redstart.documents.fetching import is_of_another_type
 from redstart.documents.forms import form_of
 from redstart.documents.writes import Pipeline, queue
 from redstart.effects import Call, Op, call
-from redstart.errors import CommandFailed, FieldExpiryMissing, WrongKeyType
+from redstart.errors import CommandError, FieldExpiryNotSupportedError, WrongKeyTypeError
 from redstart.mapping.models import RedisModel
 
 T = TypeVar("T")
@@ -34,8 +34,8 @@ def expire_field(
 
     Raises:
         ValueError: more than one condition was given.
-        FieldExpiryMissing: the server does not support it.
-        WrongKeyType: the key of the document holds a value of another type.
+        FieldExpiryNotSupportedError: the server does not support it.
+        WrongKeyTypeError: the key of the document holds a value of another type.
 
     Effects: HEXPIRE; one round trip; atomic. Safe to repeat; with a condition it is not repeated.
     """
@@ -53,7 +53,7 @@ def field_ttl(document: RedisModel, field: str) -> Op[int]:
     """In how many seconds a field of a hash expires; -1 if it does not, -2 if there is no such field.
 
     Raises:
-        FieldExpiryMissing, WrongKeyType: see `expire_field`.
+        FieldExpiryNotSupportedError, WrongKeyTypeError: see `expire_field`.
 
     Effects: HTTL; one round trip.
     """
@@ -64,7 +64,7 @@ def persist_field(document: RedisModel, field: str) -> Op[int]:
     """Remove the expiry of a field of a hash: 1 if done, -1 if it had none, -2 if there is no such field.
 
     Raises:
-        FieldExpiryMissing, WrongKeyType: see `expire_field`.
+        FieldExpiryNotSupportedError, WrongKeyTypeError: see `expire_field`.
 
     Effects: HPERSIST; one round trip; atomic. Safe to repeat; after a lost reply it may return -1 for what it removed.
     """
@@ -78,9 +78,9 @@ def _stored(document: RedisModel, field: str) -> bytes:
 def _asked(document: RedisModel, request: Call[T]) -> Op[T]:
     try:
         return (yield from call(request))
-    except CommandFailed as error:
+    except CommandError as error:
         if "unknown command" in error.message.lower():
-            raise FieldExpiryMissing(error.message) from error
+            raise FieldExpiryNotSupportedError(error.message) from error
         if is_of_another_type(error):
-            raise WrongKeyType(document.key(), form_of(type(document)).name) from error
+            raise WrongKeyTypeError(document.key(), form_of(type(document)).name) from error
         raise

@@ -11,7 +11,13 @@ from redstart.documents.forms import Form, form_of
 from redstart.documents.reader import readable
 from redstart.documents.unreadable import OnUnreadable
 from redstart.effects import Later, Op, ahead, answer, batch
-from redstart.errors import CapabilityMissing, CommandFailed, DocumentError, NotFoundError, WrongKeyType
+from redstart.errors import (
+    CommandError,
+    DocumentError,
+    NotFoundError,
+    UnsupportedServerError,
+    WrongKeyTypeError,
+)
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
@@ -33,8 +39,8 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     Raises:
         NotFoundError: there is no such document.
         DocumentError: there can be none; see `in_utf8`.
-        UnreadableDocument: a stored value does not fit its field.
-        WrongKeyType: its key holds a value of another type.
+        DocumentDecodeError: a stored value does not fit its field.
+        WrongKeyTypeError: its key holds a value of another type.
 
     Effects: HGETALL or JSON.GET; one round trip.
     """
@@ -43,7 +49,7 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
         raise NotFoundError(f"There is no {model_name(model)} with the primary key None.")
     key = model.make_primary_key(primary_key)
     (reply,) = yield from batch(packed_batch([form.read.pack(in_utf8(model, key))], 1))
-    if isinstance(reply, CommandFailed):
+    if isinstance(reply, CommandError):
         raise_understood(reply, key, form)
         raise reply
     stored = form.stored(reply)
@@ -84,7 +90,7 @@ def documents_at(
         unreadable: as for `readable`.
 
     Raises:
-        UnreadableDocument: a stored value does not fit its field.
+        DocumentDecodeError: a stored value does not fit its field.
 
     Effects: HGETALL or JSON.GET for each document; one round trip for each page.
     """
@@ -133,7 +139,7 @@ def _require_page(size: int) -> None:
 def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:
     """The replies of commands that read documents, parsed with `stored`; None for a document that no longer exists."""
     for reply in replies:
-        if not isinstance(reply, CommandFailed):
+        if not isinstance(reply, CommandError):
             yield stored(reply)
         elif is_of_another_type(reply):
             yield None  # deleted, and the key is used for something else
@@ -173,27 +179,27 @@ NEEDED_BY_COMMANDS: Final = (
 """What to use, by what the name of a missing command starts with."""
 
 
-def raise_if_module_missing(error: CommandFailed) -> None:
-    """Raise CapabilityMissing for a command that the server does not know."""
+def raise_if_module_missing(error: CommandError) -> None:
+    """Raise UnsupportedServerError for a command that the server does not know."""
     # Scripts say "Unknown Redis command called from script".
     found = re.search(r"unknown (?:redis )?command\W*([\w.]*)", error.message, re.IGNORECASE)
     if found is None:
         return
     needed = (text for prefix, text in NEEDED_BY_COMMANDS if found[1].upper().startswith(prefix))
-    raise CapabilityMissing(
+    raise UnsupportedServerError(
         f"The server does not have a command that is needed: {error.message}",
         f"{next(needed)} `om server` starts a server that has all commands; for tests without a server see "
         "docs/testing.md.",
     ) from error
 
 
-def raise_understood(error: CommandFailed, key: str, form: Form) -> None:
+def raise_understood(error: CommandError, key: str, form: Form) -> None:
     """Raise a more precise error than that of the server, if there is one."""
     if is_of_another_type(error):
-        raise WrongKeyType(key, form.name) from error
+        raise WrongKeyTypeError(key, form.name) from error
     raise_if_module_missing(error)
 
 
-def is_of_another_type(error: CommandFailed) -> bool:
+def is_of_another_type(error: CommandError) -> bool:
     """Whether a command was refused because the key holds a value of another type."""
     return error.code == "WRONGTYPE" or "wrong redis type" in error.message.lower()

@@ -15,9 +15,9 @@ from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
 from redstart.documents.replies import documents_found
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from redstart.effects import Op
-from redstart.errors import CommandFailed, NotFoundError, QueryNotSupportedError
+from redstart.errors import CommandError, NotFoundError, QueryNotSupportedError
 from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
 
@@ -31,7 +31,7 @@ MORE_KEYS: Final = 16
 
 
 def count_documents(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
-    """How many documents a query finds. One FT.SEARCH. Raises IndexMissing, QueryError."""
+    """How many documents a query finds. One FT.SEARCH. Raises IndexNotFoundError, QueryError."""
     return (yield from perform_search(replace(query, sort=()).search(zone, limit=0))).total
 
 
@@ -42,8 +42,8 @@ def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op
     that no longer exist count for `offset` and `limit`, so a page with less than `limit` need not be the last.
 
     Raises:
-        IndexMissing, QueryError: it cannot be answered.
-        UnreadableDocument: a value does not fit its field.
+        IndexNotFoundError, QueryError: it cannot be answered.
+        DocumentDecodeError: a value does not fit its field.
 
     Effects: one FT.SEARCH. Sorted by several fields, or for some fields only: the keys (FT.AGGREGATE or FT.SEARCH) and
         one round trip for the documents. Where the page reaches behind MAXSEARCHRESULTS, also those of `found_keys`.
@@ -57,7 +57,7 @@ def first_document(query: Query[R], zone: NaiveTimezone) -> Op[R]:
 
     Raises:
         NotFoundError: it finds none.
-        IndexMissing, QueryError, UnreadableDocument: see `page_of`.
+        IndexNotFoundError, QueryError, DocumentDecodeError: see `page_of`.
 
     Effects: those of `page_of`. Where the first one has expired and is still in the index, also those of `found_keys`,
         and a round trip for each document that no longer exists.
@@ -73,7 +73,7 @@ def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
 
     Raises:
         IndexError: there are not so many.
-        IndexMissing, QueryError, UnreadableDocument: see `page_of`.
+        IndexNotFoundError, QueryError, DocumentDecodeError: see `page_of`.
 
     Effects: those of `first_document`.
     """
@@ -90,7 +90,7 @@ def _next_document(query: Query[R], zone: NaiveTimezone, offset: int) -> Op[list
         page = yield from _page(replace(query, unreadable=None), zone, offset, 1)
         if page.documents or page.is_last:
             return page.documents
-    except UnreadableDocument:
+    except DocumentDecodeError:
         if query.unreadable is None:
             raise
     if query.knn is not None:
@@ -117,7 +117,7 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
     """All documents of a query. None is missed that was found throughout, whoever writes meanwhile.
 
     Raises:
-        IndexMissing, QueryError, UnreadableDocument: see `found_keys` and `page_of`.
+        IndexNotFoundError, QueryError, DocumentDecodeError: see `found_keys` and `page_of`.
 
     Effects: one FT.SEARCH for up to 1,000 documents, and for the nearest neighbours. For more also the effects of
         `found_keys`, and HGETALL or JSON.GET for each further document, a round trip for a page. For some fields
@@ -156,7 +156,7 @@ def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) ->
     """Some documents of a query by their keys, in that order; those that are gone are left out.
 
     Raises:
-        UnreadableDocument: a value does not fit its field.
+        DocumentDecodeError: a value does not fit its field.
 
     Effects: HGETALL or JSON.GET for each, or HMGET for some fields; one round trip for up to 1,000.
     """
@@ -172,7 +172,7 @@ def found_keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
     """The keys of all documents that a query finds, from one search.
 
     Raises:
-        IndexMissing: there is no such index.
+        IndexNotFoundError: there is no such index.
         QueryNotSupportedError: they are more than the server answers, and no number parts them; or more than it sorts
             by several fields.
 
@@ -191,7 +191,7 @@ def _keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
     while True:
         try:
             reply = yield from perform_search(query.search(zone, limit=limit))
-        except CommandFailed as error:
+        except CommandError as error:
             most = most_results(error)
             if most is None or most >= limit:
                 raise
@@ -214,7 +214,7 @@ def _keys_in_order(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes | No
     while True:
         try:
             keys = yield from keys_in_order(query.search(zone, limit=limit))
-        except CommandFailed as error:
+        except CommandError as error:
             most = most_results(error)
             if most is None or most >= limit:
                 raise
@@ -255,7 +255,7 @@ def _whole_page(
     """A page as one search gives it; None where it reaches behind MAXSEARCHRESULTS."""
     try:
         page = yield from perform_search(query.search(zone, offset=offset, limit=limit, keys=keys))
-    except CommandFailed as error:
+    except CommandError as error:
         if most_results(error) is None or query.knn is not None:
             raise
         return None
@@ -270,7 +270,7 @@ def _is_cut(query: Query[Any], zone: NaiveTimezone, page: SearchReply, offset: i
         return False
     try:
         _ = yield from perform_search(query.search(zone, limit=offset + limit))
-    except CommandFailed as error:
+    except CommandError as error:
         if most_results(error) is None:
             raise
         return True

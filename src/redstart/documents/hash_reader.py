@@ -13,7 +13,7 @@ from redstart.documents.choices import choices_of
 from redstart.documents.names import encoded_names
 from redstart.documents.reader import Read, is_plain, reader_of, validated
 from redstart.documents.taken_as_bytes import names_taken_as_bytes
-from redstart.documents.unreadable import UnreadableDocument, unexpected
+from redstart.documents.unreadable import DocumentDecodeError, unexpected
 from redstart.documents.value_reader import Place, ReadStored
 from redstart.documents.vectors import holds_bytes, unpacked_vector, vectors_of
 from redstart.errors import ValueConversionError
@@ -114,7 +114,7 @@ class HashReader:
             stored: names and values as they are stored.
 
         Raises:
-            UnreadableDocument: one is no text, or does not stand for what its field holds.
+            DocumentDecodeError: one is no text, or does not stand for what its field holds.
         """
         values: dict[str, Any] = {}
         fields, encoding = self.fields, self.encoding
@@ -130,10 +130,10 @@ class HashReader:
                 values[name] = read(text) if text or not is_nullable else None
             except UnicodeDecodeError as error:
                 reason = f"not {encoding} text"
-                raise UnreadableDocument(self.model, primary_key, name, text, reason) from error
+                raise DocumentDecodeError(self.model, primary_key, name, text, reason) from error
             except ValueConversionError as error:
                 shown = text.decode(encoding, "replace")
-                raise UnreadableDocument(self.model, primary_key, name, shown, error.reason) from error
+                raise DocumentDecodeError(self.model, primary_key, name, shown, error.reason) from error
             except Exception as error:
                 raise unexpected(self.model, primary_key, name, text, error) from error
         for name in self.absent:

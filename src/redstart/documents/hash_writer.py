@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from redstart.documents.dumped import dumped
 from redstart.documents.index_limits import limits_of
 from redstart.documents.names import encoded_names
-from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.unwritable import DocumentEncodeError
 from redstart.documents.value_writer import hash_values
 from redstart.documents.vectors import packed_vector, vectors_of
 from redstart.errors import ValueConversionError
@@ -57,7 +57,7 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, 
         zone: what a datetime without an offset means.
 
     Raises:
-        UnwritableDocument: a value cannot be stored as text, or its index would not accept it.
+        DocumentEncodeError: a value cannot be stored as text, or its index would not accept it.
     """
     encoding = document._meta.encoding
     writer = _hash_writer(type(document), zone, encoding)
@@ -72,12 +72,12 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, 
                 continue
             text = (write or of_types.get(type(value), other))(value)
         except UnicodeEncodeError as error:
-            raise UnwritableDocument(document, name, f"{encoding} has no such text") from error
+            raise DocumentEncodeError(document, name, f"{encoding} has no such text") from error
         except ValueConversionError as error:
-            raise UnwritableDocument(document, name, error.reason) from error
+            raise DocumentEncodeError(document, name, error.reason) from error
         reason = None if reason_against is None else reason_against(text)
         if reason is not None:
-            raise UnwritableDocument(document, name, reason)
+            raise DocumentEncodeError(document, name, reason)
         written[stored_name] = text
     return written, empty
 

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 from pydantic_core import from_json
 
 from redstart.documents.reader import Read, Reader, reader_of, validated
-from redstart.documents.unreadable import UnreadableDocument, unexpected
-from redstart.documents.value_reader import UnreadableValue, read_places
+from redstart.documents.unreadable import DocumentDecodeError, unexpected
+from redstart.documents.value_reader import ValueDecodeError, read_places
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 
@@ -27,18 +27,18 @@ def reader_of_json(model: type[M], zone: NaiveTimezone) -> Read[M]:
 
 
 def _json_values(model: type[M], reader: Reader, primary_key: str, text: bytes) -> dict[str, Any]:
-    """The members of a document that are passed to the model, by name. Raises UnreadableDocument."""
+    """The members of a document that are passed to the model, by name. Raises DocumentDecodeError."""
     try:
         value = from_json(text)
     except ValueError as error:
-        raise UnreadableDocument(model, primary_key, "", text, f"not JSON: {error}") from error
+        raise DocumentDecodeError(model, primary_key, "", text, f"not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise UnreadableDocument(model, primary_key, "", value, "not a JSON object")
+        raise DocumentDecodeError(model, primary_key, "", value, "not a JSON object")
     document = {name: member for name, member in value.items() if reader.wants(name)}
     try:
         read_places(document, reader.places, ())
-    except UnreadableValue as error:
-        raise UnreadableDocument(model, primary_key, error.path, error.value, error.reason) from error
+    except ValueDecodeError as error:
+        raise DocumentDecodeError(model, primary_key, error.path, error.value, error.reason) from error
     except Exception as error:
         raise unexpected(model, primary_key, "", value, error) from error
     return document

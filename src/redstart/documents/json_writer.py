@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from redstart.documents.dumped import dumped
 from redstart.documents.index_limits import reason_against_json
-from redstart.documents.unwritable import UnwritableDocument
+from redstart.documents.unwritable import DocumentEncodeError
 from redstart.documents.value_writer import Refused, WrittenNumber, json_values, vector_values
 from redstart.documents.vectors import vectors_of
 from redstart.mapping.models import RedisModel
@@ -26,7 +26,7 @@ def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
         zone: what a datetime without an offset means.
 
     Raises:
-        UnwritableDocument: a value cannot be stored as JSON, or its index would not accept it.
+        DocumentEncodeError: a value cannot be stored as JSON, or its index would not accept it.
     """
     return _json_bytes(_plain(document, zone))
 
@@ -41,7 +41,7 @@ def json_members(
         paths: for each member, the names on the way to it.
 
     Raises:
-        UnwritableDocument: a value cannot be stored as JSON, or its index would not accept it.
+        DocumentEncodeError: a value cannot be stored as JSON, or its index would not accept it.
     """
     stored = _plain(document, zone)
     words: list[bytes | str] = []
@@ -76,19 +76,19 @@ def _json_path(document: RedisModel, path: tuple[str, ...]) -> str:
     members = [writable_member(name) for name in path]
     if None in members:
         reason = "RedisJSON cannot change a member with such a name by itself; save the whole document"
-        raise UnwritableDocument(document, display(path), reason)
+        raise DocumentEncodeError(document, display(path), reason)
     return "".join(["$", *filter(None, members)])
 
 
 def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
-    """A document as JSON has it. Raises UnwritableDocument."""
+    """A document as JSON has it. Raises DocumentEncodeError."""
     try:
         stored = _stored(document, zone)
     except Refused as refused:
-        raise UnwritableDocument(document, display(tuple(refused.segments)), refused.reason) from refused
+        raise DocumentEncodeError(document, display(tuple(refused.segments)), refused.reason) from refused
     against = reason_against_json(type(document), stored)
     if against is not None:
-        raise UnwritableDocument(document, *against)
+        raise DocumentEncodeError(document, *against)
     return stored
 
 

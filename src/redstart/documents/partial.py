@@ -15,8 +15,8 @@ from redstart.documents.fetching import documents_at, primary_keys_in, stored_in
 from redstart.documents.hash_reader import hash_reader_of
 from redstart.documents.projection import Projection
 from redstart.documents.reader import readable, reader_of
-from redstart.documents.unreadable import OnUnreadable, UnreadableDocument, unexpected, unreadable
-from redstart.documents.value_reader import Place, UnreadableValue, read_places
+from redstart.documents.unreadable import DocumentDecodeError, OnUnreadable, unexpected, unreadable
+from redstart.documents.value_reader import Place, ValueDecodeError, read_places
 from redstart.effects import Op, batch
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.core_schema import by_name
@@ -39,7 +39,7 @@ def projected_at(
         unreadable: as for `readable`.
 
     Raises:
-        UnreadableDocument: a stored value does not fit its field.
+        DocumentDecodeError: a stored value does not fit its field.
 
     Effects: HMGET or JSON.GET for each, sent together; one round trip. One more for each hash that has none of these
         fields, not even its primary key, because it may not exist at all.
@@ -107,13 +107,13 @@ class _PartReader:
         self._options = by_name(model)
 
     def document(self, primary_key: str, stored: dict[Any, Any]) -> RedisModel:
-        """An instance, reused each time, of which only these fields are valid. Raises UnreadableDocument."""
+        """An instance, reused each time, of which only these fields are valid. Raises DocumentDecodeError."""
         model, document = self._model, self._document
         held = self._values(primary_key, stored)
         for name, field in self._fields.items():
             if name not in held:
                 if field.is_required():
-                    raise UnreadableDocument(
+                    raise DocumentDecodeError(
                         model, primary_key, name, None, "Field required", is_missing=True
                     )
                 document.__dict__[name] = field.get_default(call_default_factory=True)
@@ -137,8 +137,10 @@ class _PartReader:
             held = {name: value for name, value in stored.items() if name in self._fields}
             try:
                 read_places(held, self._places, ())
-            except UnreadableValue as error:
-                raise UnreadableDocument(model, primary_key, error.path, error.value, error.reason) from error
+            except ValueDecodeError as error:
+                raise DocumentDecodeError(
+                    model, primary_key, error.path, error.value, error.reason
+                ) from error
         key_name = model._primary_key_name
         if key_name in self._fields and held.get(key_name) is None:
             held[key_name] = primary_key

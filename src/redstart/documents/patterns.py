@@ -11,7 +11,7 @@ import msgpack
 
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Argument, Op
-from redstart.errors import CommandFailed, QueryNotSupportedError, shortened
+from redstart.errors import CommandError, QueryNotSupportedError, shortened
 from redstart.search.patterns import TagPattern, WordPattern
 from redstart.search.query_text import QueryText
 
@@ -57,7 +57,7 @@ def _answered(query: QueryText, asked: dict[str, Any]) -> Op[Any]:
     payload: bytes = msgpack.packb(asked, use_bin_type=False)
     try:
         return (yield from run_script(load(PACKAGE, "search_patterns.lua"), (), (payload,)))
-    except CommandFailed as error:
+    except CommandError as error:
         if error.code != "CUT":
             raise
         _, kind, number = error.message.split()[:3]

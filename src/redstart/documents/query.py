@@ -12,7 +12,7 @@ from redstart.documents.patterns import has_patterns, refuse_cut, search_whole
 from redstart.documents.projection import Projection, checked_name, projection_of, returned_fields
 from redstart.documents.unreadable import RAISE, OnError, OnUnreadable, on_unreadable
 from redstart.effects import Argument, Call, Op, call
-from redstart.errors import CommandFailed, IndexMissing, QueryNotSupportedError, QuerySyntaxError
+from redstart.errors import CommandError, IndexNotFoundError, QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overlaps import models_inside
@@ -199,7 +199,7 @@ def _sortable_names(model: type[RedisModel]) -> str:
 
 
 def perform_search(search: SearchQuery) -> Op[SearchReply]:
-    """Send a search. Raises IndexMissing, CapabilityMissing, QueryNotSupportedError."""
+    """Send a search. Raises IndexNotFoundError, UnsupportedServerError, QueryNotSupportedError."""
     request = ft_search(search.arguments(), content=not search.nocontent)
     if not has_patterns(search.query):
         return (yield from sent(search.index, call(request)))
@@ -211,7 +211,7 @@ def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
     """The reply of the server to `query.words`, decoded where it is text.
 
     Raises:
-        IndexMissing, CapabilityMissing: it cannot be answered.
+        IndexNotFoundError, UnsupportedServerError: it cannot be answered.
         QueryNotSupportedError: the server would answer a part.
     """
     words, text = query.words(zone), query.text(zone)
@@ -236,12 +236,12 @@ def keys_in_order(search: SearchQuery) -> Op[list[bytes | None]]:
 
 
 def sent(index: str, request: Op[T]) -> Op[T]:
-    """A request about an index. Raises IndexMissing, CapabilityMissing."""
+    """A request about an index. Raises IndexNotFoundError, UnsupportedServerError."""
     try:
         return (yield from request)
-    except CommandFailed as error:
+    except CommandError as error:
         if says_no_such_index(error):
-            raise IndexMissing(index, module_of(index)) from error
+            raise IndexNotFoundError(index, module_of(index)) from error
         raise_if_module_missing(error)
         raise
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import AliasChoices, ValidationError
 
-from redstart.documents.unreadable import OnUnreadable, UnreadableDocument, unexpected, unreadable
+from redstart.documents.unreadable import DocumentDecodeError, OnUnreadable, unexpected, unreadable
 from redstart.documents.value_reader import Place, places_of
 from redstart.mapping.annotations import allows_none, complete_fields
 from redstart.mapping.core_schema import by_name
@@ -25,7 +25,7 @@ M = TypeVar("M", bound=RedisModel)
 Read: TypeAlias = Callable[[str, Any], M]
 """Makes an instance from its primary key, which is used if the document does not contain it, and its stored form.
 
-Raises UnreadableDocument for a value that does not fit its field.
+Raises DocumentDecodeError for a value that does not fit its field.
 """
 
 
@@ -77,7 +77,7 @@ def _aliases(*given: Any) -> list[str]:
 
 
 def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
-    """The instance that pydantic makes of these values by field name. Raises UnreadableDocument."""
+    """The instance that pydantic makes of these values by field name. Raises DocumentDecodeError."""
     key_name = model._primary_key_name
     if document.get(key_name) is None:
         document[key_name] = primary_key
@@ -127,7 +127,7 @@ def readable(read: Read[M], documents: Iterable[tuple[str, Any]], unreadable: On
         unreadable: called with the error of each document that cannot be read, and is left out; None to raise it.
 
     Raises:
-        UnreadableDocument: a stored value does not fit its field.
+        DocumentDecodeError: a stored value does not fit its field.
     """
     if unreadable is None:
         return [read(primary_key, stored) for primary_key, stored in documents if stored is not None]
@@ -136,7 +136,7 @@ def readable(read: Read[M], documents: Iterable[tuple[str, Any]], unreadable: On
         if stored is not None:
             try:
                 found.append(read(primary_key, stored))
-            except UnreadableDocument as error:
+            except DocumentDecodeError as error:
                 unreadable(error)
     return found
 

@@ -31,7 +31,7 @@ def documents_found(
         unreadable: as for `readable`.
 
     Raises:
-        UnreadableDocument: a stored value does not fit its field.
+        DocumentDecodeError: a stored value does not fit its field.
     """
     form = form_of(model)
     score = None if knn is None else knn.score_field.query_field().attribute

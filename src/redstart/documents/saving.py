@@ -5,7 +5,7 @@ from redstart.documents.forms import form_of
 from redstart.documents.names import require_field
 from redstart.documents.writes import ALWAYS, Pipeline, Saving, Write, perform, queue
 from redstart.effects import Op
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 
@@ -20,17 +20,17 @@ def save_document(document: RedisModel, zone: NaiveTimezone, saving: Saving = AL
 
     Raises:
         ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
-        UnwritableDocument: a value cannot be stored. Nothing was sent.
-        WrongKeyType: its key holds a value of another type.
+        DocumentEncodeError: a value cannot be stored. Nothing was sent.
+        WrongKeyTypeError: its key holds a value of another type.
 
     Effects: one script (hash) or JSON.SET; atomic. One round trip, and one more when a server is given the script for
         the first time. The key and its fields keep their times to live.
-        Safe to repeat; with NX it is not repeated, and a lost reply raises ConnectionFailed.
+        Safe to repeat; with NX it is not repeated, and a lost reply raises ServerConnectionError.
     """
     write = write_of(document, zone, saving)
     try:
         return (yield from perform(write))
-    except CommandFailed as error:
+    except CommandError as error:
         raise_understood(error, document.key(), form_of(type(document)))
         raise
 
@@ -43,7 +43,7 @@ def queue_document(
 
 
 def write_of(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> Write:
-    """What saves a document. Raises ValidationError, UnwritableDocument, QuerySyntaxError, RedisModelError."""
+    """What saves a document. Raises ValidationError, DocumentEncodeError, QuerySyntaxError, RedisModelError."""
     for name in saving.expirations:
         require_field(type(document), name)
     document.check()

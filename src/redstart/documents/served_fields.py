@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from redstart.commands.search import ft_info
 from redstart.documents.query import Query, module_of, sent
 from redstart.effects import Op, Request, call
-from redstart.errors import IndexOutdated, RedstartError
+from redstart.errors import IndexOutdatedError, RedstartError
 from redstart.mapping.index import index_of
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
@@ -63,8 +63,8 @@ class ServedFields:
                 that was replaced a moment ago would give every document.
 
         Raises:
-            IndexOutdated: the index lacks a field, or has it with another type.
-            IndexMissing: it does not exist.
+            IndexOutdatedError: the index lacks a field, or has it with another type.
+            IndexNotFoundError: it does not exist.
 
         Effects: FT.INFO, once a second at most unless `writes`; those of the operation.
         """
@@ -120,7 +120,7 @@ def served_by(server: object, clock: Callable[[], float]) -> ServedFields:
     return _served.setdefault(server, ServedFields(clock)) if served is None else served
 
 
-def _outdated(query: Query[Any], served: dict[str, ServedField]) -> IndexOutdated | None:
+def _outdated(query: Query[Any], served: dict[str, ServedField]) -> IndexOutdatedError | None:
     """Why an index with these fields cannot answer a query; None if it can."""
     needed = _needed_by(query.model)
     name = query.model._meta.index_name
@@ -130,7 +130,7 @@ def _outdated(query: Query[Any], served: dict[str, ServedField]) -> IndexOutdate
             is_text_date = (
                 field.is_date and found is not None and found.kind in (FieldKind.TAG, FieldKind.TEXT)
             )
-            return IndexOutdated(
+            return IndexOutdatedError(
                 name,
                 module_of(name),
                 field.label,
@@ -141,17 +141,19 @@ def _outdated(query: Query[Any], served: dict[str, ServedField]) -> IndexOutdate
     for sort in query.sort:
         wanted = needed.get(sort.attribute)
         if wanted is not None and sort.attribute not in served:
-            return IndexOutdated(name, module_of(name), sort.attribute, str(wanted), None, is_text_date=False)
+            return IndexOutdatedError(
+                name, module_of(name), sort.attribute, str(wanted), None, is_text_date=False
+            )
     return None
 
 
 def _require_documents(model: type[RedisModel], index: Index) -> None:
-    """Raise IndexOutdated if an index is over other documents than those of a model."""
+    """Raise IndexOutdatedError if an index is over other documents than those of a model."""
     wanted, (prefix, _) = index_of(model), key_affixes(model)
     if index.storage is wanted.storage and any(prefix.startswith(one) for one in index.prefixes or ("",)):
         return
     name = model._meta.index_name
-    raise IndexOutdated(
+    raise IndexOutdatedError(
         name,
         module_of(name),
         "documents",

@@ -12,7 +12,7 @@ from redstart.mapping.paths import display
 from redstart.mapping.registry import model_name
 
 
-class UnreadableDocument(DocumentError):
+class DocumentDecodeError(DocumentError):
     """A stored document does not fit its model.
 
     Attributes:
@@ -48,13 +48,13 @@ class UnreadableDocument(DocumentError):
         )
 
 
-def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError) -> UnreadableDocument:
+def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError) -> DocumentDecodeError:
     """An error of pydantic as one that names the document."""
     errors = error.errors(include_url=False, include_context=False)
     reasons = {display(one["loc"]): one["msg"] for one in errors}
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     first = errors[0]
-    return UnreadableDocument(
+    return DocumentDecodeError(
         model,
         primary_key,
         display(first["loc"]),
@@ -67,9 +67,9 @@ def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError
 
 def unexpected(
     model: type[RedisModel], primary_key: str, field: str, value: object, error: Exception
-) -> UnreadableDocument:
+) -> DocumentDecodeError:
     """Another error that a validator of the model has raised, as one that names the document."""
-    return UnreadableDocument(
+    return DocumentDecodeError(
         model,
         primary_key,
         field,
@@ -79,7 +79,7 @@ def unexpected(
     )
 
 
-OnUnreadable: TypeAlias = Callable[[UnreadableDocument], None]
+OnUnreadable: TypeAlias = Callable[[DocumentDecodeError], None]
 """Called with the error of each document that is left out."""
 
 OnError: TypeAlias = Literal["raise", "skip"] | OnUnreadable
@@ -107,5 +107,5 @@ def on_unreadable(on_error: OnError) -> OnUnreadable | None:
     return on_error
 
 
-def _ignore(_error: UnreadableDocument) -> None:
+def _ignore(_error: DocumentDecodeError) -> None:
     pass

@@ -5,7 +5,7 @@ from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 
 
-class UnwritableDocument(DocumentError):
+class DocumentEncodeError(DocumentError):
     """A document holds a value that cannot be stored. Nothing of it was sent.
 
     `key` is its key, `field` the path of the value, and `reason` says why.

@@ -14,7 +14,7 @@ from redstart.documents.projection import stands_alone
 from redstart.documents.saving import save_document
 from redstart.documents.writes import Saving, perform
 from redstart.effects import Op
-from redstart.errors import CommandFailed, QuerySyntaxError
+from redstart.errors import CommandError, QuerySyntaxError
 from redstart.mapping.assigned_values import settle_inside
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
@@ -40,8 +40,8 @@ def update_document(document: RedisModel, fields: Mapping[str, Any], zone: Naive
     Raises:
         QuerySyntaxError: there is no such field, or it is the primary key and the value is another one.
         ValidationError (pydantic): a field does not accept its value.
-        UnwritableDocument: a value cannot be stored.
-        WrongKeyType: the key of the document holds a value of another type.
+        DocumentEncodeError: a value cannot be stored.
+        WrongKeyTypeError: the key of the document holds a value of another type.
 
         After any of these errors, the document is unchanged, here and on the server.
 
@@ -95,7 +95,7 @@ def _written(changed: RedisModel, paths: Iterable[tuple[str, ...]], zone: NaiveT
         while not (yield from perform(write)):
             if (yield from save_document(changed, zone, Saving(Condition.NX))):
                 return
-    except CommandFailed as error:
+    except CommandError as error:
         raise_understood(error, changed.key(), form)
         raise
 

@@ -133,7 +133,7 @@ def _bytes(value: Any) -> Any:
 READERS: dict[type, ReadStored] = {bytes: _bytes, timedelta: _timedelta}
 
 
-class UnreadableValue(ValueConversionError):
+class ValueDecodeError(ValueConversionError):
     """A stored value that cannot be read. `path` says where it is."""
 
     def __init__(self, path: str, value: object, reason: str) -> None:
@@ -154,7 +154,7 @@ def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segme
                     container[position] = place.read(value)
                 except ValueConversionError as error:
                     path = display((*above, position))
-                    raise UnreadableValue(path, value, error.reason) from error
+                    raise ValueDecodeError(path, value, error.reason) from error
             if place.inside:
                 read_places(value, place.inside, (*above, position))
 

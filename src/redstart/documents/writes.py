@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Protocol
 from redstart.commands.conditions import Condition
 from redstart.commands.scripts import Script, evalsha, evaluate
 from redstart.effects import Argument, Batch, Call, Later, Op, answer, call
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def perform(write: Write) -> Op[bool]:
     """Write, and return whether the condition was met. One round trip, or two if the server lacks the script."""
     try:
         reply = yield from call(write.short())
-    except CommandFailed as error:
+    except CommandError as error:
         if error.code != "NOSCRIPT":
             raise
         reply = yield from call(write.whole())
@@ -159,9 +159,9 @@ def answers_of(page: Sequence[Write], later: Later[list[Any]]) -> Op[list[Any]]:
     replies = yield from answer(later)
     for position, reply in enumerate(replies):
         # The scripts were flushed meanwhile; or the documents are of several models, with different scripts.
-        if isinstance(reply, CommandFailed) and reply.code == "NOSCRIPT":
+        if isinstance(reply, CommandError) and reply.code == "NOSCRIPT":
             try:
                 replies[position] = yield from call(page[position].whole())
-            except CommandFailed as error:
+            except CommandError as error:
                 replies[position] = error
     return replies

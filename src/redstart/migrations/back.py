@@ -51,7 +51,7 @@ def migrate_back(
     context: Context,
     indexes: IndexMigration,
     *,
-    numbers_of_before_too: bool = False,
+    reformat_preexisting: bool = False,
     batch_documents: int = 1_000,
 ) -> Op[Back]:
     """Undo all runs since the last rollback, with indexes that serve all the way.
@@ -60,7 +60,7 @@ def migrate_back(
     then the index that takes both forms goes on.
 
     Args:
-        numbers_of_before_too, batch_documents: see `rollback`.
+        reformat_preexisting, batch_documents: see `rollback`.
 
     Raises:
         See `rollback` and `IndexMigration.before_undo`.
@@ -95,7 +95,7 @@ def migrate_back(
             if switched.membership is not None and switched.membership.missing
         }
     data = yield from rollback(
-        context, numbers_of_before_too=numbers_of_before_too, batch_documents=batch_documents
+        context, reformat_preexisting=reformat_preexisting, batch_documents=batch_documents
     )
     if data.stopped is not None or not names:
         return Back(data, lacking=lacking, lacked_before=lacked_before)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from redstart.effects import Op, pause
-from redstart.errors import StateDamaged
+from redstart.errors import StateDamagedError
 
 _CONFIRM_AFTER_SECONDS = 0.05
 
@@ -25,7 +25,7 @@ class Damage:
     part: str
     message: str
     hint: str
-    error: type[StateDamaged] = StateDamaged
+    error: type[StateDamagedError] = StateDamagedError
 
 
 def foreign_type(part: str, key: str, found: str, expected: str) -> Damage:

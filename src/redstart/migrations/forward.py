@@ -101,7 +101,7 @@ def require_indexes_possible(
     """Return the indexes whose dates change their type with the data, unless a run is refused for an index.
 
     Raises:
-        MigrationError, UnsafeServer: see `require_no_losses` and `require_possible`. Nothing was written.
+        MigrationError, UnsafeServerError: see `require_no_losses` and `require_possible`. Nothing was written.
     """
     if not (yield from search_is_here()):
         return []
@@ -109,15 +109,15 @@ def require_indexes_possible(
     if not options.accept_unindexed:
         yield from require_no_losses(plan, planned)
     if concerned:
-        _ = yield from require_possible(concerned, keep_old=options.keep_old)
+        _ = yield from require_possible(concerned, keep_old_index=options.keep_old_index)
     return concerned
 
 
-def forecast_with_dates(planned: Sequence[PlannedIndex], *, keep_old: bool) -> Op[list[IndexForecast]]:
+def forecast_with_dates(planned: Sequence[PlannedIndex], *, keep_old_index: bool) -> Op[list[IndexForecast]]:
     """What `migrate_forward` will do with indexes. Reads only."""
     if not (yield from search_is_here()):
         return []
-    return (yield from forecast((yield from indexes_with_dates(planned)), keep_old=keep_old))
+    return (yield from forecast((yield from indexes_with_dates(planned)), keep_old_index=keep_old_index))
 
 
 def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]]:

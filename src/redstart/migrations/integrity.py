@@ -14,7 +14,7 @@ from redstart.migrations.indexes.preflight import search_is_here
 
 
 def require_intact(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]:
-    """Raise StateDamaged if a key of the data or index migrations is missing, damaged, or of a newer version.
+    """Raise StateDamagedError if a key of the data or index migrations is missing, damaged, or of a newer version.
 
     Args:
         exempt: parts that may be damaged (see `Damage.part`).

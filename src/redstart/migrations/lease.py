@@ -18,13 +18,13 @@ from redstart.commands.scripts import Script, evalsha, load, run_script
 from redstart.display import printable
 from redstart.effects import Argument, Later, Op, ahead, answer, call, pause
 from redstart.errors import (
-    CommandFailed,
-    LeaseHeld,
-    LeaseLost,
+    CommandError,
+    LeaseHeldError,
+    LeaseLostError,
     RedstartError,
     ServerError,
-    StateDamaged,
-    UnsafeServer,
+    StateDamagedError,
+    UnsafeServerError,
 )
 from redstart.migrations.damage import Damage, foreign_type, require_none
 from redstart.migrations.holder import Holder
@@ -109,9 +109,9 @@ class SentScript:
     later: Later[Any]
 
 
-def server_is_behind() -> UnsafeServer:
+def server_is_behind() -> UnsafeServerError:
     """The error where a milestone that this program has seen is gone."""
-    return UnsafeServer(
+    return UnsafeServerError(
         "The server came back without its last writes, among them what undoing needs; nothing more was written.",
         "Run the same command again: it goes on from what the server has.",
     )
@@ -132,13 +132,13 @@ class Lease:
         """Run a script that begins with fenced.lua, which renews the lease.
 
         Raises:
-            LeaseLost: another run has taken over; nothing was written.
+            LeaseLostError: another run has taken over; nothing was written.
         """
         sent = yield from self.send(script, keys, args)
         return (yield from self.answer(sent))
 
     def send(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op[SentScript]:
-        """Send a script ahead; see redstart.effects.ahead. Its answer, and LeaseLost, come with `answer`."""
+        """Send a script ahead; see redstart.effects.ahead. Its answer, and LeaseLostError, come with `answer`."""
         all_keys = (self._keys.fence, self._keys.lease, *keys)
         all_args = (self._token, self._holder, LEASE_MS, *args)
         sent_at = self._clock()
@@ -146,15 +146,15 @@ class Lease:
         return SentScript(script, all_keys, all_args, sent_at, later)
 
     def answer(self, sent: SentScript) -> Op[Any]:
-        """The answer to a script that was sent ahead. Raises LeaseLost, UnsafeServer."""
+        """The answer to a script that was sent ahead. Raises LeaseLostError, UnsafeServerError."""
         try:
             reply = yield from _answer(sent)
-        except CommandFailed as exc:
+        except CommandError as exc:
             if exc.code == "BEHIND":
                 raise server_is_behind() from exc
             if exc.code != "FENCED":
                 raise
-            raise LeaseLost(
+            raise LeaseLostError(
                 "Another run took over while this one was not heard from, or the lease is gone from the server "
                 "(unlocked, or a restart without the last writes). It stopped before its next write.",
                 "See where it is with: om migrate-data progress",
@@ -202,7 +202,7 @@ def _answer(sent: SentScript) -> Op[Any]:
     """The answer to a script; one that the server has forgotten is sent again."""
     try:
         return (yield from answer(sent.later))
-    except CommandFailed as exc:
+    except CommandError as exc:
         if exc.code != "NOSCRIPT":
             raise
     return (yield from run_script(sent.script, sent.keys, sent.args))
@@ -220,7 +220,7 @@ def acquire(
     """Take the lease.
 
     A holder that is gone for certain is replaced at once. One that may be alive is watched: if it renews, this
-    raises LeaseHeld; if it does not, its lease runs out within 10 seconds and is taken.
+    raises LeaseHeldError; if it does not, its lease runs out within 10 seconds and is taken.
 
     Args:
         token: unique for this run; it becomes the fence.
@@ -228,8 +228,8 @@ def acquire(
         waiting: told, once, whose lease is waited for and for how long.
 
     Raises:
-        LeaseHeld: its holder renews it; or nobody does, and it does not run out within 10 seconds.
-        CapabilityMissing, MigrationError: the server is a node of a cluster, or a replica.
+        LeaseHeldError: its holder renews it; or nobody does, and it does not run out within 10 seconds.
+        UnsupportedServerError, MigrationError: the server is a node of a cluster, or a replica.
     """
     yield from require_server(writes=True)
     script = load(PACKAGE, "acquire.lua")
@@ -250,13 +250,13 @@ def acquire(
             replaceable = state.token
             continue
         if seen is not None and (state.token, state.renewals) != (seen.token, seen.renewals):
-            raise LeaseHeld(
+            raise LeaseHeldError(
                 f"Another run is at work: {state}.",
                 "Watch it with: om migrate-data progress. If it is stuck for good: om migrate-data unlock",
             )
         seen = state
         if waited > LEASE_MS / 1000 + _SILENT_SECONDS:
-            raise LeaseHeld(
+            raise LeaseHeldError(
                 f"The lease of {state} was not renewed for {waited:.0f} s, and does not run out by itself.",
                 "If that process is gone: om migrate-data unlock. Then run the same command again.",
             )
@@ -277,14 +277,14 @@ def under_lease(acquiring: Op[Lease], work: Callable[[Lease], Op[T]]) -> Op[T]:
     be told, and it runs out.
 
     Raises:
-        LeaseHeld: another run is at work; `work` was not begun.
+        LeaseHeldError: another run is at work; `work` was not begun.
     """
     lease = yield from acquiring
     try:
         result = yield from work(lease)
-    except CommandFailed as exc:
+    except CommandError as exc:
         raise (yield from explained(exc)) from exc
-    except (LeaseLost, ServerError):
+    except (LeaseLostError, ServerError):
         raise
     except RedstartError:
         yield from lease.release()
@@ -298,12 +298,12 @@ def when_it_is_free(work: Callable[[], Op[T]]) -> Op[T]:
     while True:
         try:
             return (yield from work())
-        except LeaseHeld:
+        except LeaseHeldError:
             yield from pause(_POLL_SECONDS)
 
 
 def current(keys: LeaseKeys) -> Op[LeaseState | None]:
-    """The lease as it stands, or None. Two reads. Raises StateDamaged."""
+    """The lease as it stands, or None. Two reads. Raises StateDamagedError."""
     fields = yield from call(hgetall(keys.lease))
     if not fields:
         return None
@@ -315,7 +315,7 @@ def lease_damage(keys: LeaseKeys, fields: Mapping[bytes, bytes]) -> list[Damage]
     """Return what is wrong with the fields of a lease."""
     try:
         _ = _state(keys, fields, 0)
-    except StateDamaged as exc:
+    except StateDamagedError as exc:
         return [Damage("lease", exc.message, exc.hint or "")]
     return []
 
@@ -324,7 +324,7 @@ _FIELDS = (b"token", b"holder", b"since_ms", b"renewals", b"activity")
 
 
 def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -> LeaseState:
-    """The lease of these fields. Raises StateDamaged."""
+    """The lease of these fields. Raises StateDamagedError."""
     try:
         token, holder, since_ms, renewals = (fields[name] or b"" for name in _FIELDS[:4])
         if not token:
@@ -334,7 +334,7 @@ def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -
         return LeaseState(token.decode(), holding, int(since_ms), int(renewals), now_ms, activity)
     except (ValueError, KeyError, TypeError) as exc:
         reason = f"{exc} is missing" if isinstance(exc, KeyError) else exc
-        raise StateDamaged(
+        raise StateDamagedError(
             f"The lease {keys.lease} cannot be read: {reason}.",
             "Wait until the run that holds it has ended. If none is active, remove it with: om migrate-data unlock",
         ) from exc

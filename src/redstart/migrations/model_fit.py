@@ -10,9 +10,9 @@ from redstart.commands.keyspace import key_type, scan_type
 from redstart.commands.replies import mapping
 from redstart.commands.search import ft_list
 from redstart.documents.forms import form_of
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from redstart.effects import Op, call
-from redstart.errors import AuthenticationFailed, CommandFailed
+from redstart.errors import AuthenticationError, CommandError
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.judging.transform import QUARANTINE_SUFFIX
@@ -131,7 +131,7 @@ def _is_of_redis_om(index: str) -> Op[bool]:
         return False
     try:
         return (yield from call(key_type(hash_key(index).encode()))) != b"none"
-    except AuthenticationFailed:  # of another application: no model of this user has documents there
+    except AuthenticationError:  # of another application: no model of this user has documents there
         return False
 
 
@@ -174,7 +174,7 @@ def _unreadable_fields(
             stored = reply if declaration.storage is Storage.JSON else mapping(reply)
             try:
                 _ = read(declaration.primary_key_in(key), stored)
-            except UnreadableDocument as exc:
+            except DocumentDecodeError as exc:
                 for field, reason in exc.reasons.items():
                     name = field.partition(".")[0].partition("[")[0]
                     if name not in dates:
@@ -240,7 +240,7 @@ def _page(cursor: int, prefix: str, suffix: str, storage: Storage) -> Op[tuple[i
                 scan_type(cursor, prefix=prefix, suffix=suffix, kind=storage.key_type, count=_PAGE_KEYS)
             )
         )
-    except CommandFailed as exc:
+    except CommandError as exc:
         if "unknown type" in exc.message:
             return 0, []
         raise

@@ -47,7 +47,7 @@ def pending_indexes(declarations: Sequence[ModelDeclaration], conn: Any) -> Op[l
     """The indexes of some models that are missing, or not what the models ask for.
 
     Raises:
-        CapabilityMissing: the server has no search module.
+        UnsupportedServerError: the server has no search module.
 
     Effects: a read for each index, and one more for each that is pending.
     """

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from redstart.effects import Op
-from redstart.errors import CommandFailed, StateDamaged
+from redstart.errors import CommandError, StateDamagedError
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.status import Phase, Status
 from redstart.migrations.holder import Holder
@@ -39,23 +39,23 @@ def with_indexes_at_work(status: Status, is_gone: Callable[[Holder], bool]) -> O
     return replace(status, lease=lease, lease_is_of_indexes=True) if is_alone else status
 
 
-def unlock(context: Context) -> Op[list[LeaseState | StateDamaged]]:
+def unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
     """Break the leases of data and indexes, whoever holds them; the holders stop before their next write.
 
     Returns:
         The leases that were broken; in place of one that cannot be read the reason.
     """
-    broken: list[LeaseState | StateDamaged] = []
+    broken: list[LeaseState | StateDamagedError] = []
     for keys in (context.keys.lease, LEASE):
-        found: LeaseState | StateDamaged | None
+        found: LeaseState | StateDamagedError | None
         try:
             found = yield from current(keys)
-        except StateDamaged as exc:
+        except StateDamagedError as exc:
             found = exc
-        except CommandFailed as exc:
+        except CommandError as exc:
             if exc.code != "WRONGTYPE":
                 raise
-            found = StateDamaged(f"{keys.lease} is not a hash.")
+            found = StateDamagedError(f"{keys.lease} is not a hash.")
         yield from break_lease(keys)
         broken += [] if found is None else [found]
     return broken

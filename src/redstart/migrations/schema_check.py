@@ -21,7 +21,7 @@ def look_at_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIn
     """The indexes of the models that index dates, compared with these and with what is converted.
 
     Raises:
-        CapabilityMissing: the server has no search module.
+        UnsupportedServerError: the server has no search module.
 
     Effects: a read for each index, and some.
     """

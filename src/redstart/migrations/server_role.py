@@ -2,19 +2,19 @@
 
 from redstart.commands.introspection import info
 from redstart.effects import Op, call
-from redstart.errors import CapabilityMissing, CommandFailed, MigrationError, RedstartError
+from redstart.errors import CommandError, MigrationError, RedstartError, UnsupportedServerError
 
 
 def require_server(*, writes: bool) -> Op[None]:
     """Refuse a server that holds only a part of the documents or, for work that writes, takes no writes. One read.
 
     Raises:
-        CapabilityMissing: it is a node of a cluster.
+        UnsupportedServerError: it is a node of a cluster.
         MigrationError: it is a replica, and `writes`.
     """
     fields = yield from call(info())
     if fields.get("cluster_enabled") == "1":
-        raise CapabilityMissing(
+        raise UnsupportedServerError(
             "This server is one node of a Redis Cluster. It holds only a part of the documents, and clusters are not "
             "supported yet. Nothing was read or written.",
             "Name a server that holds all documents with --url, for example a copy of the data on a single server.",
@@ -38,7 +38,7 @@ def replica_refuses(fields: dict[str, str]) -> MigrationError:
     )
 
 
-def explained(error: CommandFailed) -> Op[RedstartError]:
+def explained(error: CommandError) -> Op[RedstartError]:
     """The error of a refused command, with the primary if the server is a replica by now. One read, or none."""
     if error.code != "READONLY":
         return error

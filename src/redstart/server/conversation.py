@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from redstart.effects import Ahead, Batch, Call, Later, Op, Pause, Request
-from redstart.errors import ConnectionFailed, RedstartError, ServerError
+from redstart.errors import RedstartError, ServerConnectionError, ServerError
 from redstart.server.wire import is_temporary, typed
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class Conversation:
 
         A server that never answered is reported at once: its address is more likely wrong than it is restarting.
         """
-        if isinstance(found, ConnectionFailed):
+        if isinstance(found, ServerConnectionError):
             return request.repeatable and self._was_connected()
         return not isinstance(found, ServerError) and is_temporary(request, found or ())
 

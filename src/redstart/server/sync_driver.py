@@ -67,7 +67,7 @@ class SyncDriver:
     def exchange(self, request: Call[Any] | Batch[Any]) -> list[Any]:
         """Send once and read the raw replies; an error reply is an item.
 
-        Raises ConnectionFailed, and AuthenticationFailed while connecting.
+        Raises ServerConnectionError, and AuthenticationError while connecting.
         """
         self.send(request)
         return self.receive(request)

@@ -8,7 +8,7 @@ import redis.asyncio
 import redis.exceptions
 
 
-class TlsFailed(redis.exceptions.ConnectionError):
+class TlsHandshakeError(redis.exceptions.ConnectionError):
     """No handshake came about."""
 
     def __init__(self, error: TimeoutError | ssl.SSLError, timeout_seconds: float | None) -> None:
@@ -26,7 +26,7 @@ class TlsConnection(redis.SSLConnection):
         try:
             wrapped = wrap(sock)
         except (TimeoutError, ssl.SSLError) as error:
-            raise TlsFailed(error, self.socket_connect_timeout) from error
+            raise TlsHandshakeError(error, self.socket_connect_timeout) from error
         wrapped.settimeout(self.socket_timeout)
         return wrapped
 
@@ -39,7 +39,7 @@ class AsyncTlsConnection(redis.asyncio.SSLConnection):
         try:
             await connect()
         except (TimeoutError, ssl.SSLError) as error:
-            raise TlsFailed(error, self.socket_connect_timeout) from error
+            raise TlsHandshakeError(error, self.socket_connect_timeout) from error
 
 
 _OURS: dict[type, type] = {

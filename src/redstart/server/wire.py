@@ -10,13 +10,13 @@ import redis.exceptions as theirs
 from redstart.display import without_passwords
 from redstart.effects import Batch, Call
 from redstart.errors import (
-    AuthenticationFailed,
-    CommandFailed,
+    AuthenticationError,
+    CommandError,
     ConfigurationError,
-    ConnectionFailed,
+    ServerConnectionError,
     ServerError,
 )
-from redstart.server.tls import TlsFailed
+from redstart.server.tls import TlsHandshakeError
 
 T = TypeVar("T")
 
@@ -83,8 +83,8 @@ def typed(request: Call[T] | Batch[T], replies: Sequence[Any]) -> T:
     """The parsed result.
 
     Raises:
-        CommandFailed: what a `Call` was answered with; in a `Batch`, only a refusal.
-        AuthenticationFailed: a command that the user may not send.
+        CommandError: what a `Call` was answered with; in a `Batch`, only a refusal.
+        AuthenticationError: a command that the user may not send.
     """
     for reply in replies:
         if isinstance(reply, ServerError) and (isinstance(request, Call) or is_refusal(reply)):
@@ -94,7 +94,7 @@ def typed(request: Call[T] | Batch[T], replies: Sequence[Any]) -> T:
 
 def is_refusal(error: ServerError) -> bool:
     """Whether the server would not do such work at all, so that the error says nothing of the key."""
-    return not isinstance(error, CommandFailed) or error.code in REFUSALS
+    return not isinstance(error, CommandError) or error.code in REFUSALS
 
 
 def cause_of(error: Exception) -> Exception | None:
@@ -114,7 +114,7 @@ def unusable(error: Exception, where: str) -> ConfigurationError:
 
 def is_temporary(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> bool:
     """Whether a request was answered with a refusal that passes, and may be sent again: none of it was done."""
-    refused = any(isinstance(one, CommandFailed) and one.code in TEMPORARY for one in replies)
+    refused = any(isinstance(one, CommandError) and one.code in TEMPORARY for one in replies)
     return refused and (isinstance(request, Call) or request.repeatable)
 
 
@@ -124,31 +124,31 @@ def mapped(error: Exception, where: str) -> ServerError:
         error = error.__cause__  # asyncio: a refusal while connecting is wrapped in a ConnectionError
     text = without_passwords(str(error))
     if isinstance(error, theirs.AuthenticationError | theirs.AuthorizationError):
-        return AuthenticationFailed(
+        return AuthenticationError(
             f"The server at {where} refused the credentials: {text}",
             "Give user and password in the URL: redis://user:password@host:port",
         )
     if isinstance(error, theirs.NoPermissionError):
-        return AuthenticationFailed(
+        return AuthenticationError(
             f"The server at {where} does not permit this: {text}",
             "The ACL a run needs is listed in docs/acl.md.",
         )
     if isinstance(error, theirs.ResponseError):
-        return CommandFailed(text, _hint(error, where), code=_code(error))
+        return CommandError(text, _hint(error, where), code=_code(error))
     if isinstance(error, theirs.BusyLoadingError):
-        return ConnectionFailed(
+        return ServerConnectionError(
             f"The server at {where} is still loading its data, and answers nothing until it has.",
             "Try again when it has; its log says how far it is.",
         )
-    return ConnectionFailed(f"No answer from the server at {where}: {text}", _way_to_answers(error))
+    return ServerConnectionError(f"No answer from the server at {where}: {text}", _way_to_answers(error))
 
 
 def _way_to_answers(error: Exception) -> str:
     """What to do about a server that does not answer."""
     url = "Is it running, and is the URL right? Set it with --url or REDIS_OM_URL."
-    if isinstance(error, TlsFailed) and error.is_about_certificate:
+    if isinstance(error, TlsHandshakeError) and error.is_about_certificate:
         return "Name who signed its certificate: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem"
-    if isinstance(error, TlsFailed):
+    if isinstance(error, TlsHandshakeError):
         return f"If that port speaks no TLS, the URL begins with redis://. {url}"
     if _ENDED.search(str(error)):
         return (

@@ -12,7 +12,7 @@ from redstart.left_out import MODULES, attribute_of
 if TYPE_CHECKING:
     import redis as redis
 
-    from redstart.documents.unreadable import UnreadableDocument as UnreadableDocument
+    from redstart.documents.unreadable import DocumentDecodeError as DocumentDecodeError
     from redstart.errors import MigrationError as MigrationError
     from redstart.errors import NotFoundError as NotFoundError
     from redstart.errors import QueryNotSupportedError as QueryNotSupportedError
@@ -60,7 +60,7 @@ _HOME_OF = {
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.sync.migrator",
     "SchemaMigrator": "redstart.sync.schema_migrations",
-    "UnreadableDocument": "redstart.documents.unreadable",
+    "DocumentDecodeError": "redstart.documents.unreadable",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.sync.connections",
@@ -72,6 +72,7 @@ __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DocumentDecodeError",
     "EmbeddedJsonModel",
     "Field",
     "FindQuery",
@@ -89,7 +90,6 @@ __all__ = [
     "RedstartError",
     "SchemaDetector",
     "SchemaMigrator",
-    "UnreadableDocument",
     "VectorFieldOptions",
     "col",
     "get_redis_connection",

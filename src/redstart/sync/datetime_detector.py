@@ -33,7 +33,7 @@ class DatetimeFieldDetector:
 
         Raises:
             RedisModelError: a model has no documents of its own.
-            CapabilityMissing: the server has no search module.
+            UnsupportedServerError: the server has no search module.
             ServerError: the server did not answer, or refused a command.
 
         Effects: a few reads, and one for each index.

@@ -89,7 +89,7 @@ class DatetimeFieldMigration(BaseMigration):
             ConfigurationError: no models are declared, or they cannot be migrated together.
             DataMigrationError: it stopped (`max_errors`, failure mode `fail`); or an index was not cut over, because
                 queries would no longer find some documents.
-            MigrationError, ServerError: see redstart.migrations.forward; for example LeaseHeld, while another run is
+            MigrationError, ServerError: see redstart.migrations.forward; for example LeaseHeldError, while another run is
                 at work.
 
         Effects: those of `om migrate-data run`. Safe to repeat, after a stop at any point.

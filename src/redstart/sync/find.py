@@ -22,7 +22,7 @@ from redstart.documents.query import Query, query_of, raw_reply
 from redstart.documents.served_fields import served_by
 from redstart.documents.unreadable import RAISE, OnError
 from redstart.effects import Op
-from redstart.errors import OtherDatabase, QuerySyntaxError, shortened
+from redstart.errors import QuerySyntaxError, SearchDatabaseError, shortened
 from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Both, Expression, KNNExpression
 from redstart.settings import naive_timezone
@@ -56,7 +56,7 @@ class FindQuery(Generic[R]):
         nocontent: ask for keys only, in `get_query` and raw results.
         return_as_dict: return dicts, as `values` does.
         on_error: what to do with documents that cannot be read, in whatever way they are asked for: `"raise"`
-            UnreadableDocument; `"skip"` them; or a function, which is called with the UnreadableDocument of each.
+            DocumentDecodeError; `"skip"` them; or a function, which is called with the DocumentDecodeError of each.
 
     Raises:
         RedisModelError: the model has no documents of its own.
@@ -215,7 +215,7 @@ class FindQuery(Generic[R]):
             return_query_args: return `get_query()`; nothing is sent.
 
         Raises:
-            UnreadableDocument, IndexMissing, QueryError: see `all`.
+            DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
         """
         if return_query_args:
             return self.get_query()
@@ -236,8 +236,8 @@ class FindQuery(Generic[R]):
             on_error: what to do with documents that cannot be read, if not what the query's own `on_error` says.
 
         Raises:
-            UnreadableDocument: a stored value does not fit its field, and `on_error` is "raise".
-            IndexMissing: there is no index yet; `om migrate run` creates it.
+            DocumentDecodeError: a stored value does not fit its field, and `on_error` is "raise".
+            IndexNotFoundError: there is no index yet; `om migrate run` creates it.
             QueryError: the query is invalid, or the index cannot answer it; or `batch_size` is below 1.
 
         Effects: one search for up to 1,000 documents; for more, one or two further searches for the keys, and one round
@@ -269,7 +269,7 @@ class FindQuery(Generic[R]):
 
         Raises:
             NotFoundError: the query finds no document.
-            UnreadableDocument, IndexMissing, QueryError: see `all`.
+            DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
         """
         query = self._with(on_error)._query
         return self._run(first_document(query, naive_timezone()))
@@ -286,7 +286,7 @@ class FindQuery(Generic[R]):
             on_error: as for `all`. Documents that are left out count for `offset` and `limit`.
 
         Raises:
-            UnreadableDocument, IndexMissing, QueryError: see `all`.
+            DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
         """
         query = self._with(on_error)._query
         return self._run(page_of(query, naive_timezone(), offset, limit))
@@ -296,14 +296,14 @@ class FindQuery(Generic[R]):
 
         Raises:
             IndexError: the query finds fewer documents.
-            UnreadableDocument, IndexMissing, QueryError: see `all`.
+            DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
         """
         return self._run(item_of(self._query, naive_timezone(), item))
 
     __getitem__ = get_item
 
     def count(self) -> int:
-        """How many documents the query finds, regardless of `limit`. Raises IndexMissing, QueryError."""
+        """How many documents the query finds, regardless of `limit`. Raises IndexNotFoundError, QueryError."""
         return self._run(count_documents(self._query, naive_timezone()))
 
     def update(self, use_transaction: bool = True, **fields: Any) -> None:
@@ -321,10 +321,10 @@ class FindQuery(Generic[R]):
         Raises:
             QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
             ValidationError (pydantic): a document does not accept a value. With a transaction, nothing was written.
-            UnwritableDocument: a value cannot be stored. With a transaction, nothing was written.
-            UnreadableDocument: a document cannot be read, nor changed without that. With a transaction, nothing was
+            DocumentEncodeError: a value cannot be stored. With a transaction, nothing was written.
+            DocumentDecodeError: a document cannot be read, nor changed without that. With a transaction, nothing was
                 written.
-            IndexMissing, QueryError: see `all`.
+            IndexNotFoundError, QueryError: see `all`.
 
         Effects: one search; a read and a write for each document, many in one round trip. Safe to repeat. Documents
             that are deleted meanwhile stay deleted.
@@ -341,7 +341,7 @@ class FindQuery(Generic[R]):
         """Delete all these documents, also those that cannot be read, and return how many there were.
 
         Raises:
-            IndexMissing, QueryError: see `all`.
+            IndexNotFoundError, QueryError: see `all`.
 
         Effects: one search; one round trip for each 1,000 documents. Safe to repeat.
         """
@@ -353,6 +353,6 @@ class FindQuery(Generic[R]):
     def _run(self, operation: Op[T], *, writes: bool = False) -> T:
         server = server_of_model(self._query.model)
         if server.database != 0:  # the index would answer with documents of database 0
-            raise OtherDatabase(server.database)
+            raise SearchDatabaseError(server.database)
         served = served_by(server, monotonic)
         return server.run(served.checked(self._query, operation, writes=writes))

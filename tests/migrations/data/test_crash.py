@@ -15,7 +15,7 @@ import redis
 from redstart.demo.dirty_values import DIRTY_CLASSES
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
-from redstart.errors import RollbackUnfinished
+from redstart.errors import RollbackInProgressError
 from redstart.migrations.data.converting.runner import RunResult, run
 from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.state.failures import Failure
@@ -243,7 +243,7 @@ def test_nothing_but_the_rollback_goes_on_once_it_has_begun(client: redis.Redis,
         trial.whole(migrate(FailureMode.LOG_AND_SKIP))
         trial.crash(undo(), (at, CrashKind.BEFORE))
         before = documents_of(client)
-        with pytest.raises(RollbackUnfinished, match="rollback 001_datetime"):
+        with pytest.raises(RollbackInProgressError, match="rollback 001_datetime"):
             trial.whole(migrate(FailureMode.LOG_AND_SKIP))
         assert difference(before, documents_of(client)) == []
 

@@ -11,7 +11,7 @@ import redis
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.effects import Op
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import MigrationError, UnsafeServer
+from redstart.errors import MigrationError, UnsafeServerError
 from tests.migrations.data.test_kill import SEED, SOAK, kill, load, migrate, undo
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import documents_of, own_keys, small_pieces
@@ -88,7 +88,7 @@ def test_a_server_that_came_back_with_values_not_undone_is_undone_whole(
                 server.kill()
                 server.start()
 
-        with CrashDriver(server.url, before=lose_a_part) as driver, suppress(UnsafeServer):
+        with CrashDriver(server.url, before=lose_a_part) as driver, suppress(UnsafeServerError):
             driver.run(undo())
         with CrashDriver(server.url) as driver:
             driver.run(undo())
@@ -118,7 +118,7 @@ def test_a_server_that_came_back_with_a_value_still_aside_is_not_said_to_be_undo
                 server.kill()
                 server.start()
 
-        with CrashDriver(server.url, before=lose_the_undo) as driver, pytest.raises(UnsafeServer):
+        with CrashDriver(server.url, before=lose_the_undo) as driver, pytest.raises(UnsafeServerError):
             driver.run(undo())
         with CrashDriver(server.url) as driver:
             driver.run(undo())

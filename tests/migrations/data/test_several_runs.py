@@ -10,7 +10,7 @@ import redis
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
-from redstart.errors import CommandFailed, LeaseHeld, LeaseLost
+from redstart.errors import CommandError, LeaseHeldError, LeaseLostError
 from redstart.migrations import lease
 from redstart.migrations.data.converting.runner import run
 from redstart.migrations.data.judging.transform import FailureMode
@@ -41,7 +41,7 @@ def test_a_second_program_is_refused_while_the_first_works(
     first.step_until("EVAL apply journaled")
     operation: Op[Any] = run(alive(), station_plan(), options()) if second == "run" else rollback(alive())
     before = documents_of(client)
-    with pytest.raises(LeaseHeld, match=r"process 4711 on ringing-hut \(om migrate-data run\), for 0 s"):
+    with pytest.raises(LeaseHeldError, match=r"process 4711 on ringing-hut \(om migrate-data run\), for 0 s"):
         CrashDriver(url).run(instead_of_waiting(operation, first.step))
     assert len(difference(before, documents_of(client))) < 50  # a page or so: only the first was at work
     with pytest.raises(StopIteration) as end:
@@ -63,7 +63,7 @@ def test_a_stalled_holder_is_waited_out_and_writes_nothing_when_it_wakes(
     undo(url)
     before = documents_of(client)
     assert difference(start, before) == []
-    with pytest.raises(LeaseLost, match="Another run took over"):
+    with pytest.raises(LeaseLostError, match="Another run took over"):
         stalled.step(10_000)
     assert difference(before, documents_of(client)) == []
     assert own_keys(client) == []
@@ -81,7 +81,7 @@ def test_a_stalled_rollback_writes_nothing_when_it_wakes(
         driver.run(rollback(alive()))
     migrate(url)
     before = client.dbsize(), documents_of(client)
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLostError):
         stalled.step(10_000)
     assert difference(before[1], documents_of(client)) == []
     assert client.dbsize() == before[0]
@@ -118,7 +118,7 @@ def test_runs_of_many_threads_end_once(client: redis.Redis, url: str) -> None:
             with CrashDriver(url) as driver:
                 driver.run(run(alive(), station_plan(), options()))
             ends.append("done")
-        except LeaseHeld:
+        except LeaseHeldError:
             ends.append("held")
 
     threads = [threading.Thread(target=program) for _ in range(4)]
@@ -210,7 +210,7 @@ def test_a_server_at_its_maxmemory_stops_a_run_that_goes_on_later(client: redis.
             client.config_set("maxmemory", int(client.info("memory")["used_memory"]) - 1_000)
 
     try:
-        with pytest.raises(CommandFailed) as refused:
+        with pytest.raises(CommandError) as refused:
             migrate(url, before=fill)
         assert (refused.value.code, "maxmemory BYTES" in str(refused.value)) == ("OOM", True)
         assert difference(start, documents_of(client)) == [], "nothing was written past the limit"

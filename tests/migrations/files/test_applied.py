@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.errors import CommandFailed, DataMigrationError, SchemaMigrationError
+from redstart.errors import CommandError, DataMigrationError, SchemaMigrationError
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.files.applied import (
     FilesStatus,
@@ -105,5 +105,5 @@ def test_the_record(url: str, client: redis.Redis, kind: Kind) -> None:
         assert driver.run(applied_ids(kind)) == {"20250101_000000_é", "\\xff"}
         client.delete(kind.record)
         client.set(kind.record, "text")
-        with pytest.raises(CommandFailed, match="WRONGTYPE"):
+        with pytest.raises(CommandError, match="WRONGTYPE"):
             driver.run(applied_ids(kind))

@@ -44,7 +44,7 @@ from redstart.cli.options import (
     aliases,
     common,
     confirm,
-    keep_old,
+    keep_old_index,
     verbose,
     yes,
 )
@@ -132,7 +132,7 @@ def _next(pending: Sequence[IndexStatus]) -> str:
 @migrations_dir(SCHEMA)
 @accept_unindexed
 @accept_unreadable
-@keep_old
+@keep_old_index
 @aliases
 @verbose
 @yes
@@ -143,7 +143,7 @@ def run(
     migrations_dir: Path | None,
     accept_unindexed: bool,
     accept_unreadable: bool,
-    keep_old: bool,
+    keep_old_index: bool,
     aliases: tuple[str, ...],
     verbose: bool,
     yes: bool,
@@ -158,7 +158,7 @@ def run(
         overlaps = note_overlapping_prefixes(session)
         files = pending_files(session, SCHEMA, migrations_dir)
         planned = session.planned_indexes()
-        expected = session.run(forecast(planned, keep_old=keep_old))
+        expected = session.run(forecast(planned, keep_old_index=keep_old_index))
         rest = find_unclaimed(session)
         note_unclaimed(rest)
 
@@ -166,7 +166,7 @@ def run(
             if not accept_unreadable:
                 require_readable(session)
             note_unknown_fields(session)
-            _ = session.run(require_possible(planned, keep_old=keep_old))
+            _ = session.run(require_possible(planned, keep_old_index=keep_old_index))
             session.run(require_aliases(aliases, planned))
 
         if dry_run:
@@ -183,7 +183,9 @@ def run(
             note(forecast_line(one))
         confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
         context = session.context()
-        options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old, aliases=aliases)
+        options = ExpansionOptions(
+            accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
+        )
         converted = partial(converted_prefixes, session.keys, session.plan.models)
         results = session.run(index_migration().run(planned, converted, options))
         in_the_way = session.run(blocking(context, session.plan, results))

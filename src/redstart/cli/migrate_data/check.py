@@ -29,7 +29,7 @@ from redstart.migrations.indexes.verify import IndexCheck, verify_indexes
 
 PROBLEMS_SAID = 20
 UNREADABLE = (
-    "Correct the unreadable documents, or their models: get() and all() raise UnreadableDocument for them."
+    "Correct the unreadable documents, or their models: get() and all() raise DocumentDecodeError for them."
 )
 
 

@@ -8,7 +8,7 @@ from redstart.cli.options import common, confirm, migration_id, require_yes, yes
 from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
-from redstart.errors import StateDamaged
+from redstart.errors import StateDamagedError
 from redstart.migrations.damage import FOREIGN
 from redstart.migrations.data.running import housekeeping
 from redstart.migrations.data.state.damage import LISTS
@@ -64,7 +64,7 @@ def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
     with open_session(settings, writes=True, needs_models=False) as session:
         require_yes("Break the lease? A run that holds it stops before its next write.", assume_yes=yes)
         leases = session.run(break_leases(session.context()))
-    broken = [lease.message if isinstance(lease, StateDamaged) else str(lease) for lease in leases]
+    broken = [lease.message if isinstance(lease, StateDamagedError) else str(lease) for lease in leases]
     if as_json:
         print_json(
             {"status": "unlocked" if broken else "not_locked", "holder": broken[0] if broken else None}
@@ -73,7 +73,7 @@ def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
     for lease in leases:
         line(
             f"Removed. {lease.message}"
-            if isinstance(lease, StateDamaged)
+            if isinstance(lease, StateDamagedError)
             else f"Broken: the lease of {lease}."
         )
     if not broken:

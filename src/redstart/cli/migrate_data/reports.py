@@ -202,7 +202,7 @@ def back_report(found: Back, *, dry_run: bool) -> dict[str, Any]:
         "kept_values": [failure.as_dict() for failure in result.examples],
         "unrestored": result.unrestored,
         "unrestored_values": [failure.as_dict() for failure in result.unrestored_examples],
-        "numbers_before": result.numbers_before,
+        "preexisting_numbers": result.preexisting_numbers,
         "numbers_before_values": [failure.as_dict() for failure in result.number_examples],
         "seconds": round(result.seconds, 3),
         "indexes": [

@@ -24,12 +24,12 @@ from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.undoing.rollback import RollbackResult
 from redstart.migrations.data.undoing.rollback_preview import preview_rollback
 
-NUMBERS_BEFORE = (
+PREEXISTING_NUMBERS = (
     "What was a number before is not the run's work: redis-om 1.x wrote it, or a new application did before the run",
     "began to convert. An index of the old application over JSON does not take such a document.",
 )
 UNDOING = f"om migrate-data rollback {DATETIME_MIGRATION}"
-REFORMATTING = f"{UNDOING} --reformat-numbers-of-before"
+REFORMATTING = f"{UNDOING} --reformat-preexisting"
 REFORMAT_THEM = f"Where a new application wrote them, give them the old form, too, with: {REFORMATTING}"
 AFTER_REFUSAL = (
     "Where the old application needs them, give these values its text; or, where a new application wrote them all,\n"
@@ -47,8 +47,8 @@ KEPT_SAID = 10
 @migration_id
 @click.option("--dry-run", is_flag=True, help="Count what would be restored; write nothing.")
 @click.option(
-    "--reformat-numbers-of-before",
-    "numbers_of_before_too",
+    "--reformat-preexisting",
+    "reformat_preexisting",
     is_flag=True,
     help="Also give the old form to what was a number before the run: a new application wrote it, not redis-om 1.x.",
 )
@@ -61,7 +61,7 @@ def rollback(
     settings: Settings,
     migration_id: str,
     dry_run: bool,
-    numbers_of_before_too: bool,
+    reformat_preexisting: bool,
     batch_size: int,
     log_file: Path | None,
     verbose: bool,
@@ -83,7 +83,7 @@ def rollback(
             context = session.context(log.watching(Monitor(progress=show)))
             if dry_run:  # nothing to keep: Ctrl-C ends it at once
                 preview = preview_rollback(
-                    context, numbers_of_before_too=numbers_of_before_too, batch_documents=batch_size
+                    context, reformat_preexisting=reformat_preexisting, batch_documents=batch_size
                 )
                 found = Back(session.run(preview))
             else:
@@ -91,7 +91,7 @@ def rollback(
                     undoing = migrate_back(
                         context,
                         index_migration(),
-                        numbers_of_before_too=numbers_of_before_too,
+                        reformat_preexisting=reformat_preexisting,
                         batch_documents=batch_size,
                     )
                     found = session.run(undoing)
@@ -100,7 +100,7 @@ def rollback(
     if as_json:
         print_json(report)
     else:
-        _draw(found, dry_run, verbose, REFORMATTING if numbers_of_before_too else UNDOING)
+        _draw(found, dry_run, verbose, REFORMATTING if reformat_preexisting else UNDOING)
     return _exit_of(found, dry_run)
 
 
@@ -130,7 +130,7 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
         draw_switched(name, switched, "as before the migration")
     for name, membership in found.lacking.items():
         draw_lacking(name, membership, found.lacked_before[name])
-    if found.data is not None and found.data.numbers_before and (verbose or dry_run or found.refused):
+    if found.data is not None and found.data.preexisting_numbers and (verbose or dry_run or found.refused):
         _draw_numbers_before(found.data, verbose, REFORMAT_THEM if dry_run else AFTER_REFUSAL)
     if found.data is not None and found.refused:
         line(
@@ -147,7 +147,7 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
 def _draw_numbers_before(result: RollbackResult, verbose: bool, way_on: str) -> None:
     for failure in result.number_examples if verbose else result.number_examples[:KEPT_SAID]:
         line(f"left alone: {failure}")
-    for text in (*NUMBERS_BEFORE, way_on):
+    for text in (*PREEXISTING_NUMBERS, way_on):
         line(as_typed(text))
 
 
@@ -166,7 +166,7 @@ def _draw_data(result: RollbackResult, dry_run: bool, verbose: bool, command: st
             ("newer values given the old form", result.reformatted),
             ("values kept, having no old form", result.kept),
             *([("values not restored", result.unrestored)] if result.unrestored else []),
-            ("numbers of before, left alone", result.numbers_before),
+            ("numbers of before, left alone", result.preexisting_numbers),
             ("time", duration(result.seconds)),
         ]
     )

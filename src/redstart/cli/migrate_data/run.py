@@ -22,7 +22,7 @@ from redstart.cli.options import (
     batch_size,
     common,
     confirm,
-    keep_old,
+    keep_old_index,
     verbose,
     yes,
 )
@@ -69,7 +69,7 @@ from redstart.migrations.indexes.preflight import require_aliases
 @migrations_dir(DATA)
 @module
 @accept_unindexed
-@keep_old
+@keep_old_index
 @aliases
 @verbose
 @yes
@@ -88,7 +88,7 @@ def run(
     migrations_dir: Path | None,
     module: str | None,
     accept_unindexed: bool,
-    keep_old: bool,
+    keep_old_index: bool,
     aliases: tuple[str, ...],
     verbose: bool,
     yes: bool,
@@ -105,8 +105,10 @@ def run(
         note_unclaimed(find_unclaimed(session))
         if aliases:
             session.run(require_aliases(aliases, planned))
-        indexes = session.run(forecast_with_dates(planned, keep_old=keep_old))
-        chosen = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old=keep_old, aliases=aliases)
+        indexes = session.run(forecast_with_dates(planned, keep_old_index=keep_old_index))
+        chosen = ExpansionOptions(
+            accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
+        )
         if dry_run:
             if backup:
                 say_not_saved()

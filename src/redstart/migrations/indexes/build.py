@@ -7,7 +7,7 @@ from itertools import count
 
 from redstart.commands.search import ft_create, ft_info, says_no_such_index
 from redstart.effects import Op, call, pause
-from redstart.errors import CommandFailed, MigrationError
+from redstart.errors import CommandError, MigrationError
 from redstart.migrations.indexes.hidden import carry_synonyms
 from redstart.migrations.indexes.keys import built_name, shown
 from redstart.migrations.lease import Activity, Lease
@@ -25,7 +25,7 @@ def find_index(name: str) -> Op[IndexInfo | None]:
     """What a name leads to, through an alias or directly; None when it leads nowhere. One read."""
     try:
         return read_info((yield from call(ft_info(name))))
-    except CommandFailed as exc:
+    except CommandError as exc:
         if says_no_such_index(exc):
             return None
         raise
@@ -75,7 +75,7 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
         create = replace(ft_create(create_arguments(index, name=name)), repeatable=True)
         try:
             yield from call(create)
-        except CommandFailed as exc:
+        except CommandError as exc:
             if "already exists" not in exc.message.lower():
                 raise
     yield from carry_synonyms(served, name, index)

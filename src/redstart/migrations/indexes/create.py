@@ -21,7 +21,7 @@ def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[N
         schema_hash: what redis-om keeps beside it, to tell whether a model has changed.
 
     Raises:
-        LeaseLost: another run took over; nothing was written.
+        LeaseLostError: another run took over; nothing was written.
         MigrationError: the name leads to an index of another schema, or the server does not take this one; nothing was
             written.
 

@@ -3,7 +3,7 @@
 from redstart.commands.keyspace import hgetall, key_type
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
-from redstart.errors import StateDamaged
+from redstart.errors import StateDamagedError
 from redstart.migrations.damage import Damage, confirmed, foreign_type
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.state.keys import StateKeys
@@ -47,7 +47,7 @@ def _look() -> Op[list[Damage]]:
         found += lease_damage(LEASE, lease)
     try:
         names = yield from unrecorded()
-    except StateDamaged as exc:
+    except StateDamagedError as exc:
         return [*found, Damage("index records", exc.message, exc.hint or "", type(exc))]
     if names:
         others = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

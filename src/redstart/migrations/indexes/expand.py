@@ -76,7 +76,7 @@ class ExpansionOptions:
 
     Attributes:
         accept_unindexed: cut over even if documents are lost to queries by it.
-        keep_old: keep a copy of an index that is no alias yet, when its name is taken over.
+        keep_old_index: keep a copy of an index that is no alias yet, when its name is taken over.
         data_follows: the data is converted next. Without it a way back that was begun is not taken for given up.
         keep_more: leave an index that has all that its model needs, and more.
         one_by_one: an index that is refused does not stop the others.
@@ -84,7 +84,7 @@ class ExpansionOptions:
     """
 
     accept_unindexed: bool = False
-    keep_old: bool = False
+    keep_old_index: bool = False
     data_follows: bool = False
     keep_more: bool = False
     one_by_one: bool = False
@@ -263,5 +263,5 @@ class Expansion:
 
     def _keep_old(self, record: IndexRecord, found: IndexInfo) -> Op[None]:
         """Build a copy of the index whose name is taken over, so that the way back need not wait for it."""
-        if self._options.keep_old and found.name == record.name:
+        if self._options.keep_old_index and found.name == record.name:
             _ = yield from self._build(record, found.index)

@@ -40,7 +40,7 @@ class IndexForecast:
     filled_percent: float | None = None
 
 
-def forecast(planned: Iterable[PlannedIndex], *, keep_old: bool = False) -> Op[list[IndexForecast]]:
+def forecast(planned: Iterable[PlannedIndex], *, keep_old_index: bool = False) -> Op[list[IndexForecast]]:
     """For each index that serves and has to change. A few reads for each; nothing is written."""
     records = yield from read_records()
     result = []
@@ -51,7 +51,7 @@ def forecast(planned: Iterable[PlannedIndex], *, keep_old: bool = False) -> Op[l
             continue
         record = records.get(one.name)
         legacy = found.index if record is None else record.legacy
-        copied = [found.index] if keep_old and found.name == one.name else []
+        copied = [found.index] if keep_old_index and found.name == one.name else []
         share = max((100 if found.filled_percent is None else found.filled_percent) / 100, _LEAST_SHARE)
         missing = yield from _missing(one, [*_needed(one, found.index, legacy), *copied])
         result.append(

@@ -13,7 +13,7 @@ from redstart.commands.search import (
     says_not_temporary,
 )
 from redstart.effects import Op, call
-from redstart.errors import AuthenticationFailed, CommandFailed, MigrationError, UnsafeServer
+from redstart.errors import AuthenticationError, CommandError, MigrationError, UnsafeServerError
 from redstart.migrations.indexes.keys import SCRATCH, shown
 from redstart.migrations.indexes.swap import PACKAGE
 from redstart.search.fields import PHONETIC, FieldKind, IndexField
@@ -42,16 +42,16 @@ def require_droppable(found: IndexInfo) -> Op[None]:
 
     Raises:
         MigrationError: the index was created with TEMPORARY: it also expires, and then deletes its documents.
-        UnsafeServer: that cannot be found out, and the server has no way to drop such an index alone.
+        UnsafeServerError: that cannot be found out, and the server has no way to drop such an index alone.
 
     Effects: one read; a script on a scratch document where the server does not answer it.
     """
     try:
         seconds = yield from call(ft_debug_ttl(found.name))
-    except CommandFailed as exc:
+    except CommandError as exc:
         if says_not_temporary(exc) or says_no_such_index(exc):
             return
-    except AuthenticationFailed:
+    except AuthenticationError:
         pass
     else:
         raise MigrationError(
@@ -63,7 +63,7 @@ def require_droppable(found: IndexInfo) -> Op[None]:
     script = load(PACKAGE, "drop_index.lua", "keeps_documents.lua")
     keeps = yield from run_script(script, (f"{_SCRATCH_PREFIX}1",), (SCRATCH, _SCRATCH_PREFIX))
     if not keeps:
-        raise UnsafeServer(
+        raise UnsafeServerError(
             f"Whether the index {shown(found.name)} was created with TEMPORARY cannot be found out, and if it was, "
             "dropping it would delete its documents.",
             "Permit it with: redis-cli ACL SETUSER USER +ft.debug|ttl",
@@ -97,7 +97,7 @@ def read_synonyms(name: str, index: Index) -> Op[dict[bytes, set[bytes]]]:
         return {}
     try:
         return (yield from call(ft_syndump(name)))
-    except CommandFailed as exc:
+    except CommandError as exc:
         if _has_none(exc):
             return {}
         raise
@@ -122,7 +122,7 @@ def carry_synonyms(source: str, target: str, index: Index) -> Op[None]:
             yield from call(ft_synupdate(target, group, missing))
 
 
-def _has_none(error: CommandFailed) -> bool:
+def _has_none(error: CommandError) -> bool:
     """Whether the index is gone, or the server lacks the command, and so what it would show."""
     return says_no_such_index(error) or "unknown command" in error.message.lower()
 
@@ -130,7 +130,7 @@ def _has_none(error: CommandFailed) -> bool:
 def _is_phonetic(index: str, query: str) -> Op[bool]:
     try:
         explained = yield from call(ft_explain(index, query))
-    except CommandFailed as exc:
+    except CommandError as exc:
         if _has_none(exc):
             return False
         raise
@@ -149,7 +149,7 @@ def _with_tuning(index: str, field: IndexField) -> Op[IndexField]:
         return field
     try:
         known = yield from call(ft_debug_vector(index, field.attribute))
-    except (CommandFailed, AuthenticationFailed):
+    except (CommandError, AuthenticationError):
         return field
     names = _TUNING if field.vector.algorithm == "HNSW" else _TUNING_OF_FLAT
     tuning = tuple((name, known[name]) for name in names if name in known)

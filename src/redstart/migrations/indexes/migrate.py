@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from redstart.effects import Op
-from redstart.errors import CommandFailed, MigrationError
+from redstart.errors import CommandError, MigrationError
 from redstart.migrations.data.running.preflight import server_facts
 from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.indexes.build import Waiting
@@ -94,8 +94,8 @@ class IndexMigration:
                 is converted, and steps back then. What was read before the lease was taken may be over.
 
         Raises:
-            CapabilityMissing, UnsafeServer, MigrationError: refused before any write.
-            LeaseHeld, LeaseLost, MigrationError: see the steps.
+            UnsupportedServerError, UnsafeServerError, MigrationError: refused before any write.
+            LeaseHeldError, LeaseLostError, MigrationError: see the steps.
             MigrationError: the server refuses the definition of an index, or, with `one_by_one`, `require_definitions`
                 does. All others were done first.
 
@@ -103,7 +103,7 @@ class IndexMigration:
         """
         yield from _require_fit()
         facts = yield from require_possible(
-            planned, keep_old=options.keep_old, definitions=not options.one_by_one
+            planned, keep_old_index=options.keep_old_index, definitions=not options.one_by_one
         )
         filters = yield from understands_filters(facts.json)
 
@@ -113,7 +113,7 @@ class IndexMigration:
                 lease, prefixes, options, understands_filters=filters, waiting=self._waiting
             )
             results: list[IndexResult] = []
-            failures: list[tuple[PlannedIndex, MigrationError | CommandFailed]] = []
+            failures: list[tuple[PlannedIndex, MigrationError | CommandError]] = []
             for one in planned:
                 try:
                     if options.one_by_one:
@@ -123,7 +123,7 @@ class IndexMigration:
                     continue
                 try:
                     results.append((yield from expansion.run(one)))
-                except CommandFailed as error:
+                except CommandError as error:
                     if error.code != "ERR":  # about the server, not about this index
                         raise
                     failures.append((one, error))
@@ -270,7 +270,7 @@ class IndexMigration:
 
 
 def _failed(
-    failures: Sequence[tuple[PlannedIndex, MigrationError | CommandFailed]], done: int
+    failures: Sequence[tuple[PlannedIndex, MigrationError | CommandError]], done: int
 ) -> MigrationError:
     if len(failures) == 1 and isinstance(failures[0][1], MigrationError):
         return failures[0][1]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from redstart.commands.introspection import client_database, command_known
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, call
-from redstart.errors import CapabilityMissing, MigrationError, OtherDatabase, UnsafeServer
+from redstart.errors import MigrationError, SearchDatabaseError, UnsafeServerError, UnsupportedServerError
 from redstart.migrations.data.running.preflight import ServerFacts, require_safe_undo, server_facts
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.forecast import forecast
@@ -26,15 +26,15 @@ _PROBE = "redstart:indexes:probe:"
 
 
 def require_search() -> Op[None]:
-    """Raises CapabilityMissing where no index can be: without the search module, or in another database than 0."""
+    """Raises UnsupportedServerError where no index can be: without the search module, or in another database than 0."""
     if not (yield from call(command_known("FT.CREATE"))):
-        raise CapabilityMissing(
+        raise UnsupportedServerError(
             "This server has no FT.CREATE command: the search module is not loaded.",
             "Use a server with RediSearch (Redis Stack, Redis 8). The data alone is converted by: om migrate-data run",
         )
     database = yield from call(client_database())
     if database != 0:
-        raise OtherDatabase(database)
+        raise SearchDatabaseError(database)
 
 
 def search_is_here() -> Op[bool]:
@@ -45,7 +45,7 @@ def search_is_here() -> Op[bool]:
 
 
 def require_possible(
-    planned: Sequence[PlannedIndex], *, keep_old: bool, definitions: bool = True
+    planned: Sequence[PlannedIndex], *, keep_old_index: bool, definitions: bool = True
 ) -> Op[ServerFacts]:
     """Return what was found of the server, unless a run over these indexes is refused.
 
@@ -53,7 +53,7 @@ def require_possible(
         definitions: whether the definition of one index refuses the run over all.
 
     Raises:
-        MigrationError, UnsafeServer: see the checks below.
+        MigrationError, UnsafeServerError: see the checks below.
 
     Effects: reads, and scripts that leave nothing behind.
     """
@@ -62,7 +62,7 @@ def require_possible(
         yield from require_definitions(planned)
     facts = yield from server_facts()
     yield from require_safe_way_back(facts, planned)
-    yield from require_index_memory(facts, planned, keep_old=keep_old)
+    yield from require_index_memory(facts, planned, keep_old_index=keep_old_index)
     return facts
 
 
@@ -166,7 +166,7 @@ def _described(index: Index) -> str:
 
 
 def require_safe_way_back(facts: ServerFacts, planned: Iterable[PlannedIndex]) -> Op[None]:
-    """Raises UnsafeServer when the server may evict keys, and an index that takes dates as text is to be replaced.
+    """Raises UnsafeServerError when the server may evict keys, and an index that takes dates as text is to be replaced.
 
     A read for each. New indexes, and changes without dates, have no undo that an eviction could spoil: an application
     may make them on a server that is a cache.
@@ -177,14 +177,16 @@ def require_safe_way_back(facts: ServerFacts, planned: Iterable[PlannedIndex]) -
             require_safe_undo(facts)
 
 
-def require_index_memory(facts: ServerFacts, planned: Iterable[PlannedIndex], *, keep_old: bool) -> Op[None]:
-    """Raises UnsafeServer when maxmemory leaves no room for the indexes that are built beside. Some reads for each."""
+def require_index_memory(
+    facts: ServerFacts, planned: Iterable[PlannedIndex], *, keep_old_index: bool
+) -> Op[None]:
+    """Raises UnsafeServerError when maxmemory leaves no room for the indexes that are built beside. Some reads for each."""
     if not facts.limit_bytes:
         return
-    needed = sum(one.megabytes for one in (yield from forecast(planned, keep_old=keep_old)))
+    needed = sum(one.megabytes for one in (yield from forecast(planned, keep_old_index=keep_old_index)))
     free = facts.free_bytes / 1e6
     if needed > free:
-        raise UnsafeServer(
+        raise UnsafeServerError(
             f"The indexes built beside the old ones need about {needed:.1f} MB, and maxmemory leaves {free:.1f} MB.",
             "Raise it with: redis-cli CONFIG SET maxmemory BYTES",
         )

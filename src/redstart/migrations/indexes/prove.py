@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from redstart.commands.keyspace import key_type, scan_type
 from redstart.commands.search import ft_members, most_results
 from redstart.effects import Op, batch, call, pause, together
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.lease import Activity
@@ -109,7 +109,7 @@ def absent_from(index: str, keys: Sequence[bytes]) -> Op[list[bytes]]:
         return []
     try:
         reply = yield from call(ft_members(index, keys))
-    except CommandFailed as exc:
+    except CommandError as exc:
         most = most_results(exc)
         if not most or most >= len(keys):
             raise

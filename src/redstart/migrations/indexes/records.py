@@ -7,7 +7,7 @@ from typing import Any
 
 from redstart.commands.keyspace import get, hgetall
 from redstart.effects import Argument, Op, call
-from redstart.errors import StateDamaged, StateIncompatible, shortened
+from redstart.errors import StateDamagedError, StateVersionError, shortened
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from redstart.search.fields import FieldKind, IndexField, VectorSettings
 from redstart.search.index import Index
@@ -101,8 +101,8 @@ def read_records() -> Op[dict[str, IndexRecord]]:
     """All records by name. One read.
 
     Raises:
-        StateDamaged: the key holds something that Redstart did not write.
-        StateIncompatible: a newer version of Redstart wrote it.
+        StateDamagedError: the key holds something that Redstart did not write.
+        StateVersionError: a newer version of Redstart wrote it.
     """
     return records_from((yield from call(hgetall(RECORDS))))
 
@@ -116,14 +116,14 @@ def records_from(fields: Mapping[bytes, bytes]) -> dict[str, IndexRecord]:
             record = json.loads(data)
             written = record.pop("format", 1)
             if written not in range(1, FORMAT + 1):
-                raise StateIncompatible(
+                raise StateVersionError(
                     f"The record of the index {shown} in {RECORDS} has format {written}; "
                     f"this version of Redstart reads up to format {FORMAT}.",
                     "Use the version of Redstart that wrote it, or a newer one.",
                 )
             found[name.decode()] = _record(record)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise StateDamaged(
+            raise StateDamagedError(
                 f"The record of the index {shown} in {RECORDS} cannot be read: {exc}.",
                 f"Restore it from a backup. See it with: redis-cli HGETALL {RECORDS}",
             ) from exc

@@ -20,7 +20,7 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Seque
         aliases: other names that follow, as far as they lead to the same index.
 
     Raises:
-        LeaseLost: another run took over; nothing was changed.
+        LeaseLostError: another run took over; nothing was changed.
         MigrationError: the name leads elsewhere by now, or the index is gone; nothing was changed.
 
     Effects: one script, the atomic unit. Safe to repeat.

@@ -92,7 +92,7 @@ def switch(
         anew: also where the name leads to this definition already, but to an index of another tool.
 
     Raises:
-        LeaseLost, MigrationError: see `build_beside` and `swap`.
+        LeaseLostError, MigrationError: see `build_beside` and `swap`.
 
     Effects: FT.CREATE beside and a proof by membership, both once more where documents are missing that should not be;
         then one script that swaps. The name always leads somewhere.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from redstart.commands.scripts import load, run_script
 from redstart.commands.search import name_bytes
 from redstart.effects import Op
-from redstart.errors import AuthenticationFailed
+from redstart.errors import AuthenticationError
 from redstart.migrations.indexes.keys import SCRATCH
 from redstart.migrations.indexes.swap import PACKAGE
 from redstart.search.difference import difference
@@ -30,7 +30,7 @@ def try_index(index: Index) -> Op[str | None]:
     """Return why the server would not create an index as described; None if it would.
 
     Raises:
-        AuthenticationFailed: this user may not create or drop indexes.
+        AuthenticationError: this user may not create or drop indexes.
 
     Effects: see `try_definition`; nothing for an index of more words than a script can pass on.
     """
@@ -40,7 +40,7 @@ def try_index(index: Index) -> Op[str | None]:
     tried = yield from try_definition(words)
     if isinstance(tried, str):
         if "permission" in tried:
-            raise AuthenticationFailed(
+            raise AuthenticationError(
                 f"An index cannot be tried on the server: {tried}",
                 "The ACL a run needs is listed in docs/acl.md.",
             )

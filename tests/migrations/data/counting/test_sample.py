@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from redstart.demo.models import Visit
 from redstart.demo.sample import VISIT_PREFIX
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 from redstart.migrations.data.converting.runner import run
 from redstart.migrations.data.counting import sample
 from redstart.migrations.data.counting.sample import spread_sample
@@ -110,13 +110,13 @@ def test_it_stops_when_asked_to(half_converted: redis.Redis) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", [(cursor_at(0.9), [b"key"]), (3, []), CommandFailed("ERR invalid cursor", code="ERR")]
+    "reply", [(cursor_at(0.9), [b"key"]), (3, []), CommandError("ERR invalid cursor", code="ERR")]
 )
 def test_cursors_of_another_kind_are_not_believed(reply: object) -> None:
     operation = spread_sample(station_plan(Visit), UTC, monitor=Monitor(), chance=random.Random(0))
     _ = next(operation)
     with pytest.raises(StopIteration) as ended:
-        operation.throw(reply) if isinstance(reply, CommandFailed) else operation.send(reply)
+        operation.throw(reply) if isinstance(reply, CommandError) else operation.send(reply)
     assert ended.value.value is None
 
 

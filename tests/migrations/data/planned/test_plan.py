@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.errors import PlanChanged
+from redstart.errors import PlanChangedError
 from redstart.mapping.paths import Each, TemporalPath
 from redstart.migrations.data.planned.plan import Plan, PlannedModel, merged, router, scan_pattern
 from redstart.values.kinds import Storage, TemporalKind
@@ -91,7 +91,7 @@ def test_merging_keeps_what_was_converted_and_adds_what_is_new() -> None:
     ],
 )
 def test_a_contradiction_is_refused_with_the_command_that_undoes_it(today: Plan, said: str) -> None:
-    with pytest.raises(PlanChanged) as refused:
+    with pytest.raises(PlanChangedError) as refused:
         merged(Plan((VISIT,), "UTC"), today, ID)
     assert said in refused.value.message
     assert refused.value.hint is not None

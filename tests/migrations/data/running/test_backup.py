@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from redstart.embedded.process import EmbeddedServer
-from redstart.errors import CapabilityMissing, EmbeddedServerError, MigrationError
+from redstart.errors import EmbeddedServerError, MigrationError, UnsupportedServerError
 from redstart.migrations.data.running.backup import back_up
 from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.server.connections import open_sync
@@ -168,6 +168,6 @@ def test_a_server_that_does_not_save_on_command(
     with redis.Redis.from_url(server.url) as client:
         if missing == "the right":
             client.execute_command("ACL", "SETUSER", "default", "-bgsave")
-        with pytest.raises(CapabilityMissing, match=r"(?is)bgsave.*leave --backup out.*snapshot"):
+        with pytest.raises(UnsupportedServerError, match=r"(?is)bgsave.*leave --backup out.*snapshot"):
             saved(server)
         assert client.info("persistence")["rdb_saves"] == 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.errors import CheckpointIncompatible, CheckpointUnreadable
+from redstart.errors import CheckpointCorruptError, CheckpointVersionError
 from redstart.migrations.data.state.checkpoint import FORMAT, Checkpoint, Stage, load_checkpoint
 from tests.support.migration import KEYS
 
@@ -57,7 +57,7 @@ def test_none_is_none() -> None:
     ],
 )
 def test_what_is_damaged_is_refused_with_the_way_on(data: bytes) -> None:
-    with pytest.raises(CheckpointUnreadable) as refused:
+    with pytest.raises(CheckpointCorruptError) as refused:
         loaded(data)
     assert KEYS.checkpoint in refused.value.message
     assert "om migrate-data clear-progress" in (refused.value.hint or "")
@@ -66,7 +66,7 @@ def test_what_is_damaged_is_refused_with_the_way_on(data: bytes) -> None:
 def test_another_version_is_not_damage() -> None:
     text = json.dumps({"format": FORMAT + 1, "whatever": "comes"}).encode()
     with pytest.raises(
-        CheckpointIncompatible, match=f"format {FORMAT + 1}; this version reads format {FORMAT}"
+        CheckpointVersionError, match=f"format {FORMAT + 1}; this version reads format {FORMAT}"
     ):
         loaded(text)
 
@@ -76,7 +76,7 @@ def test_progress_that_an_earlier_build_saved_can_be_read() -> None:
     data: dict[str, Any] = asdict(Checkpoint(Stage.CONVERT, "plan", 3))
     needed = {"stage", "plan_hash", "generation", "number", "cursor", "run_id", "done"}
     for name in needed:
-        with pytest.raises(CheckpointUnreadable, match=name):
+        with pytest.raises(CheckpointCorruptError, match=name):
             loaded(json.dumps({"format": FORMAT, **{k: v for k, v in data.items() if k != name}}).encode())
     for name in {field.name for field in fields(Checkpoint)} - needed:
         found = loaded(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.effects import Op
-from redstart.errors import StateDamaged
+from redstart.errors import StateDamagedError
 from redstart.migrations.data.state.failures import Failure, FailureLog, failure_at, one_line
 from redstart.migrations.data.state.record import read_record
 from redstart.migrations.lease import Lease
@@ -129,7 +129,7 @@ def test_another_value_at_a_recorded_place_is_another_value(client: redis.Redis,
 
 def test_a_record_that_this_version_did_not_write_is_named(client: redis.Redis, url: str) -> None:
     client.hset(KEYS.failures, '["v:1","at"]', '["N/A","not a date"]')
-    with open_sync(url) as driver, pytest.raises(StateDamaged, match="failures"):
+    with open_sync(url) as driver, pytest.raises(StateDamagedError, match="failures"):
         driver.run(FailureLog(KEYS).all())
 
 

@@ -11,7 +11,7 @@ import redis
 
 from redstart import JsonModel
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
-from redstart.errors import RollbackUnfinished
+from redstart.errors import RollbackInProgressError
 from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.running.housekeeping import clear_progress, forget
 from redstart.migrations.data.state.failures import Failure
@@ -352,7 +352,7 @@ def test_the_undo_log_is_kept_while_a_rollback_is_half_way(client: redis.Redis, 
         driver.run(rollback(new_context()))
     with open_like(client) as driver:
         assert driver.run(clear_progress(new_context()))
-        with pytest.raises(RollbackUnfinished):
+        with pytest.raises(RollbackInProgressError):
             driver.run(forget(new_context()))
     undo(url)
     assert difference(before, documents_of(client)) == []

@@ -69,7 +69,7 @@ def test_a_stopped_rollback_says_how_far_it_is_and_goes_on_from_there(
     assert difference(before, documents_of(client)) == []
 
 
-def test_numbers_of_before_are_found_also_behind_a_rollback_that_began_without_them(
+def test_preexisting_numbers_are_found_also_behind_a_rollback_that_began_without_them(
     client: redis.Redis, url: str
 ) -> None:
     for number in range(300):
@@ -81,9 +81,9 @@ def test_numbers_of_before_are_found_also_behind_a_rollback_that_began_without_t
         halfway = Monitor(progress=news.append, stop_requested=lambda: news[-1].stage != "undoing")
         begun = driver.run(rollback(new_context(monitor=halfway), batch_documents=40))
         assert (begun.stopped, begun.reformatted) == ("interrupted", 0)
-        assert begun.numbers_before > 0
-        done = driver.run(rollback(new_context(), numbers_of_before_too=True, batch_documents=40))
-        assert (done.stopped, done.reformatted, done.numbers_before) == (None, 150, 0)
+        assert begun.preexisting_numbers > 0
+        done = driver.run(rollback(new_context(), reformat_preexisting=True, batch_documents=40))
+        assert (done.stopped, done.reformatted, done.preexisting_numbers) == (None, 150, 0)
     values = {client.hget(f"station:visit:{number}", "arrived_at") for number in range(300)}
     assert values == {b"2023-01-01T00:00:00.500000"}
 

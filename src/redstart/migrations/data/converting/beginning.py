@@ -1,7 +1,7 @@
 """What a run needs before it begins: a server that can undo it, and nothing saved that contradicts it."""
 
 from redstart.effects import Op
-from redstart.errors import PlanChanged, RollbackUnfinished
+from redstart.errors import PlanChangedError, RollbackInProgressError
 from redstart.migrations.data.planned.plan import Plan, merged
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.preflight import (
@@ -23,7 +23,7 @@ def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
         resume: as in RunOptions.
 
     Raises:
-        LeaseHeld, UnsafeServer, CapabilityMissing, PlanChanged, RollbackUnfinished: as `run`.
+        LeaseHeldError, UnsafeServerError, UnsupportedServerError, PlanChangedError, RollbackInProgressError: as `run`.
 
     Effects: takes the lease and gives it back; writes one mark. Documents stay. Safe to repeat.
     """
@@ -40,7 +40,7 @@ def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
 
 
 def require_server(plan: Plan) -> Op[ServerFacts]:
-    """What is known of the server. Raises UnsafeServer, CapabilityMissing if it cannot serve a run."""
+    """What is known of the server. Raises UnsafeServerError, UnsupportedServerError if it cannot serve a run."""
     facts = yield from server_facts()
     require_json(facts, plan)
     require_safe_undo(facts)
@@ -54,7 +54,7 @@ def saved_progress(context: Context, *, resume: bool) -> Op[Checkpoint | None]:
 
 
 def require_same_plan(context: Context, plan: Plan, record: Record, found: Checkpoint | None) -> None:
-    """Raise PlanChanged or RollbackUnfinished if the journal or saved progress does not go with this plan.
+    """Raise PlanChangedError or RollbackInProgressError if the journal or saved progress does not go with this plan.
 
     Args:
         found: the saved progress, or None.
@@ -63,12 +63,12 @@ def require_same_plan(context: Context, plan: Plan, record: Record, found: Check
     if found is None:
         return
     if found.stage.undoes:
-        raise RollbackUnfinished(
+        raise RollbackInProgressError(
             "A rollback began and has not ended.",
             f"Finish it with: om migrate-data rollback {context.keys.migration_id}",
         )
     if found.plan_hash != plan.hash:
-        raise PlanChanged(
+        raise PlanChangedError(
             "The models (or the naive time zone) changed since this run began and was interrupted.",
             "Finish with the old ones; or start over with today's: om migrate-data clear-progress, then run. "
             "What is converted stays converted and can be undone.",

@@ -99,9 +99,9 @@ def run(
         before_reading: done under the lease, when no document was read or written; should take less than the lease.
 
     Raises:
-        LeaseHeld, LeaseLost: another run is at work, or took over.
-        UnsafeServer, CapabilityMissing: refused before any write.
-        PlanChanged, RollbackUnfinished, StateDamaged: refused before any write.
+        LeaseHeldError, LeaseLostError: another run is at work, or took over.
+        UnsafeServerError, UnsupportedServerError: refused before any write.
+        PlanChangedError, RollbackInProgressError, StateDamagedError: refused before any write.
 
     Effects: one script per chunk of documents, each an atomic unit; state under `redstart:<id>:`. Safe to
     repeat: what is converted is left alone.

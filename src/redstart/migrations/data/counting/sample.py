@@ -9,7 +9,7 @@ from random import Random
 
 from redstart.commands.keyspace import scan
 from redstart.effects import Op, call
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 from redstart.migrations.data.counting.survey import Survey, count_page
 from redstart.migrations.data.judging.transform import judge
 from redstart.migrations.data.planned.plan import Plan
@@ -75,7 +75,7 @@ def _start(place: float) -> Op[int | None]:
     """
     try:
         cursor, _ = yield from call(scan(cursor_at(place), count=1))
-    except CommandFailed:
+    except CommandError:
         return None
     return cursor if 0.0 <= scanned_share(cursor) - place <= _WIDEST_BUCKET else None
 

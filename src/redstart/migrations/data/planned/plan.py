@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from redstart.errors import ConfigurationError, PlanChanged
+from redstart.errors import ConfigurationError, PlanChangedError
 from redstart.mapping.declaration import ModelDeclaration, overlapping
 from redstart.mapping.paths import Each, Segment, TemporalPath
 from redstart.migrations.data.planned.jsonpath import Location
@@ -96,13 +96,13 @@ def merged(stored: Plan | None, today: Plan, migration_id: str) -> Plan:
         migration_id: what a refusal says has to be undone first.
 
     Raises:
-        PlanChanged: a path has another kind or a prefix another storage than what the journal holds, or naive
+        PlanChangedError: a path has another kind or a prefix another storage than what the journal holds, or naive
             values meant another time zone.
     """
     if stored is None:
         return today
     if stored.naive_timezone != today.naive_timezone:
-        raise PlanChanged(
+        raise PlanChangedError(
             f"Values without an offset were read as {stored.naive_timezone} and would now be read as "
             f"{today.naive_timezone}.",
             f"Set naive_timezone back, or undo first with: om migrate-data rollback {migration_id}",
@@ -162,13 +162,13 @@ def _merged_model(known: PlannedModel, today: PlannedModel, migration_id: str) -
     paths = {path.segments: path for path in known.paths}
     for path in today.paths:
         if path.segments in paths and paths[path.segments].kind != path.kind:
-            raise PlanChanged(
+            raise PlanChangedError(
                 f"{today.name}: {path} was converted as a {paths[path.segments].kind} and is now a {path.kind}.",
                 hint,
             )
         paths[path.segments] = path
     if known.storage != today.storage:
-        raise PlanChanged(
+        raise PlanChangedError(
             f"Keys under {today.key_prefix!r} were converted as {known.storage} and are now {today.storage}.",
             hint,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from redstart.commands.documents import json_array_length, json_get, json_memory, json_object_keys
 from redstart.effects import Op, batch, together
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 from redstart.mapping.paths import Each, Segment, TemporalPath
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, path_text
@@ -25,7 +25,7 @@ def read_large_document(key: bytes, model: PlannedModel) -> Op[StoredDocument | 
     """
     try:
         return (yield from _walk(key, model))
-    except CommandFailed:
+    except CommandError:
         (size,) = yield from batch(together([json_memory(key)]))
         if isinstance(size, int) and size > 0:
             raise
@@ -60,7 +60,7 @@ def _one_step(key: bytes, locations: list[Location], step: Segment) -> Op[list[L
     replies = yield from batch(together([command(key, path_text(location)) for location in locations]))
     deeper: list[Location] = []
     for location, reply in zip(locations, replies, strict=True):
-        if isinstance(reply, CommandFailed):
+        if isinstance(reply, CommandError):
             raise reply
         inside = reply[0] if reply else None
         if step is Each.ITEM:

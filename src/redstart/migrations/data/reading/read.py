@@ -17,7 +17,7 @@ from redstart.commands.documents import hmget_command, json_get_command
 from redstart.commands.packing import PAGE_BYTES, KeyedCommand, PageSize, packed_batch
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Later, Op, ahead, answer
-from redstart.errors import CommandFailed
+from redstart.errors import CommandError
 from redstart.mapping.paths import Each, Segment, TemporalPath
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, path_text
@@ -48,7 +48,7 @@ class Reader:
 
     def document(self, key: bytes, reply: Any) -> StoredDocument | None:
         """The document a reply describes; None when the key is gone, or holds something else."""
-        if reply is None or isinstance(reply, CommandFailed):
+        if reply is None or isinstance(reply, CommandError):
             return None
         if isinstance(reply, bytes):
             return StoredDocument(key, self.model, self._json_values(reply), size=len(reply))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from redstart.commands.introspection import info, server_time
 from redstart.commands.persistence import bgsave
 from redstart.effects import Op, call, pause
-from redstart.errors import AuthenticationFailed, CapabilityMissing, CommandFailed, MigrationError
+from redstart.errors import AuthenticationError, CommandError, MigrationError, UnsupportedServerError
 from redstart.migrations.data.running.monitor import Monitor, Progress
 
 _POLL_SECONDS = 0.2
@@ -41,7 +41,7 @@ def back_up(monitor: Monitor) -> Op[int]:
         When the save ended, in seconds since 1970 by the server's clock.
 
     Raises:
-        CapabilityMissing: the server, or the user's rights, do not allow it.
+        UnsupportedServerError: the server, or the user's rights, do not allow it.
         MigrationError: the save failed.
 
     Effects: BGSAVE, and INFO five times a second until it has ended. Keys are not touched; clients go on writing.
@@ -88,15 +88,15 @@ def _was_started() -> Op[bool]:
     """Whether a save has begun; False while another process of the server stands in the way."""
     try:
         yield from call(bgsave())
-    except AuthenticationFailed as exc:
+    except AuthenticationError as exc:
         hint = f"Allow BGSAVE as docs/acl.md says. Where that cannot be, {_PROVIDER}"
-        raise CapabilityMissing(exc.message, hint) from exc
-    except CommandFailed as exc:
+        raise UnsupportedServerError(exc.message, hint) from exc
+    except CommandError as exc:
         text = exc.message.lower()
         if "in progress" in text or "child process" in text:
             return False
         hint = f"Where a server is saved by its provider only, {_PROVIDER}"
-        raise CapabilityMissing(f"The server does not save on command: {exc.message}", hint) from exc
+        raise UnsupportedServerError(f"The server does not save on command: {exc.message}", hint) from exc
     return True
 
 

@@ -52,6 +52,6 @@ class Context:
         """Take the lease, work, and give it back.
 
         Raises:
-            LeaseHeld: another run is at work; `work` was not begun.
+            LeaseHeldError: another run is at work; `work` was not begun.
         """
         return (yield from under_lease(self.acquire(), work))

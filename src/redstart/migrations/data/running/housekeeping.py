@@ -2,7 +2,7 @@
 
 from redstart.commands.keyspace import hlen, hmget
 from redstart.effects import Argument, Op, call
-from redstart.errors import RollbackUnfinished, StateDamaged, StateIncompatible
+from redstart.errors import RollbackInProgressError, StateDamagedError, StateVersionError
 from redstart.migrations.damage import FOREIGN
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import load_checkpoint
@@ -29,8 +29,8 @@ def clear_progress(context: Context) -> Op[bool]:
         Whether there was any. Also False if it had to be sent twice, and the answer to the first was lost.
 
     Raises:
-        LeaseHeld: a run is at work.
-        StateDamaged: another key is damaged.
+        LeaseHeldError: a run is at work.
+        StateDamagedError: another key is damaged.
 
     Effects: removes the checkpoint, and redis-om's own. Safe to repeat.
     """
@@ -58,8 +58,8 @@ def forget(context: Context) -> Op[bool]:
         Whether there was an undo log. Also False if it had to be sent twice, and the answer to the first was lost.
 
     Raises:
-        LeaseHeld: a run is at work.
-        RollbackUnfinished: a rollback is half-way, and needs the log to end.
+        LeaseHeldError: a run is at work.
+        RollbackInProgressError: a rollback is half-way, and needs the log to end.
 
     Effects: removes them as one unit. Safe to repeat.
     """
@@ -70,7 +70,7 @@ def forget(context: Context) -> Op[bool]:
         found = yield from load_checkpoint(keys)
         (undoing,) = yield from call(hmget(keys.record, [UNDOING]))
         if undoing is not None or (found is not None and found.stage.undoes):
-            raise RollbackUnfinished(
+            raise RollbackInProgressError(
                 "A rollback began and has not ended; without the undo log it could not end.",
                 f"Finish it with: om migrate-data rollback {keys.migration_id}",
             )
@@ -101,9 +101,9 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
     """Return the commands that keep what the record says of the data, when the undo log goes."""
     try:
         record = yield from read_record(keys)
-    except StateIncompatible:
+    except StateVersionError:
         raise
-    except StateDamaged:  # nor does it say anything of the data
+    except StateDamagedError:  # nor does it say anything of the data
         return [["UNLINK", keys.record, keys.failures]]
     if not (yield from call(hlen(keys.record))):  # what else there is says nothing without it
         return [["UNLINK", keys.failures]]
@@ -122,7 +122,7 @@ def last_copies(context: Context) -> Op[int]:
     Of the latter, documents are counted. Some reads.
 
     Raises:
-        StateDamaged: another program has written one of these keys.
+        StateDamagedError: another program has written one of these keys.
     """
     yield from require_intact_data(context.keys, exempt=("lease", *GIVEN_UP))
     replaced = yield from call(hlen(context.keys.replaced))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from redstart.commands.introspection import command_known, info
 from redstart.effects import Op, call
-from redstart.errors import CapabilityMissing, UnsafeServer
+from redstart.errors import UnsafeServerError, UnsupportedServerError
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.tally import Tally
 from redstart.migrations.data.planned.plan import Plan
@@ -70,32 +70,32 @@ def server_facts() -> Op[ServerFacts]:
 
 
 def require_json(facts: ServerFacts, plan: Plan) -> None:
-    """Raises CapabilityMissing when the plan has JSON models and the server no RedisJSON."""
+    """Raises UnsupportedServerError when the plan has JSON models and the server no RedisJSON."""
     names = [model.name for model in plan.models if model.storage is Storage.JSON]
     if names and not facts.json:
-        raise CapabilityMissing(
+        raise UnsupportedServerError(
             f"{', '.join(names)} are kept as JSON, and this server ({facts.version}) has no JSON.MERGE command.",
             "Use a server with RedisJSON 2.6 or later (Redis Stack, Redis 8), or name only hash models with --models.",
         )
 
 
 def require_safe_undo(facts: ServerFacts) -> None:
-    """Raises UnsafeServer when the server may evict keys, the undo log among them."""
+    """Raises UnsafeServerError when the server may evict keys, the undo log among them."""
     if facts.policy != "noeviction":
-        raise UnsafeServer(
+        raise UnsafeServerError(
             f"maxmemory-policy is {facts.policy}: under memory pressure the server could evict the undo log.",
             "For the time of the migration: redis-cli CONFIG SET maxmemory-policy noeviction",
         )
 
 
 def require_memory(facts: ServerFacts, tally: Tally) -> None:
-    """Raises UnsafeServer when maxmemory leaves too little room for the undo log and the census."""
+    """Raises UnsafeServerError when maxmemory leaves too little room for the undo log and the census."""
     changing = (
         tally.total(Outcome.CONVERTIBLE) + tally.total(Outcome.LOSSY) + tally.total(Outcome.UNCONVERTIBLE)
     )
     needed = changing * JOURNAL_BYTES_PER_VALUE + tally.total(Outcome.ALREADY) * CENSUS_BYTES_PER_VALUE
     if facts.limit_bytes and needed > facts.free_bytes:
-        raise UnsafeServer(
+        raise UnsafeServerError(
             f"The undo log needs about {needed / 1e6:.1f} MB, and maxmemory leaves {facts.free_bytes / 1e6:.1f} MB.",
             "Raise it with: redis-cli CONFIG SET maxmemory BYTES",
         )

@@ -74,7 +74,7 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
     """Read the state. Some reads; nothing is written.
 
     Raises:
-        StateDamaged: a key is missing, damaged or of another version.
+        StateDamagedError: a key is missing, damaged or of another version.
     """
     yield from require_intact_data(keys)
     record = yield from read_record(keys)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from redstart.commands.keyspace import get
 from redstart.effects import Argument, Op, call
-from redstart.errors import CheckpointIncompatible, CheckpointUnreadable
+from redstart.errors import CheckpointCorruptError, CheckpointVersionError
 from redstart.migrations.data.state.keys import StateKeys
 
 FORMAT = 2
@@ -91,8 +91,8 @@ def load_checkpoint(keys: StateKeys) -> Op[Checkpoint | None]:
     """Saved progress, or None. One read.
 
     Raises:
-        CheckpointUnreadable: it is damaged, or not ours.
-        CheckpointIncompatible: another version of Redstart saved it.
+        CheckpointCorruptError: it is damaged, or not ours.
+        CheckpointVersionError: another version of Redstart saved it.
     """
     text = yield from call(get(keys.checkpoint))
     return None if text is None else checkpoint_from(keys, text)
@@ -104,11 +104,11 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
         data = json.loads(text)
         saved_format = data.pop("format")
     except (ValueError, KeyError, AttributeError, TypeError) as exc:
-        raise CheckpointUnreadable(
+        raise CheckpointCorruptError(
             f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", START_OVER
         ) from exc
     if saved_format != FORMAT:
-        raise CheckpointIncompatible(
+        raise CheckpointVersionError(
             f"The saved progress in {keys.checkpoint} has format {saved_format}; this version reads format {FORMAT}.",
             START_OVER,
         )
@@ -119,7 +119,7 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
         _ = int(checkpoint.cursor.partition("-")[0] or 0)
         _require_types(checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise CheckpointUnreadable(
+        raise CheckpointCorruptError(
             f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", START_OVER
         ) from exc
     return checkpoint

@@ -6,7 +6,12 @@ from typing import Any
 from redstart.commands.keyspace import get, hgetall, hlen, key_type, scard
 from redstart.commands.streams import StreamEntry, xlen, xrevrange
 from redstart.effects import Op, batch, call, together
-from redstart.errors import CheckpointIncompatible, CheckpointUnreadable, JournalDamaged, StateDamaged
+from redstart.errors import (
+    CheckpointCorruptError,
+    CheckpointVersionError,
+    StateDamagedError,
+    UndoLogCorruptError,
+)
 from redstart.migrations.damage import Damage, confirmed, foreign_type, require_none
 from redstart.migrations.data.state.checkpoint import START_OVER, checkpoint_from
 from redstart.migrations.data.state.journal import check_entries
@@ -19,7 +24,7 @@ LISTS = ("failures", "replaced")
 
 
 def require_intact_data(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]:
-    """Raise StateDamaged if a key of a data migration is missing, damaged, or does not belong to the others.
+    """Raise StateDamagedError if a key of a data migration is missing, damaged, or does not belong to the others.
 
     Args:
         exempt: parts that may be damaged (see `Damage.part`).
@@ -100,7 +105,7 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
     fields, saved, entries, newest, census, failures, replaced, unrestored = replies
     try:
         record = record_from(keys, fields)
-    except StateDamaged as exc:
+    except StateDamagedError as exc:
         return [Damage("record", exc.message, exc.hint or "", type(exc))]
     if record.is_new and not (entries or record.applied or record.plan or record.unrestored_members):
         return _damage_before_first_write(keys, saved)
@@ -137,7 +142,7 @@ def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]
             part,
             f"{getattr(keys, part)} has {counts[part]:,} entries, and {keys.record} counts {expected:,}.",
             hints.get(part, keys.restore_hint()),
-            JournalDamaged,
+            UndoLogCorruptError,
         )
         for part, expected in recorded.items()
         if expected is not None and counts[part] != expected
@@ -162,7 +167,7 @@ def _damage_before_first_write(keys: StateKeys, saved: bytes | None) -> list[Dam
         return []
     try:
         _ = checkpoint_from(keys, saved)
-    except StateDamaged as exc:
+    except StateDamagedError as exc:
         return [Damage("checkpoint", exc.message, exc.hint or START_OVER, type(exc))]
     return []
 
@@ -172,10 +177,10 @@ def _damage_of_checkpoint(keys: StateKeys, record: Record, saved: bytes | None) 
         if not record.unfinished:
             return []
         message = f"{keys.checkpoint}, the saved progress of an interrupted {record.unfinished}, is missing."
-        return [Damage("checkpoint", message, START_OVER, CheckpointUnreadable)]
+        return [Damage("checkpoint", message, START_OVER, CheckpointCorruptError)]
     try:
         checkpoint = checkpoint_from(keys, saved)
-    except StateDamaged as exc:
+    except StateDamagedError as exc:
         return [Damage("checkpoint", exc.message, exc.hint or START_OVER, type(exc))]
     if checkpoint.generation == record.generation:
         return []
@@ -183,7 +188,7 @@ def _damage_of_checkpoint(keys: StateKeys, record: Record, saved: bytes | None) 
         f"The saved progress in {keys.checkpoint} belongs to run {checkpoint.generation}, "
         f"and {keys.record} to run {record.generation}."
     )
-    return [Damage("checkpoint", message, START_OVER, CheckpointIncompatible)]
+    return [Damage("checkpoint", message, START_OVER, CheckpointVersionError)]
 
 
 def _damage_of_journal(
@@ -192,15 +197,15 @@ def _damage_of_journal(
     if entries != record.journal_entries:
         counted = f"{keys.record} counts {record.journal_entries}"
         message = f"The undo log {keys.journal} has {entries} entries, and {counted}."
-        return [Damage("journal", message, keys.restore_hint(), JournalDamaged)]
+        return [Damage("journal", message, keys.restore_hint(), UndoLogCorruptError)]
     if newest and record.journal_last and newest[0].id != record.journal_last:
         message = (
             f"The newest entry of the undo log {keys.journal} is {newest[0].id}, "
             f"and {keys.record} names {record.journal_last}."
         )
-        return [Damage("journal", message, keys.restore_hint(), JournalDamaged)]
+        return [Damage("journal", message, keys.restore_hint(), UndoLogCorruptError)]
     try:
         check_entries(keys, newest)
-    except StateDamaged as exc:
+    except StateDamagedError as exc:
         return [Damage("journal", exc.message, exc.hint or keys.restore_hint(), type(exc))]
     return []

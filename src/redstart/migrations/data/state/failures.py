@@ -15,7 +15,7 @@ from redstart.commands.keyspace import hlen, hmget, hscan
 from redstart.display import cut, one_line, whole_line
 from redstart.documents.fetching import pages
 from redstart.effects import Argument, Op, call
-from redstart.errors import StateDamaged
+from redstart.errors import StateDamagedError
 from redstart.mapping.paths import display
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location
@@ -182,13 +182,13 @@ class FailureLog:
         return [self._read(name, data) for name, data in fields.items()][:most]
 
     def _read(self, name: bytes, data: bytes) -> Failure:
-        """Return a record as the server has it. Raises StateDamaged."""
+        """Return a record as the server has it. Raises StateDamagedError."""
         try:
             key, *steps = msgpack.unpackb(name, raw=True, strict_map_key=False)
             value, reason, digest = json.loads(data)
             return _failure(name, key, display(location_of(steps)), value, reason, digest)
         except (ValueError, TypeError, AttributeError) as exc:
-            raise StateDamaged(
+            raise StateDamagedError(
                 f"{self._keys.failures} or {self._keys.replaced} has a field that this version cannot read: "
                 f"{one_line(name, SHOWN_CHARACTERS)}.",
                 f"Restore both from a backup; a rollback does not need them: om migrate-data rollback "

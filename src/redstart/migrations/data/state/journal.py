@@ -15,7 +15,7 @@ import msgpack
 from redstart.commands.keyspace import hmget
 from redstart.commands.streams import StreamEntry, xlen, xrevrange
 from redstart.effects import Op, call
-from redstart.errors import JournalDamaged, StateIncompatible, shortened
+from redstart.errors import StateVersionError, UndoLogCorruptError, shortened
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, edits_of_flat
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.lease import Lease
@@ -84,7 +84,7 @@ def entries_backwards(
 
 
 def check_entries(keys: StateKeys, newest: Sequence[StreamEntry]) -> None:
-    """Raise JournalDamaged or StateIncompatible if the newest entry is not what a run writes.
+    """Raise UndoLogCorruptError or StateVersionError if the newest entry is not what a run writes.
 
     Args:
         newest: the first entries from the newest on; of the last of them what belongs to it may be missing.
@@ -100,7 +100,7 @@ def check_entries(keys: StateKeys, newest: Sequence[StreamEntry]) -> None:
 
 
 def require_readable_journal(keys: StateKeys, lease: Lease) -> Op[None]:
-    """Raise JournalDamaged if an entry cannot be read: before an undo writes anything. Reads the whole journal."""
+    """Raise UndoLogCorruptError if an entry cannot be read: before an undo writes anything. Reads the whole journal."""
     before: str | None = None
     while entries := (yield from entries_backwards(keys, before)):
         before = entries[-1].id
@@ -108,10 +108,10 @@ def require_readable_journal(keys: StateKeys, lease: Lease) -> Op[None]:
 
 
 def readable_entry(keys: StateKeys, main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
-    """As `entry_of`; raises JournalDamaged or StateIncompatible."""
+    """As `entry_of`; raises UndoLogCorruptError or StateVersionError."""
     written = main.fields.get(b"format", b"1")
     if written != b"1":
-        raise StateIncompatible(
+        raise StateVersionError(
             f"The entry {main.id} of the undo log {keys.journal} has format {shortened(written)}; "
             "this version of Redstart reads format 1.",
             "Use the version of Redstart that wrote it, or a newer one.",
@@ -130,8 +130,8 @@ def readable_entry(keys: StateKeys, main: StreamEntry, addition: StreamEntry | N
         raise _unreadable(keys, main.id, str(exc) or type(exc).__name__) from exc
 
 
-def _unreadable(keys: StateKeys, entry: str, reason: str) -> JournalDamaged:
-    return JournalDamaged(
+def _unreadable(keys: StateKeys, entry: str, reason: str) -> UndoLogCorruptError:
+    return UndoLogCorruptError(
         f"The entry {entry} of the undo log {keys.journal} cannot be read: {reason}.",
         keys.restore_hint(),
     )
@@ -141,12 +141,12 @@ def check_journal(keys: StateKeys) -> Op[int]:
     """The number of entries.
 
     Raises:
-        JournalDamaged: the stream holds fewer than were written: evicted, trimmed or deleted by somebody.
+        UndoLogCorruptError: the stream holds fewer than were written: evicted, trimmed or deleted by somebody.
     """
     found = yield from call(xlen(keys.journal))
     (written,) = yield from call(hmget(keys.record, [b"journal_entries"]))
     if found != int(written or 0):
-        raise JournalDamaged(
+        raise UndoLogCorruptError(
             f"The undo log {keys.journal} has {found} entries, and {keys.record} counts {int(written or 0)}.",
             keys.restore_hint(),
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from redstart.commands.keyspace import hgetall, scard
 from redstart.commands.streams import xrevrange
 from redstart.effects import Argument, Op, call
-from redstart.errors import JournalDamaged, StateDamaged, StateIncompatible
+from redstart.errors import StateDamagedError, StateVersionError, UndoLogCorruptError
 from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 
@@ -120,8 +120,8 @@ def read_record(keys: StateKeys) -> Op[Record]:
     """The record; an empty one when nothing was ever done. One read.
 
     Raises:
-        StateDamaged: the key holds something that Redstart did not write.
-        StateIncompatible: a newer version of Redstart wrote it.
+        StateDamagedError: the key holds something that Redstart did not write.
+        StateVersionError: a newer version of Redstart wrote it.
     """
     return record_from(keys, (yield from call(hgetall(keys.record))))
 
@@ -131,7 +131,7 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
     try:
         written = int(fields.get(b"format", 1))
         if written > FORMAT:
-            raise StateIncompatible(
+            raise StateVersionError(
                 f"{keys.record} has format {written}; this version of Redstart reads up to format {FORMAT}.",
                 "Use the version of Redstart that wrote it, or a newer one.",
             )
@@ -167,7 +167,7 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
             _lost(fields, written),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise StateDamaged(
+        raise StateDamagedError(
             f"{keys.record} holds something that Redstart did not write: {exc}.",
             keys.restore_hint(),
         ) from exc
@@ -221,10 +221,10 @@ def save_census(
 
 
 def check_census(keys: StateKeys, record: Record) -> Op[None]:
-    """Raises JournalDamaged when the census holds fewer values than were recorded. One read."""
+    """Raises UndoLogCorruptError when the census holds fewer values than were recorded. One read."""
     found = yield from call(scard(keys.census))
     if found < (record.census_values or 0):
-        raise JournalDamaged(
+        raise UndoLogCorruptError(
             f"The census {keys.census} holds {found} values where {record.census_values} were recorded.",
             keys.restore_hint(),
         )

@@ -13,7 +13,7 @@ import msgpack
 from redstart.commands.keyspace import hlen, hmget, hscan
 from redstart.display import one_line
 from redstart.effects import Argument, Op, call
-from redstart.errors import StateDamaged
+from redstart.errors import StateDamagedError
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS, Failure, failure_at, location_of
 from redstart.migrations.data.state.keys import StateKeys
@@ -121,12 +121,12 @@ def _age(original: Original) -> tuple[int, ...]:
 
 
 def _unpacked(key: bytes, data: bytes) -> UnrestoredDocument:
-    """Return the originals of a document as the server has them. Raises StateDamaged."""
+    """Return the originals of a document as the server has them. Raises StateDamagedError."""
     try:
         storage, items = msgpack.unpackb(data, raw=True)
         return UnrestoredDocument(key, storage == b"json", [_original(*item) for item in items])
     except (ValueError, TypeError, AttributeError, msgpack.UnpackException) as exc:
-        raise StateDamaged(
+        raise StateDamagedError(
             "The originals that a rollback has not restored cannot be read for the document "
             f"{one_line(key, SHOWN_KEY_CHARACTERS)}.",
             "Restore the key that ends with :unrestored from a backup.",

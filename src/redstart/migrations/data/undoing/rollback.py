@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from redstart.commands.introspection import server_time
 from redstart.effects import Op, call
-from redstart.errors import CheckpointUnreadable
+from redstart.errors import CheckpointCorruptError
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.reading.scan import server_run_id
 from redstart.migrations.data.running.context import Context
@@ -45,7 +45,7 @@ from redstart.migrations.data.state.unrestored import (
 )
 from redstart.migrations.data.undoing.originals import Restoring, Unrestored
 from redstart.migrations.data.undoing.sweep import PageReverter
-from redstart.migrations.data.undoing.undo import ServerRestarted, Undoing, undo_entry
+from redstart.migrations.data.undoing.undo import ServerRestartedError, Undoing, undo_entry
 from redstart.migrations.data.writing.apply import Applier
 from redstart.migrations.lease import Activity, Lease, server_is_behind
 from redstart.values.timezones import NaiveTimezone
@@ -63,7 +63,7 @@ class RollbackResult:
         kept: values that have no old form and stay; `examples` the first of them.
         unrestored: originals that only the undo log had and that stay kept on the server, for what the run wrote in
             their place was changed or deleted since; `unrestored_examples` the first of them.
-        numbers_before: values left as they are, for they were numbers before the first run wrote anything;
+        preexisting_numbers: values left as they are, for they were numbers before the first run wrote anything;
             `number_examples` the first of them. Of the whole keyspace only when it is done.
         nothing_to_do: whether no run had left anything to undo.
     """
@@ -76,24 +76,24 @@ class RollbackResult:
     examples: list[Failure] = field(default_factory=list)
     unrestored: int = 0
     unrestored_examples: list[Failure] = field(default_factory=list)
-    numbers_before: int = 0
+    preexisting_numbers: int = 0
     number_examples: list[Failure] = field(default_factory=list)
     nothing_to_do: bool = False
     seconds: float = 0.0
 
 
 def rollback(
-    context: Context, *, numbers_of_before_too: bool = False, batch_documents: int = 1_000
+    context: Context, *, reformat_preexisting: bool = False, batch_documents: int = 1_000
 ) -> Op[RollbackResult]:
     """Undo all runs since the last rollback.
 
     Args:
-        numbers_of_before_too: give the old form also to values that were numbers before the first run.
+        reformat_preexisting: give the old form also to values that were numbers before the first run.
         batch_documents: keys asked for per step of the scan.
 
     Raises:
-        LeaseHeld, LeaseLost: a run is at work, or took over.
-        JournalDamaged: the undo log or the census has lost entries; nothing was written.
+        LeaseHeldError, LeaseLostError: a run is at work, or took over.
+        UndoLogCorruptError: the undo log or the census has lost entries; nothing was written.
         ConfigurationError: the runs read naive values in a local zone that is not this process'; nothing was written.
 
     Effects: one script per chunk of documents. Only when all is back are the journal, the census and the record
@@ -111,7 +111,7 @@ def rollback(
             return (yield from _retry(context, lease))
         return (
             yield from _Rollback(
-                context, record, record.plan, lease, batch_documents, numbers_of_before_too
+                context, record, record.plan, lease, batch_documents, reformat_preexisting
             ).run()
         )
 
@@ -154,7 +154,7 @@ def begin_rollback(context: Context) -> Op[None]:
 
 
 def require_intact_for_undo(keys: StateKeys) -> Op[None]:
-    """Raise StateDamaged if a key that a rollback needs is missing or damaged. Reads only."""
+    """Raise StateDamagedError if a key that a rollback needs is missing or damaged. Reads only."""
     yield from require_intact_data(keys, exempt=("lease", *LISTS))
 
 
@@ -212,7 +212,7 @@ class _Rollback:
         plan: Plan,
         lease: Lease,
         batch_documents: int,
-        numbers_of_before_too: bool,
+        reformat_preexisting: bool,
     ) -> None:
         self._context = context
         self._keys = context.keys
@@ -220,7 +220,7 @@ class _Rollback:
         self._plan = plan
         self._lease = lease
         self._batch_documents = batch_documents
-        self._numbers_of_before_too = numbers_of_before_too
+        self._reformat_preexisting = reformat_preexisting
 
     def run(self) -> Op[RollbackResult]:
         began = self._context.clock()
@@ -248,7 +248,7 @@ class _Rollback:
             zone,
             self._record.aware_fields,
             left,
-            numbers_of_before_too=self._numbers_of_before_too,
+            reformat_preexisting=self._reformat_preexisting,
         )
         if stopped is None:
             passes = Passes(self._context, self._lease, self._plan, self._batch_documents, reverter)
@@ -269,8 +269,8 @@ class _Rollback:
             list(reverter.kept.values()),
             left.count,
             left.examples,
-            reverter.numbers_before.count,
-            reverter.numbers_before.examples,
+            reverter.preexisting_numbers.count,
+            reverter.preexisting_numbers.examples,
             seconds=self._context.clock() - began,
         )
 
@@ -284,7 +284,7 @@ class _Rollback:
             if stopped is not None:
                 return stopped
             if checkpoint.done != total:
-                raise CheckpointUnreadable(
+                raise CheckpointCorruptError(
                     f"{checkpoint.done:,} entries of the undo log {self._keys.journal} were undone, and it has "
                     f"{total:,}: the saved progress in {self._keys.checkpoint} is wrong.",
                     "Undo it from the end of the log: om migrate-data clear-progress, then the same command",
@@ -294,7 +294,7 @@ class _Rollback:
             checkpoint.done, checkpoint.total = 0, checkpoint.counts.get("to_sweep", 0)
             yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, REPLAYED)])
             yield from undoing.require_same_server()
-        except ServerRestarted:
+        except ServerRestartedError:
             _start_over(checkpoint, (yield from server_run_id()))
             yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, "")])
         return None

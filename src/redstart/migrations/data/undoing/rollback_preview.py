@@ -23,7 +23,7 @@ _PAGE_DOCUMENTS = 200
 
 class _Preview:
     def __init__(
-        self, context: Context, plan: Plan | None, numbers_of_before_too: bool, batch_documents: int
+        self, context: Context, plan: Plan | None, reformat_preexisting: bool, batch_documents: int
     ) -> None:
         self._context = context
         self._keys = context.keys
@@ -31,11 +31,11 @@ class _Preview:
         self._plan = plan
         self._batch_documents = batch_documents
         self._undoing = Undoing(context.keys, plan, self._zone)
-        self._numbers_of_before_too = numbers_of_before_too
+        self._reformat_preexisting = reformat_preexisting
         self._restored: dict[bytes, dict[Location, bytes | None]] = {}
         self._outstanding: list[UnrestoredDocument] = []
         self._read_again: set[bytes] = set()
-        self.numbers_before = NumbersBefore()
+        self.preexisting_numbers = NumbersBefore()
         self.unrestored = Unrestored()
         self.documents = 0
         self.restored = 0
@@ -72,7 +72,7 @@ class _Preview:
     def _count_as_newer(self, restored: list[DocumentEdits]) -> Op[None]:
         """Count those of the restored values that a look at everything would also meet."""
         self.in_new_form += yield from self._undoing.count_seen_as_newer(
-            restored, pre_existing_too=self._numbers_of_before_too
+            restored, pre_existing_too=self._reformat_preexisting
         )
 
     def _count(self, edits: DocumentEdits, *, later: bool) -> None:
@@ -110,8 +110,8 @@ class _Preview:
                 self._keys,
                 page.documents,
                 self._zone,
-                self.numbers_before,
-                numbers_of_before_too=self._numbers_of_before_too,
+                self.preexisting_numbers,
+                reformat_preexisting=self._reformat_preexisting,
             )
             for document, values in found:
                 newer += len(values)
@@ -128,23 +128,23 @@ class _Preview:
 
 
 def preview_rollback(
-    context: Context, *, numbers_of_before_too: bool = False, batch_documents: int = 1_000
+    context: Context, *, reformat_preexisting: bool = False, batch_documents: int = 1_000
 ) -> Op[RollbackResult]:
     """Count what `rollback` would restore and reformat, as things stand.
 
     Args:
-        numbers_of_before_too: see `rollback`.
+        reformat_preexisting: see `rollback`.
         batch_documents: keys asked for per step of the scan.
 
     Raises:
-        JournalDamaged: the undo log or the census has lost entries.
+        UndoLogCorruptError: the undo log or the census has lost entries.
 
     Effects: reads only. A SCAN may meet a document twice, so the counts of newer values can be a little high.
     """
     began = context.clock()
     yield from require_intact_for_undo(context.keys)
     record = yield from read_record(context.keys)
-    preview = _Preview(context, record.plan, numbers_of_before_too, batch_documents)
+    preview = _Preview(context, record.plan, reformat_preexisting, batch_documents)
     if record.plan is not None:
         total = yield from check_journal(context.keys)
         yield from check_census(context.keys, record)
@@ -160,8 +160,8 @@ def preview_rollback(
         examples=kept,
         unrestored=preview.unrestored.count,
         unrestored_examples=preview.unrestored.examples,
-        numbers_before=preview.numbers_before.count,
-        number_examples=preview.numbers_before.examples,
+        preexisting_numbers=preview.preexisting_numbers.count,
+        number_examples=preview.preexisting_numbers.examples,
         nothing_to_do=nothing,
         seconds=context.clock() - began,
     )

@@ -46,7 +46,7 @@ class PageReverter:
 
     Attributes:
         kept: values that have none, or no path to be written by; by their names.
-        numbers_before: met in the last pass, which is a whole one.
+        preexisting_numbers: met in the last pass, which is a whole one.
     """
 
     title = "undoing newer values"
@@ -60,10 +60,10 @@ class PageReverter:
         aware_fields: frozenset[tuple[str, str]],
         unrestored: Unrestored,
         *,
-        numbers_of_before_too: bool,
+        reformat_preexisting: bool,
     ) -> None:
         self.kept: dict[bytes, Failure] = {}
-        self.numbers_before = NumbersBefore()
+        self.preexisting_numbers = NumbersBefore()
         self._pass = ""
         self._keys = keys
         self._lease = lease
@@ -71,12 +71,12 @@ class PageReverter:
         self._naive_timezone = naive_timezone
         self._aware_fields = aware_fields
         self._unrestored = unrestored
-        self._numbers_of_before_too = numbers_of_before_too
+        self._reformat_preexisting = reformat_preexisting
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
         """Send a page's old forms; an undo is not journaled, so `label` tells the pass and nothing else."""
         if label != self._pass:
-            self._pass, self.numbers_before = label, NumbersBefore()
+            self._pass, self.preexisting_numbers = label, NumbersBefore()
 
         def edits(read: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
             return self._edits(read, again=read is not documents)
@@ -91,13 +91,13 @@ class PageReverter:
         return PageOutcome(settled.documents, settled.values, settled.retried)
 
     def _edits(self, documents: Sequence[StoredDocument], *, again: bool) -> Op[list[DocumentEdits]]:
-        counted = NumbersBefore() if again else self.numbers_before
+        counted = NumbersBefore() if again else self.preexisting_numbers
         newer = yield from newer_values(
             self._keys,
             documents,
             self._naive_timezone,
             counted,
-            numbers_of_before_too=self._numbers_of_before_too,
+            reformat_preexisting=self._reformat_preexisting,
         )
         yield from self._lease.keep()
         return [self._edits_of(document, values) for document, values in newer]
@@ -141,12 +141,12 @@ def newer_values(
     naive_timezone: NaiveTimezone,
     before: NumbersBefore,
     *,
-    numbers_of_before_too: bool,
+    reformat_preexisting: bool,
 ) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
     """For each document its values in the new form that the census does not have; `before` gets the rest. One read.
 
     Args:
-        numbers_of_before_too: take all for newer, and ask no census.
+        reformat_preexisting: take all for newer, and ask no census.
     """
     candidates = [
         (document, value)
@@ -155,7 +155,7 @@ def newer_values(
         if verdict.outcome is Outcome.ALREADY
     ]
     known = [False] * len(candidates)
-    if not numbers_of_before_too:
+    if not reformat_preexisting:
         known = yield from born_as_numbers(keys, candidates)
     before.add(value for value, was_number in zip(candidates, known, strict=True) if was_number)
     newer: dict[bytes, tuple[StoredDocument, list[StoredValue]]] = {}

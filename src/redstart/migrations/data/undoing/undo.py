@@ -34,7 +34,7 @@ from redstart.values.timestamps import NUMBER
 from redstart.values.timezones import NaiveTimezone
 
 
-class ServerRestarted(Exception):
+class ServerRestartedError(Exception):
     """The server was restarted since the replay began, and may hold documents as they were some entries before.
 
     An item must not be matched by value then: the list is not as the application has left it.
@@ -100,9 +100,9 @@ class Undoing:
         self._zone = zone
 
     def require_same_server(self) -> Op[None]:
-        """Raise ServerRestarted if what was read last may be older than the replay. One read."""
+        """Raise ServerRestartedError if what was read last may be older than the replay. One read."""
         if self._run_id is not None and (yield from server_run_id()) != self._run_id:
-            raise ServerRestarted
+            raise ServerRestartedError
 
     def path_of(self, key: bytes, location: Location) -> TemporalPath | None:
         """Return the planned path of a place, or None."""
@@ -294,7 +294,7 @@ def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[li
         The originals that are outstanding. A converted value that was changed or deleted since is left alone.
 
     Raises:
-        ServerRestarted: the log has to be replayed from its end again.
+        ServerRestartedError: the log has to be replayed from its end again.
 
     Effects: a script per chunk; where documents changed since, a few reads and another script. Safe to repeat.
     """

@@ -54,7 +54,7 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
         plan: the one stored with the journal.
 
     Raises:
-        JournalDamaged: entries are missing.
+        UndoLogCorruptError: entries are missing.
 
     Effects: reads only; a round trip or two for each page of the log, and one for each entry.
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 from redstart.commands.replies import mapping
 from redstart.documents.forms import form_of
-from redstart.documents.unreadable import UnreadableDocument
+from redstart.documents.unreadable import DocumentDecodeError
 from redstart.effects import Op
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.models import RedisModel
@@ -80,6 +80,6 @@ class ModelCheck:
         model: type[RedisModel] = declaration.model
         try:
             _ = form_of(model).reader(model, self._zone)(declaration.primary_key_in(document.key), reply)
-        except UnreadableDocument as exc:  # whatever code of the project raises becomes one
+        except DocumentDecodeError as exc:  # whatever code of the project raises becomes one
             return exc.reasons
         return {}

@@ -105,8 +105,8 @@ class Applier:
             label: "generation.pass" for the journal; None journals nothing (an undo).
 
         Raises:
-            LeaseLost: another run has taken over; nothing was written.
-            UnsafeServer: the server has lost what has to be there before such an edit; nothing was written.
+            LeaseLostError: another run has taken over; nothing was written.
+            UnsafeServerError: the server has lost what has to be there before such an edit; nothing was written.
 
         Effects: one script, the atomic unit. Safe to repeat: what it changed no longer compares equal.
         """
