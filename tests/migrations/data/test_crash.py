@@ -45,7 +45,7 @@ from tests.support.snapshot import Snapshot, difference
 SOAK = os.environ.get("REDSTART_SOAK") == "1"
 SEED = int(os.environ.get("REDSTART_SEED") or random.SystemRandom().randrange(10**9))
 
-MORE_POINTS = 6
+MORE_POINTS = 2
 """Besides one for each kind of request."""
 
 Point = tuple[int, CrashKind]

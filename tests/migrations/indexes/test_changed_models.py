@@ -2,32 +2,24 @@
 
 import datetime
 import json
-from collections.abc import Iterator
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import pytest
 import redis
 
 from redstart import Field, HashModel, JsonModel
 from redstart.mapping.declaration import declare
-from redstart.migrations.back import Back, migrate_back
-from redstart.migrations.data.converting.runner import RunOptions
-from redstart.migrations.data.planned.plan import make_plan
-from redstart.migrations.data.state.record import converted_prefixes
-from redstart.migrations.forward import Forward, migrate_forward
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexState, is_expanded
+from redstart.migrations.indexes.expand import IndexResult, IndexState, is_expanded
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.search.index import create_arguments
 from tests.migrations.indexes.conftest import (
     before_1_0,
     drop_all,
-    migration,
     perform,
     total,
     wait_until_built,
 )
-from tests.support.migration import KEYS, new_context
+from tests.migrations.indexes.there_and_back import back, expand, forward
 from tests.support.snapshot import difference, snapshot
 
 DOCUMENTS = 30
@@ -86,32 +78,8 @@ class LaterNest(JsonModel, index=True):
         pass
 
 
-def forward(url: str, *models: Any) -> Forward:
-    declarations = list(map(declare, models))
-    plan = make_plan(declarations, "UTC")
-    result: Forward = perform(
-        url,
-        migrate_forward(
-            new_context(), plan, RunOptions(), planned_indexes(declarations), migration(), ExpansionOptions()
-        ),
-    )
-    return result
-
-
-def back(url: str) -> Back:
-    result: Back = perform(url, migrate_back(new_context(), migration()))
-    return result
-
-
-def expand(url: str, *models: Any) -> set[IndexState]:
-    declarations = list(map(declare, models))
-    converted = partial(converted_prefixes, KEYS, make_plan(declarations, "UTC").models)
-    results = perform(url, migration().run(planned_indexes(declarations), converted, ExpansionOptions()))
+def states(results: Iterable[IndexResult]) -> set[IndexState]:
     return {one.state for one in results}
-
-
-def states(result: Forward) -> set[IndexState]:
-    return {one.state for one in result.indexes}
 
 
 @pytest.fixture
@@ -138,14 +106,14 @@ def test_a_date_added_later_takes_nothing_from_the_dates_of_before(
 ) -> None:
     """They are numbers already, and queries by them go on while the new one waits for its data."""
     start = snapshot(with_indexes)
-    assert states(forward(url, FirstRing, FirstNest)) == {IndexState.CUT_OVER}
-    assert expand(url, LaterRing, LaterNest) == {IndexState.EXPANDED}
-    assert expand(url, LaterRing, LaterNest) == {IndexState.EXPANDED}
+    assert states(forward(url, FirstRing, FirstNest).indexes) == {IndexState.CUT_OVER}
+    assert states(expand(url, LaterRing, LaterNest)) == {IndexState.EXPANDED}
+    assert states(expand(url, LaterRing, LaterNest)) == {IndexState.EXPANDED}
     for name in (RINGS, NESTS):
         assert (total(with_indexes, name), total(with_indexes, name, "@at:[-inf +inf]")) == (30, 30)
     for one in planned_indexes(map(declare, (LaterRing, LaterNest))):
         assert perform(url, is_expanded(one))
-    assert states(forward(url, LaterRing, LaterNest)) == {IndexState.CUT_OVER}
+    assert states(forward(url, LaterRing, LaterNest).indexes) == {IndexState.CUT_OVER}
     for name in (RINGS, NESTS):
         assert total(with_indexes, name, "@at:[-inf +inf] @until:[-inf +inf]") == 30
     assert back(url).refused == []
@@ -159,20 +127,20 @@ def test_a_date_added_later_that_no_document_has_need_not_wait(with_indexes: red
     for number in range(DOCUMENTS):
         with_indexes.hdel(f"station:ring:{number}", "until")
     forward(url, FirstRing)
-    assert expand(url, LaterRing) == {IndexState.CUT_OVER}
+    assert states(expand(url, LaterRing)) == {IndexState.CUT_OVER}
 
 
 def test_a_date_added_before_the_data_is_converted(with_indexes: redis.Redis, url: str) -> None:
     """The index that takes both forms of the first dates takes those of the new one as well."""
     with_indexes.execute_command("FT.ALTER", NESTS, "SCHEMA", "ADD", "$.until", "AS", "until", "TAG")
     wait_until_built(with_indexes, [NESTS])
-    assert expand(url, FirstNest) == {IndexState.EXPANDED}
-    assert expand(url, LaterNest) == {IndexState.EXPANDED}
+    assert states(expand(url, FirstNest)) == {IndexState.EXPANDED}
+    assert states(expand(url, LaterNest)) == {IndexState.EXPANDED}
     assert total(with_indexes, NESTS) == DOCUMENTS
     with_indexes.execute_command("JSON.SET", "station:nest:1", "$.at", "1600000000.0")
     with_indexes.execute_command("JSON.SET", "station:nest:2", "$.until", "1600000000.0")
     assert total(with_indexes, NESTS) == DOCUMENTS
-    assert states(forward(url, LaterNest)) == {IndexState.CUT_OVER}
+    assert states(forward(url, LaterNest).indexes) == {IndexState.CUT_OVER}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +158,7 @@ def test_dates_by_other_names_or_as_text_are_dates(
     words = ("ON", "JSON", "PREFIX", "1", "station:nest:", "SCHEMA", "$.place", "AS", "place", "TAG", *fields)
     documents.execute_command("FT.CREATE", NESTS, *words)
     wait_until_built(documents, [NESTS])
-    assert expand(url, FirstNest) == {IndexState.EXPANDED}
+    assert states(expand(url, FirstNest)) == {IndexState.EXPANDED}
     for number in range(DOCUMENTS):
         documents.execute_command("JSON.SET", f"station:nest:{number}", "$.at", "1600000000.0")
         assert total(documents, NESTS, "@place:{bay}") == DOCUMENTS
@@ -204,9 +172,9 @@ def test_tags_that_become_numbers_and_are_no_dates_wait_for_no_data(documents: r
     documents.execute_command("FT.CREATE", RINGS, *words)
     documents.hset("station:ring:1", "birds", "many")
     wait_until_built(documents, [RINGS])
-    assert expand(url, CountedRing) == {IndexState.REFUSED}
+    assert states(expand(url, CountedRing)) == {IndexState.REFUSED}
     documents.hset("station:ring:1", "birds", "3")
-    assert expand(url, CountedRing) == {IndexState.CUT_OVER}
+    assert states(expand(url, CountedRing)) == {IndexState.CUT_OVER}
     assert total(documents, RINGS, "@birds:[3 3]") == 1
 
 
@@ -217,7 +185,7 @@ def test_keys_of_other_prefixes_are_not_lost_with_a_wider_index(documents: redis
     documents.execute_command("FT.CREATE", RINGS, *words)
     wait_until_built(documents, [RINGS])
     result = forward(url, FirstRing)
-    assert states(result) == {IndexState.REFUSED}
+    assert states(result.indexes) == {IndexState.REFUSED}
     assert total(documents, RINGS) == DOCUMENTS + 1
     (one,) = result.blocking[RINGS]
     assert (one.key, one.reason.startswith("found by the index of today")) == ("station:feather:1", True)

@@ -51,7 +51,7 @@ PLANNED = planned_indexes(map(declare, MODELS))
 NAMES = [one.name for one in PLANNED]
 PREFIXES = {one.key_prefix for one in PLANNED}
 DOCUMENTS = 30
-MORE_POINTS = 4
+MORE_POINTS = 1
 """Besides one for each kind of request."""
 
 Point = tuple[int, CrashKind]

@@ -13,10 +13,6 @@ from redstart.embedded.process import EmbeddedServer
 from redstart.errors import MigrationError
 from redstart.mapping.declaration import declare
 from redstart.migrations.at_start import bring_up_to_date
-from redstart.migrations.back import migrate_back
-from redstart.migrations.data.converting.runner import RunOptions
-from redstart.migrations.data.planned.plan import make_plan
-from redstart.migrations.forward import migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.migrate import none_converted
@@ -33,7 +29,7 @@ from tests.migrations.indexes.conftest import (
     total,
     wait_until_built,
 )
-from tests.support.migration import new_context
+from tests.migrations.indexes.there_and_back import back, forward
 from tests.support.snapshot import difference, snapshot
 
 DOCUMENTS = 12
@@ -107,14 +103,12 @@ ATTRIBUTES = [
 
 
 def cases() -> Iterator[Any]:
-    for model in MODELS:
-        for words in OF_INDEX:
-            # In JSON, these options name paths.
-            yield pytest.param(model, words, (), (), id=f"{model.__name__} {' '.join(words)}")
-        for words in OF_TEXT:
-            yield pytest.param(model, (), words, (), id=f"{model.__name__} TEXT {' '.join(words)}")
-        for words in ATTRIBUTES:
-            yield pytest.param(model, (), (), words, id=f"{model.__name__} {' '.join(words)}")
+    for words in OF_INDEX:
+        yield pytest.param(words, (), (), id=" ".join(words))
+    for words in OF_TEXT:
+        yield pytest.param((), words, (), id=f"TEXT {' '.join(words)}")
+    for words in ATTRIBUTES:
+        yield pytest.param((), (), words, id=" ".join(words))
 
 
 @pytest.fixture
@@ -141,7 +135,7 @@ def make_index(
 ) -> str:
     """The index of before 1.0 of a model, with some words more."""
     words = list(create_arguments(before_1_0(model)))
-    if model is Card:
+    if model is Card:  # options name paths
         of_index = [
             f"$.{word}" if of_index[at - 1].endswith("_FIELD") else word for at, word in enumerate(of_index)
         ]
@@ -153,24 +147,6 @@ def make_index(
     client.execute_command("FT.CREATE", *words, *attribute)
     wait_until_built(client, [words[0]])
     return words[0]
-
-
-def forward(url: str, *models: Any, options: ExpansionOptions | None = None) -> Any:
-    declarations = list(map(declare, models))
-    planned = planned_indexes(declarations)
-    going = migrate_forward(
-        new_context(),
-        make_plan(declarations, "UTC"),
-        RunOptions(),
-        planned,
-        migration(),
-        options or ExpansionOptions(),
-    )
-    return perform(url, going)
-
-
-def back(url: str) -> Any:
-    return perform(url, migrate_back(new_context(), migration()))
 
 
 def reported(client: redis.Redis, name: str) -> dict[str, Any]:
@@ -206,30 +182,34 @@ def options(client: redis.Redis, name: str) -> dict[str, Any]:
     return shown | {"attributes": attributes, "vector": []}  # the model does not ask for a vector
 
 
-@pytest.mark.parametrize(("model", "of_index", "of_text", "attribute"), [*cases()])
+@pytest.mark.parametrize(("of_index", "of_text", "attribute"), [*cases()])
 def test_an_option_is_kept_and_comes_back(
     documents: redis.Redis,
     url: str,
-    model: Any,
     of_index: tuple[str, ...],
     of_text: tuple[str, ...],
     attribute: tuple[str, ...],
 ) -> None:
-    name = make_index(documents, model, of_index, of_text, attribute)
-    before, held, start = reported(documents, name), total(documents, name), snapshot(documents)
-    kept = options(documents, name)
+    names = [make_index(documents, model, of_index, of_text, attribute) for model in MODELS]
+
+    def each(look: Callable[[redis.Redis, str], object]) -> list[object]:
+        return [look(documents, name) for name in names]
+
+    before, kept, held, start = each(reported), each(options), each(total), snapshot(documents)
     for _ in range(2):  # the second changes nothing
-        assert not forward(url, model).refused
-        assert serving(documents, name) != name
-        assert options(documents, name) == kept
-        assert total(documents, name) == held
-    (check,) = perform(url, verify_indexes(planned_indexes([declare(model)])))
-    assert (check.problems, check.has_filter) == (0, "FILTER" in of_index)
+        assert not forward(url, *MODELS).refused
+        assert all(serving(documents, name) != name for name in names)
+        assert each(options) == kept
+        assert each(total) == held
+    for check in perform(url, verify_indexes(planned_indexes(map(declare, MODELS)))):
+        assert (check.problems, check.has_filter) == (0, "FILTER" in of_index)
     done = back(url)
-    assert (done.refused, done.data.stopped) == ([], None)
-    assert serving(documents, name) != name
-    assert reported(documents, name) == before
-    assert total(documents, name) == held
+    assert done.refused == []
+    assert done.data is not None
+    assert done.data.stopped is None
+    assert all(serving(documents, name) != name for name in names)
+    assert each(reported) == before
+    assert each(total) == held
     assert difference(start, snapshot(documents)) == []
 
 

@@ -10,22 +10,14 @@ import redis
 from redstart import Field, HashModel, JsonModel
 from redstart.errors import DataMigrationError
 from redstart.mapping.declaration import declare
-from redstart.migrations.back import Back, migrate_back
-from redstart.migrations.data.converting.runner import RunOptions
-from redstart.migrations.data.planned.plan import make_plan
-from redstart.migrations.forward import migrate_forward
-from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.outcomes import require_undone
 from tests.migrations.indexes.conftest import (
     drop_all,
-    migration,
-    perform,
     serving,
     total,
     wait_until_built,
 )
-from tests.support.migration import new_context
+from tests.migrations.indexes.there_and_back import back, forward
 from tests.support.snapshot import difference, every_byte, snapshot
 
 DOCUMENTS = 10
@@ -104,21 +96,6 @@ def misfit(client: redis.Redis, model: Any, number: int, **values: Any) -> None:
         put(client, model, number, labels={"a": 1}, **values)
 
 
-def forward(url: str, *models: Any) -> None:
-    declarations = list(map(declare, models))
-    plan = make_plan(declarations, "UTC")
-    planned = planned_indexes(declarations)
-    done = perform(
-        url, migrate_forward(new_context(), plan, RunOptions(), planned, migration(), ExpansionOptions())
-    )
-    assert not done.refused
-
-
-def back(url: str) -> Back:
-    found: Back = perform(url, migrate_back(new_context(), migration()))
-    return found
-
-
 @pytest.mark.parametrize("model", [Sack, Crate])
 @pytest.mark.parametrize("before", [1, DOCUMENTS])
 def test_what_the_old_index_did_not_hold_is_no_reason_to_refuse(
@@ -129,7 +106,7 @@ def test_what_the_old_index_did_not_hold_is_no_reason_to_refuse(
         (misfit if number < before else put)(store, model, number)
     assert total(store, name) == DOCUMENTS - before
     start = snapshot(store)
-    forward(url, model)
+    assert not forward(url, model).refused
     assert total(store, name) == DOCUMENTS
     done = back(url)
     assert (done.refused, done.lacks_more_than_before) == ([], False)
@@ -143,7 +120,7 @@ def test_more_of_them_than_before_are_reported(store: redis.Redis, url: str, mod
     name = old_index(store, model)
     for number in range(DOCUMENTS):
         (put if number else misfit)(store, model, number)
-    forward(url, model)
+    assert not forward(url, model).refused
     for number in (1, 2):
         misfit(store, model, number, at=AS_NUMBER)
     done = back(url)
@@ -161,7 +138,7 @@ def test_a_refusal_changes_neither_data_nor_any_index(store: redis.Redis, url: s
     for number in range(DOCUMENTS):
         put(store, model, number)
         put(store, Other, number)
-    forward(url, model, Other)
+    assert not forward(url, model, Other).refused
     misfit(store, model, 3, at=AS_NUMBER)
     start, indexes = every_byte(store), sorted(store.execute_command("FT._LIST"))
     leads = [serving(store, one) for one in (name, OTHER)]

@@ -3,7 +3,6 @@
 import datetime
 import logging
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -12,11 +11,6 @@ import redis
 from redstart import Field, HashModel, JsonModel, Migrator
 from redstart.mapping.declaration import declare
 from redstart.migrations.at_start import bring_up_to_date
-from redstart.migrations.data.converting.runner import RunOptions
-from redstart.migrations.data.planned.plan import make_plan
-from redstart.migrations.data.state.record import converted_prefixes
-from redstart.migrations.forward import migrate_forward
-from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.pending import pending_indexes
@@ -31,7 +25,7 @@ from tests.migrations.indexes.conftest import (
     total,
     wait_until_built,
 )
-from tests.support.migration import KEYS, new_context
+from tests.migrations.indexes.there_and_back import expand, forward
 from tests.support.snapshot import every_byte
 
 DOCUMENTS = 10
@@ -103,20 +97,6 @@ def documents(client: redis.Redis) -> Iterator[redis.Redis]:
     drop_all(client)
 
 
-def migrate_run(url: str, model: Any) -> Any:
-    declarations = [declare(model)]
-    converted = partial(converted_prefixes, KEYS, make_plan(declarations, "UTC").models)
-    return perform(url, migration().run(planned_indexes(declarations), converted, ExpansionOptions()))
-
-
-def migrate_data_run(url: str, model: Any) -> Any:
-    declarations = [declare(model)]
-    plan, planned = make_plan(declarations, "UTC"), planned_indexes(declarations)
-    return perform(
-        url, migrate_forward(new_context(), plan, RunOptions(), planned, migration(), ExpansionOptions())
-    )
-
-
 def start(url: str, model: Any) -> list[str]:
     """What an application does that calls `Migrator().run()`: the indexes that it left."""
     left: list[str] = perform(url, bring_up_to_date([declare(model)], migration))
@@ -124,8 +104,8 @@ def start(url: str, model: Any) -> list[str]:
 
 
 STATES: dict[str, Callable[[str, Any], object]] = {
-    "expanded": migrate_run,
-    "cut over": migrate_data_run,
+    "expanded": expand,
+    "cut over": forward,
 }
 
 
@@ -141,12 +121,12 @@ def test_an_older_version_that_starts_leaves_the_index_of_the_newer(
     assert perform(url, pending_indexes([declare(old)], documents)) == []
     assert every_byte(documents) == before
     assert serving(documents, name) == led
-    migrate_data_run(url, new)
+    forward(url, new)
     assert start(url, old) == [name]
     assert total(documents, name, "@at:[-inf +inf]") == DOCUMENTS
     assert start(url, new) == []
     # Asked to, it is replaced.
-    migrate_run(url, old)
+    expand(url, old)
     assert documents.get(hash_key(name)) == planned_indexes([declare(old)])[0].schema_hash.encode()
     assert start(url, new) == []
     assert documents.get(hash_key(name)) == planned_indexes([declare(new)])[0].schema_hash.encode()
@@ -155,7 +135,7 @@ def test_an_older_version_that_starts_leaves_the_index_of_the_newer(
 def test_the_application_is_told(
     documents: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    migrate_data_run(url, NewHash)
+    forward(url, NewHash)
     monkeypatch.setattr(migrator, "registered_models", lambda: [OldHash])
     with caplog.at_level(logging.INFO):
         Migrator(conn=documents).run()
@@ -183,13 +163,11 @@ def test_an_altered_index_is_repaired(
         STATES[state](url, model)
     led = altered(documents, model)
     for _ in range(3):
-        {"om migrate run": migrate_run, "om migrate-data run": migrate_data_run, "Migrator().run()": start}[
-            how
-        ](url, model)
+        {"om migrate run": expand, "om migrate-data run": forward, "Migrator().run()": start}[how](url, model)
         assert total(documents, name) == DOCUMENTS
-    migrate_data_run(url, model)
+    forward(url, model)
     assert total(documents, name, "@at:[-inf +inf]") == DOCUMENTS
-    migrate_run(url, model)
+    expand(url, model)
     assert serving(documents, name) != led
     assert "extra" not in str(documents.execute_command("FT.INFO", name))
     perform(url, migration().cleanup())

@@ -1,0 +1,39 @@
+"""What commands do to the indexes of some models: expand them, migrate data with them, and undo both."""
+
+from functools import partial
+from typing import Any
+
+from redstart.mapping.declaration import declare
+from redstart.migrations.back import Back, migrate_back
+from redstart.migrations.data.converting.runner import RunOptions
+from redstart.migrations.data.planned.plan import make_plan
+from redstart.migrations.data.state.record import converted_prefixes
+from redstart.migrations.forward import Forward, migrate_forward
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
+from redstart.migrations.indexes.plan import planned_indexes
+from tests.migrations.indexes.conftest import migration, perform
+from tests.support.migration import KEYS, new_context
+
+
+def expand(url: str, *models: Any) -> list[IndexResult]:
+    """`om migrate run`."""
+    declarations = list(map(declare, models))
+    converted = partial(converted_prefixes, KEYS, make_plan(declarations, "UTC").models)
+    results = perform(url, migration().run(planned_indexes(declarations), converted, ExpansionOptions()))
+    return list(results)
+
+
+def forward(url: str, *models: Any, options: ExpansionOptions | None = None) -> Forward:
+    """`om migrate-data run`."""
+    declarations = list(map(declare, models))
+    plan, planned = make_plan(declarations, "UTC"), planned_indexes(declarations)
+    options = options or ExpansionOptions()
+    operation = migrate_forward(new_context(), plan, RunOptions(), planned, migration(), options)
+    done: Forward = perform(url, operation)
+    return done
+
+
+def back(url: str) -> Back:
+    """`om migrate-data rollback`."""
+    done: Back = perform(url, migrate_back(new_context(), migration()))
+    return done
