@@ -58,7 +58,7 @@ def _scripts() -> dict[str, str]:
     scripts = {
         "acquire": load(LEASE_PACKAGE, "acquire.lua"),
         "release": load(LEASE_PACKAGE, "release.lua"),
-        "commit": load(LEASE_PACKAGE, "fenced.lua", "commit.lua"),
+        "commit": load(LEASE_PACKAGE, "fenced.lua", "same_server.lua", "commit.lua"),
         "apply": apply._script(),
         **{name: load(READING_PACKAGE, f"{name}.lua") for name in ("sizes", "whole")},
         "probe": load(INDEXES_PACKAGE, "drop_index.lua", "probe.lua"),

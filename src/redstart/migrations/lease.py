@@ -39,6 +39,7 @@ _SILENT_SECONDS = 1.0
 """A wait that is over by then is not told of: a holder that is alive renews with every write."""
 
 PACKAGE = "redstart.migrations"
+_COMMIT = ("fenced.lua", "same_server.lua", "commit.lua")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +110,20 @@ class SentScript:
     later: Later[Any]
 
 
-def server_is_behind() -> UnsafeServerError:
-    """The error where a milestone that this program has seen is gone."""
-    return UnsafeServerError(
+class ServerRestartedError(UnsafeServerError):
+    """The server is another process than the one that a write relies on; nothing was written."""
+
+
+def server_is_behind(error: type[UnsafeServerError] = UnsafeServerError) -> UnsafeServerError:
+    """The error where what this program has seen may be gone."""
+    return error(
         "The server came back without its last writes, among them what undoing needs; nothing more was written.",
         "Run the same command again: it goes on from what the server has.",
     )
+
+
+_BEHIND: dict[str, type[UnsafeServerError]] = {"BEHIND": UnsafeServerError, "RESTARTED": ServerRestartedError}
+"""The errors of scripts that find the server without what they rely on, by code."""
 
 
 class Lease:
@@ -146,12 +155,12 @@ class Lease:
         return SentScript(script, all_keys, all_args, sent_at, later)
 
     def answer(self, sent: SentScript) -> Op[Any]:
-        """The answer to a script that was sent ahead. Raises LeaseLostError, UnsafeServerError."""
+        """The answer to a script that was sent ahead. Raises LeaseLostError, UnsafeServerError, ServerRestartedError."""
         try:
             reply = yield from _answer(sent)
         except CommandError as exc:
-            if exc.code == "BEHIND":
-                raise server_is_behind() from exc
+            if exc.code in _BEHIND:
+                raise server_is_behind(_BEHIND[exc.code]) from exc
             if exc.code != "FENCED":
                 raise
             raise LeaseLostError(
@@ -167,6 +176,10 @@ class Lease:
 
         Args:
             under: the server's run id if they hold only for what that very server was seen to have.
+
+        Raises:
+            LeaseLostError: see `run`.
+            ServerRestartedError: the server has another run id; nothing was written.
         """
         sent = yield from self.send_commit(commands, under=under)
         return list((yield from self.answer(sent)))
@@ -174,7 +187,7 @@ class Lease:
     def send_commit(self, commands: Sequence[Sequence[Argument]], *, under: str = "") -> Op[SentScript]:
         """As `commit`, sent ahead; to be asked for with `answer`."""
         payload = msgpack.packb(commands, use_bin_type=False)
-        return (yield from self.send(load(PACKAGE, "fenced.lua", "commit.lua"), (), (payload, under)))
+        return (yield from self.send(load(PACKAGE, *_COMMIT), (), (payload, under)))
 
     def keep(self, activity: Activity | None = None) -> Op[None]:
         """Renew if the last renewal was 3 seconds ago. For stretches that only read.

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo.sample import VISIT_PREFIX
+from redstart.demo.sample import SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import MigrationError, UnsafeServerError
+from redstart.migrations.data.judging.transform import FailureMode
+from tests.migrations.data.runs import UNDO, migrate_all, set_json
+from tests.migrations.data.runs import undo as undo_at
 from tests.migrations.data.test_kill import SEED, SOAK, kill, load, migrate, undo
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import documents_of, own_keys, small_pieces
-from tests.support.replies import send
+from tests.support.replies import Command, send
 from tests.support.snapshot import difference
 
 
@@ -123,6 +126,82 @@ def test_a_server_that_came_back_with_a_value_still_aside_is_not_said_to_be_undo
         with CrashDriver(server.url) as driver:
             driver.run(undo())
         assert difference(start, documents_of(client)) == []
+
+
+FIRST, SECOND, OTHER = "2023-01-01T00:00:00Z", "2023-01-01T02:00:00+02:00", "2023-05-01T00:00:00Z"
+"""Two texts of one instant, and another instant: by their numbers the first two cannot be told apart."""
+
+LIST, HASH = f"{SIGHTING_PREFIX}1", f"{VISIT_PREFIX}1"
+BETWEEN_RUNS: dict[str, tuple[Command, Command]] = {
+    # what stands before the first run, and what stands before the second
+    "a hash field": (("HSET", HASH, "arrived_at", FIRST), ("HSET", HASH, "arrived_at", SECOND)),
+    "a JSON value": (set_json(LIST, {"ringed_at": FIRST}), set_json(LIST, {"ringed_at": SECOND})),
+    "a list of the same length": (
+        set_json(LIST, {"resighted_at": [FIRST]}),
+        set_json(LIST, {"resighted_at": [SECOND]}),
+    ),
+    "a longer list": (
+        set_json(LIST, {"resighted_at": [FIRST]}),
+        set_json(LIST, {"resighted_at": [OTHER, SECOND]}),
+    ),
+    "a failed item, in a list": (
+        set_json(LIST, {"resighted_at": ["N/A"]}),
+        set_json(LIST, {"resighted_at": [OTHER, "?"]}),
+    ),
+    "a failed value": (("HSET", HASH, "arrived_at", "N/A"), ("HSET", HASH, "arrived_at", "?")),
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        case if case in ("a hash field", "a longer list") else pytest.param(case, marks=pytest.mark.soak)
+        for case in BETWEEN_RUNS
+    ],
+)
+def test_an_entry_is_not_undone_on_a_server_that_lost_the_undo_of_a_later_one(
+    own_server: Callable[..., EmbeddedServer], case: str
+) -> None:
+    """The number that a later run wrote would be taken for that of an earlier one, and get its text."""
+    server = own_server()
+    with redis.Redis.from_url(server.url) as client:
+        reached, dies_at = True, 0
+        while reached:
+            dies_at += 1
+            client.flushall()
+            for command in BETWEEN_RUNS[case]:
+                send(client, [command])
+                expected = documents_of(client)
+                migrate_all(server.url, FailureMode.DEFAULT)
+            reached = _undo_and_lose(server, client, dies_at)
+            assert difference(expected, documents_of(client)) == [], dies_at
+        assert dies_at > 3
+
+
+def _undo_and_lose(server: EmbeddedServer, client: redis.Redis, dies_at: int) -> bool:
+    """Roll back on a server that loses the undo of the last entry some requests later.
+
+    Returns:
+        Whether that was before the whole log is replayed.
+    """
+    seen: list[str] = []
+    reached: list[str] = []
+
+    def lose_the_later_undo(name: str) -> None:
+        if not seen and name in UNDO:
+            client.save()
+        elif not seen:
+            return
+        seen.append(name)
+        if len(seen) == dies_at + 1 and "EVALSHA release" not in seen and "SCAN" not in seen:
+            reached.append(name)
+            server.kill()
+            server.start()
+
+    with suppress(UnsafeServerError):
+        undo_at(server.url, before=lose_the_later_undo)
+    undo_at(server.url)
+    return bool(reached)
 
 
 @pytest.mark.soak

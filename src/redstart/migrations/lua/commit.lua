@@ -1,9 +1,8 @@
--- After fenced.lua: several writes to our own state keys as one unit.
+-- After fenced.lua and same_server.lua: several writes to our own state keys as one unit.
 -- ARGV[4]: msgpack list of commands, each a list of words. Answers their replies.
 -- ARGV[5]: run id of the server that these commands rely on, or ''.
-if ARGV[5] ~= '' and not string.find(redis.call('INFO', 'server'), 'run_id:' .. ARGV[5], 1, true) then
-  return redis.error_reply('BEHIND the server was restarted and may have lost what was written before')
-end
+local refusal = other_server(ARGV[5])
+if refusal then return refusal end
 -- COUNT hash field key: set the field to the number of entries of the key. Safe to repeat, as an increment is not.
 -- A record without the number of a run is one that a restarted server has lost: it counts nothing until the next run.
 local function count(hash, field, key)

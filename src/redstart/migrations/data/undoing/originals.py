@@ -85,10 +85,15 @@ class _Try:
 
 
 class Restoring:
-    """Tries outstanding originals."""
+    """Tries outstanding originals.
 
-    def __init__(self, undoing: Undoing) -> None:
+    Args:
+        under: the run id of the server on which the log was replayed; "" where none was.
+    """
+
+    def __init__(self, undoing: Undoing, *, under: str = "") -> None:
         self._undoing = undoing
+        self._under = under
 
     def restore_all(self, keys: StateKeys, lease: Lease, applier: Applier) -> Op[None]:
         """Restore what is possible of all that is kept on the server, and keep the rest with its reasons.
@@ -102,7 +107,7 @@ class Restoring:
             left = yield from self._restore(documents, keys, lease, applier)
             if left:
                 commands = [keep_unrestored(keys, document) for document in left]
-                yield from lease.commit([*commands, *counted(keys, "unrestored")])
+                yield from lease.commit([*commands, *counted(keys, "unrestored")], under=self._under)
 
     def _restore(
         self, documents: Sequence[UnrestoredDocument], keys: StateKeys, lease: Lease, applier: Applier
@@ -111,7 +116,6 @@ class Restoring:
         todo = {document.key: document for document in documents}
         for last in (*[False] * (MOST_TRIES - 1), True):
             tries = yield from self.tries(list(todo.values()), {})
-            yield from self._undoing.require_same_server()
             conflicts: dict[bytes, UnrestoredDocument] = {}
             # Where an item stands again only this says, should the program die before the list is updated.
             moves = [
@@ -120,7 +124,7 @@ class Restoring:
                 if attempt.moved
             ]
             if moves:
-                yield from lease.commit(moves)
+                yield from lease.commit(moves, under=self._under)
             for document, attempt in zip(todo.values(), tries, strict=True):
                 left[document.key] = _with(document, attempt.left)
             parts = [part for attempt in tries for part in split_large(attempt.possible) if part.count]

@@ -45,9 +45,9 @@ from redstart.migrations.data.state.unrestored import (
 )
 from redstart.migrations.data.undoing.originals import Restoring, Unrestored
 from redstart.migrations.data.undoing.sweep import PageReverter
-from redstart.migrations.data.undoing.undo import ServerRestartedError, Undoing, undo_entry
+from redstart.migrations.data.undoing.undo import Undoing, undo_entry
 from redstart.migrations.data.writing.apply import Applier
-from redstart.migrations.lease import Activity, Lease, server_is_behind
+from redstart.migrations.lease import Activity, Lease, ServerRestartedError, server_is_behind
 from redstart.values.timezones import NaiveTimezone
 
 
@@ -228,11 +228,17 @@ class _Rollback:
         zone, total = yield from _require_whole(self._context, self._record, self._plan)
         checkpoint = yield from _begun(self._context, self._record, self._plan, self._lease, total)
         resumed = checkpoint.stage is Stage.SWEEP
-        applier = Applier(self._lease, self._keys, fields_expire=facts.fields_expire, counted_as=RESTORED)
+        undoing = Undoing(self._keys, self._plan, zone)
         stopped: str | None = None
         while checkpoint.stage is Stage.REPLAY and stopped is None:
-            stopped = yield from self._replay(checkpoint, applier, zone, total)
-        undoing = Undoing(self._keys, self._plan, zone)
+            applier = Applier(
+                self._lease,
+                self._keys,
+                fields_expire=facts.fields_expire,
+                counted_as=RESTORED,
+                under=checkpoint.run_id,
+            )
+            stopped = yield from self._replay(checkpoint, applier, undoing, total)
         applier = Applier(
             self._lease,
             self._keys,
@@ -275,10 +281,13 @@ class _Rollback:
         )
 
     def _replay(
-        self, checkpoint: Checkpoint, applier: Applier, zone: NaiveTimezone, total: int
+        self, checkpoint: Checkpoint, applier: Applier, undoing: Undoing, total: int
     ) -> Op[str | None]:
-        """Replay the log from where the checkpoint is. On a server that was restarted: from its end, next time."""
-        undoing = Undoing(self._keys, self._plan, zone, run_id=checkpoint.run_id)
+        """Replay the log from where the checkpoint is. On a server that was restarted: from its end, next time.
+
+        Such a server may hold documents as they were some entries before, so every write is for this server alone:
+        the number of a later run would be taken for that of an earlier one.
+        """
         try:
             stopped = yield from self._replay_entries(checkpoint, applier, undoing, total)
             if stopped is not None:
@@ -289,11 +298,13 @@ class _Rollback:
                     f"{total:,}: the saved progress in {self._keys.checkpoint} is wrong.",
                     "Undo it from the end of the log: om migrate-data clear-progress, then the same command",
                 )
-            yield from Restoring(undoing).restore_all(self._keys, self._lease, applier)
+            restoring = Restoring(undoing, under=checkpoint.run_id)
+            yield from restoring.restore_all(self._keys, self._lease, applier)
             checkpoint.stage, checkpoint.cursor = Stage.SWEEP, "0"
             checkpoint.done, checkpoint.total = 0, checkpoint.counts.get("to_sweep", 0)
-            yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, REPLAYED)])
-            yield from undoing.require_same_server()
+            yield from self._lease.commit(
+                [checkpoint.command(self._keys), milestone(self._keys, REPLAYED)], under=checkpoint.run_id
+            )
         except ServerRestartedError:
             _start_over(checkpoint, (yield from server_run_id()))
             yield from self._lease.commit([checkpoint.command(self._keys), milestone(self._keys, "")])
@@ -314,7 +325,7 @@ class _Rollback:
             kept = yield from add_unrestored(self._keys, outstanding)
             if kept:
                 kept += counted(self._keys, "unrestored")
-            yield from self._lease.commit([checkpoint.command(self._keys), *kept])
+            yield from self._lease.commit([checkpoint.command(self._keys), *kept], under=checkpoint.run_id)
             self._context.monitor.progress(
                 Progress("replaying the undo log", 0, checkpoint.done, total, 0, "entries")
             )

@@ -22,7 +22,6 @@ from redstart.migrations.data.planned.jsonpath import Location, in_list, path_te
 from redstart.migrations.data.planned.plan import Plan, path_of, router
 from redstart.migrations.data.reading.current import texts_at
 from redstart.migrations.data.reading.read import read_documents
-from redstart.migrations.data.reading.scan import server_run_id
 from redstart.migrations.data.state.journal import JournalEntry
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.unrestored import Original, UnrestoredDocument
@@ -32,13 +31,6 @@ from redstart.values.json_text import JsonValue, json_text, parse_json
 from redstart.values.kinds import Storage
 from redstart.values.timestamps import NUMBER
 from redstart.values.timezones import NaiveTimezone
-
-
-class ServerRestartedError(Exception):
-    """The server was restarted since the replay began, and may hold documents as they were some entries before.
-
-    An item must not be matched by value then: the list is not as the application has left it.
-    """
 
 
 Overlay = Mapping[bytes, Mapping[Location, bytes | None]]
@@ -88,21 +80,12 @@ class Undoing:
 
     Args:
         plan: the one stored with the log; None when only what an earlier rollback has left is tried again.
-        run_id: of the server, when the replay began; None where nothing depends on the order of the log.
     """
 
-    def __init__(
-        self, keys: StateKeys, plan: Plan | None, zone: NaiveTimezone, *, run_id: str | None = None
-    ) -> None:
+    def __init__(self, keys: StateKeys, plan: Plan | None, zone: NaiveTimezone) -> None:
         self._keys = keys
-        self._run_id = run_id
         self._route = router(plan if plan is not None else Plan((), zone.name))
         self._zone = zone
-
-    def require_same_server(self) -> Op[None]:
-        """Raise ServerRestartedError if what was read last may be older than the replay. One read."""
-        if self._run_id is not None and (yield from server_run_id()) != self._run_id:
-            raise ServerRestartedError
 
     def path_of(self, key: bytes, location: Location) -> TemporalPath | None:
         """Return the planned path of a place, or None."""
@@ -313,7 +296,6 @@ def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[li
         if not undos:
             break
         contents = yield from undoing.read(undos, {})
-        yield from undoing.require_same_server()
         pending = []
         for undo, found in zip(undos, contents, strict=True):
             decision = undoing.decide(undo, found)

@@ -68,16 +68,25 @@ class Applier:
     Args:
         after: the milestone that has to stand in the record, see `record.milestone`; "" for none.
         counted_as: the field of the record to which the script itself adds the values that it writes; "" for none.
+        under: the server's run id if the edits hold only for what that very server was seen to have.
     """
 
     def __init__(
-        self, lease: Lease, keys: StateKeys, *, fields_expire: bool, after: str = "", counted_as: str = ""
+        self,
+        lease: Lease,
+        keys: StateKeys,
+        *,
+        fields_expire: bool,
+        after: str = "",
+        counted_as: str = "",
+        under: str = "",
     ) -> None:
         self._lease = lease
         self._keys = keys
         self._fields_expire = fields_expire
         self._after = after
         self._counted_as = counted_as
+        self._under = under
         self._chunk_documents = FIRST_DOCUMENTS
         self._script = _script()
 
@@ -107,6 +116,7 @@ class Applier:
         Raises:
             LeaseLostError: another run has taken over; nothing was written.
             UnsafeServerError: the server has lost what has to be there before such an edit; nothing was written.
+            ServerRestartedError: it is not the one that the edits rely on; nothing was written.
 
         Effects: one script, the atomic unit. Safe to repeat: what it changed no longer compares equal.
         """
@@ -127,6 +137,7 @@ class Applier:
                 "1" if self._fields_expire else "0",
                 self._after,
                 self._counted_as,
+                self._under,
             ),
         )
         return SentChunk(documents, script)
@@ -156,7 +167,7 @@ def split_large(document: DocumentEdits) -> list[DocumentEdits]:
 
 
 def _script() -> Script:
-    fenced = load(LEASE_PACKAGE, "fenced.lua").source
+    fenced = load(LEASE_PACKAGE, "fenced.lua", "same_server.lua").source
     return Script.of(fenced + load("redstart.migrations.data.writing", "apply.lua").source)
 
 

@@ -1,4 +1,4 @@
--- After fenced.lua: change documents, each only if every value still holds the bytes that were read.
+-- After fenced.lua and same_server.lua: change documents, each only if every value still holds the bytes that were read.
 --
 -- KEYS: fence, lease, journal, record
 -- ARGV[4]  msgpack: list of documents. A hash whose values are only converted, exactly, nearly every document, is one flat
@@ -18,9 +18,12 @@
 -- ARGV[8]  the milestone that must stand in the record, '' for none
 -- ARGV[9]  the field of the record to which the values written are added, '' for none; their documents are added to
 --          'undone_documents'. Counted here, so that a lost reply changes nothing.
+-- ARGV[10] run id of the server that these edits rely on, or ''
 --
 -- Answers {codes, read back, cpu microseconds}: one letter a document (a applied, c changed meanwhile,
 -- f failed), and msgpack {{document, change, text or false}...} where JSON reads back otherwise than it was sent.
+local refusal = other_server(ARGV[10])
+if refusal then return refusal end
 if ARGV[8] ~= '' and redis.call('HGET', KEYS[4], 'milestone') ~= ARGV[8] then
   return redis.error_reply('BEHIND the server has lost what was written before')
 end
