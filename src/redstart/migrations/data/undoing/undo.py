@@ -32,7 +32,6 @@ from redstart.values.kinds import Storage
 from redstart.values.timestamps import NUMBER
 from redstart.values.timezones import NaiveTimezone
 
-
 Overlay = Mapping[bytes, Mapping[Location, bytes | None]]
 """What a preview takes to be restored already: by key and location, the original bytes, or None for "not there"."""
 
