@@ -206,7 +206,7 @@ def _cases() -> Iterator[Any]:
         ("om migrate-data clear-progress",),
         {"clear-progress"},
     )
-    yield "interrupted", KEYS.checkpoint, ("another type",), ("redis-cli RENAME",), {"clear-progress"}
+    yield "interrupted", KEYS.checkpoint, ("another type",), ("redis-cli RENAME",), set()
     yield (
         "migrated",
         APPLIED_MIGRATIONS,

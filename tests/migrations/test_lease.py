@@ -10,7 +10,7 @@ import redis
 
 from redstart.commands.scripts import Script, load
 from redstart.effects import Call, Op, Pause, Request
-from redstart.errors import CommandError, LeaseHeldError, LeaseLostError
+from redstart.errors import CommandError, LeaseHeldError, LeaseLostError, StateDamagedError
 from redstart.migrations import lease as module
 from redstart.migrations.holder import Holder, this_process
 from redstart.migrations.lease import Lease, LeaseKeys, acquire, break_lease, current
@@ -235,7 +235,33 @@ def test_an_error_within_a_commit_is_no_lost_lease(driver: SyncDriver, client: r
     lease = driver.run(taking("one"))
     client.set("text", "x")
     with pytest.raises(CommandError, match="WRONGTYPE"):
-        driver.run(lease.commit([["HSET", "text", "a", "b"]]))
+        driver.run(lease.commit([["RPUSH", "text", "a"]]))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["HSET", "text", "a", "b"], ["SADD", "text", "a"], ["REMOVE", "string", "mine", "hash", "text"]],
+)
+def test_a_commit_leaves_what_another_program_has_written(
+    driver: SyncDriver, client: redis.Redis, command: list[str]
+) -> None:
+    lease = driver.run(taking("one"))
+    client.set("text", "x")
+    client.set("mine", "x")
+    with pytest.raises(
+        StateDamagedError, match=f"text is a string, not a {'set' if 'SADD' in command else 'hash'}"
+    ):
+        driver.run(lease.commit([["SET", "mine", "y"], command]))
+    assert client.mget("text", "mine") == [b"x", b"x"]
+
+
+def test_the_lease_of_another_program_is_not_broken(driver: SyncDriver, client: redis.Redis) -> None:
+    for key in (KEYS.fence, KEYS.lease):
+        client.rpush(key, "x")
+        with pytest.raises(StateDamagedError, match=f"{key} is a list, not a"):
+            driver.run(break_lease(KEYS))
+        assert client.lrange(key, 0, -1) == [b"x"]
+        client.delete(key)
 
 
 def test_the_server_forgets_its_scripts_in_the_middle(driver: SyncDriver, client: redis.Redis) -> None:

@@ -1,9 +1,11 @@
 """What is wrong with a key that Redstart keeps on the server, and the error for it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from redstart.effects import Op, pause
+from redstart.commands.keyspace import key_type
+from redstart.effects import Op, batch, pause, together
 from redstart.errors import StateDamagedError
 
 _CONFIRM_AFTER_SECONDS = 0.05
@@ -35,6 +37,19 @@ def foreign_type(part: str, key: str, found: str, expected: str) -> Damage:
         f"{key} is a {found}, not a {expected}: another program has written it.",
         f"Restore it from a backup; or move it away with: redis-cli RENAME {key} {key}:moved",
     )
+
+
+def of_other_types(keys: Sequence[tuple[str, str, str]]) -> Op[list[Damage]]:
+    """Return the damage of those keys that another program has written, given as part, key and type. One read."""
+    if not keys:
+        return []
+    replies: list[Any] = yield from batch(together([key_type(key.encode()) for _, key, _ in keys]))
+    kinds = [reply.decode() if isinstance(reply, bytes) else "none" for reply in replies]
+    return [
+        foreign_type(part, key, kind, expected)
+        for (part, key, expected), kind in zip(keys, kinds, strict=True)
+        if kind not in (expected, "none")
+    ]
 
 
 def confirmed(look: Callable[[], Op[list[Damage]]]) -> Op[list[Damage]]:

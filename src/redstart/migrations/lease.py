@@ -26,7 +26,7 @@ from redstart.errors import (
     StateDamagedError,
     UnsafeServerError,
 )
-from redstart.migrations.damage import Damage, foreign_type, require_none
+from redstart.migrations.damage import Damage, foreign_type, of_other_types, require_none
 from redstart.migrations.holder import Holder
 from redstart.migrations.server_role import explained, require_server
 
@@ -161,6 +161,9 @@ class Lease:
         except CommandError as exc:
             if exc.code in _BEHIND:
                 raise server_is_behind(_BEHIND[exc.code]) from exc
+            if exc.code == "FOREIGN":
+                found, expected, key = exc.message.split(" ", 3)[1:]
+                require_none([foreign_type("", key, found, expected)])
             if exc.code != "FENCED":
                 raise
             raise LeaseLostError(
@@ -174,11 +177,14 @@ class Lease:
     def commit(self, commands: Sequence[Sequence[Argument]], *, under: str = "") -> Op[list[Any]]:
         """Write to state keys: all commands as one atomic unit, under the fence. Safe to repeat if they are.
 
+        Keys are removed with the command `REMOVE`, which takes the type of each before its name.
+
         Args:
             under: the server's run id if they hold only for what that very server was seen to have.
 
         Raises:
             LeaseLostError: see `run`.
+            StateDamagedError: another program has written a value of another type to one of the keys; nothing was written.
             ServerRestartedError: the server has another run id; nothing was written.
         """
         sent = yield from self.send_commit(commands, under=under)
@@ -255,9 +261,7 @@ def acquire(
         )
         if reply[0] == 1:
             return Lease(keys, token, holder, clock)
-        if reply[0] == -1:
-            part, key = ("fence", keys.fence) if reply[1] == 1 else ("lease", keys.lease)
-            require_none([foreign_type(part, key, reply[2].decode(), reply[3].decode())])
+        require_none(_foreign(keys, reply))
         state = _state(keys, dict(zip(_FIELDS, (*reply[1:5], reply[6]), strict=True)), reply[5])
         if is_gone(state.holder):
             replaceable = state.token
@@ -333,6 +337,20 @@ def lease_damage(keys: LeaseKeys, fields: Mapping[bytes, bytes]) -> list[Damage]
     return []
 
 
+def _foreign(keys: LeaseKeys, reply: Sequence[Any]) -> list[Damage]:
+    """The damage that acquire.lua and release.lua answer with."""
+    if reply[0] != -1:
+        return []
+    part, key = ("fence", keys.fence) if reply[1] == 1 else ("lease", keys.lease)
+    return [foreign_type(part, key, reply[2].decode(), reply[3].decode())]
+
+
+def require_own_types(keys: LeaseKeys) -> Op[None]:
+    """Raise StateDamagedError where another program has written the fence or the lease. One read."""
+    parts = [("fence", keys.fence, "string"), ("lease", keys.lease, "hash")]
+    require_none((yield from of_other_types(parts)))
+
+
 _FIELDS = (b"token", b"holder", b"since_ms", b"renewals", b"activity")
 
 
@@ -354,5 +372,10 @@ def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -
 
 
 def break_lease(keys: LeaseKeys) -> Op[None]:
-    """Take the lease from whoever has it; its holder stops before its next write."""
-    yield from run_script(load(PACKAGE, "release.lua"), (keys.fence, keys.lease), ("",))
+    """Take the lease from whoever has it; its holder stops before its next write.
+
+    Raises:
+        StateDamagedError: another program has written the fence or the lease; nothing was removed.
+    """
+    reply = yield from run_script(load(PACKAGE, "release.lua"), (keys.fence, keys.lease), ("",))
+    require_none(_foreign(keys, reply))

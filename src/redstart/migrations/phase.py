@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from redstart.effects import Op
-from redstart.errors import CommandError, StateDamagedError
+from redstart.errors import StateDamagedError
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.status import Phase, Status
 from redstart.migrations.holder import Holder
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
-from redstart.migrations.lease import LeaseState, break_lease, current
+from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
 
 
 def phase_with_indexes(status: Status) -> Op[Phase]:
@@ -44,7 +44,12 @@ def unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
 
     Returns:
         The leases that were broken; in place of one that cannot be read the reason.
+
+    Raises:
+        StateDamagedError: another program has written a fence or a lease; nothing was removed.
     """
+    for keys in (context.keys.lease, LEASE):
+        yield from require_own_types(keys)
     broken: list[LeaseState | StateDamagedError] = []
     for keys in (context.keys.lease, LEASE):
         found: LeaseState | StateDamagedError | None
@@ -52,10 +57,6 @@ def unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
             found = yield from current(keys)
         except StateDamagedError as exc:
             found = exc
-        except CommandError as exc:
-            if exc.code != "WRONGTYPE":
-                raise
-            found = StateDamagedError(f"{keys.lease} is not a hash.")
         yield from break_lease(keys)
         broken += [] if found is None else [found]
     return broken

@@ -9,7 +9,6 @@ from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.errors import StateDamagedError
-from redstart.migrations.damage import FOREIGN
 from redstart.migrations.data.running import housekeeping
 from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.integrity import forget as forget_state
@@ -23,7 +22,7 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
     """Forget how far an interrupted run came, so that the next one starts at the beginning. What is converted
     stays converted, and stays undoable."""
     with open_session(settings, writes=True, needs_models=False) as session:
-        session.require_intact(exempt=("checkpoint", f"{FOREIGN}checkpoint", *LISTS))
+        session.require_intact(exempt=("checkpoint", *LISTS))
         confirm("Forget the saved progress?", assume_yes=yes)
         removed = session.run(housekeeping.clear_progress(session.context()))
     if as_json:

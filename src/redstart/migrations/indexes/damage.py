@@ -1,10 +1,10 @@
 """Whether the keys of the index migrations are all there and can be read."""
 
-from redstart.commands.keyspace import hgetall, key_type
+from redstart.commands.keyspace import hgetall
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import StateDamagedError
-from redstart.migrations.damage import Damage, confirmed, foreign_type
+from redstart.migrations.damage import Damage, confirmed, of_other_types
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.files.kinds import SCHEMA
@@ -12,12 +12,14 @@ from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.keys import (
     LEASE,
     RECORDS,
+    hash_key,
     is_built_name,
     is_text,
+    schema_key,
     served_name,
     settled_alias,
 )
-from redstart.migrations.indexes.records import records_from
+from redstart.migrations.indexes.records import read_records, records_from
 from redstart.migrations.indexes.swap import fenced_script
 from redstart.migrations.lease import Lease, lease_damage
 
@@ -30,16 +32,14 @@ def find_index_damage() -> Op[list[Damage]]:
 
 
 def _look() -> Op[list[Damage]]:
-    found: list[Damage] = []
-    for part, key, expected in (
-        ("index fence", LEASE.fence, "string"),
-        ("index lease", LEASE.lease, "hash"),
-        ("index records", RECORDS, "hash"),
-        ("applied", SCHEMA.record, "set"),
-    ):
-        kind = (yield from call(key_type(key.encode()))).decode()
-        if kind not in (expected, "none"):
-            found.append(foreign_type(part, key, kind, expected))
+    found = yield from of_other_types(
+        [
+            ("index fence", LEASE.fence, "string"),
+            ("index lease", LEASE.lease, "hash"),
+            ("index records", RECORDS, "hash"),
+            ("applied", SCHEMA.record, "set"),
+        ]
+    )
     if found:
         return found
     lease = yield from call(hgetall(LEASE.lease))
@@ -47,6 +47,7 @@ def _look() -> Op[list[Damage]]:
         found += lease_damage(LEASE, lease)
     try:
         names = yield from unrecorded()
+        recorded = yield from read_records()
     except StateDamagedError as exc:
         return [*found, Damage("index records", exc.message, exc.hint or "", type(exc))]
     if names:
@@ -59,7 +60,10 @@ def _look() -> Op[list[Damage]]:
                 StateKeys(DATETIME_MIGRATION).restore_hint(),
             )
         )
-    return found
+    kept = [
+        (f"beside {name}", key, "string") for name in recorded for key in (hash_key(name), schema_key(name))
+    ]
+    return found + (yield from of_other_types(kept))
 
 
 def unrecorded() -> Op[list[str]]:

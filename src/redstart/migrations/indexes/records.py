@@ -8,6 +8,7 @@ from typing import Any
 from redstart.commands.keyspace import get, hgetall
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError, StateVersionError, shortened
+from redstart.migrations.damage import of_other_types, require_none
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from redstart.search.fields import FieldKind, IndexField, VectorSettings
 from redstart.search.index import Index
@@ -81,7 +82,7 @@ class IndexRecord:
             (hash_key(self.name), self.legacy_hash),
             (schema_key(self.name), self.legacy_schema),
         ):
-            commands.append(["DEL", key] if value is None else ["SET", key, value])
+            commands.append(["REMOVE", "string", key] if value is None else ["SET", key, value])
         return commands
 
 
@@ -131,7 +132,13 @@ def records_from(fields: Mapping[bytes, bytes]) -> dict[str, IndexRecord]:
 
 
 def read_redis_om_keys(name: str) -> Op[tuple[str | None, str | None]]:
-    """The hash and the schema text that redis-om keeps beside an index. Two reads."""
+    """The hash and the schema text that redis-om keeps beside an index. Three reads.
+
+    Raises:
+        StateDamagedError: another program has written one of the two keys.
+    """
+    beside = [(f"beside {name}", key, "string") for key in (hash_key(name), schema_key(name))]
+    require_none((yield from of_other_types(beside)))
     kept_hash = yield from call(get(hash_key(name)))
     kept_schema = yield from call(get(schema_key(name)))
     return _text(kept_hash), _text(kept_schema)

@@ -11,8 +11,28 @@ local function count(hash, field, key)
   local members = kind == 'set' and redis.call('SCARD', key) or kind == 'hash' and redis.call('HLEN', key) or 0
   return redis.call('HSET', hash, field, members)
 end
+-- REMOVE kind key [kind key ...]: delete keys. Answers how many there were.
+local function remove(...)
+  local removed = 0
+  for at = 2, select('#', ...), 2 do removed = removed + redis.call('UNLINK', (select(at, ...))) end
+  return removed
+end
+local own = {COUNT = count, REMOVE = remove}
+local kinds = {SET = 'string', HSET = 'hash', HDEL = 'hash', HINCRBY = 'hash', SADD = 'set', SREM = 'set'}
+local commands = cmsgpack.unpack(ARGV[4])
+-- What is of another type is another program's: it is neither removed nor written over, and then nothing is done.
+for _, command in ipairs(commands) do
+  local typed = command[1] == 'REMOVE' and {unpack(command, 2)} or {kinds[command[1]] or 'any', command[2]}
+  for at = 1, #typed, 2 do
+    local kind, key = typed[at], typed[at + 1]
+    local found = kind ~= 'any' and redis.call('TYPE', key).ok or 'none'
+    if found ~= 'none' and found ~= kind then
+      return redis.error_reply('FOREIGN ' .. found .. ' ' .. kind .. ' ' .. key)
+    end
+  end
+end
 local replies = {}
-for index, command in ipairs(cmsgpack.unpack(ARGV[4])) do
-  replies[index] = command[1] == 'COUNT' and count(unpack(command, 2)) or redis.call(unpack(command))
+for index, command in ipairs(commands) do
+  replies[index] = own[command[1]] and own[command[1]](unpack(command, 2)) or redis.call(unpack(command))
 end
 return replies

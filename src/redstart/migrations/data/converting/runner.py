@@ -160,7 +160,7 @@ class _Run:
         checkpoint.counts = {"converted_before": record.converted, "lossy_before": record.lossy}
         yield from self._lease.commit(
             [
-                ["UNLINK", self._keys.failures],
+                ["REMOVE", "hash", self._keys.failures],
                 ["HDEL", self._keys.record, "failures_not_kept"],
                 *(yield from self._generation_begun(checkpoint)),
                 checkpoint.command(self._keys),

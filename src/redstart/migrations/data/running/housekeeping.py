@@ -3,7 +3,6 @@
 from redstart.commands.keyspace import hlen, hmget
 from redstart.effects import Argument, Op, call
 from redstart.errors import RollbackInProgressError, StateDamagedError, StateVersionError
-from redstart.migrations.damage import FOREIGN
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import load_checkpoint
 from redstart.migrations.data.state.damage import LISTS, require_intact_data
@@ -12,11 +11,8 @@ from redstart.migrations.data.state.record import UNDOING, end_progress, read_re
 from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
 
-GIVEN_UP = (
-    *("record", "checkpoint", "census", "journal", "unrestored", *LISTS),
-    *(f"{FOREIGN}census", f"{FOREIGN}journal"),
-)
-"""Parts of the state that `forget` gives up, so that they may be damaged."""
+GIVEN_UP = ("record", "checkpoint", "census", "journal", "unrestored", *LISTS)
+"""Parts of the state that `forget` gives up, so that they may be damaged. What another program has written stays."""
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
 """Where redis-om keeps its own progress of the same migration."""
@@ -30,16 +26,16 @@ def clear_progress(context: Context) -> Op[bool]:
 
     Raises:
         LeaseHeldError: a run is at work.
-        StateDamagedError: another key is damaged.
+        StateDamagedError: another key is damaged, or another program has written one of these.
 
     Effects: removes the checkpoint, and redis-om's own. Safe to repeat.
     """
     keys = context.keys
 
     def work(lease: Lease) -> Op[bool]:
-        yield from require_intact_data(keys, exempt=("lease", "checkpoint", f"{FOREIGN}checkpoint", *LISTS))
+        yield from require_intact_data(keys, exempt=("lease", "checkpoint", *LISTS))
         commands: list[list[Argument]] = [
-            ["UNLINK", REFERENCE_STATE.format(keys.migration_id)],
+            ["REMOVE", "string", REFERENCE_STATE.format(keys.migration_id)],
             *end_progress(keys),
         ]
         (unfinished,) = yield from call(hmget(keys.record, ["unfinished"]))
@@ -60,6 +56,7 @@ def forget(context: Context) -> Op[bool]:
     Raises:
         LeaseHeldError: a run is at work.
         RollbackInProgressError: a rollback is half-way, and needs the log to end.
+        StateDamagedError: another program has written one of these keys.
 
     Effects: removes them as one unit. Safe to repeat.
     """
@@ -86,7 +83,11 @@ def forget(context: Context) -> Op[bool]:
             ),
         )
         commands: list[list[Argument]] = [
-            ["UNLINK", keys.journal, keys.census, keys.replaced, keys.unrestored],
+            [
+                "REMOVE",
+                *("stream", keys.journal, "set", keys.census),
+                *("hash", keys.replaced, "hash", keys.unrestored),
+            ],
             ["HDEL", keys.record, *fields],
             *end_progress(keys),
         ]
@@ -104,9 +105,9 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
     except StateVersionError:
         raise
     except StateDamagedError:  # nor does it say anything of the data
-        return [["UNLINK", keys.record, keys.failures]]
+        return [["REMOVE", "hash", keys.record, "hash", keys.failures]]
     if not (yield from call(hlen(keys.record))):  # what else there is says nothing without it
-        return [["UNLINK", keys.failures]]
+        return [["REMOVE", "hash", keys.failures]]
     commands: list[list[Argument]] = []
     if record.plan is not None:
         commands.append(remember_models(keys, record, record.plan.naive_timezone))

@@ -241,7 +241,7 @@ def in_this_format(keys: StateKeys) -> Op[list[list[Argument]]]:
 
 def end_progress(keys: StateKeys) -> list[list[Argument]]:
     """Return the commands that remove saved progress."""
-    return [["UNLINK", keys.checkpoint], ["HDEL", keys.record, "unfinished"]]
+    return [["REMOVE", "string", keys.checkpoint], ["HDEL", keys.record, "unfinished"]]
 
 
 def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int) -> list[list[Argument]]:
@@ -272,7 +272,11 @@ def forget_everything(keys: StateKeys, *, has_unrestored: bool) -> list[list[Arg
         has_unrestored: whether originals stay that it has not restored; then their number stays in the record.
     """
     return [
-        ["UNLINK", keys.journal, keys.census, keys.checkpoint, keys.failures, keys.replaced, keys.record],
+        [
+            "REMOVE",
+            *("stream", keys.journal, "set", keys.census, "string", keys.checkpoint),
+            *("hash", keys.failures, "hash", keys.replaced, "hash", keys.record),
+        ],
         ["SREM", APPLIED_MIGRATIONS, keys.migration_id],
         *(counted(keys, "unrestored") if has_unrestored else []),
     ]

@@ -1,0 +1,87 @@
+"""A key of one of Redstart's names that another program has written: it stays, and is named."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from redstart.demo.models import Visit
+from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from redstart.migrations.data.running.housekeeping import REFERENCE_STATE
+from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.indexes.keys import LEASE as INDEX_LEASE
+from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
+from tests.cli.conftest import load_sample
+from tests.support.cli import refused, run_om
+from tests.support.snapshot import every_byte
+
+KEYS = StateKeys(ID)
+INDEX = Visit._meta.index_name
+
+UNLOCK = ("migrate-data", "unlock", "--yes")
+FORGET = ("migrate-data", "forget", ID, "--yes")
+CLEAR = ("migrate-data", "clear-progress", "--yes")
+ROLLBACK = ("migrate-data", "rollback", ID)
+SWAP_BACK = ("migrate", "swap-back")
+
+TOUCHED: dict[str, tuple[tuple[str, ...], ...]] = {
+    # the commands that would remove a key or write over it
+    KEYS.lease.fence: (UNLOCK, FORGET, CLEAR, ROLLBACK),
+    KEYS.lease.lease: (UNLOCK, FORGET, CLEAR, ROLLBACK),
+    INDEX_LEASE.fence: (UNLOCK, SWAP_BACK, ROLLBACK),
+    INDEX_LEASE.lease: (UNLOCK, SWAP_BACK, ROLLBACK),
+    KEYS.checkpoint: (CLEAR, FORGET, ROLLBACK),
+    KEYS.record: (FORGET, CLEAR, ROLLBACK),
+    KEYS.census: (FORGET, ROLLBACK),
+    KEYS.journal: (FORGET, ROLLBACK),
+    KEYS.failures: (FORGET, CLEAR, ROLLBACK),
+    KEYS.replaced: (FORGET, ROLLBACK),
+    KEYS.unrestored: (FORGET, ROLLBACK),
+    APPLIED_MIGRATIONS: (ROLLBACK,),
+    RECORDS: (SWAP_BACK, ROLLBACK),
+    REFERENCE_STATE.format(ID): (CLEAR,),
+    hash_key(INDEX): (SWAP_BACK, ROLLBACK),
+    schema_key(INDEX): (SWAP_BACK, ROLLBACK),
+}
+
+
+def write_another_type(client: redis.Redis, key: str) -> str:
+    """Replace a key by a value of a type that is never Redstart's. The name of the type."""
+    client.delete(key)
+    client.zadd(key, {"somebody's": 1})
+    return "zset"
+
+
+@pytest.fixture
+def migrated(configured: str, client: redis.Redis) -> redis.Redis:
+    load_sample(client, 60)
+    assert run_om("migrate", "run").code == 0
+    assert run_om("migrate-data", "run").code in (0, 3)
+    return client
+
+
+def test_what_another_program_has_written_stays_and_is_named(migrated: redis.Redis) -> None:
+    for key, commands in TOUCHED.items():
+        whole = migrated.dump(key)
+        kind = write_another_type(migrated, key)
+        before = every_byte(migrated)
+        for words in commands:
+            found = run_om(*words)
+            assert every_byte(migrated) == before, (key, words, found.text)
+            refused(found, 1, f"{key} is a {kind}, not a", f"redis-cli RENAME {key}")
+        migrated.delete(key)
+        if whole is not None:
+            migrated.restore(key, 0, whole)
+    assert run_om(*ROLLBACK).code in (0, 6)
+
+
+@pytest.mark.parametrize("kept", [hash_key, schema_key])
+def test_a_first_index_is_not_built_beside_what_another_program_has_written(
+    configured: str, client: redis.Redis, kept: Callable[[str], str]
+) -> None:
+    load_sample(client, 20)
+    kind = write_another_type(client, kept(INDEX))
+    before = client.dump(kept(INDEX))
+    refused(run_om("migrate", "run"), 1, f"{kept(INDEX)} is a {kind}, not a string", "redis-cli RENAME")
+    assert client.dump(kept(INDEX)) == before
+    assert not any(name.startswith(INDEX.encode()) for name in client.execute_command("FT._LIST"))
