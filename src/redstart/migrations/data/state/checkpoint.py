@@ -49,6 +49,7 @@ class Checkpoint:
         beyond: documents met after these, in the page at the cursor: a stop cut it short, and it is looked at again.
         stopped_by: the name, as hexadecimal digits, of the failure at which mode `fail` stopped; or "".
         counts: what the final report sums up, by name.
+        replaced: of a rollback, where a run wrote a default in place of failed values: key prefixes and paths.
         started_ms, saved_ms: server's clock.
     """
 
@@ -65,6 +66,7 @@ class Checkpoint:
     beyond: int = 0
     stopped_by: str = ""
     counts: dict[str, int] = field(default_factory=dict)
+    replaced: list[tuple[str, str]] = field(default_factory=list)
     started_ms: int = 0
     saved_ms: int = 0
 
@@ -115,7 +117,8 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
     try:
         if missing := _POSITION - data.keys():
             raise KeyError(", ".join(sorted(missing)))  # a default would be another place to go on from
-        checkpoint = Checkpoint(**{**data, "stage": Stage(data["stage"])})
+        replaced = [(prefix, path) for prefix, path in data.get("replaced", ())]
+        checkpoint = Checkpoint(**{**data, "stage": Stage(data["stage"]), "replaced": replaced})
         _ = int(checkpoint.cursor.partition("-")[0] or 0)
         _require_types(checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
@@ -137,6 +140,11 @@ def _require_types(checkpoint: Checkpoint) -> None:
     numbers += [checkpoint.beyond, checkpoint.started_ms, checkpoint.saved_ms, *checkpoint.counts.values()]
     if not all(isinstance(number, int) for number in numbers):
         raise TypeError("a count is not a number")
-    if not all(isinstance(text, str) for text in (checkpoint.plan_hash, checkpoint.run_id)):
+    texts = [
+        checkpoint.plan_hash,
+        checkpoint.run_id,
+        *(text for place in checkpoint.replaced for text in place),
+    ]
+    if not all(isinstance(text, str) for text in texts):
         raise TypeError("a name is not a text")
     _ = bytes.fromhex(checkpoint.stopped_by)

@@ -12,7 +12,7 @@ from redstart.display import one_line
 from redstart.effects import Op, batch, together
 from redstart.mapping.paths import Each, TemporalPath, display
 from redstart.migrations.data.judging.transform import guard_paths
-from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredValue
+from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, in_list
 from redstart.migrations.data.reading.current import texts_at
 from redstart.migrations.data.state.failures import Failure
@@ -24,7 +24,7 @@ from redstart.migrations.data.state.unrestored import (
     keep_unrestored,
     unrestored_page,
 )
-from redstart.migrations.data.undoing.undo import Contents, Overlay, Undoing, digest_of, is_zero
+from redstart.migrations.data.undoing.undo import Contents, Field, Overlay, Undoing, digest_of, is_zero
 from redstart.migrations.data.writing.apply import Applied, Applier, split_large
 from redstart.migrations.data.writing.settle import MOST_TRIES
 from redstart.migrations.lease import Lease
@@ -43,14 +43,13 @@ class Unrestored:
 
     Attributes:
         count: of values; `examples` the first of them.
-        zeros: by key, the paths at which a 0 may stand for such a value.
-        gone: the paths of those whose document is gone, perhaps because it has another key now.
+        replaced: where a run wrote a 0 in place of a failed value. Any 0 there may be a copy of it: in a document that
+            was copied or renamed, or in a list that was changed.
     """
 
     count: int = 0
     examples: list[Failure] = field(default_factory=list)
-    zeros: dict[bytes, set[TemporalPath]] = field(default_factory=dict)
-    gone: set[TemporalPath] = field(default_factory=set)
+    replaced: set[Field] = field(default_factory=set)
 
     def add(self, document: UnrestoredDocument, undoing: Undoing) -> None:
         """Add the originals of a document."""
@@ -58,17 +57,13 @@ class Unrestored:
         if len(self.examples) < MOST_EXAMPLES:
             self.examples += document.failures()[: MOST_EXAMPLES - len(self.examples)]
         for one in document.originals:
-            path = undoing.path_of(document.key, one.location)
-            if path is None or one.new is None or not is_zero(one.new):
-                continue
-            if one.reason == GONE:
-                self.gone.add(path)
-            else:
-                self.zeros.setdefault(document.key, set()).add(path)
+            place = undoing.field_of(document.key, one.location)
+            if place is not None and one.new is not None and is_zero(one.new):
+                self.replaced.add(place)
 
-    def may_be_at(self, key: bytes, value: StoredValue) -> bool:
-        """Whether a value may stand for one of these: a 0 whose text nobody ever wrote."""
-        return is_zero(value.raw) and (value.path in self.gone or value.path in self.zeros.get(key, ()))
+    def may_be_at(self, document: StoredDocument, value: StoredValue) -> bool:
+        """Whether a value may stand for a text: a 0 that no client has to have written as a date."""
+        return is_zero(value.raw) and (document.model.key_prefix, str(value.path)) in self.replaced
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ before: a new application may have written it before the run. The plan is the on
 models are not asked.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from redstart.commands.introspection import server_time
@@ -45,7 +46,7 @@ from redstart.migrations.data.state.unrestored import (
 )
 from redstart.migrations.data.undoing.originals import Restoring, Unrestored
 from redstart.migrations.data.undoing.sweep import PageReverter
-from redstart.migrations.data.undoing.undo import Undoing, undo_entry
+from redstart.migrations.data.undoing.undo import Field, Undoing, undo_entry
 from redstart.migrations.data.writing.apply import Applier
 from redstart.migrations.lease import Activity, Lease, ServerRestartedError, server_is_behind
 from redstart.values.timezones import NaiveTimezone
@@ -188,9 +189,9 @@ def _retry(context: Context, lease: Lease) -> Op[RollbackResult]:
     )
 
 
-def _unrestored(context: Context, undoing: Undoing) -> Op[Unrestored]:
+def _unrestored(context: Context, undoing: Undoing, replaced: Iterable[Field] = ()) -> Op[Unrestored]:
     """What is kept on the server. A read for each 200 documents."""
-    found = Unrestored()
+    found = Unrestored(replaced=set(replaced))
     for document in (yield from all_unrestored(context.keys)):
         found.add(document, undoing)
     return found
@@ -246,7 +247,11 @@ class _Rollback:
             after=REPLAYED,
             counted_as=REFORMATTED,
         )
-        left = Unrestored() if stopped is not None else (yield from _unrestored(self._context, undoing))
+        left = (
+            Unrestored()
+            if stopped is not None
+            else (yield from _unrestored(self._context, undoing, checkpoint.replaced))
+        )
         reverter = PageReverter(
             self._keys,
             self._lease,
@@ -319,6 +324,7 @@ class _Rollback:
             outstanding: list[UnrestoredDocument] = []
             for entry in entries:
                 outstanding += yield from undo_entry(applier, entry, undoing)
+                checkpoint.replaced = sorted({*checkpoint.replaced, *undoing.replaced_in(entry)})
                 checkpoint.cursor = entry.id
             checkpoint.done += sum(entry.stream_entries for entry in entries)
             checkpoint.saved_ms = yield from call(server_time())

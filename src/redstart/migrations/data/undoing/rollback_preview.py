@@ -14,7 +14,7 @@ from redstart.migrations.data.state.unrestored import UnrestoredDocument, all_un
 from redstart.migrations.data.undoing.originals import Restoring, Unrestored
 from redstart.migrations.data.undoing.rollback import RollbackResult, require_intact_for_undo
 from redstart.migrations.data.undoing.sweep import NumbersBefore, newer_values, old_form
-from redstart.migrations.data.undoing.undo import Undoing, inverse, outstanding_of
+from redstart.migrations.data.undoing.undo import Undoing, inverse, is_zero, outstanding_of
 from redstart.values.timezones import NaiveTimezone
 
 FIRST_PASS = "1.1"
@@ -55,6 +55,7 @@ class _Preview:
 
     def _count_entry(self, entry: JournalEntry) -> Op[None]:
         undos = [inverse(document) for document in entry.documents]
+        self.unrestored.replaced |= self._undoing.replaced_in(entry)
         contents = yield from self._undoing.read(undos, self._restored)
         restored: list[DocumentEdits] = []
         for undo, found in zip(undos, contents, strict=True):
@@ -79,7 +80,7 @@ class _Preview:
         self.documents += bool(edits.edits)
         for edit in edits.edits:
             self.restored += 1
-            if later:
+            if later or (edit.old is not None and is_zero(edit.old)):  # which the scan would take for kept
                 restored = self._restored.setdefault(edits.key, {})
                 restored[edit.location] = edit.new
                 if edit.aside is not None:

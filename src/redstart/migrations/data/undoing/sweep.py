@@ -20,7 +20,7 @@ from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
 NO_OLD_FORM = "has no old form that could be written"
-MAY_STAND_FOR_TEXT = "may stand for a text that is not restored, so no date is made of it"
+MAY_STAND_FOR_TEXT = "may stand for a text that a run replaced by 0, so no date is made of it"
 BORN_AS_NUMBER = "a number since before the first run"
 
 MOST_EXAMPLES = 1_000
@@ -121,7 +121,7 @@ def old_form(
     unrestored: Unrestored,
 ) -> bytes | Failure:
     """The text redis-om 0.3.5 would have stored, in its field's style; or why none is to be written."""
-    if unrestored.may_be_at(document.key, value):
+    if unrestored.may_be_at(document, value):
         return failure_of(document, value, MAY_STAND_FOR_TEXT)
     text = None
     if not cannot_be_written(value.location):

@@ -8,7 +8,7 @@ so it is returned as outstanding.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
-from typing import Any
+from typing import Any, TypeAlias
 
 from redstart.commands.documents import json_get
 from redstart.commands.keyspace import key_type
@@ -31,6 +31,9 @@ from redstart.values.json_text import JsonValue, json_text, parse_json
 from redstart.values.kinds import Storage
 from redstart.values.timestamps import NUMBER
 from redstart.values.timezones import NaiveTimezone
+
+Field: TypeAlias = tuple[str, str]
+"""The key prefix of a model, and one of its paths as text."""
 
 Overlay = Mapping[bytes, Mapping[Location, bytes | None]]
 """What a preview takes to be restored already: by key and location, the original bytes, or None for "not there"."""
@@ -90,6 +93,24 @@ class Undoing:
         """Return the planned path of a place, or None."""
         model = self._route(key)
         return None if model is None else path_of(location, model)
+
+    def field_of(self, key: bytes, location: Location) -> Field | None:
+        """Return the planned path of a place with the key prefix of its model, or None."""
+        model = self._route(key)
+        path = None if model is None else path_of(location, model)
+        return None if model is None or path is None else (model.key_prefix, str(path))
+
+    def replaced_in(self, entry: JournalEntry) -> set[Field]:
+        """Return where the failure mode `default` replaced failed values by a 0."""
+        return {
+            field
+            for document in entry.documents
+            if document.flat is None
+            for edit in document.edits
+            if edit.old is not None and edit.new is not None and is_zero(edit.new)
+            if self._is_failed(document.key, edit.location, edit.old, json=document.json)
+            if (field := self.field_of(document.key, edit.location)) is not None
+        }
 
     def read(self, undos: Sequence[DocumentEdits], overlay: Overlay) -> Op[list[Contents]]:
         """Return what documents hold. Three reads, and more where lists have changed."""
