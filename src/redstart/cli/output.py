@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import click
 
 from redstart.display import escaped, has_credentials, without_password, without_passwords
-from redstart.errors import AuthenticationError, MigrationError
+from redstart.errors import AuthenticationError, ConfigurationError, MigrationError
 
 _TARGETED = re.compile(
     r"(?<![\w-])(om migrate(?:-data)? (?:check|check-schema|cleanup|clear-progress|errors|forget|progress|rollback|run|"
@@ -134,7 +134,7 @@ def refusal_by(check: Callable[[], object]) -> str | None:
     """Why a run would be refused, and on a second line what to type, if it would fail this check as well."""
     try:
         check()
-    except MigrationError as exc:
+    except (ConfigurationError, MigrationError) as exc:
         return as_typed(str(exc))
     except AuthenticationError as exc:  # who looks may have fewer rights than who will run it
         note(f"Not everything was checked. {exc.message}")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
-from pydantic import AliasChoices, ValidationError
+from pydantic import ValidationError
 
 from redstart.documents.unreadable import OnUnreadable, unexpected, unreadable
 from redstart.documents.value_reader import Place, places_of
 from redstart.errors import DocumentDecodeError
-from redstart.mapping.annotations import allows_none, complete_fields
+from redstart.mapping.annotations import allows_none, complete_fields, names_read
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
@@ -60,21 +60,12 @@ class Reader:
 def reader_of(model: type[RedisModel], zone: NaiveTimezone) -> Reader:
     """What is known of a model before its first document. Raises RedisModelError."""
     fields = complete_fields(model)
-    aliases = {alias for field in fields.values() for alias in _aliases(field.alias, field.validation_alias)}
     return Reader(
-        names=frozenset(fields) | aliases,
+        names=names_read(model),
         nullable=frozenset(name for name, field in fields.items() if allows_none(field.annotation)),
         places=places_of(temporal_paths(model).planned, scalar_paths(model), zone),
         keeps_extra=model.model_config.get("extra") == "allow",
     )
-
-
-def _aliases(*given: Any) -> list[str]:
-    names: list[str] = []
-    for alias in given:
-        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-        names += [choice for choice in choices if isinstance(choice, str)]
-    return names
 
 
 def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Any, Final, NewType, NotRequired, Required, TypeVar, Union
 
 import typing_extensions
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
 from redstart.errors import RedisModelError
@@ -120,6 +120,28 @@ def allows_none(annotation: Any) -> bool:
 def is_named_tuple(kind: Any) -> bool:
     """Whether this class was made with NamedTuple."""
     return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
+
+
+def names_read(kind: Any) -> frozenset[str]:
+    """Return the names by which the fields of a structured type are read: their own, and their aliases.
+
+    Raises:
+        See `fields_of`.
+    """
+    origin = typing.get_origin(kind) or kind
+    described: dict[str, FieldInfo] = getattr(origin, "__pydantic_fields__", {})
+    aliases = {
+        alias for field in described.values() for alias in _aliases(field.alias, field.validation_alias)
+    }
+    return frozenset(aliases).union(fields_of(kind) or ())
+
+
+def _aliases(*given: Any) -> list[str]:
+    names: list[str] = []
+    for alias in given:
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        names += [choice for choice in choices if isinstance(choice, str)]
+    return names
 
 
 def fields_of(kind: Any) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """Where a value lives inside a document: one path, not a name, so equal names elsewhere stay untouched."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -27,12 +27,14 @@ class TemporalPath:
         kind: what the model declares there.
         optional: whether None may stand there.
         naive: whether the model accepts no time zone (NaiveDatetime), so a number is read back without one.
+        siblings: names that the model reads beside it, fields and aliases.
     """
 
     segments: tuple[Segment, ...]
     kind: TemporalKind
     optional: bool
     naive: bool = False
+    siblings: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     def __str__(self) -> str:
         return display(self.segments)

@@ -16,7 +16,7 @@ from pydantic import (
     RootModel,
 )
 
-from redstart.mapping.annotations import alternatives, complete_fields, fields_of, is_named_tuple
+from redstart.mapping.annotations import alternatives, complete_fields, fields_of, is_named_tuple, names_read
 from redstart.mapping.paths import Each, Segment
 from redstart.values.kinds import TemporalKind
 
@@ -37,6 +37,7 @@ class Shape:
         others: names of other types that have no parts.
         optional: whether None may stand here.
         steps: the places inside, if an object, list or map may stand here.
+        names: what an object that may stand here is read by: the names of its fields, and their aliases.
         recursive: types that contain this place and may stand in it again.
         unresolved: why an annotation could not be read.
     """
@@ -45,6 +46,7 @@ class Shape:
     others: list[str] = field(default_factory=list)
     optional: bool = False
     steps: dict[Segment, "Shape"] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
     recursive: list[Any] = field(default_factory=list)
     unresolved: list[str] = field(default_factory=list)
 
@@ -58,6 +60,7 @@ class Shape:
             others=list(dict.fromkeys(self.others + other.others)),
             optional=self.optional or other.optional,
             steps=steps,
+            names=self.names | other.names,
             recursive=self.recursive + other.recursive,
             unresolved=self.unresolved + other.unresolved,
         )
@@ -104,7 +107,8 @@ class ShapeReader:
         inside = parts_of(kind)
         if inside is None:
             return Shape(others=[name_of(kind)])
-        return Shape(steps={segment: self.read(annotation) for segment, annotation in inside})
+        steps = {segment: self.read(annotation) for segment, annotation in inside}
+        return Shape(steps=steps, names=names_read(kind))
 
 
 def temporal_kind(kind: Any) -> TemporalKind | None:

@@ -54,16 +54,18 @@ class _Survey:
         self.unplanned: list[UnplannedPath] = []
         self._shapes_of_types = shapes_of_types
 
-    def visit(self, shape: Shape, segments: tuple[Segment, ...]) -> None:
+    def visit(
+        self, shape: Shape, segments: tuple[Segment, ...], siblings: frozenset[str] = frozenset()
+    ) -> None:
         reason = self._reason_against(shape)
         if reason is not None:
             self.unplanned.append(UnplannedPath(display(segments), reason))
             return
         for kind in set(shape.temporal.values()):  # one at most: two are a reason against
             naive = all(declared is NaiveDatetime for declared in shape.temporal)
-            self.planned.append(TemporalPath(segments, kind, shape.optional, naive))
+            self.planned.append(TemporalPath(segments, kind, shape.optional, naive, siblings))
         for segment, inner in shape.steps.items():
-            self.visit(inner, (*segments, segment))
+            self.visit(inner, (*segments, segment), shape.names)
 
     def _reason_against(self, shape: Shape) -> str | None:
         if shape.unresolved:

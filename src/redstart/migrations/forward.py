@@ -6,7 +6,7 @@ from functools import partial
 
 from redstart.effects import Op
 from redstart.errors import MigrationError
-from redstart.migrations.data.converting.beginning import begin_run
+from redstart.migrations.data.converting.beginning import begin_run, require_room_aside
 from redstart.migrations.data.converting.runner import RunOptions, RunResult, run
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.running.context import Context
@@ -73,6 +73,7 @@ def migrate_forward(
 
     Effects: those of both. Safe to repeat.
     """
+    require_room_aside(plan, options.failure_mode)
     yield from require_intact(context.keys, exempt=("failures",))
     concerned = yield from require_indexes_possible(plan, planned, index_options)
     if concerned and not expand:

@@ -12,8 +12,10 @@ from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_no
 from redstart.cli.output import as_typed, draw_refusal, line, print_json, refusal_by
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
+from redstart.migrations.data.converting.beginning import require_room_aside
 from redstart.migrations.data.counting.statistics import Statistics, statistics
 from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.running.preflight import require_safe_undo
 from redstart.migrations.forward import require_indexes_possible
@@ -34,13 +36,16 @@ def say_what_would_be_done(
     log: EventLog,
     *,
     options: ExpansionOptions,
+    failure_mode: FailureMode,
 ) -> int:
     """Read everything, and say what a run would make of it. The exit code."""
     began = time.monotonic()
     with progress_display(every_step=verbose) as show:
         context = session.context(log.watching(Monitor(progress=show)))
         found = session.run(statistics(context, session.plan, chance=None, batch_documents=batch_size))
-    refusal = refusal_by(partial(require_safe_undo, found.facts))
+    refusal = refusal_by(partial(require_room_aside, session.plan, failure_mode))
+    if refusal is None:
+        refusal = refusal_by(partial(require_safe_undo, found.facts))
     if refusal is None:
         possible = require_indexes_possible(session.plan, session.planned_indexes(), options)
         refusal = refusal_by(lambda: session.run(possible))

@@ -113,7 +113,15 @@ def run(
             if backup:
                 say_not_saved()
             code = say_what_would_be_done(
-                session, indexes, files, batch_size, verbose, as_json, log, options=chosen
+                session,
+                indexes,
+                files,
+                batch_size,
+                verbose,
+                as_json,
+                log,
+                options=chosen,
+                failure_mode=FailureMode(failure_mode),
             )
             note_unreadable(session)
             return code

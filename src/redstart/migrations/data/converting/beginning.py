@@ -1,7 +1,8 @@
 """What a run needs before it begins: a server that can undo it, and nothing saved that contradicts it."""
 
 from redstart.effects import Op
-from redstart.errors import PlanChangedError, RollbackInProgressError
+from redstart.errors import ConfigurationError, PlanChangedError, RollbackInProgressError
+from redstart.migrations.data.judging.transform import FailureMode, fields_aside
 from redstart.migrations.data.planned.plan import Plan, merged
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.preflight import (
@@ -37,6 +38,26 @@ def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
             yield from lease.commit([["HSET", context.keys.record, "begun", 1]])
 
     yield from context.under_lease(work)
+
+
+def require_room_aside(plan: Plan, mode: FailureMode) -> None:
+    """Raise ConfigurationError if quarantine would move values into fields that a model declares.
+
+    The next client that saves such a document would write over the only copy outside the undo log, and what the model
+    keeps there could not be told from a quarantined value.
+    """
+    if mode is not FailureMode.QUARANTINE:
+        return
+    found = [(model, path, name) for model in plan.models for path, name in fields_aside(model)]
+    if found:
+        lines = [
+            f"{model.name} declares {name}, a field or alias: quarantine would move failed values of {path} there."
+            for model, path, name in found
+        ]
+        raise ConfigurationError(
+            "\n".join(lines),
+            "Rename the field, or choose another mode: om migrate-data run --failure-mode log_and_skip",
+        )
 
 
 def require_server(plan: Plan) -> Op[ServerFacts]:

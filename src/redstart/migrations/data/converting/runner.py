@@ -7,7 +7,12 @@ from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import scard
 from redstart.commands.streams import xlen
 from redstart.effects import Argument, Op, call
-from redstart.migrations.data.converting.beginning import require_same_plan, require_server, saved_progress
+from redstart.migrations.data.converting.beginning import (
+    require_room_aside,
+    require_same_plan,
+    require_server,
+    saved_progress,
+)
 from redstart.migrations.data.converting.page_conversion import Allowance, PageConverter
 from redstart.migrations.data.counting.census import CensusRecorder
 from redstart.migrations.data.counting.survey import survey
@@ -100,12 +105,13 @@ def run(
 
     Raises:
         LeaseHeldError, LeaseLostError: another run is at work, or took over.
-        UnsafeServerError, UnsupportedServerError: refused before any write.
+        UnsafeServerError, UnsupportedServerError, ConfigurationError: refused before any write.
         PlanChangedError, RollbackInProgressError, StateDamagedError: refused before any write.
 
     Effects: one script per chunk of documents, each an atomic unit; state under `redstart:<id>:`. Safe to
     repeat: what is converted is left alone.
     """
+    require_room_aside(plan, options.failure_mode)
     facts = yield from require_server(plan)
 
     def work(lease: Lease) -> Op[RunResult]:

@@ -15,6 +15,7 @@ from redstart.migrations.data.planned.jsonpath import (
     path_text,
     siblings_path,
 )
+from redstart.migrations.data.planned.plan import PlannedModel
 from redstart.values.json_text import JsonNumber, parse_json, restores_exactly
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
@@ -203,16 +204,26 @@ def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: Failure
         return None  # nor could this: only a merge writes here, and it would drop the object's nulls
     if mode is FailureMode.DEFAULT:
         return Edit(value.location, value.raw, DEFAULT_NUMBER)
-    if mode is FailureMode.QUARANTINE and can_be_quarantined(value):
-        aside = (*value.location[:-1], f"{value.location[-1]}{QUARANTINE_SUFFIX}")
+    if mode is FailureMode.QUARANTINE and can_be_quarantined(value.path):
         new = None if document.model.storage is Storage.HASH else b"null"
-        return Edit(value.location, value.raw, new, aside)
+        return Edit(value.location, value.raw, new, aside_of(value.location))
     return None
 
 
-def can_be_quarantined(value: StoredValue) -> bool:
+def can_be_quarantined(path: TemporalPath) -> bool:
     """Only a named field has room beside it: list items and map values stay."""
-    return not any(isinstance(step, Each | int) for step in value.path.segments)
+    return not any(isinstance(step, Each | int) for step in path.segments)
+
+
+def aside_of(location: Location) -> Location:
+    """Return the place to which quarantine moves a named field's value."""
+    return (*location[:-1], f"{location[-1]}{QUARANTINE_SUFFIX}")
+
+
+def fields_aside(model: PlannedModel) -> list[tuple[TemporalPath, str]]:
+    """Return the planned paths whose values quarantine would move into another field, or alias, with its name."""
+    asides = ((path, str(aside_of((str(path.segments[-1]),))[0])) for path in model.paths)
+    return [(path, name) for path, name in asides if can_be_quarantined(path) and name in path.siblings]
 
 
 def _restores_exactly(parsed: object) -> bool:
