@@ -366,3 +366,44 @@ def test_a_migration_that_redis_om_would_run_again_is_named(migrated: Prepared) 
         assert f"{APPLIED_MIGRATIONS} does not list this migration any more" in found.stdout
         assert run_om("migrate-data", "run").code in (0, 3)
         assert migrated.client.sismember(APPLIED_MIGRATIONS, ID)
+
+
+LOSSES: dict[str, tuple[str, ...]] = {
+    # what a script deletes
+    "all keys of the data": ("redstart:001*",),
+    "all keys of the data, and what redis-om would run again": ("redstart:001*", APPLIED_MIGRATIONS),
+    "all but a lease": (
+        KEYS.record,
+        KEYS.journal,
+        KEYS.census,
+        KEYS.failures,
+        KEYS.replaced,
+        KEYS.checkpoint,
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("state", ["migrated", "interrupted", "first run"])
+def test_all_keys_that_are_lost_together_are_named(
+    request: pytest.FixtureRequest, configured: str, client: redis.Redis, state: str, loss: str
+) -> None:
+    if state == "first run":
+        load_sample(client, 60)
+        assert run_om("migrate-data", "run", "--limit-documents", "5").code == 5
+    else:
+        request.getfixturevalue(state)
+    for pattern in LOSSES[loss]:
+        for key in client.scan_iter(pattern):
+            client.delete(key)
+    before = every_byte(client)
+    for name in (
+        COMMANDS if SOAK else ("status", "verify", "run", "rollback", "migrate run", "clear-progress")
+    ):
+        refused(run_om(*COMMANDS[name]), 1, KEYS.record, KEYS.journal, "are missing", FORGET)
+        assert every_byte(client) == before, name
+    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+    for words in (("migrate-data", "status"), ("migrate-data", "run"), ("migrate-data", "rollback", ID)):
+        found = run_om(*words)
+        assert (found.code in (0, 3, 6), "Error" in found.text) == (True, False), found.text
+    assert not client.exists("redstart:data_runs")

@@ -8,7 +8,7 @@ import redis
 from redstart.demo.models import Visit
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
 from redstart.migrations.data.running.housekeeping import REFERENCE_STATE
-from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
 from redstart.migrations.indexes.keys import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from tests.cli.conftest import load_sample
@@ -38,6 +38,7 @@ TOUCHED: dict[str, tuple[tuple[str, ...], ...]] = {
     KEYS.replaced: (FORGET, ROLLBACK),
     KEYS.unrestored: (FORGET, ROLLBACK),
     APPLIED_MIGRATIONS: (ROLLBACK,),
+    DATA_RUNS: (ROLLBACK, FORGET),
     RECORDS: (SWAP_BACK, ROLLBACK),
     REFERENCE_STATE.format(ID): (CLEAR,),
     hash_key(INDEX): (SWAP_BACK, ROLLBACK),

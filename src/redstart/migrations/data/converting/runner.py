@@ -30,6 +30,7 @@ from redstart.migrations.data.running.preflight import (
 from redstart.migrations.data.state.checkpoint import Checkpoint, Stage
 from redstart.migrations.data.state.damage import require_intact_data
 from redstart.migrations.data.state.failures import FailureLog
+from redstart.migrations.data.state.keys import DATA_RUNS
 from redstart.migrations.data.state.record import (
     UNDOING,
     Record,
@@ -181,7 +182,8 @@ class _Run:
             *("generation", checkpoint.generation),
             *("unfinished", "run"),
         ]
-        return [begun, ["HDEL", self._keys.record, UNDOING], *(yield from in_this_format(self._keys))]
+        runs: list[Argument] = ["HSET", DATA_RUNS, self._keys.migration_id, checkpoint.generation]
+        return [begun, runs, ["HDEL", self._keys.record, UNDOING], *(yield from in_this_format(self._keys))]
 
     def _census(self, checkpoint: Checkpoint, record: Record) -> Op[bool]:
         """Count everything and record what was a number before. False when asked to stop."""

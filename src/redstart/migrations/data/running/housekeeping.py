@@ -7,7 +7,13 @@ from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import load_checkpoint
 from redstart.migrations.data.state.damage import LISTS, require_intact_data
 from redstart.migrations.data.state.keys import StateKeys
-from redstart.migrations.data.state.record import UNDOING, end_progress, read_record, remember_models
+from redstart.migrations.data.state.record import (
+    UNDOING,
+    end_progress,
+    forget_runs,
+    read_record,
+    remember_models,
+)
 from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
 
@@ -92,8 +98,9 @@ def forget(context: Context) -> Op[bool]:
             *end_progress(keys),
         ]
         commands += yield from _record_without_log(keys)
+        is_lost = not (yield from call(hlen(keys.record)))
         replies = yield from lease.commit(commands)
-        return any(replies[:2])
+        return any(replies[:2]) or (is_lost and bool(replies[-1]))
 
     return (yield from context.under_lease(work))
 
@@ -105,9 +112,9 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
     except StateVersionError:
         raise
     except StateDamagedError:  # nor does it say anything of the data
-        return [["REMOVE", "hash", keys.record, "hash", keys.failures]]
+        return [["REMOVE", "hash", keys.record, "hash", keys.failures], forget_runs(keys)]
     if not (yield from call(hlen(keys.record))):  # what else there is says nothing without it
-        return [["REMOVE", "hash", keys.failures]]
+        return [["REMOVE", "hash", keys.failures], forget_runs(keys)]
     commands: list[list[Argument]] = []
     if record.plan is not None:
         commands.append(remember_models(keys, record, record.plan.naive_timezone))

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from redstart.commands.keyspace import get, hgetall, hlen, key_type, scard
+from redstart.commands.keyspace import get, hgetall, hlen, hmget, key_type, scard
 from redstart.commands.streams import StreamEntry, xlen, xrevrange
+from redstart.display import printable
 from redstart.effects import Op, batch, call, together
 from redstart.errors import (
     CheckpointCorruptError,
@@ -15,7 +16,7 @@ from redstart.errors import (
 from redstart.migrations.damage import Damage, confirmed, foreign_type, require_none
 from redstart.migrations.data.state.checkpoint import START_OVER, checkpoint_from
 from redstart.migrations.data.state.journal import check_entries
-from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
 from redstart.migrations.data.state.record import Record, record_from
 from redstart.migrations.lease import lease_damage
 
@@ -51,6 +52,7 @@ def _look(keys: StateKeys) -> Op[list[Damage]]:
         "replaced": (keys.replaced, "hash"),
         "unrestored": (keys.unrestored, "hash"),
         "applied": (APPLIED_MIGRATIONS, "set"),
+        "runs": (DATA_RUNS, "hash"),
     }
     types: list[Any] = yield from batch(together([key_type(key.encode()) for key, _ in expected.values()]))
     kinds = {
@@ -74,7 +76,7 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
     """What the keys say of each other."""
     kept = existing & {"checkpoint", "census", "journal", *LISTS}
     if "record" not in existing and "journal" not in existing:
-        return _damage_before_first_write(keys, (yield from call(get(keys.checkpoint))))
+        return (yield from _damage_without_record(keys))
     if "record" not in existing:
         names = ", ".join(sorted(kept))
         return [
@@ -108,7 +110,7 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
     except StateDamagedError as exc:
         return [Damage("record", exc.message, exc.hint or "", type(exc))]
     if record.is_new and not (entries or record.applied or record.plan or record.unrestored_members):
-        return _damage_before_first_write(keys, saved)
+        return (yield from _damage_without_record(keys))
     found = _damage_of_record(keys, record)
     found += _damage_of_checkpoint(keys, record, saved)
     found += _damage_of_journal(keys, record, entries, newest)
@@ -155,6 +157,22 @@ def _damage_of_record(keys: StateKeys, record: Record) -> list[Damage]:
         if record.lost
         else []
     )
+
+
+def _damage_without_record(keys: StateKeys) -> Op[list[Damage]]:
+    """What is wrong where nothing says that anything was converted. Two reads."""
+    (run,) = yield from call(hmget(DATA_RUNS, [keys.migration_id]))
+    if run is None:
+        return _damage_before_first_write(keys, (yield from call(get(keys.checkpoint))))
+    return [
+        Damage(
+            "record",
+            f"{keys.record} and the undo log {keys.journal} are missing, though {DATA_RUNS} counts runs of this "
+            f"migration: {printable(run.decode(errors='backslashreplace'))}. "
+            "Without them what was converted cannot be undone.",
+            keys.restore_hint(),
+        )
+    ]
 
 
 def _damage_before_first_write(keys: StateKeys, saved: bytes | None) -> list[Damage]:

@@ -7,6 +7,12 @@ from redstart.migrations.lease import LeaseKeys
 APPLIED_MIGRATIONS = "redis_om:applied_migrations"
 """The set in which redis-om records applied data migrations; kept in step."""
 
+DATA_RUNS = "redstart:data_runs"
+"""Hash: by migration id, the number of the last run since the last rollback.
+
+It lies outside `redstart:<id>:`, so that the loss of all these keys together is noticed.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class StateKeys:

@@ -9,7 +9,7 @@ from redstart.commands.streams import xrevrange
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError, StateVersionError, UndoLogCorruptError
 from redstart.migrations.data.planned.plan import Plan, PlannedModel
-from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
 
 FORMAT = 2
 """Of all state keys together. The record of format 1 has no counts of other keys: then none is compared."""
@@ -265,6 +265,11 @@ def mark_not_applied(keys: StateKeys, record: Record) -> list[list[Argument]]:
     return [["HDEL", keys.record, *fields], *commands] if fields else commands
 
 
+def forget_runs(keys: StateKeys) -> list[Argument]:
+    """Return the command for where no record is expected any more."""
+    return ["HDEL", DATA_RUNS, keys.migration_id]
+
+
 def forget_everything(keys: StateKeys, *, has_unrestored: bool) -> list[list[Argument]]:
     """The commands that end a completed rollback: nothing was ever done, as far as the server knows.
 
@@ -277,6 +282,7 @@ def forget_everything(keys: StateKeys, *, has_unrestored: bool) -> list[list[Arg
             *("stream", keys.journal, "set", keys.census, "string", keys.checkpoint),
             *("hash", keys.failures, "hash", keys.replaced, "hash", keys.record),
         ],
+        forget_runs(keys),
         ["SREM", APPLIED_MIGRATIONS, keys.migration_id],
         *(counted(keys, "unrestored") if has_unrestored else []),
     ]
