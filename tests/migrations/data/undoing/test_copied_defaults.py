@@ -149,3 +149,38 @@ def test_it_is_known_after_an_interruption_at_any_request(
         assert client.hget(HASH_COPY, "left_at") == b"0.0"
         at += 3
     assert at > 20
+
+
+@pytest.mark.parametrize("large_bytes", [1_000, 1_000_000])
+def test_a_quarantined_value_of_a_copy_is_named_and_stays(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, large_bytes: int
+) -> None:
+    monkeypatch.setattr("redstart.migrations.data.reading.read.LARGE_BYTES", large_bytes)
+    client.flushall()
+    send(
+        client, [("HSET", HASH, "left_at", "soon", "site", "x"), set_json(JSON, CONTENT | {"n": "x" * 5_000})]
+    )
+    taken = [("HSET", HASH + "taken", "left_at", "never", "left_at__invalid", "mine")]
+    send(client, [*taken, set_json(JSON + "free", {"ringed_at": None, "hatched_on": "2020-02-02"})])
+    before = documents_of(client)
+    migrate_all(url, FailureMode.QUARANTINE)
+    send(client, [("COPY", HASH, HASH_COPY), ("COPY", JSON, JSON_COPY)])
+    send(client, [("HSET", HASH + "corrected", "left_at", "1.5", "left_at__invalid", "mine")])
+    with open_like(client) as driver:
+        preview = driver.run(preview_rollback(new_context()))
+    result = undo(url)
+    places = [(JSON_COPY, "capture.released_at"), (JSON_COPY, "ringed_at"), (HASH_COPY, "left_at")]
+    found = sorted((one.key, one.path, one.value) for one in result.examples)
+    assert found == sorted(
+        (*place, text) for place, text in zip(places, ('"soon"', '"N/A"', "soon"), strict=True)
+    )
+    assert found == sorted((one.key, one.path, one.value) for one in preview.examples)
+    assert all("not moved back from " in one.reason for one in result.examples)
+    assert (preview.kept, preview.reformatted, preview.restored_exactly) == (
+        result.kept,
+        result.reformatted,
+        result.restored_exactly,
+    )
+    assert client.hget(HASH_COPY, "left_at__invalid") == b"soon"
+    now = documents_of(client)
+    assert difference(before, {key: now[key] for key in before}) == []

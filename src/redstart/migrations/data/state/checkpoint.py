@@ -50,6 +50,7 @@ class Checkpoint:
         stopped_by: the name, as hexadecimal digits, of the failure at which mode `fail` stopped; or "".
         counts: what the final report sums up, by name.
         replaced: of a rollback, where a run wrote a default in place of failed values: key prefixes and paths.
+        moved: the same of where it quarantined them.
         started_ms, saved_ms: server's clock.
     """
 
@@ -67,6 +68,7 @@ class Checkpoint:
     stopped_by: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     replaced: list[tuple[str, str]] = field(default_factory=list)
+    moved: list[tuple[str, str]] = field(default_factory=list)
     started_ms: int = 0
     saved_ms: int = 0
 
@@ -117,8 +119,10 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
     try:
         if missing := _POSITION - data.keys():
             raise KeyError(", ".join(sorted(missing)))  # a default would be another place to go on from
-        replaced = [(prefix, path) for prefix, path in data.get("replaced", ())]
-        checkpoint = Checkpoint(**{**data, "stage": Stage(data["stage"]), "replaced": replaced})
+        places = {
+            name: [(prefix, path) for prefix, path in data.get(name, ())] for name in ("replaced", "moved")
+        }
+        checkpoint = Checkpoint(**{**data, "stage": Stage(data["stage"]), **places})
         _ = int(checkpoint.cursor.partition("-")[0] or 0)
         _require_types(checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
@@ -143,7 +147,7 @@ def _require_types(checkpoint: Checkpoint) -> None:
     texts = [
         checkpoint.plan_hash,
         checkpoint.run_id,
-        *(text for place in checkpoint.replaced for text in place),
+        *(text for place in (*checkpoint.replaced, *checkpoint.moved) for text in place),
     ]
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a name is not a text")

@@ -45,11 +45,13 @@ class Unrestored:
         count: of values; `examples` the first of them.
         replaced: where a run wrote a 0 in place of a failed value. Any 0 there may be a copy of it: in a document that
             was copied or renamed, or in a list that was changed.
+        moved: where a run quarantined failed values.
     """
 
     count: int = 0
     examples: list[Failure] = field(default_factory=list)
     replaced: set[Field] = field(default_factory=set)
+    moved: set[Field] = field(default_factory=set)
 
     def add(self, document: UnrestoredDocument, undoing: Undoing) -> None:
         """Add the originals of a document."""

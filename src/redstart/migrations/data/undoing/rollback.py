@@ -189,9 +189,11 @@ def _retry(context: Context, lease: Lease) -> Op[RollbackResult]:
     )
 
 
-def _unrestored(context: Context, undoing: Undoing, replaced: Iterable[Field] = ()) -> Op[Unrestored]:
+def _unrestored(
+    context: Context, undoing: Undoing, replaced: Iterable[Field] = (), moved: Iterable[Field] = ()
+) -> Op[Unrestored]:
     """What is kept on the server. A read for each 200 documents."""
-    found = Unrestored(replaced=set(replaced))
+    found = Unrestored(replaced=set(replaced), moved=set(moved))
     for document in (yield from all_unrestored(context.keys)):
         found.add(document, undoing)
     return found
@@ -250,7 +252,7 @@ class _Rollback:
         left = (
             Unrestored()
             if stopped is not None
-            else (yield from _unrestored(self._context, undoing, checkpoint.replaced))
+            else (yield from _unrestored(self._context, undoing, checkpoint.replaced, checkpoint.moved))
         )
         reverter = PageReverter(
             self._keys,
@@ -325,6 +327,7 @@ class _Rollback:
             for entry in entries:
                 outstanding += yield from undo_entry(applier, entry, undoing)
                 checkpoint.replaced = sorted({*checkpoint.replaced, *undoing.replaced_in(entry)})
+                checkpoint.moved = sorted({*checkpoint.moved, *undoing.moved_in(entry)})
                 checkpoint.cursor = entry.id
             checkpoint.done += sum(entry.stream_entries for entry in entries)
             checkpoint.saved_ms = yield from call(server_time())

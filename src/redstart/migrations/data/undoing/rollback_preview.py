@@ -7,13 +7,13 @@ from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.reading.scan import Scanner, scanned_share
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
-from redstart.migrations.data.state.failures import Failure
+from redstart.migrations.data.state.failures import Failure, place_name
 from redstart.migrations.data.state.journal import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.state.record import Record, check_census, read_record
 from redstart.migrations.data.state.unrestored import UnrestoredDocument, all_unrestored, combined
 from redstart.migrations.data.undoing.originals import Restoring, Unrestored
 from redstart.migrations.data.undoing.rollback import RollbackResult, require_intact_for_undo
-from redstart.migrations.data.undoing.sweep import NumbersBefore, newer_values, old_form
+from redstart.migrations.data.undoing.sweep import NumbersBefore, newer_values, old_form, still_aside
 from redstart.migrations.data.undoing.undo import Undoing, inverse, is_zero, outstanding_of
 from redstart.values.timezones import NaiveTimezone
 
@@ -35,6 +35,8 @@ class _Preview:
         self._restored: dict[bytes, dict[Location, bytes | None]] = {}
         self._outstanding: list[UnrestoredDocument] = []
         self._read_again: set[bytes] = set()
+        self._moved_back: set[bytes] = set()
+        self.aside: list[Failure] = []
         self.preexisting_numbers = NumbersBefore()
         self.unrestored = Unrestored()
         self.documents = 0
@@ -56,6 +58,7 @@ class _Preview:
     def _count_entry(self, entry: JournalEntry) -> Op[None]:
         undos = [inverse(document) for document in entry.documents]
         self.unrestored.replaced |= self._undoing.replaced_in(entry)
+        self.unrestored.moved |= self._undoing.moved_in(entry)
         contents = yield from self._undoing.read(undos, self._restored)
         restored: list[DocumentEdits] = []
         for undo, found in zip(undos, contents, strict=True):
@@ -80,11 +83,13 @@ class _Preview:
         self.documents += bool(edits.edits)
         for edit in edits.edits:
             self.restored += 1
-            if later or (edit.old is not None and is_zero(edit.old)):  # which the scan would take for kept
+            # The scan would take the others for kept.
+            if later or edit.aside is not None or (edit.old is not None and is_zero(edit.old)):
                 restored = self._restored.setdefault(edits.key, {})
                 restored[edit.location] = edit.new
                 if edit.aside is not None:
                     restored[edit.aside] = None
+                    self._moved_back.add(place_name(edits.key, edit.location))
 
     def count_originals(self) -> Op[None]:
         """Count what is outstanding, of this log and of an earlier rollback, and what of it stays unrestored."""
@@ -122,6 +127,9 @@ class _Preview:
                         document.key, {}
                     ):
                         kept.append(text)
+            for failure in (yield from still_aside(page.documents, self.unrestored.moved)):
+                if failure.name not in self._moved_back:
+                    self.aside.append(failure)
             cursor, documents = page.cursor, documents + len(page.documents)
             share = scanned_share(cursor)
             self._context.monitor.progress(
@@ -160,8 +168,8 @@ def preview_rollback(
         documents=preview.documents,
         restored_exactly=preview.restored,
         reformatted=max(0, newer - preview.in_new_form - len(kept)),
-        kept=len(kept),
-        examples=kept,
+        kept=len(kept) + len(preview.aside),
+        examples=kept + preview.aside,
         unrestored=preview.unrestored.count,
         unrestored_examples=preview.unrestored.examples,
         preexisting_numbers=preview.preexisting_numbers.count,

@@ -1,18 +1,21 @@
 """The second half of an undo, a page at a time: what is still in the new form and was not born as a number."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.effects import Op
+from redstart.mapping.paths import display
 from redstart.migrations.data.counting.census import born_as_numbers
 from redstart.migrations.data.judging.convert import Outcome
-from redstart.migrations.data.judging.transform import cannot_be_written, judge
+from redstart.migrations.data.judging.transform import aside_of, cannot_be_written, judge
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument, StoredValue
+from redstart.migrations.data.reading.current import texts_at
 from redstart.migrations.data.running.passes import BegunPage, PageOutcome
-from redstart.migrations.data.state.failures import Failure, failure_of
+from redstart.migrations.data.state.failures import Failure, failure_at, failure_of
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.undoing.legacy import legacy_text
 from redstart.migrations.data.undoing.originals import Unrestored
+from redstart.migrations.data.undoing.undo import Field
 from redstart.migrations.data.writing.apply import Applier
 from redstart.migrations.data.writing.settle import Settling
 from redstart.migrations.lease import Lease
@@ -99,6 +102,8 @@ class PageReverter:
             counted,
             reformat_preexisting=self._reformat_preexisting,
         )
+        for failure in (yield from still_aside(documents, self._unrestored.moved)):
+            self.kept[failure.name] = failure
         yield from self._lease.keep()
         return [self._edits_of(document, values) for document, values in newer]
 
@@ -133,6 +138,42 @@ def old_form(
             naive_timezone=naive_timezone,
         )
     return failure_of(document, value, NO_OLD_FORM) if text is None else text
+
+
+def still_aside(documents: Iterable[StoredDocument], moved: Collection[Field]) -> Op[list[Failure]]:
+    """Return the places that are empty while a quarantined value stands beside: in a copy, which no log names.
+
+    Args:
+        moved: where a run quarantined values.
+
+    Effects: a read for the documents of such models.
+    """
+    wanted = [
+        (document, location, aside_of(location))
+        for document in documents
+        for path in document.model.paths
+        if (document.model.key_prefix, str(path)) in moved
+        for location in [tuple(map(str, path.segments))]
+    ]
+    if not wanted:
+        return []
+    texts = yield from texts_at(
+        [
+            (document.key, document.model.storage is Storage.JSON, place)
+            for document, *places in wanted
+            for place in places
+        ]
+    )
+    return [
+        failure_at(
+            document.key,
+            place,
+            text,
+            f"not moved back from {display(aside)}: no undo log names this document",
+        )
+        for (document, place, aside), empty, text in zip(wanted, texts[::2], texts[1::2], strict=True)
+        if empty in (None, b"null") and text is not None
+    ]
 
 
 def newer_values(

@@ -112,6 +112,17 @@ class Undoing:
             if (field := self.field_of(document.key, edit.location)) is not None
         }
 
+    def moved_in(self, entry: JournalEntry) -> set[Field]:
+        """Return where the failure mode `quarantine` moved failed values away."""
+        places = (
+            self.field_of(document.key, edit.location)
+            for document in entry.documents
+            if document.flat is None
+            for edit in document.edits
+            if edit.aside is not None
+        )
+        return {place for place in places if place is not None}
+
     def read(self, undos: Sequence[DocumentEdits], overlay: Overlay) -> Op[list[Contents]]:
         """Return what documents hold. Three reads, and more where lists have changed."""
         places = [
