@@ -35,7 +35,7 @@ class _Preview:
         self._restored: dict[bytes, dict[Location, bytes | None]] = {}
         self._outstanding: list[UnrestoredDocument] = []
         self._read_again: set[bytes] = set()
-        self._moved_back: set[bytes] = set()
+        self._filled: set[bytes] = set()
         self.aside: list[Failure] = []
         self.preexisting_numbers = NumbersBefore()
         self.unrestored = Unrestored()
@@ -83,13 +83,14 @@ class _Preview:
         self.documents += bool(edits.edits)
         for edit in edits.edits:
             self.restored += 1
-            # The scan would take the others for kept.
-            if later or edit.aside is not None or (edit.old is not None and is_zero(edit.old)):
+            # What is restored is not kept, although the scan finds it as it is now.
+            if edit.old in (None, b"null"):
+                self._filled.add(place_name(edits.key, edit.location))
+            if later or (edit.old is not None and is_zero(edit.old)):
                 restored = self._restored.setdefault(edits.key, {})
                 restored[edit.location] = edit.new
                 if edit.aside is not None:
                     restored[edit.aside] = None
-                    self._moved_back.add(place_name(edits.key, edit.location))
 
     def count_originals(self) -> Op[None]:
         """Count what is outstanding, of this log and of an earlier rollback, and what of it stays unrestored."""
@@ -128,7 +129,7 @@ class _Preview:
                     ):
                         kept.append(text)
             for failure in (yield from still_aside(page.documents, self.unrestored.moved)):
-                if failure.name not in self._moved_back:
+                if failure.name not in self._filled:
                     self.aside.append(failure)
             cursor, documents = page.cursor, documents + len(page.documents)
             share = scanned_share(cursor)
