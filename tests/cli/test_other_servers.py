@@ -143,6 +143,36 @@ def test_a_replica_can_be_read_and_writing_commands_name_its_primary(
 
 
 @pytest.mark.usefixtures("models")
+def test_a_replica_that_has_no_data_of_its_primary_yet_says_nothing_of_the_documents(
+    own_server: StartServer,
+) -> None:
+    server, nobody = own_server(), free_port()
+    with redis.Redis.from_url(server.url) as client:
+        client.replicaof("127.0.0.1", nobody)
+        for command in (*READING, "migrate status", "migrate-data check-schema"):
+            refused(
+                om(server.url, command), 1, "has not received the data", f"--url redis://127.0.0.1:{nobody}"
+            )
+
+
+@pytest.mark.usefixtures("models")
+def test_what_a_replica_says_whose_link_is_down_is_of_an_earlier_time(
+    pair: tuple[EmbeddedServer, EmbeddedServer],
+) -> None:
+    primary, replica = pair
+    for command in READING:
+        assert "its link to that primary" not in om(replica.url, command).stderr, command
+    primary.stop()
+    with redis.Redis.from_url(replica.url) as client:
+        wait_until(lambda: client.info("replication")["master_link_status"] == "down", "the link to be down")
+    for command in READING:
+        ended = om(replica.url, command)
+        assert "its link to that primary has been down for" in ended.stderr, command
+        assert ended.code in (0, 3, 6), command
+    assert om(replica.url, "migrate-data stats --exact --json").json["documents"] == 60
+
+
+@pytest.mark.usefixtures("models")
 def test_a_primary_without_its_replicas(own_server: StartServer) -> None:
     server = own_server()
     with redis.Redis.from_url(server.url) as client:

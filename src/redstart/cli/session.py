@@ -79,15 +79,19 @@ class Session:
         self.run(require_intact(self.keys, exempt=exempt))
 
     def run(self, operation: Op[T]) -> T:
-        """Perform an operation. The first one makes sure that the server is fit for the command.
+        """Perform an operation. The first one makes sure that the server is fit for the command, and notes a warning.
 
         Raises:
             See `require_server`.
         """
-        if not self._server_is_known:
-            self.driver.run(require_server(writes=self.writes))
-            self._server_is_known = True
-        return self.driver.run(operation)
+        if self._server_is_known:
+            return self.driver.run(operation)
+        warning = self.driver.run(require_server(writes=self.writes))
+        self._server_is_known = True
+        result = self.driver.run(operation)
+        if warning is not None:  # behind the first answer: a server that gives none is said by the error
+            note(f"Warning: {warning}")
+        return result
 
 
 def spare_the_collector() -> None:

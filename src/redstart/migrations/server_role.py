@@ -5,12 +5,15 @@ from redstart.effects import Op, call
 from redstart.errors import CommandError, MigrationError, RedstartError, UnsupportedServerError
 
 
-def require_server(*, writes: bool) -> Op[None]:
+def require_server(*, writes: bool) -> Op[str | None]:
     """Refuse a server that holds only a part of the documents or, for work that writes, takes no writes. One read.
+
+    Returns:
+        A warning if the documents are those of an earlier time: the server is a replica without a link to its primary.
 
     Raises:
         UnsupportedServerError: it is a node of a cluster.
-        MigrationError: it is a replica, and `writes`.
+        MigrationError: it is a replica, and `writes`; or a replica that has not received the data of its primary.
     """
     fields = yield from call(info())
     if fields.get("cluster_enabled") == "1":
@@ -19,8 +22,23 @@ def require_server(*, writes: bool) -> Op[None]:
             "supported yet. Nothing was read or written.",
             "Name a server that holds all documents with --url, for example a copy of the data on a single server.",
         )
-    if writes and is_replica(fields):
+    if not is_replica(fields):
+        return None
+    if writes:
         raise replica_refuses(fields)
+    if fields.get("slave_repl_offset") == "0" or fields.get("master_sync_in_progress") == "1":
+        raise MigrationError(
+            f"This server is a replica of {_primary(fields)} and has not received the data of that primary yet. What "
+            "it holds says nothing of the documents.",
+            f"Wait until the link is up (redis-cli INFO replication), or name the primary: --url redis://{_primary(fields)}",
+        )
+    if fields.get("master_link_status") == "up":
+        return None
+    return (
+        f"This server is a replica of {_primary(fields)}, and its link to that primary has been down for "
+        f"{fields.get('master_link_down_since_seconds', '?')} s: the documents are those of that time. "
+        f"Name the primary: --url redis://{_primary(fields)}"
+    )
 
 
 def is_replica(fields: dict[str, str]) -> bool:
@@ -31,11 +49,14 @@ def is_replica(fields: dict[str, str]) -> bool:
 def replica_refuses(fields: dict[str, str]) -> MigrationError:
     """The error of work that writes, on a replica."""
     link = "" if fields.get("master_link_status") == "up" else ", and its link to that primary is down"
-    primary = f"{fields.get('master_host', '?')}:{fields.get('master_port', '?')}"
     return MigrationError(
-        f"This server is a replica of {primary}{link}. A replica takes no writes of its own.",
-        f"Name its primary: --url redis://{primary}",
+        f"This server is a replica of {_primary(fields)}{link}. A replica takes no writes of its own.",
+        f"Name its primary: --url redis://{_primary(fields)}",
     )
+
+
+def _primary(fields: dict[str, str]) -> str:
+    return f"{fields.get('master_host', '?')}:{fields.get('master_port', '?')}"
 
 
 def explained(error: CommandError) -> Op[RedstartError]:
