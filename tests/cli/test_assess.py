@@ -76,8 +76,11 @@ class TestStats:
     def test_no_document_is_said_and_is_no_error(self, configured: str, words: tuple[str, ...]) -> None:
         found = run_om("migrate-data", *words)
         assert found.code == 0
-        assert "No key was found under: station:" in found.stdout
+        first = found.stdout.splitlines()[0]
+        assert "0 documents" in first
+        assert "0 documents matched the prefixes station:" in found.stdout
         assert "--url" in found.stdout
+        assert "number of its database" in found.stdout
 
 
 class TestStatus:

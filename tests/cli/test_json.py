@@ -42,7 +42,7 @@ OVERLAPS = "overlapping_prefixes " + " ".join(
 )
 RUN = (
     "status reason resumed documents converted already_converted null lossy errors conflicts_retried passes "
-    f"seconds documents_per_second {INDEXES} {listed('blocking')} pending_files"
+    f"seconds documents_per_second unmatched_prefixes {INDEXES} {listed('blocking')} pending_files"
 )
 
 
@@ -56,7 +56,8 @@ FROZEN = {
     "`om migrate-data status`": (
         "applied pending phase models models[].name models[].key_prefix models[].applied "
         "models[].named models[].documents "
-        f"models[].applied_ms errors undoable unrestored_documents recorded_elsewhere {FILES} {UNCLAIMED}"
+        "models[].applied_ms unmatched_prefixes rewritten_prefixes errors undoable unrestored_documents "
+        f"recorded_elsewhere {FILES} {UNCLAIMED}"
     ),
     "`om migrate-data check-schema`": (
         "mismatches mismatches[].model mismatches[].field mismatches[].current_type mismatches[].expected_type "

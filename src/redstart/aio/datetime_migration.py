@@ -26,7 +26,13 @@ from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.plan import planned_indexes, require_one_definition_each
-from redstart.migrations.outcomes import ERRORS_SAID, require_converted, require_undone, statistics
+from redstart.migrations.outcomes import (
+    ERRORS_SAID,
+    require_converted,
+    require_undone,
+    statistics,
+    unmatched_message,
+)
 from redstart.settings import naive_timezone
 
 if TYPE_CHECKING:
@@ -112,6 +118,8 @@ class DatetimeFieldMigration(BaseMigration):
         )
         self._result = found.data
         self._errors = await server.run(FailureLog(context.keys).some(ERRORS_SAID))
+        if found.data is not None and found.data.unmatched:
+            _log.warning("%s", unmatched_message(found.data.unmatched))
         require_converted(found, self.failure_mode)
 
     async def down(self) -> None:

@@ -19,6 +19,11 @@ ERRORS_SAID = 10
 _EXAMPLES_SAID = 3
 
 
+def unmatched_message(prefixes: Sequence[str]) -> str:
+    """That models have no document under their key prefixes."""
+    return f"0 documents matched the {'prefix' if len(prefixes) == 1 else 'prefixes'} {', '.join(prefixes)}."
+
+
 def require_converted(found: Forward, mode: FailureMode) -> None:
     """Raises DataMigrationError where `om migrate-data run` would end with another exit code than 0."""
     refused = [one for one in found.indexes if one.state is IndexState.REFUSED]

@@ -4,14 +4,51 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from redstart.effects import Op
-from redstart.errors import StateDamagedError
+from redstart.errors import CommandError, StateDamagedError
+from redstart.migrations.data.counting.survey import survey
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.running.status import Phase, Status
 from redstart.migrations.holder import Holder
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
+from redstart.values.timezones import NaiveTimezone
+
+_LOOKED_AT = 1_000
+"""Documents of each model that a status looks at, and pages in which it looks for them."""
+
+
+def with_rewritten(status: Status, zone: NaiveTimezone) -> Op[Status]:
+    """The status, with the models as pending of which documents in text format were written after the run.
+
+    Effects: reads of the first 1,000 documents of each applied model, among at most 1,000,000 keys.
+    """
+    rewritten = []
+    for model in status.applied if status.phase is Phase.VERIFIED else ():
+        found = yield from survey(
+            Plan((model,), zone.name),
+            zone,
+            batch_documents=_LOOKED_AT,
+            monitor=Monitor(),
+            stage="",
+            most_documents=_LOOKED_AT,
+            most_pages=_LOOKED_AT,
+        )
+        if found.tally.total(Outcome.CONVERTIBLE) or found.tally.total(Outcome.LOSSY):
+            rewritten.append(model)
+    if not rewritten:
+        return status
+    return replace(
+        status,
+        phase=Phase.PENDING,
+        applied=[model for model in status.applied if model not in rewritten],
+        pending=[*status.pending, *rewritten],
+        rewritten=rewritten,
+    )
 
 
 def phase_with_indexes(status: Status) -> Op[Phase]:

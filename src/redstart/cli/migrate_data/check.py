@@ -67,9 +67,9 @@ def verify(
     if as_json:
         print_json(report)
     else:
-        _draw(found, journal, model_check, indexes, verbose)
         if not report["documents"]:
             draw_nothing_found(session.plan.models)
+        _draw(found, journal, model_check, indexes, verbose)
     return code
 
 

@@ -139,6 +139,8 @@ def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
             }
             for model in (*found.applied, *found.pending)
         ],
+        "unmatched_prefixes": found.unmatched,
+        "rewritten_prefixes": [model.key_prefix for model in found.rewritten],
         "errors": found.failures,
         "undoable": found.record.plan is not None,
         "unrestored_documents": found.unrestored,

@@ -38,6 +38,7 @@ def dry_run_report(
         errors=found.total(Outcome.UNCONVERTIBLE),
         seconds=seconds,
         documents_per_second=found.documents / max(seconds, 1e-9),
+        unmatched=[model.model.key_prefix for model in found.models if not model.documents],
     ) | {
         "models": models,
         "failures": [failure.as_dict() for failure in found.survey.failures],
@@ -73,6 +74,7 @@ def _data_report(result: RunResult | None) -> dict[str, Any]:
         passes=result.passes,
         seconds=result.seconds,
         documents_per_second=rate_of(result),
+        unmatched=result.unmatched,
     )
 
 
@@ -103,6 +105,7 @@ def _run_keys(
     passes: int = 0,
     seconds: float = 0.0,
     documents_per_second: float | None = None,
+    unmatched: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The keys that `run` always has, whatever became of it."""
     rate = None if documents_per_second is None else round(documents_per_second)
@@ -120,6 +123,7 @@ def _run_keys(
         "passes": passes,
         "seconds": round(seconds, 3),
         "documents_per_second": rate,
+        "unmatched_prefixes": list(unmatched),
         "indexes": [],
         "blocking": [],
     }

@@ -4,8 +4,8 @@ from redstart.cli.deployment import draw_order
 from redstart.cli.drawing import pairs
 from redstart.cli.indexes import draw_results
 from redstart.cli.migrate_data.run_report import rate_of
-from redstart.cli.migrate_data.tables import draw_nothing_found
-from redstart.cli.output import as_typed, line
+from redstart.cli.migrate_data.tables import CHECK_PREFIXES, draw_nothing_found
+from redstart.cli.output import as_typed, line, note
 from redstart.cli.quantities import duration
 from redstart.migrations.data.converting.runner import RunResult
 from redstart.migrations.data.judging.transform import FailureMode
@@ -13,6 +13,7 @@ from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.status import Phase
 from redstart.migrations.forward import Forward
+from redstart.migrations.outcomes import unmatched_message
 
 
 def draw_forward(found: Forward, plan: Plan, failure_mode: FailureMode, *, verbose: bool) -> None:
@@ -21,6 +22,7 @@ def draw_forward(found: Forward, plan: Plan, failure_mode: FailureMode, *, verbo
         line("Nothing was converted: an index that takes dates in both forms would lose documents.")
         line("Correct or delete these documents; then run the same command again.")
     else:
+        _draw_unmatched(found.data, plan)
         _draw_data(found.data, failure_mode)
     draw_results(found.indexes, found.blocking, verbose=verbose)
     if found.data is None or found.data.stopped is not None:
@@ -28,8 +30,15 @@ def draw_forward(found: Forward, plan: Plan, failure_mode: FailureMode, *, verbo
     draw_order(Phase.CUT_OVER if found.indexes else Phase.VERIFIED, cut_over_to_come=found.refused)
     line(as_typed("Check it with: om migrate-data verify --check-data"))
     _draw_way_back(found.data)
-    if not found.data.documents:
+
+
+def _draw_unmatched(result: RunResult, plan: Plan) -> None:
+    """Models without documents: first where no model has any, as a warning where others have."""
+    if result.stopped is None and not result.documents:
         draw_nothing_found(plan.models)
+    elif result.unmatched:
+        note(f"Warning: {unmatched_message(result.unmatched)}")
+        note(CHECK_PREFIXES)
 
 
 def _draw_way_back(result: RunResult) -> None:

@@ -9,6 +9,7 @@ from redstart.cli.deployment import draw_order
 from redstart.cli.drawing import pairs, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import state_of, status_report
+from redstart.cli.migrate_data.tables import CHECK_PREFIXES
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.model_fit import draw_unclaimed, find_unclaimed, unclaimed_report
 from redstart.cli.options import common
@@ -23,7 +24,13 @@ from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS
 from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.files.kinds import DATA
 from redstart.migrations.holder import is_gone
-from redstart.migrations.phase import cut_over_to_come, phase_with_indexes, with_indexes_at_work
+from redstart.migrations.outcomes import unmatched_message
+from redstart.migrations.phase import (
+    cut_over_to_come,
+    phase_with_indexes,
+    with_indexes_at_work,
+    with_rewritten,
+)
 
 
 @click.command()
@@ -52,6 +59,7 @@ def status(
         session.require_intact()
         files = look(session, DATA, migrations_dir, module)
         found = session.run(read_status(session.keys, session.plan))
+        found = session.run(with_rewritten(found, session.naive_timezone))
         found = replace(found, phase=session.run(phase_with_indexes(found)))
         found = session.run(with_indexes_at_work(found, is_gone))
         awaited = session.run(cut_over_to_come(found))
@@ -92,6 +100,12 @@ def _draw_status(found: Status, files: FilesStatus, detailed: bool) -> None:
     for model in found.unnamed:
         state = "pending" if model in found.pending else "applied"
         line(f"recorded, and not named now: {model.name} ({model.key_prefix}): {state}")
+    if found.rewritten:
+        prefixes = ", ".join(model.key_prefix for model in found.rewritten)
+        line(f"Documents in text format were written after the run, under: {prefixes}")
+    if found.unmatched:
+        line(f"In the run, {unmatched_message(found.unmatched)}")
+        line(CHECK_PREFIXES)
     if found.unrestored:
         line(f"The last rollback could not restore all values of {found.unrestored:,} documents.")
         line(as_typed("List them with: om migrate-data errors"))

@@ -9,6 +9,12 @@ from redstart.migrations.data.counting.statistics import FieldStatistics, ModelS
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.planned.plan import PlannedModel
 from redstart.migrations.data.state.failures import Failure
+from redstart.migrations.outcomes import unmatched_message
+
+CHECK_PREFIXES = (
+    "Check the server and the number of its database (--url), and the prefixes (--models; Meta.global_key_prefix, "
+    "Meta.model_key_prefix, the module's name), unless there is to be no data yet."
+)
 
 
 def short_names(models: Sequence[PlannedModel]) -> dict[str, str]:
@@ -28,10 +34,12 @@ def draw_models(found: Statistics) -> None:
 
 
 def draw_nothing_found(models: Sequence[PlannedModel]) -> None:
-    """That there is no document at all: mostly the server is another one, or the prefixes are."""
-    prefixes = ", ".join(model.key_prefix for model in models) or "(no model has dates)"
-    line(f"No key was found under: {prefixes}")
-    line("Is this the right server (--url), and are these the right models (--models)?")
+    """That there is no document at all, and what would make that wrong: another server, or other prefixes."""
+    if models:
+        line(unmatched_message([model.key_prefix for model in models]))
+        line(CHECK_PREFIXES)
+    else:
+        line("0 documents were read: no model has a field with dates that are stored as numbers.")
 
 
 def draw_fields(model: ModelStatistics) -> None:

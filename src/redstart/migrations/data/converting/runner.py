@@ -78,6 +78,7 @@ class RunResult:
         errors: values that did not convert.
         undoable: whether a rollback has something to bring back.
         forgotten: values converted before the undo log was dropped, which stay converted.
+        unmatched: key prefixes of models without any document; empty if it ended early.
         seconds: of this process' part.
     """
 
@@ -94,6 +95,7 @@ class RunResult:
     undoable: bool
     forgotten: int
     seconds: float
+    unmatched: tuple[str, ...] = ()
 
 
 def run(
@@ -264,7 +266,14 @@ class _Run:
             undoable=(yield from call(xlen(self._keys.journal))) > 0,
             forgotten=record.forgotten,
             seconds=seconds,
+            unmatched=() if stopped is not None else _unmatched(record, self._plan),
         )
+
+
+def _unmatched(record: Record, plan: Plan) -> tuple[str, ...]:
+    """The key prefixes of models that are recorded as converted and have no document."""
+    prefixes = (model.key_prefix for model in plan.models)
+    return tuple(one for one in prefixes if one in record.applied and not record.applied[one].documents)
 
 
 def _aware_fields(tally: Tally, plan: Plan) -> frozenset[tuple[str, str]]:

@@ -39,6 +39,8 @@ class Status:
         applied, pending: models that are converted as they are declared today, and models that are not.
         unrestored: documents with originals that the last rollback could not restore.
         unnamed: of both, those that only the record has: a run has worked on them, and they are not named now.
+        rewritten: of the pending ones, those that a run converted and of which documents in text format were written
+            since.
         checkpoint: saved progress; with `lease`, a run is in progress.
         lease_is_of_indexes: whether that lease is the one under which indexes are changed.
         recorded_elsewhere: redis-om's own record has it applied, and Redstart's has not.
@@ -57,11 +59,19 @@ class Status:
     lease_is_of_indexes: bool = False
     unrestored: int = 0
     unnamed: list[PlannedModel] = field(default_factory=list)
+    rewritten: list[PlannedModel] = field(default_factory=list)
 
     @property
     def is_applied(self) -> bool:
         """Whether all models with dates are converted, and there are such."""
         return bool(self.applied) and not self.pending
+
+    @property
+    def unmatched(self) -> list[str]:
+        """The key prefixes of models that are applied, and of which the run met no document."""
+        return [
+            model.key_prefix for model in self.applied if not self.record.applied[model.key_prefix].documents
+        ]
 
     @property
     def verified_ms(self) -> int | None:
@@ -94,7 +104,7 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
         lease=lease,
         failures=failures + record.failures_not_kept,
         recorded_elsewhere=elsewhere and not record.applied,
-        unlisted=bool(record.applied) and not elsewhere,
+        unlisted=any(one.documents for one in record.applied.values()) and not elsewhere,
         unrestored=(yield from unrestored_count(keys)),
         unnamed=unnamed,
     )

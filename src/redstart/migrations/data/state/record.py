@@ -245,12 +245,18 @@ def end_progress(keys: StateKeys) -> list[list[Argument]]:
 
 
 def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int) -> list[list[Argument]]:
-    """The commands that record a verified run, also where redis-om looks for it; none if no model has dates."""
+    """The commands that record a verified run; none if no model has dates.
+
+    Also where redis-om looks for it, if there was any document: on the right data redis-om is not to be kept from it.
+    """
     words: list[Argument] = ["HSET", keys.record]
     for model in plan.models:
         entry = json.dumps([model.hash, at_ms, documents.get(model.key_prefix, 0)])
         words += [_APPLIED + model.key_prefix, entry]
-    return [words, ["SADD", APPLIED_MIGRATIONS, keys.migration_id]] if plan.models else []
+    commands = [words] if plan.models else []
+    return (
+        [*commands, ["SADD", APPLIED_MIGRATIONS, keys.migration_id]] if any(documents.values()) else commands
+    )
 
 
 def count_undone_anew(keys: StateKeys) -> list[Argument]:
