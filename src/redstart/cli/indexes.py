@@ -135,6 +135,8 @@ def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool 
         accepted: whether it may lose them: then these are told, too. Else it lacks no more than it ever did.
     """
     refused = "refused, documents that are found now would not be found"
+    if switched.is_created:
+        result = "stays: there was no index of this name before Redstart"
     line(f"{name}: {result if switched.done else refused}")
     found = switched.membership
     if found is not None and (not switched.done or (accepted and found.missing)):

@@ -104,12 +104,12 @@ def migrate_back(
 
 
 def swap_back(
-    context: Context, indexes: IndexMigration, *, accept_unindexed: bool = False
+    context: Context, indexes: IndexMigration, *, accept_unindexed: bool = False, drop_created: bool = False
 ) -> Op[tuple[bool, dict[str, Switched]]]:
     """The steps of the way back that are about indexes, by hand: those before the data is undone, or those after it.
 
     Args:
-        accept_unindexed: also where documents that are found now would not be found.
+        accept_unindexed, drop_created: see `IndexMigration.swap_back`.
 
     Returns:
         Whether the data is undone, and what became of each index.
@@ -120,7 +120,9 @@ def swap_back(
         return (yield from read_record(context.keys)).is_new
 
     yield from require_intact(context.keys, exempt=LISTS)
-    undone, done = yield from indexes.swap_back(is_undone, accept_unindexed=accept_unindexed)
+    undone, done = yield from indexes.swap_back(
+        is_undone, accept_unindexed=accept_unindexed, drop_created=drop_created
+    )
     return undone, dict(done)
 
 

@@ -226,21 +226,30 @@ def _dry_run(
 
 @click.command("swap-back")
 @accept_unindexed
+@click.option(
+    "--drop-created",
+    is_flag=True,
+    help="When the data is undone: also drop the indexes of names that had none before Redstart.",
+)
 @yes
 @common
-def swap_back(settings: Settings, accept_unindexed: bool, yes: bool, as_json: bool) -> int:
+def swap_back(
+    settings: Settings, accept_unindexed: bool, drop_created: bool, yes: bool, as_json: bool
+) -> int:
     """Let indexes serve again that accept dates in both forms, or, when the data is undone, the definitions that
     served before Redstart. `om migrate-data rollback` does both; this is for doing it by hand. Each is proven before;
-    one that would lose documents is refused, with exit code 6."""
+    one that would lose documents is refused, with exit code 6. Where none served before Redstart, its index stays."""
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
         confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
-        swapping = swap_indexes_back(session.context(), index_migration(), accept_unindexed=accept_unindexed)
+        swapping = swap_indexes_back(
+            session.context(), index_migration(), accept_unindexed=accept_unindexed, drop_created=drop_created
+        )
         undone, done = session.run(swapping)
         undoable = session.run(read_status(session.keys, session.plan)).record.plan is not None
     refused = [name for name, switched in done.items() if not switched.done]
     if as_json:
-        swapped = [name for name in done if name not in refused]
+        swapped = [name for name, switched in done.items() if switched.done and not switched.is_created]
         indexes = [switched_report(name, switched) for name, switched in done.items()]
         print_json({"swapped": swapped, "refused": refused, "indexes": indexes})
     else:

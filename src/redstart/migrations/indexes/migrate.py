@@ -182,14 +182,15 @@ class IndexMigration:
         return (yield from self._each(records, step))
 
     def swap_back(
-        self, is_undone: Callable[[], Op[bool]], *, accept_unindexed: bool
+        self, is_undone: Callable[[], Op[bool]], *, accept_unindexed: bool, drop_created: bool
     ) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
         """Step all indexes back by hand: as far as the data allows.
 
         Args:
             is_undone: asked when nobody else changes indexes any more. If so, the definitions of before Redstart
-                serve, and what it was the first to make goes; if not, those that accept both forms.
+                serve; if not, those that accept both forms.
             accept_unindexed: also where documents that are found now would not be found.
+            drop_created: whether indexes go that Redstart was the first to make, when the data is undone.
 
         Returns:
             What was answered, and for each index its name and what became of it.
@@ -214,7 +215,7 @@ class IndexMigration:
                 return undone, [(record.name, switched) for record, switched in stepped]
             done = []
             for record in records:
-                if record.created:
+                if record.created and drop_created:
                     stepping = remove_created(lease, record)
                 else:
                     most_missing = math.inf if accept_unindexed else record.unserved or 0

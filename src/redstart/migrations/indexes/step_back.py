@@ -10,6 +10,7 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.migrations.indexes.build import Waiting, find_index
 from redstart.migrations.indexes.damage import settle
+from redstart.migrations.indexes.keeping import keep_final
 from redstart.migrations.indexes.keys import RECORDS, is_built_name
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.swap import drop, unname
@@ -50,7 +51,7 @@ def before_undo(
         for record in records
     }
     for record in records:
-        for index in (wanted[record.name], record.legacy):
+        for index in (wanted[record.name], *(() if record.created else (record.legacy,))):
             if (why := (yield from try_index(index))) is not None:
                 raise MigrationError(
                     f"The server does not create the index that served under {record.name} before: {why}.",
@@ -82,23 +83,35 @@ def before_undo(
 def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting, most_missing: float) -> Op[Switched]:
     """Let an index with the old definition serve, and forget the rest; redis-om's keys are as they were.
 
+    Where there was none, the index stays that `om migrate run` made.
+
     Args:
         most_missing: how many documents that are found now the old definition may lack.
 
     Effects: see `switch`; then drops what was built beside. Safe to repeat.
     """
+    if record.created:
+        return (yield from _keep_created(lease, record, waiting))
     switched = yield from switch(lease, record, record.legacy, waiting=waiting, most_missing=most_missing)
     if not switched.done:
         yield from lease.commit([replace(record, stepping_back=False).save()])
         return switched
     _ = yield from drop_unused(lease, record)
-    # Where Redstart made the first index, it stays Redstart's: `remove_created` takes it away.
-    stays = replace(record, expanded=False, cut_over=False, stepping_back=False)
-    kept = stays.save() if record.created else record.remove()
-    if not record.created:
-        yield from settle(lease, record.name)
-    yield from lease.commit([*record.keys_of_legacy(), kept])
+    yield from settle(lease, record.name)
+    yield from lease.commit([*record.keys_of_legacy(), record.remove()])
     return switched
+
+
+def _keep_created(lease: Lease, record: IndexRecord, waiting: Waiting) -> Op[Switched]:
+    """Let the final index serve if it holds every document, as where there is none; else the one that does goes on."""
+    switched = yield from switch(lease, record, record.final, waiting=waiting)
+    if switched.done:
+        yield from keep_final(lease, replace(record, stepping_back=False))
+        _ = yield from drop_unused(lease, record)
+    else:
+        stays = replace(record, expanded=True, cut_over=False, stepping_back=False)
+        yield from lease.commit([*record.keys_of_legacy(), stays.save()])
+    return Switched(None, done=True, is_created=True)
 
 
 def remove_created(lease: Lease, record: IndexRecord) -> Op[Switched]:

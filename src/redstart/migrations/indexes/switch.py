@@ -20,10 +20,12 @@ class Switched:
     Attributes:
         membership: the proof; None when the name led there already.
         done: whether the name leads to the definition now.
+        is_created: whether Redstart was the first to make an index of that name, and one of Redstart's stays active.
     """
 
     membership: Membership | None
     done: bool
+    is_created: bool = False
 
 
 @dataclass(frozen=True, slots=True)
