@@ -91,7 +91,7 @@ FROZEN = {
     "`om migrate-data unlock`": "status holder",
     "`om migrate status`": (
         "indexes indexes[].model indexes[].index indexes[].state indexes[].serving indexes[].documents "
-        f"indexes[].filled_percent indexes[].changes pending {FILES} {UNCLAIMED} {OVERLAPS}"
+        f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNCLAIMED} {OVERLAPS}"
     ),
     "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {UNCLAIMED} {OVERLAPS}",
     "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files refusal {UNCLAIMED} {OVERLAPS}",

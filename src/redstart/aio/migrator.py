@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_REPLACE = "`om migrate run` with these models replaces it."
+_HAS_MORE = (
+    "The index %s has more than its model needs, and was left as it is. "
+    "`om migrate run` with these models replaces it."
+)
+_SUPERSEDED = (
+    "The index %s has a definition that replaced the one of %s, and was left as it is. "
+    "`om migrate run` with these models goes back to theirs."
+)
 
 
 class Migrator:
@@ -57,7 +64,8 @@ class Migrator:
         """Bring all indexes up to date, as far as the data allows. Queries find every document all the while.
 
         An index that has all that its model needs, and more, stays: it may be that of a newer version of the
-        application. `om migrate run` replaces it.
+        application. So does one whose definition has replaced that of its model, which is logged as a warning.
+        `om migrate run` replaces both.
 
         If dates change their type, the new index is built beside the old one, and takes over once
         `om migrate-data run` has converted the data. Any number of processes may do this at the same time.
@@ -75,10 +83,11 @@ class Migrator:
             return
         for client, declarations in self._by_client():
             left = await server_of_client(client).run(bring_up_to_date(declarations, index_migration))
-            for name in left:
-                _log.info(
-                    "The index %s has more than its model needs, and was left as it is. %s", name, _REPLACE
-                )
+            for one in left:
+                if one.is_superseded:
+                    _log.warning(_SUPERSEDED, one.planned.name, one.planned.model)
+                else:
+                    _log.info(_HAS_MORE, one.planned.name)
 
     def _by_client(self) -> "list[tuple[redis.asyncio.Redis, list[ModelDeclaration]]]":
         """The models of each server."""

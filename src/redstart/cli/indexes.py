@@ -15,6 +15,7 @@ from redstart.migrations.indexes.expand import IndexResult, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.prove import Membership
+from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.switch import Switched
 
 EXAMPLES_SAID = 5
@@ -65,6 +66,21 @@ def forecast_line(one: IndexForecast) -> str:
     return (
         f"{one.name}: {documents}, {builds} built beside it "
         f"(about {one.megabytes:.1f} MB and {duration(one.seconds)})"
+    )
+
+
+def note_superseded(statuses: Sequence[IndexStatus]) -> None:
+    """Warn of each index that has a later definition than its model asks for: the models may be old ones."""
+    for one in statuses:
+        if one.is_superseded:
+            note(f"Warning: {superseded_message(one)}")
+
+
+def superseded_message(one: IndexStatus) -> str:
+    """What a run does to an index that has a later definition than its model asks for."""
+    return (
+        f"{one.planned.name}: a later definition has replaced the one that {one.planned.model} asks for. A run goes "
+        "back to the replaced one, which a newer version of the application may not be able to query."
     )
 
 

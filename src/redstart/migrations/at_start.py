@@ -15,7 +15,7 @@ from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.migrations.indexes.preflight import require_search
-from redstart.migrations.indexes.status import Standing, index_statuses
+from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.lease import when_it_is_free
 
@@ -28,18 +28,19 @@ def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIn
 
 def bring_up_to_date(
     declarations: Sequence[ModelDeclaration], migration: Callable[[], IndexMigration]
-) -> Op[list[str]]:
+) -> Op[list[IndexStatus]]:
     """Do what `om migrate run` does: create what is missing, replace what differs, as far as the data allows.
 
-    An index that has more than its model needs is left: a newer version of the application may be running beside this
-    one. Where another process is changing indexes, wait for it and look again.
+    An index that has more than its model needs, or has replaced the definition that the model asks for, is left: a
+    newer version of the application may be running beside this one. Where another process is changing indexes, wait
+    for it and look again.
 
     Args:
         declarations: the models of one server.
         migration: makes the index migrations of this process.
 
     Returns:
-        The names of the indexes that have more than their models need.
+        The indexes that were left.
 
     Raises:
         MigrationError: an index was not replaced, for documents that are found now would not be found.
@@ -55,16 +56,16 @@ def bring_up_to_date(
     models = plan_for_indexes(declarations, "UTC").models
     keys = StateKeys(DATETIME_MIGRATION)
 
-    def look_and_run() -> Op[list[str]]:
+    def look_and_run() -> Op[list[IndexStatus]]:
         statuses = yield from index_statuses(planned)
-        left = [one.planned.name for one in statuses if one.has_more]
-        if all(one.standing is Standing.UP_TO_DATE or one.has_more for one in statuses):
+        left = [one for one in statuses if one.is_newer]
+        if all(one.standing is Standing.UP_TO_DATE or one.is_newer for one in statuses):
             return left
         yield from require_intact(keys, exempt=LISTS)
         results = yield from migration().run(
             planned,
             partial(converted_prefixes, keys, models),
-            ExpansionOptions(keep_more=True, one_by_one=True),
+            ExpansionOptions(keep_newer=True, one_by_one=True),
         )
         refused = [one.name for one in results if one.state is IndexState.REFUSED]
         if refused:

@@ -54,7 +54,7 @@ def pending_indexes(declarations: Sequence[ModelDeclaration], conn: Any) -> Op[l
     yield from require_search()
     pending: list[PendingIndex] = []
     for status in (yield from index_statuses(planned_at_start(declarations))):
-        if status.standing is Standing.UP_TO_DATE or status.has_more:
+        if status.standing is Standing.UP_TO_DATE or status.is_newer:
             continue
         planned, stored = status.planned, (yield from call(get(hash_key(status.planned.name))))
         actions = [MigrationAction.CREATE]

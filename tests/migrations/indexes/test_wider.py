@@ -99,8 +99,7 @@ def documents(client: redis.Redis) -> Iterator[redis.Redis]:
 
 def start(url: str, model: Any) -> list[str]:
     """What an application does that calls `Migrator().run()`: the indexes that it left."""
-    left: list[str] = perform(url, bring_up_to_date([declare(model)], migration))
-    return left
+    return [one.planned.name for one in perform(url, bring_up_to_date([declare(model)], migration))]
 
 
 STATES: dict[str, Callable[[str, Any], object]] = {

@@ -17,8 +17,10 @@ from redstart.cli.indexes import (
     forecast_line,
     forecast_report,
     index_migration,
+    note_superseded,
     result_report,
     still_filling,
+    superseded_message,
     switched_report,
 )
 from redstart.cli.migration_files import (
@@ -112,6 +114,8 @@ def _draw_indexes(found: Sequence[IndexStatus], pending: Sequence[IndexStatus]) 
     for one in pending:
         if one.standing is Standing.TAKEN_OVER:
             line(TAKEN_OVER.format(one.planned.name))
+        if one.is_superseded:
+            line(superseded_message(one))
         for change in one.pending.changes if one.pending is not None else ():
             line(f"{one.planned.name}: {change}")
     for one in found:
@@ -159,6 +163,7 @@ def run(
         files = pending_files(session, SCHEMA, migrations_dir)
         planned = session.planned_indexes()
         expected = session.run(forecast(planned, keep_old_index=keep_old_index))
+        note_superseded(session.run(index_statuses(planned)))
         rest = find_unclaimed(session)
         note_unclaimed(rest)
 
@@ -308,5 +313,6 @@ def _status_report(one: IndexStatus) -> dict[str, Any]:
         "serving": one.serving,
         "documents": one.documents,
         "filled_percent": one.filled_percent,
+        "superseded": one.is_superseded,
         "changes": [str(change) for change in one.pending.changes] if one.pending is not None else [],
     }

@@ -8,7 +8,7 @@ import click
 from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.deployment import STOP_BEFORE
 from redstart.cli.exits import Exit
-from redstart.cli.indexes import forecast_line, index_migration
+from redstart.cli.indexes import forecast_line, index_migration, note_superseded
 from redstart.cli.migrate_data.backup import backup, save_first, say_not_saved
 from redstart.cli.migrate_data.dry_run import FAILURES_SAID, say_what_would_be_done
 from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
@@ -41,6 +41,7 @@ from redstart.migrations.forward import Forward, forecast_with_dates, migrate_fo
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.forecast import IndexForecast
 from redstart.migrations.indexes.preflight import require_aliases
+from redstart.migrations.indexes.status import index_statuses
 
 
 @click.command()
@@ -106,6 +107,8 @@ def run(
         if aliases:
             session.run(require_aliases(aliases, planned))
         indexes = session.run(forecast_with_dates(planned, keep_old_index=keep_old_index))
+        if indexes:
+            note_superseded(session.run(index_statuses(planned)))
         chosen = ExpansionOptions(
             accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
         )

@@ -22,6 +22,7 @@ from redstart.migrations.indexes.plan import (
 )
 from redstart.migrations.indexes.prove import Membership, prove
 from redstart.migrations.indexes.records import IndexRecord, previous_index, read_records
+from redstart.migrations.indexes.superseded import is_superseded
 from redstart.migrations.indexes.swap import swap
 from redstart.migrations.indexes.switch import Switched, switch
 from redstart.migrations.indexes.taken_over import has_more, is_taken_over
@@ -78,7 +79,7 @@ class ExpansionOptions:
         accept_unindexed: cut over even if documents are lost to queries by it.
         keep_old_index: keep a copy of an index that is no alias yet, when its name is taken over.
         data_follows: the data is converted next. Without it a way back that was begun is not taken for given up.
-        keep_more: leave an index that has all that its model needs, and more.
+        keep_newer: leave an index that has all that its model needs, and more; or a later definition.
         one_by_one: an index that is refused does not stop the others.
         aliases: other names of indexes, which follow where their index is replaced.
     """
@@ -86,7 +87,7 @@ class ExpansionOptions:
     accept_unindexed: bool = False
     keep_old_index: bool = False
     data_follows: bool = False
-    keep_more: bool = False
+    keep_newer: bool = False
     one_by_one: bool = False
     aliases: tuple[str, ...] = ()
 
@@ -138,7 +139,8 @@ class Expansion:
             found = yield from with_hidden_options(found)
         known = (yield from read_records()).get(planned.name)
         planned = with_options_of(planned, previous_index(known, found))
-        if self._options.keep_more and has_more(known, found, planned):
+        is_newer = has_more(known, found, planned) or is_superseded(known, found, planned)
+        if self._options.keep_newer and is_newer:
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
         mended = is_taken_over(known, found)
         converted = planned.key_prefix in self._converted

@@ -15,8 +15,8 @@ from redstart.search.index import Index
 from redstart.search.info import IndexInfo
 from redstart.values.kinds import Storage
 
-FORMAT = 2
-"""Of a record. Format 1 has no number, and is otherwise the same."""
+FORMAT = 3
+"""Of a record. Format 1 has no number, format 2 nothing of superseded definitions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class IndexRecord:
         created: whether none served before Redstart.
         contracted: whether what the cut-over left beside was cleaned up.
         aliases: other names that lead to the same index, and follow where it is replaced.
+        superseded: digests of the definitions that the final one has replaced, oldest first (see superseded.py).
     """
 
     name: str
@@ -58,6 +59,7 @@ class IndexRecord:
     created: bool = False
     contracted: bool = False
     aliases: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
 
     def save(self) -> list[Argument]:
         """The command that stores it."""
@@ -151,7 +153,7 @@ def _text(data: bytes | None) -> str | None:
 def _record(fields: dict[str, Any]) -> IndexRecord:
     fields["legacy"] = _index(fields["legacy"])
     fields["final"] = _index(fields["final"])
-    tuples = {name: tuple(fields.get(name, ())) for name in ("moving", "aliases")}
+    tuples = {name: tuple(fields.get(name, ())) for name in ("moving", "aliases", "superseded")}
     return IndexRecord(**fields | tuples)
 
 

@@ -8,6 +8,7 @@ from redstart.effects import Op
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex, with_options_of
 from redstart.migrations.indexes.records import IndexRecord, previous_index, read_records
+from redstart.migrations.indexes.superseded import is_superseded
 from redstart.migrations.indexes.taken_over import has_more, is_taken_over
 from redstart.search.difference import IndexDifference, difference
 from redstart.search.info import IndexInfo
@@ -33,6 +34,7 @@ class IndexStatus:
         filled_percent: how much of the keyspace the server has scanned for it; None when that is over.
         pending: what differs from the definition the model asks for.
         has_more: whether the model finds all it needs, in this index or in the one that is being prepared.
+        is_superseded: whether the index has had the definition that the model asks for, and has a later one.
     """
 
     planned: PlannedIndex
@@ -42,6 +44,12 @@ class IndexStatus:
     pending: IndexDifference | None
     has_more: bool = False
     filled_percent: float | None = None
+    is_superseded: bool = False
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether the index may be that of a newer version of the application."""
+        return self.has_more or self.is_superseded
 
 
 def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
@@ -65,6 +73,7 @@ def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
                 pending,
                 has_more(record, found, one),
                 found.filled_percent,
+                is_superseded(record, found, one),
             )
         )
     return result

@@ -32,7 +32,7 @@ from redstart.migrations.data.state.damage import require_intact_data
 from redstart.migrations.data.state.failures import FailureLog
 from redstart.migrations.data.state.keys import DATA_RUNS
 from redstart.migrations.data.state.record import (
-    UNDOING,
+    CLEARED,
     Record,
     census_taken,
     end_progress,
@@ -185,7 +185,7 @@ class _Run:
             *("unfinished", "run"),
         ]
         runs: list[Argument] = ["HSET", DATA_RUNS, self._keys.migration_id, checkpoint.generation]
-        return [begun, runs, ["HDEL", self._keys.record, UNDOING], *(yield from in_this_format(self._keys))]
+        return [begun, runs, *(yield from in_this_format(self._keys))]
 
     def _census(self, checkpoint: Checkpoint, record: Record) -> Op[bool]:
         """Count everything and record what was a number before. False when asked to stop."""
@@ -245,7 +245,8 @@ class _Run:
         if stopped is None:
             now_ms = yield from call(server_time())
             commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
-            yield from self._lease.commit([*commands, *end_progress(self._keys)], under=checkpoint.run_id)
+            commands += [["HDEL", self._keys.record, CLEARED], *end_progress(self._keys)]
+            yield from self._lease.commit(commands, under=checkpoint.run_id)
         return stopped
 
     def _result(self, checkpoint: Checkpoint, stopped: str | None, seconds: float) -> Op[RunResult]:

@@ -4,11 +4,11 @@ from redstart.commands.keyspace import hlen, hmget
 from redstart.effects import Argument, Op, call
 from redstart.errors import RollbackInProgressError, StateDamagedError, StateVersionError
 from redstart.migrations.data.running.context import Context
-from redstart.migrations.data.state.checkpoint import load_checkpoint
+from redstart.migrations.data.state.checkpoint import Stage, load_checkpoint
 from redstart.migrations.data.state.damage import LISTS, require_intact_data
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.record import (
-    UNDOING,
+    CLEARED,
     end_progress,
     forget_runs,
     read_record,
@@ -45,11 +45,20 @@ def clear_progress(context: Context) -> Op[bool]:
             *end_progress(keys),
         ]
         (unfinished,) = yield from call(hmget(keys.record, ["unfinished"]))
-        if unfinished == b"rollback":  # documents of both formats are left, and only the undo log tells which
-            commands.append(["HSET", keys.record, UNDOING, 1])
+        if unfinished is not None and (yield from _has_written(keys)):
+            commands.append(["HSET", keys.record, CLEARED, unfinished])
         return any((yield from lease.commit(commands)))
 
     return (yield from context.under_lease(work))
+
+
+def _has_written(keys: StateKeys) -> Op[bool]:
+    """Whether what was interrupted may have written documents: anything but an initial scan."""
+    try:
+        found = yield from load_checkpoint(keys)
+    except StateDamagedError:
+        return True
+    return found is None or found.stage is not Stage.CENSUS
 
 
 def forget(context: Context) -> Op[bool]:
@@ -71,8 +80,8 @@ def forget(context: Context) -> Op[bool]:
         keys = context.keys
         yield from require_intact_data(keys, exempt=("lease", *GIVEN_UP))
         found = yield from load_checkpoint(keys)
-        (undoing,) = yield from call(hmget(keys.record, [UNDOING]))
-        if undoing is not None or (found is not None and found.stage.undoes):
+        (cleared,) = yield from call(hmget(keys.record, [CLEARED]))
+        if cleared == b"rollback" if found is None else found.stage.undoes:
             raise RollbackInProgressError(
                 "A rollback began and has not ended; without the undo log it could not end.",
                 f"Finish it with: om migrate-data rollback {keys.migration_id}",

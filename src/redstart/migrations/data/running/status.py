@@ -96,7 +96,7 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
     pending = record.pending(plan) + [model for model in unnamed if model.key_prefix not in record.applied]
     models = [*plan.models, *unnamed]
     return Status(
-        phase=_phase(checkpoint, models, pending),
+        phase=_phase(checkpoint, record, models, pending),
         applied=[model for model in models if model not in pending],
         pending=pending,
         record=record,
@@ -110,9 +110,15 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
     )
 
 
-def _phase(checkpoint: Checkpoint | None, models: list[PlannedModel], pending: list[PlannedModel]) -> Phase:
+def _phase(
+    checkpoint: Checkpoint | None, record: Record, models: list[PlannedModel], pending: list[PlannedModel]
+) -> Phase:
     if checkpoint is not None:
         return Phase.ROLLING_BACK if checkpoint.stage.undoes else Phase.MIGRATING
+    if record.cleared == "rollback":
+        return Phase.ROLLING_BACK
+    if record.cleared and pending:
+        return Phase.MIGRATING
     if not models:
         return Phase.NOTHING_TO_MIGRATE
     return Phase.PENDING if pending else Phase.VERIFIED

@@ -20,8 +20,8 @@ RESTORED, REFORMATTED = "restored", "reformatted"
 UNDONE = (RESTORED, REFORMATTED, "undone_documents")
 """Fields of the record: values that a rollback restored, values that it gave the text format, writes of documents."""
 
-UNDOING = "undoing"
-"""A field of the record: a rollback began, its progress was cleared, and neither it nor a run has ended since."""
+CLEARED = "cleared"
+"""A field of the record: a run or a rollback wrote documents, its progress was cleared, and none has ended since."""
 
 REPLAYED = "replayed"
 """The milestone of a rollback: the whole journal is undone, so that what is still new is newer."""
@@ -71,6 +71,7 @@ class Record:
         census_members, failures_members, replaced_members: how many entries these keys have; None in format 1.
         unrestored_members: the same of the originals that a rollback has not restored; None where it restored all.
         unfinished: "run" or "rollback" while its progress is saved; else "".
+        cleared: "run" or "rollback" if its progress was cleared, so that documents of both formats are left; else "".
         lost: fields that are missing, given those that are there.
     """
 
@@ -94,6 +95,7 @@ class Record:
     replaced_members: int | None = None
     unrestored_members: int | None = None
     unfinished: str = ""
+    cleared: str = ""
     lost: tuple[str, ...] = ()
 
     @property
@@ -164,6 +166,7 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
             _count(fields, b"replaced_members"),
             _count(fields, b"unrestored_members"),
             fields.get(b"unfinished", b"").decode(),
+            fields.get(CLEARED.encode(), b"").decode(),
             _lost(fields, written),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
