@@ -241,3 +241,16 @@ def test_a_new_index_that_lacks_documents_is_reported(legacy: redis.Redis, confi
     created = run_om("migrate", "run")
     assert (created.code, f"{key} arrived_at: " in created.stdout) == (6, True)
     assert "these documents still exist, but no query returns them" in created.stdout
+
+
+@pytest.mark.parametrize("command", ["migrate", "migrate-data"])
+def test_a_dry_run_reminds_of_aliases_that_nobody_can_list(
+    legacy: redis.Redis, configured: str, command: str
+) -> None:
+    legacy.execute_command("FT.ALIASADD", "mine", VISITS)
+    assert run_om(command, "run", "--dry-run").stdout.count("Name each with --alias") == 1
+    assert "--alias" not in run_om(command, "run", "--dry-run", "--alias", "mine").text
+    assert "--alias" not in run_om("migrate-data", "run", "--alias", "mine").text
+    assert serving(legacy, "mine") == serving(legacy, VISITS)
+    # Nothing is replaced any more.
+    assert "--alias" not in run_om(command, "run", "--dry-run").text

@@ -93,6 +93,15 @@ def still_filling(percent: float | None) -> str:
     return "" if percent is None else f" so far (the server is filling the index: {percent:.0f} %)"
 
 
+def draw_unnamed_aliases(expected: Sequence[IndexForecast], aliases: Sequence[str]) -> None:
+    """In a dry run, that aliases which the server does not list are lost unless they are named."""
+    if expected and not aliases:
+        line(
+            "Aliases that were added to these indexes by hand (FT.ALIASADD) go with them: the server lists none."
+        )
+        line("Name each with --alias, and it follows.")
+
+
 def forecast_report(one: IndexForecast) -> dict[str, Any]:
     """One index that will change, for --json."""
     return {

@@ -14,6 +14,7 @@ from redstart.cli.indexes import (
     blocking_report,
     draw_results,
     draw_switched,
+    draw_unnamed_aliases,
     forecast_line,
     forecast_report,
     index_migration,
@@ -182,7 +183,7 @@ def run(
                 "unclaimed": unclaimed_report(rest),
                 "overlapping_prefixes": overlaps,
             }
-            return _dry_run(expected, refusal, about, as_json)
+            return _dry_run(expected, aliases, refusal, about, as_json)
         check()
         for one in expected:
             note(forecast_line(one))
@@ -215,13 +216,18 @@ def run(
 
 
 def _dry_run(
-    expected: Sequence[IndexForecast], refusal: str | None, about: dict[str, Any], as_json: bool
+    expected: Sequence[IndexForecast],
+    aliases: Sequence[str],
+    refusal: str | None,
+    about: dict[str, Any],
+    as_json: bool,
 ) -> int:
     if as_json:
         print_json({"index_forecast": [forecast_report(one) for one in expected]} | about)
         return Exit.DONE
     for one in expected:
         line(forecast_line(one))
+    draw_unnamed_aliases(expected, aliases)
     line(
         "Dry run: nothing was written." if expected else "Every index that serves is what its model asks for."
     )

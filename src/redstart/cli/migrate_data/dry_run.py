@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from redstart.cli.exits import Exit
-from redstart.cli.indexes import forecast_line
+from redstart.cli.indexes import draw_unnamed_aliases, forecast_line
 from redstart.cli.migrate_data.log_file import EventLog
 from redstart.cli.migrate_data.run_report import dry_run_report
 from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_nothing_found
@@ -54,11 +54,17 @@ def say_what_would_be_done(
     if as_json:
         print_json(report)
     else:
-        _draw(found, indexes, verbose, refusal)
+        _draw(found, indexes, options.aliases, verbose, refusal)
     return Exit.DONE
 
 
-def _draw(found: Statistics, indexes: Sequence[IndexForecast], verbose: bool, refusal: str | None) -> None:
+def _draw(
+    found: Statistics,
+    indexes: Sequence[IndexForecast],
+    aliases: Sequence[str],
+    verbose: bool,
+    refusal: str | None,
+) -> None:
     line(f"Dry run: {found.documents:,} documents were read, nothing was written.")
     line("")
     if not found.documents:
@@ -83,5 +89,6 @@ def _draw(found: Statistics, indexes: Sequence[IndexForecast], verbose: bool, re
     )
     for one in indexes:
         line(forecast_line(one))
+    draw_unnamed_aliases(indexes, aliases)
     draw_refusal(refusal)
     line(as_typed("Do it with: om migrate-data run"))
