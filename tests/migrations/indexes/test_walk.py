@@ -4,6 +4,7 @@ import pytest
 import redis
 
 from redstart.effects import Op
+from redstart.migrations.back import swap_back
 from redstart.migrations.data.converting.runner import RunOptions, run
 from redstart.migrations.data.undoing.rollback import rollback
 from redstart.migrations.indexes import migrate
@@ -95,7 +96,10 @@ def test_without_any_index_one_is_made_behind_an_alias(client: redis.Redis, url:
     assert states(expand(url)) == {IndexState.UP_TO_DATE}
     for name in NAMES:
         assert serving(client, name).startswith(f"{name}@")
+    active = {name: serving(client, name) for name in NAMES}
     step_back(url)
+    assert {name: serving(client, name) for name in NAMES} == active
+    perform(url, swap_back(new_context(), migration(), drop_created=True))
     assert client.execute_command("FT._LIST") == []
     assert not client.exists(RECORDS)
 

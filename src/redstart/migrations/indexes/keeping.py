@@ -6,7 +6,7 @@ from dataclasses import replace
 from redstart.effects import Op
 from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
 from redstart.migrations.indexes.records import IndexRecord, read_redis_om_keys
-from redstart.migrations.indexes.superseded import definition_digest, superseded_by
+from redstart.migrations.indexes.superseded import superseded_by
 from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.migrations.lease import Lease
 from redstart.search.difference import same_definition
@@ -51,7 +51,7 @@ def keep_planned(
             expanded=known.expanded and same,
             cut_over=known.cut_over and same,
             stepping_back=known.stepping_back and not goes_forward,
-            superseded=superseded_by(known, planned.index),
+            superseded=superseded_by(planned.index, known.final, known.superseded),
         )
     record = replace(record, aliases=tuple(sorted({*record.aliases, *aliases} - {record.name})))
     if record != known:
@@ -98,5 +98,5 @@ def _first_record(planned: PlannedIndex, current: Index | None) -> Op[IndexRecor
         final_schema=planned.schema,
         moving=moving_attributes(legacy, planned),
         created=current is None,
-        superseded=() if same_definition(legacy, planned.index) else (definition_digest(legacy),),
+        superseded=superseded_by(planned.index, legacy),
     )

@@ -5,7 +5,7 @@ from hashlib import sha1
 
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.records import IndexRecord
-from redstart.migrations.indexes.taken_over import is_taken_over
+from redstart.migrations.indexes.taken_over import is_taken_over, only_adds
 from redstart.search.difference import same_definition
 from redstart.search.index import Index, create_arguments
 from redstart.search.info import IndexInfo
@@ -29,14 +29,21 @@ def is_superseded(record: IndexRecord | None, found: IndexInfo | None, planned: 
     return definition_digest(planned.index) in record.superseded
 
 
-def superseded_by(record: IndexRecord, wanted: Index) -> tuple[str, ...]:
-    """Return the definitions that are replaced once another one is wanted; after a step back only those before it."""
-    if same_definition(record.final, wanted):
-        return record.superseded
+def superseded_by(wanted: Index, previous: Index, superseded: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the definitions that are replaced once another one is wanted; after a step back only those before it.
+
+    Args:
+        previous: the definition until now. If it only has more fields it is not replaced for good: it serves both.
+        superseded: what that one has replaced.
+    """
+    if same_definition(previous, wanted):
+        return superseded
     digest = definition_digest(wanted)
-    if digest in record.superseded:
-        return record.superseded[: record.superseded.index(digest)]
-    return (*record.superseded, definition_digest(record.final))[-MAX_SUPERSEDED:]
+    if digest in superseded:
+        return superseded[: superseded.index(digest)]
+    if only_adds(previous, wanted):
+        return superseded
+    return (*superseded, definition_digest(previous))[-MAX_SUPERSEDED:]
 
 
 def definition_digest(index: Index) -> str:

@@ -40,14 +40,15 @@ def has_more(record: IndexRecord | None, found: IndexInfo | None, planned: Plann
     """
     if found is None or is_taken_over(record, found):
         return False
-    if record is not None and _only_adds(record.final, planned.index):
+    if record is not None and only_adds(record.final, planned.index):
         return True
     if dates_as_text(found.index, planned):  # it may lose documents once their dates are numbers
         return False
-    return (record is None or record.cut_over) and _only_adds(found.index, planned.index)
+    return (record is None or record.cut_over) and only_adds(found.index, planned.index)
 
 
-def _only_adds(index: Index, wanted: Index) -> bool:
+def only_adds(index: Index, wanted: Index) -> bool:
+    """Return whether an index has all fields of another one as they are there, and more."""
     changes = difference(index, wanted).changes
     return bool(changes) and all(isinstance(change, FieldRemoved) for change in changes)
 
