@@ -155,7 +155,8 @@ class Lease:
         return SentScript(script, all_keys, all_args, sent_at, later)
 
     def answer(self, sent: SentScript) -> Op[Any]:
-        """The answer to a script that was sent ahead. Raises LeaseLostError, UnsafeServerError, ServerRestartedError."""
+        """The answer to a script that was sent ahead. Raises LeaseLostError, UnsafeServerError,
+        ServerRestartedError."""
         try:
             reply = yield from _answer(sent)
         except CommandError as exc:
@@ -184,7 +185,8 @@ class Lease:
 
         Raises:
             LeaseLostError: see `run`.
-            StateDamagedError: another program has written a value of another type to one of the keys; nothing was written.
+            StateDamagedError: another program has written a value of another type to one of the keys; nothing was
+                written.
             ServerRestartedError: the server has another run id; nothing was written.
         """
         sent = yield from self.send_commit(commands, under=under)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from redstart.effects import Op
-from redstart.errors import CommandError, StateDamagedError
+from redstart.errors import StateDamagedError
 from redstart.migrations.data.counting.survey import survey
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.planned.plan import Plan
