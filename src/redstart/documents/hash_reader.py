@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from redstart.documents.choices import choices_of
 from redstart.documents.names import encoded_names
-from redstart.documents.reader import Read, is_plain, reader_of, validated
+from redstart.documents.reader import Read, is_plain, parser_of_key, reader_of, set_primary_key, validated
 from redstart.documents.taken_as_bytes import names_taken_as_bytes
 from redstart.documents.unreadable import decode_error, unexpected
 from redstart.documents.value_reader import Place, ReadStored
@@ -36,14 +36,14 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
     """
     reader = hash_reader_of(model, zone)
     validate: Callable[..., M] = model.__pydantic_validator__.validate_python
-    key_name = model._primary_key_name
     has_plain_values = is_plain(model)
+    key_name, parses_key = model._primary_key_name, parser_of_key(model) is not None
 
     def read(primary_key: str, stored: Mapping[bytes, bytes]) -> M:
         values = reader.undecoded(stored) if has_plain_values and primary_key else None
         if values is not None:
-            if values.get(key_name) is None:
-                values[key_name] = primary_key
+            if values.get(key_name) is None or parses_key:
+                set_primary_key(model, primary_key, values)
             try:
                 return validate(values, strict=False)
             except Exception:  # noqa: BLE001 - a validator may raise anything

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -11,7 +13,7 @@ from pydantic import ValidationError
 from redstart.documents.unreadable import OnUnreadable, unexpected, unreadable
 from redstart.documents.value_reader import Place, places_of
 from redstart.errors import DocumentDecodeError
-from redstart.mapping.annotations import allows_none, complete_fields, names_read
+from redstart.mapping.annotations import allows_none, alternatives, complete_fields, names_read
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
@@ -70,9 +72,8 @@ def reader_of(model: type[RedisModel], zone: NaiveTimezone) -> Reader:
 
 def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
     """The instance that pydantic makes of these values by field name. Raises DocumentDecodeError."""
+    set_primary_key(model, primary_key, document)
     key_name = model._primary_key_name
-    if document.get(key_name) is None:
-        document[key_name] = primary_key
     try:
         # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
         read: M
@@ -90,6 +91,29 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
     if not primary_key:  # redis-om stored it so; with a new one it would be saved twice
         read.__dict__[key_name] = ""
     return read
+
+
+def set_primary_key(model: type[RedisModel], primary_key: str, document: dict[str, Any]) -> None:
+    """Put the primary key among the values of a document where it is missing, or where only the key has it exactly.
+
+    Hashes and JSON keep neither the zeros of `Decimal("1.50")` nor the offset of a datetime. With another text of its
+    primary key, a document that was read would be saved under another key.
+    """
+    name, parse = model._primary_key_name, parser_of_key(model)
+    if document.get(name) is None:
+        document[name] = primary_key
+    elif parse is not None:
+        with suppress(ValueError, ArithmeticError):
+            document[name] = parse(primary_key)
+
+
+@cache
+def parser_of_key(model: type[RedisModel]) -> Callable[[str], Any] | None:
+    """What makes a primary key of its text, for types of which equal values have different texts."""
+    kinds = alternatives(complete_fields(model)[model._primary_key_name].annotation)
+    parsers: dict[Any, Callable[[str], Any]] = {Decimal: Decimal, datetime: datetime.fromisoformat}
+    found = [parsers.get(kind) for kind in kinds if kind is not type(None)]
+    return found[0] if len(found) == 1 else None
 
 
 def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Exception) -> str:

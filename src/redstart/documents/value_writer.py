@@ -252,6 +252,8 @@ def text_of(value: Any) -> str:
     """The text of a plain value in a hash."""
     if isinstance(value, bool):
         return str(int(value))
+    if isinstance(value, str):
+        return str.__str__(value)  # a subclass may show another text
     return repr(value) if isinstance(value, float) else str(value)
 
 

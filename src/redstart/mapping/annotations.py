@@ -117,6 +117,15 @@ def allows_none(annotation: Any) -> bool:
     return any(member is type(None) for member in alternatives(annotation))
 
 
+def aliases_of(field: FieldInfo) -> list[str]:
+    """Return the names other than its own under which a field is read."""
+    names: list[str] = []
+    for alias in (field.alias, field.validation_alias):
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        names += [choice for choice in choices if isinstance(choice, str)]
+    return names
+
+
 def is_named_tuple(kind: Any) -> bool:
     """Whether this class was made with NamedTuple."""
     return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
@@ -130,18 +139,8 @@ def names_read(kind: Any) -> frozenset[str]:
     """
     origin = typing.get_origin(kind) or kind
     described: dict[str, FieldInfo] = getattr(origin, "__pydantic_fields__", {})
-    aliases = {
-        alias for field in described.values() for alias in _aliases(field.alias, field.validation_alias)
-    }
+    aliases = {alias for field in described.values() for alias in aliases_of(field)}
     return frozenset(aliases).union(fields_of(kind) or ())
-
-
-def _aliases(*given: Any) -> list[str]:
-    names: list[str] = []
-    for alias in given:
-        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-        names += [choice for choice in choices if isinstance(choice, str)]
-    return names
 
 
 def fields_of(kind: Any) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from redstart.mapping.primary_keys import (
     DEFAULT_NAME,
     UlidPrimaryKey,
     accepts_text,
+    as_in_document,
     is_no_primary_key,
     new_ulid,
     primary_key_name,
@@ -190,6 +191,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
     @classmethod
     def make_primary_key(cls, pk: Any) -> str:
         """The key of the document with this primary key."""
+        pk = as_in_document(cls, pk)
         pattern = cls._meta.primary_key_pattern
         return cls.make_key(f"{pk}" if pattern == "{pk}" else pattern.format(pk=pk))
 

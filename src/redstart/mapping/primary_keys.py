@@ -2,7 +2,10 @@
 
 import os
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass
+from enum import Enum
+from functools import cache
 from typing import Any, Final, Protocol
 
 from pydantic import BaseModel
@@ -82,6 +85,29 @@ def is_no_primary_key(value: object) -> bool:
     """Return whether a value names no document: all documents with it would share one key."""
     # Not compared with "": it may be bytes, and `python -bb` makes an error of that.
     return value is None or (isinstance(value, str | bytes) and not value)
+
+
+@cache
+def _members_of(model: type[BaseModel]) -> dict[Any, Any]:
+    """For a primary key that is a member of an Enum: what a document holds, by member and by value; else nothing."""
+    field = model.model_fields.get(primary_key_name(model))
+    kinds = (
+        [] if field is None else [kind for kind in alternatives(field.annotation) if kind is not type(None)]
+    )
+    if len(kinds) != 1 or not (isinstance(kinds[0], type) and issubclass(kinds[0], Enum)):
+        return {}
+    members = [one for one in kinds[0].__members__.values() if isinstance(one.value, Hashable)]
+    holds_values = bool(model.model_config.get("use_enum_values"))
+    held = {member: member.value if holds_values else member for member in members}
+    return {member.value: held[member] for member in members} | held
+
+
+def as_in_document(model: type[BaseModel], primary_key: Any) -> Any:
+    """Return a primary key as a document of the model holds it: an Enum by its member, given this or its value."""
+    members = _members_of(model) if model.__pydantic_complete__ else None
+    if not members or not isinstance(primary_key, Hashable):
+        return primary_key
+    return members.get(primary_key, primary_key)
 
 
 def accepts_text(annotation: Any) -> bool:
