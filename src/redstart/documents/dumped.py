@@ -6,16 +6,23 @@ is read from nothing else.
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic_core import SchemaSerializer
 
 from redstart.documents.unwritable import encode_error
 from redstart.errors import RedisModelError
+from redstart.mapping.annotations import aliases_of, complete_fields
 from redstart.mapping.core_schema import PYDANTIC_VERSION, schema_with_all
 from redstart.mapping.models import RedisModel
+from redstart.mapping.overrides import validates_itself
 from redstart.mapping.registry import model_name
+
+_LEFT_OUT: Final = (
+    "the model's own serializer leaves it out, and a document is read from what is stored: return it there, or declare "
+    "the field with exclude=True"
+)
 
 
 def dumped(document: RedisModel) -> dict[str, Any]:
@@ -30,6 +37,11 @@ def dumped(document: RedisModel) -> dict[str, Any]:
         values = document.model_dump(by_alias=False)
     if not isinstance(values, dict):
         raise encode_error(document, "the document", "its model_serializer gives no dict")
+    for name, names in _names_to_give(model):
+        if names.isdisjoint(values):
+            if getattr(document, name) is not None:
+                raise encode_error(document, name, _LEFT_OUT)
+            values[name] = None
     return values
 
 
@@ -59,6 +71,24 @@ def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
             "Remove exclude from the field, or install pydantic 2.12.",
         )
     return SchemaSerializer(schema)
+
+
+@cache
+def _names_to_give(model: type[RedisModel]) -> list[tuple[str, frozenset[str]]]:
+    """Return the fields that the output of a model's own serializer has to hold, each with its names there.
+
+    None where pydantic makes the output, or where a validator of the model may make the fields of something else.
+    """
+    decorators = model.__pydantic_decorators__
+    is_own = model.model_dump is not BaseModel.model_dump or decorators.model_serializers
+    before = any(one.info.mode in ("before", "wrap") for one in decorators.model_validators.values())
+    if not is_own or before or decorators.root_validators or validates_itself(model):
+        return []
+    return [
+        (name, frozenset({name, *aliases_of(field)}))
+        for name, field in complete_fields(model).items()
+        if name != model._primary_key_name and not field.exclude
+    ]
 
 
 @cache
