@@ -7,7 +7,8 @@ from redstart.documents.fetching import primary_keys_in
 from redstart.documents.forms import form_of
 from redstart.documents.reader import readable
 from redstart.documents.unreadable import OnUnreadable
-from redstart.errors import QuerySyntaxError
+from redstart.errors import QuerySyntaxError, shortened
+from redstart.mapping.annotations import aliases_of, complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import KNNExpression
@@ -50,23 +51,46 @@ def documents_in_reply(
     """The documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`.
 
     Raises:
-        QuerySyntaxError: the search asked for some fields of JSON documents only: a save would remove the others.
+        QuerySyntaxError: it is no reply to FT.SEARCH, or the search asked for some fields of documents only: a save
+            would remove or replace the others.
     """
-    if isinstance(reply, list):
-        reply = _with_content(reply)
-    if not reply:
-        return []
-    parsed = ft_search((), content=True).parse(_undecoded(reply))
-    if model._storage is Storage.JSON:
-        for key, fields in zip(parsed.keys, parsed.fields, strict=True):
-            if fields and b"$" not in fields:
-                returned = ", ".join(name.decode(errors="replace") for name in fields)
-                raise QuerySyntaxError(
-                    f"The reply holds no whole {model_name(model)} for the key {key.decode(errors='replace')}, "
-                    f"but {returned}.",
-                    "Search without RETURN, or read some fields with find(...).values() or .only().",
-                )
+    try:
+        if isinstance(reply, list):
+            reply = _with_content([int(reply[0]), *reply[1:]]) if reply else []
+        if not reply:
+            return []
+        parsed = ft_search((), content=True).parse(_undecoded(reply))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise QuerySyntaxError(
+            f"This is no reply to FT.SEARCH: {shortened(reply)}.",
+            f"Read documents by their keys with {model.__name__}.get_many(), and some fields with find(...).values().",
+        ) from error
+    for key, fields in zip(parsed.keys, parsed.fields, strict=True):
+        _require_whole(model, key, fields)
     return documents_found(model, parsed, zone, knn, unreadable)
+
+
+def _require_whole(model: type[RedisModel], key: bytes, fields: dict[bytes, bytes]) -> None:
+    """Raise QuerySyntaxError for a row with some fields of a document. A whole hash has its primary key among them."""
+    returned = {name.decode(model._meta.encoding, "replace"): text for name, text in fields.items()}
+    if model._storage is Storage.JSON:
+        missing = [] if not fields or fields.get(b"$") is not None else ["the document itself, $"]
+    else:
+        missing = [name for name, text in returned.items() if text is None]
+        if fields and model._primary_key_name not in returned:
+            missing += [
+                name
+                for name, field in complete_fields(model).items()
+                if returned.keys().isdisjoint({name, *aliases_of(field)})
+            ]
+            # Written by something else than a model, it may lack the primary key, which its key has.
+            missing = [] if missing == [model._primary_key_name] else missing
+    if missing:
+        raise QuerySyntaxError(
+            f"The reply holds no whole {model_name(model)} for the key {key.decode(errors='replace')}, "
+            f"but {', '.join(returned)}. It lacks {', '.join(missing)}.",
+            "Search without RETURN, or read some fields with find(...).values() or .only().",
+        )
 
 
 def _with_content(reply: list[Any]) -> list[Any]:
