@@ -17,7 +17,7 @@ from redstart.values.timezones import AssumedUtc, NaiveTimezone
 DEFAULT_URL: Final = "redis://localhost:6379"
 
 TEXTS: Final = "a text or a list of texts"
-SETTINGS: Final = {"url": "text", "models": TEXTS, "naive_timezone": "text"}
+SETTINGS: Final = {"url": "text", "models": TEXTS, "naive_timezone": "text", "exclude_prefixes": TEXTS}
 """What may stand under `[tool.redstart]`, and what it has to be."""
 
 _CORRECT_FILE = "Correct the file, or work in another directory."
@@ -53,6 +53,11 @@ def naive_timezone() -> NaiveTimezone:
     return _zones.get(said) or _zones.setdefault(said, _new_zone())
 
 
+def exclude_prefixes() -> tuple[str, ...]:
+    """The prefixes of keys that belong to no model with a shorter key prefix. Raises ConfigurationError."""
+    return exclude_prefixes_setting(_table_of_models())
+
+
 def get_root_migrations_dir() -> str:
     """The directory of migration files, read at each call: REDIS_OM_MIGRATIONS_DIR, or `migrations`."""
     return os.environ.get("REDIS_OM_MIGRATIONS_DIR", "migrations")
@@ -76,6 +81,12 @@ def models_setting(table: dict[str, Any]) -> tuple[str, ...]:
     """The modules that declare models, given `[tool.redstart]`. To models these are of no use: `om` asks."""
     models = table.get("models", ())
     return (models,) if isinstance(models, str) else tuple(models)
+
+
+def exclude_prefixes_setting(table: dict[str, Any]) -> tuple[str, ...]:
+    """The prefixes of keys that belong to no model with a shorter key prefix, given `[tool.redstart]`."""
+    prefixes = table.get("exclude_prefixes", ())
+    return (prefixes,) if isinstance(prefixes, str) else tuple(prefixes)
 
 
 def project_table() -> dict[str, Any]:

@@ -76,6 +76,7 @@ FROZEN = {
     "`om migrate-data verify`": (
         f"ok documents {VALUES} {listed('problems')} problem_count recorded_errors journal journal.as_written "
         "journal.changed_since journal.documents journal.deleted documents_read unreadable "
+        "undeclared_fields undeclared_fields[].model undeclared_fields[].field undeclared_fields[].documents "
         "unnamed unnamed[].name unnamed[].key_prefix indexes indexes[].index indexes[].serves indexes[].documents "
         "indexes[].missing indexes[].accepted indexes[].has_filter"
     ),

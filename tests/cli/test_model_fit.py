@@ -162,3 +162,35 @@ def test_a_renamed_field_with_a_default_is_reported(base: str, declared: Models)
     assert "looked at holds heading" in warned
     declared(model(base) + KEPT)
     assert "which the model does not have" not in run_om("migrate", "run", "--dry-run").stderr
+
+
+def test_fields_that_no_model_reads_are_counted(base: str, declared: Models, client: redis.Redis) -> None:
+    declared(model(base, field="heading", options=", default='b'") + KEPT)
+    for words in (("migrate-data", "verify"), ("migrate-data", "status")):
+        found = run_om(*words)
+        assert found.code == 0, found.text
+        assert "hold title, which the model does not have" in found.stderr
+    found = run_om("migrate-data", "verify", "--check-data", "--json")
+    assert found.code == 0, found.text
+    (undeclared,) = found.json["undeclared_fields"]
+    assert undeclared["model"].endswith(".Order")
+    assert (undeclared["field"], undeclared["documents"]) == ("title", DOCUMENTS)
+    assert (
+        f"{DOCUMENTS} documents have a field that {undeclared['model']} does not declare: title"
+        in found.stderr
+    )
+    kept = "a save removes what a JsonModel" if base == "JsonModel" else "a HashModel reads its default"
+    assert kept in found.stderr
+
+
+def test_a_converted_date_that_no_model_declares_is_a_problem(base: str, declared: Models) -> None:
+    declared(
+        model(base)
+        .replace(" at: datetime", " since: datetime | None")
+        .replace("(index=True)\n\n", "(default=None, index=True)\n\n")
+        + KEPT
+    )
+    found = run_om("migrate-data", "verify", "--check-data", "--json")
+    assert found.code == 6, found.text
+    assert {problem["path"] for problem in found.json["problems"]} == {"at"}
+    assert found.json["problem_count"] == DOCUMENTS

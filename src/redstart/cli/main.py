@@ -21,6 +21,7 @@ class Given:
 
     url: str | None = field(default=None, repr=False)
     models: tuple[str, ...] = ()
+    exclude_prefixes: tuple[str, ...] = ()
 
 
 class _Formatter(click.HelpFormatter):

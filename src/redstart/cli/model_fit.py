@@ -1,6 +1,6 @@
 """Documents without a model, and models that cannot read their documents, as commands report them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redstart.cli.drawing import table
@@ -8,9 +8,11 @@ from redstart.cli.output import note
 from redstart.cli.session import Session
 from redstart.display import one_line
 from redstart.errors import MigrationError
+from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import Unclaimed, unclaimed, unknown_fields, unreadable_fields
+from redstart.values.kinds import Storage
 
 
 def find_unclaimed(session: Session) -> list[Unclaimed]:
@@ -65,9 +67,28 @@ def note_unknown_fields(session: Session) -> None:
         note(
             f"Warning: documents of {one.model} hold {', '.join(one.names)}, which the model does not have, and none "
             f"of those that were looked at holds {', '.join(one.absent)}, for example "
-            f"{one_line(one.key, SHOWN_KEY_CHARACTERS)}. If a field was renamed, copy it in the stored documents "
-            "first: a save removes what the model does not have."
+            f"{one_line(one.key, SHOWN_KEY_CHARACTERS)}. {_if_renamed(one.is_json)}"
         )
+
+
+def note_undeclared(declarations: Sequence[ModelDeclaration], counts: Mapping[tuple[str, str], int]) -> None:
+    """A warning on stderr for each field in documents that their model does not declare."""
+    json_models = {one.name for one in declarations if one.storage is Storage.JSON}
+    for (model, field), count in sorted(counts.items()):
+        name = one_line(field.encode(), SHOWN_KEY_CHARACTERS)
+        note(
+            f"Warning: {count:,} documents have a field that {model} does not declare: {name}. "
+            f"{_if_renamed(model in json_models)}"
+        )
+
+
+def _if_renamed(is_json: bool) -> str:
+    after = (
+        "a save removes what a JsonModel does not declare"
+        if is_json
+        else "a HashModel reads its default instead"
+    )
+    return f"If a field was renamed, copy it in the stored documents first: {after}."
 
 
 def _unreadable(session: Session) -> list[str]:

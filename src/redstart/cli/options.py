@@ -22,10 +22,15 @@ def _keep_url(ctx: click.Context, _: click.Parameter, value: str | None) -> None
         ctx.obj = replace(ctx.obj or Given(), url=value)
 
 
+def _keep_excluded(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> None:
+    if value:
+        ctx.obj = replace(ctx.obj or Given(), exclude_prefixes=value)
+
+
 def _settings(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> Settings:
     ctx.with_resource(migrations_skipped())  # until the command ends: a module may start a thread
     given = ctx.obj or Given()
-    return load_settings(given.url, value or given.models)
+    return load_settings(given.url, value or given.models, given.exclude_prefixes)
 
 
 def _named(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
@@ -72,6 +77,22 @@ accept_unreadable = click.option(
     "--accept-unreadable",
     is_flag=True,
     help="Change indexes even if a model cannot read most of its documents.",
+)
+exclude_prefix = click.option(
+    "--exclude-prefix",
+    multiple=True,
+    metavar="PREFIX",
+    is_eager=True,
+    expose_value=False,
+    callback=_keep_excluded,
+    help="Keys that begin so belong to no model with a shorter key prefix. Repeatable.",
+)
+include_prefixes = click.option(
+    "--include-prefix",
+    "include_prefixes",
+    multiple=True,
+    metavar="PREFIX",
+    help="Convert keys that begin so as documents of the model with the shorter key prefix. Repeatable.",
 )
 aliases = click.option(
     "--alias",

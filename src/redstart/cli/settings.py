@@ -3,7 +3,13 @@
 import os
 from dataclasses import dataclass, field
 
-from redstart.settings import models_setting, naive_timezone_setting, project_table, url_setting
+from redstart.settings import (
+    exclude_prefixes_setting,
+    models_setting,
+    naive_timezone_setting,
+    project_table,
+    url_setting,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +21,7 @@ class Settings:
         models: modules or packages that declare models.
         naive_timezone: what a datetime without an offset means; `naive_timezone_from` where that was said,
             None where it was not.
+        exclude_prefixes: prefixes of keys that belong to no model with a shorter key prefix.
     """
 
     url: str = field(repr=False)
@@ -22,10 +29,13 @@ class Settings:
     models: tuple[str, ...]
     naive_timezone: str
     naive_timezone_from: str | None
+    exclude_prefixes: tuple[str, ...] = ()
 
 
-def load_settings(url: str | None, models: tuple[str, ...]) -> Settings:
-    """Settings, given the options --url and --models.
+def load_settings(
+    url: str | None, models: tuple[str, ...], exclude_prefixes: tuple[str, ...] = ()
+) -> Settings:
+    """Settings, given the options --url, --models and --exclude-prefix.
 
     Raises:
         ConfigurationError: pyproject.toml cannot be read, is not TOML, or holds what is no setting.
@@ -40,6 +50,7 @@ def load_settings(url: str | None, models: tuple[str, ...]) -> Settings:
         or models_setting(table),
         naive_timezone=zone.name,
         naive_timezone_from=zone.said_in,
+        exclude_prefixes=exclude_prefixes or exclude_prefixes_setting(table),
     )
 
 

@@ -67,7 +67,7 @@ class UnreadableField:
 
 @dataclass(frozen=True, slots=True)
 class UnknownFields:
-    """Fields that most documents of a model hold and that the model does not have: a save removes them.
+    """Fields that most documents of a model hold and that the model does not have. A save of JSON removes them.
 
     Attributes:
         names: of these fields; `absent` of fields of the model that no document holds.
@@ -78,6 +78,7 @@ class UnknownFields:
     names: tuple[str, ...]
     absent: tuple[str, ...]
     key: bytes
+    is_json: bool
 
 
 def unclaimed(declarations: Sequence[ModelDeclaration], index_names: Iterable[str]) -> Op[list[Unclaimed]]:
@@ -219,7 +220,15 @@ def unknown_fields(
         ]
         absent = [name for name in model.model_fields if name != "pk" and name not in counts]
         if unknown and absent:
-            found.append(UnknownFields(declaration.name, tuple(sorted(unknown)), tuple(absent), keys[0]))
+            found.append(
+                UnknownFields(
+                    declaration.name,
+                    tuple(sorted(unknown)),
+                    tuple(absent),
+                    keys[0],
+                    declaration.storage is Storage.JSON,
+                )
+            )
     return found
 
 

@@ -10,8 +10,8 @@ from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.migrate_data.tables import draw_nothing_found
-from redstart.cli.model_fit import find_unclaimed, note_unclaimed
-from redstart.cli.options import batch_size, common, verbose
+from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
+from redstart.cli.options import batch_size, common, exclude_prefix, verbose
 from redstart.cli.output import as_typed, line, note, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, open_session
@@ -42,6 +42,7 @@ UNREADABLE = (
 @batch_size
 @log_file
 @verbose
+@exclude_prefix
 @common
 def verify(
     settings: Settings,
@@ -61,6 +62,10 @@ def verify(
             monitor = log.watching(Monitor(progress=show))
             found, journal, model_check = _verify(session, monitor, check_data, batch_size)
             indexes = _verify_indexes(session, found.problems)
+        if model_check is None:
+            note_unknown_fields(session)
+        else:
+            note_undeclared(session.declarations, model_check.undeclared)
         report = verify_report(found, journal, model_check, indexes)
         code = Exit.DONE if found.ok else Exit.FOUND
         log.ended(report, code)
@@ -77,7 +82,10 @@ def _verify(
     session: Session, monitor: Monitor, check_data: bool, batch_size: int
 ) -> tuple[Verification, JournalCheck | None, ModelCheck | None]:
     context = session.context(monitor)
-    model_check = ModelCheck(session.declarations, session.naive_timezone) if check_data else None
+    model_check = None
+    if check_data:
+        recorded = session.run(read_record(session.keys)).plan
+        model_check = ModelCheck(session.declarations, session.naive_timezone, recorded)
     checks = [model_check] if model_check else []
     found = session.run(verify_everything(context, session.plan, checks=checks, batch_documents=batch_size))
     if model_check is not None:

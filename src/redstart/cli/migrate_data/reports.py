@@ -105,6 +105,12 @@ def verify_report(
         },
         "documents_read": None if model_check is None else model_check.read,
         "unreadable": None if model_check is None else model_check.unreadable,
+        "undeclared_fields": None
+        if model_check is None
+        else [
+            {"model": model, "field": field, "documents": count}
+            for (model, field), count in sorted(model_check.undeclared.items())
+        ],
         "unnamed": [{"name": one.name, "key_prefix": one.key_prefix} for one in found.unnamed],
         "indexes": [
             {

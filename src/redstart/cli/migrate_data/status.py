@@ -11,8 +11,8 @@ from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migrate_data.tables import CHECK_PREFIXES
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
-from redstart.cli.model_fit import draw_unclaimed, find_unclaimed, unclaimed_report
-from redstart.cli.options import common
+from redstart.cli.model_fit import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
+from redstart.cli.options import common, exclude_prefix
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.quantities import ago
 from redstart.cli.session import open_session
@@ -45,6 +45,7 @@ from redstart.migrations.phase import (
 @click.option("--check", is_flag=True, help="Exit with 3 when something is pending.")
 @migrations_dir(DATA)
 @module
+@exclude_prefix
 @common
 def status(
     settings: Settings,
@@ -64,6 +65,7 @@ def status(
         found = session.run(with_indexes_at_work(found, is_gone))
         awaited = session.run(cut_over_to_come(found))
         rest = find_unclaimed(session)
+        note_unknown_fields(session)
     if as_json:
         print_json(status_report(found, files) | {"unclaimed": unclaimed_report(rest)})
     else:
