@@ -31,6 +31,7 @@ needs: [acl.md](acl.md).
 | server | `--url` | `REDIS_OM_URL` | `url` | `redis://localhost:6379` |
 | models | `--models`, repeatable | `REDSTART_MODELS`; both: with commas | `models`, a text or a list | none |
 | what a datetime without an offset means | | `REDSTART_NAIVE_TIMEZONE` | `naive_timezone` | `UTC` |
+| keys of other models | `--exclude-prefix`, repeatable | | `exclude_prefixes`, a text or a list | none |
 
 If a setting is given in several places, the leftmost column wins. An explicit `--url` also wins over a model's
 `Meta.database`; the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`.

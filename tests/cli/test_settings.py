@@ -268,7 +268,10 @@ def test_a_broken_pyproject(here: Path, text: bytes, said: str) -> None:
             'naive-timezone = "UTC"',
             "tool.redstart.naive-timezone is no setting. Did you mean naive_timezone?",
         ),
-        ('x = "y"', "tool.redstart.x is no setting. There are url, models, naive_timezone."),
+        (
+            'x = "y"',
+            "tool.redstart.x is no setting. There are url, models, naive_timezone, exclude_prefixes.",
+        ),
         ('[tool.redstart.urls]\none = "y"', "tool.redstart.urls is no setting. Did you mean url?"),
         ("url = 3", "tool.redstart.url is 3, not text"),
         (

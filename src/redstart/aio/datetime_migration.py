@@ -33,7 +33,7 @@ from redstart.migrations.outcomes import (
     statistics,
     unmatched_message,
 )
-from redstart.settings import naive_timezone
+from redstart.settings import exclude_prefixes, naive_timezone
 
 if TYPE_CHECKING:
     import redis.asyncio
@@ -112,7 +112,7 @@ class DatetimeFieldMigration(BaseMigration):
             self.max_errors,
             resume=self.enable_resume,
         )
-        plan = make_plan(declarations, context.naive_timezone.name)
+        plan = make_plan(declarations, context.naive_timezone.name, excluded=exclude_prefixes())
         found = await server.run(
             migrate_forward(context, plan, options, indexes, index_migration(), ExpansionOptions())
         )

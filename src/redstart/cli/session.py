@@ -123,7 +123,8 @@ def open_session(
     spare_the_collector()
     setting = ZoneSetting(settings.naive_timezone, settings.naive_timezone_from)
     zone = setting.zone()
-    plan = (plan_for_indexes if about_indexes else make_plan)(declarations, zone.name)
+    make = make_plan if needs_models and not about_indexes else plan_for_indexes
+    plan = make(declarations, zone.name, excluded=settings.exclude_prefixes)
     driver, where = _driver(settings, declarations)
     with driver:
         keys = StateKeys(DATETIME_MIGRATION)

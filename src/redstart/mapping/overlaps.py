@@ -25,14 +25,14 @@ def models_inside(model: type[RedisModel]) -> dict[str, str]:
 
 @cache
 def _models_inside(model: type[RedisModel], _registered: int) -> dict[str, str]:
-    outer = _key_prefix(model)
+    outer = key_prefix_of(model)
     inside = {
         prefix: model_name(other)
         for other in registered_models()
         if outer
         and other._storage is model._storage
         and not issubclass(other, model)
-        and (prefix := _key_prefix(other)) != outer
+        and (prefix := key_prefix_of(other)) != outer
         and prefix.startswith(outer)
         and client_named(other) is client_named(model)
     }
@@ -48,7 +48,7 @@ def _warn(outer: str, outer_prefix: str, inner: str, inner_prefix: str) -> None:
     )
 
 
-def _key_prefix(model: type[RedisModel]) -> str:
+def key_prefix_of(model: type[RedisModel]) -> str:
     """Return what the keys of a model begin with; "" where its own methods make no such keys."""
     try:
         return key_affixes(model)[0]

@@ -1,6 +1,6 @@
 """A data migration under live queries: indexes made ready, data converted, indexes cut over."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -21,6 +21,7 @@ from redstart.migrations.indexes.migrate import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
 from redstart.migrations.indexes.preflight import require_possible, search_is_here
 from redstart.migrations.indexes.records import IndexRecord, read_records
+from redstart.migrations.inner_prefixes import require_own_documents
 from redstart.migrations.integrity import require_intact
 from redstart.values.kinds import Storage
 
@@ -57,6 +58,7 @@ def migrate_forward(
     index_options: ExpansionOptions,
     *,
     expand: bool = True,
+    include_prefixes: Collection[str] = (),
 ) -> Op[Forward]:
     """Convert every planned value, with indexes that serve all the way.
 
@@ -65,6 +67,7 @@ def migrate_forward(
 
     Args:
         expand: False to refuse, where indexes are not ready, instead of making them so.
+        include_prefixes: see `require_own_documents`.
 
     Raises:
         MigrationError: indexes are not ready, and are not to be made so; or one that no model names would lose
@@ -75,7 +78,9 @@ def migrate_forward(
     """
     require_room_aside(plan, options.failure_mode)
     yield from require_intact(context.keys, exempt=("failures",))
-    concerned = yield from require_indexes_possible(plan, planned, index_options)
+    concerned = yield from require_possible_run(
+        plan, planned, index_options, include_prefixes=include_prefixes
+    )
     if concerned and not expand:
         yield from _require_expanded(concerned)
     if concerned:
@@ -96,14 +101,20 @@ def migrate_forward(
     return Forward(data, results, (yield from blocking(context, plan, results)))
 
 
-def require_indexes_possible(
-    plan: Plan, planned: Sequence[PlannedIndex], options: ExpansionOptions
+def require_possible_run(
+    plan: Plan,
+    planned: Sequence[PlannedIndex],
+    options: ExpansionOptions,
+    *,
+    include_prefixes: Collection[str] = (),
 ) -> Op[list[PlannedIndex]]:
-    """Return the indexes whose dates change their type with the data, unless a run is refused for an index.
+    """Return the indexes whose dates change their type with the data, unless a run is refused for keys or an index.
 
     Raises:
-        MigrationError, UnsafeServerError: see `require_no_losses` and `require_possible`. Nothing was written.
+        MigrationError, UnsafeServerError: see `require_own_documents`, `require_no_losses` and `require_possible`. Nothing
+            was written.
     """
+    yield from require_own_documents(plan, include_prefixes)
     if not (yield from search_is_here()):
         return []
     concerned = yield from indexes_with_dates(planned)

@@ -31,7 +31,7 @@ from redstart.migrations.outcomes import (
     statistics,
     unmatched_message,
 )
-from redstart.settings import naive_timezone
+from redstart.settings import exclude_prefixes, naive_timezone
 from redstart.sync.connections import client_of, server_of_client
 from redstart.sync.data_migrations import BaseMigration
 from redstart.sync.migrator import index_migration
@@ -113,7 +113,7 @@ class DatetimeFieldMigration(BaseMigration):
             self.max_errors,
             resume=self.enable_resume,
         )
-        plan = make_plan(declarations, context.naive_timezone.name)
+        plan = make_plan(declarations, context.naive_timezone.name, excluded=exclude_prefixes())
         found = server.run(
             migrate_forward(context, plan, options, indexes, index_migration(), ExpansionOptions())
         )

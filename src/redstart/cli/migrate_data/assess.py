@@ -20,7 +20,7 @@ from redstart.cli.migrate_data.tables import (
     draw_models,
     draw_nothing_found,
 )
-from redstart.cli.options import batch_size, common, verbose
+from redstart.cli.options import batch_size, common, exclude_prefix, verbose
 from redstart.cli.output import as_typed, draw_refusal, line, print_json, refusal_by
 from redstart.cli.progress import progress_display
 from redstart.cli.quantities import ago, duration, size
@@ -45,6 +45,7 @@ FAILURES_SAID = 20
 @click.option("--exact", is_flag=True, help="Read every document instead of a sample.")
 @batch_size
 @verbose
+@exclude_prefix
 @common
 def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_json: bool) -> None:
     """Count documents and values by kind, estimate the time a run takes, and show what is worth knowing

@@ -7,7 +7,7 @@ import click
 from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.drawing import table
 from redstart.cli.exits import Exit
-from redstart.cli.options import common
+from redstart.cli.options import common, exclude_prefix
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
@@ -24,6 +24,7 @@ WHAT_IT_IS = {
 
 
 @click.command("check-schema")
+@exclude_prefix
 @common
 def check_schema(settings: Settings, as_json: bool) -> int:
     """Whether the index of each model takes its dates as numbers, and whether the data is converted. Exits with 3

@@ -18,7 +18,7 @@ from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.running.preflight import require_safe_undo
-from redstart.migrations.forward import require_indexes_possible
+from redstart.migrations.forward import require_possible_run
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.forecast import IndexForecast
 
@@ -37,6 +37,7 @@ def say_what_would_be_done(
     *,
     options: ExpansionOptions,
     failure_mode: FailureMode,
+    include_prefixes: tuple[str, ...],
 ) -> int:
     """Read everything, and say what a run would make of it. The exit code."""
     began = time.monotonic()
@@ -47,7 +48,9 @@ def say_what_would_be_done(
     if refusal is None:
         refusal = refusal_by(partial(require_safe_undo, found.facts))
     if refusal is None:
-        possible = require_indexes_possible(session.plan, session.planned_indexes(), options)
+        possible = require_possible_run(
+            session.plan, session.planned_indexes(), options, include_prefixes=include_prefixes
+        )
         refusal = refusal_by(lambda: session.run(possible))
     report = dry_run_report(found, indexes, time.monotonic() - began, pending_files, refusal)
     log.ended(report, Exit.DONE)

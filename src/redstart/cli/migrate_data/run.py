@@ -22,6 +22,8 @@ from redstart.cli.options import (
     batch_size,
     common,
     confirm,
+    exclude_prefix,
+    include_prefixes,
     keep_old_index,
     verbose,
     yes,
@@ -72,6 +74,8 @@ from redstart.migrations.indexes.status import index_statuses
 @accept_unindexed
 @keep_old_index
 @aliases
+@exclude_prefix
+@include_prefixes
 @verbose
 @yes
 @common
@@ -91,6 +95,7 @@ def run(
     accept_unindexed: bool,
     keep_old_index: bool,
     aliases: tuple[str, ...],
+    include_prefixes: tuple[str, ...],
     verbose: bool,
     yes: bool,
     as_json: bool,
@@ -125,6 +130,7 @@ def run(
                 log,
                 options=chosen,
                 failure_mode=FailureMode(failure_mode),
+                include_prefixes=include_prefixes,
             )
             note_unreadable(session)
             return code
@@ -140,7 +146,14 @@ def run(
 
         def migrate(context: Context) -> Op[Forward]:
             return migrate_forward(
-                context, session.plan, options, planned, index_migration(), chosen, expand=not no_expand
+                context,
+                session.plan,
+                options,
+                planned,
+                index_migration(),
+                chosen,
+                expand=not no_expand,
+                include_prefixes=include_prefixes,
             )
 
         found = _run(session, migrate, verbose, log)

@@ -8,7 +8,7 @@ from itertools import islice, product
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
-from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.keys import is_built_name, shown
 from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, place_of
@@ -53,16 +53,22 @@ def _listed_as(name: str, count: int) -> Op[list[IndexInfo]]:
     Raises:
         MigrationError: some of them cannot be looked at, because their names are listed as others.
     """
-    found = []
-    for one in islice(_spellings(name), _MAX_SPELLINGS):
-        info = yield from find_index(one)
-        found += [] if info is None else [info]
+    found = yield from indexes_listed_as(name)
     if len(found) < count <= (yield from call(ft_list())).count(name):
         raise MigrationError(
             f"The server lists an index {shown(name)}, and there is none of this name: its name has a character "
             "that the server does not list. So it cannot be looked at, and may lose documents once dates are numbers.",
             "Drop it when no query uses it any more; or let it lose them: om migrate-data run --accept-unindexed",
         )
+    return found
+
+
+def indexes_listed_as(name: str) -> Op[list[IndexInfo]]:
+    """Return the indexes that the server may list under a name. A read for each of its spellings."""
+    found = []
+    for one in islice(_spellings(name), _MAX_SPELLINGS):
+        info = yield from find_index(one)
+        found += [] if info is None else [info]
     return found
 
 
@@ -79,9 +85,13 @@ def _text_places(plan: Plan, index: Index) -> Iterable[str]:
         return
     texts = {field.identifier for field in index.fields if field.kind in TEXTS}
     for model in plan.models:
-        if model.storage is Storage.JSON and _may_hold(index, model.key_prefix):
+        if model.storage is Storage.JSON and _may_hold(index, model):
             yield from sorted(texts & {place_of(path, Storage.JSON) for path in model.paths})
 
 
-def _may_hold(index: Index, key_prefix: str) -> bool:
-    return any(one.startswith(key_prefix) or key_prefix.startswith(one) for one in index.prefixes)
+def _may_hold(index: Index, model: PlannedModel) -> bool:
+    return any(
+        model.key_prefix.startswith(one)
+        or (one.startswith(model.key_prefix) and not one.startswith(model.excluded))
+        for one in index.prefixes
+    )

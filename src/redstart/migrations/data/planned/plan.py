@@ -6,9 +6,10 @@ began with. Batch size and failure mode are not part of it: they may change betw
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from shlex import quote
 from typing import Any
 
 from redstart.errors import ConfigurationError, PlanChangedError
@@ -20,13 +21,18 @@ from redstart.values.kinds import Storage, TemporalKind
 
 @dataclass(frozen=True, slots=True)
 class PlannedModel:
-    """One model's share: keys are `key_prefix` + primary key + `key_suffix`."""
+    """One model's share: keys are `key_prefix` + primary key + `key_suffix`.
+
+    Attributes:
+        excluded: longer prefixes, whose keys belong to another model.
+    """
 
     name: str
     key_prefix: str
     key_suffix: str
     storage: Storage
     paths: tuple[TemporalPath, ...]
+    excluded: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         return hash(self.key_prefix)  # asked for every key of a page; no plan has a prefix twice
@@ -34,7 +40,7 @@ class PlannedModel:
     @property
     def hash(self) -> str:
         """Changes when the model must be converted again: other prefix, storage, paths or kinds."""
-        return _digest([_what_to_convert(self)])
+        return _digest([_what_to_convert(replace(self, excluded=()))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,13 @@ class Plan:
         return cls(tuple(map(_model_from_data, data["models"])), data["naive_timezone"])
 
 
-def make_plan(declarations: Iterable[ModelDeclaration], naive_timezone: str) -> Plan:
+def make_plan(
+    declarations: Iterable[ModelDeclaration], naive_timezone: str, *, excluded: Collection[str] = ()
+) -> Plan:
     """The plan for some models; those without datetimes or dates are left out.
+
+    Args:
+        excluded: prefixes of keys that belong to no model with a shorter key prefix.
 
     Raises:
         ConfigurationError: one model's key prefix holds another's keys, so that a key could belong to either, and one
@@ -73,19 +84,34 @@ def make_plan(declarations: Iterable[ModelDeclaration], naive_timezone: str) -> 
     """
     declared = list(declarations)
     for outer, inner in overlapping(declared):
-        if outer.paths.planned or inner.paths.planned:
+        is_excluded = inner.key_prefix.startswith(longer_than(outer.key_prefix, excluded))
+        if (outer.paths.planned or inner.paths.planned) and not is_excluded:
             raise _overlap(outer, inner)
-    return plan_for_indexes(declared, naive_timezone)
+    return plan_for_indexes(declared, naive_timezone, excluded=excluded)
 
 
-def plan_for_indexes(declarations: Iterable[ModelDeclaration], naive_timezone: str) -> Plan:
+def plan_for_indexes(
+    declarations: Iterable[ModelDeclaration], naive_timezone: str, *, excluded: Collection[str] = ()
+) -> Plan:
     """As `make_plan`, where no key has to be told which model it belongs to: prefixes may hold each other's keys."""
     models = (
-        PlannedModel(d.name, d.key_prefix, d.key_suffix, d.storage, d.paths.planned)
+        PlannedModel(
+            d.name,
+            d.key_prefix,
+            d.key_suffix,
+            d.storage,
+            d.paths.planned,
+            longer_than(d.key_prefix, excluded),
+        )
         for d in sorted(declarations, key=lambda declaration: declaration.key_prefix)
         if d.paths.planned
     )
     return Plan(tuple(models), naive_timezone)
+
+
+def longer_than(key_prefix: str, prefixes: Iterable[str]) -> tuple[str, ...]:
+    """Those of some prefixes that begin with a key prefix, and go on."""
+    return tuple(sorted({one for one in prefixes if one.startswith(key_prefix) and one != key_prefix}))
 
 
 def merged(stored: Plan | None, today: Plan, migration_id: str) -> Plan:
@@ -119,19 +145,18 @@ def router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
     if not plan.models:
         return lambda _: None
     models = plan.models
-    pattern = re.compile(
-        b"|".join(
-            b"(%b.+%b)" % (re.escape(model.key_prefix.encode()), re.escape(model.key_suffix.encode()))
-            for model in models
-        ),
-        re.DOTALL,
-    )
+    pattern = re.compile(b"|".join(map(_key_pattern, models)), re.DOTALL)
 
     def route(key: bytes) -> PlannedModel | None:
         match = pattern.fullmatch(key)
         return None if match is None or match.lastindex is None else models[match.lastindex - 1]
 
     return route
+
+
+def journal_router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
+    """As `router`, for keys in the journal: what was converted once stays its model's, whatever is excluded today."""
+    return router(replace(plan, models=tuple(replace(model, excluded=()) for model in plan.models)))
 
 
 def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
@@ -172,15 +197,24 @@ def _merged_model(known: PlannedModel, today: PlannedModel, migration_id: str) -
             f"Keys under {today.key_prefix!r} were converted as {known.storage} and are now {today.storage}.",
             hint,
         )
-    return PlannedModel(today.name, today.key_prefix, today.key_suffix, today.storage, tuple(paths.values()))
+    return replace(today, paths=tuple(paths.values()))
 
 
 def _overlap(outer: ModelDeclaration, inner: ModelDeclaration) -> ConfigurationError:
     return ConfigurationError(
         f"The key prefix {outer.key_prefix!r} of {outer.name} also holds the keys of {inner.name} "
         f"({inner.key_prefix!r}): a key could belong to either.",
-        "Give one of them another Meta.model_key_prefix.",
+        f"Set exclude_prefixes = [{inner.key_prefix!r}] under [tool.redstart] in pyproject.toml, or add: "
+        f"--exclude-prefix {quote(inner.key_prefix)}"
+        if inner.key_prefix != outer.key_prefix
+        else "Give one of them another Meta.model_key_prefix.",
     )
+
+
+def _key_pattern(model: PlannedModel) -> bytes:
+    excluded = b"|".join(re.escape(prefix.encode()) for prefix in model.excluded)
+    prefix, suffix = re.escape(model.key_prefix.encode()), re.escape(model.key_suffix.encode())
+    return b"(%b%b.+%b)" % (b"(?!%b)" % excluded if excluded else b"", prefix, suffix)
 
 
 def _digest(data: list[Any]) -> str:
@@ -195,6 +229,7 @@ def _model_data(model: PlannedModel) -> dict[str, Any]:
         "key_suffix": model.key_suffix,
         "storage": model.storage.value,
         "paths": paths,
+        **({"excluded": list(model.excluded)} if model.excluded else {}),
     }
 
 
@@ -209,7 +244,14 @@ def _model_from_data(data: dict[str, Any]) -> PlannedModel:
     paths = tuple(
         TemporalPath(_segments(s), TemporalKind(kind), optional) for s, kind, optional in data["paths"]
     )
-    return PlannedModel(data["name"], data["key_prefix"], data["key_suffix"], Storage(data["storage"]), paths)
+    return PlannedModel(
+        data["name"],
+        data["key_prefix"],
+        data["key_suffix"],
+        Storage(data["storage"]),
+        paths,
+        tuple(data.get("excluded", ())),
+    )
 
 
 def _segments_data(segments: tuple[Segment, ...]) -> list[Any]:

@@ -19,7 +19,7 @@ from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import judge_stored
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, in_list, path_text, siblings_path
-from redstart.migrations.data.planned.plan import Plan, path_of, router
+from redstart.migrations.data.planned.plan import Plan, journal_router, path_of
 from redstart.migrations.data.reading.current import texts_at
 from redstart.migrations.data.reading.read import read_documents
 from redstart.migrations.data.state.journal import JournalEntry
@@ -86,7 +86,7 @@ class Undoing:
 
     def __init__(self, keys: StateKeys, plan: Plan | None, zone: NaiveTimezone) -> None:
         self._keys = keys
-        self._route = router(plan if plan is not None else Plan((), zone.name))
+        self._route = journal_router(plan if plan is not None else Plan((), zone.name))
         self._zone = zone
 
     def path_of(self, key: bytes, location: Location) -> TemporalPath | None:

@@ -1,0 +1,70 @@
+"""Keys under the key prefix of a planned model that another model or an index is for: not converted unasked."""
+
+from collections.abc import Collection
+from shlex import quote
+
+from redstart.commands.keyspace import scan_type
+from redstart.commands.search import ft_list
+from redstart.effects import Op, call
+from redstart.errors import MigrationError
+from redstart.mapping.overlaps import key_prefix_of
+from redstart.mapping.overrides import client_named
+from redstart.mapping.registry import model_name, model_registry, registered_models
+from redstart.migrations.data.planned.plan import Plan, PlannedModel, longer_than
+from redstart.migrations.indexes.bystanders import indexes_listed_as
+from redstart.migrations.indexes.keys import shown
+from redstart.migrations.indexes.preflight import search_is_here
+from redstart.values.kinds import Storage
+
+_PAGE_KEYS = 1_000
+
+
+def require_own_documents(plan: Plan, include_prefixes: Collection[str] = ()) -> Op[None]:
+    """Raise MigrationError for keys of a planned model that a model or an index with a longer key prefix is for.
+
+    Every model that is imported counts, named or not, and every index on the server.
+
+    Args:
+        include_prefixes: longer key prefixes whose keys are documents of the planned models.
+
+    Effects: a read for each index of the server; a pass over the keyspace for a model with another client.
+    """
+    for outer in plan.models:
+        settled = (*outer.excluded, *longer_than(outer.key_prefix, include_prefixes))
+        for owner, prefix in (yield from _inner_prefixes(outer)):
+            if not prefix.startswith(settled):
+                raise MigrationError(
+                    f"Keys that begin with {prefix!r} are of {owner}, and {outer.name} with the key prefix "
+                    f"{outer.key_prefix!r} would have them converted as documents of its own.",
+                    f"Leave them alone with: om migrate-data run --exclude-prefix {quote(prefix)}\n"
+                    f"Or, if they are documents of {outer.name}, convert them with: "
+                    f"om migrate-data run --include-prefix {quote(prefix)}",
+                )
+
+
+def _inner_prefixes(outer: PlannedModel) -> Op[list[tuple[str, str]]]:
+    """Models and indexes for a part of the keys of a planned model, and the key prefix of each."""
+    found: list[tuple[str, str]] = []
+    own = model_registry.get(outer.name)
+    for model in registered_models():
+        for prefix in longer_than(outer.key_prefix, [key_prefix_of(model)]):
+            # Another client may be of another server; nobody knows that but the keys.
+            is_here = own is None or client_named(model) is client_named(own)
+            if model._storage is outer.storage and (is_here or (yield from _has_keys(prefix, outer.storage))):
+                found.append((f"the model {model_name(model)}", prefix))
+    if (yield from search_is_here()):
+        for name in sorted(set((yield from call(ft_list())))):
+            for info in (yield from indexes_listed_as(name)):
+                if info.index.storage is outer.storage:
+                    prefixes = longer_than(outer.key_prefix, info.index.prefixes)
+                    found += ((f"the index {shown(name)}", prefix) for prefix in prefixes)
+    return found
+
+
+def _has_keys(prefix: str, storage: Storage) -> Op[bool]:
+    cursor = 0
+    while True:
+        page = scan_type(cursor, prefix=prefix, kind=storage.key_type, count=_PAGE_KEYS)
+        cursor, keys = yield from call(page)
+        if keys or cursor == 0:
+            return bool(keys)
