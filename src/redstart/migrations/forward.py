@@ -111,8 +111,8 @@ def require_possible_run(
     """Return the indexes whose dates change their type with the data, unless a run is refused for keys or an index.
 
     Raises:
-        MigrationError, UnsafeServerError: see `require_own_documents`, `require_no_losses` and `require_possible`. Nothing
-            was written.
+        MigrationError, UnsafeServerError: see `require_own_documents`, `require_no_losses` and `require_possible`.
+            Nothing was written.
     """
     yield from require_own_documents(plan, include_prefixes)
     if not (yield from search_is_here()):
