@@ -194,7 +194,7 @@ def _text_reader(decode: ReadBytes, choices: dict[str, Any] | None, place: Place
 
     def read_date(stored: bytes) -> Any:
         # Nearly always; what else is a number is found out by `read`.
-        is_plain_number = stored.replace(b".", b"", 1).isdigit()
+        is_plain_number = stored.replace(b".", b"", 1).isdigit() and not stored.startswith(b"0")
         return of_seconds(float(stored)) if is_plain_number else read(decode(stored))
 
     return read_date

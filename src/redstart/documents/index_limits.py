@@ -17,6 +17,7 @@ from redstart.search.fields import FieldKind, IndexField
 from redstart.search.json_paths import steps
 from redstart.values.indexed_numbers import TOO_MANY_DIGITS, reason_against_digits, reason_against_integer
 from redstart.values.kinds import Storage
+from redstart.values.timestamps import NO_FLOAT, exact_microseconds
 
 MOST_LATITUDE: Final = 85.05112878
 """The index keeps coordinates on a square map, which ends before the poles."""
@@ -124,6 +125,8 @@ def _against_number_text(text: bytes) -> str | None:
         return None if is_exact else "its index keeps no number that is so large or so small"
     if len(text) <= SAFE_DIGITS or repr(number).encode() == text:
         return None
+    if exact_microseconds(text.decode()) is not None:
+        return f"its index keeps floats, and {NO_FLOAT}"
     return reason_against_digits(text.decode())
 
 

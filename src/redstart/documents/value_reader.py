@@ -18,8 +18,11 @@ from redstart.values.kinds import TemporalKind
 from redstart.values.temporal_text import read_temporal_text
 from redstart.values.timestamps import (
     EPOCH,
+    MICROSECOND,
     date_from_seconds,
     datetime_from_seconds,
+    exact_microseconds,
+    microseconds_from_number,
     microseconds_from_seconds,
     seconds_from_number,
 )
@@ -79,6 +82,8 @@ def _reader_of_dates(
     """Reads a number, and text as the migration does: so a date is the same before and after it."""
 
     def read_stored(value: Any) -> Any:
+        if isinstance(value, str) and exact_microseconds(value) is not None:
+            return of_microseconds(microseconds_from_number(value))
         seconds = _seconds(value)
         if seconds is not None:
             return of_seconds(seconds)
@@ -112,8 +117,11 @@ def _date_readers(
 
 
 def _timedelta(value: Any) -> Any:
+    exact = exact_microseconds(value) if isinstance(value, str) else None
     seconds = _seconds(value)
     try:
+        if exact is not None:
+            return exact * MICROSECOND
         return value if seconds is None else timedelta(seconds=seconds)
     except OverflowError as error:
         raise ValueConversionError("more seconds than a timedelta holds") from error

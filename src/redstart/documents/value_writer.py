@@ -19,15 +19,20 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from redstart.errors import ValueConversionError
 from redstart.mapping.assigned_values import LISTS
 from redstart.mapping.paths import Segment
-from redstart.values.json_floats import exact_text
+from redstart.values import timestamps
+from redstart.values.json_floats import exact_text, kept
 from redstart.values.timestamps import (
-    ALWAYS_EXACT_SECONDS,
-    END_SECOND,
     EPOCH_ORDINAL,
-    FIRST_SECOND,
+    FIRST_MICROSECOND,
+    LAST_MICROSECOND,
+    MICROSECOND,
     MICROSECONDS_PER_DAY,
+    NO_FLOAT,
+    is_near,
+    microseconds_of,
     number_of,
     seconds_of,
+    side_of,
 )
 from redstart.values.timezones import NaiveTimezone
 
@@ -63,7 +68,7 @@ class HashValues:
             int: str,
             float: repr,
             bool: {True: "1", False: "0"}.__getitem__,
-            datetime: lambda moment: repr(self._datetime(moment)),
+            datetime: lambda moment: text_of(self._datetime(moment)),
         }
         """The text of values of exactly these types, which most values have; `text` makes it for all others."""
 
@@ -72,7 +77,7 @@ class HashValues:
         if isinstance(value, Decimal):
             return _decimal_text(value)
         plain = self.plain(value)
-        if isinstance(plain, str | int | float):
+        if isinstance(plain, str | int | float | WrittenNumber):
             return text_of(plain)
         raise Refused("a hash keeps no values with parts: make it a JsonModel")
 
@@ -109,24 +114,31 @@ class HashValues:
     def _member(self, member: Enum) -> Any:
         return self.plain(member.value)
 
-    def _datetime(self, moment: datetime) -> float:
+    def _datetime(self, moment: datetime) -> Any:
+        is_naive = moment.utcoffset() is None
         try:
-            number = (
-                number_of(self._zone.microseconds(moment))
-                if moment.utcoffset() is None
-                else seconds_of(moment)
-            )
+            number = number_of(self._zone.microseconds(moment)) if is_naive else seconds_of(moment)
         except ValueConversionError as error:
             raise Refused(f"{moment.isoformat()} has no offset, and was {error.reason}") from error
-        if not FIRST_SECOND <= number < END_SECOND:
+        if is_near(number):
+            return number
+        microseconds = self._zone.microseconds(moment) if is_naive else microseconds_of(moment)
+        if not FIRST_MICROSECOND <= microseconds <= LAST_MICROSECOND:
             raise Refused(f"the number that stands for {moment.isoformat()} is outside the years 1 to 9999")
-        return number
+        return self._far(number, microseconds)
+
+    def _far(self, number: float, microseconds: int) -> Any:
+        """Seconds so far from 0 that floats do not tell all microseconds apart."""
+        if side_of(number, microseconds) == 0:
+            return number
+        return WrittenNumber(timestamps.exact_text(microseconds), is_rounded=True)
 
     def _date(self, day: date) -> float:
         return number_of((day.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY)
 
     def _span(self, span: timedelta) -> Any:
-        return _seconds_of_span(span)
+        number = span.total_seconds()
+        return number if is_near(number) else self._far(number, span // MICROSECOND)
 
     def _integer(self, number: int) -> int:
         return int(number)
@@ -168,11 +180,11 @@ class HashValues:
 
 
 class WrittenNumber:
-    """A number in a JSON document whose text is not that of its float.
+    """A number whose text is not that of its float.
 
     Args:
         text: what is sent.
-        is_rounded: whether the value had more digits.
+        is_rounded: whether the value has more digits than its float.
     """
 
     __slots__ = ("is_rounded", "text")
@@ -194,12 +206,10 @@ class JsonValues(HashValues):
         super().__init__(zone)
         self._near = near
 
-    def _datetime(self, moment: datetime) -> Any:
-        number = super()._datetime(moment)
-        return number if -ALWAYS_EXACT_SECONDS < number < ALWAYS_EXACT_SECONDS else self._float(number)
-
-    def _span(self, span: timedelta) -> Any:
-        return self._float(_seconds_of_span(span))
+    def _far(self, number: float, microseconds: int) -> Any:
+        if side_of(kept(number), microseconds) != 0:
+            raise Refused(f"JSON keeps floats, and {NO_FLOAT}")
+        return self._float(number)
 
     def _integer(self, number: int) -> int:
         if not LEAST_INTEGER <= number <= MOST_INTEGER:
@@ -252,6 +262,8 @@ def text_of(value: Any) -> str:
     """The text of a plain value in a hash."""
     if isinstance(value, bool):
         return str(int(value))
+    if isinstance(value, WrittenNumber):
+        return value.text
     if isinstance(value, str):
         return str.__str__(value)  # a subclass may show another text
     return repr(value) if isinstance(value, float) else str(value)
@@ -259,15 +271,6 @@ def text_of(value: Any) -> str:
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _seconds_of_span(span: timedelta) -> float:
-    seconds = span.total_seconds()
-    try:
-        _ = timedelta(seconds=seconds)
-    except OverflowError as error:
-        raise Refused("the number that stands for it is more than a timedelta holds") from error
-    return seconds
 
 
 def _base64(value: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from redstart.search.expressions import Comparison, Operator
 from redstart.search.full_text import full_text
 from redstart.search.geo import GeoFilter
-from redstart.search.operands import boolean_word, number_word, stored_text
+from redstart.search.operands import boolean_word, nearest_number, number_word, stored_text
 from redstart.search.parameters import Parameters
 from redstart.search.patterns import TagPattern, Where, WordPattern
 from redstart.search.query_field import Operand, QueryField, term_of
@@ -29,6 +29,17 @@ ORDER: Final = {
     Operator.GT: "[({0} +inf]",
     Operator.GE: "[{0} +inf]",
 }
+AROUND: Final = {
+    (operator, side): at_side
+    for operator, of_sides in {
+        Operator.LT: (Operator.LE, Operator.LT, Operator.LT),
+        Operator.LE: (Operator.LE, Operator.LE, Operator.LT),
+        Operator.GT: (Operator.GT, Operator.GT, Operator.GE),
+        Operator.GE: (Operator.GT, Operator.GE, Operator.GE),
+    }.items()
+    for side, at_side in zip((-1, 0, 1), of_sides, strict=True)
+}
+"""What to ask of the nearest number, by the operator and the side on which that number is."""
 PATTERNS: Final = {
     Operator.STARTSWITH: (Where.START, "{0}*"),
     Operator.ENDSWITH: (Where.END, "*{0}"),
@@ -83,7 +94,8 @@ class ComparisonWriter:
         if operator in MEMBERSHIP:
             return self._membership(field, operator, _listed(field, value))
         if operator in ORDER:
-            return f"{field.term}:{ORDER[operator].format(number_word(field, value, self._zone))}"
+            number = nearest_number(field, value, self._zone)
+            return f"{field.term}:{ORDER[AROUND[operator, number.side]].format(number.word)}"
         if operator in PATTERNS:
             self.patterns.append(self._pattern(field, operator, value))
             return f"({PATTERN_MARK})"

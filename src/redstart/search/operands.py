@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from operator import index
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from redstart.errors import ValueConversionError
 from redstart.search.query_field import Operand, QueryField
@@ -17,10 +17,14 @@ from redstart.values.json_floats import SAFE_LENGTH, kept
 from redstart.values.kinds import Storage
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,
+    MICROSECOND,
     MICROSECONDS_PER_DAY,
+    NO_FLOAT,
     NUMBER,
+    exact_text,
     microseconds_of,
     number_text,
+    side_of,
 )
 from redstart.values.timezones import NaiveTimezone
 
@@ -29,14 +33,51 @@ INFINITIES: Final = ("inf", "-inf")
 NUMBERS: Final = "a number, or a datetime or date where the field holds such"
 
 
+class Number(NamedTuple):
+    """A number for the index, which keeps floats.
+
+    Args:
+        word: its text as the server reads it in every dialect.
+        side: 0 if it is the value that was asked for; 1 if it is the nearest date or time span above that, which is
+            none of a float; -1 if it is the nearest below.
+    """
+
+    word: str
+    side: int = 0
+
+
 def number_word(field: QueryField, value: Any, zone: NaiveTimezone) -> str:
-    """A number as the server reads it in every dialect. Raises QuerySyntaxError for anything else."""
+    """A number that is equal to a value. Raises QuerySyntaxError, QueryNotSupportedError."""
+    number = nearest_number(field, value, zone)
+    if number.side != 0:
+        raise cannot_find(
+            field,
+            value,
+            f"its index keeps floats, and {NO_FLOAT}",
+            "Compare with whole seconds; or look for what lies between two dates with < and >.",
+        )
+    return number.word
+
+
+def nearest_number(field: QueryField, value: Any, zone: NaiveTimezone) -> Number:
+    """The number of a value, or of the nearest date or time span. Raises QuerySyntaxError for anything else."""
     if isinstance(value, Enum):
         value = value.value
+    if isinstance(value, datetime):
+        return _nearest(field, _microseconds(field, value, zone))
     if isinstance(value, date):
-        return _kept(field, _seconds(field, value, zone))
+        return _nearest(field, (value.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY)
     if isinstance(value, timedelta):
-        return _kept(field, repr(timedelta.total_seconds(value)))
+        return _nearest(field, value // MICROSECOND)
+    return Number(_word(field, value))
+
+
+def _nearest(field: QueryField, microseconds: int) -> Number:
+    word = _kept(field, number_text(microseconds))
+    return Number(word, side_of(float(word), microseconds))
+
+
+def _word(field: QueryField, value: Any) -> str:
     text = _number_text(value)
     if text is None:
         raise wrong_operand(field, value, NUMBERS)
@@ -79,12 +120,10 @@ def _kept(field: QueryField, text: str) -> str:
     return text if near == number else repr(near).replace("e+", "e")
 
 
-def _seconds(field: QueryField, value: date, zone: NaiveTimezone) -> str:
-    if not isinstance(value, datetime):
-        return number_text((value.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY)
+def _microseconds(field: QueryField, value: datetime, zone: NaiveTimezone) -> int:
     try:
         aware = value.utcoffset() is not None
-        return number_text(microseconds_of(value) if aware else zone.microseconds(value))
+        return microseconds_of(value) if aware else zone.microseconds(value)
     except ValueConversionError as error:
         raise wrong_operand(field, value, f"a datetime with an offset: {error.reason}") from error
 
@@ -120,7 +159,8 @@ def _text_of(value: Any) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, timedelta):
-        return repr(timedelta.total_seconds(value))
+        number, microseconds = timedelta.total_seconds(value), value // MICROSECOND
+        return repr(number) if side_of(number, microseconds) == 0 else exact_text(microseconds)
     return value.isoformat() if isinstance(value, time | date) else str(value)
 
 

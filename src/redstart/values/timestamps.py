@@ -2,7 +2,8 @@
 
 A timestamp is stored as Unix seconds, a float. Between roughly 1700 and 2250 a float holds every microsecond;
 outside, `reads_back` says whether this one survived. All arithmetic is on integers: a float is made once, at
-the end, by a correctly rounded division.
+the end, by a correctly rounded division. A hash keeps what no float stands for as `exact_text`, which redis-om reads
+as the nearest float, as it does of everything.
 """
 
 import re
@@ -37,6 +38,11 @@ ALWAYS_EXACT_MICROSECONDS = ALWAYS_EXACT_SECONDS * MICROSECONDS_PER_SECOND
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 """What counts as a number in stored text: no `nan`, `inf`, underscores or white space."""
 
+EXACT = re.compile(r"-?0\d{10,14}\.\d{6}", re.ASCII)
+"""Seconds with all their digits. No float or Decimal is written with a zero before other digits."""
+
+NO_FLOAT = "the nearest float is another microsecond; whole seconds are kept"
+
 
 def microseconds_of(moment: datetime) -> int:
     """Microseconds since 1970 of an aware datetime; exact, also where UTC is outside the years 1 to 9999."""
@@ -58,15 +64,47 @@ def number_text(microseconds: int) -> str:
     return repr(number_of(microseconds))
 
 
+def exact_text(microseconds: int) -> str:
+    """The text to store of what no float stands for, far from 0."""
+    seconds, below = divmod(abs(microseconds), MICROSECONDS_PER_SECOND)
+    return f"{'-' if microseconds < 0 else ''}0{seconds}.{below:06d}"
+
+
+def exact_microseconds(text: str) -> int | None:
+    """The microseconds of an `exact_text`; None of any other text."""
+    return None if EXACT.fullmatch(text) is None else int(text.replace(".", ""))
+
+
+def is_near(seconds: float) -> bool:
+    """Whether a float this far from 0 stands for every microsecond."""
+    return -ALWAYS_EXACT_SECONDS < seconds < ALWAYS_EXACT_SECONDS
+
+
+def side_of(seconds: float, microseconds: int) -> int:
+    """Where a stored float reads as: 0 at these microseconds, 1 above them, -1 below."""
+    if is_near(seconds):
+        return 0
+    try:
+        read = timedelta(seconds=seconds) // MICROSECOND
+    except OverflowError:
+        return 1 if seconds > 0 else -1
+    return (read > microseconds) - (read < microseconds)
+
+
 def microseconds_from_number(text: str) -> int:
     """The instant that a stored number of seconds or milliseconds stands for, to the nearest microsecond.
 
     The number is read as a float and rounded half to even, as `datetime.fromtimestamp` and so every reader of
-    it does.
+    it does; but an `exact_text` digit by digit.
 
     Raises:
         ValueConversionError: not a number, or outside the years 1 to 9999.
     """
+    exact = exact_microseconds(text)
+    if exact is not None:
+        if not FIRST_MICROSECOND <= exact <= LAST_MICROSECOND:
+            raise ValueConversionError(_why_out_of_range(float(text)))
+        return exact
     seconds = seconds_from_number(text)
     if seconds is None:
         raise ValueConversionError("not a number")

@@ -22,6 +22,7 @@ from redstart.values.timestamps import (
     END_SECOND,
     FIRST_SECOND,
     NUMBER,
+    exact_microseconds,
     number_text,
     reads_back,
 )
@@ -157,6 +158,8 @@ def _convert_number(text: str, kind: TemporalKind, *, is_stored_form: bool) -> V
         is_stored_form: it stands where the new form would; if it already reads back it stays as it is.
     """
     if is_stored_form:
+        if kind is not _DATE and exact_microseconds(text) is not None:
+            return _ALREADY
         seconds = float(text)
         if FIRST_SECOND <= seconds < END_SECOND and (kind is not _DATE or seconds % SECONDS_PER_DAY == 0):
             return _ALREADY
