@@ -79,7 +79,14 @@ class Ahead:
     request: Call[Any] | Batch[Any]
 
 
-Request: TypeAlias = Call[Any] | Batch[Any] | Pause | Ahead | Later[Any]
+@dataclass(frozen=True, slots=True)
+class Learnt(Generic[T_co]):
+    """What was learnt of the server: one object of each kind for each server."""
+
+    kind: Callable[[], T_co]
+
+
+Request: TypeAlias = Call[Any] | Batch[Any] | Pause | Ahead | Later[Any] | Learnt[Any]
 Op: TypeAlias = Generator[Request, Any, T]
 
 
@@ -105,6 +112,11 @@ def ahead(request: Call[T] | Batch[T]) -> Op[Later[T]]:
 def answer(later: Later[T]) -> Op[T]:
     """The answer to a request sent ahead. Raises what `call` and `batch` would have raised."""
     return cast(T, (yield later))
+
+
+def learnt(kind: Callable[[], T]) -> Op[T]:
+    """What is known of the server, of a kind, which is a class. Nothing is sent."""
+    return cast(T, (yield Learnt(kind)))
 
 
 def together(calls: Sequence[Call[T]]) -> Batch[list[T | CommandError]]:

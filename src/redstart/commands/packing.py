@@ -39,17 +39,20 @@ class PageSize:
 
     Attributes:
         keys: for the next page; callers have a limit of their own.
+        is_known: whether there were replies yet.
     """
 
-    __slots__ = ("keys",)
+    __slots__ = ("is_known", "keys")
 
     def __init__(self) -> None:
         self.keys = _FIRST_KEYS
+        self.is_known = False
 
     def observe(self, replies: Sequence[Any]) -> None:
         """Adapt to the replies to a page: texts, or lists of texts."""
         measured = replies[::_SAMPLED]
         if measured:
+            self.is_known = True
             fitting = PAGE_BYTES * len(measured) // max(1, sum(map(_reply_bytes, measured)))
             self.keys = max(1, min(fitting, self.keys * _GROWTH))
 

@@ -10,7 +10,7 @@ from redstart.commands.packing import PageSize, packed_batch
 from redstart.documents.forms import Form, form_of
 from redstart.documents.reader import readable
 from redstart.documents.unreadable import OnUnreadable
-from redstart.effects import Later, Op, ahead, answer, batch
+from redstart.effects import Later, Op, ahead, answer, batch, learnt
 from redstart.errors import (
     CommandError,
     DocumentError,
@@ -29,8 +29,16 @@ T = TypeVar("T")
 PAGE_DOCUMENTS: Final = 1_000
 """How many documents one request reads by default. Larger requests are not faster."""
 
-_page_sizes: defaultdict[type[RedisModel], PageSize] = defaultdict(PageSize)
-"""How many documents of a model to read at once, by those that this process has read so far."""
+
+class PageSizes:
+    """How many documents of each model to read at once, by those that were read so far from a server."""
+
+    def __init__(self) -> None:
+        self._of: defaultdict[tuple[type[RedisModel], tuple[str, ...]], PageSize] = defaultdict(PageSize)
+
+    def of(self, model: type[RedisModel], fields: tuple[str, ...] = ()) -> PageSize:
+        """That of whole documents, or of some fields only."""
+        return self._of[model, fields]
 
 
 def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]:
@@ -98,19 +106,20 @@ def documents_at(
     found: list[M] = []
     waiting: deque[tuple[list[bytes], Later[list[Any]]]] = deque()
     _require_page(page_documents)
-    page_size, rest = _page_sizes[model], iter(keys)
+    page_size, rest = (yield from learnt(PageSizes)).of(model), iter(keys)
     while page := list(islice(rest, min(page_documents, page_size.keys))):
         request = packed_batch(map(form.read.pack, page), len(page))
         waiting.append((page, (yield from ahead(request))))
         if len(waiting) > 1:
-            found += yield from _documents_in(model, *waiting.popleft(), zone, unreadable)
+            found += yield from _documents_in(model, page_size, *waiting.popleft(), zone, unreadable)
     for page, later in waiting:
-        found += yield from _documents_in(model, page, later, zone, unreadable)
+        found += yield from _documents_in(model, page_size, page, later, zone, unreadable)
     return found
 
 
 def _documents_in(
     model: type[M],
+    page_size: PageSize,
     keys: Sequence[bytes],
     later: Later[list[Any]],
     zone: NaiveTimezone,
@@ -118,7 +127,7 @@ def _documents_in(
 ) -> Op[list[M]]:
     form = form_of(model)
     replies = yield from answer(later)
-    _page_sizes[model].observe(replies)
+    page_size.observe(replies)
     documents = zip(primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True)
     return readable(form.reader(model, zone), documents, unreadable)
 

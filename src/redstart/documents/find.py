@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
+from redstart.commands.packing import PageSize
 from redstart.commands.search import SearchReply, most_results
-from redstart.documents.fetching import PAGE_DOCUMENTS, documents_at, pages
+from redstart.documents.fetching import PAGE_DOCUMENTS, PageSizes, documents_at, pages
 from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
 from redstart.documents.replies import documents_found
-from redstart.effects import Op
+from redstart.effects import Op, learnt
 from redstart.errors import CommandError, DocumentDecodeError, NotFoundError, QueryNotSupportedError
 from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
@@ -24,6 +25,9 @@ R = TypeVar("R")
 
 FIRST_KEYS: Final = 10_000
 """Keys asked for at first. A much higher limit costs the server more, also where there is little to find."""
+
+FIRST_DOCUMENTS: Final = 10
+"""Documents that a search gives while it is not known how large they are: a page, as `page` has it."""
 
 MORE_KEYS: Final = 16
 """How many times as many FT.AGGREGATE is asked for when they were not all: it does not say how many there are."""
@@ -125,8 +129,10 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
     if query.knn is not None:
         return (yield from first_page(query, zone))
     documents: list[Any] = []
-    page = yield from _searched_page(query, zone)
-    if page is not None and (query.limit is not None or page.total <= query.offset + PAGE_DOCUMENTS):
+    page_size = (yield from learnt(PageSizes)).of(query.model)
+    limit = min(PAGE_DOCUMENTS, _most_of(page_size)) if query.limit is None else query.limit
+    page = yield from _searched_page(query, zone, limit)
+    if page is not None and (query.limit is not None or page.total <= query.offset + limit):
         documents += documents_found(query.model, page, zone, unreadable=query.unreadable)
         return documents
     keys = yield from found_keys(query, zone)
@@ -143,12 +149,29 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
     return documents
 
 
-def _searched_page(query: Query[Any], zone: NaiveTimezone) -> Op[SearchReply | None]:
+def _searched_page(query: Query[Any], zone: NaiveTimezone, limit: int) -> Op[SearchReply | None]:
     """The first documents as a search gives them; None where one search does not give what is asked for."""
-    limit = PAGE_DOCUMENTS if query.limit is None else query.limit
     if query.projection is not None or len(query.sort) > 1 or not 0 < limit <= PAGE_DOCUMENTS:
         return None
-    return (yield from _whole_page(query, zone, query.offset, limit, keys=False))
+    return (yield from _documents_of_search(query, zone, query.offset, limit))
+
+
+def _most_of(page_size: PageSize) -> int:
+    """How many documents to take from one search."""
+    return page_size.keys if page_size.is_known else FIRST_DOCUMENTS
+
+
+def _documents_of_search(
+    query: Query[Any], zone: NaiveTimezone, offset: int, limit: int
+) -> Op[SearchReply | None]:
+    """A page with its documents; None where it would be too large, or reaches behind MAXSEARCHRESULTS."""
+    page_size = (yield from learnt(PageSizes)).of(query.model)
+    if query.knn is None and limit > _most_of(page_size):
+        return None
+    page = yield from _whole_page(query, zone, offset, limit, keys=False)
+    if page is not None:
+        page_size.observe(page.fields)
+    return page
 
 
 def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) -> Op[list[R]]:
@@ -294,9 +317,9 @@ def _page(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[_
         return (
             yield from _read_page(query, zone, (yield from _keys_of_page(query, zone, offset, limit)), limit)
         )
-    reply = yield from _whole_page(query, zone, offset, limit, keys=False)
+    reply = yield from _documents_of_search(query, zone, offset, limit)
     if reply is None:
-        keys = (yield from _keys(query, zone))[offset : offset + limit]
+        keys = yield from _keys_of_page(query, zone, offset, limit)
         return (yield from _read_page(query, zone, keys, limit))
     documents: list[Any] = documents_found(query.model, reply, zone, query.knn, query.unreadable)
     if query.projection is not None:

@@ -4,6 +4,7 @@ Where a field may depend on others, whole documents are read.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,13 +12,13 @@ from pydantic_core import from_json
 
 from redstart.commands.documents import hmget_command, json_get_command
 from redstart.commands.packing import KeyedCommand, packed_batch
-from redstart.documents.fetching import documents_at, primary_keys_in, stored_in
+from redstart.documents.fetching import PageSizes, documents_at, primary_keys_in, stored_in
 from redstart.documents.hash_reader import hash_reader_of
 from redstart.documents.projection import Projection
 from redstart.documents.reader import readable, reader_of
 from redstart.documents.unreadable import OnUnreadable, decode_error, unexpected, unreadable
 from redstart.documents.value_reader import Place, ValueDecodeError, read_places
-from redstart.effects import Op, batch
+from redstart.effects import Op, batch, learnt
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
@@ -41,8 +42,8 @@ def projected_at(
     Raises:
         DocumentDecodeError: a stored value does not fit its field.
 
-    Effects: HMGET or JSON.GET for each, sent together; one round trip. One more for each hash that has none of these
-        fields, not even its primary key, because it may not exist at all.
+    Effects: HMGET or JSON.GET for each; one round trip for each 2 MB, and a few more for the first ones. One more for
+        each hash that has none of these fields, not even its primary key, because it may not exist at all.
     """
     model, tops = projection.model, projection.tops
     if not tops:
@@ -52,16 +53,19 @@ def projected_at(
     is_hash = model._storage is Storage.HASH
     read, values_of = _hash_command(names, model._meta.encoding) if is_hash else _json_command(names)
     part = _PartReader(model, zone, tops)
-    replies = yield from batch(packed_batch(map(read.pack, keys), len(keys)))
+    page_size, rest = (yield from learnt(PageSizes)).of(model, names), iter(keys)
     found: list[Any] = []
-    held = zip(keys, primary_keys_in(model, keys), stored_in(replies, values_of), strict=True)
-    for key, primary_key, stored in held:
-        if stored:
-            # One after the other: the instance is reused.
-            found += map(projection.of, readable(part.document, [(primary_key, stored)], unreadable))
-        elif stored is not None:
-            whole = yield from documents_at(model, [key], zone, unreadable=unreadable)
-            found += map(projection.of, whole)
+    while page := list(islice(rest, page_size.keys)):
+        replies = yield from batch(packed_batch(map(read.pack, page), len(page)))
+        page_size.observe(replies)
+        held = zip(page, primary_keys_in(model, page), stored_in(replies, values_of), strict=True)
+        for key, primary_key, stored in held:
+            if stored:
+                # One after the other: the instance is reused.
+                found += map(projection.of, readable(part.document, [(primary_key, stored)], unreadable))
+            elif stored is not None:
+                whole = yield from documents_at(model, [key], zone, unreadable=unreadable)
+                found += map(projection.of, whole)
     return found
 
 

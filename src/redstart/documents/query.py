@@ -1,7 +1,7 @@
 """A query as data: which documents of a model, in which order; and the single searches that it is answered with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
 from redstart.commands.replies import decoded
@@ -19,6 +19,7 @@ from redstart.mapping.overlaps import models_inside
 from redstart.mapping.proxies import query_field_named, refuse_strange_fields
 from redstart.mapping.registry import model_name, registered_models
 from redstart.search.expressions import Expression, KNNExpression
+from redstart.search.full_text import STOP_WORDS
 from redstart.search.options import DIALECT, SearchQuery, SortBy
 from redstart.search.query_field import Operand
 from redstart.search.query_text import QueryText, query_text
@@ -55,6 +56,7 @@ class Query(Generic[R]):
         projection: which of their fields to return; None for whole documents.
         nocontent: whether `words` ask for keys only.
         unreadable: called with the error of each document that cannot be read, and is left out; None to raise it.
+        stop_words: words that the index does not hold, as far as it is known.
     """
 
     model: type[RedisModel]
@@ -67,6 +69,7 @@ class Query(Generic[R]):
     projection: Projection | None = None
     nocontent: bool = False
     unreadable: OnUnreadable | None = None
+    stop_words: frozenset[str] = field(default=STOP_WORDS, repr=False)
 
     @property
     def is_descending(self) -> bool:
@@ -83,7 +86,7 @@ class Query(Generic[R]):
     def text(self, zone: NaiveTimezone) -> QueryText:
         """The conditions in the query language of the server. Raises QueryError."""
         refuse_strange_fields(self.model, self.conditions)
-        return query_text(self.conditions, zone, knn=self.knn)
+        return query_text(self.conditions, zone, knn=self.knn, stop_words=self.stop_words)
 
     def search(self, zone: NaiveTimezone, *, offset: int = 0, limit: int, keys: bool = True) -> SearchQuery:
         """One search; with `keys`, for keys instead of documents. Raises QueryError."""

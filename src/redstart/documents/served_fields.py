@@ -5,19 +5,20 @@ read before the first query, and again when a second has passed; before an updat
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 from redstart.commands.search import ft_info
 from redstart.documents.query import Query, module_of, sent
-from redstart.effects import Op, Request, call
+from redstart.effects import Learnt, Op, Request, call, learnt
 from redstart.errors import IndexOutdatedError, RedstartError
 from redstart.mapping.index import index_of
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import Comparison, Expression, FieldExpression, Operator, comparisons_in
 from redstart.search.fields import FieldKind
+from redstart.search.full_text import stop_words_of
 from redstart.search.index import Index
 from redstart.search.info import read_info
 from redstart.search.query_field import QueryField
@@ -44,55 +45,75 @@ class ServedField(NamedTuple):
         return " ".join(words)
 
 
-class ServedFields:
-    """What the indexes of one server have.
+class ServedIndex(NamedTuple):
+    """What an index has: its fields by their names in it, and the words that it does not hold."""
+
+    fields: dict[str, ServedField]
+    stop_words: frozenset[str]
+
+
+class ServedIndexes:
+    """What the indexes of one server have, by name, and when each was looked at."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[float, ServedIndex]] = {}
+
+    def check(self, query: Query[Any], now: float, *, may_be_known: bool) -> Op[ServedIndex]:
+        """The index of a query, if it can answer it. Raises IndexOutdatedError, IndexNotFoundError."""
+        name = query.model._meta.index_name
+        when, known = self._read.get(name, (now, None))
+        is_valid = may_be_known and now - when <= VALID_SECONDS
+        if known is not None and is_valid and _outdated(query, known.fields) is None:
+            return known
+        index = read_info((yield from sent(name, call(ft_info(name))))).index
+        _require_documents(query.model, index)
+        served = ServedIndex(_fields_in(index), stop_words_of(index))
+        self._read[name] = now, served
+        outdated = _outdated(query, served.fields)
+        if outdated is not None:
+            raise outdated
+        return served
+
+
+def checked(
+    query: Query[Any],
+    operation_of: Callable[[Query[Any]], Op[T]],
+    clock: Callable[[], float],
+    *,
+    writes: bool = False,
+) -> Op[T]:
+    """The operation, if the index can answer its query. What it refuses itself is refused before anything is sent.
+
+    Words to search for are refused after the index was looked at, for it may have stop words of its own.
 
     Args:
         clock: seconds, monotonic.
+        writes: whether it changes what it finds: then the index is looked at each time, since with a negation one
+            that was replaced a moment ago would give every document.
+
+    Raises:
+        IndexOutdatedError: the index lacks a field, or has it with another type.
+        IndexNotFoundError: it does not exist.
+
+    Effects: FT.INFO, once a second at most unless `writes`; those of the operation.
     """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._read: dict[str, tuple[float, dict[str, ServedField]]] = {}
-
-    def checked(self, query: Query[Any], operation: Op[T], *, writes: bool = False) -> Op[T]:
-        """The operation, if the index can answer its query. What it refuses itself is refused before anything is sent.
-
-        Args:
-            writes: whether it changes what it finds: then the index is looked at each time, since with a negation one
-                that was replaced a moment ago would give every document.
-
-        Raises:
-            IndexOutdatedError: the index lacks a field, or has it with another type.
-            IndexNotFoundError: it does not exist.
-
-        Effects: FT.INFO, once a second at most unless `writes`; those of the operation.
-        """
-        try:
-            request = operation.send(None)
-        except StopIteration as stop:
-            return cast(T, stop.value)
-        try:
-            yield from self._check(query, may_be_known=not writes)
-        except BaseException:
-            operation.close()
-            raise
-        return (yield from _resumed(operation, request))
-
-    def _check(self, query: Query[Any], *, may_be_known: bool) -> Op[None]:
-        name = query.model._meta.index_name
-        now = self._clock()
-        read = self._read.get(name)
-        is_valid = read is not None and may_be_known and now - read[0] <= VALID_SECONDS
-        if read is not None and is_valid and _outdated(query, read[1]) is None:
-            return
-        index = read_info((yield from sent(name, call(ft_info(name))))).index
-        _require_documents(query.model, index)
-        served = _fields_in(index)
-        self._read[name] = now, served
-        outdated = _outdated(query, served)
-        if outdated is not None:
-            raise outdated
+    served = yield from learnt(ServedIndexes)
+    if _asks_for_words(query):
+        index = yield from served.check(query, clock(), may_be_known=not writes)
+        return (yield from operation_of(replace(query, stop_words=index.stop_words)))
+    operation = operation_of(query)
+    try:
+        request = operation.send(None)
+        while isinstance(request, Learnt):
+            request = operation.send((yield request))
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    try:
+        _ = yield from served.check(query, clock(), may_be_known=not writes)
+    except BaseException:
+        operation.close()
+        raise
+    return (yield from _resumed(operation, request))
 
 
 def _resumed(operation: Op[T], request: Request) -> Op[T]:
@@ -111,13 +132,13 @@ def _resumed(operation: Op[T], request: Request) -> Op[T]:
         operation.close()
 
 
-_served: "WeakKeyDictionary[object, ServedFields]" = WeakKeyDictionary()
-
-
-def served_by(server: object, clock: Callable[[], float]) -> ServedFields:
-    """What the indexes of a server have; the same object each time."""
-    served = _served.get(server)
-    return _served.setdefault(server, ServedFields(clock)) if served is None else served
+def _asks_for_words(query: Query[Any]) -> bool:
+    return any(
+        comparison.operator is Operator.MATCHES and comparison.left.query_field().full_text is not None
+        for condition in query.conditions
+        if isinstance(condition, Expression)
+        for comparison in comparisons_in(condition)
+    )
 
 
 def _outdated(query: Query[Any], served: dict[str, ServedField]) -> IndexOutdatedError | None:

@@ -65,15 +65,17 @@ class ComparisonWriter:
     Args:
         parameters: gets the values that cannot stand in the text.
         zone: what a datetime without an offset means.
+        stop_words: words that the index does not hold.
 
     Attributes:
         patterns: the parts of tags written so far, each of which is a mark in the text.
         words: what was written so far of words that are given in part.
     """
 
-    def __init__(self, parameters: Parameters, zone: NaiveTimezone) -> None:
+    def __init__(self, parameters: Parameters, zone: NaiveTimezone, stop_words: frozenset[str]) -> None:
         self._parameters = parameters
         self._zone = zone
+        self._stop_words = stop_words
         self.patterns: list[TagPattern] = []
         self.words: list[WordPattern] = []
 
@@ -143,7 +145,7 @@ class ComparisonWriter:
         return [self._word(tag) for tag in tags_of(field, stored_text(field, value))]
 
     def _words(self, field: QueryField, value: Any) -> str:
-        words = full_text(field, value)
+        words = full_text(field, value, self._stop_words)
         text = f"{term_of(field.full_text or '')}:{words.text}"
         if words.shortest is not None:
             self.words.append(WordPattern(field.term, field.label, value, text, words.shortest))

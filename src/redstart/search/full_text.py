@@ -6,15 +6,17 @@ the words of a query are split as those of documents are.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Final
 
 from redstart.errors import QuerySyntaxError
+from redstart.search.index import Index
 from redstart.search.operands import encodable
 from redstart.search.query_field import QueryField
 from redstart.search.refusals import cannot_find, wrong_operand
 
+ESCAPES: Final = re.compile(r"\\(.)", re.DOTALL)
 ESCAPED_CHARACTER: Final = re.compile(r"\\.", re.DOTALL)
 LEAVING: Final = re.compile(r"[@{}\[\]$\\\x00-\x08\x0e-\x1f\x7f]|=>")
 """What could end the field's part of a query, or start another one."""
@@ -31,19 +33,29 @@ TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-SUBWORD: Final = re.compile(r"(?:\\.|[^-~,.<>:;!?#^&+=/`\\])+", re.DOTALL)
-SUBWORD_OF_PHRASE: Final = re.compile(r"(?:\\.|[^-~,.<>:;!?#^&+=/`\\*%|() \t\n\v\f\r])+", re.DOTALL)
+SUBWORD: Final = re.compile(r"(?:\\.|[^-~,.<>:;!?#^&+=/`'\\])+", re.DOTALL)
+SUBWORD_OF_PHRASE: Final = re.compile(r"(?:\\.|[^-~,.<>:;!?#^&+=/`'\\*%|() \t\n\v\f\r])+", re.DOTALL)
+NOTHING: Final = re.compile(r"(?<!\\)\(\s*\)")
+"""Parentheses around stop words that were left out."""
 FUZZY: Final = re.compile(r"(%+)[^%]+\1")
-WILDCARD: Final = re.compile(r"\bw'")
-"""Begins a pattern in the language of the server."""
 
-STOP_WORDS: Final = frozenset(
+STOP_WORDS: Final[frozenset[str]] = frozenset(
     re.findall(
         r"\w+",
         "a is the an and are as at be but by for if in into it no not of on or such that their then there these they "
         "this to was will with",
     )
 )
+"""Those of an index that has no list of its own."""
+
+
+def stop_words_of(index: Index) -> frozenset[str]:
+    """The words that an index does not hold."""
+    if "STOPWORDS" not in index.options:
+        return STOP_WORDS
+    at = index.options.index("STOPWORDS")
+    count = int(index.options[at + 1])
+    return frozenset(word.lower() for word in index.options[at + 2 : at + 2 + count])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +72,11 @@ class FullText:
     shortest: int | None = None
 
 
-def full_text(queried: QueryField, value: object) -> FullText:
+def full_text(queried: QueryField, value: object, stop_words: Container[str] = STOP_WORDS) -> FullText:
     """Words in the query language of the server.
+
+    Args:
+        stop_words: those that the index does not hold.
 
     Raises:
         QuerySyntaxError: they could leave the field, or there are none.
@@ -78,7 +93,7 @@ def full_text(queried: QueryField, value: object) -> FullText:
         raise _leaves(queried, value, f"{found.group()!r} has a meaning of its own there")
     if bare.count('"') % 2:
         raise _leaves(queried, value, "a quotation mark is not closed")
-    reader = _Reader(queried, value)
+    reader = _Reader(queried, value, stop_words)
     return reader.read()
 
 
@@ -94,9 +109,10 @@ class _Level:
 
 
 class _Reader:
-    def __init__(self, queried: QueryField, value: str) -> None:
+    def __init__(self, queried: QueryField, value: str, stop_words: Container[str]) -> None:
         self._field = queried
         self._value = value
+        self._stop_words = stop_words
         self._levels = [_Level()]
         self._sign = ""
         self._parts: list[int] = []
@@ -106,6 +122,8 @@ class _Reader:
         if self._sign or len(self._levels) > 1:
             raise self._unreadable()
         self._close(self._levels[0])
+        while (shorter := NOTHING.sub(" ", text)) != text:
+            text = shorter
         shortest = min((size for size in self._parts if size), default=0) if self._parts else None
         is_single = not re.search(r'[ \t\n\v\f\r|()"~-]', text)
         return FullText(text if is_single else f"({text})", shortest)
@@ -157,23 +175,31 @@ class _Reader:
 
     def _phrase(self, text: str) -> str:
         words = SUBWORD_OF_PHRASE.findall(text[1:-1])
-        kept = [word for word in words if word.lower() not in STOP_WORDS]
+        kept = self._indexed(words)
         self._add(words, kept)
         return f'{self._taken_sign()}"{" ".join(kept)}"' if kept else ""
 
     def _word(self, text: str) -> str:
-        words = SUBWORD.findall(WILDCARD.sub("w ", text))
+        words = SUBWORD.findall(text)
         words = [one for word in words for one in self._without_stray(word).split()]
         if not words:
             return ""
-        kept = [word for word in words if word.lower() not in STOP_WORDS]
+        kept = self._indexed(words)
         self._add(words, kept)
         for word in kept:
             self._note_part(word)
-        sign, written = self._taken_sign(), " ".join(words)
+        if not kept:
+            return ""
+        # The server does not leave out every stop word itself: not one of digits.
+        sign, written = self._taken_sign(), " ".join(kept)
         # After a sign several words belong together, and digits would be a negative number.
-        is_apart = len(words) > 1 and (sign or "|" in self._value)
+        is_apart = len(kept) > 1 and (sign or "|" in self._value)
         return f"{sign}({written})" if is_apart or (sign and written[0].isdigit()) else sign + written
+
+    def _indexed(self, words: list[str]) -> list[str]:
+        """Those that are no stop words."""
+        words = [r"\_" if word == "_" else word for word in words]  # a letter, but for one that is alone
+        return [word for word in words if ESCAPES.sub(r"\1", word).lower() not in self._stop_words]
 
     def _without_stray(self, word: str) -> str:
         """A word without the stars and percent signs that mean nothing."""
@@ -209,7 +235,7 @@ class _Reader:
         return cannot_find(
             self._field,
             self._value,
-            "it asks for words so common that the server does not index them, as 'the'",
+            "it asks for words so common that the index does not hold them, as 'the' (its STOPWORDS)",
             "Leave them out.",
         )
 

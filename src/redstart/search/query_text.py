@@ -18,6 +18,7 @@ from redstart.search.expressions import (
     Negation,
     Operator,
 )
+from redstart.search.full_text import STOP_WORDS
 from redstart.search.parameters import Parameters
 from redstart.search.patterns import TagPattern, WordPattern
 from redstart.search.query_field import Operand
@@ -48,7 +49,11 @@ class QueryText:
 
 
 def query_text(
-    conditions: Sequence[Expression], zone: NaiveTimezone, *, knn: KNNExpression | None = None
+    conditions: Sequence[Expression],
+    zone: NaiveTimezone,
+    *,
+    knn: KNNExpression | None = None,
+    stop_words: frozenset[str] = STOP_WORDS,
 ) -> QueryText:
     """Write conditions as a query.
 
@@ -58,6 +63,7 @@ def query_text(
     Args:
         conditions: all of them have to be met; none means every document.
         zone: what a datetime without an offset means.
+        stop_words: words that the index does not hold.
         knn: the nearest neighbours among these documents only.
 
     Raises:
@@ -72,7 +78,7 @@ def query_text(
                 value=condition,
                 code="E7",
             )
-    writer = _Writer(zone)
+    writer = _Writer(zone, stop_words)
     try:
         text = writer.write(Both.of(*conditions)) if conditions else "*"
     except RecursionError as error:
@@ -88,9 +94,9 @@ def query_text(
 class _Writer:
     """Writes one query, collecting the parameters it needs."""
 
-    def __init__(self, zone: NaiveTimezone) -> None:
+    def __init__(self, zone: NaiveTimezone, stop_words: frozenset[str]) -> None:
         self.parameters = Parameters()
-        self._comparisons = ComparisonWriter(self.parameters, zone)
+        self._comparisons = ComparisonWriter(self.parameters, zone, stop_words)
 
     def write(self, condition: Expression) -> str:
         if isinstance(condition, Comparison):

@@ -40,6 +40,7 @@ class AsyncServer:
         self._home = ref(home) if home else None
         self._places: OfEachLoop[_Place] = OfEachLoop(_close_place)
         self._answered = False
+        self._known: dict[Any, Any] = {}
 
     async def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
@@ -47,6 +48,7 @@ class AsyncServer:
         async with place.free:
             driver = AsyncDriver(place.pool, self.where)
             driver.answered = self._answered
+            driver.known = self._known
             try:
                 return await driver.run(operation)
             finally:

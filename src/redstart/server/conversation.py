@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from redstart.effects import Ahead, Batch, Call, Later, Op, Pause, Request
+from redstart.effects import Ahead, Batch, Call, Later, Learnt, Op, Pause, Request
 from redstart.errors import RedstartError, ServerConnectionError, ServerError
 from redstart.server.wire import is_temporary, typed
 
@@ -45,10 +45,12 @@ class Conversation:
 
     Args:
         was_connected: whether the server has ever answered.
+        known: what was learnt of the server, by kind.
     """
 
-    def __init__(self, was_connected: Callable[[], bool]) -> None:
+    def __init__(self, was_connected: Callable[[], bool], known: dict[Any, Any]) -> None:
         self._was_connected = was_connected
+        self._known = known
         self._unanswered: deque[Later[Any]] = deque()
 
     def steps(self, operation: Op[T]) -> Generator[Step, Answer, T]:
@@ -80,6 +82,9 @@ class Conversation:
                 error = exc
 
     def _performed(self, request: Request) -> Generator[Step, Answer, Any]:
+        if isinstance(request, Learnt):
+            found = self._known.get(request.kind)
+            return self._known.setdefault(request.kind, request.kind()) if found is None else found
         if isinstance(request, Call | Batch):
             yield from self._catch_up(None)
             return (yield from self._settled(request, (yield request)))

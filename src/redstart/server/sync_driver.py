@@ -28,6 +28,7 @@ class SyncDriver:
 
     Attributes:
         answered: whether the server has ever answered.
+        known: what was learnt of the server, by kind.
     """
 
     def __init__(self, pool: redis.ConnectionPool, where: str) -> None:
@@ -35,10 +36,11 @@ class SyncDriver:
         self._where = where
         self._connection: Any = None
         self.answered = False
+        self.known: dict[Any, Any] = {}
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        steps = Conversation(lambda: self.answered).steps(operation)
+        steps = Conversation(lambda: self.answered, self.known).steps(operation)
         answer: Answer = None
         try:
             while True:

@@ -39,6 +39,7 @@ class SyncServer:
         self.where = where_of_pool(pool)
         self.database = database_of_pool(pool)
         self._answered = False
+        self._known: dict[Any, Any] = {}
         # Sentinel's pools look at a connection whenever they get it back: it may lead to a former master.
         self._may_rest = type(pool) is redis.ConnectionPool and pool.max_connections >= ROOM_CONNECTIONS
         self._held: dict[int, _Held] = {}
@@ -74,6 +75,7 @@ class SyncServer:
         held.free.get()
         driver = SyncDriver(self._pool, self.where)
         driver.answered = self._answered
+        driver.known = self._known
         return driver
 
 

@@ -1,7 +1,8 @@
 # Generated from redstart/aio/find.py: change that, then `python -m tools.generate_sync`.
 """Queries on the documents of a model: `Customer.find(Customer.age > 18).sort_by("name").all()`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from time import monotonic
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast, dataclass_transform
 
@@ -19,7 +20,7 @@ from redstart.documents.find import (
 )
 from redstart.documents.projection import PartialModel
 from redstart.documents.query import Query, query_of, raw_reply
-from redstart.documents.served_fields import served_by
+from redstart.documents.served_fields import checked
 from redstart.documents.unreadable import RAISE, OnError
 from redstart.effects import Op
 from redstart.errors import QuerySyntaxError, SearchDatabaseError, shortened
@@ -220,10 +221,10 @@ class FindQuery(Generic[R]):
         if return_query_args:
             return self.get_query()
         if return_raw_result:
-            return self._run(raw_reply(self._query, naive_timezone()))
+            return self._run(lambda query: raw_reply(query, naive_timezone()))
         if exhaust_results:
             return self.all(self.page_size)
-        return self._run(first_page(self._query, naive_timezone()))
+        return self._run(lambda query: first_page(query, naive_timezone()))
 
     def all(self, batch_size: int = PAGE_DOCUMENTS, on_error: OnError | None = None) -> list[R]:
         """All documents. Other clients may write meanwhile: a document that matches the whole time is never missed.
@@ -244,21 +245,21 @@ class FindQuery(Generic[R]):
             trip for each batch. Safe to repeat.
         """
         query = self._with(on_error).copy(page_size=batch_size)  # checks the size
-        return self._run(all_documents(query._query, naive_timezone(), batch_size))
+        return query._run(lambda query: all_documents(query, naive_timezone(), batch_size))
 
     def __iter__(self) -> Iterator[R]:
         """The documents one by one. A single search finds all keys; the documents are then read page by page."""
         return self._documents()
 
     def _documents(self) -> Iterator[R]:
-        query, zone = self._query, naive_timezone()
-        if query.knn is not None:
-            for document in self._run(first_page(query, zone)):
+        zone = naive_timezone()
+        if self.knn is not None:
+            for document in self._run(lambda query: first_page(query, zone)):
                 yield document
             return
-        keys = self._run(found_keys(query, zone))
+        keys = self._run(lambda query: found_keys(query, zone))
         for page in pages(keys, self.page_size):
-            for document in self._run(documents_of(query, zone, page)):
+            for document in self._run(partial(documents_of, zone=zone, keys=page)):
                 yield document
 
     def first(self, on_error: OnError | None = None) -> R:
@@ -271,8 +272,7 @@ class FindQuery(Generic[R]):
             NotFoundError: the query finds no document.
             DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
         """
-        query = self._with(on_error)._query
-        return self._run(first_document(query, naive_timezone()))
+        return self._with(on_error)._run(lambda query: first_document(query, naive_timezone()))
 
     def page(self, offset: int = 0, limit: int = 10, on_error: OnError | None = None) -> list[R]:
         """Some of the documents.
@@ -288,8 +288,7 @@ class FindQuery(Generic[R]):
         Raises:
             DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
         """
-        query = self._with(on_error)._query
-        return self._run(page_of(query, naive_timezone(), offset, limit))
+        return self._with(on_error)._run(lambda query: page_of(query, naive_timezone(), offset, limit))
 
     def get_item(self, item: int) -> R:
         """The document at a position, counted from 0; if it has just expired, the next one.
@@ -298,13 +297,13 @@ class FindQuery(Generic[R]):
             IndexError: the query finds fewer documents.
             DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
         """
-        return self._run(item_of(self._query, naive_timezone(), item))
+        return self._run(lambda query: item_of(query, naive_timezone(), item))
 
     __getitem__ = get_item
 
     def count(self) -> int:
         """How many documents the query finds, regardless of `limit`. Raises IndexNotFoundError, QueryError."""
-        return self._run(count_documents(self._query, naive_timezone()))
+        return self._run(lambda query: count_documents(query, naive_timezone()))
 
     def update(self, use_transaction: bool = True, **fields: Any) -> None:
         """Set fields of all these documents to new values, checked as in `save`. Only these fields are written.
@@ -330,12 +329,14 @@ class FindQuery(Generic[R]):
             that are deleted meanwhile stay deleted.
         """
         if overrides(self.model, "save"):
-            found = documents_to_update(self._query, fields, naive_timezone())
-            for document in self._run(found, writes=True):
+            zone = naive_timezone()
+            found = self._run(lambda query: documents_to_update(query, fields, zone), writes=True)
+            for document in found:
                 document.update(**fields)
             return
-        updating = update_found(self._query, fields, naive_timezone(), at_once=use_transaction)
-        self._run(updating, writes=True)
+        self._run(
+            lambda query: update_found(query, fields, naive_timezone(), at_once=use_transaction), writes=True
+        )
 
     def delete(self) -> int:
         """Delete all these documents, also those that cannot be read, and return how many there were.
@@ -345,14 +346,13 @@ class FindQuery(Generic[R]):
 
         Effects: one search; one round trip for each 1,000 documents. Safe to repeat.
         """
-        return self._run(delete_found(self._query, naive_timezone()), writes=True)
+        return self._run(lambda query: delete_found(query, naive_timezone()), writes=True)
 
     def _with(self, on_error: OnError | None) -> "FindQuery[R]":
         return self if on_error is None else self.copy(on_error=on_error)
 
-    def _run(self, operation: Op[T], *, writes: bool = False) -> T:
+    def _run(self, operation_of: Callable[[Query[R]], Op[T]], *, writes: bool = False) -> T:
         server = server_of_model(self._query.model)
         if server.database != 0:  # the index would answer with documents of database 0
             raise SearchDatabaseError(server.database)
-        served = served_by(server, monotonic)
-        return server.run(served.checked(self._query, operation, writes=writes))
+        return server.run(checked(self._query, operation_of, monotonic, writes=writes))
