@@ -118,6 +118,10 @@ class AuthenticationError(ServerError):
     """The server rejected the credentials, or the ACL of the user forbids the command."""
 
 
+STAND_IN = "STANDIN"
+"""The code of a command that a stand-in for a server does not manage."""
+
+
 class CommandError(ServerError):
     """The server replied with an error.
 

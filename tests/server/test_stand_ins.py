@@ -172,3 +172,19 @@ def test_a_model_is_a_spec(package: Any) -> None:
             assert getattr(made, name) is not None
         with pytest.raises(AttributeError):
             _ = made.txet
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("base", ["HashModel", "JsonModel"])
+def test_all_primary_keys_of_a_stand_in_are_listed(package: Any, base: str) -> None:
+    model = model_of(package, base, FAKE[package]())
+    expected = {str(number) for number in range(1_500)}
+
+    async def story() -> set[str]:
+        await awaited(model.add([model(pk=pk, text="a") for pk in expected]))
+        await awaited(model.db().set(model.make_primary_key("text"), "neither"))
+        await awaited(model.db().lpush(model.make_primary_key("list"), "neither"))
+        pks = await awaited(model.all_pks())
+        return {pk async for pk in pks} if package is redstart.aio else set(pks)
+
+    assert asyncio.run(story()) == expected

@@ -228,8 +228,9 @@ class FindQuery(Generic[R]):
     async def all(self, batch_size: int = PAGE_DOCUMENTS, on_error: OnError | None = None) -> list[R]:
         """All documents. Other clients may write meanwhile: a document that matches the whole time is never missed.
 
-        A single search finds them: up to 1,000 documents come with it, of more only the keys. Documents deleted before
-        they are read are left out; documents changed before they are read are returned as changed.
+        A single search finds them: up to 1,000 documents come with it, fewer while their size is not known; of
+        more only the keys. Documents deleted before they are read are left out; documents changed before they are read
+        are returned as changed.
 
         Args:
             batch_size: if there are more than 1,000 documents, how many are read in one round trip at most.

@@ -18,8 +18,14 @@ def scan_type(
     cursor: int, *, prefix: str, suffix: str = "", kind: bytes, count: int
 ) -> Call[tuple[int, list[bytes]]]:
     """As `scan`, over the keys with a prefix and a suffix that hold a type: `hash` or `ReJSON-RL`."""
+    words = scan_all(cursor, prefix=prefix, suffix=suffix, count=count).args
+    return Call((*words, "TYPE", kind), _cursor_and_keys)
+
+
+def scan_all(cursor: int, *, prefix: str, suffix: str = "", count: int) -> Call[tuple[int, list[bytes]]]:
+    """As `scan`, over the keys with a prefix and a suffix."""
     match = f"{_literal(prefix)}*{_literal(suffix)}".encode(errors="surrogateescape")
-    return Call(("SCAN", cursor, "COUNT", count, "MATCH", match, "TYPE", kind), _cursor_and_keys)
+    return scan(cursor, match=match, count=count)
 
 
 def key_type(key: bytes) -> Call[bytes]:

@@ -170,7 +170,8 @@ def _documents_of_search(
         return None
     page = yield from _whole_page(query, zone, offset, limit, keys=False)
     if page is not None:
-        page_size.observe(page.fields)
+        few = len(page.fields) <= FIRST_DOCUMENTS
+        page_size.observe(page.fields if few else page.fields[::FIRST_DOCUMENTS])
     return page
 
 

@@ -14,6 +14,7 @@ from redstart.server.conversation import Answer, Conversation, Receive, Send, St
 from redstart.server.wire import (
     TRANSPORT_ERRORS,
     cause_of,
+    failed_stand_in,
     mapped,
     packed,
     reply_count,
@@ -84,6 +85,9 @@ class AsyncDriver:
         except TRANSPORT_ERRORS as exc:
             await self.close()
             raise mapped(exc, self._where) from cause_of(exc)
+        except AssertionError as exc:
+            await self.close()
+            raise failed_stand_in(exc) from exc
         except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as exc:
             if self._connection is not None:
                 raise

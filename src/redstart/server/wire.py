@@ -10,6 +10,7 @@ import redis.exceptions as theirs
 from redstart.display import without_passwords
 from redstart.effects import Batch, Call
 from redstart.errors import (
+    STAND_IN,
     AuthenticationError,
     CommandError,
     ConfigurationError,
@@ -109,6 +110,15 @@ def unusable(error: Exception, where: str) -> ConfigurationError:
     return ConfigurationError(
         f"No connection to {where} can be opened with these settings: {reason}.",
         "Correct the options in the URL, or those of the client.",
+    )
+
+
+def failed_stand_in(error: AssertionError) -> CommandError:
+    """Return the error for what no server says: fakeredis executes a command while it is sent, and failed."""
+    return CommandError(
+        f"The server is a stand-in, such as fakeredis, and does not manage this command: {error or 'no reason given'}",
+        "See what it does not have in docs/testing.md, or use a server: om server",
+        code=STAND_IN,
     )
 
 
