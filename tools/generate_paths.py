@@ -19,6 +19,8 @@ HOMES = {
     "ConversionFailureMode": "migrations.data.judging.transform:FailureMode",
     "CoordinateType": "mapping.coordinates:Coordinates",
     "Coordinates": "mapping.coordinates",
+    "DEFAULT_PAGE_SIZE": "documents.fetching:PAGE_DOCUMENTS",
+    "DEFAULT_REDISEARCH_FIELD_SEPARATOR": "search.fields:DEFAULT_TAG_SEPARATOR",
     "DataMigrationError": "errors",
     "DataMigrator": "{colour}.data_migrations",
     "DefaultMeta": "mapping.meta:BaseMeta",
@@ -52,6 +54,7 @@ HOMES = {
     "RediSearchFieldTypes": "search.fields:FieldKind",
     "RedisModel": "{colour}.redis_model",
     "RedisModelError": "errors",
+    "SINGLE_VALUE_TAG_FIELD_SEPARATOR": "mapping.fields:TAG_SEPARATOR",
     "SchemaDetector": "{colour}.migrator",
     "SchemaMigrationError": "errors",
     "SchemaMigrator": "{colour}.schema_migrations",
@@ -83,8 +86,9 @@ MODELS = (
 )
 CLASSES = "Expression ExpressionProxy FieldInfo FindQuery ModelMeta NegatedExpression Operators PartialModel"
 REACHED_THERE = (
-    "ASYNC_MODE BaseMeta CoordinateType Coordinates DefaultMeta GeoFilter PipelineError PrimaryKey PrimaryKeyCreator "
-    "QueryNotSupportedError QuerySyntaxError RediSearchFieldTypes RedisModelError TokenEscaper UlidPrimaryKey escaper "
+    "ASYNC_MODE BaseMeta CoordinateType Coordinates DEFAULT_PAGE_SIZE DEFAULT_REDISEARCH_FIELD_SEPARATOR DefaultMeta "
+    "GeoFilter PipelineError PrimaryKey PrimaryKeyCreator QueryNotSupportedError QuerySyntaxError RediSearchFieldTypes "
+    "RedisModelError SINGLE_VALUE_TAG_FIELD_SEPARATOR TokenEscaper UlidPrimaryKey escaper "
     "get_redis_connection has_redis_json has_redisearch model_registry supports_hash_field_expiration "
     "verify_pipeline_response"
 )

@@ -14,9 +14,16 @@ _INDEXED: Final = "Model.redisearch_schema() has every field that is indexed"
 _STATE: Final = "the progress of a run is shown by: om migrate-data progress"
 _OPERATORS: Final = "combine conditions with &, | and ~"
 _CONFIG: Final = "use pydantic.ConfigDict in model_config, and index=True on the class"
+_UNUSED: Final = "redis-om itself uses it only; pydantic 2 and its own types need no such name"
+_CONDITIONS: Final = "annotate conditions as Expression"
 
 INSTEAD: Final[dict[str, dict[str, str]]] = {
     "model.encoders": {
+        "DictIntStrAny": _UNUSED,
+        "ENCODERS_BY_TYPE": "use pydantic_core.to_jsonable_python(value)",
+        "PYDANTIC_V2": _UNUSED,
+        "SetIntStr": _UNUSED,
+        "encoders_by_class_tuples": "use pydantic_core.to_jsonable_python(value)",
         "generate_encoders_by_class_tuples": "use pydantic_core.to_jsonable_python(value)",
         "jsonable_encoder": "use pydantic_core.to_jsonable_python(value)",
     },
@@ -29,6 +36,10 @@ INSTEAD: Final[dict[str, dict[str, str]]] = {
         "index_field_schema": "see DatetimeFieldDetector, or: om migrate-data check-schema",
     },
     "model.model": {
+        "ERRORS_URL": "the errors are described in docs/errors.md",
+        "ExpressionOrModelField": _CONDITIONS,
+        "ExpressionOrNegated": _CONDITIONS,
+        "PYDANTIC_V2": _UNUSED,
         "Model": 'use typing.TypeVar("Model", bound=RedisModel)',
         "PrimaryKeyAccessor": "Model.pk is the field of the primary key, and document.pk its value",
         "RedisOmConfig": _CONFIG,
@@ -64,7 +75,10 @@ INSTEAD: Final[dict[str, dict[str, str]]] = {
         "QueryResolver": "Model.find(...).query is the text of a query",
     },
     "model.render_tree": {"render_tree": "print(Model.find(...).expression.tree)"},
-    "model.types": {"parse_redis": "use pydantic.TypeAdapter(Coordinates).validate_python(text)"},
+    "model.types": {
+        "PYDANTIC_V2": _UNUSED,
+        "parse_redis": "use pydantic.TypeAdapter(Coordinates).validate_python(text)",
+    },
     "redisvl": {
         "get_outer_type": _TYPES,
         "is_numeric_type": _TYPES,
@@ -81,7 +95,7 @@ INSTEAD: Final[dict[str, dict[str, str]]] = {
         "string_keyed": _REPLIES,
         "to_string": "create the client with decode_responses=True",
     },
-    "util": {"has_numeric_inner_type": _TYPES, "is_numeric_type": _TYPES},
+    "util": {"NUMERIC_TYPES": _TYPES, "has_numeric_inner_type": _TYPES, "is_numeric_type": _TYPES},
 }
 """By module, below `redis_om` and `aredis_om`: what to do instead of using a name."""
 

@@ -8,18 +8,27 @@ import inspect
 import json
 import pkgutil
 import types
+import typing
 import warnings
 from typing import Any
 
 LIBRARIES = ("redis_om", "aredis_om")
-CONSTANTS = ("ASYNC_MODE", "Coordinates", "CoordinateType", "RadiusUnit", "URL", "model_registry")
+CONSTANTS = ("Coordinates", "CoordinateType", "RadiusUnit", "URL")
+"""Of types of other packages, or None."""
 
 
 def made_there(name: str, value: Any) -> bool:
     """Whether a name of a module is redis-om's own, and public."""
     if name.startswith("_") or isinstance(value, types.ModuleType):
         return False
-    return name in CONSTANTS or str(getattr(value, "__module__", "")).startswith(LIBRARIES)
+    if name in CONSTANTS:
+        return True
+    home = getattr(value, "__module__", None)
+    if home is None:
+        return value is not None
+    return home.startswith(LIBRARIES) or (
+        home == "typing" and not any(value is own for own in vars(typing).values())
+    )
 
 
 def main() -> None:

@@ -17,6 +17,10 @@ from redstart.mapping.annotations import annotated_metadata
 from redstart.mapping.vectors import VectorFieldOptions
 
 
+TAG_SEPARATOR: Final = "|"
+"""Between the tags of one text, if `Field()` names no other."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class FieldOptions:
     """The arguments of `Field()` that pydantic does not have. None means: not given."""
@@ -28,7 +32,7 @@ class FieldOptions:
     full_text_search: bool | None = None
     vector_options: VectorFieldOptions | None = None
     expire: int | None = None
-    separator: str = "|"
+    separator: str = TAG_SEPARATOR
 
 
 OPTIONS: Final = {option.name: option.default for option in dataclasses.fields(FieldOptions)}
@@ -134,7 +138,7 @@ def Field(
     full_text_search: bool | None = None,
     vector_options: VectorFieldOptions | None = None,
     expire: int | None = None,
-    separator: str = "|",
+    separator: str = TAG_SEPARATOR,
     **pydantic_field_kwargs: Any,
 ) -> Any:
     """Describe a field: the arguments of pydantic's `Field()`, and how Redis stores and indexes it.

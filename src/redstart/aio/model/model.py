@@ -8,6 +8,7 @@ from redstart.aio.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.aio.redis_model import RedisModel
 from redstart.aio.util import ASYNC_MODE
 from redstart.documents.adding import verify_pipeline_response
+from redstart.documents.fetching import PAGE_DOCUMENTS as DEFAULT_PAGE_SIZE
 from redstart.documents.projection import PartialModel
 from redstart.errors import (
     NotFoundError,
@@ -19,6 +20,7 @@ from redstart.errors import (
 from redstart.left_out import attribute_of
 from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.coordinates import Coordinates as CoordinateType
+from redstart.mapping.fields import TAG_SEPARATOR as SINGLE_VALUE_TAG_FIELD_SEPARATOR
 from redstart.mapping.fields import Field, FieldInfo
 from redstart.mapping.meta import BaseMeta
 from redstart.mapping.meta import BaseMeta as DefaultMeta
@@ -30,6 +32,7 @@ from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.expressions import Negation as NegatedExpression
 from redstart.search.expressions import Operator as Operators
+from redstart.search.fields import DEFAULT_TAG_SEPARATOR as DEFAULT_REDISEARCH_FIELD_SEPARATOR
 from redstart.search.fields import FieldKind as RediSearchFieldTypes
 from redstart.search.geo import GeoFilter
 from redstart.search.tags import TokenEscaper, escaper
@@ -39,6 +42,8 @@ __all__ = [
     "BaseMeta",
     "CoordinateType",
     "Coordinates",
+    "DEFAULT_PAGE_SIZE",
+    "DEFAULT_REDISEARCH_FIELD_SEPARATOR",
     "DefaultMeta",
     "EmbeddedJsonModel",
     "Expression",
@@ -63,6 +68,7 @@ __all__ = [
     "RediSearchFieldTypes",
     "RedisModel",
     "RedisModelError",
+    "SINGLE_VALUE_TAG_FIELD_SEPARATOR",
     "TokenEscaper",
     "UlidPrimaryKey",
     "VectorFieldOptions",
