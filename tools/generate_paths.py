@@ -139,7 +139,7 @@ def generated() -> dict[str, str]:
             holds_others = any(other.startswith(f"{module}.") for other in MODULES)
             path = f"{package}{module.replace('.', '/')}{'/__init__' * holds_others}.py"
             if not is_by_hand(PACKAGES / path):
-                text = _text(library, module, colour, sorted(names.split()))
+                text = _text(library, module, colour, sorted(names.split(), key=_constants_first))
                 files[path] = formatted(text, f"src/redstart/{path}")
     return files
 
@@ -148,6 +148,11 @@ def _submodules(path: str) -> tuple[str, ...]:
     """Return the names of the modules directly inside one of the table."""
     inside = [other.removeprefix(f"{path}.") for other in MODULES if other.startswith(f"{path}.")]
     return tuple(sorted({name for name in inside if "." not in name}))
+
+
+def _constants_first(name: str) -> tuple[bool, str]:
+    """The order of names that ruff asks for."""
+    return (not name.isupper(), name)
 
 
 def is_by_hand(path: Path) -> bool:

@@ -91,6 +91,26 @@ def test_from_pending_to_applied(library: Any, root: Path, client: redis.Redis, 
     assert client.smembers(key) == {b"gone"}
 
 
+@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("on_the_object", [True, False])
+def test_another_record_is_used(
+    library: Any, root: Path, client: redis.Redis, name: str, on_the_object: bool
+) -> None:
+    """As redis-om's own tests choose one for each worker."""
+    _, mark, unmark = NAMES[name]
+    base = getattr(library, name)
+    if on_the_object:
+        migrator = base()
+        migrator.APPLIED_MIGRATIONS_KEY = "other"
+    else:
+        migrator = type(name, (base,), {"APPLIED_MIGRATIONS_KEY": "other"})()
+    result(getattr(migrator, mark)("b"))
+    assert (client.smembers("other"), client.exists(RECORDS[name][0])) == ({b"b"}, 0)
+    assert result(migrator.status())["applied_migrations"] == ["b"]
+    result(getattr(migrator, unmark)("b"))
+    assert client.exists("other") == 0
+
+
 def test_what_is_discovered_says_what_the_file_says(library: Any, root: Path) -> None:
     found = result(library.DataMigrator().discover_migrations())
     assert list(found) == ["a", "b"]

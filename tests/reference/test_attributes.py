@@ -1,15 +1,19 @@
 """Every attribute of redis-om's public classes is there and takes the same arguments, or is on the page as left out."""
 
+import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from redstart.left_out import METHODS
+from tests.reference.public_attributes import things
 from tests.support.corpus import REPOSITORY
+from tests.support.models import registry_of_its_own
 
 SCRIPT = Path(__file__).with_name("public_attributes.py")
 
@@ -85,3 +89,44 @@ def test_the_page_lists_what_is_left_out() -> None:
     for names in LEFT_OUT.values():
         for name in names:
             assert f"`{name}`" in page, name
+
+
+IMMUTABLE = (
+    *("FindQuery", "Expression", "Expression (AND)", "NegatedExpression", "ExpressionProxy", "KNNExpression"),
+    *("ExpressionProxy (nested)", "GeoFilter", "VectorFieldOptions"),
+)
+
+
+@pytest.fixture
+def ours() -> Iterator[dict[str, Any]]:
+    with registry_of_its_own():
+        yield things("redstart")
+
+
+@pytest.mark.parametrize("name", IMMUTABLE)
+def test_assignment_to_an_immutable_object_is_refused(ours: dict[str, Any], name: str) -> None:
+    thing = ours[name]
+    for attribute in (*(one for one in dir(thing) if not one.startswith("_")), "not_there"):
+        with pytest.raises(
+            AttributeError, match=f"immutable, so .*attribute '{attribute}' cannot be changed"
+        ):
+            setattr(thing, attribute, None)
+        with pytest.raises(AttributeError):
+            delattr(thing, attribute)
+
+
+@pytest.mark.parametrize("name", ["GeoFilter", "KNNExpression", "VectorFieldOptions"])
+def test_subclasses_may_have_attributes_of_their_own(ours: dict[str, Any], name: str) -> None:
+    base = type(ours[name])
+    values = {field.name: getattr(ours[name], field.name) for field in dataclasses.fields(base)}
+    named = type("Named", (base,), {})(**values)
+    named.title = "mine"
+    assert named.title == "mine"
+    del named.title
+    with pytest.raises(AttributeError, match="immutable"):
+        setattr(named, next(iter(values)), None)
+
+
+def test_the_primary_key_in_meta_follows_from_the_fields(ours: dict[str, Any]) -> None:
+    with pytest.raises(AttributeError, match=r"Meta.primary_key of Flat cannot be set: .* Declare the field"):
+        ours["Meta"].primary_key = None

@@ -1,6 +1,7 @@
 """What a project's own data and schema migrations have in common: how they are declared, and which are applied."""
 
 import abc
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -56,7 +57,8 @@ class FileMigration(abc.ABC):
 class FileMigrator(ListsOnly):
     """The migrations of one kind in a directory or module, and the record of those that are applied."""
 
-    APPLIED_MIGRATIONS_KEY: ClassVar[str]
+    APPLIED_MIGRATIONS_KEY: str
+    """The set of ids that are applied. A subclass or an object may name another."""
 
     _kind: ClassVar[Kind]
 
@@ -99,18 +101,23 @@ class FileMigrator(ListsOnly):
         return (await self._status()).as_redis_om_says_it()
 
     async def _applied(self) -> set[str]:
-        return await server_of_client(self.redis).run(applied_ids(self._kind))
+        return await server_of_client(self.redis).run(applied_ids(self._recorded))
 
     async def _mark(self, migration_id: str, *, applied: bool) -> None:
         change = mark_applied if applied else mark_unapplied
         if is_skipped(f"{type(self).__name__}().{change.__name__}()"):
             return
-        await server_of_client(self.redis).run(change(self._kind, migration_id))
+        await server_of_client(self.redis).run(change(self._recorded, migration_id))
 
     async def _status(self) -> FilesStatus:
         found = files_status(self._load(), await self._applied())
         refuse(found.problems, found.where, self._kind)
         return found
+
+    @property
+    def _recorded(self) -> Kind:
+        """The kind, with the record of this migrator."""
+        return dataclasses.replace(self._kind, record=self.APPLIED_MIGRATIONS_KEY)
 
     def _load(self) -> Found:
         if self.migration_module is not None:

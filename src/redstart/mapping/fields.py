@@ -16,7 +16,6 @@ from pydantic_core import PydanticUndefined
 from redstart.mapping.annotations import annotated_metadata
 from redstart.mapping.vectors import VectorFieldOptions
 
-
 TAG_SEPARATOR: Final = "|"
 """Between the tags of one text, if `Field()` names no other."""
 

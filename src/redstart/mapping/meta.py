@@ -64,6 +64,11 @@ class ModelMeta:
             raise AttributeError(
                 f"Meta.embedded of {self._model.__name__} cannot be set: the model is made. Set it in class Meta."
             )
+        if name == "primary_key":
+            raise AttributeError(
+                f"Meta.primary_key{f' of {self._model.__name__}' * (self._model is not None)} cannot be set: "
+                "it follows from the fields. Declare the field with Field(primary_key=True)."
+            )
         if name not in SETTINGS:
             refuse_misspelt("_meta", name)
         object.__setattr__(self, name, value)

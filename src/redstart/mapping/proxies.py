@@ -16,6 +16,7 @@ from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import Expression, FieldExpression, fields_in
 from redstart.search.fields import FieldKind
+from redstart.search.immutable import immutable
 from redstart.search.index import Index
 from redstart.search.query_field import Operand, QueryField
 from redstart.search.refusals import items_not_declared
@@ -33,6 +34,7 @@ OPERAND_OF_TAGS: Final = {
 METHODS: Final = "; a field can be asked with startswith(), endswith() and contains()"
 
 
+@immutable
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FieldProxy(FieldExpression):
     """A field of a model, or of a model embedded in it.

@@ -5,8 +5,10 @@ from enum import StrEnum
 from typing import Any
 
 from redstart.search.fields import VectorSettings
+from redstart.search.immutable import immutable
 
 
+@immutable
 @dataclass(frozen=True, slots=True)
 class VectorFieldOptions:
     """Options of a vector field. Make one with `flat()` or `hnsw()`.

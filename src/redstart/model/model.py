@@ -39,11 +39,12 @@ from redstart.sync.util import ASYNC_MODE
 
 __all__ = [
     "ASYNC_MODE",
+    "DEFAULT_PAGE_SIZE",
+    "DEFAULT_REDISEARCH_FIELD_SEPARATOR",
+    "SINGLE_VALUE_TAG_FIELD_SEPARATOR",
     "BaseMeta",
     "CoordinateType",
     "Coordinates",
-    "DEFAULT_PAGE_SIZE",
-    "DEFAULT_REDISEARCH_FIELD_SEPARATOR",
     "DefaultMeta",
     "EmbeddedJsonModel",
     "Expression",
@@ -68,7 +69,6 @@ __all__ = [
     "RediSearchFieldTypes",
     "RedisModel",
     "RedisModelError",
-    "SINGLE_VALUE_TAG_FIELD_SEPARATOR",
     "TokenEscaper",
     "UlidPrimaryKey",
     "VectorFieldOptions",

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from redstart.errors import QuerySyntaxError
+from redstart.search.immutable import immutable
 from redstart.search.query_field import QueryField
 from redstart.values.copies import copied
 
@@ -100,6 +101,7 @@ class _Joined(Expression):
         return self.operands[-1]
 
 
+@immutable
 @dataclass(frozen=True, slots=True)
 class Both(_Joined):
     """AND."""
@@ -113,6 +115,7 @@ class Both(_Joined):
         return " & ".join(f"({one!r})" for one in self.operands)
 
 
+@immutable
 @dataclass(frozen=True, slots=True)
 class Either(_Joined):
     """OR."""
@@ -126,6 +129,7 @@ class Either(_Joined):
         return " | ".join(f"({one!r})" for one in self.operands)
 
 
+@immutable
 @dataclass(frozen=True, slots=True)
 class Negation(Expression):
     """NOT."""
@@ -142,6 +146,7 @@ class Negation(Expression):
         return f"~({self.inner!r})"
 
 
+@immutable
 @dataclass(frozen=True, slots=True)
 class Comparison(Expression):
     """A field compared with a value, of which it keeps a copy."""
@@ -246,6 +251,7 @@ def comparisons_in(condition: object) -> Iterator[Comparison]:
             waiting += reversed(one.operands)
 
 
+@immutable
 @dataclass(frozen=True, slots=True)
 class KNNExpression:
     """The nearest neighbours of a vector.

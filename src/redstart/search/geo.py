@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from redstart.search.immutable import immutable
+
 
 class RadiusUnit(StrEnum):
     """The unit of a radius."""
@@ -28,6 +30,7 @@ class Place(Protocol):
         ...
 
 
+@immutable
 @dataclass(frozen=True, slots=True)
 class GeoFilter:
     """All places within `radius` of a point. `str()` gives the text for a query.

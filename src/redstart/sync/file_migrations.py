@@ -2,6 +2,7 @@
 """What a project's own data and schema migrations have in common: how they are declared, and which are applied."""
 
 import abc
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -57,7 +58,8 @@ class FileMigration(abc.ABC):
 class FileMigrator(ListsOnly):
     """The migrations of one kind in a directory or module, and the record of those that are applied."""
 
-    APPLIED_MIGRATIONS_KEY: ClassVar[str]
+    APPLIED_MIGRATIONS_KEY: str
+    """The set of ids that are applied. A subclass or an object may name another."""
 
     _kind: ClassVar[Kind]
 
@@ -100,18 +102,23 @@ class FileMigrator(ListsOnly):
         return (self._status()).as_redis_om_says_it()
 
     def _applied(self) -> set[str]:
-        return server_of_client(self.redis).run(applied_ids(self._kind))
+        return server_of_client(self.redis).run(applied_ids(self._recorded))
 
     def _mark(self, migration_id: str, *, applied: bool) -> None:
         change = mark_applied if applied else mark_unapplied
         if is_skipped(f"{type(self).__name__}().{change.__name__}()"):
             return
-        server_of_client(self.redis).run(change(self._kind, migration_id))
+        server_of_client(self.redis).run(change(self._recorded, migration_id))
 
     def _status(self) -> FilesStatus:
         found = files_status(self._load(), self._applied())
         refuse(found.problems, found.where, self._kind)
         return found
+
+    @property
+    def _recorded(self) -> Kind:
+        """The kind, with the record of this migrator."""
+        return dataclasses.replace(self._kind, record=self.APPLIED_MIGRATIONS_KEY)
 
     def _load(self) -> Found:
         if self.migration_module is not None:
