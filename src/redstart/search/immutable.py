@@ -31,6 +31,6 @@ def immutable(cls: type[T]) -> type[T]:
             refuse(self, name)
         object.__delattr__(self, name)
 
-    cls.__setattr__ = __setattr__  # type: ignore[assignment,method-assign]
-    cls.__delattr__ = __delattr__  # type: ignore[assignment,method-assign]
+    cls.__setattr__ = __setattr__  # type: ignore[method-assign]
+    cls.__delattr__ = __delattr__  # type: ignore[method-assign]
     return cls
