@@ -1,4 +1,4 @@
-"""The walk end to end on a small sample, and that it says so when something is not as it must be."""
+"""The demo end to end on a small sample, and with a fault in each of its checks."""
 
 import os
 import re
@@ -27,17 +27,21 @@ DOCUMENTS = 600
 
 
 class Listener:
-    """A narrator that remembers what it is told."""
+    """A narrator that records what it is given."""
 
     def __init__(self) -> None:
+        self.steps: list[str] = []
         self.told: list[str] = []
         self.problems: list[str] = []
         self.commands: list[str] = []
 
-    def chapter(self, title: str) -> None:
-        self.told.append(title)
+    def step(self, title: str) -> None:
+        self.steps.append(title)
 
     def say(self, text: str) -> None:
+        self.told.append(text)
+
+    def notice(self, text: str) -> None:
         self.told.append(text)
 
     def problem(self, text: str) -> None:
@@ -90,17 +94,21 @@ def test_it_goes_all_the_way_and_leaves_the_data_as_it_was(
     told = "\n".join(listener.told)
     assert "(killed)" in told
     assert f"of {DOCUMENTS:,} documents" in told
-    assert f"All {DOCUMENTS + 11:,} keys compared: values, JSON text, expiries. 0 differences." in told
+    assert [title.partition(":")[0] for title in listener.steps[:-1]] == [
+        f"Step {number} of {walk.STEPS}" for number in range(1, walk.STEPS + 1)
+    ]
+    assert f"{DOCUMENTS + 11:,} keys compared: values, JSON text, expiries. 0 differences." in told
     assert any(line.startswith("[... ") for line in listener.told)
     commands = [command.split()[1:3] for command in listener.commands if command.startswith("om ")]
-    assert commands[2] == ["migrate", "run"]
     names = [name for group, name in commands if group == "migrate-data"]
-    assert names == ["stats", "run", "run", "progress", "run", "verify", "run", "rollback", "stats", "run"]
-    asked = re.search(r"has asked ([\d,]+) times: never fewer than ([\d,]+)\.", told)
-    assert asked is not None
-    assert int(asked[1].replace(",", "")) >= 20
-    assert DOCUMENTS * 0.95 < int(asked[2]) <= DOCUMENTS
-    assert f"visits in all: {DOCUMENTS // 3}" in told
+    assert names == ["run", "run", "progress", "run", "verify", "run", "rollback", "stats", "run"]
+    queries = re.search(
+        r"([\d,]+) queries so far, each found all of its documents \(([\d,]+) in 3 indexes\)", told
+    )
+    assert queries is not None
+    assert int(queries[1].replace(",", "")) >= 20
+    assert DOCUMENTS * 0.95 < int(queries[2]) <= DOCUMENTS
+    assert f"visits: {DOCUMENTS // 3}" in told
     assert sum(isinstance(entry.content, dict) for entry in driver.run(read_snapshot()).values()) > 0
 
 
@@ -139,16 +147,16 @@ def test_a_byte_that_differs_fails_the_comparison(
     assert not walk_of(url, driver, listener).run()
     assert listener.problems == [
         "station:visits_archive:2: is new",
-        "1 differences from the beginning after the rollback.",
+        "1 differences from the snapshot after the rollback.",
     ]
 
 
 def test_a_query_that_answers_wrongly_fails_the_walk(
     in_this_process: None, url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "expected_answers", lambda _: ["visits in all: 1"])
+    monkeypatch.setattr(walk, "expected_answers", lambda _: ["visits: 1"])
     assert not walk_of(url, driver, listener).run()
-    assert listener.problems == ["The sample's own instants give other answers."]
+    assert listener.problems == ["The sample's own dates give other answers."]
 
 
 def test_a_document_that_a_query_misses_fails_the_walk(
@@ -169,10 +177,13 @@ def test_a_document_that_a_query_misses_fails_the_walk(
 
 
 @pytest.mark.parametrize(
-    ("chapter", "told"),
+    ("step", "problem"),
     [
-        ("3.", "om migrate run --yes ended with exit code 1 instead of 0."),
-        ("4.", "The run ended with exit code 1 before it could be killed."),
+        ("Step 3", "The run ended with exit code 1 before it could be killed."),
+        (
+            "Step 4",
+            "om migrate-data run --yes --failure-mode skip --batch-size 6 ended with exit code 1 instead of 3.",
+        ),
     ],
 )
 def test_a_command_that_fails_ends_the_walk(
@@ -180,20 +191,20 @@ def test_a_command_that_fails_ends_the_walk(
     url: str,
     driver: SyncDriver,
     listener: Listener,
-    chapter: str,
-    told: str,
+    step: str,
+    problem: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def listen(title: str) -> None:
-        if title.startswith(chapter):  # from now on a migration is refused
+        if title.startswith(step):  # from now on a migration is refused
             driver.run(_send("CONFIG", "SET", "maxmemory-policy", "allkeys-lru"))
 
-    monkeypatch.setattr(listener, "chapter", listen)
+    monkeypatch.setattr(listener, "step", listen)
     try:
         assert not walk_of(url, driver, listener).run()
     finally:
         driver.run(_send("CONFIG", "SET", "maxmemory-policy", "noeviction"))
-    assert listener.problems == [told]
+    assert listener.problems == [problem]
 
 
 def _environment(temporary: Path) -> dict[str, str]:

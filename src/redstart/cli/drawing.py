@@ -93,21 +93,9 @@ def _listed(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -
         yield ""
 
 
-def heading(text: str) -> None:
-    """A line on stdout that stands out on a terminal."""
-    new_console().print(escape(escaped(text)), style="bold", soft_wrap=True)
-
-
-def cropped(text: str) -> None:
-    """A line on stdout, cut off where the terminal ends; whole in a pipe."""
-    out = new_console()
-    out.print(
-        escape(escaped(text)),
-        soft_wrap=not out.is_terminal,
-        no_wrap=True,
-        overflow="ellipsis",
-        crop=out.is_terminal,
-    )
+def styled(text: str, *, style: str) -> None:
+    """Print text on stdout, in a style on a terminal."""
+    new_console().print(escape(escaped(text)), style=style, soft_wrap=True)
 
 
 def show_cursor() -> None:

@@ -1,32 +1,36 @@
-"""What the walk needs of whoever shows it: the command line draws, the tests listen."""
+"""The display of the demo: a terminal in the command line, a recorder in the tests."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 
 class Narrator(Protocol):
-    """Shows the walk. What is shown must be out before the next command of the walk prints."""
+    """Shows the demo. Every call returns only after its text is written: the next command prints to the same stream."""
 
-    def chapter(self, title: str) -> None:
-        """A new part of the story."""
+    def step(self, title: str) -> None:
+        """Begin a step."""
         ...
 
     def say(self, text: str) -> None:
-        """A line in the demo's own voice."""
+        """Show a sentence of the demo itself."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Show what the step proves."""
         ...
 
     def problem(self, text: str) -> None:
-        """A line about something that is not as it must be."""
+        """Show a failed command, check or comparison."""
         ...
 
     def typed(self, command: str) -> None:
-        """A command as a user types it."""
+        """Show a command as a user types it."""
         ...
 
     def output(self, lines: Sequence[str]) -> None:
-        """Lines a command printed."""
+        """Show lines that a command printed."""
         ...
 
     def after_kill(self) -> None:
-        """Bring the terminal into order behind a process that was killed while it drew."""
+        """Restore the terminal after a process was killed while it drew."""
         ...

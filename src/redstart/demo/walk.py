@@ -1,7 +1,7 @@
-"""The walk: a migration of the sample from the first look to the last byte, told step by step.
+"""The demo: a migration of the sample in eight steps, from a preview to a rollback.
 
-Nothing is staged. Every command is run as it is printed, the run is really killed, and every claim is
-computed: by a checker that shares no code with the migration, and by comparing snapshots of all bytes.
+Nothing is staged. Every command runs as it is printed, the run is really killed, and every claim is computed: by a
+checker that shares no code with the migration, and by a comparison of all bytes.
 """
 
 import time
@@ -26,27 +26,30 @@ from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.state.keys import StateKeys
 
 MODELS = "redstart.demo.models"
-PAGES_OF_A_RUN = 100
-"""Enough steps for a kill to land between two of them."""
+BATCHES_OF_A_RUN = 100
+"""Enough batches for a kill to land between two of them."""
 
 SHOWN_DIFFERENCES = 5
-DRY_RUN_FIRST, DRY_RUN_LAST = 15, 14
+SHOWN_LINES = 10, 8
+"""Of long output: how many of the first and of the last lines."""
+
+STEPS = 8
 
 
 class _StepFailedError(Exception):
-    """A step did not end as it must; the message says which and how."""
+    """A step failed; the message names the step's command or check."""
 
 
 class Walk:
-    """One walk over a scratch database, which must be empty.
+    """One demo on a scratch database, which must be empty.
 
     Args:
         url: the database's, for the commands.
-        connect: opens another connection to it, for the live reader.
+        connect: opens another connection to it, for the background reader.
         driver: a connection to it, to load and to check.
-        narrator: shows the walk.
+        narrator: shows the demo.
         documents: how many to migrate.
-        command: the name that `om` is typed by.
+        command: the name under which `om` was typed.
     """
 
     def __init__(
@@ -63,28 +66,30 @@ class Walk:
         self._driver = driver
         self._narrator = narrator
         self._say = narrator.say
+        self._notice = narrator.notice
         self._settings = {"REDIS_OM_URL": url, "REDSTART_MODELS": MODELS}
         self._command = command
         self._shell = Shell(self._settings, narrator, command)
         self._sample: list[SampleDocument] = list(generate(documents))
-        self._batch_size = str(max(5, documents // PAGES_OF_A_RUN))
+        batch_size = str(max(5, documents // BATCHES_OF_A_RUN))
+        self._convert = ("run", "--yes", "--failure-mode", "skip", "--batch-size", batch_size)
         self._baseline: dict[str, int] = {}
+        self._steps = 0
 
     def run(self) -> bool:
-        """Go all the way. False when a step or a comparison failed, which has then been said."""
+        """Run all steps. Return False when a step or a comparison failed; the narrator has shown which."""
         began = time.monotonic()
         try:
             before = self._load()
             with LiveReader(self._connect, [planned.name for planned in station_indexes()]) as reader:
-                self._look()
-                self._make_ready()
+                self._preview()
                 self._convert_and_kill()
                 self._resume()
-                self._check()
+                self._verify()
                 self._cut_over(reader)
                 self._query()
-                self._undo(before)
-            self._tell_of(reader)
+                self._roll_back(before)
+            self._notice_queries(reader)
         except _StepFailedError as exc:
             self._narrator.problem(str(exc))
             return False
@@ -92,47 +97,43 @@ class Walk:
         return True
 
     def _load(self) -> Snapshot:
-        self._narrator.chapter("1. Documents and indexes as redis-om 0.3.5 left them")
+        self._step("Create sample data as redis-om 0.3.5 stored it")
         self._driver.run(load_sample(self._sample))
         self._driver.run(make_old_indexes())
         before = self._driver.run(read_snapshot())
         values = sum(len(document.expected) for document in self._sample)
-        dirty = Counter(name for document in self._sample for name in document.dirty.values())
+        malformed = Counter(name for document in self._sample for name in document.dirty.values())
         self._say(
-            f"{len(self._sample):,} documents of three models hold {values:,} dates, most of them as text."
+            f"{len(self._sample):,} documents, hashes and JSON, hold {values:,} dates, most of them as ISO text. "
+            f"{malformed.total():,} values are malformed, in {len(malformed)} of {len(DIRTY_CLASSES)} known ways. "
+            f"{len(FOREIGN_KEYS)} unrelated keys must stay untouched. "
+            "A temporary server holds the data; the commands below find it through two variables:"
         )
-        self._say(
-            f"{dirty.total():,} values are dirty, in {len(dirty)} of {len(DIRTY_CLASSES)} known ways; "
-            f"{len(FOREIGN_KEYS)} foreign keys lie around."
-        )
+        for name, value in self._settings.items():
+            self._narrator.typed(f"export {name}={value}")
         self._baseline = {
             planned.name: self._driver.run(count_all(planned.name)) for planned in station_indexes()
         }
-        self._say(
-            f"Three indexes, with dates as text, find {sum(self._baseline.values()):,} of the documents. From now on a "
-            "live reader asks them how many, all the time."
+        self._notice(
+            f"{len(self._baseline)} indexes find {sum(self._baseline.values()):,} documents. A background reader counts "
+            f"them from now on. A snapshot of every byte is kept for step {STEPS}."
         )
-        self._say("Every byte and every expiry is noted, for later. This scratch server is:")
-        for name, value in self._settings.items():
-            self._narrator.typed(f"export {name}={value}")
         return before
 
-    def _look(self) -> None:
-        self._narrator.chapter("2. Look, without writing anything")
-        self._expect(0, "stats", "--exact")
-        words = ("migrate-data", "run", "--dry-run")
-        code = self._shell.run_abridged(*words, first=DRY_RUN_FIRST, last=DRY_RUN_LAST)
-        self._require(
-            code == 0, f"{self._command} {' '.join(words)} ended with exit code {code} instead of 0."
+    def _preview(self) -> None:
+        self._step("Preview the migration")
+        self._run_abridged(0, "run", "--dry-run")
+        self._notice(
+            "Nothing was written. The preview counts the values of each field and shows what they become; values that "
+            "cannot be converted are listed with a reason."
         )
 
-    def _make_ready(self) -> None:
-        self._narrator.chapter("3. Make the indexes ready, beside those that serve")
-        self._migrate(0, "run", "--yes")
-
     def _convert_and_kill(self) -> None:
-        self._narrator.chapter("4. Convert, and kill -9 the run in the middle")
-        process = self._shell.start("migrate-data", "run", "--yes", "--batch-size", self._batch_size)
+        self._step("Start the migration, and kill it half-way")
+        self._say(
+            "Values that cannot be converted are skipped for now. Small batches leave time for the kill."
+        )
+        process = self._shell.start("migrate-data", *self._convert)
         with process:
             try:
                 left = kill_while_it_converts(process, self._driver, StateKeys(DATETIME_MIGRATION))
@@ -143,96 +144,116 @@ class Walk:
             raise _StepFailedError(
                 f"The run ended with exit code {process.returncode} before it could be killed."
             )
-        self._say(f"kill -9 {process.pid}: dead at {left.done:,} of {left.total:,} documents.")
-        tally = self._driver.run(check_sample(self._sample))
-        self._tell(tally, allowed={Outcome.UNCONVERTED})
-        self._require(
-            tally.counts[Outcome.UNCONVERTED] > 0, "The run was killed after its last write, not before."
+        self._narrator.typed(f"kill -9 {process.pid}")
+        self._say(f"Killed after {left.done:,} of {left.total:,} documents.")
+        self._run(0, "progress")
+        counts = self._check(allowed={Outcome.UNCONVERTED})
+        unconverted = counts[Outcome.UNCONVERTED]
+        self._require(unconverted > 0, "The run was killed after its last write, not before.")
+        self._notice(
+            f"Every value is intact: {counts[Outcome.EXACT]:,} are converted, {unconverted:,} still have their original "
+            "bytes, 0 are wrong. The demo compared each of them."
         )
-        self._expect(0, "progress")
 
     def _resume(self) -> None:
-        self._narrator.chapter("5. Run it again: it goes on where it died, and refuses to lose a document")
-        self._expect(3, "run", "--yes")
+        self._step("Run the same command again: it resumes")
+        self._run_abridged(3, *self._convert)
+        self._notice(
+            "The run continued from its checkpoint. It refused the cutover (exit code 3): documents with malformed dates "
+            "would drop out of query results."
+        )
 
-    def _check(self) -> None:
-        self._narrator.chapter("6. Check")
-        self._expect(0, "verify")
-        self._say("A checker that knows the right answers, and shares no code with the migration:")
-        self._tell(self._driver.run(check_sample(self._sample)), allowed=set())
+    def _verify(self) -> None:
+        self._step("Verify the converted data")
+        self._run(0, "verify")
+        counts = self._check(allowed=set())
+        self._notice(
+            f"A checker that shares no code with the migration agrees: {counts[Outcome.EXACT]:,} values correct, "
+            f"{counts[Outcome.KEPT]:,} null or malformed values unchanged; 0 wrong, 0 lost, 0 changed elsewhere."
+        )
 
     def _cut_over(self, reader: LiveReader) -> None:
-        self._narrator.chapter("7. Move the bad values aside: nothing is in the way of the cut-over")
-        self._expect(0, "run", "--yes", "--failure-mode", "quarantine")
-        self._tell_of(reader)
+        self._step("Quarantine the malformed values, and cut over to the new indexes")
+        self._run(0, "run", "--yes", "--failure-mode", "quarantine")
+        self._notice_queries(reader)
 
     def _query(self) -> None:
-        self._narrator.chapter("8. Search and sort by date, in Python")
+        self._step("Filter and sort by date")
         code, answers = self._shell.python(CODE)
         self._require(code == 0, f"python ended with exit code {code} instead of 0.")
-        self._require(
-            answers == expected_answers(self._sample), "The sample's own instants give other answers."
-        )
-        self._say("The instants that the sample was made from give the same answers.")
+        self._require(answers == expected_answers(self._sample), "The sample's own dates give other answers.")
+        self._notice("The answers are correct: the dates from which the sample was generated give the same.")
 
-    def _tell_of(self, reader: LiveReader) -> None:
-        """Say what the live reader found; a document that it ever missed ends the walk."""
+    def _roll_back(self, before: Snapshot) -> None:
+        self._step("Roll back, and compare every byte with the snapshot")
+        self._run(0, "rollback", DATETIME_MIGRATION, "--yes")
+        differences = difference(before, self._driver.run(read_snapshot(STATE_PREFIXES)))
+        for line in differences[:SHOWN_DIFFERENCES]:
+            self._narrator.problem(line)
+        self._require(
+            not differences, f"{len(differences):,} differences from the snapshot after the rollback."
+        )
+        self._notice(f"{len(before):,} keys compared: values, JSON text, expiries. 0 differences.")
+
+    def _next(self, seconds: float) -> None:
+        self._narrator.step(f"Done in {seconds:.0f} s. Next: your own data")
+        self._narrator.typed("export REDIS_OM_URL=redis://localhost:6379")
+        self._narrator.typed("export REDSTART_MODELS=your_package.models")
+        self._narrator.typed(f"{self._command} migrate-data stats")
+        self._narrator.typed(f"{self._command} migrate-data run --dry-run")
+        self._notice(f"Neither command writes anything. All commands: {self._command} migrate-data --help")
+
+    def _step(self, title: str) -> None:
+        """Begin the next step."""
+        self._steps += 1
+        self._narrator.step(f"Step {self._steps} of {STEPS}: {title}")
+
+    def _run(self, expected_code: int, *words: str) -> None:
+        """Run `om migrate-data words...`; require its exit code."""
+        self._require_exit_code(expected_code, self._shell.run("migrate-data", *words), *words)
+
+    def _run_abridged(self, expected_code: int, *words: str) -> None:
+        """Run a command with long output, and show the beginning and the end of it."""
+        first, last = SHOWN_LINES
+        code = self._shell.run_abridged("migrate-data", *words, first=first, last=last)
+        self._require_exit_code(expected_code, code, *words)
+
+    def _require_exit_code(self, expected_code: int, code: int, *words: str) -> None:
+        typed = " ".join((self._command, "migrate-data", *words))
+        self._require(
+            code == expected_code, f"{typed} ended with exit code {code} instead of {expected_code}."
+        )
+
+    def _check(self, *, allowed: set[Outcome]) -> Counter[Outcome]:
+        """Check every value of the sample. Anything neither good nor allowed ends the demo.
+
+        Returns:
+            How many values have which outcome.
+        """
+        tally: Tally = self._driver.run(check_sample(self._sample))
+        bad = sorted(set(tally.examples) - allowed)
+        for outcome in bad:
+            for finding in tally.examples[outcome]:
+                self._narrator.problem(f"{outcome}: {finding}")
+        found = ", ".join(f"{tally.counts[outcome]:,} {outcome}" for outcome in bad)
+        self._require(not bad, f"The checker found: {found}.")
+        return tally.counts
+
+    def _notice_queries(self, reader: LiveReader) -> None:
+        """Show the background reader's count; a missed document or an error ends the demo."""
         lost = {
             name: count - reader.fewest.get(name, 0)
             for name, count in self._baseline.items()
             if reader.fewest.get(name, 0) < count
         }
-        self._require(not lost, f"The live reader missed documents: {lost}.")
-        self._require(not reader.errors, f"The live reader got an error: {', '.join(reader.errors[:1])}")
-        self._say(
-            f"The live reader has asked {reader.questions:,} times: never fewer than {reader.documents:,}."
-        )
-
-    def _undo(self, before: Snapshot) -> None:
-        self._narrator.chapter("9. Undo, and compare every byte with the beginning")
-        self._expect(0, "rollback", DATETIME_MIGRATION, "--yes")
-        differences = difference(before, self._driver.run(read_snapshot(STATE_PREFIXES)))
-        for line in differences[:SHOWN_DIFFERENCES]:
-            self._narrator.problem(line)
+        self._require(not lost, f"The background reader missed documents: {lost}.")
         self._require(
-            not differences, f"{len(differences):,} differences from the beginning after the rollback."
+            not reader.errors, f"The background reader got an error: {', '.join(reader.errors[:1])}"
         )
-        self._say(f"All {len(before):,} keys compared: values, JSON text, expiries. 0 differences.")
-
-    def _next(self, seconds: float) -> None:
-        self._narrator.chapter(f"Done in {seconds:.0f} s. Next, on your own data")
-        self._narrator.typed("export REDIS_OM_URL=redis://localhost:6379")
-        self._narrator.typed("export REDSTART_MODELS=your_package.models")
-        self._narrator.typed(f"{self._command} migrate-data stats")
-        self._narrator.typed(f"{self._command} migrate-data run --dry-run")
-        self._say("Neither writes anything. What comes then: docs/data-migration.md")
-
-    def _expect(self, code: int, *words: str) -> None:
-        """Type `om migrate-data words...`; it must end with this exit code."""
-        self._type(code, "migrate-data", *words)
-
-    def _migrate(self, code: int, *words: str) -> None:
-        """Type `om migrate words...`; it must end with this exit code."""
-        self._type(code, "migrate", *words)
-
-    def _type(self, code: int, *words: str) -> None:
-        found = self._shell.run(*words)
-        typed = " ".join((self._command, *words))
-        self._require(found == code, f"{typed} ended with exit code {found} instead of {code}.")
-
-    def _tell(self, tally: Tally, *, allowed: set[Outcome]) -> None:
-        """Say what the checker found; anything that is neither good nor allowed ends the walk."""
-        counts = tally.counts
-        self._say(
-            f"right: {counts[Outcome.EXACT]:,}, not yet converted: {counts[Outcome.UNCONVERTED]:,}, "
-            f"null or no date, as they were: {counts[Outcome.KEPT]:,}"
+        self._notice(
+            f"Background reader: {reader.questions:,} queries so far, each found all of its documents "
+            f"({reader.documents:,} in {len(self._baseline)} indexes)."
         )
-        bad = set(tally.examples) - allowed
-        for outcome in sorted(bad):
-            for finding in tally.examples[outcome]:
-                self._narrator.problem(f"{outcome}: {finding}")
-        self._require(not bad, f"The checker found: {', '.join(f'{counts[o]:,} {o}' for o in sorted(bad))}.")
-        self._say("wrong: 0, lost: 0, missing: 0, changed beside them: 0")
 
     def _require(self, holds: bool, otherwise: str) -> None:
         if not holds:
