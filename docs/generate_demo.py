@@ -22,6 +22,7 @@ PICTURE = Path(__file__).with_name("demo.svg")
 BEGIN, END = "<!-- transcript of om demo: begin -->\n```text\n", "```\n<!-- transcript of om demo: end -->\n"
 
 PICTURE_STEPS = (3, 8)
+LEFT_OUT = "[...]"
 PICTURE_WIDTH = 80
 TERMINAL_ROWS, TERMINAL_COLUMNS = 100, 2_000
 """No line is wrapped by a command, so the transcript is the same on every run."""
@@ -41,6 +42,7 @@ THEME = TerminalTheme(
     ],
 )
 _EXTERNAL_FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
+_FONTS = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 
 def run_demo() -> list[str]:
@@ -91,15 +93,15 @@ def page_transcript() -> str:
 
 
 def excerpt(lines: list[str]) -> list[str]:
-    """Return the lines of the steps that are in the picture."""
-    shown: list[str] = []
-    wanted = False
+    """Return the lines of the steps that are in the picture, with or without their colours."""
+    steps: dict[int, list[str]] = {}
+    step = 0
     for line in lines:
         if found := re.match(r"(?:\x1b\[[\d;]*m)*(?:Step (\d+) of|Done in)", line):
-            wanted = int(found[1] or 0) in PICTURE_STEPS
-        if wanted:
-            shown.append(line)
-    return shown
+            step = int(found[1] or 0)
+        steps.setdefault(step, []).append(line)
+    first, *others = (steps[number] for number in PICTURE_STEPS)
+    return first + [line for lines in others for line in (LEFT_OUT, "", *lines)]
 
 
 def picture(lines: list[str]) -> str:
@@ -111,17 +113,17 @@ def picture(lines: list[str]) -> str:
         for text in AnsiDecoder().decode("\n".join(lines).rstrip()):
             console.print(Text.assemble(text), overflow="fold")
         drawn = console.export_svg(title="om demo", theme=THEME, unique_id="demo")
-    return _EXTERNAL_FONTS.sub("", drawn)
+    return _EXTERNAL_FONTS.sub("", drawn).replace("Fira Code, monospace", _FONTS)
 
 
-def picture_words() -> list[str]:
-    """Return the words in docs/demo.svg, line by line and from left to right."""
-    found = []
-    for element in ElementTree.parse(PICTURE).iter("{http://www.w3.org/2000/svg}text"):
-        if "matrix" in element.get("class", "") or element.get("clip-path"):
-            text = (element.text or "").replace("\xa0", " ")
-            found.append((float(element.get("y", 0)), float(element.get("x", 0)), text))
-    return " ".join(text for _, _, text in sorted(found)).split()
+def picture_text() -> str:
+    """Return the text in docs/demo.svg, line by line, without white space: lines are broken at the width."""
+    found = [
+        (float(element.get("y", 0)), float(element.get("x", 0)), element.text or "")
+        for element in ElementTree.parse(PICTURE).iter("{http://www.w3.org/2000/svg}text")
+        if element.get("clip-path")  # the title has none
+    ]
+    return "".join("".join(text for _, _, text in sorted(found)).split())
 
 
 def write() -> None:
