@@ -9,13 +9,13 @@ import re
 import subprocess
 import sys
 import termios
+from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree
 
 from rich.ansi import AnsiDecoder
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
-from rich.text import Text
 
 PAGE = Path(__file__).with_name("demo.md")
 PICTURE = Path(__file__).with_name("demo.svg")
@@ -106,13 +106,10 @@ def excerpt(lines: list[str]) -> list[str]:
 
 def picture(lines: list[str]) -> str:
     """Draw lines as a terminal of 80 columns shows them. The SVG loads nothing: GitHub would block that."""
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        console = Console(
-            record=True, width=PICTURE_WIDTH, file=nowhere, force_terminal=True, highlight=False
-        )
-        for text in AnsiDecoder().decode("\n".join(lines).rstrip()):
-            console.print(Text.assemble(text), overflow="fold")
-        drawn = console.export_svg(title="om demo", theme=THEME, unique_id="demo")
+    console = Console(record=True, width=PICTURE_WIDTH, file=StringIO(), force_terminal=True, highlight=False)
+    for text in AnsiDecoder().decode("\n".join(lines).rstrip()):
+        console.print(text, overflow="fold")
+    drawn = console.export_svg(title="om demo", theme=THEME, unique_id="demo")
     return _EXTERNAL_FONTS.sub("", drawn).replace("Fira Code, monospace", _FONTS)
 
 

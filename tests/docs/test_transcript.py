@@ -3,8 +3,8 @@
 import re
 
 import pytest
-
 from docs.generate_demo import excerpt, page_transcript, picture_text, plain, run_demo
+
 from tests.support.servers import require_binaries
 
 STALE = "run: python docs/generate_demo.py"

@@ -115,8 +115,8 @@ class Walk:
             planned.name: self._driver.run(count_all(planned.name)) for planned in station_indexes()
         }
         self._notice(
-            f"{len(self._baseline)} indexes find {sum(self._baseline.values()):,} documents. A background reader counts "
-            f"them from now on. A snapshot of every byte is kept for step {STEPS}."
+            f"{len(self._baseline)} indexes find {sum(self._baseline.values()):,} documents. A background reader "
+            f"counts them from now on. A snapshot of every byte is kept for step {STEPS}."
         )
         return before
 
@@ -151,16 +151,16 @@ class Walk:
         unconverted = counts[Outcome.UNCONVERTED]
         self._require(unconverted > 0, "The run was killed after its last write, not before.")
         self._notice(
-            f"Every value is intact: {counts[Outcome.EXACT]:,} are converted, {unconverted:,} still have their original "
-            "bytes, 0 are wrong. The demo compared each of them."
+            f"Every value is intact: {counts[Outcome.EXACT]:,} are converted, {unconverted:,} still have their "
+            "original bytes, 0 are wrong. The demo compared each of them."
         )
 
     def _resume(self) -> None:
         self._step("Run the same command again: it resumes")
         self._run_abridged(3, *self._convert)
         self._notice(
-            "The run continued from its checkpoint. It refused the cutover (exit code 3): documents with malformed dates "
-            "would drop out of query results."
+            "The run continued from its checkpoint. It refused the cutover (exit code 3): documents with "
+            "malformed dates would drop out of query results."
         )
 
     def _verify(self) -> None:
