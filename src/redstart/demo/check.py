@@ -1,4 +1,4 @@
-"""Says what became of the sample: reads what is stored and compares it with the answers that came with it.
+"""The independent checker: compares the stored values with the correct ones, which came with the sample.
 
 It shares no code with the migration: an instant is right if the stored number is the float nearest to the
 integer that the value was made from, and everything else must be what it was, to the byte.
@@ -17,25 +17,25 @@ from redstart.demo.sample import SampleDocument
 from redstart.demo.slots import Expected, Location
 
 Stored: TypeAlias = Mapping[bytes, bytes] | bytes | None
-"""What the server holds under a key: a hash, the text of JSON.GET, or nothing."""
+"""The content of a key: a hash, the text of JSON.GET, or nothing."""
 
 STORED_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 MICROSECONDS_PER_SECOND = 1_000_000
 
 
 class Outcome(StrEnum):
-    """What became of one value, or of what surrounds the values of one document."""
+    """The state of one value after a migration, or of the rest of its document."""
 
     EXACT = "exact"
     """Is the number expected."""
     WRONG = "wrong"
     """Is neither the number expected nor what it was."""
     UNCONVERTED = "unconverted"
-    """Is what it was, although it stands for an instant."""
+    """Is unchanged, although it denotes an instant."""
     KEPT = "kept"
-    """Stands for no instant, and is what it was."""
+    """Does not denote an instant, and is unchanged."""
     LOST = "lost"
-    """Stands for no instant, and is not what it was."""
+    """Does not denote an instant, and has changed."""
     COLLATERAL = "collateral"
     """Something else of the document, or a foreign key, has changed."""
     MISSING = "missing"
@@ -78,16 +78,16 @@ class Tally:
 
     @property
     def clean(self) -> bool:
-        """Whether something was found, and all of it exact or kept."""
+        """True if there are findings, all of them exact or kept."""
         return bool(self.counts) and GOOD.issuperset(self.counts)
 
 
 def check_document(document: SampleDocument, stored: Stored) -> Iterator[Finding]:
-    """The outcome of every temporal value of a document, and of the rest if it changed.
+    """Yield the outcome of every temporal value of a document, and of the rest if it changed.
 
     Args:
         document: as it was generated and loaded.
-        stored: what the server holds now, undecoded.
+        stored: the present content of its key, undecoded.
     """
     if isinstance(document.content, dict):
         if not isinstance(stored, Mapping):
@@ -101,7 +101,7 @@ def check_document(document: SampleDocument, stored: Stored) -> Iterator[Finding
 
 
 def check_foreign(foreign: ForeignKey, reply: object) -> Iterator[Finding]:
-    """A finding if `reply`, the undecoded answer to `foreign.read`, is not what it was."""
+    """Yield a finding if `reply`, the undecoded reply to `foreign.read`, has changed."""
     if reply != foreign.reply:
         yield Finding(Outcome.COLLATERAL, foreign.key, (), repr(foreign.reply).encode(), repr(reply).encode())
 
@@ -145,6 +145,6 @@ def _outcome(expected: Expected, before: bytes, after: bytes | None) -> Outcome:
 
 
 def _is_instant(stored: bytes, microseconds: int) -> bool:
-    """Whether the stored number is the float nearest to an instant. The division rounds correctly."""
+    """Return whether the stored number is the float nearest to an instant. The division rounds correctly."""
     text = stored.decode(errors="replace")
     return STORED_NUMBER.fullmatch(text) is not None and float(text) == microseconds / MICROSECONDS_PER_SECOND

@@ -1,4 +1,4 @@
-"""The sample in a database: written there, and checked there."""
+"""Writes the sample into a database, and checks it there."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -32,7 +32,7 @@ def load_sample(documents: Iterable[SampleDocument]) -> Op[None]:
 
 
 def check_sample(documents: Iterable[SampleDocument]) -> Op[Tally]:
-    """Compare what stands in the database with the answers that came with the sample.
+    """Compare the database with the correct values, which came with the sample.
 
     Effects: reads only; a round trip for every 500 documents.
     """
@@ -60,7 +60,7 @@ def _read_command(document: SampleDocument) -> tuple[str, bytes]:
 
 
 def _stored(reply: Any) -> Stored:
-    """A reply as the checker takes it: a hash as a mapping, in both protocols; None for a key of another type."""
+    """Return a reply for the checker: a hash as a mapping, in both protocols; None for a key of another type."""
     if isinstance(reply, CommandError):
         return None
     if isinstance(reply, list):

@@ -1,4 +1,4 @@
-"""What differs between two states of a database, a line for each difference."""
+"""Compares two states of a database."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ EXCERPT_BYTES = 40
 
 
 def difference(before: Snapshot, after: Snapshot) -> list[str]:
-    """One line for each key, field or expiry that is not the same; empty if the two are equal."""
+    """Return a line for each key, field or expiry that differs."""
     lines: list[str] = []
     for key in sorted(before.keys() | after.keys()):
         name = _show(key)
@@ -62,7 +62,7 @@ def _moment(milliseconds: int) -> str:
 
 
 def _show(value: object) -> str:
-    """Bytes as people read them if they are text, and unmistakable if not."""
+    """Return printable text as it is, and other bytes as Python writes them."""
     if isinstance(value, bytes):
         try:
             text = value.decode()

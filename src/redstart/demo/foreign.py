@@ -1,4 +1,4 @@
-"""Keys that are no documents, under and next to the models' prefixes: a migration must not touch them.
+"""Keys that are not documents, under and next to the models' prefixes: a migration must not touch them.
 
 Each is declared as the command that writes it, the one that reads it, and the reply it must always give.
 """
@@ -15,7 +15,7 @@ class ForeignKey:
     Args:
         write: the command that makes it.
         read: the command that shows it.
-        reply: what `read` answers, undecoded, as long as nobody has touched the key.
+        reply: the reply to `read`, undecoded, while the key is untouched.
     """
 
     write: tuple[str, ...]
@@ -51,7 +51,7 @@ FOREIGN_KEYS = (
     _string(RINGER_PREFIX + "index:hash", "5f0b2f4f7c1f0e5e2b9a3c1d8e7f6a5b4c3d2e1f"),
     _string(VISIT_PREFIX + "index:hash", "9a1c0d4be2f3a4b5c6d7e8f90a1b2c3d4e5f6071"),
     _string(SIGHTING_PREFIX + "index:hash", "c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7"),
-    # Of the wrong type for the model whose prefix they stand under.
+    # Of the wrong type for the model that has their prefix.
     _list(VISIT_PREFIX + "queue", "2023-01-01T00:00:00", "V-0000001"),
     _json(VISIT_PREFIX + "draft", '{"arrived_at":"2023-01-01T00:00:00"}'),
     _hash(SIGHTING_PREFIX + "lock", "ringed_at", "2023-01-01T00:00:00"),

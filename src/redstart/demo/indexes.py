@@ -1,4 +1,4 @@
-"""The indexes over the sample, as redis-om had them before 1.0: dates are tags of text."""
+"""The indexes of the sample as redis-om 0.x created them: dates are tags."""
 
 from redstart.commands.search import ft_create
 from redstart.demo.models import Ringer, Sighting, Visit
@@ -12,12 +12,12 @@ POLL_SECONDS = 0.02
 
 
 def station_indexes() -> list[PlannedIndex]:
-    """What the station's models ask for, and what they asked for before 1.0."""
+    """Return the index definitions of the station's models, present and of redis-om 0.x."""
     return planned_indexes(declare(model) for model in (Ringer, Visit, Sighting))
 
 
 def make_old_indexes() -> Op[None]:
-    """Create the indexes of before 1.0, and wait until they are built. (redis-om's hashes are among the foreign keys.)
+    """Create the indexes of redis-om 0.x, and wait until they are built. (Their hashes are among the foreign keys.)
 
     Raises:
         CommandError: the server has no search module, or an index is there already.

@@ -18,14 +18,14 @@ class Driver(Protocol):
     """Performs operations: redstart.server.sync_driver.SyncDriver."""
 
     def run(self, operation: Op[T]) -> T:
-        """The operation's result."""
+        """Return the operation's result."""
         ...
 
 
 def kill_while_it_converts(
     process: subprocess.Popen[bytes], driver: Driver, keys: StateKeys
 ) -> Checkpoint | None:
-    """SIGKILL a run once two fifths of the documents are behind it.
+    """Kill a run with SIGKILL after two fifths of the documents.
 
     Returns:
         The progress it had saved when it died; None when it ended before it could be killed.
@@ -42,5 +42,5 @@ def kill_while_it_converts(
 
 
 def is_in_the_middle(progress: Checkpoint) -> bool:
-    """Whether something is converted and something is not: the first pass has begun and has not ended."""
+    """Return whether the first pass has started and is not complete."""
     return progress.stage is Stage.CONVERT and progress.number == 1 and 0 < progress.done < progress.total

@@ -1,4 +1,4 @@
-"""The sample as Redis commands. Who has a connection sends them."""
+"""The sample as Redis commands, for the caller to send."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,7 +11,7 @@ Command: TypeAlias = tuple[bytes | str | int, ...]
 
 
 def document_commands(document: SampleDocument, *, field_expiries: bool) -> Iterator[Command]:
-    """What stores one document: the content, then its expiries.
+    """Yield the commands that store one document: its content, then its expiries.
 
     Args:
         document: what to store.
@@ -31,7 +31,7 @@ def document_commands(document: SampleDocument, *, field_expiries: bool) -> Iter
 def load_batches(
     documents: Iterable[SampleDocument], *, field_expiries: bool, batch_documents: int = 500
 ) -> Iterator[list[Command]]:
-    """What stores the sample into an empty database: its documents, then the foreign keys around them.
+    """Yield the commands that store the sample in an empty database: its documents, then the foreign keys.
 
     Args:
         documents: as `generate` makes them; taken one batch at a time.

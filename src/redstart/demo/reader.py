@@ -1,4 +1,4 @@
-"""A live reader: asks every index how many documents it finds, again and again, while others migrate."""
+"""A background reader: counts the documents of every index repeatedly during a migration."""
 
 import threading
 import time
@@ -12,11 +12,11 @@ from redstart.effects import Op, call
 from redstart.errors import RedstartError
 
 PAUSE_SECONDS = 0.02
-"""It is to look, not to be the load."""
+"""Short enough to see a gap, long enough not to be the load."""
 
 
 class LiveReader:
-    """Looks from `with` on, in a thread of its own.
+    """Reads inside its `with` block, in a thread of its own.
 
     Args:
         connect: opens a connection of the reader's own.
@@ -25,7 +25,7 @@ class LiveReader:
     Attributes:
         fewest: by name, the fewest documents that a query found.
         questions: how many queries were answered.
-        errors: what others said.
+        errors: the messages of queries that failed.
     """
 
     def __init__(self, connect: Callable[[], AbstractContextManager[Driver]], names: Sequence[str]) -> None:
@@ -35,7 +35,7 @@ class LiveReader:
         self._connect = connect
         self._names = names
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="live reader", daemon=True)
+        self._thread = threading.Thread(target=self._read, name="background reader", daemon=True)
 
     def __enter__(self) -> "LiveReader":
         self._thread.start()
@@ -49,17 +49,17 @@ class LiveReader:
 
     @property
     def documents(self) -> int:
-        """The fewest that were found, of all indexes together."""
+        """The sum of `fewest` over all indexes."""
         return sum(self.fewest.values())
 
-    def _look(self) -> None:
+    def _read(self) -> None:
         with self._connect() as driver:
             while not self._over.is_set():
                 for name in self._names:
-                    self._ask(driver, name)
+                    self._count(driver, name)
                 time.sleep(PAUSE_SECONDS)
 
-    def _ask(self, driver: Driver, name: str) -> None:
+    def _count(self, driver: Driver, name: str) -> None:
         try:
             found = driver.run(count_all(name))
         except RedstartError as error:
@@ -70,6 +70,6 @@ class LiveReader:
 
 
 def count_all(name: str) -> Op[int]:
-    """How many documents a query for all of them finds."""
+    """Return how many documents a query for all of them finds."""
     reply = yield from call(ft_search(("FT.SEARCH", name, "*", "LIMIT", 0, 0, "DIALECT", 2), content=False))
     return reply.total

@@ -1,4 +1,4 @@
-"""Runs the commands of the walk as a user would: each in a process of its own, exactly as it is printed."""
+"""Runs the commands of the demo as a user would: each in a process of its own, exactly as it is printed."""
 
 import os
 import shlex
@@ -12,12 +12,12 @@ SETTINGS_PREFIXES = ("REDIS_OM_", "REDSTART_")
 
 
 class Shell:
-    """Types `om ...` under some settings.
+    """Runs `om ...` with given settings.
 
     Args:
-        settings: environment variables, which replace every setting of whoever runs the demo.
-        narrator: prints what is typed.
-        command: the name that `om` is typed by.
+        settings: environment variables, which replace all settings in the environment of the demo.
+        narrator: shows each command.
+        command: the name under which `om` was typed.
     """
 
     def __init__(self, settings: dict[str, str], narrator: Narrator, command: str = "om") -> None:
@@ -28,12 +28,12 @@ class Shell:
         self._command = command
 
     def run(self, *words: str) -> int:
-        """Type `om words...`; what it prints goes where our own output goes. Its exit code."""
+        """Run `om words...` on our own stdout and stderr. Return its exit code."""
         with self.start(*words) as process:
             return _finish(process)
 
     def run_abridged(self, *words: str, first: int, last: int) -> int:
-        """As `run`, but of its standard output only the first and the last lines are shown."""
+        """Run `om words...`; show only the first and the last lines of its stdout. Return its exit code."""
         self._narrator.typed(self._typed(words))
         # Whatever interrupts this (Ctrl-C) kills the process: subprocess.run sees to it.
         done = subprocess.run(
@@ -48,7 +48,7 @@ class Shell:
         return done.returncode
 
     def python(self, code: str) -> tuple[int, list[str]]:
-        """Type `python -c code`; its exit code, and the lines it printed, which are shown too."""
+        """Run `python -c code`, and show the lines that it prints. Return its exit code and these lines."""
         self._narrator.typed(f"python -c {shlex.quote(code)}")
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -62,7 +62,7 @@ class Shell:
         return done.returncode, lines
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Type `om words...` and do not wait for it."""
+        """Start `om words...` and return at once."""
         self._narrator.typed(self._typed(words))
         return subprocess.Popen(self._arguments(words), env=self._environment, stdin=subprocess.DEVNULL)
 
@@ -70,13 +70,13 @@ class Shell:
         return shlex.join((self._command, *words))
 
     def _arguments(self, words: Sequence[str]) -> list[str]:
-        """What starts `om`, so that it takes itself for the command that is typed."""
+        """Return the arguments that start `om` under the name that was typed."""
         start = f"import sys; sys.argv[0] = {self._command!r}; from redstart.cli.main import main; main()"
         return [sys.executable, "-c", start, *words]
 
 
 def abridged(lines: Sequence[str], first: int, last: int) -> list[str]:
-    """The first and the last lines, and between them how many are left out. All, if that saves nothing."""
+    """Return the first and the last lines, and between them how many are left out. All, if that saves nothing."""
     left_out = len(lines) - first - last
     if left_out <= 1:
         return list(lines)

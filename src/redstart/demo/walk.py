@@ -251,7 +251,7 @@ class Walk:
             not reader.errors, f"The background reader got an error: {', '.join(reader.errors[:1])}"
         )
         self._notice(
-            f"Background reader: {reader.questions:,} queries so far, each found all of its documents "
+            f"Background reader: {reader.questions:,} queries so far, none missed a document "
             f"({reader.documents:,} in {len(self._baseline)} indexes)."
         )
 
