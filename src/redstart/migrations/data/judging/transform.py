@@ -14,6 +14,7 @@ from redstart.migrations.data.planned.jsonpath import (
     in_list,
     path_text,
     siblings_path,
+    slice_path,
 )
 from redstart.migrations.data.planned.plan import PlannedModel
 from redstart.values.json_text import JsonNumber, parse_json, restores_exactly
@@ -137,7 +138,9 @@ def edits_for(
     edits = [edit for edit in found if edit is not None]
     guards = guard_paths(edits, large=document.large) if json else ()
     guarded_bytes = document.size if guards else 0
-    return DocumentEdits(document.key, json, edits, [(path, None) for path in guards], guarded_bytes)
+    return DocumentEdits(
+        document.key, json, edits, [(path, None) for path in guards], guarded_bytes, large=document.large
+    )
 
 
 def _plain_edits(
@@ -178,10 +181,15 @@ def _edit_of(
 
 
 def guard_paths(edits: list[Edit], *, large: bool = False) -> list[str]:
-    """The outermost list of every edit that lies in one; of a large document just the values like it in the list."""
+    """The outermost list of every edit that lies in one; of a large document just the values like it, and of these
+    just the items that are edited, if all of them are converted.
+    """
     if large:
-        values = (siblings_path(edit.location) for edit in edits if in_list(edit.location))
-        return list(dict.fromkeys(values))
+        values: dict[str, list[Edit]] = {}
+        for edit in edits:
+            if in_list(edit.location):
+                values.setdefault(siblings_path(edit.location), []).append(edit)
+        return [_guard_of(path, items) for path, items in values.items()]
     lists = (_outermost_list(edit.location) for edit in edits if in_list(edit.location))
     return [path_text(location) for location in dict.fromkeys(lists)]
 
@@ -193,6 +201,17 @@ def cannot_be_written(location: Location) -> bool:
 
 def _outermost_list(location: Location) -> Location:
     return location[: next(index for index, step in enumerate(location) if isinstance(step, int))]
+
+
+def _guard_of(path: str, edits: list[Edit]) -> str:
+    """The path that guards values which one path reads, with an item more at both ends.
+
+    Failed values are replaced by equal numbers: which is which, only the whole list tells.
+    """
+    if not all(edit.converts for edit in edits):
+        return path
+    positions = [int(edit.location[len(_outermost_list(edit.location))]) for edit in edits]
+    return slice_path(edits[0].location, max(0, min(positions) - 1), max(positions) + 2)
 
 
 def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: FailureMode) -> Edit | None:

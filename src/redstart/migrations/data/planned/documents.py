@@ -100,11 +100,12 @@ class DocumentEdits:
         guards: JSON paths of lists whose items are edited, each with the digest that must be found before the
             edit, or None when the digest found after it is to be journaled.
         guarded_bytes: about how much these lists hold, where that is known.
+        large: whether a guard covers just those items of a list that are edited.
         count: how many values are edited.
         flat: of a plain document the edits as one flat list, see `plain`; else None.
     """
 
-    __slots__ = ("_edits", "count", "flat", "guarded_bytes", "guards", "json", "key")
+    __slots__ = ("_edits", "count", "flat", "guarded_bytes", "guards", "json", "key", "large")
 
     count: int
     flat: list[Any] | None
@@ -117,10 +118,13 @@ class DocumentEdits:
         edits: list[Edit],
         guards: list[tuple[str, bytes | None]] | None = None,
         guarded_bytes: int = 0,
+        *,
+        large: bool = False,
     ) -> None:
         self.key = key
         self.json = json
         self.guarded_bytes = guarded_bytes
+        self.large = large
         self.guards = [] if guards is None else guards
         self.edits = edits
 
@@ -137,6 +141,7 @@ class DocumentEdits:
         document = cls.__new__(cls)
         document.key, document.json, document.guards, document._edits = key, False, [], None
         document.guarded_bytes = 0
+        document.large = False
         document.count = number = len(names)
         document.flat = [key, b"plain", number, *names, *old, *new]
         return document

@@ -12,6 +12,8 @@ Location = tuple[str | int, ...]
 """A concrete place: member names and list positions."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_QUOTE = re.compile("['\"]")
+_SLICE = re.compile(r"""\A([^'"]*?)\[([0-9]+):([0-9]+)\]""")
 
 
 def path_text(location: Location) -> str:
@@ -22,6 +24,35 @@ def path_text(location: Location) -> str:
 def siblings_path(location: Location) -> str:
     """The path that reads this place in every item of the lists on the way."""
     return "$" + "".join("[*]" if isinstance(step, int) else _step(step) for step in location)
+
+
+def slice_path(location: Location, start: int, stop: int) -> str:
+    """Return the path that reads this place in the items `start` to `stop` of the outermost list on the way.
+
+    Of a path with a quote: as `siblings_path`, for in quotes a name may look like a slice.
+    """
+    path = siblings_path(location)
+    return path if _QUOTE.search(path) else path.replace("[*]", f"[{start}:{stop}]", 1)
+
+
+def sliced_list(path: str) -> str | None:
+    """Return the path of the list of which a path of `slice_path` reads a part; None for another path."""
+    found = _SLICE.match(path)
+    return None if found is None else found[1]
+
+
+def is_read_by(path: str, location: Location) -> bool:
+    """Whether a path of `siblings_path` or `slice_path` reads this place."""
+    if whole_list_path(path) != siblings_path(location):
+        return False
+    found = _SLICE.match(path)
+    position = next(step for step in location if isinstance(step, int))
+    return found is None or int(found[2]) <= position < int(found[3])
+
+
+def whole_list_path(path: str) -> str:
+    """Return the path that reads all items of which a path of `slice_path` reads some; another path as it is."""
+    return _SLICE.sub(r"\1[*]", path)
 
 
 def can_be_read(location: Location) -> bool:

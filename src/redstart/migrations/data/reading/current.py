@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from redstart.commands.documents import hget, json_get
+from redstart.commands.documents import hget, json_array_length, json_get
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, together
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit
-from redstart.migrations.data.planned.jsonpath import Location, path_text
+from redstart.migrations.data.planned.jsonpath import Location, path_text, sliced_list
 
 Place = tuple[bytes, bool, Location]
 """A document's key, whether it is JSON, and a place in it."""
@@ -39,6 +39,32 @@ def cleared_and_gone(edits: Sequence[tuple[bytes, Edit]]) -> Op[set[bytes]]:
         return set()
     types = yield from batch(together([key_type(key) for key in keys]))
     return {key for key, found in zip(keys, types, strict=True) if found == b"none"}
+
+
+def lists_at(guards: Sequence[tuple[bytes, str]]) -> Op[list[bytes | None]]:
+    """What guards lists, as the script that writes makes digests of it; None where there is no document.
+
+    Args:
+        guards: keys and paths.
+
+    Effects: one round trip, if there are any.
+    """
+    if not guards:
+        return []
+    sliced = [(key, list_path) for key, path in guards if (list_path := sliced_list(path)) is not None]
+    replies = yield from batch(
+        together([*(json_get(*guard) for guard in guards), *(json_array_length(*item) for item in sliced)])
+    )
+    lengths = iter(replies[len(guards) :])
+    found: list[bytes | None] = []
+    for (_, path), reply in zip(guards, replies, strict=False):
+        text = reply if isinstance(reply, bytes) else None
+        if sliced_list(path) is not None:
+            length = next(lengths)
+            if text is not None and isinstance(length, list) and length and length[0] is not None:
+                text += b"%d" % length[0]
+        found.append(text)
+    return found
 
 
 def texts_at(places: Sequence[Place]) -> Op[list[bytes | None]]:

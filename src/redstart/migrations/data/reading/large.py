@@ -4,6 +4,7 @@ Fetching 50 MB whole takes the server 400 ms, one path at most 5. The walk takes
 the document may change; that is harmless, because each value is written only if it still holds the bytes read.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from redstart.commands.documents import json_array_length, json_get, json_memory, json_object_keys
@@ -21,7 +22,8 @@ _PATHS_PER_BATCH = 1_000
 def read_large_document(key: bytes, model: PlannedModel) -> Op[StoredDocument | None]:
     """The planned values of one document; None when it is deleted meanwhile, or replaced by another type.
 
-    Effects: a round trip per 1,000 lists or maps on the way, and one per 1,000 values.
+    Effects: a round trip per 1,000 lists or maps on the way, and one per 1,000 values; a few more where items of a list
+        lack a value.
     """
     try:
         return (yield from _walk(key, model))
@@ -71,9 +73,57 @@ def _one_step(key: bytes, locations: list[Location], step: Segment) -> Op[list[L
 
 
 def _values(key: bytes, path: TemporalPath, locations: list[Location]) -> Op[list[StoredValue]]:
-    replies = yield from batch(together([json_get(key, path_text(location)) for location in locations]))
+    """The values at some places, in any order; one command for each run of items of a list.
+
+    Where items of a run lack the value, its answer does not tell which have it: these places are read one by one.
+    """
     values: list[StoredValue] = []
-    for location, reply in zip(locations, replies, strict=True):
-        matches: Any = parse_json(reply) if isinstance(reply, bytes) else []
-        values.extend(StoredValue(location, path, json_text(match), match) for match in matches)
+    unclear: list[Location] = []
+    runs = list(_runs(locations))
+    while runs:
+        replies = yield from batch(together([json_get(key, _path_of_run(run)) for run in runs]))
+        for run, reply in zip(runs, replies, strict=True):
+            matches: Any = parse_json(reply) if isinstance(reply, bytes) else []
+            if len(matches) == len(run):
+                found = zip(run, matches, strict=True)
+                values += [StoredValue(location, path, json_text(match), match) for location, match in found]
+            elif len(run) > 1 and matches:
+                unclear += run
+        runs, unclear = [[location] for location in unclear], []
     return values
+
+
+def _runs(locations: list[Location]) -> Iterable[list[Location]]:
+    """The places in groups, of which each is one place in consecutive items of one list."""
+    run: list[Location] = []
+    for location in locations:
+        if run and _follows(run[-1], location):
+            run.append(location)
+            continue
+        if run:
+            yield run
+        run = [location]
+    if run:
+        yield run
+
+
+def _follows(before: Location, location: Location) -> bool:
+    """Whether a place is that of the next item of the innermost list."""
+    at = _innermost(before)
+    if at is None or _innermost(location) != at:
+        return False
+    return location == (*before[:at], int(before[at]) + 1, *before[at + 1 :])
+
+
+def _innermost(location: Location) -> int | None:
+    """The number of the last step that is a position."""
+    return next((at for at in range(len(location) - 1, -1, -1) if isinstance(location[at], int)), None)
+
+
+def _path_of_run(run: list[Location]) -> str:
+    location = run[0]
+    at = _innermost(location)
+    if at is None or len(run) == 1:
+        return path_text(location)
+    first = int(location[at])
+    return f"{path_text(location[:at])}[{first}:{first + len(run)}]{path_text(location[at + 1 :])[1:]}"

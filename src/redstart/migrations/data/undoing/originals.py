@@ -7,14 +7,13 @@ them a number in a list may stand for. What cannot be restored without a guess i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from redstart.commands.documents import json_get
 from redstart.display import one_line
-from redstart.effects import Op, batch, together
+from redstart.effects import Op
 from redstart.mapping.paths import Each, TemporalPath, display
 from redstart.migrations.data.judging.transform import guard_paths
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, in_list
-from redstart.migrations.data.reading.current import texts_at
+from redstart.migrations.data.reading.current import lists_at, texts_at
 from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.record import counted
@@ -203,10 +202,10 @@ class Restoring:
         for key, document in stored.items():
             edits = [Edit(value.location, value.raw, None) for value in document.values]
             wanted += [(key, path) for path in guard_paths(edits, large=document.large)]
-        replies = (yield from batch(together([json_get(*one) for one in wanted]))) if wanted else []
+        replies = yield from lists_at(wanted)
         guards: dict[bytes, list[tuple[str, bytes | None]]] = {}
         for (key, path), reply in zip(wanted, replies, strict=True):
-            guards.setdefault(key, []).append((path, digest_of(reply if isinstance(reply, bytes) else None)))
+            guards.setdefault(key, []).append((path, digest_of(reply)))
         return guards
 
     def _try(

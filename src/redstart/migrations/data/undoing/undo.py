@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha1
 from typing import Any, TypeAlias
 
-from redstart.commands.documents import json_get
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, together
 from redstart.mapping.paths import TemporalPath
@@ -18,9 +17,17 @@ from redstart.migrations.data.counting.census import born_as_numbers
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import judge_stored
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument, StoredValue
-from redstart.migrations.data.planned.jsonpath import Location, in_list, path_text, siblings_path
+from redstart.migrations.data.planned.jsonpath import (
+    Location,
+    in_list,
+    is_read_by,
+    path_text,
+    siblings_path,
+    sliced_list,
+    whole_list_path,
+)
 from redstart.migrations.data.planned.plan import Plan, journal_router, path_of
-from redstart.migrations.data.reading.current import texts_at
+from redstart.migrations.data.reading.current import lists_at, texts_at
 from redstart.migrations.data.reading.read import read_documents
 from redstart.migrations.data.state.journal import JournalEntry
 from redstart.migrations.data.state.keys import StateKeys
@@ -135,13 +142,12 @@ class Undoing:
         found = yield from texts_at(places)
         types = yield from batch(together([key_type(undo.key) for undo in undos]))
         guards = [(undo.key, path) for undo in undos for path, _ in undo.guards]
-        replies = (yield from batch(together([json_get(*guard) for guard in guards]))) if guards else []
+        replies = yield from lists_at(guards)
         texts: dict[bytes, dict[Location, bytes | None]] = {undo.key: {} for undo in undos}
         for (key, _, place), text in zip(places, found, strict=True):
             texts[key][place] = overlay.get(key, {}).get(place, text)
         lists: dict[bytes, dict[str, bytes | None]] = {undo.key: {} for undo in undos}
-        for (key, path), reply in zip(guards, replies, strict=True):
-            text = reply if isinstance(reply, bytes) else None
+        for (key, path), text in zip(guards, replies, strict=True):
             lists[key][path] = (
                 (yield from self._list_under(overlay, key, path, text)) if key in overlay else text
             )
@@ -272,10 +278,11 @@ class Undoing:
         """What a guard's path would answer if what the overlay has were restored. A read for a large document."""
         if reply is None:
             return None
-        if "[*]" in path:  # of a large document: all values of a path
+        if "[*]" in path or sliced_list(path) is not None:  # of a large document: values of a path
             documents = yield from self.documents([key], overlay)
             values = documents[key].values if key in documents else []
-            return b"[%b]" % b",".join(value.raw for value in values if siblings_path(value.location) == path)
+            texts = b",".join(value.raw for value in values if is_read_by(path, value.location))
+            return b"[%b]%b" % (texts, reply[reply.rindex(b"]") + 1 :])
         parsed: Any = parse_json(reply)
         for location, text in overlay[key].items():
             for length in range(1, len(location)):
@@ -401,6 +408,6 @@ def _is_as_written(edit: Edit, texts: Mapping[Location, bytes | None]) -> bool:
 def _lies_under(location: Location, paths: Sequence[str]) -> bool:
     if not paths or not in_list(location):
         return False
-    return siblings_path(location) in paths or any(
+    return siblings_path(location) in map(whole_list_path, paths) or any(
         path_text(location[:length]) in paths for length in range(1, len(location))
     )

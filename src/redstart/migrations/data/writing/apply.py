@@ -8,6 +8,7 @@ import msgpack
 
 from redstart.commands.scripts import Script, load
 from redstart.effects import Op
+from redstart.migrations.data.judging.transform import guard_paths
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit
 from redstart.migrations.data.planned.jsonpath import (
     Location,
@@ -33,8 +34,14 @@ MOST_CHUNK_BYTES = 256_000
 _GUARDED_BYTES_PER_BYTE = 4
 """Reading a list and hashing it takes the server a quarter of what changing as many bytes does."""
 
-MOST_EDITS = 500
+MAX_EDITS = 500
 """Of one document in one script; Lua's unpack() ends at 8,000 values."""
+
+FIRST_EDITS = 50
+"""In lists, of a document with more, until a script has been measured: each of them is indexed by itself."""
+
+PART_TARGET_MICROSECONDS = 10_000
+"""How long the script for a part of a document may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +63,18 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class SentChunk:
-    """Documents whose script is under way."""
+    """Documents whose script is under way; or a part of one."""
 
     documents: Sequence[DocumentEdits]
     script: SentScript
+    is_part: bool
 
 
 class Applier:
     """Applies edits under a lease. The size of its chunks follows the measured time of its scripts.
+
+    Attributes:
+        is_cutting: whether the chunk that `cut_chunks` has made last is a part of a document.
 
     Args:
         after: the milestone that has to stand in the record, see `record.milestone`; "" for none.
@@ -88,6 +99,8 @@ class Applier:
         self._counted_as = counted_as
         self._under = under
         self._chunk_documents = FIRST_DOCUMENTS
+        self._part_edits = FIRST_EDITS
+        self.is_cutting = False
         self._script = _script()
 
     def chunks(self, documents: Iterable[DocumentEdits]) -> Iterable[list[DocumentEdits]]:
@@ -106,6 +119,46 @@ class Applier:
             size += document_bytes
         if chunk:
             yield chunk
+
+    def cut_chunks(self, documents: Iterable[DocumentEdits]) -> Iterable[list[DocumentEdits]]:
+        """As `chunks`, with documents of many edits in parts, each of them applied as a unit. Sized as it goes."""
+        whole: list[DocumentEdits] = []
+        for document in documents:
+            if not self._is_cut(document):
+                whole.append(document)
+                continue
+            yield from self.chunks(whole)
+            whole = []
+            self.is_cutting = True
+            for part in self._parts(document):
+                yield [part]
+            self.is_cutting = False
+        yield from self.chunks(whole)
+
+    def _is_cut(self, document: DocumentEdits) -> bool:
+        if document.flat is not None or document.count <= 1:
+            return document.count > MAX_EDITS
+        return (
+            document.count > MAX_EDITS
+            or (document.count > FIRST_EDITS and _items(document.edits) > FIRST_EDITS)
+            or _byte_size(document) - document.guarded_bytes // _GUARDED_BYTES_PER_BYTE > MOST_CHUNK_BYTES
+        )
+
+    def _parts(self, document: DocumentEdits) -> Iterable[DocumentEdits]:
+        edits = document.edits
+        self._part_edits = FIRST_EDITS if _items(edits) > FIRST_EDITS else MAX_EDITS
+        start = 0
+        while start < len(edits):
+            stop, size = start, 0
+            while stop < min(start + self._part_edits, len(edits)):
+                size += _edit_bytes(edits[stop])
+                if stop > start and size > MOST_CHUNK_BYTES:
+                    break
+                stop += 1
+            part, start = edits[start:stop], stop
+            guarded = guard_paths(part, large=document.large) if document.guards else []
+            guards: list[tuple[str, bytes | None]] = [(path, None) for path in guarded]
+            yield DocumentEdits(document.key, document.json, part, guards, document.guarded_bytes)
 
     def apply(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[Applied]:
         """Apply one chunk.
@@ -140,13 +193,20 @@ class Applier:
                 self._under,
             ),
         )
-        return SentChunk(documents, script)
+        return SentChunk(documents, script, self.is_cutting)
 
     def collect(self, sent: SentChunk) -> Op[Applied]:
         """What became of a chunk that was sent ahead."""
         codes, read_back, microseconds = yield from self._lease.answer(sent.script)
-        self._adapt(len(sent.documents), microseconds)
+        if sent.is_part:
+            self._adapt_part(sent.documents[0].count, microseconds)
+        else:
+            self._adapt(len(sent.documents), microseconds)
         return _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
+
+    def _adapt_part(self, edits: int, microseconds: int) -> None:
+        wanted = edits * PART_TARGET_MICROSECONDS // max(microseconds, 1)
+        self._part_edits = max(1, min(MAX_EDITS, wanted, 2 * edits))
 
     def _adapt(self, documents: int, microseconds: int) -> None:
         wanted = documents * SCRIPT_TARGET_MICROSECONDS // max(microseconds, 1)
@@ -156,10 +216,10 @@ class Applier:
 
 def split_large(document: DocumentEdits) -> list[DocumentEdits]:
     """A document with very many edits as several, each of them applied as a unit."""
-    if document.count <= MOST_EDITS:
+    if document.count <= MAX_EDITS:
         return [document]
-    starts = range(0, len(document.edits), MOST_EDITS)
-    pieces = (document.edits[start : start + MOST_EDITS] for start in starts)
+    starts = range(0, len(document.edits), MAX_EDITS)
+    pieces = (document.edits[start : start + MAX_EDITS] for start in starts)
     guards, guarded_bytes = document.guards, document.guarded_bytes
     return [
         DocumentEdits(document.key, document.json, edits, list(guards), guarded_bytes) for edits in pieces
@@ -195,9 +255,16 @@ def _byte_size(document: DocumentEdits) -> int:
     if document.flat is not None:
         return sum(map(len, document.flat[3:]))
     size = document.guarded_bytes // _GUARDED_BYTES_PER_BYTE
-    for _, old, new, *_ in document.edits:
-        size += len(old or b"") + len(new or b"") + 64
-    return size
+    return size + sum(map(_edit_bytes, document.edits))
+
+
+def _edit_bytes(edit: Edit) -> int:
+    return len(edit.old or b"") + len(edit.new or b"") + 64
+
+
+def _items(edits: Sequence[Edit]) -> int:
+    """How many of the edits are items of lists, or lie in them."""
+    return sum(in_list(edit.location) for edit in edits)
 
 
 def _nested_wire(document: DocumentEdits) -> list[object]:

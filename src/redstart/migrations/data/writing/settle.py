@@ -7,7 +7,7 @@ from redstart.effects import Op
 from redstart.migrations.data.planned.documents import DocumentEdits, StoredDocument
 from redstart.migrations.data.planned.plan import PlannedModel
 from redstart.migrations.data.reading.read import read_documents
-from redstart.migrations.data.writing.apply import Applied, Applier, SentChunk, split_large
+from redstart.migrations.data.writing.apply import Applied, Applier, SentChunk
 
 MOST_TRIES = 20
 """For a document that somebody else keeps changing; after that the next pass takes it."""
@@ -41,6 +41,7 @@ class Settling:
         self._label = label
         self._models: dict[bytes, PlannedModel] = {}
         self._sent: list[SentChunk] = []
+        self._answered: list[Applied] = []
 
     def begin(self, documents: Sequence[StoredDocument]) -> Op[None]:
         """Send the edits that `make_edits` asks for."""
@@ -62,16 +63,22 @@ class Settling:
 
     def _send(self, documents: Sequence[StoredDocument]) -> Op[None]:
         edits = yield from self._make_edits(documents)
-        parts = (part for document in edits if document.count for part in split_large(document))
-        self._sent = []
-        for chunk in self._applier.chunks(parts):
+        for chunk in self._applier.cut_chunks(document for document in edits if document.count):
             self._sent.append((yield from self._applier.send(chunk, label=self._label)))
+            if self._applier.is_cutting:  # the next part is cut by the time that this one takes
+                yield from self._wait()
+
+    def _wait(self) -> Op[None]:
+        for sent in self._sent:
+            self._answered.append((yield from self._applier.collect(sent)))
+        self._sent = []
 
     def _collect(self, settled: Settled) -> Op[list[bytes]]:
         """What became of the chunks under way; the keys that somebody else changed."""
         conflicts: dict[bytes, None] = {}
-        for sent in self._sent:
-            applied = yield from self._applier.collect(sent)
+        yield from self._wait()
+        answered, self._answered = self._answered, []
+        for applied in answered:
             settled.applied.append(applied)
             settled.documents += len(applied.changed)
             settled.values += sum(document.count for document in applied.changed)

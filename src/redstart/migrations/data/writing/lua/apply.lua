@@ -10,7 +10,8 @@
 --                     in the patch), or for a hash the field whose expiry a new field inherits, else ''
 --            patch    a JSON.MERGE document for the changes marked 'patch', or ''
 --            guards   list of {JSON path, digest or false}: with a digest, it must match before;
---                     with false, the digest after the change goes into the journal
+--                     with false, the digest after the change goes into the journal. Of a path with a slice the
+--                     digest is that of its items and of the list's length
 --            counts   {converted, lossy, edits}: the changes after the edits are those of values set aside
 -- ARGV[5]  the journal's blob for these documents, '' when nothing is to be journaled (an undo)
 -- ARGV[6]  label of the journal entry: "generation.pass"
@@ -88,6 +89,12 @@ end
 local function digest(key, path)
   local reply = redis.pcall('JSON.GET', key, path)
   if failed(reply) or not reply then return '' end
+  -- Some items of a list are what they were also after an insertion among equal ones: its length tells.
+  local list = string.match(path, '^([^\'"]-)%[%d+:%d+%]')
+  if list then
+    local lengths = redis.pcall('JSON.ARRLEN', key, list)
+    reply = reply .. tostring(not failed(lengths) and lengths and lengths[1] or '')
+  end
   return redis.sha1hex(reply)
 end
 
