@@ -12,7 +12,7 @@ from redstart.effects import Batch
 PAGE_BYTES: Final = 2_000_000
 """Of what is read at once. Each holds up the server's other clients, and is held whole by this process."""
 
-_FIRST_KEYS = 4
+_FIRST_KEYS = 1
 _GROWTH = 4
 _SAMPLED = 8
 """One reply of so many is measured."""
@@ -35,7 +35,7 @@ class KeyedCommand:
 class PageSize:
     """How many keys to read at once, so that their replies are about `PAGE_BYTES` at most.
 
-    Follows the replies so far: starts with a few keys, since the first documents may be large.
+    Follows the replies so far: starts with one key, since the first documents may be large.
 
     Attributes:
         keys: for the next page; callers have a limit of their own.

@@ -28,7 +28,7 @@ class Script:
 
 
 def evalsha(
-    digest: str, keys: Sequence[str], args: Sequence[Argument], *, repeatable: bool = True
+    digest: str, keys: Sequence[str | bytes], args: Sequence[Argument], *, repeatable: bool = True
 ) -> Call[Any]:
     """Run a script the server knows by its digest; CommandError with code NOSCRIPT when it does not.
 
@@ -39,7 +39,7 @@ def evalsha(
 
 
 def evaluate(
-    source: str, keys: Sequence[str], args: Sequence[Argument], *, repeatable: bool = True
+    source: str, keys: Sequence[str | bytes], args: Sequence[Argument], *, repeatable: bool = True
 ) -> Call[Any]:
     """Run a script from its source; the server remembers it for `evalsha`."""
     return Call(("EVAL", source, len(keys), *keys, *args), raw, repeatable)
@@ -53,7 +53,7 @@ def load(package: str, *names: str) -> Script:
     return Script.of("".join((files(package) / "lua" / name).read_text(encoding="utf-8") for name in names))
 
 
-def run_script(script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op[Any]:
+def run_script(script: Script, keys: Sequence[str | bytes], args: Sequence[Argument]) -> Op[Any]:
     """Run a script. One round trip, or two when the server has forgotten it (restart, failover, SCRIPT FLUSH)."""
     try:
         return (yield from call(evalsha(script.sha1, keys, args)))

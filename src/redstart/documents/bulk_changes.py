@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from redstart.commands.keyspace import delete
-from redstart.documents.deleting import PAGE_KEYS
+from redstart.documents.deleting import delete_keys
 from redstart.documents.fetching import documents_at, is_of_another_type, pages
 from redstart.documents.find import found_keys
 from redstart.documents.forms import form_of
@@ -18,7 +17,7 @@ from redstart.documents.updating import (
     written_paths,
 )
 from redstart.documents.writes import Write, answers_of, request_of
-from redstart.effects import Batch, Op, ahead, batch, call
+from redstart.effects import Batch, Op, ahead, batch
 from redstart.errors import CommandError, DocumentDecodeError, QueryNotSupportedError
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overlaps import models_inside
@@ -34,13 +33,10 @@ def delete_found(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
         IndexNotFoundError, QueryError: the query cannot be answered, or it finds documents of another model. Nothing
             was deleted.
 
-    Effects: those of `found_keys`, and one DEL for each 1,000 documents; one round trip for each. Safe to repeat.
+    Effects: those of `found_keys` and of `delete_keys`. Safe to repeat.
     """
     keys = yield from _own_keys(query, zone, "delete")
-    deleted = 0
-    for page in pages(keys, PAGE_KEYS):
-        deleted += yield from call(delete(*page))
-    return deleted
+    return (yield from delete_keys(keys))
 
 
 def update_found(

@@ -1,16 +1,21 @@
 """Documents deleted: one, many, or on a pipeline that is executed later."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from redstart.commands.keyspace import delete
-from redstart.documents.fetching import in_utf8, pages
+from redstart.commands.scripts import load, run_script
+from redstart.documents.fetching import in_utf8, raise_if_module_missing
 from redstart.documents.forms import form_of
+from redstart.documents.hash_commands import PACKAGE
 from redstart.documents.writes import Pipeline, queue
 from redstart.effects import Call, Op, call
+from redstart.errors import CommandError
 from redstart.mapping.models import RedisModel
 
-PAGE_KEYS = 1_000
+PAGE_KEYS: Final = 1_000
+_GROWTH: Final = 4
+"""How many times the keys of the last script the next one gets."""
 
 
 def delete_document(model: type[RedisModel], primary_key: Any) -> Op[int]:
@@ -29,10 +34,29 @@ def queue_deletion(model: type[RedisModel], primary_key: Any, pipeline: Pipeline
 def delete_documents(documents: Sequence[RedisModel]) -> Op[None]:
     """Delete many documents; those that are already gone are ignored.
 
-    Effects: one DEL for each 1,000 documents; one round trip for each DEL. Safe to repeat.
+    Effects: those of `delete_keys`.
     """
-    for page in pages(documents, PAGE_KEYS):
-        yield from call(delete(*_keys(page)))
+    _ = yield from delete_keys(_keys(documents))
+
+
+def delete_keys(keys: Sequence[bytes]) -> Op[int]:
+    """Delete many keys, and return how many of them there were.
+
+    Effects: one script for up to 1,000 keys, or for fewer where they take the server more than 5 ms. Safe to repeat.
+    """
+    script = load(PACKAGE, "delete.lua")
+    done, deleted, asked = 0, 0, PAGE_KEYS
+    while done < len(keys):
+        page = keys[done : done + asked]
+        try:
+            passed, existed = yield from run_script(script, page, ())
+        except CommandError as error:
+            raise_if_module_missing(error)
+            raise
+        done += passed
+        deleted += existed
+        asked = min(PAGE_KEYS, _GROWTH * passed)
+    return deleted
 
 
 def queue_deletions(documents: Sequence[RedisModel], pipeline: Pipeline) -> None:
