@@ -16,23 +16,34 @@ import redis
 from redstart.commands.packing import PAGE_BYTES
 from redstart.embedded.process import EmbeddedServer
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.writing import apply
 from tests.support.cli import om_command, run_om
 from tests.support.counting_proxy import CountingProxy
 from tests.support.large_models import HASH_PREFIX, JSON_PREFIX
+from tests.support.script_monitor import monitored_scripts
 from tests.support.snapshot import snapshot
 
 MODELS = "tests.support.large_models"
 COMMANDS = (
-    ("stats", "--models", MODELS),
-    ("stats", "--exact", "--models", MODELS),
-    ("run", "--dry-run", "--models", MODELS),
-    ("run", "--models", MODELS),
-    ("verify", "--models", MODELS),
-    ("verify", "--check-data", "--models", MODELS),
-    ("rollback", "--dry-run", DATETIME_MIGRATION),
-    ("rollback", DATETIME_MIGRATION),
+    ("migrate-data", "stats", "--models", MODELS),
+    ("migrate-data", "stats", "--exact", "--models", MODELS),
+    ("migrate", "run", "--models", MODELS),
+    ("migrate-data", "run", "--dry-run", "--models", MODELS),
+    ("migrate-data", "run", "--models", MODELS),
+    ("migrate-data", "verify", "--models", MODELS),
+    ("migrate-data", "verify", "--check-data", "--models", MODELS),
+    ("migrate-data", "status", "--models", MODELS),
+    ("migrate-data", "errors"),
+    ("migrate", "run", "--models", MODELS),
+    ("migrate", "status", "--models", MODELS),
+    ("migrate-data", "rollback", "--dry-run", DATETIME_MIGRATION),
+    ("migrate-data", "rollback", DATETIME_MIGRATION),
+    ("migrate", "cleanup", "--yes", "--models", MODELS),
 )
 """Every command that reads documents, and a rollback to begin with."""
+
+OF_STATE = 10
+"""What a script writes of the state of the migration, besides its documents."""
 
 MAX_CLIENT_MEGABYTES = 200
 MAX_REPLY_BYTES = 16_000_000
@@ -74,6 +85,8 @@ class Shape:
 
 FEW = (
     Shape(36, dates=40, note=12_000, body=0),
+    Shape(1, dates=1_100, note=10, body=0),
+    Shape(1, dates=6_000, note=40, body=0),
     Shape(3, dates=2, note=10, body=4_000_000),
     Shape(3, dates=0, note=0, body=4_000_000, json=False),
 )
@@ -85,13 +98,20 @@ def test_no_command_asks_for_more_than_a_page(own_server: Callable[..., Embedded
         for shape in FEW:
             shape.load(client)
         before = snapshot(client)
+        writes: list[int] = []
         for words in COMMANDS:
-            with CountingProxy(urlsplit(server.url).path) as proxy:
-                ended = run_om("migrate-data", *words, "--batch-size", "500", "--url", proxy.url)
-                assert ended.code == 0, ended.text
-                # Two pages under way; of each the last document may be the one that reaches the bound.
-                assert proxy.most_at_once < 2 * (PAGE_BYTES + 4_100_000), words
-        assert snapshot(client) == before
+            with CountingProxy(urlsplit(server.url).path) as proxy, monitored_scripts(client) as scripts:
+                sized = ("--batch-size", "500") if set(words) & {"stats", "run", "verify"} else ()
+                sized = sized if words[0] == "migrate-data" else ()
+                ended = run_om(*words, *sized, "--url", proxy.url)
+            assert ended.code == 0, ended.text
+            # Two pages under way; of each the last document may be the one that reaches the bound.
+            assert proxy.most_at_once < 2 * (PAGE_BYTES + 4_100_000), words
+            assert max(scripts.writes, default=0) <= apply.MAX_EDITS + OF_STATE, words
+            writes += scripts.writes
+        after = snapshot(client)
+    assert max(writes) > apply.FIRST_EDITS, "the measure sees the parts of documents"
+    assert {key: after[key] for key in before} == before
 
 
 @pytest.mark.soak
@@ -114,7 +134,7 @@ def test_neither_client_nor_server_nor_neighbour_suffers(
         shape.load(client)
         for words in COMMANDS:
             with CountingProxy(urlsplit(server.url).path) as proxy, neighbour(server.url) as waits:
-                command = om_command("migrate-data", *words, "--url", proxy.url)
+                command = om_command(*words, "--url", proxy.url)
                 megabytes = peak_megabytes(command)
             assert megabytes < MAX_CLIENT_MEGABYTES, words
             assert proxy.most_at_once < MAX_REPLY_BYTES, words

@@ -15,9 +15,13 @@ from redstart.migrations.data.planned.jsonpath import (
     can_be_read,
     can_be_set,
     in_list,
+    is_read_by,
     merge_patch,
     path_text,
     siblings_path,
+    slice_path,
+    sliced_list,
+    whole_list_path,
 )
 
 KEY = "paths"
@@ -106,3 +110,16 @@ def test_siblings_are_in_every_item(location: Location) -> None:
 )
 def test_a_merge_takes_null_and_what_is_in_an_object_for_remove(text: bytes, can: bool) -> None:
     assert can_be_merged(text) is can
+
+
+@given(mixed, st.integers(0, 5), st.integers(1, 5))
+def test_a_slice_reads_some_items_of_the_outermost_list(location: Location, start: int, count: int) -> None:
+    path = slice_path(location, start, start + count)
+    assert whole_list_path(path) == siblings_path(location)
+    positions = [step for step in location if isinstance(step, int)]
+    if sliced_list(path) is None:
+        assert path == siblings_path(location)
+        assert is_read_by(path, location)
+    else:
+        assert path.startswith(f"{sliced_list(path)}[{start}:{start + count}]")
+        assert is_read_by(path, location) == (start <= positions[0] < start + count)

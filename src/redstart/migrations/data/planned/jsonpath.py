@@ -41,13 +41,20 @@ def sliced_list(path: str) -> str | None:
     return None if found is None else found[1]
 
 
+def slice_bounds(path: str) -> tuple[int, int] | None:
+    """Return where the slice of a path of `slice_path` starts and stops; None for another path."""
+    found = _SLICE.match(path)
+    return None if found is None else (int(found[2]), int(found[3]))
+
+
 def is_read_by(path: str, location: Location) -> bool:
     """Whether a path of `siblings_path` or `slice_path` reads this place."""
     if whole_list_path(path) != siblings_path(location):
         return False
-    found = _SLICE.match(path)
-    position = next(step for step in location if isinstance(step, int))
-    return found is None or int(found[2]) <= position < int(found[3])
+    bounds = slice_bounds(path)
+    if bounds is None:
+        return True
+    return bounds[0] <= next(step for step in location if isinstance(step, int)) < bounds[1]
 
 
 def whole_list_path(path: str) -> str:

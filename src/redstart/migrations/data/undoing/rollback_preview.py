@@ -35,12 +35,15 @@ class _Preview:
         self._restored: dict[bytes, dict[Location, bytes | None]] = {}
         self._outstanding: list[UnrestoredDocument] = []
         self._read_again: set[bytes] = set()
+        self._restored_zeros: dict[bytes, set[Location]] = {}
         self._filled: set[bytes] = set()
         self.aside: list[Failure] = []
         self.preexisting_numbers = NumbersBefore()
         self.unrestored = Unrestored()
         self.documents = 0
         self.restored = 0
+        self._in_parts: bytes | None = None
+        """The document whose parts are being read, if what they restore is forgotten after them."""
         self.in_new_form = 0
         """Of the restored ones: those that a look at everything would also meet."""
 
@@ -59,6 +62,10 @@ class _Preview:
         undos = [inverse(document) for document in entry.documents]
         self.unrestored.replaced |= self._undoing.replaced_in(entry)
         self.unrestored.moved |= self._undoing.moved_in(entry)
+        is_part = len(undos) == 1 and bool(undos[0].guards)
+        if self._in_parts is not None and not (is_part and undos[0].key == self._in_parts):
+            del self._restored[self._in_parts]
+            self._in_parts = None
         contents = yield from self._undoing.read(undos, self._restored)
         restored: list[DocumentEdits] = []
         for undo, found in zip(undos, contents, strict=True):
@@ -69,8 +76,14 @@ class _Preview:
                 )
                 self._read_again.add(undo.key)
             restored.append(decision.possible)
-            # The first pass, the bulk, is undone last: what it restores is hardly ever read again.
-            self._count(decision.possible, later=entry.label != FIRST_PASS or undo.key in self._read_again)
+            # The first pass, the bulk, is undone last: what it restores is hardly ever read again, except by the guards
+            # of the same document's other parts, which follow one another.
+            is_kept = entry.label != FIRST_PASS or undo.key in self._read_again
+            if is_kept and self._in_parts == undo.key:
+                self._in_parts = None
+            elif not is_kept and is_part and undo.key not in self._restored and decision.possible.edits:
+                self._in_parts = undo.key
+            self._count(decision.possible, later=is_kept or is_part)
         yield from self._count_as_newer(restored)
 
     def _count_as_newer(self, restored: list[DocumentEdits]) -> Op[None]:
@@ -86,7 +99,9 @@ class _Preview:
             # What is restored is not kept, although the scan finds it as it is now.
             if edit.old in (None, b"null"):
                 self._filled.add(place_name(edits.key, edit.location))
-            if later or (edit.old is not None and is_zero(edit.old)):
+            if edit.old is not None and is_zero(edit.old):
+                self._restored_zeros.setdefault(edits.key, set()).add(edit.location)
+            if later:
                 restored = self._restored.setdefault(edits.key, {})
                 restored[edit.location] = edit.new
                 if edit.aside is not None:
@@ -124,9 +139,9 @@ class _Preview:
                 newer += len(values)
                 for value in values:
                     text = old_form(document, value, record.aware_fields, self._zone, self.unrestored)
-                    if isinstance(text, Failure) and value.location not in self._restored.get(
-                        document.key, {}
-                    ):
+                    is_restored = value.location in self._restored.get(document.key, {})
+                    is_restored |= value.location in self._restored_zeros.get(document.key, ())
+                    if isinstance(text, Failure) and not is_restored:
                         kept.append(text)
             for failure in (yield from still_aside(page.documents, self.unrestored.moved)):
                 if failure.name not in self._filled:

@@ -23,6 +23,7 @@ from redstart.migrations.data.planned.jsonpath import (
     is_read_by,
     path_text,
     siblings_path,
+    slice_bounds,
     sliced_list,
     whole_list_path,
 )
@@ -141,15 +142,16 @@ class Undoing:
         ]
         found = yield from texts_at(places)
         types = yield from batch(together([key_type(undo.key) for undo in undos]))
-        guards = [(undo.key, path) for undo in undos for path, _ in undo.guards]
-        replies = yield from lists_at(guards)
+        guards = [(undo, path) for undo in undos for path, _ in undo.guards]
+        replies = yield from lists_at([(undo.key, path) for undo, path in guards])
         texts: dict[bytes, dict[Location, bytes | None]] = {undo.key: {} for undo in undos}
         for (key, _, place), text in zip(places, found, strict=True):
             texts[key][place] = overlay.get(key, {}).get(place, text)
         lists: dict[bytes, dict[str, bytes | None]] = {undo.key: {} for undo in undos}
-        for (key, path), text in zip(guards, replies, strict=True):
+        for (undo, path), text in zip(guards, replies, strict=True):
+            key = undo.key
             lists[key][path] = (
-                (yield from self._list_under(overlay, key, path, text)) if key in overlay else text
+                (yield from self._list_under(overlay, undo, path, text)) if key in overlay else text
             )
         contents = [
             Contents(
@@ -170,12 +172,13 @@ class Undoing:
             if found.exists and broken_guards(undo, found)
         ]
         documents = yield from self.documents(changed, overlay)
+        written = {undo.key: {edit.old for edit in undo.edits} for undo in undos}
         pre_existing = yield from self.pre_existing(
             (documents[undo.key], value)
             for undo in undos
             if undo.key in documents
             for value in documents[undo.key].values
-            if any(value.raw == edit.old for edit in undo.edits)
+            if value.raw in written[undo.key]
         )
         return [
             replace(
@@ -274,10 +277,16 @@ class Undoing:
             return True
         return judge_stored(original, path, self._zone, json=json).outcome is Outcome.UNCONVERTIBLE
 
-    def _list_under(self, overlay: Overlay, key: bytes, path: str, reply: bytes | None) -> Op[bytes | None]:
-        """What a guard's path would answer if what the overlay has were restored. A read for a large document."""
+    def _list_under(
+        self, overlay: Overlay, undo: DocumentEdits, path: str, reply: bytes | None
+    ) -> Op[bytes | None]:
+        """What a guard would be if what the overlay has were restored. Some reads where items lack the value."""
         if reply is None:
             return None
+        key = undo.key
+        items = _items_under(overlay[key], undo, path, reply)
+        if items is not None:
+            return items
         if "[*]" in path or sliced_list(path) is not None:  # of a large document: values of a path
             documents = yield from self.documents([key], overlay)
             values = documents[key].values if key in documents else []
@@ -289,6 +298,27 @@ class Undoing:
                 if text is not None and path_text(location[:length]) == path:
                     _set(parsed[0], location[length:], parse_json(text))
         return json_text(parsed)
+
+
+def _items_under(
+    restored: Mapping[Location, bytes | None], undo: DocumentEdits, path: str, reply: bytes
+) -> bytes | None:
+    """What the guard of some items of a list would be; None where the answer does not tell which item is which."""
+    bounds = slice_bounds(path)
+    end = reply.rindex(b"]") + 1
+    if bounds is None or "[*]" in path or end == len(reply):
+        return None
+    start, stop = bounds[0], min(bounds[1], int(reply[end:]))
+    values: Any = parse_json(reply[:end])
+    edited = next((edit.location for edit in undo.edits if is_read_by(path, edit.location)), None)
+    if edited is None or len(values) != stop - start:
+        return None
+    at = next(number for number, step in enumerate(edited) if isinstance(step, int))
+    texts = [
+        restored.get((*edited[:at], position, *edited[at + 1 :])) or json_text(value)
+        for position, value in zip(range(start, stop), values, strict=True)
+    ]
+    return b"[%b]%b" % (b",".join(texts), reply[end:])
 
 
 def _set(container: Any, steps: Location, value: JsonValue) -> None:

@@ -40,7 +40,7 @@ MAX_EDITS = 500
 FIRST_EDITS = 50
 """In lists, of a document with more, until a script has been measured: each of them is indexed by itself."""
 
-PART_TARGET_MICROSECONDS = 10_000
+PART_TARGET_MICROSECONDS = 5_000
 """How long the script for a part of a document may take."""
 
 
@@ -198,18 +198,17 @@ class Applier:
     def collect(self, sent: SentChunk) -> Op[Applied]:
         """What became of a chunk that was sent ahead."""
         codes, read_back, microseconds = yield from self._lease.answer(sent.script)
-        if sent.is_part:
-            self._adapt_part(sent.documents[0].count, microseconds)
-        else:
-            self._adapt(len(sent.documents), microseconds)
+        self.adapt(sent, microseconds)
         return _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
 
-    def _adapt_part(self, edits: int, microseconds: int) -> None:
-        wanted = edits * PART_TARGET_MICROSECONDS // max(microseconds, 1)
-        self._part_edits = max(1, min(MAX_EDITS, wanted, 2 * edits))
-
-    def _adapt(self, documents: int, microseconds: int) -> None:
-        wanted = documents * SCRIPT_TARGET_MICROSECONDS // max(microseconds, 1)
+    def adapt(self, sent: SentChunk, microseconds: int) -> None:
+        """Size the next chunks, or the next parts of a document, by the time that a script took."""
+        if sent.is_part:
+            edits = sent.documents[0].count
+            wanted = edits * PART_TARGET_MICROSECONDS // max(microseconds, 1)
+            self._part_edits = max(1, min(MAX_EDITS, wanted, 2 * edits))
+            return
+        wanted = len(sent.documents) * SCRIPT_TARGET_MICROSECONDS // max(microseconds, 1)
         # Half-way each time: one slow script (a busy machine) must not make a hundred tiny ones.
         self._chunk_documents = max(1, min(MOST_DOCUMENTS, (self._chunk_documents + wanted) // 2))
 
