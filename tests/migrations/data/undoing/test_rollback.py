@@ -80,8 +80,10 @@ def test_preexisting_numbers_are_found_also_behind_a_rollback_that_began_without
     news: list[Progress] = []
     with open_like(client) as driver:
         assert driver.run(run(new_context(), station_plan(), options())).already_converted == 150
+        # A page may hold no documents: the server shrinks its hash table some time after a FLUSHALL.
         halfway = Monitor(
-            progress=news.append, stop_requested=lambda: news[-1].stage != "replaying the undo log"
+            progress=news.append,
+            stop_requested=lambda: news[-1].stage == "rewriting newer values" and news[-1].done >= 40,
         )
         begun = driver.run(rollback(new_context(monitor=halfway), batch_documents=40))
         assert (begun.stopped, begun.reformatted) == ("interrupted", 0)
