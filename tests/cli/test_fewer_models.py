@@ -102,4 +102,4 @@ def test_a_quarantined_value_whose_copy_is_gone_is_named(
     assert found.code == 6
     named = {(one["key"], one["path"], one["value"]) for one in found.json["problems"]}
     assert ("app:fewer_a:2", "at", '"N/A"') in named
-    assert any("only the undo log has it" in one["reason"] for one in found.json["problems"])
+    assert any("the undo log has the only copy" in one["reason"] for one in found.json["problems"])

@@ -213,7 +213,7 @@ def test_a_file_that_cannot_be_used_refuses_a_run_before_any_write(
         f"migrations/{folder}/20240101_000000_a.py, line 3: ZeroDivisionError: division by zero"
         in found.stderr
     )
-    assert f"See all of them with: om {group} status" in found.stderr
+    assert f"List all problems with: om {group} status" in found.stderr
     assert "Traceback" not in found.text
     assert not {"cmdstat_hset", "cmdstat_evalsha", "cmdstat_FT.CREATE"} & station.info("commandstats").keys()
     assert run_om(group, "run", "--json").json["exit_code"] == 1

@@ -124,7 +124,7 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
         assert re.search(r"newer values given the old form +1\n", found.stdout), found.stdout
         for number in (3, 4):
             assert (
-                f"left alone: t:parcel:{number} at: a number since before the first run: {NUMBER}"
+                f"left alone: t:parcel:{number} at: pre-existing number: {NUMBER}"
                 in found.stdout
             )
         assert way_on in found.stdout

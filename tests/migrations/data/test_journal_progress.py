@@ -24,7 +24,7 @@ def _verify(context: Context) -> Op[object]:
 @pytest.mark.parametrize(
     ("stage", "operation"),
     [
-        ("undoing", rollback),
+        ("replaying the undo log", rollback),
         ("checking the undo log", _verify),
         ("reading the undo log", preview_rollback),
     ],

@@ -56,7 +56,7 @@ def test_what_a_dependency_may_be(write: Write, directory: Path) -> None:
     assert ids(look(directory, "gone")) == ([], ["a"], ["gone"], [])
     assert ids(look(directory, DATETIME_MIGRATION))[2:] == (
         [],
-        ["a depends on gone, which no file declares and no record has as applied"],
+        ["a depends on gone, which is neither declared nor recorded as applied"],
     )
 
 
@@ -86,7 +86,7 @@ def test_problems_are_refused_with_the_next_step(
         refuse(found.problems, found.where, kind)
     text = str(caught.value)
     assert f"{directory}/20250101_000000_a.py, line 2: ZeroDivisionError: division by zero" in text
-    assert "There are 1 more like this." in text
+    assert "... 1 more" in text
     assert text.endswith(f"{kind.command} status")
     refuse((), found.where, kind)
 

@@ -88,10 +88,10 @@ def test_functions_find_ours_when_they_run_later(write: Write, directory: Path) 
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        ("import aredis_om.nothing", "Redstart has nothing in place of aredis_om.nothing"),
+        ("import aredis_om.nothing", "Redstart has no equivalent of aredis_om.nothing"),
         (
             "from aredis_om.model.migrations.nothing import X",
-            "in place of aredis_om.model.migrations.nothing",
+            "no equivalent of aredis_om.model.migrations.nothing",
         ),
         ("from aredis_om import Nothing", "ImportError: cannot import name 'Nothing'"),
         ("import nothing_of_the_kind", "ModuleNotFoundError: No module named 'nothing_of_the_kind'"),

@@ -50,7 +50,7 @@ def test_a_schema_migration(write: Write, directory: Path) -> None:
         """,
     )
     assert list(load_directory(directory, SCHEMA).migrations) == ["a:hash"]
-    reason = "it declares a schema migration, and here are data migrations"
+    reason = "it declares a schema migration, but the directory is for data migrations"
     assert only_problem(load_directory(directory, DATA))[2] == reason
 
 
@@ -71,7 +71,7 @@ def test_a_schema_migration(write: Write, directory: Path) -> None:
         ("x = 1\0\n", None, "null bytes"),
         ("# -*- coding: nothing -*-\n", None, "SyntaxError: "),
         ("(" * 5_000, None, "many nested parentheses"),
-        ("", None, "it declares no class that is made from BaseMigration"),
+        ("", None, "it declares no subclass of BaseMigration"),
         ("from redstart import *\nclass A(BaseMigration): pass\n", None, "its BaseMigration has no up()"),
         ("from redstart import *\nclass A(HashModel):\n    x: list[int]\n", 2, "RedisModelError: "),
     ],
@@ -90,13 +90,13 @@ def test_what_cannot_be_read_is_told_with_its_line(
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("", "Own.migration_id is ''"),
-        ("migration_id = 5", "Own.migration_id is 5"),
-        ("migration_id = None", "Own.migration_id is None"),
-        ("migration_id = property(lambda self: 'x')", "Own.migration_id is <property object"),
-        ("migration_id = 'a'; dependencies = 'b'", "Own.dependencies is 'b', not a list of ids"),
-        ("migration_id = 'a'; dependencies = [1]", "Own.dependencies is [1], not a list of ids"),
-        ("migration_id = 'a'; dependencies = None", "Own.dependencies is None, not a list of ids"),
+        ("", "Own.migration_id must be a non-empty string, got ''"),
+        ("migration_id = 5", "Own.migration_id must be a non-empty string, got 5"),
+        ("migration_id = None", "Own.migration_id must be a non-empty string, got None"),
+        ("migration_id = property(lambda self: 'x')", "Own.migration_id must be a non-empty string, got <property object"),
+        ("migration_id = 'a'; dependencies = 'b'", "Own.dependencies must be a list of ids, got 'b'"),
+        ("migration_id = 'a'; dependencies = [1]", "Own.dependencies must be a list of ids, got [1]"),
+        ("migration_id = 'a'; dependencies = None", "Own.dependencies must be a list of ids, got None"),
     ],
 )
 def test_a_class_that_says_nothing_useful(write: Write, directory: Path, body: str, reason: str) -> None:
@@ -154,7 +154,7 @@ def test_only_files_of_python_in_the_directory_itself(write: Write, directory: P
 def test_what_is_no_file(directory: Path, make: Callable[[Path], None]) -> None:
     make(directory / NAME)
     assert only_problem(load_directory(directory, DATA))[2] in (
-        "it is no file",
+        "not a regular file",
         "FileNotFoundError: No such file or directory",
     )
 
@@ -206,7 +206,7 @@ def test_two_files_with_one_id(write: Write, directory: Path) -> None:
     assert list(found.migrations) == ["same"]
     (problem,) = found.problems
     assert problem.source.endswith("b.py")
-    assert "migration_id same is also that of" in problem.reason
+    assert "migration_id same is also declared by" in problem.reason
     assert problem.reason.endswith("a.py")
 
 
@@ -313,9 +313,9 @@ def test_a_module_with_a_list_gives_that(install: Callable[..., None]) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("MIGRATIONS = 5", "its MIGRATIONS is no list"),
-        ("MIGRATIONS = [int, 'x']", "<class 'int'> is no BaseMigration"),
-        (MIGRATION.format(id="", dependencies=[]), "FillSites.migration_id is ''"),
+        ("MIGRATIONS = 5", "its MIGRATIONS is not a list"),
+        ("MIGRATIONS = [int, 'x']", "<class 'int'> is not a subclass of BaseMigration"),
+        (MIGRATION.format(id="", dependencies=[]), "FillSites.migration_id must be a non-empty string, got ''"),
     ],
 )
 def test_a_module_that_lists_something_else(install: Callable[..., None], text: str, reason: str) -> None:

@@ -55,15 +55,15 @@ def test_the_smallest_that_is_free_comes_first() -> None:
 @pytest.mark.parametrize(
     ("graph", "reasons"),
     [
-        ({"a": ["x", "y"]}, ["a depends on x, y, which no file declares and no record has as applied"]),
-        ({"a": ["a"]}, ["migrations depend on each other in a circle: a -> a"]),
-        ({"a": ["b"], "b": ["a"]}, ["migrations depend on each other in a circle: a -> b -> a"]),
-        ({"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a"]}, ["... circle: a -> b -> c -> a"]),
-        ({"a": ["b"], "b": ["x"]}, ["b depends on x, which no file declares and no record has as applied"]),
+        ({"a": ["x", "y"]}, ["a depends on x, y, which is neither declared nor recorded as applied"]),
+        ({"a": ["a"]}, ["migrations depend on each other in a cycle: a -> a"]),
+        ({"a": ["b"], "b": ["a"]}, ["migrations depend on each other in a cycle: a -> b -> a"]),
+        ({"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a"]}, ["... cycle: a -> b -> c -> a"]),
+        ({"a": ["b"], "b": ["x"]}, ["b depends on x, which is neither declared nor recorded as applied"]),
         ({"a": ["a"], "b": ["b"], "c": ["x"]}, ["c depends on x, ...", "... a -> a", "... b -> b"]),
         (
             {"a\n": ["\x1b[2J"]},
-            ["a depends on \\x1b[2J, which no file declares and no record has as applied"],
+            ["a depends on \\x1b[2J, which is neither declared nor recorded as applied"],
         ),
     ],
 )

@@ -27,7 +27,7 @@ def test_a_run_that_gave_up_on_an_old_application_can_be_resumed_when_that_has_s
 
     with CrashDriver(url, before=old_application) as driver:
         result = driver.run(run(new_context(), station_plan(), options()))
-    assert result.stopped is not None and "old application is still writing" in result.stopped
+    assert result.stopped is not None and "old version still writing" in result.stopped
     assert result.passes == MOST_PASSES
     with CrashDriver(url) as driver:
         result = driver.run(run(new_context(), station_plan(), options()))

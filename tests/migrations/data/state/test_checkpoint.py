@@ -66,7 +66,7 @@ def test_what_is_damaged_is_refused_with_the_way_on(data: bytes) -> None:
 def test_another_version_is_not_damage() -> None:
     text = json.dumps({"format": FORMAT + 1, "whatever": "comes"}).encode()
     with pytest.raises(
-        CheckpointVersionError, match=f"format {FORMAT + 1}; this version reads format {FORMAT}"
+        CheckpointVersionError, match=f"format {FORMAT + 1}; this version of Redstart reads format {FORMAT}"
     ):
         loaded(text)
 

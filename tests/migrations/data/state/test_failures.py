@@ -86,7 +86,7 @@ def test_any_bytes_are_one_short_printable_line(data: bytes, most: int) -> None:
 def test_what_is_short_and_printable_stays() -> None:
     assert one_line("Ω '\"".encode(), 10) == "Ω '\""
     assert one_line(b"12345", 4) == "123…"
-    assert str(failure_at(b"k\n", ("a",), b"\xff", "not UTF-8 text")) == "k\\n a: not UTF-8 text: \\xff"
+    assert str(failure_at(b"k\n", ("a",), b"\xff", "not valid UTF-8")) == "k\\n a: not valid UTF-8: \\xff"
 
 
 # What identifies a value is its key and path, whatever is shown of them

@@ -207,7 +207,7 @@ def test_an_item_that_cannot_be_told_from_others_is_kept_and_no_date_is_made_of_
     result = undo(url)
     failed = {json.dumps(text) for text in texts if isinstance(text, str)}
     assert {one.value for one in result.unrestored_examples} == failed
-    assert all("uncertain" in one.reason for one in result.unrestored_examples)
+    assert all("ambiguous" in one.reason for one in result.unrestored_examples)
     items = json_of(client, JSON)["resighted_at"]
     assert items.count(0.0) == len(texts) + (pushed == "0.0")
     assert (

@@ -56,9 +56,9 @@ def test_a_stopped_rollback_says_how_far_it_is_and_goes_on_from_there(
         assert (saved.stage, saved.done, saved.total) == (Stage.REPLAY, news[1].done, entries)
         assert 0 < saved.done < entries
 
-        sweep = Monitor(progress=news.append, stop_requested=lambda: news[-1].stage != "undoing")
+        sweep = Monitor(progress=news.append, stop_requested=lambda: news[-1].stage != "replaying the undo log")
         assert driver.run(rollback(new_context(monitor=sweep), batch_documents=40)).stopped == "interrupted"
-        undone = [item.done for item in news if item.stage == "undoing"]
+        undone = [item.done for item in news if item.stage == "replaying the undo log"]
         assert undone == sorted(set(undone))
         assert undone[-1] == entries
         saved = driver.run(load_checkpoint(KEYS))
@@ -78,7 +78,7 @@ def test_preexisting_numbers_are_found_also_behind_a_rollback_that_began_without
     news: list[Progress] = []
     with open_like(client) as driver:
         assert driver.run(run(new_context(), station_plan(), options())).already_converted == 150
-        halfway = Monitor(progress=news.append, stop_requested=lambda: news[-1].stage != "undoing")
+        halfway = Monitor(progress=news.append, stop_requested=lambda: news[-1].stage != "replaying the undo log")
         begun = driver.run(rollback(new_context(monitor=halfway), batch_documents=40))
         assert (begun.stopped, begun.reformatted) == ("interrupted", 0)
         assert begun.preexisting_numbers > 0

@@ -23,7 +23,7 @@ KEYS_PER_STEP = 100
 _MOST_STEPS = 20
 """Limit of steps per walk, where documents are rare."""
 _WIDEST_BUCKET = 1 / 16
-"""Maximum distance of the start of a walk behind the requested position. Servers that are sampled have thousands of buckets."""
+"""Maximum distance of a walk's start from the requested position. Sampled servers have thousands of buckets."""
 
 
 def spread_sample(

@@ -321,7 +321,7 @@ class _Rollback:
         self, checkpoint: Checkpoint, applier: Applier, undoing: Undoing, total: int
     ) -> Op[str | None]:
         checkpoint.total = total
-        yield from self._lease.keep(Activity("undoing"))
+        yield from self._lease.keep(Activity("replaying the undo log"))
         while entries := (yield from entries_backwards(self._keys, checkpoint.cursor or None)):
             outstanding: list[UnrestoredDocument] = []
             for entry in entries:
