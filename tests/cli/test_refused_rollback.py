@@ -49,7 +49,7 @@ def parcels(
     drop_all(client)
 
 
-def test_it_says_what_is_in_the_way_and_goes_on_when_that_is_mended(parcels: redis.Redis) -> None:
+def test_it_names_blocking_values_and_resumes_when_they_are_fixed(parcels: redis.Redis) -> None:
     refused = run_om("migrate-data", "rollback", ID)
     assert (refused.code, "Nothing was undone" in refused.stdout) == (6, True)
     assert "for example t:parcel:7" in refused.stdout
@@ -154,7 +154,7 @@ def swapping_back_by_hand_proves_first(client: redis.Redis) -> None:
     assert total(client, INDEX) == 20
 
 
-def test_whoever_accepts_it_is_told_what_is_lost(
+def test_accepting_it_reports_what_is_lost(
     client: redis.Redis, make_ready: Callable[[str], None]
 ) -> None:
     make_ready("parcels_to_lose")

@@ -203,7 +203,7 @@ def test_a_json_number_that_could_not_come_back_is_left(text: str, kind: Tempora
     assert in_hash(text, kind).new is not None  # bytes of a hash always come back
 
 
-def test_a_json_number_that_stays_needs_no_way_back() -> None:
+def test_an_unchanged_json_number_needs_no_rollback() -> None:
     assert in_json("9999999999.123455").outcome is Outcome.ALREADY
 
 

@@ -64,7 +64,7 @@ def load(client: redis.Redis, numbers: Sequence[int]) -> None:
     send(client, [("HSET", key(number), "arrived_at", TEXT) for number in numbers])
 
 
-def test_nobody_in_the_way(client: redis.Redis, url: str) -> None:
+def test_no_conflict(client: redis.Redis, url: str) -> None:
     load(client, range(50))
     found, judged = settle(client, url, range(50), lambda _: ())
     assert (found.documents, found.values, found.retried, judged) == (50, 50, 0, [50])
@@ -97,7 +97,7 @@ def test_what_became_good_meanwhile_needs_nothing(client: redis.Redis, url: str)
     assert client.hget(key(1), "arrived_at") == b"5.5"
 
 
-def test_somebody_who_never_stops_keeps_his_write(client: redis.Redis, url: str) -> None:
+def test_a_client_that_never_stops_keeps_its_write(client: redis.Redis, url: str) -> None:
     load(client, [1, 2])
 
     def writer(script: int) -> list[Command]:

@@ -1,6 +1,6 @@
 -- After fenced.lua and same_server.lua: change documents whose values still hold the bytes that were read.
 --
--- KEYS: fence, lease, journal, record
+-- KEYS: fence, lease, undo log, record
 -- ARGV[4]  msgpack: list of documents. A hash that needs only exact conversions, as most do, is one flat
 --          list: {key, 'plain', n, n names, n old values, n times name and new value}.
 --          Any other: {key, storage, changes, patch, guards, counts}
