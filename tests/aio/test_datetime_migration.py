@@ -88,7 +88,7 @@ def test_each_failure_mode_does_what_it_does_to_om(
     with caplog.at_level(logging.WARNING, "redstart"):
         if mode is FailureMode.FAIL:
             assert ended.code == 5
-            with pytest.raises(DataMigrationError, match="failed value \(failure mode fail\)"):
+            with pytest.raises(DataMigrationError, match=r"failed value \(failure mode fail\)"):
                 result(migration.up())
         else:
             assert ended.code == 0

@@ -75,9 +75,7 @@ def test_documents_of_the_undo_log_that_are_gone_are_counted_and_not_passed_over
         pytest.approx(len(visits), abs=20),
     )
     assert re.search(rf"documents deleted since +{deleted:,} of ", found.stdout)
-    is_reported = (
-        "station:visit:*: all converted documents have been deleted" in found.stdout
-    )
+    is_reported = "station:visit:*: all converted documents have been deleted" in found.stdout
     assert (found.code, is_reported) == ((0, False) if left else (6, True))
 
 

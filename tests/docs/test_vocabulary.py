@@ -75,7 +75,7 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def texts() -> Iterator[tuple[str, int, str]]:
-    """Yield path, line and text of each string literal of the package, and of each comment of a script, and each line of a page."""
+    """Yield path, line and text of string literals in the package, comments in scripts, and lines of pages."""
     for path in sorted((ROOT / "src").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (

@@ -162,7 +162,9 @@ def test_interruptions_take_no_room(use: Callable[..., redis.Redis], monkeypatch
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("room", [ROOM_CONNECTIONS - 1, ROOM_CONNECTIONS], ids=["none rests", "one rests"])
-def test_an_interruption_anywhere_leaves_no_client_waiting(use: Callable[..., redis.Redis], room: int) -> None:
+def test_an_interruption_anywhere_leaves_no_client_waiting(
+    use: Callable[..., redis.Redis], room: int
+) -> None:
     use(max_connections=room)
     note = Note().save()
     for step in itertools.count():

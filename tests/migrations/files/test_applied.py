@@ -1,4 +1,4 @@
-"""What is declared against what is on record."""
+"""Declared migrations compared with the recorded ids."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from tests.migrations.files.conftest import Write, migration
 
 
 def ids(found: FilesStatus) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Applied, pending, without a file, and what is said of problems."""
+    """Return applied, pending, without a file, and the texts of problems."""
     return (
         [one.migration_id for one in found.applied],
         [one.migration_id for one in found.pending],
@@ -51,7 +51,7 @@ def test_applied_pending_and_without_file(write: Write, directory: Path) -> None
 
 
 def test_what_a_dependency_may_be(write: Write, directory: Path) -> None:
-    """On record, though its file is gone; or the conversion of dates, which is no file."""
+    """A recorded id without a file; or the built-in migration of dates."""
     write("a.py", migration("a", "gone", DATETIME_MIGRATION))
     assert ids(look(directory, "gone")) == ([], ["a"], ["gone"], [])
     assert ids(look(directory, DATETIME_MIGRATION))[2:] == (

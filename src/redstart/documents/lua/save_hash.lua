@@ -3,8 +3,9 @@
 -- KEYS: the hash
 -- ARGV[1]  NX to write only if there is no such key, XX only if there is one, or nothing
 -- ARGV[2]  how many fields have a value
+-- ARGV[3]  how many of them expire after a time of their own, unless they do already
 -- ARGV[4]  how many of them expire after a time that starts now
--- ARGV[5]  alternating names and values; names and lifetimes in milliseconds of the former, then of the latter; the names
+-- ARGV[5]  alternating names and values; names and lifetimes in milliseconds of the former, then of the latter; names
 --          to delete
 --
 -- HSET removes the expiry of a field; a field that had one keeps it, to the millisecond, and its lifetime starts again

@@ -92,12 +92,12 @@ def test_dirty_empty_and_null() -> None:
         ('["2023-01-01"]', "not a date: JSON array"),
     ],
 )
-def test_json_that_is_no_scalar_date(text: str, reason: str) -> None:
+def test_json_that_is_not_a_scalar_date(text: str, reason: str) -> None:
     for kind in TemporalKind:
         assert in_json(text, kind) == (Outcome.UNCONVERTIBLE, None, reason, None)
 
 
-def test_hash_values_that_are_no_text() -> None:
+def test_hash_values_that_are_not_text() -> None:
     assert in_hash(b"\xff2023-01-01") == (Outcome.UNCONVERTIBLE, None, "not valid UTF-8", None)
     assert in_hash(b"\xed\xa0\x80").reason == "not valid UTF-8"
 
@@ -240,7 +240,7 @@ def test_what_could_not_be_read_back_at_all_is_left() -> None:
     assert in_hash("-62135596800.0001 ", DATE).outcome is Outcome.UNCONVERTIBLE
 
 
-def test_naive_is_told_for_text_only() -> None:
+def test_naive_is_reported_for_text_only() -> None:
     assert in_hash("2023-01-01T12:00:00").naive is True
     assert in_hash("2023-01-01").naive is True
     assert in_hash("2023-01-01T12:00:00Z").naive is False
@@ -301,7 +301,7 @@ json_values: st.SearchStrategy[JsonValue] = st.one_of(
 
 
 def check_law(verdict: Verdict, again: Verdict | None) -> None:
-    """What holds for every verdict, and for the verdict on the number it proposes."""
+    """Check the laws of a conversion, and of the conversion of its result."""
     writes = verdict.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
     assert writes is (verdict.new is not None)
     assert (verdict.outcome in (Outcome.LOSSY, Outcome.UNCONVERTIBLE)) is (verdict.reason is not None)
@@ -312,7 +312,7 @@ def check_law(verdict: Verdict, again: Verdict | None) -> None:
 
 @given(raw_values, kinds, st.booleans(), zones)
 @example(b"9999-12-31T23:59:59.999999", DATETIME, False, UTC)
-def test_a_hash_verdict_never_raises_and_converting_again_changes_nothing(
+def test_converting_a_hash_value_never_raises_and_is_idempotent(
     raw: bytes, kind: TemporalKind, optional: bool, zone: NaiveTimezone
 ) -> None:
     verdict = in_hash(raw, kind, optional, zone)
@@ -320,7 +320,7 @@ def test_a_hash_verdict_never_raises_and_converting_again_changes_nothing(
 
 
 @given(json_values, kinds, st.booleans(), zones)
-def test_a_json_verdict_never_raises_and_converting_again_changes_nothing(
+def test_converting_a_json_value_never_raises_and_is_idempotent(
     value: JsonValue, kind: TemporalKind, optional: bool, zone: NaiveTimezone
 ) -> None:
     verdict = convert_json_value(value, kind=kind, optional=optional, naive_timezone=zone)
@@ -349,7 +349,7 @@ def test_seconds_and_milliseconds_of_one_instant_agree(microseconds: int) -> Non
 
 
 @given(st.datetimes())
-def test_a_datetime_keeps_its_microsecond_or_says_so(moment: datetime) -> None:
+def test_a_datetime_keeps_its_microsecond_or_is_reported_as_rounded(moment: datetime) -> None:
     microseconds = (moment - datetime(1970, 1, 1)) // (datetime.resolution)
     verdict = in_hash(moment.isoformat())
     if verdict.new is None:

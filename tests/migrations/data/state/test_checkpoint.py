@@ -56,7 +56,7 @@ def test_none_is_none() -> None:
         b'{"format": %d, "stage": "convert", "plan_hash": "", "generation": 1, "stopped_by": "zz"}' % FORMAT,
     ],
 )
-def test_what_is_damaged_is_refused_with_the_way_on(data: bytes) -> None:
+def test_a_damaged_checkpoint_is_refused_with_a_hint(data: bytes) -> None:
     with pytest.raises(CheckpointCorruptError) as refused:
         loaded(data)
     assert KEYS.checkpoint in refused.value.message

@@ -1,4 +1,4 @@
-"""What did not convert: told once, in its last form, up to a limit and counted beyond it."""
+"""Failed values are recorded once, with their last reason, up to a limit, and counted beyond it."""
 
 import pytest
 import redis
@@ -50,7 +50,7 @@ def test_beyond_the_limit_they_are_only_counted(client: redis.Redis, url: str) -
     assert len(recorded(url, [bad(number) for number in range(3, 12)], most_records=5)) == 9
     assert on_record(url) == [bad(number) for number in range(5)]
     assert not_kept(url) == 7
-    # At the limit what is on record can still be corrected.
+    # At the limit recorded failures can still be corrected.
     changed = bad(4, reason="empty")
     assert recorded(url, [changed], most_records=5) == []
     assert changed in on_record(url)

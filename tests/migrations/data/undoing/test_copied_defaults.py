@@ -113,7 +113,7 @@ def _places(entry: Any) -> dict[str, Any]:
     return found
 
 
-def test_an_original_in_the_census_stays_and_is_no_copy(client: redis.Redis, url: str) -> None:
+def test_an_original_in_the_census_stays_and_is_not_a_copy(client: redis.Redis, url: str) -> None:
     load(client)
     send(client, [("HSET", HASH_COPY, "left_at", "0.0")])
     before = documents_of(client)

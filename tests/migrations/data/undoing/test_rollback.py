@@ -1,4 +1,4 @@
-"""What a rollback refuses before it writes anything, and what it says of its progress."""
+"""Reasons to refuse a rollback before it writes anything, and its progress."""
 
 from contextlib import suppress
 
@@ -38,7 +38,7 @@ def test_another_local_zone_is_refused_before_anything_is_undone(client: redis.R
     assert not client.exists(KEYS.checkpoint, KEYS.lease.lease)
 
 
-def test_a_stopped_rollback_says_how_far_it_is_and_goes_on_from_there(
+def test_a_stopped_rollback_reports_its_progress_and_resumes_there(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_pieces(monkeypatch)
@@ -56,7 +56,9 @@ def test_a_stopped_rollback_says_how_far_it_is_and_goes_on_from_there(
         assert (saved.stage, saved.done, saved.total) == (Stage.REPLAY, news[1].done, entries)
         assert 0 < saved.done < entries
 
-        sweep = Monitor(progress=news.append, stop_requested=lambda: news[-1].stage != "replaying the undo log")
+        sweep = Monitor(
+            progress=news.append, stop_requested=lambda: news[-1].stage != "replaying the undo log"
+        )
         assert driver.run(rollback(new_context(monitor=sweep), batch_documents=40)).stopped == "interrupted"
         undone = [item.done for item in news if item.stage == "replaying the undo log"]
         assert undone == sorted(set(undone))
@@ -69,7 +71,7 @@ def test_a_stopped_rollback_says_how_far_it_is_and_goes_on_from_there(
     assert difference(before, documents_of(client)) == []
 
 
-def test_preexisting_numbers_are_found_also_behind_a_rollback_that_began_without_them(
+def test_preexisting_numbers_are_found_after_a_rollback_started_without_the_option(
     client: redis.Redis, url: str
 ) -> None:
     for number in range(300):
@@ -78,7 +80,9 @@ def test_preexisting_numbers_are_found_also_behind_a_rollback_that_began_without
     news: list[Progress] = []
     with open_like(client) as driver:
         assert driver.run(run(new_context(), station_plan(), options())).already_converted == 150
-        halfway = Monitor(progress=news.append, stop_requested=lambda: news[-1].stage != "replaying the undo log")
+        halfway = Monitor(
+            progress=news.append, stop_requested=lambda: news[-1].stage != "replaying the undo log"
+        )
         begun = driver.run(rollback(new_context(monitor=halfway), batch_documents=40))
         assert (begun.stopped, begun.reformatted) == ("interrupted", 0)
         assert begun.preexisting_numbers > 0

@@ -1,5 +1,5 @@
--- After fenced.lua, resolve.lua and drop_index.lua: point an alias to another index, without a moment in which it points
--- to none.
+-- After fenced.lua, resolve.lua and drop_index.lua: point an alias to another index, without a moment in which it
+-- points to none.
 -- ARGV[4] alias, ARGV[5] new index, ARGV[6] current index as known to the caller, '' for none,
 -- ARGV[7...] other aliases, which follow if they point to that index as well.
 -- Answers {'swapped' | 'already' | 'changed' | 'missing', index it leads to now or ''}.

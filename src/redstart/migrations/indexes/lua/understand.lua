@@ -1,5 +1,5 @@
--- After drop_index.lua: how the server interprets arguments of FT.CREATE, tried on a scratch index that scans nothing, and
--- is dropped at the end of this script, so that no other client sees it.
+-- After drop_index.lua: how the server interprets arguments of FT.CREATE, tried on a scratch index that scans nothing,
+-- and is dropped at the end of this script, so that no other client sees it.
 -- ARGV[1] the scratch index, ARGV[2...] the arguments after the name.
 -- Returns {'understood', FT.INFO}, or {'refused', the server's error}.
 local dropped = drop_index(ARGV[1])
