@@ -1,4 +1,4 @@
-"""A TLS proxy for a server without TLS, as the scratch server is built."""
+"""A TLS proxy for a server without TLS, as the development server is built."""
 
 import select
 import shutil

@@ -121,7 +121,7 @@ def test_a_taken_place_aside_stays_and_holds_up_nothing_else(client: redis.Redis
         "hatched_on__invalid": "?",
         "resighted_at": [float(NUMBER)],
     }
-    assert "born_on__invalid already exists" in failures(client)[RINGER, "born_on"]
-    assert "already exists" not in failures(client)[RINGER, "last_seen_at"]
+    assert "born_on__invalid exists already" in failures(client)[RINGER, "born_on"]
+    assert "exists already" not in failures(client)[RINGER, "last_seen_at"]
     undo_all(url)
     assert difference(before, documents_of(client)) == []

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Final
 
 _RUNNING: Final = (
-    'this version of Redstart lists migration files and does not run them. See "Migration files" on the page '
-    '"Coming from redis-om" of the documentation.'
+    "this version of Redstart lists migration files and does not run them. "
+    'See "Migration files" in the documentation.'
 )
 _LEFT_OUT: Final = {
     **dict.fromkeys(("run", "rollback", "downgrade"), _RUNNING),

@@ -49,7 +49,7 @@ def failures_with_fates(
         for value, verdict in bad:
             fate = fates.get(value.location, "")
             if aside := taken.get((document.key, value.location)):
-                fate = f"; not quarantined: {display(aside)} already exists"
+                fate = f"; not moved: {display(aside)} exists already"
             failures.append(failure_of(document, value, f"{verdict.reason}{fate}"))
     return failures
 

@@ -89,7 +89,7 @@ def _was_started() -> Op[bool]:
     try:
         yield from call(bgsave())
     except AuthenticationError as exc:
-        hint = f'Allow BGSAVE (see the page "Permissions" of the documentation); if that is not possible, {_PROVIDER}'
+        hint = f'Permit BGSAVE: see "Permissions" in the documentation. Where that is impossible, {_PROVIDER}'
         raise UnsupportedServerError(exc.message, hint) from exc
     except CommandError as exc:
         text = exc.message.lower()

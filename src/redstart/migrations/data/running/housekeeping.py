@@ -18,7 +18,7 @@ from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
 
 GIVEN_UP = ("record", "checkpoint", "census", "journal", "unrestored", *LISTS)
-"""Parts of the state that `drop-undo-log` removes, so that they may be damaged. Keys of another program stay."""
+"""Parts of the state that `drop-undo-log` removes even if they are damaged. Keys of another program stay."""
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
 """The key of redis-om's own progress of the same migration."""
@@ -135,9 +135,9 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
 
 
 def last_copies(context: Context) -> Op[int]:
-    """Return how many last copies `drop-undo-log` removes: replaced or quarantined values, and unrestored originals.
+    """Count originals that exist only in the undo log: replaced or quarantined values, and unrestored documents.
 
-    Of the originals, documents are counted. Some reads.
+    Of unrestored values, documents are counted. Some reads.
 
     Raises:
         StateDamagedError: one of these keys is from another program.

@@ -16,9 +16,9 @@ from redstart.migrations.lease import LeaseState, current
 
 
 class Phase(StrEnum):
-    """The progress of the migration as a whole. `expanded`, `cut over` and `contracted` concern indexes only.
+    """Phase of the whole migration; `expanded`, `cut over` and `contracted` apply to indexes only.
 
-    `converted` is the result of the run; only `verify` checks documents that were written later.
+    `converted` is the state at the end of the run; `om migrate-data verify` finds what was written later.
     """
 
     NOTHING_TO_MIGRATE = "nothing to migrate"

@@ -25,7 +25,9 @@ class StateKeys:
 
     def restore_hint(self) -> str:
         """Return the hint for damage of a key that a rollback needs."""
-        return f"Restore it from a backup. To give up the rollback: om migrate-data drop-undo-log {self.migration_id}"
+        return (
+            f"Restore it from a backup. To give up undoing: om migrate-data drop-undo-log {self.migration_id}"
+        )
 
     @property
     def lease(self) -> LeaseKeys:
