@@ -24,7 +24,7 @@ from tests.support.snapshot import difference
 
 @pytest.mark.parametrize(
     "saved_before",
-    ["EVALSHA commit SADD+COUNT", "EVALSHA commit HSET+HDEL+HSET+COUNT+COUNT+COUNT+HSET+HSET+SET"],
+    ["EVALSHA commit SADD+COUNT", "EVALSHA commit HSET+HSET+HSET+COUNT+COUNT+COUNT+HSET+HSET+SET"],
 )
 def test_a_server_that_came_back_without_the_census_is_not_written_to(
     own_server: Callable[..., EmbeddedServer], saved_before: str
