@@ -222,7 +222,7 @@ def test_a_file_that_cannot_be_used_refuses_a_run_before_any_write(
     assert status.code == 0
     for said in (
         "20240101_000000_a.py, line 3: ZeroDivisionError",
-        "20250101_000000_empty.py: it declares no class",
+        "20250101_000000_empty.py: it declares no subclass",
     ):
         assert f"cannot be used: migrations/{folder}/" in status.stdout
         assert said in status.stdout
