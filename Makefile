@@ -1,10 +1,10 @@
-# Everything sets itself up: `make demo` and `make test` work in a fresh clone with python3 (3.11+) and venv.
+# `make demo` and `make test` work in a fresh clone with python3 (3.11+) and venv; they install what they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLD := .venv-redis-om-0.3.5
 ONE := .venv-redis-om-1.2.0
-# Each worker of the tests has a server of its own; a given one can serve just one.
+# Each worker of the tests starts its own server; a given server can be used by one worker only.
 WORKERS := $(if $(REDSTART_TEST_URL),,-n 2 --dist worksteal)
 
 .PHONY: demo test lint style types calls imports format soak bench bench-conversion bench-index-swap bench-mapper clean
@@ -18,13 +18,13 @@ $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[server,dev]'
 	@touch $@
 
-# The reference as it was when it wrote ISO strings: tests check that it can read what a rollback leaves.
+# redis-om 0.3.5, which stores dates as text: tests check that it reads documents after a rollback.
 $(OLD)/.installed:
 	$(PYTHON) -m venv $(OLD)
 	$(OLD)/bin/pip install --quiet --disable-pip-version-check 'redis-om==0.3.5' 'pydantic==2.10.6' 'redis==5.2.1' 'setuptools<81'
 	@touch $@
 
-# The reference as it is: index definitions and their hashes have to be the same.
+# The current redis-om: index definitions and their hashes must be the same.
 $(ONE)/.installed:
 	$(PYTHON) -m venv $(ONE)
 	$(ONE)/bin/pip install --quiet --disable-pip-version-check 'redis-om==1.2.0'
@@ -48,7 +48,7 @@ calls: $(VENV)/.installed-dev
 imports: $(VENV)/.installed-dev
 	PYTHONPATH=src $(BIN)/lint-imports
 
-# The checkers use one core each: two at a time.
+# Each checker uses one core: run two at a time.
 test: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 	$(MAKE) -j 2 lint
 	$(BIN)/python -m pytest $(WORKERS)
@@ -60,7 +60,7 @@ format: $(VENV)/.installed-dev
 soak: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 	REDSTART_SOAK=1 $(BIN)/python -m pytest --timeout 3600 -m soak
 
-# Both, also where the first misses a goal.
+# Run both, also if the first misses a goal.
 bench:
 	$(MAKE) --keep-going bench-conversion bench-mapper
 

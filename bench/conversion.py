@@ -1,16 +1,16 @@
-"""Redstart's conversion beside a one-by-one loop: the same documents, one server, one run.
+"""Compare Redstart's conversion with a one-by-one loop: the same documents, one server, one run.
 
     python -m bench.conversion [--documents 50000] [--repeats 3] [--json]
 
-The loop is what a short script does, and what the reference's own migration does: redis-py with hiredis, one
-connection, SCAN, then a read and a write for each document. It converts, and that is all. A Redstart run is a
-census, the convert pass, and a pass that verifies; the convert pass journals every change, saves its progress
-and compares before it writes. Both figures of Redstart are given: of the convert pass alone, which is what the
-loop does, and of the whole run.
+The loop works like a short script, and like redis-om's own migration: redis-py with hiredis, one connection, SCAN,
+then a read and a write for each document. It only converts. A Redstart run has an initial scan, a pass that converts,
+and a pass that verifies; the converting pass writes the undo log, saves checkpoints, and compares before it writes.
+Both figures of Redstart are printed: of the converting pass alone, which does the work of the loop, and of the whole
+run.
 
 The loop waits for two answers per document, so its rate is that of the round trips of one machine at one moment:
-other work that keeps the processors awake makes it up to twice as fast. Redstart works beside the server, needs two
-processors for that, and gets slower when others use them. Compare rates of a machine that does nothing else.
+other work that keeps the processors awake makes it up to twice as fast. Redstart works at the same time as the
+server, needs two processors for that, and gets slower when others use them. Compare rates of an idle machine.
 
 Each measurement is a process of its own, so that its peak memory is its own. They take turns.
 """
@@ -148,7 +148,7 @@ def _table(found: list[Comparison]) -> list[str]:
         lines.append(
             f"{item.workload}: {item.redstart_peak_bytes / 1e6:.0f} MB "
             f"(one by one {item.loop_peak_bytes / 1e6:.0f} MB), "
-            f"journal {item.journal_bytes_per_document:.0f} bytes a document, "
+            f"undo log {item.journal_bytes_per_document:.0f} bytes a document, "
             f"server {item.server_microseconds_per_document:.1f} us a document in the whole run"
         )
     return lines

@@ -11,7 +11,7 @@ from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.values.kinds import Storage, TemporalKind
 
 Client: TypeAlias = Any
-"""A redis.Redis, whose commands redis-py types for both colours at once or not at all."""
+"""A redis.Redis, whose commands redis-py types for sync and async together, or not at all."""
 
 BATCH_DOCUMENTS = 1_000
 PREFIX = "bench:order:"

@@ -1,10 +1,10 @@
-"""The time that `stats` predicts beside the time that the run then takes.
+"""Compare the time that `stats` predicts with the time of the run.
 
     python -m bench.estimate [--sizes 5000 20000 60000] [--json]
 
 Hashes and JSON documents, without an index and with one on every date, at some sizes. Prediction and run are
 processes of their own, as they are for a user. `unit` is what the constants of
-redstart.migrations.data.counting.statistics stand for: the run's seconds divided by those of reading everything once.
+redstart.migrations.data.counting.statistics express: the seconds of the run divided by those of reading all once.
 """
 
 import argparse

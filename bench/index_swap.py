@@ -1,4 +1,4 @@
-"""Changing an index under queries: dropped and created in place, beside built, proven and swapped.
+"""Compare two changes of an index during queries: drop and create in place; build next to it, check coverage, and swap.
 
     python -m bench.index_swap [--documents 100000] [--repeats 3] [--only hash|json] [--json]
 
@@ -40,7 +40,7 @@ NAME = "bench:order:index"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Medians of each, and the memory of the second index: as forecast, and as the server's memory grew."""
+    """Medians of each, and the memory of the second index: as estimated, and as the server's memory grew."""
 
     workload: str
     documents: int
@@ -84,7 +84,7 @@ def compare(url: str, workload: Workload, documents: int, repeats: int) -> Compa
             )
             print(
                 f"{workload.name} {number + 1}/{repeats}: in place {in_place[-1].missing_seconds:.2f} s missing, "
-                f"beside {beside[-1].missing_seconds:.2f} s",
+                f"build next to it {beside[-1].missing_seconds:.2f} s",
                 file=sys.stderr,
             )
         _drop_all(client)
@@ -114,7 +114,7 @@ def planned_index(workload: Workload) -> PlannedIndex:
 
 
 def begin(client: Any, planned: PlannedIndex, documents: int) -> None:
-    """The old index alone, complete, with redis-om's keys beside it."""
+    """The old index alone, complete, with redis-om's keys for it."""
     _drop_all(client)
     for key in client.scan_iter("redstart:*", 1_000):
         client.delete(key)
@@ -149,7 +149,7 @@ def build_and_swap(url: str, client: Any, planned: PlannedIndex, documents: int)
 
 
 def memory(url: str, client: Any, planned: PlannedIndex, documents: int) -> tuple[int, int]:
-    """Bytes of the second index: as `om migrate run` forecasts them, and as the server's memory grows by it."""
+    """Bytes of the second index: as `om migrate run` estimates them, and as the server's memory grows by it."""
     with open_sync(url) as driver:
         (expected,) = driver.run(forecast([planned]))
     before = int(client.info("memory")["used_memory"])
@@ -193,7 +193,7 @@ def _table(found: list[Comparison]) -> list[str]:
     lines.append("")
     for item in found:
         lines.append(
-            f"{item.workload}: the second index, forecast {item.forecast_bytes / 1e6:.1f} MB, "
+            f"{item.workload}: the second index, estimate {item.forecast_bytes / 1e6:.1f} MB, "
             f"measured {item.measured_bytes / 1e6:.1f} MB"
         )
     return lines

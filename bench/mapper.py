@@ -1,8 +1,8 @@
-"""The mapper beside redis-om 1.2.0 and beside redis-py and pydantic by hand, in one run: `make bench-mapper`.
+"""Compare the mapper with redis-om 1.2.0, and with redis-py and pydantic by hand, in one run: `make bench-mapper`.
 
-Each library works in a process of its own on one embedded server, all of them in turn, round after round. They are
-compared within a round, for a machine may be twice as fast a minute later, and the median of the rounds counts. Exits
-with 1 if a goal is missed.
+Each library works in a separate process on one embedded server; they take turns, round after round. They are
+compared within a round, because the speed of a machine may double within a minute; the result is the median of the
+rounds. Exits with 1 if a goal is missed.
 """
 
 import argparse
@@ -31,7 +31,7 @@ Times: TypeAlias = dict[str, dict[str, tuple[float, float]]]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a measure has to be.
+    """The goal of a measure.
 
     Args:
         beside: the library it is compared with.
@@ -72,7 +72,7 @@ GOALS: Final = (
 
 
 def main() -> None:
-    """Measure, print the table, and judge it."""
+    """Measure, print the table, and compare it with the goals."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=7)

@@ -1,8 +1,8 @@
-"""One library at work on documents, in a process of its own: `python mapper_program.py LIBRARY URL DOCUMENTS`.
+"""Measure one library in a separate process: `python mapper_program.py LIBRARY URL DOCUMENTS`.
 
-LIBRARY is redstart, redis_om, or plain: redis-py and pydantic by hand, as one would write it without a mapper. Prints a
-JSON object: for each measure seconds of wall time and of this process' CPU. Imports nothing but that library, for it
-also runs where only redis-om is. `import LIBRARY` in place of a URL measures that alone.
+LIBRARY is redstart, redis_om, or plain: redis-py and pydantic by hand, as written without a mapper. Prints a
+JSON object: for each measure seconds of wall time and of this process' CPU. Imports only that library, because it
+also runs where only redis-om is installed. `import LIBRARY` in place of a URL measures that alone.
 """
 
 import gc

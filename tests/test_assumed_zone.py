@@ -87,7 +87,7 @@ def test_a_zone_that_is_utc_in_winter_alone_is_another(url: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("said", ["local", "UTC", "Asia/Tokyo"])
-def test_whoever_has_said_it_is_not_told(url: str, tmp_path: Path, said: str) -> None:
+def test_no_warning_with_a_configured_zone(url: str, tmp_path: Path, said: str) -> None:
     here = ran(url, tmp_path, NAIVE["twice"], zone="Asia/Kolkata", REDSTART_NAIVE_TIMEZONE=said)
     (tmp_path / "pyproject.toml").write_text(
         f'[tool.redstart]\nnaive_timezone = "{said}"\n', encoding="utf-8"

@@ -34,7 +34,7 @@ def test_no_setting_reaches_a_test() -> None:
     assert set(names) <= {"REDSTART_TEST_URL", "REDSTART_CORPUS", "REDSTART_SOAK"}
 
 
-def test_settings_of_whoever_runs_the_tests_are_unset() -> None:
+def test_settings_of_the_environment_are_unset() -> None:
     this = f"{__file__}::test_no_setting_reaches_a_test"
     outcome = run_tests(this, REDIS_OM_URL="redis://production:6379", REDSTART_MODELS="shop.models")
     assert outcome.returncode == 0, outcome.stdout

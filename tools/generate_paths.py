@@ -79,7 +79,7 @@ HOMES = {
     "to_redisvl_schema": "{colour}.redisvl",
     "verify_pipeline_response": "documents.adding",
 }
-"""Where a name is at home in Redstart: `{colour}` is `sync` or `aio`. Behind a colon, what it is called there."""
+"""Module of each name in Redstart: `{colour}` is `sync` or `aio`. After a colon, its name there."""
 
 MODELS = (
     "EmbeddedJsonModel Field HashModel JsonModel KNNExpression NotFoundError RedisModel VectorFieldOptions"

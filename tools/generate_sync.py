@@ -32,7 +32,7 @@ WORDS = {
     "# for threads: ": "",
     "ASYNC_MODE = True": "ASYNC_MODE = False",
 }
-"""What differs between the colours, in code and in what is said of it."""
+"""Differences between sync and async, in code and in documentation."""
 
 _WORD = re.compile("|".join(rf"(?<!\w){re.escape(word)}" + r"(?!\w)" * word[-1].isalpha() for word in WORDS))
 

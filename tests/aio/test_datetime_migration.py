@@ -88,7 +88,7 @@ def test_each_failure_mode_does_what_it_does_to_om(
     with caplog.at_level(logging.WARNING, "redstart"):
         if mode is FailureMode.FAIL:
             assert ended.code == 5
-            with pytest.raises(DataMigrationError, match="failure mode is fail, and this will not convert"):
+            with pytest.raises(DataMigrationError, match=r"failed value \(failure mode fail\)"):
                 result(migration.up())
         else:
             assert ended.code == 0
@@ -164,7 +164,7 @@ def test_what_om_began_up_goes_on_with(built_in: Any, legacy: redis.Redis) -> No
     assert difference(start, snapshot(legacy)) == []
 
 
-def test_without_resuming_it_begins_anew(built_in: Any, legacy: redis.Redis) -> None:
+def test_without_resuming_it_starts_again(built_in: Any, legacy: redis.Redis) -> None:
     start = snapshot(legacy)
     assert run_om("migrate-data", "run", "--limit-documents", "50").code == 5  # of all three models
     registry.model_registry.clear()

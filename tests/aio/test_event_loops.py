@@ -48,7 +48,7 @@ def test_one_after_another_leave_nothing_behind(client: redis.Redis) -> None:
     wait_until(lambda: connections(client) <= before, "the connections of loops that have ended")
 
 
-def test_a_loop_that_nobody_shuts_down(client: redis.Redis) -> None:
+def test_a_loop_that_is_never_shut_down(client: redis.Redis) -> None:
     """As programs do that call `loop.close()` and nothing else: at the next loop the connections are given up."""
     before = connections(client)
     for number in range(10):

@@ -31,7 +31,7 @@ def test_it_is_said_on_stderr(station: redis.Redis, in_kolkata: None, words: str
 
 @pytest.mark.parametrize("words", COMMANDS)
 @pytest.mark.parametrize("said", ["UTC", "local", "Europe/Berlin"])
-def test_not_to_whoever_has_said_it(
+def test_not_with_a_configured_zone(
     station: redis.Redis, in_kolkata: None, words: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", said)

@@ -57,7 +57,7 @@ def test_a_save_that_fails_refuses_the_run_before_any_write(own_station: redis.R
     file_of(own_station).mkdir()
     found = run_om("migrate-data", "run", "--backup")
     assert found.code == 1
-    assert "did not save its data" in found.stderr
+    assert "Backup failed" in found.stderr
     assert "INFO persistence" in found.stderr
     assert difference(before, snapshot(own_station)) == []
 

@@ -196,5 +196,5 @@ def test_a_prefix_that_swallows_anothers(client: redis.Redis, write_module: Call
     client.hset("app:log:old:1", "at", "2020-01-01")
     before = snapshot(client)
     found = run_om(*RUN, "--models", name)
-    refused(found, 2, "'app:log:' of ", "Outer also holds the keys of ", "Inner", "model_key_prefix")
+    refused(found, 2, "'app:log:' of ", "Outer also matches keys of ", "Inner", "exclude_prefixes")
     assert difference(before, snapshot(client)) == []

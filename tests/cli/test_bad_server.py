@@ -89,7 +89,7 @@ def test_a_server_without_json(configured: str, own_server: Callable[..., Embedd
         before = snapshot(client)
         for command in ("run", "stats"):
             found = run_om("--url", server.url, "migrate-data", command)
-            refused(found, 1, "Sighting", "no JSON.MERGE command", "RedisJSON", "--models")
+            refused(found, 1, "Sighting", "does not have JSON.MERGE", "RedisJSON", "--models")
         assert difference(before, snapshot(client)) == []
 
 

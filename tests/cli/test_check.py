@@ -37,7 +37,7 @@ def test_an_old_value_is_a_problem_named_by_key_and_field(converted: redis.Redis
     converted.hset("station:visit:V-0000001", "arrived_at", "2020-01-01")
     found = run_om("migrate-data", "verify")
     assert found.code == 6
-    assert "problem: station:visit:V-0000001 arrived_at: still in the old form: 2020-01-01" in found.stdout
+    assert "problem: station:visit:V-0000001 arrived_at: still in text format: 2020-01-01" in found.stdout
     assert "om migrate-data run" in found.stdout
     problem = run_om("migrate-data", "verify", "--json").json["problems"][0]
     assert (problem["key"], problem["path"]) == ("station:visit:V-0000001", "arrived_at")
@@ -55,7 +55,7 @@ def test_check_data_sees_what_the_plain_look_does_not(converted: redis.Redis) ->
     assert run_om("migrate-data", "verify").code == 0
     found = run_om("migrate-data", "verify", "--check-data")
     assert found.code == 6
-    assert "station:visit:unreadable nets: its model cannot read it" in found.stdout
+    assert "station:visit:unreadable nets: not readable by its model" in found.stdout
 
 
 @pytest.mark.parametrize("left", [0, 1])
@@ -75,9 +75,7 @@ def test_documents_of_the_undo_log_that_are_gone_are_counted_and_not_passed_over
         pytest.approx(len(visits), abs=20),
     )
     assert re.search(rf"documents deleted since +{deleted:,} of ", found.stdout)
-    is_reported = (
-        "station:visit:*: all documents that a run has converted are gone from the server" in found.stdout
-    )
+    is_reported = "station:visit:*: all converted documents have been deleted" in found.stdout
     assert (found.code, is_reported) == ((0, False) if left else (6, True))
 
 
@@ -95,7 +93,7 @@ def test_a_value_on_record_does_not_hide_another_that_is_wrong(converted: redis.
     assert run_om("migrate-data", "run").code == 0
     found = run_om("migrate-data", "verify", "--check-data")
     assert found.code == 6
-    assert f"{key.decode()} nets: its model cannot read it" in found.stdout
+    assert f"{key.decode()} nets: not readable by its model" in found.stdout
 
 
 def test_a_document_that_its_model_cannot_read_is_named_although_its_value_was_moved(
@@ -110,7 +108,7 @@ def test_a_document_that_its_model_cannot_read_is_named_although_its_value_was_m
     assert found.code == 6
     assert "Verified" not in found.stdout
     assert (
-        "problem: station:visit:moved arrived_at: its model cannot read it: Field required\n" in found.stdout
+        "problem: station:visit:moved arrived_at: not readable by its model: Field required\n" in found.stdout
     )
     report = run_om("migrate-data", "verify", "--check-data", "--json").json
     assert (report["ok"], report["documents_read"], report["unreadable"]) == (False, 0, 2)

@@ -315,7 +315,7 @@ def test_a_lease_that_cannot_be_read_is_named_and_can_be_removed(
 
 
 @pytest.mark.parametrize("key", [KEYS.record, KEYS.journal, KEYS.census, RECORDS])
-def test_whoever_gives_up_undoing_can_go_on(migrated: Prepared, key: str) -> None:
+def test_after_the_undo_log_is_dropped_a_run_is_possible(migrated: Prepared, key: str) -> None:
     migrated.client.delete(key)
     refused(run_om("migrate-data", "run"), 1, key, FORGET)
     assert run_om("migrate-data", "forget", ID, "--yes").code == 0
@@ -330,7 +330,7 @@ def test_whoever_gives_up_undoing_can_go_on(migrated: Prepared, key: str) -> Non
         assert "Error" not in found.text
 
 
-def test_a_list_of_failures_that_is_lost_is_made_anew_by_a_run(migrated: Prepared) -> None:
+def test_a_lost_list_of_failures_is_recorded_again_by_a_run(migrated: Prepared) -> None:
     migrated.client.delete(KEYS.failures)
     refused(run_om("migrate-data", "errors"), 1, KEYS.failures, "om migrate-data run")
     assert run_om("migrate-data", "run").code in (0, 3)

@@ -55,7 +55,7 @@ def test_documents_without_their_model_are_not_said_to_be_verified(modules: redi
     found = run_om("migrate-data", "verify", "--check-data", "--models", "fewer_a")
     assert found.code == 6
     assert "Verified" not in found.stdout
-    assert "1 documents of fewer_b.fewer_b" in found.stdout
+    assert "1 converted documents of fewer_b.fewer_b" in found.stdout
     assert "--models" in found.stdout
     assert run_om("migrate-data", "verify", "--check-data").code == 0
     modules.delete("app:fewer_b:1")  # of a removed model without documents nothing is left to read
@@ -102,4 +102,4 @@ def test_a_quarantined_value_whose_copy_is_gone_is_named(
     assert found.code == 6
     named = {(one["key"], one["path"], one["value"]) for one in found.json["problems"]}
     assert ("app:fewer_a:2", "at", '"N/A"') in named
-    assert any("only the undo log has it" in one["reason"] for one in found.json["problems"])
+    assert any("the undo log has the only copy" in one["reason"] for one in found.json["problems"])

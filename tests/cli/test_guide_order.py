@@ -165,7 +165,7 @@ def test_a_dry_run_names_the_option(deployed: redis.Redis) -> None:
     assert REFORMATTING in run_om(*ROLLBACK, "--dry-run").stdout
 
 
-def test_whoever_goes_on_after_an_interrupt_is_given_the_option_again(
+def test_the_hint_after_an_interrupt_repeats_the_option(
     deployed: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:

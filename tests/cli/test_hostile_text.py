@@ -124,7 +124,7 @@ def check(words: tuple[str, ...]) -> int:
 
 
 @pytest.mark.parametrize("key", [KEYS.lease.lease, INDEX_LEASE.lease])
-def test_whoever_holds_the_lease(station: redis.Redis, key: str) -> None:
+def test_the_lease_holder(station: redis.Redis, key: str) -> None:
     holder = json.loads(this_process().to_json()) | {
         "host": HOSTILE,
         "command": HOSTILE + " redis://:S3cret@x",

@@ -244,7 +244,7 @@ def test_a_new_index_that_lacks_documents_is_reported(legacy: redis.Redis, confi
 
 
 @pytest.mark.parametrize("command", ["migrate", "migrate-data"])
-def test_a_dry_run_reminds_of_aliases_that_nobody_can_list(
+def test_a_dry_run_reminds_of_aliases_that_cannot_be_listed(
     legacy: redis.Redis, configured: str, command: str
 ) -> None:
     legacy.execute_command("FT.ALIASADD", "mine", VISITS)

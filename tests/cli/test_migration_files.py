@@ -213,7 +213,7 @@ def test_a_file_that_cannot_be_used_refuses_a_run_before_any_write(
         f"migrations/{folder}/20240101_000000_a.py, line 3: ZeroDivisionError: division by zero"
         in found.stderr
     )
-    assert f"See all of them with: om {group} status" in found.stderr
+    assert f"List all problems with: om {group} status" in found.stderr
     assert "Traceback" not in found.text
     assert not {"cmdstat_hset", "cmdstat_evalsha", "cmdstat_FT.CREATE"} & station.info("commandstats").keys()
     assert run_om(group, "run", "--json").json["exit_code"] == 1
@@ -222,7 +222,7 @@ def test_a_file_that_cannot_be_used_refuses_a_run_before_any_write(
     assert status.code == 0
     for said in (
         "20240101_000000_a.py, line 3: ZeroDivisionError",
-        "20250101_000000_empty.py: it declares no class",
+        "20250101_000000_empty.py: it declares no subclass",
     ):
         assert f"cannot be used: migrations/{folder}/" in status.stdout
         assert said in status.stdout

@@ -1,4 +1,4 @@
-"""The corpus on a server, and the command line run on it as a user runs it."""
+"""The corpus on a server, and the command line."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def om(url: str, monkeypatch: pytest.MonkeyPatch) -> Om:
 
 
 def ended(command: list[str], timezone: str) -> Ended:
-    """What became of a process in a time zone."""
+    """The result of a process in a time zone."""
     paths = os.pathsep.join([str(MODELS_DIRECTORY), str(REPOSITORY / "src")])
     environment = os.environ | {"PYTHONPATH": paths, "TZ": timezone}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -65,7 +65,7 @@ def old_python() -> str:
 
 
 def answer_of_0_3_5(python: str, url: str, code: str) -> Any:
-    """The JSON that a program prints in the environment of redis-om 0.3.5, with the models of then."""
+    """The JSON that a program prints in the environment of redis-om 0.3.5, with its models."""
     path = corpus_path()
     assert path is not None
     environment = {

@@ -18,10 +18,10 @@ CONVERTIBLE, NULL, UNCONVERTIBLE, NUMBERS = 20_258, 3_782, 58, 22
 """Values of the corpus by kind: counted from expected.jsonl and dump.jsonl; 22 already read as their number."""
 
 EMPTY_AND_INDEXED = 1
-"""Empty values of hashes that may be none, in a field that an index has: `default` takes them out of its way."""
+"""Empty values of optional indexed fields of hashes: `default` removes them."""
 
 REFUSED = 3
-"""Indexes serve, and unconvertible values of indexed fields are in the way of their cut-over."""
+"""Failed values of indexed fields block the cutover of active indexes."""
 
 pytestmark = pytest.mark.corpus
 
@@ -52,7 +52,7 @@ def test_every_value_is_exact_and_the_undo_restores_every_byte(
     assert {name: report["counts"][name] for name in wrong} == dict.fromkeys(wrong, 0), report["examples"]
     only_planned_values_changed(before, user_data(corpus))
     verified = om("verify", "--check-data", exit_code=6, timezone=timezone)
-    # Documents whose values did not convert: no model reads them, and all else is right.
+    # Documents with failed values: no model reads them, and everything else is right.
     assert verified["problem_count"] == verified["unreadable"] == verified["recorded_errors"]
 
     back = om("rollback", ID, timezone=timezone)
@@ -135,7 +135,7 @@ def test_default_after_log_and_skip_is_undone_as_exactly(corpus: redis.Redis, ur
     assert difference(before, snapshot(corpus)) == []
 
 
-def test_quarantine_moves_bad_values_and_the_undo_moves_them_back(
+def test_quarantine_moves_failed_values_and_a_rollback_restores_them(
     corpus: redis.Redis, url: str, om: Om
 ) -> None:
     before = user_data(corpus)
@@ -146,7 +146,7 @@ def test_quarantine_moves_bad_values_and_the_undo_moves_them_back(
     assert len(bad) == UNCONVERTIBLE
     for item in bad:
         if "[" in item["path"]:
-            continue  # a list item has no room beside it: it stays, and is reported
+            continue  # a list item has no quarantine field: it stays, and is reported
         assert beside(corpus, item["key"], item["path"]) == item["raw"]
     om("rollback", ID)
     assert difference(before, snapshot(corpus)) == []
@@ -218,7 +218,7 @@ print(json.dumps(sorted(unreadable)))
 
 
 @pytest.mark.redis_om
-def test_what_was_born_or_changed_since_is_readable_by_0_3_5_after_the_undo(
+def test_newer_values_are_readable_by_0_3_5_after_a_rollback(
     corpus: redis.Redis, url: str, om: Om, old_python: str
 ) -> None:
     unreadable_before = answer_of_0_3_5(old_python, url, READ_WITH_0_3_5)

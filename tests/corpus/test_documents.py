@@ -30,7 +30,7 @@ def models(url: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def read(client: redis.Redis, models: list[Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Each document by its key, and of those that cannot be read the field that is to blame."""
+    """Return each document by its key, and the field that makes a document unreadable."""
     documents: dict[str, Any] = {}
     unreadable: dict[str, str] = {}
     for model in models:
@@ -47,7 +47,7 @@ def read(client: redis.Redis, models: list[Any]) -> tuple[dict[str, Any], dict[s
     return documents, unreadable
 
 
-def test_documents_say_the_same_before_and_after(corpus: redis.Redis, om: Om, models: list[Any]) -> None:
+def test_documents_are_the_same_before_and_after(corpus: redis.Redis, om: Om, models: list[Any]) -> None:
     before, bad_before = read(corpus, models)
     assert len(before) > 5_800
     assert 0 < len(bad_before) < 100
@@ -63,7 +63,7 @@ def test_documents_say_the_same_before_and_after(corpus: redis.Redis, om: Om, mo
         found = index_keys(model, getattr(model, field) >= middle)
         expected = {key for key, one in after.items() if type(one) is model and getattr(one, field) >= middle}
         assert len(expected) > 500
-        # A "" that is null to the model takes its hash out of an index of numbers.
+        # A "" that is null to the model keeps its hash out of a numeric index.
         assert found - set(bad_after) <= expected
         assert len(expected - found) <= EMPTY_BUT_READABLE
         dates = [

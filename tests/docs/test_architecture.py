@@ -1,4 +1,4 @@
-"""The map shows the land: every package, in the order that is enforced, and no file that does not exist."""
+"""ARCHITECTURE.md lists every package, in the enforced order, and no file that does not exist."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "redstart"
 @pytest.mark.parametrize(
     ("heading", "folder", "contract"),
     [
-        ("# The map", SOURCE, "A package imports only those below it"),
+        ("# Architecture", SOURCE, "A package imports only those below it"),
         (
             "## The folders of the datetime migration",
             SOURCE / "migrations" / "data",

@@ -169,7 +169,7 @@ def test_the_last_of_several_with_one_key_counts(client: redis.Redis, apart: int
 
 @pytest.mark.parametrize("at", range(4))
 @pytest.mark.parametrize("page_documents", [1, 2])
-def test_the_last_of_several_counts_where_somebody_deletes_the_one_before(
+def test_the_last_of_several_counts_where_another_client_deletes_the_previous_one(
     client: redis.Redis, models_url: str, monkeypatch: pytest.MonkeyPatch, page_documents: int, at: int
 ) -> None:
     """A command for new documents that was refused is sent again as a script, but not after a later one."""

@@ -27,7 +27,7 @@ from redstart.values.timezones import NaiveTimezone
 EXAMPLES = 10_000 if os.environ.get("REDSTART_SOAK") == "1" else 75
 ZONES = [NaiveTimezone.parse("UTC"), NaiveTimezone.parse("Europe/Berlin")]
 
-CLOCK_READS_OTHERWISE = ("ambiguous", "nonexistent", "outside the years", "it would round beyond")
+CLOCK_READS_OTHERWISE = ("ambiguous", "nonexistent", "outside the years", "would round past")
 """Reasons for which a value stays text that pydantic reads: no number stands for it, or more than one."""
 
 

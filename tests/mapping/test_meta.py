@@ -191,7 +191,7 @@ def test_meta_of_a_class_is_the_settings_it_has():
             getattr(Later.Meta, missing)
 
 
-def test_a_meta_that_inherits_in_python_shares_names_that_nobody_said():
+def test_a_meta_that_inherits_in_python_shares_default_names():
     class Parent(HashModel, abc.ABC):
         class Meta:
             global_key_prefix = "g"
@@ -209,7 +209,7 @@ def test_a_meta_that_inherits_in_python_shares_names_that_nobody_said():
     assert Own(pk="1").key() == f"g:{__name__}.Own:p-1"
 
 
-def test_the_names_of_our_own_classes_are_shared_by_nobody():
+def test_the_names_of_our_own_classes_are_not_shared():
     class One(HashModel):
         class Meta(HashModel.Meta):
             global_key_prefix = "g"

@@ -252,7 +252,7 @@ def test_index_false_is_accepted():
     assert Plain().pk
 
 
-def test_a_keyword_nobody_knows_is_refused():
+def test_an_unknown_keyword_is_rejected():
     with pytest.raises(TypeError):
 
         class Wrong(HashModel, indexed=True):

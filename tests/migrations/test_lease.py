@@ -189,7 +189,7 @@ def test_keep_renews_only_when_it_is_due(driver: SyncDriver) -> None:
     assert [renewals(), renewals()] == [1, 1]
 
 
-def test_one_that_ran_out_and_nobody_took_is_held_again(driver: SyncDriver, client: redis.Redis) -> None:
+def test_an_expired_free_lease_is_acquired_again(driver: SyncDriver, client: redis.Redis) -> None:
     lease = driver.run(taking("one"))
     client.delete(KEYS.lease)
 
@@ -212,7 +212,7 @@ def test_a_broken_one_stops_its_holder(driver: SyncDriver, client: redis.Redis) 
     driver.run(taking("two"))
 
 
-def test_breaking_what_nobody_holds(driver: SyncDriver, client: redis.Redis) -> None:
+def test_force_unlock_without_a_lease(driver: SyncDriver, client: redis.Redis) -> None:
     driver.run(break_lease(KEYS))
     assert list(client.scan_iter()) == []
 

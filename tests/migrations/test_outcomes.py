@@ -68,7 +68,7 @@ def test_a_stop_says_how_to_go_on(mode: FailureMode) -> None:
     assert str(hint).endswith("om migrate-data run" if usual else f"run --failure-mode {mode.value}")
 
 
-def test_a_cut_over_that_was_refused_says_what_is_in_the_way() -> None:
+def test_a_refused_cutover_names_the_blocking_values() -> None:
     blocking = {
         "a:index": [failure_at(b"a:1", "at", b"never", "not a date"), failure_at(b"a:3", "at", b"", "empty")]
     }

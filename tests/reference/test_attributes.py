@@ -53,7 +53,7 @@ BY_POSITION = {
         for method in ("contains", "endswith", "startswith")
     ),
 }
-"""Called with arguments of other names; nobody gives them by name."""
+"""Called with arguments of other names; they are not given by name."""
 
 
 def attributes_of(python: str, library: str, url: str) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The built-in migration as a class, its detector and `create_index`, beside those of redis-om 1.2.0."""
+"""The built-in migration as a class, its detector and `create_index`, compared with those of redis-om 1.2.0."""
 
 import inspect
 import json

@@ -1,4 +1,4 @@
-"""The environments of docs/from-redis-om.md: what pip is told to install fits what redis-om asks for."""
+"""The environments of docs/from-redis-om.md: the packages to install fit the requirements of redis-om."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def required_by_redstart() -> SpecifierSet:
 
 
 @pytest.mark.redis_om
-def test_the_pin_beside_redis_om_0(python_with_0x: str) -> None:
+def test_the_pin_with_redis_om_0(python_with_0x: str) -> None:
     theirs, installed = required_by_redis_om(python_with_0x)
     together = theirs & required_by_redstart() & Requirement(PIN).specifier
     assert list(together.filter(["5.2.1", "5.3.0", "5.3.1", "6.0.0", "8.1.0"])) == ["5.3.0", "5.3.1"]
@@ -42,6 +42,6 @@ def test_the_pin_beside_redis_om_0(python_with_0x: str) -> None:
 
 
 @pytest.mark.redis_om
-def test_no_pin_beside_redis_om_1(python_with_1x: str) -> None:
+def test_no_pin_with_redis_om_1(python_with_1x: str) -> None:
     theirs, installed = required_by_redis_om(python_with_1x)
     assert installed in theirs & required_by_redstart()

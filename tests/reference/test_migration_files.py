@@ -1,4 +1,4 @@
-"""Migration files that redis-om 1.2.0 wrote with its own commands, with and without redis-om beside Redstart."""
+"""Migration files that redis-om 1.2.0 wrote with its own commands, with and without redis-om installed."""
 
 import json
 import subprocess
@@ -54,7 +54,7 @@ def names(directory: Path, kind: Kind) -> list[str]:
 
 
 def mend(directory: Path) -> None:
-    """Take away the quotation marks that redis-om 1.2.0 puts between the characters of a schema."""
+    """Remove the quotation marks that redis-om 1.2.0 puts between the characters of a schema."""
     for path in (directory / SCHEMA.folder).glob("*.py"):
         head, body = path.read_text(encoding="utf-8").split("operations = [")
         assert '"""O"""N"""' in body
@@ -124,7 +124,7 @@ asyncio.run(main())
     assert found[0][0]["applied_count"] == found[0][0]["pending_count"] == 1
 
 
-def test_beside_redis_om_they_are_redis_oms_and_run_with_it(
+def test_with_redis_om_installed_they_use_it_and_run_with_it(
     written: Path, beside_1x: Any, url: str, client: redis.Redis
 ) -> None:
     """As the page has it: `import aredis_om` finds redis-om where it is installed, and `om` lists them all the same."""

@@ -139,7 +139,7 @@ def test_every_module_has_the_names_of_the_table(package: str, module: str) -> N
         assert name == "URL" or getattr(found, name) is expected
 
 
-def test_names_that_are_no_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_that_are_not_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_OM_URL", "redis://here:1")
     for colour in ("aio", "sync"):
         assert importlib.import_module(f"redstart.{colour}.connections").URL == "redis://here:1"

@@ -83,7 +83,7 @@ def run_in_shell(line: str, directory: Path, environment: dict[str, str]) -> tup
 
 
 def run_om_in(line: str, directory: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Run `om` in this process, which is quicker; it imports the models of the directory anew."""
+    """Run `om` in this process, which is quicker; it imports the models of the directory again."""
     with pytest.MonkeyPatch.context() as patch, registry_of_its_own():
         for name, value in environment.items():
             patch.setenv(name, value)

@@ -17,7 +17,7 @@ from tests.support.legacy_index import legacy_schema
 SCRIPT = Path(__file__).with_name("declared_models.py")
 
 REFUSED_BY_THE_SERVER = re.compile("(NUMERIC|GEO|TEXT|SORTABLE) CASESENSITIVE")
-"""In texts that redis-om writes: the server makes no index of them, so nobody keeps their hash."""
+"""In texts that redis-om writes: the server creates no index from them, so their hash is not kept."""
 
 COMPOUNDS_IN_HASHES = re.compile(r"hash, (.*\[(str|.*\.\.\.)\]|bare list)")
 """redis-om overlooks some of them; no such value can be stored."""

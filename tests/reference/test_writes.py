@@ -27,7 +27,7 @@ def run(python: str, library: str, url: str) -> dict[str, Any]:
 
 
 def stored(client: redis.Redis) -> dict[bytes, Any]:
-    """All documents, and whether they expire; without the `pk` that redis-om stores beside a key of one's own."""
+    """All documents, and whether they expire; without the `pk` that redis-om stores next to a custom key."""
     found: dict[bytes, Any] = {}
     for key in client.scan_iter("written:*"):
         fields = (

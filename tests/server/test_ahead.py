@@ -52,7 +52,7 @@ def test_an_error_is_raised_where_the_answer_is_asked_for(driver: Driver) -> Non
     assert driver.run(operation()) == "right"
 
 
-def test_an_answer_nobody_asks_for_is_not_taken_for_another(driver: Driver) -> None:
+def test_an_unread_reply_is_not_taken_for_another(driver: Driver) -> None:
     def forgetful() -> Op[None]:
         _: Later[str] = yield from ahead(echo("forgotten"))
 

@@ -97,7 +97,7 @@ def test_an_error_is_raised_inside_the_operation_and_can_be_handled_there(
     assert driver.run(operation()) == (code, b"x")
 
 
-def test_an_error_nobody_handles_leaves_the_operation(driver: Driver) -> None:
+def test_an_unhandled_error_leaves_the_operation(driver: Driver) -> None:
     with pytest.raises(CommandError, match="NOSUCHCOMMAND") as caught:
         driver.run(call(raw("NOSUCHCOMMAND")))
     assert caught.value.code == "ERR"

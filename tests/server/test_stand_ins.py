@@ -176,7 +176,7 @@ def test_a_model_is_a_spec(package: Any) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize("base", ["HashModel", "JsonModel"])
-def test_all_primary_keys_of_a_stand_in_are_listed(package: Any, base: str) -> None:
+def test_all_primary_keys_of_a_fake_server_are_listed(package: Any, base: str) -> None:
     model = model_of(package, base, FAKE[package]())
     expected = {str(number) for number in range(1_500)}
 

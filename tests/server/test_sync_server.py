@@ -66,7 +66,7 @@ def test_one_whose_client_was_closed(use: Callable[..., redis.Redis]) -> None:
     assert Note().save(nx=True) is not None
 
 
-def test_one_with_an_answer_that_nobody_asked_for(use: Callable[..., redis.Redis]) -> None:
+def test_one_with_an_unread_reply(use: Callable[..., redis.Redis]) -> None:
     """As a signal handler leaves it that talks over a connection in use."""
     client = use()
     note = Note().save()
@@ -162,7 +162,9 @@ def test_interruptions_take_no_room(use: Callable[..., redis.Redis], monkeypatch
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("room", [ROOM_CONNECTIONS - 1, ROOM_CONNECTIONS], ids=["none rests", "one rests"])
-def test_an_interruption_anywhere_leaves_nobody_waiting(use: Callable[..., redis.Redis], room: int) -> None:
+def test_an_interruption_anywhere_leaves_no_client_waiting(
+    use: Callable[..., redis.Redis], room: int
+) -> None:
     use(max_connections=room)
     note = Note().save()
     for step in itertools.count():

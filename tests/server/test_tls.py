@@ -96,7 +96,7 @@ def test_a_port_that_answers_something_else(opened: Opened) -> None:
     assert NO_TLS in str(told.value)
 
 
-def test_a_certificate_that_nobody_known_signed(opened: Opened, proxy: TlsProxy) -> None:
+def test_a_certificate_of_an_unknown_authority(opened: Opened, proxy: TlsProxy) -> None:
     with pytest.raises(ServerConnectionError, match="certificate verify failed") as told:
         opened(f"rediss://127.0.0.1:{proxy.port}").run(call(get("x")))
     assert told.value.hint is not None

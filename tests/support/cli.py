@@ -120,7 +120,7 @@ def ended(process: subprocess.Popen[str]) -> Ended:
 
 @dataclass(frozen=True, slots=True)
 class OnTerminal:
-    """What a terminal showed: every character, without colours and cursor movements; and the exit code."""
+    """The output on a terminal, without colours and cursor movements; and the exit code."""
 
     code: int
     shown: str

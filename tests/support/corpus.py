@@ -20,7 +20,7 @@ BATCH_KEYS = 1_000
 
 
 def corpus_path() -> Path | None:
-    """Where the corpus is: $REDSTART_CORPUS, else `shared/corpus-shop` beside this repository; None: nowhere.
+    """Where the corpus is: $REDSTART_CORPUS, else `shared/corpus-shop` next to this repository; None: nowhere.
 
     Raises:
         FileNotFoundError: REDSTART_CORPUS names a directory without a corpus.
@@ -48,7 +48,7 @@ def load_corpus(
         path: the corpus; by default the one that `corpus_path` finds.
         loaded_at_milliseconds: since 1970: the moment from which times to live count, so that two
             loads are equal to the millisecond; by default the server's now.
-        indexes: also make the indexes, as redis-om 0.3.5 made them, with the key it kept beside each.
+        indexes: also make the indexes, as redis-om 0.3.5 made them, with the key it kept for each.
 
     Raises:
         ValueError: the database is not empty.
@@ -74,7 +74,7 @@ def load_corpus(
 
 
 def check_corpus(url: str, path: Path | None = None) -> dict[str, Any]:
-    """What the corpus' own checker says of a server: its JSON report (`counts`, `exact_share`, ...).
+    """Return the report of the corpus' own checker on a server, as JSON (`counts`, `exact_share`, ...).
 
     Args:
         url: of the server, as `redis://...` or `unix://...`.

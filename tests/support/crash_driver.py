@@ -1,7 +1,7 @@
 """A driver that ends the program at one request, in each of the ways in which a program can end there.
 
 An operation is a generator of requests, so to crash it is to stop performing them: nothing else of it has any
-effect on the server. `Crash` is no `Exception`, so that no handler can mistake it for an error.
+effect on the server. `Crash` is not an `Exception`, so that no handler can mistake it for an error.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class CrashKind(StrEnum):
 
     BEFORE = "crash before it is sent"
     AFTER = "crash after its answer came"
-    UNANSWERED = "crash just after it was sent: the server executes it, perhaps beside the next program"
+    UNANSWERED = "crash just after it was sent: the server executes it, perhaps during the next program"
     LOST_REPLY = "executed, the answer lost, the program lives and sends it again"
 
 

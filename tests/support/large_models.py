@@ -1,4 +1,4 @@
-"""Models whose documents may be large: a long list of dates, or a long text beside a date."""
+"""Models whose documents may be large: a long list of dates, or a long text next to a date."""
 
 from datetime import datetime
 

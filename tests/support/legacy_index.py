@@ -25,7 +25,7 @@ def legacy_index_of(model: type[RedisModel], *, before_first_instance: bool = Fa
     storage = storage_of(model)
     parts = list(_LegacyWalk(storage, both_keys=before_first_instance).parts(model))
     if storage is Storage.JSON and not before_first_instance and model._primary_key_name != DEFAULT_NAME:
-        parts.append([])  # the `pk` that 0.3.5 had taken away, but not quite
+        parts.append([])  # the `pk` that 0.3.5 had removed incompletely
     return index_of_parts(model, model.make_key(model._meta.primary_key_pattern.format(pk="")), parts)
 
 

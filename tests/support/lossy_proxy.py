@@ -1,4 +1,4 @@
-"""A way to a server on which answers get lost: the request is executed, and nobody hears of it."""
+"""A proxy that loses replies: the request is executed, and its reply is not sent."""
 
 import socket
 import threading

@@ -1,7 +1,7 @@
-"""A small data migration to attack: its plan, its surroundings, and documents with everything that is hard.
+"""A small data migration for tests: its plan, its dependencies, and documents with hard cases.
 
-The base is the demo's sample with half of its values dirty; `hard_documents` are those that chance would not
-bring: a map of all odd keys, lists with numbers of before among the texts, numbers that RedisJSON alters.
+The base is the demo's sample with half of its values dirty; `hard_documents` are those that random
+data lacks: a map of all odd keys, lists with pre-existing numbers among the texts, numbers that RedisJSON alters.
 """
 
 import json
@@ -103,7 +103,7 @@ def hard_documents() -> list[Command]:
     """The commands that write what chance would not bring."""
     ringer, visit = RINGER_PREFIX + "hard-", VISIT_PREFIX + "hard-"
     commands: list[Command] = [
-        # A text that JSON would take for null; bytes that are no text; a field of the name quarantine wants.
+        # A text that JSON would take for null; bytes that are not text; a field of the name quarantine wants.
         ("HSET", ringer + "null", "born_on", "null", "licensed_at", b"\xff\x00", "last_seen_at", TEXT),
         ("HSET", ringer + "taken", "born_on", "never", "born_on__invalid", "mine", "licensed_at", TEXT),
         ("HSET", visit + "expiring", "arrived_at", TEXT, "left_at", "soon", "permit_until", "1600000000"),
@@ -189,7 +189,7 @@ def own_keys(client: redis.Redis) -> list[bytes]:
 
 
 def has_begun_to_write(client: redis.Redis) -> bool:
-    """Whether a run that is at work has converted something. For tests that wait for it: one read."""
+    """Return whether a run in progress has converted something. For tests that wait for it: one read."""
     saved = client.get(KEYS.checkpoint)
     if saved is None:
         return False

@@ -25,7 +25,7 @@ def create_indexes(client: redis.Redis, *models: Any) -> None:
 
 @contextmanager
 def registry_of_its_own() -> Iterator[None]:
-    """No models but those that are declared inside; afterwards those of before."""
+    """An empty registry; afterwards the previous one."""
     known = dict(model_registry)
     model_registry.clear()
     try:

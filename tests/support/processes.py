@@ -18,7 +18,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_seconds: float 
 
 
 def is_gone(pid: int) -> bool:
-    """Whether no live process has this id. A zombie is gone: in a container nobody may collect it."""
+    """Whether no live process has this id. A zombie is gone: in a container no process may collect it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

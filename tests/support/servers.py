@@ -23,7 +23,7 @@ class Server(Protocol):
 
 @dataclass(frozen=True)
 class GivenServer:
-    """A server that somebody else runs."""
+    """A server that the tests did not start."""
 
     url: str
 
@@ -39,7 +39,7 @@ def require_binaries() -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """Return a port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 

@@ -84,7 +84,7 @@ def test_a_key_of_another_type_is_one_line(loaded: redis.Redis) -> None:
     assert difference(before, snapshot(loaded)) == ["s: was a string, is a list"]
 
 
-def test_nothing_done_is_no_difference(loaded: redis.Redis) -> None:
+def test_without_changes_there_is_no_difference(loaded: redis.Redis) -> None:
     before = snapshot(loaded)
     assert set(before) == {b"h", b"j", b"s", b"l", b"t", b"z"}
     assert difference(before, snapshot(loaded)) == []

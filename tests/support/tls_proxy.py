@@ -1,4 +1,4 @@
-"""A port that speaks TLS in front of a server that does not: the scratch server is built without."""
+"""A TLS proxy for a server without TLS, as the development server is built."""
 
 import select
 import shutil

@@ -1,4 +1,4 @@
-"""Whole runs and rollbacks, beside which others may write, and the documents they are tried on."""
+"""Whole runs and rollbacks, with other clients that write, and their documents."""
 
 import json
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from tests.support.migration import KEYS, new_context, options, station_plan
 from tests.support.replies import Command, replies, send
 
 NUMBER = b"1620097321.123456"
-"""What TEXT becomes."""
+"""The number of TEXT."""
 NEWER_TEXT, NEWER_NUMBER = "2022-02-02T02:02:02", b"1643767322.0"
 RINGER, VISIT, SIGHTING = RINGER_PREFIX + "1", VISIT_PREFIX + "1", SIGHTING_PREFIX + "1"
 
 APPLY = ("EVAL apply journaled", "EVALSHA apply journaled")
 UNDO = ("EVAL apply undo", "EVALSHA apply undo")
 MODES = [mode for mode in FailureMode if mode is not FailureMode.FAIL]
-"""Those under which a run ends, whatever it meets."""
+"""Modes in which a run ends, whatever the values."""
 
 
 def migrate(
@@ -55,7 +55,7 @@ def migrate_all(url: str, mode: FailureMode = FailureMode.LOG_AND_SKIP) -> RunRe
 
 
 def undo_all(url: str) -> RollbackResult:
-    """A rollback that leaves nothing in the new form."""
+    """Roll back, and leave nothing in numeric format."""
     result = undo(url)
     assert result.kept == 0
     return result

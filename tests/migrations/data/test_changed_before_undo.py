@@ -66,7 +66,9 @@ def test_items_of_a_large_document_are_not_mixed_up_either(
     assert difference(before, documents_of(client)) == [f"{SIGHTING}: is missing"]
 
 
-def test_newer_values_get_their_old_form_and_preexisting_numbers_stay(client: redis.Redis, url: str) -> None:
+def test_newer_values_are_rewritten_as_text_and_preexisting_numbers_stay(
+    client: redis.Redis, url: str
+) -> None:
     send(
         client, [("HSET", VISIT, "arrived_at", "1600000000.5", "left_at", TEXT, "permit_until", "2020-01-01")]
     )

@@ -40,7 +40,7 @@ def visits(client: redis.Redis) -> redis.Redis:
 
 
 @pytest.mark.parametrize("mode", [FailureMode.DEFAULT, FailureMode.QUARANTINE])
-def test_they_are_taken_away_where_an_index_needs_it_and_come_back(
+def test_they_are_removed_where_an_index_needs_it_and_restored(
     visits: redis.Redis, mode: FailureMode
 ) -> None:
     before = snapshot(visits)
@@ -85,7 +85,7 @@ def test_a_field_that_got_a_value_since_keeps_it(visits: redis.Redis) -> None:
     assert visits.hget(SECOND, "left_at") == b"2020-09-13T12:26:40"
 
 
-def test_what_could_not_come_back_stays_and_is_on_record(client: redis.Redis) -> None:
+def test_a_value_that_could_not_be_restored_stays_and_is_recorded(client: redis.Redis) -> None:
     """The last field of a hash, which would take the hash along; and one that expires."""
     client.flushall()
     client.hset(PLAIN, "left_at", "")

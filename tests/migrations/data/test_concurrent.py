@@ -58,7 +58,7 @@ def test_a_writer_keeps_its_write_and_the_document_is_converted_afterwards(
 @pytest.mark.parametrize(
     ("mode", "more", "reason"),
     [
-        (FailureMode.FAIL, {}, "failure mode is fail"),
+        (FailureMode.FAIL, {}, "failure mode fail"),
         (FailureMode.LOG_AND_SKIP, {"max_errors": 1}, "max-errors reached"),
     ],
 )

@@ -20,7 +20,7 @@ UNRELATED = (
 )
 
 
-def test_a_key_that_begins_with_a_space_is_told_of_and_never_taken_for_another(
+def test_a_key_that_begins_with_a_space_is_reported_and_never_taken_for_another(
     client: redis.Redis, url: str
 ) -> None:
     spaced = {"ringed_at": TEXT, "last_seen_by_place": {" pier": TEXT, "pier": "1999-01-01", "  ": "?"}}

@@ -1,4 +1,4 @@
-"""The law of the way back: whatever stood there stands there again, to the byte."""
+"""The law of a rollback: every document is restored byte for byte."""
 
 import json
 from typing import Any
@@ -60,7 +60,7 @@ HASH_VALUES = st.binary(max_size=40) | st.sampled_from(
         max_size=3,
     ),
 )
-def test_the_journal_restores_anything(
+def test_the_undo_log_restores_anything(
     client: redis.Redis,
     url: str,
     mode: FailureMode,

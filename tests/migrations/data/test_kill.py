@@ -97,7 +97,7 @@ def ends_of(url: str, documents: int) -> Ends:
 
 
 def changes(client: redis.Redis, key: bytes, entry: Entry) -> Callable[[], bool]:
-    """Whether a document is no longer what it was."""
+    """Return whether a document has changed."""
     command = ("JSON.GET", key) if isinstance(entry.content, bytes) else ("HGETALL", key)
 
     def changed() -> bool:

@@ -56,7 +56,7 @@ class Shape:
 
     Attributes:
         dates: in a list; of a hash 0.
-        note: bytes beside each of these dates; `body` bytes beside all.
+        note: bytes next to each of these dates; `body`: bytes next to all.
     """
 
     documents: int

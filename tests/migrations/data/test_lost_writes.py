@@ -24,7 +24,7 @@ from tests.support.snapshot import difference
 
 @pytest.mark.parametrize(
     "saved_before",
-    ["EVALSHA commit SADD+COUNT", "EVALSHA commit HSET+HDEL+HSET+COUNT+COUNT+COUNT+HSET+HSET+SET"],
+    ["EVALSHA commit SADD+COUNT", "EVALSHA commit HSET+HSET+HSET+COUNT+COUNT+COUNT+HSET+HSET+SET"],
 )
 def test_a_server_that_came_back_without_the_census_is_not_written_to(
     own_server: Callable[..., EmbeddedServer], saved_before: str
@@ -59,10 +59,10 @@ def test_a_server_that_came_back_without_the_census_is_not_written_to(
 @pytest.mark.parametrize(
     "dies_before", ["XREVRANGE", "EVALSHA commit SET+HSET", "INFO", "SCAN", "EVALSHA apply undo"]
 )
-def test_a_server_that_came_back_with_values_not_undone_is_undone_whole(
+def test_a_server_that_came_back_without_restored_values_is_rolled_back_completely(
     own_server: Callable[..., EmbeddedServer], monkeypatch: pytest.MonkeyPatch, dies_before: str
 ) -> None:
-    """What a rollback brought back may be lost with the server; as newer values it would only be reformatted."""
+    """Restored values may be lost with the server; as newer values they would only be rewritten as text."""
     small_pieces(monkeypatch)
     server = own_server()
     with redis.Redis.from_url(server.url) as client:
@@ -100,10 +100,10 @@ def test_a_server_that_came_back_with_values_not_undone_is_undone_whole(
         assert own_keys(client) == []
 
 
-def test_a_server_that_came_back_with_a_value_still_aside_is_not_said_to_be_undone(
+def test_a_server_that_came_back_with_a_quarantined_value_is_not_rolled_back(
     own_server: Callable[..., EmbeddedServer],
 ) -> None:
-    """Where a value was moved aside nothing stands that a sweep could tell from what was never there."""
+    """The field of a quarantined value is empty, so a sweep cannot distinguish it from a field without a value."""
     server = own_server()
     with redis.Redis.from_url(server.url) as client:
         send(client, [("HSET", f"{VISIT_PREFIX}1", "arrived_at", "?")])
@@ -211,7 +211,7 @@ def test_a_server_that_loses_its_last_writes_at_any_moment(
     monkeypatch: pytest.MonkeyPatch,
     operation: Callable[[], Op[Any]],
 ) -> None:
-    """It comes back as it was some requests before. What the program cannot mend itself, the next one does."""
+    """It comes back in its state of some requests before. What the program cannot repair, the next one repairs."""
     small_pieces(monkeypatch)
     print(f"REDSTART_SEED={SEED}")
     chance = random.Random(SEED)

@@ -43,7 +43,7 @@ def test_a_second_program_is_refused_while_the_first_works(
     before = documents_of(client)
     with pytest.raises(LeaseHeldError, match=r"process 4711 on ringing-hut \(om migrate-data run\), for 0 s"):
         CrashDriver(url).run(instead_of_waiting(operation, first.step))
-    assert len(difference(before, documents_of(client))) < 50  # a page or so: only the first was at work
+    assert len(difference(before, documents_of(client))) < 50  # a page or so: only the first was in progress
     with pytest.raises(StopIteration) as end:
         first.step(10_000)
     assert end.value.value.stopped is None

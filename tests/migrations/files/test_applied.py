@@ -1,4 +1,4 @@
-"""What is declared against what is on record."""
+"""Declared migrations compared with the recorded ids."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from tests.migrations.files.conftest import Write, migration
 
 
 def ids(found: FilesStatus) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Applied, pending, without a file, and what is said of problems."""
+    """Return applied, pending, without a file, and the texts of problems."""
     return (
         [one.migration_id for one in found.applied],
         [one.migration_id for one in found.pending],
@@ -51,12 +51,12 @@ def test_applied_pending_and_without_file(write: Write, directory: Path) -> None
 
 
 def test_what_a_dependency_may_be(write: Write, directory: Path) -> None:
-    """On record, though its file is gone; or the conversion of dates, which is no file."""
+    """A recorded id without a file; or the built-in migration of dates."""
     write("a.py", migration("a", "gone", DATETIME_MIGRATION))
     assert ids(look(directory, "gone")) == ([], ["a"], ["gone"], [])
     assert ids(look(directory, DATETIME_MIGRATION))[2:] == (
         [],
-        ["a depends on gone, which no file declares and no record has as applied"],
+        ["a depends on gone, which is neither declared nor recorded as applied"],
     )
 
 
@@ -86,7 +86,7 @@ def test_problems_are_refused_with_the_next_step(
         refuse(found.problems, found.where, kind)
     text = str(caught.value)
     assert f"{directory}/20250101_000000_a.py, line 2: ZeroDivisionError: division by zero" in text
-    assert "There are 1 more like this." in text
+    assert "... 1 more" in text
     assert text.endswith(f"{kind.command} status")
     refuse((), found.where, kind)
 

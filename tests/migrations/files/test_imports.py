@@ -1,4 +1,4 @@
-"""What imports of redis-om find inside a migration file, and that no other module is concerned."""
+"""Imports of redis-om inside a migration file, without an effect on other modules."""
 
 import importlib
 import sys
@@ -54,7 +54,7 @@ def test_every_form_of_import_finds_ours(write: Write, text: str) -> None:
     }
 
 
-def test_each_colour_finds_its_own(write: Write) -> None:
+def test_sync_and_async_find_their_own_names(write: Write) -> None:
     text = """
     import redis_om, aredis_om, redstart, redstart.aio
     from redis_om.model.model import HashModel
@@ -88,10 +88,10 @@ def test_functions_find_ours_when_they_run_later(write: Write, directory: Path) 
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        ("import aredis_om.nothing", "Redstart has nothing in place of aredis_om.nothing"),
+        ("import aredis_om.nothing", "Redstart has no equivalent of aredis_om.nothing"),
         (
             "from aredis_om.model.migrations.nothing import X",
-            "in place of aredis_om.model.migrations.nothing",
+            "no equivalent of aredis_om.model.migrations.nothing",
         ),
         ("from aredis_om import Nothing", "ImportError: cannot import name 'Nothing'"),
         ("import nothing_of_the_kind", "ModuleNotFoundError: No module named 'nothing_of_the_kind'"),
@@ -99,7 +99,7 @@ def test_functions_find_ours_when_they_run_later(write: Write, directory: Path) 
         ("from . import helpers", "ImportError: attempted relative import with no known parent package"),
     ],
 )
-def test_what_is_not_there_is_said(write: Write, statement: str, reason: str) -> None:
+def test_missing_names_are_reported(write: Write, statement: str, reason: str) -> None:
     assert reason in (run(write, statement) or "")
 
 

@@ -1,4 +1,4 @@
-"""Files of every sort, as they may lie in a directory: read, or told with path, line and reason."""
+"""Files of every kind: loaded, or reported with path, line and reason."""
 
 import os
 import sys
@@ -50,7 +50,7 @@ def test_a_schema_migration(write: Write, directory: Path) -> None:
         """,
     )
     assert list(load_directory(directory, SCHEMA).migrations) == ["a:hash"]
-    reason = "it declares a schema migration, and here are data migrations"
+    reason = "it declares a schema migration, but the directory is for data migrations"
     assert only_problem(load_directory(directory, DATA))[2] == reason
 
 
@@ -71,12 +71,12 @@ def test_a_schema_migration(write: Write, directory: Path) -> None:
         ("x = 1\0\n", None, "null bytes"),
         ("# -*- coding: nothing -*-\n", None, "SyntaxError: "),
         ("(" * 5_000, None, "many nested parentheses"),
-        ("", None, "it declares no class that is made from BaseMigration"),
+        ("", None, "it declares no subclass of BaseMigration"),
         ("from redstart import *\nclass A(BaseMigration): pass\n", None, "its BaseMigration has no up()"),
         ("from redstart import *\nclass A(HashModel):\n    x: list[int]\n", 2, "RedisModelError: "),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_line(
+def test_an_unreadable_file_is_reported_with_its_line(
     write: Write, directory: Path, text: str, line: int | None, reason: str
 ) -> None:
     path = write(NAME, text)
@@ -90,16 +90,16 @@ def test_what_cannot_be_read_is_told_with_its_line(
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("", "Own.migration_id is ''"),
-        ("migration_id = 5", "Own.migration_id is 5"),
-        ("migration_id = None", "Own.migration_id is None"),
-        ("migration_id = property(lambda self: 'x')", "Own.migration_id is <property object"),
-        ("migration_id = 'a'; dependencies = 'b'", "Own.dependencies is 'b', not a list of ids"),
-        ("migration_id = 'a'; dependencies = [1]", "Own.dependencies is [1], not a list of ids"),
-        ("migration_id = 'a'; dependencies = None", "Own.dependencies is None, not a list of ids"),
+        ("", "Own.migration_id must be a non-empty string, got ''"),
+        ("migration_id = 5", "Own.migration_id must be a non-empty string, got 5"),
+        ("migration_id = None", "Own.migration_id must be a non-empty string, got None"),
+        ("migration_id = property(lambda self: 'x')", "must be a non-empty string, got <property object"),
+        ("migration_id = 'a'; dependencies = 'b'", "Own.dependencies must be a list of ids, got 'b'"),
+        ("migration_id = 'a'; dependencies = [1]", "Own.dependencies must be a list of ids, got [1]"),
+        ("migration_id = 'a'; dependencies = None", "Own.dependencies must be a list of ids, got None"),
     ],
 )
-def test_a_class_that_says_nothing_useful(write: Write, directory: Path, body: str, reason: str) -> None:
+def test_a_class_with_invalid_attributes(write: Write, directory: Path, body: str, reason: str) -> None:
     write(
         NAME,
         f"from redstart.aio import *\n\nclass Own(BaseMigration):\n    {body}\n    async def up(self): pass\n",
@@ -108,7 +108,7 @@ def test_a_class_that_says_nothing_useful(write: Write, directory: Path, body: s
     assert (line, reason in found) == (3, True), found
 
 
-def test_an_object_that_does_not_say_what_it_is(write: Write, directory: Path) -> None:
+def test_an_object_that_hides_its_type(write: Write, directory: Path) -> None:
     body = """
         class Lazy:
             __class__ = property(lambda self: 1 / 0)
@@ -124,7 +124,7 @@ def test_an_object_that_does_not_say_what_it_is(write: Write, directory: Path) -
     ]
 
 
-def test_bytes_that_are_no_text(directory: Path) -> None:
+def test_bytes_that_are_not_text(directory: Path) -> None:
     (directory / NAME).write_bytes(b"x = '\xff\xfe'\n")
     assert only_problem(load_directory(directory, DATA))[2].startswith("SyntaxError: ")
 
@@ -151,10 +151,10 @@ def test_only_files_of_python_in_the_directory_itself(write: Write, directory: P
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere")])
-def test_what_is_no_file(directory: Path, make: Callable[[Path], None]) -> None:
+def test_what_is_not_a_file(directory: Path, make: Callable[[Path], None]) -> None:
     make(directory / NAME)
     assert only_problem(load_directory(directory, DATA))[2] in (
-        "it is no file",
+        "not a regular file",
         "FileNotFoundError: No such file or directory",
     )
 
@@ -191,7 +191,7 @@ def test_hostile_names(write: Write, directory: Path, name: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take no such name")
-def test_a_name_that_is_no_text(directory: Path) -> None:
+def test_a_name_that_is_not_text(directory: Path) -> None:
     (Path(os.fsdecode(os.fsencode(directory) + b"/20250101_000000_\xff.py"))).write_text(
         "1 / 0", encoding="utf-8"
     )
@@ -206,7 +206,7 @@ def test_two_files_with_one_id(write: Write, directory: Path) -> None:
     assert list(found.migrations) == ["same"]
     (problem,) = found.problems
     assert problem.source.endswith("b.py")
-    assert "migration_id same is also that of" in problem.reason
+    assert "migration_id same is also declared by" in problem.reason
     assert problem.reason.endswith("a.py")
 
 
@@ -313,9 +313,12 @@ def test_a_module_with_a_list_gives_that(install: Callable[..., None]) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("MIGRATIONS = 5", "its MIGRATIONS is no list"),
-        ("MIGRATIONS = [int, 'x']", "<class 'int'> is no BaseMigration"),
-        (MIGRATION.format(id="", dependencies=[]), "FillSites.migration_id is ''"),
+        ("MIGRATIONS = 5", "its MIGRATIONS is not a list"),
+        ("MIGRATIONS = [int, 'x']", "<class 'int'> is not a subclass of BaseMigration"),
+        (
+            MIGRATION.format(id="", dependencies=[]),
+            "FillSites.migration_id must be a non-empty string, got ''",
+        ),
     ],
 )
 def test_a_module_that_lists_something_else(install: Callable[..., None], text: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Each migration after those it depends on, and else by id; what has no place is told."""
+"""Each migration after its dependencies, otherwise by id; migrations without a place are reported."""
 
 from itertools import pairwise
 
@@ -35,8 +35,8 @@ def test_all_are_there_once_and_each_after_its_dependencies(
 
 
 @given(GRAPHS, st.sets(IDS))
-def test_a_problem_is_told_exactly_where_there_is_one(graph: dict[str, list[str]], done: set[str]) -> None:
-    """By another way: what can be reached is taken away until nothing more goes."""
+def test_a_problem_is_reported_exactly_if_there_is_one(graph: dict[str, list[str]], done: set[str]) -> None:
+    """By another algorithm: remove reachable migrations until none is left."""
     left = {name: set(others) - done for name, others in graph.items()}
     while free := {name for name, others in left.items() if not others}:
         left = {name: others - free for name, others in left.items() if name not in free}
@@ -55,19 +55,19 @@ def test_the_smallest_that_is_free_comes_first() -> None:
 @pytest.mark.parametrize(
     ("graph", "reasons"),
     [
-        ({"a": ["x", "y"]}, ["a depends on x, y, which no file declares and no record has as applied"]),
-        ({"a": ["a"]}, ["migrations depend on each other in a circle: a -> a"]),
-        ({"a": ["b"], "b": ["a"]}, ["migrations depend on each other in a circle: a -> b -> a"]),
-        ({"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a"]}, ["... circle: a -> b -> c -> a"]),
-        ({"a": ["b"], "b": ["x"]}, ["b depends on x, which no file declares and no record has as applied"]),
+        ({"a": ["x", "y"]}, ["a depends on x, y, which is neither declared nor recorded as applied"]),
+        ({"a": ["a"]}, ["migrations depend on each other in a cycle: a -> a"]),
+        ({"a": ["b"], "b": ["a"]}, ["migrations depend on each other in a cycle: a -> b -> a"]),
+        ({"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a"]}, ["... cycle: a -> b -> c -> a"]),
+        ({"a": ["b"], "b": ["x"]}, ["b depends on x, which is neither declared nor recorded as applied"]),
         ({"a": ["a"], "b": ["b"], "c": ["x"]}, ["c depends on x, ...", "... a -> a", "... b -> b"]),
         (
             {"a\n": ["\x1b[2J"]},
-            ["a depends on \\x1b[2J, which no file declares and no record has as applied"],
+            ["a depends on \\x1b[2J, which is neither declared nor recorded as applied"],
         ),
     ],
 )
-def test_what_is_to_blame_is_named_and_what_only_waits_is_not(
+def test_causes_are_reported_and_migrations_that_only_wait_are_not(
     graph: dict[str, list[str]], reasons: list[str]
 ) -> None:
     found = ordered(graph)[1]

@@ -101,7 +101,7 @@ def with_indexes(documents: redis.Redis) -> redis.Redis:
     return documents
 
 
-def test_a_date_added_later_takes_nothing_from_the_dates_of_before(
+def test_a_date_added_later_takes_nothing_from_the_previous_dates(
     with_indexes: redis.Redis, url: str
 ) -> None:
     """They are numbers already, and queries by them go on while the new one waits for its data."""

@@ -87,7 +87,7 @@ def test_documents_that_all_fit_need_not_wait(station: redis.Redis, configured: 
     assert serving(station, VISITS).startswith(f"{VISITS}@")
 
 
-def test_another_tool_in_between_is_mended(station: redis.Redis, configured: str) -> None:
+def test_drift_in_between_is_repaired(station: redis.Redis, configured: str) -> None:
     assert run_om("migrate", "run").code == 0
     before = {one.name: total(station, one.name) for one in planned()}
     for one in planned():

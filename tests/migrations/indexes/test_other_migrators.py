@@ -195,7 +195,7 @@ def by_name() -> dict[str, PlannedIndex]:
 @pytest.mark.parametrize("moment", ["before", "expanded", "converted", "cut over"])
 @pytest.mark.parametrize("version", ["0x", "1x"])
 @pytest.mark.parametrize("start", ["0x", "1x", "none", "alias"])
-def test_it_is_noticed_said_and_mended(
+def test_drift_is_detected_reported_and_repaired(
     documents: redis.Redis,
     url: str,
     intrusion: Intrusion,
@@ -229,7 +229,7 @@ def test_it_is_noticed_said_and_mended(
 
 
 @pytest.mark.parametrize(("start", "version"), [("0x", "1x"), ("1x", "0x"), ("none", "0x"), ("alias", "1x")])
-def test_it_may_be_mended_after_the_data(
+def test_drift_may_be_repaired_after_the_data(
     documents: redis.Redis, intrusion: Intrusion, their_migrator: Migrator, url: str, start: str, version: str
 ) -> None:
     begin(start, documents, their_migrator)
@@ -242,7 +242,7 @@ def test_it_may_be_mended_after_the_data(
     check_end(documents)
 
 
-def test_a_run_over_the_data_mends_it_first(
+def test_a_run_over_the_data_repairs_drift_first(
     documents: redis.Redis, intrusion: Intrusion, their_migrator: Migrator
 ) -> None:
     their_migrator("0x")
@@ -275,7 +275,7 @@ def test_both_versions_beside_each_other_all_the_way(
 
 @pytest.mark.parametrize("version", ["0x", "1x"])
 @pytest.mark.parametrize("moment", ["expanded", "cut over"])
-def test_the_way_back_is_as_exact_after_it(
+def test_a_rollback_is_as_exact_after_drift(
     documents: redis.Redis,
     intrusion: Intrusion,
     their_migrator: Migrator,
@@ -307,7 +307,7 @@ def test_the_way_back_is_as_exact_after_it(
     assert led_to(url) == now, "0.3.5 finds its own"
 
 
-def test_an_index_that_somebody_dropped_is_brought_back(
+def test_an_index_that_another_client_dropped_is_created_again(
     documents: redis.Redis, their_migrator: Migrator, url: str
 ) -> None:
     their_migrator("0x")
@@ -324,7 +324,7 @@ def test_an_index_that_somebody_dropped_is_brought_back(
     check_end(documents)
 
 
-def test_what_was_accepted_once_does_not_stop_the_mending(
+def test_what_was_accepted_once_does_not_stop_the_repair(
     documents: redis.Redis, intrusion: Intrusion, their_migrator: Migrator, url: str
 ) -> None:
     their_migrator("0x")
@@ -346,7 +346,7 @@ def test_what_was_accepted_once_does_not_stop_the_mending(
     assert total(documents, VISITS) == len(keys) - 1
 
 
-def test_it_is_mended_where_converted_data_has_to_be_looked_at_again(
+def test_drift_is_repaired_if_converted_data_has_to_be_checked_again(
     documents: redis.Redis, intrusion: Intrusion, their_migrator: Migrator, url: str
 ) -> None:
     """As after a change of the models' dates: their data counts as not converted until the next run."""

@@ -141,7 +141,7 @@ def evicting(client: redis.Redis) -> Iterator[None]:
         client.config_set("maxmemory-policy", "noeviction")
 
 
-def test_on_a_server_that_may_evict_what_the_way_back_needs(legacy: redis.Redis, configured: str) -> None:
+def test_on_a_server_that_may_evict_keys_of_a_rollback(legacy: redis.Redis, configured: str) -> None:
     with evicting(legacy), nothing_written(legacy):
         refused = run_om("migrate", "run")
         foreseen(refused)

@@ -104,7 +104,7 @@ def test_without_any_index_one_is_made_behind_an_alias(client: redis.Redis, url:
     assert not client.exists(RECORDS)
 
 
-def test_an_index_that_another_tool_put_in_place_of_ours_is_mended(legacy: redis.Redis, url: str) -> None:
+def test_an_externally_replaced_index_is_repaired(legacy: redis.Redis, url: str) -> None:
     expand(url)
     perform(url, run(new_context(), station_plan(), RunOptions()))
     expand(url, PREFIXES)

@@ -1,4 +1,4 @@
-"""A cache beside a slow function: entries that expire, and locks by saving only what is not there."""
+"""A cache for a slow function: entries that expire, and locks by saving only what is not there."""
 
 import hashlib
 import json

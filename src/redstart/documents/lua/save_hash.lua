@@ -1,15 +1,15 @@
--- Write the fields of a document that have a value, and take those away that have none, as one step.
+-- Write the fields of a document that have a value, and delete those that have none, as one step.
 --
 -- KEYS: the hash
 -- ARGV[1]  NX to write only if there is no such key, XX only if there is one, or nothing
 -- ARGV[2]  how many fields have a value
 -- ARGV[3]  how many of them expire after a time of their own, unless they do already
--- ARGV[4]  how many of them expire after a time that begins now
--- ARGV[5]  names and values in turn; names and lifetimes in milliseconds of those, then of these; the names to take away
+-- ARGV[4]  how many of them expire after a time that starts now
+-- ARGV[5]  alternating names and values; names and lifetimes in milliseconds of the former, then of the latter; names
+--          to delete
 --
--- HSET takes the expiry of a field away; a field that had one keeps it, to the millisecond, and its lifetime does not
--- begin anew unless that is said. Other fields of the hash stay as they are. Answers 1, or nil where the condition
--- does not hold.
+-- HSET removes the expiry of a field; a field that had one keeps it, to the millisecond, and its lifetime starts again
+-- only if requested. Other fields of the hash are not changed. Returns 1, or nil if the condition is not met.
 local key, condition, count = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local after_values = 5 + 2 * count
 local after_kept = after_values + 2 * tonumber(ARGV[3])

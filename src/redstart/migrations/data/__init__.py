@@ -1,1 +1,1 @@
-"""Rewriting the values of documents: plan, census, convert, apply, journal, verify, rollback."""
+"""The data migration of dates: plan, initial scan, conversion, undo log, verification and rollback."""

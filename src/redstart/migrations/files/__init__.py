@@ -1,1 +1,1 @@
-"""Migrations that a project declares in files of its own: found, ordered, compared with what is recorded."""
+"""Migrations declared in files of a project: loaded, ordered, and compared with the recorded ids."""

@@ -1,4 +1,4 @@
-"""Which migrations are recorded as applied, where redis-om records them, and what that leaves to be done."""
+"""Applied and pending migrations, according to the records of redis-om."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from redstart.migrations.files.order import in_order
 
 
 def applied_ids(kind: Kind) -> Op[set[str]]:
-    """The ids on record as applied, by whomever. One read."""
+    """Return the ids that are recorded as applied, by any program. One read."""
     found = yield from call(smembers(kind.record))
     return {member.decode(errors="backslashreplace") for member in found}
 
@@ -26,22 +26,22 @@ def mark_applied(kind: Kind, migration_id: str) -> Op[None]:
 
 
 def mark_unapplied(kind: Kind, migration_id: str) -> Op[None]:
-    """Take an id from the record. One write; safe to repeat."""
+    """Remove an id from the record. One write; safe to repeat."""
     _ = yield from call(srem(kind.record, migration_id))
 
 
 @dataclass(frozen=True, slots=True)
 class FilesStatus:
-    """How the migrations of a directory or module stand.
+    """The status of the migrations of a directory or module.
 
     Attributes:
         where: the directory or module.
-        recorded: all ids on record as applied, sorted.
-        applied: the migrations whose ids those are.
-        pending: the others, in the order in which they are to be applied.
-        applied_unreadable: what cannot be read of files whose migrations are on record as applied.
-        without_file: ids on record that nothing here declares.
-        problems: what cannot be read or ordered, and is not on record as applied.
+        recorded: all ids that are recorded as applied, sorted.
+        applied: the migrations with these ids.
+        pending: the others, in the order in which they have to be applied.
+        applied_unreadable: unreadable files whose migrations are recorded as applied.
+        without_file: recorded ids that no file declares.
+        problems: unreadable or unordered migrations that are not recorded as applied.
     """
 
     where: str
@@ -54,11 +54,11 @@ class FilesStatus:
 
     @property
     def total(self) -> int:
-        """How many migrations are declared."""
+        """Number of declared migrations."""
         return len(self.applied) + len(self.pending)
 
     def as_redis_om_says_it(self) -> dict[str, Any]:
-        """Numbers and ids, as redis-om's migrators give them."""
+        """Return numbers and ids in the format of redis-om's migrators."""
         return {
             "total_migrations": self.total,
             "applied_count": len(self.recorded),
@@ -69,12 +69,12 @@ class FilesStatus:
 
 
 def files_status(found: Found, recorded: Collection[str]) -> FilesStatus:
-    """What is applied and what is pending.
+    """Return the applied and the pending migrations.
 
-    A file that cannot be read any more and was applied under its name is no problem: it may ask for what is gone.
+    An unreadable file of an applied migration is not a problem: it may import modules that no longer exist.
 
     Args:
-        recorded: the ids on record as applied.
+        recorded: the ids that are recorded as applied.
     """
     waiting = {name: one for name, one in found.migrations.items() if name not in recorded}
     pending, without_place = in_order(waiting, {*recorded, DATETIME_MIGRATION})
@@ -92,11 +92,11 @@ def files_status(found: Found, recorded: Collection[str]) -> FilesStatus:
 
 
 def refuse(problems: Sequence[Problem], where: str, kind: Kind) -> None:
-    """Raises DataMigrationError or SchemaMigrationError, as the kind is, if there are problems."""
+    """Raise DataMigrationError or SchemaMigrationError, according to the kind, if there are problems."""
     if not problems:
         return
-    others = f"\nThere are {len(problems) - 1} more like this." if len(problems) > 1 else ""
+    others = f"\n... {len(problems) - 1} more" if len(problems) > 1 else ""
     raise kind.error(
-        f"A {kind.name} migration cannot be used. {problems[0]}{others}",
-        f"Correct it, or move it out of {printable(where)}. See all of them with: {kind.command} status",
+        f"The {kind.name} migrations in {printable(where)} cannot be used. {problems[0]}{others}",
+        f"Correct the file, or move it to another directory. List all problems with: {kind.command} status",
     )

@@ -1,4 +1,4 @@
-"""Where in a project's own files an error comes from, and what it says, in a line."""
+"""The source line of an error in a project's own files, and its message in one line."""
 
 import sysconfig
 import traceback
@@ -13,11 +13,11 @@ _OTHERS: Final = (
     Path(__file__).parents[2],
     *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platlib", "purelib")),
 )
-"""Files of Redstart, of Python and of installed packages: nobody's own."""
+"""Files of Redstart, of Python and of installed packages."""
 
 
 def line_in(error: BaseException, source: str) -> int | None:
-    """The line of a file at which it happened, or which led there."""
+    """Return the line of a file in which the error was raised, or that led to it."""
     if isinstance(error, SyntaxError) and error.filename == source:
         return error.lineno
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
@@ -25,7 +25,7 @@ def line_in(error: BaseException, source: str) -> int | None:
 
 
 def what_failed(error: BaseException, source: str) -> str:
-    """The error; with its place, if that is in another of the project's files than the one that was asked for."""
+    """Return the error as one line; with file and line, if it is in another of the project's files."""
     text = error.message if isinstance(error, RedstartError) else str(error)
     if isinstance(error, SyntaxError):
         text = error.msg
@@ -37,14 +37,14 @@ def what_failed(error: BaseException, source: str) -> str:
 
 
 def way_on(error: BaseException, module: str) -> str | None:
-    """What to do about a module that does not import, where that can be told."""
+    """Return the next step for a module that cannot be imported, or None."""
     if not isinstance(error, ModuleNotFoundError):
         return None
     if str(error.name).partition(".")[0] in IN_PLACE_OF:
         ours = " and ".join(f"{theirs} to {own}" for theirs, own in IN_PLACE_OF.items())
         return f"Change its imports: {ours}."
     if f"{module}.".startswith(f"{error.name}."):
-        return "It was looked for in Python's path. Modules are named with dots: package.module."
+        return "Python's module path does not contain it. Module names have dots: package.module."
     return None
 
 

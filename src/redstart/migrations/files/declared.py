@@ -1,4 +1,4 @@
-"""One migration as its class declares it, and what is wrong where that cannot be read."""
+"""One migration as declared by its class, and the problem of a class that cannot be read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ class Declared:
     """A migration that is declared in a file or module.
 
     Attributes:
-        migration_id: what it is recorded as when it is applied.
-        description: one line for people; may be empty.
-        dependencies: ids of migrations that come before it.
+        migration_id: the id under which it is recorded when it is applied.
+        description: one line of text; may be empty.
+        dependencies: ids of migrations that must be applied before it.
         source: the file or module.
-        declaration: the class; made with a client of a server, its `up()` is the migration.
+        declaration: the class; `up()` of its instance is the migration.
     """
 
     migration_id: str
@@ -31,9 +31,9 @@ class Problem:
     """Why a migration cannot be read or ordered.
 
     Attributes:
-        migration_id: by the name of the file, where the class cannot be read; "" where that says nothing.
+        migration_id: from the name of the file, if the class cannot be read; "" if there is none.
         source: the file or module.
-        line: in that file, from 1; None where no line is to blame.
+        line: line number in that file, from 1; None if the problem has no line.
         reason: one line.
     """
 
@@ -48,13 +48,13 @@ class Problem:
 
 
 def declared(declaration: type[Any], source: str) -> Declared | str:
-    """What a class says of itself; or what is wrong with it, in a line."""
+    """Return the declaration of a class; or the reason why it is invalid, in one line."""
     name, stated = declaration.__name__, getattr(declaration, "migration_id", None)
     if not isinstance(stated, str) or not stated:
-        return f"{name}.migration_id is {printable(repr(stated))}, not the text that it is recorded as"
+        return f"{name}.migration_id must be a non-empty string, got {printable(repr(stated))}"
     dependencies = getattr(declaration, "dependencies", ())
     if not _are_texts(dependencies):
-        return f"{name}.dependencies is {printable(repr(dependencies))}, not a list of ids"
+        return f"{name}.dependencies must be a list of ids, got {printable(repr(dependencies))}"
     description = getattr(declaration, "description", "")
     return Declared(stated, printable(description), tuple(dependencies), source, declaration)
 

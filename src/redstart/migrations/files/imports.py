@@ -1,7 +1,7 @@
-"""What `import aredis_om` finds inside a migration file: redis-om where it is installed, else Redstart's names.
+"""Imports of redis-om inside a migration file: redis-om if it is installed, else Redstart's names.
 
-Files that redis-om wrote import it. They are given an `import` of their own for that, also inside their functions;
-`sys.modules` stays as it is, so that no other module ever meets one library under the name of the other.
+Files that redis-om wrote import it. They get their own `__import__` for that, also inside their functions.
+`sys.modules` is not changed, so that no other module gets one library under the name of the other.
 """
 
 import builtins
@@ -13,7 +13,7 @@ IN_PLACE_OF: Final = {"aredis_om": "redstart.aio", "redis_om": "redstart"}
 
 
 def builtins_of_a_file() -> dict[str, Any]:
-    """What a migration file finds as its builtins."""
+    """Return the builtins of a migration file."""
     return vars(builtins) | {"__import__": _import}
 
 
@@ -24,7 +24,7 @@ def _import(
     fromlist: Sequence[str] | None = (),
     level: int = 0,
 ) -> Any:
-    """As `builtins.__import__`, but for what redis-om would have, and is not there."""
+    """Like `builtins.__import__`, with Redstart's modules in place of a missing redis-om."""
     try:
         return builtins.__import__(name, globals, locals, fromlist or (), level)
     except ModuleNotFoundError as exc:
@@ -43,7 +43,7 @@ def _ours(library: str, path: str, fromlist: Sequence[str] | None) -> Any:
         if not f"{own}.".startswith(f"{exc.name}."):
             raise
         raise ModuleNotFoundError(
-            f"redis-om is not installed, and Redstart has nothing in place of {library}.{path}",
+            f"redis-om is not installed, and Redstart has no equivalent of {library}.{path}",
             name=f"{library}.{path}",
         ) from exc
     # `import a.b` binds `a`; `from a import b` may mean a module.

@@ -1,4 +1,4 @@
-"""The two kinds of migrations that projects write, and where redis-om keeps each."""
+"""The two kinds of migration files, and where redis-om keeps them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +12,15 @@ _LIBRARIES = ("redstart", "redis_om", "aredis_om")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of migration.
+    """One kind of migration file.
 
     Attributes:
-        name: what people call it.
-        base: the class that a migration is made from.
-        folder: where its files are, below the directory of all migration files.
-        record: the key of the set of those that are applied.
-        error: what is raised when one cannot be read or ordered.
-        command: the group of commands that lists them.
+        name: its name in messages.
+        base: the name of the base class of its migrations.
+        folder: the directory of its files, below the directory of all migration files.
+        record: the key of the set of applied ids.
+        error: the class of error for invalid migrations.
+        command: the command group that lists them.
     """
 
     name: str
@@ -31,11 +31,11 @@ class Kind:
     command: str
 
     def directory(self, root: str) -> Path:
-        """Where its files are, given the directory of all migration files."""
+        """Return the directory of its files, given the directory of all migration files."""
         return Path(root) / self.folder
 
     def is_declared_by(self, value: object) -> TypeGuard[type]:
-        """Whether a class is a migration of this kind: made from Redstart's class, of either colour, or redis-om's."""
+        """Return whether a class is a migration of this kind: a subclass of Redstart's or redis-om's base class."""
         return isinstance(value, type) and any(
             one.__name__ == self.base and one.__module__.partition(".")[0] in _LIBRARIES
             for one in value.__mro__[1:]

@@ -1,10 +1,10 @@
-"""What migrators of redis-om do besides listing: asked for here, it is an error that says what to do."""
+"""Methods of redis-om's migrators that Redstart lacks: access raises an error with the alternative."""
 
 from typing import TYPE_CHECKING, Final
 
 _RUNNING: Final = (
-    "this version of Redstart lists migration files and does not run them. What to do instead: "
-    'docs/from-redis-om.md, "Migration files".'
+    "this version of Redstart lists migration files and does not run them. "
+    'See "Migration files" in the documentation.'
 )
 _LEFT_OUT: Final = {
     **dict.fromkeys(("run", "rollback", "downgrade"), _RUNNING),
@@ -14,9 +14,9 @@ _LEFT_OUT: Final = {
 
 
 class ListsOnly:
-    """A migrator without those methods of redis-om's that run migrations or write their files."""
+    """A migrator without the methods of redis-om that run migrations or write migration files."""
 
-    if not TYPE_CHECKING:  # type checkers say by themselves that a name is not there
+    if not TYPE_CHECKING:  # type checkers report missing names by themselves
 
         def __getattr__(self, name: str) -> object:
             why = f": {_LEFT_OUT[name]}" if name in _LEFT_OUT else ""

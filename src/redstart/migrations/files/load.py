@@ -1,6 +1,6 @@
-"""Migrations as files and modules declare them. What cannot be read is told with its line; nothing is raised for it.
+"""Load migrations from files and modules. What cannot be read is reported with its line, and does not raise.
 
-The one place here that reads files and executes them, as an import does.
+This is the only module that reads files and executes them, as an import does.
 """
 
 import ast
@@ -24,16 +24,16 @@ from redstart.migrations.files.imports import builtins_of_a_file
 from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
 
 NAMED_AS_MIGRATION: Final = re.compile(r"\d{8}_\d{6}_.*", re.DOTALL)
-"""As `om migrate create` names files, without `.py`. Others may be helpers, which declare nothing."""
+"""File names of `om migrate create`, without `.py`. Other files may be helpers, which declare nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a directory or module declares.
+    """The migrations of a directory or module.
 
     Attributes:
         where: the directory or module.
-        migrations: by their ids, in their order.
+        migrations: declared migrations by id, sorted.
         problems: what could not be read.
     """
 
@@ -43,13 +43,13 @@ class Found:
 
 
 def load_directory(directory: Path, kind: Kind) -> Found:
-    """The migrations in the `.py` files of a directory, not of those below it. Each file is executed.
+    """Load the migrations in the `.py` files of a directory, without subdirectories. Each file is executed.
 
     Args:
-        directory: one that does not exist holds nothing.
+        directory: may be missing; then there are no migrations.
 
     Raises:
-        ConfigurationError: it is no directory, or may not be read.
+        ConfigurationError: it is not a directory, or cannot be read.
     """
     try:
         names = sorted(path.name for path in directory.iterdir())
@@ -58,17 +58,17 @@ def load_directory(directory: Path, kind: Kind) -> Found:
     except OSError as exc:
         raise ConfigurationError(
             f"The migration files in {printable(directory)} cannot be listed: {exc.strerror}.",
-            "Name the directory with --migrations-dir, or its parent with REDIS_OM_MIGRATIONS_DIR.",
+            "Give the directory with --migrations-dir, or its parent with REDIS_OM_MIGRATIONS_DIR.",
         ) from exc
     files = [name for name in names if name.endswith(".py") and not name.startswith((".", "__init__."))]
     return _found(str(directory), [item for name in files for item in _read_file(directory / name, kind)])
 
 
 def load_module(name: str, kind: Kind) -> Found:
-    """The migrations of a module: those in its list `MIGRATIONS`, or all that it declares or imports.
+    """Load the migrations of a module: those of its list `MIGRATIONS`, or all that it declares or imports.
 
     Raises:
-        ConfigurationError: it does not import.
+        ConfigurationError: it cannot be imported.
     """
     try:
         module = import_module(name)
@@ -80,7 +80,7 @@ def load_module(name: str, kind: Kind) -> Found:
     if listed is None:
         listed = _declarations(module, kind)
     elif not isinstance(listed, list | tuple):
-        return _found(name, [Problem(name, name, None, "its MIGRATIONS is no list")])
+        return _found(name, [Problem(name, name, None, "its MIGRATIONS is not a list")])
     return _found(name, [_checked(one, name, kind, {}) for one in listed])
 
 
@@ -92,25 +92,23 @@ def _found(where: str, items: list[Declared | Problem]) -> Found:
             continue
         first = migrations.setdefault(one.migration_id, one)
         if first.declaration is not one.declaration:
-            reason = (
-                f"its migration_id {printable(one.migration_id)} is also that of {printable(first.source)}"
-            )
+            reason = f"its migration_id {printable(one.migration_id)} is also declared by {printable(first.source)}"
             problems.append(Problem("", one.source, None, reason))
     return Found(where, dict(sorted(migrations.items())), tuple(problems))
 
 
 def _read_file(path: Path, kind: Kind) -> Iterator[Declared | Problem]:
-    """What a file declares, or why that cannot be told."""
+    """Yield the declarations of a file, or the reason why it cannot be read."""
     source = str(path)
     if path.exists() and not path.is_file():
-        yield Problem(path.stem, source, None, "it is no file")
+        yield Problem(path.stem, source, None, "not a regular file")
         return
     try:
         tree = ast.parse(path.read_bytes(), source)
         module = _executed(tree, path)
         classes = _declarations(
             module, kind
-        )  # it asks what the file's objects are, and they may answer anything
+        )  # uses attributes of the file's objects, whose code may raise anything
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - a user's file may raise anything while it is executed
         yield Problem(path.stem, source, line_in(exc, source), what_failed(exc, source))
         return
@@ -122,10 +120,10 @@ def _read_file(path: Path, kind: Kind) -> Iterator[Declared | Problem]:
 
 
 def _executed(tree: ast.Module, path: Path) -> ModuleType:
-    """The module that a file makes. Nothing of it stays behind but what it did itself.
+    """Execute a file as a module, and remove the module from all registries.
 
-    It is known to Python while it is executed, for dataclasses and models look up their own module. Its name is one
-    that no import can ask for. Models that it declares are copies of what once was: they are to get no index.
+    It is registered while it is executed, because dataclasses and models look up their own module, under a name that
+    no import can use. The models that it declares are copies of former models and must not get an index.
     """
     code = compile(tree, str(path), "exec", dont_inherit=True)
     digest = hashlib.sha256(str(path.absolute()).encode(errors="surrogateescape")).hexdigest()
@@ -145,7 +143,7 @@ def _executed(tree: ast.Module, path: Path) -> ModuleType:
 
 
 def _declarations(module: ModuleType, kind: Kind) -> list[type[Any]]:
-    """The migrations among the names of a module: its own, or where it has none those that it imports."""
+    """Return the migrations among the names of a module: its own, or, without any, the imported ones."""
     classes = dict.fromkeys(
         value
         for value in vars(module).values()
@@ -157,7 +155,7 @@ def _declarations(module: ModuleType, kind: Kind) -> list[type[Any]]:
 
 def _checked(one: Any, source: str, kind: Kind, lines: dict[str, int]) -> Declared | Problem:
     if not kind.is_declared_by(one):
-        return Problem("", source, None, f"{printable(repr(one))} is no {kind.base}")
+        return Problem("", source, None, f"{printable(repr(one))} is not a subclass of {kind.base}")
     found = declared(one, source)
     line = lines.get(one.__name__)
     return found if isinstance(found, Declared) else Problem(Path(source).stem, source, line, found)
@@ -166,7 +164,7 @@ def _checked(one: Any, source: str, kind: Kind, lines: dict[str, int]) -> Declar
 def _declares_none(module: ModuleType, kind: Kind) -> str:
     (other,) = {DATA, SCHEMA} - {kind}
     if any(map(other.is_declared_by, vars(module).values())):
-        return f"it declares a {other.name} migration, and here are {kind.name} migrations"
+        return f"it declares a {other.name} migration, but the directory is for {kind.name} migrations"
     if any(map(kind.is_declared_by, vars(module).values())):
         return f"its {kind.base} has no up()"
-    return f"it declares no class that is made from {kind.base}"
+    return f"it declares no subclass of {kind.base}"

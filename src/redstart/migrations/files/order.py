@@ -1,4 +1,4 @@
-"""Which of several migrations comes first: each after those it depends on, and else by its id."""
+"""The order of migrations: each after its dependencies, otherwise by id."""
 
 from collections.abc import Collection, Mapping
 from heapq import heapify, heappop, heappush
@@ -10,14 +10,14 @@ from redstart.migrations.files.declared import Declared, Problem
 def in_order(
     migrations: Mapping[str, Declared], done: Collection[str]
 ) -> tuple[list[Declared], list[Problem]]:
-    """The migrations in the order in which they are to be applied.
+    """Return the migrations in the order in which they have to be applied.
 
     Args:
-        migrations: by their ids; those that are still to be done.
-        done: ids that need no waiting for.
+        migrations: those that are not applied yet, by id.
+        done: ids of dependencies that are applied.
 
     Returns:
-        All of them, and why some have no place in that order; those stand at the end.
+        All of them, and the problems of those without a place in that order, which are at the end.
     """
     awaited = {
         name: {other for other in one.dependencies if other not in done} for name, one in migrations.items()
@@ -38,13 +38,13 @@ def in_order(
 
 
 def _problems(migrations: Mapping[str, Declared], left: Mapping[str, set[str]]) -> list[Problem]:
-    """What is to blame: a dependency that is not there, or a circle. What only waits for such a one is not named."""
+    """Return missing dependencies and cycles. Migrations that only depend on such a one are not reported."""
     found = []
     for name, others in left.items():
         missing = sorted(others - migrations.keys())
         if missing:
             which = f"{name} depends on {', '.join(missing)}"
-            reason = f"{printable(which)}, which no file declares and no record has as applied"
+            reason = f"{printable(which)}, which is neither declared nor recorded as applied"
             found.append(Problem(name, migrations[name].source, None, reason))
     circles: dict[frozenset[str], list[str]] = {}
     for name in left:
@@ -52,13 +52,13 @@ def _problems(migrations: Mapping[str, Declared], left: Mapping[str, set[str]]) 
         if circle:
             _ = circles.setdefault(frozenset(circle), circle)
     for circle in circles.values():
-        reason = printable(f"migrations depend on each other in a circle: {' -> '.join(circle)}")
+        reason = printable(f"migrations depend on each other in a cycle: {' -> '.join(circle)}")
         found.append(Problem(circle[0], migrations[circle[0]].source, None, reason))
     return found
 
 
 def _circle(start: str, left: Mapping[str, set[str]]) -> list[str]:
-    """The shortest way from a migration over its dependencies back to itself; empty if there is none."""
+    """Return the shortest cycle from a migration over its dependencies to itself; empty if there is none."""
     came_from: dict[str, str] = {}
     look_at = [start]
     for name in look_at:

@@ -6,7 +6,7 @@ end
 -- The first writes are such as a server refuses at its maxmemory: then the script ends here, with nothing done. (After
 -- a first write that it allows, it would let all others pass.)
 if not redis.call('HMGET', KEYS[2], 'token')[1] then
-  -- It ran out while we were slow and nobody took it: the fence is still ours, so we may hold it again.
+  -- It expired while this run was slow, and no other run acquired it: the token is still ours, so it is acquired again.
   local time = redis.call('TIME')
   redis.call('HSET', KEYS[2], 'token', ARGV[1], 'holder', ARGV[2],
     'since_ms', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))

@@ -82,7 +82,7 @@ def values() -> list[CorpusValue]:
     return found
 
 
-def test_every_value_gets_the_verdict_that_was_computed_for_it(values: list[CorpusValue]) -> None:
+def test_every_value_is_converted_to_the_number_computed_for_it(values: list[CorpusValue]) -> None:
     assert len({value.key for value in values}) == 6_000
     counts: Counter[Outcome] = Counter()
     for value in values:
@@ -100,7 +100,7 @@ def test_every_value_gets_the_verdict_that_was_computed_for_it(values: list[Corp
     assert set(counts) == {Outcome.CONVERTIBLE, Outcome.ALREADY, Outcome.NULL, Outcome.UNCONVERTIBLE}
 
 
-def test_the_old_form_of_what_0_3_5_wrote_in_utc_is_what_it_wrote(values: list[CorpusValue]) -> None:
+def test_the_text_format_of_a_utc_value_of_0_3_5_is_its_original(values: list[CorpusValue]) -> None:
     dirty = {(line["key"], line["path"]) for line in lines("dirty.jsonl")}
     assert len(dirty) == 170
     compared = 0

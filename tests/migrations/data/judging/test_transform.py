@@ -1,4 +1,4 @@
-"""A document judged value by value, and the shortcut for documents that need no such look."""
+"""A document classified value by value, and the fast path for documents that do not need that."""
 
 from datetime import datetime
 
@@ -52,7 +52,7 @@ def one_by_one(document: StoredDocument, mode: FailureMode, clearing: set[tuple[
     st.sampled_from(list(FailureMode)),
     st.booleans(),
 )
-def test_the_shortcut_comes_to_the_same_edits_or_to_none(
+def test_the_fast_path_makes_the_same_edits_or_none(
     fields: list[tuple[TemporalPath, bytes | None]], mode: FailureMode, clear: bool
 ) -> None:
     clearing = {("shop:order:", f"f{number}") for number in range(4)} if clear else set()
@@ -73,7 +73,7 @@ def test_the_shortcut_takes_what_a_model_wrote(fields: list[tuple[TemporalPath, 
     st.lists(st.tuples(paths, st.none() | written | others), min_size=1, max_size=4),
     st.sampled_from(list(FailureMode)),
 )
-def test_edits_say_what_the_verdicts_say(
+def test_edits_match_the_conversions(
     fields: list[tuple[TemporalPath, bytes | None]], mode: FailureMode
 ) -> None:
     document = hash_of(fields)
@@ -94,9 +94,7 @@ def test_edits_say_what_the_verdicts_say(
 @given(
     st.lists(st.tuples(paths, written | others), min_size=1, max_size=4), st.sampled_from(list(FailureMode))
 )
-def test_the_journal_gives_back_what_was_edited(
-    fields: list[tuple[TemporalPath, bytes]], mode: FailureMode
-) -> None:
+def test_the_undo_log_returns_the_edits(fields: list[tuple[TemporalPath, bytes]], mode: FailureMode) -> None:
     made = one_by_one(hash_of([*fields]), mode, set())
     blob = compressed(packed_entry([made]))
     (read,) = entry_of(StreamEntry("1-1", {b"blob": blob, b"applied": b"", b"label": b"1.1"}), None).documents

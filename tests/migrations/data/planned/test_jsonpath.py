@@ -1,4 +1,4 @@
-"""Paths to concrete places: they lead there, and what is said of writing through them is what a server does."""
+"""Paths of concrete locations read them, and the server writes through them as predicted."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ mixed = st.lists(names | st.integers(0, 3), min_size=1, max_size=4).map(tuple)
 
 
 def nested(location: Location, leaf: Any) -> Any:
-    """A document that holds a value at one place and others around it."""
+    """Return a document with a value at one location and others around it."""
     value = leaf
     for step in reversed(location):
         value = [0] * step + [value, 0] if isinstance(step, int) else {step: value, "beside": 0}
@@ -44,7 +44,9 @@ def read(client: redis.Redis, path: str) -> list[Any]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
 @given(mixed.filter(lambda location: "beside" not in location and isinstance(location[0], str)))
-def test_a_path_reads_its_place_and_is_honest_about_writing(client: redis.Redis, location: Location) -> None:
+def test_a_path_reads_its_location_and_can_be_set_if_predicted(
+    client: redis.Redis, location: Location
+) -> None:
     before = nested(location, "old")
     client.execute_command("JSON.SET", KEY, "$", json.dumps(before))
     if not can_be_read(location):
@@ -60,7 +62,7 @@ def test_a_path_reads_its_place_and_is_honest_about_writing(client: redis.Redis,
 
 @pytest.mark.parametrize("name", [name for name in ODD_PLACES if not can_be_set((name,))])
 def test_a_path_that_cannot_be_set_would_add_a_key(client: redis.Redis, name: str) -> None:
-    """The reason why it says no; when a server learns to do it, this tells."""
+    """The reason for `can_be_set`; fails when a server learns to do it."""
     client.execute_command("JSON.SET", KEY, "$", json.dumps({name: "old"}))
     client.execute_command("JSON.SET", KEY, path_text((name,)), '"new"')
     (found,) = read(client, "$")
@@ -68,7 +70,7 @@ def test_a_path_that_cannot_be_set_would_add_a_key(client: redis.Redis, name: st
 
 
 def test_a_path_drops_the_space_that_a_key_begins_with(client: redis.Redis) -> None:
-    """The reason why such a place is never written; when a server learns to read it, this tells."""
+    """The reason why such a location is never written; fails when a server learns to read it."""
     client.execute_command("JSON.SET", KEY, "$", json.dumps({" a": "spaced", "a": "plain"}))
     assert read(client, path_text((" a",))) == ["plain"]
     assert (can_be_read((" a",)), can_be_read(("a ",)), can_be_read((0, "a"))) == (False, True, True)

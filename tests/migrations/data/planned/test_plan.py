@@ -82,7 +82,10 @@ def test_merging_keeps_what_was_converted_and_adds_what_is_new() -> None:
 @pytest.mark.parametrize(
     ("today", "said"),
     [
-        (Plan((VISIT,), "Europe/Berlin"), "read as UTC and would now be read as Europe/Berlin"),
+        (
+            Plan((VISIT,), "Europe/Berlin"),
+            "in the time zone UTC, and would now be interpreted in Europe/Berlin",
+        ),
         (Plan((replace(VISIT, storage=Storage.JSON),), "UTC"), "'station:visit:' were converted as hash"),
         (
             Plan((replace(VISIT, paths=(replace(AT, kind=TemporalKind.DATE),)),), "UTC"),

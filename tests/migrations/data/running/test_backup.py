@@ -1,4 +1,4 @@
-"""`back_up`: the server's data is on its disk, or an error says that it is not."""
+"""`back_up`: the server's data is on its disk, or an error is raised."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +18,7 @@ from tests.support.stepping import instead_of_waiting
 
 MICROSECONDS_PER_KEY = 2_000
 KEYS = 300
-"""Together more than half a second: a save that can be met under way."""
+"""Together more than half a second: long enough to find a save in progress."""
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def client(server: EmbeddedServer) -> redis.Redis:
 
 
 def saved(server: EmbeddedServer, meanwhile: Callable[[], None] | None = None) -> int:
-    """When `back_up` says that the server has saved; `meanwhile` is done each time it waits."""
+    """Return the result of `back_up`; `meanwhile` is called each time it waits."""
     with open_sync(server.url) as driver:
         operation = back_up(Monitor())
         return driver.run(operation if meanwhile is None else instead_of_waiting(operation, meanwhile))
@@ -88,17 +88,17 @@ def test_a_rewrite_of_the_append_only_file_is_waited_for(server: EmbeddedServer,
     assert (folder_of(client) / "dump.rdb").exists()
 
 
-def test_it_says_how_far_the_save_is(server: EmbeddedServer, client: redis.Redis) -> None:
+def test_the_progress_of_the_save_is_reported(server: EmbeddedServer, client: redis.Redis) -> None:
     news: list[Progress] = []
     client.bgsave()
     with open_sync(server.url) as driver:
         driver.run(back_up(Monitor(progress=news.append)))
-    assert list(dict.fromkeys(one.stage for one in news)) == ["waiting for a save under way", "saving"]
+    assert list(dict.fromkeys(one.stage for one in news)) == ["waiting for another backup", "backup"]
     assert {one.total for one in news} == {KEYS}
     assert all(0 <= one.done <= KEYS for one in news)
 
 
-def test_clients_write_meanwhile(server: EmbeddedServer, client: redis.Redis) -> None:
+def test_clients_write_during_the_save(server: EmbeddedServer, client: redis.Redis) -> None:
     written = []
 
     def write() -> None:
@@ -114,7 +114,7 @@ def test_a_save_that_fails_is_an_error_and_the_next_may_succeed(
 ) -> None:
     in_the_way = folder_of(client) / "dump.rdb"
     in_the_way.mkdir()
-    with pytest.raises(MigrationError, match="rdb_last_bgsave_status:err"):
+    with pytest.raises(MigrationError, match="rdb_last_bgsave_status is err"):
         saved(server)
     in_the_way.rmdir()
     assert saved(server) == client.lastsave().timestamp()
@@ -128,12 +128,12 @@ def test_a_save_that_something_else_ends_is_an_error_though_the_status_is_ok(
         if client.info("persistence")["rdb_bgsave_in_progress"]:
             client.flushall(asynchronous=False)
 
-    with pytest.raises(MigrationError, match="ended from outside"):
+    with pytest.raises(MigrationError, match="another client ended the save"):
         saved(server, end_the_save)
     assert client.info("persistence")["rdb_last_bgsave_status"] == "ok"
 
 
-def test_a_restart_meanwhile_is_no_save(server: EmbeddedServer, client: redis.Redis) -> None:
+def test_a_restart_during_the_save_is_a_failure(server: EmbeddedServer, client: redis.Redis) -> None:
     def restart() -> None:
         if client.info("persistence")["rdb_bgsave_in_progress"]:
             server.kill()
@@ -144,13 +144,11 @@ def test_a_restart_meanwhile_is_no_save(server: EmbeddedServer, client: redis.Re
             server.restart()
         return server.is_running
 
-    with pytest.raises(MigrationError, match="restarted meanwhile"):
+    with pytest.raises(MigrationError, match="restarted during the save"):
         saved(server, restart)
 
 
-def test_when_the_answer_to_the_order_is_lost_there_is_a_save_all_the_same(
-    server: EmbeddedServer, client: redis.Redis
-) -> None:
+def test_a_lost_reply_to_bgsave_does_not_matter(server: EmbeddedServer, client: redis.Redis) -> None:
     second_of_start = client.lastsave().timestamp()
     wait_until(lambda: client.time()[0] > second_of_start + 1, "the second after the next")
     with CrashDriver(server.url, at=2, kind=CrashKind.LOST_REPLY) as driver:
@@ -168,6 +166,6 @@ def test_a_server_that_does_not_save_on_command(
     with redis.Redis.from_url(server.url) as client:
         if missing == "the right":
             client.execute_command("ACL", "SETUSER", "default", "-bgsave")
-        with pytest.raises(UnsupportedServerError, match=r"(?is)bgsave.*leave --backup out.*snapshot"):
+        with pytest.raises(UnsupportedServerError, match=r"(?is)bgsave.*omit --backup.*snapshot"):
             saved(server)
         assert client.info("persistence")["rdb_saves"] == 0

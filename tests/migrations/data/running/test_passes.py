@@ -1,4 +1,4 @@
-"""How many passes a run makes, and what a later one makes of an unfinished one."""
+"""The number of passes of a run, and of a run that resumes it."""
 
 import itertools
 
@@ -15,9 +15,7 @@ from tests.support.replies import send
 DOCUMENT = VISIT_PREFIX + "1"
 
 
-def test_a_run_that_gave_up_on_an_old_application_can_be_resumed_when_that_has_stopped(
-    client: redis.Redis, url: str
-) -> None:
+def test_a_run_stopped_by_an_old_version_resumes_when_that_has_stopped(client: redis.Redis, url: str) -> None:
     seconds = itertools.count(10)
     send(client, [("HSET", DOCUMENT, "arrived_at", TEXT)])
 
@@ -27,7 +25,7 @@ def test_a_run_that_gave_up_on_an_old_application_can_be_resumed_when_that_has_s
 
     with CrashDriver(url, before=old_application) as driver:
         result = driver.run(run(new_context(), station_plan(), options()))
-    assert result.stopped is not None and "old application is still writing" in result.stopped
+    assert result.stopped is not None and "old version still writing" in result.stopped
     assert result.passes == MOST_PASSES
     with CrashDriver(url) as driver:
         result = driver.run(run(new_context(), station_plan(), options()))

@@ -56,7 +56,7 @@ def test_none_is_none() -> None:
         b'{"format": %d, "stage": "convert", "plan_hash": "", "generation": 1, "stopped_by": "zz"}' % FORMAT,
     ],
 )
-def test_what_is_damaged_is_refused_with_the_way_on(data: bytes) -> None:
+def test_a_damaged_checkpoint_is_refused_with_a_hint(data: bytes) -> None:
     with pytest.raises(CheckpointCorruptError) as refused:
         loaded(data)
     assert KEYS.checkpoint in refused.value.message
@@ -66,7 +66,7 @@ def test_what_is_damaged_is_refused_with_the_way_on(data: bytes) -> None:
 def test_another_version_is_not_damage() -> None:
     text = json.dumps({"format": FORMAT + 1, "whatever": "comes"}).encode()
     with pytest.raises(
-        CheckpointVersionError, match=f"format {FORMAT + 1}; this version reads format {FORMAT}"
+        CheckpointVersionError, match=f"format {FORMAT + 1}; this version of Redstart reads format {FORMAT}"
     ):
         loaded(text)
 

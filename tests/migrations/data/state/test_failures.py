@@ -1,4 +1,4 @@
-"""What did not convert: told once, in its last form, up to a limit and counted beyond it."""
+"""Failed values are recorded once, with their last reason, up to a limit, and counted beyond it."""
 
 import pytest
 import redis
@@ -50,7 +50,7 @@ def test_beyond_the_limit_they_are_only_counted(client: redis.Redis, url: str) -
     assert len(recorded(url, [bad(number) for number in range(3, 12)], most_records=5)) == 9
     assert on_record(url) == [bad(number) for number in range(5)]
     assert not_kept(url) == 7
-    # At the limit what is on record can still be corrected.
+    # At the limit recorded failures can still be corrected.
     changed = bad(4, reason="empty")
     assert recorded(url, [changed], most_records=5) == []
     assert changed in on_record(url)
@@ -86,7 +86,7 @@ def test_any_bytes_are_one_short_printable_line(data: bytes, most: int) -> None:
 def test_what_is_short_and_printable_stays() -> None:
     assert one_line("Ω '\"".encode(), 10) == "Ω '\""
     assert one_line(b"12345", 4) == "123…"
-    assert str(failure_at(b"k\n", ("a",), b"\xff", "not UTF-8 text")) == "k\\n a: not UTF-8 text: \\xff"
+    assert str(failure_at(b"k\n", ("a",), b"\xff", "not valid UTF-8")) == "k\\n a: not valid UTF-8: \\xff"
 
 
 # What identifies a value is its key and path, whatever is shown of them

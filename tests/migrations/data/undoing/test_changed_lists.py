@@ -124,7 +124,7 @@ def test_every_original_stands_again_or_is_reported(
             # What was a number is now a text of that instant, or a text that the run had replaced by it.
             assert instant(value) == before or (before == 0.0 and value in FAILED)
         if item.original in FAILED:
-            # Where all bytes are as the run left them, nobody can tell two items with one number apart.
+            # Where all bytes are as the run left them, two items with one number cannot be distinguished.
             alike = [one.original for one in (*items, *gone) if one.now == 0.0]
             assert value in alike or (value == 0.0 and item.original in reported) or value == item.original
     for text in FAILED:

@@ -20,7 +20,7 @@ from tests.support.snapshot import difference
 
 HASH, JSON = VISIT_PREFIX + "1", SIGHTING_PREFIX + "1"
 HASH_COPY, JSON_COPY = VISIT_PREFIX + "copy", SIGHTING_PREFIX + "copy"
-REASON = "may stand for a text that a run replaced by 0, so no date is made of it"
+REASON = "ambiguous: a date, or a 0 that replaced a failed value"
 
 CONTENT: dict[str, Any] = {
     "ringed_at": "N/A",
@@ -113,7 +113,7 @@ def _places(entry: Any) -> dict[str, Any]:
     return found
 
 
-def test_an_original_in_the_census_stays_and_is_no_copy(client: redis.Redis, url: str) -> None:
+def test_an_original_in_the_census_stays_and_is_not_a_copy(client: redis.Redis, url: str) -> None:
     load(client)
     send(client, [("HSET", HASH_COPY, "left_at", "0.0")])
     before = documents_of(client)
@@ -175,7 +175,7 @@ def test_a_quarantined_value_of_a_copy_is_named_and_stays(
         (*place, text) for place, text in zip(places, ('"soon"', '"N/A"', "soon"), strict=True)
     )
     assert found == sorted((one.key, one.path, one.value) for one in preview.examples)
-    assert all("not moved back from " in one.reason for one in result.examples)
+    assert all("not restored from " in one.reason for one in result.examples)
     assert (preview.kept, preview.reformatted, preview.restored_exactly) == (
         result.kept,
         result.reformatted,

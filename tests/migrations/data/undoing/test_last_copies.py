@@ -33,11 +33,11 @@ HASH, JSON = VISIT_PREFIX + "1", SIGHTING_PREFIX + "1"
 SITUATIONS: dict[str, tuple[list[Command], list[str]]] = {
     # what an application does between the run and the rollback, and the originals that cannot stand again
     "nothing": ([], []),
-    "saved without what stands beside": (
+    "saved without the quarantined value": (
         [("HDEL", HASH, "left_at__invalid"), ("JSON.DEL", JSON, "$.ringed_at__invalid")],
         [],
     ),
-    "what stands beside is another's": (
+    "the quarantine field is another client's": (
         [("HSET", HASH, "left_at__invalid", "x"), ("JSON.SET", JSON, "$.ringed_at__invalid", '"x"')],
         [],
     ),
@@ -109,7 +109,7 @@ def test_every_original_stands_again_or_is_kept_and_reported(
     assert "1970" not in standing(client)
     if not lost:
         assert own_keys(client) == []
-    if situation in ("nothing", "saved without what stands beside", "corrected by hand"):
+    if situation in ("nothing", "saved without the quarantined value", "corrected by hand"):
         beside = [line for line in difference(before, documents_of(client)) if "__invalid" not in line]
         assert beside == [] or situation == "corrected by hand"
 
@@ -207,7 +207,7 @@ def test_an_item_that_cannot_be_told_from_others_is_kept_and_no_date_is_made_of_
     result = undo(url)
     failed = {json.dumps(text) for text in texts if isinstance(text, str)}
     assert {one.value for one in result.unrestored_examples} == failed
-    assert all("uncertain" in one.reason for one in result.unrestored_examples)
+    assert all("ambiguous" in one.reason for one in result.unrestored_examples)
     items = json_of(client, JSON)["resighted_at"]
     assert items.count(0.0) == len(texts) + (pushed == "0.0")
     assert (

@@ -56,7 +56,7 @@ def convert(text: bytes, kind: TemporalKind, storage: Storage, zone: NaiveTimezo
         ("-62135596800", DATETIME, HASH, True, b"0001-01-01T00:00:00"),
     ],
 )
-def test_the_old_forms(number: str, kind: TemporalKind, storage: Storage, naive: bool, text: bytes) -> None:
+def test_the_text_format(number: str, kind: TemporalKind, storage: Storage, naive: bool, text: bytes) -> None:
     assert written(number, kind, storage, naive) == text
 
 
@@ -64,13 +64,13 @@ def test_the_old_forms(number: str, kind: TemporalKind, storage: Storage, naive:
 @pytest.mark.parametrize(
     "number", ["nan", "inf", "", "N/A", "253402300800", "-62135596801", "1700000000123456", "1e999"]
 )
-def test_what_has_no_old_form(number: str, kind: TemporalKind) -> None:
+def test_numbers_without_text_format(number: str, kind: TemporalKind) -> None:
     for storage in Storage:
         for naive in (True, False):
             assert written(number, kind, storage, naive) is None
 
 
-def test_a_naive_form_is_what_the_clocks_showed() -> None:
+def test_a_naive_text_is_local_time() -> None:
     assert written("1688205600.0", naive=True, zone=BERLIN) == b"2023-07-01T12:00:00"
     assert written("1688205600.0", naive=False, zone=BERLIN) == b"2023-07-01T10:00:00+00:00"
     assert written("1688169600.0", DATE, naive=True, zone=BERLIN) == b"2023-07-01"
@@ -94,7 +94,7 @@ def test_a_local_year_10000_is_written_in_utc() -> None:
 @example(1698539400.0, HASH, True, BERLIN)
 @example(1698543000.0, HASH, True, BERLIN)
 @example(-2422054408.5, HASH, True, BERLIN)
-def test_converting_the_old_form_gives_the_number_back(
+def test_converting_the_text_returns_the_number(
     seconds: float, storage: Storage, naive: bool, zone: NaiveTimezone
 ) -> None:
     number = number_text(microseconds_from_number(repr(seconds)))
@@ -106,7 +106,7 @@ def test_converting_the_old_form_gives_the_number_back(
 
 
 @given(st.dates(), storages, st.booleans(), zones)
-def test_converting_the_old_form_of_a_date_gives_the_number_back(
+def test_converting_the_text_of_a_date_returns_the_number(
     day: date, storage: Storage, naive: bool, zone: NaiveTimezone
 ) -> None:
     number = repr((day - date(1970, 1, 1)).days * 86_400.0)
@@ -116,7 +116,7 @@ def test_converting_the_old_form_of_a_date_gives_the_number_back(
 
 
 @given(seconds_in_range, storages)
-def test_an_aware_form_is_read_by_python_as_the_same_instant(seconds: float, storage: Storage) -> None:
+def test_an_aware_text_is_read_by_python_as_the_same_instant(seconds: float, storage: Storage) -> None:
     text = written(repr(seconds), storage=storage)
     assert text is not None
     shown = json.loads(text) if storage is JSON else text.decode()

@@ -1,4 +1,4 @@
-"""What a rollback refuses before it writes anything, and what it says of its progress."""
+"""Reasons to refuse a rollback before it writes anything, and its progress."""
 
 from contextlib import suppress
 
@@ -38,7 +38,7 @@ def test_another_local_zone_is_refused_before_anything_is_undone(client: redis.R
     assert not client.exists(KEYS.checkpoint, KEYS.lease.lease)
 
 
-def test_a_stopped_rollback_says_how_far_it_is_and_goes_on_from_there(
+def test_a_stopped_rollback_reports_its_progress_and_resumes_there(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_pieces(monkeypatch)
@@ -71,7 +71,7 @@ def test_a_stopped_rollback_says_how_far_it_is_and_goes_on_from_there(
     assert difference(before, documents_of(client)) == []
 
 
-def test_preexisting_numbers_are_found_also_behind_a_rollback_that_began_without_them(
+def test_preexisting_numbers_are_found_after_a_rollback_started_without_the_option(
     client: redis.Redis, url: str
 ) -> None:
     for number in range(300):

@@ -1,4 +1,4 @@
-"""Edits where somebody is in the way: written once nobody is, given up after a bound, never forced."""
+"""Edits with conflicts: retried up to a limit, never forced."""
 
 from collections.abc import Callable, Sequence
 
@@ -25,7 +25,7 @@ UTC = NaiveTimezone.parse("UTC")
 ROUTE = router(station_plan(Visit))
 
 Writer = Callable[[int], Sequence[Command]]
-"""What somebody sends before the script of this number, from 0."""
+"""Commands of another client before the script of this number, from 0."""
 
 
 def key(number: int) -> str:
@@ -35,7 +35,7 @@ def key(number: int) -> str:
 def settle(
     client: redis.Redis, url: str, numbers: Sequence[int], writer: Writer
 ) -> tuple[Settled, list[int]]:
-    """Convert documents beside a writer; and how many documents were judged each time."""
+    """Convert documents while a client writes; return the numbers of documents classified each time."""
     judged: list[int] = []
     scripts = 0
 
@@ -64,7 +64,7 @@ def load(client: redis.Redis, numbers: Sequence[int]) -> None:
     send(client, [("HSET", key(number), "arrived_at", TEXT) for number in numbers])
 
 
-def test_nobody_in_the_way(client: redis.Redis, url: str) -> None:
+def test_no_conflict(client: redis.Redis, url: str) -> None:
     load(client, range(50))
     found, judged = settle(client, url, range(50), lambda _: ())
     assert (found.documents, found.values, found.retried, judged) == (50, 50, 0, [50])
@@ -72,7 +72,7 @@ def test_nobody_in_the_way(client: redis.Redis, url: str) -> None:
     assert {client.hget(key(number), "arrived_at") for number in range(50)} == {NUMBER}
 
 
-def test_only_what_changed_is_read_and_judged_again(client: redis.Redis, url: str) -> None:
+def test_only_changed_documents_are_read_and_classified_again(client: redis.Redis, url: str) -> None:
     load(client, [1, 2, 3])
 
     def writer(script: int) -> list[Command]:
@@ -83,21 +83,21 @@ def test_only_what_changed_is_read_and_judged_again(client: redis.Redis, url: st
     assert client.hget(key(2), "arrived_at") == b"1577836800.0"
 
 
-def test_what_was_deleted_meanwhile_is_not_made_again(client: redis.Redis, url: str) -> None:
+def test_a_deleted_document_is_not_created_again(client: redis.Redis, url: str) -> None:
     load(client, [1, 2])
     found, _ = settle(client, url, [1, 2], lambda _: [("DEL", key(1))])
     assert (found.documents, found.retried) == (1, 1)
     assert not client.exists(key(1))
 
 
-def test_what_became_good_meanwhile_needs_nothing(client: redis.Redis, url: str) -> None:
+def test_a_document_converted_by_another_client_needs_no_edit(client: redis.Redis, url: str) -> None:
     load(client, [1])
     found, judged = settle(client, url, [1], lambda _: [("HSET", key(1), "arrived_at", "5.5")])
     assert (found.documents, found.retried, judged) == (0, 1, [1, 1])
     assert client.hget(key(1), "arrived_at") == b"5.5"
 
 
-def test_somebody_who_never_stops_keeps_his_write(client: redis.Redis, url: str) -> None:
+def test_a_client_that_never_stops_keeps_its_write(client: redis.Redis, url: str) -> None:
     load(client, [1, 2])
 
     def writer(script: int) -> list[Command]:
@@ -110,7 +110,7 @@ def test_somebody_who_never_stops_keeps_his_write(client: redis.Redis, url: str)
     assert client.hget(key(2), "arrived_at") == NUMBER
 
 
-def test_no_document_is_no_script(client: redis.Redis, url: str) -> None:
+def test_without_documents_no_script_is_sent(client: redis.Redis, url: str) -> None:
     found, judged = settle(client, url, [], lambda _: [("SET", "a script", "was sent")])
     assert (found, judged) == (Settled(), [0])
     assert not client.exists("a script")

@@ -1,1 +1,1 @@
-"""The way there: a run from its lease to its end, and the conversion of a page of documents."""
+"""A run, from its lease to its end, and the conversion of one page of documents."""

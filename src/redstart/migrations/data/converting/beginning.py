@@ -1,4 +1,4 @@
-"""What a run needs before it begins: a server that can undo it, and nothing saved that contradicts it."""
+"""Preconditions of a run: a server that can store the undo log, and no conflicting saved state."""
 
 from redstart.effects import Op
 from redstart.errors import ConfigurationError, PlanChangedError, RollbackInProgressError
@@ -18,7 +18,7 @@ from redstart.migrations.lease import Lease
 
 
 def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
-    """Say on the server that a run has begun, for work that comes before it.
+    """Record the start of a run on the server, before work that precedes the run itself.
 
     Args:
         resume: as in RunOptions.
@@ -26,7 +26,7 @@ def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
     Raises:
         LeaseHeldError, UnsafeServerError, UnsupportedServerError, PlanChangedError, RollbackInProgressError: as `run`.
 
-    Effects: takes the lease and gives it back; writes one mark. Documents stay. Safe to repeat.
+    Effects: acquires and releases the lease; writes one field. Documents are not changed. Safe to repeat.
     """
     yield from require_server(plan)
 
@@ -43,15 +43,15 @@ def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
 def require_room_aside(plan: Plan, mode: FailureMode) -> None:
     """Raise ConfigurationError if quarantine would move values into fields that a model declares.
 
-    The next client that saves such a document would write over the only copy outside the undo log, and what the model
-    keeps there could not be told from a quarantined value.
+    The next save of such a document would overwrite the quarantined value, so that only the undo log has it. The
+    model's own values of that field could not be distinguished from quarantined ones.
     """
     if mode is not FailureMode.QUARANTINE:
         return
     found = [(model, path, name) for model in plan.models for path, name in fields_aside(model)]
     if found:
         lines = [
-            f"{model.name} declares {name}, a field or alias: quarantine would move failed values of {path} there."
+            f"{model.name} declares {name} as a field or alias: quarantine would move failed values of {path} there."
             for model, path, name in found
         ]
         raise ConfigurationError(
@@ -61,7 +61,7 @@ def require_room_aside(plan: Plan, mode: FailureMode) -> None:
 
 
 def require_server(plan: Plan) -> Op[ServerFacts]:
-    """What is known of the server. Raises UnsafeServerError, UnsupportedServerError if it cannot serve a run."""
+    """Return facts about the server. Raise UnsafeServerError or UnsupportedServerError if a run cannot use it."""
     facts = yield from server_facts()
     require_json(facts, plan)
     require_safe_undo(facts)
@@ -69,28 +69,28 @@ def require_server(plan: Plan) -> Op[ServerFacts]:
 
 
 def saved_progress(context: Context, *, resume: bool) -> Op[Checkpoint | None]:
-    """What an interrupted run saved, if it is to be gone on from; what a rollback saved in any case."""
+    """Return the checkpoint of an interrupted run, if the run is to be resumed; that of a rollback in any case."""
     found = yield from load_checkpoint(context.keys)
     return found if resume or found is None or found.stage.undoes else None
 
 
 def require_same_plan(context: Context, plan: Plan, record: Record, found: Checkpoint | None) -> None:
-    """Raise PlanChangedError or RollbackInProgressError if the journal or saved progress does not go with this plan.
+    """Raise PlanChangedError or RollbackInProgressError if the undo log or the checkpoint does not match the plan.
 
     Args:
-        found: the saved progress, or None.
+        found: the checkpoint, or None.
     """
-    _ = merged(record.plan, plan, context.keys.migration_id)  # refuses what contradicts the journal
+    _ = merged(record.plan, plan, context.keys.migration_id)  # refuses what contradicts the undo log
     if found is None:
         return
     if found.stage.undoes:
         raise RollbackInProgressError(
-            "A rollback began and has not ended.",
+            "A rollback was interrupted and is not complete.",
             f"Finish it with: om migrate-data rollback {context.keys.migration_id}",
         )
     if found.plan_hash != plan.hash:
         raise PlanChangedError(
-            "The models (or the naive time zone) changed since this run began and was interrupted.",
-            "Finish with the old ones; or start over with today's: om migrate-data clear-progress, then run. "
-            "What is converted stays converted and can be undone.",
+            "The models or the naive time zone have changed since the interrupted run was started.",
+            "Resume with the previous models, or start again with the current ones: om migrate-data "
+            "clear-progress, then om migrate-data run. Converted values stay converted and can be rolled back.",
         )

@@ -1,4 +1,4 @@
-"""Converting one page of documents: judge, edit, apply, and record what will not convert."""
+"""Conversion of one page of documents: classify, edit, apply, and record failed values."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ from redstart.migrations.lease import Lease
 
 @dataclass(slots=True)
 class Allowance:
-    """How much this run may still do: failures not recorded before, and changed documents; None is no limit."""
+    """The rest of the run's limits: failures that are not recorded yet, and changed documents. None: no limit."""
 
     failures: int | None
     documents: int | None
 
 
 class PageConverter:
-    """Converts pages under one failure mode, and records what will not convert."""
+    """Converts pages in one failure mode, and records failed values."""
 
     title = "converting"
 
@@ -58,7 +58,7 @@ class PageConverter:
         self._log = FailureLog(context.keys)
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
-        """Judge a page and send its edits; `label` ("generation.pass") goes into the journal."""
+        """Classify a page and send its edits. `label` ("generation.pass") is stored in the undo log."""
         outcome = PageOutcome()
         plain, others = self._plain(documents)
         judged = self._judged(others)
@@ -85,7 +85,7 @@ class PageConverter:
         return BegunPage(outcome, settling)
 
     def finish(self, begun: BegunPage) -> Op[PageOutcome]:
-        """Wait until the page is written, and record what the server did not write."""
+        """Wait until the page is written, and record the values that the server did not write."""
         settled = yield from begun.settling.finish()
         outcome = begun.outcome
         refused = [failure for applied in settled.applied for failure in refused_by_server(applied)]
@@ -98,9 +98,9 @@ class PageConverter:
     def _plain(
         self, documents: Sequence[StoredDocument]
     ) -> tuple[list[DocumentEdits], Sequence[StoredDocument]]:
-        """The edits of documents that need no look at each value, and the other documents.
+        """Return the edits of documents that need no classification of single values, and the other documents.
 
-        None of them under a limit: that is kept document by document.
+        With a limit, all documents are among the others, because limits are checked for each document.
         """
         if not self._is_unlimited():
             return [], documents
@@ -123,7 +123,7 @@ class PageConverter:
     def _judged_again(
         self, documents: Sequence[StoredDocument], outcome: PageOutcome
     ) -> Op[list[JudgedDocument]]:
-        """Documents that somebody changed since they were taken: what he wrote may not convert either."""
+        """Classify documents that another client has changed: the new values may be failed values, too."""
         judged = self._judged(documents)
         failures = failures_in(judged)
         if failures and self._mode is FailureMode.FAIL:
@@ -139,7 +139,7 @@ class PageConverter:
     def _within_allowance(
         self, judged: Iterable[JudgedDocument], new: set[bytes], outcome: PageOutcome
     ) -> Iterable[JudgedDocument]:
-        """The documents to take, up to the one at which the run has to stop."""
+        """Yield documents up to the one at which the run has to stop."""
         allowance = self._allowance
         if self._is_unlimited():
             yield from judged
@@ -168,10 +168,10 @@ class PageConverter:
         judged: Sequence[JudgedDocument],
         outcome: PageOutcome,
     ) -> Op[list[Failure]]:
-        """Record failures, and take back those of `before` that somebody corrected since the documents were first read.
+        """Record failures. Remove those of `before` that another client has corrected since the first read.
 
         Returns:
-            What now stands of both.
+            The failures of both that remain.
         """
         yield from self._record(failures, outcome)
         corrected = corrected_since(judged, self._mode) if before else set()
@@ -189,5 +189,5 @@ class PageConverter:
 
 
 def _stop_at(failure: Failure, outcome: PageOutcome) -> None:
-    outcome.stopped = f"failure mode is fail, and this will not convert: {failure}"
+    outcome.stopped = f"failed value (failure mode fail): {failure}"
     outcome.stopped_by = failure

@@ -1,4 +1,4 @@
-"""What of a page will not convert, as failures to record: which values, why, and what became of them."""
+"""Failed values of a page, as failures to record: the value, the reason, and what replaced it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -21,7 +21,7 @@ _UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs a
 
 
 def failures_in(judged: Iterable[JudgedDocument]) -> list[Failure]:
-    """What will not convert."""
+    """Return the failed values."""
     return [
         failure_of(document, value, verdict.reason or "")
         for document, items in judged
@@ -35,10 +35,10 @@ def failures_with_fates(
     made: Sequence[DocumentEdits],
     taken: Mapping[tuple[bytes, Location], Location],
 ) -> list[Failure]:
-    """What will not convert, and what becomes of it.
+    """Return the failed values, each with what the failure mode did to it.
 
     Args:
-        taken: by key and location, the place that is not free, of values that cannot be moved aside.
+        taken: quarantine targets that already hold a value, by key and location of the failed value.
     """
     failures = []
     for (document, items), edits in zip(judged, made, strict=True):
@@ -55,7 +55,7 @@ def failures_with_fates(
 
 
 def refused_by_server(applied: Applied) -> list[Failure]:
-    """What the server did not write although nothing was in the way."""
+    """Return the values that the server did not write although nothing had changed."""
     edits = [(document, edit) for document in applied.failed for edit in document.edits]
     edits += [
         (document, edit) for document, edit, text in applied.altered if text is None and edit.new is not None
@@ -67,9 +67,9 @@ def refused_by_server(applied: Applied) -> list[Failure]:
 
 
 def corrected_since(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[bytes]:
-    """The names of values that convert now.
+    """Return the names of values that can be converted now.
 
-    A number counts only where the mode writes none: it may be what our own script put there, whose answer was lost.
+    A number counts only in modes that write none: otherwise it may be from our own script, whose reply was lost.
     """
     certain = (Outcome.CONVERTIBLE, Outcome.LOSSY)
     outcomes = certain if mode in CLEARING_MODES else (*certain, Outcome.ALREADY, Outcome.NULL)

@@ -1,4 +1,4 @@
-"""A value is moved aside only to where nothing is: what stands there already is somebody's."""
+"""Reject quarantine targets that already hold a value."""
 
 from collections.abc import Iterable
 
@@ -9,10 +9,10 @@ from redstart.migrations.data.planned.jsonpath import Location, path_text
 
 
 def leave_out_taken(documents: Iterable[DocumentEdits]) -> Op[dict[tuple[bytes, Location], Location]]:
-    """Take out of some edits those whose place aside is taken. One read when any is to be moved.
+    """Remove the edits whose quarantine target already holds a value. One read if any value is to be quarantined.
 
     Returns:
-        By key and location of the value, the place that is taken.
+        The occupied targets, by key and location of the failed value.
     """
     moves = [
         (document, edit.location, edit.aside)

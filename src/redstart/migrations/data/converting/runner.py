@@ -1,4 +1,4 @@
-"""A run, from lease to release: census, passes until one finds nothing old, and the mark that it is done."""
+"""A run, from lease to release: initial scan, passes until nothing is left in text format, and the final record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,14 +48,14 @@ from redstart.migrations.lease import Lease
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What may differ from one run to the next, also when resuming.
+    """Options that may change from one run to the next, also when a run is resumed.
 
     Attributes:
-        batch_documents: keys asked for per step of the scan, and read in one round trip.
-        max_errors: stop at this many values that will not convert, not counting those recorded before.
-        limit_documents: stop after this many documents were changed.
+        batch_documents: keys scanned per batch, and read in one round trip.
+        max_errors: stop at this many failed values, not counting those that are recorded already.
+        limit_documents: stop after this many changed documents.
         clearing: see `transform.edits_for`.
-        resume: False to begin anew where a run was interrupted: what it saved of its progress is not gone on from.
+        resume: False to start again after an interrupted run, and to ignore its checkpoint.
     """
 
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
@@ -68,18 +68,18 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run did. Counts are of values, except `documents` and `conflicts_retried`.
+    """The result of a run. Counts are of values, except `documents` and `conflicts_retried`.
 
     Attributes:
-        stopped: why it ended early, with its progress saved; None when everything is converted and verified.
-        documents: met in the last pass over the keyspace, up to the one at which it stopped.
+        stopped: why the run stopped early, with its progress saved; None if it is complete.
+        documents: scanned in the last pass, up to the one at which it stopped.
         converted, lossy: changed by this run, its interrupted parts included.
-        already_converted, null: found so by its census, among all documents.
-        errors: values that did not convert.
-        undoable: whether a rollback has something to bring back.
-        forgotten: values converted before the undo log was dropped, which stay converted.
-        unmatched: key prefixes of models without any document; empty if it ended early.
-        seconds: of this process' part.
+        already_converted, null: counts of the initial scan, over all documents.
+        errors: failed values.
+        undoable: whether there is anything to roll back.
+        forgotten: values that were converted before the undo log was dropped, and stay converted.
+        unmatched: key prefixes of models without any document; empty if the run stopped early.
+        seconds: duration of this process' part.
     """
 
     stopped: str | None
@@ -101,18 +101,18 @@ class RunResult:
 def run(
     context: Context, plan: Plan, options: RunOptions, *, before_reading: Callable[[], Op[None]] | None = None
 ) -> Op[RunResult]:
-    """Convert every planned value, resuming what was interrupted.
+    """Convert every planned value, and resume an interrupted run.
 
     Args:
-        before_reading: done under the lease, when no document was read or written; should take less than the lease.
+        before_reading: called under the lease, before any document is read; should take less time than the lease.
 
     Raises:
-        LeaseHeldError, LeaseLostError: another run is at work, or took over.
+        LeaseHeldError, LeaseLostError: another run is in progress, or has acquired the lease.
         UnsafeServerError, UnsupportedServerError, ConfigurationError: refused before any write.
         PlanChangedError, RollbackInProgressError, StateDamagedError: refused before any write.
 
     Effects: one script per chunk of documents, each an atomic unit; state under `redstart:<id>:`. Safe to
-    repeat: what is converted is left alone.
+    repeat: converted values are not changed.
     """
     require_room_aside(plan, options.failure_mode)
     facts = yield from require_server(plan)
@@ -143,24 +143,24 @@ class _Run:
         checkpoint = yield from self._start(record)
         if before_reading is not None:
             yield from before_reading()
-        stopped: str | None = "interrupted during the census, before any write"
+        stopped: str | None = "interrupted during the initial scan, before any write"
         if checkpoint.stage is Stage.CONVERT or (yield from self._census(checkpoint, record)):
             stopped = yield from self._convert(checkpoint)
         return (yield from self._result(checkpoint, stopped, clock() - began))
 
     def _start(self, record: Record) -> Op[Checkpoint]:
-        """The saved checkpoint, or a new one under a new generation."""
+        """Return the saved checkpoint, or a new one of a new generation."""
         found = yield from saved_progress(self._context, resume=self._options.resume)
         require_same_plan(self._context, self._plan, record, found)
         if found is None:
             return (yield from self._new_generation(record))
         self._resumed = True
         yield from self._lease.commit((yield from self._generation_begun(found)))
-        if found.stopped_by:  # it is judged again, and may have been corrected
+        if found.stopped_by:  # it is classified again, and may have been corrected
             yield from FailureLog(self._keys).remove(self._lease, [bytes.fromhex(found.stopped_by)])
             found.stopped_by = ""
         if found.stage is Stage.CONVERT and record.milestone != census_taken(found.generation):
-            found.stage = Stage.CENSUS  # the server lost it, and so all that came after it
+            found.stage = Stage.CENSUS  # the server lost it, with everything written after it
         return found
 
     def _new_generation(self, record: Record) -> Op[Checkpoint]:
@@ -188,7 +188,7 @@ class _Run:
         return [begun, runs, *(yield from in_this_format(self._keys))]
 
     def _census(self, checkpoint: Checkpoint, record: Record) -> Op[bool]:
-        """Count everything and record what was a number before. False when asked to stop."""
+        """Count all values and record pre-existing numbers. Return False if a stop was requested."""
         run_id = yield from server_run_id()
         recorder = CensusRecorder(self._keys, self._lease, record.plan)
         found = yield from survey(
@@ -225,7 +225,7 @@ class _Run:
         return True
 
     def _convert(self, checkpoint: Checkpoint) -> Op[str | None]:
-        """All passes. The reason for an early end, or None."""
+        """Run all passes. Return the reason for an early stop, or None."""
         options = self._options
         converter = PageConverter(
             self._context,
@@ -272,12 +272,12 @@ class _Run:
 
 
 def _unmatched(record: Record, plan: Plan) -> tuple[str, ...]:
-    """The key prefixes of models that are recorded as converted and have no document."""
+    """Return the key prefixes of models that are recorded as converted and have no documents."""
     prefixes = (model.key_prefix for model in plan.models)
     return tuple(one for one in prefixes if one in record.applied and not record.applied[one].documents)
 
 
 def _aware_fields(tally: Tally, plan: Plan) -> frozenset[tuple[str, str]]:
-    """Fields whose texts mostly have an offset: what is born later is written the same way by an undo."""
+    """Return the fields whose texts mostly have an offset: a rollback writes newer values in the same style."""
     fields = ((model.key_prefix, str(path)) for model in plan.models for path in model.paths)
     return frozenset(field for field in fields if not tally.mostly_naive(*field))

@@ -1,1 +1,1 @@
-"""Passes that only read: the census before a run, and what statistics say of everything or of a sample."""
+"""Read-only passes: the initial scan of a run, and statistics of all documents or of a sample."""

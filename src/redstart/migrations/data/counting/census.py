@@ -1,8 +1,8 @@
-"""The census: values that were numbers before the first write, so that an undo does not touch them.
+"""Record pre-existing numbers in the initial scan, so that a rollback leaves them unchanged.
 
-A number that redis-om 1.x or another tool wrote looks like one we wrote. What is recorded is a digest of the key,
-the path and the bytes. For an item of a list the path is the planned one without the position: the item may
-move, and is still the number it was.
+A number from redis-om 1.x or another tool looks like a converted one. The census therefore holds a digest of the key,
+the path and the bytes of each number. For an item of a list the digest has the planned path without the position,
+because items may move.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ _ALREADY = Outcome.ALREADY  # looking up a member of an enum costs as much as pa
 
 
 def digest(document: StoredDocument, value: StoredValue) -> bytes:
-    """The census entry of one value."""
+    """Return the census entry of one value."""
     place = str(value.path) if Each.ITEM in value.path.segments else path_text(value.location)
     hashed = blake2b(digest_size=_DIGEST_BYTES)
     for part in (document.key, place.encode(), value.raw):
@@ -36,7 +36,7 @@ def digest(document: StoredDocument, value: StoredValue) -> bytes:
 
 
 class CensusRecorder:
-    """Records, page by page, the numbers under paths that no earlier census covers."""
+    """Records, page by page, the numbers under paths that no earlier initial scan has covered."""
 
     def __init__(self, keys: StateKeys, lease: Lease, covered: Plan | None) -> None:
         self._keys = keys
@@ -49,7 +49,7 @@ class CensusRecorder:
         }
 
     def visit(self, page: list[JudgedDocument]) -> Op[None]:
-        """Record a page. Effects: one script per thousand numbers, or the lease's renewal when due."""
+        """Record a page. Effects: one script per thousand numbers, or a renewal of the lease when it is due."""
         found = [
             digest(document, value)
             for document, judged in page
@@ -65,7 +65,7 @@ class CensusRecorder:
 
 
 def born_as_numbers(keys: StateKeys, values: Iterable[tuple[StoredDocument, StoredValue]]) -> Op[list[bool]]:
-    """For each value whether the census has it: it was this number before the first write. One read."""
+    """Return for each value whether the census has it: whether it is a pre-existing number. One read."""
     digests = [digest(document, value) for document, value in values]
     if not digests:
         return []

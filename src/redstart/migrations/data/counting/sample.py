@@ -1,8 +1,8 @@
-"""A sample spread over the keyspace: short walks from places drawn by chance, one in each of its equal parts.
+"""A sample from the whole keyspace: short walks from random positions, one in each of its equal parts.
 
-An interrupted run has converted what SCAN meets first and nothing else, so that a sample from the beginning sees
-only what is converted. But a cursor is the number of a bucket with its bits reversed, and a server takes any
-number for one (dictScan in Redis' dict.c, hashtableScan in Valkey's hashtable.c): a walk can begin anywhere.
+An interrupted run has converted the first documents of a SCAN only, so a sample from the beginning would see
+converted documents only. But a cursor is the number of a bucket with its bits reversed, and a server accepts any
+number as a cursor (dictScan in Redis' dict.c, hashtableScan in Valkey's hashtable.c): a walk can start anywhere.
 """
 
 from random import Random
@@ -21,9 +21,9 @@ WALKS = 40
 DOCUMENTS_PER_WALK = 100
 KEYS_PER_STEP = 100
 _MOST_STEPS = 20
-"""Of a walk: where documents are rare it ends without its hundred."""
+"""Limit of steps per walk, where documents are rare."""
 _WIDEST_BUCKET = 1 / 16
-"""How far behind the place asked for a walk may begin. Servers that are sampled have thousands of buckets."""
+"""Maximum distance of a walk's start from the requested position. Sampled servers have thousands of buckets."""
 
 
 def spread_sample(
@@ -34,16 +34,16 @@ def spread_sample(
     chance: Random,
     batch_documents: int = KEYS_PER_STEP,
 ) -> Op[Survey | None]:
-    """Read and judge some thousand documents from all parts of the keyspace.
+    """Read and classify some thousand documents from all parts of the keyspace.
 
     Args:
-        chance: draws the places.
-        batch_documents: keys asked for per step, if these are fewer than usual.
+        chance: source of the random positions.
+        batch_documents: keys scanned per step, if fewer than by default.
 
     Returns:
-        What was found; its `share` is exact. None where cursors do not mean what they mean in Redis and Valkey.
+        The sample; its `share` is exact. None if the server's cursors do not work like those of Redis and Valkey.
 
-    Effects: reads only: two SCANs and the reads of a page, or a few, for each of 40 walks.
+    Effects: reads only: two SCANs and the reads of one or more pages for each of 40 walks.
     """
     result = Survey()
     scanner = Scanner(plan, min(batch_documents, KEYS_PER_STEP))
@@ -58,7 +58,7 @@ def spread_sample(
             break
         begins = scanned_share(start)
         if begins <= ended:
-            start, begins = cursor, ended  # the walk before came past it
+            start, begins = cursor, ended  # the previous walk passed it
         cursor = yield from _walk(result, scanner, start, naive_timezone, monitor)
         ended = scanned_share(cursor)
         result.share += ended - begins
@@ -68,10 +68,10 @@ def spread_sample(
 
 
 def _start(place: float) -> Op[int | None]:
-    """The cursor of the first bucket behind a place, 0 to 1; None if the server does not say where it stands.
+    """Return the cursor of the first bucket behind a position, 0 to 1; None if the cursor is not a position.
 
-    A drawn cursor may point into the middle of a bucket. The one that the server answers stands at an edge, so
-    that the share of a walk is not a guess.
+    A random cursor may point into the middle of a bucket. The cursor in the reply is at an edge, so that the share of
+    a walk is exact.
     """
     try:
         cursor, _ = yield from call(scan(cursor_at(place), count=1))
@@ -83,7 +83,7 @@ def _start(place: float) -> Op[int | None]:
 def _walk(
     result: Survey, scanner: Scanner, cursor: int, naive_timezone: NaiveTimezone, monitor: Monitor
 ) -> Op[int]:
-    """Add what is found from a cursor on. The cursor behind it."""
+    """Add the documents from a cursor on. Return the cursor behind them."""
     documents = steps = 0
     while True:
         page = yield from scanner.page(cursor)

@@ -1,4 +1,4 @@
-"""What a migration would meet: documents, values by kind and field, and how long it will take."""
+"""Statistics before a migration: documents, values by outcome and field, and an estimate of its duration."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ PACE_DOCUMENTS = 3_000
 PACE_PAGES = 200
 _BATCH_DOCUMENTS = 500
 
-# A run reads everything three times (census, conversion, verification) and writes once. How many times longer
-# writing takes than reading, and how far runs stray from that, was measured by bench/estimate.py on hashes and
-# JSON. An index on the documents was within that spread, so none is looked for. The bounds are a ratio of 3.
+# A run reads everything three times (initial scan, conversion, verification) and writes once. The ratio of the times
+# for writing and reading, and the spread of real runs, were measured by bench/estimate.py on hashes and JSON. An
+# index on the documents was within that spread, so none is considered. The bounds are a ratio of 3.
 READS_PER_RUN = 3.0
 WRITE_TO_READ = {Storage.HASH: 0.2, Storage.JSON: 2.2}
 LOW, HIGH = 0.57, 1.7
@@ -38,7 +38,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class FieldStatistics:
-    """One field's values by outcome."""
+    """Values of one field by outcome."""
 
     path: TemporalPath
     values: dict[Outcome, int]
@@ -46,7 +46,7 @@ class FieldStatistics:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatistics:
-    """One model's documents and fields."""
+    """Documents and fields of one model."""
 
     model: PlannedModel
     documents: int
@@ -55,14 +55,14 @@ class ModelStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What was found. Unless `exact`, counts are a sample's, scaled up to the whole.
+    """Counts of all documents, or (unless `exact`) of a sample, extrapolated.
 
     Attributes:
-        sampled_documents: how many were counted.
-        spread: whether they come from all parts of the keyspace; else from its beginning.
-        foreign: keys under a planned prefix that hold something else.
-        read_seconds: what reading everything once takes, by the sample's pace; the estimate's base.
-        survey: what was counted: samples before and after, failures.
+        sampled_documents: number of documents that were counted.
+        spread: whether the sample is from all parts of the keyspace, or only from its beginning.
+        foreign: keys under a planned prefix that hold a value of another type.
+        read_seconds: expected time to read everything once, from the speed of the sample; the base of the estimate.
+        survey: counts, examples of values before and after, and failures.
     """
 
     exact: bool
@@ -77,20 +77,20 @@ class Statistics:
     survey: Survey
 
     def total(self, outcome: Outcome) -> int:
-        """Values of all models with this outcome."""
+        """Return the number of values with this outcome, over all models."""
         return sum(field.values[outcome] for model in self.models for field in model.fields)
 
 
 def statistics(
     context: Context, plan: Plan, *, chance: Random | None, batch_documents: int = _BATCH_DOCUMENTS
 ) -> Op[Statistics]:
-    """Look at a sample of the documents, or at all.
+    """Read a sample of the documents, or all.
 
     Args:
-        chance: draws the sample; None: read all.
-        batch_documents: keys asked for per step of the scan.
+        chance: source of the random sample; None to read all.
+        batch_documents: keys scanned per batch.
 
-    Effects: reads only. The first documents of a sample are read for the pace alone, in pages as a run reads them.
+    Effects: reads only. The first documents of a sample only measure the speed, in pages of the size that a run uses.
     """
     facts = yield from server_facts()
     require_json(facts, plan)
@@ -153,7 +153,7 @@ def _model_statistics(model: PlannedModel, found: Survey, scale: float) -> Model
 
 
 class _Pace:
-    """How long the pages took, the first as long as the others: it also pays for connecting and warming up."""
+    """Duration of the pages without connecting and warming up: the first page is counted like the others."""
 
     def __init__(self, clock: Callable[[], float], monitor: Monitor) -> None:
         self._clock = clock
@@ -161,13 +161,13 @@ class _Pace:
         self._ends = [(clock(), 0)]
 
     def page_done(self, news: Progress) -> None:
-        """Note when, and tell whoever watches."""
+        """Record the time, and forward the progress."""
         self._ends.append((self._clock(), news.done))
         self._monitor.progress(news)
 
     @property
     def seconds(self) -> float:
-        """Of all pages. They differ in size, so it is documents that take equally long."""
+        """Duration of all pages. They differ in size, so each document is taken to need the same time."""
         (began, _), (first_end, first_done), (end, done) = self._ends[0], self._ends[1], self._ends[-1]
         if done <= first_done:
             return end - began

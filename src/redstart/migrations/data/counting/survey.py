@@ -1,4 +1,4 @@
-"""A read-only pass over every planned value: census, dry run, exact statistics and verification are this pass."""
+"""A read-only pass over every planned value: the base of initial scan, dry run, exact statistics and verification."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -24,12 +24,12 @@ from redstart.values.timezones import NaiveTimezone
 
 SAMPLES_PER_FIELD = 3
 MOST_FAILURES = 1_000
-"""Kept for showing; all are counted."""
+"""Limit of failures that are kept as examples; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value before and after, as text for people."""
+    """One value before and after conversion, as readable text."""
 
     key: str
     before: str
@@ -38,13 +38,13 @@ class Sample:
 
 @dataclass(slots=True)
 class Survey:
-    """What a pass found.
+    """The counts of a pass.
 
     Attributes:
-        samples: by (key prefix, path), up to three values that will be converted.
-        failures: the first of those that will not, for showing; the tally has their number.
-        complete: False when the pass was stopped or limited.
-        share: of the keyspace that was seen, 0 to 1.
+        samples: up to three convertible values, by (key prefix, path).
+        failures: the first failed values, as examples; the tally counts all.
+        complete: False if the pass was stopped or limited.
+        share: scanned part of the keyspace, 0 to 1.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -55,7 +55,7 @@ class Survey:
 
 
 PageVisitor = Callable[[list[JudgedDocument]], Op[None]]
-"""What else to do with each page, as sending something about it."""
+"""Additional work for each page, such as sending something about it."""
 
 
 def survey(
@@ -69,14 +69,14 @@ def survey(
     most_documents: int | None = None,
     most_pages: int | None = None,
 ) -> Op[Survey]:
-    """Read and judge every planned value.
+    """Read and classify every planned value.
 
     Args:
-        most_documents: stop after the page in which this many documents were met;
+        most_documents: stop after the page that reaches this many documents;
         most_pages: or after this many pages.
 
-    Effects: SCAN and reads, a page at a time; writes nothing, unless `visit` does. A pass under which the server
-    was restarted is repeated: its cursor was void, and it may have missed keys.
+    Effects: SCAN and reads, a page at a time; no writes, unless `visit` writes. If the server is restarted during
+    the pass, the pass is repeated: its cursor was void, and it may have missed keys.
     """
     result = Survey()
     scanner = Scanner(plan, batch_documents)
@@ -114,7 +114,7 @@ _Seen = tuple[StoredDocument, StoredValue, Verdict]
 
 
 def count_page(result: Survey, page: Page, judged: list[JudgedDocument]) -> None:
-    """Add a page to what was found."""
+    """Add a page to the counts."""
     result.tally.foreign += page.foreign
     result.tally.add_documents(page.documents)
     any_failed = False
@@ -131,7 +131,7 @@ def count_page(result: Survey, page: Page, judged: list[JudgedDocument]) -> None
 
 
 def _grouped(judged: list[JudgedDocument]) -> Iterable[list[_Seen]]:
-    """The values of a page by field and verdict: to count them one by one would take as long as to judge them."""
+    """Group the values of a page by field and outcome: counting each one would take as long as its classification."""
     groups: dict[tuple[int, int, int, bool | None], list[_Seen]] = {}
     for document, items in judged:
         model = id(document.model)

@@ -1,1 +1,1 @@
-"""What becomes of a value, without I/O: verdicts, the edits that follow from them, and their counts."""
+"""Classification of values without I/O: conversions, the edits that result, and their counts."""

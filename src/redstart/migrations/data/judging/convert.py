@@ -1,8 +1,8 @@
-"""From what a field held to the number of seconds it holds now: one verdict for one value, without I/O.
+"""Classify one value and convert it to a number of seconds, without I/O.
 
-A verdict never guesses. What stands for one instant is converted; what already is such a number is left as it
-is; all else is left too, with the reason. The same rules serve hashes and JSON; they differ in what null is,
-and in that a number inside a JSON string is text.
+Nothing is guessed. Text of one instant is converted; a number that reads back is left unchanged; everything else is
+left unchanged, too, with the reason. The rules are the same for hashes and JSON, except for null and for numbers
+inside JSON strings, which are text.
 """
 
 from enum import StrEnum
@@ -33,30 +33,30 @@ SECONDS_PER_DAY = 86_400.0
 
 
 class Outcome(StrEnum):
-    """What one value is, in the words of `stats`, in their order."""
+    """The classification of one value, in the order of `stats`."""
 
     CONVERTIBLE = "convertible"
     ALREADY = "converted"
-    """It is a number that reads back unchanged in its kind: converted before, or born so."""
+    """A number that reads back unchanged: converted before, or a pre-existing number."""
     NULL = "null"
     LOSSY = "lossy"
-    """Convertible, but the number stands for another microsecond, or the text had digits below it."""
+    """Convertible, but the number is rounded to another microsecond, or the text had digits below the microsecond."""
     UNCONVERTIBLE = "unconvertible"
 
 
 class Verdict(NamedTuple):
-    """What one value becomes, or why it stays."""
+    """The conversion of one value, or the reason why it is left unchanged."""
 
     outcome: Outcome
     new: bytes | None = None
-    """The number to store, as text of a hash value and of JSON alike; None when nothing is written."""
+    """The number to store, as text of a hash value and of JSON; None if nothing is written."""
     reason: str | None = None
-    """Why it is lossy or unconvertible."""
+    """Why the value is rounded or cannot be converted."""
     naive: bool | None = None
-    """Whether the text had no offset; None when it was not text of a date."""
+    """Whether the text had no offset; None if the value was not the text of a date."""
 
 
-_new = tuple.__new__  # calling the class of a named tuple takes twice as long, and there are millions
+_new = tuple.__new__  # calling the class of a named tuple takes twice as long, for millions of values
 
 # Looking up a member of an enum costs as much as parsing a date.
 _DATE = TemporalKind.DATE
@@ -70,25 +70,25 @@ def _unconvertible(reason: str) -> Verdict:
     return Verdict(Outcome.UNCONVERTIBLE, reason=reason)
 
 
-_NOT_UTF8 = _unconvertible("not UTF-8 text")
-_EMPTY = _unconvertible("empty")
-_EMPTY_JSON_STRING = _unconvertible("empty: in JSON only null stands for no value")
-_NOT_READABLE = _unconvertible("as a number it would round beyond the years 1 to 9999")
+_NOT_UTF8 = _unconvertible("not valid UTF-8")
+_EMPTY = _unconvertible("empty string")
+_EMPTY_JSON_STRING = _unconvertible('empty string (use null for "no value" in JSON)')
+_NOT_READABLE = _unconvertible("out of range: would round past year 9999")
 _NOT_RESTORABLE = _unconvertible("a number that the server could not restore exactly")
-_JSON_BOOLEAN = _unconvertible("a JSON boolean, not a date")
-_JSON_OBJECT = _unconvertible("a JSON object, not a date")
-_JSON_ARRAY = _unconvertible("a JSON array, not a date")
+_JSON_BOOLEAN = _unconvertible("not a date: JSON boolean")
+_JSON_OBJECT = _unconvertible("not a date: JSON object")
+_JSON_ARRAY = _unconvertible("not a date: JSON array")
 
 
 def convert_hash_value(
     raw: bytes, *, kind: TemporalKind, optional: bool, naive_timezone: NaiveTimezone
 ) -> Verdict:
-    """The verdict on a hash field's value. Never raises.
+    """Convert the value of a hash field. Never raises.
 
     Args:
-        raw: the bytes the field holds.
-        kind: what the field declares.
-        optional: whether it may be None, which a hash shows as an empty value.
+        raw: the bytes of the field.
+        kind: the declared type of the field.
+        optional: whether the field may be None, which is an empty value in a hash.
         naive_timezone: the zone of a datetime without an offset.
     """
     written = number_of_written_text(raw, kind, naive_timezone)
@@ -106,12 +106,12 @@ def convert_hash_value(
 def convert_json_value(
     value: JsonValue, *, kind: TemporalKind, optional: bool, naive_timezone: NaiveTimezone
 ) -> Verdict:
-    """The verdict on one value inside a JSON document. Never raises.
+    """Convert one value inside a JSON document. Never raises.
 
     Args:
-        value: as `parse_json` read it.
-        kind: what the field declares.
-        optional: whether it may be None; a null is left in any case, an empty string is never one.
+        value: the result of `parse_json`.
+        kind: the declared type of the field.
+        optional: whether the field may be None. A null is left unchanged in any case; an empty string is never null.
         naive_timezone: the zone of a datetime without an offset.
     """
     if isinstance(value, JsonNumber):
@@ -129,7 +129,7 @@ def convert_json_value(
 
 
 def _convert_json_string(value: str, kind: TemporalKind, naive_timezone: NaiveTimezone) -> Verdict:
-    if value.isascii():  # else it may hold half a surrogate pair, of which there are no bytes
+    if value.isascii():  # else it may hold a lone surrogate, which has no bytes
         written = number_of_written_text(value.encode(), kind, naive_timezone)
         if written is not None:
             return Verdict(_CONVERTIBLE, written[0], None, written[1])
@@ -150,12 +150,12 @@ def _convert_text(
 
 
 def _convert_number(text: str, kind: TemporalKind, *, is_stored_form: bool) -> Verdict:
-    """A number of seconds or milliseconds.
+    """Convert a number of seconds or milliseconds.
 
     Args:
-        text: as NUMBER has it.
-        kind: what the field declares.
-        is_stored_form: it stands where the new form would; if it already reads back it stays as it is.
+        text: a match of NUMBER.
+        kind: the declared type of the field.
+        is_stored_form: whether the number is stored like one in numeric format; if it reads back it stays unchanged.
     """
     if is_stored_form:
         if kind is not _DATE and exact_microseconds(text) is not None:
@@ -177,8 +177,11 @@ def _converted(microseconds: int, *, exact: bool, naive: bool | None) -> Verdict
             return _NOT_READABLE
         if not reads_back(text, microseconds):
             return Verdict(
-                Outcome.LOSSY, text.encode(), "a number cannot hold this microsecond so far from 1970", naive
+                Outcome.LOSSY,
+                text.encode(),
+                "rounded: a float has no such microsecond so far from 1970",
+                naive,
             )
     if not exact:
-        return Verdict(Outcome.LOSSY, text.encode(), "digits below the microsecond", naive)
+        return Verdict(Outcome.LOSSY, text.encode(), "rounded: digits below the microsecond", naive)
     return Verdict(_CONVERTIBLE, text.encode(), None, naive)

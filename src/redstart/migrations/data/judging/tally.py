@@ -1,4 +1,4 @@
-"""Counting values by field and outcome."""
+"""Counts of values by field and outcome."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ class Tally:
     """Documents, and values by (key prefix, path, outcome).
 
     Attributes:
-        naive: how many texts of a field had no offset, by (key prefix, path); `aware` those that had one.
+        naive: number of texts without an offset, by (key prefix, path); `aware`: of texts with one.
     """
 
     documents: Counter[str] = field(default_factory=Counter)
@@ -27,7 +27,7 @@ class Tally:
         self.documents.update(document.model.key_prefix for document in documents)
 
     def add_values(self, number: int, document: StoredDocument, value: StoredValue, verdict: Verdict) -> None:
-        """Count values: as many as `number` of this field, with this verdict."""
+        """Count a number of values of one field with the same conversion."""
         prefix, path = document.model.key_prefix, str(value.path)
         self.values[prefix, path, verdict.outcome] += number
         if verdict.naive is not None:
@@ -35,13 +35,13 @@ class Tally:
 
     @property
     def total_documents(self) -> int:
-        """Of all models."""
+        """Documents of all models."""
         return sum(self.documents.values())
 
     def total(self, outcome: Outcome) -> int:
-        """Values with this outcome, of all models and fields."""
+        """Return the number of values with this outcome, over all models and fields."""
         return sum(count for (_, _, found), count in self.values.items() if found is outcome)
 
     def mostly_naive(self, prefix: str, path: str) -> bool:
-        """Whether a field's texts are written without an offset more often than with one."""
+        """Return whether more texts of a field have no offset than have one."""
         return self.naive[prefix, path] >= self.aware[prefix, path]

@@ -1,4 +1,4 @@
-"""From a document as read to the edits it needs, under one of the failure modes."""
+"""Edits of a document as read, in one of the failure modes."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -23,7 +23,7 @@ from redstart.values.timezones import NaiveTimezone
 from redstart.values.written_text import number_of_written_text
 
 DEFAULT_NUMBER = b"0.0"
-"""What failure mode `default` writes: the first of January 1970."""
+"""The number that failure mode `default` writes: 1970-01-01."""
 
 QUARANTINE_SUFFIX = "__invalid"
 
@@ -36,13 +36,13 @@ _UNCONVERTIBLE = Outcome.UNCONVERTIBLE
 
 
 _UNREADABLE_KEY = Verdict(
-    Outcome.UNCONVERTIBLE, reason="RedisJSON has no path to a key that begins with a space"
+    Outcome.UNCONVERTIBLE, reason="RedisJSON cannot address a key that begins with a space"
 )
-_NO_PATH = Verdict(Outcome.UNCONVERTIBLE, reason="RedisJSON has no path that changes only this list item")
+_NO_PATH = Verdict(Outcome.UNCONVERTIBLE, reason="RedisJSON cannot change only this list item")
 
 
 class FailureMode(StrEnum):
-    """What to do with a value that will not convert."""
+    """What to do with a failed value."""
 
     SKIP = "skip"
     FAIL = "fail"
@@ -52,17 +52,17 @@ class FailureMode(StrEnum):
 
 
 CLEARING_MODES = (FailureMode.DEFAULT, FailureMode.QUARANTINE)
-"""What changes values that will not convert also takes away empty ones that are in an index's way."""
+"""Modes that change failed values. They also remove empty values that block a numeric index."""
 
 Judged = tuple[StoredValue, Verdict]
-"""A value and its verdict; a plain pair, for there are millions."""
+"""A value and its conversion; a plain pair, because there are millions."""
 
 
 JudgedDocument = tuple[StoredDocument, list[Judged]]
 
 
 def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judged]:
-    """A verdict for each value of a document."""
+    """Classify each value of a document."""
     if document.model.storage is _JSON:
         return [(value, _judge_json(value, naive_timezone)) for value in document.values]
     judged: list[Judged] = []
@@ -87,7 +87,7 @@ def _judge_json(value: StoredValue, naive_timezone: NaiveTimezone) -> Verdict:
 
 
 def judge_stored(stored: bytes, path: TemporalPath, naive_timezone: NaiveTimezone, *, json: bool) -> Verdict:
-    """Return the verdict on a value as the undo log has it."""
+    """Classify a value from the undo log."""
     if json:
         return convert_json_value(
             parse_json(stored), kind=path.kind, optional=path.optional, naive_timezone=naive_timezone
@@ -96,10 +96,10 @@ def judge_stored(stored: bytes, path: TemporalPath, naive_timezone: NaiveTimezon
 
 
 def plainly_converted(document: StoredDocument, naive_timezone: NaiveTimezone) -> DocumentEdits | None:
-    """The edits of a hash that holds nothing but text as isoformat() writes it, as nearly every one does; else None.
+    """Return the edits of a hash that holds only text as isoformat() writes it, as most do; else None.
 
-    They are what `judge` and `edits_for` come to in every failure mode, in half the time: verdicts and values, which
-    nobody would look at, are not made.
+    They equal the result of a full classification in every failure mode, in half the time, because no objects are
+    made for single values.
     """
     if document.fields is None:
         return None
@@ -125,11 +125,11 @@ def edits_for(
     mode: FailureMode,
     clearing: Collection[tuple[str, str]] = (),
 ) -> DocumentEdits:
-    """The edits that convert a document, and those its failure mode makes of values that will not convert.
+    """Return the edits that convert a document, and those of its failure mode for failed values.
 
     Args:
-        clearing: hash fields, by key prefix and name, from which an empty value has to go because an index of
-            numbers would not take its document. Only `default` and `quarantine` take it away.
+        clearing: hash fields, by key prefix and name, whose empty values would keep a document out of a numeric
+            index. Only `default` and `quarantine` remove them.
     """
     json = document.model.storage is _JSON
     if not json and (plain := _plain_edits(document, judged, mode, clearing)) is not None:
@@ -146,7 +146,7 @@ def edits_for(
 def _plain_edits(
     document: StoredDocument, judged: list[Judged], mode: FailureMode, clearing: Collection[tuple[str, str]]
 ) -> DocumentEdits | None:
-    """The edits of a hash where there is nothing to do but to convert exactly; else None."""
+    """Return the edits of a hash that needs only exact conversions; else None."""
     names: list[Any] = []
     old: list[Any] = []
     new: list[Any] = []
@@ -169,14 +169,14 @@ def _edit_of(
     mode: FailureMode,
     clearing: Collection[tuple[str, str]],
 ) -> Edit | None:
-    """The edit of one value, or None when it stays."""
+    """Return the edit of one value; None if it stays unchanged."""
     if verdict.new is not None:
         return Edit(value.location, value.raw, verdict.new, None, True, verdict.outcome is _LOSSY)
     if verdict.outcome is _UNCONVERTIBLE:
         return _edit_of_failure(document, value, mode)
     if verdict.outcome is Outcome.NULL and mode in CLEARING_MODES and document.model.storage is not _JSON:
-        in_the_way = (document.model.key_prefix, value.location[0]) in clearing
-        return Edit(value.location, value.raw, None) if in_the_way else None
+        is_blocking = (document.model.key_prefix, value.location[0]) in clearing
+        return Edit(value.location, value.raw, None) if is_blocking else None
     return None
 
 
@@ -195,7 +195,7 @@ def guard_paths(edits: list[Edit], *, large: bool = False) -> list[str]:
 
 
 def cannot_be_written(location: Location) -> bool:
-    """Whether RedisJSON has no way to change just this place: no path reads it, or none sets this list item."""
+    """Return whether RedisJSON cannot change this location alone: no path reads it, or none sets this list item."""
     return not can_be_read(location) or (in_list(location) and not can_be_set(location))
 
 
@@ -216,11 +216,11 @@ def _guard_of(path: str, edits: list[Edit]) -> str:
 
 def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: FailureMode) -> Edit | None:
     if value.misplaced is not None:
-        return None  # what stands here is not the value: replacing it would destroy a whole list or object
+        return None  # another type than the path has: replacing it would destroy a whole list or object
     if cannot_be_written(value.location) or not _restores_exactly(value.parsed):
-        return None  # once overwritten, it could not be brought back byte for byte
+        return None  # once overwritten, it could not be restored byte for byte
     if isinstance(value.parsed, dict) and not can_be_set(value.location):
-        return None  # nor could this: only a merge writes here, and it would drop the object's nulls
+        return None  # the same: only a merge writes here, and it would drop the object's nulls
     if mode is FailureMode.DEFAULT:
         return Edit(value.location, value.raw, DEFAULT_NUMBER)
     if mode is FailureMode.QUARANTINE and can_be_quarantined(value.path):
@@ -230,23 +230,23 @@ def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: Failure
 
 
 def can_be_quarantined(path: TemporalPath) -> bool:
-    """Only a named field has room beside it: list items and map values stay."""
+    """Return whether the path is a named field: only that has a quarantine field. List items and map values stay."""
     return not any(isinstance(step, Each | int) for step in path.segments)
 
 
 def aside_of(location: Location) -> Location:
-    """Return the place to which quarantine moves a named field's value."""
+    """Return the location to which quarantine moves the value of a named field."""
     return (*location[:-1], f"{location[-1]}{QUARANTINE_SUFFIX}")
 
 
 def fields_aside(model: PlannedModel) -> list[tuple[TemporalPath, str]]:
-    """Return the planned paths whose values quarantine would move into another field, or alias, with its name."""
+    """Return the planned paths whose quarantine field is a declared field or alias, with its name."""
     asides = ((path, str(aside_of((str(path.segments[-1]),))[0])) for path in model.paths)
     return [(path, name) for path, name in asides if can_be_quarantined(path) and name in path.siblings]
 
 
 def _restores_exactly(parsed: object) -> bool:
-    """Whether the server, sent this JSON value again, answers the same text."""
+    """Return whether the server, given this JSON value again, returns the same text."""
     if isinstance(parsed, JsonNumber):
         return restores_exactly(parsed)
     if isinstance(parsed, list):

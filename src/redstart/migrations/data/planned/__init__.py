@@ -1,1 +1,1 @@
-"""What a migration is about: the plan, the planned values of documents, and the places where they stand."""
+"""The plan, the planned values of documents, and their locations."""

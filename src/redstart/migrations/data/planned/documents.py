@@ -1,4 +1,4 @@
-"""What a migration handles: the planned values of a document as read, and the edits to make."""
+"""The planned values of a document as read, and the edits to make."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ class StoredValue(NamedTuple):
     """One value of a document.
 
     Attributes:
-        location: its concrete place; one name for a hash field.
-        path: the planned path it was found under.
-        raw: its exact bytes: a hash field's value, or the JSON text the server prints.
+        location: its concrete location; one name for a hash field.
+        path: the planned path that matches the location.
+        raw: its exact bytes: the value of a hash field, or the JSON text that the server prints.
         parsed: the JSON value (numbers as JsonNumber); None for hashes.
-        misplaced: why this is not a value of the path at all (a list was expected here ...), or None.
+        misplaced: why the value does not fit the path (for example, it is not a list), or None.
     """
 
     location: Location
@@ -28,11 +28,11 @@ class StoredValue(NamedTuple):
 
 
 class StoredDocument:
-    """A document that exists, with the planned values it has.
+    """An existing document with its planned values.
 
     Attributes:
-        fields: of a hash what each of the model's paths holds, None for a field it lacks; None for JSON.
-        large: never to be fetched as a whole.
+        fields: of a hash, the value of each path of the model, None for a missing field; None for JSON.
+        large: whether the document must not be fetched as a whole.
         size: bytes of a JSON document that were read; 0 for a hash.
     """
 
@@ -55,7 +55,7 @@ class StoredDocument:
 
     @classmethod
     def of_hash(cls, key: bytes, model: PlannedModel, fields: Sequence[bytes | None]) -> "StoredDocument":
-        """A hash, with what each of the model's paths holds."""
+        """Return a hash with the value of each path of the model."""
         document = cls.__new__(cls)
         document.key, document.model, document.large, document.size = key, model, False, 0
         document.fields, document._values = fields, None
@@ -63,14 +63,14 @@ class StoredDocument:
 
     @property
     def values(self) -> list[StoredValue]:
-        """Of a hash made when somebody asks: what only has to be converted is never looked at one by one."""
+        """The planned values; those of a hash are made on first access, because most hashes do not need them."""
         if self._values is None:
             found = zip(self.model.paths, self.fields or (), strict=True)
             self._values = [_of_field(path, raw) for path, raw in found if raw is not None]
         return self._values
 
 
-_new = tuple.__new__  # calling the class of a named tuple takes twice as long, and there are millions
+_new = tuple.__new__  # calling the class of a named tuple takes twice as long, for millions of values
 
 
 def _of_field(path: TemporalPath, raw: bytes) -> StoredValue:
@@ -78,11 +78,11 @@ def _of_field(path: TemporalPath, raw: bytes) -> StoredValue:
 
 
 class Edit(NamedTuple):
-    """One value to change. `None` bytes mean "not there".
+    """One value to change. `None` bytes mean that there is no value.
 
     Attributes:
-        aside: for a quarantined value, the place its old bytes move to; the place itself gets `new`.
-        converts: whether it counts as a conversion; `lossy` whether as one that is not exact.
+        aside: the location to which quarantine moves the old bytes; `location` itself gets `new`.
+        converts: whether it counts as a conversion; `lossy`: whether as a rounded one.
     """
 
     location: Location
@@ -130,13 +130,13 @@ class DocumentEdits:
 
     @classmethod
     def plain(cls, key: bytes, names: list[Any], old: list[Any], new: list[Any]) -> "DocumentEdits":
-        """The edits of a hash whose values are converted exactly and nothing else: nearly every document.
+        """Return the edits of a hash that needs only exact conversions, as most do.
 
-        They are kept as one flat list, which scripts and the journal take as it is; nested lists cost both twice
-        the time: key, "plain", the number n of its fields, n names, n old values, n times name and new value.
+        They are kept as one flat list, which scripts and the undo log use unchanged: nested lists take twice the time.
+        The list holds the key, "plain", the number n of fields, n names, n old values, n times name and new value.
 
         Args:
-            new: name and new value in turns.
+            new: alternating names and new values.
         """
         document = cls.__new__(cls)
         document.key, document.json, document.guards, document._edits = key, False, [], None
@@ -148,7 +148,7 @@ class DocumentEdits:
 
     @property
     def edits(self) -> list[Edit]:
-        """One for each value; of a plain document made when somebody asks, which is hardly ever."""
+        """The edits, one for each value; of a plain document, made on first access, which is rare."""
         if self._edits is None:
             self._edits = edits_of_flat(self.flat or ())
         return self._edits
@@ -159,17 +159,17 @@ class DocumentEdits:
 
     @property
     def converted(self) -> int:
-        """How many values are converted."""
+        """Number of converted values."""
         return sum(edit.converts for edit in self.edits)
 
     @property
     def lossy(self) -> int:
-        """How many of them not exactly."""
+        """Number of rounded values."""
         return sum(edit.lossy for edit in self.edits)
 
 
 def edits_of_flat(flat: Sequence[Any]) -> list[Edit]:
-    """The edits of a plain document's list; of one that msgpack read back all text is bytes."""
+    """Return the edits of the flat list of a plain document. In a list from msgpack, all text is bytes."""
     number = flat[2]
     names, old, new = flat[3 : 3 + number], flat[3 + number : 3 + 2 * number], flat[4 + 2 * number :: 2]
     return [

@@ -1,15 +1,15 @@
-"""A concrete place in a JSON document as RedisJSON's path text.
+"""Path text of RedisJSON for a concrete location in a JSON document.
 
-RedisJSON 2.8 finds a key with a quote or backslash in it when that is escaped, but JSON.SET on such a path adds
-a key instead of changing one. So a path says whether it can be written; `JSON.MERGE` can write the others.
-No path leads to a key that begins with a space: the space is dropped, and another key may be meant.
+RedisJSON 2.8 reads a key with a quote or backslash if it is escaped, but JSON.SET on such a path adds a key instead
+of changing one. `can_be_set` tells them apart; `JSON.MERGE` can write the others. No path reads a key that begins
+with a space: the space is dropped, and the path may match another key.
 """
 
 import json
 import re
 
 Location = tuple[str | int, ...]
-"""A concrete place: member names and list positions."""
+"""A concrete location: names of members and positions in lists."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _QUOTE = re.compile("['\"]")
@@ -17,12 +17,12 @@ _SLICE = re.compile(r"""\A([^'"]*?)\[([0-9]+):([0-9]+)\]""")
 
 
 def path_text(location: Location) -> str:
-    """The path that reads this place."""
+    """Return the path that reads this location."""
     return "$" + "".join(map(_step, location))
 
 
 def siblings_path(location: Location) -> str:
-    """The path that reads this place in every item of the lists on the way."""
+    """Return the path that reads this location in every item of the lists above it."""
     return "$" + "".join("[*]" if isinstance(step, int) else _step(step) for step in location)
 
 
@@ -63,32 +63,32 @@ def whole_list_path(path: str) -> str:
 
 
 def can_be_read(location: Location) -> bool:
-    """Whether `path_text` leads to this place and to no other."""
-    for step in location:  # noqa: SIM110  # asked for every JSON value, and all() takes three times as long
+    """Return whether `path_text` reads this location and no other."""
+    for step in location:  # noqa: SIM110  # called for every JSON value, and all() takes three times as long
         if step.__class__ is str and step[:1] == " ":
             return False
     return True
 
 
 def can_be_set(location: Location) -> bool:
-    """Whether JSON.SET on this path changes the value, instead of adding a key or changing another."""
+    """Return whether JSON.SET on this path changes the value, instead of adding a key or changing another."""
     return can_be_read(location) and all(
         isinstance(step, int) or not _needs_escape(step) for step in location
     )
 
 
 def in_list(location: Location) -> bool:
-    """Whether a list lies on the way, whose items can shift."""
+    """Return whether the location is inside a list, whose items can shift."""
     return any(isinstance(step, int) for step in location)
 
 
 def can_be_merged(text: bytes) -> bool:
-    """Whether a JSON.MERGE leaves exactly this value: one takes null, also inside an object, for "remove"."""
+    """Return whether JSON.MERGE can write this value: it takes null, also inside an object, as a removal."""
     return text != b"null" and not text.startswith(b"{")
 
 
 def merge_patch(changes: list[tuple[Location, bytes]]) -> bytes:
-    """One JSON.MERGE document (RFC 7396) that sets all these places, none of them inside a list."""
+    """Return one JSON.MERGE document (RFC 7396) that sets all these locations, none of them inside a list."""
     tree: dict[str, object] = {}
     for location, text in changes:
         node = tree

@@ -1,7 +1,7 @@
-"""The plan: which paths of which key prefixes hold which kind of value. By path, never by name.
+"""The plan of a data migration: which paths of which key prefixes hold which type of date.
 
-A plan is data: it is stored with the journal, so that an undo needs no models, and its hash pins what a run
-began with. Batch size and failure mode are not part of it: they may change between a stop and a resume.
+The plan is data. It is stored with the undo log, so that a rollback needs no models, and its hash identifies the
+models of a run. Batch size and failure mode are not part of it, because they may change when a run is resumed.
 """
 
 import json
@@ -21,10 +21,10 @@ from redstart.values.kinds import Storage, TemporalKind
 
 @dataclass(frozen=True, slots=True)
 class PlannedModel:
-    """One model's share: keys are `key_prefix` + primary key + `key_suffix`.
+    """The plan of one model. Keys are `key_prefix` + primary key + `key_suffix`.
 
     Attributes:
-        excluded: longer prefixes, whose keys belong to another model.
+        excluded: longer prefixes whose keys belong to another model.
     """
 
     name: str
@@ -35,28 +35,28 @@ class PlannedModel:
     excluded: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
-        return hash(self.key_prefix)  # asked for every key of a page; no plan has a prefix twice
+        return hash(self.key_prefix)  # called for every key of a page; no plan has a prefix twice
 
     @property
     def hash(self) -> str:
-        """Changes when the model must be converted again: other prefix, storage, paths or kinds."""
+        """Hash that changes when the model must be converted again: prefix, storage, paths or types differ."""
         return _digest([_what_to_convert(replace(self, excluded=()))])
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to convert, and what a datetime without an offset means."""
+    """The models to convert, and the zone of datetimes without an offset."""
 
     models: tuple[PlannedModel, ...]
     naive_timezone: str
 
     @property
     def hash(self) -> str:
-        """The same for equal plans, whatever the order in which models were imported."""
+        """Hash that is the same for equal plans, independent of the order in which models were imported."""
         return _digest([self.naive_timezone, *sorted(map(_what_to_convert, self.models), key=str)])
 
     def to_json(self) -> str:
-        """One line to keep on the server."""
+        """Return the plan as one line for the server."""
         data = {
             "naive_timezone": self.naive_timezone,
             "models": [_model_data(model) for model in self.models],
@@ -65,7 +65,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Plan":
-        """The plan of `to_json`."""
+        """Return the plan of a result of `to_json`."""
         data = json.loads(text)
         return cls(tuple(map(_model_from_data, data["models"])), data["naive_timezone"])
 
@@ -73,14 +73,14 @@ class Plan:
 def make_plan(
     declarations: Iterable[ModelDeclaration], naive_timezone: str, *, excluded: Collection[str] = ()
 ) -> Plan:
-    """The plan for some models; those without datetimes or dates are left out.
+    """Return the plan for some models, without those that have no datetimes or dates.
 
     Args:
         excluded: prefixes of keys that belong to no model with a shorter key prefix.
 
     Raises:
-        ConfigurationError: one model's key prefix holds another's keys, so that a key could belong to either, and one
-            of them has dates.
+        ConfigurationError: the key prefix of one model also matches keys of another one, so that a key could belong to
+            either, and one of them has dates.
     """
     declared = list(declarations)
     for outer, inner in overlapping(declared):
@@ -93,7 +93,7 @@ def make_plan(
 def plan_for_indexes(
     declarations: Iterable[ModelDeclaration], naive_timezone: str, *, excluded: Collection[str] = ()
 ) -> Plan:
-    """As `make_plan`, where no key has to be told which model it belongs to: prefixes may hold each other's keys."""
+    """Like `make_plan`, for uses that do not assign keys to models: key prefixes may overlap."""
     models = (
         PlannedModel(
             d.name,
@@ -110,28 +110,28 @@ def plan_for_indexes(
 
 
 def longer_than(key_prefix: str, prefixes: Iterable[str]) -> tuple[str, ...]:
-    """Those of some prefixes that begin with a key prefix, and go on."""
+    """Return those prefixes that begin with a key prefix and are longer."""
     return tuple(sorted({one for one in prefixes if one.startswith(key_prefix) and one != key_prefix}))
 
 
 def merged(stored: Plan | None, today: Plan, migration_id: str) -> Plan:
-    """The plan the journal stands on from now on: what was converted before, and what is to be converted today.
+    """Return the new plan for the undo log: the stored plan with the paths of the current one.
 
     Args:
-        stored: the one under the journal; None before the first run.
-        migration_id: what a refusal says has to be undone first.
+        stored: the plan stored with the undo log; None before the first run.
+        migration_id: for the hint of an error.
 
     Raises:
-        PlanChangedError: a path has another kind or a prefix another storage than what the journal holds, or naive
-            values meant another time zone.
+        PlanChangedError: a path has another type, a prefix another storage, or naive values another time zone than in
+            the stored plan.
     """
     if stored is None:
         return today
     if stored.naive_timezone != today.naive_timezone:
         raise PlanChangedError(
-            f"Values without an offset were read as {stored.naive_timezone} and would now be read as "
-            f"{today.naive_timezone}.",
-            f"Set naive_timezone back, or undo first with: om migrate-data rollback {migration_id}",
+            f"Values without an offset were interpreted in the time zone {stored.naive_timezone}, and would now be "
+            f"interpreted in {today.naive_timezone}.",
+            f"Restore the setting naive_timezone, or roll back first with: om migrate-data rollback {migration_id}",
         )
     models = {model.key_prefix: model for model in stored.models}
     for model in today.models:
@@ -141,7 +141,7 @@ def merged(stored: Plan | None, today: Plan, migration_id: str) -> Plan:
 
 
 def router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
-    """A function from a key to the model it belongs to, or None for a foreign key."""
+    """Return a function from a key to its model, or None for a key of no model."""
     if not plan.models:
         return lambda _: None
     models = plan.models
@@ -155,12 +155,12 @@ def router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
 
 
 def journal_router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
-    """As `router`, for keys in the journal: what was converted once stays its model's, whatever is excluded today."""
+    """Like `router`, for keys in the undo log: exclusions that were added later do not apply to them."""
     return router(replace(plan, models=tuple(replace(model, excluded=()) for model in plan.models)))
 
 
 def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
-    """Return the planned path that leads to a concrete place."""
+    """Return the planned path that matches a concrete location."""
     for path in model.paths:
         if len(path.segments) == len(location) and all(
             step == place
@@ -173,7 +173,7 @@ def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
 
 
 def scan_pattern(plan: Plan) -> bytes:
-    """The narrowest MATCH pattern that lets every planned key through."""
+    """Return the narrowest MATCH pattern that matches every planned key."""
     prefixes = [model.key_prefix for model in plan.models]
     shared = prefixes[0] if prefixes else ""
     for prefix in prefixes[1:]:
@@ -183,7 +183,7 @@ def scan_pattern(plan: Plan) -> bytes:
 
 
 def _merged_model(known: PlannedModel, today: PlannedModel, migration_id: str) -> PlannedModel:
-    hint = f"Undo first with: om migrate-data rollback {migration_id}"
+    hint = f"Roll back first with: om migrate-data rollback {migration_id}"
     paths = {path.segments: path for path in known.paths}
     for path in today.paths:
         if path.segments in paths and paths[path.segments].kind != path.kind:
@@ -194,7 +194,7 @@ def _merged_model(known: PlannedModel, today: PlannedModel, migration_id: str) -
         paths[path.segments] = path
     if known.storage != today.storage:
         raise PlanChangedError(
-            f"Keys under {today.key_prefix!r} were converted as {known.storage} and are now {today.storage}.",
+            f"Documents under {today.key_prefix!r} were converted as {known.storage} and are now {today.storage}.",
             hint,
         )
     return replace(today, paths=tuple(paths.values()))
@@ -202,12 +202,12 @@ def _merged_model(known: PlannedModel, today: PlannedModel, migration_id: str) -
 
 def _overlap(outer: ModelDeclaration, inner: ModelDeclaration) -> ConfigurationError:
     return ConfigurationError(
-        f"The key prefix {outer.key_prefix!r} of {outer.name} also holds the keys of {inner.name} "
-        f"({inner.key_prefix!r}): a key could belong to either.",
+        f"The key prefix {outer.key_prefix!r} of {outer.name} also matches keys of {inner.name} "
+        f"({inner.key_prefix!r}): a key could belong to either model.",
         f"Set exclude_prefixes = [{inner.key_prefix!r}] under [tool.redstart] in pyproject.toml, or add: "
         f"--exclude-prefix {quote(inner.key_prefix)}"
         if inner.key_prefix != outer.key_prefix
-        else "Give one of them another Meta.model_key_prefix.",
+        else "Give one of the models another Meta.model_key_prefix.",
     )
 
 
@@ -234,7 +234,7 @@ def _model_data(model: PlannedModel) -> dict[str, Any]:
 
 
 def _what_to_convert(model: PlannedModel) -> dict[str, Any]:
-    """Without the name: a class that was renamed or moved, and kept its keys, is the same model."""
+    """Return the data without the name: a renamed or moved class with the same keys is the same model."""
     data = _model_data(model)
     del data["name"]
     return data

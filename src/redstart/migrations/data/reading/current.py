@@ -1,4 +1,4 @@
-"""What documents hold now at concrete places, as exact bytes."""
+"""Current bytes of documents at concrete locations."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from redstart.migrations.data.planned.documents import DocumentEdits, Edit
 from redstart.migrations.data.planned.jsonpath import Location, path_text, sliced_list
 
 Place = tuple[bytes, bool, Location]
-"""A document's key, whether it is JSON, and a place in it."""
+"""The key of a document, whether it is JSON, and a location in it."""
 
 
 def compared_with_edits(documents: Sequence[DocumentEdits]) -> Op[list[tuple[DocumentEdits, Edit, bool]]]:
-    """Each edit with its document, and whether its value is still as it was written.
+    """Return each edit with its document, and whether its value is still as it was written.
 
-    Effects: one read, and another one when anything was cleared.
+    Effects: one read, and another one if anything was cleared.
     """
     edits = [(document, edit) for document in documents for edit in document.edits]
     found = yield from texts_at([(document.key, document.json, edit.location) for document, edit in edits])
@@ -27,12 +27,12 @@ def compared_with_edits(documents: Sequence[DocumentEdits]) -> Op[list[tuple[Doc
 
 
 def cleared_and_gone(edits: Sequence[tuple[bytes, Edit]]) -> Op[set[bytes]]:
-    """The keys of documents in which a value was cleared and that no longer exist: these hold nothing there, either.
+    """Return the keys of deleted documents in which a value was cleared: like the edit, they have no value there.
 
     Args:
-        edits: with their documents' keys, as they were applied.
+        edits: applied edits, with the keys of their documents.
 
-    Effects: one read when anything was cleared.
+    Effects: one read if anything was cleared.
     """
     keys = list(dict.fromkeys(key for key, edit in edits if edit.new is None and edit.aside is None))
     if not keys:
@@ -68,7 +68,7 @@ def lists_at(guards: Sequence[tuple[bytes, str]]) -> Op[list[bytes | None]]:
 
 
 def texts_at(places: Sequence[Place]) -> Op[list[bytes | None]]:
-    """The bytes at each place, None where there is nothing (or a key of another type). One round trip."""
+    """Return the bytes at each location; None if there is no value (or a key of another type). One round trip."""
     calls = [
         json_get(key, path_text(location)) if json else hget(key, str(location[0]))
         for key, json, location in places

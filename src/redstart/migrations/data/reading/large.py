@@ -1,7 +1,7 @@
-"""Documents above 1 MB: walked path by path, so that no more is fetched than the planned values.
+"""Reading of documents above 1 MB path by path, so that only the planned values are fetched.
 
-Fetching 50 MB whole takes the server 400 ms, one path at most 5. The walk takes several requests, between which
-the document may change; that is harmless, because each value is written only if it still holds the bytes read.
+Fetching 50 MB as a whole takes the server 400 ms, one path at most 5. The document may change between the requests;
+that is harmless, because each value is written only if it still holds the bytes that were read.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _PATHS_PER_BATCH = 1_000
 
 
 def read_large_document(key: bytes, model: PlannedModel) -> Op[StoredDocument | None]:
-    """The planned values of one document; None when it is deleted meanwhile, or replaced by another type.
+    """Return the planned values of one document; None if it has been deleted, or replaced by another type.
 
     Effects: a round trip per 1,000 lists or maps on the way, and one per 1,000 values; a few more where items of a list
         lack a value.
@@ -44,7 +44,7 @@ def _walk(key: bytes, model: PlannedModel) -> Op[StoredDocument]:
 
 
 def _locations(key: bytes, path: TemporalPath) -> Op[list[Location]]:
-    """Every concrete place a path stands for in this document."""
+    """Return every concrete location of a path in this document."""
     found: list[Location] = [()]
     for step in path.segments:
         deeper: list[Location] = []
@@ -55,7 +55,7 @@ def _locations(key: bytes, path: TemporalPath) -> Op[list[Location]]:
 
 
 def _one_step(key: bytes, locations: list[Location], step: Segment) -> Op[list[Location]]:
-    """The places one step further. One round trip into lists and maps; none to a name or a position."""
+    """Return the locations one step further. One round trip for lists and maps; none for a name or a position."""
     if not isinstance(step, Each):
         return [(*location, step) for location in locations]
     command = json_array_length if step is Each.ITEM else json_object_keys

@@ -1,11 +1,9 @@
-"""Reading the planned values of many documents, in one or two round trips.
+"""Read the planned values of many documents in one or two round trips.
 
-A hash gives its planned fields. A JSON document gives, for each planned path, the member at which its first list
-or map begins (a wildcard would lose the positions), or just the value when there is neither. What else a document
-holds is not read: a large text beside a date costs nothing. Where lists or maps are planned, documents above 1 MB
-are walked step by step instead (large.py).
-
-What is read at once is bounded by bytes (`PAGE_BYTES`), whatever the number of keys that was asked for.
+Of a hash, the planned fields are read. Of a JSON document, for each planned path, the member with its first list or
+map is read (a wildcard would lose the positions), or only the value if there is neither. Nothing else is read: a
+large text in the same document costs nothing. If lists or maps are planned, documents above 1 MB are read step by
+step instead (large.py). The size of each read is bounded by bytes (`PAGE_BYTES`), independent of the number of keys.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,13 +25,13 @@ from redstart.values.json_text import JsonNumber, json_text, parse_json
 from redstart.values.kinds import Storage
 
 LARGE_BYTES = 1_000_000
-"""In memory; a document above it is never fetched as a whole."""
+"""Size in memory. A larger document is never fetched as a whole."""
 
 PACKAGE = "redstart.migrations.data.reading"
 
 
 class Reader:
-    """How the documents of one model are read; made once per model."""
+    """Reads the documents of one model. One instance per model."""
 
     def __init__(self, model: PlannedModel) -> None:
         self.model = model
@@ -47,7 +45,7 @@ class Reader:
             self.may_be_large = any(_concrete_length(path) < len(path.segments) for path in model.paths)
 
     def document(self, key: bytes, reply: Any) -> StoredDocument | None:
-        """The document a reply describes; None when the key is gone, or holds something else."""
+        """Return the document of a reply; None if the key does not exist, or has another type."""
         if reply is None or isinstance(reply, CommandError):
             return None
         if isinstance(reply, bytes):
@@ -68,16 +66,16 @@ class Reader:
 
 @cache
 def reader_of(model: PlannedModel) -> Reader:
-    """The reader of a model."""
+    """Return the reader of a model."""
     return Reader(model)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadsUnderWay:
-    """Documents asked for: those fetched at once, and those that are too large for that.
+    """Requested documents: those fetched at once, and those that are too large for that.
 
     Attributes:
-        count: how many of the keys were taken, from the first on.
+        count: number of keys that were requested, from the first one on.
     """
 
     count: int
@@ -88,12 +86,12 @@ class ReadsUnderWay:
 
 
 def send_reads(found: Sequence[tuple[bytes, PlannedModel]], page_size: PageSize) -> Op[ReadsUnderWay]:
-    """Ask for the documents behind the first of some keys, as many as fit into a page, without waiting for them.
+    """Request the documents of the first keys, as many as fit into a page, without waiting for the replies.
 
-    Effects: one batch sent ahead; a round trip before it where large documents are possible.
+    Effects: one batch sent ahead; a round trip before it if large documents are possible.
     """
     found = found[: page_size.keys]
-    # By identity: a plan's few models are met a thousand times.
+    # By identity: the few models of a plan occur a thousand times.
     models = {id(model): model for _, model in found}
     readers = {number: reader_of(model) for number, model in models.items()}
     count, large = len(found), set[bytes]()
@@ -108,9 +106,9 @@ def send_reads(found: Sequence[tuple[bytes, PlannedModel]], page_size: PageSize)
 
 
 def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
-    """The documents asked for; those that are gone, or of another type, are left out.
+    """Return the requested documents, without those that do not exist or have another type.
 
-    Effects: several round trips for each large one.
+    Effects: several round trips for each large document.
     """
     replies = yield from answer(reads.replies)
     reads.page_size.observe(replies)
@@ -126,7 +124,7 @@ def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
 
 
 def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[StoredDocument]]:
-    """The documents behind some keys, asked for and waited for, a page at a time."""
+    """Return the documents of some keys, a page at a time."""
     documents: list[StoredDocument] = []
     page_size = PageSize()
     while found:
@@ -139,12 +137,12 @@ def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[Store
 def _fitting(
     found: Sequence[tuple[bytes, PlannedModel]], suspects: Sequence[int]
 ) -> Op[tuple[int, set[bytes]]]:
-    """How many of the documents fit into a page, 1 at least, and the large ones among them.
+    """Return how many of the documents fit into a page, at least 1, and the large ones among them.
 
     Args:
-        suspects: the positions of those that may be large.
+        suspects: positions of the documents that may be large.
 
-    Effects: one script that reads, or two round trips when the server has forgotten it.
+    Effects: one read-only script; two round trips if the server does not have it in its cache.
     """
     keys = [found[number][0] for number in suspects]
     script = load(PACKAGE, "sizes.lua")
@@ -160,7 +158,7 @@ def _fitting(
 
 
 def _concrete_length(path: TemporalPath) -> int:
-    """How many steps lead to the first list or map, or to the value itself."""
+    """Return the number of steps to the first list or map, or to the value itself."""
     return next((n for n, step in enumerate(path.segments) if isinstance(step, Each)), len(path.segments))
 
 
@@ -176,7 +174,7 @@ def _anchors(paths: Iterable[TemporalPath]) -> dict[str, tuple[Location, list[Te
 def _below(
     value: Any, path: TemporalPath, location: Location, rest: tuple[Segment, ...]
 ) -> Iterable[StoredValue]:
-    """The values that the rest of a path leads to."""
+    """Yield the values that match the rest of a path."""
     if not rest:
         yield StoredValue(location, path, json_text(value), value)
         return
@@ -200,13 +198,11 @@ def _below(
 
 
 def _misplaced(value: Any, path: TemporalPath, location: Location, wanted: str) -> StoredValue:
-    return StoredValue(
-        location, path, json_text(value), value, f"{wanted} was expected here, not {_kind_of(value)}"
-    )
+    return StoredValue(location, path, json_text(value), value, f"{wanted} expected, got {_kind_of(value)}")
 
 
 def _kind_of(value: object) -> str:
-    """The type in words of a JSON value other than null."""
+    """Return the type of a JSON value other than null, as text."""
     if isinstance(value, JsonNumber):
         return "a number"
-    return {str: "a string", bool: "true or false", list: "a list", dict: "an object"}[type(value)]
+    return {str: "a string", bool: "a boolean", list: "a list", dict: "an object"}[type(value)]

@@ -16,10 +16,10 @@ class Page:
     """One step of a pass.
 
     Attributes:
-        cursor: where the next page starts, or starts again while there is a `rest`.
-        rest: how many keys of the same step are still to come.
-        documents: those found, each once per page (a pass may meet a document twice).
-        foreign: keys under a planned prefix that hold something else.
+        cursor: the start of the next page; the same as before while there is a `rest`.
+        rest: number of keys of the same step that are not read yet.
+        documents: existing documents, each once per page (a pass may return a document twice).
+        foreign: keys under a planned prefix that hold a value of another type.
     """
 
     cursor: int
@@ -35,7 +35,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Portion:
-    """A page asked for: the cursor it starts at, and what is known of the one behind it."""
+    """A requested page: its cursor, and what is known of the next page."""
 
     starts_at: int
     keys: int
@@ -46,12 +46,12 @@ class _Portion:
 
     @property
     def cursor(self) -> int:
-        """Where the next page starts."""
+        """The start of the next page."""
         return self.starts_at if self.waiting else self.next_cursor
 
 
 class Scanner:
-    """Steps over the keys of a plan, one page ahead of whoever asks. Foreign keys are left alone."""
+    """Scans the keys of a plan, and requests one page ahead. Keys of no model are ignored."""
 
     def __init__(self, plan: Plan, batch_documents: int) -> None:
         self._route = router(plan)
@@ -61,12 +61,12 @@ class Scanner:
         self._ahead: _Portion | None = None
 
     def page(self, cursor: int) -> Op[Page]:
-        """The page at a cursor, and the next one asked for meanwhile.
+        """Return the page at a cursor, and request the next one.
 
-        COUNT only guides a server: while its table of keys grows, one step can answer with every key there is. And a
-        thousand documents may be a gigabyte. So documents are read in batches of our own.
+        COUNT is only a hint: while the server's table of keys grows, one step may return all keys. And a thousand
+        documents may be a gigabyte. Documents are therefore read in batches of limited size.
 
-        Effects: SCAN, then the reads of `documents_read`; nothing is written.
+        Effects: SCAN, then the reads of `documents_read`; no writes.
         """
         portion, self._ahead = self._ahead, None
         if portion is None or portion.starts_at != cursor:
@@ -86,11 +86,11 @@ class Scanner:
     def _after(self, portion: _Portion) -> Op[_Portion]:
         if portion.waiting:
             return (yield from self._ask(portion.starts_at, portion.waiting, portion.next_cursor))
-        assert portion.next_scan is not None  # asked for with every portion that is followed by another step
+        assert portion.next_scan is not None  # requested with every portion that is followed by another step
         return (yield from self._start(portion.next_cursor, portion.next_scan))
 
     def _ask(self, cursor: int, found: list[tuple[bytes, PlannedModel]], next_cursor: int) -> Op[_Portion]:
-        # A step is often a few keys larger than asked for: those are not worth a round trip of their own.
+        # A step is often a few keys larger than requested: those are not worth an additional round trip.
         taken = self._count if len(found) > 2 * self._count else len(found)
         reads = yield from send_reads(found[:taken], self._page_size)
         taken = reads.count
@@ -101,7 +101,7 @@ class Scanner:
 
 
 def scanned_share(cursor: int) -> float:
-    """How much of the keyspace a pass has seen when it stands at this cursor, 0 to 1.
+    """Return the part of the keyspace that a pass has scanned at this cursor, 0 to 1.
 
     The cursor counts hash buckets from its highest bit down (dictScan in Redis' dict.c), so its reversed bits
     are the position.
@@ -110,10 +110,10 @@ def scanned_share(cursor: int) -> float:
 
 
 def cursor_at(place: float) -> int:
-    """The cursor of a place in the keyspace, 0 up to but not 1: the inverse of `scanned_share`."""
+    """Return the cursor of a position in the keyspace, 0 inclusive to 1 exclusive: the inverse of `scanned_share`."""
     return int(f"{int(place * 2**64):064b}"[::-1], 2)
 
 
 def server_run_id() -> Op[str]:
-    """Changes with every start of the server; a SCAN cursor is valid only under the one it began with."""
+    """Return the run id, which changes at every start of the server. A SCAN cursor is valid for one run id only."""
     return (yield from call(info("server")))["run_id"]

@@ -1,4 +1,4 @@
-"""Whole documents, as an application reads them, a page of bytes at a time."""
+"""Reading of whole documents, as an application reads them, with a limit of bytes per page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,15 +11,15 @@ from redstart.values.kinds import Storage
 
 
 def read_whole(documents: Sequence[tuple[Storage, bytes]]) -> Op[list[Any]]:
-    """Return what the first of some documents hold now, as many as fit into a page, 1 at least.
+    """Return the current content of the first documents, as many as fit into a page, at least 1.
 
     Args:
         documents: the storage and the key of each.
 
     Returns:
-        For each the reply to HGETALL or JSON.GET; None if it is gone, or holds something else by now.
+        For each the reply to HGETALL or JSON.GET; None if it does not exist any more, or has another type.
 
-    Effects: one script that reads, or two round trips when the server has forgotten it.
+    Effects: one read-only script; two round trips if the server does not have it in its cache.
     """
     words = [word for storage, key in documents for word in (storage.value, key)]
     script = load(PACKAGE, "whole.lua")

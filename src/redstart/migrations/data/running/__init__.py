@@ -1,1 +1,1 @@
-"""What surrounds every run: what it is given and tells, what it asks for first, its passes, where it stands."""
+"""What every run needs: context, monitor, preflight, backup, passes, status, and housekeeping."""

@@ -1,8 +1,8 @@
-"""`run --backup`: the server writes its RDB file, and we wait until it has.
+"""`om migrate-data run --backup`: have the server write its RDB file, and wait for the result.
 
-What became of a save is told by INFO: https://valkey.io/commands/info/ (persistence). `rdb_last_bgsave_status` alone
-does not do: it stays `ok` when a FLUSHALL ends a save. `rdb_last_save_time` alone does not either: it counts
-in seconds, and a server that restarts sets it.
+The result is read from INFO: https://valkey.io/commands/info/ (persistence). `rdb_last_bgsave_status` alone is not
+enough: it stays `ok` when a FLUSHALL ends a save. Neither is `rdb_last_save_time`: its unit is a second, and a
+restart of the server sets it.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from redstart.migrations.data.running.monitor import Monitor, Progress
 
 _POLL_SECONDS = 0.2
 _CLOCK_LAG_MS = 50
-"""The seconds that INFO tells may come from a coarser clock than TIME, which is a little behind."""
-_PROVIDER = "leave --backup out, and take a snapshot with the means of whoever runs the server."
+"""The clock behind the seconds in INFO may be coarser than TIME, and a little behind it."""
+_PROVIDER = "omit --backup, and take a snapshot with the tools of your provider."
 
 
 @dataclass(frozen=True, slots=True)
 class _Persistence:
-    """What INFO says: `saved_at` in seconds since 1970; `keys_done` and `keys_total` of the save under way."""
+    """Fields of INFO: `saved_at` in seconds since 1970; `keys_done` and `keys_total` of the current save."""
 
     run_id: str
     saving: bool
@@ -33,18 +33,18 @@ class _Persistence:
 
 
 def back_up(monitor: Monitor) -> Op[int]:
-    """Have the server save all its data, and wait until that is done.
+    """Have the server save all its data, and wait until it is done.
 
-    A save that is under way already began before this, so it is waited for, and then another is made.
+    If a save is already in progress, it does not cover all data; another one is made after it.
 
     Returns:
-        When the save ended, in seconds since 1970 by the server's clock.
+        The end of the save, in seconds since 1970 by the server's clock.
 
     Raises:
-        UnsupportedServerError: the server, or the user's rights, do not allow it.
+        UnsupportedServerError: the server, or the user's permissions, do not allow it.
         MigrationError: the save failed.
 
-    Effects: BGSAVE, and INFO five times a second until it has ended. Keys are not touched; clients go on writing.
+    Effects: BGSAVE, and INFO five times a second until it has ended. Keys are not changed; clients can go on writing.
     Safe to repeat: it saves again.
     """
     before = yield from _begin(monitor)
@@ -52,18 +52,18 @@ def back_up(monitor: Monitor) -> Op[int]:
         monitor.progress(Progress("backup", 0, now.keys_done, now.keys_total, 0, "keys"))
         yield from pause(_POLL_SECONDS)
     if now.run_id != before.run_id:
-        raise _failed("it was restarted meanwhile")
+        raise _failed("the server was restarted during the save")
     if not now.succeeded:
         raise _failed(
-            "it says rdb_last_bgsave_status:err, and its log says why (a full disk, a missing right)"
+            "rdb_last_bgsave_status is err; the reason is in the server's log (for example, a full disk)"
         )
     if now.saved_at == before.saved_at:
-        raise _failed("the save was ended from outside, as FLUSHALL does")
+        raise _failed("another client ended the save, for example with FLUSHALL")
     return now.saved_at
 
 
 def _begin(monitor: Monitor) -> Op[_Persistence]:
-    """Start a save, when the server is free to. What INFO said before it."""
+    """Start a save as soon as the server can. Return the state before it."""
     while True:
         before = yield from _look()
         if before.forked:
@@ -76,7 +76,7 @@ def _begin(monitor: Monitor) -> Op[_Persistence]:
         free_at_ms = (before.saved_at + 1) * 1_000 + _CLOCK_LAG_MS
         if (
             before.saved_at * 1_000 <= now_ms < free_at_ms
-        ):  # a save that ends within that second could not be told
+        ):  # a save that ends within the same second could not be detected
             yield from pause((free_at_ms - now_ms) / 1_000)
             continue
         if (yield from _was_started()):
@@ -85,18 +85,18 @@ def _begin(monitor: Monitor) -> Op[_Persistence]:
 
 
 def _was_started() -> Op[bool]:
-    """Whether a save has begun; False while another process of the server stands in the way."""
+    """Return whether a save was started; False while another child process of the server is running."""
     try:
         yield from call(bgsave())
     except AuthenticationError as exc:
-        hint = f"Allow BGSAVE as docs/acl.md says. Where that cannot be, {_PROVIDER}"
+        hint = f'Permit BGSAVE: see "Permissions" in the documentation. Where that is impossible, {_PROVIDER}'
         raise UnsupportedServerError(exc.message, hint) from exc
     except CommandError as exc:
         text = exc.message.lower()
         if "in progress" in text or "child process" in text:
             return False
-        hint = f"Where a server is saved by its provider only, {_PROVIDER}"
-        raise UnsupportedServerError(f"The server does not save on command: {exc.message}", hint) from exc
+        hint = f"If only your provider can save the data, {_PROVIDER}"
+        raise UnsupportedServerError(f"The server rejected BGSAVE: {exc.message}", hint) from exc
     return True
 
 
@@ -116,7 +116,7 @@ def _look() -> Op[_Persistence]:
 
 def _failed(reason: str) -> MigrationError:
     return MigrationError(
-        f"The server did not save its data: {reason}. Nothing was written.",
-        "See: redis-cli INFO persistence. After a failed save a server with save points refuses all writes until "
-        "one succeeds. Then run this again, or without --backup if there is another backup.",
+        f"Backup failed (BGSAVE): {reason}. Nothing was written.",
+        "Check with: redis-cli INFO persistence. After a failed save, a server with save points rejects all writes "
+        "until a save succeeds. Fix the cause and run again, or omit --backup if you have another backup.",
     )

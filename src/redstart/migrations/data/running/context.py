@@ -1,4 +1,4 @@
-"""What every operation of a data migration is given: names, zone, watcher, and the world's clock and identity."""
+"""Dependencies of an operation: key names, time zone, clock, run id, monitor."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,17 +14,17 @@ from redstart.values.timezones import NaiveTimezone
 T = TypeVar("T")
 
 DATETIME_MIGRATION = "001_datetime_fields_to_timestamps"
-"""The id of the built-in migration, the reference's."""
+"""The id of the built-in migration, the same as in redis-om."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The surroundings of an operation.
+    """The dependencies of an operation.
 
     Attributes:
-        token: unique for this run; becomes the fence.
-        clock: seconds, monotonic.
-        is_gone: whether a lease's holder is gone for certain.
+        token: unique for this run; it becomes the fencing token.
+        clock: monotonic, in seconds.
+        is_gone: whether the process of a lease holder has certainly ended.
     """
 
     keys: StateKeys
@@ -36,7 +36,7 @@ class Context:
     is_gone: Callable[[Holder], bool] = is_gone
 
     def acquire(self) -> Op[Lease]:
-        """Take the migration's lease; see redstart.migrations.lease.acquire."""
+        """Acquire the lease of the migration; see redstart.migrations.lease.acquire."""
         return (
             yield from acquire(
                 self.keys.lease,
@@ -49,9 +49,9 @@ class Context:
         )
 
     def under_lease(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
-        """Take the lease, work, and give it back.
+        """Acquire the lease, do the work, and release the lease.
 
         Raises:
-            LeaseHeldError: another run is at work; `work` was not begun.
+            LeaseHeldError: another run is in progress; `work` was not started.
         """
         return (yield from under_lease(self.acquire(), work))

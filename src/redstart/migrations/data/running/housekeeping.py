@@ -1,4 +1,4 @@
-"""Removing state on request: saved progress, the undo log."""
+"""Removal of state on request: the checkpoint, the undo log."""
 
 from redstart.commands.keyspace import hlen, hmget
 from redstart.effects import Argument, Op, call
@@ -18,21 +18,21 @@ from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
 
 GIVEN_UP = ("record", "checkpoint", "census", "journal", "unrestored", *LISTS)
-"""Parts of the state that `forget` gives up, so that they may be damaged. What another program has written stays."""
+"""Parts of the state that `drop-undo-log` removes even if they are damaged. Keys of another program stay."""
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
-"""Where redis-om keeps its own progress of the same migration."""
+"""The key of redis-om's own progress of the same migration."""
 
 
 def clear_progress(context: Context) -> Op[bool]:
-    """Forget how far an interrupted run or rollback came. The undo log stays, and what is converted stays undoable.
+    """Remove the checkpoint of an interrupted run or rollback. The undo log stays; converted values can be rolled back.
 
     Returns:
-        Whether there was any. Also False if it had to be sent twice, and the answer to the first was lost.
+        Whether there was a checkpoint. Also False if the reply was lost and the command was sent again.
 
     Raises:
-        LeaseHeldError: a run is at work.
-        StateDamagedError: another key is damaged, or another program has written one of these.
+        LeaseHeldError: a run is in progress.
+        StateDamagedError: another key is damaged, or one of these keys is from another program.
 
     Effects: removes the checkpoint, and redis-om's own. Safe to repeat.
     """
@@ -53,7 +53,7 @@ def clear_progress(context: Context) -> Op[bool]:
 
 
 def _has_written(keys: StateKeys) -> Op[bool]:
-    """Whether what was interrupted may have written documents: anything but an initial scan."""
+    """Return whether the interrupted command may have written documents: anything but an initial scan."""
     try:
         found = yield from load_checkpoint(keys)
     except StateDamagedError:
@@ -62,18 +62,19 @@ def _has_written(keys: StateKeys) -> Op[bool]:
 
 
 def forget(context: Context) -> Op[bool]:
-    """Drop the undo log, the census, and what a rollback has not restored: what is converted can no longer be undone.
-    Applied stays applied, and the last run's record of what did not convert stays.
+    """Drop the undo log, the census, and unrestored originals. Converted values can no longer be rolled back.
+
+    Models stay applied, and the failures of the last run stay recorded.
 
     Returns:
-        Whether there was an undo log. Also False if it had to be sent twice, and the answer to the first was lost.
+        Whether there was an undo log. Also False if the reply was lost and the command was sent again.
 
     Raises:
-        LeaseHeldError: a run is at work.
-        RollbackInProgressError: a rollback is half-way, and needs the log to end.
-        StateDamagedError: another program has written one of these keys.
+        LeaseHeldError: a run is in progress.
+        RollbackInProgressError: an interrupted rollback needs the undo log.
+        StateDamagedError: one of these keys is from another program.
 
-    Effects: removes them as one unit. Safe to repeat.
+    Effects: removes the keys as one unit. Safe to repeat.
     """
 
     def work(lease: Lease) -> Op[bool]:
@@ -83,7 +84,7 @@ def forget(context: Context) -> Op[bool]:
         (cleared,) = yield from call(hmget(keys.record, [CLEARED]))
         if cleared == b"rollback" if found is None else found.stage.undoes:
             raise RollbackInProgressError(
-                "A rollback began and has not ended; without the undo log it could not end.",
+                "A rollback was interrupted; it cannot be completed without the undo log.",
                 f"Finish it with: om migrate-data rollback {keys.migration_id}",
             )
         fields = (
@@ -115,14 +116,14 @@ def forget(context: Context) -> Op[bool]:
 
 
 def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
-    """Return the commands that keep what the record says of the data, when the undo log goes."""
+    """Return the commands that keep the record's facts about the data when the undo log is dropped."""
     try:
         record = yield from read_record(keys)
     except StateVersionError:
         raise
-    except StateDamagedError:  # nor does it say anything of the data
+    except StateDamagedError:  # the record has no facts about the data, either
         return [["REMOVE", "hash", keys.record, "hash", keys.failures], forget_runs(keys)]
-    if not (yield from call(hlen(keys.record))):  # what else there is says nothing without it
+    if not (yield from call(hlen(keys.record))):  # the other keys mean nothing without it
         return [["REMOVE", "hash", keys.failures], forget_runs(keys)]
     commands: list[list[Argument]] = []
     if record.plan is not None:
@@ -134,12 +135,12 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
 
 
 def last_copies(context: Context) -> Op[int]:
-    """Return how many values `forget` drops that a failure mode replaced or moved, or a rollback has not restored.
+    """Count originals that exist only in the undo log: replaced or quarantined values, and unrestored documents.
 
-    Of the latter, documents are counted. Some reads.
+    Of unrestored values, documents are counted. Some reads.
 
     Raises:
-        StateDamagedError: another program has written one of these keys.
+        StateDamagedError: one of these keys is from another program.
     """
     yield from require_intact_data(context.keys, exempt=("lease", *GIVEN_UP))
     replaced = yield from call(hlen(context.keys.replaced))

@@ -1,4 +1,4 @@
-"""Passes over the keyspace until a whole one, on an unchanged server, finds nothing old."""
+"""Passes over the keyspace, until a whole pass on an unchanged server finds nothing in text format."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ from redstart.migrations.data.writing.settle import Settling
 from redstart.migrations.lease import Activity, Lease, SentScript
 
 MOST_PASSES = 10
-"""When old values keep appearing, an old application is still writing: say so instead of chasing it for ever."""
+"""Limit of passes: if values in text format keep appearing, an old version of the application is still writing."""
 
 
 @dataclass(slots=True)
 class PageOutcome:
-    """What became of a page.
+    """The result of a page.
 
     Attributes:
         changed, values: documents and values written.
-        retried: documents read again because somebody changed them between read and apply.
-        failures: values newly found not to convert.
-        stopped: why no further document of the page was taken, or None.
-        met: of a page that was stopped, documents up to the one at which it was.
-        stopped_by: the value at which failure mode `fail` stopped, or None.
+        retried: documents read again because another client changed them between read and write.
+        failures: failed values that were not recorded before.
+        stopped: why the rest of the page was not processed, or None.
+        met: of a page that was stopped, documents up to the one at which it stopped.
+        stopped_by: the failed value at which failure mode `fail` stopped, or None.
     """
 
     changed: int = 0
@@ -44,34 +44,34 @@ class PageOutcome:
 
 
 class PageHandler(Protocol):
-    """What a pass does with a page: convert it, or (an undo) bring it back into the old form."""
+    """Handles the pages of a pass: converts them, or (in a rollback) rewrites them as text."""
 
     title: str
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op["BegunPage"]:
-        """Send what is to be changed; `label` ("generation.pass") is for the journal."""
+        """Send the edits of a page; `label` ("generation.pass") is for the undo log."""
         ...
 
     def finish(self, begun: "BegunPage") -> Op[PageOutcome]:
-        """Wait until it is changed."""
+        """Wait until the edits are applied."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class BegunPage:
-    """A page whose edits are under way; its outcome as far as it is known."""
+    """A page whose edits are in progress, with its outcome so far."""
 
     outcome: PageOutcome
     settling: Settling
 
 
 class Passes:
-    """Runs passes and keeps the checkpoint: each page is saved after its work, so a stop repeats two at most.
+    """Runs passes and saves checkpoints: each page after its work, so that a stop repeats two pages at most.
 
-    While the server writes one page the next is judged; no more than two are held.
+    While the server writes one page, the next is classified; no more than two are in progress.
 
     Attributes:
-        documents: by key prefix, met in the last pass.
+        documents: number in the last pass, by key prefix.
     """
 
     def __init__(
@@ -87,12 +87,14 @@ class Passes:
         self._server_ahead_ms = 0.0
 
     def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
-        """From the checkpoint to the end. The reason for an early end, or None."""
+        """Run from the checkpoint to the end. Return the reason for an early stop, or None."""
         if resumed:
             checkpoint.whole = False  # what was changed after the last save is not in its counts
         self._server_ahead_ms = (yield from call(server_time())) - self._context.clock() * 1_000
         self._failures = yield from FailureLog(self._context.keys).count()
-        last = checkpoint.number + MOST_PASSES - 1  # counted anew when resumed: the writer may be gone by now
+        last = (
+            checkpoint.number + MOST_PASSES - 1
+        )  # starts again when resumed: the old version may be stopped by now
         while True:
             stopped = yield from self._pass(checkpoint)
             if stopped is not None:
@@ -100,15 +102,13 @@ class Passes:
             if checkpoint.whole and checkpoint.changed == 0:
                 return None
             if checkpoint.number >= last:
-                return (
-                    f"old values still appear after {MOST_PASSES} passes: an old application is still writing"
-                )
+                return f"unconverted values still appear after {MOST_PASSES} passes; is an old version still writing?"
             checkpoint.number += 1
             checkpoint.run_id = ""
 
     def _pass(self, checkpoint: Checkpoint) -> Op[str | None]:
         run_id = yield from server_run_id()
-        # A new pass: also after a stop between two, or with a cursor that a restart made void.
+        # A new pass: also after a stop between two passes, or with a cursor that a restart made void.
         if checkpoint.run_id != run_id or checkpoint.cursor == "0":
             checkpoint.cursor, checkpoint.run_id = "0", run_id
             checkpoint.whole, checkpoint.changed, checkpoint.done = True, 0, 0
@@ -120,7 +120,7 @@ class Passes:
         return stopped
 
     def _pages(self, checkpoint: Checkpoint) -> Op[str | None]:
-        """All pages from the checkpoint on: each is begun before the one ahead of it is finished."""
+        """Process all pages from the checkpoint on; each is sent before the previous one is finished."""
         label = f"{checkpoint.generation}.{checkpoint.number}"
         cursor = int(checkpoint.cursor)
         under_way: tuple[Page, BegunPage] | None = None
@@ -143,9 +143,9 @@ class Passes:
         return stopped
 
     def _finish(self, checkpoint: Checkpoint, page: Page, begun: BegunPage) -> Op[str | None]:
-        """Wait for a page and save that it is done. Why nothing more is to be begun, or None."""
+        """Wait for a page and save the checkpoint. Return the reason to stop, or None."""
         outcome = yield from self._handler.finish(begun)
-        # What was in the way was old too: also where our own answer was lost, and nothing was left to change.
+        # Conflicts count as changes, too: also if our own reply was lost, and nothing was left to change.
         checkpoint.changed += outcome.changed + outcome.retried
         checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
         if outcome.stopped_by is not None:
@@ -164,7 +164,7 @@ class Passes:
         if page.documents or page.ends_pass or outcome.stopped is not None:
             checkpoint.saved_ms = round(self._context.clock() * 1_000 + self._server_ahead_ms)
             self._saving = yield from self._lease.send_commit([checkpoint.command(self._context.keys)])
-        else:  # nothing of ours among these keys: a page read again costs less than a save for each
+        else:  # no planned documents among these keys: reading a page again costs less than a save for each
             yield from self._lease.keep()
         self._failures += outcome.failures
         self._context.monitor.progress(
@@ -180,7 +180,7 @@ class Passes:
         return outcome.stopped
 
     def _await_save(self) -> Op[None]:
-        """Only one save is under way: it is asked for before the next, when it has long been answered."""
+        """Wait for the last save of the checkpoint; by now its reply has arrived."""
         saving, self._saving = self._saving, None
         if saving is not None:
             yield from self._lease.answer(saving)

@@ -1,4 +1,4 @@
-"""What a run asks of the server before it writes anything; `stats` shows the same facts."""
+"""Checks of the server before a run writes anything; `stats` shows the same facts."""
 
 from dataclasses import dataclass
 
@@ -14,20 +14,20 @@ JOURNAL_BYTES_PER_VALUE = 48
 """Upper estimate: measured 15 to 40 with keys, old and new bytes, compressed."""
 
 CENSUS_BYTES_PER_VALUE = 72
-"""A 12-byte member of a set, with its hash table's share."""
+"""A 12-byte member of a set, with its share of the hash table."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What matters about a server.
+    """Facts about a server.
 
     Attributes:
-        last_save_seconds: age of the last RDB save that ended well; None when none was made since the start.
+        last_save_seconds: age of the last successful RDB save; None if there was none since the start.
         append_only: whether every write also goes to the append-only file.
-        replicas: connected ones.
-        used_bytes, limit_bytes: memory; the limit is maxmemory, 0 when there is none.
+        replicas: number of connected replicas.
+        used_bytes, limit_bytes: memory; the limit is maxmemory, 0 if there is none.
         policy: maxmemory-policy.
-        json: whether RedisJSON's commands are there; `fields_expire` whether hash fields can have an expiry.
+        json: whether the server has the commands of RedisJSON; `fields_expire`: whether hash fields can expire.
     """
 
     version: str
@@ -43,12 +43,12 @@ class ServerFacts:
 
     @property
     def free_bytes(self) -> int:
-        """Up to maxmemory, or up to the machine's memory where no limit is set."""
+        """Memory up to maxmemory, or up to the machine's memory if there is no limit."""
         return max(0, (self.limit_bytes or self.system_bytes) - self.used_bytes)
 
 
 def server_facts() -> Op[ServerFacts]:
-    """Three reads: INFO, COMMAND INFO twice."""
+    """Return the facts. Three reads: INFO, COMMAND INFO twice."""
     fields = yield from call(info())
     has_json = yield from call(command_known("JSON.MERGE"))
     fields_expire = yield from call(command_known("HPEXPIRETIME"))
@@ -56,7 +56,7 @@ def server_facts() -> Op[ServerFacts]:
     number = fields.get("valkey_version", fields.get("redis_version", "?"))
     return ServerFacts(
         version=f"{fields.get('server_name', 'redis')} {number}",
-        # Before the first save the server gives its own start as the time of the last one.
+        # Before the first save, the server returns its own start as the time of the last one.
         last_save_seconds=None if fields.get("rdb_saves") == "0" else max(0, saved_ago),
         append_only=fields.get("aof_enabled") == "1",
         replicas=int(fields.get("connected_slaves", 0)),
@@ -70,26 +70,26 @@ def server_facts() -> Op[ServerFacts]:
 
 
 def require_json(facts: ServerFacts, plan: Plan) -> None:
-    """Raises UnsupportedServerError when the plan has JSON models and the server no RedisJSON."""
+    """Raise UnsupportedServerError if the plan has JSON models and the server does not have RedisJSON."""
     names = [model.name for model in plan.models if model.storage is Storage.JSON]
     if names and not facts.json:
         raise UnsupportedServerError(
-            f"{', '.join(names)} are kept as JSON, and this server ({facts.version}) has no JSON.MERGE command.",
-            "Use a server with RedisJSON 2.6 or later (Redis Stack, Redis 8), or name only hash models with --models.",
+            f"{', '.join(names)} are stored as JSON, and this server ({facts.version}) does not have JSON.MERGE.",
+            "Use a server with RedisJSON 2.6 or later (Redis Stack, Redis 8), or give only hash models with --models.",
         )
 
 
 def require_safe_undo(facts: ServerFacts) -> None:
-    """Raises UnsafeServerError when the server may evict keys, the undo log among them."""
+    """Raise UnsafeServerError if the server may evict keys, the undo log among them."""
     if facts.policy != "noeviction":
         raise UnsafeServerError(
-            f"maxmemory-policy is {facts.policy}: under memory pressure the server could evict the undo log.",
-            "For the time of the migration: redis-cli CONFIG SET maxmemory-policy noeviction",
+            f"maxmemory-policy is {facts.policy}: when memory is full, the server could evict the undo log.",
+            "Set it for the time of the migration: redis-cli CONFIG SET maxmemory-policy noeviction",
         )
 
 
 def require_memory(facts: ServerFacts, tally: Tally) -> None:
-    """Raises UnsafeServerError when maxmemory leaves too little room for the undo log and the census."""
+    """Raise UnsafeServerError if maxmemory leaves too little memory for the undo log and the census."""
     changing = (
         tally.total(Outcome.CONVERTIBLE) + tally.total(Outcome.LOSSY) + tally.total(Outcome.UNCONVERTIBLE)
     )
@@ -97,5 +97,5 @@ def require_memory(facts: ServerFacts, tally: Tally) -> None:
     if facts.limit_bytes and needed > facts.free_bytes:
         raise UnsafeServerError(
             f"The undo log needs about {needed / 1e6:.1f} MB, and maxmemory leaves {facts.free_bytes / 1e6:.1f} MB.",
-            "Raise it with: redis-cli CONFIG SET maxmemory BYTES",
+            "Raise the limit with: redis-cli CONFIG SET maxmemory BYTES",
         )

@@ -1,4 +1,4 @@
-"""Where a migration stands: what is applied, what is pending, who is at work and how far."""
+"""The status of a migration: phase, applied and pending models, and the run in progress."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,9 +16,9 @@ from redstart.migrations.lease import LeaseState, current
 
 
 class Phase(StrEnum):
-    """How far the migration as a whole is; `expanded`, `cut over` and `contracted` are said of indexes only.
+    """Phase of the whole migration; `expanded`, `cut over` and `contracted` apply to indexes only.
 
-    `verified` as the run left it: what came later, only `verify` sees.
+    `converted` is the state at the end of the run; `om migrate-data verify` finds what was written later.
     """
 
     NOTHING_TO_MIGRATE = "nothing to migrate"
@@ -33,18 +33,18 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the server says of a migration.
+    """The state of a migration on the server.
 
     Attributes:
-        applied, pending: models that are converted as they are declared today, and models that are not.
+        applied, pending: models that are converted as they are declared now, and models that are not.
         unrestored: documents with originals that the last rollback could not restore.
-        unnamed: of both, those that only the record has: a run has worked on them, and they are not named now.
-        rewritten: of the pending ones, those that a run converted and of which documents in text format were written
-            since.
-        checkpoint: saved progress; with `lease`, a run is in progress.
-        lease_is_of_indexes: whether that lease is the one under which indexes are changed.
-        recorded_elsewhere: redis-om's own record has it applied, and Redstart's has not.
-        unlisted: Redstart's record has it applied, and redis-om's has not: redis-om would run it again.
+        unnamed: of both, models that are recorded but not among the given ones.
+        rewritten: of the pending models, those that a run converted and whose documents were written in text format
+            since then.
+        checkpoint: the saved progress; with `lease`, a run is in progress.
+        lease_is_of_indexes: whether the lease is that of index migrations.
+        recorded_elsewhere: whether redis-om's own record has the migration as applied, and Redstart's record has not.
+        unlisted: whether Redstart's record has it as applied, and redis-om's has not: redis-om would run it again.
     """
 
     phase: Phase
@@ -63,25 +63,25 @@ class Status:
 
     @property
     def is_applied(self) -> bool:
-        """Whether all models with dates are converted, and there are such."""
+        """Whether all models with dates are converted, and there is at least one."""
         return bool(self.applied) and not self.pending
 
     @property
     def unmatched(self) -> list[str]:
-        """The key prefixes of models that are applied, and of which the run met no document."""
+        """The key prefixes of models that are applied and had no documents in the run."""
         return [
             model.key_prefix for model in self.applied if not self.record.applied[model.key_prefix].documents
         ]
 
     @property
     def verified_ms(self) -> int | None:
-        """When the last of today's models was found converted, by the server's clock; None if one is not."""
+        """When the last of the given models was converted, by the server's clock; None if one is not."""
         times = [self.record.applied[model.key_prefix].at_ms for model in self.applied]
         return max(times) if self.phase is Phase.VERIFIED else None
 
 
 def status(keys: StateKeys, plan: Plan) -> Op[Status]:
-    """Read the state. Some reads; nothing is written.
+    """Return the status. Some reads; no writes.
 
     Raises:
         StateDamagedError: a key is missing, damaged or of another version.

@@ -1,1 +1,1 @@
-"""What is kept on the server: how far a run is, the record between runs, what failed, and the undo log."""
+"""State on the server: checkpoint, record, failures, and undo log."""

@@ -1,7 +1,7 @@
-"""How far an unfinished run or rollback is: a few hundred bytes, saved after the work they cover, never before.
+"""The checkpoint of an unfinished run or rollback: a few hundred bytes, saved after the work that they cover.
 
-Absent, unreadable and of another version are three different things: the first means "start", the others stop,
-because starting over beside progress that cannot be read could lose track of what is undoable.
+A missing, an unreadable and an incompatible checkpoint are different cases. Only the first one means a new start:
+to start again next to unreadable progress could lose the record of what can be rolled back.
 """
 
 import json
@@ -15,12 +15,14 @@ from redstart.migrations.data.state.keys import StateKeys
 
 FORMAT = 2
 
-START_OVER = "To start over from the beginning (nothing converted is lost): om migrate-data clear-progress"
-"""The hint where saved progress cannot be used."""
+START_OVER = (
+    "Start again from the beginning (converted values are not lost) with: om migrate-data clear-progress"
+)
+"""The hint for a checkpoint that cannot be used."""
 
 
 class Stage(StrEnum):
-    """What is being done. The census writes nothing to documents; an undo replays the journal, then scans."""
+    """The stage of a run or rollback. A rollback replays the undo log, then scans the keyspace (`sweep`)."""
 
     CENSUS = "census"
     CONVERT = "convert"
@@ -29,29 +31,29 @@ class Stage(StrEnum):
 
     @property
     def undoes(self) -> bool:
-        """Whether this is a part of a rollback."""
+        """Whether this is a stage of a rollback."""
         return self in (Stage.REPLAY, Stage.SWEEP)
 
 
 @dataclass(slots=True)
 class Checkpoint:
-    """Progress.
+    """The saved position of a run or rollback.
 
     Attributes:
-        plan_hash: of the plan the run began with.
+        plan_hash: hash of the plan that the run was started with.
         generation: number of the run; a resumed run keeps it.
-        number: of the pass over the keyspace, from 1.
-        cursor: where the pass goes on: a SCAN cursor, or (replay) the id of the last entry undone.
-        run_id: of the server the cursor came from; under another one it is void.
-        whole: whether this pass began at its beginning and has met no restart.
+        number: number of the pass over the keyspace, from 1.
+        cursor: where the pass continues: a SCAN cursor, or (replay) the id of the last undone entry.
+        run_id: run id of the server of the cursor; with another one, the cursor is void.
+        whole: whether this pass started at the beginning, with no restart of the server since.
         changed: documents changed in this pass.
-        done, total: documents met in this pass, and in all as far as known, else 0; of a replay, entries of the log.
-        beyond: documents met after these, in the page at the cursor: a stop cut it short, and it is looked at again.
-        stopped_by: the name, as hexadecimal digits, of the failure at which mode `fail` stopped; or "".
-        counts: what the final report sums up, by name.
-        replaced: of a rollback, where a run wrote a default in place of failed values: key prefixes and paths.
-        moved: the same of where it quarantined them.
-        started_ms, saved_ms: server's clock.
+        done, total: documents of this pass, and of the keyspace if known, else 0; of a replay, entries of the undo log.
+        beyond: documents after these, in the page at the cursor, up to a stop; they are read again.
+        stopped_by: name of the failure at which mode `fail` stopped, as hexadecimal digits; or "".
+        counts: numbers for the final report, by name.
+        replaced: of a rollback: the fields in which a run replaced failed values, as key prefixes and paths.
+        moved: the same for quarantined values.
+        started_ms, saved_ms: times by the server's clock.
     """
 
     stage: Stage
@@ -74,7 +76,7 @@ class Checkpoint:
 
     @property
     def met(self) -> int:
-        """Documents met in this pass, up to the one at which it stopped."""
+        """Documents of this pass, up to the one at which it stopped."""
         return self.done + self.beyond
 
     def add(self, **numbers: int) -> None:
@@ -83,42 +85,43 @@ class Checkpoint:
             self.counts[name] = self.counts.get(name, 0) + number
 
     def command(self, keys: StateKeys) -> list[Argument]:
-        """The command that saves it; without expiry."""
+        """Return the command that saves the checkpoint, without expiry."""
         return ["SET", keys.checkpoint, json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":"))]
 
 
 _POSITION = {"stage", "plan_hash", "generation", "number", "cursor", "run_id", "done"}
-"""Fields that say where to go on; the others may be missing, as an earlier version did not save all of them."""
+"""Fields of the position. The others may be missing, because an earlier version did not save all of them."""
 
 
 def load_checkpoint(keys: StateKeys) -> Op[Checkpoint | None]:
-    """Saved progress, or None. One read.
+    """Return the checkpoint, or None. One read.
 
     Raises:
-        CheckpointCorruptError: it is damaged, or not ours.
-        CheckpointVersionError: another version of Redstart saved it.
+        CheckpointCorruptError: the key is damaged, or was not written by Redstart.
+        CheckpointVersionError: another version of Redstart wrote it.
     """
     text = yield from call(get(keys.checkpoint))
     return None if text is None else checkpoint_from(keys, text)
 
 
 def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
-    """Return the progress that was saved as this text. Raises as `load_checkpoint`."""
+    """Return the checkpoint that was saved as this text. Raises like `load_checkpoint`."""
     try:
         data = json.loads(text)
         saved_format = data.pop("format")
     except (ValueError, KeyError, AttributeError, TypeError) as exc:
         raise CheckpointCorruptError(
-            f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", START_OVER
+            f"The checkpoint {keys.checkpoint} cannot be read: {exc}.", START_OVER
         ) from exc
     if saved_format != FORMAT:
         raise CheckpointVersionError(
-            f"The saved progress in {keys.checkpoint} has format {saved_format}; this version reads format {FORMAT}.",
+            f"The checkpoint {keys.checkpoint} has format {saved_format}; "
+            f"this version of Redstart reads format {FORMAT}.",
             START_OVER,
         )
     try:
         if missing := _POSITION - data.keys():
-            raise KeyError(", ".join(sorted(missing)))  # a default would be another place to go on from
+            raise KeyError(", ".join(sorted(missing)))  # a default would be another position
         places = {
             name: [(prefix, path) for prefix, path in data.get(name, ())] for name in ("replaced", "moved")
         }
@@ -127,13 +130,13 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
         _require_types(checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise CheckpointCorruptError(
-            f"The saved progress in {keys.checkpoint} cannot be read: {exc}.", START_OVER
+            f"The checkpoint {keys.checkpoint} cannot be read: {exc}.", START_OVER
         ) from exc
     return checkpoint
 
 
 def _require_types(checkpoint: Checkpoint) -> None:
-    """Raise TypeError or ValueError where a damaged value would fail only later, in the middle of a run."""
+    """Raise TypeError or ValueError for a damaged value that would otherwise fail later, in the middle of a run."""
     numbers = [
         checkpoint.generation,
         checkpoint.number,
@@ -150,5 +153,5 @@ def _require_types(checkpoint: Checkpoint) -> None:
         *(text for place in (*checkpoint.replaced, *checkpoint.moved) for text in place),
     ]
     if not all(isinstance(text, str) for text in texts):
-        raise TypeError("a name is not a text")
+        raise TypeError("a name is not a string")
     _ = bytes.fromhex(checkpoint.stopped_by)

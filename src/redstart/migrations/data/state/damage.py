@@ -1,4 +1,4 @@
-"""Whether the keys of a data migration are all there, can be read, and belong together."""
+"""Check that the keys of a data migration exist, can be read, and match each other."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -21,11 +21,11 @@ from redstart.migrations.data.state.record import Record, record_from
 from redstart.migrations.lease import lease_damage
 
 LISTS = ("failures", "replaced")
-"""Keys that only list values for people: a rollback does not need them."""
+"""Keys that only list values for people. A rollback does not need them."""
 
 
 def require_intact_data(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]:
-    """Raise StateDamagedError if a key of a data migration is missing, damaged, or does not belong to the others.
+    """Raise StateDamagedError if a key of a data migration is missing or damaged, or does not match the others.
 
     Args:
         exempt: parts that may be damaged (see `Damage.part`).
@@ -36,7 +36,7 @@ def require_intact_data(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[
 
 
 def find_data_damage(keys: StateKeys) -> Op[list[Damage]]:
-    """Return what is wrong with the keys of a data migration. Two or three reads; twice if something is wrong."""
+    """Return the damage of the keys of a data migration. Two or three reads; twice if there is any."""
     return (yield from confirmed(lambda: _look(keys)))
 
 
@@ -73,17 +73,17 @@ def _look(keys: StateKeys) -> Op[list[Damage]]:
 
 
 def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
-    """What the keys say of each other."""
+    """Return the differences between the keys."""
     kept = existing & {"checkpoint", "census", "journal", *LISTS}
     if "record" not in existing and "journal" not in existing:
         return (yield from _damage_without_record(keys))
     if "record" not in existing:
-        names = ", ".join(sorted(kept))
+        names = ", ".join(sorted(getattr(keys, part) for part in kept))
         return [
             Damage(
                 "record",
-                f"{keys.record} is missing, but the keys beside it exist ({names}): "
-                "without it what was converted cannot be undone.",
+                f"{keys.record} is missing, but other keys of the migration exist ({names}): "
+                "without it converted values cannot be rolled back.",
                 keys.restore_hint(),
             )
         ]
@@ -122,7 +122,7 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
 
 
 def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]) -> list[Damage]:
-    """The keys that do not have as many entries as the record counts, by part."""
+    """Return damage of keys that have another number of entries than the record says."""
     recorded = {
         # Format 1 counts only the census, which may have grown since.
         "census": max(counts["census"], record.census_values or 0)
@@ -133,16 +133,16 @@ def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]
         "unrestored": record.unrestored_members,
     }
     hints = {
-        "failures": "List again what does not convert with: om migrate-data run",
+        "failures": "List the failed values again with: om migrate-data run",
         "replaced": "Restore it from a backup; or restore the values with: "
         f"om migrate-data rollback {keys.migration_id}",
         "unrestored": "Restore it from a backup: it has the last copies of these values. To give them up: "
-        f"om migrate-data forget {keys.migration_id}",
+        f"om migrate-data drop-undo-log {keys.migration_id}",
     }
     return [
         Damage(
             part,
-            f"{getattr(keys, part)} has {counts[part]:,} entries, and {keys.record} counts {expected:,}.",
+            f"{getattr(keys, part)} has {counts[part]:,} entries; {keys.record} counts {expected:,}.",
             hints.get(part, keys.restore_hint()),
             UndoLogCorruptError,
         )
@@ -153,33 +153,32 @@ def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]
 
 def _damage_of_record(keys: StateKeys, record: Record) -> list[Damage]:
     return (
-        [Damage("record", f"{keys.record} has lost: {', '.join(record.lost)}.", keys.restore_hint())]
+        [Damage("record", f"{keys.record} lacks fields: {', '.join(record.lost)}.", keys.restore_hint())]
         if record.lost
         else []
     )
 
 
 def _damage_without_record(keys: StateKeys) -> Op[list[Damage]]:
-    """What is wrong where nothing says that anything was converted. Two reads."""
+    """Return damage where no key has a record of converted values. Two reads."""
     (run,) = yield from call(hmget(DATA_RUNS, [keys.migration_id]))
     if run is None:
         return _damage_before_first_write(keys, (yield from call(get(keys.checkpoint))))
     return [
         Damage(
             "record",
-            f"{keys.record} and the undo log {keys.journal} are missing, though {DATA_RUNS} counts runs of this "
+            f"{keys.record} and the undo log {keys.journal} are missing, but {DATA_RUNS} counts runs of this "
             f"migration: {printable(run.decode(errors='backslashreplace'))}. "
-            "Without them what was converted cannot be undone.",
+            "Without them converted values cannot be rolled back.",
             keys.restore_hint(),
         )
     ]
 
 
 def _damage_before_first_write(keys: StateKeys, saved: bytes | None) -> list[Damage]:
-    """What is wrong before anything was converted: without an undo log, the other keys are rests.
+    """Return damage before the first conversion. Without an undo log, the other keys are leftovers.
 
-    A run that was under way when its server came back without its last writes leaves such rests. The next run makes
-    them anew.
+    They remain if a server restarts during a run and loses its last writes. The next run replaces them.
     """
     if saved is None:
         return []
@@ -194,7 +193,7 @@ def _damage_of_checkpoint(keys: StateKeys, record: Record, saved: bytes | None) 
     if saved is None:
         if not record.unfinished:
             return []
-        message = f"{keys.checkpoint}, the saved progress of an interrupted {record.unfinished}, is missing."
+        message = f"{keys.checkpoint}, the checkpoint of an interrupted {record.unfinished}, is missing."
         return [Damage("checkpoint", message, START_OVER, CheckpointCorruptError)]
     try:
         checkpoint = checkpoint_from(keys, saved)
@@ -203,8 +202,8 @@ def _damage_of_checkpoint(keys: StateKeys, record: Record, saved: bytes | None) 
     if checkpoint.generation == record.generation:
         return []
     message = (
-        f"The saved progress in {keys.checkpoint} belongs to run {checkpoint.generation}, "
-        f"and {keys.record} to run {record.generation}."
+        f"The checkpoint {keys.checkpoint} is of run {checkpoint.generation}, "
+        f"but {keys.record} is of run {record.generation}."
     )
     return [Damage("checkpoint", message, START_OVER, CheckpointVersionError)]
 
@@ -214,12 +213,12 @@ def _damage_of_journal(
 ) -> list[Damage]:
     if entries != record.journal_entries:
         counted = f"{keys.record} counts {record.journal_entries}"
-        message = f"The undo log {keys.journal} has {entries} entries, and {counted}."
+        message = f"The undo log {keys.journal} has {entries} entries; {counted}."
         return [Damage("journal", message, keys.restore_hint(), UndoLogCorruptError)]
     if newest and record.journal_last and newest[0].id != record.journal_last:
         message = (
-            f"The newest entry of the undo log {keys.journal} is {newest[0].id}, "
-            f"and {keys.record} names {record.journal_last}."
+            f"The newest entry of the undo log {keys.journal} is {newest[0].id}; "
+            f"according to {keys.record} it is {record.journal_last}."
         )
         return [Damage("journal", message, keys.restore_hint(), UndoLogCorruptError)]
     try:

@@ -1,7 +1,7 @@
-"""What could not be converted: a record per value, kept on the server until the next run begins anew.
+"""Recorded failures: one record per failed value, kept on the server until the next run is started.
 
-Of a value that was replaced or moved there is a second record: the next run finds a number, and only an undo brings the
-value back. That is kept until a rollback, or `forget`.
+A value that was replaced or quarantined has a second record, because the next run finds a number, and only a rollback
+restores the value. That record is kept until a rollback or `drop-undo-log`.
 """
 
 import json
@@ -24,26 +24,26 @@ from redstart.migrations.data.state.record import counted
 from redstart.migrations.lease import Lease
 
 MOST_RECORDS = 100_000
-"""More are counted, not kept."""
+"""Limit of records. Further failures are only counted."""
 
 SHOWN_CHARACTERS = 80
-"""Of a value; of a key or path `SHOWN_KEY_CHARACTERS`."""
+"""Limit for a shown value; `SHOWN_KEY_CHARACTERS` for a key or path."""
 SHOWN_KEY_CHARACTERS = 200
 _PER_COMMIT = 500
 
 REPLACED = "; replaced by "
 MOVED = "; moved to "
-"""In a reason, before what became of the value."""
+"""Texts in a reason before the new value or location."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One value that was not converted: as it stood, why, and what became of it if it did not stay.
+    """One failed value: the original value, the reason, and what replaced it, if anything.
 
     Attributes:
-        name: the full key and path, as `place_name` packs them: what identifies the value.
-        key, path, value: text for people, with other bytes escaped; `value` is shortened.
-        digest: of the whole value: what tells it from another one at the same place.
+        name: the key and path, as `place_name` packs them; identifies the value.
+        key, path, value: readable text, with other bytes escaped; `value` is shortened.
+        digest: digest of the whole value; differs for another value at the same location.
     """
 
     name: bytes
@@ -54,16 +54,16 @@ class Failure:
     digest: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """For `--json`."""
+        """Return the failure for `--json`."""
         return {"key": self.key, "path": self.path, "value": self.value, "reason": self.reason}
 
     @property
     def is_replaced(self) -> bool:
-        """Whether something else stands in the value's place."""
+        """Whether something else is stored in place of the value."""
         return REPLACED in self.reason or MOVED in self.reason
 
     def whole(self) -> str:
-        """Return one line that shortens nothing."""
+        """Return one line without shortened parts."""
         return f"{self.key} {self.path}: {self.reason}: {self.value}"
 
     def __str__(self) -> str:
@@ -75,23 +75,23 @@ class Failure:
 
 
 def place_name(key: bytes, location: Location) -> bytes:
-    """Return what identifies a place: the whole key and each step, never the text that is shown."""
+    """Return the identifier of a location: the whole key and each step, never the shown text."""
     packed: bytes = msgpack.packb([key, *location], unicode_errors="surrogatepass")
     return packed
 
 
 def failure_of(document: StoredDocument, value: StoredValue, reason: str) -> Failure:
-    """Return the record of one value as read."""
+    """Return the failure of one value as read."""
     return failure_at(document.key, value.location, value.raw, reason)
 
 
 def failure_at(
     key: bytes, place: Location | str, value: bytes, reason: str, *, whole_value: bool = False
 ) -> Failure:
-    """Return the record of what stands at a place.
+    """Return the failure at a location.
 
     Args:
-        place: where in the document; text where it is known only as it is shown, "" for the whole document.
+        place: location in the document; text if only the shown text is known, "" for the whole document.
         whole_value: do not shorten the value, because this is its last copy.
     """
     path = place if isinstance(place, str) else display(place)
@@ -107,18 +107,18 @@ def _failure(name: bytes, key: bytes, path: str, value: str, reason: str, digest
 
 
 class FailureLog:
-    """The records on the server, one field each, so that recording a value twice is recording it once."""
+    """The recorded failures on the server, one field each, so that recording a value again changes nothing."""
 
     def __init__(self, keys: StateKeys, *, most_records: int = MOST_RECORDS) -> None:
         self._keys = keys
         self._most_records = most_records
 
     def count(self) -> Op[int]:
-        """How many are recorded."""
+        """Return the number of recorded failures."""
         return (yield from call(hlen(self._keys.failures)))
 
     def recorded(self, failures: list[Failure]) -> Op[list[Failure | None]]:
-        """For each what is on record of its place, or None. One read."""
+        """Return for each failure the one that is recorded at the same location, or None. One read."""
         if not failures:
             return []
         found = yield from call(hmget(self._keys.failures, [failure.name for failure in failures]))
@@ -128,18 +128,18 @@ class FailureLog:
         ]
 
     def unknown(self, failures: list[Failure]) -> Op[list[Failure]]:
-        """Those of whose place nothing is recorded yet, each once. One read."""
+        """Return the failures whose location has no recorded failure yet, each once. One read."""
         distinct = list({failure.name: failure for failure in reversed(failures)}.values())[::-1]
         found = yield from self.recorded(distinct)
         return [failure for failure, known in zip(distinct, found, strict=True) if known is None]
 
     def record(self, lease: Lease, failures: list[Failure]) -> Op[list[Failure]]:
-        """Record some, in place of what is on record of the same values; beyond 100,000 only count.
+        """Record failures, and replace those at the same locations; beyond 100,000, only count them.
 
         Returns:
-            Those of whose place nothing was recorded yet.
+            The failures whose location had no recorded failure.
 
-        Effects: a read or two, and a script per 500 that differ from the record. Safe to repeat but for that count.
+        Effects: one or two reads, and a script per 500 changed failures. Safe to repeat except for the count.
         """
         distinct = list({failure.name: failure for failure in failures}.values())
         found = yield from self.recorded(distinct)
@@ -158,14 +158,14 @@ class FailureLog:
         return new
 
     def remove(self, lease: Lease, names: Collection[bytes]) -> Op[None]:
-        """Remove what is recorded of some values, given by name. A script per 500. Safe to repeat."""
+        """Remove the recorded failures with these names. A script per 500. Safe to repeat."""
         for some in pages(names, _PER_COMMIT):
             hashes = (self._keys.failures, self._keys.replaced)
             commands: list[list[Argument]] = [["HDEL", key, *some] for key in hashes]
             yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])
 
     def all(self, count: int = 500) -> Op[list[Failure]]:
-        """Every record by key and path: of the last run, and of what it or an earlier one replaced. A read per 500."""
+        """Return all recorded failures by key and path, with replaced values of earlier runs. A read per 500."""
         found: dict[bytes, Failure] = {}
         for name in (self._keys.replaced, self._keys.failures):
             cursor = -1
@@ -175,14 +175,14 @@ class FailureLog:
         return sorted(found.values(), key=lambda failure: (failure.key, failure.path, failure.name))
 
     def some(self, most: int) -> Op[list[Failure]]:
-        """A few records of the last run, for showing. A read, or as many as it takes to find one."""
+        """Return a few failures of the last run as examples. One read, or more until one is found."""
         cursor, fields = -1, dict[bytes, bytes]()
         while cursor and not fields:
             cursor, fields = yield from call(hscan(self._keys.failures, max(cursor, 0), count=most))
         return [self._read(name, data) for name, data in fields.items()][:most]
 
     def _read(self, name: bytes, data: bytes) -> Failure:
-        """Return a record as the server has it. Raises StateDamagedError."""
+        """Return a failure from its stored fields. Raises StateDamagedError."""
         try:
             key, *steps = msgpack.unpackb(name, raw=True, strict_map_key=False)
             value, reason, digest = json.loads(data)
@@ -191,18 +191,18 @@ class FailureLog:
             raise StateDamagedError(
                 f"{self._keys.failures} or {self._keys.replaced} has a field that this version cannot read: "
                 f"{one_line(name, SHOWN_CHARACTERS)}.",
-                f"Restore both from a backup; a rollback does not need them: om migrate-data rollback "
+                f"Restore both keys from a backup, or roll back without them: om migrate-data rollback "
                 f"{self._keys.migration_id}",
             ) from exc
 
 
 def location_of(steps: Sequence[bytes | int]) -> Location:
-    """Return a place as msgpack read it back."""
+    """Return a location that msgpack has read."""
     return tuple(step if isinstance(step, int) else step.decode(errors="surrogatepass") for step in steps)
 
 
 def _kept(name: str, failures: list[Failure]) -> list[Argument]:
-    """The command that records some."""
+    """Return the command that records some failures."""
     words: list[Argument] = ["HSET", name]
     for failure in failures:
         words += [failure.name, json.dumps([failure.value, failure.reason, failure.digest])]

@@ -1,8 +1,8 @@
-"""The undo log: an append-only stream, each entry written by the script that makes the change it describes.
+"""The undo log: an append-only stream. Each entry is written by the script that makes the change.
 
-An entry holds the client's compressed blob of all edits of a chunk and, unless all were applied, one letter a
-document. What the script found to differ from the blob (a number RedisJSON rounded; digests of lists after the
-change) is an entry of its own directly behind it.
+An entry holds the client's compressed blob of all edits of a chunk and, unless all were applied, one letter per
+document. Differences from the blob (a number that RedisJSON rounded; digests of lists after the change) are a
+separate entry directly behind it.
 """
 
 import zlib
@@ -21,20 +21,20 @@ from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.lease import Lease
 
 _COMPRESSION = 1
-"""zlib's fastest: some 0.8 us a document."""
+"""The fastest level of zlib: about 0.8 us per document."""
 
 ENTRIES_PER_PAGE = 5
-"""Each has up to 200 documents: an undo holds no more of them than a run with its usual batch."""
+"""Each entry has up to 200 documents: a rollback holds no more of them in memory than a run with its default batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """The documents changed by one script, with the bytes before and after as the server has them.
+    """The documents changed by one script, with the bytes on the server before and after.
 
     Attributes:
-        id: the stream id; undoing goes on before it.
+        id: id in the stream; a replay continues before it.
         label: "generation.pass" of the run that wrote it.
-        stream_entries: how many entries of the stream it is: two where the script added something.
+        stream_entries: number of entries in the stream: two if the script added differences.
     """
 
     id: str
@@ -44,18 +44,18 @@ class JournalEntry:
 
 
 def packed_entry(documents: Sequence[DocumentEdits]) -> bytes:
-    """The edits of a chunk, to be compressed: a plain document as the script is sent it."""
+    """Return the edits of a chunk, to be compressed: plain documents as they are sent to the script."""
     packed: bytes = msgpack.packb([document.flat or _nested_form(document) for document in documents])
     return packed
 
 
 def compressed(packed: bytes) -> bytes:
-    """An entry's blob."""
+    """Return the blob of an entry."""
     return zlib.compress(packed, _COMPRESSION)
 
 
 def entry_of(main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
-    """An entry from the stream, with what the script added to it. Only documents that were changed."""
+    """Return an entry from the stream, with the differences that the script added. Only changed documents."""
     documents = _unpacked_blob(main.fields[b"blob"])
     if addition is not None:
         _add_read_back(documents, msgpack.unpackb(addition.fields[b"read_back"], raw=True))
@@ -68,7 +68,7 @@ def entry_of(main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
 def entries_backwards(
     keys: StateKeys, before: str | None, count: int = ENTRIES_PER_PAGE
 ) -> Op[list[JournalEntry]]:
-    """Up to `count` entries from the newest on, or those older than an id. One read, or two at a page's edge."""
+    """Return up to `count` entries, from the newest one on, or older than an id. One read, or two at a page's edge."""
     raw = yield from call(xrevrange(keys.journal, before=before, count=count))
     if raw and b"blob" not in raw[-1].fields:
         raw += yield from call(xrevrange(keys.journal, before=raw[-1].id, count=1))
@@ -84,10 +84,10 @@ def entries_backwards(
 
 
 def check_entries(keys: StateKeys, newest: Sequence[StreamEntry]) -> None:
-    """Raise UndoLogCorruptError or StateVersionError if the newest entry is not what a run writes.
+    """Raise UndoLogCorruptError or StateVersionError if the newest entry was not written by a run.
 
     Args:
-        newest: the first entries from the newest on; of the last of them what belongs to it may be missing.
+        newest: the first entries from the newest one on; the last of them may lack its main entry.
     """
     addition: StreamEntry | None = None
     for item in newest:
@@ -100,7 +100,7 @@ def check_entries(keys: StateKeys, newest: Sequence[StreamEntry]) -> None:
 
 
 def require_readable_journal(keys: StateKeys, lease: Lease) -> Op[None]:
-    """Raise UndoLogCorruptError if an entry cannot be read: before an undo writes anything. Reads the whole journal."""
+    """Raise UndoLogCorruptError if any entry cannot be read, before a rollback writes anything. Reads the whole log."""
     before: str | None = None
     while entries := (yield from entries_backwards(keys, before)):
         before = entries[-1].id
@@ -108,13 +108,13 @@ def require_readable_journal(keys: StateKeys, lease: Lease) -> Op[None]:
 
 
 def readable_entry(keys: StateKeys, main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
-    """As `entry_of`; raises UndoLogCorruptError or StateVersionError."""
+    """Like `entry_of`; raises UndoLogCorruptError or StateVersionError."""
     written = main.fields.get(b"format", b"1")
     if written != b"1":
         raise StateVersionError(
-            f"The entry {main.id} of the undo log {keys.journal} has format {shortened(written)}; "
+            f"Entry {main.id} of the undo log {keys.journal} has format {shortened(written)}; "
             "this version of Redstart reads format 1.",
-            "Use the version of Redstart that wrote it, or a newer one.",
+            "Use the version of Redstart that wrote the entry, or a newer one.",
         )
     try:
         return entry_of(main, addition)
@@ -132,22 +132,22 @@ def readable_entry(keys: StateKeys, main: StreamEntry, addition: StreamEntry | N
 
 def _unreadable(keys: StateKeys, entry: str, reason: str) -> UndoLogCorruptError:
     return UndoLogCorruptError(
-        f"The entry {entry} of the undo log {keys.journal} cannot be read: {reason}.",
+        f"Entry {entry} of the undo log {keys.journal} cannot be read: {reason}.",
         keys.restore_hint(),
     )
 
 
 def check_journal(keys: StateKeys) -> Op[int]:
-    """The number of entries.
+    """Return the number of entries.
 
     Raises:
-        UndoLogCorruptError: the stream holds fewer than were written: evicted, trimmed or deleted by somebody.
+        UndoLogCorruptError: the stream has fewer than were written: evicted, trimmed, or deleted by another client.
     """
     found = yield from call(xlen(keys.journal))
     (written,) = yield from call(hmget(keys.record, [b"journal_entries"]))
     if found != int(written or 0):
         raise UndoLogCorruptError(
-            f"The undo log {keys.journal} has {found} entries, and {keys.record} counts {int(written or 0)}.",
+            f"The undo log {keys.journal} has {found} entries; {keys.record} counts {int(written or 0)}.",
             keys.restore_hint(),
         )
     return found

@@ -1,16 +1,16 @@
-"""The names of everything a data migration keeps on the server. Nothing else is added to a user's database."""
+"""Names of the keys of a data migration on the server. No other keys are added to the database."""
 
 from dataclasses import dataclass
 
 from redstart.migrations.lease import LeaseKeys
 
 APPLIED_MIGRATIONS = "redis_om:applied_migrations"
-"""The set in which redis-om records applied data migrations; kept in step."""
+"""The set in which redis-om records applied data migrations; kept up to date."""
 
 DATA_RUNS = "redstart:data_runs"
-"""Hash: by migration id, the number of the last run since the last rollback.
+"""Hash: number of the last run since the last rollback, by migration id.
 
-It lies outside `redstart:<id>:`, so that the loss of all these keys together is noticed.
+It is not under `redstart:<id>:`, so that the loss of all those keys together is noticed.
 """
 
 
@@ -24,27 +24,29 @@ class StateKeys:
         return f"redstart:{self.migration_id}:{name}"
 
     def restore_hint(self) -> str:
-        """Return the hint where a key that an undo needs is damaged."""
-        return f"Restore it from a backup. To give up undoing: om migrate-data forget {self.migration_id}"
+        """Return the hint for damage of a key that a rollback needs."""
+        return (
+            f"Restore it from a backup. To give up undoing: om migrate-data drop-undo-log {self.migration_id}"
+        )
 
     @property
     def lease(self) -> LeaseKeys:
-        """The fence and the lease."""
+        """The keys of fencing token and lease."""
         return LeaseKeys(self._key("fence"), self._key("lease"))
 
     @property
     def checkpoint(self) -> str:
-        """String: how far the unfinished run or rollback is (JSON)."""
+        """String: the checkpoint of an unfinished run or rollback (JSON)."""
         return self._key("checkpoint")
 
     @property
     def record(self) -> str:
-        """Hash: the plan the journal stands on, what is applied per key prefix, counters."""
+        """Hash: the plan of the undo log, applied models by key prefix, counters."""
         return self._key("record")
 
     @property
     def census(self) -> str:
-        """Set of digests: values that were numbers before the first write."""
+        """Set: digests of pre-existing numbers."""
         return self._key("census")
 
     @property
@@ -54,15 +56,15 @@ class StateKeys:
 
     @property
     def failures(self) -> str:
-        """Hash: what could not be converted, by key and path."""
+        """Hash: failed values, by key and path."""
         return self._key("failures")
 
     @property
     def replaced(self) -> str:
-        """Hash: of what could not be converted, what does not stand in its place any more; kept until an undo."""
+        """Hash: failed values that were replaced or quarantined; kept until a rollback."""
         return self._key("replaced")
 
     @property
     def unrestored(self) -> str:
-        """Hash: what a rollback could not restore, taken out of the undo log, by document; kept until `forget`."""
+        """Hash: originals that a rollback could not restore, by document; kept until `drop-undo-log`."""
         return self._key("unrestored")

@@ -1,4 +1,4 @@
-"""What stays on the server between runs: the plan under the journal, counters, and what is applied where."""
+"""The record between runs: the plan of the undo log, counters, and the applied models."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,38 +12,38 @@ from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
 
 FORMAT = 2
-"""Of all state keys together. The record of format 1 has no counts of other keys: then none is compared."""
+"""Format of all state keys. The record of format 1 has no counts of other keys, so none are compared."""
 
 _APPLIED = "applied:"
 
 RESTORED, REFORMATTED = "restored", "reformatted"
 UNDONE = (RESTORED, REFORMATTED, "undone_documents")
-"""Fields of the record: values that a rollback restored, values that it gave the text format, writes of documents."""
+"""Fields of the record: values that a rollback restored, values rewritten as text, and writes of documents."""
 
 CLEARED = "cleared"
-"""A field of the record: a run or a rollback wrote documents, its progress was cleared, and none has ended since."""
+"""Field of the record: a run or rollback wrote documents, its progress was cleared, and none was completed since."""
 
 REPLAYED = "replayed"
-"""The milestone of a rollback: the whole journal is undone, so that what is still new is newer."""
+"""Milestone of a rollback: the whole undo log is replayed, so that remaining numbers are newer."""
 
 
 def census_taken(generation: int) -> str:
-    """The milestone of a run: its census is complete."""
+    """Return the milestone of a run: its initial scan is complete."""
     return f"census of {generation}"
 
 
 def milestone(keys: StateKeys, name: str) -> list[Argument]:
-    """The command that says how far the server is.
+    """Return the command that records a milestone.
 
-    A server that dies may lose its last writes and come back under a program that lives on. What it lost is a
-    tail: as long as it has the milestone, it has all that was written before. Edits that need that ask for it.
+    A server that crashes may lose its last writes while the program goes on. The loss is at the end: as long as the
+    server has the milestone, it has everything that was written before. Edits that need this check for it.
     """
     return ["HSET", keys.record, "milestone", name]
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedModel:
-    """That a key prefix was converted and verified: under which plan, when (server's ms), how many documents."""
+    """A converted and verified key prefix: hash of its plan, time (server's ms), number of documents."""
 
     plan_hash: str
     at_ms: int
@@ -55,24 +55,24 @@ class Record:
     """The record as read.
 
     Attributes:
-        plan: all paths ever converted since the last rollback; what the census covers. None before the first.
+        plan: all paths converted since the last rollback, which the census covers. None before the first run.
         generation: number of the last run.
-        begun: whether a run has begun, if only with the indexes.
+        begun: whether a run was started, even if only for the indexes.
         converted, lossy: values changed since the last rollback, counted by the scripts that changed them.
-        forgotten: of the converted ones, those that cannot be undone: the undo log was dropped.
-        failures_not_kept: failures beyond the 100,000 that are recorded.
-        census_values: how many the census holds; None before it is complete.
-        milestone: how far the server is, see `milestone`; "" before the first.
+        forgotten: converted values that cannot be rolled back, because the undo log was dropped.
+        failures_not_kept: number of failures beyond the 100,000 recorded ones.
+        census_values: number of values in the census; None before it is complete.
+        milestone: see `milestone`; "" before the first one.
         aware_fields: (key prefix, path) of fields whose texts mostly had an offset before the first write.
-        applied: by key prefix.
-        known_models: by key prefix, every model that a run has worked on, also where the undo log was dropped since.
-        undone: by field of `UNDONE`, what the scripts of the rollback have counted.
-        journal_entries, journal_last: how many entries the journal has, and the id of the newest; "" in format 1.
-        census_members, failures_members, replaced_members: how many entries these keys have; None in format 1.
-        unrestored_members: the same of the originals that a rollback has not restored; None where it restored all.
-        unfinished: "run" or "rollback" while its progress is saved; else "".
-        cleared: "run" or "rollback" if its progress was cleared, so that documents of both formats are left; else "".
-        lost: fields that are missing, given those that are there.
+        applied: applied models, by key prefix.
+        known_models: all models that a run has processed, by key prefix; kept when the undo log is dropped.
+        undone: counts of the scripts of a rollback, by field of `UNDONE`.
+        journal_entries, journal_last: number of entries of the undo log, and id of the newest; "" in format 1.
+        census_members, failures_members, replaced_members: numbers of entries of these keys; None in format 1.
+        unrestored_members: the same for unrestored originals; None if all are restored.
+        unfinished: "run" or "rollback" while there is a checkpoint; else "".
+        cleared: "run" or "rollback" if its progress was cleared, so that both formats are present; else "".
+        lost: missing fields that must exist next to the existing ones.
     """
 
     plan: Plan | None
@@ -100,42 +100,42 @@ class Record:
 
     @property
     def is_new(self) -> bool:
-        """Whether no run has begun since the last rollback: all data is in the old form, as far as is known."""
+        """Whether no run was started since the last rollback, so that all data is in text format as far as recorded."""
         return self.generation == 0 and not self.begun
 
     def is_applied(self, model: PlannedModel) -> bool:
-        """Whether this model was converted as it is declared today."""
+        """Return whether this model was converted as it is declared now."""
         found = self.applied.get(model.key_prefix)
         return found is not None and found.plan_hash == model.hash
 
     def unnamed(self, plan: Plan) -> list[PlannedModel]:
-        """Return the models that a run has worked on and that a plan does not have."""
+        """Return the models that a run has processed and that are not in the plan."""
         named = {model.key_prefix for model in plan.models}
         return [model for prefix, model in self.known_models.items() if prefix not in named]
 
     def pending(self, plan: Plan) -> list[PlannedModel]:
-        """The models of a plan that still have to be converted."""
+        """Return the models of a plan that still have to be converted."""
         return [model for model in plan.models if not self.is_applied(model)]
 
 
 def read_record(keys: StateKeys) -> Op[Record]:
-    """The record; an empty one when nothing was ever done. One read.
+    """Return the record; an empty one if there is none. One read.
 
     Raises:
-        StateDamagedError: the key holds something that Redstart did not write.
+        StateDamagedError: the key has content that Redstart did not write.
         StateVersionError: a newer version of Redstart wrote it.
     """
     return record_from(keys, (yield from call(hgetall(keys.record))))
 
 
 def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
-    """Return the record of these fields. Raises as `read_record`."""
+    """Return the record of these fields. Raises like `read_record`."""
     try:
         written = int(fields.get(b"format", 1))
         if written > FORMAT:
             raise StateVersionError(
                 f"{keys.record} has format {written}; this version of Redstart reads up to format {FORMAT}.",
-                "Use the version of Redstart that wrote it, or a newer one.",
+                "Use the version of Redstart that wrote the record, or a newer one.",
             )
         applied = {
             name.decode().removeprefix(_APPLIED): AppliedModel(*json.loads(data))
@@ -171,7 +171,7 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise StateDamagedError(
-            f"{keys.record} holds something that Redstart did not write: {exc}.",
+            f"Unexpected content in {keys.record}: {exc}.",
             keys.restore_hint(),
         ) from exc
 
@@ -181,7 +181,7 @@ def _count(fields: Mapping[bytes, bytes], name: bytes) -> int | None:
 
 
 def _lost(fields: Mapping[bytes, bytes], written: int) -> tuple[str, ...]:
-    """The fields that are missing: each is written together with another one that is there."""
+    """Return the missing fields: each is always written together with an existing one."""
     needed = set[bytes]()
     if b"format" in fields or b"journal_last" in fields or b"census_members" in fields:
         needed |= {b"format", b"generation", b"census_members", b"failures_members", b"replaced_members"}
@@ -195,17 +195,17 @@ def _lost(fields: Mapping[bytes, bytes], written: int) -> tuple[str, ...]:
 
 
 def counted(keys: StateKeys, *parts: str) -> list[list[Argument]]:
-    """Return the commands that note in the record how many entries some keys have; only for `Lease.commit`."""
+    """Return the commands that record the number of entries of some keys; only for `Lease.commit`."""
     return [["COUNT", keys.record, f"{part}_members", getattr(keys, part)] for part in parts]
 
 
 def remember_models(keys: StateKeys, record: Record, zone: str) -> list[Argument]:
-    """Return the command that keeps the models of a plan, when the plan goes with its undo log."""
+    """Return the command that keeps the models of a plan, when it is dropped with its undo log."""
     return ["HSET", keys.record, "known_plan", Plan(tuple(record.known_models.values()), zone).to_json()]
 
 
 def converted_prefixes(keys: StateKeys, models: Iterable[PlannedModel]) -> Op[set[str]]:
-    """The key prefixes of those models whose data is converted as they are declared today. One read."""
+    """Return the key prefixes of models whose data is converted as they are declared now. One read."""
     record = yield from read_record(keys)
     return {model.key_prefix for model in models if record.is_applied(model)}
 
@@ -213,7 +213,7 @@ def converted_prefixes(keys: StateKeys, models: Iterable[PlannedModel]) -> Op[se
 def save_census(
     keys: StateKeys, plan: Plan, aware_fields: frozenset[tuple[str, str]], census_values: int
 ) -> list[Argument]:
-    """The command that ends a census: the plan the journal stands on, and what the census found."""
+    """Return the command that ends the initial scan: the plan of the undo log, and the result of the scan."""
     return [
         "HSET",
         keys.record,
@@ -224,17 +224,17 @@ def save_census(
 
 
 def check_census(keys: StateKeys, record: Record) -> Op[None]:
-    """Raises UndoLogCorruptError when the census holds fewer values than were recorded. One read."""
+    """Raise UndoLogCorruptError if the census holds fewer values than were recorded. One read."""
     found = yield from call(scard(keys.census))
     if found < (record.census_values or 0):
         raise UndoLogCorruptError(
-            f"The census {keys.census} holds {found} values where {record.census_values} were recorded.",
+            f"The census {keys.census} has {found} values; {keys.record} counts {record.census_values}.",
             keys.restore_hint(),
         )
 
 
 def in_this_format(keys: StateKeys) -> Op[list[list[Argument]]]:
-    """Return the commands that bring the state keys of an earlier version to this format. One read."""
+    """Return the commands that convert the state keys of an earlier version to this format. One read."""
     newest = yield from call(xrevrange(keys.journal, before=None, count=1))
     fields: list[Argument] = ["format", FORMAT]
     for entry in newest:
@@ -243,14 +243,14 @@ def in_this_format(keys: StateKeys) -> Op[list[list[Argument]]]:
 
 
 def end_progress(keys: StateKeys) -> list[list[Argument]]:
-    """Return the commands that remove saved progress."""
+    """Return the commands that remove the checkpoint."""
     return [["REMOVE", "string", keys.checkpoint], ["HDEL", keys.record, "unfinished"]]
 
 
 def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int) -> list[list[Argument]]:
-    """The commands that record a verified run; none if no model has dates.
+    """Return the commands that record a verified run; none if no model has dates.
 
-    Also where redis-om looks for it, if there was any document: on the right data redis-om is not to be kept from it.
+    If there were documents, also for redis-om. Without any, redis-om must stay able to run on the right database.
     """
     words: list[Argument] = ["HSET", keys.record]
     for model in plan.models:
@@ -263,27 +263,27 @@ def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: 
 
 
 def count_undone_anew(keys: StateKeys) -> list[Argument]:
-    """Return the command that a rollback starts its counts with."""
+    """Return the command that resets the counts of a rollback."""
     return ["HDEL", keys.record, *UNDONE]
 
 
 def mark_not_applied(keys: StateKeys, record: Record) -> list[list[Argument]]:
-    """The commands that take the marks of `mark_applied` away."""
+    """Return the commands that remove the records of `mark_applied`."""
     fields = [_APPLIED + prefix for prefix in record.applied]
     commands: list[list[Argument]] = [["SREM", APPLIED_MIGRATIONS, keys.migration_id]]
     return [["HDEL", keys.record, *fields], *commands] if fields else commands
 
 
 def forget_runs(keys: StateKeys) -> list[Argument]:
-    """Return the command for where no record is expected any more."""
+    """Return the command for a server on which no record is expected any more."""
     return ["HDEL", DATA_RUNS, keys.migration_id]
 
 
 def forget_everything(keys: StateKeys, *, has_unrestored: bool) -> list[list[Argument]]:
-    """The commands that end a completed rollback: nothing was ever done, as far as the server knows.
+    """Return the commands that end a completed rollback: they remove all state.
 
     Args:
-        has_unrestored: whether originals stay that it has not restored; then their number stays in the record.
+        has_unrestored: whether unrestored originals stay; then their number stays in the record.
     """
     return [
         [

@@ -1,7 +1,7 @@
-"""Original values that a rollback has not restored: the part of the undo log that outlives it.
+"""Original values that a rollback could not restore: the part of the undo log that is kept after it.
 
-A failure mode put something else in the place of a value that has no numeric format, so the log has its last copy.
-What cannot be restored goes from the log into this hash, and stays there until it is restored or dropped on request.
+If a failure mode replaced a value that has no numeric format, the undo log has its last copy. If it cannot be
+restored, it is moved from the log into this hash, until it is restored or dropped on request.
 """
 
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ _PAGE_DOCUMENTS = 200
 
 
 class Original(NamedTuple):
-    """A value as it stood before the run.
+    """The value before the run.
 
     Attributes:
         entry: the id of its entry in the undo log.
-        old, new: the original bytes, and what the run wrote in their place; None for "not there".
-        aside: where quarantine moved the original.
-        reason: why it is not restored; "" before that was tried.
-        written_to: the place that it is about to be written to, if that is not its own.
-        stands: whether its text stood at its place in a list already: perhaps it was restored, and the reply was lost.
+        old, new: the original bytes, and those that the run wrote in their place; None for "no value".
+        aside: the location to which quarantine moved the original.
+        reason: why it is not restored; "" before the attempt.
+        written_to: the location that it is about to be written to, if that is not its own.
+        stands: whether its text was at its location in a list already: perhaps it was restored, and the reply was lost.
     """
 
     entry: str
@@ -52,7 +52,7 @@ class UnrestoredDocument:
     originals: list[Original]
 
     def failures(self) -> list[Failure]:
-        """Return each as it is shown, with its whole value."""
+        """Return the failures, with whole values."""
         return [
             failure_at(self.key, one.location, one.old, f"{NOT_RESTORED}{one.reason}", whole_value=True)
             for one in self.originals
@@ -63,18 +63,18 @@ NOT_RESTORED = "not restored: "
 
 
 def unrestored_count(keys: StateKeys) -> Op[int]:
-    """Return the number of documents that have such originals. One read."""
+    """Return the number of documents with unrestored originals. One read."""
     return (yield from call(hlen(keys.unrestored)))
 
 
 def unrestored_page(keys: StateKeys, cursor: int) -> Op[tuple[int, list[UnrestoredDocument]]]:
-    """Return one step over all of them: the next cursor, 0 at the end, and some documents. One read."""
+    """Return one page of the documents: the next cursor, 0 at the end, and some documents. One read."""
     cursor, fields = yield from call(hscan(keys.unrestored, cursor, count=_PAGE_DOCUMENTS))
     return cursor, [_unpacked(key, data) for key, data in fields.items()]
 
 
 def all_unrestored(keys: StateKeys) -> Op[list[UnrestoredDocument]]:
-    """Return all of them, sorted by key. A read for each 200 documents."""
+    """Return all documents, sorted by key. A read for each 200 documents."""
     found: dict[bytes, UnrestoredDocument] = {}
     cursor = -1
     while cursor:
@@ -84,7 +84,7 @@ def all_unrestored(keys: StateKeys) -> Op[list[UnrestoredDocument]]:
 
 
 def add_unrestored(keys: StateKeys, documents: Sequence[UnrestoredDocument]) -> Op[list[list[Argument]]]:
-    """Return the commands that add some to those that are kept already. One read; repeating it adds nothing."""
+    """Return the commands that add documents to the stored ones. One read; safe to repeat."""
     if not documents:
         return []
     merged = {document.key: document for document in combined(documents)}
@@ -94,7 +94,7 @@ def add_unrestored(keys: StateKeys, documents: Sequence[UnrestoredDocument]) -> 
 
 
 def keep_unrestored(keys: StateKeys, document: UnrestoredDocument) -> list[Argument]:
-    """Return the command that keeps just these originals of a document; none at all removes it."""
+    """Return the command that stores exactly these originals of a document; without any, it removes the document."""
     if not document.originals:
         return ["HDEL", keys.unrestored, document.key]
     data = ["json" if document.json else "hash", [list(one) for one in document.originals]]
@@ -102,7 +102,7 @@ def keep_unrestored(keys: StateKeys, document: UnrestoredDocument) -> list[Argum
 
 
 def combined(documents: Sequence[UnrestoredDocument]) -> list[UnrestoredDocument]:
-    """Return documents with each key once, and of each the originals once, the newest first."""
+    """Return documents with each key once, and each original once, the newest first."""
     found: dict[bytes, dict[tuple[str, Location], Original]] = {}
     json: dict[bytes, bool] = {}
     for document in documents:
@@ -121,13 +121,13 @@ def _age(original: Original) -> tuple[int, ...]:
 
 
 def _unpacked(key: bytes, data: bytes) -> UnrestoredDocument:
-    """Return the originals of a document as the server has them. Raises StateDamagedError."""
+    """Return a document from its stored fields. Raises StateDamagedError."""
     try:
         storage, items = msgpack.unpackb(data, raw=True)
         return UnrestoredDocument(key, storage == b"json", [_original(*item) for item in items])
     except (ValueError, TypeError, AttributeError, msgpack.UnpackException) as exc:
         raise StateDamagedError(
-            "The originals that a rollback has not restored cannot be read for the document "
+            "The unrestored originals of a rollback cannot be read for the document "
             f"{one_line(key, SHOWN_KEY_CHARACTERS)}.",
             "Restore the key that ends with :unrestored from a backup.",
         ) from exc

@@ -1,1 +1,1 @@
-"""The way back: the journal from its end, then what is in the new form and not in the census."""
+"""Rollback: replay the undo log backwards, then rewrite newer values as text."""

@@ -1,4 +1,4 @@
-"""The way back for a value that was born as a number: the text redis-om 0.3.5 would have stored."""
+"""Text that redis-om 0.3.5 would have stored for a numeric value."""
 
 from datetime import timedelta
 
@@ -11,17 +11,18 @@ from redstart.values.timezones import NaiveTimezone
 def legacy_text(
     number: str, *, kind: TemporalKind, storage: Storage, naive: bool, naive_timezone: NaiveTimezone
 ) -> bytes | None:
-    """The old form of a stored number of seconds, as bytes of a hash value or as JSON text.
+    """Return a stored number of seconds in text format, as bytes of a hash value or as JSON text.
 
     Args:
         number: the stored number.
-        kind: what the field declares.
-        storage: 0.3.5 ended an instant in UTC with `+00:00` in hashes and with `Z` in JSON.
-        naive: write a datetime without an offset, as the clocks of `naive_timezone` showed it. Where they
-            showed it twice, or their year is not 1 to 9999, it is written in UTC and with its offset.
+        kind: the declared type of the field.
+        storage: 0.3.5 wrote the offset of UTC as `+00:00` in hashes and as `Z` in JSON.
+        naive: write a datetime without an offset, in local time of `naive_timezone`. If that time is ambiguous, or its
+            year is not 1 to 9999, it is written in UTC and with its offset.
         naive_timezone: the zone of a datetime without an offset.
 
     Returns:
+        The text; None if the number is not a time in the years 1 to 9999.
         The text; None for what is not a number of seconds in the years 1 to 9999.
     """
     try:

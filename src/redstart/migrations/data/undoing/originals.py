@@ -1,7 +1,7 @@
-"""The end of a replay: originals that the log has the last copy of and that were not restored where they stood.
+"""The end of a replay: originals whose last copy is in the undo log, and that were not restored at their location.
 
-They are tried all together, document by document, when every entry is undone: only then is it certain how many of
-them a number in a list may stand for. What cannot be restored without a guess is kept and reported.
+They are tried together, document by document, when every entry is undone. Only then is it known how many of them a
+number in a list may replace. An original that cannot be restored with certainty is kept and reported.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,22 +29,22 @@ from redstart.migrations.data.writing.settle import MOST_TRIES
 from redstart.migrations.lease import Lease
 
 GONE = "the document no longer exists"
-NO_SUCH_ITEM = "what the run wrote in its place is no longer there"
+NO_SUCH_ITEM = "the value that the run wrote in its place no longer exists"
 NOT_WRITTEN = "the server did not write it"
-KEEPS_CHANGING = "the document keeps changing"
+KEEPS_CHANGING = "other clients keep changing the document"
 MOST_EXAMPLES = 1_000
 _SHOWN_CHARACTERS = 40
 
 
 @dataclass(slots=True)
 class Unrestored:
-    """What stays unrestored.
+    """Originals that stay unrestored.
 
     Attributes:
-        count: of values; `examples` the first of them.
-        replaced: where a run wrote a 0 in place of a failed value. Any 0 there may be a copy of it: in a document that
-            was copied or renamed, or in a list that was changed.
-        moved: where a run quarantined failed values.
+        count: number of values; `examples`: the first of them.
+        replaced: fields in which a run replaced a failed value by 0. Any 0 there may be a copy of it: in a document
+            that was copied or renamed, or in a list that was changed.
+        moved: fields in which a run quarantined failed values.
     """
 
     count: int = 0
@@ -63,16 +63,16 @@ class Unrestored:
                 self.replaced.add(place)
 
     def may_be_at(self, document: StoredDocument, value: StoredValue) -> bool:
-        """Whether a value may stand for a text: a 0 that no client has to have written as a date."""
+        """Return whether a value may have replaced a text: a 0 that need not be a client's date."""
         return is_zero(value.raw) and (document.model.key_prefix, str(value.path)) in self.replaced
 
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """What can be restored of a document's originals, and what cannot, each with the reason.
+    """The originals of a document that can be restored, and those that cannot, with reasons.
 
     Attributes:
-        moved: of those that can, the ones that go to another place of their list.
+        moved: of the former, those that are written to another position of their list.
     """
 
     possible: DocumentEdits
@@ -81,10 +81,10 @@ class _Try:
 
 
 class Restoring:
-    """Tries outstanding originals.
+    """Restores outstanding originals.
 
     Args:
-        under: the run id of the server on which the log was replayed; "" where none was.
+        under: run id of the server on which the log was replayed; "" without a replay.
     """
 
     def __init__(self, undoing: Undoing, *, under: str = "") -> None:
@@ -92,10 +92,10 @@ class Restoring:
         self._under = under
 
     def restore_all(self, keys: StateKeys, lease: Lease, applier: Applier) -> Op[None]:
-        """Restore what is possible of all that is kept on the server, and keep the rest with its reasons.
+        """Restore all unrestored originals on the server where possible, and keep the others with their reasons.
 
-        Effects: a few reads, a script per chunk, and one that updates what is kept, for each 200 documents. Safe to
-            repeat: what stands again is not restored twice.
+        Effects: a few reads, a script per chunk, and one that updates the stored originals, for each 200 documents.
+            Safe to repeat: restored originals are not restored twice.
         """
         cursor = -1
         while cursor:
@@ -113,7 +113,7 @@ class Restoring:
         for last in (*[False] * (MOST_TRIES - 1), True):
             tries = yield from self.tries(list(todo.values()), {})
             conflicts: dict[bytes, UnrestoredDocument] = {}
-            # Where an item stands again only this says, should the program die before the list is updated.
+            # Only this record has the position of a restored item, if the program dies before the list is updated.
             moves = [
                 keep_unrestored(keys, _with(document, [*attempt.moved, *_unmoved(document, attempt)]))
                 for document, attempt in zip(todo.values(), tries, strict=True)
@@ -145,7 +145,7 @@ class Restoring:
         return list(left.values())
 
     def tries(self, documents: Sequence[UnrestoredDocument], overlay: Overlay) -> Op[list[_Try]]:
-        """Decide for each document what can be restored, as things stand. A few reads."""
+        """Decide for each document what can be restored now. A few reads."""
         if not documents:
             return []
         undos = [
@@ -179,11 +179,11 @@ class Restoring:
         ]
 
     def _failed(self, document: UnrestoredDocument, originals: Sequence[Original]) -> list[Original]:
-        """Those that have no numeric format: of the others, nothing is lost with what the run wrote."""
+        """Return the originals without numeric format; the others are not lost with the value that the run wrote."""
         return [one for one in originals if self._undoing.is_failed(document, one)]
 
     def _listed(self, document: UnrestoredDocument) -> list[Original]:
-        """The originals whose place may have moved within a list or map."""
+        """Return the originals whose location may have moved within a list or map."""
         return [
             one for one in document.originals if self._path_with_items(document.key, one.location) is not None
         ]
@@ -195,7 +195,7 @@ class Restoring:
     def _guards(
         self, documents: Sequence[UnrestoredDocument]
     ) -> Op[dict[bytes, list[tuple[str, bytes | None]]]]:
-        """The lists in which originals are sought, with their digests: read before the values are."""
+        """Return the lists in which originals are sought, with their digests: read before the values."""
         keys = [document.key for document in documents if document.json and self._listed(document)]
         stored = yield from self._undoing.documents(keys, {})
         wanted: list[tuple[bytes, str]] = []
@@ -225,7 +225,7 @@ class Restoring:
         texts = dict(found.texts)
         groups: dict[tuple[TemporalPath, bytes], list[Original]] = {}
         for one in document.originals:
-            if one.reason == GONE:  # what is under this key now is another document
+            if one.reason == GONE:  # the document that has the key now is another one
                 left.append(one)
                 continue
             if one.written_to is not None and texts[one.written_to] == one.old:
@@ -244,7 +244,7 @@ class Restoring:
                     texts[one.location] = one.old
         moved: list[Original] = []
         for (path, written), originals in groups.items():
-            # One whose text stands again has no claim to an item; alone it tells nothing of the others.
+            # An original whose text is at its place needs no item; alone it says nothing about the others.
             sought = [one for one in originals if not (one.stands and texts[one.location] == one.old)]
             restored, rest = _matched(
                 sought or originals,
@@ -267,7 +267,7 @@ class Restoring:
 def _without_parent(
     undos: Sequence[DocumentEdits], contents: Sequence[Contents]
 ) -> Op[set[tuple[bytes, Location]]]:
-    """The places of JSON documents that are gone together with the object they were in. One read when any is gone."""
+    """Return the locations in JSON documents whose parent object is missing. One read if any value is missing."""
     absent = [
         (undo.key, edit.location)
         for undo, found in zip(undos, contents, strict=True)
@@ -281,9 +281,9 @@ def _without_parent(
 
 
 def _edit_of(original: Original, texts: dict[Location, bytes | None], *, json: bool) -> Edit | None:
-    """The edit that restores a single value, if nobody has written another one in its place."""
+    """Return the edit that restores a single value, unless another client has written to its location."""
     if in_list(original.location):
-        return None  # no plan says how its list is read
+        return None  # no plan describes its list
     text = texts[original.location]
     absent = (None, b"null") if json else (None,)
     is_as_written = text in absent if original.new in absent else text == original.new
@@ -300,12 +300,10 @@ def _edit_of(original: Original, texts: dict[Location, bytes | None], *, json: b
 def _reason(original: Original, texts: dict[Location, bytes | None]) -> str:
     text = texts[original.location]
     reason = (
-        "nothing stands in its place"
-        if text is None
-        else f"{one_line(text, _SHOWN_CHARACTERS)} stands in its place"
+        "its location is empty" if text is None else f"its location holds {one_line(text, _SHOWN_CHARACTERS)}"
     )
     if original.aside is not None and texts[original.aside] == original.old:
-        reason += f"; it stands in {display(original.aside)}"
+        reason += f"; the original is in {display(original.aside)}"
     return reason
 
 
@@ -317,10 +315,10 @@ def _matched(
     *,
     is_sought: bool,
 ) -> tuple[list[Edit], list[Original]]:
-    """The edits that restore items with one number, and the originals that no item can be told to be.
+    """Return the edits that restore items with one number, and the originals without a certain item.
 
     Args:
-        is_sought: whether the originals may be restored; if not, their text stands again.
+        is_sought: whether the originals may be restored; if not, their text is at its place already.
     """
     is_written: Callable[[bytes], bool] = is_zero if is_zero(written) else written.__eq__
     places = [value for value in values if value.misplaced is None and is_written(value.raw)]
@@ -330,9 +328,7 @@ def _matched(
     certain = is_sought and len(texts) == 1 and len(places) <= len(originals)
     if places and not (certain and pre_existing.isdisjoint(value.location for value in places)):
         return [], [
-            one._replace(
-                reason=f"uncertain which of the items that hold {one_line(written, _SHOWN_CHARACTERS)} it was"
-            )
+            one._replace(reason=f"ambiguous: several items hold {one_line(written, _SHOWN_CHARACTERS)}")
             for one in originals
         ]
     edits = [Edit(value.location, value.raw, texts[0]) for value in places]
@@ -340,13 +336,13 @@ def _matched(
 
 
 def _unmoved(document: UnrestoredDocument, attempt: _Try) -> list[Original]:
-    """The originals of a document that are not about to be written to another place."""
+    """Return the originals of a document that are not about to be written to another position."""
     moved = {(one.entry, one.location) for one in attempt.moved}
     return [one for one in document.originals if (one.entry, one.location) not in moved]
 
 
 def _not_written(applied: Applied) -> dict[bytes, set[Location]]:
-    """What the server did not write, or not as it was sent, by key."""
+    """Return the locations that the server did not write, or wrote differently, by key."""
     places: dict[bytes, set[Location]] = {}
     for document in applied.failed:
         places.setdefault(document.key, set()).update(edit.location for edit in document.edits)

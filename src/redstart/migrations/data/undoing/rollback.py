@@ -1,11 +1,11 @@
-"""The undo of all runs since the last one: the journal backwards, then one look at everything.
+"""Rollback of all runs since the last rollback: replay the undo log backwards, then scan the keyspace.
 
-First the journal is replayed from its end: a value that is still what was written gets its original bytes. An
-original that is in no number and cannot be restored is taken out of the log, kept, and reported. Then passes over the
-keyspace bring back what is left in the new form and was not a number before the first write: it was changed since, or
-born since, and gets the text redis-om 0.3.5 would have stored. Asked to, they do the same with what was a number
-before: a new application may have written it before the run. The plan is the one stored with the journal; today's
-models are not asked.
+First, the undo log is replayed from its end: a value that is unchanged since it was written gets its original bytes.
+An original that has no numeric format and cannot be restored is moved out of the log, kept, and reported. Then passes
+over the keyspace rewrite the remaining numbers, which are newer, as text in the format of redis-om 0.3.5, except for
+pre-existing numbers. With `reformat_preexisting`, pre-existing numbers are rewritten, too, because a
+new version of the application may have written them before the run. The plan is the one stored with the undo log; the
+current models are not used.
 """
 
 from collections.abc import Iterable
@@ -54,19 +54,19 @@ from redstart.values.timezones import NaiveTimezone
 
 @dataclass(frozen=True, slots=True)
 class RollbackResult:
-    """What a rollback did.
+    """The result of a rollback.
 
     Attributes:
-        stopped: why it ended early, with its progress saved; None when it is done.
-        documents: written.
-        restored_exactly: values with their original bytes again.
-        reformatted: values changed or born since, now in the old form.
-        kept: values that have no old form and stay; `examples` the first of them.
-        unrestored: originals that only the undo log had and that stay kept on the server, for what the run wrote in
-            their place was changed or deleted since; `unrestored_examples` the first of them.
-        preexisting_numbers: values left as they are, for they were numbers before the first run wrote anything;
-            `number_examples` the first of them. Of the whole keyspace only when it is done.
-        nothing_to_do: whether no run had left anything to undo.
+        stopped: why it stopped early, with its progress saved; None if it is complete.
+        documents: number of written documents.
+        restored_exactly: values whose original bytes are restored.
+        reformatted: newer values, rewritten in text format.
+        kept: numbers without an equivalent in text format, left unchanged; `examples`: the first of them.
+        unrestored: originals that stay on the server, because the value that the run wrote in their place was
+            changed or deleted since; `unrestored_examples`: the first of them.
+        preexisting_numbers: pre-existing numbers, left unchanged; `number_examples`: the first of them. Covers the
+            whole keyspace only if the rollback is complete.
+        nothing_to_do: whether there was no run to roll back.
     """
 
     stopped: str | None = None
@@ -86,26 +86,26 @@ class RollbackResult:
 def rollback(
     context: Context, *, reformat_preexisting: bool = False, batch_documents: int = 1_000
 ) -> Op[RollbackResult]:
-    """Undo all runs since the last rollback.
+    """Roll back all runs since the last rollback.
 
     Args:
-        reformat_preexisting: give the old form also to values that were numbers before the first run.
-        batch_documents: keys asked for per step of the scan.
+        reformat_preexisting: rewrite pre-existing numbers as text, too.
+        batch_documents: keys scanned per batch.
 
     Raises:
-        LeaseHeldError, LeaseLostError: a run is at work, or took over.
+        LeaseHeldError, LeaseLostError: a run is in progress, or another run has acquired the lease.
         UndoLogCorruptError: the undo log or the census has lost entries; nothing was written.
-        ConfigurationError: the runs read naive values in a local zone that is not this process'; nothing was written.
+        ConfigurationError: the runs used another local zone for naive values than this process; nothing was written.
 
-    Effects: one script per chunk of documents. Only when all is back are the journal, the census and the record
-    removed, in one unit. Safe to repeat, after a stop at any point.
+    Effects: one script per chunk of documents. Only at the end are the undo log, the census and the record
+    removed, in one unit. Safe to repeat after a stop at any point.
     """
     yield from require_intact_for_undo(context.keys)
     if not (yield from _is_something_left(context)):
         return RollbackResult(nothing_to_do=True)
 
     def work(lease: Lease) -> Op[RollbackResult]:
-        # Again, under the lease: while we waited for it, a run may have ended that converted more models.
+        # Again, under the lease: a run that ended since may have converted more models.
         yield from require_intact_for_undo(context.keys)
         record = yield from read_record(context.keys)
         if record.plan is None:
@@ -120,7 +120,7 @@ def rollback(
 
 
 def require_undoable(context: Context) -> Op[None]:
-    """Raise what a rollback is refused for, without writing anything but the lease.
+    """Raise the error that a rollback would be refused with, without writing anything but the lease.
 
     Raises:
         See `rollback`.
@@ -135,13 +135,13 @@ def require_undoable(context: Context) -> Op[None]:
 
 
 def begin_rollback(context: Context) -> Op[None]:
-    """Say on the server that a rollback is under way and that nothing is converted, for work that comes before it.
+    """Record on the server that a rollback is in progress and nothing is converted, before work that precedes it.
 
     Raises:
         See `rollback`.
 
-    Effects: takes the lease and gives it back; writes the checkpoint and takes the marks away, as one unit, unless
-        there is nothing to undo. Documents stay. Safe to repeat.
+    Effects: acquires and releases the lease; writes the checkpoint and removes the applied models, as one unit, unless
+        there is nothing to roll back. Documents are not changed. Safe to repeat.
     """
 
     def work(lease: Lease) -> Op[None]:
@@ -165,7 +165,7 @@ def _is_something_left(context: Context) -> Op[bool]:
 
 
 def _retry(context: Context, lease: Lease) -> Op[RollbackResult]:
-    """Try again what an earlier rollback has not restored: there is no undo log any more."""
+    """Try again to restore the originals of an earlier rollback, without an undo log."""
     if not (yield from unrestored_count(context.keys)):
         return RollbackResult(nothing_to_do=True)
     began = context.clock()
@@ -192,7 +192,7 @@ def _retry(context: Context, lease: Lease) -> Op[RollbackResult]:
 def _unrestored(
     context: Context, undoing: Undoing, replaced: Iterable[Field] = (), moved: Iterable[Field] = ()
 ) -> Op[Unrestored]:
-    """What is kept on the server. A read for each 200 documents."""
+    """Return the unrestored originals on the server. A read for each 200 documents."""
     found = Unrestored(replaced=set(replaced), moved=set(moved))
     for document in (yield from all_unrestored(context.keys)):
         found.add(document, undoing)
@@ -200,7 +200,7 @@ def _unrestored(
 
 
 def _require_whole(context: Context, record: Record, plan: Plan) -> Op[tuple[NaiveTimezone, int]]:
-    """The zone of naive values and the number of journal entries; raises when either is not what it was."""
+    """Return the zone of naive values and the number of undo log entries. Raise if the zone or the log has changed."""
     zone = NaiveTimezone.parse(plan.naive_timezone)
     total = yield from check_journal(context.keys)
     yield from check_census(context.keys, record)
@@ -290,10 +290,10 @@ class _Rollback:
     def _replay(
         self, checkpoint: Checkpoint, applier: Applier, undoing: Undoing, total: int
     ) -> Op[str | None]:
-        """Replay the log from where the checkpoint is. On a server that was restarted: from its end, next time.
+        """Replay the undo log from the checkpoint on. After a restart of the server, the next call starts from its end.
 
-        Such a server may hold documents as they were some entries before, so every write is for this server alone:
-        the number of a later run would be taken for that of an earlier one.
+        A restarted server may hold documents in the state of some entries before, so every write is for one run of the
+        server: otherwise the number of a later entry would be taken for that of an earlier one.
         """
         try:
             stopped = yield from self._replay_entries(checkpoint, applier, undoing, total)
@@ -301,9 +301,9 @@ class _Rollback:
                 return stopped
             if checkpoint.done != total:
                 raise CheckpointCorruptError(
-                    f"{checkpoint.done:,} entries of the undo log {self._keys.journal} were undone, and it has "
-                    f"{total:,}: the saved progress in {self._keys.checkpoint} is wrong.",
-                    "Undo it from the end of the log: om migrate-data clear-progress, then the same command",
+                    f"{checkpoint.done:,} entries of the undo log {self._keys.journal} were undone, but it has "
+                    f"{total:,}: the checkpoint {self._keys.checkpoint} is wrong.",
+                    "Roll back from the end of the log: om migrate-data clear-progress, then the same command again",
                 )
             restoring = Restoring(undoing, under=checkpoint.run_id)
             yield from restoring.restore_all(self._keys, self._lease, applier)
@@ -344,7 +344,7 @@ class _Rollback:
 
 
 def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: int) -> Op[Checkpoint]:
-    """An unfinished rollback's checkpoint, or a new one in place of whatever a run left."""
+    """Return the checkpoint of an unfinished rollback, or a new one that replaces the checkpoint of a run."""
     run_id = yield from server_run_id()
     found = yield from load_checkpoint(context.keys)
     if found is not None and found.stage.undoes:
@@ -360,7 +360,7 @@ def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: in
     applied = sum(model.documents for model in record.applied.values())
     checkpoint.counts["to_sweep"] = (found.total if found is not None else 0) or applied
     yield from require_readable_journal(context.keys, lease)
-    # From now on nothing is applied, whatever becomes of this rollback.
+    # From now on nothing is applied, even if this rollback is interrupted.
     yield from lease.commit(
         [
             checkpoint.command(context.keys),
@@ -373,6 +373,6 @@ def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: in
 
 
 def _start_over(checkpoint: Checkpoint, run_id: str) -> None:
-    """A server that was restarted may have lost a part of the undo: that would be taken for newer values."""
+    """Reset the position: a restarted server may have lost restored values, which would be taken for newer ones."""
     checkpoint.stage, checkpoint.cursor, checkpoint.run_id = Stage.REPLAY, "", run_id
     checkpoint.done = 0

@@ -1,4 +1,4 @@
-"""What a rollback would do, counted without writing anything, by the same decisions."""
+"""Preview of a rollback: the same decisions, counted without writing anything."""
 
 from redstart.effects import Op
 from redstart.migrations.data.planned.documents import DocumentEdits
@@ -45,10 +45,10 @@ class _Preview:
         self._in_parts: bytes | None = None
         """The document whose parts are being read, if what they restore is forgotten after them."""
         self.in_new_form = 0
-        """Of the restored ones: those that a look at everything would also meet."""
+        """Restored values that the scan for newer values also counts."""
 
     def count_journal(self, total: int) -> Op[None]:
-        """Count what the log restores. `total` is the number of the stream's entries."""
+        """Count the values that the undo log restores. `total` is the number of entries of the stream."""
         before: str | None = None
         done = 0
         while entries := (yield from entries_backwards(self._keys, before)):
@@ -87,7 +87,7 @@ class _Preview:
         yield from self._count_as_newer(restored)
 
     def _count_as_newer(self, restored: list[DocumentEdits]) -> Op[None]:
-        """Count those of the restored values that a look at everything would also meet."""
+        """Count the restored values that the scan for newer values also counts."""
         self.in_new_form += yield from self._undoing.count_seen_as_newer(
             restored, pre_existing_too=self._reformat_preexisting
         )
@@ -96,7 +96,7 @@ class _Preview:
         self.documents += bool(edits.edits)
         for edit in edits.edits:
             self.restored += 1
-            # What is restored is not kept, although the scan finds it as it is now.
+            # A restored value is not left unchanged, although the scan still finds the current one.
             if edit.old in (None, b"null"):
                 self._filled.add(place_name(edits.key, edit.location))
             if edit.old is not None and is_zero(edit.old):
@@ -108,7 +108,7 @@ class _Preview:
                     restored[edit.aside] = None
 
     def count_originals(self) -> Op[None]:
-        """Count what is outstanding, of this log and of an earlier rollback, and what of it stays unrestored."""
+        """Count the outstanding originals of this log and of an earlier rollback, and those that stay unrestored."""
         kept = yield from all_unrestored(self._keys)
         outstanding = combined([*kept, *self._outstanding])
         for start in range(0, len(outstanding), _PAGE_DOCUMENTS):
@@ -121,7 +121,7 @@ class _Preview:
             yield from self._count_as_newer([attempt.possible for attempt in tries])
 
     def count_newer(self, record: Record) -> Op[tuple[int, list[Failure]]]:
-        """All values in the new form that are to get the old one, and those among them without an old form."""
+        """Return the number of values to rewrite as text, and those among them without an equivalent in text format."""
         cursor, documents, newer, kept = 0, 0, 0, list[Failure]()
         if self._plan is None:
             return newer, kept
@@ -158,7 +158,7 @@ class _Preview:
 def preview_rollback(
     context: Context, *, reformat_preexisting: bool = False, batch_documents: int = 1_000
 ) -> Op[RollbackResult]:
-    """Count what `rollback` would restore and reformat, as things stand.
+    """Count the values that `rollback` would restore and rewrite now.
 
     Args:
         reformat_preexisting: see `rollback`.
@@ -167,7 +167,7 @@ def preview_rollback(
     Raises:
         UndoLogCorruptError: the undo log or the census has lost entries.
 
-    Effects: reads only. A SCAN may meet a document twice, so the counts of newer values can be a little high.
+    Effects: reads only. A SCAN may return a document twice, so the counts of newer values can be a little high.
     """
     began = context.clock()
     yield from require_intact_for_undo(context.keys)

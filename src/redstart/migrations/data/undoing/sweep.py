@@ -1,4 +1,4 @@
-"""The second half of an undo, a page at a time: what is still in the new form and was not born as a number."""
+"""The second part of a rollback, a page at a time: rewrite newer numbers as text, except for pre-existing ones."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,22 +22,22 @@ from redstart.migrations.lease import Lease
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
-NO_OLD_FORM = "has no old form that could be written"
-MAY_STAND_FOR_TEXT = "may stand for a text that a run replaced by 0, so no date is made of it"
-BORN_AS_NUMBER = "a number since before the first run"
+NO_OLD_FORM = "no equivalent in text format"
+MAY_STAND_FOR_TEXT = "ambiguous: a date, or a 0 that replaced a failed value"
+BORN_AS_NUMBER = "pre-existing number"
 
 MOST_EXAMPLES = 1_000
 
 
 @dataclass(slots=True)
 class NumbersBefore:
-    """Values that were numbers before the first write: an undo leaves them as they are. The first of them by name."""
+    """Pre-existing numbers, which a rollback leaves unchanged, with the first of them as examples."""
 
     count: int = 0
     examples: list[Failure] = field(default_factory=list)
 
     def add(self, values: Iterable[tuple[StoredDocument, StoredValue]]) -> None:
-        """Count some."""
+        """Count some values."""
         for document, value in values:
             self.count += 1
             if len(self.examples) < MOST_EXAMPLES:
@@ -45,11 +45,11 @@ class NumbersBefore:
 
 
 class PageReverter:
-    """Gives newer values their old form.
+    """Rewrites newer values in text format.
 
     Attributes:
-        kept: values that have none, or no path to be written by; by their names.
-        preexisting_numbers: met in the last pass, which is a whole one.
+        kept: values without an equivalent in text format, or without a path to write to; by name.
+        preexisting_numbers: those of the last pass, which is a whole one.
     """
 
     title = "rewriting newer values"
@@ -77,7 +77,7 @@ class PageReverter:
         self._reformat_preexisting = reformat_preexisting
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
-        """Send a page's old forms; an undo is not journaled, so `label` tells the pass and nothing else."""
+        """Send the text of a page's newer values. `label` only identifies the pass: a rollback has no undo log."""
         if label != self._pass:
             self._pass, self.preexisting_numbers = label, NumbersBefore()
 
@@ -125,7 +125,7 @@ def old_form(
     naive_timezone: NaiveTimezone,
     unrestored: Unrestored,
 ) -> bytes | Failure:
-    """The text redis-om 0.3.5 would have stored, in its field's style; or why none is to be written."""
+    """Return the text that redis-om 0.3.5 would have stored, in the style of the field; or why there is none."""
     if unrestored.may_be_at(document, value):
         return failure_of(document, value, MAY_STAND_FOR_TEXT)
     text = None
@@ -141,10 +141,10 @@ def old_form(
 
 
 def still_aside(documents: Iterable[StoredDocument], moved: Collection[Field]) -> Op[list[Failure]]:
-    """Return the places that are empty while a quarantined value stands beside: in a copy, which no log names.
+    """Return empty fields whose quarantined value is still there: in a copy of a document, which no undo log names.
 
     Args:
-        moved: where a run quarantined values.
+        moved: fields in which a run quarantined values.
 
     Effects: a read for the documents of such models.
     """
@@ -169,7 +169,7 @@ def still_aside(documents: Iterable[StoredDocument], moved: Collection[Field]) -
             document.key,
             place,
             text,
-            f"not moved back from {display(aside)}: no undo log names this document",
+            f"not restored from {display(aside)}: the document is not in the undo log",
         )
         for (document, place, aside), empty, text in zip(wanted, texts[::2], texts[1::2], strict=True)
         if empty in (None, b"null") and text is not None
@@ -184,10 +184,10 @@ def newer_values(
     *,
     reformat_preexisting: bool,
 ) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
-    """For each document its values in the new form that the census does not have; `before` gets the rest. One read.
+    """Return for each document its numbers that are not in the census; `before` gets the others. One read.
 
     Args:
-        reformat_preexisting: take all for newer, and ask no census.
+        reformat_preexisting: return all numbers, without a look at the census.
     """
     candidates = [
         (document, value)

@@ -1,8 +1,8 @@
-"""Undoing entries of the undo log: a value that is still what was written gets its original bytes back.
+"""Undo entries of the undo log: a value that is unchanged since it was written gets its original bytes.
 
-A list that has changed since is matched by value, for an index says nothing after an insertion. What cannot be
-matched is left to the sweep, which writes the text of the number; but the original of a failed value is in no number,
-so it is returned as outstanding.
+A list that has changed since is matched by value, because an index means nothing after an insertion. Values without a
+match are left to the sweep, which writes the text of the number. But the original of a failed value has no number, so
+it is returned as outstanding.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -44,25 +44,25 @@ Field: TypeAlias = tuple[str, str]
 """The key prefix of a model, and one of its paths as text."""
 
 Overlay = Mapping[bytes, Mapping[Location, bytes | None]]
-"""What a preview takes to be restored already: by key and location, the original bytes, or None for "not there"."""
+"""Values that a preview takes for restored, by key and location: the original bytes, or None for "no value"."""
 
 
 def inverse(document: DocumentEdits) -> DocumentEdits:
-    """The edits that take a journaled document back, last edit first (what was added last is removed first)."""
+    """Return the edits that restore a document of the undo log, last edit first (additions are removed first)."""
     edits = [Edit(edit.location, edit.new, edit.old, edit.aside) for edit in reversed(document.edits)]
     return DocumentEdits(document.key, document.json, edits, document.guards)
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a document holds now where something is to be undone.
+    """Current content of a document at the locations to restore.
 
     Attributes:
-        exists: whether it is there, and of its type.
-        texts: the bytes at single places; None where there is nothing.
-        lists: the answer for each path that guards a list; None without one.
-        values: all planned values; of a document in whose lists something has changed.
-        pre_existing: the places of those that were numbers before the first run.
+        exists: whether the document exists and has its type.
+        texts: the bytes at single locations; None if there is no value.
+        lists: the reply for each path that guards a list; None without one.
+        values: all planned values; only of a document whose lists have changed.
+        pre_existing: the locations of those that are pre-existing numbers.
     """
 
     exists: bool
@@ -74,10 +74,10 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What can be undone of a document's edits, with the guards that it needs, and which originals are outstanding.
+    """The edits of a document that can be undone, with the guards that they need, and the outstanding originals.
 
     Attributes:
-        standing: the places of outstanding originals at which their text stands.
+        standing: the locations of outstanding originals that hold the original text already.
     """
 
     possible: DocumentEdits
@@ -86,10 +86,10 @@ class Decision:
 
 
 class Undoing:
-    """Reads what documents hold, and decides what of the log can be restored: for a rollback and for its preview.
+    """Reads documents and decides what can be restored from the undo log, for a rollback and for its preview.
 
     Args:
-        plan: the one stored with the log; None when only what an earlier rollback has left is tried again.
+        plan: the plan stored with the log; None to try only the originals that an earlier rollback has left.
     """
 
     def __init__(self, keys: StateKeys, plan: Plan | None, zone: NaiveTimezone) -> None:
@@ -98,18 +98,18 @@ class Undoing:
         self._zone = zone
 
     def path_of(self, key: bytes, location: Location) -> TemporalPath | None:
-        """Return the planned path of a place, or None."""
+        """Return the planned path of a location, or None."""
         model = self._route(key)
         return None if model is None else path_of(location, model)
 
     def field_of(self, key: bytes, location: Location) -> Field | None:
-        """Return the planned path of a place with the key prefix of its model, or None."""
+        """Return the planned path of a location with the key prefix of its model, or None."""
         model = self._route(key)
         path = None if model is None else path_of(location, model)
         return None if model is None or path is None else (model.key_prefix, str(path))
 
     def replaced_in(self, entry: JournalEntry) -> set[Field]:
-        """Return where the failure mode `default` replaced failed values by a 0."""
+        """Return the fields in which failure mode `default` replaced failed values by 0."""
         return {
             field
             for document in entry.documents
@@ -121,7 +121,7 @@ class Undoing:
         }
 
     def moved_in(self, entry: JournalEntry) -> set[Field]:
-        """Return where the failure mode `quarantine` moved failed values away."""
+        """Return the fields in which failure mode `quarantine` moved failed values."""
         places = (
             self.field_of(document.key, edit.location)
             for document in entry.documents
@@ -132,7 +132,7 @@ class Undoing:
         return {place for place in places if place is not None}
 
     def read(self, undos: Sequence[DocumentEdits], overlay: Overlay) -> Op[list[Contents]]:
-        """Return what documents hold. Three reads, and more where lists have changed."""
+        """Return the content of documents. Three reads, and more for changed lists."""
         places = [
             (undo.key, undo.json, place)
             for undo in undos
@@ -199,7 +199,7 @@ class Undoing:
         }
 
     def count_seen_as_newer(self, restored: Iterable[DocumentEdits], *, pre_existing_too: bool) -> Op[int]:
-        """Return how many values, before they are restored, look like numbers that were written since the run."""
+        """Return how many values, before they are restored, look like numbers that are newer than the run."""
         values = [
             (StoredDocument(undo.key, model, []), StoredValue(edit.location, path, edit.old))
             for undo in restored
@@ -216,7 +216,7 @@ class Undoing:
     def pre_existing(
         self, values: Iterable[tuple[StoredDocument, StoredValue]]
     ) -> Op[dict[bytes, frozenset[Location]]]:
-        """Return, for each document named, the places of those values that were numbers before the first run."""
+        """Return the locations of pre-existing numbers, for each of the documents."""
         candidates = list(values)
         known = yield from born_as_numbers(self._keys, candidates)
         found: dict[bytes, set[Location]] = {}
@@ -227,7 +227,7 @@ class Undoing:
         return {key: frozenset(places) for key, places in found.items()}
 
     def decide(self, undo: DocumentEdits, found: Contents) -> Decision:
-        """Decide what of an undo is possible, given what the document holds."""
+        """Decide which edits of a document can be undone, given its content."""
         if not found.exists:
             return Decision(_no_edits(undo), self.last_copies(undo))
         broken = broken_guards(undo, found)
@@ -260,7 +260,7 @@ class Undoing:
         return [edit for edit in undo.edits if self._is_last_copy(undo, edit)]
 
     def _is_last_copy(self, undo: DocumentEdits, edit: Edit) -> bool:
-        """Whether the original is in no number; and in a list, where a zero may stand for such a value."""
+        """Return whether the original has no number. In a list, any zero may have replaced such an original."""
         if edit.new is None:
             return False
         if edit.old is not None and in_list(edit.location) and is_zero(edit.old):
@@ -268,7 +268,7 @@ class Undoing:
         return self._is_failed(undo.key, edit.location, edit.new, json=undo.json)
 
     def is_failed(self, document: UnrestoredDocument, original: Original) -> bool:
-        """Whether an original has no numeric format."""
+        """Return whether an original has no numeric format."""
         return self._is_failed(document.key, original.location, original.old, json=document.json)
 
     def _is_failed(self, key: bytes, location: Location, original: bytes, *, json: bool) -> bool:
@@ -322,7 +322,7 @@ def _items_under(
 
 
 def _set(container: Any, steps: Location, value: JsonValue) -> None:
-    """Set a place inside a parsed list, if it is there."""
+    """Set a location inside a parsed list, if it exists."""
     *above, last = steps
     try:
         for step in above:
@@ -333,7 +333,7 @@ def _set(container: Any, steps: Location, value: JsonValue) -> None:
 
 
 def _under(restored: Mapping[Location, bytes | None], document: StoredDocument) -> StoredDocument:
-    """A document with some values as they are when they are restored."""
+    """Return a document with some values as if they were restored."""
     values = [value._replace(raw=restored.get(value.location) or value.raw) for value in document.values]
     return StoredDocument(document.key, document.model, values, large=document.large)
 
@@ -342,12 +342,12 @@ def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[li
     """Undo one entry, its last document first.
 
     Returns:
-        The originals that are outstanding. A converted value that was changed or deleted since is left alone.
+        The outstanding originals. A converted value that was changed or deleted since is left unchanged.
 
     Raises:
         ServerRestartedError: the log has to be replayed from its end again.
 
-    Effects: a script per chunk; where documents changed since, a few reads and another script. Safe to repeat.
+    Effects: a script per chunk; a few reads and another script for changed documents. Safe to repeat.
     """
     todo = {document.key: inverse(document) for document in reversed(entry.documents)}
     pending = [part for undo in todo.values() for part in reversed(split_large(undo))]
@@ -373,7 +373,7 @@ def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[li
         if not pending:
             break
     else:
-        for part in pending:  # it keeps changing: what is in no number is tried again at the end
+        for part in pending:  # it keeps changing: originals without a number are tried again at the end
             undo = todo[part.key]
             outstanding[part.key] = outstanding_of(entry.id, undo, undoing.last_copies(undo))
     return [document for document in outstanding.values() if document.originals]
@@ -392,7 +392,7 @@ def outstanding_of(
 
 
 def is_zero(text: bytes) -> bool:
-    """Whether a stored value is the number 0, which the failure mode `default` writes."""
+    """Return whether a stored value is the number 0, which failure mode `default` writes."""
     try:
         return NUMBER.fullmatch(text.decode()) is not None and float(text) == 0
     except UnicodeDecodeError:
@@ -400,12 +400,12 @@ def is_zero(text: bytes) -> bool:
 
 
 def digest_of(reply: bytes | None) -> bytes:
-    """Return the digest of a list as the script that writes computes it."""
+    """Return the digest of a list, computed as in the script that writes."""
     return b"" if reply is None else sha1(reply, usedforsecurity=False).hexdigest().encode()
 
 
 def broken_guards(undo: DocumentEdits, found: Contents) -> list[str]:
-    """Return the paths of the lists that are not as the run left them."""
+    """Return the paths of the lists that have changed since the run."""
     return [path for path, digest in undo.guards if digest_of(found.lists[path]) != digest]
 
 
@@ -416,7 +416,7 @@ def _no_edits(undo: DocumentEdits) -> DocumentEdits:
 def _matched(
     path: TemporalPath, written: bytes, edits: Sequence[Edit], found: Contents, broken: Sequence[str]
 ) -> list[Edit]:
-    """The edits that restore a changed list's items that hold one number; none where it is uncertain which is which."""
+    """Return the edits that restore the items of a changed list with one number; none if the match is uncertain."""
     places = [
         value.location
         for value in found.values
@@ -431,7 +431,7 @@ def _matched(
 def _is_as_written(edit: Edit, texts: Mapping[Location, bytes | None]) -> bool:
     if texts[edit.location] != edit.old:
         return False
-    # A quarantined value goes back only together with what was put in its place.
+    # A quarantined value is restored only together with the value in its place.
     return edit.aside is None or texts[edit.aside] == edit.new
 
 

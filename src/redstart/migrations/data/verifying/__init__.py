@@ -1,1 +1,1 @@
-"""Judging the result: every value anew, the journal against the data, and documents through their models."""
+"""Verification: classify every value again, compare the undo log with the data, load documents through models."""

@@ -1,4 +1,4 @@
-"""Verification: every planned value is read and judged anew; nothing is estimated and nothing is written."""
+"""Verification: every planned value is read and classified again, without estimates and without writes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,12 +17,12 @@ from redstart.migrations.data.state.record import read_record
 from redstart.migrations.data.state.unrestored import all_unrestored
 
 MOST_PROBLEMS = 1_000
-"""Kept for showing; all are counted."""
+"""Limit of problems that are kept as examples; all are counted."""
 
 
 @dataclass(slots=True)
 class Problems:
-    """What is wrong: the first of it, and how much in all."""
+    """The first problems, and their number."""
 
     first: list[Failure] = field(default_factory=list)
     count: int = 0
@@ -35,22 +35,22 @@ class Problems:
 
 
 class PageCheck(Protocol):
-    """Another look at each page of a verification."""
+    """An additional check of each page of a verification."""
 
     def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
-        """Add what is wrong with the page's documents."""
+        """Add the problems of the page's documents."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a verification found.
+    """The result of a verification.
 
     Attributes:
-        tally: values by outcome as they stand; `lossy` those that were rounded when they were converted.
-        problems: values still in the old form, and values that will not convert without a record of it.
-        unnamed: models that a run has converted and that are not in the plan; their values are judged all the same.
-        recorded_failures: values that will not convert, and are on record.
+        tally: current values by outcome; `lossy`: values that were rounded in their conversion.
+        problems: values in text format, and failed values that are not recorded.
+        unnamed: models that a run has converted and that are not in the plan; their values are checked, too.
+        recorded_failures: failed values that are recorded.
     """
 
     tally: Tally
@@ -61,15 +61,15 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is lost, wrong or unconverted."""
+        """Whether no value is missing, wrong or unconverted."""
         return self.problems.count == 0
 
 
 class _ValueCheck:
-    """Judges every planned value; a failure that the run has told of is no problem.
+    """Classifies every planned value; a recorded failure does not count as a problem.
 
     Attributes:
-        recorded: values that will not convert, and are on record.
+        recorded: failed values that are recorded.
     """
 
     def __init__(self, log: FailureLog) -> None:
@@ -77,12 +77,12 @@ class _ValueCheck:
         self._log = log
 
     def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
-        """Look at a page's values. One read when some will not convert."""
+        """Check the values of a page. One read if there are failed values."""
         failures: list[Failure] = []
         for document, items in page:
             for value, verdict in items:
                 if verdict.new is not None:
-                    problems.add(failure_of(document, value, "still in the old form"))
+                    problems.add(failure_of(document, value, "still in text format"))
                 elif verdict.outcome is Outcome.UNCONVERTIBLE:
                     failures.append(failure_of(document, value, verdict.reason or ""))
         recorded = yield from self._log.recorded(failures)
@@ -90,7 +90,7 @@ class _ValueCheck:
             if known is not None and known.digest == failure.digest:
                 self.recorded += 1
             else:
-                why = "not recorded by the run" if known is None else "the run recorded another value here"
+                why = "not recorded by the run" if known is None else "the run recorded another value"
                 problems.add(replace(failure, reason=f"{failure.reason}; {why}"))
 
 
@@ -100,7 +100,7 @@ def verify(
     """Read every planned value, and every value of the models that are recorded as converted.
 
     Args:
-        batch_documents: keys asked for per step of the scan.
+        batch_documents: keys scanned per batch.
 
     Effects: reads only; a few round trips for each page of documents.
     """
@@ -120,7 +120,9 @@ def verify(
         Plan((*plan.models, *unnamed), plan.naive_timezone),
         context.naive_timezone,
         batch_documents=batch_documents,
-        monitor=Monitor(progress=context.monitor.progress),  # never stopped: half a look verifies nothing
+        monitor=Monitor(
+            progress=context.monitor.progress
+        ),  # never stopped: an incomplete pass verifies nothing
         stage="verifying",
         visit=visit,
     )

@@ -1,4 +1,4 @@
-"""Checking the undo log against the data: each journaled original is converted anew and compared with what stands."""
+"""Comparison of the undo log with the data: each original is converted again and compared with the stored value."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,19 +21,19 @@ from redstart.values.timestamps import microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
 
 Route = Callable[[bytes], PlannedModel | None]
-"""The planned model of a key."""
+"""Returns the planned model of a key, or None."""
 
-GONE = "all documents that a run has converted are gone from the server"
+GONE = "all converted documents have been deleted"
 
 
 @dataclass(slots=True)
 class JournalCheck:
-    """What the undo log says of the data.
+    """The result of the comparison.
 
     Attributes:
-        as_written, changed_since: values that stand as the run wrote them, and that were changed or deleted since.
-        documents: by key prefix, how many documents the log has; one that was converted again counts again.
-        deleted: by key prefix, how many of these no longer exist.
+        as_written, changed_since: values that are unchanged since the run, and values that were changed or deleted.
+        documents: number of documents in the log, by key prefix; one that was converted again counts again.
+        deleted: number of these that no longer exist, by key prefix.
     """
 
     as_written: int = 0
@@ -43,20 +43,20 @@ class JournalCheck:
 
     @property
     def gone(self) -> list[str]:
-        """The key prefixes of which no document of the log exists any more."""
+        """The key prefixes whose documents in the log have all been deleted."""
         return [prefix for prefix, count in self.documents.items() if self.deleted[prefix] == count]
 
 
 def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[JournalCheck]:
-    """Recompute every journaled conversion, and compare it with the journal and with the data.
+    """Convert the originals of the undo log again, and compare the results with the log and with the data.
 
     Args:
-        plan: the one stored with the journal.
+        plan: the plan stored with the undo log.
 
     Raises:
         UndoLogCorruptError: entries are missing.
 
-    Effects: reads only; a round trip or two for each page of the log, and one for each entry.
+    Effects: reads only; one or two round trips for each page of the log, and one for each entry.
     """
     total = yield from check_journal(context.keys)
     route = journal_router(plan)
@@ -71,7 +71,9 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
                 for edit in document.edits:
                     if model is None or not _follows(edit, document.json, model, zone):
                         problems.add(
-                            _problem(document, edit, "the journal's new value is not its original, converted")
+                            _problem(
+                                document, edit, "the new value in the undo log is not the converted original"
+                            )
                         )
             yield from _compare(entry, route, result)
             yield from _find_lost_copies(entry, problems)
@@ -79,7 +81,7 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
         done += sum(entry.stream_entries for entry in entries)
         context.monitor.progress(Progress("checking the undo log", 0, done, total, 0, "entries"))
     for prefix in result.gone:
-        # An application may delete any of its documents. That it deleted all of them is for a person to confirm.
+        # An application may delete its documents; whether all were deleted on purpose, only a person can confirm.
         problems.add(failure_at(f"{prefix}*".encode(), "", b"", f"{GONE}: {result.documents[prefix]:,}"))
     return result
 
@@ -102,7 +104,7 @@ def _compare(entry: JournalEntry, route: Route, result: JournalCheck) -> Op[None
 
 
 def _find_lost_copies(entry: JournalEntry, problems: Problems) -> Op[None]:
-    """Report the values that were moved aside, are no longer there, and whose fields hold nothing. Two reads if any."""
+    """Report quarantined values that are missing while their fields are empty, too. Two reads if there are any."""
     moved = [
         (document, edit, edit.aside)
         for document in entry.documents
@@ -120,14 +122,12 @@ def _find_lost_copies(entry: JournalEntry, problems: Problems) -> Op[None]:
         moved, types, texts[: len(moved)], texts[len(moved) :], strict=True
     ):
         if kind != b"none" and text in (None, edit.new) and copy != edit.old:
-            reason = (
-                f"it is no longer in {display(aside)}: only the undo log has it, and a rollback restores it"
-            )
+            reason = f"no longer in {display(aside)}; the undo log has the only copy (restored by a rollback)"
             problems.add(failure_at(document.key, edit.location, edit.old or b"", reason))
 
 
 def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -> bool:
-    """Whether the new bytes are what the old ones convert to."""
+    """Return whether the new bytes are the converted old ones."""
     path = path_of(edit.location, model)
     if path is None or edit.old is None:
         return False
@@ -140,7 +140,7 @@ def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -
 
 
 def _close(read_back: bytes, sent: bytes) -> bool:
-    """RedisJSON rounds some numbers far from 1970 in the last digit: at most a few microseconds."""
+    """Return whether two numbers are equal but for rounding: RedisJSON rounds the last digit far from 1970."""
     return abs(microseconds_from_number(read_back.decode()) - microseconds_from_number(sent.decode())) <= 64
 
 

@@ -1,4 +1,4 @@
-"""Reading every document through its model, as an application will."""
+"""Read every document through its model, as an application does."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,23 +37,23 @@ def undeclared_names(declaration: ModelDeclaration, stored: Any, zone: NaiveTime
         content = from_json(stored)
         names = list(content) if isinstance(content, dict) else []
     reader = reader_of(model, zone)
-    # redis-om 0.3.5 wrote a `pk` beside a custom primary key; it means nothing.
+    # redis-om 0.3.5 wrote an unused `pk` next to a custom primary key.
     names = [name for name in names if name != DEFAULT_NAME and not name.endswith(QUARANTINE_SUFFIX)]
     return [name for name in names if not reader.wants(name)]
 
 
 class ModelCheck:
-    """Reads whole documents; each field for which a model refuses one is a problem, whatever the reason.
+    """Reads whole documents; each field that a model rejects is a problem, whatever the reason.
 
     Args:
-        zone: what a datetime without an offset means to the application.
-        recorded: the plan that the record has; a date of it must not be in a field that the model does not declare.
+        zone: the zone of naive datetimes in the application.
+        recorded: the plan in the record; its dates must not be in fields that the model does not declare.
 
     Attributes:
         read: documents that their models accept.
-        unreadable: documents that they refuse.
-        undeclared: how many documents have a field that their model does not declare, by model and field.
-        without_model: documents that were not read, by the models that are recorded as converted and not named now.
+        unreadable: documents that their models reject.
+        undeclared: number of documents with a field that their model does not declare, by model and field.
+        without_model: documents that were not read, by models that are recorded as converted and not given now.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ModelCheck:
         self._declarations: Mapping[str, ModelDeclaration] = {d.key_prefix: d for d in declarations}
 
     def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
-        """Read a page's documents. A round trip for as many as fit into a page, of everything that they hold."""
+        """Read the documents of a page as a whole. A round trip for as many as fit into a page."""
         rest = [document for document, _ in page if document.model.key_prefix in self._declarations]
         self.without_model.update(
             document.model for document, _ in page if document.model.key_prefix not in self._declarations
@@ -90,36 +90,36 @@ class ModelCheck:
         self.read += not reasons
         self.unreadable += bool(reasons)
         for field, reason in reasons.items():
-            problems.add(failure_at(document.key, field, b"", f"its model cannot read it: {reason}"))
+            problems.add(failure_at(document.key, field, b"", f"not readable by its model: {reason}"))
 
     def _count_undeclared(self, document: StoredDocument, stored: Any, problems: Problems) -> None:
         declaration = self._declarations[document.model.key_prefix]
         for name in undeclared_names(declaration, stored, self._zone):
             self.undeclared[declaration.name, name] += 1
             if name in self._dates.get(document.model.key_prefix, ()):
-                reason = f"a run has converted this date, and {declaration.name} does not declare the field any more"
+                reason = f"a converted date in a field that {declaration.name} no longer declares"
                 problems.add(failure_at(document.key, name, b"", reason))
 
     def report_unnamed(self, problems: Problems) -> None:
-        """Report the models whose documents were not read because they are not named."""
+        """Report models whose documents were not read because the models are not given."""
         for model, count in self.without_model.items():
             problems.add(
                 failure_at(
                     model.key_prefix.encode(),
                     "",
                     b"",
-                    f"{count:,} documents of {model.name}, which a run has converted, were not read: "
-                    "name the module of their model with --models",
+                    f"{count:,} converted documents of {model.name} were not read: "
+                    "give the module of the model with --models",
                 )
             )
 
     def _refused(
         self, declaration: ModelDeclaration, document: StoredDocument, reply: Any
     ) -> Mapping[str, str]:
-        """Why the model does not read a document, by field; nothing if it does."""
+        """Return why the model rejects a document, by field; empty if it accepts the document."""
         model: type[RedisModel] = declaration.model
         try:
             _ = form_of(model).reader(model, self._zone)(declaration.primary_key_in(document.key), reply)
-        except DocumentDecodeError as exc:  # whatever code of the project raises becomes one
+        except DocumentDecodeError as exc:  # errors in the project's code are converted to this class
             return exc.reasons
         return {}

@@ -1,1 +1,1 @@
-"""To the server: edits in one script, which compares, journals and writes, until nobody is in the way."""
+"""Writing edits with one script, which compares, writes the undo log and the values, with retries on conflict."""

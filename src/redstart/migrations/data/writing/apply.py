@@ -1,4 +1,4 @@
-"""Sending edits to the server: one script per chunk, each document compared, journaled and written as one unit."""
+"""Send edits to the server: one script per chunk, and each document compared and written as one unit."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
 from redstart.migrations.lease import Lease, SentScript
 
 SCRIPT_TARGET_MICROSECONDS = 2_000
-"""How long a script may keep other clients waiting."""
+"""How long a script may block other clients."""
 
 FIRST_DOCUMENTS = 20
-"""Until a script has been measured."""
+"""Size of a chunk until a script has been measured."""
 
 MOST_DOCUMENTS = 200
 MOST_CHUNK_BYTES = 256_000
 _GUARDED_BYTES_PER_BYTE = 4
-"""Reading a list and hashing it takes the server a quarter of what changing as many bytes does."""
+"""To read and hash a list takes the server a quarter of the time for a change of as many bytes."""
 
 MAX_EDITS = 500
 """Of one document in one script; Lua's unpack() ends at 8,000 values."""
@@ -46,13 +46,13 @@ PART_TARGET_MICROSECONDS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a chunk's documents: each is in one of the first three lists.
+    """The result of a chunk; each document is in one of the first three lists.
 
     Attributes:
-        changed: written and journaled.
-        conflicts: changed or deleted by somebody since they were read; nothing was written.
-        failed: the server refused a write half-way; what it did is in the journal.
-        altered: what JSON reads back otherwise than it was sent: the document, the edit, the text now there.
+        changed: written, with an entry in the undo log.
+        conflicts: changed or deleted by another client since they were read; nothing was written.
+        failed: the server rejected a write after another; the undo log has what was written.
+        altered: JSON values that differ from those sent: the document, the edit, the stored text.
     """
 
     changed: list[DocumentEdits]
@@ -77,9 +77,9 @@ class Applier:
         is_cutting: whether the chunk that `cut_chunks` has made last is a part of a document.
 
     Args:
-        after: the milestone that has to stand in the record, see `record.milestone`; "" for none.
-        counted_as: the field of the record to which the script itself adds the values that it writes; "" for none.
-        under: the server's run id if the edits hold only for what that very server was seen to have.
+        after: the milestone that the record must have, see `record.milestone`; "" for none.
+        counted_as: the field of the record to which the script adds the number of values written; "" for none.
+        under: the server's run id, if the edits are valid only for that run of the server.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Applier:
         self._script = _script()
 
     def chunks(self, documents: Iterable[DocumentEdits]) -> Iterable[list[DocumentEdits]]:
-        """Documents in the pieces that `apply` takes; never one key twice in a piece. Sized as it goes."""
+        """Yield documents in chunks for `apply`; never one key twice in a chunk."""
         chunk: list[DocumentEdits] = []
         keys: set[bytes] = set()
         size = 0
@@ -164,20 +164,20 @@ class Applier:
         """Apply one chunk.
 
         Args:
-            label: "generation.pass" for the journal; None journals nothing (an undo).
+            label: "generation.pass" for the undo log; None for no entry (in a rollback).
 
         Raises:
-            LeaseLostError: another run has taken over; nothing was written.
-            UnsafeServerError: the server has lost what has to be there before such an edit; nothing was written.
-            ServerRestartedError: it is not the one that the edits rely on; nothing was written.
+            LeaseLostError: another run has acquired the lease; nothing was written.
+            UnsafeServerError: the server has lost the milestone; nothing was written.
+            ServerRestartedError: the server was restarted since the edits were made; nothing was written.
 
-        Effects: one script, the atomic unit. Safe to repeat: what it changed no longer compares equal.
+        Effects: one script, the atomic unit. Safe to repeat: its own changes no longer compare equal.
         """
         sent = yield from self.send(documents, label=label)
         return (yield from self.collect(sent))
 
     def send(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[SentChunk]:
-        """As `apply`, sent ahead: the next documents can be judged while the server works on these."""
+        """Like `apply`, sent ahead: the next documents can be classified while the server works on these."""
         wire = [document.flat or _nested_wire(document) for document in documents]
         payload = msgpack.packb(wire, use_bin_type=False)
         script = yield from self._lease.send(
@@ -196,7 +196,7 @@ class Applier:
         return SentChunk(documents, script, self.is_cutting)
 
     def collect(self, sent: SentChunk) -> Op[Applied]:
-        """What became of a chunk that was sent ahead."""
+        """Return the result of a chunk that was sent ahead."""
         codes, read_back, microseconds = yield from self._lease.answer(sent.script)
         self.adapt(sent, microseconds)
         return _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
@@ -231,7 +231,7 @@ def _script() -> Script:
 
 
 def _journal_blob(documents: Sequence[DocumentEdits], payload: bytes) -> bytes:
-    """What the journal keeps: where all are plain, just what the script is sent."""
+    """Return the blob for the undo log; if all documents are plain, it is the payload of the script."""
     all_plain = None not in [document.flat for document in documents]
     return compressed(payload if all_plain else packed_entry(documents))
 
@@ -267,7 +267,7 @@ def _items(edits: Sequence[Edit]) -> int:
 
 
 def _nested_wire(document: DocumentEdits) -> list[object]:
-    """A document that is not plain as apply.lua takes it. An edit's own change stands at its number; asides follow."""
+    """Return a document that is not plain as apply.lua takes it: changes of edits first, then quarantine targets."""
     guards = [[path, digest or False] for path, digest in document.guards]
     counts = [document.converted, document.lossy, document.count]
     if document.json:
@@ -287,7 +287,7 @@ def _hash_change(
 
 
 def _aside_bytes(edit: Edit, moves_away: bool) -> tuple[bytes | None, bytes | None]:
-    """What stands beside a quarantined value before and after: it moves there, or (an undo) back from there."""
+    """Return the quarantined value before and after: it is moved there, or (in a rollback) from there."""
     return (None, edit.old) if moves_away else (edit.new, None)
 
 

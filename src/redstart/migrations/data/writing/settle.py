@@ -1,4 +1,4 @@
-"""Applying edits until nobody is in the way: what changed between read and apply is read, judged and sent again."""
+"""Apply edits, retrying documents that another client changed since they were read."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,20 +10,20 @@ from redstart.migrations.data.reading.read import read_documents
 from redstart.migrations.data.writing.apply import Applied, Applier, SentChunk
 
 MOST_TRIES = 20
-"""For a document that somebody else keeps changing; after that the next pass takes it."""
+"""Retries for a document that other clients keep changing; after that, the next pass processes it."""
 
 EditsMaker = Callable[[Sequence[StoredDocument]], Op[list[DocumentEdits]]]
-"""The edits that documents, as just read, need."""
+"""Makes the edits of documents as just read."""
 
 
 @dataclass(slots=True)
 class Settled:
-    """What became of some documents.
+    """The result for some documents.
 
     Attributes:
-        documents, values: written.
-        retried: documents read again because somebody changed them meanwhile.
-        applied: every script's answer, for what it says of damage.
+        documents, values: number written.
+        retried: documents read again because of a conflict.
+        applied: the results of all scripts, for failed and altered values.
     """
 
     documents: int = 0
@@ -33,7 +33,7 @@ class Settled:
 
 
 class Settling:
-    """Edits under way. `begin` sends the first of them ahead, `finish` waits until nobody is in the way."""
+    """Edits in progress. `begin` sends the first of them ahead, `finish` retries conflicts until all are written."""
 
     def __init__(self, applier: Applier, make_edits: EditsMaker, *, label: str | None) -> None:
         self._applier = applier
@@ -44,12 +44,12 @@ class Settling:
         self._answered: list[Applied] = []
 
     def begin(self, documents: Sequence[StoredDocument]) -> Op[None]:
-        """Send the edits that `make_edits` asks for."""
+        """Send the edits that `make_edits` returns."""
         self._models = {document.key: document.model for document in documents}
         yield from self._send(documents)
 
     def finish(self) -> Op[Settled]:
-        """Read, judge and send again what somebody changed meanwhile, until it is written."""
+        """Read, classify and send documents with conflicts again, until they are written."""
         settled = Settled()
         for _ in range(MOST_TRIES):
             conflicts = yield from self._collect(settled)
@@ -74,7 +74,7 @@ class Settling:
         self._sent = []
 
     def _collect(self, settled: Settled) -> Op[list[bytes]]:
-        """What became of the chunks under way; the keys that somebody else changed."""
+        """Collect the results of the sent chunks. Return the keys with conflicts."""
         conflicts: dict[bytes, None] = {}
         yield from self._wait()
         answered, self._answered = self._answered, []

@@ -1,7 +1,7 @@
--- After fenced.lua and resolve.lua: create an index, unless its name leads somewhere. (FT.CREATE itself would hide an
--- alias of that name.) With it, in one step, what redis-om keeps beside an index.
--- KEYS[3], KEYS[4] where the hash and the schema are kept. ARGV[4] name, ARGV[5] hash, ARGV[6] schema, ARGV[7...] the
--- words of FT.CREATE behind the name. Answers {'created'}, {'there'}, or {'refused', what the server said}.
+-- After fenced.lua and resolve.lua: create an index, unless its name exists. (FT.CREATE itself would hide an alias of
+-- that name.) In the same step, set redis-om's keys for the index.
+-- KEYS[3], KEYS[4] the keys of hash and schema. ARGV[4] name, ARGV[5] hash, ARGV[6] schema, ARGV[7...] the arguments of
+-- FT.CREATE after the name. Returns {'created'}, {'there'}, or {'refused', the server's error}.
 local name = ARGV[4]
 if resolve(name) then return {'there'} end
 local created = redis.pcall('FT.CREATE', name, unpack(ARGV, 7))

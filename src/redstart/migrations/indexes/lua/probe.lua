@@ -1,6 +1,6 @@
--- After drop_index.lua: whether a filter on a scalar path keeps documents of both forms in an index: tried on two
--- scratch documents, in one script, so that nobody ever sees them.
--- KEYS: two scratch keys. ARGV: scratch index, its prefix, the path. Answers how many of the two it holds.
+-- After drop_index.lua: whether a filter on a scalar path keeps documents of both formats in an index, tried on two
+-- scratch documents, in one script, so that no other client sees them.
+-- KEYS: two scratch keys. ARGV: scratch index, its prefix, the path. Returns how many of the two it holds.
 drop_index(ARGV[1])
 local created = redis.pcall('FT.CREATE', ARGV[1], 'ON', 'JSON', 'PREFIX', '1', ARGV[2], 'SCHEMA', ARGV[3], 'AS', 'at', 'TAG')
 if created.err then return 0 end

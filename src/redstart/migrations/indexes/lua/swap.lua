@@ -1,7 +1,7 @@
--- After fenced.lua, resolve.lua and drop_index.lua: let a name lead to another index, without a moment in which it
--- leads nowhere.
--- ARGV[4] name, ARGV[5] index it shall lead to, ARGV[6] index it leads to now as the caller knows it, '' for none,
--- ARGV[7...] other names, which follow if they lead to that index as well.
+-- After fenced.lua, resolve.lua and drop_index.lua: point an alias to another index, without a moment in which it
+-- points to none.
+-- ARGV[4] alias, ARGV[5] new index, ARGV[6] current index as known to the caller, '' for none,
+-- ARGV[7...] other aliases, which follow if they point to that index as well.
 -- Answers {'swapped' | 'already' | 'changed' | 'missing', index it leads to now or ''}.
 local name, wanted, expected = ARGV[4], ARGV[5], ARGV[6]
 local found = resolve(name)

@@ -1,7 +1,7 @@
--- After drop_index.lua: what the server makes of the words of FT.CREATE: tried on a scratch index that scans nothing,
--- and is gone when this script ends, so that nobody ever sees it.
--- ARGV[1] the scratch index, ARGV[2...] the words behind the name.
--- Answers {'understood', FT.INFO}, or {'refused', what the server said}.
+-- After drop_index.lua: how the server interprets arguments of FT.CREATE, tried on a scratch index that scans nothing,
+-- and is dropped at the end of this script, so that no other client sees it.
+-- ARGV[1] the scratch index, ARGV[2...] the arguments after the name.
+-- Returns {'understood', FT.INFO}, or {'refused', the server's error}.
 local dropped = drop_index(ARGV[1])
 -- Who may not drop it would leave it behind.
 if dropped.err and string.find(dropped.err, 'permission', 1, true) then return {'refused', dropped.err} end

@@ -1,6 +1,6 @@
--- The size in memory of JSON documents, in order, until they are as many bytes as a page may have.
--- ARGV: bytes of a page, keys. Answers a size for each key it came to, the first at least; 0 for a key that is gone or
--- holds something else. (To find a size takes the server the longer the larger the document is: the bytes bound the time.)
+-- Return the size in memory of JSON documents, in order, until their sum reaches the size of a page.
+-- ARGV: bytes of a page, keys. Returns sizes for the first keys, at least one; 0 for a key that does not exist or has
+-- another type. (The larger a document, the longer the server takes to find its size: the limit bounds the time, too.)
 local limit, total, sizes = tonumber(ARGV[1]), 0, {}
 local pcall = redis.pcall
 for index = 2, #ARGV do

@@ -1,7 +1,7 @@
--- Whole documents, in order, until they are as many bytes as a page may have.
--- ARGV: bytes of a page, then for each document its storage (hash or json) and its key.
--- Answers a reply for each document it came to, the first at least: the fields of a hash in turns with their values, or
--- the text of a JSON document; nil for a key that is gone or holds something else.
+-- Return whole documents, in order, until their sum reaches the size of a page.
+-- ARGV: bytes of a page, then the storage (hash or json) and the key of each document.
+-- Returns replies for the first documents, at least one: alternating fields and values of a hash, or the text of a JSON
+-- document; nil for a key that does not exist or has another type.
 local total, documents = 0, {}
 for index = 2, #ARGV, 2 do
   local reply

@@ -1,12 +1,12 @@
--- After fenced.lua and same_server.lua: change documents, each only if every value still holds the bytes that were read.
+-- After fenced.lua and same_server.lua: change documents whose values still hold the bytes that were read.
 --
--- KEYS: fence, lease, journal, record
--- ARGV[4]  msgpack: list of documents. A hash whose values are only converted, exactly, nearly every document, is one flat
+-- KEYS: fence, lease, undo log, record
+-- ARGV[4]  msgpack: list of documents. A hash that needs only exact conversions, as most do, is one flat
 --          list: {key, 'plain', n, n names, n old values, n times name and new value}.
 --          Any other: {key, storage, changes, patch, guards, counts}
 --            storage  'hash' or 'json'
 --            changes  list of {place, old, new, writer}; place is a hash field or a JSON path; old and new are
---                     the exact bytes, false for "not there". writer: 'set' (JSON.SET on the path), 'patch' (it is
+--                     the exact bytes, false for "no value". writer: 'set' (JSON.SET on the path), 'patch' (it is
 --                     in the patch), or for a hash the field whose expiry a new field inherits, else ''
 --            patch    a JSON.MERGE document for the changes marked 'patch', or ''
 --            guards   list of {JSON path, digest or false}: with a digest, it must match before;
@@ -16,13 +16,13 @@
 -- ARGV[5]  the journal's blob for these documents, '' when nothing is to be journaled (an undo)
 -- ARGV[6]  label of the journal entry: "generation.pass"
 -- ARGV[7]  '1' when hash fields can expire on this server
--- ARGV[8]  the milestone that must stand in the record, '' for none
--- ARGV[9]  the field of the record to which the values written are added, '' for none; their documents are added to
---          'undone_documents'. Counted here, so that a lost reply changes nothing.
--- ARGV[10] run id of the server that these edits rely on, or ''
+-- ARGV[8]  the milestone that the record must have, '' for none
+-- ARGV[9]  the field of the record to which the number of values written is added, '' for none; their documents are
+--          added to 'undone_documents'. Counted here, so that a lost reply changes nothing.
+-- ARGV[10] run id of the server that these edits are valid for, or ''
 --
--- Answers {codes, read back, cpu microseconds}: one letter a document (a applied, c changed meanwhile,
--- f failed), and msgpack {{document, change, text or false}...} where JSON reads back otherwise than it was sent.
+-- Returns {codes, read back, cpu microseconds}: one letter per document (a applied, c conflict, f failed), and
+-- msgpack {{document, change, text or false}...} of JSON values that differ from those sent.
 local refusal = other_server(ARGV[10])
 if refusal then return refusal end
 if ARGV[8] ~= '' and redis.call('HGET', KEYS[4], 'milestone') ~= ARGV[8] then
@@ -37,7 +37,7 @@ local function failed(reply)
 end
 
 local function any_field_expires()
-  -- Asking every hash costs as much as writing it; Valkey counts the keys that have such fields.
+  -- To check every hash takes as long as to write it; Valkey counts the keys that have such fields.
   local keyspace = ARGV[7] == '1' and redis.pcall('INFO', 'keyspace')
   if type(keyspace) ~= 'string' then return ARGV[7] == '1' end
   local counted = string.find(keyspace, 'keys_with_volatile_items=0', 1, true)
@@ -46,7 +46,7 @@ end
 local fields_expire = any_field_expires()
 
 local function json_texts(key, changes)
-  -- The value at each path as the server prints it, false where there is none; nil when the key is not JSON.
+  -- Return the value at each path as the server prints it, false if there is none; nil if the key is not JSON.
   local texts = {}
   for index, change in ipairs(changes) do
     local reply = redis.pcall('JSON.GET', key, change[1])
@@ -57,13 +57,13 @@ local function json_texts(key, changes)
 end
 
 local function json_is(key, changes, which)
-  -- Whether all paths hold exactly these texts. Several paths are answered as one object with its keys in any
-  -- order: when every "path":[text] is in it and nothing else fits into its length, they are all there is.
+  -- Return whether all paths hold exactly these texts. The reply for several paths is one object with its keys in any
+  -- order: if it has every "path":[text] and its length leaves no room for anything else, these are all.
   if #changes > 1 then
     local paths, wanted, length = {}, {}, 1
     for index, change in ipairs(changes) do
       local text = change[which] or ''
-      -- A value that itself has such a path for a key could hide that another was changed.
+      -- A value that has such a path as one of its keys could hide that another one was changed.
       if string.find(change[1], '[%c"\\]') or string.find(text, '"$', 1, true) then wanted = nil break end
       paths[index] = change[1]
       wanted[index] = '"' .. change[1] .. '":[' .. text .. ']'
@@ -111,7 +111,7 @@ local function hash_is(key, changes)
     places[index] = change[1]
     any_old = any_old or change[2]
   end
-  -- A deleted document holds nothing either, and must not be made again.
+  -- A deleted document has no values, either, and must not be created again.
   if not any_old and redis.pcall('HLEN', key) == 0 then return false end
   local values = redis.pcall('HMGET', key, unpack(places))
   if failed(values) then return false end
@@ -153,7 +153,7 @@ local function unchanged(document)
 end
 
 local function can_come_back(key, changes, expiry)
-  -- A field that is taken away would come back without its expiry; and the last one takes the whole hash with it.
+  -- A removed field would be restored without its expiry; and removing the last one deletes the whole hash.
   local gone = 0
   for _, change in ipairs(changes) do
     if not change[3] and change[4] == '' then
@@ -222,7 +222,7 @@ if applied == 0 then
   return {table.concat(codes), cmsgpack.pack({}), math.floor((os.clock() - began) * 1000000)}
 end
 
--- The journal first: if it cannot be written (a key of another type), the script ends here, with nothing done.
+-- The undo log first: if it cannot be written (a key of another type), the script ends here, before any change.
 local entries, last = 0, ''
 if journaled then
   local which = applied == #documents and '' or table.concat(codes)
@@ -231,7 +231,7 @@ if journaled then
 end
 
 local function rounded(text, sent)
-  -- Whether the server keeps another number than it was sent: far from 1970 that is another instant.
+  -- Whether the server stores another number than the one sent: far from 1970 that is another instant.
   local kept, wanted = tonumber(text or ''), tonumber(sent or '')
   return kept and wanted and kept ~= wanted
 end
@@ -277,7 +277,7 @@ for index, document in ipairs(documents) do
   end
 end
 
--- What differs from the blob follows it directly; both are one script, so nothing can come between.
+-- Differences from the blob follow it directly; both are in one script, so no other entry can come between.
 local packed_read_back = cmsgpack.pack(read_back)
 if journaled then
   if #read_back > 0 or #digests > 0 then
