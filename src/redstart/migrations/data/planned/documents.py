@@ -98,7 +98,7 @@ class DocumentEdits:
 
     Attributes:
         guards: JSON paths of lists whose items are edited, each with the digest that must be found before the
-            edit, or None when the digest found after it is to be journaled.
+            edit, or None when the digest found after it is to be added to the undo log.
         guarded_bytes: about how much these lists hold, where that is known.
         large: whether a guard covers just those items of a list that are edited.
         count: how many values are edited.

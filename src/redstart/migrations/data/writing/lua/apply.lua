@@ -10,11 +10,11 @@
 --                     in the patch), or for a hash the field whose expiry a new field inherits, else ''
 --            patch    a JSON.MERGE document for the changes marked 'patch', or ''
 --            guards   list of {JSON path, digest or false}: with a digest, it must match before;
---                     with false, the digest after the change goes into the journal. Of a path with a slice the
+--                     with false, the digest after the change is added to the undo log. Of a path with a slice the
 --                     digest is that of its items and of the list's length
 --            counts   {converted, lossy, edits}: the changes after the edits are those of values set aside
--- ARGV[5]  the journal's blob for these documents, '' when nothing is to be journaled (an undo)
--- ARGV[6]  label of the journal entry: "generation.pass"
+-- ARGV[5]  the blob of the undo log for these documents, '' for no entry (in a rollback)
+-- ARGV[6]  label of the undo log entry: "generation.pass"
 -- ARGV[7]  '1' when hash fields can expire on this server
 -- ARGV[8]  the milestone that the record must have, '' for none
 -- ARGV[9]  the field of the record to which the number of values written is added, '' for none; their documents are
