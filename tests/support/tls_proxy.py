@@ -1,4 +1,4 @@
-"""A port that speaks TLS in front of a server that does not: the scratch server is built without."""
+"""A port that speaks TLS in front of a server that does not: the development server is built without."""
 
 import select
 import shutil
