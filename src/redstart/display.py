@@ -43,12 +43,16 @@ def printable(text: object) -> str:
     return one_line(" ".join(str(text).split()).encode(errors="backslashreplace"), _LINE_CHARACTERS)
 
 
-def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return a question with the nearest candidate, such as `Did you mean 'run'?`; empty if none is near."""
+def did_you_mean(name: str, candidates: Iterable[str], *, min_likeness: float = 0.6) -> str:
+    """Return a question with the nearest candidate, such as `Did you mean 'run'?`; empty if none is near.
+
+    Args:
+        min_likeness: the least likeness of the candidate, 0 to 1.
+    """
     from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
 
     by_spelling = {candidate.lower(): candidate for candidate in candidates}
-    nearest = get_close_matches(name.lower(), by_spelling, n=1)
+    nearest = get_close_matches(name.lower(), by_spelling, n=1, cutoff=min_likeness)
     return f"Did you mean {by_spelling[nearest[0]]!r}?" if nearest else ""
 
 

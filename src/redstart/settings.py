@@ -19,6 +19,11 @@ TEXT: Final = "a string"
 TEXTS: Final = "a string or a list of strings"
 SETTINGS: Final = {"url": TEXT, "models": TEXTS, "naive_timezone": TEXT, "exclude_prefixes": TEXTS}
 """The settings under `[tool.redstart]`, and their types."""
+VARIABLES: Final = ("REDIS_OM_URL", "REDIS_OM_MIGRATIONS_DIR", "REDSTART_MODELS", "REDSTART_NAIVE_TIMEZONE")
+"""The settings in the environment."""
+
+_MISSPELT_LIKENESS = 0.9
+"""From this likeness on, a variable is a misspelt setting; below, it may belong to another program."""
 
 _CORRECT_FILE = "Fix the file."
 
@@ -118,6 +123,16 @@ def project_table() -> dict[str, Any]:
             _check(file, name, value)
         return table
     return {}
+
+
+def misspelt_variables() -> list[str]:
+    """Return a warning for each environment variable that resembles a setting."""
+    return [
+        f"Environment variable {name} has no effect. {question}"
+        for name in sorted(os.environ.keys() - set(VARIABLES))
+        if name.startswith("RED")
+        and (question := did_you_mean(name, VARIABLES, min_likeness=_MISSPELT_LIKENESS))
+    ]
 
 
 def _check(file: Path, name: str, value: object) -> None:

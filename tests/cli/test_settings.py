@@ -242,10 +242,10 @@ class TestTheNaiveTimezone:
         (b"\xff\xfe", "cannot be read"),
         (b"tool = 3", "[tool.redstart] is not a table"),
         (b"[tool]\nredstart = 3", "[tool.redstart] is not a table"),
-        (b"[tool.redstart]\nurl = 3", "tool.redstart.url is 3, not text"),
-        (b"[tool.redstart]\nmodels = 3", "tool.redstart.models is 3, not a text or a list of texts"),
-        (b"[tool.redstart]\nmodels = [3]", "tool.redstart.models is [3], not a text or a list of texts"),
-        (b"[tool.redstart]\nnaive_timezone = true", "tool.redstart.naive_timezone is True, not text"),
+        (b"[tool.redstart]\nurl = 3", "tool.redstart.url is 3, not a string"),
+        (b"[tool.redstart]\nmodels = 3", "tool.redstart.models is 3, not a string or a list of strings"),
+        (b"[tool.redstart]\nmodels = [3]", "tool.redstart.models is [3], not a string or a list of strings"),
+        (b"[tool.redstart]\nnaive_timezone = true", "tool.redstart.naive_timezone is True, not a string"),
     ],
 )
 def test_a_broken_pyproject(here: Path, text: bytes, said: str) -> None:
@@ -254,7 +254,7 @@ def test_a_broken_pyproject(here: Path, text: bytes, said: str) -> None:
     assert found.code == 2
     assert "pyproject.toml" in found.stderr
     assert said in found.stderr
-    assert "Correct the file" in found.stderr
+    assert "Fix the file" in found.stderr
     assert "Traceback" not in found.text
     assert run_om("migrate-data", "status", "--help").code == 0
 
@@ -262,21 +262,21 @@ def test_a_broken_pyproject(here: Path, text: bytes, said: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('modles = ["shop.models"]', "tool.redstart.modles is no setting. Did you mean models?"),
-        ('Models = ["shop.models"]', "tool.redstart.Models is no setting. Did you mean models?"),
+        ('modles = ["shop.models"]', "unknown setting tool.redstart.modles. Did you mean 'models'?"),
+        ('Models = ["shop.models"]', "unknown setting tool.redstart.Models. Did you mean 'models'?"),
         (
             'naive-timezone = "UTC"',
-            "tool.redstart.naive-timezone is no setting. Did you mean naive_timezone?",
+            "unknown setting tool.redstart.naive-timezone. Did you mean 'naive_timezone'?",
         ),
         (
             'x = "y"',
-            "tool.redstart.x is no setting. There are url, models, naive_timezone, exclude_prefixes.",
+            "unknown setting tool.redstart.x. Settings are url, models, naive_timezone, exclude_prefixes.",
         ),
-        ('[tool.redstart.urls]\none = "y"', "tool.redstart.urls is no setting. Did you mean url?"),
-        ("url = 3", "tool.redstart.url is 3, not text"),
+        ('[tool.redstart.urls]\none = "y"', "unknown setting tool.redstart.urls. Did you mean 'url'?"),
+        ("url = 3", "tool.redstart.url is 3, not a string"),
         (
             "naive_timezone = 2020-01-01",
-            "tool.redstart.naive_timezone is datetime.date(2020, 1, 1), not text",
+            "tool.redstart.naive_timezone is datetime.date(2020, 1, 1), not a string",
         ),
     ],
 )

@@ -20,7 +20,7 @@ def test_run_asks_and_a_no_does_nothing(station: redis.Redis) -> None:
     found = om_on_terminal(*RUN, answer="n")
     assert found.code == 1
     assert "Convert the dates of 3 models on " in found.shown
-    assert "nothing was done" in found.shown
+    assert "Nothing was changed" in found.shown
     assert difference(before, snapshot(station)) == []
 
 
@@ -38,7 +38,7 @@ def test_what_ctrl_c_says_is_not_erased_by_the_bars(big_station: redis.Redis) ->
     found = om_on_terminal(*RUN, "--yes", "--batch-size", "2", interrupt_at="converting")
     assert found.code == 5
     lines = screen(found.raw)
-    assert [line for line in lines if line.startswith("Stopping after this step")]
+    assert [line for line in lines if line.startswith("Stopping after the current batch")]
     for stage in ("initial scan", "converting"):
         assert len([line for line in lines if line.startswith(f"{stage} ")]) == 1, lines
 

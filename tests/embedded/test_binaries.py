@@ -61,7 +61,7 @@ def test_where_no_wheels_exist_a_server_of_ones_own_is_the_way_and_installing_is
     platform: Platform, name: str
 ) -> None:
     text = refusal(platform)
-    assert f"There is none for {name}" in text
+    assert f"No packages exist for {name}" in text
     assert "export REDIS_OM_URL=" in text
     assert "pip install" not in text
 

@@ -134,7 +134,8 @@ def _nearest_module(name: str) -> str:
     parent, _, last = name.rpartition(".")
     folders = getattr(sys.modules[parent], "__path__", []) if parent in sys.modules else []
     if not parent:
-        folders = [str(working_directory() or "")]
+        here = working_directory()
+        folders = [] if here is None else [str(here)]
     names = [info.name for info in pkgutil.iter_modules(folders)]
     question = did_you_mean(last, names)
     return question.replace("'", f"'{parent}.", 1) if question and parent else question
@@ -151,7 +152,7 @@ def _module_of(file: Path) -> str:
 
 
 def _own_frames(error: BaseException) -> str:
-    """The last frames that are neither ours nor the import machinery's."""
+    """Return the last frames of a traceback outside Redstart and the import machinery."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -3,8 +3,10 @@
 import os
 from dataclasses import dataclass, field
 
+from redstart.cli.output import warn
 from redstart.settings import (
     exclude_prefixes_setting,
+    misspelt_variables,
     models_setting,
     naive_timezone_setting,
     project_table,
@@ -36,11 +38,13 @@ class Settings:
 def load_settings(
     url: str | None, models: tuple[str, ...], exclude_prefixes: tuple[str, ...] = ()
 ) -> Settings:
-    """Return the settings, given the options --url, --models and --exclude-prefix.
+    """Return the settings, given the options --url, --models and --exclude-prefix. Warn of misspelt variables.
 
     Raises:
         ConfigurationError: pyproject.toml cannot be read, is not TOML, or contains an unknown setting.
     """
+    for warning in misspelt_variables():
+        warn(warning)
     table = project_table()
     zone = naive_timezone_setting(table)
     return Settings(
