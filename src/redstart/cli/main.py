@@ -139,15 +139,8 @@ REPLACED = {"index": "Create and replace indexes with: om migrate run --models M
 def om(ctx: click.Context, url: str | None, models: tuple[str, ...]) -> None:
     """Redstart: migrations of Redis documents and their indexes, with rollback.
 
-    \b
-    Exit codes:
-      0  done
-      1  failed, or refused before the first write
-      2  invalid usage or configuration
-      3  work is pending
-      4  another run holds the lease
-      5  stopped; the same command resumes
-      6  verification found problems, or a rollback left values as they are
+    Exit codes: 0 done; 1 failed or refused; 2 invalid usage; 3 work is pending; 4 another run holds the lease;
+    5 stopped, resumed by the same command; 6 problems found.
     """
     ctx.obj = Given(url, models)
 

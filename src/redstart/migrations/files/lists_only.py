@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Final
 
 _RUNNING: Final = (
-    "this version of Redstart lists migration files and does not run them. What to do instead: "
-    'docs/from-redis-om.md, "Migration files".'
+    "this version of Redstart lists migration files and does not run them. "
+    'See "Migration files" in the documentation.'
 )
 _LEFT_OUT: Final = {
     **dict.fromkeys(("run", "rollback", "downgrade"), _RUNNING),

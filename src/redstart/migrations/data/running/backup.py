@@ -89,7 +89,7 @@ def _was_started() -> Op[bool]:
     try:
         yield from call(bgsave())
     except AuthenticationError as exc:
-        hint = f"Allow BGSAVE as docs/acl.md says. Where that cannot be, {_PROVIDER}"
+        hint = f'Permit BGSAVE: see "Permissions" in the documentation. Where that is impossible, {_PROVIDER}'
         raise UnsupportedServerError(exc.message, hint) from exc
     except CommandError as exc:
         text = exc.message.lower()
