@@ -110,8 +110,32 @@ def test_colours_forced_by_the_environment_draw_no_bar(
     assert "━" not in run_om(*RUN).text
 
 
-def test_an_error_is_red_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert b"\x1b[31mError: " in om_on_terminal("migrat").raw
-    assert "\x1b" not in run_om("migrat").text
+@pytest.mark.parametrize(
+    ("words", "colour", "begins"),
+    [
+        ("migrat", "31", "Error: No such command"),
+        ("--models no_such_module migrate status", "33", "Warning: Environment variable REDSTART_MODLES"),
+    ],
+)
+def test_a_meaning_has_a_colour_on_a_terminal_only(
+    words: str, colour: str, begins: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDSTART_MODLES", "x")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = f"\x1b[{colour}m{begins}".encode()
+    assert coloured in om_on_terminal(*words.split()).raw
+    plain = [om_on_terminal(*words.split(), term="dumb").raw, run_om(*words.split()).text.encode()]
     monkeypatch.setenv("NO_COLOR", "1")
-    assert b"\x1b[31m" not in om_on_terminal("migrat").raw
+    plain.append(om_on_terminal(*words.split()).raw)
+    for shown in plain:
+        assert begins.encode() in shown
+        assert b"\x1b[3" not in shown
+
+
+def test_sentences_are_wrapped_between_words_and_a_command_is_whole(station: redis.Redis) -> None:
+    whole = run_om(*RUN, "--dry-run").stdout
+    assert max(map(len, whole.splitlines())) > 60
+    narrow = om_on_terminal(*RUN, "--dry-run", columns=60).shown
+    assert set(whole.split()) <= set(narrow.split())
+    for command in re.findall("om migrate-data run", whole):
+        assert command in narrow

@@ -19,6 +19,7 @@ from redstart.cli.wrapping import fitted
 from redstart.display import escaped, has_credentials, without_password, without_passwords
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError
 
+_WARNING = "Warning: "
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -105,13 +106,19 @@ def styled_line(text: str) -> None:
 
 
 def note(text: str, tone: Tone | None = None) -> None:
-    """Write a line to stderr. On a terminal it is wrapped between words, in the colour of its tone."""
+    """Write a line to stderr. On a terminal it is wrapped between words, in the colour of its tone.
+
+    Args:
+        tone: by default that of a warning, if the text begins with `Warning: `.
+    """
+    if tone is None and text.startswith(_WARNING):
+        tone = Tone.WARNING
     _write(sys.stderr, f"{_toned(sys.stderr, fitted(sys.stderr, escaped(concealed(text))), tone)}\n")
 
 
 def warn(text: str) -> None:
     """Write a warning to stderr."""
-    note(f"Warning: {text}", Tone.WARNING)
+    note(f"{_WARNING}{text}")
 
 
 def _toned(stream: TextIO, text: str, tone: Tone | None) -> str:

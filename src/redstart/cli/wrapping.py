@@ -5,9 +5,10 @@ import re
 from typing import TextIO
 
 _DEFAULT_WIDTH = 80
+_OPTION = r" --?[a-z][\w-]*(?:[= ](?:'[^']*'|[^\s'-]\S*))?"
 _COMMAND = re.compile(
-    r"(?<![\w-])(?:om|redstart) (?:migrate-data|migrate|server|demo)(?![\w-])(?: [a-z][a-z-]*(?![\w./:-]))?"
-    r"(?: --?[a-z][\w-]*(?:[= ](?:'[^']*'|[^\s'-]\S*))?| \d\w*| [A-Z]+(?!\w))*"
+    rf"(?<![\w-])(?:om|redstart)(?:{_OPTION})*? (?:migrate-data|migrate|server|demo)(?![\w-])"
+    rf"(?: [a-z][a-z-]*(?![\w./:-]))?(?:{_OPTION}| \d\w*| [A-Z]+(?!\w))*"
 )
 """A command in a sentence, with its arguments."""
 _LAST_COMMAND = re.compile(rf"(.*\S:) ({_COMMAND.pattern}|(?:export|pip|python) \S.*)")
