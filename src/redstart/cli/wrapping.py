@@ -5,7 +5,7 @@ import re
 from typing import TextIO
 
 _DEFAULT_WIDTH = 80
-_OPTION = r" --?[a-z][\w-]*(?:[= ](?:'[^']*'|[^\s'-]\S*))?"
+_OPTION = r" --?[a-z][\w-]*(?:[= ](?:'[^']*'|(?!om |redstart )[^\s'-]\S*))?"
 _COMMAND = re.compile(
     rf"(?<![\w-])(?:om|redstart)(?:{_OPTION})*? (?:migrate-data|migrate|server|demo)(?![\w-])"
     rf"(?: [a-z][a-z-]*(?![\w./:-]))?(?:{_OPTION}| \d\w*| [A-Z]+(?!\w))*"
