@@ -24,7 +24,7 @@ _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)
 
 
 class Tone(StrEnum):
-    """The meaning of a line: on a terminal, its colour."""
+    """The meaning of a line, shown by its style on a terminal."""
 
     DONE = "green"
     WARNING = "yellow"
@@ -96,7 +96,7 @@ def shown_message(text: str) -> str:
 
 
 def line(text: str, tone: Tone | None = None) -> None:
-    """Write a line to stdout. On a terminal it is wrapped between words, in the colour of its tone."""
+    """Write a line to stdout. On a terminal it is wrapped between words, and styled by its tone."""
     styled_line(_toned(sys.stdout, fitted(sys.stdout, escaped(text)), tone))
 
 
@@ -106,7 +106,7 @@ def styled_line(text: str) -> None:
 
 
 def note(text: str, tone: Tone | None = None) -> None:
-    """Write a line to stderr. On a terminal it is wrapped between words, in the colour of its tone.
+    """Write a line to stderr. On a terminal it is wrapped between words, and styled by its tone.
 
     Args:
         tone: by default that of a warning, if the text begins with `Warning: `.
@@ -128,7 +128,8 @@ def _toned(stream: TextIO, text: str, tone: Tone | None) -> str:
 
 
 def has_colors(stream: TextIO) -> bool:
-    """Return whether a stream is a terminal that shows colours and NO_COLOR (https://no-color.org) is not set."""
+    """Return whether text on a stream may be styled: on a terminal, unless NO_COLOR is set."""
+    # https://no-color.org
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
