@@ -61,7 +61,7 @@ def test_every_quoted_message_is_the_programs_own(message: str) -> None:
 
 
 def test_a_message_that_nobody_says_is_noticed() -> None:
-    assert not is_said("No models are called, so there is nothing to look for.")
+    assert not is_said("No models were called.")
     assert not is_said("The undo log needs about ... GB, and maxmemory leaves ... MB.")
     assert not is_said("The undo log has ... entries where ... were written.")
 

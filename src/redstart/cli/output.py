@@ -19,7 +19,6 @@ from redstart.cli.wrapping import fitted
 from redstart.display import escaped, has_credentials, without_password, without_passwords
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError
 
-_WARNING = "Warning: "
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -111,14 +110,14 @@ def note(text: str, tone: Tone | None = None) -> None:
     Args:
         tone: by default that of a warning, if the text begins with `Warning: `.
     """
-    if tone is None and text.startswith(_WARNING):
+    if tone is None and text.startswith("Warning: "):
         tone = Tone.WARNING
     _write(sys.stderr, f"{_toned(sys.stderr, fitted(sys.stderr, escaped(concealed(text))), tone)}\n")
 
 
 def warn(text: str) -> None:
     """Write a warning to stderr."""
-    note(f"{_WARNING}{text}")
+    note(f"Warning: {text}")
 
 
 def _toned(stream: TextIO, text: str, tone: Tone | None) -> str:
