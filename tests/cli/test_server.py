@@ -20,7 +20,7 @@ def test_a_busy_port_is_named_with_the_option_that_changes_it() -> None:
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
-def test_what_is_no_port(port: str) -> None:
+def test_an_invalid_port(port: str) -> None:
     found = run_om("server", "--port", port)
     assert found.code == 2
     assert "--port" in found.stderr

@@ -203,7 +203,7 @@ class TestTheNaiveTimezone:
         assert isinstance(value, bytes)
         return value
 
-    def test_utc_unless_said_otherwise(self, client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_default_is_utc(self, client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TZ", "Asia/Kolkata")
         assert self.converted(client) == b"1577836800.0"
 
@@ -220,7 +220,7 @@ class TestTheNaiveTimezone:
         monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", "UTC")
         assert self.converted(client) == b"1577836800.0"
 
-    def test_a_bad_name_says_where_it_was_said(
+    def test_an_invalid_name_is_reported_with_its_setting(
         self, client: redis.Redis, here: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         project(here, '[tool.redstart]\nnaive_timezone = "Mars/Olympus"\n')
@@ -281,7 +281,7 @@ def test_a_broken_pyproject(here: Path, text: bytes, said: str) -> None:
     ],
 )
 @pytest.mark.parametrize("command", ["migrate-data status", "migrate run"])
-def test_a_wrong_setting_is_said_also_where_another_is_in_its_place(
+def test_an_invalid_setting_is_reported_even_if_it_is_overridden(
     configured: str, here: Path, line: str, said: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", "UTC")
@@ -292,14 +292,14 @@ def test_a_wrong_setting_is_said_also_where_another_is_in_its_place(
     assert found.stdout == ""
 
 
-def test_the_settings_are_said_in_the_question(configured: str) -> None:
+def test_the_prompt_names_the_server(configured: str) -> None:
     assert configured in om_on_terminal("migrate-data", "run", answer="n").shown.replace("\r\n", "")
 
 
 @pytest.mark.parametrize(
     "words", ["migrate-data status", "migrate-data run --dry-run", "migrate status", "migrate run"]
 )
-def test_models_are_named_in_front_of_the_command_or_behind_it(
+def test_models_are_given_before_or_after_the_command(
     url: str, write_module: Callable[[str], str], words: str
 ) -> None:
     name = write_module(LOG)

@@ -34,7 +34,7 @@ def test_run_asks_and_a_yes_runs_with_a_bar(station: redis.Redis) -> None:
     assert re.search(r"\d+ failed", found.shown)
 
 
-def test_what_ctrl_c_says_is_not_erased_by_the_bars(big_station: redis.Redis) -> None:
+def test_the_message_of_ctrl_c_is_not_erased_by_the_bars(big_station: redis.Redis) -> None:
     found = om_on_terminal(*RUN, "--yes", "--batch-size", "2", interrupt_at="converting")
     assert found.code == 5
     lines = screen(found.raw)
@@ -96,7 +96,7 @@ def test_json_on_a_terminal_is_still_one_line_on_stdout(station: redis.Redis) ->
     assert len(found.shown.strip().splitlines()) == 1
 
 
-def test_without_a_terminal_no_colours_and_no_bar(station: redis.Redis) -> None:
+def test_output_without_a_terminal_has_no_style_and_no_bar(station: redis.Redis) -> None:
     for words in ("stats -v", "run --dry-run", "run -v", "verify", "status --detailed"):
         found = run_om("migrate-data", *words.split())
         assert "\x1b" not in found.text

@@ -42,7 +42,7 @@ def test_the_exit_code_is_the_commands(capfd: pytest.CaptureFixture[str]) -> Non
     assert "No models were given" in capfd.readouterr().err
 
 
-def test_settings_of_whoever_runs_it_do_not_reach_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_environment_do_not_reach_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDSTART_MODELS", "no.such.module")
     monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", "no/such/zone")
     started: list[dict[str, str]] = []

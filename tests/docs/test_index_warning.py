@@ -67,7 +67,7 @@ def test_hashes_stay_findable_and_json_leaves_the_old_index(
     assert om(url, tmp_path, "run").returncode == 0, "it has no more to lose"
 
 
-def test_dropped_and_created_anew_it_finds_them_and_their_dates(
+def test_dropped_and_created_again_it_finds_them_and_their_dates(
     legacy: redis.Redis, url: str, tmp_path: Path
 ) -> None:
     assert om(url, tmp_path, "run", "--accept-unindexed").returncode == 0

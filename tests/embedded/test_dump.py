@@ -53,7 +53,7 @@ def test_a_dump_that_cannot_be_read_leaves_the_directory_as_it_was(tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["dump.rdb"]
 
 
-def test_without_a_dump_and_beside_an_append_only_file_nothing_is_made(tmp_path: Path) -> None:
+def test_without_a_dump_or_next_to_an_append_only_file_nothing_is_created(tmp_path: Path) -> None:
     assert not adopt_dump(tmp_path)
     assert not adopt_dump(tmp_path / "absent")
     (tmp_path / "dump.rdb").write_bytes(b"")

@@ -145,7 +145,7 @@ def test_two_servers_on_one_directory_are_refused_until_the_first_ends(
     assert own_server(directory=tmp_path, append_only=True).is_running
 
 
-def test_two_at_once_know_nothing_of_each_other(own_server: Starter) -> None:
+def test_two_servers_are_independent(own_server: Starter) -> None:
     first, second = own_server(), own_server()
     assert first.url != second.url
     with connect(first) as one, connect(second) as other:
@@ -235,7 +235,7 @@ def test_its_session_is_its_own_so_that_ctrl_c_does_not_reach_it(own_server: Sta
     assert os.getsid(server.pid) != os.getsid(0)
 
 
-def test_misuse_is_said(own_server: Starter) -> None:
+def test_misuse_is_an_error(own_server: Starter) -> None:
     idle = EmbeddedServer()
     for use in (lambda: idle.url, lambda: idle.pid, idle.wait):
         with pytest.raises(EmbeddedServerError, match=r"not (started|running)"):
@@ -244,7 +244,7 @@ def test_misuse_is_said(own_server: Starter) -> None:
         own_server().start()
 
 
-def test_a_directory_that_cannot_be_made_is_said(own_server: Starter, tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_an_error(own_server: Starter, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EmbeddedServerError, match="Cannot use the directory"):
         own_server(directory=tmp_path / "file" / "below")
