@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,6 +18,8 @@ from redstart.cli.wrapping import fitted
 from redstart.display import escaped, has_credentials, without_password, without_passwords
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError
 
+_TARGETED = re.compile(r"(?<![\w-])om migrate(?:-data)? [a-z][a-z-]*(?![\w-])")
+"""Commands that accept --url and --models: all of these two groups."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -49,18 +50,7 @@ def as_typed(text: str) -> str:
     So the next command uses the same server. Not for keys and values, which may contain the same text.
     """
     options = "".join(f" {option}" for option in _typed_options(sys.argv[1:]))
-    return named_as_typed(_targeted().sub(lambda found: found[0] + options, text) if options else text)
-
-
-@cache
-def _targeted() -> re.Pattern[str]:
-    """Return the pattern of commands that accept --url and --models."""
-    from redstart.cli.migrate.group import COMMANDS as INDEXES  # noqa: PLC0415 - these modules import this one
-    from redstart.cli.migrate_data.group import COMMANDS as DATA  # noqa: PLC0415
-
-    return re.compile(
-        rf"(?<![\w-])om (?:migrate (?:{'|'.join(INDEXES)})|migrate-data (?:{'|'.join(DATA)}))(?![\w-])"
-    )
+    return named_as_typed(_TARGETED.sub(lambda found: found[0] + options, text) if options else text)
 
 
 def named_as_typed(text: str) -> str:
