@@ -40,10 +40,9 @@ class TerminalNarrator:
         drawing.styled(f"$ {command}", style="cyan")
 
     def output(self, lines: Sequence[str]) -> None:
-        """Show lines; on a terminal, long lines are wrapped."""
-        width = drawing.new_console().width
+        """Show lines that a command printed, wrapped on a terminal."""
         for text in lines:
-            drawing.styled(text if len(text) <= width else wrapped(text, width, rest="    "))
+            output.line(text)
 
     def after_kill(self) -> None:
         """Show the cursor, which a progress bar hides."""
