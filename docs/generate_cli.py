@@ -35,6 +35,7 @@ needs: [acl.md](acl.md).
 
 If a setting is given in several places, the leftmost column wins. An explicit `--url` also wins over a model's
 `Meta.database`; the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`.
+`om` warns of an environment variable whose name resembles one of these.
 If you name a package, the models of all its modules are used, also in subfolders that have an `__init__.py`.
 
 `om` imports modules for their models only. A module that migrates when it is imported, as with `Migrator().run()` at

@@ -72,10 +72,13 @@ def test_the_environment_wins_and_may_change(project: Path, monkeypatch: pytest.
     ("text", "reason"),
     [
         ("naive_timezone = 'Mars'", "naive_timezone in pyproject.toml: There is no time zone 'Mars'"),
-        ("naive_timezone = 1", "tool.redstart.naive_timezone is 1, not text"),
+        ("naive_timezone = 1", "tool.redstart.naive_timezone is 1, not a string"),
         ("naive_timezone =", "cannot be read"),
-        ("naive_timezon = 'UTC'", "naive_timezon is no setting. Did you mean naive_timezone?"),
-        ("url = []", r"tool.redstart.url is \[\], not text"),
+        (
+            "naive_timezon = 'UTC'",
+            "unknown setting tool.redstart.naive_timezon. Did you mean 'naive_timezone'?",
+        ),
+        ("url = []", r"tool.redstart.url is \[\], not a string"),
     ],
 )
 def test_wrong_settings(project: Path, text: str, reason: str) -> None:
@@ -184,6 +187,4 @@ def test_om_in_a_removed_directory(project: Path, url: str, monkeypatch: pytest.
     (project / "gone").rmdir()
     stats = ("--url", url, "migrate-data", "stats", "--json")
     assert run_om(*stats, "--models", "redstart.demo.models").json["documents"] == 0
-    refused(
-        run_om(*stats, "--models", "no_such_module"), 2, "no_such_module", "Looked for it in no directory"
-    )
+    refused(run_om(*stats, "--models", "no_such_module"), 2, "no_such_module", "Searched no directory")

@@ -1,4 +1,4 @@
-"""What is shown of text from outside, as a server, a file or a command line: no password, no control character."""
+"""Display text from servers, files and command lines without passwords or control characters."""
 
 import re
 from collections.abc import Iterable
@@ -16,53 +16,58 @@ _SENT_CREDENTIALS = re.compile(r"(?<!\w)(AUTH)(?!\w).*", re.DOTALL)
 
 
 def escaped(text: str) -> str:
-    """Return a text of one or more lines in which a terminal finds nothing but text: other characters as escapes."""
+    """Return text of one or more lines with all characters that are not printable as escapes."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in "\n\t" else _escape(char) for char in text)
 
 
 def one_line(data: bytes, limit: int) -> str:
-    """Return bytes as one line, at most `limit` characters: other bytes and characters as escapes, the end cut off."""
+    """Return bytes as one line of at most `limit` characters, cut at the end; unprintable bytes as escapes."""
     return cut(whole_line(data[: limit * 4]), limit)
 
 
 def whole_line(data: bytes) -> str:
-    """Return bytes as one line of any length: other bytes and characters as escapes."""
+    """Return bytes as one line of any length; unprintable bytes as escapes."""
     text = data.decode("utf-8", errors="backslashreplace")
     return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
 def cut(text: str, limit: int) -> str:
-    """Return a text with its end cut off if it is longer than `limit` characters."""
+    """Return text, cut at the end if it is longer than `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def printable(text: object) -> str:
-    """Return text from outside as one line; white space of any kind is one space."""
+    """Return text from outside as one line, with each run of white space as one space."""
     return one_line(" ".join(str(text).split()).encode(errors="backslashreplace"), _LINE_CHARACTERS)
 
 
-def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return the question that names the nearest candidate, as `Did you mean 'run'?`; empty if none is near."""
+def did_you_mean(name: str, candidates: Iterable[str], *, min_likeness: float = 0.6) -> str:
+    """Return a question with the nearest candidate, such as `Did you mean 'run'?`; empty if none is near.
+
+    Args:
+        min_likeness: the least likeness of the candidate, 0 to 1.
+    """
     from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
 
-    nearest = get_close_matches(name, list(candidates), n=1)
-    return f"Did you mean {nearest[0]!r}?" if nearest else ""
+    by_spelling = {candidate.lower(): candidate for candidate in candidates}
+    nearest = get_close_matches(name.lower(), by_spelling, n=1, cutoff=min_likeness)
+    return f"Did you mean {by_spelling[nearest[0]]!r}?" if nearest else ""
 
 
 def _escape(char: str) -> str:
     number = ord(char)
-    if 0xDC80 <= number <= 0xDCFF:  # a byte that is not text, as `surrogateescape` keeps it
+    if 0xDC80 <= number <= 0xDCFF:  # a byte that is not UTF-8, as `surrogateescape` keeps it
         return f"\\x{number - 0xDC00:02x}"
     return char.encode("unicode_escape").decode()
 
 
 def without_password(url: str) -> str:
-    """Return a URL as it may be shown: scheme, user, host, port and database, never the password or the query.
+    """Return a URL for display: scheme, user, host, port and database, never the password or the query.
 
-    Of a URL that is not well formed only the scheme is shown: its password may be anywhere in it. A host
-    without a scheme, or with that of the web, has no place for one.
+    Of a malformed URL only the scheme is shown, since its password may be anywhere in it. A host without a scheme,
+    or with that of the web, contains no password.
     """
     if _ONLY_A_HOST.fullmatch(url):
         return url
@@ -72,13 +77,13 @@ def without_password(url: str) -> str:
 
 
 def shown_url(url: str) -> str | None:
-    """Return the URL without password and query; None where it is not clear what the password is."""
+    """Return the URL without password and query; None if the password cannot be located."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
         place = f"[{host}]" if ":" in host else host
         place += f":{parts.port}" if parts.port is not None else ""
-    except ValueError:  # a port that is no number, brackets, characters that no host has
+    except ValueError:  # an invalid port, brackets, invalid characters of a host
         return None
     if parts.scheme not in SCHEMES or "@" in parts.path + parts.query + parts.fragment:
         return None
@@ -88,14 +93,14 @@ def shown_url(url: str) -> str | None:
 
 
 def has_credentials(url: str) -> bool:
-    """Whether a URL, well formed or not, may contain a password."""
+    """Return whether a URL, malformed or not, may contain a password."""
     return "@" in url or ("://" in url and without_password(url) != url)
 
 
 def without_passwords(text: str) -> str:
-    """Return a text with every URL in it as `without_password` shows it, if it may contain a password."""
+    """Return text in which every URL that may contain a password is shown by `without_password`."""
     text = _SENT_CREDENTIALS.sub(r"\1 ...", text) if "with args beginning with" in text else text
-    return _URL.sub(lambda found: _shown(found[0]), text)
+    return _URL.sub(lambda match: _shown(match[0]), text)
 
 
 def _shown(url: str) -> str:

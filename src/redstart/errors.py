@@ -11,7 +11,7 @@ RedstartError
  │    └── UnsupportedServerError        the server lacks a module or a command
  │         ├── SearchDatabaseError      indexes exist in database 0 only
  │         └── FieldExpiryNotSupportedError
- ├── EmbeddedServerError                the scratch server cannot be found, started or stopped
+ ├── EmbeddedServerError                the development server cannot be found, started or stopped
  ├── ValueConversionError               a value cannot be converted to the type of its field
  ├── RedisModelError                    a model class is invalid
  ├── DocumentError                      a document cannot be read or stored
@@ -211,7 +211,7 @@ class FieldExpiryNotSupportedError(UnsupportedServerError, NotImplementedError):
 
 
 class EmbeddedServerError(RedstartError):
-    """The scratch server cannot be found, started or stopped."""
+    """The development server cannot be found, started or stopped."""
 
 
 class ValueConversionError(RedstartError):

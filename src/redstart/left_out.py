@@ -36,7 +36,7 @@ INSTEAD: Final[dict[str, dict[str, str]]] = {
         "index_field_schema": "see DatetimeFieldDetector, or: om migrate-data check-schema",
     },
     "model.model": {
-        "ERRORS_URL": "the errors are described in docs/errors.md",
+        "ERRORS_URL": 'the errors are described under "Errors" in the documentation',
         "ExpressionOrModelField": _CONDITIONS,
         "ExpressionOrNegated": _CONDITIONS,
         "PYDANTIC_V2": _UNUSED,
@@ -138,7 +138,7 @@ def attribute_of(module: str, name: str, submodules: tuple[str, ...] = ()) -> ob
     if instead is not None:
         raise ImportError(
             f"{module} has no {name}, which redis-om has: {instead}. "
-            'All such names are listed in docs/from-redis-om.md, under "Names that are left out".',
+            'For all such names, see "Names that are left out" in the documentation.',
             name=module,
         )
     raise AttributeError(f"module {module!r} has no attribute {name!r}")

@@ -1,37 +1,47 @@
-"""What the surroundings say: the environment, then `[tool.redstart]` in pyproject.toml, then the default.
+"""Settings from the environment, then from `[tool.redstart]` in pyproject.toml, then the defaults.
 
-`om` reads both once for a command. Models read the file once in a process, when it is first needed: where the process
-works later, or whether that directory is still there, changes nothing. A variable that is set later counts.
+`om` reads both once per command. Models read the file once per process, when it is first needed: a later change of the
+working directory has no effect. A variable that is set later takes effect.
 """
 
 import os
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from redstart.display import has_credentials, printable
+from redstart.display import did_you_mean, has_credentials, printable
 from redstart.errors import ConfigurationError, shortened
 from redstart.values.timezones import AssumedUtc, NaiveTimezone
 
 DEFAULT_URL: Final = "redis://localhost:6379"
 
-TEXTS: Final = "a text or a list of texts"
-SETTINGS: Final = {"url": "text", "models": TEXTS, "naive_timezone": "text", "exclude_prefixes": TEXTS}
-"""What may stand under `[tool.redstart]`, and what it has to be."""
+TEXT: Final = "a string"
+TEXTS: Final = "a string or a list of strings"
+SETTINGS: Final = {"url": TEXT, "models": TEXTS, "naive_timezone": TEXT, "exclude_prefixes": TEXTS}
+"""The settings under `[tool.redstart]`, and their types."""
+VARIABLES: Final = ("REDIS_OM_URL", "REDIS_OM_MIGRATIONS_DIR", "REDSTART_MODELS", "REDSTART_NAIVE_TIMEZONE")
+"""The settings in the environment."""
 
-_CORRECT_FILE = "Correct the file, or work in another directory."
+_MISSPELT_LIKENESS = 0.9
+"""From this likeness on, a variable is a misspelt setting; below, it may belong to another program."""
+
+_CORRECT_FILE = "Fix the file."
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneSetting:
-    """What a datetime without an offset means: the name of a zone, and where that was said; None: nowhere."""
+    """The zone of naive datetimes.
+
+    Attributes:
+        name: the name of the zone.
+        said_in: the setting that names it; None: the default.
+    """
 
     name: str
     said_in: str | None
 
     def zone(self) -> NaiveTimezone:
-        """The zone. Raises ConfigurationError if there is none of this name."""
+        """Return the zone. Raises ConfigurationError if there is no zone of this name."""
         try:
             return NaiveTimezone.parse(self.name)
         except ConfigurationError as exc:
@@ -39,12 +49,12 @@ class ZoneSetting:
 
 
 def server_url() -> str:
-    """The server of models that name none themselves. Raises ConfigurationError."""
+    """Return the URL of models without Meta.database. Raises ConfigurationError."""
     return os.environ.get("REDIS_OM_URL") or url_setting(_table_of_models())
 
 
 def naive_timezone() -> NaiveTimezone:
-    """What a datetime without an offset means; where nobody said it, it warns when it is first asked.
+    """Return the zone of naive datetimes. The default warns at its first use.
 
     Raises:
         ConfigurationError: there is no such zone.
@@ -54,22 +64,22 @@ def naive_timezone() -> NaiveTimezone:
 
 
 def exclude_prefixes() -> tuple[str, ...]:
-    """The prefixes of keys that belong to no model with a shorter key prefix. Raises ConfigurationError."""
+    """Return the prefixes of keys that belong to no model with a shorter key prefix. Raises ConfigurationError."""
     return exclude_prefixes_setting(_table_of_models())
 
 
 def get_root_migrations_dir() -> str:
-    """The directory of migration files, read at each call: REDIS_OM_MIGRATIONS_DIR, or `migrations`."""
+    """Return the directory of migration files, read at each call: REDIS_OM_MIGRATIONS_DIR, or `migrations`."""
     return os.environ.get("REDIS_OM_MIGRATIONS_DIR", "migrations")
 
 
 def url_setting(table: dict[str, Any]) -> str:
-    """The server, given `[tool.redstart]`."""
+    """Return the URL of the server, given `[tool.redstart]`."""
     return os.environ.get("REDIS_OM_URL") or table.get("url") or DEFAULT_URL
 
 
 def naive_timezone_setting(table: dict[str, Any]) -> ZoneSetting:
-    """The zone of naive datetimes, given `[tool.redstart]`."""
+    """Return the zone of naive datetimes, given `[tool.redstart]`."""
     said = os.environ.get("REDSTART_NAIVE_TIMEZONE")
     if said:
         return ZoneSetting(said, "REDSTART_NAIVE_TIMEZONE")
@@ -78,22 +88,22 @@ def naive_timezone_setting(table: dict[str, Any]) -> ZoneSetting:
 
 
 def models_setting(table: dict[str, Any]) -> tuple[str, ...]:
-    """The modules that declare models, given `[tool.redstart]`. To models these are of no use: `om` asks."""
+    """Return the modules with models, given `[tool.redstart]`. Only `om` uses them."""
     models = table.get("models", ())
     return (models,) if isinstance(models, str) else tuple(models)
 
 
 def exclude_prefixes_setting(table: dict[str, Any]) -> tuple[str, ...]:
-    """The prefixes of keys that belong to no model with a shorter key prefix, given `[tool.redstart]`."""
+    """Return the prefixes of keys that belong to no model with a shorter key prefix, given `[tool.redstart]`."""
     prefixes = table.get("exclude_prefixes", ())
     return (prefixes,) if isinstance(prefixes, str) else tuple(prefixes)
 
 
 def project_table() -> dict[str, Any]:
-    """`[tool.redstart]` of the nearest pyproject.toml, in the current directory or above.
+    """Return `[tool.redstart]` of the nearest pyproject.toml, in the current directory or above.
 
     Raises:
-        ConfigurationError: the file cannot be read or is not TOML, or holds an unknown setting or one of a wrong type.
+        ConfigurationError: the file cannot be read or is not TOML, or contains an unknown setting or a wrong type.
     """
     import tomllib  # noqa: PLC0415 - a model is declared without it
 
@@ -115,13 +125,22 @@ def project_table() -> dict[str, Any]:
     return {}
 
 
+def misspelt_variables() -> list[str]:
+    """Return a warning for each environment variable that resembles a setting."""
+    return [
+        f"Environment variable {name} has no effect. {question}"
+        for name in sorted(os.environ.keys() - set(VARIABLES))
+        if name.startswith("RED")
+        and (question := did_you_mean(name, VARIABLES, min_likeness=_MISSPELT_LIKENESS))
+    ]
+
+
 def _check(file: Path, name: str, value: object) -> None:
-    """Raises ConfigurationError when there is no such setting, or it is something else than it has to be."""
+    """Raise ConfigurationError for an unknown setting, or a value of the wrong type."""
     if name not in SETTINGS:
-        near = get_close_matches(name.lower(), SETTINGS, 1)
-        known = f"Did you mean {near[0]}?" if near else f"There are {', '.join(SETTINGS)}."
+        known = did_you_mean(name, SETTINGS) or f"Settings are {', '.join(SETTINGS)}."
         shown = "..." if has_credentials(name) else printable(name)
-        raise ConfigurationError(f"{file}: tool.redstart.{shown} is no setting. {known}", _CORRECT_FILE)
+        raise ConfigurationError(f"{file}: unknown setting tool.redstart.{shown}. {known}", _CORRECT_FILE)
     texts = value if SETTINGS[name] == TEXTS and isinstance(value, list) else [value]
     if not all(isinstance(text, str) for text in texts):
         kind = "a list" if isinstance(value, list) else "a table"
@@ -132,14 +151,14 @@ def _check(file: Path, name: str, value: object) -> None:
 
 
 def working_directory() -> Path | None:
-    """Return the current directory; None if it was removed, as a deployment does with the one before."""
+    """Return the current directory; None if it was removed, for example by a deployment."""
     try:
         return Path.cwd()
     except FileNotFoundError:
         return None
 
 
-# Dicts and setdefault: all threads get the same object, and no lock could be held during a fork.
+# Dicts and setdefault: all threads get the same object, and there is no lock that a fork could copy while it is held.
 _tables: dict[None, dict[str, Any]] = {}
 _zones: dict[str | None, NaiveTimezone] = {}
 

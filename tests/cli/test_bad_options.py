@@ -23,9 +23,9 @@ def test_an_unknown_migration(station: redis.Redis, command: str) -> None:
 def test_no_migration_is_named(station: redis.Redis, command: str) -> None:
     before = snapshot(station)
     found = run_om("migrate-data", command, "--yes")
-    refused(found, 2, "No migration is named.", ID, f"\nName one: om migrate-data {command} ID\n")
+    refused(found, 2, "No migration was given.", ID, f"\nName it: om migrate-data {command} ID\n")
     as_json = run_om("migrate-data", command, "--yes", "--json").json
-    assert (as_json["exit_code"], as_json["hint"]) == (2, f"Name one: om migrate-data {command} ID")
+    assert (as_json["exit_code"], as_json["hint"]) == (2, f"Name it: om migrate-data {command} ID")
     assert difference(before, snapshot(station)) == []
 
 

@@ -35,9 +35,9 @@ def as_redstart(*words: str) -> Ended:
         ("migrate --help", "Usage: redstart migrate "),
         ("migrate-data run --help", "`redstart migrate-data rollback`"),
         ("migrate run --help", "`redstart migrate-data run`"),
-        ("migrate swap-back --help", "As redstart --url."),
+        ("migrate swap-back --help", "Server, as in redstart --url."),
         ("migrate-data no-such", "See the options with: redstart migrate-data --help"),
-        ("migrate-data rollback", "Name one: redstart migrate-data rollback ID"),
+        ("migrate-data rollback", "Name it: redstart migrate-data rollback ID"),
     ],
 )
 def test_help_and_wrong_usage(words: str, named: str) -> None:
@@ -128,7 +128,7 @@ def test_the_next_command_means_the_same_server_and_models(
     assert f"Do it with: {following}" in looked.stdout.splitlines(), looked.text
     assert run_om(*following.split()[1:], "--yes").code in (0, 3)
     refused = run_om("migrate-data", "rollback", "--url", url, "--models", MODELS)
-    assert refused.stderr.endswith(f"Name one: om migrate-data rollback --url {url} --models {MODELS} ID\n")
+    assert refused.stderr.endswith(f"Name it: om migrate-data rollback --url {url} --models {MODELS} ID\n")
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_signal_stops_it_with_its_progress_saved(
     stopped = ended(running)
     assert stopped.code == 5
     assert (stopped.json["status"], stopped.json["reason"]) == ("stopped", "interrupted")
-    assert "Stopping after this step" in stopped.stderr
+    assert "Stopping after the current batch" in stopped.stderr
     assert "Traceback" not in stopped.text
     saved = progress()
     assert (saved["state"], saved["total"]) == ("interrupted", 3_000)
@@ -70,7 +70,10 @@ def test_a_server_that_goes_away_is_no_wrong_url(
             server.stop()
             failed = ended(process)
     assert failed.code == 1
-    assert "What was done is saved. When the server is back, go on with: om migrate-data run" in failed.stderr
+    assert (
+        "Progress is saved. When the server is available again, resume with: om migrate-data run"
+        in failed.stderr
+    )
 
 
 def test_status_names_the_run_at_work(running: subprocess.Popen[str]) -> None:

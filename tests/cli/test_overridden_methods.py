@@ -149,7 +149,7 @@ def test_what_cannot_be_followed_is_refused(
     name = models(methods)
     write_old(client, "app:{}:7")
     before = client.dbsize()
-    refused(run_om(*command), 2, f"The models in {name} are declared wrongly: {name}.Visit")
+    refused(run_om(*command), 2, f"Invalid model in {name}: {name}.Visit")
     assert client.dbsize() == before
 
 

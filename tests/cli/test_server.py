@@ -15,12 +15,12 @@ def test_a_busy_port_is_named_with_the_option_that_changes_it() -> None:
         found = run_om("server", "--port", str(port))
     assert (found.code, found.stdout) == (1, "")
     error, hint = found.stderr.splitlines()
-    assert error == f"Error: The scratch server cannot listen on port {port}: Address already in use."
+    assert error == f"Error: The development server cannot listen on port {port}: Address already in use."
     assert "--port" in hint
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
-def test_what_is_no_port(port: str) -> None:
+def test_an_invalid_port(port: str) -> None:
     found = run_om("server", "--port", port)
     assert found.code == 2
     assert "--port" in found.stderr

@@ -203,7 +203,7 @@ class TestTheNaiveTimezone:
         assert isinstance(value, bytes)
         return value
 
-    def test_utc_unless_said_otherwise(self, client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_default_is_utc(self, client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TZ", "Asia/Kolkata")
         assert self.converted(client) == b"1577836800.0"
 
@@ -220,7 +220,7 @@ class TestTheNaiveTimezone:
         monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", "UTC")
         assert self.converted(client) == b"1577836800.0"
 
-    def test_a_bad_name_says_where_it_was_said(
+    def test_an_invalid_name_is_reported_with_its_setting(
         self, client: redis.Redis, here: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         project(here, '[tool.redstart]\nnaive_timezone = "Mars/Olympus"\n')
@@ -242,10 +242,10 @@ class TestTheNaiveTimezone:
         (b"\xff\xfe", "cannot be read"),
         (b"tool = 3", "[tool.redstart] is not a table"),
         (b"[tool]\nredstart = 3", "[tool.redstart] is not a table"),
-        (b"[tool.redstart]\nurl = 3", "tool.redstart.url is 3, not text"),
-        (b"[tool.redstart]\nmodels = 3", "tool.redstart.models is 3, not a text or a list of texts"),
-        (b"[tool.redstart]\nmodels = [3]", "tool.redstart.models is [3], not a text or a list of texts"),
-        (b"[tool.redstart]\nnaive_timezone = true", "tool.redstart.naive_timezone is True, not text"),
+        (b"[tool.redstart]\nurl = 3", "tool.redstart.url is 3, not a string"),
+        (b"[tool.redstart]\nmodels = 3", "tool.redstart.models is 3, not a string or a list of strings"),
+        (b"[tool.redstart]\nmodels = [3]", "tool.redstart.models is [3], not a string or a list of strings"),
+        (b"[tool.redstart]\nnaive_timezone = true", "tool.redstart.naive_timezone is True, not a string"),
     ],
 )
 def test_a_broken_pyproject(here: Path, text: bytes, said: str) -> None:
@@ -254,7 +254,7 @@ def test_a_broken_pyproject(here: Path, text: bytes, said: str) -> None:
     assert found.code == 2
     assert "pyproject.toml" in found.stderr
     assert said in found.stderr
-    assert "Correct the file" in found.stderr
+    assert "Fix the file" in found.stderr
     assert "Traceback" not in found.text
     assert run_om("migrate-data", "status", "--help").code == 0
 
@@ -262,26 +262,26 @@ def test_a_broken_pyproject(here: Path, text: bytes, said: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('modles = ["shop.models"]', "tool.redstart.modles is no setting. Did you mean models?"),
-        ('Models = ["shop.models"]', "tool.redstart.Models is no setting. Did you mean models?"),
+        ('modles = ["shop.models"]', "unknown setting tool.redstart.modles. Did you mean 'models'?"),
+        ('Models = ["shop.models"]', "unknown setting tool.redstart.Models. Did you mean 'models'?"),
         (
             'naive-timezone = "UTC"',
-            "tool.redstart.naive-timezone is no setting. Did you mean naive_timezone?",
+            "unknown setting tool.redstart.naive-timezone. Did you mean 'naive_timezone'?",
         ),
         (
             'x = "y"',
-            "tool.redstart.x is no setting. There are url, models, naive_timezone, exclude_prefixes.",
+            "unknown setting tool.redstart.x. Settings are url, models, naive_timezone, exclude_prefixes.",
         ),
-        ('[tool.redstart.urls]\none = "y"', "tool.redstart.urls is no setting. Did you mean url?"),
-        ("url = 3", "tool.redstart.url is 3, not text"),
+        ('[tool.redstart.urls]\none = "y"', "unknown setting tool.redstart.urls. Did you mean 'url'?"),
+        ("url = 3", "tool.redstart.url is 3, not a string"),
         (
             "naive_timezone = 2020-01-01",
-            "tool.redstart.naive_timezone is datetime.date(2020, 1, 1), not text",
+            "tool.redstart.naive_timezone is datetime.date(2020, 1, 1), not a string",
         ),
     ],
 )
 @pytest.mark.parametrize("command", ["migrate-data status", "migrate run"])
-def test_a_wrong_setting_is_said_also_where_another_is_in_its_place(
+def test_an_invalid_setting_is_reported_even_if_it_is_overridden(
     configured: str, here: Path, line: str, said: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", "UTC")
@@ -292,14 +292,14 @@ def test_a_wrong_setting_is_said_also_where_another_is_in_its_place(
     assert found.stdout == ""
 
 
-def test_the_settings_are_said_in_the_question(configured: str) -> None:
+def test_the_prompt_names_the_server(configured: str) -> None:
     assert configured in om_on_terminal("migrate-data", "run", answer="n").shown.replace("\r\n", "")
 
 
 @pytest.mark.parametrize(
     "words", ["migrate-data status", "migrate-data run --dry-run", "migrate status", "migrate run"]
 )
-def test_models_are_named_in_front_of_the_command_or_behind_it(
+def test_models_are_given_before_or_after_the_command(
     url: str, write_module: Callable[[str], str], words: str
 ) -> None:
     name = write_module(LOG)

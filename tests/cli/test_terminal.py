@@ -20,7 +20,7 @@ def test_run_asks_and_a_no_does_nothing(station: redis.Redis) -> None:
     found = om_on_terminal(*RUN, answer="n")
     assert found.code == 1
     assert "Convert the dates of 3 models on " in found.shown
-    assert "nothing was done" in found.shown
+    assert "Nothing was changed" in found.shown
     assert difference(before, snapshot(station)) == []
 
 
@@ -34,11 +34,11 @@ def test_run_asks_and_a_yes_runs_with_a_bar(station: redis.Redis) -> None:
     assert re.search(r"\d+ failed", found.shown)
 
 
-def test_what_ctrl_c_says_is_not_erased_by_the_bars(big_station: redis.Redis) -> None:
+def test_the_message_of_ctrl_c_is_not_erased_by_the_bars(big_station: redis.Redis) -> None:
     found = om_on_terminal(*RUN, "--yes", "--batch-size", "2", interrupt_at="converting")
     assert found.code == 5
     lines = screen(found.raw)
-    assert [line for line in lines if line.startswith("Stopping after this step")]
+    assert [line for line in lines if line.startswith("Stopping after the current batch")]
     for stage in ("initial scan", "converting"):
         assert len([line for line in lines if line.startswith(f"{stage} ")]) == 1, lines
 
@@ -96,7 +96,7 @@ def test_json_on_a_terminal_is_still_one_line_on_stdout(station: redis.Redis) ->
     assert len(found.shown.strip().splitlines()) == 1
 
 
-def test_without_a_terminal_no_colours_and_no_bar(station: redis.Redis) -> None:
+def test_output_without_a_terminal_has_no_style_and_no_bar(station: redis.Redis) -> None:
     for words in ("stats -v", "run --dry-run", "run -v", "verify", "status --detailed"):
         found = run_om("migrate-data", *words.split())
         assert "\x1b" not in found.text
@@ -110,8 +110,32 @@ def test_colours_forced_by_the_environment_draw_no_bar(
     assert "━" not in run_om(*RUN).text
 
 
-def test_an_error_is_red_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert b"\x1b[31mError: " in om_on_terminal("migrat").raw
-    assert "\x1b" not in run_om("migrat").text
+@pytest.mark.parametrize(
+    ("words", "colour", "begins"),
+    [
+        ("migrat", "31", "Error: No such command"),
+        ("--models no_such_module migrate status", "33", "Warning: Environment variable REDSTART_MODLES"),
+    ],
+)
+def test_a_meaning_has_a_colour_on_a_terminal_only(
+    words: str, colour: str, begins: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDSTART_MODLES", "x")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = f"\x1b[{colour}m{begins}".encode()
+    assert coloured in om_on_terminal(*words.split()).raw
+    plain = [om_on_terminal(*words.split(), term="dumb").raw, run_om(*words.split()).text.encode()]
     monkeypatch.setenv("NO_COLOR", "1")
-    assert b"\x1b[31m" not in om_on_terminal("migrat").raw
+    plain.append(om_on_terminal(*words.split()).raw)
+    for shown in plain:
+        assert begins.encode() in shown
+        assert b"\x1b[3" not in shown
+
+
+def test_sentences_are_wrapped_between_words_and_a_command_is_whole(station: redis.Redis) -> None:
+    whole = run_om(*RUN, "--dry-run").stdout
+    assert max(map(len, whole.splitlines())) > 60
+    narrow = om_on_terminal(*RUN, "--dry-run", columns=60).shown
+    assert set(whole.split()) <= set(narrow.split())
+    for command in re.findall("om migrate-data run", whole):
+        assert command in narrow

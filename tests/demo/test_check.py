@@ -167,7 +167,7 @@ def test_one_fault_in_json(fault: str) -> None:
 @pytest.mark.parametrize(
     ("document", "stored"), [(HASH, None), (JSON, None), (HASH, DONE.encode()), (JSON, HASH_DONE)]
 )
-def test_a_key_that_is_gone_or_of_another_type(document: SampleDocument, stored: Stored) -> None:
+def test_a_missing_key_or_one_of_another_type(document: SampleDocument, stored: Stored) -> None:
     assert outcomes(document, stored) == {Outcome.MISSING: 1}
 
 
@@ -180,7 +180,7 @@ def test_a_far_instant_must_be_the_nearest_float() -> None:
     assert outcomes(document, {b"at": repr(nearest + 0.0001).encode()}) == {Outcome.WRONG: 1}
 
 
-def test_a_tally_keeps_some_examples_of_what_is_bad() -> None:
+def test_a_tally_keeps_some_examples_of_bad_outcomes() -> None:
     tally = Tally(examples_of_each=2)
     for number in range(5):
         tally.add(Finding(Outcome.LOST, b"%d" % number, (), b"a", b"b"))
@@ -210,7 +210,9 @@ def test_a_foreign_key_that_was_touched(client: redis.Redis, harm: str) -> None:
     assert [finding.outcome for finding in found] == [Outcome.COLLATERAL]
 
 
-def test_what_a_server_holds_can_be_checked(client: redis.Redis, documents: list[SampleDocument]) -> None:
+def test_the_contents_of_a_server_can_be_checked(
+    client: redis.Redis, documents: list[SampleDocument]
+) -> None:
     for batch in load_batches(documents, field_expiries=True):
         send(client, batch)
     writes: list[tuple[bytes | str | int, ...]] = []

@@ -38,7 +38,7 @@ def count(value: Any) -> int:
     return 1 + sum(count(item) for item in items)
 
 
-def test_of_a_member_that_is_there_twice_the_last() -> None:
+def test_the_last_of_a_repeated_member() -> None:
     text = '{"a":1,"a":22}'
     assert value_spans(text)["a",] == (11, 13)
     assert text_without(text, value_spans(text), [("a",)]) == '{"a":1,"a":\0}'
@@ -69,6 +69,6 @@ def test_a_text_without_some_values() -> None:
         "nope",
     ],
 )
-def test_what_is_not_such_a_text_is_an_error(text: str) -> None:
+def test_invalid_json_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"JSON|Expecting"):
         value_spans(text)

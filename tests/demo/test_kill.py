@@ -50,7 +50,7 @@ def test_it_kills_a_run_in_the_middle(client: redis.Redis, process: subprocess.P
     assert process.returncode == -9
 
 
-def test_it_says_so_when_a_run_ended_first(client: redis.Redis, process: subprocess.Popen[bytes]) -> None:
+def test_a_run_that_ended_first_is_reported(client: redis.Redis, process: subprocess.Popen[bytes]) -> None:
     client.execute_command(*progress(done=3).command(KEYS))  # too early to be killed
     process.communicate(b"\n")
     with open_like(client) as driver:

@@ -89,7 +89,7 @@ def test_clean_values_mean_what_is_expected(documents: list[SampleDocument]) -> 
     assert checked > 20_000
 
 
-def test_the_forms_of_redis_om_occur_in_each_storage(documents: list[SampleDocument]) -> None:
+def test_the_formats_of_redis_om_occur_in_each_storage(documents: list[SampleDocument]) -> None:
     forms: dict[Storage, set[tuple[bool, str]]] = {storage: set() for storage in Storage}
     for document in documents:
         for location in document.expected.keys() - document.dirty.keys():
@@ -128,7 +128,7 @@ def test_a_server_gives_back_what_was_generated(client: redis.Redis, documents: 
     assert replies(client, [foreign.read for foreign in FOREIGN_KEYS]) == [f.reply for f in FOREIGN_KEYS]
 
 
-def test_foreign_keys_stand_under_and_beside_every_prefix() -> None:
+def test_foreign_keys_are_under_and_next_to_every_prefix() -> None:
     keys = [foreign.key for foreign in FOREIGN_KEYS]
     assert len(set(keys)) == len(keys)
     assert all(any(key.startswith(prefix) for key in keys) for prefix in PREFIXES)

@@ -39,7 +39,7 @@ def test_what_is_typed_is_what_is_run() -> None:
 
 def test_the_exit_code_is_the_commands(capfd: pytest.CaptureFixture[str]) -> None:
     assert Shell({}, Typed()).run("migrate-data", "stats") == 2
-    assert "No models are named" in capfd.readouterr().err
+    assert "No models were given" in capfd.readouterr().err
 
 
 def test_settings_of_the_environment_do_not_reach_a_command(monkeypatch: pytest.MonkeyPatch) -> None:

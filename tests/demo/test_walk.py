@@ -86,7 +86,7 @@ def walk_of(url: str, driver: SyncDriver, listener: Listener) -> Walk:
     return Walk(url, lambda: open_sync(url), driver, listener, DOCUMENTS)
 
 
-def test_it_goes_all_the_way_and_leaves_the_data_as_it_was(
+def test_all_steps_run_and_the_data_is_unchanged_at_the_end(
     url: str, driver: SyncDriver, listener: Listener
 ) -> None:
     assert walk_of(url, driver, listener).run()
@@ -149,7 +149,7 @@ def test_a_byte_that_differs_fails_the_comparison(
     ]
 
 
-def test_a_query_that_answers_wrongly_fails_the_walk(
+def test_a_query_with_a_wrong_answer_fails_the_walk(
     in_this_process: None, url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(walk, "expected_answers", lambda _: ["visits: 1"])

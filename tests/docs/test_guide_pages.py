@@ -60,13 +60,13 @@ def test_every_quoted_message_is_the_programs_own(message: str) -> None:
     assert is_said(message)
 
 
-def test_a_message_that_does_not_exist_is_noticed() -> None:
-    assert not is_said("No models are called, so there is nothing to look for.")
+def test_a_message_that_is_never_printed_is_noticed() -> None:
+    assert not is_said("No models were called.")
     assert not is_said("The undo log needs about ... GB, and maxmemory leaves ... MB.")
     assert not is_said("The undo log has ... entries where ... were written.")
 
 
-def test_there_are_symptoms_and_each_has_a_reason_and_a_way_on() -> None:
+def test_each_symptom_has_a_cause_and_a_next_step() -> None:
     assert len(symptoms()) >= 40
     for row in symptoms():
         assert len(row) == 3, row

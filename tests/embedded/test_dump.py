@@ -1,4 +1,4 @@
-"""A dump that lies in the directory of a scratch server with an append-only file."""
+"""A dump that lies in the directory of a development server with an append-only file."""
 
 import os
 import signal
@@ -49,11 +49,11 @@ def test_a_dump_that_cannot_be_read_leaves_the_directory_as_it_was(tmp_path: Pat
         assert url == ""
         _, errors = process.communicate(timeout=30)
     assert process.returncode != 0
-    assert "The scratch server ended while starting" in errors
+    assert "The development server ended while starting" in errors
     assert [path.name for path in tmp_path.iterdir()] == ["dump.rdb"]
 
 
-def test_without_a_dump_and_beside_an_append_only_file_nothing_is_made(tmp_path: Path) -> None:
+def test_without_a_dump_or_next_to_an_append_only_file_nothing_is_created(tmp_path: Path) -> None:
     assert not adopt_dump(tmp_path)
     assert not adopt_dump(tmp_path / "absent")
     (tmp_path / "dump.rdb").write_bytes(b"")

@@ -60,7 +60,7 @@ def test_it_announces_a_url_and_stops_at_a_signal_to_its_group(how: signal.Signa
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads which signals a process ignores")
-def test_a_second_ctrl_c_does_not_cut_the_stopping_short() -> None:
+def test_a_second_ctrl_c_does_not_interrupt_the_stop() -> None:
     with serving() as (process, url):
         pid = server_pid(url)
         os.kill(pid, signal.SIGSTOP)
@@ -86,6 +86,6 @@ def test_a_server_that_ends_by_itself_is_an_error_with_its_log() -> None:
         output, errors = process.communicate(timeout=30)
         assert process.returncode == 1
         assert output == ""
-        assert "The scratch server ended by itself (exit status 0)." in errors
+        assert "The development server ended by itself (exit status 0)." in errors
         assert "ready to exit" in errors
         assert not Path(url.removeprefix("unix://")).parent.exists()

@@ -1,4 +1,4 @@
-"""The life of a scratch server. Every wait is bounded; nothing is left behind by any of them."""
+"""The life of a development server. Every wait is bounded; nothing is left behind by any of them."""
 
 import os
 import signal
@@ -137,7 +137,7 @@ def test_two_servers_on_one_directory_are_refused_until_the_first_ends(
     own_server: Starter, tmp_path: Path
 ) -> None:
     first = own_server(directory=tmp_path, append_only=True)
-    with pytest.raises(EmbeddedServerError, match="Another scratch server uses the directory") as caught:
+    with pytest.raises(EmbeddedServerError, match="Another development server uses the directory") as caught:
         own_server(directory=tmp_path, append_only=True)
     assert str(tmp_path) in str(caught.value)
     assert first.is_running
@@ -145,7 +145,7 @@ def test_two_servers_on_one_directory_are_refused_until_the_first_ends(
     assert own_server(directory=tmp_path, append_only=True).is_running
 
 
-def test_two_at_once_know_nothing_of_each_other(own_server: Starter) -> None:
+def test_two_servers_are_independent(own_server: Starter) -> None:
     first, second = own_server(), own_server()
     assert first.url != second.url
     with connect(first) as one, connect(second) as other:
@@ -202,7 +202,7 @@ def test_a_server_that_dies_at_its_start_shows_its_log_and_leaves_nothing(
 
 
 def test_a_server_that_never_answers_is_ended_after_the_bound(own_server: Starter, temporary: Path) -> None:
-    with pytest.raises(EmbeddedServerError, match=r"within 0\.3 seconds; it said: -NOAUTH") as caught:
+    with pytest.raises(EmbeddedServerError, match=r"within 0\.3 seconds\. Its reply: -NOAUTH") as caught:
         own_server(extra_arguments=("--requirepass", "unknown to us"), start_timeout_seconds=0.3)
     assert "Ready to accept connections" in (caught.value.hint or "")
     assert list(temporary.iterdir()) == []
@@ -235,7 +235,7 @@ def test_its_session_is_its_own_so_that_ctrl_c_does_not_reach_it(own_server: Sta
     assert os.getsid(server.pid) != os.getsid(0)
 
 
-def test_misuse_is_said(own_server: Starter) -> None:
+def test_misuse_is_an_error(own_server: Starter) -> None:
     idle = EmbeddedServer()
     for use in (lambda: idle.url, lambda: idle.pid, idle.wait):
         with pytest.raises(EmbeddedServerError, match=r"not (started|running)"):
@@ -244,7 +244,7 @@ def test_misuse_is_said(own_server: Starter) -> None:
         own_server().start()
 
 
-def test_a_directory_that_cannot_be_made_is_said(own_server: Starter, tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_an_error(own_server: Starter, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EmbeddedServerError, match="Cannot use the directory"):
         own_server(directory=tmp_path / "file" / "below")

@@ -193,7 +193,7 @@ def test_a_reaper_removes_its_directory_only_whatever_its_name(
     assert list(tmp_path.iterdir()) == [sibling]
 
 
-def test_a_reaper_that_was_killed_or_hangs_does_not_stop_the_stopping(
+def test_a_reaper_that_was_killed_or_hangs_does_not_prevent_the_stop(
     victim: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("redstart.embedded.reaper.FAREWELL_TIMEOUT_SECONDS", 0.05)

@@ -127,7 +127,9 @@ class OnTerminal:
     raw: bytes
 
 
-def om_on_terminal(*words: str, answer: str = "", interrupt_at: str = "", columns: int = 80) -> OnTerminal:
+def om_on_terminal(
+    *words: str, answer: str = "", interrupt_at: str = "", columns: int = 80, term: str = "xterm"
+) -> OnTerminal:
     """Run `om` on a terminal; when it asks, type `answer`, and when `interrupt_at` is shown, Ctrl-C.
 
     In a fork of this process: to start Python and to import everything takes longer than most commands.
@@ -136,7 +138,7 @@ def om_on_terminal(*words: str, answer: str = "", interrupt_at: str = "", column
         stream.flush()
     pid, terminal = pty.fork()
     if pid == 0:
-        _be_om(words, columns)
+        _be_om(words, columns, term)
     try:
         to_type = {"[y/N]": f"{answer}\n" if answer else "", interrupt_at: "\x03"}
         raw = _dialogue(terminal, {at.encode(): keys.encode() for at, keys in to_type.items() if at and keys})
@@ -145,13 +147,13 @@ def om_on_terminal(*words: str, answer: str = "", interrupt_at: str = "", column
     return OnTerminal(_exit_code(pid), _CONTROL.sub("", raw.decode(errors="replace")), raw)
 
 
-def _be_om(words: Sequence[str], columns: int) -> NoReturn:
+def _be_om(words: Sequence[str], columns: int, term: str) -> NoReturn:
     """What the fork does: nothing of pytest goes on in it."""
     code = 70
     try:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.environ["TERM"] = "xterm"
+        os.environ["TERM"] = term
         sys.argv = ["om", *words]
         sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)

@@ -1,1 +1,1 @@
-"""A service that keeps the bookings of a guest house: FastAPI in front, documents of Redstart behind."""
+"""The bookings of a guest house: a FastAPI service that stores documents with Redstart."""

@@ -1,4 +1,4 @@
-"""The service. `Booking` is what a request carries, what is stored, and what a response shows."""
+"""The service. `Booking` is the model of requests, stored documents, and responses."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,14 +14,14 @@ from redstart.errors import DocumentEncodeError, ServerConnectionError
 
 
 class BookingPage(BaseModel):
-    """Some of the bookings that were asked for, and how many there are in all."""
+    """A page of bookings, and the number of all matching ones."""
 
     items: list[Booking]
     total: int
 
 
 class BookingChanges(BaseModel):
-    """What a booking may be changed in; what is left out stays."""
+    """Changes of a booking; omitted fields keep their values."""
 
     room: Room | None = None
     starts_at: AwareDatetime | None = None
@@ -32,7 +32,7 @@ class BookingChanges(BaseModel):
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Connections are made when they are first needed, and closed when the service ends."""
+    """Close the connections when the service ends; they are opened when first needed."""
     yield
     await Booking.db().aclose()
 
@@ -42,19 +42,19 @@ app = FastAPI(title="Bookings", lifespan=lifespan)
 
 @app.exception_handler(NotFoundError)
 async def not_found(request: Request, error: NotFoundError) -> JSONResponse:
-    return JSONResponse({"detail": "There is no such booking."}, 404)
+    return JSONResponse({"detail": "This booking does not exist."}, 404)
 
 
 @app.exception_handler(ValidationError)
 async def not_valid(request: Request, error: ValidationError) -> JSONResponse:
-    """A change that is well formed, but makes the booking what it must not be."""
+    """Report a well-formed change that makes the booking invalid."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     return JSONResponse({"detail": problems}, 422)
 
 
 @app.exception_handler(DocumentEncodeError)
 async def not_storable(request: Request, error: DocumentEncodeError) -> JSONResponse:
-    """As half a character, which JSON can spell and UTF-8 cannot."""
+    """Report a value that cannot be stored, such as a lone surrogate, which JSON allows and UTF-8 does not."""
     return JSONResponse(
         {"detail": [{"type": "not_storable", "loc": ["body", error.field], "msg": error.reason}]}, 422
     )
@@ -62,14 +62,14 @@ async def not_storable(request: Request, error: DocumentEncodeError) -> JSONResp
 
 @app.exception_handler(ServerConnectionError)
 async def not_now(request: Request, error: ServerConnectionError) -> JSONResponse:
-    return JSONResponse({"detail": "The database does not answer."}, 503)
+    return JSONResponse({"detail": "The database does not reply."}, 503)
 
 
 @app.post("/bookings", status_code=201)
 async def create(booking: Booking) -> Booking:
-    # A caller may choose the key, so this must not overwrite what is there.
+    # A client may choose the key, so this must not overwrite an existing booking.
     if await booking.save(nx=True) is None:
-        raise HTTPException(409, "There is a booking with this key.")
+        raise HTTPException(409, "A booking with this key exists.")
     return booking
 
 
@@ -81,7 +81,7 @@ async def find(
     offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> BookingPage:
-    """The bookings of a room, or of all, that take up any of the time from `since` to `until`."""
+    """Return the bookings of a room, or of all rooms, that overlap the time from `since` to `until`."""
     conditions = []
     if room is not None:
         conditions.append(Booking.room == room)
@@ -108,4 +108,4 @@ async def change(pk: str, changes: BookingChanges) -> Booking:
 @app.delete("/bookings/{pk}", status_code=204)
 async def delete(pk: str) -> None:
     if not await Booking.delete(pk):
-        raise HTTPException(404, "There is no such booking.")
+        raise HTTPException(404, "This booking does not exist.")

@@ -1,4 +1,4 @@
-"""What the service keeps. Declaring it connects to nothing and creates nothing."""
+"""The documents of the service. An import opens no connection and creates no index."""
 
 from typing import Annotated, Self
 
@@ -10,14 +10,14 @@ Room = Annotated[str, StringConstraints(pattern=r"^\w{1,20}$")]
 
 
 class Guest(EmbeddedJsonModel):
-    """Who comes; a part of a booking."""
+    """A guest, embedded in a booking."""
 
     name: str = Field(index=True, min_length=1)
     phone: str | None = None
 
 
 class Booking(JsonModel, index=True):
-    """A room for some nights."""
+    """The booking of a room."""
 
     room: Room = Field(index=True)
     starts_at: AwareDatetime = Field(index=True, sortable=True)

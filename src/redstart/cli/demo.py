@@ -1,22 +1,22 @@
-"""`om demo`: a migration on a scratch server, from a preview to a rollback."""
+"""`om demo`: a migration on a temporary server, from a preview to a rollback."""
 
-import textwrap
 from collections.abc import Sequence
 
 import click
 
 from redstart.cli import drawing, output
 from redstart.cli.exits import Exit
+from redstart.cli.wrapping import wrapped
 from redstart.demo.walk import Walk
 from redstart.embedded.process import EmbeddedServer
 from redstart.server.connections import open_sync
 
 _MAX_WIDTH = 80
-"""Of sentences, in a pipe as well."""
+"""The width of sentences, also in a pipe."""
 
 
 class TerminalNarrator:
-    """Shows the demo on stdout: with colours on a terminal, plain in a pipe."""
+    """Prints the demo on stdout: styled on a terminal, plain in a pipe."""
 
     def step(self, title: str) -> None:
         """Show a heading below an empty line."""
@@ -28,7 +28,7 @@ class TerminalNarrator:
         _paragraph(text)
 
     def notice(self, text: str) -> None:
-        """Show a paragraph behind an arrow."""
+        """Show a paragraph after an arrow."""
         _paragraph(text, "=> ", style="green")
 
     def problem(self, text: str) -> None:
@@ -36,41 +36,23 @@ class TerminalNarrator:
         _paragraph(f"PROBLEM: {text}", style="bold red")
 
     def typed(self, command: str) -> None:
-        """Show the command behind a prompt."""
+        """Show a command after a prompt."""
         drawing.styled(f"$ {command}", style="cyan")
 
     def output(self, lines: Sequence[str]) -> None:
-        """Show lines; on a terminal, long ones go on in the next line."""
-        width = drawing.new_console().width
+        """Show lines that a command printed, wrapped on a terminal."""
         for text in lines:
-            _lines([text] if len(text) <= width else _wrapped(text, width, rest="    "))
+            output.line(text)
 
     def after_kill(self) -> None:
-        """Show the cursor again, which a progress bar hides."""
+        """Show the cursor, which a progress bar hides."""
         drawing.show_cursor()
 
 
 def _paragraph(text: str, first: str = "", *, style: str = "") -> None:
-    """Show text in lines of at most 80 columns; those after the first are indented."""
+    """Show text in lines of at most 80 columns, the following lines indented."""
     width = min(_MAX_WIDTH, drawing.new_console().width)
-    _lines(_wrapped(text, width, first, " " * len(first)), style)
-
-
-def _wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
-    """Break text into lines, between words only."""
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _lines(texts: Sequence[str], style: str = "") -> None:
-    for text in texts:
-        drawing.styled(text, style=style)
+    drawing.styled(wrapped(text, width, first, " " * len(first)), style=style)
 
 
 @click.command()
@@ -80,11 +62,16 @@ def _lines(texts: Sequence[str], style: str = "") -> None:
     default=20_000,
     show_default=True,
     metavar="N",
-    help="How many documents to migrate, 500 to 1000000.",
+    help="Documents to migrate, 500 to 1000000.",
 )
 def demo(documents: int) -> int:
-    """Migrate sample documents on a temporary server: preview, convert, kill -9, resume, verify, roll back, and compare
-    every byte. Takes less than a minute and leaves nothing behind. Needs: pip install 'redstart[server]'"""
+    """Migrate sample documents on a temporary server.
+
+    The demo previews the migration, converts, is killed with kill -9, resumes, verifies, cuts over, rolls back, and
+    compares every byte. It takes less than a minute and leaves nothing behind.
+
+    Requires: pip install 'redstart[server]'
+    """
     with EmbeddedServer() as server, open_sync(server.url) as driver:
         walk = Walk(
             server.url,

@@ -1,7 +1,6 @@
-"""Tables and lines as they look on a terminal. Everything here also reads well in a pipe."""
+"""Tables and styled lines for a terminal; plain text in a pipe."""
 
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
@@ -10,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from redstart.cli.output import discard, line, styled_line
+from redstart.cli.wrapping import wrapped
 from redstart.display import escaped
 
 _PIPE_WIDTH = 2_000
@@ -18,25 +18,26 @@ _GAP = "  "
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Whoever read this has gone; the command goes on to its own exit code."""
+        """Discard all further output; the command continues to its exit code."""
         discard(sys.stderr if self.stderr else sys.stdout)
 
 
 def new_console(*, stderr: bool = False) -> Console:
-    """A console as wide as the terminal; in a pipe so wide that nothing is cut."""
+    """Return a console as wide as the terminal; in a pipe wide enough to cut nothing."""
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     return _Console(stderr=stderr, highlight=False, emoji=False, width=None if is_terminal else _PIPE_WIDTH)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A small table on stdout; numbers to the right, with thousands separated. It breaks lines between words only:
-    where the terminal is too narrow for that, each row is a list of names and values."""
+    """Print a table: numbers right-aligned, with thousands separators, and lines broken between words only.
+
+    On a terminal that is too narrow for that, each row is printed as a list of names and values.
+    """
     out = new_console()
     cells = [[f"{cell:,}" if isinstance(cell, int) else escaped(str(cell)) for cell in row] for row in rows]
     widths = _widths([*zip(*([columns, *cells]), strict=True)], out.width - len(_GAP) * (len(columns) - 1))
     with out.capture() as captured:
-        wrapped = textwrap.fill(escaped(title), out.width, break_long_words=False, break_on_hyphens=False)
-        out.print(escape(wrapped), style="bold", soft_wrap=True)
+        out.print(escape(wrapped(escaped(title), out.width)), style="bold", soft_wrap=True)
         if widths is not None:
             are_numbers = [
                 bool(rows) and all(isinstance(row[at], int) for row in rows) for at in range(len(columns))
@@ -48,7 +49,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 
 
 def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int] | None:
-    """How wide each column is, so that all of them fit and no word is broken; None where that cannot be."""
+    """Return the width of each column, so that all fit and no word is broken; None if that is impossible."""
     widths = [max(map(cell_len, column)) for column in columns]
     least = [max(cell_len(word) for cell in column for word in cell.split() or [""]) for column in columns]
     if sum(least) > room:
@@ -65,41 +66,34 @@ def _table(
     drawn = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0))
     for name, width, is_number in zip(columns, widths, are_numbers, strict=True):
         justify: JustifyMethod = "right" if is_number else "left"
-        drawn.add_column(escape(_wrapped(name, width)), justify=justify, width=width)
+        drawn.add_column(escape(_cell(name, width)), justify=justify, width=width)
     for row in cells:
-        drawn.add_row(*(escape(_wrapped(cell, width)) for cell, width in zip(row, widths, strict=True)))
+        drawn.add_row(*(escape(_cell(cell, width)) for cell, width in zip(row, widths, strict=True)))
     return drawn
 
 
-def _wrapped(text: str, width: int) -> str:
-    """Words on lines of some width. Rich breaks words that fit, where characters are two cells wide."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".lstrip()
-        if cell_len(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return "\n".join(lines)
+def _cell(text: str, width: int) -> str:
+    """Return a cell in lines. Rich breaks words that fit, where characters are two columns wide."""
+    return wrapped(" ".join(text.split()), width)
 
 
 def _listed(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -> Iterator[str]:
-    """Each row as names and values below each other; a value that does not fit beside its name stands below it."""
+    """Yield each row as a list of names and values; a value too long for the line of its name is on the next line."""
     width = max(map(len, columns))
     for row in cells:
         for name, cell in zip(columns, row, strict=True):
-            beside = f"{_GAP}{name:<{width}}{_GAP}{cell}"
-            yield beside if len(beside) <= room else f"{_GAP}{name}\n{_GAP}{_GAP}{cell}"
+            pair = f"{_GAP}{name:<{width}}{_GAP}{cell}"
+            yield pair if len(pair) <= room else f"{_GAP}{name}\n{_GAP}{_GAP}{cell}"
         yield ""
 
 
-def styled(text: str, *, style: str) -> None:
+def styled(text: str, *, style: str = "") -> None:
     """Print text on stdout, in a style on a terminal."""
     new_console().print(escape(escaped(text)), style=style, soft_wrap=True)
 
 
 def show_cursor() -> None:
-    """Undo what a progress bar did to the terminal when its process was killed."""
+    """Show the cursor, which the progress bar of a killed process has hidden."""
     out = new_console(stderr=True)
     if out.is_terminal:
         out.show_cursor(True)
@@ -107,7 +101,7 @@ def show_cursor() -> None:
 
 
 def pairs(rows: Sequence[tuple[str, object]]) -> None:
-    """Names and values below each other on stdout."""
+    """Print names and values in two columns."""
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         line(f"{name:<{width}}  {f'{value:,}' if isinstance(value, int) else value}")

@@ -1,4 +1,4 @@
-"""`om`: the command line. Subcommands are imported when they are called, so that `om` starts in a blink."""
+"""`om`: the command line. Subcommands are imported when they are called, so that `om` starts quickly."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from redstart.errors import RedstartError
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What options say, in front of the command or behind it; those behind it count."""
+    """Options of all commands, given before or after the command. Those after it take precedence."""
 
     url: str | None = field(default=None, repr=False)
     models: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Given:
 
 
 class _Formatter(click.HelpFormatter):
-    """Help that names commands as the program was typed."""
+    """Write help in which commands have the name under which the program was started."""
 
     def write_text(self, text: str) -> None:
         super().write_text(named_as_typed(text))
@@ -39,11 +39,11 @@ class _Context(click.Context):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named as `module:attribute`, each with its one line of help.
+    """A group that imports a command when it is called.
 
     Args:
-        lazy: the commands.
-        replaced: commands and options of redis-om that Redstart does not have, and what to do instead.
+        lazy: for each command, `module:attribute` and its line of help.
+        replaced: for commands and options of redis-om that Redstart does not have, the alternative.
     """
 
     context_class = _Context
@@ -70,50 +70,50 @@ class LazyGroup(click.Group):
     def _refuse_replaced(self, ctx: click.Context, kind: str, name: str) -> None:
         if name in self._replaced:
             typed = f"{ctx.command_path} {name}"
-            ctx.fail(f"There is no {kind} {typed!r} as in redis-om. {named_as_typed(self._replaced[name])}")
+            ctx.fail(f"Redstart has no {kind} {typed!r}. {named_as_typed(self._replaced[name])}")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command. An unknown one is an error that names the nearest command."""
+        """Return the command. An unknown name is an error that suggests the nearest command."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             ctx.fail(f"No such command {name!r}. {did_you_mean(name, self.list_commands(ctx))}".rstrip())
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order a user meets them."""
+        """Return the names in the order in which a user needs the commands."""
         return [*self._lazy, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command's module."""
+        """Import the module of a command and return the command."""
         self._refuse_replaced(ctx, "command", cmd_name)
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._lazy[cmd_name][0].partition(":")
         command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)  # the tables below name nothing else
+        assert isinstance(command, click.Command)  # the tables contain nothing else
         command.context_class = _Context
         return command
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing any."""
+        """Write the list of commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_line) for name, (_, help_line) in self._lazy.items()])
 
 
 COMMANDS = {
-    "migrate": ("redstart.cli.migrate.group:migrate", "Build indexes beside, prove them, cut over."),
+    "migrate": ("redstart.cli.migrate.group:migrate", "Build indexes next to the active ones and cut over."),
     "migrate-data": (
         "redstart.cli.migrate_data.group:migrate_data",
-        "Convert stored dates to timestamps, verify, undo.",
+        "Convert stored dates to numbers, verify them, roll back.",
     ),
-    "server": ("redstart.cli.server:server", "Run a scratch server with JSON and search."),
-    "demo": ("redstart.cli.demo:demo", "See a migration on 20,000 sample documents."),
+    "server": ("redstart.cli.server:server", "Run a development server with JSON and search."),
+    "demo": ("redstart.cli.demo:demo", "Watch a migration of 20,000 sample documents."),
 }
 
 
-REPLACED = {"index": "Indexes are created and replaced by: om migrate run --models MODULE"}
+REPLACED = {"index": "Create and replace indexes with: om migrate run --models MODULE"}
 
 
 @click.command(
@@ -126,27 +126,27 @@ REPLACED = {"index": "Indexes are created and replaced by: om migrate run --mode
 @click.option(
     "--url",
     metavar="URL",
-    help="Server, as redis://user:password@host:6379/0; else REDIS_OM_URL, pyproject.toml.",
+    help="Server: redis://user:password@host:6379/0. Default: REDIS_OM_URL, then pyproject.toml.",
 )
 @click.option(
     "--models",
     multiple=True,
     metavar="MODULE",
-    help="Module or package that declares models; else REDSTART_MODELS, pyproject.toml.",
+    help="Module or package with models. Default: REDSTART_MODELS, then pyproject.toml.",
 )
 @click.version_option(__version__)
 @click.pass_context
 def om(ctx: click.Context, url: str | None, models: tuple[str, ...]) -> None:
-    """Redstart: migrations for Redis documents that can be run in production.
+    """Redstart: migrations of Redis documents and their indexes, with rollback.
 
-    Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 work is pending, 4 another run is at work,
-    5 stopped and resumable, 6 verification found something.
+    Exit codes: 0 done; 1 failed or refused; 2 invalid usage; 3 work is pending; 4 another run holds the lease;
+    5 stopped, resumed by the same command; 6 problems found.
     """
     ctx.obj = Given(url, models)
 
 
 def main() -> None:
-    """The entry point: one place where errors become messages and exit codes."""
+    """Run `om`: the entry point, where errors become messages and exit codes."""
     prepare_streams()
     sys.exit(_exit_code())
 
@@ -160,10 +160,10 @@ def _exit_code() -> int:
         return report_usage(exc)
     except click.Abort as exc:
         if isinstance(exc.__cause__, KeyboardInterrupt):
-            hint = "What was done is kept. To go on, type the same command again."
+            hint = "Completed work is saved. To resume, run the same command again."
             return report("Interrupted.", hint, Exit.STOPPED)
-        return report("Not confirmed; nothing was done.", None, Exit.FAILED)
-    except OSError as exc:  # a full disk under stdout, or a file that may not be read
+        return report("Not confirmed. Nothing was changed.", None, Exit.FAILED)
+    except OSError as exc:  # a full disk under stdout, or a file without read permission
         return report(str(exc), None, Exit.FAILED)
     return code if isinstance(code, int) else Exit.DONE
 

@@ -25,7 +25,7 @@ from redstart.migrations.files.load import load_directory, load_module
 from redstart.settings import get_root_migrations_dir
 
 WAYS_ON = {
-    DATA: 'docs/from-redis-om.md, "Migration files", has the few lines that run them.',
+    DATA: 'To run them, see "Migration files" in the documentation.',
     SCHEMA: "This command brings indexes to what the models say, without files. Record one that is done with: {}",
 }
 
@@ -65,7 +65,7 @@ def look(session: Session, kind: Kind, directory: Path | None, module: str | Non
 
 NO_ROLLBACK = (
     "This version of Redstart does not run migration files, so it cannot roll one back.",
-    'Call its down() as in docs/from-redis-om.md, "Migration files".',
+    'Call its down() as described under "Migration files" in the documentation.',
 )
 NO_UNDO_LOG = (
     "This version of Redstart does not run migration files, so there is no undo log to drop.",

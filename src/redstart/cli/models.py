@@ -1,4 +1,4 @@
-"""The user's models: importing their modules, and what to say when that fails."""
+"""Import the modules of the user's models, and explain why that fails."""
 
 import contextlib
 import pkgutil
@@ -22,17 +22,17 @@ _IN_PLACE_OF = {"redis_om": "redstart", "aredis_om": "redstart.aio"}
 
 
 def load_declarations(names: tuple[str, ...]) -> list[ModelDeclaration]:
-    """The models that some modules declare or import; of a package, those of all its modules.
+    """Return the models that modules declare or import; of a package, those of all its modules.
 
     The current directory is importable.
 
     Raises:
-        ConfigurationError: no module is named, one does not import, or they hold no models.
+        ConfigurationError: no module is given, one cannot be imported, or they contain no models.
     """
     if not names:
         raise ConfigurationError(
-            "No models are named, so there is nothing to look for.",
-            "Name the module that declares them: --models your_package.models, or REDSTART_MODELS, "
+            "No models were given.",
+            "Use --models your_package.models, or set REDSTART_MODELS, "
             "or models = [...] under [tool.redstart] in pyproject.toml.",
         )
     here = working_directory()
@@ -46,14 +46,14 @@ def load_declarations(names: tuple[str, ...]) -> list[ModelDeclaration]:
     models |= dict.fromkeys(_declared_with_redis_om(names, modules))
     if not models:
         raise ConfigurationError(
-            f"{', '.join(names)} imported, but there is no HashModel or JsonModel of redstart or redis-om in it.",
-            "Abstract (ABC) and embedded models have no documents of their own and do not count.",
+            f"No HashModel or JsonModel of redstart or redis-om found in {', '.join(names)}.",
+            "Name the module with the models. Abstract (ABC) and embedded models have no documents of their own.",
         )
     return distinct(map(declare, models))
 
 
 def _declared_with_redis_om(names: tuple[str, ...], modules: list[ModuleType]) -> list[type[RedisModel]]:
-    """What takes the place of the models of redis-om that these modules declare or import."""
+    """Return the Redstart counterparts of the redis-om models that these modules declare or import."""
     imported = {id(value) for module in modules for value in vars(module).values()}
     return [
         translated(model)
@@ -67,45 +67,47 @@ def _is_one_of(value: object, registered: set[type[RedisModel]]) -> bool:
 
 
 def _import_all(name: str) -> list[ModuleType]:
-    """A module, and every module inside it when it is a package."""
+    """Import a module, and every module inside a package."""
     module = _import(name)
     return [module, *(_import(inside, package=name) for inside in names_inside(module))]
 
 
 def _import(name: str, package: str | None = None) -> ModuleType:
-    """Import a module; `package` is what was named, where that is the package it is in."""
+    """Import a module.
+
+    Args:
+        package: the package that was given, if the module is imported as a part of it.
+    """
     if has_credentials(name):
         raise ConfigurationError(
             f"{without_password(name)} is not the name of a module.",
-            "Name the server with --url, and the module with dots: --models package.models",
+            "Name the server with --url, and the module with: --models package.models",
         )
     try:
-        # What a module prints while it is imported must not get between a script and its JSON.
+        # Text printed by an imported module must not mix with JSON on stdout.
         with contextlib.redirect_stdout(sys.stderr):
             return import_module(name)
     except RedstartError as exc:
-        raise ConfigurationError(
-            f"The models in {name} are declared wrongly: {exc.message}", exc.hint
-        ) from exc
+        raise ConfigurationError(f"Invalid model in {name}: {exc.message}", exc.hint) from exc
     except (Exception, SystemExit) as exc:  # a user's module may raise anything while it is imported
-        said = without_passwords(f"{type(exc).__name__}: {exc}".rstrip(": "))
+        reason = without_passwords(f"{type(exc).__name__}: {exc}".rstrip(": "))
         raise ConfigurationError(
-            f"The module {name!r} cannot be imported: {said}", _where(name, exc) + _instead_of(package)
+            f"The module {name!r} cannot be imported: {reason}", _where(name, exc) + _instead_of(package)
         ) from exc
 
 
 def _instead_of(package: str | None) -> str:
-    """How to leave a module out that was imported for its package."""
+    """Return how to omit a module that was imported as a part of its package."""
     if package is None:
         return ""
     return (
-        f"\nIt was imported because the package {package} was named: that means all its modules. "
-        f"Where models are only in some, name these, as --models {package}.models"
+        f"\nAll modules of the package {package} were imported. "
+        f"To load only some modules, list them: --models {package}.models"
     )
 
 
 def _where(name: str, error: BaseException) -> str:
-    """Where in the user's files it happened."""
+    """Return the place of an import error in the user's files, or the correct name of the module."""
     if isinstance(error, SyntaxError):
         return without_passwords("".join(traceback.format_exception_only(error)).rstrip())
     if isinstance(error, ModuleNotFoundError) and error.name in _IN_PLACE_OF:
@@ -114,15 +116,15 @@ def _where(name: str, error: BaseException) -> str:
     parent = name.rpartition(".")[0]
     is_module = parent in sys.modules and not hasattr(sys.modules[parent], "__path__")
     if isinstance(error, ModuleNotFoundError) and is_module:
-        return f"{parent} is a module. A model or a file is not named, the module is: --models {parent}"
+        return f"--models takes a module, not a class or file: --models {parent}"
     if name.endswith(".py") and Path(name).is_file():
-        return f"Name its module, as the application imports it: --models {_module_of(Path(name))}"
+        return f"--models takes the module of a file, as the application imports it: --models {_module_of(Path(name))}"
     return (
         _own_frames(error)
         or _nearest_module(name)
         or (
-            f"Looked for it in {working_directory() or 'no directory'} and in Python's path. "
-            "A module is named with dots, as package.models."
+            f"Searched {working_directory() or 'no directory'} and the Python path. "
+            "Name the module with dots: --models package.models"
         )
     )
 
@@ -132,14 +134,15 @@ def _nearest_module(name: str) -> str:
     parent, _, last = name.rpartition(".")
     folders = getattr(sys.modules[parent], "__path__", []) if parent in sys.modules else []
     if not parent:
-        folders = [str(working_directory() or "")]
+        here = working_directory()
+        folders = [] if here is None else [str(here)]
     names = [info.name for info in pkgutil.iter_modules(folders)]
     question = did_you_mean(last, names)
     return question.replace("'", f"'{parent}.", 1) if question and parent else question
 
 
 def _module_of(file: Path) -> str:
-    """The module of a file, from the outermost package around it: keys may hold this name."""
+    """Return the module name of a file, from its outermost package: keys may contain this name."""
     names = [file.stem]
     for folder in file.resolve().parents:
         if not (folder / "__init__.py").exists():
@@ -149,7 +152,7 @@ def _module_of(file: Path) -> str:
 
 
 def _own_frames(error: BaseException) -> str:
-    """The last frames that are neither ours nor the import machinery's."""
+    """Return the last frames of a traceback outside Redstart and the import machinery."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the questions they ask before they write."""
+"""Options that several commands share, and confirmation before writes."""
 
 import sys
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import click
 from redstart.cli.main import Given
 from redstart.cli.settings import Settings, load_settings
 from redstart.cli.skipped_migrations import migrations_skipped
+from redstart.cli.wrapping import fitted
 from redstart.display import escaped
 from redstart.errors import ConfigurationError
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
@@ -34,17 +35,17 @@ def _settings(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) ->
 
 
 def _named(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
-    """The id. Whether there is such a migration, the command asks the server."""
+    """Return the id. The command checks whether the migration exists."""
     if value is None:
         raise ConfigurationError(
-            f"No migration is named. The conversion of dates is {DATETIME_MIGRATION}.",
-            f"Name one: {ctx.command_path} ID",
+            f"No migration was given. The conversion of dates is {DATETIME_MIGRATION}.",
+            f"Name it: {ctx.command_path} ID",
         )
     return value
 
 
 def common(command: F) -> F:
-    """--url, --models and --json; the command gets `settings` and `as_json`."""
+    """Add --url, --models and --json, passed to the command as `settings` and `as_json`."""
     for option in reversed(_COMMON):
         command = option(command)
     return command
@@ -52,7 +53,12 @@ def common(command: F) -> F:
 
 _COMMON: tuple[Callable[[Any], Any], ...] = (
     click.option(
-        "--url", metavar="URL", is_eager=True, expose_value=False, callback=_keep_url, help="As om --url."
+        "--url",
+        metavar="URL",
+        is_eager=True,
+        expose_value=False,
+        callback=_keep_url,
+        help="Server, as in om --url.",
     ),
     click.option(
         "--models",
@@ -60,23 +66,25 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         metavar="MODULE",
         callback=_settings,
-        help="Module or package that declares models; repeatable, or several with commas.",
+        help="Module or package with models. Repeatable, or several separated by commas.",
     ),
-    click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; the rest on stderr."),
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, all else on stderr."
+    ),
 )
 
-verbose = click.option("-v", "--verbose", is_flag=True, help="Say more: every failure, every field.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Show every failure and every field.")
 migration_id = click.argument("migration_id", metavar="ID", required=False, callback=_named)
-yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+yes = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 accept_unindexed = click.option(
     "--accept-unindexed",
     is_flag=True,
-    help="Cut over even if documents that are found now are lost to queries.",
+    help="Cut over even if documents drop out of query results.",
 )
 accept_unreadable = click.option(
     "--accept-unreadable",
     is_flag=True,
-    help="Change indexes even if a model cannot read most of its documents.",
+    help="Change indexes even if a model cannot load most of its documents.",
 )
 exclude_prefix = click.option(
     "--exclude-prefix",
@@ -85,26 +93,26 @@ exclude_prefix = click.option(
     is_eager=True,
     expose_value=False,
     callback=_keep_excluded,
-    help="Keys that begin so belong to no model with a shorter key prefix. Repeatable.",
+    help="Ignore keys with this prefix, although a model has a shorter one. Repeatable.",
 )
 include_prefixes = click.option(
     "--include-prefix",
     "include_prefixes",
     multiple=True,
     metavar="PREFIX",
-    help="Convert keys that begin so as documents of the model with the shorter key prefix. Repeatable.",
+    help="Convert keys with this prefix as documents of the model with the shorter one. Repeatable.",
 )
 aliases = click.option(
     "--alias",
     "aliases",
     multiple=True,
     metavar="NAME",
-    help="Another name of an index, made with FT.ALIASADD: it follows where the index is replaced. Repeatable.",
+    help="Your own alias of an index (FT.ALIASADD), moved together with the index. Repeatable.",
 )
 keep_old_index = click.option(
     "--keep-old-index",
     is_flag=True,
-    help="Keep a copy of an index that Redstart takes over for the first time, for a quick way back.",
+    help="Keep the original index for a fast rollback.",
 )
 batch_size = click.option(
     "--batch-size",
@@ -112,23 +120,23 @@ batch_size = click.option(
     default=1_000,
     show_default=True,
     metavar="N",
-    help="Keys asked for per step, 1 to 100000. Large documents are read in smaller steps.",
+    help="Keys scanned per batch, 1 to 100000. Large documents are read in smaller batches.",
 )
 
 
 def confirm(question: str, *, assume_yes: bool) -> None:
-    """Ask on a terminal; elsewhere go on, for a prompt would block a pipeline. Raises click.Abort on a no."""
+    """Ask on a terminal; elsewhere return, since a prompt would block a pipeline. Raises click.Abort on a no."""
     if not assume_yes and _can_ask():
-        click.confirm(escaped(question), abort=True, err=True)
+        click.confirm(fitted(sys.stderr, escaped(question)), abort=True, err=True)
 
 
 def require_yes(question: str, *, assume_yes: bool) -> None:
-    """As `confirm`, for what cannot be taken back: without a terminal it needs --yes."""
+    """Ask as `confirm` does, for what cannot be undone: without a terminal, --yes is required."""
     if not assume_yes and not _can_ask():
-        raise click.UsageError(f"{question} There is no terminal to ask on: say so with --yes.")
+        raise click.UsageError(f"{question} Not a terminal: confirm with --yes.")
     confirm(question, assume_yes=assume_yes)
 
 
 def _can_ask() -> bool:
-    """Whether somebody sees the question and can answer it."""
+    """Return whether a terminal can show the question and send the answer."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

@@ -14,19 +14,17 @@ from typing import Any, TextIO
 
 import click
 
+from redstart.cli.wrapping import fitted
 from redstart.display import escaped, has_credentials, without_password, without_passwords
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError
 
-_TARGETED = re.compile(
-    r"(?<![\w-])(om migrate(?:-data)? (?:check|check-schema|cleanup|clear-progress|errors|forget|progress|rollback|run|"
-    r"stats|status|swap-back|unlock|verify))(?![\w-])"
-)
-"""Commands that take --url and --models."""
+_TARGETED = re.compile(r"(?<![\w-])om migrate(?:-data)? [a-z][a-z-]*(?![\w-])")
+"""Commands that accept --url and --models: all of these two groups."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
 class Tone(StrEnum):
-    """What a line means, as a colour of the terminal."""
+    """The meaning of a line, shown by its style on a terminal."""
 
     DONE = "green"
     WARNING = "yellow"
@@ -42,36 +40,36 @@ def prepare_streams() -> None:
 
 
 def command_name() -> str:
-    """As what this program was typed: `redstart`, where another `om` exists, else `om`."""
+    """Return the name under which this program was started: `om`, or `redstart` where another `om` exists."""
     return "redstart" if Path(sys.argv[0]).stem == "redstart" else "om"
 
 
 def as_typed(text: str) -> str:
-    """Our own words, with each `om ...` in them under the name, and with the --url and --models, that were typed.
+    """Return a message in which each command `om ...` has the name, --url and --models of the present command.
 
-    So the next command means the same server. Not for keys and values, which may hold the same words.
+    So the next command uses the same server. Not for keys and values, which may contain the same text.
     """
     options = "".join(f" {option}" for option in _typed_options(sys.argv[1:]))
-    return named_as_typed(_TARGETED.sub(lambda found: found[1] + options, text) if options else text)
+    return named_as_typed(_TARGETED.sub(lambda found: found[0] + options, text) if options else text)
 
 
 def named_as_typed(text: str) -> str:
-    """As `as_typed`, without the options: for help."""
+    """Return a help text in which each command `om ...` has the name of the present command."""
     return _OUR_COMMAND.sub(f"{command_name()} ", text)
 
 
 def _typed_options(words: Sequence[str]) -> Iterator[str]:
-    """--url and --models among the words of a command, each with its value. A password is not shown."""
+    """Yield --url and --models among the arguments of a command, each with its value, without passwords."""
     for word, following in pairwise([*words, ""]):
         name, has_value, value = word.partition("=")
         if name in ("--url", "--models"):
-            said = value if has_value else following
-            # A URL without its password is no URL to paste.
-            yield f"{name} {'URL' if name == '--url' and has_credentials(said) else shlex.quote(concealed(said))}"
+            given = value if has_value else following
+            # A URL without its password cannot be pasted.
+            yield f"{name} {'URL' if name == '--url' and has_credentials(given) else shlex.quote(concealed(given))}"
 
 
 def concealed(text: str) -> str:
-    """Our own text without the URLs with passwords that were given to this command."""
+    """Return a message without the passwords of the URLs that this command was given."""
     words = [
         word.partition("=")[2] if word.startswith("--") and "=" in word else word for word in sys.argv[1:]
     ]
@@ -87,23 +85,29 @@ def shown_message(text: str) -> str:
 
 
 def line(text: str, tone: Tone | None = None) -> None:
-    """Write a line to stdout; on a terminal in the colour of its tone."""
-    styled_line(_toned(sys.stdout, escaped(text), tone))
+    """Write a line to stdout. On a terminal it is wrapped between words, and styled by its tone."""
+    styled_line(_toned(sys.stdout, fitted(sys.stdout, escaped(text)), tone))
 
 
 def styled_line(text: str) -> None:
-    """Write a line with escape sequences of a terminal to stdout; everything else in it has to be printable."""
+    """Write a line to stdout as it is: escape sequences of a terminal, and otherwise printable text."""
     _write(sys.stdout, f"{text}\n")
 
 
 def note(text: str, tone: Tone | None = None) -> None:
-    """Write a line for people to stderr; on a terminal in the colour of its tone."""
-    _write(sys.stderr, f"{_toned(sys.stderr, escaped(concealed(text)), tone)}\n")
+    """Write a line to stderr. On a terminal it is wrapped between words, and styled by its tone.
+
+    Args:
+        tone: by default that of a warning, if the text begins with `Warning: `.
+    """
+    if tone is None and text.startswith("Warning: "):
+        tone = Tone.WARNING
+    _write(sys.stderr, f"{_toned(sys.stderr, fitted(sys.stderr, escaped(concealed(text))), tone)}\n")
 
 
 def warn(text: str) -> None:
     """Write a warning to stderr."""
-    note(f"Warning: {text}", Tone.WARNING)
+    note(f"Warning: {text}")
 
 
 def _toned(stream: TextIO, text: str, tone: Tone | None) -> str:
@@ -113,43 +117,44 @@ def _toned(stream: TextIO, text: str, tone: Tone | None) -> str:
 
 
 def has_colors(stream: TextIO) -> bool:
-    """Return whether a stream is a terminal with colours, and NO_COLOR (https://no-color.org) is not set."""
+    """Return whether text on a stream may be styled: on a terminal, unless NO_COLOR is set."""
+    # https://no-color.org
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """One object on stdout, in ASCII: no terminal or pipe can garble it."""
-    line(json.dumps(data))
+    """Write one object to stdout, on one line and in ASCII: no terminal or pipe can garble it."""
+    styled_line(json.dumps(data))
 
 
 def note_from_signal(text: str) -> None:
-    """A line on stderr, from a signal handler: it may have interrupted a write, so a thread waits for its turn.
+    """Write a line to stderr from a signal handler, in a thread: the handler may have interrupted a write.
 
-    Past the stream it would be written into a progress bar, which then erases it.
+    A write that bypassed the stream would be erased by a progress bar.
     """
     threading.Thread(target=note, args=(text,)).start()
 
 
 def refusal_by(check: Callable[[], object]) -> str | None:
-    """Why a run would be refused, and on a second line what to type, if it would fail this check as well."""
+    """Return the message and hint of a run that fails this check; None if the check passes."""
     try:
         check()
     except (ConfigurationError, MigrationError) as exc:
         return as_typed(str(exc))
-    except AuthenticationError as exc:  # who looks may have fewer rights than who will run it
+    except AuthenticationError as exc:  # the user of a preview may have fewer permissions than that of a run
         note(f"Not everything was checked. {exc.message}")
     return None
 
 
 def draw_refusal(refusal: str | None) -> None:
-    """That a run would be refused, if so."""
+    """Print that a run would be refused, if so."""
     if refusal is not None:
         line("")
         line(f"A run would be refused. {refusal}")
 
 
 def discard(stream: TextIO) -> None:
-    """Send what is still to come nowhere, for whoever read it has gone; the command goes on to its exit code."""
+    """Discard all further output: its reader has exited. The command continues to its exit code."""
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
 

@@ -1,4 +1,4 @@
-"""Progress of long work: bars on a terminal, lines elsewhere."""
+"""Progress of long operations: bars on a terminal, lines elsewhere."""
 
 import sys
 import time
@@ -43,7 +43,7 @@ def _title(update: Update) -> str:
 
 
 def _details(update: Update, pace: "_Pace") -> dict[str, str]:
-    """Return the parts of a line, by the name under which `_fitted` drops them."""
+    """Return the parts of a line by the names that `_fitted` uses."""
     details = {}
     fraction = update.fraction
     if fraction is not None:
@@ -67,7 +67,7 @@ def _joined(details: dict[str, str]) -> str:
 
 
 def _fitted(details: dict[str, str], room: int) -> str:
-    """Return the line in `room` characters: parts are dropped, but no number is cut off."""
+    """Return the line in at most `room` characters: parts are omitted, but no number is cut."""
     shown = dict(details)
     for name in ("", "unit", "rate", "left", "done" if "percent" in details else "", "failed"):
         shown.pop(name, None)
@@ -123,7 +123,7 @@ class _Bars:
         fraction = update.fraction
         total = None if fraction is None else 1.0
         self._bar.update(self._tasks[title], completed=fraction or 0.0, total=total)
-        # A long title leaves less room to the lines above it, too.
+        # A long title also leaves less room for the lines above it.
         width = self._bar.console.width
         room = width - max(map(len, self._tasks)) - (_MIN_BAR_WIDTH if width >= _MIN_WIDTH_WITH_BARS else 1)
         for name, task in self._tasks.items():

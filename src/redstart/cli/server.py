@@ -1,4 +1,4 @@
-"""`om server`: a scratch server in the foreground."""
+"""`om server`: a development server in the foreground."""
 
 from pathlib import Path
 
@@ -10,16 +10,24 @@ from redstart.embedded.foreground import serve
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=6379, show_default=True, help="0: a unix socket only."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=6379,
+    show_default=True,
+    help="TCP port on 127.0.0.1; 0 for a unix socket only.",
 )
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep the data in this folder; if it holds no data but a dump.rdb, start with that.",
+    help="Keep the data in this directory. A dump.rdb is loaded if there is no other data in it.",
 )
 def server(port: int, directory: Path | None) -> None:
-    """Run a scratch server with JSON and search, print its URL, and stop it at Ctrl-C. Its data is gone then,
-    unless --directory names a place for it. Needs: pip install 'redstart[server]'"""
+    """Run a development server with JSON and search until Ctrl-C, and print its URL.
+
+    Its data is deleted at the end, unless --directory is given.
+
+    Requires: pip install 'redstart[server]'
+    """
 
     def announce(url: str) -> None:
         line(url)

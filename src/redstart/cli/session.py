@@ -1,4 +1,4 @@
-"""What a command that migrates works with: a driver, the plan, and the surroundings of an operation."""
+"""The session of a migration command: its connection, plan, and the context of its operations."""
 
 import gc
 import signal
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from redstart.cli.models import load_declarations
-from redstart.cli.output import note, note_from_signal
+from redstart.cli.output import note, note_from_signal, warn
 from redstart.cli.settings import Settings
 from redstart.display import without_password
 from redstart.effects import Op
@@ -40,9 +40,9 @@ class Session:
     """One command's connection and plan.
 
     Attributes:
-        where: the server as it may be shown.
-        zone_is_assumed: whether nobody said what a datetime without an offset means.
-        writes: whether the command writes, which not every server takes.
+        where: the URL of the server, without a password.
+        zone_is_assumed: whether no setting names the zone of naive datetimes.
+        writes: whether the command writes, which some servers do not permit.
     """
 
     driver: SyncDriver
@@ -56,7 +56,7 @@ class Session:
     _server_is_known: bool = False
 
     def context(self, monitor: Monitor | None = None) -> Context:
-        """The surroundings for one operation."""
+        """Return the context of one operation."""
         monitor = monitor or Monitor()
         monitor.waiting = note
         return Context(
@@ -69,17 +69,17 @@ class Session:
         )
 
     def planned_indexes(self) -> list[PlannedIndex]:
-        """The indexes that the models ask for. Raises ConfigurationError when two do not agree on one."""
+        """Return the indexes of the models. Raises ConfigurationError if two models define one index differently."""
         planned = planned_indexes(self.declarations)
         require_one_definition_each(planned)
         return planned
 
     def require_intact(self, *, exempt: Collection[str] = ()) -> None:
-        """Raise StateDamagedError if something that Redstart keeps on the server is missing or damaged. Reads only."""
+        """Raise StateDamagedError if state that Redstart keeps on the server is missing or damaged. Reads only."""
         self.run(require_intact(self.keys, exempt=exempt))
 
     def run(self, operation: Op[T]) -> T:
-        """Perform an operation. The first one makes sure that the server is fit for the command, and notes a warning.
+        """Perform an operation. The first one also checks the server, and prints a warning about it.
 
         Raises:
             See `require_server`.
@@ -89,15 +89,15 @@ class Session:
         warning = self.driver.run(require_server(writes=self.writes))
         self._server_is_known = True
         result = self.driver.run(operation)
-        if warning is not None:  # behind the first answer: a server that gives none is said by the error
-            note(f"Warning: {warning}")
+        if warning is not None:  # after the first reply: a server without one is reported by the error
+            warn(warning)
         return result
 
 
 def spare_the_collector() -> None:
-    """Let the garbage collector look less often: a run makes millions of small tuples, none of them in a cycle.
+    """Run the garbage collector less often: a run creates millions of small tuples, none of them in a cycle.
 
-    Measured: a quarter less time. What is imported by now lives as long as the process, and is not looked at again.
+    Measured: a quarter less time. Modules imported so far live as long as the process, so they are not collected.
     """
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
@@ -107,13 +107,13 @@ def spare_the_collector() -> None:
 def open_session(
     settings: Settings, *, writes: bool = False, needs_models: bool = True, about_indexes: bool = False
 ) -> Iterator[Session]:
-    """Import the models, make the plan, open a connection when it is first used.
+    """Import the models and make the plan; the connection is opened when it is first used.
 
     Args:
         writes: True for commands that write, to documents or to state.
-        needs_models: False for commands that work on stored state. They import models, if any are named, only
-            to learn the server from them: with --url an undo does not depend on today's code.
-        about_indexes: True for commands that route no keys: to them key prefixes may overlap.
+        needs_models: False for commands that work on stored state. They import models, if any are given, only
+            to find the server: with --url a rollback does not depend on the present code.
+        about_indexes: True for commands that assign no keys to models: for them key prefixes may overlap.
 
     Raises:
         ConfigurationError: no models, overlapping key prefixes, models on different servers, a bad URL.
@@ -135,8 +135,8 @@ def _driver(settings: Settings, declarations: list[ModelDeclaration]) -> tuple[S
     clients = {} if settings.url_is_explicit else _clients(settings.url, declarations)
     if len(clients) > 1:
         raise ConfigurationError(
-            f"The models live on different servers: {', '.join(sorted(clients))}.",
-            "Migrate them one by one, naming the server with --url and the models with --models.",
+            f"The models use different servers: {', '.join(sorted(clients))}.",
+            "Migrate the models of each server on their own: --url URL --models MODULE",
         )
     for where, client in clients.items():
         if client is not None:
@@ -145,7 +145,7 @@ def _driver(settings: Settings, declarations: list[ModelDeclaration]) -> tuple[S
 
 
 def _clients(url: str, declarations: list[ModelDeclaration]) -> dict[str, object]:
-    """What models name in Meta.database, by the server it talks to; a model that names none is at the URL."""
+    """Return the clients in Meta.database by server; a model without one uses the URL."""
     clients: dict[str, object] = {}
     for declaration in declarations:
         client = client_named(declaration.model)
@@ -156,23 +156,23 @@ def _clients(url: str, declarations: list[ModelDeclaration]) -> dict[str, object
 
 @contextmanager
 def resumed_by(command: str) -> Iterator[None]:
-    """Say of a server that is lost, or refuses, while `command` is at work how to go on: the URL was right before."""
+    """Add to an error of the server how to resume `command`: the connection worked before."""
     try:
         yield
     except ServerConnectionError as exc:
         raise ServerConnectionError(
-            exc.message, f"What was done is saved. When the server is back, go on with: {command}"
+            exc.message, f"Progress is saved. When the server is available again, resume with: {command}"
         ) from exc
     except CommandError as exc:
         if exc.code not in REFUSALS:
             raise
-        hint = f"{exc.hint or ''} What was done is saved; go on with: {command}".lstrip()
+        hint = f"{exc.hint or ''} Progress is saved. Resume with: {command}".lstrip()
         raise CommandError(exc.message, hint, code=exc.code) from exc
 
 
 @contextmanager
 def stop_on_signal(monitor: Monitor) -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM end a run between two pages, with its progress saved; the second at once."""
+    """Let the first Ctrl-C or SIGTERM end a run between two batches, with its progress saved; the second at once."""
     asked = False
 
     def ask(*_: object) -> None:
@@ -180,7 +180,9 @@ def stop_on_signal(monitor: Monitor) -> Iterator[None]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        note_from_signal("Stopping after this step; progress is kept. Once more stops at once.")
+        note_from_signal(
+            "Stopping after the current batch; progress is saved. Press Ctrl-C again to abort immediately."
+        )
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     monitor.stop_requested = lambda: asked

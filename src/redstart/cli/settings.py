@@ -1,10 +1,12 @@
-"""Settings of `om`: an option, then what `redstart.settings` finds in the surroundings."""
+"""Settings of `om`: options, then the environment, then pyproject.toml."""
 
 import os
 from dataclasses import dataclass, field
 
+from redstart.cli.output import warn
 from redstart.settings import (
     exclude_prefixes_setting,
+    misspelt_variables,
     models_setting,
     naive_timezone_setting,
     project_table,
@@ -14,13 +16,14 @@ from redstart.settings import (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a command works with.
+    """The settings of a command.
 
     Attributes:
-        url: the server; `url_is_explicit` when --url named it, which wins over a model's Meta.database.
-        models: modules or packages that declare models.
-        naive_timezone: what a datetime without an offset means; `naive_timezone_from` where that was said,
-            None where it was not.
+        url: the server.
+        url_is_explicit: whether --url named it, which takes precedence over Meta.database of a model.
+        models: modules or packages with models.
+        naive_timezone: the zone of naive datetimes.
+        naive_timezone_from: the setting that names it; None: the default.
         exclude_prefixes: prefixes of keys that belong to no model with a shorter key prefix.
     """
 
@@ -35,11 +38,13 @@ class Settings:
 def load_settings(
     url: str | None, models: tuple[str, ...], exclude_prefixes: tuple[str, ...] = ()
 ) -> Settings:
-    """Settings, given the options --url, --models and --exclude-prefix.
+    """Return the settings, given the options --url, --models and --exclude-prefix. Warn of misspelt variables.
 
     Raises:
-        ConfigurationError: pyproject.toml cannot be read, is not TOML, or holds what is no setting.
+        ConfigurationError: pyproject.toml cannot be read, is not TOML, or contains an unknown setting.
     """
+    for warning in misspelt_variables():
+        warn(warning)
     table = project_table()
     zone = naive_timezone_setting(table)
     return Settings(

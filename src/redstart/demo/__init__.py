@@ -1,1 +1,1 @@
-"""The sample: a bird-ringing station's documents as redis-om 0.3.5 wrote them, and a checker for them."""
+"""The demo: documents of a bird-ringing station as redis-om 0.3.5 stored them, and a checker for them."""

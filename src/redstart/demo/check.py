@@ -1,7 +1,7 @@
 """The independent checker: compares the stored values with the correct ones, which came with the sample.
 
 It shares no code with the migration: an instant is right if the stored number is the float nearest to the
-integer that the value was made from, and everything else must be what it was, to the byte.
+integer from which the value was generated, and everything else must be unchanged, to the byte.
 """
 
 import re
@@ -27,19 +27,19 @@ class Outcome(StrEnum):
     """The state of one value after a migration, or of the rest of its document."""
 
     EXACT = "exact"
-    """Is the number expected."""
+    """The expected number."""
     WRONG = "wrong"
-    """Is neither the number expected nor what it was."""
+    """Neither the expected number nor unchanged."""
     UNCONVERTED = "unconverted"
-    """Is unchanged, although it denotes an instant."""
+    """Unchanged, although it denotes an instant."""
     KEPT = "kept"
-    """Does not denote an instant, and is unchanged."""
+    """Unchanged, and does not denote an instant."""
     LOST = "lost"
-    """Does not denote an instant, and has changed."""
+    """Changed, although it does not denote an instant."""
     COLLATERAL = "collateral"
-    """Something else of the document, or a foreign key, has changed."""
+    """Another part of the document, or an unrelated key, has changed."""
     MISSING = "missing"
-    """The key is gone, or holds another type."""
+    """The key does not exist, or has another type."""
 
 
 GOOD = frozenset({Outcome.EXACT, Outcome.KEPT})
@@ -47,7 +47,7 @@ GOOD = frozenset({Outcome.EXACT, Outcome.KEPT})
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One outcome: where (`location` is empty for a whole document), and the bytes before and after."""
+    """One outcome with its location (empty for a whole document) and the bytes before and after."""
 
     outcome: Outcome
     key: bytes
@@ -58,10 +58,10 @@ class Finding:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts findings, and keeps the first bad ones of each outcome.
+    """Counts of findings, with examples of each bad outcome.
 
     Args:
-        examples_of_each: how many to keep.
+        examples_of_each: limit of examples per outcome.
     """
 
     examples_of_each: int = 5
@@ -78,7 +78,7 @@ class Tally:
 
     @property
     def clean(self) -> bool:
-        """True if there are findings, all of them exact or kept."""
+        """Return whether there are findings, all of them exact or kept."""
         return bool(self.counts) and GOOD.issuperset(self.counts)
 
 
@@ -114,7 +114,7 @@ def _check_hash(
         before, after = content[name], stored.get(name)
         outcome = _outcome(document.expected[location], before, after)
         yield Finding(outcome, document.key, location, before, after)
-    # In a fixed order: the order of a hash's fields is the server's own affair.
+    # In a fixed order: the server does not define the order of a hash's fields.
     for name in sorted((content.keys() | stored.keys()) - names.keys()):
         if content.get(name) != stored.get(name):
             location = (name.decode(errors="backslashreplace"),)

@@ -1,8 +1,8 @@
-"""Dates by integer arithmetic: an instant in, its text out.
+"""Format instants as dates with integer arithmetic.
 
-The sample must know the right answer without asking the code that it tests. So nothing here parses, and
-nothing uses `datetime` or redstart.values: the proleptic Gregorian calendar (ISO 8601) in whole numbers.
-All instants are microseconds since 1970-01-01 in UTC, all offsets whole minutes east of it.
+The correct values of the sample must not depend on the code under test. So nothing here parses, and nothing uses
+`datetime` or redstart.values: this is the proleptic Gregorian calendar (ISO 8601) in integers. All instants are
+microseconds since 1970-01-01 in UTC, all offsets whole minutes east of it.
 """
 
 SECOND = 1_000_000
@@ -19,7 +19,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 
 def day_number(year: int, month: int, day: int) -> int:
-    """Days since 1970-01-01 of a calendar day."""
+    """Return the days from 1970-01-01 to a calendar day."""
     march_year = year - (month < 3)
     months_since_march = (month - 3) % 12
     day_of_year = (153 * months_since_march + 2) // 5 + day - 1
@@ -28,7 +28,7 @@ def day_number(year: int, month: int, day: int) -> int:
 
 
 def year_month_day(day: int) -> tuple[int, int, int]:
-    """The calendar day that is `day` days since 1970-01-01."""
+    """Return year, month and day of the calendar day `day` days after 1970-01-01."""
     era, day_of_era = divmod(day + DAYS_FROM_MARCH_OF_YEAR_0, DAYS_OF_400_YEARS)
     year_of_era = (day_of_era - day_of_era // 1_460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
     day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
@@ -42,23 +42,23 @@ def year_month_day(day: int) -> tuple[int, int, int]:
 
 
 def instant(year: int, month: int, day: int, *, hour: int = 0, minute: int = 0, second: int = 0) -> int:
-    """Microseconds since 1970 of a UTC wall clock."""
+    """Return microseconds since 1970 of a wall clock in UTC."""
     return day_number(year, month, day) * DAY + (hour * 60 + minute) * MINUTE + second * SECOND
 
 
 def iso_date(day: int) -> str:
-    """`2023-01-03` of days since 1970."""
+    """Return days since 1970 as a date: `2023-01-03`."""
     return "{:04}-{:02}-{:02}".format(*year_month_day(day))
 
 
 def iso_datetime(moment: int, *, offset: int = 0, suffix: str = "", separator: str = "T") -> str:
-    """The wall clock `offset` minutes east of UTC; microseconds only if there are any, as Python writes it.
+    """Return the wall clock `offset` minutes east of UTC; microseconds only if not zero, as in Python.
 
     Args:
         moment: microseconds since 1970.
         offset: minutes east of UTC of the wall clock shown.
-        suffix: what follows: nothing, `Z` or the offset's text.
-        separator: between date and time.
+        suffix: empty, `Z` or the text of the offset.
+        separator: the text between date and time.
     """
     day, rest = divmod(moment + offset * MINUTE, DAY)
     seconds, fraction = divmod(rest, SECOND)
@@ -68,17 +68,17 @@ def iso_datetime(moment: int, *, offset: int = 0, suffix: str = "", separator: s
 
 
 def clock(seconds: int) -> str:
-    """`10:20:30` of seconds since midnight."""
+    """Return seconds since midnight as a time: `10:20:30`."""
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def offset_text(minutes: int, colon: str = ":") -> str:
-    """`+05:30` of 330 minutes."""
+    """Return minutes as an offset: `+05:30` for 330."""
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}{colon}{abs(minutes) % 60:02}"
 
 
 def rfc2822(moment: int, offset: int) -> str:
-    """`Tue, 03 Jan 2023 10:20:30 +0200`: the date of a mail header (RFC 2822, section 3.3)."""
+    """Return the date of a mail header (RFC 2822, section 3.3): `Tue, 03 Jan 2023 10:20:30 +0200`."""
     day, rest = divmod(moment + offset * MINUTE, DAY)
     year, month, day_of_month = year_month_day(day)
     date = f"{WEEKDAYS[day % 7]}, {day_of_month:02} {MONTHS[month - 1]} {year:04}"
@@ -86,7 +86,7 @@ def rfc2822(moment: int, offset: int) -> str:
 
 
 def seconds_text(moment: int) -> str:
-    """Seconds since 1970 as a decimal number with at least one decimal: `1701435022.5`, `-86400.0`."""
+    """Return seconds since 1970 with at least one decimal: `1701435022.5`, `-86400.0`."""
     seconds, fraction = divmod(abs(moment), SECOND)
     decimals = f"{fraction:06}".rstrip("0") or "0"
     return f"{'-' if moment < 0 else ''}{seconds}.{decimals}"

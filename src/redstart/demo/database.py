@@ -1,4 +1,4 @@
-"""Writes the sample into a database, and checks it there."""
+"""Load the sample into a database, and check it there."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -20,7 +20,7 @@ def load_sample(documents: Iterable[SampleDocument]) -> Op[None]:
     """Write the sample into an empty database.
 
     Raises:
-        CommandError: the server refused a part of it.
+        CommandError: the server rejected a command.
 
     Effects: a round trip for every 500 documents. Safe to repeat.
     """

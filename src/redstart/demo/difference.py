@@ -1,4 +1,4 @@
-"""Compares two states of a database."""
+"""Compare two snapshots of a database."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,7 @@
-"""Values that redis-om never wrote, one class each: what imports, scripts and hands leave in real databases.
+"""Malformed values, in classes: values in real databases that redis-om did not write, but imports or scripts.
 
-A maker starts from an instant of its own and writes it down in its class' way, or writes what is no date.
-A class that has an instant must be converted to exactly that one; all others must stay byte for byte.
+A class formats a random instant in its own way, or makes a value that is not a date. A value with an instant must be
+converted to exactly this instant; all others must remain unchanged.
 """
 
 from collections.abc import Callable
@@ -28,14 +28,20 @@ FIRST_SECOND = civil.instant(1, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class DirtyClass:
-    """A name for reports, where it can occur, and how it is made."""
+    """A class of malformed values.
+
+    Attributes:
+        name: its name in reports.
+        fits: whether it can occur in a slot.
+        make: generates a value and its expected result.
+    """
 
     name: str
     fits: Fits
     make: Maker
 
     def value(self, slot: Slot, random: Random) -> SampleValue:
-        """One value of this class."""
+        """Return a value of this class."""
         return SampleValue(*self.make(slot, random), self.name)
 
 
@@ -60,7 +66,7 @@ def _in_date(slot: Slot) -> bool:
 
 
 def _whole_second(random: Random) -> int:
-    """An instant of the years 2002 to 2023, whose milliseconds have 13 digits."""
+    """Return an instant of the years 2002 to 2023, whose milliseconds have 13 digits."""
     return random.randrange(civil.instant(2002, 1, 1), civil.instant(2024, 1, 1), civil.SECOND)
 
 
@@ -104,7 +110,7 @@ def _epoch_milliseconds_number(slot: Slot, random: Random) -> tuple[Raw, Expecte
 
 
 def _already_migrated(slot: Slot, random: Random) -> tuple[Raw, Expected]:
-    # Milliseconds, so that RedisJSON, whose parser rounds the 17th digit wrongly, keeps the number's text.
+    # Milliseconds, because RedisJSON's parser rounds the 17th digit wrongly.
     moment = slot.instant_of(_millisecond(random))
     return moment / civil.SECOND if slot.storage is Storage.JSON else civil.seconds_text(moment), moment
 
@@ -166,21 +172,21 @@ DIRTY_CLASSES = (
     DirtyClass("already_migrated", _anywhere, _already_migrated),
     DirtyClass("space_separator", _anywhere, _space_separator),
     DirtyClass("rfc2822", _anywhere, _rfc2822),
-    # In JSON a datetime with a trailing Z is what redis-om wrote itself.
+    # In JSON, redis-om itself wrote datetimes with a trailing Z.
     DirtyClass("trailing_z", lambda slot: _in_hash(slot) or _in_date(slot), _trailing_z),
     DirtyClass("date_in_datetime", _in_datetime, _date_in_datetime),
     DirtyClass("datetime_in_date", _in_date, _datetime_in_date),
     DirtyClass("year_1", _anywhere, _at(FIRST_SECOND)),
     DirtyClass("year_9999", _anywhere, _at(LAST_SECOND)),
-    # The nearest float to Python's last microsecond is the year 10000, and no reader takes that back.
+    # The nearest float to Python's last microsecond is in the year 10000, which no reader accepts.
     DirtyClass("last_microsecond", _in_datetime, _unconvertible("9999-12-31T23:59:59.999999")),
     DirtyClass("before_year_1", _in_datetime, _unconvertible("0001-01-01T00:00:00+05:30")),
-    # A float holds no microseconds out there: the nearest one counts. RedisJSON would alter the number.
+    # A float of this size has no microseconds: the nearest float is expected. RedisJSON would change the number.
     DirtyClass("far_microseconds", lambda slot: _in_hash(slot) and _in_datetime(slot), _far_microseconds),
 )
-"""In a date field, what carries a time is midnight UTC of the calendar date it shows."""
+"""In a date field, a value with a time stands for midnight UTC of its calendar date."""
 
 
 def classes_for(slot: Slot) -> tuple[DirtyClass, ...]:
-    """The classes that can occur at `slot`."""
+    """Return the classes that can occur in a slot."""
     return tuple(one for one in DIRTY_CLASSES if one.fits(slot))

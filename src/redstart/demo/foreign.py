@@ -1,6 +1,6 @@
-"""Keys that are not documents, under and next to the models' prefixes: a migration must not touch them.
+"""Unrelated keys, under and next to the key prefixes of the models: a migration must not change them.
 
-Each is declared as the command that writes it, the one that reads it, and the reply it must always give.
+Each is declared by the command that writes it, the command that reads it, and the expected reply.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ class ForeignKey:
     """One key.
 
     Args:
-        write: the command that makes it.
-        read: the command that shows it.
-        reply: the reply to `read`, undecoded, while the key is untouched.
+        write: the command that creates it.
+        read: the command that reads it.
+        reply: the expected reply to `read`, undecoded.
     """
 
     write: tuple[str, ...]
@@ -24,7 +24,7 @@ class ForeignKey:
 
     @property
     def key(self) -> bytes:
-        """The key's name."""
+        """Return the name of the key."""
         return self.write[1].encode()
 
 
@@ -47,11 +47,11 @@ def _hash(key: str, field: str, value: str) -> ForeignKey:
 
 
 FOREIGN_KEYS = (
-    # redis-om keeps the digest of each index's definition here.
+    # redis-om stores the digest of each index's definition here.
     _string(RINGER_PREFIX + "index:hash", "5f0b2f4f7c1f0e5e2b9a3c1d8e7f6a5b4c3d2e1f"),
     _string(VISIT_PREFIX + "index:hash", "9a1c0d4be2f3a4b5c6d7e8f90a1b2c3d4e5f6071"),
     _string(SIGHTING_PREFIX + "index:hash", "c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7"),
-    # Of the wrong type for the model that has their prefix.
+    # Of the wrong type for the model with their prefix.
     _list(VISIT_PREFIX + "queue", "2023-01-01T00:00:00", "V-0000001"),
     _json(VISIT_PREFIX + "draft", '{"arrived_at":"2023-01-01T00:00:00"}'),
     _hash(SIGHTING_PREFIX + "lock", "ringed_at", "2023-01-01T00:00:00"),

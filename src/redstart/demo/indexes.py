@@ -12,15 +12,15 @@ POLL_SECONDS = 0.02
 
 
 def station_indexes() -> list[PlannedIndex]:
-    """Return the index definitions of the station's models, present and of redis-om 0.x."""
+    """Return the index definitions of the station's models, both the present ones and those of redis-om 0.x."""
     return planned_indexes(declare(model) for model in (Ringer, Visit, Sighting))
 
 
 def make_old_indexes() -> Op[None]:
-    """Create the indexes of redis-om 0.x, and wait until they are built. (Their hashes are among the foreign keys.)
+    """Create the indexes of redis-om 0.x, and wait until they are built. Their hashes are among the foreign keys.
 
     Raises:
-        CommandError: the server has no search module, or an index is there already.
+        CommandError: the server has no search module, or an index already exists.
     """
     for planned in station_indexes():
         yield from call(ft_create(create_arguments(planned.old)))

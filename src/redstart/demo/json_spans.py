@@ -1,7 +1,7 @@
-"""Where each value stands in a JSON text, so that texts can be compared to the character.
+"""Locate each value in a JSON text, so that texts can be compared to the character.
 
-Reading a document into Python objects would hide what a checker is for: `1.0` become `1`, members in another
-order, a member that is there twice.
+A comparison of Python objects would not show that `1.0` became `1`, that members are in another order, or that a
+member occurs twice.
 """
 
 import json
@@ -11,28 +11,28 @@ from typing import TypeAlias
 from redstart.demo.slots import Location
 
 Span: TypeAlias = tuple[int, int]
-"""First character, and the one after the last."""
+"""The first character, and the one after the last."""
 
 _decode = json.JSONDecoder().raw_decode
 
 
 def value_spans(text: str) -> dict[Location, Span]:
-    """The span of every value in `text`, containers included; of a member that is there twice, the last.
+    """Return the span of every value in `text`, containers included; of a repeated member, the last.
 
     Args:
-        text: JSON without white space between its tokens (RFC 8259), as JSON.GET gives it.
+        text: JSON without white space between its tokens (RFC 8259), as JSON.GET returns it.
 
     Raises:
-        ValueError: not such a text.
+        ValueError: the text is not such JSON.
     """
     spans: dict[Location, Span] = {}
     if _read_value(text, 0, (), spans) != len(text):
-        raise ValueError("JSON text with something after its end")
+        raise ValueError("JSON text with extra data after its end")
     return spans
 
 
 def _read_value(text: str, start: int, location: Location, spans: dict[Location, Span]) -> int:
-    """Note the value that begins at `start`, and all inside it. Returns where it ends."""
+    """Add the span of the value at `start` and of all values inside. Return its end."""
     opening = text[start : start + 1]
     if opening == "{":
         end = _read_members(text, start, location, spans)
@@ -51,7 +51,7 @@ def _read_members(text: str, start: int, location: Location, spans: dict[Locatio
     while separator == ",":
         name, end = _decode(text, end)
         if not isinstance(name, str) or text[end : end + 1] != ":":
-            raise ValueError(f"JSON text without a member's name at character {end}")
+            raise ValueError(f"JSON text without a member name at character {end}")
         end = _read_value(text, end + 1, (*location, name), spans)
         separator, end = text[end : end + 1], end + 1
     return _closed(separator, "}", end)
@@ -74,7 +74,7 @@ def _closed(separator: str, closing: str, end: int) -> int:
 
 
 def text_without(text: str, spans: Mapping[Location, Span], locations: Iterable[Location]) -> str:
-    """`text` with each value at `locations`, if it is there, replaced by a mark that no JSON text holds."""
+    """Return `text` with each existing value at `locations` replaced by a character that JSON does not allow."""
     kept, position = [], 0
     for start, end in sorted(spans[location] for location in locations if location in spans):
         kept.append(text[position:start])

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a run: not before its first write, and not after its last."""
+"""Kill a run with SIGKILL after its first write and before its last."""
 
 import subprocess
 import time
@@ -18,7 +18,7 @@ class Driver(Protocol):
     """Performs operations: redstart.server.sync_driver.SyncDriver."""
 
     def run(self, operation: Op[T]) -> T:
-        """Return the operation's result."""
+        """Perform an operation and return its result."""
         ...
 
 
@@ -28,7 +28,7 @@ def kill_while_it_converts(
     """Kill a run with SIGKILL after two fifths of the documents.
 
     Returns:
-        The progress it had saved when it died; None when it ended before it could be killed.
+        The checkpoint of the killed run; None if the run ended before it could be killed.
     """
     while process.poll() is None:
         found = driver.run(load_checkpoint(keys))

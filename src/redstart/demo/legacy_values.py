@@ -1,6 +1,6 @@
-"""Dates and times as redis-om 0.3.5 stored them, with a share of dirty ones.
+"""Dates and times as redis-om 0.3.5 stored them, with a share of malformed values.
 
-Each value starts as an integer instant and is then written down; nothing is read back from the text.
+Each value starts as an integer instant, which is then formatted; no text is parsed.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ OFFSETS = tuple(
 
 
 class Era(NamedTuple):
-    """The days that values of a field lie in: days since 1970, the last one excluded."""
+    """The range of values of a field: days since 1970, the end excluded."""
 
     first_day: int
     end_day: int
@@ -28,7 +28,7 @@ class Era(NamedTuple):
 
 BIRTHS = Era(civil.day_number(1938, 1, 1), civil.day_number(2004, 1, 1))
 RECORDS = Era(civil.day_number(1962, 4, 1), civil.day_number(2024, 11, 1))
-"""From the station's founding: paper records of before 1970 were typed in later."""
+"""Since the station was founded: paper records from before 1970 were entered later."""
 RECENT = Era(civil.day_number(2015, 1, 1), civil.day_number(2024, 11, 1))
 PERMITS = Era(civil.day_number(2024, 1, 1), civil.day_number(2031, 1, 1))
 
@@ -37,8 +37,8 @@ class LegacyValues:
     """A source of values for documents.
 
     Args:
-        random: where all chance comes from.
-        dirty_share: how many values of all are dirty, 0 to 1. Per slot the classes take turns.
+        random: the random number generator.
+        dirty_share: the share of malformed values, 0 to 1. In each slot the classes take turns.
     """
 
     def __init__(self, random: Random, dirty_share: float) -> None:
@@ -47,7 +47,7 @@ class LegacyValues:
         self._dirty_turns: dict[Slot, Iterator[SampleValue]] = {}
 
     def value(self, slot: Slot, era: Era) -> SampleValue:
-        """A value for `slot`. None (and no dirty class) is what the model held, whatever became of it."""
+        """Return a value for a slot. None without a class is a null of the model."""
         if self._random.random() < self._dirty_share:
             return self._dirty(slot)
         if slot.optional and self._random.random() < 0.25:
@@ -59,7 +59,7 @@ class LegacyValues:
         return self._datetime(slot.storage, moment)
 
     def _datetime(self, storage: Storage, moment: int) -> SampleValue:
-        """Two in three naive, most with microseconds (`datetime.now()`), the rest aware."""
+        """Return a datetime: two of three naive, most with microseconds (`datetime.now()`), the others aware."""
         if self._random.random() < 0.3:
             moment -= moment % civil.SECOND
         chance = self._random.random()

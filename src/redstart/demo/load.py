@@ -1,4 +1,4 @@
-"""The sample as Redis commands, for the caller to send."""
+"""The sample as Redis commands."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -14,8 +14,8 @@ def document_commands(document: SampleDocument, *, field_expiries: bool) -> Iter
     """Yield the commands that store one document: its content, then its expiries.
 
     Args:
-        document: what to store.
-        field_expiries: whether hash fields expire (HPEXPIREAT: Redis 7.4, Valkey 9); if not, they stay.
+        document: the document to store.
+        field_expiries: whether the server supports expiry of hash fields (HPEXPIREAT: Redis 7.4, Valkey 9).
     """
     if isinstance(document.content, dict):
         yield ("HSET", document.key, *(part for pair in document.content.items() for part in pair))
@@ -34,9 +34,9 @@ def load_batches(
     """Yield the commands that store the sample in an empty database: its documents, then the foreign keys.
 
     Args:
-        documents: as `generate` makes them; taken one batch at a time.
+        documents: an iterable of `generate`, read one batch at a time.
         field_expiries: as for `document_commands`.
-        batch_documents: documents whose commands go into one list, to be sent in one round trip.
+        batch_documents: documents per list of commands, to be sent in one round trip.
     """
     source = iter(documents)
     while batch := list(islice(source, batch_documents)):

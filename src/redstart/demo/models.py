@@ -1,7 +1,6 @@
-"""A bird-ringing station: who rings, which sites they visit, which birds they see.
+"""Models of a bird-ringing station: ringers, visits to its sites, sightings of birds.
 
-Declared as a user of Redstart would. The sample (redstart.demo.sample) makes documents of these models in
-the form that redis-om 0.3.5 stored them.
+The sample (redstart.demo.sample) generates documents of these models as redis-om 0.3.5 stored them.
 """
 
 import datetime
@@ -10,7 +9,7 @@ from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
 
 
 class Ringer(HashModel, index=True):
-    """A person licensed to ring birds. Its key prefix is the default one, made of module and class."""
+    """A person licensed to ring birds. The key prefix is the default: module and class."""
 
     name: str = Field(index=True)
     born_on: datetime.date = Field(index=True)
@@ -18,14 +17,14 @@ class Ringer(HashModel, index=True):
     last_seen_at: datetime.datetime | None = Field(default=None, index=True)
     birds_ringed: int = Field(index=True, sortable=True)
     remark: str = ""
-    """Free text that often looks like a date, and is none."""
+    """Free text that often resembles a date."""
 
     class Meta:
         global_key_prefix = "station"
 
 
 class Visit(HashModel, index=True):
-    """A day at a ringing site. Keys of some visits expire, and fields of a few."""
+    """A day at a ringing site. The keys of some visits and the fields of a few expire."""
 
     visit_code: str = Field(primary_key=True)
     site: str = Field(index=True)
@@ -50,16 +49,16 @@ class Measurement(EmbeddedJsonModel):
 
 
 class Capture(EmbeddedJsonModel):
-    """How the bird was caught."""
+    """The capture of a bird."""
 
     net: str = Field(index=True)
     released_at: datetime.datetime | None = None
     ringed_at: str = ""
-    """As the field book has it, in the ringer's words: text, although `Sighting.ringed_at` is a datetime."""
+    """A text from the field book, although `Sighting.ringed_at` is a datetime."""
 
 
 class Sighting(JsonModel, index=True):
-    """A ringed bird and where it was seen again."""
+    """A ringed bird, and the places where it was seen again."""
 
     species: str = Field(index=True)
     wing_millimetres: float = Field(index=True, sortable=True)
@@ -69,7 +68,7 @@ class Sighting(JsonModel, index=True):
     measurements: list[Measurement] = Field(default=[])
     resighted_at: list[datetime.datetime] = Field(default=[])
     last_seen_by_place: dict[str, datetime.datetime] = Field(default={})
-    """Places as observers wrote them: quotes, backslashes, dots and all."""
+    """By place, as observers wrote it: with quotes, backslashes and dots."""
 
     class Meta:
         global_key_prefix = "station"

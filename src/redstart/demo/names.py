@@ -1,4 +1,4 @@
-"""The words that documents of the sample are made of."""
+"""Names and texts for the documents of the sample."""
 
 from random import Random
 

@@ -5,18 +5,18 @@ from typing import Protocol
 
 
 class Narrator(Protocol):
-    """Shows the demo. Every call returns only after its text is written: the next command prints to the same stream."""
+    """The display of the demo. Each call returns after its text is written: the next command uses the same stream."""
 
     def step(self, title: str) -> None:
         """Begin a step."""
         ...
 
     def say(self, text: str) -> None:
-        """Show a sentence of the demo itself."""
+        """Show an explanation."""
         ...
 
     def notice(self, text: str) -> None:
-        """Show what the step proves."""
+        """Show the result of a step."""
         ...
 
     def problem(self, text: str) -> None:
@@ -32,5 +32,5 @@ class Narrator(Protocol):
         ...
 
     def after_kill(self) -> None:
-        """Restore the terminal after a process was killed while it drew."""
+        """Restore the terminal after a process was killed while it displayed progress."""
         ...

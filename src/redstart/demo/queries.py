@@ -1,4 +1,4 @@
-"""Queries by date as a user writes them in Python, and their answers, computed from the sample's own instants."""
+"""Queries by date in Python, and the expected answers, computed from the instants of the sample."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ print("first of them:", first.visit_code, first.arrived_at.isoformat())
 
 
 def expected_answers(sample: Iterable[SampleDocument]) -> list[str]:
-    """Return what CODE must print: a visit counts by the instant that its text was made from."""
+    """Return the lines that CODE must print, computed from the instants of the sample."""
     visits = [document for document in sample if document.key.startswith(VISIT_PREFIX.encode())]
     begin, end = (round(moment.timestamp() * 1_000_000) for moment in SPRING)
     arrivals = {

@@ -12,19 +12,19 @@ from redstart.effects import Op, call
 from redstart.errors import RedstartError
 
 PAUSE_SECONDS = 0.02
-"""Short enough to see a gap, long enough not to be the load."""
+"""Short enough to notice a gap, long enough to cause little load."""
 
 
 class LiveReader:
-    """Reads inside its `with` block, in a thread of its own.
+    """A reader in a thread of its own, for the duration of a `with` block.
 
     Args:
-        connect: opens a connection of the reader's own.
-        names: what queries call the indexes.
+        connect: opens a connection for the reader.
+        names: the names of the indexes in queries.
 
     Attributes:
         fewest: by name, the fewest documents that a query found.
-        questions: how many queries were answered.
+        questions: the number of queries answered.
         errors: the messages of queries that failed.
     """
 
@@ -49,7 +49,7 @@ class LiveReader:
 
     @property
     def documents(self) -> int:
-        """The sum of `fewest` over all indexes."""
+        """Return the sum of `fewest` over all indexes."""
         return sum(self.fewest.values())
 
     def _read(self) -> None:
@@ -70,6 +70,6 @@ class LiveReader:
 
 
 def count_all(name: str) -> Op[int]:
-    """Return how many documents a query for all of them finds."""
+    """Return the number of documents that a query for all documents finds."""
     reply = yield from call(ft_search(("FT.SEARCH", name, "*", "LIMIT", 0, 0, "DIALECT", 2), content=False))
     return reply.total

@@ -1,7 +1,7 @@
-"""The sample: documents of the station's models as redis-om 0.3.5 stored them, each with its right answers.
+"""The sample: documents of the station's models as redis-om 0.3.5 stored them, with the expected results.
 
-The same count, seed and share always give the same documents, to the byte. The answers take a value without
-an offset as UTC.
+The same count, seed and share always give the same documents, to the byte. The expected results interpret naive
+datetimes as UTC.
 """
 
 import json
@@ -34,16 +34,16 @@ JSON_DATE_OR_NONE = Slot(Storage.JSON, TemporalKind.DATE, optional=True)
 
 @dataclass(frozen=True, slots=True)
 class SampleDocument:
-    """One key, and what a migration must make of it.
+    """One key, and the expected result of a migration.
 
     Args:
         key: the whole key.
         storage: a hash or one JSON value.
-        content: the hash, or the JSON text in exactly the form in which JSON.GET gives it back.
-        expires_at_milliseconds: when the key expires, since 1970; None: never.
-        field_expiries: hash fields that expire, and when, in milliseconds since 1970.
-        expected: for every temporal value that is there, what it must become.
-        dirty: for the dirty ones among them, their class.
+        content: the hash, or the JSON text exactly as JSON.GET returns it.
+        expires_at_milliseconds: the expiry of the key, since 1970; None: never.
+        field_expiries: the expiry of hash fields, in milliseconds since 1970.
+        expected: the expected result of every temporal value.
+        dirty: the class of each malformed value.
     """
 
     key: bytes
@@ -56,12 +56,12 @@ class SampleDocument:
 
 
 def generate(documents: int, seed: int = SEED, *, dirty_share: float = 0.03) -> Iterator[SampleDocument]:
-    """The first `documents` documents of a sample, the three models taking turns.
+    """Yield the first documents of a sample, the three models taking turns.
 
     Args:
-        documents: how many.
-        seed: of all chance. A longer sample of the same seed begins with the same documents.
-        dirty_share: how many of all values are dirty, 0 to 1.
+        documents: the number of documents.
+        seed: the random seed. A longer sample of the same seed begins with the same documents.
+        dirty_share: the share of malformed values, 0 to 1.
     """
     writer = _Writer(Random(seed), dirty_share)
     models: tuple[Callable[[int], SampleDocument], ...] = (writer.ringer, writer.visit, writer.sighting)
@@ -71,7 +71,7 @@ def generate(documents: int, seed: int = SEED, *, dirty_share: float = 0.03) -> 
 
 @dataclass(slots=True)
 class _Answers:
-    """Collects what is expected where, while a document is put together."""
+    """The expected results of a document, collected while it is generated."""
 
     expected: dict[Location, Expected] = field(default_factory=dict)
     dirty: dict[Location, str] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class _Answers:
 
 
 class _Writer:
-    """Makes the documents of each model, one after the other, from one source of chance."""
+    """A generator of documents of each model from one random number generator."""
 
     def __init__(self, random: Random, dirty_share: float) -> None:
         self._random = random
@@ -108,7 +108,7 @@ class _Writer:
     def visit(self, number: int) -> SampleDocument:
         answers = _Answers()
         code = f"V-{number:07}"
-        # With a primary key of its own, redis-om 0.3.5 stored a random `pk` besides.
+        # With a primary key of its own, redis-om 0.3.5 stored a random `pk` as well.
         content = {b"pk": names.ulid(self._random).encode(), b"visit_code": code.encode()}
         content[b"site"] = self._random.choice(names.SITES).encode()
         self._hash_values(
@@ -178,11 +178,11 @@ class _Writer:
         }
 
     def _few(self) -> int:
-        """How many items a list has: 0 to 3."""
+        """Return the length of a list, 0 to 3."""
         return int(self._random.random() * 4)
 
     def _places(self) -> list[str]:
-        """None, one or two keys of a map; about one map in eight has an odd one."""
+        """Return up to two keys of a map, and an unusual one in one map of eight."""
         places = self._random.sample(names.PLACES, self._few() // 2)
         if self._random.random() < 0.12:
             places.append(self._random.choice(names.ODD_PLACES))
@@ -197,7 +197,7 @@ class _Writer:
     def _hash_values(
         self, content: dict[bytes, bytes], answers: _Answers, **places: tuple[Slot, Era]
     ) -> None:
-        """Add the temporal fields named, in order. redis-om leaves None out of a hash."""
+        """Add temporal fields, in order. redis-om omits None in a hash."""
         for name, (slot, era) in places.items():
             value = self._values.value(slot, era)
             if value.raw is not None:

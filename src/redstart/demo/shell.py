@@ -1,4 +1,4 @@
-"""Runs the commands of the demo as a user would: each in a process of its own, exactly as it is printed."""
+"""Run the commands of the demo exactly as they are printed, each in a process of its own."""
 
 import os
 import shlex
@@ -17,25 +17,25 @@ class Shell:
     Args:
         settings: environment variables, which replace all settings in the environment of the demo.
         narrator: shows each command.
-        command: the name under which `om` was typed.
+        command: the name under which `om` was started.
     """
 
     def __init__(self, settings: dict[str, str], narrator: Narrator, command: str = "om") -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_PREFIXES)}
-        # A pyproject.toml where the demo is started may name another zone; the sample's answers are UTC.
+        # A pyproject.toml in the current directory may name another zone; the sample expects UTC.
         self._environment = kept | {"REDSTART_NAIVE_TIMEZONE": "UTC"} | settings
         self._narrator = narrator
         self._command = command
 
     def run(self, *words: str) -> int:
-        """Run `om words...` on our own stdout and stderr. Return its exit code."""
+        """Run `om words...` on the stdout and stderr of this process. Return its exit code."""
         with self.start(*words) as process:
             return _finish(process)
 
     def run_abridged(self, *words: str, first: int, last: int) -> int:
         """Run `om words...`; show only the first and the last lines of its stdout. Return its exit code."""
         self._narrator.typed(self._typed(words))
-        # Whatever interrupts this (Ctrl-C) kills the process: subprocess.run sees to it.
+        # subprocess.run kills the process when it is interrupted (Ctrl-C).
         done = subprocess.run(
             self._arguments(words),
             env=self._environment,
@@ -48,7 +48,7 @@ class Shell:
         return done.returncode
 
     def python(self, code: str) -> tuple[int, list[str]]:
-        """Run `python -c code`, and show the lines that it prints. Return its exit code and these lines."""
+        """Run `python -c code` and show its output. Return its exit code and the lines."""
         self._narrator.typed(f"python -c {shlex.quote(code)}")
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -62,7 +62,7 @@ class Shell:
         return done.returncode, lines
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start `om words...` and return at once."""
+        """Start `om words...` without waiting for its end."""
         self._narrator.typed(self._typed(words))
         return subprocess.Popen(self._arguments(words), env=self._environment, stdin=subprocess.DEVNULL)
 
@@ -70,13 +70,13 @@ class Shell:
         return shlex.join((self._command, *words))
 
     def _arguments(self, words: Sequence[str]) -> list[str]:
-        """Return the arguments that start `om` under the name that was typed."""
+        """Return the arguments that start `om` under the name of this process."""
         start = f"import sys; sys.argv[0] = {self._command!r}; from redstart.cli.main import main; main()"
         return [sys.executable, "-c", start, *words]
 
 
 def abridged(lines: Sequence[str], first: int, last: int) -> list[str]:
-    """Return the first and the last lines, and between them how many are left out. All, if that saves nothing."""
+    """Return the first and the last lines, with the number of omitted lines between; all, if that saves nothing."""
     left_out = len(lines) - first - last
     if left_out <= 1:
         return list(lines)
@@ -87,5 +87,5 @@ def _finish(process: subprocess.Popen[bytes]) -> int:
     try:
         return process.wait()
     except BaseException:
-        process.kill()  # before the server it works on is stopped
+        process.kill()  # before its server is stopped
         raise

@@ -1,4 +1,4 @@
-"""What a place in a document asks for, and what must become of the value found there."""
+"""Slots of temporal values in documents, and the expected results of their values."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
@@ -7,17 +7,17 @@ from redstart.demo.civil import DAY, MINUTE
 from redstart.values.kinds import Storage, TemporalKind
 
 Location: TypeAlias = tuple[str | int, ...]
-"""Where a value is: member names, map keys, positions in lists. Of a hash: one name."""
+"""The location of a value: member names, map keys, positions in lists. In a hash: one name."""
 
 Expected: TypeAlias = int | Literal["null", "unconvertible"]
-"""The instant to find after a migration, in microseconds since 1970; or why the value stays as it is."""
+"""The instant expected after a migration, in microseconds since 1970; or the reason why the value is unchanged."""
 
 Raw: TypeAlias = str | bytes | int | float | bool | dict[str, str] | None
-"""A value as stored: text, bytes that are no text (hash), or any JSON value."""
+"""A stored value: text, bytes that are not UTF-8 (hash), or any JSON value."""
 
 
 class SampleValue(NamedTuple):
-    """A value, what must become of it, and its dirty class (None: redis-om wrote it)."""
+    """A value, its expected result, and its malformed class (None: redis-om wrote it)."""
 
     raw: Raw
     expected: Expected
@@ -26,18 +26,18 @@ class SampleValue(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """What the model declares at a place."""
+    """The declaration of a temporal value in a model."""
 
     storage: Storage
     kind: TemporalKind
     optional: bool = False
 
     def instant_of(self, moment: int, offset: int = 0) -> int:
-        """What a wall clock `offset` minutes east of UTC stands for: itself, or midnight UTC of its own date.
+        """Return the instant of a value: the moment itself, or midnight UTC of its date in a date field.
 
         Args:
-            moment: microseconds since 1970 that the clock shows.
-            offset: minutes east of UTC of the clock.
+            moment: microseconds since 1970.
+            offset: the offset of the value, in minutes east of UTC.
         """
         if self.kind is TemporalKind.DATETIME:
             return moment

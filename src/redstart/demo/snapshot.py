@@ -1,4 +1,4 @@
-"""The exact state of a database: every key's bytes, and when it and its fields expire."""
+"""The exact state of a database: the bytes of every key, its expiry, and that of its fields."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Content: TypeAlias = dict[bytes, bytes] | bytes | list[bytes] | frozenset[bytes]
 """Hash; string or JSON text; list; set; sorted set."""
 
 STATE_PREFIXES = (b"redstart:", b"redis_om:")
-"""Where migrations keep their own state: not the user's data."""
+"""Prefixes of the state of migrations, which is not the user's data."""
 
 NO_EXPIRY = -1
 SCAN_KEYS = 2_000
@@ -26,12 +26,12 @@ READERS: dict[bytes, tuple[str, tuple[str, ...]]] = {
     b"set": ("SMEMBERS", ()),
     b"zset": ("ZRANGE", ("0", "-1", "WITHSCORES")),
 }
-"""By type, the command that reads a key, and what follows the key in it."""
+"""By type, the command that reads a key, and its arguments after the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key: its type, its content undecoded, and when it and its fields expire (ms since 1970)."""
+    """One key: its type, its undecoded content, and the expiry of key and fields (ms since 1970)."""
 
     type: bytes
     content: Content
@@ -43,14 +43,14 @@ Snapshot: TypeAlias = dict[bytes, Entry]
 
 
 def read_snapshot(exclude_prefixes: Sequence[bytes] = ()) -> Op[Snapshot]:
-    """Every key of the database, as it is now. Keys that expire meanwhile are left out.
+    """Return every key of the database. Keys that expire during the read are omitted.
 
     Args:
-        exclude_prefixes: keys to leave out, as `STATE_PREFIXES`.
+        exclude_prefixes: prefixes of keys to omit, such as `STATE_PREFIXES`.
 
     Raises:
-        ValueError: a key of a type that is not compared yet; its name is in the message.
-        CommandError: the server refused to read a key.
+        ValueError: a key has a type without a reader.
+        CommandError: the server rejected a command.
 
     Effects: reads only; four round trips for some 2,000 keys.
     """
@@ -101,7 +101,7 @@ def _add_field_expiries(entries: Snapshot) -> Op[None]:
 
 
 def _replies(commands: Sequence[tuple[Argument, ...]]) -> Op[list[Any]]:
-    """Commands in one round trip. Raises CommandError, the first among the replies."""
+    """Send commands in one round trip and return the replies. Raises the first CommandError among them."""
     replies: list[Any] = (yield from batch(Batch(commands, list))) if commands else []
     _raise_first_error(replies)
     return replies
@@ -114,7 +114,7 @@ def _raise_first_error(replies: Iterable[Any]) -> None:
 
 
 def _content(type_: bytes, reply: Any) -> Content:
-    """The reply in one form, whichever protocol the connection speaks."""
+    """Return the content of a reply, the same for both protocols."""
     if type_ == b"hash" and isinstance(reply, list):
         return dict(zip(reply[::2], reply[1::2], strict=True))
     if type_ == b"set":

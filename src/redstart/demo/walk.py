@@ -1,7 +1,7 @@
 """The demo: a migration of the sample in eight steps, from a preview to a rollback.
 
-Nothing is staged. Every command runs as it is printed, the run is really killed, and every claim is computed: by a
-checker that shares no code with the migration, and by a comparison of all bytes.
+Every command runs as it is printed, and the run is really killed. Every statement is checked: by a checker that shares
+no code with the migration, and by a comparison of all bytes.
 """
 
 import time
@@ -27,29 +27,29 @@ from redstart.migrations.data.state.keys import StateKeys
 
 MODELS = "redstart.demo.models"
 BATCHES_OF_A_RUN = 100
-"""Enough batches for a kill to land between two of them."""
+"""Enough batches for a kill between two of them."""
 
 SHOWN_DIFFERENCES = 5
 SHOWN_LINES = 10, 8
-"""Of long output: how many of the first and of the last lines."""
+"""Of long output, the numbers of first and last lines shown."""
 
 STEPS = 8
 
 
 class _StepFailedError(Exception):
-    """A step failed; the message names the step's command or check."""
+    """A step failed; the message names the command or check."""
 
 
 class Walk:
-    """One demo on a scratch database, which must be empty.
+    """One demo on an empty database.
 
     Args:
-        url: the database's, for the commands.
+        url: the URL of the database, for the commands.
         connect: opens another connection to it, for the background reader.
-        driver: a connection to it, to load and to check.
+        driver: a connection to it, to load and to check the sample.
         narrator: shows the demo.
-        documents: how many to migrate.
-        command: the name under which `om` was typed.
+        documents: the number of documents to migrate.
+        command: the name under which `om` was started.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Walk:
         self._steps = 0
 
     def run(self) -> bool:
-        """Run all steps. Return False when a step or a comparison failed; the narrator has shown which."""
+        """Run all steps. Return False if a step or a comparison failed, which the narrator has shown."""
         began = time.monotonic()
         try:
             before = self._load()
@@ -213,7 +213,7 @@ class Walk:
         self._require_exit_code(expected_code, self._shell.run("migrate-data", *words), *words)
 
     def _run_abridged(self, expected_code: int, *words: str) -> None:
-        """Run a command with long output, and show the beginning and the end of it."""
+        """Run a command with long output, and show its beginning and end."""
         first, last = SHOWN_LINES
         code = self._shell.run_abridged("migrate-data", *words, first=first, last=last)
         self._require_exit_code(expected_code, code, *words)
@@ -225,10 +225,10 @@ class Walk:
         )
 
     def _check(self, *, allowed: set[Outcome]) -> Counter[Outcome]:
-        """Check every value of the sample. Anything neither good nor allowed ends the demo.
+        """Check every value of the sample. An outcome that is neither good nor allowed ends the demo.
 
         Returns:
-            How many values have which outcome.
+            The number of values by outcome.
         """
         tally: Tally = self._driver.run(check_sample(self._sample))
         bad = sorted(set(tally.examples) - allowed)

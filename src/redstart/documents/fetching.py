@@ -197,8 +197,8 @@ def raise_if_module_missing(error: CommandError) -> None:
     needed = (text for prefix, text in NEEDED_BY_COMMANDS if found[1].upper().startswith(prefix))
     raise UnsupportedServerError(
         f"The server does not have a command that is needed: {error.message}",
-        f"{next(needed)} `om server` starts a server that has all commands; for tests without a server see "
-        "docs/testing.md.",
+        f"{next(needed)} Start a server that has all commands with: om server\n"
+        'For tests without a server, see "Testing an application" in the documentation.',
     ) from error
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, get_args, get_origin
 
+from redstart.display import did_you_mean
 from redstart.documents.dumped import dumped_fields
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError
 from redstart.mapping.annotations import (
@@ -187,9 +188,9 @@ def _no_such_field(
     model: type[RedisModel], name: str, problem: str, known: Mapping[Any, Any]
 ) -> QueryNotSupportedError:
     label = f"{model_name(model)}.{name}"
-    return QueryNotSupportedError(
-        f"You asked for the field {label}, but {problem}.", f"Fields: {', '.join(known)}", field=label
-    )
+    question = did_you_mean(name.rpartition("__")[2], map(str, known))
+    hint = f"{question} Fields: {', '.join(known)}".lstrip()
+    return QueryNotSupportedError(f"You asked for the field {label}, but {problem}.", hint, field=label)
 
 
 @cache

@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from redstart.commands.replies import decoded
 from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, says_no_such_index
+from redstart.display import did_you_mean
 from redstart.documents.fetching import PAGE_DOCUMENTS, raise_if_module_missing
 from redstart.documents.forms import form_of
 from redstart.documents.patterns import has_patterns, refuse_cut, search_whole
@@ -181,7 +182,9 @@ def _sort_by(model: type[RedisModel], name: str, knn: KNNExpression | None) -> S
     path = checked_name(name).removeprefix("-")
     field = query_field_named(model, path)
     if field is None:
-        raise _cannot_sort(model, path, "there is no such field", f"There are: {_sortable_names(model)}.")
+        names = _sortable_names(model)
+        hint = f"{did_you_mean(path, names)} Fields: {', '.join(names)}.".lstrip()
+        raise _cannot_sort(model, path, "there is no such field", hint)
     is_distance = knn is not None and knn.score_field.query_field().attribute == field.attribute
     if not is_distance and field.operand in HINTS_AGAINST_SORTING:
         raise _cannot_sort(model, path, *HINTS_AGAINST_SORTING[field.operand])
@@ -195,10 +198,9 @@ def _cannot_sort(model: type[RedisModel], path: str, problem: str, hint: str) ->
     )
 
 
-def _sortable_names(model: type[RedisModel]) -> str:
+def _sortable_names(model: type[RedisModel]) -> list[str]:
     fields = {name: query_field_named(model, name) for name in complete_fields(model)}
-    names = [name for name, field in fields.items() if field and field.operand not in HINTS_AGAINST_SORTING]
-    return ", ".join(names)
+    return [name for name, field in fields.items() if field and field.operand not in HINTS_AGAINST_SORTING]
 
 
 def perform_search(search: SearchQuery) -> Op[SearchReply]:

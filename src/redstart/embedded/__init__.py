@@ -1,1 +1,1 @@
-"""A scratch server process for the demo, the tests and development."""
+"""A development server: a local process for the demo, tests and development."""

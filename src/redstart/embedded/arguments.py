@@ -1,4 +1,4 @@
-"""How a scratch server is told what to be: its command line, and what must not be seen there."""
+"""The command line of a development server, and the settings that must not appear there."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +8,12 @@ from redstart.embedded.binaries import Binaries
 
 AppendSync: TypeAlias = Literal["always", "everysec", "no"]
 
-# The search module's own defaults answer with what was found within 500 ms, silently short.
+# By default the search module returns what it finds within 500 ms, silently incomplete.
 SEARCH_ARGUMENTS = ("TIMEOUT", "0", "ON_TIMEOUT", "FAIL")
 
 
-# Valkey frees with a thread in the background what FLUSHALL and expiry remove. Seen with RedisJSON 2.8: after a
-# few hundred such flushes the next JSON.GET panics, and the server is gone.
+# By default Valkey frees in a background thread what FLUSHALL and expiry remove. Seen with RedisJSON 2.8: after a
+# few hundred such flushes the next JSON.GET panics, and the server crashes.
 FREED_AT_ONCE = (
     "lazyfree-lazy-user-flush",
     "lazyfree-lazy-user-del",
@@ -33,7 +33,7 @@ def server_arguments(
     append_sync: AppendSync,
     extra_arguments: Sequence[str],
 ) -> list[str]:
-    """The command line of a server that reads further settings from its standard input (`-`).
+    """Return the command line of a server that reads further settings from its standard input (`-`).
 
     No snapshots (`--save ""`): a module can abort one at shutdown, and the append-only file needs none.
     """
@@ -60,7 +60,7 @@ def server_arguments(
 
 
 def secret_settings(password: str | None) -> bytes:
-    """The lines for the server's standard input: a password on a command line is readable by every user."""
+    """Return the lines for the server's standard input: every user can read a password on a command line."""
     if not password:
         return b""
     quoted = "".join(f"\\x{byte:02x}" for byte in password.encode())

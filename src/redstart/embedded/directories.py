@@ -1,4 +1,4 @@
-"""The directories of a scratch server: a private one for its socket, and a lock on the one with its data."""
+"""The directories of a development server: a private one for its socket, and a lock on that of its data."""
 
 import os
 import sys
@@ -7,22 +7,22 @@ from pathlib import Path
 
 from redstart.errors import EmbeddedServerError
 
-if sys.platform != "win32":  # There, find_binaries has already said no; importing must still work.
+if sys.platform != "win32":  # There, find_binaries raises before; importing must still work.
     import fcntl
 
 LONGEST_SOCKET_PATH_BYTES = 100
-"""A little below what the kernels take: 107 bytes on Linux, 103 on macOS."""
+"""Slightly below the limits of the kernels: 107 bytes on Linux, 103 on macOS."""
 
 SOCKET_NAME = "socket"
 
 
 def make_private_directory() -> Path:
-    """A new directory, readable by this user only, whose socket path is short enough for the kernel.
+    """Create a directory, readable by this user only, whose socket path is short enough for the kernel.
 
-    It is apart from the data, so that the data may lie under a path of any length.
+    It is separate from the data, whose path may have any length.
 
     Raises:
-        EmbeddedServerError: neither the temporary directory nor /tmp gives such a path.
+        EmbeddedServerError: neither the temporary directory nor /tmp has such a path.
     """
     for parent in (tempfile.gettempdir(), "/tmp"):
         try:
@@ -36,16 +36,16 @@ def make_private_directory() -> Path:
 
 
 def lock_data_directory(directory: Path) -> int:
-    """Make the directory if needed and lock it; two servers on one append-only file would destroy it.
+    """Create the directory if needed, and lock it: two servers on one append-only file would destroy it.
 
     Returns:
-        A file descriptor to hand to the server: the lock lasts as long as any process has it open.
+        A file descriptor to pass to the server: the lock lasts while any process has it open.
 
     Raises:
-        EmbeddedServerError: another server uses it, or it cannot be made.
+        EmbeddedServerError: another server uses the directory, or it cannot be created.
     """
     try:
-        # For this user only: it may hold a copy of data that others may not read.
+        # For this user only: it may contain a copy of confidential data.
         directory.parent.mkdir(parents=True, exist_ok=True)
         directory.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY)
@@ -56,6 +56,7 @@ def lock_data_directory(directory: Path) -> int:
     except BlockingIOError as error:
         os.close(descriptor)
         raise EmbeddedServerError(
-            f"Another scratch server uses the directory {directory}.", "Stop it, or name another directory."
+            f"Another development server uses the directory {directory}.",
+            "Stop that server, or name another directory.",
         ) from error
     return descriptor

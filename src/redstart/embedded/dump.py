@@ -1,7 +1,7 @@
-"""A dump (`dump.rdb`) as the beginning of an append-only file.
+"""Use a dump (`dump.rdb`) as the base of append-only files.
 
-A server with `appendonly yes` reads its append-only files and nothing else: with a dump alone it comes up empty, and
-says nothing of it. A dump may be the base of such files, though: then a manifest has to name it.
+A server with `appendonly yes` reads only its append-only files: with a dump alone it silently starts empty. A dump may
+be the base of such files if a manifest names it.
 """
 
 import shutil
@@ -16,13 +16,13 @@ _MANIFEST_NAME = "appendonly.aof.manifest"
 
 
 def adopt_dump(directory: Path) -> bool:
-    """Make append-only files of the dump in a directory, unless there are some, or there is no dump.
+    """Create append-only files from the dump in a directory, unless there are some, or there is no dump.
 
     Returns:
-        Whether files were made.
+        Whether files were created.
 
     Raises:
-        EmbeddedServerError: the dump cannot be read, or the directory not be written.
+        EmbeddedServerError: the dump cannot be read, or the directory cannot be written.
     """
     dump, folder = directory / DUMP_NAME, directory / FOLDER_NAME
     if folder.exists() or not dump.is_file():
@@ -40,5 +40,5 @@ def adopt_dump(directory: Path) -> bool:
 
 
 def release_dump(directory: Path) -> None:
-    """Take the files of `adopt_dump` away again, after a server did not start with them. The dump stays."""
+    """Remove the files of `adopt_dump` after a server did not start with them. The dump is kept."""
     shutil.rmtree(directory / FOLDER_NAME, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A scratch server in the foreground, for `om server`: until Ctrl-C, SIGTERM, or its own end."""
+"""A development server in the foreground, for `om server`: until Ctrl-C, SIGTERM, or its own end."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -13,18 +13,18 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(*, port: int, directory: Path | None, append_only: bool, announce: Callable[[str], None]) -> None:
-    """Run a scratch server until SIGINT or SIGTERM, then stop it. Only in the main thread.
+    """Run a development server until SIGINT or SIGTERM, then stop it. Only in the main thread.
 
-    A directory that holds a dump and no append-only file yet: the data starts with the dump.
+    In a directory with a dump and no append-only file, the server loads the dump.
 
     Args:
         port: TCP port on 127.0.0.1; 0 for a unix socket only.
-        directory: where the append-only file lies; None for a temporary one.
-        append_only: whether the data survives, for a later server on `directory`.
-        announce: is given the URL once the server answers.
+        directory: the directory of the append-only file; None for a temporary one.
+        append_only: whether the data is kept for a later server on `directory`.
+        announce: called with the URL once the server replies.
 
     Raises:
-        EmbeddedServerError: it could not be started, or it ended by itself (with the end of its log).
+        EmbeddedServerError: the server could not be started, or ended by itself (with the end of its log).
     """
     server = EmbeddedServer(port=port, directory=directory, append_only=append_only)
     with _one_interrupt():
@@ -33,7 +33,7 @@ def serve(*, port: int, directory: Path | None, append_only: bool, announce: Cal
             announce(server.url)
             status = server.wait()
             raise EmbeddedServerError(
-                f"The scratch server ended by itself (exit status {status}).",
+                f"The development server ended by itself (exit status {status}).",
                 f"The end of its log:\n{server.log_tail()}",
             )
         except KeyboardInterrupt:
@@ -54,7 +54,7 @@ def _start(server: EmbeddedServer, directory: Path | None) -> None:
 
 @contextmanager
 def _one_interrupt() -> Iterator[None]:
-    """Turn the first stop signal into KeyboardInterrupt; later ones must not cut the stopping short."""
+    """Turn the first stop signal into KeyboardInterrupt; later ones must not interrupt the stop."""
 
     def interrupt(*_: object) -> None:
         for stop_signal in STOP_SIGNALS:

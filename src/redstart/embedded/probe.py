@@ -1,4 +1,4 @@
-"""Whether a starting server answers, asked over its unix socket with nothing but the standard library."""
+"""Probe a starting server through its unix socket, with the standard library only."""
 
 import socket
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ ABSENT_KEY = "redstart:probe"
 def unready_reply(
     socket_path: Path, *, password: str | None, with_json: bool, with_search: bool
 ) -> str | None:
-    """None if the server and its modules answer; otherwise what came instead, as `-LOADING ...`.
+    """Return None if the server and its modules reply; otherwise the error, such as `-LOADING ...`.
 
     A connection that is refused or silent counts as the reply "no answer".
     """
@@ -34,7 +34,7 @@ def _commands(*, with_json: bool, with_search: bool) -> Iterator[tuple[str, ...]
 
 
 def _first_line(socket_path: Path, password: str | None, command: tuple[str, ...]) -> str:
-    """The first line of the reply: enough to tell an error from an answer (RESP2, redis.io/docs)."""
+    """Return the first line of the reply, which shows whether it is an error (RESP2, redis.io/docs)."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(ANSWER_TIMEOUT_SECONDS)
         connection.connect(str(socket_path))

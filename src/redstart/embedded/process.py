@@ -1,4 +1,4 @@
-"""One scratch server process: started, probed, stopped, killed, restarted."""
+"""The process of a development server: start, probe, stop, kill, restart."""
 
 import contextlib
 import os
@@ -20,9 +20,9 @@ from redstart.embedded.probe import unready_reply
 from redstart.embedded.reaper import Reaper
 from redstart.errors import EmbeddedServerError
 
-# The server waits behind a shell until its reaper is there: were the parent killed between the two, the
-# shell would read the end of its input and leave. `exec` keeps the process id, and the shell reads one line
-# only, so the server finds the rest of the input.
+# A shell delays the server until its reaper runs: if the parent is killed between the two, the shell reads the end
+# of its input and exits. `exec` keeps the process id, and the shell reads one line only, so the rest of the input is
+# left for the server.
 GATE = 'read -r go && exec "$@"'
 
 LOG_NAME = "server.log"
@@ -31,25 +31,25 @@ LOG_TAIL_BYTES = 8192
 
 
 class EmbeddedServer:
-    """A server of our own, for development and tests. A context manager: started on entry, stopped on exit.
+    """A server for development and tests. A context manager: started on entry, stopped on exit.
 
     It ends when this process ends, also by SIGKILL. It runs in a session of its own, so Ctrl-C in a terminal
     does not reach it.
 
     Args:
-        directory: where the append-only file lies; made if absent, never removed. None: a temporary one,
-            removed on `stop`.
-        append_only: whether writes survive the server, for `restart` and for a later server on `directory`.
-        append_sync: when the append-only file is forced to disk (`appendfsync`). With `everysec` a server
-            that is killed may lose two seconds of writes it acknowledged, for it holds them back while the
-            disk is busy with the last ones; with `always` none; with `no` none, unless the machine fails.
+        directory: the directory of the append-only file; created if absent, never removed. None: a temporary
+            one, removed on `stop`.
+        append_only: whether writes are kept, for `restart` and for a later server on `directory`.
+        append_sync: when the append-only file is flushed to disk (`appendfsync`). With `everysec` a killed
+            server may lose two seconds of acknowledged writes, since it delays them while the disk is busy;
+            with `always` none; with `no` none, unless the machine fails.
         with_json: load the JSON module.
         with_search: load the search module.
         password: of the default user; None or "" for none.
         port: TCP port on 127.0.0.1, besides the unix socket; 0 for the unix socket only.
-        extra_arguments: appended to the server's command line, as `("--maxmemory", "100mb")`.
-        start_timeout_seconds: how long it may be silent while starting; loading data does not count.
-        stop_timeout_seconds: how long it may take to end before it is killed.
+        extra_arguments: appended to the server's command line, such as `("--maxmemory", "100mb")`.
+        start_timeout_seconds: limit for the start, without the time for loading data.
+        stop_timeout_seconds: limit for the stop; then the server is killed.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class EmbeddedServer:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is alive."""
+        """Return whether the process is alive."""
         if self._process is None:
             return False
         if self._process.poll() is None:
@@ -101,16 +101,16 @@ class EmbeddedServer:
 
     @property
     def pid(self) -> int:
-        """The process id of the running server. Raises EmbeddedServerError if it is not running."""
+        """Return the process id. Raises EmbeddedServerError if the server is not running."""
         if self._process is None or not self.is_running:
-            raise EmbeddedServerError("The scratch server is not running.")
+            raise EmbeddedServerError("The development server is not running.")
         return self._process.pid
 
     @property
     def url(self) -> str:
-        """`redis://127.0.0.1:<port>`, or `unix://<path>` without a port; with the password if there is one.
+        """Return `redis://127.0.0.1:<port>`, or `unix://<path>` without a port; with the password if there is one.
 
-        It stays the same over `kill` and `restart`. Raises EmbeddedServerError before `start`.
+        `kill` and `restart` do not change it. Raises EmbeddedServerError before `start`.
         """
         user = f":{quote(self._password, safe='')}@" if self._password else ""
         if self._port:
@@ -118,14 +118,14 @@ class EmbeddedServer:
         return f"unix://{user}{quote(str(self._socket_path))}"
 
     def start(self) -> None:
-        """Start the server and wait until it and its modules answer.
+        """Start the server and wait until it and its modules reply.
 
         Raises:
-            EmbeddedServerError: no binaries for this platform, already running, the directory is in use, or
-                it died or stayed silent (then with the end of its log).
+            EmbeddedServerError: there are no binaries for this platform, the server is already running, its
+                directory is in use, or it ended or did not reply (then with the end of its log).
         """
         if self.is_running:
-            raise EmbeddedServerError("The scratch server is already running.")
+            raise EmbeddedServerError("The development server is already running.")
         try:
             self._launch()
             self._wait_until_ready()
@@ -134,31 +134,31 @@ class EmbeddedServer:
             raise
 
     def stop(self) -> None:
-        """End the server, by SIGTERM and after the bound by SIGKILL, and remove what was temporary."""
+        """Stop the server by SIGTERM, after the limit by SIGKILL, and remove its temporary files."""
         self._end(signal.SIGTERM)
         if self._private is not None:
             shutil.rmtree(self._private, ignore_errors=True)
             self._private = None
 
     def kill(self) -> None:
-        """End the server by SIGKILL. What it had in its directory stays, for `restart`; see `append_sync`."""
+        """Stop the server by SIGKILL. Its directory is kept for `restart`; see `append_sync`."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
-        """Start it again on the same directory and URL, having stopped it if it runs."""
+        """Stop the server if it runs, and start it on the same directory and URL."""
         self._end(signal.SIGTERM)
         self.start()
 
     def wait(self) -> int:
-        """Wait until the server ends by itself; returns its exit status, negative for a signal."""
+        """Wait until the server ends by itself. Return its exit status, negative for a signal."""
         if self._process is None:
-            raise EmbeddedServerError("The scratch server is not running.")
+            raise EmbeddedServerError("The development server is not running.")
         status = self._process.wait()
         self._dismiss_reaper()
         return status
 
     def log_tail(self, lines: int = 20) -> str:
-        """The last lines of the server's log; empty when there is none (before `start`, after `stop`)."""
+        """Return the last lines of the server's log; empty before `start` and after `stop`."""
         if self._private is None:
             return ""
         with (self._private / LOG_NAME).open("rb") as log:
@@ -173,7 +173,7 @@ class EmbeddedServer:
     @property
     def _private_directory(self) -> Path:
         if self._private is None:
-            raise EmbeddedServerError("The scratch server was not started.")
+            raise EmbeddedServerError("The development server was not started.")
         return self._private
 
     def _launch(self) -> None:
@@ -208,7 +208,7 @@ class EmbeddedServer:
 
     def _open_gate(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
-        # A process that died at once leaves a broken pipe; the wait for readiness then tells why.
+        # A process that ended at once leaves a broken pipe; the wait for readiness then reports the reason.
         with contextlib.suppress(BrokenPipeError), process.stdin as server_input:
             self._reaper = Reaper(process.pid, self._private_directory, self._socket_path)
             server_input.write(b"go\n" + secret_settings(self._password))
@@ -228,22 +228,24 @@ class EmbeddedServer:
                 deadline = time.monotonic() + self._start_timeout_seconds
             if time.monotonic() > deadline:
                 bound = f"{self._start_timeout_seconds:g} seconds"
-                raise self._failure(f"The scratch server was not ready within {bound}; it said: {reply}")
+                raise self._failure(
+                    f"The development server was not ready within {bound}. Its reply: {reply}"
+                )
             time.sleep(PROBE_INTERVAL_SECONDS)
         self._check_port()
-        raise self._failure(f"The scratch server ended while starting (exit status {self.wait()}).")
+        raise self._failure(f"The development server ended while starting (exit status {self.wait()}).")
 
     def _check_port(self) -> None:
-        """Raises EmbeddedServerError if the server ended because it could not listen on its port."""
+        """Raise EmbeddedServerError if the server ended because it could not listen on its port."""
         refused = re.search(rf"listening socket \S+:{self._port}: (?:bind: )?(.+)", self.log_tail())
         if self._port and refused is not None:
             raise EmbeddedServerError(
-                f"The scratch server cannot listen on port {self._port}: {refused[1]}.",
-                "Name a free one with --port; --port 0 takes none and makes a unix socket only.",
+                f"The development server cannot listen on port {self._port}: {refused[1]}.",
+                "Choose a free port with --port, or --port 0 for a unix socket only.",
             )
 
     def _failure(self, what: str) -> EmbeddedServerError:
-        return EmbeddedServerError(what, f"The end of its log:\n{self.log_tail() or '(empty)'}")
+        return EmbeddedServerError(what, f"The end of the server's log:\n{self.log_tail() or '(empty)'}")
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
@@ -252,7 +254,7 @@ class EmbeddedServer:
         self._process = None
 
     def _dismiss_reaper(self) -> None:
-        # As soon as the server has ended, for its process id may be given to another; and not before, for
+        # As soon as the server has ended, because its process id may be reused; and not before, because
         # this process may be killed at any moment.
         if self._reaper is not None:
             self._reaper.dismiss()

@@ -1,21 +1,19 @@
-"""Ends a server whose parent was killed by SIGKILL, which no handler of the parent can do.
+"""Stop a server whose parent was killed by SIGKILL, which the parent cannot handle itself.
 
-A shell reads from a pipe whose other end only the parent holds. When the parent is gone, however it went,
-the pipe ends: the shell ends the server and removes the temporary directory. It costs one sleeping process,
-needs nothing but /bin/sh, and works on Linux and macOS alike (PR_SET_PDEATHSIG is Linux only, and fires when
-the starting thread ends).
+A shell reads from a pipe that only the parent has open for writing. When the parent ends in any way, the pipe ends:
+the shell stops the server and removes the temporary directory. This takes one sleeping process, needs only /bin/sh,
+and works on Linux and macOS (PR_SET_PDEATHSIG is Linux only, and fires when the starting thread ends).
 """
 
 import subprocess
 from pathlib import Path
 
-# A word on the pipe is the parent's farewell: all is stopped. The end of the pipe without one is its death.
-# SIGTERM comes first, because a server that is killed may lose writes it acknowledged (`append_sync`).
-# A server that ends in order writes its data, then removes its socket; to watch the process alone would take
-# a zombie, which some containers leave, for a server at work. The group is ended, because a server that
-# rewrites its append-only file has a child. A server that is dying may still be creating a file while its
-# directory is removed; hence the second attempt. POSIX knows no fraction of a second for `sleep`; where it
-# is refused, a whole one does.
+# A line on the pipe means that the server has been stopped; the end of the pipe without one, that the parent is dead.
+# SIGTERM comes first, because a killed server may lose acknowledged writes (`append_sync`). A server that stops in
+# order writes its data, then removes its socket; a check of the process alone would mistake a zombie, which some
+# containers leave, for a running server. The whole group is stopped, because a server that rewrites its append-only
+# file has a child. An ending server may still create a file while its directory is removed; hence the second attempt.
+# POSIX `sleep` accepts whole seconds only; hence `sleep 1` if a fraction fails.
 SCRIPT = """
 if read -r farewell; then exit 0; fi
 kill -s TERM -- "-$1"
@@ -33,14 +31,14 @@ FAREWELL_TIMEOUT_SECONDS = 5.0
 
 
 class Reaper:
-    """A watcher over one server, in a session of its own so that Ctrl-C in a terminal does not end it first.
+    """A watcher of one server, in a session of its own so that Ctrl-C in a terminal does not end it first.
 
-    A child that the parent forks without exec holds the pipe too: the server then ends with the last of them.
+    A child that the parent forks without exec also has the pipe open: the server then ends with the last of them.
 
     Args:
         server_pid: the server's process id, which is also its process group.
-        temporary_directory: removed together with the server. Give only a directory made for this server.
-        socket_path: where the server listens; absent before it does and after it has written its data.
+        temporary_directory: removed together with the server; created for this server only.
+        socket_path: the socket of the server; absent before it listens and after it has written its data.
     """
 
     def __init__(self, server_pid: int, temporary_directory: Path, socket_path: Path) -> None:
@@ -60,7 +58,7 @@ class Reaper:
         )
 
     def dismiss(self) -> None:
-        """Let the watcher go without its touching anything: the server has ended."""
+        """End the watcher without any effect: the server has ended."""
         try:
             self._shell.communicate(b"farewell\n", timeout=FAREWELL_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:

@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 from typing import Any, ClassVar, Final
 from weakref import WeakSet
 
+from redstart.display import did_you_mean
 from redstart.errors import RedisModelError
 from redstart.mapping.primary_keys import PrimaryKey, PrimaryKeyCreator, UlidPrimaryKey
 
@@ -77,7 +78,7 @@ class ModelMeta:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name in SETTINGS or self.declared is None:
-            raise AttributeError(f"Meta has no setting {name!r}.")
+            raise AttributeError(f"Meta has no setting {name!r}. {did_you_mean(name, KNOWN)}".rstrip())
         return getattr(self.declared, name)
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
@@ -145,11 +146,11 @@ def refuse_misspelt(owner: str, name: str) -> None:
     likeness, meant = max((SequenceMatcher(None, name.lower(), known).ratio(), known) for known in KNOWN)
     if likeness >= MISSPELT:
         raise RedisModelError(
-            f"{owner}: there is no setting {name!r} of Meta.",
-            f"Write {meant} if that is meant, or give a setting of the application another name.",
+            f"{owner}: unknown setting Meta.{name}. Did you mean {meant!r}?",
+            "Correct it, or give a setting of the application another name.",
         )
     if likeness >= DOUBTFUL:
-        warnings.warn(f"{owner}: Meta.{name} has no effect. Write {meant} if that is meant.", stacklevel=2)
+        warnings.warn(f"{owner}: Meta.{name} has no effect. Did you mean {meant!r}?", stacklevel=2)
 
 
 def declared_meta(model: type, base: type) -> type | None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
+from redstart.display import did_you_mean
 from redstart.errors import QuerySyntaxError, shortened
 from redstart.mapping.annotations import complete_fields, first_field
 from redstart.mapping.index import index_of
@@ -63,10 +64,10 @@ class FieldProxy(FieldExpression):
             return FieldProxy(self._model, (*self._path, name))
         if name == "field":  # as in redis-om; unless a document inside has a field of that name
             return _field_info(self._model, self._path)
-        inside = (
-            f"; {model_name(embedded)} has {', '.join(complete_fields(embedded))}" if embedded else METHODS
-        )
-        raise AttributeError(f"{self!r} has no field {name!r}{inside}")
+        fields = complete_fields(embedded) if embedded else {}
+        inside = f"; {model_name(embedded)} has {', '.join(fields)}" if embedded else METHODS
+        question = "" if name.startswith("_") else f". {did_you_mean(name, fields)}".rstrip(". ")
+        raise AttributeError(f"{self!r} has no field {name!r}{inside}{question}")
 
     def query_field(self) -> QueryField:
         """The field as the index has it. Raises RedisModelError if the model cannot be indexed."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic._internal._model_construction import ModelMetaclass
 
+from redstart.display import did_you_mean
 from redstart.left_out import METHODS
 
 
@@ -28,7 +29,8 @@ class QueryableModel(ModelMetaclass):
                 return super().__getattr__(name)
             except AttributeError as error:
                 fields = cls.__dict__.get("__pydantic_fields__", ())
-                error.args = (f"{cls.__name__} has no field {name!r}; it has {', '.join(fields)}",)
+                question = "" if name.startswith("_") else f". {did_you_mean(name, fields)}".rstrip(". ")
+                error.args = (f"{cls.__name__} has no field {name!r}; it has {', '.join(fields)}{question}",)
                 if name in METHODS:
                     error.args = (
                         f"{cls.__name__} has no method {name}, which redis-om has: {METHODS[name]}.",

@@ -26,7 +26,7 @@ def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionP
             f"Meta.database is a {type(client).__name__}: there is no server behind it. Redstart sends commands on the "
             "connections of a client, and does not call its methods.",
             'Replace methods of the model, as with mock.patch.object(Model, "get"), or set Meta.database to '
-            "fakeredis.FakeRedis() or fakeredis.FakeAsyncRedis(). See docs/testing.md.",
+            'fakeredis.FakeRedis() or fakeredis.FakeAsyncRedis(). See "Testing an application" in the documentation.',
         )
     raise ConfigurationError(
         f"Meta.database is a {type(client).__name__}, not a client of redis-py.",

@@ -117,7 +117,7 @@ def failed_stand_in(error: AssertionError) -> CommandError:
     """Return the error for what no server says: fakeredis executes a command while it is sent, and failed."""
     return CommandError(
         f"The server is a stand-in, such as fakeredis, and does not manage this command: {error or 'no reason given'}",
-        "See what it does not have in docs/testing.md, or use a server: om server",
+        'See "Testing an application" in the documentation, or use a server: om server',
         code=STAND_IN,
     )
 
@@ -141,7 +141,7 @@ def mapped(error: Exception, where: str) -> ServerError:
     if isinstance(error, theirs.NoPermissionError):
         return AuthenticationError(
             f"The server at {where} does not permit this: {text}",
-            "The ACL a run needs is listed in docs/acl.md.",
+            'See "Permissions" in the documentation for the ACL of a run.',
         )
     if isinstance(error, theirs.ResponseError):
         return CommandError(text, _hint(error, where), code=_code(error))

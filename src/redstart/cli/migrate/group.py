@@ -6,28 +6,30 @@ from redstart.cli.main import LazyGroup
 
 _HERE = "redstart.cli.migrate"
 COMMANDS = {
-    "status": (f"{_HERE}.commands:status", "What each model's index is, and what differs."),
-    "run": (f"{_HERE}.commands:run", "Bring indexes as far as the data allows; the cut-over."),
+    "status": (f"{_HERE}.commands:status", "Show the index of each model, and how it differs."),
+    "run": (f"{_HERE}.commands:run", "Create, build, repair and cut over indexes."),
     "swap-back": (
         f"{_HERE}.commands:swap_back",
-        "Let indexes serve that accept the old data, before an undo.",
+        "Switch back to the previous indexes.",
     ),
-    "cleanup": (f"{_HERE}.commands:cleanup", "Drop indexes that no name leads to."),
+    "cleanup": (f"{_HERE}.commands:cleanup", "Drop indexes that no alias points to."),
 }
 
 
 _FILES = (
-    "Schema migration files are listed by om migrate status, and this version does not write or run them: "
-    'docs/from-redis-om.md, "Migration files". Indexes are created and replaced by: om migrate run --models MODULE'
+    "This version lists schema migration files (om migrate status), and does not write or run them: see "
+    '"Migration files" in the documentation. Create and replace indexes with: om migrate run --models MODULE'
 )
 REPLACED = {
     **dict.fromkeys(("create", "downgrade", "rollback"), _FILES),
-    **dict.fromkeys(("--module", "-m"), "Type: om migrate run --models MODULE"),
-    "reset": "An id is removed from the record of applied files by: SchemaMigrator().mark_unapplied(id)",
+    **dict.fromkeys(("--module", "-m"), "Use: om migrate run --models MODULE"),
+    "reset": "Remove an id from the record of applied files with: SchemaMigrator().mark_unapplied(id)",
 }
 
 
 @click.command("migrate", cls=LazyGroup, lazy=COMMANDS, replaced=REPLACED)
 def migrate() -> None:
-    """Build the indexes that the models ask for beside those that serve, prove them, and let them take over without
-    a moment in which a query misses a document."""
+    """Build the indexes of the models next to the active ones, and cut over.
+
+    A coverage check precedes each cutover. No query misses a document at any time.
+    """

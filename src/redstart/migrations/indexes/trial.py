@@ -42,7 +42,7 @@ def try_index(index: Index) -> Op[str | None]:
         if "permission" in tried:
             raise AuthenticationError(
                 f"An index cannot be tried on the server: {tried}",
-                "The ACL a run needs is listed in docs/acl.md.",
+                'See "Permissions" in the documentation for the ACL of a run.',
             )
         return tried
     changes = difference(index, tried).changes
