@@ -66,8 +66,8 @@ def give_every_command(url: str) -> None:
     om("run --backup --failure-mode quarantine", 0, 3)
     om("run --accept-unindexed", group="migrate")
     om("cleanup", group="migrate")
-    om(f"forget {ID} --yes")
-    om("unlock --yes")
+    om(f"drop-undo-log {ID} --yes")
+    om("force-unlock --yes")
 
 
 @pytest.fixture

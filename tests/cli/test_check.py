@@ -186,7 +186,7 @@ def test_what_was_replaced_is_no_more_listed_when_it_cannot_be_undone(
     for mode in ("default", "skip"):
         assert run_om("migrate-data", "run", "--failure-mode", mode).code == 0
     assert run_om("migrate-data", "errors", "--json").json["count"] == 1
-    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes").code == 0
     assert run_om("migrate-data", "errors", "--json").json["count"] == 0
 
 

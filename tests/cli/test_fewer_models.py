@@ -40,7 +40,7 @@ def modules(
 @pytest.mark.parametrize("undo_log", ["kept", "dropped"])
 def test_verify_reads_the_values_of_all_that_were_converted(modules: redis.Redis, undo_log: str) -> None:
     if undo_log == "dropped":
-        assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+        assert run_om("migrate-data", "drop-undo-log", ID, "--yes").code == 0
     found = run_om("migrate-data", "verify", "--models", "fewer_a")
     assert found.code == 0
     assert "not named now: fewer_b.fewer_b (app:fewer_b:)" in found.stdout

@@ -18,8 +18,8 @@ from tests.support.snapshot import every_byte
 KEYS = StateKeys(ID)
 INDEX = Visit._meta.index_name
 
-UNLOCK = ("migrate-data", "unlock", "--yes")
-FORGET = ("migrate-data", "forget", ID, "--yes")
+UNLOCK = ("migrate-data", "force-unlock", "--yes")
+FORGET = ("migrate-data", "drop-undo-log", ID, "--yes")
 CLEAR = ("migrate-data", "clear-progress", "--yes")
 ROLLBACK = ("migrate-data", "rollback", ID)
 SWAP_BACK = ("migrate", "swap-back")

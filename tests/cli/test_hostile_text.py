@@ -37,7 +37,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("migrate-data", "rollback", ID, "-v"),
     ("migrate", "swap-back"),
     ("migrate-data", "rollback", HOSTILE),
-    ("migrate-data", "forget", HOSTILE, "--yes"),
+    ("migrate-data", "drop-undo-log", HOSTILE, "--yes"),
     ("migrate", HOSTILE),
     (HOSTILE,),
     ("migrate-data", "status", "--" + HOSTILE),
@@ -135,7 +135,7 @@ def test_whoever_holds_the_lease(station: redis.Redis, key: str) -> None:
     for words in (
         ("migrate-data", "progress"),
         ("migrate-data", "status"),
-        ("migrate-data", "unlock", "--yes"),
+        ("migrate-data", "force-unlock", "--yes"),
     ):
         found = run_om(*words)
         assert found.code == 0, found.text

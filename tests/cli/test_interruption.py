@@ -134,7 +134,7 @@ def holder(station: redis.Redis, configured: str) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    "words", [("run",), ("clear-progress",), ("forget", ID, "--yes")], ids=lambda words: words[0]
+    "words", [("run",), ("clear-progress",), ("drop-undo-log", ID, "--yes")], ids=lambda words: words[0]
 )
 def test_nothing_else_writes_beside_a_run(holder: int, station: redis.Redis, words: tuple[str, ...]) -> None:
     before = snapshot(station, exclude_prefixes=STATE_PREFIXES)
@@ -163,7 +163,7 @@ def test_progress_names_the_holder(running: subprocess.Popen[str]) -> None:
 def test_unlock_makes_it_stop_before_its_next_write(
     running: subprocess.Popen[str], big_station: redis.Redis
 ) -> None:
-    broken = run_om("migrate-data", "unlock", "--yes", "--json")
+    broken = run_om("migrate-data", "force-unlock", "--yes", "--json")
     assert (broken.code, broken.json["status"]) == (0, "unlocked")
     assert f"process {running.pid} " in broken.json["holder"]
     stopped = ended(running)

@@ -88,8 +88,8 @@ FROZEN = {
         "indexes indexes[].index indexes[].done indexes[].lacking indexes[].lacked_before"
     ),
     "`om migrate-data clear-progress`": "status",
-    "`om migrate-data forget ID`": "status",
-    "`om migrate-data unlock`": "status holder",
+    "`om migrate-data drop-undo-log ID`": "status",
+    "`om migrate-data force-unlock`": "status holder",
     "`om migrate status`": (
         "indexes indexes[].model indexes[].index indexes[].state indexes[].serving indexes[].documents "
         f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNCLAIMED} {OVERLAPS}"
@@ -145,8 +145,8 @@ def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
         "`om migrate-data errors`": om("errors"),
         "`om migrate-data verify`": om("verify", "--check-data"),
         "`om migrate-data rollback ID`": om("rollback", ID),
-        "`om migrate-data forget ID`": om("forget", ID, "--yes"),
-        "`om migrate-data unlock`": om("unlock", "--yes"),
+        "`om migrate-data drop-undo-log ID`": om("drop-undo-log", ID, "--yes"),
+        "`om migrate-data force-unlock`": om("force-unlock", "--yes"),
         "`om migrate status`": run_om("migrate", "status", "--json").json,
         "`om migrate run`": run_om("migrate", "run", "--json").json,
         "`om migrate run --dry-run`": run_om("migrate", "run", "--dry-run", "--json").json,

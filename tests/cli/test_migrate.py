@@ -162,7 +162,7 @@ def test_values_without_an_old_form_keep_the_index_that_takes_both(
 def test_after_forget_nothing_of_the_indexes_is_undone(legacy: redis.Redis, configured: str) -> None:
     before = total(legacy, SIGHTINGS)
     assert run_om("migrate-data", "run").code == 0
-    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes").code == 0
 
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")

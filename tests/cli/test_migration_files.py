@@ -336,7 +336,7 @@ def test_what_redis_om_recorded_of_dates_is_measured(station: redis.Redis, lay: 
 
 def test_where_redis_om_did_convert_a_run_only_records_it(station: redis.Redis, lay: Lay) -> None:
     run_om("migrate-data", "run", "--failure-mode", "default")
-    run_om("migrate-data", "forget", ID, "--yes")
+    run_om("migrate-data", "drop-undo-log", ID, "--yes")
     for key in station.scan_iter("redstart:*"):
         station.delete(key)
     assert run_om("migrate-data", "status", "--json").json["recorded_elsewhere"]
@@ -346,7 +346,7 @@ def test_where_redis_om_did_convert_a_run_only_records_it(station: redis.Redis, 
     assert run_om("migrate-data", "status", "--json").json["applied"] == [ID]
 
 
-@pytest.mark.parametrize("command", ["rollback", "rollback --dry-run", "forget --yes"])
+@pytest.mark.parametrize("command", ["rollback", "rollback --dry-run", "drop-undo-log --yes"])
 @pytest.mark.parametrize(
     ("state", "said"),
     [

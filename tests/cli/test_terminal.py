@@ -53,8 +53,8 @@ def test_yes_answers(station: redis.Redis) -> None:
     [
         (("rollback", ID), "Undo"),
         (("clear-progress",), "Forget the saved progress?"),
-        (("forget", ID), "cannot be undone"),
-        (("unlock",), "Break the lease"),
+        (("drop-undo-log", ID), "cannot be undone"),
+        (("force-unlock",), "Break the lease"),
     ],
 )
 def test_what_else_asks(station: redis.Redis, words: tuple[str, ...], question: str) -> None:

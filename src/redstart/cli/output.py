@@ -18,8 +18,8 @@ from redstart.display import escaped, has_credentials, without_password, without
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError
 
 _TARGETED = re.compile(
-    r"(?<![\w-])(om migrate(?:-data)? (?:check|check-schema|cleanup|clear-progress|errors|forget|progress|rollback|run|"
-    r"stats|status|swap-back|unlock|verify))(?![\w-])"
+    r"(?<![\w-])(om migrate(?:-data)? (?:check|check-schema|cleanup|clear-progress|drop-undo-log|errors|force-unlock|"
+    r"progress|rollback|run|stats|status|swap-back|verify))(?![\w-])"
 )
 """Commands that take --url and --models."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")

@@ -18,8 +18,8 @@ COMMANDS = {
     "errors": (f"{_HERE}.check:errors", "List the values that did not convert."),
     "rollback": (f"{_HERE}.rollback:rollback", "Undo, byte for byte."),
     "clear-progress": (f"{_HERE}.housekeeping:clear_progress", "Forget how far an interrupted run came."),
-    "forget": (f"{_HERE}.housekeeping:forget", "Drop the undo log."),
-    "unlock": (f"{_HERE}.housekeeping:unlock", "Break a stuck lease."),
+    "drop-undo-log": (f"{_HERE}.housekeeping:drop_undo_log", "Drop the undo log."),
+    "force-unlock": (f"{_HERE}.housekeeping:force_unlock", "Break a stuck lease."),
 }
 
 

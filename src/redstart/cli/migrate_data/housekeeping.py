@@ -1,4 +1,4 @@
-"""Commands that remove state: clear-progress, forget, unlock."""
+"""Commands that remove state: clear-progress, drop-undo-log, force-unlock."""
 
 import click
 
@@ -11,7 +11,7 @@ from redstart.cli.settings import Settings
 from redstart.errors import StateDamagedError
 from redstart.migrations.data.running import housekeeping
 from redstart.migrations.data.state.damage import LISTS
-from redstart.migrations.integrity import forget as forget_state
+from redstart.migrations.integrity import forget as drop_state
 from redstart.migrations.phase import unlock as break_leases
 
 
@@ -33,11 +33,11 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
         line("No progress was saved; there was nothing to clear.")
 
 
-@click.command()
+@click.command("drop-undo-log")
 @migration_id
 @yes
 @common
-def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
+def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
     """Drop the undo log of migration ID, and the originals that a rollback has not restored, and free their memory.
     After that it can not be rolled back."""
     with open_session(settings, writes=True, needs_models=False) as session:
@@ -47,17 +47,17 @@ def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> N
         require_yes(
             f"After this {migration_id} cannot be undone any more.{lost} Drop its undo log?", assume_yes=yes
         )
-        removed = session.run(forget_state(session.context(), index_migration()))
+        removed = session.run(drop_state(session.context(), index_migration()))
     if as_json:
-        print_json({"status": "forgotten" if removed else "nothing_to_do"})
+        print_json({"status": "dropped" if removed else "nothing_to_do"})
     else:
         line("The undo log is gone." if removed else "There was no undo log; nothing was dropped.")
 
 
-@click.command()
+@click.command("force-unlock")
 @yes
 @common
-def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
+def force_unlock(settings: Settings, yes: bool, as_json: bool) -> None:
     """Break the lease of a run that is stuck, on the data or on the indexes. If that run is alive after all, it stops
     before its next write."""
     with open_session(settings, writes=True, needs_models=False) as session:

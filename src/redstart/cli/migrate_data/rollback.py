@@ -37,7 +37,8 @@ AFTER_REFUSAL = (
 )
 UNRESTORED = (
     "What is not restored stays on the server. List it with: om migrate-data errors",
-    f"Write it back by hand and type {UNDOING} again; or drop it with: om migrate-data forget {DATETIME_MIGRATION}",
+    f"Write it back by hand and type {UNDOING} again; or drop it with: "
+    f"om migrate-data drop-undo-log {DATETIME_MIGRATION}",
 )
 KEPT_SAID = 10
 """Lines about single values; --verbose says them all."""

@@ -18,7 +18,7 @@ from redstart.migrations.data.state.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
 
 GIVEN_UP = ("record", "checkpoint", "census", "journal", "unrestored", *LISTS)
-"""Parts of the state that `forget` gives up, so that they may be damaged. What another program has written stays."""
+"""Parts of the state that `drop-undo-log` removes even if they are damaged. Keys of another program stay."""
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
 """Where redis-om keeps its own progress of the same migration."""
@@ -134,9 +134,9 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
 
 
 def last_copies(context: Context) -> Op[int]:
-    """Return how many values `forget` drops that a failure mode replaced or moved, or a rollback has not restored.
+    """Count originals that exist only in the undo log: replaced or quarantined values, and unrestored documents.
 
-    Of the latter, documents are counted. Some reads.
+    Of unrestored values, documents are counted. Some reads.
 
     Raises:
         StateDamagedError: another program has written one of these keys.

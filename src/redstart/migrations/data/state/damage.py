@@ -137,7 +137,7 @@ def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]
         "replaced": "Restore it from a backup; or restore the values with: "
         f"om migrate-data rollback {keys.migration_id}",
         "unrestored": "Restore it from a backup: it has the last copies of these values. To give them up: "
-        f"om migrate-data forget {keys.migration_id}",
+        f"om migrate-data drop-undo-log {keys.migration_id}",
     }
     return [
         Damage(

@@ -1,7 +1,7 @@
 """What could not be converted: a record per value, kept on the server until the next run begins anew.
 
 Of a value that was replaced or moved there is a second record: the next run finds a number, and only an undo brings the
-value back. That is kept until a rollback, or `forget`.
+value back. That is kept until a rollback, or `drop-undo-log`.
 """
 
 import json

@@ -25,7 +25,9 @@ class StateKeys:
 
     def restore_hint(self) -> str:
         """Return the hint where a key that an undo needs is damaged."""
-        return f"Restore it from a backup. To give up undoing: om migrate-data forget {self.migration_id}"
+        return (
+            f"Restore it from a backup. To give up undoing: om migrate-data drop-undo-log {self.migration_id}"
+        )
 
     @property
     def lease(self) -> LeaseKeys:
@@ -64,5 +66,5 @@ class StateKeys:
 
     @property
     def unrestored(self) -> str:
-        """Hash: what a rollback could not restore, taken out of the undo log, by document; kept until `forget`."""
+        """Hash: originals that a rollback could not restore, by document; kept until `drop-undo-log`."""
         return self._key("unrestored")
