@@ -49,15 +49,17 @@ them: [from-redis-om.md](from-redis-om.md#migration-files).
 
 ## Exit codes
 
-| code | meaning |
-|---|---|
-| 0 | done |
-| 1 | failed, or refused before any write; also a question answered with no |
-| 2 | wrong usage or configuration |
-| 3 | work is pending: `status --check`, `check-schema`, a refused cut-over, migration files left by `run` |
-| 4 | another run holds the lease, or took it from this one |
-| 5 | stopped, and resumed by the same command: `--max-errors`, `--limit-documents`, `fail` mode, Ctrl-C, SIGTERM |
-| 6 | found something: `verify` values lost or wrong, `rollback` values to keep, `migrate run` documents to lose |
+One outcome has one code in every command:
+
+| code | meaning | for example |
+|---|---|---|
+| 0 | done, or nothing to do | |
+| 1 | failed, or refused before the first write | no connection, too little memory, a question answered with no |
+| 2 | wrong usage or configuration | an unknown option, a model that cannot be imported |
+| 3 | work is pending | `status --check`, `check-schema`, pending migration files; a cutover or a rollback that is refused because documents would drop out of query results |
+| 4 | another run holds the lease, or has taken it | two runs at once |
+| 5 | stopped with its progress saved; the same command resumes it | `--max-errors`, `--limit-documents`, `--failure-mode fail`, Ctrl-C, SIGTERM |
+| 6 | problems found | `verify` finds missing, wrong or unconverted values; a rollback leaves values that it lists |
 """
 
 

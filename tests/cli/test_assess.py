@@ -109,7 +109,7 @@ class TestStatus:
         phases.append(phase())
         assert run_om("migrate-data", "rollback", "001_datetime_fields_to_timestamps").code == 0
         phases.append(phase())
-        assert phases == ["pending", "migrating", "verified", "pending"]
+        assert phases == ["pending", "migrating", "converted", "pending"]
 
     def test_what_redis_om_recorded_is_not_believed(self, station: redis.Redis) -> None:
         station.sadd("redis_om:applied_migrations", "001_datetime_fields_to_timestamps")
@@ -136,7 +136,7 @@ class TestStatus:
             assert (data["phase"], data["recorded_elsewhere"]) == ("nothing to migrate", False)
             shown = run_om("migrate-data", "status", "--models", name, "--detailed")
             assert "there is nothing to migrate" in shown.stdout
-            for words in ("applied:", "verified", "Convert with", "redis-om recorded"):
+            for words in ("applied:", "converted", "Convert with", "redis-om recorded"):
                 assert words not in shown.stdout
             assert run_om("migrate-data", "status", "--models", name, "--check").code == 0
             assert ran or run_om("migrate-data", "run", "--models", name).code == 0
@@ -149,7 +149,7 @@ class TestStatus:
         station.hset("station:visit:late", "arrived_at", "2020-01-01")
         assert run_om("migrate-data", "verify").code == 6
         assert run_om("migrate-data", "run", "--limit-documents", "1").code == 5
-        assert "verified" not in run_om("migrate-data", "status").stdout
+        assert "converted" not in run_om("migrate-data", "status").stdout
         assert run_om("migrate-data", "status", "--json").json["phase"] == "migrating"
 
     def test_a_model_that_was_added_is_not_verified(
@@ -170,7 +170,7 @@ class TestStatus:
         monkeypatch.setenv("REDSTART_MODELS", f"redstart.demo.models,{added}")
         data = run_om("migrate-data", "status", "--json").json
         assert (data["applied"], len(data["pending"]), data["phase"]) == ([], 1, "pending")
-        assert "verified" not in run_om("migrate-data", "status").stdout
+        assert "converted" not in run_om("migrate-data", "status").stdout
 
 
 class TestProgress:

@@ -103,7 +103,7 @@ def test_what_would_be_lost_refuses_with_the_ways_on(
     assert refused.code == 3
     assert f"in the way: {key} {field}: " in refused.stdout
     assert "--accept-unindexed" in refused.stdout
-    assert (serving(legacy, VISITS), phase()) == (VISITS, "verified")
+    assert (serving(legacy, VISITS), phase()) == (VISITS, "converted")
     assert run_om("migrate-data", "status", "--check").code == 3
     again = run_om("migrate-data", "run", "--json")
     assert (again.code, [one["key"] for one in again.json["blocking"]]) == (3, [key])

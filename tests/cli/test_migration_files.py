@@ -166,7 +166,7 @@ def test_the_work_of_a_run_is_done_beside_pending_files(station: redis.Redis, la
     lay("data-migrations", a=migration("a"))
     assert run_om("migrate-data", "run").code == 3
     status = run_om("migrate-data", "status", "--json").json
-    assert (status["applied"], status["phase"]) == ([ID], "verified")
+    assert (status["applied"], status["phase"]) == ([ID], "converted")
     assert run_om("migrate-data", "verify").code == 0
 
 

@@ -139,8 +139,15 @@ REPLACED = {"index": "Indexes are created and replaced by: om migrate run --mode
 def om(ctx: click.Context, url: str | None, models: tuple[str, ...]) -> None:
     """Redstart: migrations for Redis documents that can be run in production.
 
-    Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 work is pending, 4 another run is at work,
-    5 stopped and resumable, 6 verification found something.
+    \b
+    Exit codes
+      0  done
+      1  failed, or refused before the first write
+      2  wrong usage or configuration
+      3  work is pending: --check found some, or a cutover was refused
+      4  another run holds the lease
+      5  stopped; the same command resumes it
+      6  verify found problems, or a rollback left values that it reports
     """
     ctx.obj = Given(url, models)
 
@@ -161,7 +168,7 @@ def _exit_code() -> int:
     except click.Abort as exc:
         if isinstance(exc.__cause__, KeyboardInterrupt):
             hint = "What was done is kept. To go on, type the same command again."
-            return report("Interrupted.", hint, Exit.STOPPED)
+            return report("Interrupted.", hint, Exit.INTERRUPTED)
         return report("Not confirmed; nothing was done.", None, Exit.FAILED)
     except OSError as exc:  # a full disk under stdout, or a file that may not be read
         return report(str(exc), None, Exit.FAILED)

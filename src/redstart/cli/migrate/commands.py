@@ -212,7 +212,7 @@ def run(
     else:
         draw_results(results, in_the_way, verbose=verbose)
         draw_order(phase, cut_over_to_come=to_come)
-    return exit_with_files(Exit.FOUND if refused else Exit.DONE, files, SCHEMA)
+    return exit_with_files(Exit.PROBLEMS_FOUND if refused else Exit.DONE, files, SCHEMA)
 
 
 def _dry_run(
@@ -276,7 +276,7 @@ def swap_back(
             line("No index was migrated.")
         elif not undone and undoable:
             line(as_typed(f"Undo the data with: om migrate-data rollback {DATETIME_MIGRATION}"))
-    return Exit.FOUND if refused else Exit.DONE
+    return Exit.PROBLEMS_FOUND if refused else Exit.DONE
 
 
 @click.command()

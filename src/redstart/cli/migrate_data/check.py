@@ -67,7 +67,7 @@ def verify(
         else:
             note_undeclared(session.declarations, model_check.undeclared)
         report = verify_report(found, journal, model_check, indexes)
-        code = Exit.DONE if found.ok else Exit.FOUND
+        code = Exit.DONE if found.ok else Exit.PROBLEMS_FOUND
         log.ended(report, code)
     if as_json:
         print_json(report)

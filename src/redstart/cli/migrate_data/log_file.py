@@ -32,7 +32,7 @@ log_file = click.option(
 
 
 _ENDS: dict[type[BaseException], tuple[str, Exit]] = {
-    KeyboardInterrupt: ("interrupted", Exit.STOPPED),
+    KeyboardInterrupt: ("interrupted", Exit.INTERRUPTED),
     click.Abort: ("not confirmed; nothing was done", Exit.FAILED),
 }
 """What ends a command without being an error of ours."""
@@ -98,7 +98,7 @@ class EventLog:
 
     def ended(self, report: Mapping[str, Any], code: Exit) -> None:
         """The command's result as `--json` prints it, and its exit code."""
-        event = "stopped" if code is Exit.STOPPED else "completed"
+        event = "stopped" if code is Exit.INTERRUPTED else "completed"
         self.write(event, {"result": report, "exit_code": code})
 
     def write(self, event: str, fields: Mapping[str, object]) -> None:

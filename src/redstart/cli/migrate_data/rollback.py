@@ -106,12 +106,12 @@ def rollback(
 
 
 def _exit_of(found: Back, dry_run: bool) -> Exit:
-    if found.data is None or found.refused or found.lacks_more_than_before:
-        return Exit.FOUND
+    if found.data is None or found.refused:
+        return Exit.PENDING
     if found.data.stopped is not None:
-        return Exit.STOPPED
-    is_incomplete = found.data.kept or found.data.unrestored
-    return Exit.FOUND if is_incomplete and not dry_run else Exit.DONE
+        return Exit.INTERRUPTED
+    has_problems = found.data.kept or found.data.unrestored or found.lacks_more_than_before
+    return Exit.PROBLEMS_FOUND if has_problems and not dry_run else Exit.DONE
 
 
 def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:

@@ -180,11 +180,9 @@ def _ask(session: Session, indexes: Sequence[IndexForecast], *, assume_yes: bool
 
 
 def _exit_of(found: Forward) -> Exit:
-    if found.data is None:
-        return Exit.FOUND
-    if found.data.stopped is not None:
-        return Exit.STOPPED
-    return Exit.PENDING if found.refused else Exit.DONE
+    if found.data is not None and found.data.stopped is not None:
+        return Exit.INTERRUPTED
+    return Exit.PENDING if found.data is None or found.refused else Exit.DONE
 
 
 def _run(

@@ -27,7 +27,7 @@ def draw_forward(found: Forward, plan: Plan, failure_mode: FailureMode, *, verbo
     draw_results(found.indexes, found.blocking, verbose=verbose)
     if found.data is None or found.data.stopped is not None:
         return
-    draw_order(Phase.CUT_OVER if found.indexes else Phase.VERIFIED, cut_over_to_come=found.refused)
+    draw_order(Phase.CUT_OVER if found.indexes else Phase.CONVERTED, cut_over_to_come=found.refused)
     line(as_typed("Check it with: om migrate-data verify --check-data"))
     _draw_way_back(found.data)
 

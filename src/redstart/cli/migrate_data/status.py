@@ -126,7 +126,7 @@ def _what_next(found: Status) -> tuple[str, ...]:
         return (f"At work: {found.lease}", "Watch it with: om migrate-data progress")
     if found.phase is Phase.ROLLING_BACK:
         return ("A rollback began and has not ended.",)
-    if found.phase is Phase.VERIFIED:
+    if found.phase is Phase.CONVERTED:
         return ("What was written since is looked at by: om migrate-data verify",)
     return (_how_to_convert(found),) if found.pending else ()
 
