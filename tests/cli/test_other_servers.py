@@ -40,7 +40,7 @@ WRITING = (
     f"migrate-data drop-undo-log {ID} --yes",
     "migrate-data force-unlock --yes",
     "migrate run",
-    "migrate swap-back",
+    "migrate rollback",
     "migrate cleanup",
 )
 

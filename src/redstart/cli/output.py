@@ -19,7 +19,7 @@ from redstart.errors import AuthenticationError, ConfigurationError, MigrationEr
 
 _TARGETED = re.compile(
     r"(?<![\w-])(om migrate(?:-data)? (?:check|check-schema|cleanup|clear-progress|drop-undo-log|errors|force-unlock|"
-    r"progress|rollback|run|stats|status|swap-back|verify))(?![\w-])"
+    r"progress|rollback|run|stats|status|verify))(?![\w-])"
 )
 """Commands that take --url and --models."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
