@@ -75,7 +75,7 @@ def test_unlock_without_a_lease(station: redis.Redis) -> None:
     assert run_om("migrate-data", "force-unlock", "--yes").stdout == "No run holds a lease.\n"
     assert run_om("migrate-data", "force-unlock", "-y", "--json").json == {
         "status": "not_locked",
-        "holder": None,
+        "lease_holder": None,
     }
 
 
@@ -107,7 +107,7 @@ def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Re
     first = run_om("migrate-data", "run")
     assert undo in first.stdout
     assert "dropped" not in first.stdout
-    converted = run_om("migrate-data", "verify", "--check-data", "--json").json["journal"]["as_written"]
+    converted = run_om("migrate-data", "verify", "--check-data", "--json").json["undo_log"]["unchanged"]
     assert run_om("migrate-data", "drop-undo-log", ID, "--yes").code == 0
 
     nothing = run_om("migrate-data", "run").stdout
@@ -122,7 +122,7 @@ def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Re
     assert f"Undo what came after with: om migrate-data rollback {ID}" in after
     assert f"yes, all but {converted} values" in run_om("migrate-data", "status", "--detailed").stdout
     undone = run_om("migrate-data", "rollback", ID, "--json").json
-    assert (undone["restored_exactly"], undone["reformatted"]) == (1, 0)
+    assert (undone["restored_exactly"], undone["rewritten_as_text"]) == (1, 0)
     assert "dropped" not in run_om("migrate-data", "run").stdout
 
 

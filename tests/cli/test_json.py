@@ -37,6 +37,7 @@ FILES = (
     "files.problems[].path files.problems[].line files.problems[].reason"
 )
 UNCLAIMED = "unclaimed unclaimed[].key_prefix unclaimed[].index unclaimed[].documents"
+UNMANAGED = "unmanaged unmanaged[].key_prefix unmanaged[].index unmanaged[].documents"
 OVERLAPS = "overlapping_prefixes " + " ".join(
     f"overlapping_prefixes[].{name}" for name in ["model", "key_prefix", "holds_model", "holds_key_prefix"]
 )
@@ -56,12 +57,12 @@ FROZEN = {
     "`om migrate-data status`": (
         "applied pending phase models models[].name models[].key_prefix models[].applied "
         "models[].named models[].documents "
-        "models[].applied_ms unmatched_prefixes rewritten_prefixes errors undoable unrestored_documents "
-        f"recorded_elsewhere {FILES} {UNCLAIMED}"
+        "models[].applied_ms unmatched_prefixes rewritten_prefixes failed undoable unrestored_documents "
+        f"recorded_elsewhere {FILES} {UNMANAGED}"
     ),
     "`om migrate-data check-schema`": (
         "mismatches mismatches[].model mismatches[].field mismatches[].current_type mismatches[].expected_type "
-        "mismatches[].index_name mismatches[].form has_mismatches total_affected_models unconverted_models "
+        "mismatches[].index_name mismatches[].state has_mismatches total_affected_models unconverted_models "
         "recommendation"
     ),
     "`om migrate-data run`": RUN,
@@ -71,25 +72,25 @@ FROZEN = {
         "refusal"
     ),
     "`om migrate-data progress`": (
-        "state done total stage activity pass generation started_ms saved_ms holder held_seconds errors"
+        "state done total stage activity pass generation started_ms saved_ms lease_holder lease_seconds failed"
     ),
     "`om migrate-data verify`": (
-        f"ok documents {VALUES} {listed('problems')} problem_count recorded_errors journal journal.as_written "
-        "journal.changed_since journal.documents journal.deleted documents_read unreadable "
+        f"ok documents {VALUES} {listed('problems')} problem_count recorded_failures undo_log undo_log.unchanged "
+        "undo_log.changed_since undo_log.documents undo_log.deleted documents_read unreadable "
         "undeclared_fields undeclared_fields[].model undeclared_fields[].field undeclared_fields[].documents "
-        "unnamed unnamed[].name unnamed[].key_prefix indexes indexes[].index indexes[].serves indexes[].documents "
+        "unnamed unnamed[].name unnamed[].key_prefix indexes indexes[].index indexes[].is_active indexes[].documents "
         "indexes[].missing indexes[].accepted indexes[].has_filter"
     ),
     "`om migrate-data errors`": f"{listed('errors')} count",
     "`om migrate-data rollback ID`": (
-        f"status reason documents restored_exactly reformatted kept {listed('kept_values')} "
+        f"status reason documents restored_exactly rewritten_as_text not_reversible {listed('not_reversible_values')} "
         f"unrestored {listed('unrestored_values')} "
-        f"preexisting_numbers {listed('numbers_before_values')} seconds "
-        "indexes indexes[].index indexes[].done indexes[].lacking indexes[].lacked_before"
+        f"preexisting_numbers {listed('preexisting_number_values')} seconds "
+        "indexes indexes[].index indexes[].done indexes[].missing indexes[].missing_before"
     ),
     "`om migrate-data clear-progress`": "status",
     "`om migrate-data drop-undo-log ID`": "status",
-    "`om migrate-data force-unlock`": "status holder",
+    "`om migrate-data force-unlock`": "status lease_holder",
     "`om migrate status`": (
         "indexes indexes[].model indexes[].index indexes[].state indexes[].serving indexes[].documents "
         f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNCLAIMED} {OVERLAPS}"
@@ -125,7 +126,7 @@ def section(heading: str) -> str:
 
 def optional(keys: set[str]) -> set[str]:
     """Those below a list or an object that may be empty or null."""
-    return {key for key in keys if "[]." in key or key.startswith("journal.")}
+    return {key for key in keys if "[]." in key or key.startswith("undo_log.")}
 
 
 def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:

@@ -53,11 +53,11 @@ def test_every_value_is_exact_and_the_undo_restores_every_byte(
     only_planned_values_changed(before, user_data(corpus))
     verified = om("verify", "--check-data", exit_code=6, timezone=timezone)
     # Documents whose values did not convert: no model reads them, and all else is right.
-    assert verified["problem_count"] == verified["unreadable"] == verified["recorded_errors"]
+    assert verified["problem_count"] == verified["unreadable"] == verified["recorded_failures"]
 
     back = om("rollback", ID, timezone=timezone)
 
-    assert (back["restored_exactly"], back["reformatted"], back["kept"]) == (CONVERTIBLE, 0, 0)
+    assert (back["restored_exactly"], back["rewritten_as_text"], back["not_reversible"]) == (CONVERTIBLE, 0, 0)
     assert difference(before, snapshot(corpus)) == [], "not even state is left"
 
 
@@ -231,8 +231,8 @@ def test_what_was_born_or_changed_since_is_readable_by_0_3_5_after_the_undo(
 
     back = om("rollback", ID)
 
-    assert back["kept"] == 0
-    assert back["reformatted"] >= 5
+    assert back["not_reversible"] == 0
+    assert back["rewritten_as_text"] >= 5
     created, birth = corpus.hmget("shop:shop_models.Customer:born", "created_at", "birth_date")
     assert (created, birth) == (b"2023-11-14T22:13:20.250000+00:00", b"1970-01-01"), (
         "most of the field has an offset"
@@ -257,8 +257,8 @@ def test_after_the_guides_order_0_3_5_reads_and_finds_everything_again(
     back = om("rollback", ID, "--reformat-preexisting")
 
     written = {b"shop:order:SO-00001", b"shop:order:SO-00003", b"shop:session:new"}
-    assert (back["kept"], back["preexisting_numbers"]) == (0, 0)
-    assert back["reformatted"] == NUMBERS + 5
+    assert (back["not_reversible"], back["preexisting_numbers"]) == (0, 0)
+    assert back["rewritten_as_text"] == NUMBERS + 5
     changed = {key for key, value in user_data(corpus).items() if before.get(key) != value}
     assert written <= changed
     assert len(changed - written) <= NUMBERS, "all else is as it was, to the byte"

@@ -117,7 +117,7 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
 @verbose
 @common
 def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
-    """How far a running migration is, or where an interrupted one will go on. Writes nothing."""
+    """Show the progress of a running or interrupted run or rollback. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
         session.require_intact()
         found = session.run(read_status(session.keys, session.plan))
@@ -128,22 +128,22 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
         return
     state = state_of(found)
     if state == "none":
-        line("Nothing is running, and no progress is saved.")
+        line("No run is in progress, and no progress is saved.")
         if saving:
-            line("The server is saving its data: a run with --backup begins when that has ended.")
+            line("The server is saving its data. A run with --backup starts when the save has ended.")
         return
     _draw_progress(found, state, verbose)
     if state == "interrupted":
         undoes = found.checkpoint is not None and found.checkpoint.stage.undoes
         go_on = f"om migrate-data rollback {DATETIME_MIGRATION}" if undoes else "om migrate-data run"
-        line(as_typed(f"Go on where it stopped with: {go_on}"))
+        line(as_typed(f"Resume with: {go_on}"))
 
 
 STAGES = {
-    Stage.CENSUS: "census: counting, no document is changed yet",
-    Stage.CONVERT: "convert",
-    Stage.REPLAY: "rollback: undoing what the log holds, newest first",
-    Stage.SWEEP: "rollback: giving newer values the old form",
+    Stage.CENSUS: "initial scan (no document is changed yet)",
+    Stage.CONVERT: "converting",
+    Stage.REPLAY: "rollback: restoring originals from the undo log, newest first",
+    Stage.SWEEP: "rollback: rewriting newer values as text",
 }
 
 
@@ -155,7 +155,7 @@ def _stage(checkpoint: Checkpoint) -> str:
 def _done(found: Status) -> str:
     done, total = how_far(found)
     if not done and not total:
-        return "not counted"
+        return "not counted yet"
     return f"{done:,} of {total:,}" if total else f"{done:,}"
 
 
@@ -168,7 +168,7 @@ def _draw_progress(found: Status, state: str, verbose: bool) -> None:
     rows: list[tuple[str, object]] = [("state", state)]
     checkpoint = found.checkpoint
     if found.lease is not None:
-        rows.append(("by", found.lease))
+        rows.append(("lease holder", found.lease))
     if state == "running" and found.lease_is_of_indexes:
         rows.append(("stage", _stage_of_indexes(found)))
     elif checkpoint is not None:
@@ -176,9 +176,9 @@ def _draw_progress(found: Status, state: str, verbose: bool) -> None:
         rows += [("stage", _stage(checkpoint)), (unit, _done(found))]
     if checkpoint is not None:
         rows += [
-            ("values that did not convert", found.failures),
+            *([("failed values", found.failures)] if found.failures else []),
             ("started", ago(checkpoint.started_ms)),
-            ("saved", ago(checkpoint.saved_ms or checkpoint.started_ms)),
+            ("progress saved", ago(checkpoint.saved_ms or checkpoint.started_ms)),
         ]
         if verbose:
             rows += [("run number", checkpoint.generation), ("changed in this pass", checkpoint.changed)]

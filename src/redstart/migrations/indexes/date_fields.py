@@ -15,11 +15,11 @@ from redstart.search.fields import FieldKind, IndexField
 
 
 class Form(StrEnum):
-    """How an index takes a date: as a number at its plain path, as text, as text where it is text, not at all."""
+    """The state of a date in an index: the index has it as a number, as text, as dual-format, or not at all."""
 
-    NEW = "new"
-    OLD = "old"
-    TOLERANT = "tolerant"
+    NEW = "numeric"
+    OLD = "text"
+    TOLERANT = "dual-format"
     MISSING = "missing"
     OTHER = "other"
 
