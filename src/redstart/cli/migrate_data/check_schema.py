@@ -65,7 +65,7 @@ def _report(found: list[DateIndex], advice: str | None) -> dict[str, Any]:
             "current_type": _type(field),
             "expected_type": field.wanted.kind.value,
             "index_name": one.status.planned.name,
-            "form": field.form.value,
+            "state": field.form.value,
         }
         for one in found
         for field in one.mismatches

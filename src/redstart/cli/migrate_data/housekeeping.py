@@ -49,7 +49,7 @@ def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> N
         )
         removed = session.run(forget_state(session.context(), index_migration()))
     if as_json:
-        print_json({"status": "forgotten" if removed else "nothing_to_do"})
+        print_json({"status": "dropped" if removed else "nothing_to_do"})
     else:
         line("The undo log is gone." if removed else "There was no undo log; nothing was dropped.")
 
@@ -66,7 +66,7 @@ def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
     broken = [lease.message if isinstance(lease, StateDamagedError) else str(lease) for lease in leases]
     if as_json:
         print_json(
-            {"status": "unlocked" if broken else "not_locked", "holder": broken[0] if broken else None}
+            {"status": "unlocked" if broken else "not_locked", "lease_holder": broken[0] if broken else None}
         )
         return
     for lease in leases:
