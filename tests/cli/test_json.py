@@ -85,7 +85,7 @@ FROZEN = {
     "`om migrate-data rollback ID`": (
         f"status reason documents restored_exactly rewritten_as_text not_reversible {listed('not_reversible_values')} "
         f"unrestored {listed('unrestored_values')} "
-        f"preexisting_numbers {listed('preexisting_number_values')} seconds "
+        f"preexisting_numbers {listed('preexisting_values')} seconds "
         "indexes indexes[].index indexes[].done indexes[].missing indexes[].missing_before"
     ),
     "`om migrate-data clear-progress`": "status",

@@ -57,7 +57,11 @@ def test_every_value_is_exact_and_the_undo_restores_every_byte(
 
     back = om("rollback", ID, timezone=timezone)
 
-    assert (back["restored_exactly"], back["rewritten_as_text"], back["not_reversible"]) == (CONVERTIBLE, 0, 0)
+    assert (back["restored_exactly"], back["rewritten_as_text"], back["not_reversible"]) == (
+        CONVERTIBLE,
+        0,
+        0,
+    )
     assert difference(before, snapshot(corpus)) == [], "not even state is left"
 
 

@@ -9,7 +9,7 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from redstart.cli.output import discard, line, styled_line
+from redstart.cli.output import Tone, as_typed, discard, line, styled_line
 from redstart.display import escaped
 
 _PIPE_WIDTH = 2_000
@@ -107,7 +107,37 @@ def show_cursor() -> None:
 
 
 def pairs(rows: Sequence[tuple[str, object]]) -> None:
-    """Names and values below each other on stdout."""
+    """Print names and values below each other on stdout; numbers to the right."""
     width = max(len(name) for name, _ in rows)
+    digits = max((len(f"{value:,}") for _, value in rows if isinstance(value, int)), default=0)
     for name, value in rows:
-        line(f"{name:<{width}}  {f'{value:,}' if isinstance(value, int) else value}")
+        line(f"{name:<{width}}  {f'{value:>{digits},}' if isinstance(value, int) else value}")
+
+
+def paragraph(text: str, tone: Tone | None = None, *, indent: str = "", hanging: str = "") -> None:
+    """Print text on stdout, broken between words where the terminal is too narrow.
+
+    Args:
+        indent: goes before the first line; `hanging` before the others.
+    """
+    width = new_console().width
+    wrapped = textwrap.wrap(
+        escaped(text),
+        width,
+        initial_indent=indent,
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for part in wrapped:
+        line(part, tone)
+
+
+def next_step(text: str, command: str) -> None:
+    """Print what a command is for, and the command: on a line of its own where one line is too narrow for both."""
+    typed = as_typed(command)
+    if len(f"{text}: {typed}") <= new_console().width:
+        line(f"{text}: {typed}")
+    else:
+        paragraph(f"{text}:")
+        line(f"{_GAP}{typed}")

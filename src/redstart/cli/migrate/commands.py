@@ -96,7 +96,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
                 "indexes": [_status_report(one) for one in found],
                 "pending": [one.planned.name for one in pending],
                 "files": files_report(files),
-                "unclaimed": unclaimed_report(rest),
+                "unmanaged": unclaimed_report(rest),
                 "overlapping_prefixes": overlaps,
             }
         )
@@ -181,7 +181,7 @@ def run(
             about = {
                 "pending_files": files,
                 "refusal": refusal,
-                "unclaimed": unclaimed_report(rest),
+                "unmanaged": unclaimed_report(rest),
                 "overlapping_prefixes": overlaps,
             }
             return _dry_run(expected, aliases, refusal, about, as_json)
@@ -206,7 +206,7 @@ def run(
                 "blocking": blocking_report(in_the_way),
                 "phase": phase.value,
                 "pending_files": files,
-                "unclaimed": unclaimed_report(rest),
+                "unmanaged": unclaimed_report(rest),
                 "overlapping_prefixes": overlaps,
             }
         )
@@ -224,7 +224,7 @@ def _dry_run(
     as_json: bool,
 ) -> int:
     if as_json:
-        print_json({"index_forecast": [forecast_report(one) for one in expected]} | about)
+        print_json({"index_estimates": [forecast_report(one) for one in expected]} | about)
         return Exit.DONE
     for one in expected:
         line(forecast_line(one))
@@ -331,7 +331,7 @@ def _status_report(one: IndexStatus) -> dict[str, Any]:
         "model": one.planned.model,
         "index": one.planned.name,
         "state": one.standing.value,
-        "serving": one.serving,
+        "active_index": one.serving,
         "documents": one.documents,
         "filled_percent": one.filled_percent,
         "superseded": one.is_superseded,

@@ -1,12 +1,11 @@
 """`om migrate-data verify` and `errors`: what is wrong, and what a run could not convert."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from redstart.cli.drawing import pairs, table
+from redstart.cli.drawing import next_step, pairs, paragraph, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
@@ -19,7 +18,7 @@ from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.state.failures import Failure, FailureLog, failure_at
+from redstart.migrations.data.state.failures import Failure, FailureLog, FailureSummary, Fate, failure_at
 from redstart.migrations.data.state.record import read_record
 from redstart.migrations.data.state.unrestored import all_unrestored
 from redstart.migrations.data.verifying.verify import Problems, Verification
@@ -30,8 +29,8 @@ from redstart.migrations.indexes.verify import IndexCheck, verify_indexes
 
 MAX_PROBLEMS = 20
 """Problems that are listed without --verbose."""
-MAX_REASONS = 10
 MIN_FAILURES_TO_SUM = 2
+FATES = {Fate.UNCHANGED: "", Fate.REPLACED: "; replaced by 0.0", Fate.QUARANTINED: "; quarantined"}
 UNREADABLE = (
     "Correct these documents or their models: get() and all() raise DocumentDecodeError for these documents."
 )
@@ -134,7 +133,7 @@ def _draw(
     unconverted = total(Outcome.CONVERTIBLE) + total(Outcome.LOSSY)
     count = found.problems.count
     if found.ok:
-        line("Verification passed: no value is missing, wrong or unconverted.", Tone.DONE)
+        paragraph("Verification passed: no value is missing, wrong or unconverted.", Tone.DONE)
     else:
         line(f"Verification found {count:,} problem{'s' * (count != 1)}.", Tone.ERROR)
     rows: list[tuple[str, int]] = [
@@ -162,9 +161,9 @@ def _draw(
     for problem in found.problems.first if verbose else found.problems.first[:MAX_PROBLEMS]:
         line(f"problem: {problem}")
     if unconverted:
-        line(as_typed("Convert values in text format with: om migrate-data run"))
+        next_step("Convert values in text format with", "om migrate-data run")
     if model_check is not None and model_check.unreadable:
-        line(UNREADABLE)
+        paragraph(UNREADABLE)
 
 
 def _looked_up(check: IndexCheck) -> str:
@@ -175,17 +174,15 @@ def _looked_up(check: IndexCheck) -> str:
 
 
 def _draw_reasons(title: str, failures: Sequence[Failure], count: int) -> None:
-    """Print how many values failed for each reason, the most frequent first; nothing for a single failure.
+    """Print how many failures have each reason, the most frequent first; nothing for a single failure.
 
     Args:
         count: all failures, of which more may exist than are given.
     """
     if len(failures) < MIN_FAILURES_TO_SUM:
         return
-    counts = Counter(failure.reason for failure in failures).most_common()
-    rows: list[tuple[str, int]] = counts[:MAX_REASONS]
-    if rest := sum(number for _, number in counts[MAX_REASONS:]):
-        rows.append((f"{len(counts) - MAX_REASONS:,} other reasons", rest))
+    summary = FailureSummary(failures)
+    rows = [(f"{group.cause}{FATES[fate]}", group.count) for fate in FATES for group in summary.groups(fate)]
     if count > len(failures):
         title = f"{title} (the first {len(failures):,} of {count:,})"
     table(title, ["reason", "count"], rows)

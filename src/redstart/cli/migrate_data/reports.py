@@ -1,4 +1,4 @@
-"""Results as the objects that `--json` prints; those of `run` are in run_report.py.
+"""The objects that `--json` prints; that of `run` is in run_report.py.
 
 Scripts rely on their keys: see docs/json.md.
 """
@@ -21,12 +21,18 @@ from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.verify import IndexCheck
 
-VALUE_NAMES = {outcome.value: outcome for outcome in Outcome}
-"""What values are called before a run: `converted` are those that already are numbers."""
+VALUE_NAMES = {
+    "convertible": Outcome.CONVERTIBLE,
+    "numeric": Outcome.ALREADY,
+    "null": Outcome.NULL,
+    "rounded": Outcome.LOSSY,
+    "unconvertible": Outcome.UNCONVERTIBLE,
+}
+"""What the keys of `values` count."""
 
 
 def stats_report(found: Statistics, declarations: Sequence[ModelDeclaration]) -> dict[str, Any]:
-    """`stats`."""
+    """Return the object of `stats`."""
     facts = found.facts
     return {
         "documents": found.documents,
@@ -54,7 +60,7 @@ def stats_report(found: Statistics, declarations: Sequence[ModelDeclaration]) ->
 
 
 def unplanned_fields(declarations: Sequence[ModelDeclaration]) -> list[dict[str, str]]:
-    """Fields that mention dates and are left alone, each with its reason."""
+    """Return the fields that mention dates and are not converted, with the reasons."""
     return [
         {"model": declaration.name, "path": unplanned.path, "reason": unplanned.reason}
         for declaration in declarations
@@ -63,7 +69,7 @@ def unplanned_fields(declarations: Sequence[ModelDeclaration]) -> list[dict[str,
 
 
 def model_report(model: ModelStatistics) -> dict[str, Any]:
-    """One of the `models` of `stats` and of a dry run."""
+    """Return one of the `models` of `stats` and of a dry run."""
     return {
         "name": model.model.name,
         "key_prefix": model.model.key_prefix,
@@ -86,14 +92,12 @@ def verify_report(
     model_check: ModelCheck | None,
     indexes: Sequence[IndexCheck],
 ) -> dict[str, Any]:
-    """Return the object of `verify`."""
+    """`verify`."""
     return {
         "ok": found.ok,
         "documents": found.tally.total_documents,
-        "values": {
-            name: found.lossy if outcome is Outcome.LOSSY else found.tally.total(outcome)
-            for name, outcome in VALUE_NAMES.items()
-        },
+        "values": {name: found.tally.total(outcome) for name, outcome in VALUE_NAMES.items()}
+        | {"rounded": found.lossy},
         "problems": [problem.as_dict() for problem in found.problems.first],
         "problem_count": found.problems.count,
         "recorded_failures": found.recorded_failures,
@@ -129,7 +133,7 @@ def verify_report(
 
 
 def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
-    """Return the object of `status`."""
+    """`status`."""
     return {
         "applied": [DATETIME_MIGRATION] if found.is_applied else [],
         "pending": [DATETIME_MIGRATION] if found.pending else [],
@@ -181,7 +185,7 @@ def progress_report(found: Status) -> dict[str, Any]:
 
 
 def how_far(found: Status) -> tuple[int, int]:
-    """Return how much of the current stage is done, and its total; a total of 0 is not known yet."""
+    """Return how much of the present stage is done, and its total: 0 while unknown, else at least what is done."""
     activity = found.lease.activity if found.lease is not None and state_of(found) == "running" else None
     if activity is not None and (activity.done or found.lease_is_of_indexes):
         done, total = activity.done, activity.total
@@ -193,15 +197,15 @@ def how_far(found: Status) -> tuple[int, int]:
 
 
 def state_of(found: Status) -> str:
-    """Return `running` while the lease holder may be alive, `interrupted` with saved progress alone, else `none`."""
+    """Return `running` while a process that may be alive holds the lease; else `none`, or `interrupted`."""
     if found.lease is not None and not is_gone(found.lease.holder):
         return "running"
     return "none" if found.checkpoint is None else "interrupted"
 
 
 def back_report(found: Back, *, dry_run: bool) -> dict[str, Any]:
-    """Return the object of `rollback`."""
-    result = found.data or RollbackResult(stopped="documents would drop out of query results")
+    """`rollback`."""
+    result = found.data or RollbackResult(stopped="the dual-format index would drop documents")
     return {
         "status": "not_run" if found.data is None else _rollback_status(result, dry_run),
         "reason": result.stopped,
@@ -213,7 +217,7 @@ def back_report(found: Back, *, dry_run: bool) -> dict[str, Any]:
         "unrestored": result.unrestored,
         "unrestored_values": [failure.as_dict() for failure in result.unrestored_examples],
         "preexisting_numbers": result.preexisting_numbers,
-        "preexisting_number_values": [failure.as_dict() for failure in result.number_examples],
+        "preexisting_values": [failure.as_dict() for failure in result.number_examples],
         "seconds": round(result.seconds, 3),
         "indexes": [
             {

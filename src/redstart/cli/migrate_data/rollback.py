@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from redstart.cli.deployment import AFTER_ROLLBACK, EMBEDDED_KEYS
-from redstart.cli.drawing import pairs
+from redstart.cli.drawing import pairs, paragraph
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_lacking, draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.migration_files import NO_ROLLBACK, require_built_in
 from redstart.cli.options import batch_size, common, confirm, migration_id, verbose, yes
-from redstart.cli.output import as_typed, line, print_json
+from redstart.cli.output import Tone, as_typed, line, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.quantities import duration
 from redstart.cli.session import open_session, resumed_by, stop_on_signal
@@ -28,8 +28,8 @@ from redstart.migrations.data.undoing.rollback_preview import preview_rollback
 ROLLBACK = f"om migrate-data rollback {DATETIME_MIGRATION}"
 REFORMATTING = f"{ROLLBACK} --reformat-preexisting"
 PREEXISTING_NUMBERS = (
-    "These values were numeric before the run: redis-om 1.x or the new version wrote them.",
-    "The old index over JSON does not accept such a document.",
+    "These values were numeric before the run: redis-om 1.x or the new version wrote them. The old index over JSON "
+    "does not accept such a document."
 )
 REFORMAT = f"If the new version wrote them, rewrite them as text, too, with: {REFORMATTING}"
 CORRECT = "  correct the documents that the index refuses, then run: om migrate rollback"
@@ -125,7 +125,7 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
     Args:
         command: what was typed, to be typed again.
     """
-    line(as_typed(_outcome(found, dry_run)))
+    paragraph(*_outcome(found, dry_run))
     if found.data is not None and not found.data.nothing_to_do:
         _draw_data(found.data, verbose)
     for name, switched in found.indexes.items():
@@ -135,26 +135,28 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
     if found.data is not None and found.data.preexisting_numbers and (verbose or dry_run or found.refused):
         _draw_preexisting(found.data, verbose)
     for text in _next_steps(found, dry_run, command):
-        line(as_typed(text))
+        paragraph(as_typed(text), hanging="    " if text.startswith(" ") else "")
 
 
-def _outcome(found: Back, dry_run: bool) -> str:
+def _outcome(found: Back, dry_run: bool) -> tuple[str, Tone | None]:
     result = found.data
     if result is None:
         return "Rollback refused: documents would drop out of query results. No document and no index was changed."
     if result.nothing_to_do:
-        return "There is nothing to roll back."
+        return "There is nothing to roll back.", None
     if dry_run:
-        return "Dry run: nothing was written. A rollback would do this:"
+        return "Dry run: nothing was written. A rollback would do this:", None
     if result.stopped is not None:
-        return f"Rollback stopped: {result.stopped}. Progress is saved."
+        return f"Rollback stopped: {result.stopped}. Progress is saved.", Tone.WARNING
     left = [
         *([f"{result.kept:,} values are not reversible"] if result.kept else []),
         *([f"{result.unrestored:,} originals are not restored"] if result.unrestored else []),
         *([f"{_indexes(found.refused)} not switched back"] if found.refused else []),
         *(["documents are missing from an index"] if found.lacks_more_than_before else []),
     ]
-    return f"Data rolled back; {', '.join(left)}." if left else "Rollback complete."
+    if left:
+        return f"Data rolled back; {', '.join(left)}.", Tone.WARNING
+    return "Rollback complete.", Tone.DONE
 
 
 def _indexes(names: Sequence[str]) -> str:
@@ -181,8 +183,7 @@ def _draw_data(result: RollbackResult, verbose: bool) -> None:
 def _draw_preexisting(result: RollbackResult, verbose: bool) -> None:
     for failure in result.number_examples[: None if verbose else MAX_EXAMPLES]:
         line(f"left unchanged: {failure}")
-    for text in PREEXISTING_NUMBERS:
-        line(text)
+    paragraph(PREEXISTING_NUMBERS)
 
 
 def _next_steps(found: Back, dry_run: bool, command: str) -> Iterator[str]:

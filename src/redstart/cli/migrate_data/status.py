@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import table
+from redstart.cli.drawing import next_step, paragraph, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migrate_data.tables import CHECK_PREFIXES
@@ -90,32 +90,32 @@ def status(
 
 def _draw_status(found: Status, detailed: bool) -> None:
     when = "" if found.verified_ms is None else f", {ago(found.verified_ms)}"
-    line(f"Phase: {found.phase.value} ({PHASES[found.phase]}{when})")
+    paragraph(f"Phase: {found.phase.value} ({PHASES[found.phase]}{when})")
     if found.pending or found.is_applied:
-        line(f"{'pending' if found.pending else 'applied'}: {DATETIME_MIGRATION}")
+        paragraph(f"{'pending' if found.pending else 'applied'}: {DATETIME_MIGRATION}")
     if detailed:
         line("")
         _draw_models(found)
     for model in found.unnamed:
         state = "pending" if model in found.pending else "applied"
-        line(f"{model.name} ({model.key_prefix}) is recorded and not given: {state}")
+        paragraph(f"{model.name} ({model.key_prefix}) is recorded and not given: {state}")
     if found.rewritten:
         prefixes = ", ".join(model.key_prefix for model in found.rewritten)
-        line(f"Documents in text format were written after the run, under: {prefixes}")
+        paragraph(f"Documents in text format were written after the run, under: {prefixes}")
     if found.unmatched:
-        line(f"In the run, {unmatched_message(found.unmatched)}")
-        line(CHECK_PREFIXES)
+        paragraph(f"In the run, {unmatched_message(found.unmatched)}")
+        paragraph(CHECK_PREFIXES)
     if found.unrestored:
-        line(f"The last rollback could not restore all values of {found.unrestored:,} documents.")
-        line(as_typed("List these values with: om migrate-data errors"))
+        paragraph(f"The last rollback could not restore all values of {found.unrestored:,} documents.")
+        next_step("List these values with", "om migrate-data errors")
     if found.recorded_elsewhere:
-        line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
-        line(as_typed("Check the data with: om migrate-data verify"))
+        paragraph("redis-om marked this migration as applied, but it does so even if nothing was converted.")
+        next_step("Check the data with", "om migrate-data verify")
     if found.unlisted:
-        line(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
-        line(as_typed("Add it to the list with: om migrate-data run"))
+        paragraph(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
+        next_step("Add it to the list with", "om migrate-data run")
     for text in _what_next(found):
-        line(as_typed(text))
+        paragraph(as_typed(text))
 
 
 def _what_next(found: Status) -> tuple[str, ...]:
@@ -146,10 +146,10 @@ def _draw_models(found: Status) -> None:
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
     table("Models", ["model", "key prefix", "storage", "fields", "state", "documents"], rows)
     if found.failures:
-        line(as_typed(f"{found.failures:,} failed values; list them with: om migrate-data errors"))
+        next_step(f"{found.failures:,} failed values. List them with", "om migrate-data errors")
     if found.record.plan is not None:
         kept = found.record.forgotten
         all_but = (
             f", all but {kept:,} values that were converted before the undo log was dropped" if kept else ""
         )
-        line(as_typed(f"Roll back{all_but} with: om migrate-data rollback {DATETIME_MIGRATION}"))
+        next_step(f"Roll back{all_but} with", f"om migrate-data rollback {DATETIME_MIGRATION}")

@@ -15,9 +15,9 @@ from redstart.search.fields import FieldKind, IndexField
 
 
 class Form(StrEnum):
-    """The state of a date in an index: the index has it as a number, as text, as dual-format, or not at all."""
+    """How an index takes a date: as a number at its plain path, as text, as text where it is text, not at all."""
 
-    NEW = "numeric"
+    NEW = "new"
     OLD = "text"
     TOLERANT = "dual-format"
     MISSING = "missing"
