@@ -81,7 +81,7 @@ def test_a_value_at_which_fail_stopped_and_that_was_corrected_is_off_the_record(
     one_bad_value.hset(BAD_KEY, "arrived_at", "2020-01-01")
     resumed = run("--failure-mode", "fail")
     assert (resumed["status"], resumed["resumed"], resumed["errors"]) == ("completed", True, 0)
-    assert "No value is on record" in run_om("migrate-data", "errors").stdout
+    assert "No failures are recorded." in run_om("migrate-data", "errors").stdout
 
 
 def test_the_default_failure_mode_is_log_and_skip(one_bad_value: redis.Redis) -> None:
@@ -236,19 +236,19 @@ def values_that_stay(
 def test_what_cannot_be_undone_is_kept_and_said(values_that_stay: redis.Redis) -> None:
     found = run_om("migrate-data", "rollback", ID)
     assert found.code == 6
-    assert found.stdout.count("kept: station:tide:born-") == 10
+    assert found.stdout.count("not reversible: station:tide:born-") == 10
     assert values_that_stay.json().get("station:tide:0") == {"by_place": {"pier": ["2020-01-01T00:00:00"]}}
     assert values_that_stay.json().get("station:tide:born-0") == {"by_place": {"'\"": [1.5]}}
 
 
 def test_rollback_verbose_says_all_that_is_kept_and_every_step(values_that_stay: redis.Redis) -> None:
     found = run_om("migrate-data", "rollback", ID, "--verbose")
-    assert (found.code, found.stdout.count("kept: station:tide:born-")) == (6, 12)
+    assert (found.code, found.stdout.count("not reversible: station:tide:born-")) == (6, 12)
     assert "undoing: " in found.stderr
 
 
 def test_nothing_to_undo(station: redis.Redis) -> None:
-    assert "nothing to undo" in run_om("migrate-data", "rollback", ID).stdout
+    assert "There is nothing to roll back" in run_om("migrate-data", "rollback", ID).stdout
     found = run_om("migrate-data", "rollback", ID, "--json")
     assert (found.code, found.json["status"]) == (0, "nothing_to_do")
 

@@ -156,9 +156,9 @@ def test_a_dry_run_counts_them(deployed: redis.Redis) -> None:
     assert {name: done[name] for name in same} == {name: taken[name] for name in same}
 
 
-def test_without_the_option_the_way_on_is_told_and_ends_the_same(deployed: redis.Redis) -> None:
+def test_without_the_option_the_next_steps_lead_to_the_same_end(deployed: redis.Redis) -> None:
     refused = run_om(*ROLLBACK)
-    assert refused.code == 6
+    assert refused.code == 3
     assert f"om migrate-data rollback {ID} {REFORMATTING}" in refused.stdout
     new_application(AFTER_THE_RUN, "after", "5")
     assert run_om("migrate-data", "run", "--yes").code == 0
@@ -169,13 +169,14 @@ def test_a_dry_run_names_the_option(deployed: redis.Redis) -> None:
     assert REFORMATTING in run_om(*ROLLBACK, "--dry-run").stdout
 
 
-def test_whoever_goes_on_after_an_interrupt_is_given_the_option_again(
-    deployed: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_to_resume_has_the_option(deployed: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(rollback_command, "stop_on_signal", stopping_at_once)
         found = run_om(*ROLLBACK, REFORMATTING)
-    assert (found.code, f"with: om migrate-data rollback {ID} {REFORMATTING}" in found.stdout) == (5, True)
+    assert (found.code, f"Resume with: om migrate-data rollback {ID} {REFORMATTING}" in found.stdout) == (
+        5,
+        True,
+    )
     whole(deployed, run_om(*ROLLBACK, REFORMATTING))
 
 

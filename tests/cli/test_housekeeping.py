@@ -30,11 +30,11 @@ def test_clear_progress_starts_over_and_keeps_the_undo_log(station: redis.Redis)
 
 def test_clear_progress_also_removes_what_redis_om_saved(station: redis.Redis) -> None:
     station.set(f"redis_om:migration_state:{ID}", "{}")
-    assert "undo log is kept" in run_om("migrate-data", "clear-progress").stdout
+    assert "the undo log are kept" in run_om("migrate-data", "clear-progress").stdout
     assert not station.exists(f"redis_om:migration_state:{ID}")
 
 
-def test_forget_needs_yes_and_ends_undoing(station: redis.Redis) -> None:
+def test_drop_undo_log_needs_yes_and_ends_rollbacks(station: redis.Redis) -> None:
     assert run_om("migrate-data", "run").code == 0
     converted = snapshot(station, exclude_prefixes=STATE_PREFIXES)
     refused = run_om("migrate-data", "drop-undo-log", ID)
@@ -46,21 +46,18 @@ def test_forget_needs_yes_and_ends_undoing(station: redis.Redis) -> None:
     assert not station.exists(KEYS.journal, KEYS.census)
     assert run_om("migrate-data", "status", "--check").code == 0
     undone = run_om("migrate-data", "rollback", ID)
-    assert (undone.code, undone.stdout) == (0, "There is nothing to undo.\n")
+    assert (undone.code, undone.stdout) == (0, "There is nothing to roll back.\n")
     assert difference(converted, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
 
 
 def test_what_was_not_there_is_not_said_to_be_gone(station: redis.Redis) -> None:
-    assert (
-        run_om("migrate-data", "clear-progress").stdout
-        == "No progress was saved; there was nothing to clear.\n"
-    )
+    assert run_om("migrate-data", "clear-progress").stdout == "No progress is saved; nothing was deleted.\n"
     nothing = run_om("migrate-data", "drop-undo-log", ID, "--yes")
-    assert (nothing.code, nothing.stdout) == (0, "There was no undo log; nothing was dropped.\n")
+    assert (nothing.code, nothing.stdout) == (0, "There is no undo log; nothing was dropped.\n")
     assert run_om("migrate-data", "run").code == 0
     cleared = run_om("migrate-data", "clear-progress", "--json")
     assert (cleared.code, cleared.json) == (0, {"status": "nothing_to_do"})
-    assert run_om("migrate-data", "drop-undo-log", ID, "--yes").stdout == "The undo log is gone.\n"
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes").stdout == "Undo log dropped.\n"
     assert run_om("migrate-data", "drop-undo-log", ID, "--yes", "--json").json == {"status": "nothing_to_do"}
 
 
@@ -72,7 +69,10 @@ def test_saved_progress_without_an_undo_log_is_dropped_and_not_called_one(statio
 
 def test_unlock_without_a_lease(station: redis.Redis) -> None:
     assert run_om("migrate-data", "force-unlock").code == 2
-    assert run_om("migrate-data", "force-unlock", "--yes").stdout == "No run holds a lease.\n"
+    assert (
+        run_om("migrate-data", "force-unlock", "--yes").stdout
+        == "No run holds a lease; nothing was removed.\n"
+    )
     assert run_om("migrate-data", "force-unlock", "-y", "--json").json == {
         "status": "not_locked",
         "lease_holder": None,
@@ -103,7 +103,7 @@ def undoing_checkpoint() -> str:
 
 
 def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Redis) -> None:
-    undo = f"Undo it with: om migrate-data rollback {ID}"
+    undo = f"Undo the conversion with: om migrate-data rollback {ID}"
     first = run_om("migrate-data", "run")
     assert undo in first.stdout
     assert "dropped" not in first.stdout
@@ -119,8 +119,8 @@ def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Re
     station.hset("station:visit:late", "arrived_at", "2020-01-01")
     after = run_om("migrate-data", "run").stdout
     assert stays[0] in after
-    assert f"Undo what came after with: om migrate-data rollback {ID}" in after
-    assert f"yes, all but {converted} values" in run_om("migrate-data", "status", "--detailed").stdout
+    assert f"Undo the rest with: om migrate-data rollback {ID}" in after
+    assert f"Roll back, all but {converted} values" in run_om("migrate-data", "status", "--detailed").stdout
     undone = run_om("migrate-data", "rollback", ID, "--json").json
     assert (undone["restored_exactly"], undone["rewritten_as_text"]) == (1, 0)
     assert "dropped" not in run_om("migrate-data", "run").stdout

@@ -49,19 +49,22 @@ def test_a_holder_that_was_killed_leaves_an_interrupted_run_at_once(url: str) ->
     [
         (
             Checkpoint(Stage.CENSUS, "plan", 1),
-            ("census: counting", "documents                    not counted"),
+            ("initial scan; no document is changed yet", "documents  not counted"),
         ),
         (
             Checkpoint(Stage.REPLAY, "plan", 1, done=1_200, total=3_000),
-            ("rollback: undoing what the log holds", "undo log entries             1,200 of 3,000"),
+            (
+                "rollback: restoring the originals, newest first",
+                "undo log entries  1,200 of 3,000",
+            ),
         ),
         (
             Checkpoint(Stage.SWEEP, "plan", 1, number=2, done=7),
-            ("rollback: giving newer values the old form, pass 2", "documents                    7"),
+            ("rollback: rewriting newer values as text, pass 2", "documents  7"),
         ),
     ],
 )
-def test_a_person_reads_how_far_each_stage_is(
+def test_the_progress_of_each_stage_is_printed(
     checkpoint: Checkpoint, said: tuple[str, str], configured: str, client: redis.Redis
 ) -> None:
     client.set(KEYS.checkpoint, str(checkpoint.command(KEYS)[-1]))
@@ -74,7 +77,7 @@ def test_a_person_reads_how_far_each_stage_is(
     go_on = (
         f"om migrate-data rollback {DATETIME_MIGRATION}" if checkpoint.stage.undoes else "om migrate-data run"
     )
-    assert found.stdout.endswith(f"Go on where it stopped with: {go_on}\n")
+    assert found.stdout.endswith(f"Resume with: {go_on}\n")
 
 
 @pytest.mark.parametrize("pages", [10, 1_000])

@@ -49,10 +49,10 @@ def parcels(
     drop_all(client)
 
 
-def test_it_says_what_is_in_the_way_and_goes_on_when_that_is_mended(parcels: redis.Redis) -> None:
+def test_the_documents_are_named_and_a_correction_lets_the_rollback_complete(parcels: redis.Redis) -> None:
     refused = run_om("migrate-data", "rollback", ID)
-    assert (refused.code, "Nothing was undone" in refused.stdout) == (6, True)
-    assert "for example t:parcel:7" in refused.stdout
+    assert (refused.code, refused.stdout.startswith("Rollback refused: ")) == (3, True)
+    assert "  t:parcel:7\n" in refused.stdout
     assert f"om migrate-data rollback {ID}" in refused.stdout
     assert total(parcels, INDEX) == 20
     assert "2023" not in str(parcels.execute_command("JSON.GET", "t:parcel:1"))
@@ -69,7 +69,7 @@ def test_a_refusal_leaves_everything_as_it_was(parcels: redis.Redis) -> None:
 
     before = state()
     for _ in range(2):
-        assert run_om("migrate-data", "rollback", ID).code == 6
+        assert run_om("migrate-data", "rollback", ID).code == 3
         assert state() == before
     assert run_om("migrate-data", "status", "--json").json["phase"] == "cut over"
     assert run_om("migrate-data", "verify").code == 0
@@ -108,9 +108,7 @@ def make_ready(
     return make
 
 
-def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
-    client: redis.Redis, make_ready: Callable[[str], None]
-) -> None:
+def test_preexisting_numbers_are_listed(client: redis.Redis, make_ready: Callable[[str], None]) -> None:
     """It may start when the indexes are ready; its numbers are not the run's, and an old index does not take them."""
     make_ready("parcels_with_numbers")
     for number in (3, 4):
@@ -118,17 +116,20 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
     assert run_om("migrate-data", "run").code == 0
     client.execute_command("JSON.SET", "t:parcel:5", "$.at", "1672531201.5")
 
-    for words, way_on in ((("--dry-run", "--verbose"), OPTION), ((), "give these values its text")):
+    for words, way_on in (
+        (("--dry-run", "--verbose"), OPTION),
+        ((), "write these values as text, then run"),
+    ):
         found = run_om("migrate-data", "rollback", ID, *words)
-        assert re.search(r"numbers of before, left alone +2\n", found.stdout), found.stdout
-        assert re.search(r"newer values given the old form +1\n", found.stdout), found.stdout
+        assert re.search(r"pre-existing numbers left unchanged +2\n", found.stdout), found.stdout
+        assert re.search(r"newer values rewritten as text +1\n", found.stdout), found.stdout
         for number in (3, 4):
             assert (
-                f"left alone: t:parcel:{number} at: a number since before the first run: {NUMBER}"
+                f"left unchanged: t:parcel:{number} at: a number since before the first run: {NUMBER}"
                 in found.stdout
             )
         assert way_on in found.stdout
-    assert (found.code, "Correct these documents; then: om migrate rollback" in found.stdout) == (6, True)
+    assert (found.code, "dual-format index is still active" in found.stdout) == (3, True)
     assert NUMBER in str(client.execute_command("JSON.GET", "t:parcel:3"))
     swapping_back_by_hand_proves_first(client)
     for number in (3, 4):
@@ -154,13 +155,11 @@ def swapping_back_by_hand_proves_first(client: redis.Redis) -> None:
     assert total(client, INDEX) == 20
 
 
-def test_whoever_accepts_it_is_told_what_is_lost(
-    client: redis.Redis, make_ready: Callable[[str], None]
-) -> None:
+def test_accepted_documents_are_named(client: redis.Redis, make_ready: Callable[[str], None]) -> None:
     make_ready("parcels_to_lose")
     client.execute_command("JSON.SET", "t:parcel:3", "$.at", NUMBER)
     assert run_om("migrate-data", "run").code == 0
-    assert run_om("migrate-data", "rollback", ID).code == 6
+    assert run_om("migrate-data", "rollback", ID).code == 3
     accepted = run_om("migrate", "rollback", "--accept-unindexed")
     assert accepted.code == 0
     assert f"{INDEX}: as before the migration" in accepted.stdout

@@ -51,10 +51,10 @@ def test_yes_answers(station: redis.Redis) -> None:
 @pytest.mark.parametrize(
     ("words", "question"),
     [
-        (("rollback", ID), "Undo"),
-        (("clear-progress",), "Forget the saved progress?"),
-        (("drop-undo-log", ID), "cannot be undone"),
-        (("force-unlock",), "Break the lease"),
+        (("rollback", ID), "Roll back"),
+        (("clear-progress",), "Delete the saved progress?"),
+        (("drop-undo-log", ID), "cannot be rolled back"),
+        (("force-unlock",), "Remove the lease"),
     ],
 )
 def test_what_else_asks(station: redis.Redis, words: tuple[str, ...], question: str) -> None:

@@ -53,7 +53,7 @@ def _draw(found: list[DateIndex], advice: str | None) -> None:
         line(f"{mismatches:,} date field{'s do' if mismatches > 1 else ' does'} not match the models.")
     else:
         line("No schema mismatches.")
-    if rows:
+    if mismatches:
         table("Dates in indexes", ["model", "field", "state", "type in index", "type in model"], rows)
     if unconverted:
         paragraph(f"Data not converted yet: {', '.join(unconverted)}")

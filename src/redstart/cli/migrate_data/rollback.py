@@ -1,6 +1,6 @@
 """`om migrate-data rollback`: restore the originals of converted values."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -141,7 +141,8 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
 def _outcome(found: Back, dry_run: bool) -> tuple[str, Tone | None]:
     result = found.data
     if result is None:
-        return "Rollback refused: documents would drop out of query results. No document and no index was changed."
+        outcome = "Rollback refused: documents would drop out of query results. No document and no index was changed."
+        return outcome, Tone.WARNING
     if result.nothing_to_do:
         return "There is nothing to roll back.", None
     if dry_run:
@@ -149,9 +150,17 @@ def _outcome(found: Back, dry_run: bool) -> tuple[str, Tone | None]:
     if result.stopped is not None:
         return f"Rollback stopped: {result.stopped}. Progress is saved.", Tone.WARNING
     left = [
-        *([f"{result.kept:,} values are not reversible"] if result.kept else []),
-        *([f"{result.unrestored:,} originals are not restored"] if result.unrestored else []),
-        *([f"{_indexes(found.refused)} not switched back"] if found.refused else []),
+        *([f"{_counted(result.kept, 'value is', 'values are')} not reversible"] if result.kept else []),
+        *(
+            [f"{_counted(result.unrestored, 'original is', 'originals are')} not restored"]
+            if result.unrestored
+            else []
+        ),
+        *(
+            [f"{_counted(len(found.refused), 'index was', 'indexes were')} not switched back"]
+            if found.refused
+            else []
+        ),
         *(["documents are missing from an index"] if found.lacks_more_than_before else []),
     ]
     if left:
@@ -159,8 +168,8 @@ def _outcome(found: Back, dry_run: bool) -> tuple[str, Tone | None]:
     return "Rollback complete.", Tone.DONE
 
 
-def _indexes(names: Sequence[str]) -> str:
-    return "1 index was" if len(names) == 1 else f"{len(names):,} indexes were"
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _draw_data(result: RollbackResult, verbose: bool) -> None:

@@ -36,7 +36,7 @@ PHASES = {
     Phase.PENDING: "documents have dates in text format",
     Phase.EXPANDED: "indexes are ready, documents are not converted yet",
     Phase.MIGRATING: "a conversion was started and is not complete",
-    Phase.CONVERTED: "the last run has converted all documents",
+    Phase.CONVERTED: "all convertible values were converted by the last run",
     Phase.CUT_OVER: "all documents are converted and the new indexes are active",
     Phase.CONTRACTED: "all documents are converted and unused indexes are dropped",
     Phase.ROLLING_BACK: "a rollback was started and is not complete",
