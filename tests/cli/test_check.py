@@ -29,8 +29,8 @@ def test_clean_after_a_run_although_values_are_on_record(converted: redis.Redis)
     assert found.code == 0
     assert "nothing is lost, wrong or unconverted" in found.stdout
     data = run_om("migrate-data", "verify", "--json").json
-    assert (data["ok"], data["problems"], data["journal"], data["documents_read"]) == (True, [], None, None)
-    assert data["recorded_errors"] > 0
+    assert (data["ok"], data["problems"], data["undo_log"], data["documents_read"]) == (True, [], None, None)
+    assert data["recorded_failures"] > 0
 
 
 def test_an_old_value_is_a_problem_named_by_key_and_field(converted: redis.Redis) -> None:
@@ -64,13 +64,13 @@ def test_documents_of_the_undo_log_that_are_gone_are_counted_and_not_passed_over
 ) -> None:
     """Applications delete documents; that all of a model's are gone is reported as a problem."""
     visits = sorted(converted.scan_iter("station:visit:*", 1_000, _type="hash"))
-    before = run_om("migrate-data", "verify", "--check-data", "--json").json["journal"]
+    before = run_om("migrate-data", "verify", "--check-data", "--json").json["undo_log"]
     assert before["deleted"] == 0
     converted.delete(*visits[left:])
     found = run_om("migrate-data", "verify", "--check-data")
     data = run_om("migrate-data", "verify", "--check-data", "--json").json
-    deleted = data["journal"]["deleted"]
-    assert (data["journal"]["documents"], deleted) == (
+    deleted = data["undo_log"]["deleted"]
+    assert (data["undo_log"]["documents"], deleted) == (
         before["documents"],
         pytest.approx(len(visits), abs=20),
     )
@@ -164,11 +164,11 @@ def test_what_was_replaced_stays_listed_until_the_rollback(
         ("left_at", "N/A", True),
         ("permit_until", "soon", True),
     ]
-    assert run_om(*run, "skip", "--json").json["errors"] == 0
+    assert run_om(*run, "skip", "--json").json["failed"] == 0
     assert run_om("migrate-data", "errors", "--json").json == {"errors": listed, "count": 3}
 
     client.hset("station:visit:b", "arrived_at", "later")
-    assert run_om(*run, "skip", "--json").json["errors"] == 1
+    assert run_om(*run, "skip", "--json").json["failed"] == 1
     text = run_om("migrate-data", "errors").stdout.splitlines()
     assert [line.split()[1] for line in text] == ["ringed_at:", "left_at:", "arrived_at:", "permit_until:"]
     assert run_om("migrate-data", "verify").code == 0

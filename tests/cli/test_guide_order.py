@@ -144,11 +144,15 @@ def test_preexisting_numbers_are_the_old_applications_again(deployed: redis.Redi
 
 def test_a_dry_run_counts_them(deployed: redis.Redis) -> None:
     left = run_om(*ROLLBACK, "--dry-run", "--json").json
-    assert (left["preexisting_numbers"], left["reformatted"]) == (8, 8)
+    assert (left["preexisting_numbers"], left["rewritten_as_text"]) == (8, 8)
     taken = run_om(*ROLLBACK, "--dry-run", "--json", REFORMATTING).json
-    assert (taken["preexisting_numbers"], taken["numbers_before_values"], taken["reformatted"]) == (0, [], 16)
+    assert (taken["preexisting_numbers"], taken["preexisting_values"], taken["rewritten_as_text"]) == (
+        0,
+        [],
+        16,
+    )
     done = run_om(*ROLLBACK, "--json", REFORMATTING).json
-    same = ("restored_exactly", "reformatted", "kept", "preexisting_numbers")
+    same = ("restored_exactly", "rewritten_as_text", "not_reversible", "preexisting_numbers")
     assert {name: done[name] for name in same} == {name: taken[name] for name in same}
 
 

@@ -42,7 +42,7 @@ def test_forget_needs_yes_and_ends_undoing(station: redis.Redis) -> None:
     assert "--yes" in refused.stderr
     assert station.exists(KEYS.journal)
 
-    assert run_om("migrate-data", "forget", ID, "--yes", "--json").json == {"status": "forgotten"}
+    assert run_om("migrate-data", "forget", ID, "--yes", "--json").json == {"status": "dropped"}
     assert not station.exists(KEYS.journal, KEYS.census)
     assert run_om("migrate-data", "status", "--check").code == 0
     undone = run_om("migrate-data", "rollback", ID)
@@ -73,7 +73,10 @@ def test_saved_progress_without_an_undo_log_is_dropped_and_not_called_one(statio
 def test_unlock_without_a_lease(station: redis.Redis) -> None:
     assert run_om("migrate-data", "unlock").code == 2
     assert run_om("migrate-data", "unlock", "--yes").stdout == "No run holds a lease.\n"
-    assert run_om("migrate-data", "unlock", "-y", "--json").json == {"status": "not_locked", "holder": None}
+    assert run_om("migrate-data", "unlock", "-y", "--json").json == {
+        "status": "not_locked",
+        "lease_holder": None,
+    }
 
 
 def test_forget_waits_for_an_unfinished_rollback_and_keeps_what_did_not_convert(
@@ -104,7 +107,7 @@ def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Re
     first = run_om("migrate-data", "run")
     assert undo in first.stdout
     assert "dropped" not in first.stdout
-    converted = run_om("migrate-data", "verify", "--check-data", "--json").json["journal"]["as_written"]
+    converted = run_om("migrate-data", "verify", "--check-data", "--json").json["undo_log"]["unchanged"]
     assert run_om("migrate-data", "forget", ID, "--yes").code == 0
 
     nothing = run_om("migrate-data", "run").stdout
@@ -119,7 +122,7 @@ def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Re
     assert f"Undo what came after with: om migrate-data rollback {ID}" in after
     assert f"yes, all but {converted} values" in run_om("migrate-data", "status", "--detailed").stdout
     undone = run_om("migrate-data", "rollback", ID, "--json").json
-    assert (undone["restored_exactly"], undone["reformatted"]) == (1, 0)
+    assert (undone["restored_exactly"], undone["rewritten_as_text"]) == (1, 0)
     assert "dropped" not in run_om("migrate-data", "run").stdout
 
 

@@ -155,7 +155,7 @@ def test_nor_does_a_rollback(running: subprocess.Popen[str]) -> None:
 def test_progress_names_the_holder(running: subprocess.Popen[str]) -> None:
     now, shown = progress(), run_om("migrate-data", "progress").stdout
     assert now["state"] == "running"
-    for text in (str(now["holder"]), shown):
+    for text in (str(now["lease_holder"]), shown):
         assert f"process {running.pid} on " in text
     assert running.poll() is None, "the run ended too early for this test to mean anything"
 
@@ -165,7 +165,7 @@ def test_unlock_makes_it_stop_before_its_next_write(
 ) -> None:
     broken = run_om("migrate-data", "unlock", "--yes", "--json")
     assert (broken.code, broken.json["status"]) == (0, "unlocked")
-    assert f"process {running.pid} " in broken.json["holder"]
+    assert f"process {running.pid} " in broken.json["lease_holder"]
     stopped = ended(running)
     assert stopped.code == 4
     assert "stopped before its next write" in stopped.stderr

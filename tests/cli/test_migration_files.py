@@ -342,7 +342,7 @@ def test_where_redis_om_did_convert_a_run_only_records_it(station: redis.Redis, 
     assert run_om("migrate-data", "status", "--json").json["recorded_elsewhere"]
     assert run_om("migrate-data", "verify").code == 0
     found = run_om("migrate-data", "run", "--json").json
-    assert (found["converted"], found["errors"]) == (0, 0)
+    assert (found["converted"], found["failed"]) == (0, 0)
     assert run_om("migrate-data", "status", "--json").json["applied"] == [ID]
 
 

@@ -35,13 +35,13 @@ def report_while_held_by(holder: Holder, url: str) -> dict[str, object]:
 @pytest.mark.parametrize("holder", [HERE, replace(HERE, boot_id="another machine", pid=999_999_999)])
 def test_a_holder_that_may_be_alive_is_running(holder: Holder, url: str) -> None:
     report = report_while_held_by(holder, url)
-    assert (report["state"], report["holder"]) == ("running", str(holder))
+    assert (report["state"], report["lease_holder"]) == ("running", str(holder))
 
 
 @pytest.mark.skipif(not HERE.boot_id, reason="this system does not tell whether a process is gone")
 def test_a_holder_that_was_killed_leaves_an_interrupted_run_at_once(url: str) -> None:
     report = report_while_held_by(replace(HERE, pid=999_999_999), url)
-    assert (report["state"], report["done"], report["holder"]) == ("interrupted", 5, None)
+    assert (report["state"], report["done"], report["lease_holder"]) == ("interrupted", 5, None)
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_preexisting_numbers_are_counted_once_however_many_passes(
     assert run_om("migrate-data", "run").code == 0
     client.hset("station:visit:c", "arrived_at", NUMBER)
     found = run_om("migrate-data", "rollback", ID, "--json")
-    assert (found.code, found.json["preexisting_numbers"], found.json["reformatted"]) == (0, 2, 1)
-    places = [(one["key"], one["path"]) for one in found.json["numbers_before_values"]]
+    assert (found.code, found.json["preexisting_numbers"], found.json["rewritten_as_text"]) == (0, 2, 1)
+    places = [(one["key"], one["path"]) for one in found.json["preexisting_values"]]
     assert sorted(places) == [("station:sighting:b", "resighted_at[0]"), ("station:visit:a", "arrived_at")]
     assert run_om("migrate-data", "rollback", ID, "--json").json["preexisting_numbers"] == 0
