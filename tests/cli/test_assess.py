@@ -30,7 +30,7 @@ class TestStats:
         values, expected = found["values"], expected_outcomes()
         assert found["documents"] == DOCUMENTS
         assert found["exact"] is True
-        assert values["convertible"] + values["converted"] + values["lossy"] == expected["instants"]
+        assert values["convertible"] + values["numeric"] + values["rounded"] == expected["instants"]
         assert values["null"] == expected["null"]
         assert values["unconvertible"] == expected["unconvertible"]
 

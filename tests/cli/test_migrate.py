@@ -69,10 +69,10 @@ def test_no_expand_refuses_where_indexes_are_not_ready(legacy: redis.Redis, conf
 
 def test_a_dry_run_says_what_would_be_built_and_builds_nothing(legacy: redis.Redis, configured: str) -> None:
     for words in (("migrate", "run"), ("migrate-data", "run")):
-        found = run_om(*words, "--dry-run", "--json").json["index_forecast"]
+        found = run_om(*words, "--dry-run", "--json").json["index_estimates"]
         by_name = {one["index"]: one["to_build"] for one in found}
         assert (by_name[VISITS], by_name[SIGHTINGS]) == (1, 2)
-        kept = run_om(*words, "--dry-run", "--keep-old-index", "--json").json["index_forecast"]
+        kept = run_om(*words, "--dry-run", "--keep-old-index", "--json").json["index_estimates"]
         assert {one["index"]: one["to_build"] for one in kept}[VISITS] == 2
         assert all(one["megabytes"] > 0 for one in found)
         assert "built beside it" in run_om(*words, "--dry-run").stdout

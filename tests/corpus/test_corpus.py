@@ -44,8 +44,8 @@ def test_every_value_is_exact_and_the_undo_restores_every_byte(
     run = om("run", timezone=timezone, exit_code=REFUSED)
 
     assert run["status"] == "completed"
-    assert (run["converted"], run["already_converted"], run["null"]) == (CONVERTIBLE, NUMBERS, NULL)
-    assert (run["errors"], run["lossy"]) == (UNCONVERTIBLE, 0)
+    assert (run["converted"], run["already_numeric"], run["null"]) == (CONVERTIBLE, NUMBERS, NULL)
+    assert (run["failed"], run["rounded"]) == (UNCONVERTIBLE, 0)
     report = check_corpus(url)
     assert report["exact_share"] == 1.0
     wrong = ["unconverted", "wrong", "lost", "alt_ok", "collateral", "missing_keys", "ttl_lost"]
@@ -114,7 +114,7 @@ def test_a_second_run_writes_nothing_and_a_second_round_is_as_exact(
 
     again = om("run", exit_code=REFUSED)
 
-    assert (again["converted"], again["already_converted"]) == (0, CONVERTIBLE + NUMBERS)
+    assert (again["converted"], again["already_numeric"]) == (0, CONVERTIBLE + NUMBERS)
     assert difference(converted, user_data(corpus)) == []
     om("rollback", ID)
     assert om("rollback", ID)["status"] == "nothing_to_do"
@@ -183,11 +183,11 @@ def test_fail_stops_at_the_first_bad_value_and_max_errors_at_the_tenth(
     assert counts(url)["unconverted"] > 0
 
     stopped = om("run", "--max-errors", "10", "--batch-size", "100", exit_code=5)
-    assert (stopped["reason"], stopped["errors"]) == ("max-errors reached", 10)
+    assert (stopped["reason"], stopped["failed"]) == ("max-errors reached", 10)
     assert om("errors")["count"] == 10
 
     finished = om("run", exit_code=REFUSED)
-    assert (finished["status"], finished["resumed"], finished["errors"]) == ("completed", True, UNCONVERTIBLE)
+    assert (finished["status"], finished["resumed"], finished["failed"]) == ("completed", True, UNCONVERTIBLE)
     assert counts(url)["unconverted"] == 0
 
 
@@ -199,7 +199,7 @@ def test_stats_counts_what_the_corpus_holds(corpus: redis.Redis, om: Om) -> None
         "convertible": CONVERTIBLE,
         "converted": NUMBERS,
         "null": NULL,
-        "lossy": 0,
+        "rounded": 0,
         "unconvertible": UNCONVERTIBLE,
     }
     sampled = om("stats")

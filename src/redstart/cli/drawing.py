@@ -9,7 +9,7 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from redstart.cli.output import Tone, as_typed, discard, line, styled_line
+from redstart.cli.output import Tone, as_typed, discard, line, note, styled_line
 from redstart.display import escaped
 
 _PIPE_WIDTH = 2_000
@@ -114,13 +114,15 @@ def pairs(rows: Sequence[tuple[str, object]]) -> None:
         line(f"{name:<{width}}  {f'{value:>{digits},}' if isinstance(value, int) else value}")
 
 
-def paragraph(text: str, tone: Tone | None = None, *, indent: str = "", hanging: str = "") -> None:
-    """Print text on stdout, broken between words where the terminal is too narrow.
+def paragraph(
+    text: str, tone: Tone | None = None, *, indent: str = "", hanging: str = "", stderr: bool = False
+) -> None:
+    """Print text on stdout, or on stderr, broken between words where the terminal is too narrow.
 
     Args:
         indent: goes before the first line; `hanging` before the others.
     """
-    width = new_console().width
+    width = new_console(stderr=stderr).width
     wrapped = textwrap.wrap(
         escaped(text),
         width,
@@ -129,8 +131,9 @@ def paragraph(text: str, tone: Tone | None = None, *, indent: str = "", hanging:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    write = note if stderr else line
     for part in wrapped:
-        line(part, tone)
+        write(part, tone)
 
 
 def next_step(text: str, command: str) -> None:

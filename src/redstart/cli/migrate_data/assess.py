@@ -104,7 +104,6 @@ def _draw_failures(found: Statistics) -> None:
         line(f"Of the {found.sampled_documents:,} documents of the sample:")
     draw_failures(failures, would=True)
     draw_all_failures(failures)
-    line("")
 
 
 def _draw_server(found: Statistics, naive_timezone: str) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from redstart.cli.deployment import STOP_BEFORE
-from redstart.cli.drawing import next_step, paragraph
+from redstart.cli.drawing import next_step, pairs, paragraph
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_unnamed_aliases, forecast_line
 from redstart.cli.migrate_data.log_file import EventLog
 from redstart.cli.migrate_data.run_report import dry_run_report
 from redstart.cli.migrate_data.tables import (
+    count_rows,
     draw_all_failures,
     draw_failures,
     draw_fields,
@@ -22,7 +23,8 @@ from redstart.cli.session import Session
 from redstart.migrations.data.converting.beginning import require_room_aside
 from redstart.migrations.data.converting.page_failures import expected_failures
 from redstart.migrations.data.counting.statistics import ModelStatistics, Statistics, statistics
-from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.judging.transform import CLEARING_MODES, FailureMode
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.running.preflight import require_safe_undo
 from redstart.migrations.data.state.failures import Fate
@@ -92,14 +94,15 @@ def _draw(
         f"{outcome}. {found.documents:,} documents were read, nothing was written.",
         Tone.DONE if refusal is None else Tone.WARNING,
     )
-    line("")
-    if not found.documents:
+    if found.documents:
+        pairs([("values to convert", found.total(Outcome.CONVERTIBLE)), *_rows(found)])
+    else:
         draw_nothing_found([model.model for model in found.models])
-        line("")
+    line("")
     for model in found.models:
         if model.documents:
             draw_fields(found, model)
-            _draw_samples(found, model)
+            _draw_samples(found, model, limit=None if verbose else 1)
     _draw_failures(found, failure_mode, verbose=verbose)
     for one in indexes:
         paragraph(forecast_line(one), hanging="  ")
@@ -107,7 +110,12 @@ def _draw(
     if indexes:
         paragraph(STOP_BEFORE)
     failures = found.survey.failures
-    if indexes and failures.fates[Fate.UNCHANGED] and not options.accept_unindexed:
+    if (
+        indexes
+        and failures.fates[Fate.UNCHANGED]
+        and failure_mode not in CLEARING_MODES
+        and not options.accept_unindexed
+    ):
         paragraph(
             "The cutover of an index is refused while documents have failed values in fields of that index. "
             "--failure-mode quarantine or default changes these values."
@@ -117,10 +125,20 @@ def _draw(
         next_step("Convert with", run_command)
 
 
-def _draw_samples(found: Statistics, model: ModelStatistics) -> None:
+def _rows(found: Statistics) -> list[tuple[str, int]]:
+    return count_rows(
+        rounded=found.total(Outcome.LOSSY),
+        numeric=found.total(Outcome.ALREADY),
+        null=found.total(Outcome.NULL),
+        failed=found.total(Outcome.UNCONVERTIBLE),
+        failures=found.survey.failures,
+    )
+
+
+def _draw_samples(found: Statistics, model: ModelStatistics, *, limit: int | None) -> None:
     drawn = False
     for field in model.fields:
-        for sample in found.survey.samples.get((model.model.key_prefix, str(field.path)), []):
+        for sample in found.survey.samples.get((model.model.key_prefix, str(field.path)), [])[:limit]:
             text = f"{field.path}: {sample.before} -> {sample.after}  {sample.key}"
             paragraph(text, indent="  ", hanging="      ")
             drawn = True
@@ -137,4 +155,3 @@ def _draw_failures(found: Statistics, failure_mode: FailureMode, *, verbose: boo
     draw_failures(failures, would=True)
     if verbose:
         draw_all_failures(failures)
-    line("")

@@ -8,7 +8,7 @@ from redstart.cli.indexes import draw_results
 from redstart.cli.migrate_data.run_report import rate_of
 from redstart.cli.migrate_data.tables import (
     CHECK_PREFIXES,
-    FATES,
+    count_rows,
     draw_failures,
     draw_failures_hint,
     draw_nothing_found,
@@ -90,20 +90,22 @@ def _draw_unmatched(result: RunResult, plan: Plan) -> None:
 
 def _draw_counts(result: RunResult, failures: FailureSummary) -> None:
     """Print a table in which each value is in one row. Of a stopped run only what it has processed."""
-    rows: list[tuple[str, int]] = [("rounded", result.lossy)]
-    if result.stopped is None:
-        rows += [("already numeric", result.already_converted), ("null", result.null)]
-    if failures.count == result.errors:
-        rows += [(row, failures.fates[fate]) for fate, (row, _) in FATES.items()]
-    else:
-        rows.append(("failed", result.errors))
-    rows.append(("conflicts retried", result.conflicts_retried))
+    is_complete = result.stopped is None
+    rows = count_rows(
+        rounded=result.lossy,
+        numeric=result.already_converted if is_complete else 0,
+        null=result.null if is_complete else 0,
+        failed=result.errors,
+        failures=failures,
+    )
+    if result.conflicts_retried:
+        rows.append(("conflicts retried", result.conflicts_retried))
     rate = rate_of(result)
     pairs(
         [
             ("documents scanned" + _in_pass(result), result.documents),
             ("values converted", result.converted - result.lossy),
-            *((name, count) for name, count in rows if count),
+            *rows,
             ("elapsed", duration(result.seconds) + ("" if rate is None else f" ({rate:,.0f} documents/s)")),
         ]
     )
@@ -117,6 +119,7 @@ def _draw_failed(result: RunResult, failures: FailureSummary, failure_mode: Fail
     if not result.errors:
         return
     if failure_mode is not FailureMode.SKIP:
+        line("")
         draw_failures(failures)
         if result.errors > failures.count:
             paragraph(f"  ... {result.errors - failures.count:,} more, which are counted but not recorded")

@@ -70,6 +70,22 @@ def draw_fields(found: Statistics, model: ModelStatistics) -> None:
     table(title, ["field", "type", *(TITLES[outcome] for outcome in shown)], rows)
 
 
+def count_rows(
+    *, rounded: int, numeric: int, null: int, failed: int, failures: FailureSummary
+) -> list[tuple[str, int]]:
+    """Return rows that count each value once, without those that are 0.
+
+    Args:
+        failures: if these are all that failed, there is a row for each fate.
+    """
+    rows = [("rounded", rounded), ("already numeric", numeric), ("null", null)]
+    if failures.count == failed:
+        rows += [(row, failures.fates[fate]) for fate, (row, _) in FATES.items()]
+    else:
+        rows.append(("failed", failed))
+    return [(row, count) for row, count in rows if count]
+
+
 def draw_failures(found: FailureSummary, *, would: bool = False) -> None:
     """Print how many values failed for each reason, with the first of them.
 
@@ -79,7 +95,6 @@ def draw_failures(found: FailureSummary, *, would: bool = False) -> None:
     for fate, (_, what) in FATES.items():
         if not found.fates[fate]:
             continue
-        line("")
         line(f"Failed values, {'to be ' if would else ''}{what}: {found.fates[fate]:,}")
         groups = found.groups(fate)
         examples = max(1, EXAMPLE_LINES // len(groups))
@@ -89,15 +104,16 @@ def draw_failures(found: FailureSummary, *, would: bool = False) -> None:
             paragraph(group.cause, indent=f"  {group.count:>{digits},}  ", hanging=margin)
             for failure in group.examples[:examples]:
                 paragraph(_place_and_value(failure), indent=margin, hanging=f"{margin}  ")
+        line("")
 
 
 def draw_all_failures(found: FailureSummary) -> None:
     """Print a line for each failure, as far as they are kept."""
-    line("")
     for failure in found.first:
         line(f"failed: {failure}")
     if found.count > len(found.first):
         line(f"... {found.count - len(found.first):,} more")
+    line("")
 
 
 def draw_failures_hint() -> None:

@@ -132,7 +132,7 @@ def test_stats_of_an_interrupted_run_need_no_warning(
 ) -> None:
     words = ("--url", url, "migrate-data", "stats", "--models", "redstart.demo.models")
     values = run_om(*words, "--json").json["values"]
-    assert values["converted"] == pytest.approx(DOCUMENTS / 2, rel=0.15)
+    assert values["numeric"] == pytest.approx(DOCUMENTS / 2, rel=0.15)
     assert values["convertible"] == pytest.approx(DOCUMENTS / 2, rel=0.15)
     assert "a sample looks where it began" not in run_om(*words).stdout
     monkeypatch.setattr(sample, "_WIDEST_BUCKET", -1.0)  # as on a server whose cursors say nothing
