@@ -67,7 +67,9 @@ def test_there_and_back_under_indexes(built_in: Any, legacy: redis.Redis) -> Non
     assert result(migration.down()) is None
     assert difference(start, snapshot(legacy)) == []
     taken = run_om("migrate-data", "check-schema", "--json").json["mismatches"]
-    assert {(one["current_type"], one["state"]) for one in taken} == {("TAG", "text")}, "the old indexes serve"
+    assert {(one["current_type"], one["state"]) for one in taken} == {("TAG", "text")}, (
+        "the old indexes serve"
+    )
     assert run_om("migrate-data", "run", "--yes").code == 0
     assert state_of(legacy) == converted
 

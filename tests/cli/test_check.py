@@ -194,4 +194,4 @@ def test_a_server_without_documents_is_asked_about(configured: str, client: redi
     """Nothing is wrong where nothing is; but mostly it is the wrong server."""
     found = run_om("migrate-data", "verify")
     assert found.code == 0, found.text
-    assert "Check the server and the number of its database (--url)" in found.stdout
+    assert "check the server and the database number (--url)" in found.stdout

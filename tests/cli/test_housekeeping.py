@@ -103,7 +103,7 @@ def undoing_checkpoint() -> str:
 
 
 def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Redis) -> None:
-    undo = f"Undo it with: om migrate-data rollback {ID}"
+    undo = f"Undo the conversion with: om migrate-data rollback {ID}"
     first = run_om("migrate-data", "run")
     assert undo in first.stdout
     assert "dropped" not in first.stdout
@@ -119,7 +119,7 @@ def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Re
     station.hset("station:visit:late", "arrived_at", "2020-01-01")
     after = run_om("migrate-data", "run").stdout
     assert stays[0] in after
-    assert f"Undo what came after with: om migrate-data rollback {ID}" in after
+    assert f"Undo the rest with: om migrate-data rollback {ID}" in after
     assert f"yes, all but {converted} values" in run_om("migrate-data", "status", "--detailed").stdout
     undone = run_om("migrate-data", "rollback", ID, "--json").json
     assert (undone["restored_exactly"], undone["rewritten_as_text"]) == (1, 0)

@@ -52,7 +52,7 @@ def parcels(
 def test_it_says_what_is_in_the_way_and_goes_on_when_that_is_mended(parcels: redis.Redis) -> None:
     refused = run_om("migrate-data", "rollback", ID)
     assert (refused.code, "Nothing was undone" in refused.stdout) == (6, True)
-    assert "for example t:parcel:7" in refused.stdout
+    assert "  t:parcel:7" in refused.stdout
     assert f"om migrate-data rollback {ID}" in refused.stdout
     assert total(parcels, INDEX) == 20
     assert "2023" not in str(parcels.execute_command("JSON.GET", "t:parcel:1"))
@@ -141,9 +141,8 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
 def swapping_back_by_hand_proves_first(client: redis.Redis) -> None:
     refused = run_om("migrate", "swap-back")
     assert refused.code == 6
-    assert "refused, documents that are found now would not be found" in refused.stdout
-    assert re.search(r"found now, not then +2\n", refused.stdout), refused.stdout
-    assert "for example t:parcel:3" in refused.stdout
+    assert "refused: 2 of 20 documents would drop out of query results" in refused.stdout
+    assert "  t:parcel:3" in refused.stdout
     assert "om migrate swap-back --accept-unindexed" in refused.stdout
     again = run_om("migrate", "swap-back", "--json")
     told = again.json
@@ -164,8 +163,8 @@ def test_whoever_accepts_it_is_told_what_is_lost(
     accepted = run_om("migrate", "swap-back", "--accept-unindexed")
     assert accepted.code == 0
     assert f"{INDEX}: as before the migration" in accepted.stdout
-    assert re.search(r"found now, not then +1\n", accepted.stdout), accepted.stdout
-    assert "for example t:parcel:3" in accepted.stdout
+    assert "missing from the new index: 1 document;" in accepted.stdout
+    assert "  t:parcel:3" in accepted.stdout
     assert total(client, INDEX) == 19
     drop_all(client)
 
