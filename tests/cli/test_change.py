@@ -159,9 +159,6 @@ def test_verbose_says_every_step_and_every_failure(configured: str, client: redi
     plain = run_om("migrate-data", "run")
     verbose = run_om("migrate-data", "run", "--verbose")
     assert plain.stderr.count("\nfailed: ") == 0
-    assert verbose.stderr.count("failed: station:") == 0, "recorded before"
-    assert run_om("migrate-data", "rollback", ID).code == 0
-    verbose = run_om("migrate-data", "run", "--verbose")
     assert verbose.stderr.count("failed: station:") == 30
     for ran in (plain, verbose):
         assert "Failed values, left unchanged: 30\n  30  not a date\n" in ran.stdout

@@ -224,7 +224,7 @@ def test_a_disk_that_fills_up_does_not_end_the_run(station: redis.Redis, file: P
 
     with started_om("migrate-data", "run", "--log-file", str(file), preexec_fn=allow_500_bytes) as process:
         done = ended(process)
-    assert (done.code, "Completed." in done.stdout) == (0, True)
+    assert (done.code, "Conversion complete." in done.stdout) == (0, True)
     assert done.stderr.count("Logging has stopped; the command continues.") == 1
     assert run_om("migrate-data", "verify").code == 0
 

@@ -31,11 +31,11 @@ def test_the_whole_way_and_back(legacy: redis.Redis, configured: str) -> None:
     assert (run_om("migrate", "status", "--check").code, phase()) == (3, "pending")
     ready = run_om("migrate", "run")
     assert (ready.code, ready.stdout.count(": new index built; cutover happens")) == (0, 3)
-    assert ("may go on" in ready.stdout, phase()) == (True, "expanded")
+    assert ("may run side by side" in ready.stdout, phase()) == (True, "expanded")
     assert run_om("migrate", "status", "--check").code == 3
     done = run_om("migrate-data", "run")
     assert (done.code, done.stdout.count(": cut over: now serving queries")) == (0, 3)
-    assert ("may search and sort by date" in done.stdout, phase()) == (True, "cut over")
+    assert ("may filter and sort by date" in done.stdout, phase()) == (True, "cut over")
     found = run_om("migrate", "status", "--check")
     assert (found.code, "No pending schema changes detected" in found.stdout) == (0, True)
     assert total(legacy, VISITS, "@arrived_at:[0 +inf]") > 0
@@ -84,13 +84,13 @@ def test_keep_old_keeps_a_copy_that_cleanup_drops(legacy: redis.Redis, configure
     run_om("migrate-data", "run", "--keep-old-index")
     kept = {name for name in legacy.execute_command("FT._LIST") if name not in names}
     run_om("migrate", "cleanup")
-    assert len(kept) - len(legacy.execute_command("FT._LIST")) == 4, "three copies and the tolerant index"
+    assert len(kept) - len(legacy.execute_command("FT._LIST")) == 4, "three copies and the dual-format index"
     assert run_om("migrate-data", "rollback", ID).code == 0
 
 
 @pytest.mark.parametrize("bad", ["N/A", ""])
-@pytest.mark.parametrize("way", ["default", "quarantine", "accept", "mend"])
-def test_what_would_be_lost_refuses_with_the_ways_on(
+@pytest.mark.parametrize("way", ["default", "quarantine", "accept", "correct"])
+def test_a_refused_cutover_names_the_blocking_values_and_the_options(
     legacy: redis.Redis, configured: str, bad: str, way: str
 ) -> None:
     field = "arrived_at" if bad else "left_at"
@@ -108,24 +108,24 @@ def test_what_would_be_lost_refuses_with_the_ways_on(
     again = run_om("migrate-data", "run", "--json")
     assert (again.code, [one["key"] for one in again.json["blocking"]]) == (3, [key])
     by_hand = run_om("migrate", "run")
-    assert (by_hand.code, key in by_hand.stdout, "Stop the old application" in by_hand.stdout) == (
+    assert (by_hand.code, key in by_hand.stdout, "stop the old version" in by_hand.stdout) == (
         6,
         True,
         True,
     )
 
-    if way == "mend":
+    if way == "correct":
         legacy.hset(key, field, "2023-01-01T00:00:00")
-    words = ["--accept-unindexed"] if way == "accept" else [] if way == "mend" else ["--failure-mode", way]
+    words = ["--accept-unindexed"] if way == "accept" else [] if way == "correct" else ["--failure-mode", way]
     done = run_om("migrate-data", "run", *words)
-    assert (done.code, "no query returns them" in done.stdout) == (0, way == "accept")
+    assert (done.code, "not returned by queries" in done.stdout) == (0, way == "accept")
     assert serving(legacy, VISITS) != VISITS
     assert total(legacy, VISITS) == before - (way == "accept")
     assert run_om("migrate-data", "status", "--check").code == 0
     assert run_om("migrate-data", "verify").code == 0
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert total(legacy, VISITS) == before
-    if way != "mend":
+    if way != "correct":
         assert difference(start, snapshot(legacy)) == []
 
 
