@@ -189,7 +189,7 @@ def test_step_by_step_with_values_that_do_not_convert(indexed: redis.Redis) -> N
 
 @pytest.mark.parametrize("indexed", [0.1], indirect=True)
 def test_status_says_that_a_refused_cut_over_waits(indexed: redis.Redis) -> None:
-    waits = "then cut over, or see what is in the way, with: om migrate run"
+    waits = "then cut over, or list the blocking values, with: om migrate run"
     assert waits not in run_om("migrate-data", "status").stdout
     assert typed("om migrate-data run") == 3
     assert waits in run_om("migrate-data", "status").stdout

@@ -52,10 +52,15 @@ def test_a_signal_stops_it_with_its_progress_saved(
 
 
 def test_going_on_treats_the_rest_as_the_beginning(big_station: redis.Redis) -> None:
-    for mode, go_on in (("default", " --failure-mode default"), ("log_and_skip", ""), ("fail", "")):
+    limit = " --limit-documents 3"
+    for mode, options in (
+        ("default", f" --failure-mode default{limit}"),
+        ("log_and_skip", f" --failure-mode log_and_skip{limit}"),
+        ("fail", limit),
+    ):
         stopped = run_om("migrate-data", "run", "--limit-documents", "3", "--failure-mode", mode)
         assert stopped.code == 5
-        assert f"Go on with: om migrate-data run{go_on}\n" in stopped.stdout
+        assert f"Resume with: om migrate-data run{options}\n" in stopped.stdout
 
 
 def test_a_server_that_goes_away_is_no_wrong_url(

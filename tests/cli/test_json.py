@@ -13,7 +13,7 @@ from tests.support.cli import run_om
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 
-VALUES = "values.convertible values.converted values.null values.lossy values.unconvertible values"
+VALUES = "values.convertible values.numeric values.null values.rounded values.unconvertible values"
 FIELDS = " ".join(f"models[].fields[].{name}" for name in f"path kind {VALUES}".split())
 MODELS = (
     f"models models[].name models[].key_prefix models[].storage models[].documents models[].fields {FIELDS}"
@@ -25,10 +25,11 @@ def listed(name: str) -> str:
 
 
 INDEXES = "indexes " + " ".join(
-    f"indexes[].{name}" for name in ["model", "index", "state", "mended", "documents", "missing", "unserved"]
+    f"indexes[].{name}"
+    for name in ["model", "index", "state", "repaired", "documents", "missing", "missing_from_both"]
 )
-INDEX_FORECAST = "index_forecast " + " ".join(
-    f"index_forecast[].{name}"
+INDEX_ESTIMATES = "index_estimates " + " ".join(
+    f"index_estimates[].{name}"
     for name in ["model", "index", "documents", "filled_percent", "to_build", "megabytes", "seconds"]
 )
 FILES = (
@@ -36,13 +37,12 @@ FILES = (
     "files.applied_unreadable[].line files.applied_unreadable[].reason files.without_file files.problems "
     "files.problems[].path files.problems[].line files.problems[].reason"
 )
-UNCLAIMED = "unclaimed unclaimed[].key_prefix unclaimed[].index unclaimed[].documents"
 UNMANAGED = "unmanaged unmanaged[].key_prefix unmanaged[].index unmanaged[].documents"
 OVERLAPS = "overlapping_prefixes " + " ".join(
     f"overlapping_prefixes[].{name}" for name in ["model", "key_prefix", "holds_model", "holds_key_prefix"]
 )
 RUN = (
-    "status reason resumed documents converted already_converted null lossy errors conflicts_retried passes "
+    "status reason resumed documents converted already_numeric null rounded failed conflicts_retried passes "
     f"seconds documents_per_second unmatched_prefixes {INDEXES} {listed('blocking')} pending_files"
 )
 
@@ -68,7 +68,7 @@ FROZEN = {
     "`om migrate-data run`": RUN,
     "`om migrate-data run --dry-run`": (
         f"{RUN} {MODELS} models[].fields[].samples models[].fields[].samples[].key "
-        f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')} {INDEX_FORECAST} "
+        f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')} {INDEX_ESTIMATES} "
         "refusal"
     ),
     "`om migrate-data progress`": (
@@ -92,11 +92,11 @@ FROZEN = {
     "`om migrate-data drop-undo-log ID`": "status",
     "`om migrate-data force-unlock`": "status lease_holder",
     "`om migrate status`": (
-        "indexes indexes[].model indexes[].index indexes[].state indexes[].serving indexes[].documents "
-        f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNCLAIMED} {OVERLAPS}"
+        "indexes indexes[].model indexes[].index indexes[].state indexes[].active_index indexes[].documents "
+        f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNMANAGED} {OVERLAPS}"
     ),
-    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {UNCLAIMED} {OVERLAPS}",
-    "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files refusal {UNCLAIMED} {OVERLAPS}",
+    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {UNMANAGED} {OVERLAPS}",
+    "`om migrate run --dry-run`": f"{INDEX_ESTIMATES} pending_files refusal {UNMANAGED} {OVERLAPS}",
     "`om migrate rollback`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
     "`om migrate cleanup`": "dropped would_drop",

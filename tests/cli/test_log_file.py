@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_write(
     found = run_om("migrate-data", *words, "--log-file", path)
     assert found.code == 2
     assert "--log-file" in found.stderr
-    assert "Name a file in a folder" in found.stderr
+    assert "Name a file in a writable folder" in found.stderr
     assert difference(before, snapshot(station)) == []
 
 
@@ -224,8 +224,8 @@ def test_a_disk_that_fills_up_does_not_end_the_run(station: redis.Redis, file: P
 
     with started_om("migrate-data", "run", "--log-file", str(file), preexec_fn=allow_500_bytes) as process:
         done = ended(process)
-    assert (done.code, "Completed." in done.stdout) == (0, True)
-    assert done.stderr.count("Nothing more is written to it; the work goes on.") == 1
+    assert (done.code, "Conversion complete." in done.stdout) == (0, True)
+    assert done.stderr.count("Logging has stopped; the command continues.") == 1
     assert run_om("migrate-data", "verify").code == 0
 
 

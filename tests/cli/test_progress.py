@@ -49,18 +49,15 @@ def test_a_holder_that_was_killed_leaves_an_interrupted_run_at_once(url: str) ->
     [
         (
             Checkpoint(Stage.CENSUS, "plan", 1),
-            ("initial scan; no document is changed yet", "documents  not counted"),
+            ("initial scan; no document is changed yet", r"documents +not counted"),
         ),
         (
             Checkpoint(Stage.REPLAY, "plan", 1, done=1_200, total=3_000),
-            (
-                "rollback: restoring the originals, newest first",
-                "undo log entries  1,200 of 3,000",
-            ),
+            ("rollback: restoring the originals", r"undo log entries +1,200 of 3,000"),
         ),
         (
             Checkpoint(Stage.SWEEP, "plan", 1, number=2, done=7),
-            ("rollback: rewriting newer values as text, pass 2", "documents  7"),
+            ("rollback: rewriting newer values as text, pass 2", r"documents +7"),
         ),
     ],
 )
@@ -73,7 +70,7 @@ def test_the_progress_of_each_stage_is_printed(
     assert found.code == 0
     stage, documents = said
     assert stage in found.stdout
-    assert documents in found.stdout.splitlines()
+    assert re.search(rf"^{documents}$", found.stdout, re.MULTILINE)
     go_on = (
         f"om migrate-data rollback {DATETIME_MIGRATION}" if checkpoint.stage.undoes else "om migrate-data run"
     )

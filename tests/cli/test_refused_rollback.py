@@ -142,9 +142,8 @@ def test_preexisting_numbers_are_listed(client: redis.Redis, make_ready: Callabl
 def swapping_back_by_hand_proves_first(client: redis.Redis) -> None:
     refused = run_om("migrate", "rollback")
     assert refused.code == 6
-    assert "refused, documents that are found now would not be found" in refused.stdout
-    assert re.search(r"found now, not then +2\n", refused.stdout), refused.stdout
-    assert "for example t:parcel:3" in refused.stdout
+    assert "refused: 2 of 20 documents would drop out of query results" in refused.stdout
+    assert "  t:parcel:3" in refused.stdout
     assert "om migrate rollback --accept-unindexed" in refused.stdout
     again = run_om("migrate", "rollback", "--json")
     told = again.json
@@ -163,8 +162,8 @@ def test_accepted_documents_are_named(client: redis.Redis, make_ready: Callable[
     accepted = run_om("migrate", "rollback", "--accept-unindexed")
     assert accepted.code == 0
     assert f"{INDEX}: as before the migration" in accepted.stdout
-    assert re.search(r"found now, not then +1\n", accepted.stdout), accepted.stdout
-    assert "for example t:parcel:3" in accepted.stdout
+    assert "missing from the new index: 1 document;" in accepted.stdout
+    assert "  t:parcel:3" in accepted.stdout
     assert total(client, INDEX) == 19
     drop_all(client)
 

@@ -19,7 +19,8 @@ def test_run_asks_and_a_no_does_nothing(station: redis.Redis) -> None:
     before = snapshot(station)
     found = om_on_terminal(*RUN, answer="n")
     assert found.code == 1
-    assert "Convert the dates of 3 models on " in found.shown
+    assert re.search(r"^60 documents on .+; estimated time \d+\.\d s\r?$", found.shown, re.MULTILINE)
+    assert "Convert the dates of these documents?" in found.shown
     assert "nothing was done" in found.shown
     assert difference(before, snapshot(station)) == []
 
@@ -27,7 +28,7 @@ def test_run_asks_and_a_no_does_nothing(station: redis.Redis) -> None:
 def test_run_asks_and_a_yes_runs_with_a_bar(station: redis.Redis) -> None:
     found = om_on_terminal(*RUN, answer="y")
     assert found.code == 0
-    assert "Completed." in found.shown
+    assert "Conversion complete." in found.shown
     for stage in ("initial scan", "converting"):
         assert re.search(rf"{stage} +━+ ", found.shown), stage
     assert "60 of 60" in found.shown

@@ -7,7 +7,7 @@ from typing import Any
 
 from redstart.cli.drawing import paragraph
 from redstart.cli.output import as_typed, line, note, warn
-from redstart.cli.quantities import duration
+from redstart.cli.quantities import counted, duration
 from redstart.display import one_line
 from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS, Failure
@@ -143,23 +143,23 @@ def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool
     found = one.membership
     text = f"{one.name}: {RESULTS[one.state]}"
     if one.is_refused and found is not None:
-        text += f": {found.missing:,} of {found.documents:,} documents {DROP_OUT}"
+        text += f": {found.missing:,} of {counted(found.documents, 'document')} {DROP_OUT}"
     paragraph(text, hanging="  ")
     if one.mended:
         line("  the active index had been replaced or dropped by another tool; repaired")
     if found is None:
         return
     if found.missing and not one.is_refused and (one.state is IndexState.CUT_OVER or one.is_incomplete):
-        paragraph(f"  {found.missing:,} documents are not in it: they still exist, but no query returns them")
+        _draw_not_indexed(found)
     if found.unserved:
-        paragraph(f"  {found.unserved:,} more documents are missing from both the previous and the new index")
+        line(f"  missing from both the previous and the new index: {counted(found.unserved, 'document')}")
     shown = blocking if verbose else blocking[:EXAMPLES_SAID]
     for failure in shown:
         paragraph(f"blocking: {failure}", indent="  ", hanging="    ")
     if one.is_refused and not blocking:
         _draw_examples(found)
     elif shown and found.missing > (named := len({failure.key for failure in shown})):
-        line(f"  ... and {found.missing - named:,} more documents")
+        line(f"  ... and {counted(found.missing - named, 'more document')}")
 
 
 def _draw_options(
@@ -208,20 +208,24 @@ def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool 
         result = "kept: there was no index of this name before Redstart"
     if not switched.done:
         result = "refused" + (
-            "" if found is None else f": {found.missing:,} of {found.documents:,} documents {DROP_OUT}"
+            ""
+            if found is None
+            else f": {found.missing:,} of {counted(found.documents, 'document')} {DROP_OUT}"
         )
     paragraph(f"{name}: {result}", hanging="  ")
     if found is None:
         return
     if switched.done and accepted and found.missing:
-        paragraph(f"  {found.missing:,} documents are not in it: they still exist, but no query returns them")
+        _draw_not_indexed(found)
     if not switched.done or (accepted and found.missing):
         _draw_examples(found)
 
 
 def draw_lacking(name: str, found: Membership, before: int) -> None:
     """Print that the restored index does not hold some documents, and how many it did not hold before."""
-    paragraph(f"{name}: {found.missing:,} documents are not in this index; before the migration: {before:,}")
+    paragraph(
+        f"{name}: missing from this index: {counted(found.missing, 'document')}; before the migration: {before:,}"
+    )
     _draw_examples(found)
 
 
@@ -237,11 +241,16 @@ def switched_report(name: str, switched: Switched) -> dict[str, Any]:
     }
 
 
+def _draw_not_indexed(found: Membership) -> None:
+    documents = counted(found.missing, "document")
+    line(f"  missing from the new index: {documents}; stored, but not returned by queries")
+
+
 def _draw_examples(found: Membership) -> None:
     for key in found.examples[:EXAMPLES_SAID]:
         line(f"  {_shown(key)}")
     if found.missing > EXAMPLES_SAID:
-        line(f"  ... and {found.missing - EXAMPLES_SAID:,} more documents")
+        line(f"  ... and {counted(found.missing - EXAMPLES_SAID, 'more document')}")
 
 
 def _shown(key: bytes) -> str:

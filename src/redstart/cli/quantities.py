@@ -12,6 +12,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3_600:.1f} h"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the right form."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def ago(then_ms: int) -> str:
     """Return how long ago a moment of the server's clock was, by the clock of this machine."""
     return f"{duration(max(0.0, time.time() - then_ms / 1_000))} ago"

@@ -11,7 +11,7 @@ from redstart.cli.migrate_data.tables import (
     count_rows,
     draw_failures,
     draw_failures_hint,
-    draw_nothing_found,
+    nothing_found_message,
 )
 from redstart.cli.output import Tone, line, note, warn
 from redstart.cli.quantities import duration
@@ -41,14 +41,17 @@ def draw_forward(
         failures: the recorded failures of the run.
         resume_command: what continues a stopped run.
     """
-    outcome, tone = _outcome(found)
+    outcome, tone = _outcome(found, plan)
     paragraph(outcome, tone)
     result = found.data
     if result is None:
         paragraph("Correct or delete the documents listed below; then run the same command again.")
     else:
-        _draw_counts(result, failures)
-        _draw_unmatched(result, plan)
+        if result.stopped is None and not result.documents:
+            paragraph(CHECK_PREFIXES)
+        else:
+            _draw_counts(result, failures)
+            _warn_of_unmatched(result)
         _draw_failed(result, failures, failure_mode)
     if found.indexes:
         line("")
@@ -66,7 +69,7 @@ def draw_forward(
     _draw_rollback_hint(result)
 
 
-def _outcome(found: Forward) -> tuple[str, Tone]:
+def _outcome(found: Forward, plan: Plan) -> tuple[str, Tone]:
     """Return the outcome of the whole command."""
     if found.data is None:
         return "Nothing was converted: the dual-format index would drop documents.", Tone.WARNING
@@ -76,14 +79,14 @@ def _outcome(found: Forward) -> tuple[str, Tone]:
     if refused:
         indexes = "1 index" if refused == 1 else f"{refused} indexes"
         return f"Conversion complete; cutover refused for {indexes}.", Tone.WARNING
+    if not found.data.documents:
+        return f"Conversion complete. {nothing_found_message(plan.models)}", Tone.WARNING
     return "Conversion complete.", Tone.DONE
 
 
-def _draw_unmatched(result: RunResult, plan: Plan) -> None:
-    """Print which models have no documents: a warning if others have some."""
-    if result.stopped is None and not result.documents:
-        draw_nothing_found(plan.models)
-    elif result.unmatched:
+def _warn_of_unmatched(result: RunResult) -> None:
+    """Warn of models without documents, if others have some."""
+    if result.unmatched:
         warn(unmatched_message(result.unmatched))
         note(CHECK_PREFIXES)
 

@@ -55,11 +55,16 @@ def draw_models(found: Statistics) -> None:
 
 def draw_nothing_found(models: Sequence[PlannedModel]) -> None:
     """Print that there are no documents, and what to check if there should be."""
+    paragraph(nothing_found_message(models))
     if models:
-        paragraph(unmatched_message([model.key_prefix for model in models]))
         paragraph(CHECK_PREFIXES)
-    else:
-        line("0 documents were read: no model has a field with dates that are stored as numbers.")
+
+
+def nothing_found_message(models: Sequence[PlannedModel]) -> str:
+    """Return the message that there are no documents."""
+    if models:
+        return unmatched_message([model.key_prefix for model in models])
+    return "0 documents were read: no model has a field with dates that are stored as numbers."
 
 
 def draw_fields(found: Statistics, model: ModelStatistics) -> None:
