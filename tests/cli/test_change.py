@@ -58,12 +58,12 @@ def test_failure_modes(
         ("quarantine", "; moved to arrived_at__invalid"),
     ],
 )
-def test_errors_says_what_stood_there_and_what_became_of_it(
+def test_errors_shows_the_original_and_its_treatment(
     one_bad_value: redis.Redis, mode: str, became: str
 ) -> None:
     run("--failure-mode", mode)
     found = run_om("migrate-data", "errors")
-    assert found.stdout == f"{BAD_KEY} arrived_at: not a date{became}: N/A\n"
+    assert found.stdout == f"1 failed value.\n{BAD_KEY} arrived_at: not a date{became}: N/A\n"
 
 
 @pytest.mark.parametrize("mode", ["log_and_skip", "fail"])

@@ -64,7 +64,7 @@ def test_the_whole_way(station: redis.Redis) -> None:
         "migrate-data run --yes --limit-documents 5": "Resume with: redstart migrate-data run",
         "migrate-data progress": "with: redstart migrate-data run",
         "migrate-data run --yes --failure-mode default": "Verify the result with: redstart migrate-data verify",
-        "migrate-data status --detailed": f"yes: redstart migrate-data rollback {ID}",
+        "migrate-data status --detailed": f"Roll back with: redstart migrate-data rollback {ID}",
         f"migrate-data rollback {ID} --yes": "",
     }
     for words, named in steps.items():

@@ -78,10 +78,10 @@ def test_a_server_that_goes_away_is_no_wrong_url(
     assert "What was done is saved. When the server is back, go on with: om migrate-data run" in failed.stderr
 
 
-def test_status_names_the_run_at_work(running: subprocess.Popen[str]) -> None:
+def test_status_names_the_run_in_progress(running: subprocess.Popen[str]) -> None:
     shown = run_om("migrate-data", "status").stdout
     assert running.poll() is None, "the run ended too early for this test to mean anything"
-    assert f"At work: process {running.pid} on " in shown
+    assert f"In progress: process {running.pid} on " in shown
     assert "om migrate-data progress" in shown
     assert "Convert with" not in shown
 

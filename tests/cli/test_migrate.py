@@ -143,7 +143,7 @@ def test_verify_looks_up_every_document_in_its_index(legacy: redis.Redis, config
     assert f"{VISITS}: there is no index of this name" in found.stdout
 
 
-def test_values_without_an_old_form_keep_the_index_that_takes_both(
+def test_a_value_without_a_text_equivalent_keeps_the_dual_format_index(
     legacy: redis.Redis, configured: str
 ) -> None:
     run_om("migrate-data", "run")
@@ -151,7 +151,7 @@ def test_values_without_an_old_form_keep_the_index_that_takes_both(
     key = next(iter(legacy.scan_iter("station:sighting:*", count=1000, _type="ReJSON-RL"))).decode()
     legacy.json().set(key, "$.ringed_at", 1e300)
     found = run_om("migrate-data", "rollback", ID)
-    assert (found.code, key in found.stdout) == (6, True)
+    assert (found.code, key in found.stdout) == (3, True)
     assert total(legacy, SIGHTINGS) == before
     assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")
     legacy.json().set(key, "$.ringed_at", "2023-01-01T00:00:00")
