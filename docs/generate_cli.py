@@ -4,6 +4,7 @@ tests/cli/test_docs.py fails when the file is stale, or a command or option has 
 """
 
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,15 +51,18 @@ them: [from-redis-om.md](from-redis-om.md#migration-files).
 
 ## Exit codes
 
-| code | meaning |
-|---|---|
-| 0 | done |
-| 1 | failed, or refused before any write; also a question answered with no |
-| 2 | wrong usage or configuration |
-| 3 | work is pending: `status --check`, `check-schema`, a refused cut-over, migration files left by `run` |
-| 4 | another run holds the lease, or took it from this one |
-| 5 | stopped, and resumed by the same command: `--max-errors`, `--limit-documents`, `fail` mode, Ctrl-C, SIGTERM |
-| 6 | found something: `verify` values lost or wrong, `rollback` values to keep, `migrate run` documents to lose |
+One outcome has one code in every command. An index refuses a cutover or a rollback if documents would drop out of query
+results.
+
+| code | meaning | for example |
+|---|---|---|
+| 0 | done, or nothing to do | |
+| 1 | failed, or refused before the first write | no connection, too little memory, a question answered with no |
+| 2 | wrong usage or configuration | an unknown option, a model that cannot be imported |
+| 3 | work is pending | `--check`, `check-schema`, migration files, a cutover or rollback that an index refused |
+| 4 | another run holds the lease, or has taken it | two runs at once |
+| 5 | stopped with its progress saved; the same command resumes it | Ctrl-C, `--limit-documents` |
+| 6 | problems found | `verify` finds missing, wrong or unconverted values; a rollback leaves values that it lists |
 """
 
 
@@ -96,13 +100,20 @@ def page() -> str:
 def _section(path: str, command: click.Command) -> str:
     context = context_of(command, path)
     usage = " ".join([path, *command.collect_usage_pieces(context)])
-    lines = [f"## `{path}`", "", inspect.cleandoc(command.help or ""), "", "```", usage, "```", ""]
+    lines = [f"## `{path}`", "", _help(command), "", "```", usage, "```", ""]
     if isinstance(command, click.Group):
         names = command.list_commands(context)
         lines += [f"Commands: {', '.join(f'[`{name}`](#{_anchor(path, name)})' for name in names)}.", ""]
     lines += ["| option | |", "|---|---|"]
     lines += [f"| {_cell(f'`{typed}`')} | {_cell(text)} |" for typed, text in options(command)]
     return "\n".join([*lines, ""])
+
+
+def _help(command: click.Command) -> str:
+    """Return the text of a command's help; a paragraph that click does not wrap becomes a block."""
+    return re.sub(
+        r"\x08\n(.+?)(?=\n\n|\Z)", r"```\n\1\n```", inspect.cleandoc(command.help or ""), flags=re.DOTALL
+    )
 
 
 def _anchor(path: str, name: str) -> str:

@@ -67,7 +67,9 @@ def test_there_and_back_under_indexes(built_in: Any, legacy: redis.Redis) -> Non
     assert result(migration.down()) is None
     assert difference(start, snapshot(legacy)) == []
     taken = run_om("migrate-data", "check-schema", "--json").json["mismatches"]
-    assert {(one["current_type"], one["form"]) for one in taken} == {("TAG", "old")}, "the old indexes serve"
+    assert {(one["current_type"], one["state"]) for one in taken} == {("TAG", "text")}, (
+        "the old indexes serve"
+    )
     assert run_om("migrate-data", "run", "--yes").code == 0
     assert state_of(legacy) == converted
 
@@ -95,15 +97,15 @@ def test_each_failure_mode_does_what_it_does_to_om(
             result(migration.up())
     assert state_of(hostile) == expected
     said = [record for record in caplog.records if record.name.startswith("redstart")]
-    assert len(said) == (0 if mode is FailureMode.SKIP else ended.json["errors"])
+    assert len(said) == (0 if mode is FailureMode.SKIP else ended.json["failed"])
 
     stats = migration.get_migration_stats()
     assert [stats[name] for name in COUNTS] == [
         ended.json["documents"],
-        ended.json["converted"],
-        ended.json["already_converted"] + ended.json["null"],
-        ended.json["errors"],
-        ended.json["errors"],
+        ended.json["converted"] + ended.json["rounded"],
+        ended.json["already_numeric"] + ended.json["null"],
+        ended.json["failed"],
+        ended.json["failed"],
     ]
     assert (stats["failure_mode"], stats["batch_size"], stats["max_errors"]) == (mode.value, 40, None)
     recorded = {

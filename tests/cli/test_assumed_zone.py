@@ -8,7 +8,7 @@ import redis
 
 from tests.support.cli import run_om
 
-TOLD = "Datetimes without an offset are taken for UTC, and the local time here is not UTC (IST)."
+TOLD = "Datetimes without an offset are interpreted as UTC, but local time is IST."
 COMMANDS = ("stats", "check-schema", "run --dry-run", "run --yes")
 
 
@@ -25,7 +25,7 @@ def in_kolkata(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_it_is_said_on_stderr(station: redis.Redis, in_kolkata: None, words: str) -> None:
     found = run_om("migrate-data", *words.split(), "--json")
     assert found.stderr.count(TOLD) == 1
-    assert found.stderr.count("REDSTART_NAIVE_TIMEZONE=UTC") == 1
+    assert found.stderr.count("REDSTART_NAIVE_TIMEZONE") == 1
     assert found.json
 
 
@@ -40,7 +40,7 @@ def test_not_with_a_configured_zone(
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_not_in_utc(station: redis.Redis, words: str) -> None:
-    assert "taken for UTC" not in run_om("migrate-data", *words.split()).text
+    assert "interpreted as UTC" not in run_om("migrate-data", *words.split()).text
 
 
 def test_not_where_no_model_has_datetimes(

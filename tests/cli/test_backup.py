@@ -66,7 +66,7 @@ def test_a_save_that_fails_refuses_the_run_before_any_write(own_station: redis.R
 def test_where_nothing_is_run_nothing_is_saved(own_station: redis.Redis, words: tuple[str, ...]) -> None:
     found = run_om("migrate-data", "run", "--backup", *words)
     assert found.code == 0
-    assert ("nothing was saved" in found.stderr) is (words == ("--dry-run",))
+    assert ("no backup was made" in found.stderr) is (words == ("--dry-run",))
     assert own_station.info("persistence")["rdb_saves"] == 0
 
 

@@ -8,7 +8,7 @@ from tests.support.cli import refused, run_om
 from tests.support.snapshot import difference, snapshot
 
 
-@pytest.mark.parametrize("command", ["rollback", "forget"])
+@pytest.mark.parametrize("command", ["rollback", "drop-undo-log"])
 def test_an_unknown_migration(station: redis.Redis, command: str) -> None:
     before = snapshot(station)
     found = run_om("migrate-data", command, "002_other", "--yes")
@@ -19,7 +19,7 @@ def test_an_unknown_migration(station: redis.Redis, command: str) -> None:
     assert difference(before, snapshot(station)) == []
 
 
-@pytest.mark.parametrize("command", ["rollback", "forget"])
+@pytest.mark.parametrize("command", ["rollback", "drop-undo-log"])
 def test_no_migration_is_named(station: redis.Redis, command: str) -> None:
     before = snapshot(station)
     found = run_om("migrate-data", command, "--yes")

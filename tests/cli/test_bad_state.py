@@ -19,7 +19,7 @@ def test_keys_of_another_type_are_left_alone_and_counted(configured: str, client
     client.json().set("station:visit:json", "$", {"arrived_at": "2020-01-01"})
     before = snapshot(client)
     assert run_om("migrate-data", "stats", "--json").json["foreign_keys"] == 3
-    assert "keys of another type, left alone  3" in run_om("migrate-data", "stats").stdout
+    assert "keys of another type, not read      3" in run_om("migrate-data", "stats").stdout
     assert run_om(*RUN).code == 0
     (changed,) = difference(before, snapshot(client, exclude_prefixes=STATE_PREFIXES))
     assert changed.startswith("station:visit:a")
@@ -72,7 +72,7 @@ def test_state_of_another_type(station: redis.Redis, key: str) -> None:
 def test_a_record_that_is_damaged(station: redis.Redis) -> None:
     station.hset(KEYS.record, "plan", "{")
     before = snapshot(station)
-    refused(run_om(*RUN), 1, KEYS.record, "Redstart did not write", f"om migrate-data forget {ID}")
+    refused(run_om(*RUN), 1, KEYS.record, "Redstart did not write", f"om migrate-data drop-undo-log {ID}")
     assert difference(before, snapshot(station)) == []
 
 
@@ -89,5 +89,5 @@ def test_an_undo_log_that_lost_entries(station: redis.Redis) -> None:
     assert run_om(*RUN).code == 0
     before = snapshot(station, exclude_prefixes=STATE_PREFIXES)
     station.xtrim(KEYS.journal, 0, approximate=False)
-    refused(run_om("migrate-data", "rollback", ID), 1, KEYS.journal, "om migrate-data forget")
+    refused(run_om("migrate-data", "rollback", ID), 1, KEYS.journal, "om migrate-data drop-undo-log")
     assert difference(before, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []

@@ -35,7 +35,7 @@ def as_redstart(*words: str) -> Ended:
         ("migrate --help", "Usage: redstart migrate "),
         ("migrate-data run --help", "`redstart migrate-data rollback`"),
         ("migrate run --help", "`redstart migrate-data run`"),
-        ("migrate swap-back --help", "Server, as in redstart --url."),
+        ("migrate rollback --help", "Server, as in redstart --url."),
         ("migrate-data no-such", "See the options with: redstart migrate-data --help"),
         ("migrate-data rollback", "Name it: redstart migrate-data rollback ID"),
     ],
@@ -60,11 +60,11 @@ def test_the_whole_way(station: redis.Redis) -> None:
         "migrate-data check-schema --json": '"recommendation": "redstart migrate run"',
         "migrate status": "redstart migrate run",
         "migrate run --yes": "redstart migrate-data run",
-        "migrate-data run --dry-run": "Do it with: redstart migrate-data run",
-        "migrate-data run --yes --limit-documents 5": "Go on with: redstart migrate-data run",
+        "migrate-data run --dry-run": "Convert with: redstart migrate-data run",
+        "migrate-data run --yes --limit-documents 5": "Resume with: redstart migrate-data run",
         "migrate-data progress": "with: redstart migrate-data run",
-        "migrate-data run --yes --failure-mode default": "Check it with: redstart migrate-data verify",
-        "migrate-data status --detailed": f"yes: redstart migrate-data rollback {ID}",
+        "migrate-data run --yes --failure-mode default": "Verify the result with: redstart migrate-data verify",
+        "migrate-data status --detailed": f"Roll back with: redstart migrate-data rollback {ID}",
         f"migrate-data rollback {ID} --yes": "",
     }
     for words, named in steps.items():
@@ -125,7 +125,7 @@ def test_the_next_command_means_the_same_server_and_models(
     words = ("--url", url, "migrate-data", "run", "--dry-run", f"--models={MODELS}")
     looked = run_om(*words)
     following = f"om migrate-data run --url {url} --models {MODELS}"
-    assert f"Do it with: {following}" in looked.stdout.splitlines(), looked.text
+    assert f"Convert with: {following}" in looked.stdout.splitlines(), looked.text
     assert run_om(*following.split()[1:], "--yes").code in (0, 3)
     refused = run_om("migrate-data", "rollback", "--url", url, "--models", MODELS)
     assert refused.stderr.endswith(f"Name it: om migrate-data rollback --url {url} --models {MODELS} ID\n")

@@ -30,7 +30,7 @@ __all__ = ["models_of_before"]  # a fixture
 SOAK = os.environ.get("REDSTART_SOAK") == "1"
 
 KEYS = StateKeys(ID)
-FORGET = f"om migrate-data forget {ID}"
+FORGET = f"om migrate-data drop-undo-log {ID}"
 
 LOOK = {
     "status": ("migrate-data", "status"),
@@ -54,7 +54,7 @@ OTHERS = {
     "migrate status": ("migrate", "status"),
     "migrate run": ("migrate", "run"),
     "migrate run --dry-run": ("migrate", "run", "--dry-run"),
-    "migrate swap-back": ("migrate", "swap-back"),
+    "migrate rollback": ("migrate", "rollback"),
     "migrate cleanup": ("migrate", "cleanup"),
 }
 COMMANDS = {**LOOK, **RUN, **OTHERS}
@@ -306,9 +306,9 @@ def test_a_lease_that_cannot_be_read_is_named_and_can_be_removed(
 ) -> None:
     station.hset(key, mapping=lease)
     for name in ("status", "progress", "run", "rollback", "migrate run"):
-        refused(run_om(*COMMANDS[name]), 1, key, "cannot be read", "om migrate-data unlock")
+        refused(run_om(*COMMANDS[name]), 1, key, "cannot be read", "om migrate-data force-unlock")
     assert station.hgetall(key) == {name.encode(): value.encode() for name, value in lease.items()}
-    found = run_om("migrate-data", "unlock", "--yes")
+    found = run_om("migrate-data", "force-unlock", "--yes")
     assert found.code == 0
     assert key in found.stdout
     assert run_om("migrate-data", "run").code == 0
@@ -318,7 +318,7 @@ def test_a_lease_that_cannot_be_read_is_named_and_can_be_removed(
 def test_after_the_undo_log_is_dropped_a_run_is_possible(migrated: Prepared, key: str) -> None:
     migrated.client.delete(key)
     refused(run_om("migrate-data", "run"), 1, key, FORGET)
-    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes").code == 0
     for words in (
         ("migrate-data", "run"),
         ("migrate", "status"),
@@ -402,7 +402,7 @@ def test_all_keys_that_are_lost_together_are_named(
     ):
         refused(run_om(*COMMANDS[name]), 1, KEYS.record, KEYS.journal, "are missing", FORGET)
         assert every_byte(client) == before, name
-    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes").code == 0
     for words in (("migrate-data", "status"), ("migrate-data", "run"), ("migrate-data", "rollback", ID)):
         found = run_om(*words)
         assert (found.code in (0, 3, 6), "Error" in found.text) == (True, False), found.text

@@ -53,7 +53,8 @@ def test_the_list_of_commands_says_what_each_does(path: str) -> None:
 
 def test_the_guides_and_the_issues_commands_are_there() -> None:
     words = (
-        "stats, status, check-schema, run, progress, clear-progress, verify, errors, rollback, forget, unlock"
+        "stats, status, check-schema, run, progress, clear-progress, verify, errors, rollback, drop-undo-log, "
+        "force-unlock"
     )
     assert {f"om migrate-data {name}" for name in words.split(", ")} | {
         "om server",

@@ -40,10 +40,10 @@ def modules(
 @pytest.mark.parametrize("undo_log", ["kept", "dropped"])
 def test_verify_reads_the_values_of_all_that_were_converted(modules: redis.Redis, undo_log: str) -> None:
     if undo_log == "dropped":
-        assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+        assert run_om("migrate-data", "drop-undo-log", ID, "--yes").code == 0
     found = run_om("migrate-data", "verify", "--models", "fewer_a")
     assert found.code == 0
-    assert "not named now: fewer_b.fewer_b (app:fewer_b:)" in found.stdout
+    assert "fewer_b.fewer_b (app:fewer_b:) is recorded and not given" in found.stdout
     modules.execute_command("JSON.SET", "app:fewer_b:2", "$", json.dumps({"at": "2024-01-01T00:00:00Z"}))
     found = run_om("migrate-data", "verify", "--models", "fewer_a", "--json")
     assert found.code == 6
@@ -51,10 +51,10 @@ def test_verify_reads_the_values_of_all_that_were_converted(modules: redis.Redis
     assert [one["name"] for one in found.json["unnamed"]] == ["fewer_b.fewer_b"]
 
 
-def test_documents_without_their_model_are_not_said_to_be_verified(modules: redis.Redis) -> None:
+def test_documents_without_their_model_fail_the_verification(modules: redis.Redis) -> None:
     found = run_om("migrate-data", "verify", "--check-data", "--models", "fewer_a")
     assert found.code == 6
-    assert "Verified" not in found.stdout
+    assert "Verification passed" not in found.stdout
     assert "1 converted documents of fewer_b.fewer_b" in found.stdout
     assert "--models" in found.stdout
     assert run_om("migrate-data", "verify", "--check-data").code == 0
@@ -69,7 +69,7 @@ def test_status_has_all_that_a_run_has_worked_on(modules: redis.Redis) -> None:
         ("fewer_b.fewer_b", True, False),
     ]
     assert (
-        "not named now: fewer_b.fewer_b (app:fewer_b:): applied"
+        "fewer_b.fewer_b (app:fewer_b:) is recorded and not given: applied"
         in run_om("migrate-data", "status", "--models", "fewer_a").stdout
     )
 

@@ -189,7 +189,7 @@ def test_step_by_step_with_values_that_do_not_convert(indexed: redis.Redis) -> N
 
 @pytest.mark.parametrize("indexed", [0.1], indirect=True)
 def test_status_says_that_a_refused_cut_over_waits(indexed: redis.Redis) -> None:
-    waits = "then cut over, or see what is in the way, with: om migrate run"
+    waits = "then cut over, or list the blocking values, with: om migrate run"
     assert waits not in run_om("migrate-data", "status").stdout
     assert typed("om migrate-data run") == 3
     assert waits in run_om("migrate-data", "status").stdout
@@ -223,12 +223,16 @@ def test_a_dry_run_tells_a_script_of_it(station: redis.Redis) -> None:
 
 
 def test_verify_names_the_run_only_where_a_run_helps(station: redis.Redis) -> None:
-    helps = "is converted by: om migrate-data run"
+    helps = "Convert values in text format with: om migrate-data run"
     assert helps in run_om("migrate-data", "verify").stdout
     assert typed("om migrate-data run") == 0
     station.hset("station:visit:V-0000000", "arrived_at", "no date at all")
     shown = run_om("migrate-data", "verify")
-    assert (shown.code, "problems: " in shown.stdout, helps in shown.stdout) == (6, True, False)
+    assert (shown.code, "Verification found 1 problem." in shown.stdout, helps in shown.stdout) == (
+        6,
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize("indexed", [0], indirect=True)

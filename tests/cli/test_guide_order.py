@@ -144,17 +144,21 @@ def test_preexisting_numbers_are_the_old_applications_again(deployed: redis.Redi
 
 def test_a_dry_run_counts_them(deployed: redis.Redis) -> None:
     left = run_om(*ROLLBACK, "--dry-run", "--json").json
-    assert (left["preexisting_numbers"], left["reformatted"]) == (8, 8)
+    assert (left["preexisting_numbers"], left["rewritten_as_text"]) == (8, 8)
     taken = run_om(*ROLLBACK, "--dry-run", "--json", REFORMATTING).json
-    assert (taken["preexisting_numbers"], taken["numbers_before_values"], taken["reformatted"]) == (0, [], 16)
+    assert (taken["preexisting_numbers"], taken["preexisting_values"], taken["rewritten_as_text"]) == (
+        0,
+        [],
+        16,
+    )
     done = run_om(*ROLLBACK, "--json", REFORMATTING).json
-    same = ("restored_exactly", "reformatted", "kept", "preexisting_numbers")
+    same = ("restored_exactly", "rewritten_as_text", "not_reversible", "preexisting_numbers")
     assert {name: done[name] for name in same} == {name: taken[name] for name in same}
 
 
-def test_without_the_option_the_way_on_is_told_and_ends_the_same(deployed: redis.Redis) -> None:
+def test_without_the_option_the_next_steps_lead_to_the_same_end(deployed: redis.Redis) -> None:
     refused = run_om(*ROLLBACK)
-    assert refused.code == 6
+    assert refused.code == 3
     assert f"om migrate-data rollback {ID} {REFORMATTING}" in refused.stdout
     new_application(AFTER_THE_RUN, "after", "5")
     assert run_om("migrate-data", "run", "--yes").code == 0
@@ -165,13 +169,14 @@ def test_a_dry_run_names_the_option(deployed: redis.Redis) -> None:
     assert REFORMATTING in run_om(*ROLLBACK, "--dry-run").stdout
 
 
-def test_the_hint_after_an_interrupt_repeats_the_option(
-    deployed: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_to_resume_has_the_option(deployed: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(rollback_command, "stop_on_signal", stopping_at_once)
         found = run_om(*ROLLBACK, REFORMATTING)
-    assert (found.code, f"with: om migrate-data rollback {ID} {REFORMATTING}" in found.stdout) == (5, True)
+    assert (found.code, f"Resume with: om migrate-data rollback {ID} {REFORMATTING}" in found.stdout) == (
+        5,
+        True,
+    )
     whole(deployed, run_om(*ROLLBACK, REFORMATTING))
 
 

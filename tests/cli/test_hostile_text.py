@@ -35,9 +35,9 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("migrate", "cleanup", "--dry-run"),
     ("migrate-data", "rollback", ID, "--dry-run", "-v"),
     ("migrate-data", "rollback", ID, "-v"),
-    ("migrate", "swap-back"),
+    ("migrate", "rollback"),
     ("migrate-data", "rollback", HOSTILE),
-    ("migrate-data", "forget", HOSTILE, "--yes"),
+    ("migrate-data", "drop-undo-log", HOSTILE, "--yes"),
     ("migrate", HOSTILE),
     (HOSTILE,),
     ("migrate-data", "status", "--" + HOSTILE),
@@ -135,7 +135,7 @@ def test_the_lease_holder(station: redis.Redis, key: str) -> None:
     for words in (
         ("migrate-data", "progress"),
         ("migrate-data", "status"),
-        ("migrate-data", "unlock", "--yes"),
+        ("migrate-data", "force-unlock", "--yes"),
     ):
         found = run_om(*words)
         assert found.code == 0, found.text

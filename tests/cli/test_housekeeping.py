@@ -1,4 +1,4 @@
-"""clear-progress, forget, unlock: what they remove, and what they never do."""
+"""clear-progress, drop-undo-log, force-unlock: what they remove, and what they never do."""
 
 import re
 
@@ -30,50 +30,53 @@ def test_clear_progress_starts_over_and_keeps_the_undo_log(station: redis.Redis)
 
 def test_clear_progress_also_removes_what_redis_om_saved(station: redis.Redis) -> None:
     station.set(f"redis_om:migration_state:{ID}", "{}")
-    assert "undo log is kept" in run_om("migrate-data", "clear-progress").stdout
+    assert "the undo log are kept" in run_om("migrate-data", "clear-progress").stdout
     assert not station.exists(f"redis_om:migration_state:{ID}")
 
 
-def test_forget_needs_yes_and_ends_undoing(station: redis.Redis) -> None:
+def test_drop_undo_log_needs_yes_and_ends_rollbacks(station: redis.Redis) -> None:
     assert run_om("migrate-data", "run").code == 0
     converted = snapshot(station, exclude_prefixes=STATE_PREFIXES)
-    refused = run_om("migrate-data", "forget", ID)
+    refused = run_om("migrate-data", "drop-undo-log", ID)
     assert refused.code == 2
     assert "--yes" in refused.stderr
     assert station.exists(KEYS.journal)
 
-    assert run_om("migrate-data", "forget", ID, "--yes", "--json").json == {"status": "forgotten"}
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes", "--json").json == {"status": "dropped"}
     assert not station.exists(KEYS.journal, KEYS.census)
     assert run_om("migrate-data", "status", "--check").code == 0
     undone = run_om("migrate-data", "rollback", ID)
-    assert (undone.code, undone.stdout) == (0, "There is nothing to undo.\n")
+    assert (undone.code, undone.stdout) == (0, "There is nothing to roll back.\n")
     assert difference(converted, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
 
 
 def test_what_was_not_there_is_not_said_to_be_gone(station: redis.Redis) -> None:
-    assert (
-        run_om("migrate-data", "clear-progress").stdout
-        == "No progress was saved; there was nothing to clear.\n"
-    )
-    nothing = run_om("migrate-data", "forget", ID, "--yes")
-    assert (nothing.code, nothing.stdout) == (0, "There was no undo log; nothing was dropped.\n")
+    assert run_om("migrate-data", "clear-progress").stdout == "No progress is saved; nothing was deleted.\n"
+    nothing = run_om("migrate-data", "drop-undo-log", ID, "--yes")
+    assert (nothing.code, nothing.stdout) == (0, "There is no undo log; nothing was dropped.\n")
     assert run_om("migrate-data", "run").code == 0
     cleared = run_om("migrate-data", "clear-progress", "--json")
     assert (cleared.code, cleared.json) == (0, {"status": "nothing_to_do"})
-    assert run_om("migrate-data", "forget", ID, "--yes").stdout == "The undo log is gone.\n"
-    assert run_om("migrate-data", "forget", ID, "--yes", "--json").json == {"status": "nothing_to_do"}
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes").stdout == "Undo log dropped.\n"
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes", "--json").json == {"status": "nothing_to_do"}
 
 
 def test_saved_progress_without_an_undo_log_is_dropped_and_not_called_one(station: redis.Redis) -> None:
     station.set(KEYS.checkpoint, str(Checkpoint(Stage.CENSUS, "plan", 1).command(KEYS)[-1]))
-    assert run_om("migrate-data", "forget", ID, "--yes", "--json").json == {"status": "nothing_to_do"}
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes", "--json").json == {"status": "nothing_to_do"}
     assert not station.exists(KEYS.checkpoint)
 
 
 def test_unlock_without_a_lease(station: redis.Redis) -> None:
-    assert run_om("migrate-data", "unlock").code == 2
-    assert run_om("migrate-data", "unlock", "--yes").stdout == "No run holds a lease.\n"
-    assert run_om("migrate-data", "unlock", "-y", "--json").json == {"status": "not_locked", "holder": None}
+    assert run_om("migrate-data", "force-unlock").code == 2
+    assert (
+        run_om("migrate-data", "force-unlock", "--yes").stdout
+        == "No run holds a lease; nothing was removed.\n"
+    )
+    assert run_om("migrate-data", "force-unlock", "-y", "--json").json == {
+        "status": "not_locked",
+        "lease_holder": None,
+    }
 
 
 def test_forget_waits_for_an_unfinished_rollback_and_keeps_what_did_not_convert(
@@ -84,11 +87,11 @@ def test_forget_waits_for_an_unfinished_rollback_and_keeps_what_did_not_convert(
     assert recorded > 0
     station.set(KEYS.checkpoint, undoing_checkpoint())
 
-    refused = run_om("migrate-data", "forget", ID, "--yes")
+    refused = run_om("migrate-data", "drop-undo-log", ID, "--yes")
 
     assert (refused.code, "A rollback was interrupted" in refused.stderr) == (1, True)
     station.delete(KEYS.checkpoint)
-    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes").code == 0
     assert run_om("migrate-data", "errors", "--json").json["count"] == recorded
     assert run_om("migrate-data", "verify").code == 0
 
@@ -100,12 +103,12 @@ def undoing_checkpoint() -> str:
 
 
 def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Redis) -> None:
-    undo = f"Undo it with: om migrate-data rollback {ID}"
+    undo = f"Undo the conversion with: om migrate-data rollback {ID}"
     first = run_om("migrate-data", "run")
     assert undo in first.stdout
     assert "dropped" not in first.stdout
-    converted = run_om("migrate-data", "verify", "--check-data", "--json").json["journal"]["as_written"]
-    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+    converted = run_om("migrate-data", "verify", "--check-data", "--json").json["undo_log"]["unchanged"]
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes").code == 0
 
     nothing = run_om("migrate-data", "run").stdout
     stays = re.search(r"^(\d+) values were converted before the undo log was dropped", nothing, re.MULTILINE)
@@ -116,10 +119,10 @@ def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Re
     station.hset("station:visit:late", "arrived_at", "2020-01-01")
     after = run_om("migrate-data", "run").stdout
     assert stays[0] in after
-    assert f"Undo what came after with: om migrate-data rollback {ID}" in after
-    assert f"yes, all but {converted} values" in run_om("migrate-data", "status", "--detailed").stdout
+    assert f"Undo the rest with: om migrate-data rollback {ID}" in after
+    assert f"Roll back, all but {converted} values" in run_om("migrate-data", "status", "--detailed").stdout
     undone = run_om("migrate-data", "rollback", ID, "--json").json
-    assert (undone["restored_exactly"], undone["reformatted"]) == (1, 0)
+    assert (undone["restored_exactly"], undone["rewritten_as_text"]) == (1, 0)
     assert "dropped" not in run_om("migrate-data", "run").stdout
 
 

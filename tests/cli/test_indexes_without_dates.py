@@ -44,15 +44,15 @@ def crates(
 
 def test_a_field_that_becomes_a_number_takes_over_at_once(crates: redis.Redis) -> None:
     done = run_om("migrate", "run")
-    assert (done.code, "took over" in done.stdout) == (0, True)
+    assert (done.code, ": cut over" in done.stdout) == (0, True)
     assert total(crates, INDEX, "@pieces:[0 9]") == 10
 
 
 def test_a_document_that_does_not_fit_is_named_with_the_way_on(crates: redis.Redis) -> None:
     crates.hset("t:crate:7", "pieces", "many")
     refused = run_om("migrate", "run")
-    assert (refused.code, "in the way: t:crate:7: not taken by the index" in refused.stdout) == (6, True)
-    assert "Ways on: mend these documents" in refused.stdout
+    assert (refused.code, "blocking: t:crate:7: not taken by the index" in refused.stdout) == (6, True)
+    assert "after you have corrected the documents" in refused.stdout
     assert "migrate-data" not in refused.stdout
     assert run_om("migrate", "run", "--accept-unindexed").code == 0
     assert total(crates, INDEX) == 19
@@ -111,7 +111,7 @@ def test_two_models_that_do_not_agree_on_the_documents_of_one_prefix(
     found = run_om("migrate", "run")
     assert found.code == 2, found.text
     assert f".Box have one index, {INDEX}" in found.stderr
-    assert "Warning: queries of crates_of_text.Crate find documents of more_" in found.stderr
+    assert "Warning: prefix t:crate: (crates_of_text.Crate) also matches the keys of more_" in found.stderr
 
 
 def test_one_model_for_both_colours_has_one_index(

@@ -52,10 +52,15 @@ def test_a_signal_stops_it_with_its_progress_saved(
 
 
 def test_going_on_treats_the_rest_as_the_beginning(big_station: redis.Redis) -> None:
-    for mode, go_on in (("default", " --failure-mode default"), ("log_and_skip", ""), ("fail", "")):
+    limit = " --limit-documents 3"
+    for mode, options in (
+        ("default", f" --failure-mode default{limit}"),
+        ("log_and_skip", f" --failure-mode log_and_skip{limit}"),
+        ("fail", limit),
+    ):
         stopped = run_om("migrate-data", "run", "--limit-documents", "3", "--failure-mode", mode)
         assert stopped.code == 5
-        assert f"Go on with: om migrate-data run{go_on}\n" in stopped.stdout
+        assert f"Resume with: om migrate-data run{options}\n" in stopped.stdout
 
 
 def test_a_server_that_goes_away_is_no_wrong_url(
@@ -76,10 +81,10 @@ def test_a_server_that_goes_away_is_no_wrong_url(
     )
 
 
-def test_status_names_the_run_at_work(running: subprocess.Popen[str]) -> None:
+def test_status_names_the_run_in_progress(running: subprocess.Popen[str]) -> None:
     shown = run_om("migrate-data", "status").stdout
     assert running.poll() is None, "the run ended too early for this test to mean anything"
-    assert f"At work: process {running.pid} on " in shown
+    assert f"In progress: process {running.pid} on " in shown
     assert "om migrate-data progress" in shown
     assert "Convert with" not in shown
 
@@ -137,7 +142,7 @@ def holder(station: redis.Redis, configured: str) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    "words", [("run",), ("clear-progress",), ("forget", ID, "--yes")], ids=lambda words: words[0]
+    "words", [("run",), ("clear-progress",), ("drop-undo-log", ID, "--yes")], ids=lambda words: words[0]
 )
 def test_nothing_else_writes_beside_a_run(holder: int, station: redis.Redis, words: tuple[str, ...]) -> None:
     before = snapshot(station, exclude_prefixes=STATE_PREFIXES)
@@ -158,7 +163,7 @@ def test_nor_does_a_rollback(running: subprocess.Popen[str]) -> None:
 def test_progress_names_the_holder(running: subprocess.Popen[str]) -> None:
     now, shown = progress(), run_om("migrate-data", "progress").stdout
     assert now["state"] == "running"
-    for text in (str(now["holder"]), shown):
+    for text in (str(now["lease_holder"]), shown):
         assert f"process {running.pid} on " in text
     assert running.poll() is None, "the run ended too early for this test to mean anything"
 
@@ -166,9 +171,9 @@ def test_progress_names_the_holder(running: subprocess.Popen[str]) -> None:
 def test_unlock_makes_it_stop_before_its_next_write(
     running: subprocess.Popen[str], big_station: redis.Redis
 ) -> None:
-    broken = run_om("migrate-data", "unlock", "--yes", "--json")
+    broken = run_om("migrate-data", "force-unlock", "--yes", "--json")
     assert (broken.code, broken.json["status"]) == (0, "unlocked")
-    assert f"process {running.pid} " in broken.json["holder"]
+    assert f"process {running.pid} " in broken.json["lease_holder"]
     stopped = ended(running)
     assert stopped.code == 4
     assert "stopped before its next write" in stopped.stderr

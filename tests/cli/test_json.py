@@ -13,7 +13,7 @@ from tests.support.cli import run_om
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 
-VALUES = "values.convertible values.converted values.null values.lossy values.unconvertible values"
+VALUES = "values.convertible values.numeric values.null values.rounded values.unconvertible values"
 FIELDS = " ".join(f"models[].fields[].{name}" for name in f"path kind {VALUES}".split())
 MODELS = (
     f"models models[].name models[].key_prefix models[].storage models[].documents models[].fields {FIELDS}"
@@ -25,10 +25,11 @@ def listed(name: str) -> str:
 
 
 INDEXES = "indexes " + " ".join(
-    f"indexes[].{name}" for name in ["model", "index", "state", "mended", "documents", "missing", "unserved"]
+    f"indexes[].{name}"
+    for name in ["model", "index", "state", "repaired", "documents", "missing", "missing_from_both"]
 )
-INDEX_FORECAST = "index_forecast " + " ".join(
-    f"index_forecast[].{name}"
+INDEX_ESTIMATES = "index_estimates " + " ".join(
+    f"index_estimates[].{name}"
     for name in ["model", "index", "documents", "filled_percent", "to_build", "megabytes", "seconds"]
 )
 FILES = (
@@ -36,12 +37,12 @@ FILES = (
     "files.applied_unreadable[].line files.applied_unreadable[].reason files.without_file files.problems "
     "files.problems[].path files.problems[].line files.problems[].reason"
 )
-UNCLAIMED = "unclaimed unclaimed[].key_prefix unclaimed[].index unclaimed[].documents"
+UNMANAGED = "unmanaged unmanaged[].key_prefix unmanaged[].index unmanaged[].documents"
 OVERLAPS = "overlapping_prefixes " + " ".join(
     f"overlapping_prefixes[].{name}" for name in ["model", "key_prefix", "holds_model", "holds_key_prefix"]
 )
 RUN = (
-    "status reason resumed documents converted already_converted null lossy errors conflicts_retried passes "
+    "status reason resumed documents converted already_numeric null rounded failed conflicts_retried passes "
     f"seconds documents_per_second unmatched_prefixes {INDEXES} {listed('blocking')} pending_files"
 )
 
@@ -56,47 +57,47 @@ FROZEN = {
     "`om migrate-data status`": (
         "applied pending phase models models[].name models[].key_prefix models[].applied "
         "models[].named models[].documents "
-        "models[].applied_ms unmatched_prefixes rewritten_prefixes errors undoable unrestored_documents "
-        f"recorded_elsewhere {FILES} {UNCLAIMED}"
+        "models[].applied_ms unmatched_prefixes rewritten_prefixes failed undoable unrestored_documents "
+        f"recorded_elsewhere {FILES} {UNMANAGED}"
     ),
     "`om migrate-data check-schema`": (
         "mismatches mismatches[].model mismatches[].field mismatches[].current_type mismatches[].expected_type "
-        "mismatches[].index_name mismatches[].form has_mismatches total_affected_models unconverted_models "
+        "mismatches[].index_name mismatches[].state has_mismatches total_affected_models unconverted_models "
         "recommendation"
     ),
     "`om migrate-data run`": RUN,
     "`om migrate-data run --dry-run`": (
         f"{RUN} {MODELS} models[].fields[].samples models[].fields[].samples[].key "
-        f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')} {INDEX_FORECAST} "
+        f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')} {INDEX_ESTIMATES} "
         "refusal"
     ),
     "`om migrate-data progress`": (
-        "state done total stage activity pass generation started_ms saved_ms holder held_seconds errors"
+        "state done total stage activity pass generation started_ms saved_ms lease_holder lease_seconds failed"
     ),
     "`om migrate-data verify`": (
-        f"ok documents {VALUES} {listed('problems')} problem_count recorded_errors journal journal.as_written "
-        "journal.changed_since journal.documents journal.deleted documents_read unreadable "
+        f"ok documents {VALUES} {listed('problems')} problem_count recorded_failures undo_log undo_log.unchanged "
+        "undo_log.changed_since undo_log.documents undo_log.deleted documents_read unreadable "
         "undeclared_fields undeclared_fields[].model undeclared_fields[].field undeclared_fields[].documents "
-        "unnamed unnamed[].name unnamed[].key_prefix indexes indexes[].index indexes[].serves indexes[].documents "
+        "unnamed unnamed[].name unnamed[].key_prefix indexes indexes[].index indexes[].is_active indexes[].documents "
         "indexes[].missing indexes[].accepted indexes[].has_filter"
     ),
     "`om migrate-data errors`": f"{listed('errors')} count",
     "`om migrate-data rollback ID`": (
-        f"status reason documents restored_exactly reformatted kept {listed('kept_values')} "
+        f"status reason documents restored_exactly rewritten_as_text not_reversible {listed('not_reversible_values')} "
         f"unrestored {listed('unrestored_values')} "
-        f"preexisting_numbers {listed('numbers_before_values')} seconds "
-        "indexes indexes[].index indexes[].done indexes[].lacking indexes[].lacked_before"
+        f"preexisting_numbers {listed('preexisting_values')} seconds "
+        "indexes indexes[].index indexes[].done indexes[].missing indexes[].missing_before"
     ),
     "`om migrate-data clear-progress`": "status",
-    "`om migrate-data forget ID`": "status",
-    "`om migrate-data unlock`": "status holder",
+    "`om migrate-data drop-undo-log ID`": "status",
+    "`om migrate-data force-unlock`": "status lease_holder",
     "`om migrate status`": (
-        "indexes indexes[].model indexes[].index indexes[].state indexes[].serving indexes[].documents "
-        f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNCLAIMED} {OVERLAPS}"
+        "indexes indexes[].model indexes[].index indexes[].state indexes[].active_index indexes[].documents "
+        f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNMANAGED} {OVERLAPS}"
     ),
-    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {UNCLAIMED} {OVERLAPS}",
-    "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files refusal {UNCLAIMED} {OVERLAPS}",
-    "`om migrate swap-back`": "swapped refused indexes "
+    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {UNMANAGED} {OVERLAPS}",
+    "`om migrate run --dry-run`": f"{INDEX_ESTIMATES} pending_files refusal {UNMANAGED} {OVERLAPS}",
+    "`om migrate rollback`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
     "`om migrate cleanup`": "dropped would_drop",
     "An error": "status error hint exit_code",
@@ -125,7 +126,7 @@ def section(heading: str) -> str:
 
 def optional(keys: set[str]) -> set[str]:
     """Those below a list or an object that may be empty or null."""
-    return {key for key in keys if "[]." in key or key.startswith("journal.")}
+    return {key for key in keys if "[]." in key or key.startswith("undo_log.")}
 
 
 def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
@@ -145,13 +146,13 @@ def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
         "`om migrate-data errors`": om("errors"),
         "`om migrate-data verify`": om("verify", "--check-data"),
         "`om migrate-data rollback ID`": om("rollback", ID),
-        "`om migrate-data forget ID`": om("forget", ID, "--yes"),
-        "`om migrate-data unlock`": om("unlock", "--yes"),
+        "`om migrate-data drop-undo-log ID`": om("drop-undo-log", ID, "--yes"),
+        "`om migrate-data force-unlock`": om("force-unlock", "--yes"),
         "`om migrate status`": run_om("migrate", "status", "--json").json,
         "`om migrate run`": run_om("migrate", "run", "--json").json,
         "`om migrate run --dry-run`": run_om("migrate", "run", "--dry-run", "--json").json,
         "`om migrate cleanup`": run_om("migrate", "cleanup", "--json").json,
-        "`om migrate swap-back`": run_om("migrate", "swap-back", "--json").json,
+        "`om migrate rollback`": run_om("migrate", "rollback", "--json").json,
         "An error": om("rollback", "other"),
     }
     assert found.keys() == FROZEN.keys()

@@ -72,7 +72,7 @@ def test_a_run_from_its_start_to_its_result(station: redis.Redis, configured: st
     said = [{name: one[name] for name in ("key", "path", "value", "reason")} for one in _of(found, "failure")]
     listed = run_om("migrate-data", "errors", "--json").json["errors"]
     assert sorted(said, key=str) == sorted(listed, key=str)
-    assert len(listed) == ran.json["errors"] > 0
+    assert len(listed) == ran.json["failed"] > 0
 
 
 def _of(found: list[dict[str, Any]], event: str) -> list[dict[str, Any]]:
@@ -100,7 +100,7 @@ def test_progress_says_stage_and_how_far(station: redis.Redis, file: Path, every
     assert len(steps) > 3
     assert [one["done"] for one in steps] == sorted(one["done"] for one in steps)
     assert {one["total"] for one in steps} == {60}
-    assert steps[-1]["errors"] == len(_of(lines(file), "failure"))
+    assert steps[-1]["failed"] == len(_of(lines(file), "failure"))
 
 
 def test_what_verify_found_is_said(station: redis.Redis, file: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_write(
     found = run_om("migrate-data", *words, "--log-file", path)
     assert found.code == 2
     assert "--log-file" in found.stderr
-    assert "Name a file in a folder" in found.stderr
+    assert "Name a file in a writable folder" in found.stderr
     assert difference(before, snapshot(station)) == []
 
 
@@ -224,8 +224,8 @@ def test_a_disk_that_fills_up_does_not_end_the_run(station: redis.Redis, file: P
 
     with started_om("migrate-data", "run", "--log-file", str(file), preexec_fn=allow_500_bytes) as process:
         done = ended(process)
-    assert (done.code, "Completed." in done.stdout) == (0, True)
-    assert done.stderr.count("Nothing more is written to it; the work goes on.") == 1
+    assert (done.code, "Conversion complete." in done.stdout) == (0, True)
+    assert done.stderr.count("Logging has stopped; the command continues.") == 1
     assert run_om("migrate-data", "verify").code == 0
 
 

@@ -30,12 +30,12 @@ def test_the_whole_way_and_back(legacy: redis.Redis, configured: str) -> None:
 
     assert (run_om("migrate", "status", "--check").code, phase()) == (3, "pending")
     ready = run_om("migrate", "run")
-    assert (ready.code, ready.stdout.count(": ready; it takes over")) == (0, 3)
-    assert ("may go on" in ready.stdout, phase()) == (True, "expanded")
+    assert (ready.code, ready.stdout.count(": new index built; cutover happens")) == (0, 3)
+    assert ("may run side by side" in ready.stdout, phase()) == (True, "expanded")
     assert run_om("migrate", "status", "--check").code == 3
     done = run_om("migrate-data", "run")
-    assert (done.code, done.stdout.count(": took over")) == (0, 3)
-    assert ("may search and sort by date" in done.stdout, phase()) == (True, "cut over")
+    assert (done.code, done.stdout.count(": cut over: now serving queries")) == (0, 3)
+    assert ("may filter and sort by date" in done.stdout, phase()) == (True, "cut over")
     found = run_om("migrate", "status", "--check")
     assert (found.code, "No pending schema changes detected" in found.stdout) == (0, True)
     assert total(legacy, VISITS, "@arrived_at:[0 +inf]") > 0
@@ -43,16 +43,16 @@ def test_the_whole_way_and_back(legacy: redis.Redis, configured: str) -> None:
     assert (run_om("migrate", "cleanup").code, phase()) == (0, "contracted")
 
     back = run_om("migrate-data", "rollback", ID)
-    assert (back.code, back.stdout.count("as before the migration")) == (0, 3)
+    assert (back.code, back.stdout.count("original index active again")) == (0, 3)
     assert (total(legacy, SIGHTINGS), phase()) == (before, "pending")
-    assert "No index was migrated" in run_om("migrate", "swap-back").stdout
+    assert "No index was migrated" in run_om("migrate", "rollback").stdout
 
 
 def test_the_data_run_alone_makes_indexes_ready_and_cuts_over(legacy: redis.Redis, configured: str) -> None:
     done = run_om("migrate-data", "run")
-    assert (done.code, done.stdout.count(": took over")) == (0, 3)
+    assert (done.code, done.stdout.count(": cut over: now serving queries")) == (0, 3)
     assert "3 documents" not in done.stderr
-    assert done.stderr.count("built beside it") == 3
+    assert done.stderr.count(" to build (about ") == 3
     again = run_om("migrate-data", "run", "--json")
     assert [one["state"] for one in again.json["indexes"]] == ["up to date"] * 3
 
@@ -60,7 +60,7 @@ def test_the_data_run_alone_makes_indexes_ready_and_cuts_over(legacy: redis.Redi
 def test_no_expand_refuses_where_indexes_are_not_ready(legacy: redis.Redis, configured: str) -> None:
     start = snapshot(legacy)
     refused = run_om("migrate-data", "run", "--no-expand")
-    assert "is built beside it" not in refused.text
+    assert " to build (" not in refused.text
     assert (refused.code, "om migrate run" in refused.stderr) == (1, True)
     assert difference(start, snapshot(legacy, exclude_prefixes=STATE_PREFIXES)) == []
     run_om("migrate", "run")
@@ -69,13 +69,13 @@ def test_no_expand_refuses_where_indexes_are_not_ready(legacy: redis.Redis, conf
 
 def test_a_dry_run_says_what_would_be_built_and_builds_nothing(legacy: redis.Redis, configured: str) -> None:
     for words in (("migrate", "run"), ("migrate-data", "run")):
-        found = run_om(*words, "--dry-run", "--json").json["index_forecast"]
+        found = run_om(*words, "--dry-run", "--json").json["index_estimates"]
         by_name = {one["index"]: one["to_build"] for one in found}
         assert (by_name[VISITS], by_name[SIGHTINGS]) == (1, 2)
-        kept = run_om(*words, "--dry-run", "--keep-old-index", "--json").json["index_forecast"]
+        kept = run_om(*words, "--dry-run", "--keep-old-index", "--json").json["index_estimates"]
         assert {one["index"]: one["to_build"] for one in kept}[VISITS] == 2
         assert all(one["megabytes"] > 0 for one in found)
-        assert "built beside it" in run_om(*words, "--dry-run").stdout
+        assert " to build (" in run_om(*words, "--dry-run").stdout
     assert len(legacy.execute_command("FT._LIST")) == 3
 
 
@@ -84,13 +84,13 @@ def test_keep_old_keeps_a_copy_that_cleanup_drops(legacy: redis.Redis, configure
     run_om("migrate-data", "run", "--keep-old-index")
     kept = {name for name in legacy.execute_command("FT._LIST") if name not in names}
     run_om("migrate", "cleanup")
-    assert len(kept) - len(legacy.execute_command("FT._LIST")) == 4, "three copies and the tolerant index"
+    assert len(kept) - len(legacy.execute_command("FT._LIST")) == 4, "three copies and the dual-format index"
     assert run_om("migrate-data", "rollback", ID).code == 0
 
 
 @pytest.mark.parametrize("bad", ["N/A", ""])
-@pytest.mark.parametrize("way", ["default", "quarantine", "accept", "mend"])
-def test_what_would_be_lost_refuses_with_the_ways_on(
+@pytest.mark.parametrize("way", ["default", "quarantine", "accept", "correct"])
+def test_a_refused_cutover_names_the_blocking_values_and_the_options(
     legacy: redis.Redis, configured: str, bad: str, way: str
 ) -> None:
     field = "arrived_at" if bad else "left_at"
@@ -101,31 +101,31 @@ def test_what_would_be_lost_refuses_with_the_ways_on(
     refused = run_om("migrate-data", "run")
 
     assert refused.code == 3
-    assert f"in the way: {key} {field}: " in refused.stdout
+    assert f"blocking: {key} {field}: " in refused.stdout
     assert "--accept-unindexed" in refused.stdout
-    assert (serving(legacy, VISITS), phase()) == (VISITS, "verified")
+    assert (serving(legacy, VISITS), phase()) == (VISITS, "converted")
     assert run_om("migrate-data", "status", "--check").code == 3
     again = run_om("migrate-data", "run", "--json")
     assert (again.code, [one["key"] for one in again.json["blocking"]]) == (3, [key])
     by_hand = run_om("migrate", "run")
-    assert (by_hand.code, key in by_hand.stdout, "Stop the old application" in by_hand.stdout) == (
+    assert (by_hand.code, key in by_hand.stdout, "stop the old version" in by_hand.stdout) == (
         6,
         True,
         True,
     )
 
-    if way == "mend":
+    if way == "correct":
         legacy.hset(key, field, "2023-01-01T00:00:00")
-    words = ["--accept-unindexed"] if way == "accept" else [] if way == "mend" else ["--failure-mode", way]
+    words = ["--accept-unindexed"] if way == "accept" else [] if way == "correct" else ["--failure-mode", way]
     done = run_om("migrate-data", "run", *words)
-    assert (done.code, "no query returns them" in done.stdout) == (0, way == "accept")
+    assert (done.code, "not returned by queries" in done.stdout) == (0, way == "accept")
     assert serving(legacy, VISITS) != VISITS
     assert total(legacy, VISITS) == before - (way == "accept")
     assert run_om("migrate-data", "status", "--check").code == 0
     assert run_om("migrate-data", "verify").code == 0
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert total(legacy, VISITS) == before
-    if way != "mend":
+    if way != "correct":
         assert difference(start, snapshot(legacy)) == []
 
 
@@ -140,10 +140,10 @@ def test_verify_looks_up_every_document_in_its_index(legacy: redis.Redis, config
     assert run_om("migrate-data", "verify").code == 0
     legacy.execute_command("FT.DROPINDEX", serving(legacy, VISITS))
     assert (found := run_om("migrate-data", "verify")).code == 6
-    assert f"{VISITS}: no index serves" in found.stdout
+    assert f"{VISITS}: there is no index of this name" in found.stdout
 
 
-def test_values_without_an_old_form_keep_the_index_that_takes_both(
+def test_a_value_without_a_text_equivalent_keeps_the_dual_format_index(
     legacy: redis.Redis, configured: str
 ) -> None:
     run_om("migrate-data", "run")
@@ -151,22 +151,22 @@ def test_values_without_an_old_form_keep_the_index_that_takes_both(
     key = next(iter(legacy.scan_iter("station:sighting:*", count=1000, _type="ReJSON-RL"))).decode()
     legacy.json().set(key, "$.ringed_at", 1e300)
     found = run_om("migrate-data", "rollback", ID)
-    assert (found.code, key in found.stdout) == (6, True)
+    assert (found.code, key in found.stdout) == (3, True)
     assert total(legacy, SIGHTINGS) == before
     assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")
     legacy.json().set(key, "$.ringed_at", "2023-01-01T00:00:00")
-    assert "as before the migration" in run_om("migrate", "swap-back").stdout
+    assert "as before the migration" in run_om("migrate", "rollback").stdout
     assert (total(legacy, SIGHTINGS), phase()) == (before, "pending")
 
 
 def test_after_forget_nothing_of_the_indexes_is_undone(legacy: redis.Redis, configured: str) -> None:
     before = total(legacy, SIGHTINGS)
     assert run_om("migrate-data", "run").code == 0
-    assert run_om("migrate-data", "forget", ID, "--yes").code == 0
+    assert run_om("migrate-data", "drop-undo-log", ID, "--yes").code == 0
 
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")
-    swapped = run_om("migrate", "swap-back").stdout
+    swapped = run_om("migrate", "rollback").stdout
     assert ("accepts both forms" in swapped, "Undo the data" in swapped) == (True, False)
 
     assert total(legacy, SIGHTINGS) == before
@@ -179,14 +179,14 @@ def test_cleanup_says_what_it_dropped(legacy: redis.Redis, configured: str) -> N
     drop_all(legacy)
 
 
-@pytest.mark.parametrize("command", ["status", "run", "swap-back", "cleanup"])
+@pytest.mark.parametrize("command", ["status", "run", "rollback", "cleanup"])
 def test_another_database_than_0_is_refused(configured: str, client: redis.Redis, command: str) -> None:
     separator = "&" if "?" in configured else "?"
     found = run_om("migrate", command, "--url", f"{configured}{separator}db=1")
     assert (found.code, "database 0" in found.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("command", ["status", "run", "swap-back", "cleanup"])
+@pytest.mark.parametrize("command", ["status", "run", "rollback", "cleanup"])
 def test_a_server_without_search_is_refused(
     configured: str, own_server: Callable[..., EmbeddedServer], command: str
 ) -> None:
@@ -240,7 +240,7 @@ def test_a_new_index_that_lacks_documents_is_reported(legacy: redis.Redis, confi
     assert run_om("migrate-data", "run").code == 0
     created = run_om("migrate", "run")
     assert (created.code, f"{key} arrived_at: " in created.stdout) == (6, True)
-    assert "these documents still exist, but no query returns them" in created.stdout
+    assert "not returned by queries" in created.stdout
 
 
 @pytest.mark.parametrize("command", ["migrate", "migrate-data"])
@@ -249,7 +249,7 @@ def test_a_dry_run_reminds_of_aliases_that_cannot_be_listed(
 ) -> None:
     legacy.execute_command("FT.ALIASADD", "mine", VISITS)
     assert run_om(command, "run", "--dry-run").stdout.count("Name each with --alias") == 1
-    assert "--alias" not in run_om(command, "run", "--dry-run", "--alias", "mine").text
+    assert "Name each with --alias" not in run_om(command, "run", "--dry-run", "--alias", "mine").text
     assert "--alias" not in run_om("migrate-data", "run", "--alias", "mine").text
     assert serving(legacy, "mine") == serving(legacy, VISITS)
     # Nothing is replaced any more.

@@ -77,7 +77,7 @@ def base(request: pytest.FixtureRequest, client: redis.Redis, declared: Models) 
     declared(model(found) + KEPT)
     for words in (("migrate", "run"), ("migrate-data", "run"), ("migrate-data", "verify", "--check-data")):
         ran = run_om(*words)
-        assert (ran.code, "belong to no model" in ran.text) == (0, False), ran.text
+        assert (ran.code, "do not belong to a model" in ran.text) == (0, False), ran.text
     return found
 
 
@@ -89,7 +89,7 @@ def test_a_renamed_field_is_refused_before_the_index_is_changed(
     refused = run_om("migrate", "run")
     told = run_om("migrate", "run", "--dry-run", "--json").json["refusal"]
     for text in (refused.stderr, told):
-        assert f"cannot read its field name in {DOCUMENTS} of {DOCUMENTS} documents" in text
+        assert f"cannot read its field name in {DOCUMENTS} of {DOCUMENTS} sampled documents" in text
         assert re.search(r"for example fit:order:\d+: Field required", text)
     assert refused.code == 1
     assert "--accept-unreadable" in refused.stderr
@@ -131,14 +131,14 @@ def test_documents_and_indexes_of_no_model_are_listed(
         )
     for words in (("migrate", "status"), ("migrate-data", "status")):
         assert re.search(rf"fit:order: +fit:order:index +{DOCUMENTS}\n", run_om(*words).stdout)
-        assert run_om(*words, "--json").json["unclaimed"] == [
+        assert run_om(*words, "--json").json["unmanaged"] == [
             {"key_prefix": "fit:order:", "index": "fit:order:index", "documents": DOCUMENTS}
         ]
     client.execute_command("FT.DROPINDEX", serving(client, "fit:order:index"))
-    (left,) = run_om("migrate", "status", "--json").json["unclaimed"]
+    (left,) = run_om("migrate", "status", "--json").json["unmanaged"]
     assert (left["index"], left["documents"]) == (None, DOCUMENTS)
     client.delete(*client.scan_iter("fit:order:*"))
-    assert run_om("migrate", "status", "--json").json["unclaimed"] == []
+    assert run_om("migrate", "status", "--json").json["unmanaged"] == []
 
 
 def test_an_index_of_redis_om_without_a_model_is_listed(client: redis.Redis, declared: Models) -> None:
@@ -150,7 +150,7 @@ def test_an_index_of_redis_om_without_a_model_is_listed(client: redis.Redis, dec
     client.hset("theirs:1", "title", "a")
     wait_until_built(client, ["fit:gone:index"])
     declared(KEPT)
-    assert run_om("migrate", "status", "--json").json["unclaimed"] == [
+    assert run_om("migrate", "status", "--json").json["unmanaged"] == [
         {"key_prefix": "fit:gone:", "index": "fit:gone:index", "documents": 1}
     ]
 
@@ -158,10 +158,10 @@ def test_an_index_of_redis_om_without_a_model_is_listed(client: redis.Redis, dec
 def test_a_renamed_field_with_a_default_is_reported(base: str, declared: Models) -> None:
     declared(model(base, field="heading", options=", default='b'") + KEPT)
     warned = run_om("migrate", "run", "--dry-run").stderr
-    assert "hold title, which the model does not have" in warned
-    assert "looked at holds heading" in warned
+    assert "have fields that the model does not declare (title)" in warned
+    assert "document in a sample has heading" in warned
     declared(model(base) + KEPT)
-    assert "which the model does not have" not in run_om("migrate", "run", "--dry-run").stderr
+    assert "that the model does not declare" not in run_om("migrate", "run", "--dry-run").stderr
 
 
 def test_fields_that_no_model_reads_are_counted(base: str, declared: Models, client: redis.Redis) -> None:
@@ -169,7 +169,7 @@ def test_fields_that_no_model_reads_are_counted(base: str, declared: Models, cli
     for words in (("migrate-data", "verify"), ("migrate-data", "status")):
         found = run_om(*words)
         assert found.code == 0, found.text
-        assert "hold title, which the model does not have" in found.stderr
+        assert "have fields that the model does not declare (title)" in found.stderr
     found = run_om("migrate-data", "verify", "--check-data", "--json")
     assert found.code == 0, found.text
     (undeclared,) = found.json["undeclared_fields"]

@@ -69,7 +69,7 @@ def test_it_is_said_and_hides_no_document(
     ended = om(there, models, "run")
     assert ended.code == 0
     told = f"0 documents matched the prefixes {prefix}:log:, {prefix}:note:."
-    assert ended.stdout.splitlines()[0] == told
+    assert ended.stdout.splitlines()[0] == f"Conversion complete. {told}"
     assert om(there, models, "run", "--json").json["unmatched_prefixes"] == [
         f"{prefix}:log:",
         f"{prefix}:note:",
@@ -107,7 +107,7 @@ def test_one_model_without_documents_beside_others(
     client.hset("app:log:1", mapping={"pk": "1", "at": TEXT})
     assert om(url, models, "run", "--dry-run", "--json").json["unmatched_prefixes"] == ["app:note:"]
     ended = om(url, models, "run")
-    assert ended.stdout.splitlines()[0] == "Completed."
+    assert ended.stdout.splitlines()[0] == "Conversion complete."
     assert "Warning: 0 documents matched the prefix app:note:." in ended.stderr
     assert om(url, models, "status", "--check").code == 0
     store(client, "app")

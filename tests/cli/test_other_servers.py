@@ -37,10 +37,10 @@ WRITING = (
     "migrate-data run --backup",
     f"migrate-data rollback {ID}",
     "migrate-data clear-progress",
-    f"migrate-data forget {ID} --yes",
-    "migrate-data unlock --yes",
+    f"migrate-data drop-undo-log {ID} --yes",
+    "migrate-data force-unlock --yes",
     "migrate run",
-    "migrate swap-back",
+    "migrate rollback",
     "migrate cleanup",
 )
 

@@ -49,10 +49,10 @@ def parcels(
     drop_all(client)
 
 
-def test_it_names_blocking_values_and_resumes_when_they_are_fixed(parcels: redis.Redis) -> None:
+def test_the_documents_are_named_and_a_correction_lets_the_rollback_complete(parcels: redis.Redis) -> None:
     refused = run_om("migrate-data", "rollback", ID)
-    assert (refused.code, "Nothing was undone" in refused.stdout) == (6, True)
-    assert "for example t:parcel:7" in refused.stdout
+    assert (refused.code, refused.stdout.startswith("Rollback refused: ")) == (3, True)
+    assert "  t:parcel:7\n" in refused.stdout
     assert f"om migrate-data rollback {ID}" in refused.stdout
     assert total(parcels, INDEX) == 20
     assert "2023" not in str(parcels.execute_command("JSON.GET", "t:parcel:1"))
@@ -69,7 +69,7 @@ def test_a_refusal_leaves_everything_as_it_was(parcels: redis.Redis) -> None:
 
     before = state()
     for _ in range(2):
-        assert run_om("migrate-data", "rollback", ID).code == 6
+        assert run_om("migrate-data", "rollback", ID).code == 3
         assert state() == before
     assert run_om("migrate-data", "status", "--json").json["phase"] == "cut over"
     assert run_om("migrate-data", "verify").code == 0
@@ -77,8 +77,8 @@ def test_a_refusal_leaves_everything_as_it_was(parcels: redis.Redis) -> None:
 
 def test_or_queries_miss_the_document(parcels: redis.Redis) -> None:
     refused = run_om("migrate-data", "rollback", ID)
-    assert "om migrate swap-back --accept-unindexed" in refused.stdout
-    assert run_om("migrate", "swap-back", "--accept-unindexed").code == 0
+    assert "om migrate rollback --accept-unindexed" in refused.stdout
+    assert run_om("migrate", "rollback", "--accept-unindexed").code == 0
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert "2023" in str(parcels.execute_command("JSON.GET", "t:parcel:1"))
     assert total(parcels, INDEX) == 19
@@ -108,9 +108,7 @@ def make_ready(
     return make
 
 
-def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
-    client: redis.Redis, make_ready: Callable[[str], None]
-) -> None:
+def test_preexisting_numbers_are_listed(client: redis.Redis, make_ready: Callable[[str], None]) -> None:
     """It may start when the indexes are ready; its numbers are not the run's, and an old index does not take them."""
     make_ready("parcels_with_numbers")
     for number in (3, 4):
@@ -118,31 +116,33 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
     assert run_om("migrate-data", "run").code == 0
     client.execute_command("JSON.SET", "t:parcel:5", "$.at", "1672531201.5")
 
-    for words, way_on in ((("--dry-run", "--verbose"), OPTION), ((), "give these values its text")):
+    for words, way_on in (
+        (("--dry-run", "--verbose"), OPTION),
+        ((), "write these values as text, then run"),
+    ):
         found = run_om("migrate-data", "rollback", ID, *words)
-        assert re.search(r"numbers of before, left alone +2\n", found.stdout), found.stdout
-        assert re.search(r"newer values given the old form +1\n", found.stdout), found.stdout
+        assert re.search(r"pre-existing numbers left unchanged +2\n", found.stdout), found.stdout
+        assert re.search(r"newer values rewritten as text +1\n", found.stdout), found.stdout
         for number in (3, 4):
-            assert f"left alone: t:parcel:{number} at: pre-existing number: {NUMBER}" in found.stdout
+            assert f"left unchanged: t:parcel:{number} at: pre-existing number: {NUMBER}" in found.stdout
         assert way_on in found.stdout
-    assert (found.code, "Correct these documents; then: om migrate swap-back" in found.stdout) == (6, True)
+    assert (found.code, "dual-format index is still active" in found.stdout) == (3, True)
     assert NUMBER in str(client.execute_command("JSON.GET", "t:parcel:3"))
     swapping_back_by_hand_proves_first(client)
     for number in (3, 4):
         client.execute_command("JSON.SET", f"t:parcel:{number}", "$.at", '"2023-01-01T00:00:00.500000"')
-    assert run_om("migrate", "swap-back").code == 0
+    assert run_om("migrate", "rollback").code == 0
     assert total(client, INDEX) == 20
     drop_all(client)
 
 
 def swapping_back_by_hand_proves_first(client: redis.Redis) -> None:
-    refused = run_om("migrate", "swap-back")
+    refused = run_om("migrate", "rollback")
     assert refused.code == 6
-    assert "refused, documents that are found now would not be found" in refused.stdout
-    assert re.search(r"found now, not then +2\n", refused.stdout), refused.stdout
-    assert "for example t:parcel:3" in refused.stdout
-    assert "om migrate swap-back --accept-unindexed" in refused.stdout
-    again = run_om("migrate", "swap-back", "--json")
+    assert "refused: 2 of 20 documents would drop out of query results" in refused.stdout
+    assert "  t:parcel:3" in refused.stdout
+    assert "om migrate rollback --accept-unindexed" in refused.stdout
+    again = run_om("migrate", "rollback", "--json")
     told = again.json
     (one,) = told.pop("indexes")
     assert sorted(one.pop("examples")) == ["t:parcel:3", "t:parcel:4"]
@@ -151,16 +151,16 @@ def swapping_back_by_hand_proves_first(client: redis.Redis) -> None:
     assert total(client, INDEX) == 20
 
 
-def test_accepting_it_reports_what_is_lost(client: redis.Redis, make_ready: Callable[[str], None]) -> None:
+def test_accepted_documents_are_named(client: redis.Redis, make_ready: Callable[[str], None]) -> None:
     make_ready("parcels_to_lose")
     client.execute_command("JSON.SET", "t:parcel:3", "$.at", NUMBER)
     assert run_om("migrate-data", "run").code == 0
-    assert run_om("migrate-data", "rollback", ID).code == 6
-    accepted = run_om("migrate", "swap-back", "--accept-unindexed")
+    assert run_om("migrate-data", "rollback", ID).code == 3
+    accepted = run_om("migrate", "rollback", "--accept-unindexed")
     assert accepted.code == 0
     assert f"{INDEX}: as before the migration" in accepted.stdout
-    assert re.search(r"found now, not then +1\n", accepted.stdout), accepted.stdout
-    assert "for example t:parcel:3" in accepted.stdout
+    assert "missing from the new index: 1 document;" in accepted.stdout
+    assert "  t:parcel:3" in accepted.stdout
     assert total(client, INDEX) == 19
     drop_all(client)
 
@@ -177,7 +177,7 @@ def test_preexisting_numbers_are_counted_once_however_many_passes(
     assert run_om("migrate-data", "run").code == 0
     client.hset("station:visit:c", "arrived_at", NUMBER)
     found = run_om("migrate-data", "rollback", ID, "--json")
-    assert (found.code, found.json["preexisting_numbers"], found.json["reformatted"]) == (0, 2, 1)
-    places = [(one["key"], one["path"]) for one in found.json["numbers_before_values"]]
+    assert (found.code, found.json["preexisting_numbers"], found.json["rewritten_as_text"]) == (0, 2, 1)
+    places = [(one["key"], one["path"]) for one in found.json["preexisting_values"]]
     assert sorted(places) == [("station:sighting:b", "resighted_at[0]"), ("station:visit:a", "arrived_at")]
     assert run_om("migrate-data", "rollback", ID, "--json").json["preexisting_numbers"] == 0

@@ -106,7 +106,7 @@ def test_they_write_nothing(starting: str, client: redis.Redis) -> None:
         assert snapshot(client) == before, command
         assert client.execute_command("FT._LIST") == [], command
         if module in sys.modules:  # some commands need no models
-            assert f"starts {call}, and is imported for its models only." in found.stderr, found.text
+            assert f"calls {call} when it is imported." in found.stderr, found.text
             assert "om migrate run" in found.stderr
         assert "Skipped" not in found.stdout
         assert "Traceback" not in found.text
@@ -128,7 +128,7 @@ def test_the_place_is_named(
 ) -> None:
     name = write_module(LOG + indented(STARTING["Migrator().run() in an event loop"]))
     found = run_om("migrate", "status", "--models", name)
-    assert f"Skipped: {name}, line 13, starts Migrator().run()" in found.stderr
+    assert f"Skipped: {name}, line 13, calls Migrator().run()" in found.stderr
 
 
 def test_outside_of_om_they_migrate(

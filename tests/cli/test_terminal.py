@@ -19,7 +19,8 @@ def test_run_asks_and_a_no_does_nothing(station: redis.Redis) -> None:
     before = snapshot(station)
     found = om_on_terminal(*RUN, answer="n")
     assert found.code == 1
-    assert "Convert the dates of 3 models on " in found.shown
+    assert re.search(r"^60 documents on .+; estimated time \d+\.\d s\r?$", found.shown, re.MULTILINE)
+    assert "Convert the dates of these documents?" in found.shown
     assert "Nothing was changed" in found.shown
     assert difference(before, snapshot(station)) == []
 
@@ -27,7 +28,7 @@ def test_run_asks_and_a_no_does_nothing(station: redis.Redis) -> None:
 def test_run_asks_and_a_yes_runs_with_a_bar(station: redis.Redis) -> None:
     found = om_on_terminal(*RUN, answer="y")
     assert found.code == 0
-    assert "Completed." in found.shown
+    assert "Conversion complete." in found.shown
     for stage in ("initial scan", "converting"):
         assert re.search(rf"{stage} +━+ ", found.shown), stage
     assert "60 of 60" in found.shown
@@ -51,10 +52,10 @@ def test_yes_answers(station: redis.Redis) -> None:
 @pytest.mark.parametrize(
     ("words", "question"),
     [
-        (("rollback", ID), "Undo"),
-        (("clear-progress",), "Forget the saved progress?"),
-        (("forget", ID), "cannot be undone"),
-        (("unlock",), "Break the lease"),
+        (("rollback", ID), "Roll back"),
+        (("clear-progress",), "Delete the saved progress?"),
+        (("drop-undo-log", ID), "cannot be rolled back"),
+        (("force-unlock",), "Remove the lease"),
     ],
 )
 def test_what_else_asks(station: redis.Redis, words: tuple[str, ...], question: str) -> None:

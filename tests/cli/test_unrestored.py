@@ -35,7 +35,7 @@ def test_a_last_copy_is_kept_until_it_is_dropped_on_request(configured: str, cli
     done = run_om(*UNDO)
     assert done.code == 6
     assert f"{KEY} ringed_at: not restored: its location holds 1600000000.5" in done.stdout
-    assert "om migrate-data forget" in done.stdout
+    assert "om migrate-data drop-undo-log" in done.stdout
     status = run_om("migrate-data", "status").stdout
     assert "could not restore all values of 1 documents" in status
     (listed,) = run_om("migrate-data", "errors", "--json").json["errors"]
@@ -43,8 +43,8 @@ def test_a_last_copy_is_kept_until_it_is_dropped_on_request(configured: str, cli
     assert "!" * 200 in run_om("migrate-data", "errors").stdout
     again = run_om(*UNDO, "--json")
     assert (again.code, again.json["status"], again.json["unrestored"]) == (6, "completed", 1)
-    assert run_om("migrate-data", "forget", UNDO[2]).code != 0  # needs a yes
-    assert run_om("migrate-data", "forget", UNDO[2], "--yes").code == 0
+    assert run_om("migrate-data", "drop-undo-log", UNDO[2]).code != 0  # needs a yes
+    assert run_om("migrate-data", "drop-undo-log", UNDO[2], "--yes").code == 0
     assert run_om("migrate-data", "errors", "--json").json["errors"] == []
     assert run_om(*UNDO, "--json").json["status"] == "nothing_to_do"
 
@@ -84,7 +84,7 @@ def test_last_copies_that_are_lost_are_named_by_every_command(
         assert (done.code, UNRESTORED in done.stderr) == (1, True), (command, done.text)
         assert every_byte(client) == before, command
     if damage == "another type":  # which may be somebody's data: it is moved away by hand
-        assert run_om("migrate-data", "forget", DATETIME_MIGRATION, "--yes").code == 1
+        assert run_om("migrate-data", "drop-undo-log", DATETIME_MIGRATION, "--yes").code == 1
         client.delete(UNRESTORED)
-    assert run_om("migrate-data", "forget", DATETIME_MIGRATION, "--yes").code == 0
+    assert run_om("migrate-data", "drop-undo-log", DATETIME_MIGRATION, "--yes").code == 0
     assert run_om("migrate-data", "errors", "--json").json["errors"] == []

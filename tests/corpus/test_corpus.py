@@ -44,8 +44,8 @@ def test_every_value_is_exact_and_the_undo_restores_every_byte(
     run = om("run", timezone=timezone, exit_code=REFUSED)
 
     assert run["status"] == "completed"
-    assert (run["converted"], run["already_converted"], run["null"]) == (CONVERTIBLE, NUMBERS, NULL)
-    assert (run["errors"], run["lossy"]) == (UNCONVERTIBLE, 0)
+    assert (run["converted"], run["already_numeric"], run["null"]) == (CONVERTIBLE, NUMBERS, NULL)
+    assert (run["failed"], run["rounded"]) == (UNCONVERTIBLE, 0)
     report = check_corpus(url)
     assert report["exact_share"] == 1.0
     wrong = ["unconverted", "wrong", "lost", "alt_ok", "collateral", "missing_keys", "ttl_lost"]
@@ -53,11 +53,15 @@ def test_every_value_is_exact_and_the_undo_restores_every_byte(
     only_planned_values_changed(before, user_data(corpus))
     verified = om("verify", "--check-data", exit_code=6, timezone=timezone)
     # Documents with failed values: no model reads them, and everything else is right.
-    assert verified["problem_count"] == verified["unreadable"] == verified["recorded_errors"]
+    assert verified["problem_count"] == verified["unreadable"] == verified["recorded_failures"]
 
     back = om("rollback", ID, timezone=timezone)
 
-    assert (back["restored_exactly"], back["reformatted"], back["kept"]) == (CONVERTIBLE, 0, 0)
+    assert (back["restored_exactly"], back["rewritten_as_text"], back["not_reversible"]) == (
+        CONVERTIBLE,
+        0,
+        0,
+    )
     assert difference(before, snapshot(corpus)) == [], "not even state is left"
 
 
@@ -110,7 +114,7 @@ def test_a_second_run_writes_nothing_and_a_second_round_is_as_exact(
 
     again = om("run", exit_code=REFUSED)
 
-    assert (again["converted"], again["already_converted"]) == (0, CONVERTIBLE + NUMBERS)
+    assert (again["converted"], again["already_numeric"]) == (0, CONVERTIBLE + NUMBERS)
     assert difference(converted, user_data(corpus)) == []
     om("rollback", ID)
     assert om("rollback", ID)["status"] == "nothing_to_do"
@@ -179,11 +183,11 @@ def test_fail_stops_at_the_first_bad_value_and_max_errors_at_the_tenth(
     assert counts(url)["unconverted"] > 0
 
     stopped = om("run", "--max-errors", "10", "--batch-size", "100", exit_code=5)
-    assert (stopped["reason"], stopped["errors"]) == ("max-errors reached", 10)
+    assert (stopped["reason"], stopped["failed"]) == ("max-errors reached", 10)
     assert om("errors")["count"] == 10
 
     finished = om("run", exit_code=REFUSED)
-    assert (finished["status"], finished["resumed"], finished["errors"]) == ("completed", True, UNCONVERTIBLE)
+    assert (finished["status"], finished["resumed"], finished["failed"]) == ("completed", True, UNCONVERTIBLE)
     assert counts(url)["unconverted"] == 0
 
 
@@ -195,7 +199,7 @@ def test_stats_counts_what_the_corpus_holds(corpus: redis.Redis, om: Om) -> None
         "convertible": CONVERTIBLE,
         "converted": NUMBERS,
         "null": NULL,
-        "lossy": 0,
+        "rounded": 0,
         "unconvertible": UNCONVERTIBLE,
     }
     sampled = om("stats")
@@ -231,8 +235,8 @@ def test_newer_values_are_readable_by_0_3_5_after_a_rollback(
 
     back = om("rollback", ID)
 
-    assert back["kept"] == 0
-    assert back["reformatted"] >= 5
+    assert back["not_reversible"] == 0
+    assert back["rewritten_as_text"] >= 5
     created, birth = corpus.hmget("shop:shop_models.Customer:born", "created_at", "birth_date")
     assert (created, birth) == (b"2023-11-14T22:13:20.250000+00:00", b"1970-01-01"), (
         "most of the field has an offset"
@@ -257,8 +261,8 @@ def test_after_the_guides_order_0_3_5_reads_and_finds_everything_again(
     back = om("rollback", ID, "--reformat-preexisting")
 
     written = {b"shop:order:SO-00001", b"shop:order:SO-00003", b"shop:session:new"}
-    assert (back["kept"], back["preexisting_numbers"]) == (0, 0)
-    assert back["reformatted"] == NUMBERS + 5
+    assert (back["not_reversible"], back["preexisting_numbers"]) == (0, 0)
+    assert back["rewritten_as_text"] == NUMBERS + 5
     changed = {key for key, value in user_data(corpus).items() if before.get(key) != value}
     assert written <= changed
     assert len(changed - written) <= NUMBERS, "all else is as it was, to the byte"

@@ -82,7 +82,7 @@ def test_a_run(client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch) -
         interrupt_and_clear(url, convert(), 12)
         assert phase(url) is Phase.MIGRATING or not changed, names[at - 1]
         perform(url, convert())
-        assert phase(url) is Phase.VERIFIED
+        assert phase(url) is Phase.CONVERTED
     assert {(True, Phase.MIGRATING), (False, Phase.PENDING)} <= seen
 
 
@@ -105,4 +105,4 @@ def test_a_rollback(client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPat
     perform(url, convert())
     interrupt_and_clear(url, undo(), names.index("EVALSHA apply undo") + 2)
     perform(url, convert())
-    assert phase(url) is Phase.VERIFIED
+    assert phase(url) is Phase.CONVERTED

@@ -85,7 +85,7 @@ def test_one_that_is_renewed_is_held(driver: SyncDriver, client: redis.Redis) ->
         renewing.run(taking("two"))
 
     assert "process 4711 on night-shift (om migrate-data run), for 65 s" in str(caught.value)
-    assert "om migrate-data unlock" in str(caught.value)
+    assert "om migrate-data force-unlock" in str(caught.value)
     assert driver.run(write(first, "still mine")) == [b"OK"]
 
 

@@ -162,7 +162,7 @@ class TestALeaseThatDoesNotEnd:
         for text in (*told, caught.value.message):
             assert "process 4711 on night-shift (om migrate run)" in text
         assert len(told) == 1
-        assert "om migrate-data unlock" in str(caught.value)
+        assert "om migrate-data force-unlock" in str(caught.value)
 
 
 def _asked(request: Any) -> Op[Any]:

@@ -1,21 +1,20 @@
-"""What is told of datetimes without an offset where nobody said what they mean."""
+"""Warn that naive datetimes are interpreted as UTC."""
 
-from redstart.cli.output import note
+from redstart.cli.output import warn
 from redstart.cli.session import Session
 from redstart.values.kinds import TemporalKind
 from redstart.values.timezones import local_time_is_utc, local_time_title
 
 ASSUMED = (
-    "Datetimes without an offset are taken for UTC, and the local time here is not UTC ({}). If the application wrote",
-    "local time (redis-om 1.x always does), name its zone before anything is converted or saved, as",
-    "REDSTART_NAIVE_TIMEZONE=Europe/Berlin, or local; if it wrote UTC, REDSTART_NAIVE_TIMEZONE=UTC ends this note.",
+    "Datetimes without an offset are interpreted as UTC, but local time is {}. redis-om 1.x stores local time. Set "
+    "REDSTART_NAIVE_TIMEZONE before you convert or save anything: to a zone such as Europe/Berlin, to local, or (to "
+    "silence this warning) to UTC."
 )
 
 
 def note_assumed_zone(session: Session) -> None:
-    """A note on stderr, where it matters: some model has datetimes, and here local time is not UTC."""
+    """Warn if no zone is set, local time is not UTC, and a model has datetimes."""
     if not session.zone_is_assumed or local_time_is_utc():
         return
     if any(path.kind is TemporalKind.DATETIME for model in session.plan.models for path in model.paths):
-        for text in ASSUMED:
-            note(text.format(local_time_title()))
+        warn(ASSUMED.format(local_time_title()))

@@ -82,4 +82,4 @@ def demo(documents: int) -> int:
             command=output.command_name(),
         )
         good = walk.run()
-    return Exit.DONE if good else Exit.FOUND
+    return Exit.DONE if good else Exit.PROBLEMS_FOUND

@@ -1,56 +1,58 @@
-"""Which application may run in which phase: the order of deployment, said at each step."""
+"""Which versions of the application may run in which phase."""
 
-from redstart.cli.output import as_typed, line
+from redstart.cli.drawing import paragraph
+from redstart.cli.output import as_typed
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.status import Phase
 
 ORDER = {
     Phase.EXPANDED: (
-        "The old application may go on, and the new one may start: it reads both forms. It must not query by date yet.",
-        "Stop the old one before: om migrate-data run. The text it writes after the cut-over leaves the index.",
+        "Old and new versions may run side by side; the new one must not filter or sort by date yet.",
+        "Stop the old version before you type: om migrate-data run. Documents that it writes after the cutover are not "
+        "indexed.",
     ),
     Phase.MIGRATING: (
-        "Documents are in both forms; the new application reads both. It must not query by date yet.",
-        "The old application must have stopped before the cut-over at the end.",
+        "Old and new versions may run side by side; the new one must not filter or sort by date yet.",
+        "Stop the old version before the cutover at the end of the run.",
     ),
     Phase.CUT_OVER: (
-        "The new application may search and sort by date. The old one must not write: its text leaves the index.",
-        "When there is no way back to be kept ready: om migrate cleanup",
+        "The new version may filter and sort by date. The old version must not write: its dates are not indexed.",
+        "When you no longer need to roll back: om migrate cleanup",
     ),
     Phase.CONTRACTED: (
-        "The new application may search and sort by date. The old one must not write: its text leaves the index.",
+        "The new version may filter and sort by date. The old version must not write: its dates are not indexed.",
     ),
     Phase.ROLLING_BACK: (
-        "Queries by date in the new form must have stopped, and the new application before the end.",
-        f"Go on with: om migrate-data rollback {DATETIME_MIGRATION}",
+        "Stop queries by date now, and the new version before the rollback is complete.",
+        f"Resume with: om migrate-data rollback {DATETIME_MIGRATION}",
     ),
 }
-"""Phases that are not here say nothing of applications."""
+"""Other phases do not restrict the versions."""
 
 STOP_BEFORE = (
-    "The old application must stop before the cut-over at the end: what it writes later leaves the index."
+    "Stop the old version before the cutover at the end: documents that it writes later are not indexed."
 )
 
 CUT_OVER_TO_COME = (
-    "What could be converted is; an index that takes both forms serves still, and loses nothing.",
-    "Stop the old application; then cut over, or see what is in the way, with: om migrate run",
+    "All convertible values are converted. The dual-format index is still active, so no query loses documents.",
+    "Stop the old version; then cut over, or list the blocking values, with: om migrate run",
 )
 
-AFTER_ROLLBACK = ("The old application may start. The new one must have stopped: it writes numbers.",)
+AFTER_ROLLBACK = (
+    "You can start the old version now. The new version must be stopped, because it writes numbers.",
+)
 
 
 EMBEDDED_KEYS = (
-    "Embedded documents that the new application saved have no pk any more. redis-om 0.x makes one up each time it "
-    "reads them."
+    "Embedded documents that the new version saved have no pk. redis-om 0.x creates a new pk at each read."
 )
 
 
 def draw_order(phase: Phase, *, cut_over_to_come: bool = False) -> None:
-    """What the applications may do now.
+    """Print which versions of the application may run now.
 
     Args:
-        cut_over_to_come: whether the data is converted under an index that is not cut over.
+        cut_over_to_come: whether the data is converted and the cutover is pending.
     """
-    said = CUT_OVER_TO_COME if cut_over_to_come else ORDER.get(phase, ())
-    for text in said:
-        line(as_typed(text))
+    for text in CUT_OVER_TO_COME if cut_over_to_come else ORDER.get(phase, ()):
+        paragraph(as_typed(text))

@@ -1,4 +1,4 @@
-"""Exit codes, and how an error is shown."""
+"""Exit codes, and the output of an error."""
 
 import sys
 from enum import IntEnum
@@ -10,33 +10,44 @@ from redstart.errors import ConfigurationError, LeaseHeldError, LeaseLostError, 
 
 
 class Exit(IntEnum):
-    """What a script can tell from `$?`."""
+    """Process exit codes. One outcome has one code in every command.
+
+    Attributes:
+        DONE: the command has done all of its work, or there was none.
+        FAILED: an error, or a refusal before the first write.
+        USAGE: wrong options, settings or models.
+        PENDING: work is left: `--check` found some, an index refused a cutover or a rollback because documents would
+            drop out of query results, or migration files are pending.
+        LOCKED: another run holds the lease, or has taken it.
+        INTERRUPTED: stopped with its progress saved; the same command resumes it.
+        PROBLEMS_FOUND: a verification found problems, or a rollback left values that it reports.
+    """
 
     DONE = 0
     FAILED = 1
     USAGE = 2
     PENDING = 3
-    HELD = 4
-    STOPPED = 5
-    FOUND = 6
+    LOCKED = 4
+    INTERRUPTED = 5
+    PROBLEMS_FOUND = 6
 
 
 def exit_of(error: RedstartError) -> Exit:
-    """The exit code of an error."""
+    """Return the exit code of an error."""
     if isinstance(error, ConfigurationError | RedisModelError):
         return Exit.USAGE
     if isinstance(error, LeaseHeldError | LeaseLostError):
-        return Exit.HELD
+        return Exit.LOCKED
     return Exit.FAILED
 
 
 def report_error(error: RedstartError) -> Exit:
-    """Say what failed, and what to type next."""
+    """Print an error and the next step; return its exit code."""
     return report(error.message, error.hint, exit_of(error))
 
 
 def report_usage(error: click.ClickException) -> Exit:
-    """Say what is wrong with the command line, and how it would be right."""
+    """Print an error in the command line and the command that lists the options; return its exit code."""
     context = getattr(error, "ctx", None)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         note(error.format_message())
@@ -46,13 +57,13 @@ def report_usage(error: click.ClickException) -> Exit:
 
 
 def report(message: str, hint: str | None, code: Exit) -> Exit:
-    """An error on stderr; to a script that asked for JSON also as the one object on stdout."""
+    """Print an error on stderr and, with --json, as the one object on stdout; return its exit code."""
     message = shown_message(message)
     hint = None if hint is None else concealed(as_typed(hint))
     note(f"Error: {message}", Tone.ERROR)
     if hint is not None:
         note(hint)
-    # Asked of the words themselves: what cannot be parsed has no options yet.
+    # A command line that cannot be parsed has no options yet: look for the word.
     if "--json" in sys.argv:
         print_json({"status": "error", "error": message, "hint": hint, "exit_code": int(code)})
     return code

@@ -1,14 +1,15 @@
-"""Index migrations as commands show them: what will be built, how far it is, what became of it."""
+"""Index migrations in the output of commands: estimates, progress of builds, results."""
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from redstart.cli.drawing import pairs
-from redstart.cli.output import as_typed, line, note
-from redstart.cli.quantities import duration
+from redstart.cli.drawing import paragraph
+from redstart.cli.output import as_typed, line, note, warn
+from redstart.cli.quantities import counted, duration
 from redstart.display import one_line
+from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS, Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import IndexResult, IndexState
@@ -18,31 +19,33 @@ from redstart.migrations.indexes.prove import Membership
 from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.switch import Switched
 
-EXAMPLES_SAID = 5
+EXAMPLES_SAID = 3
+"""Documents named for each index; `--verbose` names more."""
 
 QUICK_BUILD_SECONDS = 1.0
-"""A build that is over by then says nothing of how far it is."""
+"""A shorter build prints no progress."""
 
-WHAT_NEXT = {
-    IndexState.UP_TO_DATE: "serves what the model asks for",
-    IndexState.CREATED: "built; the name leads to it",
-    IndexState.EXPANDED: "ready; it takes over when the data is converted",
-    IndexState.CUT_OVER: "took over",
-    IndexState.REFUSED: "refused: documents that are found now would not be found",
+RESULTS = {
+    IndexState.UP_TO_DATE: "up to date",
+    IndexState.CREATED: "created; the alias points to it",
+    IndexState.EXPANDED: "new index built; cutover happens after the data is converted",
+    IndexState.CUT_OVER: "cut over: now serving queries",
+    IndexState.REFUSED: "cutover refused",
 }
+DROP_OUT = "would drop out of query results"
 
 
 def index_migration() -> IndexMigration:
-    """The index migrations of this process, which note how far a build is."""
+    """Return the index migrations of this process. They print the progress of builds."""
     builds = noting_builds(time.monotonic)
     return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, builds, waiting_for_lease=note)
 
 
 def noting_builds(clock: Callable[[], float]) -> Callable[[str, float], None]:
-    """What is told how far each build is: it notes every tenth of one that is not over in no time.
+    """Return a callback that prints each tenth of a build, unless the build is quick.
 
     Args:
-        clock: seconds.
+        clock: returns seconds.
     """
     said: set[tuple[str, int]] = set()
     began: dict[str, float] = {}
@@ -58,52 +61,51 @@ def noting_builds(clock: Callable[[], float]) -> Callable[[str, float], None]:
 
 
 def forecast_line(one: IndexForecast) -> str:
-    """What one index will take, in a line."""
+    """Return the estimate for one index as a line."""
     documents = f"{one.documents:,} documents{still_filling(one.filled_percent)}"
     if not one.to_build:
-        return f"{one.name}: {documents}, its new form is built already"
-    builds = "one index is" if one.to_build == 1 else f"{one.to_build} indexes are"
+        return f"{one.name}: {documents}; the new index is already built"
+    builds = "1 index" if one.to_build == 1 else f"{one.to_build} indexes"
     return (
-        f"{one.name}: {documents}, {builds} built beside it "
-        f"(about {one.megabytes:.1f} MB and {duration(one.seconds)})"
+        f"{one.name}: {documents}; {builds} to build (about {one.megabytes:.1f} MB, {duration(one.seconds)})"
     )
 
 
 def note_superseded(statuses: Sequence[IndexStatus]) -> None:
-    """Warn of each index that has a later definition than its model asks for: the models may be old ones."""
+    """Warn of each index with a later definition than that of its model: the models may be old ones."""
     for one in statuses:
         if one.is_superseded:
-            note(f"Warning: {superseded_message(one)}")
+            warn(superseded_message(one))
 
 
 def superseded_message(one: IndexStatus) -> str:
-    """What a run does to an index that has a later definition than its model asks for."""
+    """Return what a run does with an index that has a later definition than that of its model."""
     return (
-        f"{one.planned.name}: a later definition has replaced the one that {one.planned.model} asks for. A run goes "
-        "back to the replaced one, which a newer version of the application may not be able to query."
+        f"{one.planned.name}: the definition of {one.planned.model} was replaced by a later one. A run restores the "
+        "earlier definition, which a newer version of the application may not be able to query."
     )
 
 
 def still_filling(percent: float | None) -> str:
-    """What is to be put behind the number of documents in an index; nothing when it is filled.
+    """Return a suffix for the number of documents in an index; empty if the index is complete.
 
     Args:
-        percent: how much of the keyspace the server has scanned for it; None when that is over.
+        percent: how much of the keyspace the server has scanned for it; None at the end.
     """
-    return "" if percent is None else f" so far (the server is filling the index: {percent:.0f} %)"
+    return "" if percent is None else f" so far (the server is still indexing: {percent:.0f} %)"
 
 
 def draw_unnamed_aliases(expected: Sequence[IndexForecast], aliases: Sequence[str]) -> None:
-    """In a dry run, that aliases which the server does not list are lost unless they are named."""
+    """Print, in a dry run, that aliases created by hand are lost unless they are named."""
     if expected and not aliases:
-        line(
-            "Aliases that were added to these indexes by hand (FT.ALIASADD) go with them: the server lists none."
+        paragraph(
+            "Did you add aliases to these indexes (FT.ALIASADD)? The server cannot list them. Name each with --alias; "
+            "otherwise it is lost."
         )
-        line("Name each with --alias, and it follows.")
 
 
 def forecast_report(one: IndexForecast) -> dict[str, Any]:
-    """One index that will change, for --json."""
+    """Return the estimate for one index, for --json."""
     return {
         "model": one.model,
         "index": one.name,
@@ -116,67 +118,119 @@ def forecast_report(one: IndexForecast) -> dict[str, Any]:
 
 
 def draw_results(
-    results: Sequence[IndexResult], blocking: Mapping[str, Sequence[Failure]], *, verbose: bool
+    results: Sequence[IndexResult],
+    blocking: Mapping[str, Sequence[Failure]],
+    *,
+    verbose: bool,
+    failure_mode: FailureMode | None = None,
 ) -> None:
-    """What became of each index; where a cut-over was refused, what is in the way, and the ways on."""
-    for one in results:
-        line(f"{one.name}: {WHAT_NEXT[one.state]}")
-        if one.mended:
-            line("  another tool had replaced or dropped the index that served; mended")
-        in_the_way = blocking.get(one.name, [])
-        if one.membership is not None:
-            _draw_membership(one.membership, examples=one.state is IndexState.REFUSED and not in_the_way)
-            if one.membership.missing and (one.state is IndexState.CUT_OVER or one.is_incomplete):
-                line("  these documents still exist, but no query returns them")
-        for failure in in_the_way if verbose else in_the_way[:EXAMPLES_SAID]:
-            line(f"  in the way: {failure}")
-    if any(failure.path for failures in blocking.values() for failure in failures):
-        line(
-            as_typed(
-                "Ways on: mend these values; or let the run change them, with om migrate-data run --failure-mode"
-            )
+    """Print the result of each index; if a cutover was refused, the blocking values and the options to continue.
+
+    Args:
+        failure_mode: that of the run that was refused.
+    """
+    for number, one in enumerate(results):
+        if number and (one.is_refused or results[number - 1].is_refused):
+            line("")
+        _draw_result(one, blocking.get(one.name, []), verbose=verbose)
+    refused = any(one.is_refused for one in results)
+    if blocking:
+        line("")
+        _draw_options(blocking, refused=refused, failure_mode=failure_mode)
+
+
+def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool) -> None:
+    found = one.membership
+    text = f"{one.name}: {RESULTS[one.state]}"
+    if one.is_refused and found is not None:
+        text += f": {found.missing:,} of {counted(found.documents, 'document')} {DROP_OUT}"
+    paragraph(text, hanging="  ")
+    if one.mended:
+        line("  the active index had been replaced or dropped by another tool; repaired")
+    if found is None:
+        return
+    if found.missing and not one.is_refused and (one.state is IndexState.CUT_OVER or one.is_incomplete):
+        _draw_not_indexed(found)
+    if found.unserved:
+        line(f"  missing from both the previous and the new index: {counted(found.unserved, 'document')}")
+    shown = blocking if verbose else blocking[:EXAMPLES_SAID]
+    for failure in shown:
+        paragraph(f"blocking: {failure}", indent="  ", hanging="    ")
+    if one.is_refused and not blocking:
+        _draw_examples(found)
+    elif shown and found.missing > (named := len({failure.key for failure in shown})):
+        line(f"  ... and {counted(found.missing - named, 'more document')}")
+
+
+def _draw_options(
+    blocking: Mapping[str, Sequence[Failure]], *, refused: bool, failure_mode: FailureMode | None
+) -> None:
+    """Print what can be done about blocking values: each command, and below it what it does."""
+    current = "previous" if failure_mode is None else "dual-format"
+    if refused:
+        paragraph(f"Queries still use the {current} indexes; no document is lost.")
+        paragraph("To finish the cutover, stop the old version, then do one of:")
+    else:
+        paragraph("To index these documents, do one of:")
+    for command, effect in _options(blocking, failure_mode):
+        line(f"  {as_typed(command)}")
+        paragraph(effect, indent="      ", hanging="      ")
+
+
+def _options(
+    blocking: Mapping[str, Sequence[Failure]], failure_mode: FailureMode | None
+) -> Iterator[tuple[str, str]]:
+    has_values = any(failure.path for failures in blocking.values() for failure in failures)
+    yield "om migrate run", f"after you have corrected the {'values' if has_values else 'documents'}"
+    if has_values and failure_mode is not FailureMode.QUARANTINE:
+        effect = (
+            "moves failed values to <field>__invalid; models can read the documents if the field allows None"
         )
-        line(
-            "quarantine, where a field may be None (models do not read a document without the others), or default;"
-        )
-        line(as_typed("or leave the documents out of the index, with om migrate run --accept-unindexed."))
-    elif blocking:
-        line(
-            as_typed(
-                "Ways on: mend these documents; or leave them out of the index, with om migrate run --accept-unindexed."
-            )
-        )
+        yield "om migrate-data run --failure-mode quarantine", effect
+    if has_values and failure_mode is not FailureMode.DEFAULT:
+        yield "om migrate-data run --failure-mode default", "stores 0.0 (1970-01-01) instead of failed values"
+    yield "om migrate run --accept-unindexed", "cuts over; these documents drop out of query results"
 
 
 def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str, str]]:
-    """What is in the way of cut-overs, for --json."""
+    """Return the blocking values of refused cutovers, for --json."""
     return [failure.as_dict() for failures in blocking.values() for failure in failures]
 
 
 def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool = False) -> None:
-    """What became of an index on the way back; where it would lose documents, how many and which.
+    """Print the result of rolling back an index; if it would drop documents, how many and which.
 
     Args:
-        accepted: whether it may lose them: then these are told, too. Else it lacks no more than it ever did.
+        accepted: whether it may drop them: then they are printed, too.
     """
-    refused = "refused, documents that are found now would not be found"
-    if switched.is_created:
-        result = "stays: there was no index of this name before Redstart"
-    line(f"{name}: {result if switched.done else refused}")
     found = switched.membership
-    if found is not None and (not switched.done or (accepted and found.missing)):
-        _draw_membership(found, examples=True)
+    if switched.is_created:
+        result = "kept: there was no index of this name before Redstart"
+    if not switched.done:
+        result = "refused" + (
+            ""
+            if found is None
+            else f": {found.missing:,} of {counted(found.documents, 'document')} {DROP_OUT}"
+        )
+    paragraph(f"{name}: {result}", hanging="  ")
+    if found is None:
+        return
+    if switched.done and accepted and found.missing:
+        _draw_not_indexed(found)
+    if not switched.done or (accepted and found.missing):
+        _draw_examples(found)
 
 
 def draw_lacking(name: str, found: Membership, before: int) -> None:
-    """Report that the index that was gone back to does not accept some documents, and did not before the migration."""
-    line(f"{name}: {found.missing:,} documents are in no index now; before the migration it was {before:,}")
-    for key in found.examples[:EXAMPLES_SAID]:
-        line(f"  for example {_shown(key)}")
+    """Print that the restored index does not hold some documents, and how many it did not hold before."""
+    paragraph(
+        f"{name}: missing from this index: {counted(found.missing, 'document')}; before the migration: {before:,}"
+    )
+    _draw_examples(found)
 
 
 def switched_report(name: str, switched: Switched) -> dict[str, Any]:
-    """What became of an index on the way back, for --json."""
+    """Return the result of rolling back an index, for --json."""
     found = switched.membership
     return {
         "index": name,
@@ -187,16 +241,16 @@ def switched_report(name: str, switched: Switched) -> dict[str, Any]:
     }
 
 
-def _draw_membership(found: Membership, *, examples: bool) -> None:
-    pairs(
-        [
-            ("  documents", found.documents),
-            ("  found now, not then", found.missing),
-            ("  found by neither", found.unserved),
-        ]
-    )
-    for key in found.examples[:EXAMPLES_SAID] if examples else ():
-        line(f"  for example {_shown(key)}")
+def _draw_not_indexed(found: Membership) -> None:
+    documents = counted(found.missing, "document")
+    line(f"  missing from the new index: {documents}; stored, but not returned by queries")
+
+
+def _draw_examples(found: Membership) -> None:
+    for key in found.examples[:EXAMPLES_SAID]:
+        line(f"  {_shown(key)}")
+    if found.missing > EXAMPLES_SAID:
+        line(f"  ... and {counted(found.missing - EXAMPLES_SAID, 'more document')}")
 
 
 def _shown(key: bytes) -> str:
@@ -204,14 +258,14 @@ def _shown(key: bytes) -> str:
 
 
 def result_report(one: IndexResult) -> dict[str, Any]:
-    """What became of one index, for --json."""
+    """Return the result of one index, for --json."""
     found = one.membership
     return {
         "model": one.model,
         "index": one.name,
         "state": one.state.value,
-        "mended": one.mended,
+        "repaired": one.mended,
         "documents": found.documents if found else None,
         "missing": found.missing if found else None,
-        "unserved": found.unserved if found else None,
+        "missing_from_both": found.unserved if found else None,
     }

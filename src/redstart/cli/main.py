@@ -139,8 +139,15 @@ REPLACED = {"index": "Create and replace indexes with: om migrate run --models M
 def om(ctx: click.Context, url: str | None, models: tuple[str, ...]) -> None:
     """Redstart: migrations of Redis documents and their indexes, with rollback.
 
-    Exit codes: 0 done; 1 failed or refused; 2 invalid usage; 3 work is pending; 4 another run holds the lease;
-    5 stopped, resumed by the same command; 6 problems found.
+    \b
+    Exit codes
+      0  done
+      1  failed, or refused before the first write
+      2  wrong usage or configuration
+      3  work is pending: --check found some, or a cutover was refused
+      4  another run holds the lease
+      5  stopped; the same command resumes it
+      6  verify found problems, or a rollback left values that it reports
     """
     ctx.obj = Given(url, models)
 
@@ -161,7 +168,7 @@ def _exit_code() -> int:
     except click.Abort as exc:
         if isinstance(exc.__cause__, KeyboardInterrupt):
             hint = "Completed work is saved. To resume, run the same command again."
-            return report("Interrupted.", hint, Exit.STOPPED)
+            return report("Interrupted.", hint, Exit.INTERRUPTED)
         return report("Not confirmed. Nothing was changed.", None, Exit.FAILED)
     except OSError as exc:  # a full disk under stdout, or a file without read permission
         return report(str(exc), None, Exit.FAILED)

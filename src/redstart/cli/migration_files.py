@@ -1,4 +1,4 @@
-"""Migration files as commands show them: where they are looked for, how they stand, and that none is run here."""
+"""Migration files in the output of commands: their directory, their state, and that this version does not run them."""
 
 import contextlib
 import json
@@ -24,37 +24,37 @@ from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
 from redstart.migrations.files.load import load_directory, load_module
 from redstart.settings import get_root_migrations_dir
 
-WAYS_ON = {
-    DATA: 'To run them, see "Migration files" in the documentation.',
-    SCHEMA: "This command brings indexes to what the models say, without files. Record one that is done with: {}",
+NEXT_STEPS = {
+    DATA: 'Call the up() of each file; the section "Migration files" of the page on redis-om shows how.',
+    SCHEMA: "Indexes are built from the models, without files. Record a file that is no longer needed with: {}",
 }
 
 
 def migrations_dir(kind: Kind) -> Callable[[F], F]:
-    """The option that names the directory of the files."""
+    """Return the option that sets the directory of the files."""
     return click.option(
         "--migrations-dir",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         metavar="DIRECTORY",
-        help=f"Where migration files are; else {kind.folder} in REDIS_OM_MIGRATIONS_DIR, or in migrations.",
+        help=f"Directory of migration files; else {kind.folder} in REDIS_OM_MIGRATIONS_DIR, or in migrations.",
     )
 
 
 module = click.option(
-    "--module", metavar="MODULE", help="Module that declares data migrations, in place of the directory."
+    "--module", metavar="MODULE", help="Module that declares data migrations; replaces the directory."
 )
 
 
 def look(session: Session, kind: Kind, directory: Path | None, module: str | None = None) -> FilesStatus:
-    """How migration files stand: those of a directory, or of a module.
+    """Return the state of migration files: those of a directory, or of a module.
 
     Raises:
         UsageError: both are named.
         ConfigurationError: the directory cannot be listed, or the module does not import.
     """
     if directory is not None and module is not None:
-        raise click.UsageError("--migrations-dir and --module name two places to look in. Give one of them.")
-    # What a file prints while it is executed must not get between a script and its JSON.
+        raise click.UsageError("--migrations-dir and --module cannot be combined. Give one of them.")
+    # Output of an executed file would break the JSON on stdout.
     with contextlib.redirect_stdout(sys.stderr):
         if module is not None:
             found = load_module(module, kind)
@@ -64,25 +64,24 @@ def look(session: Session, kind: Kind, directory: Path | None, module: str | Non
 
 
 NO_ROLLBACK = (
-    "This version of Redstart does not run migration files, so it cannot roll one back.",
-    'Call its down() as described under "Migration files" in the documentation.',
+    "This version of Redstart does not run or roll back migration files.",
+    'Call the down() of the migration yourself; the section "Migration files" of the page on redis-om shows how.',
 )
 NO_UNDO_LOG = (
     "This version of Redstart does not run migration files, so there is no undo log to drop.",
-    "See how all of them stand with: om migrate-data status",
+    "List all migrations with: om migrate-data status",
 )
 
 
 def require_built_in(session: Session, migration_id: str, answer: tuple[str, str]) -> None:
-    """Refuse a migration that a project declares in a file: this version does not run those.
+    """Refuse a migration that a project declares in a file, because this version does not run files.
 
     Args:
-        answer: why what is asked for cannot be done, and the next step.
+        answer: the reason of the refusal, and the next step.
 
     Raises:
-        FileMigrationNotSupportedError: there is such a migration, in the directory of the files or on record as
-            applied.
-        UnknownMigrationError: there is none.
+        FileMigrationNotSupportedError: a file declares the migration, or it is recorded as applied.
+        UnknownMigrationError: there is no such migration.
     """
     if migration_id == DATETIME_MIGRATION:
         return
@@ -97,7 +96,7 @@ def require_built_in(session: Session, migration_id: str, answer: tuple[str, str
 
 
 def files_report(found: FilesStatus) -> dict[str, Any]:
-    """How migration files stand, for --json."""
+    """Return the state of migration files, for --json."""
     return {
         "where": found.where,
         "applied": [one.migration_id for one in found.applied],
@@ -113,14 +112,14 @@ def _problem_report(problem: Problem) -> dict[str, Any]:
 
 
 def draw_files(found: FilesStatus) -> None:
-    """How migration files stand; nothing where there are none and none are on record."""
+    """Print the state of migration files; nothing if there are none and none is recorded."""
     rows = [[printable(one.migration_id), "applied", one.description] for one in found.applied]
     rows += [[printable(one.migration_id), "pending", one.description] for one in found.pending]
     rows += [
-        [printable(one.migration_id), "applied", "on record; its file cannot be read"]
+        [printable(one.migration_id), "applied", "recorded; its file cannot be read"]
         for one in found.applied_unreadable
     ]
-    rows += [[printable(name), "applied", "on record; no file declares it"] for name in found.without_file]
+    rows += [[printable(name), "applied", "recorded; no file declares it"] for name in found.without_file]
     if rows:
         table(f"Migration files in {printable(found.where)}", ["migration", "state", "description"], rows)
     for problem in found.applied_unreadable:
@@ -132,14 +131,14 @@ def draw_files(found: FilesStatus) -> None:
 
 
 def waits(found: FilesStatus) -> bool:
-    """Whether there is something to do."""
+    """Return whether a file is pending or cannot be used."""
     return bool(found.pending or found.problems)
 
 
 def pending_files(
     session: Session, kind: Kind, directory: Path | None, module: str | None = None
 ) -> list[str]:
-    """The ids of migration files that a run leaves pending; they are said on stderr, with the way on.
+    """Return the ids of migration files that a run leaves pending, and print them on stderr with the next step.
 
     Raises:
         DataMigrationError, SchemaMigrationError: a file that may be pending cannot be read or ordered.
@@ -152,15 +151,17 @@ def pending_files(
         )
         for one in found.pending:
             note(f"  {printable(one.migration_id)}{': ' * bool(one.description)}{one.description}")
-        note(WAYS_ON[kind].format(_recording(found.pending[0].migration_id)))
+        note(NEXT_STEPS[kind].format(_recording(found.pending[0].migration_id)))
     return [one.migration_id for one in found.pending]
 
 
 def exit_with_files(code: Exit, pending: Sequence[str], kind: Kind) -> Exit:
-    """The exit code of a run that is otherwise done, and what is left of it."""
+    """Return the exit code of a run: 3 if it is done and migration files are pending."""
     if code is not Exit.DONE or not pending:
         return code
-    note(as_typed(f"Exit code 3: {_count(pending)} still pending. See them with: {kind.command} status"))
+    note(
+        as_typed(f"Exit code 3: {_count(pending)} still pending. List the files with: {kind.command} status")
+    )
     return Exit.PENDING
 
 

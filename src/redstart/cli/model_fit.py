@@ -1,10 +1,10 @@
-"""Documents without a model, and models that cannot read their documents, as commands report them."""
+"""Warnings of documents without a model, and of models that cannot read their documents."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redstart.cli.drawing import table
-from redstart.cli.output import note
+from redstart.cli.output import warn
 from redstart.cli.session import Session
 from redstart.display import one_line
 from redstart.errors import MigrationError
@@ -16,31 +16,31 @@ from redstart.values.kinds import Storage
 
 
 def find_unclaimed(session: Session) -> list[Unclaimed]:
-    """The indexes and documents on the server that are of no model of this session."""
+    """Return the indexes and documents on the server that do not belong to a model of this session."""
     names = [one.name for one in planned_indexes(session.declarations)]
     return session.run(unclaimed(session.declarations, names))
 
 
 def note_unclaimed(found: Sequence[Unclaimed]) -> None:
-    """A warning on stderr for each."""
+    """Warn of each."""
     for one in found:
         index = "" if one.index is None else f", and the index {one.index}"
-        note(
-            f"Warning: {one.documents:,} documents under {one.key_prefix}{index} belong to no model that was named. "
-            "No command converts or checks them, and no model reads them. If the model has another key prefix now, "
-            "give it the old one with Meta.global_key_prefix and Meta.model_key_prefix."
+        warn(
+            f"{one.documents:,} documents under {one.key_prefix}{index} do not belong to a model in --models, and are "
+            "not converted or checked. If the key prefix of their model has changed, set the old one with "
+            "Meta.global_key_prefix and Meta.model_key_prefix."
         )
 
 
 def draw_unclaimed(found: Sequence[Unclaimed]) -> None:
-    """A table of them; nothing where there are none."""
+    """Print a table of them, if there are any."""
     if found:
         rows = [[one.key_prefix, one.index or "-", one.documents] for one in found]
-        table("Of no model that was named", ["key prefix", "index", "documents"], rows)
+        table("Not in --models", ["key prefix", "index", "documents"], rows)
 
 
 def unclaimed_report(found: Sequence[Unclaimed]) -> list[dict[str, Any]]:
-    """The same for --json."""
+    """Return them for --json."""
     return [{"key_prefix": one.key_prefix, "index": one.index, "documents": one.documents} for one in found]
 
 
@@ -50,34 +50,34 @@ def require_readable(session: Session) -> None:
     if found:
         raise MigrationError(
             "\n".join(found),
-            "Write the field in the stored documents, or give it the name it has there. To change the indexes all "
-            "the same: om migrate run --accept-unreadable",
+            "Rename the field in the stored documents, or in the model. To change the indexes anyway: om migrate run "
+            "--accept-unreadable",
         )
 
 
 def note_unreadable(session: Session) -> None:
-    """A warning on stderr for each field that a model cannot read in most of its documents."""
+    """Warn of each field that a model cannot read in most of its documents."""
     for text in _unreadable(session):
-        note(f"Warning: {text}")
+        warn(text)
 
 
 def note_unknown_fields(session: Session) -> None:
-    """A warning on stderr for each model whose fields seem to be stored under other names."""
+    """Warn of each model whose fields seem to be stored under other names."""
     for one in session.run(unknown_fields(session.declarations)):
-        note(
-            f"Warning: documents of {one.model} hold {', '.join(one.names)}, which the model does not have, and none "
-            f"of those that were looked at holds {', '.join(one.absent)}, for example "
+        warn(
+            f"documents of {one.model} have fields that the model does not declare ({', '.join(one.names)}), and no "
+            f"document in a sample has {', '.join(one.absent)}. Example: "
             f"{one_line(one.key, SHOWN_KEY_CHARACTERS)}. {_if_renamed(one.is_json)}"
         )
 
 
 def note_undeclared(declarations: Sequence[ModelDeclaration], counts: Mapping[tuple[str, str], int]) -> None:
-    """A warning on stderr for each field in documents that their model does not declare."""
+    """Warn of each field in documents that their model does not declare."""
     json_models = {one.name for one in declarations if one.storage is Storage.JSON}
     for (model, field), count in sorted(counts.items()):
         name = one_line(field.encode(), SHOWN_KEY_CHARACTERS)
-        note(
-            f"Warning: {count:,} documents have a field that {model} does not declare: {name}. "
+        warn(
+            f"{count:,} documents have a field that {model} does not declare: {name}. "
             f"{_if_renamed(model in json_models)}"
         )
 
@@ -93,7 +93,7 @@ def _if_renamed(is_json: bool) -> str:
 
 def _unreadable(session: Session) -> list[str]:
     return [
-        f"{one.model} cannot read its field {one.field} in {one.documents} of {one.looked_at} documents that were "
-        f"looked at, for example {one_line(one.key, SHOWN_KEY_CHARACTERS)}: {one.reason}."
+        f"{one.model} cannot read its field {one.field} in {one.documents} of {one.looked_at} sampled documents. "
+        f"Example: {one_line(one.key, SHOWN_KEY_CHARACTERS)}: {one.reason}."
         for one in session.run(unreadable_fields(session.declarations, session.naive_timezone))
     ]

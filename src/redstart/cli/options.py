@@ -1,7 +1,8 @@
 """Options that several commands share, and confirmation before writes."""
 
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -124,9 +125,30 @@ batch_size = click.option(
 )
 
 
+def chosen_options(ctx: click.Context, *, omit: Collection[str]) -> str:
+    """Return the options of a command that were typed, as they are typed again, with a space before each.
+
+    Args:
+        omit: names of parameters to leave out. --url, --models and --json are left out too: see `as_typed`.
+    """
+    return "".join(f" {option}" for option in _chosen(ctx, {*omit, "url", "settings", "as_json"}))
+
+
+def _chosen(ctx: click.Context, omit: Collection[str]) -> Iterator[str]:
+    given = ctx.obj or Given()
+    values = ctx.params | {"exclude_prefix": given.exclude_prefixes}
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        if name in omit or ctx.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        value = values[name]
+        for one in value if isinstance(value, tuple) else (value,):
+            yield parameter.opts[-1] if one is True else f"{parameter.opts[-1]} {shlex.quote(str(one))}"
+
+
 def confirm(question: str, *, assume_yes: bool) -> None:
     """Ask on a terminal; elsewhere return, since a prompt would block a pipeline. Raises click.Abort on a no."""
-    if not assume_yes and _can_ask():
+    if will_ask(assume_yes=assume_yes):
         click.confirm(fitted(sys.stderr, escaped(question)), abort=True, err=True)
 
 
@@ -135,6 +157,11 @@ def require_yes(question: str, *, assume_yes: bool) -> None:
     if not assume_yes and not _can_ask():
         raise click.UsageError(f"{question} Not a terminal: confirm with --yes.")
     confirm(question, assume_yes=assume_yes)
+
+
+def will_ask(*, assume_yes: bool) -> bool:
+    """Return whether `confirm` asks."""
+    return not assume_yes and _can_ask()
 
 
 def _can_ask() -> bool:

@@ -1,20 +1,20 @@
-"""Models that find each other's documents, as commands tell of them."""
+"""Warn of models whose queries return documents of another model."""
 
-from redstart.cli.output import note
+from redstart.cli.output import warn
 from redstart.cli.session import Session
 from redstart.mapping.declaration import overlapping
 
 
 def note_overlapping_prefixes(session: Session) -> list[dict[str, str]]:
-    """For each pair a warning on stderr; the pairs for --json. Documents of another type are in no such index."""
+    """Warn of each pair of models of one storage type with overlapping key prefixes. Return the pairs for --json."""
     found = []
     for outer, inner in overlapping(session.declarations):
         if outer.storage is not inner.storage:
             continue
-        note(
-            f"Warning: queries of {outer.name} find documents of {inner.name} as well, for the keys of the one "
-            f"begin with {outer.key_prefix} and those of the other with {inner.key_prefix}. Give one of them another "
-            "Meta.model_key_prefix; what is stored keeps the keys it has."
+        warn(
+            f"prefix {outer.key_prefix} ({outer.name}) also matches the keys of {inner.name} ({inner.key_prefix}): "
+            f"queries on {outer.name} return its documents. Set another Meta.model_key_prefix in one of the models; "
+            "stored documents keep their keys."
         )
         found.append(
             {

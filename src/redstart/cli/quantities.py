@@ -1,10 +1,10 @@
-"""Times and sizes as people say them."""
+"""Times and sizes as text."""
 
 import time
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+    """Return seconds in a readable unit."""
     if seconds < 90:
         return f"{seconds:.1f} s"
     if seconds < 5_400:
@@ -12,13 +12,18 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3_600:.1f} h"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the right form."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def ago(then_ms: int) -> str:
-    """How long ago a moment of the server's clock was, by this machine's."""
+    """Return how long ago a moment of the server's clock was, by the clock of this machine."""
     return f"{duration(max(0.0, time.time() - then_ms / 1_000))} ago"
 
 
 def size(number: int) -> str:
-    """Bytes as people say them."""
+    """Return bytes in a readable unit."""
     amount = float(number)
     for unit in ("bytes", "kB", "MB", "GB"):
         if amount < 1_000:

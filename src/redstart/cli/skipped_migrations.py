@@ -1,4 +1,4 @@
-"""Migrations that modules start when `om` imports them, as `Migrator().run()` at their end: skipped, and said so."""
+"""Skip migrations that a module starts when `om` imports it, such as `Migrator().run()`, and report this on stderr."""
 
 import importlib.abc
 import inspect
@@ -24,7 +24,7 @@ WRITING: Final[dict[str, Names]] = {
         "DataMigrator": ("run_migrations", "run_migrations_with_monitoring", "rollback_migration")
     },
 }
-"""What writes in modules of redis-om."""
+"""Functions of redis-om that write, by module."""
 THEIRS: Final = {
     f"{library}.{module}": names for library in ("redis_om", "aredis_om") for module, names in WRITING.items()
 }
@@ -34,7 +34,7 @@ _Undo = list[tuple[Any, str, Any]]
 
 @contextmanager
 def migrations_skipped() -> Iterator[None]:
-    """Skip what modules start while they are imported, of Redstart and of redis-om."""
+    """Skip migrations of Redstart and of redis-om that modules start while they are imported."""
     replaced: _Undo = []
     finder = _Finder(replaced)
     for name, module in list(sys.modules.items()):
@@ -51,12 +51,12 @@ def migrations_skipped() -> Iterator[None]:
 
 
 def _report(module: str, call: str) -> None:
-    note(f"Skipped: {module} starts {call}, and is imported for its models only.")
-    note(as_typed("To create or change indexes: om migrate run"))
+    note(f"Skipped: {module} calls {call} when it is imported. `om` imports a module only for its models.")
+    note(as_typed("Create or change indexes with: om migrate run"))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds those modules of redis-om where Python does, and replaces what writes in them when they are loaded."""
+    """Find modules of redis-om as Python does, and replace the functions that write when a module is loaded."""
 
     def __init__(self, replaced: _Undo) -> None:
         self._replaced = replaced
@@ -92,7 +92,7 @@ def _replace(module: ModuleType, replaced: _Undo) -> None:
 
 
 def _skipping(call: str, original: Any) -> Callable[..., Any]:
-    # A module may keep the replacement under a name of its own: once nothing is skipped, it is the original.
+    # A module may keep the replacement under its own name; outside `migrations_skipped` it calls the original.
     def skip(*arguments: Any, **options: Any) -> Any:
         return 0 if is_skipped(call) else original(*arguments, **options)
 

@@ -103,24 +103,24 @@ def migrate_back(
     return Back(data, dict(after), lacking, lacked_before)
 
 
-def swap_back(
+def rollback_indexes(
     context: Context, indexes: IndexMigration, *, accept_unindexed: bool = False, drop_created: bool = False
 ) -> Op[tuple[bool, dict[str, Switched]]]:
     """The steps of the way back that are about indexes, by hand: those before the data is undone, or those after it.
 
     Args:
-        accept_unindexed, drop_created: see `IndexMigration.swap_back`.
+        accept_unindexed, drop_created: see `IndexMigration.rollback`.
 
     Returns:
         Whether the data is undone, and what became of each index.
     """
 
     def is_undone() -> Op[bool]:
-        # A completed rollback leaves no record; `forget` does, for the data is still converted.
+        # A completed rollback leaves no record; `drop-undo-log` does, for the data is still converted.
         return (yield from read_record(context.keys)).is_new
 
     yield from require_intact(context.keys, exempt=LISTS)
-    undone, done = yield from indexes.swap_back(
+    undone, done = yield from indexes.rollback(
         is_undone, accept_unindexed=accept_unindexed, drop_created=drop_created
     )
     return undone, dict(done)
@@ -130,7 +130,7 @@ def _names_with_dates(context: Context) -> Op[list[str]]:
     """The indexes to step back: those of the data that is to be undone, or that was and they are not. Two reads."""
     data = yield from read_record(context.keys)
     records = (yield from read_records()).values()
-    if data.plan is None:  # `forget` leaves the number of the run: what it converted stays
+    if data.plan is None:  # `drop-undo-log` leaves the number of the run: what it converted stays
         return [record.name for record in records if record.stepping_back and data.generation == 0]
     prefixes = {model.key_prefix for model in data.plan.models}
     return [record.name for record in records if record.moving and record.key_prefix in prefixes]

@@ -271,13 +271,13 @@ def acquire(
         if seen is not None and (state.token, state.renewals) != (seen.token, seen.renewals):
             raise LeaseHeldError(
                 f"Another run is at work: {state}.",
-                "Watch it with: om migrate-data progress. If it is stuck for good: om migrate-data unlock",
+                "Watch it with: om migrate-data progress. If it is stuck for good: om migrate-data force-unlock",
             )
         seen = state
         if waited > LEASE_MS / 1000 + _SILENT_SECONDS:
             raise LeaseHeldError(
                 f"The lease of {state} was not renewed for {waited:.0f} s, and does not run out by itself.",
-                "If that process is gone: om migrate-data unlock. Then run the same command again.",
+                "If that process is gone: om migrate-data force-unlock. Then run the same command again.",
             )
         if waited >= _SILENT_SECONDS and not told:
             told = True
@@ -369,7 +369,8 @@ def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -
         reason = f"{exc} is missing" if isinstance(exc, KeyError) else exc
         raise StateDamagedError(
             f"The lease {keys.lease} cannot be read: {reason}.",
-            "Wait until the run that holds it has ended. If none is active, remove it with: om migrate-data unlock",
+            "Wait until the run that holds it has ended. If none is active, remove it with: "
+            "om migrate-data force-unlock",
         ) from exc
 
 

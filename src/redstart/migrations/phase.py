@@ -28,7 +28,7 @@ def with_rewritten(status: Status, zone: NaiveTimezone) -> Op[Status]:
     Effects: reads of the first 1,000 documents of each applied model, among at most 1,000,000 keys.
     """
     rewritten = []
-    for model in status.applied if status.phase is Phase.VERIFIED else ():
+    for model in status.applied if status.phase is Phase.CONVERTED else ():
         found = yield from survey(
             Plan((model,), zone.name),
             zone,
@@ -60,7 +60,7 @@ def phase_with_indexes(status: Status) -> Op[Phase]:
 
 def cut_over_to_come(status: Status) -> Op[bool]:
     """Whether the data is converted, and an index that takes both forms serves still. Three reads."""
-    if status.phase is not Phase.VERIFIED:
+    if status.phase is not Phase.CONVERTED:
         return False
     records = yield from _records(status)
     return any(not (record.cut_over or record.stepping_back) for record in records)

@@ -55,7 +55,7 @@ def test_the_old_index_serves_until_the_data_is_converted(
 ) -> None:
     with readers(url, station) as look:
         ready = run_om("migrate", "run")
-        assert (ready.code, ready.stdout.count("ready; it takes over")) == (0, len(planned()))
+        assert (ready.code, ready.stdout.count("new index built; cutover happens")) == (0, len(planned()))
         assert run_om("migrate", "run").code == 0
         look()
         assert run_om("migrate", "status").stdout.endswith("om migrate-data run\n")
@@ -83,7 +83,7 @@ def test_documents_that_all_fit_need_not_wait(station: redis.Redis, configured: 
     for key in station.scan_iter("station:visit:*", 1_000, _type="hash"):
         station.hdel(key, "arrived_at", "left_at", "permit_until")
     done = run_om("migrate", "run")
-    assert (done.code, f"{VISITS}: took over" in done.stdout) == (0, True)
+    assert (done.code, f"{VISITS}: cut over" in done.stdout) == (0, True)
     assert serving(station, VISITS).startswith(f"{VISITS}@")
 
 

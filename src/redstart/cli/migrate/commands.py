@@ -24,6 +24,7 @@ from redstart.cli.indexes import (
     superseded_message,
     switched_report,
 )
+from redstart.cli.migrate.group import FILES
 from redstart.cli.migration_files import (
     draw_files,
     exit_with_files,
@@ -55,7 +56,7 @@ from redstart.cli.output import as_typed, draw_refusal, line, note, print_json, 
 from redstart.cli.overlapping_prefixes import note_overlapping_prefixes
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.back import swap_back as swap_indexes_back
+from redstart.migrations.back import rollback_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.damage import LISTS
@@ -95,7 +96,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
                 "indexes": [_status_report(one) for one in found],
                 "pending": [one.planned.name for one in pending],
                 "files": files_report(files),
-                "unclaimed": unclaimed_report(rest),
+                "unmanaged": unclaimed_report(rest),
                 "overlapping_prefixes": overlaps,
             }
         )
@@ -180,7 +181,7 @@ def run(
             about = {
                 "pending_files": files,
                 "refusal": refusal,
-                "unclaimed": unclaimed_report(rest),
+                "unmanaged": unclaimed_report(rest),
                 "overlapping_prefixes": overlaps,
             }
             return _dry_run(expected, aliases, refusal, about, as_json)
@@ -205,14 +206,14 @@ def run(
                 "blocking": blocking_report(in_the_way),
                 "phase": phase.value,
                 "pending_files": files,
-                "unclaimed": unclaimed_report(rest),
+                "unmanaged": unclaimed_report(rest),
                 "overlapping_prefixes": overlaps,
             }
         )
     else:
         draw_results(results, in_the_way, verbose=verbose)
         draw_order(phase, cut_over_to_come=to_come)
-    return exit_with_files(Exit.FOUND if refused else Exit.DONE, files, SCHEMA)
+    return exit_with_files(Exit.PROBLEMS_FOUND if refused else Exit.DONE, files, SCHEMA)
 
 
 def _dry_run(
@@ -223,7 +224,7 @@ def _dry_run(
     as_json: bool,
 ) -> int:
     if as_json:
-        print_json({"index_forecast": [forecast_report(one) for one in expected]} | about)
+        print_json({"index_estimates": [forecast_report(one) for one in expected]} | about)
         return Exit.DONE
     for one in expected:
         line(forecast_line(one))
@@ -235,7 +236,23 @@ def _dry_run(
     return Exit.DONE
 
 
-@click.command("swap-back")
+class _RedisOmIds(click.Argument):
+    """The argument of redis-om's command of the same name, absent from `--help`."""
+
+    def get_usage_pieces(self, _: click.Context) -> list[str]:
+        """Return nothing."""
+        return []
+
+
+def _refuse_migration_file(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> None:
+    if value:
+        raise click.UsageError(
+            f"Migration file {value[0]!r} was not rolled back: this command rolls back indexes and takes no ID. {FILES}"
+        )
+
+
+@click.command()
+@click.argument("ids", cls=_RedisOmIds, nargs=-1, expose_value=False, callback=_refuse_migration_file)
 @accept_unindexed
 @click.option(
     "--drop-created",
@@ -244,16 +261,14 @@ def _dry_run(
 )
 @yes
 @common
-def swap_back(
-    settings: Settings, accept_unindexed: bool, drop_created: bool, yes: bool, as_json: bool
-) -> int:
+def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes: bool, as_json: bool) -> int:
     """Let indexes serve again that accept dates in both forms, or, when the data is undone, the definitions that
     served before Redstart. `om migrate-data rollback` does both; this is for doing it by hand. Each is proven before;
     one that would lose documents is refused, with exit code 6. Where none served before Redstart, its index stays."""
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
         confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
-        swapping = swap_indexes_back(
+        swapping = rollback_indexes(
             session.context(), index_migration(), accept_unindexed=accept_unindexed, drop_created=drop_created
         )
         undone, done = session.run(swapping)
@@ -271,12 +286,12 @@ def swap_back(
             line(
                 "Correct these documents, and run the same command again; or leave them out of the index, with:"
             )
-            line(as_typed("om migrate swap-back --accept-unindexed"))
+            line(as_typed("om migrate rollback --accept-unindexed"))
         elif not done:
             line("No index was migrated.")
         elif not undone and undoable:
             line(as_typed(f"Undo the data with: om migrate-data rollback {DATETIME_MIGRATION}"))
-    return Exit.FOUND if refused else Exit.DONE
+    return Exit.PROBLEMS_FOUND if refused else Exit.DONE
 
 
 @click.command()
@@ -316,7 +331,7 @@ def _status_report(one: IndexStatus) -> dict[str, Any]:
         "model": one.planned.model,
         "index": one.planned.name,
         "state": one.standing.value,
-        "serving": one.serving,
+        "active_index": one.serving,
         "documents": one.documents,
         "filled_percent": one.filled_percent,
         "superseded": one.is_superseded,

@@ -1,4 +1,4 @@
-"""The group, and where each command lives."""
+"""The group `om migrate` and the modules of its commands."""
 
 import click
 
@@ -6,24 +6,21 @@ from redstart.cli.main import LazyGroup
 
 _HERE = "redstart.cli.migrate"
 COMMANDS = {
-    "status": (f"{_HERE}.commands:status", "Show the index of each model, and how it differs."),
-    "run": (f"{_HERE}.commands:run", "Create, build, repair and cut over indexes."),
-    "swap-back": (
-        f"{_HERE}.commands:swap_back",
-        "Switch back to the previous indexes.",
-    ),
+    "status": (f"{_HERE}.commands:status", "Show each index and how it differs from its model."),
+    "run": (f"{_HERE}.commands:run", "Build indexes and cut over to them."),
+    "rollback": (f"{_HERE}.commands:rollback", "Switch back to the previous indexes."),
     "cleanup": (f"{_HERE}.commands:cleanup", "Drop indexes that no alias points to."),
 }
 
 
-_FILES = (
-    "This version lists schema migration files (om migrate status), and does not write or run them: see "
-    '"Migration files" in the documentation. Create and replace indexes with: om migrate run --models MODULE'
+FILES = (
+    "Redstart does not write or run schema migration files; om migrate status lists them. "
+    "Create and replace indexes with: om migrate run --models MODULE"
 )
 REPLACED = {
-    **dict.fromkeys(("create", "downgrade", "rollback"), _FILES),
-    **dict.fromkeys(("--module", "-m"), "Use: om migrate run --models MODULE"),
-    "reset": "Remove an id from the record of applied files with: SchemaMigrator().mark_unapplied(id)",
+    **dict.fromkeys(("create", "downgrade"), FILES),
+    **dict.fromkeys(("--module", "-m"), "Type: om migrate run --models MODULE"),
+    "reset": "To remove an ID from the record of applied files, call: SchemaMigrator().mark_unapplied(id)",
 }
 
 

@@ -1,4 +1,4 @@
-"""Commands that only look: stats, progress."""
+"""Read-only commands: stats and progress."""
 
 from functools import partial
 from random import Random
@@ -6,7 +6,7 @@ from random import Random
 import click
 
 from redstart.cli.assumed_zone import note_assumed_zone
-from redstart.cli.drawing import pairs
+from redstart.cli.drawing import next_step, pairs, paragraph
 from redstart.cli.migrate_data.reports import (
     how_far,
     progress_report,
@@ -15,13 +15,14 @@ from redstart.cli.migrate_data.reports import (
     unplanned_fields,
 )
 from redstart.cli.migrate_data.tables import (
+    draw_all_failures,
     draw_failures,
     draw_fields,
     draw_models,
     draw_nothing_found,
 )
 from redstart.cli.options import batch_size, common, exclude_prefix, verbose
-from redstart.cli.output import as_typed, draw_refusal, line, print_json, refusal_by
+from redstart.cli.output import draw_refusal, line, print_json, refusal_by, warn
 from redstart.cli.progress import progress_display
 from redstart.cli.quantities import ago, duration, size
 from redstart.cli.session import Session, open_session
@@ -38,8 +39,6 @@ from redstart.migrations.data.state.checkpoint import Checkpoint, Stage, load_ch
 from redstart.migrations.holder import is_gone
 from redstart.migrations.phase import with_indexes_at_work
 
-FAILURES_SAID = 20
-
 
 @click.command()
 @click.option("--exact", is_flag=True, help="Read every document instead of a sample.")
@@ -48,8 +47,8 @@ FAILURES_SAID = 20
 @exclude_prefix
 @common
 def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_json: bool) -> None:
-    """Count documents and values by kind, estimate the time a run takes, and show what is worth knowing
-    about the server before one. Writes nothing."""
+    """Count documents and values by kind, estimate the duration of a run, and show the settings of the server that
+    matter for it. Writes nothing."""
     with open_session(settings) as session, progress_display() as show:
         session.require_intact()
         note_assumed_zone(session)
@@ -62,33 +61,49 @@ def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_js
         return
     _draw_stats(found, session, verbose)
     if unfinished and not found.exact and not found.spread:
-        line("A run was interrupted, and a sample looks where it began: see what is left with --exact.")
+        warn("a run was interrupted. The sample mostly contains converted documents. Count all with --exact.")
 
 
 def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
-    how = "all read" if found.exact else f"estimated from {found.sampled_documents:,} read; --exact reads all"
-    line(f"{found.documents:,} documents with dates on {session.where} ({how})")
+    how = "all read" if found.exact else f"estimate from {found.sampled_documents:,}; --exact reads all"
+    paragraph(f"{found.documents:,} documents with dates on {session.where} ({how})")
     line("")
     if not found.documents:
         draw_nothing_found([model.model for model in found.models])
         line("")
-    draw_models(found)
+    else:
+        draw_models(found)
     for model in found.models if found.documents else ():
         if not model.documents:
-            line(f"No key was found under {model.model.key_prefix} for {model.model.name}: unless Meta sets")
-            line(
-                "model_key_prefix, a prefix holds the module's name, as it was when the documents were written."
+            paragraph(
+                f"No keys match prefix {model.model.key_prefix} (model {model.model.name}). Without "
+                "Meta.model_key_prefix the prefix contains the module name; was the module renamed?"
             )
             line("")
     if verbose:
         for model in found.models:
-            draw_fields(model)
-        draw_failures(found.survey.failures, len(found.survey.failures), FAILURES_SAID)
-        for text in unplanned_fields(session.declarations):
-            line(f"left alone: {text['model']} {text['path']}: {text['reason']}")
+            if model.documents:
+                draw_fields(found, model)
+        _draw_failures(found)
+        unplanned = unplanned_fields(session.declarations)
+        for text in unplanned:
+            paragraph(f"not converted: {text['model']} {text['path']}: {text['reason']}", hanging="  ")
+        if unplanned:
+            line("")
     _draw_server(found, session.naive_timezone.name.partition(":")[0])
-    line("")
-    line(as_typed("See what would be done with: om migrate-data run --dry-run"))
+    if found.documents:
+        line("")
+        next_step("Preview a run with", "om migrate-data run --dry-run")
+
+
+def _draw_failures(found: Statistics) -> None:
+    failures = found.survey.failures
+    if not failures.count:
+        return
+    if not found.exact:
+        line(f"Of the {found.sampled_documents:,} documents of the sample:")
+    draw_failures(failures, would=True)
+    draw_all_failures(failures)
 
 
 def _draw_server(found: Statistics, naive_timezone: str) -> None:
@@ -100,11 +115,15 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
     also = " (and append-only)" if facts.append_only else ""
     pairs(
         [
-            ("estimated time", f"{duration(estimate.expected)} {bound}"),
-            ("a datetime without an offset is", naive_timezone),
-            ("keys of another type, left alone", found.foreign),
+            *(
+                [("estimated time of a run", f"{duration(estimate.expected)} {bound}")]
+                if found.documents
+                else []
+            ),
+            ("datetimes without an offset are in", naive_timezone),
+            *([("keys of another type, not read", f"{found.foreign:,}")] if found.foreign else []),
             ("last save", f"{saved}{also}"),
-            ("replicas", facts.replicas),
+            ("replicas", str(facts.replicas)),
             ("memory", f"{size(facts.used_bytes)} used, {size(facts.free_bytes)} free"),
             ("maxmemory-policy", facts.policy),
             ("server", facts.version),
@@ -117,7 +136,7 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
 @verbose
 @common
 def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
-    """How far a running migration is, or where an interrupted one will go on. Writes nothing."""
+    """Show the progress of a running or interrupted migration. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
         session.require_intact()
         found = session.run(read_status(session.keys, session.plan))
@@ -130,20 +149,22 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
     if state == "none":
         line("Nothing is running, and no progress is saved.")
         if saving:
-            line("The server is saving its data: a run with --backup begins when that has ended.")
+            line("The server is saving its data. A run with --backup starts after that.")
         return
     _draw_progress(found, state, verbose)
     if state == "interrupted":
         undoes = found.checkpoint is not None and found.checkpoint.stage.undoes
-        go_on = f"om migrate-data rollback {DATETIME_MIGRATION}" if undoes else "om migrate-data run"
-        line(as_typed(f"Go on where it stopped with: {go_on}"))
+        next_step(
+            "Resume with",
+            f"om migrate-data rollback {DATETIME_MIGRATION}" if undoes else "om migrate-data run",
+        )
 
 
 STAGES = {
-    Stage.CENSUS: "census: counting, no document is changed yet",
-    Stage.CONVERT: "convert",
-    Stage.REPLAY: "rollback: undoing what the log holds, newest first",
-    Stage.SWEEP: "rollback: giving newer values the old form",
+    Stage.CENSUS: "initial scan; no document is changed yet",
+    Stage.CONVERT: "conversion",
+    Stage.REPLAY: "rollback: restoring the originals, newest first",
+    Stage.SWEEP: "rollback: rewriting newer values as text",
 }
 
 
@@ -168,7 +189,7 @@ def _draw_progress(found: Status, state: str, verbose: bool) -> None:
     rows: list[tuple[str, object]] = [("state", state)]
     checkpoint = found.checkpoint
     if found.lease is not None:
-        rows.append(("by", found.lease))
+        rows.append(("lease holder", found.lease))
     if state == "running" and found.lease_is_of_indexes:
         rows.append(("stage", _stage_of_indexes(found)))
     elif checkpoint is not None:
@@ -176,7 +197,7 @@ def _draw_progress(found: Status, state: str, verbose: bool) -> None:
         rows += [("stage", _stage(checkpoint)), (unit, _done(found))]
     if checkpoint is not None:
         rows += [
-            ("values that did not convert", found.failures),
+            *([("failed values", f"{found.failures:,}")] if found.failures else []),
             ("started", ago(checkpoint.started_ms)),
             ("saved", ago(checkpoint.saved_ms or checkpoint.started_ms)),
         ]

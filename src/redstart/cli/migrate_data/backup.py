@@ -1,4 +1,4 @@
-"""`run --backup` on the command line."""
+"""The option `--backup` of `om migrate-data run`."""
 
 from datetime import UTC, datetime
 
@@ -12,21 +12,22 @@ from redstart.migrations.data.running.backup import back_up
 from redstart.migrations.data.running.monitor import Monitor
 
 backup = click.option(
-    "--backup", is_flag=True, help="First have the server save its data (BGSAVE), and wait until it has."
+    "--backup", is_flag=True, help="First let the server save its data (BGSAVE), and wait until it is saved."
 )
 
 
-def save_first(session: Session, log: EventLog) -> None:
-    """Have the server save, and say when it did. Raises what `back_up` does."""
+def back_up_first(session: Session, log: EventLog) -> None:
+    """Let the server save its data, and print when it did. Raises what `back_up` does."""
     with progress_display() as show:
         saved_at = session.run(back_up(log.watching(Monitor(progress=show))))
     log.write("saved", {"saved_ms": saved_at * 1_000})
     note(f"The server saved its data at {datetime.fromtimestamp(saved_at, UTC):%Y-%m-%d %H:%M:%S} UTC.")
     note(
-        "The file lies on the server: redis-cli CONFIG GET dir, and CONFIG GET dbfilename. Copy it from there."
+        "The file is on the machine of the server. Find it with: redis-cli CONFIG GET dir; redis-cli CONFIG GET "
+        "dbfilename. Copy it to another place: the next save replaces it."
     )
 
 
-def say_not_saved() -> None:
-    """For a dry run."""
-    note("--backup: a dry run writes nothing, so nothing was saved.")
+def note_backup_skipped() -> None:
+    """Print that a dry run makes no backup."""
+    note("--backup has no effect on a dry run: no backup was made.")

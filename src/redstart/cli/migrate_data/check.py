@@ -1,24 +1,24 @@
-"""Commands that check: verify and errors."""
+"""`om migrate-data verify` and `errors`: what is wrong, and what a run could not convert."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from redstart.cli.drawing import pairs
+from redstart.cli.drawing import next_step, pairs, paragraph, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.migrate_data.tables import draw_nothing_found
 from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
 from redstart.cli.options import batch_size, common, exclude_prefix, verbose
-from redstart.cli.output import as_typed, line, note, print_json
+from redstart.cli.output import Tone, as_typed, line, note, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.state.failures import FailureLog, failure_at
+from redstart.migrations.data.state.failures import Failure, FailureLog, FailureSummary, Fate, failure_at
 from redstart.migrations.data.state.record import read_record
 from redstart.migrations.data.state.unrestored import all_unrestored
 from redstart.migrations.data.verifying.verify import Problems, Verification
@@ -27,9 +27,12 @@ from redstart.migrations.data.verifying.verify_journal import JournalCheck, veri
 from redstart.migrations.data.verifying.verify_models import ModelCheck
 from redstart.migrations.indexes.verify import IndexCheck, verify_indexes
 
-PROBLEMS_SAID = 20
+MAX_PROBLEMS = 20
+"""Problems that are listed without --verbose."""
+MIN_FAILURES_TO_SUM = 2
+FATES = {Fate.UNCHANGED: "", Fate.REPLACED: "; replaced by 0.0", Fate.QUARANTINED: "; quarantined"}
 UNREADABLE = (
-    "Correct the unreadable documents, or their models: get() and all() raise DocumentDecodeError for them."
+    "Correct these documents or their models: get() and all() raise DocumentDecodeError for these documents."
 )
 
 
@@ -37,7 +40,7 @@ UNREADABLE = (
 @click.option(
     "--check-data",
     is_flag=True,
-    help="Also convert each original in the undo log again, and read every document through its model.",
+    help="Also convert every original in the undo log again, and load every document through its model.",
 )
 @batch_size
 @log_file
@@ -52,9 +55,9 @@ def verify(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Read every value again, and look up every document in its index, if that is cut over. Exits with 6 when something
-    is lost, wrong or not converted; values that will not convert and are recorded do not count, unless --check-data
-    finds that no model reads their documents. Writes nothing."""
+    """Read every value again, and look up every document in its index if that is cut over. Exits with 6 if a value is
+    missing, wrong or unconverted. Recorded failures are not problems, unless --check-data finds documents that their
+    model cannot read. Writes nothing."""
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
         session.require_intact()
         note_unclaimed(find_unclaimed(session))
@@ -67,7 +70,7 @@ def verify(
         else:
             note_undeclared(session.declarations, model_check.undeclared)
         report = verify_report(found, journal, model_check, indexes)
-        code = Exit.DONE if found.ok else Exit.FOUND
+        code = Exit.DONE if found.ok else Exit.PROBLEMS_FOUND
         log.ended(report, code)
     if as_json:
         print_json(report)
@@ -110,7 +113,7 @@ def _verify_indexes(session: Session, problems: Problems) -> list[IndexCheck]:
                     check.name.encode(),
                     "",
                     b"",
-                    as_typed("no index serves under this name; see om migrate status"),
+                    as_typed("there is no index of this name; see om migrate status"),
                 )
             )
         for key in check.examples[: check.problems] if check.serves else ():
@@ -127,48 +130,69 @@ def _draw(
     verbose: bool,
 ) -> None:
     total = found.tally.total
-    old = total(Outcome.CONVERTIBLE) + total(Outcome.LOSSY)
-    rows: list[tuple[str, object]] = [
-        ("documents", found.tally.total_documents),
-        ("values converted", total(Outcome.ALREADY)),
-        ("still in the old form", old),
-        ("null", total(Outcome.NULL)),
-        ("rounded when converted", found.lossy),
-        ("not convertible, on record", found.recorded_failures),
+    unconverted = total(Outcome.CONVERTIBLE) + total(Outcome.LOSSY)
+    count = found.problems.count
+    if found.ok:
+        paragraph("Verification passed: no value is missing, wrong or unconverted.", Tone.DONE)
+    else:
+        line(f"Verification found {count:,} problem{'s' * (count != 1)}.", Tone.ERROR)
+    rows: list[tuple[str, int]] = [
+        ("values in numeric format", total(Outcome.ALREADY)),
+        ("  of which rounded by the run", found.lossy),
+        ("values in text format", unconverted),
+        ("values null", total(Outcome.NULL)),
+        ("values failed and recorded", found.recorded_failures),
+        ("values failed and not recorded", total(Outcome.UNCONVERTIBLE) - found.recorded_failures),
     ]
     if model_check is not None:
-        rows.append(("read through their models", model_check.read))
-        rows.append(("unreadable", model_check.unreadable))
+        rows.append(("documents loaded through models", model_check.read))
+        rows.append(("documents not loadable", model_check.unreadable))
     if journal is not None:
-        rows += [("undoable exactly", journal.as_written), ("changed since", journal.changed_since)]
-        if deleted := journal.deleted.total():
-            rows.append(("documents deleted since", f"{deleted:,} of {journal.documents.total():,}"))
-    pairs(rows)
+        rows.append(("undo log: values unchanged since the run", journal.as_written))
+        rows.append(("undo log: values changed since the run", journal.changed_since))
+        rows.append(("undo log: documents deleted since the run", journal.deleted.total()))
+    pairs([("documents", found.tally.total_documents), *(row for row in rows if row[1])])
     for model in found.unnamed:
-        line(
-            f"recorded, and not named now: {model.name} ({model.key_prefix}): its values are read as recorded"
-        )
+        line(f"{model.name} ({model.key_prefix}) is recorded and not given: its values are read as recorded")
     for check in indexes:
-        accepted = f" ({check.accepted:,} were accepted)" if check.accepted else ""
-        looked_up = f"{check.documents:,} documents looked up, {check.missing:,} missing{accepted}"
-        line(f"{check.name}: {'it has a FILTER, no document looked up' if check.has_filter else looked_up}")
-    for problem in found.problems.first if verbose else found.problems.first[:PROBLEMS_SAID]:
+        if check.serves:
+            line(f"{check.name}: {_looked_up(check)}")
+    _draw_reasons("Problems by reason", found.problems.first, count)
+    for problem in found.problems.first if verbose else found.problems.first[:MAX_PROBLEMS]:
         line(f"problem: {problem}")
-    if found.ok:
-        line("Verified: nothing is lost, wrong or unconverted.")
-    else:
-        way_on = " What is still in the old form is converted by: om migrate-data run" if old else ""
-        line(as_typed(f"problems: {found.problems.count:,}.{way_on}"))
-        if model_check is not None and model_check.unreadable:
-            line(UNREADABLE)
+    if unconverted:
+        next_step("Convert values in text format with", "om migrate-data run")
+    if model_check is not None and model_check.unreadable:
+        paragraph(UNREADABLE)
+
+
+def _looked_up(check: IndexCheck) -> str:
+    if check.has_filter:
+        return "not checked, because the index has a FILTER"
+    accepted = f", of which {check.accepted:,} were accepted at the cutover" if check.accepted else ""
+    return f"{check.documents:,} documents checked, {check.missing:,} missing from the index{accepted}"
+
+
+def _draw_reasons(title: str, failures: Sequence[Failure], count: int) -> None:
+    """Print how many failures have each reason, the most frequent first; nothing for a single failure.
+
+    Args:
+        count: all failures, of which more may exist than are given.
+    """
+    if len(failures) < MIN_FAILURES_TO_SUM:
+        return
+    summary = FailureSummary(failures)
+    rows = [(f"{group.cause}{FATES[fate]}", group.count) for fate in FATES for group in summary.groups(fate)]
+    if count > len(failures):
+        title = f"{title} (the first {len(failures):,} of {count:,})"
+    table(title, ["reason", "count"], rows)
 
 
 @click.command()
 @common
 def errors(settings: Settings, as_json: bool) -> None:
-    """List the values that the last run could not convert, and those that it or an earlier one replaced or moved
-    (default, quarantine) and that a rollback brings back; and the originals that the last rollback could not restore,
-    whole: key, path, value, reason. Writes nothing."""
+    """List failed values with key, field, reason and whole value: those that the last run could not convert, those that
+    a run has replaced or quarantined, and originals that a rollback could not restore. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
         session.require_intact()
         failures = session.run(FailureLog(session.keys).all())
@@ -179,9 +203,13 @@ def errors(settings: Settings, as_json: bool) -> None:
         listed = [failure.as_dict() for failure in failures]
         print_json({"errors": listed, "count": len(listed) + record.failures_not_kept})
         return
+    count = len(failures) + record.failures_not_kept
+    if not count:
+        line("No failures are recorded.")
+        return
+    line(f"{count:,} failed value{'s' * (count != 1)}.")
+    _draw_reasons("Failed values by reason", failures, count)
     for failure in failures:
         line(failure.whole())
     if record.failures_not_kept:
-        note(f"... and {record.failures_not_kept:,} more that were only counted")
-    if not failures:
-        line("No value is on record as not converted.")
+        note(f"... and {record.failures_not_kept:,} more, which are counted and not recorded")

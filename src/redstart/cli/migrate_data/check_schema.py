@@ -1,11 +1,11 @@
-"""`om migrate-data check-schema`: whether the indexes take dates as the models say."""
+"""`om migrate-data check-schema`: compare the field types of dates in the indexes with the models."""
 
 from typing import Any
 
 import click
 
 from redstart.cli.assumed_zone import note_assumed_zone
-from redstart.cli.drawing import table
+from redstart.cli.drawing import paragraph, table
 from redstart.cli.exits import Exit
 from redstart.cli.options import common, exclude_prefix
 from redstart.cli.output import as_typed, line, print_json
@@ -14,12 +14,12 @@ from redstart.cli.settings import Settings
 from redstart.migrations.indexes.date_fields import DateField, DateIndex, Form
 from redstart.migrations.schema_check import look_at_dates, next_command
 
-WHAT_IT_IS = {
-    Form.NEW: "takes numbers, as the model says",
-    Form.OLD: "takes text, as before redis-om 1.0",
-    Form.TOLERANT: "takes text and overlooks numbers, while data is converted",
-    Form.MISSING: "is not indexed",
-    Form.OTHER: "is indexed in another way",
+STATES = {
+    Form.NEW: "numeric (matches the model)",
+    Form.OLD: "text (redis-om 0.x)",
+    Form.TOLERANT: "dual-format (migration in progress)",
+    Form.MISSING: "not indexed",
+    Form.OTHER: "unexpected field type",
 }
 
 
@@ -27,8 +27,8 @@ WHAT_IT_IS = {
 @exclude_prefix
 @common
 def check_schema(settings: Settings, as_json: bool) -> int:
-    """Whether the index of each model takes its dates as numbers, and whether the data is converted. Exits with 3
-    when something is pending, and names the next command. Writes nothing."""
+    """Check that the index of each model has numeric dates and that the data is converted. Exits with 3 if work is
+    pending, and names the next command. Writes nothing."""
     with open_session(settings) as session:
         note_assumed_zone(session)
         found = session.run(look_at_dates(session.planned_indexes(), session.plan))
@@ -43,16 +43,20 @@ def check_schema(settings: Settings, as_json: bool) -> int:
 
 def _draw(found: list[DateIndex], advice: str | None) -> None:
     rows = [
-        [one.model, str(field.path), _type(field) or "-", field.wanted.kind, WHAT_IT_IS[field.form]]
+        [one.model, str(field.path), STATES[field.form], _type(field) or "-", field.wanted.kind]
         for one in found
         for field in one.fields
     ]
-    table("Dates in indexes", ["model", "field", "is", "should be", "the index"], rows)
-    for one in found:
-        if not one.converted:
-            line(f"{one.model}: the data is not on record as converted")
-    if not any(one.mismatches for one in found):
+    mismatches = sum(len(one.mismatches) for one in found)
+    unconverted = [one.model for one in found if not one.converted]
+    if mismatches:
+        line(f"{mismatches:,} date field{'s do' if mismatches > 1 else ' does'} not match the models.")
+    else:
         line("No schema mismatches.")
+    if mismatches:
+        table("Dates in indexes", ["model", "field", "state", "type in index", "type in model"], rows)
+    if unconverted:
+        paragraph(f"Data not converted yet: {', '.join(unconverted)}")
     if advice is not None:
         line(f"Next: {advice}")
 
@@ -65,7 +69,7 @@ def _report(found: list[DateIndex], advice: str | None) -> dict[str, Any]:
             "current_type": _type(field),
             "expected_type": field.wanted.kind.value,
             "index_name": one.status.planned.name,
-            "form": field.form.value,
+            "state": field.form.value,
         }
         for one in found
         for field in one.mismatches

@@ -1,32 +1,39 @@
-"""`run --dry-run`: every value is read and judged, and nothing is written."""
+"""`run --dry-run`: read and classify every value, and write nothing."""
 
 import time
 from collections.abc import Sequence
 from functools import partial
 
+from redstart.cli.deployment import STOP_BEFORE
+from redstart.cli.drawing import next_step, pairs, paragraph
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_unnamed_aliases, forecast_line
 from redstart.cli.migrate_data.log_file import EventLog
 from redstart.cli.migrate_data.run_report import dry_run_report
-from redstart.cli.migrate_data.tables import draw_failures, draw_fields, draw_nothing_found
-from redstart.cli.output import as_typed, draw_refusal, line, print_json, refusal_by
+from redstart.cli.migrate_data.tables import (
+    count_rows,
+    draw_all_failures,
+    draw_failures,
+    draw_fields,
+    draw_nothing_found,
+)
+from redstart.cli.output import Tone, draw_refusal, line, print_json, refusal_by
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
 from redstart.migrations.data.converting.beginning import require_room_aside
-from redstart.migrations.data.counting.statistics import Statistics, statistics
+from redstart.migrations.data.converting.page_failures import expected_failures
+from redstart.migrations.data.counting.statistics import ModelStatistics, Statistics, statistics
 from redstart.migrations.data.judging.convert import Outcome
-from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.judging.transform import CLEARING_MODES, FailureMode
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.running.preflight import require_safe_undo
+from redstart.migrations.data.state.failures import Fate
 from redstart.migrations.forward import require_possible_run
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.forecast import IndexForecast
 
-FAILURES_SAID = 10
-"""Lines about single values; --verbose says them all."""
 
-
-def say_what_would_be_done(
+def dry_run(
     session: Session,
     indexes: Sequence[IndexForecast],
     pending_files: Sequence[str],
@@ -38,12 +45,24 @@ def say_what_would_be_done(
     options: ExpansionOptions,
     failure_mode: FailureMode,
     include_prefixes: tuple[str, ...],
+    run_command: str,
 ) -> int:
-    """Read everything, and say what a run would make of it. The exit code."""
+    """Read every document and report what a run would do. Return the exit code.
+
+    Args:
+        run_command: the command of that run.
+    """
     began = time.monotonic()
     with progress_display(every_step=verbose) as show:
         context = session.context(log.watching(Monitor(progress=show)))
-        found = session.run(statistics(context, session.plan, chance=None, batch_documents=batch_size))
+        looking = statistics(
+            context,
+            session.plan,
+            chance=None,
+            batch_documents=batch_size,
+            find_failures=partial(expected_failures, mode=failure_mode),
+        )
+        found = session.run(looking)
     refusal = refusal_by(partial(require_room_aside, session.plan, failure_mode))
     if refusal is None:
         refusal = refusal_by(partial(require_safe_undo, found.facts))
@@ -57,41 +76,82 @@ def say_what_would_be_done(
     if as_json:
         print_json(report)
     else:
-        _draw(found, indexes, options.aliases, verbose, refusal)
+        _draw(found, indexes, options, verbose, refusal, failure_mode, run_command)
     return Exit.DONE
 
 
 def _draw(
     found: Statistics,
     indexes: Sequence[IndexForecast],
-    aliases: Sequence[str],
+    options: ExpansionOptions,
     verbose: bool,
     refusal: str | None,
+    failure_mode: FailureMode,
+    run_command: str,
 ) -> None:
-    line(f"Dry run: {found.documents:,} documents were read, nothing was written.")
-    line("")
-    if not found.documents:
-        draw_nothing_found([model.model for model in found.models])
-        line("")
-    for model in found.models:
-        draw_fields(model)
-        samples = {
-            str(field.path): found.survey.samples.get((model.model.key_prefix, str(field.path)), [])
-            for field in model.fields
-        }
-        width = max((len(path) for path, some in samples.items() if some), default=0)
-        for path, some in samples.items():
-            for sample in some:
-                line(f"  {path:<{width}}  {sample.before} -> {sample.after}  {sample.key}")
-        if width:
-            line("")
-    draw_failures(
-        found.survey.failures,
-        found.total(Outcome.UNCONVERTIBLE),
-        len(found.survey.failures) if verbose else FAILURES_SAID,
+    outcome = "Dry run complete" if refusal is None else "Dry run complete; a run would be refused"
+    paragraph(
+        f"{outcome}. {found.documents:,} documents were read, nothing was written.",
+        Tone.DONE if refusal is None else Tone.WARNING,
     )
+    if found.documents:
+        pairs([("values to convert", found.total(Outcome.CONVERTIBLE)), *_rows(found)])
+    else:
+        draw_nothing_found([model.model for model in found.models])
+    line("")
+    for model in found.models:
+        if model.documents:
+            draw_fields(found, model)
+            _draw_samples(found, model, limit=None if verbose else 1)
+    _draw_failures(found, failure_mode, verbose=verbose)
     for one in indexes:
-        line(forecast_line(one))
-    draw_unnamed_aliases(indexes, aliases)
+        paragraph(forecast_line(one), hanging="  ")
+    draw_unnamed_aliases(indexes, options.aliases)
+    if indexes:
+        paragraph(STOP_BEFORE)
+    failures = found.survey.failures
+    if (
+        indexes
+        and failures.fates[Fate.UNCHANGED]
+        and failure_mode not in CLEARING_MODES
+        and not options.accept_unindexed
+    ):
+        paragraph(
+            "The cutover of an index is refused while documents have failed values in fields of that index. "
+            "--failure-mode quarantine or default changes these values."
+        )
     draw_refusal(refusal)
-    line(as_typed("Do it with: om migrate-data run"))
+    if refusal is None and found.documents:
+        next_step("Convert with", run_command)
+
+
+def _rows(found: Statistics) -> list[tuple[str, int]]:
+    return count_rows(
+        rounded=found.total(Outcome.LOSSY),
+        numeric=found.total(Outcome.ALREADY),
+        null=found.total(Outcome.NULL),
+        failed=found.total(Outcome.UNCONVERTIBLE),
+        failures=found.survey.failures,
+    )
+
+
+def _draw_samples(found: Statistics, model: ModelStatistics, *, limit: int | None) -> None:
+    drawn = False
+    for field in model.fields:
+        for sample in found.survey.samples.get((model.model.key_prefix, str(field.path)), [])[:limit]:
+            text = f"{field.path}: {sample.before} -> {sample.after}  {sample.key}"
+            paragraph(text, indent="  ", hanging="      ")
+            drawn = True
+    if drawn:
+        line("")
+
+
+def _draw_failures(found: Statistics, failure_mode: FailureMode, *, verbose: bool) -> None:
+    failures = found.survey.failures
+    if not failures.count:
+        return
+    if failure_mode is FailureMode.FAIL:
+        line("A run stops at the first failed value (--failure-mode fail).")
+    draw_failures(failures, would=True)
+    if verbose:
+        draw_all_failures(failures)

@@ -1,4 +1,4 @@
-"""Commands that remove state: clear-progress, forget, unlock."""
+"""Commands that remove state from the server: clear-progress, drop-undo-log, force-unlock."""
 
 import click
 
@@ -11,7 +11,7 @@ from redstart.cli.settings import Settings
 from redstart.errors import StateDamagedError
 from redstart.migrations.data.running import housekeeping
 from redstart.migrations.data.state.damage import LISTS
-from redstart.migrations.integrity import forget as forget_state
+from redstart.migrations.integrity import forget as drop_state
 from redstart.migrations.phase import unlock as break_leases
 
 
@@ -19,61 +19,62 @@ from redstart.migrations.phase import unlock as break_leases
 @yes
 @common
 def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
-    """Forget how far an interrupted run came, so that the next one starts at the beginning. What is converted
-    stays converted, and stays undoable."""
+    """Delete the saved progress of an interrupted run, so that the next run scans from the beginning. Converted values
+    and the undo log are kept."""
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=("checkpoint", *LISTS))
-        confirm("Forget the saved progress?", assume_yes=yes)
+        confirm("Delete the saved progress? Converted values and the undo log are kept.", assume_yes=yes)
         removed = session.run(housekeeping.clear_progress(session.context()))
     if as_json:
         print_json({"status": "cleared" if removed else "nothing_to_do"})
     elif removed:
-        line("The saved progress is gone; the undo log is kept.")
+        line("Saved progress deleted. Converted values and the undo log are kept.")
     else:
-        line("No progress was saved; there was nothing to clear.")
+        line("No progress is saved; nothing was deleted.")
 
 
-@click.command()
+@click.command("drop-undo-log")
 @migration_id
 @yes
 @common
-def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
-    """Drop the undo log of migration ID, and the originals that a rollback has not restored, and free their memory.
-    After that it can not be rolled back."""
+def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
+    """Drop the undo log of migration ID and the originals that a rollback could not restore. This frees their memory;
+    the migration can no longer be rolled back."""
     with open_session(settings, writes=True, needs_models=False) as session:
         require_built_in(session, migration_id, NO_UNDO_LOG)
         last_copies = session.run(housekeeping.last_copies(session.context()))
-        lost = f" It has the originals of {last_copies:,} values or documents." if last_copies else ""
+        lost = f" The undo log has the only copy of {last_copies:,} originals." if last_copies else ""
         require_yes(
-            f"After this {migration_id} cannot be undone any more.{lost} Drop its undo log?", assume_yes=yes
+            f"{migration_id} cannot be rolled back without its undo log.{lost} Drop the undo log?",
+            assume_yes=yes,
         )
-        removed = session.run(forget_state(session.context(), index_migration()))
+        removed = session.run(drop_state(session.context(), index_migration()))
     if as_json:
-        print_json({"status": "forgotten" if removed else "nothing_to_do"})
+        print_json({"status": "dropped" if removed else "nothing_to_do"})
     else:
-        line("The undo log is gone." if removed else "There was no undo log; nothing was dropped.")
+        line("Undo log dropped." if removed else "There is no undo log; nothing was dropped.")
 
 
-@click.command()
+@click.command("force-unlock")
 @yes
 @common
-def unlock(settings: Settings, yes: bool, as_json: bool) -> None:
-    """Break the lease of a run that is stuck, on the data or on the indexes. If that run is alive after all, it stops
+def force_unlock(settings: Settings, yes: bool, as_json: bool) -> None:
+    """Remove the lease of a run that is stuck, on the data or on the indexes. If its process is still alive, it stops
     before its next write."""
     with open_session(settings, writes=True, needs_models=False) as session:
-        require_yes("Break the lease? A run that holds it stops before its next write.", assume_yes=yes)
+        require_yes("Remove the lease? The run that holds it stops before its next write.", assume_yes=yes)
         leases = session.run(break_leases(session.context()))
     broken = [lease.message if isinstance(lease, StateDamagedError) else str(lease) for lease in leases]
     if as_json:
         print_json(
-            {"status": "unlocked" if broken else "not_locked", "holder": broken[0] if broken else None}
+            {"status": "unlocked" if broken else "not_locked", "lease_holder": broken[0] if broken else None}
         )
         return
     for lease in leases:
         line(
-            f"Removed. {lease.message}"
+            f"Lease removed. {lease.message}"
             if isinstance(lease, StateDamagedError)
-            else f"Broken: the lease of {lease}."
+            else f"Lease removed. It was held by {lease}."
         )
     if not broken:
-        line("No run holds a lease.")
+        line("No run holds a lease; nothing was removed.")

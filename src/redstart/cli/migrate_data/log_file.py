@@ -1,4 +1,4 @@
-"""`--log-file`: what a command does as JSON lines in a file, for whoever watches it or reads it later."""
+"""`--log-file`: the events of a command as JSON lines in a file."""
 
 import json
 import os
@@ -27,32 +27,32 @@ log_file = click.option(
     "--log-file",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Append what happens to PATH, one JSON object a line; - is stderr.",
+    help="Append events to PATH, one JSON object per line; - is stderr.",
 )
 
 
 _ENDS: dict[type[BaseException], tuple[str, Exit]] = {
-    KeyboardInterrupt: ("interrupted", Exit.STOPPED),
+    KeyboardInterrupt: ("interrupted", Exit.INTERRUPTED),
     click.Abort: ("not confirmed; nothing was done", Exit.FAILED),
 }
-"""What ends a command without being an error of ours."""
+"""Exceptions that end a command and are not errors of Redstart."""
 
 
 def event_log(path: Path | None, command: str, session: Session) -> "EventLog":
-    """The log of one command, whose every line says which it is, and where."""
+    """Return the log of one command. Each line names the command, the migration and the server."""
     about = {"command": command, "migration": session.keys.migration_id, "where": session.where}
     return EventLog(path, {**about, "pid": os.getpid()})
 
 
 class EventLog:
-    """A context manager around a command's work. What ends the work with an error is written too.
+    """A context manager around the work of a command. It also logs an error that ends the work.
 
     Args:
-        path: the file; it is made, its folder is not. None: nothing is written anywhere.
-        about: what every line says.
+        path: the file, which is created if its folder exists; None for no log.
+        about: keys and values of each line.
 
     Raises:
-        ConfigurationError: on entry, where the file cannot be written.
+        ConfigurationError: on entry, if the file cannot be written.
     """
 
     def __init__(self, path: Path | None, about: Mapping[str, str | int]) -> None:
@@ -69,7 +69,7 @@ class EventLog:
             self._append("started", {})
         except OSError as exc:
             self._close()
-            hint = "Name a file in a folder that exists and may be written."
+            hint = "Name a file in a writable folder."
             raise ConfigurationError(f"--log-file {self._path}: {exc.strerror}.", hint) from exc
         return self
 
@@ -81,46 +81,46 @@ class EventLog:
         self._close()
 
     def watching(self, monitor: Monitor) -> Monitor:
-        """The same monitor, whose news go into the file as well."""
-        show, say = monitor.progress, monitor.failure
+        """Return the same monitor; its events are also written to the file."""
+        show, note_failure = monitor.progress, monitor.failure
 
-        def progress(news: Progress) -> None:
-            show(news)
-            self._write_progress(news)
+        def progress(update: Progress) -> None:
+            show(update)
+            self._write_progress(update)
 
-        def failure(found: Failure) -> None:
-            say(found)
-            self.write("failure", found.as_dict())
+        def failure(failure: Failure) -> None:
+            note_failure(failure)
+            self.write("failure", failure.as_dict())
 
         if self._file is not None:
             monitor.progress, monitor.failure = progress, failure
         return monitor
 
     def ended(self, report: Mapping[str, Any], code: Exit) -> None:
-        """The command's result as `--json` prints it, and its exit code."""
-        event = "stopped" if code is Exit.STOPPED else "completed"
+        """Write the result of the command, as `--json` prints it, and its exit code."""
+        event = "stopped" if code is Exit.INTERRUPTED else "completed"
         self.write(event, {"result": report, "exit_code": code})
 
     def write(self, event: str, fields: Mapping[str, object]) -> None:
-        """One line. A file that can no longer be written is said once, and does not end the work."""
+        """Write one line. A file that cannot be written any more causes one note, and does not end the work."""
         try:
             self._append(event, fields)
         except OSError as exc:
             self._close()
-            note(f"--log-file {self._path}: {exc.strerror}. Nothing more is written to it; the work goes on.")
+            note(f"--log-file {self._path}: {exc.strerror}. Logging has stopped; the command continues.")
 
-    def _write_progress(self, news: Progress) -> None:
+    def _write_progress(self, update: Progress) -> None:
         if time.monotonic() - self._progress_at < PROGRESS_EVERY_SECONDS:
             return
         self._progress_at = time.monotonic()
         self.write(
             "progress",
             {
-                "stage": news.stage,
-                "pass": news.number,
-                "done": news.done,
-                "total": news.total,
-                "errors": news.failures,
+                "stage": update.stage,
+                "pass": update.number,
+                "done": update.done,
+                "total": update.total,
+                "failed": update.failures,
             },
         )
 
@@ -133,8 +133,7 @@ class EventLog:
             note(text)
             return
         line = text.encode() + b"\n"
-        # One write, past all buffers: whoever kills this process leaves whole lines, as do
-        # two that write at once.
+        # One unbuffered write: lines stay whole if this process is killed, or if two processes write at once.
         while line:
             line = line[os.write(self._file, line) :]
 
@@ -145,7 +144,7 @@ class EventLog:
 
 
 def _what_failed(error: BaseException) -> dict[str, object]:
-    """As an error in `--json`."""
+    """Return an error as `--json` prints it."""
     if isinstance(error, RedstartError):
         return {
             "error": shown_message(error.message),
@@ -157,7 +156,7 @@ def _what_failed(error: BaseException) -> dict[str, object]:
 
 
 def _opened(path: Path) -> int:
-    """The file for appending, at the beginning of a line: a machine that went down may have left half of one."""
+    """Open a file for appending, at the beginning of a line: a crash of the machine may have left half a line."""
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     found = os.fstat(file)
     if stat.S_ISREG(found.st_mode) and found.st_size and os.pread(file, 1, found.st_size - 1) != b"\n":

@@ -1,4 +1,4 @@
-"""Results as the objects that `--json` prints; those of `run` are in run_report.py.
+"""The objects that `--json` prints; that of `run` is in run_report.py.
 
 Scripts rely on their keys: see docs/json.md.
 """
@@ -21,12 +21,18 @@ from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.verify import IndexCheck
 
-VALUE_NAMES = {outcome.value: outcome for outcome in Outcome}
-"""What values are called before a run: `converted` are those that already are numbers."""
+VALUE_NAMES = {
+    "convertible": Outcome.CONVERTIBLE,
+    "numeric": Outcome.ALREADY,
+    "null": Outcome.NULL,
+    "rounded": Outcome.LOSSY,
+    "unconvertible": Outcome.UNCONVERTIBLE,
+}
+"""What the keys of `values` count."""
 
 
 def stats_report(found: Statistics, declarations: Sequence[ModelDeclaration]) -> dict[str, Any]:
-    """`stats`."""
+    """Return the object of `stats`."""
     facts = found.facts
     return {
         "documents": found.documents,
@@ -54,7 +60,7 @@ def stats_report(found: Statistics, declarations: Sequence[ModelDeclaration]) ->
 
 
 def unplanned_fields(declarations: Sequence[ModelDeclaration]) -> list[dict[str, str]]:
-    """Fields that mention dates and are left alone, each with its reason."""
+    """Return the fields that mention dates and are not converted, with the reasons."""
     return [
         {"model": declaration.name, "path": unplanned.path, "reason": unplanned.reason}
         for declaration in declarations
@@ -63,7 +69,7 @@ def unplanned_fields(declarations: Sequence[ModelDeclaration]) -> list[dict[str,
 
 
 def model_report(model: ModelStatistics) -> dict[str, Any]:
-    """One of the `models` of `stats` and of a dry run."""
+    """Return one of the `models` of `stats` and of a dry run."""
     return {
         "name": model.model.name,
         "key_prefix": model.model.key_prefix,
@@ -91,14 +97,14 @@ def verify_report(
         "ok": found.ok,
         "documents": found.tally.total_documents,
         "values": {name: found.tally.total(outcome) for name, outcome in VALUE_NAMES.items()}
-        | {"lossy": found.lossy},
+        | {"rounded": found.lossy},
         "problems": [problem.as_dict() for problem in found.problems.first],
         "problem_count": found.problems.count,
-        "recorded_errors": found.recorded_failures,
-        "journal": None
+        "recorded_failures": found.recorded_failures,
+        "undo_log": None
         if journal is None
         else {
-            "as_written": journal.as_written,
+            "unchanged": journal.as_written,
             "changed_since": journal.changed_since,
             "documents": journal.documents.total(),
             "deleted": journal.deleted.total(),
@@ -115,7 +121,7 @@ def verify_report(
         "indexes": [
             {
                 "index": one.name,
-                "serves": one.serves,
+                "is_active": one.serves,
                 "documents": one.documents,
                 "missing": one.missing,
                 "accepted": one.accepted,
@@ -147,7 +153,7 @@ def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
         ],
         "unmatched_prefixes": found.unmatched,
         "rewritten_prefixes": [model.key_prefix for model in found.rewritten],
-        "errors": found.failures,
+        "failed": found.failures,
         "undoable": found.record.plan is not None,
         "unrestored_documents": found.unrestored,
         "recorded_elsewhere": found.recorded_elsewhere,
@@ -156,7 +162,7 @@ def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
 
 
 def progress_report(found: Status) -> dict[str, Any]:
-    """`progress`."""
+    """Return the object of `progress`."""
     checkpoint, running = found.checkpoint, state_of(found) == "running"
     lease = found.lease if running else None
     done, total = how_far(found)
@@ -172,14 +178,14 @@ def progress_report(found: Status) -> dict[str, Any]:
         "generation": checkpoint.generation if checkpoint else None,
         "started_ms": checkpoint.started_ms if checkpoint else None,
         "saved_ms": checkpoint.saved_ms if checkpoint else None,
-        "holder": str(lease.holder) if lease else None,
-        "held_seconds": (lease.now_ms - lease.since_ms) / 1e3 if lease else None,
-        "errors": found.failures,
+        "lease_holder": str(lease.holder) if lease else None,
+        "lease_seconds": (lease.now_ms - lease.since_ms) / 1e3 if lease else None,
+        "failed": found.failures,
     }
 
 
 def how_far(found: Status) -> tuple[int, int]:
-    """How much of the present stage is done, and how much it is in all, 0 while unknown; never less than is done."""
+    """Return how much of the present stage is done, and its total: 0 while unknown, else at least what is done."""
     activity = found.lease.activity if found.lease is not None and state_of(found) == "running" else None
     if activity is not None and (activity.done or found.lease_is_of_indexes):
         done, total = activity.done, activity.total
@@ -191,7 +197,7 @@ def how_far(found: Status) -> tuple[int, int]:
 
 
 def state_of(found: Status) -> str:
-    """`none`, `running` while somebody holds the lease who is not gone for certain, or `interrupted`."""
+    """Return `running` while a process that may be alive holds the lease; else `none`, or `interrupted`."""
     if found.lease is not None and not is_gone(found.lease.holder):
         return "running"
     return "none" if found.checkpoint is None else "interrupted"
@@ -199,26 +205,26 @@ def state_of(found: Status) -> str:
 
 def back_report(found: Back, *, dry_run: bool) -> dict[str, Any]:
     """`rollback`."""
-    result = found.data or RollbackResult(stopped="an index that takes both forms would lose documents")
+    result = found.data or RollbackResult(stopped="the dual-format index would drop documents")
     return {
         "status": "not_run" if found.data is None else _rollback_status(result, dry_run),
         "reason": result.stopped,
         "documents": result.documents,
         "restored_exactly": result.restored_exactly,
-        "reformatted": result.reformatted,
-        "kept": result.kept,
-        "kept_values": [failure.as_dict() for failure in result.examples],
+        "rewritten_as_text": result.reformatted,
+        "not_reversible": result.kept,
+        "not_reversible_values": [failure.as_dict() for failure in result.examples],
         "unrestored": result.unrestored,
         "unrestored_values": [failure.as_dict() for failure in result.unrestored_examples],
         "preexisting_numbers": result.preexisting_numbers,
-        "numbers_before_values": [failure.as_dict() for failure in result.number_examples],
+        "preexisting_values": [failure.as_dict() for failure in result.number_examples],
         "seconds": round(result.seconds, 3),
         "indexes": [
             {
                 "index": name,
                 "done": one.done,
-                "lacking": found.lacking[name].missing if name in found.lacking else 0,
-                "lacked_before": found.lacked_before.get(name),
+                "missing": found.lacking[name].missing if name in found.lacking else 0,
+                "missing_before": found.lacked_before.get(name),
             }
             for name, one in found.indexes.items()
         ],

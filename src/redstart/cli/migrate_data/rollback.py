@@ -1,18 +1,19 @@
-"""The command that undoes: rollback."""
+"""`om migrate-data rollback`: restore the originals of converted values."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from redstart.cli.deployment import AFTER_ROLLBACK, EMBEDDED_KEYS
-from redstart.cli.drawing import pairs
+from redstart.cli.drawing import pairs, paragraph
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_lacking, draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.migration_files import NO_ROLLBACK, require_built_in
 from redstart.cli.options import batch_size, common, confirm, migration_id, verbose, yes
-from redstart.cli.output import as_typed, line, print_json
+from redstart.cli.output import Tone, as_typed, line, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.quantities import duration
 from redstart.cli.session import open_session, resumed_by, stop_on_signal
@@ -24,23 +25,26 @@ from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.undoing.rollback import RollbackResult
 from redstart.migrations.data.undoing.rollback_preview import preview_rollback
 
+ROLLBACK = f"om migrate-data rollback {DATETIME_MIGRATION}"
+REFORMATTING = f"{ROLLBACK} --reformat-preexisting"
 PREEXISTING_NUMBERS = (
-    "What was a number before is not the run's work: redis-om 1.x wrote it, or a new application did before the run",
-    "began to convert. An index of the old application over JSON does not take such a document.",
+    "These values were numeric before the run: redis-om 1.x or the new version wrote them. The old index over JSON "
+    "does not accept such a document."
 )
-UNDOING = f"om migrate-data rollback {DATETIME_MIGRATION}"
-REFORMATTING = f"{UNDOING} --reformat-preexisting"
-REFORMAT_THEM = f"Where a new application wrote them, give them the old form, too, with: {REFORMATTING}"
+REFORMAT = f"If the new version wrote them, rewrite them as text, too, with: {REFORMATTING}"
+CORRECT = "  correct the documents that the index refuses, then run: om migrate rollback"
 AFTER_REFUSAL = (
-    "Where the old application needs them, give these values its text; or, where a new application wrote them all,\n"
-    f"convert again with om migrate-data run, then: {REFORMATTING}"
+    "  if redis-om 1.x wrote the pre-existing numbers, write these values as text, then run: om migrate rollback",
+    "  if the new version wrote them, convert the data again: om migrate-data run",
+    f"    and then run: {REFORMATTING}",
 )
 UNRESTORED = (
-    "What is not restored stays on the server. List it with: om migrate-data errors",
-    f"Write it back by hand and type {UNDOING} again; or drop it with: om migrate-data forget {DATETIME_MIGRATION}",
+    "Originals that are not restored stay on the server. List them with: om migrate-data errors",
+    f"Write them back by hand, then run again: {ROLLBACK}",
+    f"Or drop them with: om migrate-data drop-undo-log {DATETIME_MIGRATION}",
 )
-KEPT_SAID = 10
-"""Lines about single values; --verbose says them all."""
+MAX_EXAMPLES = 10
+"""Values of a kind that are listed without --verbose."""
 
 
 @click.command()
@@ -50,7 +54,8 @@ KEPT_SAID = 10
     "--reformat-preexisting",
     "reformat_preexisting",
     is_flag=True,
-    help="Also give the old form to what was a number before the run: a new application wrote it, not redis-om 1.x.",
+    help="Also rewrite numbers that existed before the run as text. Use this if the new version was already writing "
+    "before the migration.",
 )
 @batch_size
 @log_file
@@ -68,9 +73,8 @@ def rollback(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Undo migration ID: every value that is still as it was written gets its original bytes back; what was
-    changed or created since gets the old form. What cannot be restored is kept and listed. Needs no backup and no
-    models."""
+    """Roll back migration ID. A value that has not changed since the run gets its original bytes; a newer value is
+    rewritten as text. Values that cannot be restored are listed. Needs no backup and no models."""
     with (
         open_session(settings, writes=not dry_run, needs_models=False) as session,
         event_log(log_file, "rollback", session) as log,
@@ -78,16 +82,16 @@ def rollback(
         require_built_in(session, migration_id, NO_ROLLBACK)
         session.require_intact(exempt=LISTS)
         if not dry_run:
-            confirm(f"Undo {migration_id} on {session.where}?", assume_yes=yes)
+            confirm(f"Roll back {migration_id} on {session.where}?", assume_yes=yes)
         with progress_display(every_step=verbose) as show:
             context = session.context(log.watching(Monitor(progress=show)))
-            if dry_run:  # nothing to keep: Ctrl-C ends it at once
+            if dry_run:  # there is no progress to save: Ctrl-C ends it at once
                 preview = preview_rollback(
                     context, reformat_preexisting=reformat_preexisting, batch_documents=batch_size
                 )
                 found = Back(session.run(preview))
             else:
-                with stop_on_signal(context.monitor), resumed_by(UNDOING):
+                with stop_on_signal(context.monitor), resumed_by(ROLLBACK):
                     undoing = migrate_back(
                         context,
                         index_migration(),
@@ -100,80 +104,114 @@ def rollback(
     if as_json:
         print_json(report)
     else:
-        _draw(found, dry_run, verbose, REFORMATTING if reformat_preexisting else UNDOING)
+        _draw(found, dry_run, verbose, REFORMATTING if reformat_preexisting else ROLLBACK)
     return _exit_of(found, dry_run)
 
 
 def _exit_of(found: Back, dry_run: bool) -> Exit:
-    if found.data is None or found.refused or found.lacks_more_than_before:
-        return Exit.FOUND
+    if found.data is None:
+        return Exit.PENDING
     if found.data.stopped is not None:
-        return Exit.STOPPED
-    is_incomplete = found.data.kept or found.data.unrestored
-    return Exit.FOUND if is_incomplete and not dry_run else Exit.DONE
+        return Exit.INTERRUPTED
+    has_problems = found.data.kept or found.data.unrestored or found.lacks_more_than_before
+    if has_problems and not dry_run:
+        return Exit.PROBLEMS_FOUND
+    return Exit.PENDING if found.refused else Exit.DONE
 
 
 def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
-    """What became of it; `command` is what was typed, to be typed again."""
-    if found.data is None:
-        line(
-            "Nothing was undone: an index to go back to does not accept some documents. No index was changed."
-        )
-        line(as_typed(f"Correct them, and repeat: {command}"))
-        line(as_typed("Or let queries miss them: om migrate swap-back --accept-unindexed"))
-        line(as_typed(f"and then: {command}"))
-    else:
-        _draw_data(found.data, dry_run, verbose, command)
-        if dry_run and not found.data.nothing_to_do:
-            line(EMBEDDED_KEYS)
+    """Print the outcome, the counts, each index, and the next step.
+
+    Args:
+        command: what was typed, to be typed again.
+    """
+    paragraph(*_outcome(found, dry_run))
+    if found.data is not None and not found.data.nothing_to_do:
+        _draw_data(found.data, verbose)
     for name, switched in found.indexes.items():
-        draw_switched(name, switched, "as before the migration")
+        draw_switched(name, switched, "original index active again")
     for name, membership in found.lacking.items():
         draw_lacking(name, membership, found.lacked_before[name])
     if found.data is not None and found.data.preexisting_numbers and (verbose or dry_run or found.refused):
-        _draw_numbers_before(found.data, verbose, REFORMAT_THEM if dry_run else AFTER_REFUSAL)
-    if found.data is not None and found.refused:
-        line(
-            as_typed(
-                "Correct these documents; then: om migrate swap-back. Until then the index that accepts both formats "
-                "is active."
-            )
-        )
-    if found.indexes and not found.refused:
-        for text in AFTER_ROLLBACK:
-            line(text)
+        _draw_preexisting(found.data, verbose)
+    for text in _next_steps(found, dry_run, command):
+        paragraph(as_typed(text), hanging="    " if text.startswith(" ") else "")
 
 
-def _draw_numbers_before(result: RollbackResult, verbose: bool, way_on: str) -> None:
-    for failure in result.number_examples if verbose else result.number_examples[:KEPT_SAID]:
-        line(f"left alone: {failure}")
-    for text in (*PREEXISTING_NUMBERS, way_on):
-        line(as_typed(text))
-
-
-def _draw_data(result: RollbackResult, dry_run: bool, verbose: bool, command: str) -> None:
+def _outcome(found: Back, dry_run: bool) -> tuple[str, Tone | None]:
+    result = found.data
+    if result is None:
+        outcome = "Rollback refused: documents would drop out of query results. No document and no index was changed."
+        return outcome, Tone.WARNING
     if result.nothing_to_do:
-        line("There is nothing to undo.")
-        return
+        return "There is nothing to roll back.", None
+    if dry_run:
+        return "Dry run: nothing was written. A rollback would do this:", None
     if result.stopped is not None:
-        line(as_typed(f"Stopped: {result.stopped}. Go on with: {command}"))
-    else:
-        line("Dry run: nothing was written. A rollback would do this:" if dry_run else "Rolled back.")
-    pairs(
-        [
-            ("writes of documents", result.documents),
-            ("values restored exactly", result.restored_exactly),
-            ("newer values given the old form", result.reformatted),
-            ("values kept, having no old form", result.kept),
-            *([("values not restored", result.unrestored)] if result.unrestored else []),
-            ("numbers of before, left alone", result.preexisting_numbers),
-            ("time", duration(result.seconds)),
-        ]
-    )
-    for failure in result.examples if verbose else result.examples[:KEPT_SAID]:
-        line(f"kept: {failure}")
-    for failure in result.unrestored_examples if verbose else result.unrestored_examples[:KEPT_SAID]:
+        return f"Rollback stopped: {result.stopped}. Progress is saved.", Tone.WARNING
+    left = [
+        *([f"{_counted(result.kept, 'value is', 'values are')} not reversible"] if result.kept else []),
+        *(
+            [f"{_counted(result.unrestored, 'original is', 'originals are')} not restored"]
+            if result.unrestored
+            else []
+        ),
+        *(
+            [f"{_counted(len(found.refused), 'index was', 'indexes were')} not switched back"]
+            if found.refused
+            else []
+        ),
+        *(["documents are missing from an index"] if found.lacks_more_than_before else []),
+    ]
+    if left:
+        return f"Data rolled back; {', '.join(left)}.", Tone.WARNING
+    return "Rollback complete.", Tone.DONE
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _draw_data(result: RollbackResult, verbose: bool) -> None:
+    counts = [
+        ("document writes", result.documents),
+        ("values restored byte for byte", result.restored_exactly),
+        ("newer values rewritten as text", result.reformatted),
+        ("values left as numbers (no text equivalent)", result.kept),
+        ("originals not restored", result.unrestored),
+        ("pre-existing numbers left unchanged", result.preexisting_numbers),
+    ]
+    pairs([*(row for row in counts if row[1]), ("elapsed", duration(result.seconds))])
+    limit = None if verbose else MAX_EXAMPLES
+    for failure in result.examples[:limit]:
+        line(f"not reversible: {failure}")
+    for failure in result.unrestored_examples[:limit]:
         line(str(failure))
-    if result.unrestored:
-        for text in UNRESTORED:
-            line(as_typed(text))
+
+
+def _draw_preexisting(result: RollbackResult, verbose: bool) -> None:
+    for failure in result.number_examples[: None if verbose else MAX_EXAMPLES]:
+        line(f"left unchanged: {failure}")
+    paragraph(PREEXISTING_NUMBERS)
+
+
+def _next_steps(found: Back, dry_run: bool, command: str) -> Iterator[str]:
+    result = found.data
+    if result is None:
+        yield "To continue, do one of:"
+        yield f"  correct these documents, then run: {command}"
+        yield "  leave these documents out of the index: om migrate rollback --accept-unindexed"
+        yield f"    and then run: {command}"
+    elif result.stopped is not None:
+        yield f"Resume with: {command}"
+    elif dry_run and not result.nothing_to_do:
+        if result.preexisting_numbers:
+            yield REFORMAT
+        yield EMBEDDED_KEYS
+    elif not dry_run:
+        yield from UNRESTORED if result.unrestored else ()
+        if found.refused:
+            yield "The dual-format index is still active, so no query loses documents. To finish:"
+            yield from AFTER_REFUSAL if result.preexisting_numbers else (CORRECT,)
+        elif found.indexes:
+            yield from AFTER_ROLLBACK

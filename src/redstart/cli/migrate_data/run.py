@@ -1,43 +1,49 @@
-"""The command that converts: run."""
+"""`om migrate-data run`."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import Random
 
 import click
 
 from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.deployment import STOP_BEFORE
+from redstart.cli.drawing import paragraph
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import forecast_line, index_migration, note_superseded
-from redstart.cli.migrate_data.backup import backup, save_first, say_not_saved
-from redstart.cli.migrate_data.dry_run import FAILURES_SAID, say_what_would_be_done
+from redstart.cli.migrate_data.backup import back_up_first, backup, note_backup_skipped
+from redstart.cli.migrate_data.dry_run import dry_run as run_dry
 from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.run_report import forward_report, not_run_report
-from redstart.cli.migrate_data.run_result import draw_forward
+from redstart.cli.migrate_data.run_result import draw_forward, omitted_when_resumed
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
 from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_unreadable
 from redstart.cli.options import (
     accept_unindexed,
     aliases,
     batch_size,
+    chosen_options,
     common,
     confirm,
     exclude_prefix,
     include_prefixes,
     keep_old_index,
     verbose,
+    will_ask,
     yes,
 )
-from redstart.cli.output import as_typed, line, note, print_json
+from redstart.cli.output import line, note, print_json
 from redstart.cli.progress import progress_display
+from redstart.cli.quantities import duration
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.effects import Op
 from redstart.migrations.data.converting.runner import RunOptions
+from redstart.migrations.data.counting.statistics import statistics
 from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.state.failures import Failure
+from redstart.migrations.data.state.failures import Failure, FailureLog, FailureSummary
 from redstart.migrations.files.kinds import DATA
 from redstart.migrations.forward import Forward, forecast_with_dates, migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
@@ -52,23 +58,29 @@ from redstart.migrations.indexes.status import index_statuses
     type=click.Choice([mode.value for mode in FailureMode]),
     default=FailureMode.LOG_AND_SKIP.value,
     show_default=True,
-    help="A value that will not convert: leave it (skip; log_and_skip says so), stop (fail), "
-    "write 0.0 (default), or move it to <field>__invalid (quarantine).",
+    help="What to do with values that cannot be converted: skip, log_and_skip (skip and report), fail (stop), "
+    "default (store 0.0), quarantine (move to <field>__invalid).",
 )
 @batch_size
 @click.option(
-    "--max-errors", type=click.IntRange(1), metavar="N", help="Stop at the Nth value that will not convert."
+    "--max-errors",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Stop at the Nth value that cannot be converted.",
 )
-@click.option("--limit", type=click.IntRange(0), metavar="N", help="Run at most N migrations.")
 @click.option(
-    "--limit-documents", type=click.IntRange(1), metavar="N", help="Stop after N documents were changed."
+    "--limit",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Run at most N migrations: there is one, so 0 runs none.",
+)
+@click.option(
+    "--limit-documents", type=click.IntRange(1), metavar="N", help="Stop when N documents are changed."
 )
 @backup
-@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Report what a run would do; write nothing.")
 @log_file
-@click.option(
-    "--no-expand", is_flag=True, help="Refuse, where indexes are not ready, instead of making them so."
-)
+@click.option("--no-expand", is_flag=True, help="Fail if an index is not ready, instead of preparing it.")
 @migrations_dir(DATA)
 @module
 @accept_unindexed
@@ -100,9 +112,9 @@ def run(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Convert every date of the models to a timestamp. Resumes what was interrupted; can be undone with
-    `om migrate-data rollback`. Documents stay readable, writable and found by queries meanwhile: indexes with dates are
-    made ready first, and cut over at the end. Migration files are not run; pending ones are said, with exit code 3."""
+    """Convert all dates of the models to numbers. Resumes an interrupted run; `om migrate-data rollback` undoes it.
+    Documents stay readable, writable and searchable: indexes with dates are prepared first and cut over at the end.
+    Migration files are not run; pending files are listed and cause exit code 3."""
     with open_session(settings, writes=not dry_run) as session, event_log(log_file, "run", session) as log:
         session.require_intact(exempt=("failures",))
         note_assumed_zone(session)
@@ -119,8 +131,8 @@ def run(
         )
         if dry_run:
             if backup:
-                say_not_saved()
-            code = say_what_would_be_done(
+                note_backup_skipped()
+            code = run_dry(
                 session,
                 indexes,
                 files,
@@ -131,18 +143,20 @@ def run(
                 options=chosen,
                 failure_mode=FailureMode(failure_mode),
                 include_prefixes=include_prefixes,
+                run_command=_run_command(omit=("dry_run", "verbose")),
             )
             note_unreadable(session)
             return code
         if limit == 0:
             log.ended(not_run_report(files), Exit.DONE)
-            print_json(not_run_report(files)) if as_json else line("Nothing was run: --limit is 0.")
+            print_json(not_run_report(files)) if as_json else line("Nothing was run, because --limit is 0.")
             return Exit.DONE
-        # What is not built already is refused under --no-expand.
+        # With --no-expand, an index that is still to be built is an error.
         _ask(session, [one for one in indexes if not (no_expand and one.to_build)], assume_yes=yes)
         if backup:
-            save_first(session, log)
+            back_up_first(session, log)
         options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
+        resume_command = _run_command(omit=omitted_when_resumed(options.failure_mode))
 
         def migrate(context: Context) -> Op[Forward]:
             return migrate_forward(
@@ -156,7 +170,8 @@ def run(
                 include_prefixes=include_prefixes,
             )
 
-        found = _run(session, migrate, verbose, log)
+        found = _run(session, migrate, resume_command, verbose, log)
+        failures = _recorded_failures(session, found)
         note_unreadable(session)
         report = forward_report(found, files)
         code = exit_with_files(_exit_of(found), files, DATA)
@@ -164,43 +179,63 @@ def run(
     if as_json:
         print_json(report)
     else:
-        draw_forward(found, session.plan, options.failure_mode, verbose=verbose)
+        draw_forward(
+            found,
+            session.plan,
+            failures,
+            options.failure_mode,
+            resume_command=resume_command,
+            verbose=verbose,
+        )
     return code
 
 
+def _run_command(*, omit: Sequence[str]) -> str:
+    """Return the command of a run with the options of this one."""
+    return f"om migrate-data run{chosen_options(click.get_current_context(), omit=omit)}"
+
+
+def _recorded_failures(session: Session, found: Forward) -> FailureSummary:
+    if found.data is None or not found.data.errors:
+        return FailureSummary()
+    return session.run(FailureLog(session.keys).summary())
+
+
 def _ask(session: Session, indexes: Sequence[IndexForecast], *, assume_yes: bool) -> None:
-    """Say what a run does to indexes, and ask on a terminal."""
+    """Print what a run does with indexes, and ask on a terminal, with the number of documents and an estimate."""
     for one in indexes:
-        note(forecast_line(one))
+        paragraph(forecast_line(one), hanging="  ", stderr=True)
     if indexes:
-        note(STOP_BEFORE)
-    confirm(
-        f"Convert the dates of {len(session.plan.models)} models on {session.where}?", assume_yes=assume_yes
+        paragraph(STOP_BEFORE, stderr=True)
+    if not will_ask(assume_yes=assume_yes):
+        return
+    found = session.run(statistics(session.context(), session.plan, chance=Random()))
+    about = "" if found.exact else "about "
+    seconds = duration(found.estimate.expected)
+    paragraph(
+        f"{about}{found.documents:,} documents on {session.where}; estimated time {seconds}", stderr=True
     )
+    confirm("Convert the dates of these documents?", assume_yes=assume_yes)
 
 
 def _exit_of(found: Forward) -> Exit:
-    if found.data is None:
-        return Exit.FOUND
-    if found.data.stopped is not None:
-        return Exit.STOPPED
-    return Exit.PENDING if found.refused else Exit.DONE
+    if found.data is not None and found.data.stopped is not None:
+        return Exit.INTERRUPTED
+    return Exit.PENDING if found.data is None or found.refused else Exit.DONE
 
 
 def _run(
-    session: Session, migrate: Callable[[Context], Op[Forward]], verbose: bool, log: EventLog
+    session: Session,
+    migrate: Callable[[Context], Op[Forward]],
+    resume_command: str,
+    verbose: bool,
+    log: EventLog,
 ) -> Forward:
-    said = 0
-
-    def say(failure: Failure) -> None:
-        nonlocal said
-        said += 1
-        if verbose or said <= FAILURES_SAID:
-            note(f"not converted: {failure}")
-        elif said == FAILURES_SAID + 1:
-            note(as_typed("... more of them: om migrate-data errors lists all, --verbose says them here"))
+    def note_failure(failure: Failure) -> None:
+        if verbose:
+            note(f"failed: {failure}")
 
     with progress_display(every_step=verbose) as show:
-        monitor = log.watching(Monitor(progress=show, failure=say))
-        with stop_on_signal(monitor), resumed_by("om migrate-data run"):
+        monitor = log.watching(Monitor(progress=show, failure=note_failure))
+        with stop_on_signal(monitor), resumed_by(resume_command):
             return session.run(migrate(session.context(monitor)))

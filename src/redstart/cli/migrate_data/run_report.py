@@ -1,4 +1,4 @@
-"""What `run --json` prints: the same keys after a run, a dry run, and a run that did not begin."""
+"""The object of `run --json`: the same keys for a run, a dry run, and a run that did not start."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def dry_run_report(
     pending_files: Sequence[str],
     refusal: str | None,
 ) -> dict[str, Any]:
-    """`run --dry-run`: the keys of `run`, with what would be done, and the evidence."""
+    """Return the object of `run --dry-run`: the keys of `run`, what a run would do, and samples of values."""
     samples = found.survey.samples
     models = [model_report(model) for model in found.models]
     for model in models:
@@ -32,24 +32,24 @@ def dry_run_report(
         status="dry_run",
         documents=found.documents,
         converted=found.total(Outcome.CONVERTIBLE),
-        already_converted=found.total(Outcome.ALREADY),
+        already_numeric=found.total(Outcome.ALREADY),
         null=found.total(Outcome.NULL),
-        lossy=found.total(Outcome.LOSSY),
-        errors=found.total(Outcome.UNCONVERTIBLE),
+        rounded=found.total(Outcome.LOSSY),
+        failed=found.total(Outcome.UNCONVERTIBLE),
         seconds=seconds,
         documents_per_second=found.documents / max(seconds, 1e-9),
         unmatched=[model.model.key_prefix for model in found.models if not model.documents],
     ) | {
         "models": models,
-        "failures": [failure.as_dict() for failure in found.survey.failures],
-        "index_forecast": [forecast_report(one) for one in indexes],
+        "failures": [failure.as_dict() for failure in found.survey.failures.first],
+        "index_estimates": [forecast_report(one) for one in indexes],
         "refusal": refusal,
         "pending_files": list(pending_files),
     }
 
 
 def forward_report(found: Forward, pending_files: Sequence[str]) -> dict[str, Any]:
-    """`run`."""
+    """Return the object of `run`."""
     return _data_report(found.data) | {
         "indexes": [result_report(one) for one in found.indexes],
         "blocking": blocking_report(found.blocking),
@@ -59,17 +59,17 @@ def forward_report(found: Forward, pending_files: Sequence[str]) -> dict[str, An
 
 def _data_report(result: RunResult | None) -> dict[str, Any]:
     if result is None:
-        return _run_keys(status="not_run", reason="an index that takes both forms would lose documents")
+        return _run_keys(status="not_run", reason="the dual-format index would drop documents")
     return _run_keys(
         status="completed" if result.stopped is None else "stopped",
         reason=result.stopped,
         resumed=result.resumed,
         documents=result.documents,
-        converted=result.converted,
-        already_converted=result.already_converted,
+        converted=result.converted - result.lossy,
+        already_numeric=result.already_converted,
         null=result.null,
-        lossy=result.lossy,
-        errors=result.errors,
+        rounded=result.lossy,
+        failed=result.errors,
         conflicts_retried=result.conflicts_retried,
         passes=result.passes,
         seconds=result.seconds,
@@ -79,12 +79,12 @@ def _data_report(result: RunResult | None) -> dict[str, Any]:
 
 
 def not_run_report(pending_files: Sequence[str]) -> dict[str, Any]:
-    """`run --limit 0`."""
+    """Return the object of `run --limit 0`."""
     return _run_keys(status="not_run") | {"pending_files": list(pending_files)}
 
 
 def rate_of(result: RunResult) -> float | None:
-    """Documents per second; None where this process met only a part of the documents it would count."""
+    """Return documents per second; None if this process scanned only a part of the documents."""
     if result.resumed or result.stopped is not None:
         return None
     return result.documents / max(result.seconds, 1e-9)
@@ -97,17 +97,17 @@ def _run_keys(
     resumed: bool = False,
     documents: int = 0,
     converted: int = 0,
-    already_converted: int = 0,
+    already_numeric: int = 0,
     null: int = 0,
-    lossy: int = 0,
-    errors: int = 0,
+    rounded: int = 0,
+    failed: int = 0,
     conflicts_retried: int = 0,
     passes: int = 0,
     seconds: float = 0.0,
     documents_per_second: float | None = None,
     unmatched: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The keys that `run` always has, whatever became of it."""
+    """Return the keys that every result of `run` has."""
     rate = None if documents_per_second is None else round(documents_per_second)
     return {
         "status": status,
@@ -115,10 +115,10 @@ def _run_keys(
         "resumed": resumed,
         "documents": documents,
         "converted": converted,
-        "already_converted": already_converted,
+        "already_numeric": already_numeric,
         "null": null,
-        "lossy": lossy,
-        "errors": errors,
+        "rounded": rounded,
+        "failed": failed,
         "conflicts_retried": conflicts_retried,
         "passes": passes,
         "seconds": round(seconds, 3),

@@ -1,86 +1,161 @@
-"""What became of a run, in words."""
+"""The result of a run, as text."""
+
+from collections.abc import Sequence
 
 from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import pairs
+from redstart.cli.drawing import next_step, pairs, paragraph
 from redstart.cli.indexes import draw_results
 from redstart.cli.migrate_data.run_report import rate_of
-from redstart.cli.migrate_data.tables import CHECK_PREFIXES, draw_nothing_found
-from redstart.cli.output import as_typed, line, note
+from redstart.cli.migrate_data.tables import (
+    CHECK_PREFIXES,
+    count_rows,
+    draw_failures,
+    draw_failures_hint,
+    nothing_found_message,
+)
+from redstart.cli.output import Tone, line, note, warn
 from redstart.cli.quantities import duration
 from redstart.migrations.data.converting.runner import RunResult
 from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.status import Phase
+from redstart.migrations.data.state.failures import FailureSummary, Fate
 from redstart.migrations.forward import Forward
+from redstart.migrations.indexes.expand import IndexState
 from redstart.migrations.outcomes import unmatched_message
 
 
-def draw_forward(found: Forward, plan: Plan, failure_mode: FailureMode, *, verbose: bool) -> None:
-    """What became of the data and of each index, and what comes next."""
-    if found.data is None:
-        line("Nothing was converted: an index that takes dates in both forms would lose documents.")
-        line("Correct or delete these documents; then run the same command again.")
+def draw_forward(
+    found: Forward,
+    plan: Plan,
+    failures: FailureSummary,
+    failure_mode: FailureMode,
+    *,
+    resume_command: str,
+    verbose: bool,
+) -> None:
+    """Print the outcome, the counts, the failures by reason, the indexes, and the next steps.
+
+    Args:
+        failures: the recorded failures of the run.
+        resume_command: what continues a stopped run.
+    """
+    outcome, tone = _outcome(found, plan)
+    paragraph(outcome, tone)
+    result = found.data
+    if result is None:
+        paragraph("Correct or delete the documents listed below; then run the same command again.")
     else:
-        _draw_unmatched(found.data, plan)
-        _draw_data(found.data, failure_mode)
-    draw_results(found.indexes, found.blocking, verbose=verbose)
-    if found.data is None or found.data.stopped is not None:
+        if result.stopped is None and not result.documents:
+            paragraph(CHECK_PREFIXES)
+        else:
+            _draw_counts(result, failures)
+            _warn_of_unmatched(result)
+        _draw_failed(result, failures, failure_mode)
+    if found.indexes:
+        line("")
+    draw_results(found.indexes, found.blocking, verbose=verbose, failure_mode=failure_mode)
+    if result is None:
         return
-    draw_order(Phase.CUT_OVER if found.indexes else Phase.VERIFIED, cut_over_to_come=found.refused)
-    line(as_typed("Check it with: om migrate-data verify --check-data"))
-    _draw_way_back(found.data)
+    if result.stopped is not None:
+        next_step("Progress is saved. Resume with", resume_command)
+        return
+    line("")
+    if not found.refused:
+        draw_order(Phase.CUT_OVER if found.indexes else Phase.CONVERTED)
+    if result.documents:
+        _draw_verify_hint(result, failures)
+    _draw_rollback_hint(result)
 
 
-def _draw_unmatched(result: RunResult, plan: Plan) -> None:
-    """Models without documents: first where no model has any, as a warning where others have."""
-    if result.stopped is None and not result.documents:
-        draw_nothing_found(plan.models)
-    elif result.unmatched:
-        note(f"Warning: {unmatched_message(result.unmatched)}")
+def _outcome(found: Forward, plan: Plan) -> tuple[str, Tone]:
+    """Return the outcome of the whole command."""
+    if found.data is None:
+        return "Nothing was converted: the dual-format index would drop documents.", Tone.WARNING
+    if found.data.stopped is not None:
+        return f"Conversion stopped: {found.data.stopped}.", Tone.WARNING
+    refused = sum(one.state is IndexState.REFUSED for one in found.indexes)
+    if refused:
+        indexes = "1 index" if refused == 1 else f"{refused} indexes"
+        return f"Conversion complete; cutover refused for {indexes}.", Tone.WARNING
+    if not found.data.documents:
+        return f"Conversion complete. {nothing_found_message(plan.models)}", Tone.WARNING
+    return "Conversion complete.", Tone.DONE
+
+
+def _warn_of_unmatched(result: RunResult) -> None:
+    """Warn of models without documents, if others have some."""
+    if result.unmatched:
+        warn(unmatched_message(result.unmatched))
         note(CHECK_PREFIXES)
 
 
-def _draw_way_back(result: RunResult) -> None:
-    if result.forgotten:
-        line(
-            f"{result.forgotten:,} values were converted before the undo log was dropped: they stay as they are."
-        )
-    if result.undoable:
-        what = "what came after" if result.forgotten else "it"
-        line(as_typed(f"Undo {what} with: om migrate-data rollback {DATETIME_MIGRATION}"))
-
-
-def _draw_data(result: RunResult, failure_mode: FailureMode) -> None:
+def _draw_counts(result: RunResult, failures: FailureSummary) -> None:
+    """Print a table in which each value is in one row. Of a stopped run only what it has processed."""
+    is_complete = result.stopped is None
+    rows = count_rows(
+        rounded=result.lossy,
+        numeric=result.already_converted if is_complete else 0,
+        null=result.null if is_complete else 0,
+        failed=result.errors,
+        failures=failures,
+    )
+    if result.conflicts_retried:
+        rows.append(("conflicts retried", result.conflicts_retried))
     rate = rate_of(result)
-    line("Completed." if result.stopped is None else f"Stopped: {result.stopped}.")
-    of_all = "" if result.stopped is None else " (of all, by the census)"
     pairs(
         [
-            (
-                "documents" if result.stopped is None else f"documents met in pass {result.passes}",
-                result.documents,
-            ),
-            ("values converted", result.converted),
-            (f"already numbers{of_all}", result.already_converted),
-            (f"null{of_all}", result.null),
-            ("lossy", result.lossy),
-            ("not converted", result.errors),
-            ("conflicts retried", result.conflicts_retried),
-            ("time", duration(result.seconds) + ("" if rate is None else f", {rate:,.0f} documents/s")),
+            ("documents scanned" + _in_pass(result), result.documents),
+            ("values converted", result.converted - result.lossy),
+            *rows,
+            ("elapsed", duration(result.seconds) + ("" if rate is None else f" ({rate:,.0f} documents/s)")),
         ]
     )
-    if result.stopped is not None:
-        line(as_typed(f"The progress is saved. Go on with: om migrate-data run{_to_repeat(failure_mode)}"))
+
+
+def _in_pass(result: RunResult) -> str:
+    return f" in pass {result.passes}" if result.stopped is not None and result.passes > 1 else ""
+
+
+def _draw_failed(result: RunResult, failures: FailureSummary, failure_mode: FailureMode) -> None:
+    if not result.errors:
         return
-    if result.errors:
-        line(as_typed("See what did not convert with: om migrate-data errors"))
+    if failure_mode is not FailureMode.SKIP:
+        line("")
+        draw_failures(failures)
+        if result.errors > failures.count:
+            paragraph(f"  ... {result.errors - failures.count:,} more, which are counted but not recorded")
+    draw_failures_hint()
 
 
-def _to_repeat(failure_mode: FailureMode) -> str:
-    """The option without which the rest would be treated otherwise than what is done; fail would stop again."""
-    return (
-        ""
-        if failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
-        else f" --failure-mode {failure_mode}"
-    )
+def _draw_verify_hint(result: RunResult, failures: FailureSummary) -> None:
+    next_step("Verify the result with", "om migrate-data verify --check-data")
+    if failures.fates[Fate.QUARANTINED]:
+        paragraph(
+            "It also reports documents with a quarantined value in a field that does not allow None: models cannot "
+            "read them.",
+            indent="  ",
+            hanging="  ",
+        )
+    elif result.errors > failures.fates[Fate.REPLACED]:
+        paragraph(
+            "It also reports the documents with failed values: models cannot read them.",
+            indent="  ",
+            hanging="  ",
+        )
+
+
+def _draw_rollback_hint(result: RunResult) -> None:
+    if result.forgotten:
+        paragraph(
+            f"{result.forgotten:,} values were converted before the undo log was dropped, and cannot be undone."
+        )
+    if result.undoable:
+        what = "Undo the rest with" if result.forgotten else "Undo the conversion with"
+        next_step(what, f"om migrate-data rollback {DATETIME_MIGRATION}")
+
+
+def omitted_when_resumed(failure_mode: FailureMode) -> Sequence[str]:
+    """Return the options to leave out when a run is resumed: `fail` would stop again, a backup replace a better one."""
+    return ("backup", "yes", "failure_mode") if failure_mode is FailureMode.FAIL else ("backup", "yes")

@@ -1,4 +1,4 @@
-"""The command that says what is applied: status."""
+"""`om migrate-data status`: the phase, what is applied and pending, and the next command."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import pairs, table
+from redstart.cli.drawing import next_step, paragraph, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migrate_data.tables import CHECK_PREFIXES
@@ -21,7 +21,6 @@ from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.status import Phase, Status
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS
-from redstart.migrations.files.applied import FilesStatus
 from redstart.migrations.files.kinds import DATA
 from redstart.migrations.holder import is_gone
 from redstart.migrations.outcomes import unmatched_message
@@ -32,6 +31,17 @@ from redstart.migrations.phase import (
     with_rewritten,
 )
 
+PHASES = {
+    Phase.NOTHING_TO_MIGRATE: "no model has a date that is stored in numeric format",
+    Phase.PENDING: "documents have dates in text format",
+    Phase.EXPANDED: "indexes are ready, documents are not converted yet",
+    Phase.MIGRATING: "a conversion was started and is not complete",
+    Phase.CONVERTED: "all convertible values were converted by the last run",
+    Phase.CUT_OVER: "all documents are converted and the new indexes are active",
+    Phase.CONTRACTED: "all documents are converted and unused indexes are dropped",
+    Phase.ROLLING_BACK: "a rollback was started and is not complete",
+}
+
 
 @click.command()
 @click.option(
@@ -40,9 +50,9 @@ from redstart.migrations.phase import (
     "--detailed",
     "detailed",
     is_flag=True,
-    help="Each model: its keys, its state, when it was converted.",
+    help="Show each model: key prefix, state, documents.",
 )
-@click.option("--check", is_flag=True, help="Exit with 3 when something is pending.")
+@click.option("--check", is_flag=True, help="Exit with 3 if work is pending.")
 @migrations_dir(DATA)
 @module
 @exclude_prefix
@@ -55,7 +65,8 @@ def status(
     module: str | None,
     as_json: bool,
 ) -> int:
-    """What is applied and what is pending, of the conversion of dates and of migration files. Writes nothing."""
+    """Show the phase of the migration, models and migration files that are applied or pending, and the next command.
+    Writes nothing."""
     with open_session(settings) as session:
         session.require_intact()
         files = look(session, DATA, migrations_dir, module)
@@ -67,9 +78,9 @@ def status(
         rest = find_unclaimed(session)
         note_unknown_fields(session)
     if as_json:
-        print_json(status_report(found, files) | {"unclaimed": unclaimed_report(rest)})
+        print_json(status_report(found, files) | {"unmanaged": unclaimed_report(rest)})
     else:
-        _draw_status(found, files, detailed)
+        _draw_status(found, detailed)
         draw_unclaimed(rest)
         draw_order(found.phase, cut_over_to_come=awaited)
         draw_files(files)
@@ -77,65 +88,51 @@ def status(
     return Exit.PENDING if check and pending else Exit.DONE
 
 
-def _draw_status(found: Status, files: FilesStatus, detailed: bool) -> None:
-    pending, applied = (
-        bool(found.pending),
-        len(files.applied) + len(files.applied_unreadable) + len(files.without_file),
-    )
-    line("Data migration status:")
-    when = "" if found.verified_ms is None else f" by the run, {ago(found.verified_ms)}"
-    pairs(
-        [
-            ("total migrations", 1 + applied + len(files.pending)),
-            ("applied", int(found.is_applied) + applied),
-            ("pending", int(pending) + len(files.pending)),
-            ("phase", f"{found.phase.value}{when}"),
-        ]
-    )
-    if pending or found.is_applied:
-        line(f"{'pending' if pending else 'applied'}: {DATETIME_MIGRATION}")
-    else:
-        line("No model has a field with dates that are stored as numbers: there is nothing to migrate.")
+def _draw_status(found: Status, detailed: bool) -> None:
+    when = "" if found.verified_ms is None else f", {ago(found.verified_ms)}"
+    paragraph(f"Phase: {found.phase.value} ({PHASES[found.phase]}{when})")
+    if found.pending or found.is_applied:
+        paragraph(f"{'pending' if found.pending else 'applied'}: {DATETIME_MIGRATION}")
     if detailed:
         line("")
         _draw_models(found)
     for model in found.unnamed:
         state = "pending" if model in found.pending else "applied"
-        line(f"recorded, and not named now: {model.name} ({model.key_prefix}): {state}")
+        paragraph(f"{model.name} ({model.key_prefix}) is recorded and not given: {state}")
     if found.rewritten:
         prefixes = ", ".join(model.key_prefix for model in found.rewritten)
-        line(f"Documents in text format were written after the run, under: {prefixes}")
+        paragraph(f"Documents in text format were written after the run, under: {prefixes}")
     if found.unmatched:
-        line(f"In the run, {unmatched_message(found.unmatched)}")
-        line(CHECK_PREFIXES)
+        paragraph(f"In the run, {unmatched_message(found.unmatched)}")
+        paragraph(CHECK_PREFIXES)
     if found.unrestored:
-        line(f"The last rollback could not restore all values of {found.unrestored:,} documents.")
-        line(as_typed("List them with: om migrate-data errors"))
+        paragraph(f"The last rollback could not restore all values of {found.unrestored:,} documents.")
+        next_step("List these values with", "om migrate-data errors")
     if found.recorded_elsewhere:
-        line("redis-om recorded this migration as applied, which it does also where it converted nothing.")
-        line(as_typed("See how the data stand with: om migrate-data verify"))
+        paragraph("redis-om marked this migration as applied, but it does so even if nothing was converted.")
+        next_step("Check the data with", "om migrate-data verify")
     if found.unlisted:
-        line(f"{APPLIED_MIGRATIONS} does not list this migration any more; redis-om would run it again.")
-        line(as_typed("Add it again with: om migrate-data run"))
+        paragraph(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
+        next_step("Add it to the list with", "om migrate-data run")
     for text in _what_next(found):
-        line(as_typed(text))
+        paragraph(as_typed(text))
 
 
 def _what_next(found: Status) -> tuple[str, ...]:
     if state_of(found) == "running":
-        return (f"At work: {found.lease}", "Watch it with: om migrate-data progress")
-    if found.phase is Phase.ROLLING_BACK:
-        return ("A rollback began and has not ended.",)
-    if found.phase is Phase.VERIFIED:
-        return ("What was written since is looked at by: om migrate-data verify",)
-    return (_how_to_convert(found),) if found.pending else ()
+        return (f"In progress: {found.lease}", "Watch the progress with: om migrate-data progress")
+    if found.phase is Phase.CONVERTED:
+        return ("Check documents written since then with: om migrate-data verify",)
+    if found.phase is Phase.MIGRATING:
+        return ("Resume with: om migrate-data run",)
+    return (_how_to_convert(found),) if found.pending and found.phase is not Phase.ROLLING_BACK else ()
 
 
 def _how_to_convert(found: Status) -> str:
     if all(model in found.unnamed for model in found.pending):
         return "Name the modules of these models with --models, and convert with: om migrate-data run"
     if found.recorded_elsewhere:
-        return "Convert what is left, and record that all is, with: om migrate-data run"
+        return "Convert the rest with: om migrate-data run"
     return "Convert with: om migrate-data run"
 
 
@@ -147,12 +144,12 @@ def _draw_models(found: Status) -> None:
         state = "pending" if model in found.pending else "applied"
         documents = f"{entry.documents:,}" if entry else "-"
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
-    table("Models", ["model", "keys", "storage", "fields", "state", "documents"], rows)
-    all_but = f", all but {found.record.forgotten:,} values" if found.record.forgotten else ""
-    undo = as_typed(f"yes{all_but}: om migrate-data rollback {DATETIME_MIGRATION}")
-    pairs(
-        [
-            ("values that did not convert", found.failures),
-            ("can be undone", undo if found.record.plan is not None else "nothing to undo"),
-        ]
-    )
+    table("Models", ["model", "key prefix", "storage", "fields", "state", "documents"], rows)
+    if found.failures:
+        next_step(f"{found.failures:,} failed values. List them with", "om migrate-data errors")
+    if found.record.plan is not None:
+        kept = found.record.forgotten
+        all_but = (
+            f", all but {kept:,} values that were converted before the undo log was dropped" if kept else ""
+        )
+        next_step(f"Roll back{all_but} with", f"om migrate-data rollback {DATETIME_MIGRATION}")

@@ -1,24 +1,42 @@
-"""Tables of what a look at the data found: `stats` and `run --dry-run` show the same."""
+"""Tables of documents, values and failures: `stats`, `run --dry-run` and `run` print the same ones."""
 
 from collections.abc import Sequence
 
-from redstart.cli.drawing import table
-from redstart.cli.migrate_data.reports import VALUE_NAMES
+from redstart.cli.drawing import next_step, paragraph, table
 from redstart.cli.output import line
 from redstart.migrations.data.counting.statistics import FieldStatistics, ModelStatistics, Statistics
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.planned.plan import PlannedModel
-from redstart.migrations.data.state.failures import Failure
+from redstart.migrations.data.state.failures import Failure, FailureSummary, Fate
 from redstart.migrations.outcomes import unmatched_message
 
 CHECK_PREFIXES = (
-    "Check the server and the number of its database (--url), and the prefixes (--models; Meta.global_key_prefix, "
-    "Meta.model_key_prefix, the module's name), unless there is to be no data yet."
+    "If there should be data: check the server and the database number (--url), and the key prefixes (--models; "
+    "Meta.global_key_prefix, Meta.model_key_prefix; without these a prefix contains the module name)."
 )
+
+TITLES = {
+    Outcome.CONVERTIBLE: "convertible",
+    Outcome.ALREADY: "numeric",
+    Outcome.NULL: "null",
+    Outcome.LOSSY: "rounded",
+    Outcome.UNCONVERTIBLE: "failed",
+}
+
+FATES = {
+    Fate.QUARANTINED: ("quarantined", "moved to <field>__invalid"),
+    Fate.REPLACED: ("replaced by 0.0", "replaced by 0.0"),
+    Fate.UNCHANGED: ("failed", "left unchanged"),
+}
+"""What a row of a result counts, and what becomes of the values."""
+
+
+EXAMPLE_LINES = 9
+"""Examples of failures, of all reasons together, but at least one for each."""
 
 
 def short_names(models: Sequence[PlannedModel]) -> dict[str, str]:
-    """By full name the class alone, where no two are called the same: a table has room for that."""
+    """Return, by full name, the class name alone, unless two models have the same: a table has room for that."""
     last = [model.name.rpartition(".")[2] for model in models]
     return {
         model.name: name if last.count(name) == 1 else model.name
@@ -27,42 +45,96 @@ def short_names(models: Sequence[PlannedModel]) -> dict[str, str]:
 
 
 def draw_models(found: Statistics) -> None:
-    """One row for each model."""
-    names = short_names([model.model for model in found.models])
-    rows = [[names[model.model.name], model.documents, *_counts(model.fields)] for model in found.models]
-    table("Values by model", ["model", "documents", *VALUE_NAMES], rows)
+    """Print one row for each model."""
+    names, shown = short_names([model.model for model in found.models]), _shown_outcomes(found)
+    rows = [
+        [names[model.model.name], model.documents, *_counts(model.fields, shown)] for model in found.models
+    ]
+    table("Values by model", ["model", "documents", *(TITLES[outcome] for outcome in shown)], rows)
 
 
 def draw_nothing_found(models: Sequence[PlannedModel]) -> None:
-    """That there is no document at all, and what would make that wrong: another server, or other prefixes."""
+    """Print that there are no documents, and what to check if there should be."""
+    paragraph(nothing_found_message(models))
     if models:
-        line(unmatched_message([model.key_prefix for model in models]))
-        line(CHECK_PREFIXES)
-    else:
-        line("0 documents were read: no model has a field with dates that are stored as numbers.")
+        paragraph(CHECK_PREFIXES)
 
 
-def draw_fields(model: ModelStatistics) -> None:
-    """One row for each field of a model."""
-    rows = [[str(field.path), field.path.kind.value, *_counts([field])] for field in model.fields]
+def nothing_found_message(models: Sequence[PlannedModel]) -> str:
+    """Return the message that there are no documents."""
+    if models:
+        return unmatched_message([model.key_prefix for model in models])
+    return "0 documents were read: no model has a field with dates that are stored as numbers."
+
+
+def draw_fields(found: Statistics, model: ModelStatistics) -> None:
+    """Print one row for each field of a model."""
+    shown = _shown_outcomes(found)
+    rows = [[str(field.path), field.path.kind.value, *_counts([field], shown)] for field in model.fields]
     title = f"{model.model.name}: {model.documents:,} documents under {model.model.key_prefix}"
-    table(title, ["field", "kind", *VALUE_NAMES], rows)
+    table(title, ["field", "type", *(TITLES[outcome] for outcome in shown)], rows)
 
 
-def draw_failures(failures: Sequence[Failure], count: int, most: int) -> None:
-    """The first values that would not convert, and how many there are."""
-    if not count:
-        return
-    line(f"{count:,} values would not convert:")
-    for failure in failures[:most]:
-        line(f"  {failure}")
-    if count > len(failures[:most]):
-        line(f"  ... and {count - len(failures[:most]):,} more")
+def count_rows(
+    *, rounded: int, numeric: int, null: int, failed: int, failures: FailureSummary
+) -> list[tuple[str, int]]:
+    """Return rows that count each value once, without those that are 0.
+
+    Args:
+        failures: if these are all that failed, there is a row for each fate.
+    """
+    rows = [("rounded", rounded), ("already numeric", numeric), ("null", null)]
+    if failures.count == failed:
+        rows += [(row, failures.fates[fate]) for fate, (row, _) in FATES.items()]
+    else:
+        rows.append(("failed", failed))
+    return [(row, count) for row, count in rows if count]
+
+
+def draw_failures(found: FailureSummary, *, would: bool = False) -> None:
+    """Print how many values failed for each reason, with the first of them.
+
+    Args:
+        would: whether this is a prediction.
+    """
+    for fate, (_, what) in FATES.items():
+        if not found.fates[fate]:
+            continue
+        line(f"Failed values, {'to be ' if would else ''}{what}: {found.fates[fate]:,}")
+        groups = found.groups(fate)
+        examples = max(1, EXAMPLE_LINES // len(groups))
+        digits = max(len(f"{group.count:,}") for group in groups)
+        for group in groups:
+            margin = " " * (digits + 4)
+            paragraph(group.cause, indent=f"  {group.count:>{digits},}  ", hanging=margin)
+            for failure in group.examples[:examples]:
+                paragraph(_place_and_value(failure), indent=margin, hanging=f"{margin}  ")
+        line("")
+
+
+def draw_all_failures(found: FailureSummary) -> None:
+    """Print a line for each failure, as far as they are kept."""
+    for failure in found.first:
+        line(f"failed: {failure}")
+    if found.count > len(found.first):
+        line(f"... {found.count - len(found.first):,} more")
     line("")
 
 
-def _counts(fields: Sequence[FieldStatistics]) -> list[int]:
-    return [sum(field.values[outcome] for field in fields) for outcome in _OUTCOMES]
+def draw_failures_hint() -> None:
+    """Print how to list each failure of a run."""
+    next_step("List each failed value with", "om migrate-data errors")
 
 
-_OUTCOMES: tuple[Outcome, ...] = tuple(VALUE_NAMES.values())
+def _place_and_value(failure: Failure) -> str:
+    place = failure.place
+    return f"{place}: {failure.shown_value}" if failure.value else place
+
+
+def _shown_outcomes(found: Statistics) -> list[Outcome]:
+    """Return the outcomes that some value has; the convertible ones are always shown."""
+    return [outcome for outcome in TITLES if found.total(outcome) or outcome is Outcome.CONVERTIBLE]
+
+
+def _counts(fields: Sequence[FieldStatistics], outcomes: Sequence[Outcome]) -> list[int]:
+    return [sum(field.values[outcome] for field in fields) for outcome in outcomes]

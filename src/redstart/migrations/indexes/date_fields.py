@@ -18,8 +18,8 @@ class Form(StrEnum):
     """How an index takes a date: as a number at its plain path, as text, as text where it is text, not at all."""
 
     NEW = "new"
-    OLD = "old"
-    TOLERANT = "tolerant"
+    OLD = "text"
+    TOLERANT = "dual-format"
     MISSING = "missing"
     OTHER = "other"
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from redstart.effects import Op
 from redstart.mapping.paths import display
+from redstart.migrations.data.converting.quarantine import leave_out_taken
 from redstart.migrations.data.judging.convert import Outcome
-from redstart.migrations.data.judging.transform import CLEARING_MODES, FailureMode, JudgedDocument
+from redstart.migrations.data.judging.transform import CLEARING_MODES, FailureMode, JudgedDocument, edits_for
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.state.failures import (
     MOVED,
+    NOT_MOVED,
     REPLACED,
     Failure,
     failure_at,
@@ -49,9 +52,20 @@ def failures_with_fates(
         for value, verdict in bad:
             fate = fates.get(value.location, "")
             if aside := taken.get((document.key, value.location)):
-                fate = f"; not moved: {display(aside)} exists already"
+                fate = f"{NOT_MOVED}{display(aside)} exists already"
             failures.append(failure_of(document, value, f"{verdict.reason}{fate}"))
     return failures
+
+
+def expected_failures(judged: Iterable[JudgedDocument], mode: FailureMode) -> Op[list[Failure]]:
+    """Return the failures of some documents, and what a run would do with each. A read if it would quarantine any."""
+    failing = [
+        (document, bad)
+        for document, items in judged
+        if (bad := [(value, verdict) for value, verdict in items if verdict.outcome is _UNCONVERTIBLE])
+    ]
+    made = [edits_for(document, items, mode) for document, items in failing]
+    return failures_with_fates(failing, made, (yield from leave_out_taken(made)))
 
 
 def refused_by_server(applied: Applied) -> list[Failure]:

@@ -10,7 +10,7 @@ from random import Random
 from redstart.commands.keyspace import scan
 from redstart.effects import Op, call
 from redstart.errors import CommandError
-from redstart.migrations.data.counting.survey import Survey, count_page
+from redstart.migrations.data.counting.survey import Survey, count_page, failures_as_found
 from redstart.migrations.data.judging.transform import judge
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.reading.scan import Scanner, cursor_at, scanned_share
@@ -87,7 +87,9 @@ def _walk(
     documents = steps = 0
     while True:
         page = yield from scanner.page(cursor)
-        count_page(result, page, [(document, judge(document, naive_timezone)) for document in page.documents])
+        judged = [(document, judge(document, naive_timezone)) for document in page.documents]
+        count_page(result, page, judged)
+        result.failures.add((yield from failures_as_found(judged)))
         documents += len(page.documents)
         cursor = page.cursor
         monitor.progress(Progress("sampling", 0, result.tally.total_documents, 0, 0))

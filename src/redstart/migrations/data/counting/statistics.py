@@ -7,7 +7,7 @@ from random import Random
 from redstart.effects import Op
 from redstart.mapping.paths import TemporalPath
 from redstart.migrations.data.counting.sample import spread_sample
-from redstart.migrations.data.counting.survey import Survey, survey
+from redstart.migrations.data.counting.survey import FailureFinder, Survey, failures_as_found, survey
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.running.context import Context
@@ -82,13 +82,19 @@ class Statistics:
 
 
 def statistics(
-    context: Context, plan: Plan, *, chance: Random | None, batch_documents: int = _BATCH_DOCUMENTS
+    context: Context,
+    plan: Plan,
+    *,
+    chance: Random | None,
+    batch_documents: int = _BATCH_DOCUMENTS,
+    find_failures: FailureFinder = failures_as_found,
 ) -> Op[Statistics]:
     """Read a sample of the documents, or all.
 
     Args:
         chance: source of the random sample; None to read all.
         batch_documents: keys scanned per batch.
+        find_failures: returns the failures of a page, if all documents are read.
 
     Effects: reads only. The first documents of a sample only measure the speed, in pages of the size that a run uses.
     """
@@ -101,6 +107,7 @@ def statistics(
         batch_documents=batch_documents,
         monitor=Monitor(progress=pace.page_done, stop_requested=context.monitor.stop_requested),
         stage="reading",
+        find_failures=find_failures,
         most_documents=PACE_DOCUMENTS if chance else None,
         most_pages=PACE_PAGES if chance else None,
     )

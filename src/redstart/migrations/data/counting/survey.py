@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 
 from redstart.display import one_line
 from redstart.effects import Op
@@ -18,13 +17,12 @@ from redstart.migrations.data.state.failures import (
     SHOWN_CHARACTERS,
     SHOWN_KEY_CHARACTERS,
     Failure,
+    FailureSummary,
     failure_of,
 )
 from redstart.values.timezones import NaiveTimezone
 
 SAMPLES_PER_FIELD = 3
-MOST_FAILURES = 1_000
-"""Limit of failures that are kept as examples; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +39,24 @@ class Survey:
     """The counts of a pass.
 
     Attributes:
-        samples: up to three convertible values, by (key prefix, path).
-        failures: the first failed values, as examples; the tally counts all.
+        samples: by (key prefix, path), up to three convertible values.
+        failures: failed values; empty unless the pass was to find them. The tally has their number.
         complete: False if the pass was stopped or limited.
         share: scanned part of the keyspace, 0 to 1.
     """
 
     tally: Tally = field(default_factory=Tally)
     samples: dict[tuple[str, str], list[Sample]] = field(default_factory=lambda: defaultdict(list))
-    failures: list[Failure] = field(default_factory=list)
+    failures: FailureSummary = field(default_factory=FailureSummary)
     complete: bool = False
     share: float = 0.0
 
 
 PageVisitor = Callable[[list[JudgedDocument]], Op[None]]
 """Additional work for each page, such as sending something about it."""
+
+FailureFinder = Callable[[list[JudgedDocument]], Op[list[Failure]]]
+"""Returns the failures of a page. Reads only."""
 
 
 def survey(
@@ -66,12 +67,14 @@ def survey(
     monitor: Monitor,
     stage: str,
     visit: PageVisitor | None = None,
+    find_failures: FailureFinder | None = None,
     most_documents: int | None = None,
     most_pages: int | None = None,
 ) -> Op[Survey]:
     """Read and classify every planned value.
 
     Args:
+        find_failures: returns the failures of a page.
         most_documents: stop after the page that reaches this many documents;
         most_pages: or after this many pages.
 
@@ -86,6 +89,8 @@ def survey(
         page = yield from scanner.page(cursor)
         judged = [(document, judge(document, naive_timezone)) for document in page.documents]
         count_page(result, page, judged)
+        if find_failures is not None:
+            result.failures.add((yield from find_failures(judged)))
         if visit is not None:
             yield from visit(judged)
         tally = result.tally
@@ -117,17 +122,12 @@ def count_page(result: Survey, page: Page, judged: list[JudgedDocument]) -> None
     """Add a page to the counts."""
     result.tally.foreign += page.foreign
     result.tally.add_documents(page.documents)
-    any_failed = False
     for alike in _grouped(judged):
         document, value, verdict = alike[0]
         result.tally.add_values(len(alike), document, value, verdict)
-        any_failed = any_failed or verdict.outcome is Outcome.UNCONVERTIBLE
         if verdict.new is not None:
             samples = result.samples[document.model.key_prefix, str(value.path)]
             samples += [_sample(*seen) for seen in alike[: SAMPLES_PER_FIELD - len(samples)]]
-    if any_failed:
-        room = max(0, MOST_FAILURES - len(result.failures))
-        result.failures += islice(_failures(judged), room)
 
 
 def _grouped(judged: list[JudgedDocument]) -> Iterable[list[_Seen]]:
@@ -145,11 +145,15 @@ def _grouped(judged: list[JudgedDocument]) -> Iterable[list[_Seen]]:
     return groups.values()
 
 
-def _failures(judged: list[JudgedDocument]) -> Iterable[Failure]:
-    for document, items in judged:
-        for value, verdict in items:
-            if verdict.outcome is Outcome.UNCONVERTIBLE:
-                yield failure_of(document, value, verdict.reason or "")
+def failures_as_found(judged: list[JudgedDocument]) -> Op[list[Failure]]:
+    """Return the failures of a page. Sends nothing."""
+    yield from ()
+    return [
+        failure_of(document, value, verdict.reason or "")
+        for document, items in judged
+        for value, verdict in items
+        if verdict.outcome is Outcome.UNCONVERTIBLE
+    ]
 
 
 def _sample(document: StoredDocument, value: StoredValue, verdict: Verdict) -> Sample:

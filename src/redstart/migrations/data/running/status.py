@@ -25,7 +25,7 @@ class Phase(StrEnum):
     PENDING = "pending"
     EXPANDED = "expanded"
     MIGRATING = "migrating"
-    VERIFIED = "verified"
+    CONVERTED = "converted"
     CUT_OVER = "cut over"
     CONTRACTED = "contracted"
     ROLLING_BACK = "rolling back"
@@ -77,7 +77,7 @@ class Status:
     def verified_ms(self) -> int | None:
         """When the last of the given models was converted, by the server's clock; None if one is not."""
         times = [self.record.applied[model.key_prefix].at_ms for model in self.applied]
-        return max(times) if self.phase is Phase.VERIFIED else None
+        return max(times) if self.phase is Phase.CONVERTED else None
 
 
 def status(keys: StateKeys, plan: Plan) -> Op[Status]:
@@ -121,4 +121,4 @@ def _phase(
         return Phase.MIGRATING
     if not models:
         return Phase.NOTHING_TO_MIGRATE
-    return Phase.PENDING if pending else Phase.VERIFIED
+    return Phase.PENDING if pending else Phase.CONVERTED

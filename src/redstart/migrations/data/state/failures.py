@@ -5,8 +5,11 @@ restores the value. That record is kept until a rollback or `drop-undo-log`.
 """
 
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from hashlib import blake2b
 
 import msgpack
@@ -33,7 +36,22 @@ _PER_COMMIT = 500
 
 REPLACED = "; replaced by "
 MOVED = "; moved to "
+NOT_MOVED = "; not moved: "
 """Texts in a reason before the new value or location."""
+
+MAX_FIRST = 1_000
+MAX_EXAMPLES = 3
+"""Failures that a summary keeps: the first of all, and the first with each reason."""
+
+_VARYING_WORD = re.compile(r"\S*\d\S*")
+
+
+class Fate(StrEnum):
+    """What a run does with a failed value."""
+
+    QUARANTINED = "quarantined"
+    REPLACED = "replaced"
+    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +80,92 @@ class Failure:
         """Whether something else is stored in place of the value."""
         return REPLACED in self.reason or MOVED in self.reason
 
+    @property
+    def fate(self) -> Fate:
+        """What becomes of the value."""
+        if MOVED in self.reason:
+            return Fate.QUARANTINED
+        return Fate.REPLACED if REPLACED in self.reason else Fate.UNCHANGED
+
+    @property
+    def cause(self) -> str:
+        """The reason without what becomes of the value."""
+        return self.reason.partition(MOVED)[0].partition(REPLACED)[0]
+
     def whole(self) -> str:
         """Return one line without shortened parts."""
         return f"{self.key} {self.path}: {self.reason}: {self.value}"
 
+    @property
+    def place(self) -> str:
+        """The key and the path, shortened; the path is empty for a whole document or an index."""
+        return f"{cut(self.key, SHOWN_KEY_CHARACTERS)} {cut(self.path, SHOWN_KEY_CHARACTERS)}".rstrip()
+
+    @property
+    def shown_value(self) -> str:
+        """The value, shortened."""
+        return cut(self.value, SHOWN_CHARACTERS)
+
     def __str__(self) -> str:
-        key = cut(self.key, SHOWN_KEY_CHARACTERS)
-        if not self.path:  # of a whole document, or an index
-            return f"{key}: {self.reason}"
-        value = f": {cut(self.value, SHOWN_CHARACTERS)}" if self.value else ""
-        return f"{key} {cut(self.path, SHOWN_KEY_CHARACTERS)}: {self.reason}{value}"
+        value = f": {self.shown_value}" if self.value and self.path else ""
+        return f"{self.place}: {self.reason}{value}"
+
+
+@dataclass(slots=True)
+class FailureGroup:
+    """Failures with the same cause and fate.
+
+    Attributes:
+        cause: with `...` in place of words that differ, such as a date.
+        examples: the first of them.
+    """
+
+    fate: Fate
+    cause: str
+    count: int = 0
+    examples: list[Failure] = field(default_factory=list)
+
+
+class FailureSummary:
+    """Failures by cause and fate.
+
+    Attributes:
+        first: the first of all, at most `MAX_FIRST`.
+        fates: how many have each fate.
+    """
+
+    def __init__(self, failures: Iterable[Failure] = ()) -> None:
+        self.first: list[Failure] = []
+        self.fates: Counter[Fate] = Counter()
+        self._groups: dict[tuple[Fate, str], FailureGroup] = {}
+        self.add(failures)
+
+    @property
+    def count(self) -> int:
+        """Return how many failures there are."""
+        return self.fates.total()
+
+    def add(self, failures: Iterable[Failure]) -> None:
+        """Count failures."""
+        for failure in failures:
+            fate, cause = failure.fate, failure.cause
+            general = _VARYING_WORD.sub("...", cause.partition(NOT_MOVED)[0])
+            if NOT_MOVED in cause:
+                general += f"{NOT_MOVED}the target field exists already"
+            group = self._groups.setdefault((fate, general), FailureGroup(fate, cause))
+            if group.cause != cause:
+                group.cause = general
+            group.count += 1
+            self.fates[fate] += 1
+            if len(group.examples) < MAX_EXAMPLES:
+                group.examples.append(failure)
+            if len(self.first) < MAX_FIRST:
+                self.first.append(failure)
+
+    def groups(self, fate: Fate) -> list[FailureGroup]:
+        """Return the groups with a fate, the largest first."""
+        chosen = (group for group in self._groups.values() if group.fate is fate)
+        return sorted(chosen, key=lambda group: -group.count)
 
 
 def place_name(key: bytes, location: Location) -> bytes:
@@ -173,6 +267,15 @@ class FailureLog:
                 cursor, fields = yield from call(hscan(name, max(cursor, 0), count=count))
                 found |= {place: self._read(place, data) for place, data in fields.items()}
         return sorted(found.values(), key=lambda failure: (failure.key, failure.path, failure.name))
+
+    def summary(self, count: int = 500) -> Op[FailureSummary]:
+        """Return the records of the last run by cause. A read per 500."""
+        found = FailureSummary()
+        cursor = -1
+        while cursor:
+            cursor, fields = yield from call(hscan(self._keys.failures, max(cursor, 0), count=count))
+            found.add(self._read(name, data) for name, data in fields.items())
+        return found
 
     def some(self, most: int) -> Op[list[Failure]]:
         """Return a few failures of the last run as examples. One read, or more until one is found."""
