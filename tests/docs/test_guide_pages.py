@@ -42,7 +42,8 @@ TEXTS = [
 
 def is_said(message: str) -> bool:
     """Whether a text of the program has all parts of the message in their order, with gaps between them only."""
-    parts = [re.escape(part.strip()) for part in message.split("...") if part.strip()]
+    text = message.removeprefix("Warning: ")  # `warn` adds it
+    parts = [re.escape(part.strip()) for part in text.split("...") if part.strip()]
     pattern = re.compile(rf"[ \W]*{GAP}.*".join(parts), re.DOTALL)
     return any(pattern.search(text) for text in TEXTS)
 
