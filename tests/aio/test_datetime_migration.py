@@ -138,7 +138,7 @@ def test_max_errors_stops_and_up_goes_on(built_in: Any, legacy: redis.Redis) -> 
     with pytest.raises(DataMigrationError, match=r"max-errors reached") as stopped:
         result(migration.up())
     assert stopped.value.hint is not None
-    assert "Continue with up()" in stopped.value.hint
+    assert "Resume with up()" in stopped.value.hint
     stats = migration.get_migration_stats()
     assert (stats["failed_conversions"], stats["max_errors"]) == (2, 2)
     assert len(stats["recent_errors"]) == 2

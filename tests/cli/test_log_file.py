@@ -146,7 +146,7 @@ def test_a_backup_is_said(
     with redis.Redis.from_url(server.url) as client:
         assert saved["saved_ms"] == client.lastsave().timestamp() * 1_000
     before = found[: found.index(saved)]
-    assert {one["stage"] for one in _of(before, "progress")} == {"saving"}
+    assert {one["stage"] for one in _of(before, "progress")} == {"backup"}
 
 
 def test_what_refuses_or_fails_is_said(station: redis.Redis, file: Path) -> None:

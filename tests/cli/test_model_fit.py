@@ -90,7 +90,7 @@ def test_a_renamed_field_is_refused_before_the_index_is_changed(
     told = run_om("migrate", "run", "--dry-run", "--json").json["refusal"]
     for text in (refused.stderr, told):
         assert f"cannot read its field name in {DOCUMENTS} of {DOCUMENTS} sampled documents" in text
-        assert re.search(r"for example fit:order:\d+: Field required", text)
+        assert re.search(r"Example: fit:order:\d+: Field required", text)
     assert refused.code == 1
     assert "--accept-unreadable" in refused.stderr
     typed = run_om("--url", os.environ["REDIS_OM_URL"], "migrate", "run")

@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
 from tests.support.cli import om_on_terminal, run_om
 from tests.support.screen import screen
 from tests.support.snapshot import difference, snapshot
@@ -89,6 +90,28 @@ def test_tables_fit_80_columns(station: redis.Redis, words: str) -> None:
     assert drawn
     assert [line for line in drawn if len(line.rstrip()) > 80] == []
     assert re.search(r"[a-z]…|converti\b", found.shown) is None  # no column is cut
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "stats",
+        "run --dry-run",
+        "run --yes",
+        "run --yes --failure-mode quarantine",
+        "run --yes --max-errors 3",
+    ],
+)
+def test_no_word_is_broken_at_80_columns(big_station: redis.Redis, words: str) -> None:
+    make_legacy_indexes(big_station)
+    found = om_on_terminal("migrate-data", *words.split())
+    printed = found.shown.replace("\r", "").partition("failed\n")[2] if "run --yes" in words else found.shown
+    result = [
+        line.rstrip() for line in printed[printed.find("Conver") if "--yes" in words else 0 :].splitlines()
+    ]
+    assert len(result) > 10
+    assert [line for line in result if len(line) > 80 and "━" not in line and "om migrate" not in line] == []
+    drop_all(big_station)
 
 
 def test_json_on_a_terminal_is_still_one_line_on_stdout(station: redis.Redis) -> None:

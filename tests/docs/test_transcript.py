@@ -23,7 +23,7 @@ NORMALISED = [
     (r"^(documents +)[\d,]+(?= of )", r"\1N"),
     (r"^(values that did not convert +).*", r"\1N"),
     (r"(?<=^=> Background reader: )[\d,]+", "N"),
-    (r"^  in the way: .*", "IN THE WAY"),
+    (r"^  blocking: .*", "BLOCKING"),
     # Which values serve as examples depends on the order in which the server returns its keys.
     (rf"^  (\w\S*) .+ -> .+ {_KEYS}$", r"  \1 SAMPLE"),
     (rf"^  {_KEYS} .*", "EXAMPLE"),
