@@ -1,7 +1,6 @@
 """Which versions of the application may run in which phase."""
 
-from redstart.cli.drawing import paragraph
-from redstart.cli.output import as_typed
+from redstart.cli.output import as_typed, line
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.status import Phase
 
@@ -55,4 +54,4 @@ def draw_order(phase: Phase, *, cut_over_to_come: bool = False) -> None:
         cut_over_to_come: whether the data is converted and the cutover is pending.
     """
     for text in CUT_OVER_TO_COME if cut_over_to_come else ORDER.get(phase, ()):
-        paragraph(as_typed(text))
+        line(as_typed(text))

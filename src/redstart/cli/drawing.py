@@ -8,7 +8,7 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from redstart.cli.output import Tone, as_typed, discard, line, note, styled_line
+from redstart.cli.output import as_typed, discard, line, styled_line
 from redstart.cli.wrapping import wrapped
 from redstart.display import escaped
 
@@ -106,13 +106,6 @@ def pairs(rows: Sequence[tuple[str, object]]) -> None:
     digits = max((len(f"{value:,}") for _, value in rows if isinstance(value, int)), default=0)
     for name, value in rows:
         line(f"{name:<{width}}  {f'{value:>{digits},}' if isinstance(value, int) else value}")
-
-
-def paragraph(
-    text: str, tone: Tone | None = None, *, indent: str = "", hanging: str = "", stderr: bool = False
-) -> None:
-    """Print text."""
-    (note if stderr else line)(f"{indent}{text}", tone)
 
 
 def next_step(text: str, command: str) -> None:

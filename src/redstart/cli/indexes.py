@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from redstart.cli.drawing import paragraph
 from redstart.cli.output import as_typed, line, note, warn
 from redstart.cli.quantities import counted, duration
 from redstart.display import one_line
@@ -98,7 +97,7 @@ def still_filling(percent: float | None) -> str:
 def draw_unnamed_aliases(expected: Sequence[IndexForecast], aliases: Sequence[str]) -> None:
     """Print, in a dry run, that aliases created by hand are lost unless they are named."""
     if expected and not aliases:
-        paragraph(
+        line(
             "Did you add aliases to these indexes (FT.ALIASADD)? The server cannot list them. Name each with --alias; "
             "otherwise it is lost."
         )
@@ -144,7 +143,7 @@ def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool
     text = f"{one.name}: {RESULTS[one.state]}"
     if one.is_refused and found is not None:
         text += f": {found.missing:,} of {counted(found.documents, 'document')} {DROP_OUT}"
-    paragraph(text, hanging="  ")
+    line(text)
     if one.mended:
         line("  the active index had been replaced or dropped by another tool; repaired")
     if found is None:
@@ -155,7 +154,7 @@ def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool
         line(f"  missing from both the previous and the new index: {counted(found.unserved, 'document')}")
     shown = blocking if verbose else blocking[:EXAMPLES_SAID]
     for failure in shown:
-        paragraph(f"blocking: {failure}", indent="  ", hanging="    ")
+        line(f"  blocking: {failure}")
     if one.is_refused and not blocking:
         _draw_examples(found)
     elif shown and found.missing > (named := len({failure.key for failure in shown})):
@@ -168,13 +167,13 @@ def _draw_options(
     """Print what can be done about blocking values: each command, and below it what it does."""
     current = "previous" if failure_mode is None else "dual-format"
     if refused:
-        paragraph(f"Queries still use the {current} indexes; no document is lost.")
-        paragraph("To finish the cutover, stop the old version, then do one of:")
+        line(f"Queries still use the {current} indexes; no document is lost.")
+        line("To finish the cutover, stop the old version, then do one of:")
     else:
-        paragraph("To index these documents, do one of:")
+        line("To index these documents, do one of:")
     for command, effect in _options(blocking, failure_mode):
         line(f"  {as_typed(command)}")
-        paragraph(effect, indent="      ", hanging="      ")
+        line(f"      {effect}")
 
 
 def _options(
@@ -212,7 +211,7 @@ def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool 
             if found is None
             else f": {found.missing:,} of {counted(found.documents, 'document')} {DROP_OUT}"
         )
-    paragraph(f"{name}: {result}", hanging="  ")
+    line(f"{name}: {result}")
     if found is None:
         return
     if switched.done and accepted and found.missing:
@@ -223,7 +222,7 @@ def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool 
 
 def draw_lacking(name: str, found: Membership, before: int) -> None:
     """Print that the restored index does not hold some documents, and how many it did not hold before."""
-    paragraph(
+    line(
         f"{name}: missing from this index: {counted(found.missing, 'document')}; before the migration: {before:,}"
     )
     _draw_examples(found)

@@ -6,7 +6,7 @@ from random import Random
 import click
 
 from redstart.cli.assumed_zone import note_assumed_zone
-from redstart.cli.drawing import next_step, pairs, paragraph
+from redstart.cli.drawing import next_step, pairs
 from redstart.cli.migrate_data.reports import (
     how_far,
     progress_report,
@@ -66,7 +66,7 @@ def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_js
 
 def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
     how = "all read" if found.exact else f"estimate from {found.sampled_documents:,}; --exact reads all"
-    paragraph(f"{found.documents:,} documents with dates on {session.where} ({how})")
+    line(f"{found.documents:,} documents with dates on {session.where} ({how})")
     line("")
     if not found.documents:
         draw_nothing_found([model.model for model in found.models])
@@ -75,7 +75,7 @@ def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
         draw_models(found)
     for model in found.models if found.documents else ():
         if not model.documents:
-            paragraph(
+            line(
                 f"No keys match prefix {model.model.key_prefix} (model {model.model.name}). Without "
                 "Meta.model_key_prefix the prefix contains the module name; was the module renamed?"
             )
@@ -87,7 +87,7 @@ def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
         _draw_failures(found)
         unplanned = unplanned_fields(session.declarations)
         for text in unplanned:
-            paragraph(f"not converted: {text['model']} {text['path']}: {text['reason']}", hanging="  ")
+            line(f"not converted: {text['model']} {text['path']}: {text['reason']}")
         if unplanned:
             line("")
     _draw_server(found, session.naive_timezone.name.partition(":")[0])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.drawing import next_step, pairs, paragraph, table
+from redstart.cli.drawing import next_step, pairs, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
@@ -133,7 +133,7 @@ def _draw(
     unconverted = total(Outcome.CONVERTIBLE) + total(Outcome.LOSSY)
     count = found.problems.count
     if found.ok:
-        paragraph("Verification passed: no value is missing, wrong or unconverted.", Tone.DONE)
+        line("Verification passed: no value is missing, wrong or unconverted.", Tone.DONE)
     else:
         line(f"Verification found {count:,} problem{'s' * (count != 1)}.", Tone.ERROR)
     rows: list[tuple[str, int]] = [
@@ -163,7 +163,7 @@ def _draw(
     if unconverted:
         next_step("Convert values in text format with", "om migrate-data run")
     if model_check is not None and model_check.unreadable:
-        paragraph(UNREADABLE)
+        line(UNREADABLE)
 
 
 def _looked_up(check: IndexCheck) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from redstart.cli.assumed_zone import note_assumed_zone
-from redstart.cli.drawing import paragraph, table
+from redstart.cli.drawing import table
 from redstart.cli.exits import Exit
 from redstart.cli.options import common, exclude_prefix
 from redstart.cli.output import as_typed, line, print_json
@@ -56,7 +56,7 @@ def _draw(found: list[DateIndex], advice: str | None) -> None:
     if mismatches:
         table("Dates in indexes", ["model", "field", "state", "type in index", "type in model"], rows)
     if unconverted:
-        paragraph(f"Data not converted yet: {', '.join(unconverted)}")
+        line(f"Data not converted yet: {', '.join(unconverted)}")
     if advice is not None:
         line(f"Next: {advice}")
 

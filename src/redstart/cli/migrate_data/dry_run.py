@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from redstart.cli.deployment import STOP_BEFORE
-from redstart.cli.drawing import next_step, pairs, paragraph
+from redstart.cli.drawing import next_step, pairs
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_unnamed_aliases, forecast_line
 from redstart.cli.migrate_data.log_file import EventLog
@@ -90,7 +90,7 @@ def _draw(
     run_command: str,
 ) -> None:
     outcome = "Dry run complete" if refusal is None else "Dry run complete; a run would be refused"
-    paragraph(
+    line(
         f"{outcome}. {found.documents:,} documents were read, nothing was written.",
         Tone.DONE if refusal is None else Tone.WARNING,
     )
@@ -105,10 +105,10 @@ def _draw(
             _draw_samples(found, model, limit=None if verbose else 1)
     _draw_failures(found, failure_mode, verbose=verbose)
     for one in indexes:
-        paragraph(forecast_line(one), hanging="  ")
+        line(forecast_line(one))
     draw_unnamed_aliases(indexes, options.aliases)
     if indexes:
-        paragraph(STOP_BEFORE)
+        line(STOP_BEFORE)
     failures = found.survey.failures
     if (
         indexes
@@ -116,7 +116,7 @@ def _draw(
         and failure_mode not in CLEARING_MODES
         and not options.accept_unindexed
     ):
-        paragraph(
+        line(
             "The cutover of an index is refused while documents have failed values in fields of that index. "
             "--failure-mode quarantine or default changes these values."
         )
@@ -140,7 +140,7 @@ def _draw_samples(found: Statistics, model: ModelStatistics, *, limit: int | Non
     for field in model.fields:
         for sample in found.survey.samples.get((model.model.key_prefix, str(field.path)), [])[:limit]:
             text = f"{field.path}: {sample.before} -> {sample.after}  {sample.key}"
-            paragraph(text, indent="  ", hanging="      ")
+            line(f"  {text}")
             drawn = True
     if drawn:
         line("")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from redstart.cli.deployment import AFTER_ROLLBACK, EMBEDDED_KEYS
-from redstart.cli.drawing import pairs, paragraph
+from redstart.cli.drawing import pairs
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import draw_lacking, draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
@@ -125,7 +125,7 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
     Args:
         command: what was typed, to be typed again.
     """
-    paragraph(*_outcome(found, dry_run))
+    line(*_outcome(found, dry_run))
     if found.data is not None and not found.data.nothing_to_do:
         _draw_data(found.data, verbose)
     for name, switched in found.indexes.items():
@@ -135,7 +135,7 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
     if found.data is not None and found.data.preexisting_numbers and (verbose or dry_run or found.refused):
         _draw_preexisting(found.data, verbose)
     for text in _next_steps(found, dry_run, command):
-        paragraph(as_typed(text), hanging="    " if text.startswith(" ") else "")
+        line(as_typed(text))
 
 
 def _outcome(found: Back, dry_run: bool) -> tuple[str, Tone | None]:
@@ -192,7 +192,7 @@ def _draw_data(result: RollbackResult, verbose: bool) -> None:
 def _draw_preexisting(result: RollbackResult, verbose: bool) -> None:
     for failure in result.number_examples[: None if verbose else MAX_EXAMPLES]:
         line(f"left unchanged: {failure}")
-    paragraph(PREEXISTING_NUMBERS)
+    line(PREEXISTING_NUMBERS)
 
 
 def _next_steps(found: Back, dry_run: bool, command: str) -> Iterator[str]:

@@ -8,7 +8,6 @@ import click
 
 from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.deployment import STOP_BEFORE
-from redstart.cli.drawing import paragraph
 from redstart.cli.exits import Exit
 from redstart.cli.indexes import forecast_line, index_migration, note_superseded
 from redstart.cli.migrate_data.backup import back_up_first, backup, note_backup_skipped
@@ -204,17 +203,15 @@ def _recorded_failures(session: Session, found: Forward) -> FailureSummary:
 def _ask(session: Session, indexes: Sequence[IndexForecast], *, assume_yes: bool) -> None:
     """Print what a run does with indexes, and ask on a terminal, with the number of documents and an estimate."""
     for one in indexes:
-        paragraph(forecast_line(one), hanging="  ", stderr=True)
+        note(forecast_line(one))
     if indexes:
-        paragraph(STOP_BEFORE, stderr=True)
+        note(STOP_BEFORE)
     if not will_ask(assume_yes=assume_yes):
         return
     found = session.run(statistics(session.context(), session.plan, chance=Random()))
     about = "" if found.exact else "about "
     seconds = duration(found.estimate.expected)
-    paragraph(
-        f"{about}{found.documents:,} documents on {session.where}; estimated time {seconds}", stderr=True
-    )
+    note(f"{about}{found.documents:,} documents on {session.where}; estimated time {seconds}")
     confirm("Convert the dates of these documents?", assume_yes=assume_yes)
 
 

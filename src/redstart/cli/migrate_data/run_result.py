@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import next_step, pairs, paragraph
+from redstart.cli.drawing import next_step, pairs
 from redstart.cli.indexes import draw_results
 from redstart.cli.migrate_data.run_report import rate_of
 from redstart.cli.migrate_data.tables import (
@@ -42,13 +42,13 @@ def draw_forward(
         resume_command: what continues a stopped run.
     """
     outcome, tone = _outcome(found, plan)
-    paragraph(outcome, tone)
+    line(outcome, tone)
     result = found.data
     if result is None:
-        paragraph("Correct or delete the documents listed below; then run the same command again.")
+        line("Correct or delete the documents listed below; then run the same command again.")
     else:
         if result.stopped is None and not result.documents:
-            paragraph(CHECK_PREFIXES)
+            line(CHECK_PREFIXES)
         else:
             _draw_counts(result, failures)
             _warn_of_unmatched(result)
@@ -125,30 +125,24 @@ def _draw_failed(result: RunResult, failures: FailureSummary, failure_mode: Fail
         line("")
         draw_failures(failures)
         if result.errors > failures.count:
-            paragraph(f"  ... {result.errors - failures.count:,} more, which are counted but not recorded")
+            line(f"  ... {result.errors - failures.count:,} more, which are counted but not recorded")
     draw_failures_hint()
 
 
 def _draw_verify_hint(result: RunResult, failures: FailureSummary) -> None:
     next_step("Verify the result with", "om migrate-data verify --check-data")
     if failures.fates[Fate.QUARANTINED]:
-        paragraph(
-            "It also reports documents with a quarantined value in a field that does not allow None: models cannot "
-            "read them.",
-            indent="  ",
-            hanging="  ",
+        line(
+            "  It also reports documents with a quarantined value in a field that does not allow None: models cannot "
+            "read them."
         )
     elif result.errors > failures.fates[Fate.REPLACED]:
-        paragraph(
-            "It also reports the documents with failed values: models cannot read them.",
-            indent="  ",
-            hanging="  ",
-        )
+        line("  It also reports the documents with failed values: models cannot read them.")
 
 
 def _draw_rollback_hint(result: RunResult) -> None:
     if result.forgotten:
-        paragraph(
+        line(
             f"{result.forgotten:,} values were converted before the undo log was dropped, and cannot be undone."
         )
     if result.undoable:

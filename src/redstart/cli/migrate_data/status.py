@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import next_step, paragraph, table
+from redstart.cli.drawing import next_step, table
 from redstart.cli.exits import Exit
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migrate_data.tables import CHECK_PREFIXES
@@ -90,32 +90,32 @@ def status(
 
 def _draw_status(found: Status, detailed: bool) -> None:
     when = "" if found.verified_ms is None else f", {ago(found.verified_ms)}"
-    paragraph(f"Phase: {found.phase.value} ({PHASES[found.phase]}{when})")
+    line(f"Phase: {found.phase.value} ({PHASES[found.phase]}{when})")
     if found.pending or found.is_applied:
-        paragraph(f"{'pending' if found.pending else 'applied'}: {DATETIME_MIGRATION}")
+        line(f"{'pending' if found.pending else 'applied'}: {DATETIME_MIGRATION}")
     if detailed:
         line("")
         _draw_models(found)
     for model in found.unnamed:
         state = "pending" if model in found.pending else "applied"
-        paragraph(f"{model.name} ({model.key_prefix}) is recorded and not given: {state}")
+        line(f"{model.name} ({model.key_prefix}) is recorded and not given: {state}")
     if found.rewritten:
         prefixes = ", ".join(model.key_prefix for model in found.rewritten)
-        paragraph(f"Documents in text format were written after the run, under: {prefixes}")
+        line(f"Documents in text format were written after the run, under: {prefixes}")
     if found.unmatched:
-        paragraph(f"In the run, {unmatched_message(found.unmatched)}")
-        paragraph(CHECK_PREFIXES)
+        line(f"In the run, {unmatched_message(found.unmatched)}")
+        line(CHECK_PREFIXES)
     if found.unrestored:
-        paragraph(f"The last rollback could not restore all values of {found.unrestored:,} documents.")
+        line(f"The last rollback could not restore all values of {found.unrestored:,} documents.")
         next_step("List these values with", "om migrate-data errors")
     if found.recorded_elsewhere:
-        paragraph("redis-om marked this migration as applied, but it does so even if nothing was converted.")
+        line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
         next_step("Check the data with", "om migrate-data verify")
     if found.unlisted:
-        paragraph(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
+        line(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
         next_step("Add it to the list with", "om migrate-data run")
     for text in _what_next(found):
-        paragraph(as_typed(text))
+        line(as_typed(text))
 
 
 def _what_next(found: Status) -> tuple[str, ...]:

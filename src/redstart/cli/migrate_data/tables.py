@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from redstart.cli.drawing import next_step, paragraph, table
+from redstart.cli.drawing import next_step, table
 from redstart.cli.output import line
 from redstart.migrations.data.counting.statistics import FieldStatistics, ModelStatistics, Statistics
 from redstart.migrations.data.judging.convert import Outcome
@@ -55,9 +55,9 @@ def draw_models(found: Statistics) -> None:
 
 def draw_nothing_found(models: Sequence[PlannedModel]) -> None:
     """Print that there are no documents, and what to check if there should be."""
-    paragraph(nothing_found_message(models))
+    line(nothing_found_message(models))
     if models:
-        paragraph(CHECK_PREFIXES)
+        line(CHECK_PREFIXES)
 
 
 def nothing_found_message(models: Sequence[PlannedModel]) -> str:
@@ -106,9 +106,9 @@ def draw_failures(found: FailureSummary, *, would: bool = False) -> None:
         digits = max(len(f"{group.count:,}") for group in groups)
         for group in groups:
             margin = " " * (digits + 4)
-            paragraph(group.cause, indent=f"  {group.count:>{digits},}  ", hanging=margin)
+            line(f"  {group.count:>{digits},}  {group.cause}")
             for failure in group.examples[:examples]:
-                paragraph(_place_and_value(failure), indent=margin, hanging=f"{margin}  ")
+                line(f"{margin}{_place_and_value(failure)}")
         line("")
 
 
