@@ -173,11 +173,11 @@ class Inner(EmbeddedJsonModel):
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"a": (Inner, ...), "a_b": (str, Field(index=True))}, r"'a_b' in its index: \$\.a\.b and \$\.a_b"),
+        ({"a": (Inner, ...), "a_b": (str, Field(index=True))}, r"in the index, 'a_b': \$\.a\.b and \$\.a_b"),
         ({"a": (list[Inner], ...), "a_b": (str, Field(index=True))}, r"\$\.a\[\*\]\.b and \$\.a_b"),
         (
             {"a": (str, Field(full_text_search=True)), "a_fts": (str, Field(index=True))},
-            r"'a_fts' in its index: \$\.a and \$\.a_fts",
+            r"in the index, 'a_fts': \$\.a and \$\.a_fts",
         ),
     ],
 )

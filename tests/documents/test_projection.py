@@ -124,7 +124,7 @@ def test_what_was_not_asked_for_is_not_there(client: redis.Redis) -> None:
     assert part != Person.find().only("name").first()
     assert repr(part) == "PartialPerson(name='ann', address=PartialAddress(city='Oslo'))"
     for name in ("age", "address__street", "save"):
-        with pytest.raises(AttributeError, match="did not ask for"):
+        with pytest.raises(AttributeError, match="was not loaded"):
             getattr(part, name)
     with pytest.raises(AttributeError, match="'street' of Address, only for city"):
         part.address.street
@@ -137,8 +137,8 @@ def test_what_was_not_asked_for_is_not_there(client: redis.Redis) -> None:
         ("nmae", "no field 'nmae'.\nFields: pk, name, age"),
         ("address__", "no field ''.\nFields: pk, city, street, seen_at"),
         ("address__zip", "no field 'zip'.\nFields: pk, city, street, seen_at"),
-        ("before__city", "'city' would have to lie in an embedded document or a map"),
-        ("name__first", "'first' would have to lie in an embedded document or a map"),
+        ("before__city", "'before' is not an embedded document or a map"),
+        ("name__first", "'name' is not an embedded document or a map"),
         ("notes__a__zip", "no field 'zip'"),
         ("$", r"no field '\$'"),
         ("name AS age", "no field 'name AS age'"),
@@ -163,7 +163,7 @@ def test_no_name_but_a_field_is_ever_sent(name: str) -> None:
 
 
 def test_only_nothing() -> None:
-    with pytest.raises(QuerySyntaxError, match="one or more fields"):
+    with pytest.raises(QuerySyntaxError, match="at least one field"):
         Person.find().only()
 
 

@@ -341,7 +341,7 @@ def test_optional_primary_key_of_ones_own_reads_and_writes():
         slug: Optional[str] = Field(default=None, primary_key=True)
 
     document = Slugged()
-    with pytest.raises(RedisModelError, match=r"Slugged has no primary key yet: slug is None"):
+    with pytest.raises(RedisModelError, match=r"Slugged has no primary key: slug is None"):
         document.key()
     document.pk = "s"
     assert (document.slug, document.key()[-2:]) == ("s", ":s")

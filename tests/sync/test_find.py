@@ -167,7 +167,7 @@ def test_what_is_no_argument() -> None:
         Person.find().copy(limits=3)
     with pytest.raises(QuerySyntaxError, match="not -1 and 0"):
         Person.find().copy(offset=-1)
-    with pytest.raises(QuerySyntaxError, match="1 or more at a time, not 0"):
+    with pytest.raises(QuerySyntaxError, match="has to be 1 or more, not 0"):
         Person.find().copy(page_size=0)
     with pytest.raises(QueryNotSupportedError, match="no such field"):
         FindQuery([], Person, sort_fields=["zip"])

@@ -168,7 +168,8 @@ class FindQuery(Generic[R]):
         """
         if not fields:
             raise QuerySyntaxError(
-                "only() takes the names of one or more fields.", 'As in only("name", "age").'
+                "only() requires the name of at least one field.",
+                'Pass names of fields, as in only("name", "age").',
             )
         return cast("FindQuery[PartialModel]", self.copy(projected_fields=fields, return_as_dict=False))
 

@@ -198,7 +198,9 @@ class RedisModel(models.RedisModel, abc.ABC):
         Effects: one round trip for each batch.
         """
         if isinstance(pks, str | bytes):
-            raise TypeError(f"get_many() takes primary keys, as in [{pks!r}], and not a single text.")
+            raise TypeError(
+                f"get_many() requires an iterable of primary keys, such as [{pks!r}], not a single str."
+            )
         operation = get_documents(cls, list(pks), naive_timezone(), batch_size, on_unreadable(on_error))
         return await server_of_model(cls).run(operation)
 

@@ -50,9 +50,7 @@ def add_documents(
 def verify_pipeline_response(response: Sequence[object], expected_responses: int = 0) -> None:
     """Raise PipelineError if there is another number of replies than documents."""
     if len(response) != expected_responses:
-        raise PipelineError(
-            f"Expected {expected_responses} replies of the pipeline, and received {len(response)}."
-        )
+        raise PipelineError(f"The pipeline returned {len(response)} replies; expected {expected_responses}.")
 
 
 def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[Any]]:

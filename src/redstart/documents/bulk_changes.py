@@ -107,9 +107,9 @@ def _own_keys(query: Query[Any], zone: NaiveTimezone, verb: str) -> Op[list[byte
         theirs = [key for key in keys if key.startswith(prefix.encode())]
         if theirs:
             raise QueryNotSupportedError(
-                f"A query of {model_name(query.model)} would {verb} {len(theirs)} documents of {name}, such as "
-                f"{theirs[0].decode(errors='replace')}: the keys of both models begin alike. Nothing was changed.",
-                f"Add a condition that no document of {name} meets; or {verb} by primary keys; "
+                f"The query of {model_name(query.model)} also matches {len(theirs)} documents of {name}, for example "
+                f"{theirs[0].decode(errors='replace')}: their key prefixes overlap. Nothing was {verb}d.",
+                f"Add a condition that excludes documents of {name}, {verb} by primary keys, "
                 "or give one of the models another Meta.model_key_prefix.",
             )
     return keys
@@ -120,7 +120,7 @@ def _write(document: RedisModel, changes: Changes, zone: NaiveTimezone) -> Write
         changed = changed_document(document, changes)
         return form_of(type(document)).change(changed, zone, written_paths(changed, changes))
     except Exception as error:
-        error.add_note(f"In the document {document.key()}.")
+        error.add_note(f"Document: {document.key()}")
         raise
 
 

@@ -20,8 +20,8 @@ from redstart.mapping.overrides import validates_itself
 from redstart.mapping.registry import model_name
 
 _LEFT_OUT: Final = (
-    "the model's own serializer leaves it out, and a document is read from what is stored: return it there, or declare "
-    "the field with exclude=True"
+    "the model_serializer omits it, so the document could not be read back. Include it, or declare the field with "
+    "exclude=True"
 )
 
 
@@ -36,7 +36,7 @@ def dumped(document: RedisModel) -> dict[str, Any]:
         _refuse_left_out(model)
         values = document.model_dump(by_alias=False)
     if not isinstance(values, dict):
-        raise encode_error(document, "the document", "its model_serializer gives no dict")
+        raise encode_error(document, "the document", "the model_serializer did not return a dict")
     for name, names in _names_to_give(model):
         if names.isdisjoint(values):
             if getattr(document, name) is not None:
@@ -67,8 +67,8 @@ def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
         schema["type"] == "definitions" or {one.holder for one in left_out} != {model}
     ):
         raise RedisModelError(
-            f"{model_name(model)}: {left_out[0]} is excluded from the output, and pydantic 2.11 cannot store it then.",
-            "Remove exclude from the field, or install pydantic 2.12.",
+            f"{model_name(model)}: {left_out[0]} has exclude=True, and pydantic 2.11 cannot store such fields.",
+            "Remove exclude=True from the field, or install pydantic 2.12.",
         )
     return SchemaSerializer(schema)
 
@@ -97,7 +97,7 @@ def _refuse_left_out(model: type[RedisModel]) -> None:
     _, left_out = schema_with_all(model)
     if left_out:
         raise RedisModelError(
-            f"{model_name(model)} overrides model_dump(), and excludes {left_out[0]} from its output: "
-            "it would not be stored.",
-            "Remove exclude from the field, or replace model_dump() by a model_serializer.",
+            f"{model_name(model)} overrides model_dump() and excludes {left_out[0]}: "
+            "the field would not be stored.",
+            "Remove exclude=True from the field, or replace model_dump() with a model_serializer.",
         )

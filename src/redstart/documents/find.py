@@ -67,7 +67,7 @@ def first_document(query: Query[R], zone: NaiveTimezone) -> Op[R]:
     """
     found = yield from _next_document(query, zone, 0)
     if not found:
-        raise NotFoundError(f"No {model_name(query.model)} is found by {query.text(zone).text}")
+        raise NotFoundError(f"{model_name(query.model)}: no document matches {query.text(zone).text}")
     return found[0]
 
 
@@ -83,7 +83,7 @@ def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
     checked_page(position, 1)
     found = yield from _next_document(query, zone, query.offset + position)
     if not found:
-        raise IndexError(f"The query finds no document number {position}.")
+        raise IndexError(f"The position {position} is beyond the last document of the query.")
     return found[0]
 
 
@@ -247,9 +247,9 @@ def _keys_in_order(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes | No
             return keys
         if limit == most:
             raise QueryNotSupportedError(
-                f"The query finds more {model_name(query.model)} than the server sorts by several fields "
-                f"({most}, its MAXAGGREGATERESULTS).",
-                "Add a condition; or sort by one field; or raise MAXAGGREGATERESULTS on the server.",
+                f"The query of {model_name(query.model)} matches more documents than the server can sort by several fields "
+                f"(MAXAGGREGATERESULTS is {most}).",
+                "Add a condition, sort by one field, or raise MAXAGGREGATERESULTS on the server.",
             )
         limit *= MORE_KEYS
 

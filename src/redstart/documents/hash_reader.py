@@ -129,7 +129,7 @@ class HashReader:
             try:
                 values[name] = read(text) if text or not is_nullable else None
             except UnicodeDecodeError as error:
-                reason = f"not {encoding} text"
+                reason = f"not valid {encoding} text"
                 raise decode_error(self.model, primary_key, name, text, reason) from error
             except ValueConversionError as error:
                 shown = text.decode(encoding, "replace")

@@ -72,7 +72,7 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, 
                 continue
             text = (write or of_types.get(type(value), other))(value)
         except UnicodeEncodeError as error:
-            raise encode_error(document, name, f"{encoding} has no such text") from error
+            raise encode_error(document, name, f"the text cannot be encoded as {encoding}") from error
         except ValueConversionError as error:
             raise encode_error(document, name, error.reason) from error
         reason = None if reason_against is None else reason_against(text)

@@ -75,7 +75,7 @@ def _depth(stored: Any, path: tuple[str, ...]) -> int:
 def _json_path(document: RedisModel, path: tuple[str, ...]) -> str:
     members = [writable_member(name) for name in path]
     if None in members:
-        reason = "RedisJSON cannot change a member with such a name by itself; save the whole document"
+        reason = "RedisJSON cannot set a member with this name in a stored document. Save the whole document"
         raise encode_error(document, display(path), reason)
     return "".join(["$", *filter(None, members)])
 

@@ -55,7 +55,7 @@ def _model_in(model: type[RedisModel], name: str, holder: type[BaseModel], part:
     kinds = [kind for kind in alternatives(fields[part].annotation) if kind is not type(None)]
     only = kinds[0] if len(kinds) == 1 else None
     if not isinstance(only, type) or not issubclass(only, BaseModel):
-        raise _unknown(model, name, holder, f"{model_name(holder)}.{part} holds no document")
+        raise _unknown(model, name, holder, f"{model_name(holder)}.{part} is not an embedded document")
     return only
 
 
@@ -63,7 +63,7 @@ def _unknown(model: type[RedisModel], name: str, holder: type[BaseModel], reason
     because = f": {reason}" if reason and "__" in name else ""
     return QuerySyntaxError(
         f"The model {model_name(model)} has no field {name!r}{because}.",
-        f"{_nearest(name, holder)}The fields of {holder.__name__} are: {', '.join(complete_fields(holder))}.",
+        f"{_nearest(name, holder)}Use one of the fields of {holder.__name__}: {', '.join(complete_fields(holder))}",
         field=f"{model_name(model)}.{name}",
     )
 

@@ -67,21 +67,21 @@ def _answered(query: QueryText, asked: dict[str, Any]) -> Op[Any]:
 
 def _cut(pattern: WordPattern | TagPattern) -> QueryNotSupportedError:
     hint = (
-        "Give more of it; or raise the limit on the server with: redis-cli FT.CONFIG SET MAXPREFIXEXPANSIONS NUMBER "
-        "(and lower MINPREFIX for shorter parts)."
+        "Search for a longer part, or raise the limit with: redis-cli FT.CONFIG SET MAXPREFIXEXPANSIONS NUMBER "
+        "(for short parts, lower MINPREFIX)."
     )
     if isinstance(pattern, WordPattern):
         return QueryNotSupportedError(
-            f"{pattern.label} cannot be searched for the words {shortened(pattern.value)}: a part is too short for the "
-            "server (MINPREFIX), or more words match it than the server looks for (MAXPREFIXEXPANSIONS).",
+            f"Cannot search {pattern.label} for the words {shortened(pattern.value)}: a part is shorter than MINPREFIX of "
+            "the server, or it matches more than MAXPREFIXEXPANSIONS words.",
             hint,
             field=pattern.label,
             value=pattern.value,
             code="E5",
         )
     return QueryNotSupportedError(
-        f"The search {shortened(pattern.text)} matches more values than the server looks for (MAXPREFIXEXPANSIONS), "
-        "or is too short for it (MINPREFIX).",
+        f"Cannot search for {shortened(pattern.text)}: it matches more than MAXPREFIXEXPANSIONS values, "
+        "or is shorter than MINPREFIX of the server.",
         hint,
         code="E5",
     )

@@ -58,8 +58,7 @@ class PartialModel:
                 else _followed(value, rest.split(STEP))
             )
         raise AttributeError(
-            f"The query did not ask for {name!r} of {self._name}, only for {', '.join(self._values)}: "
-            "add it to only(), or leave only() away."
+            f"{self._name}.{name} was not loaded, only {', '.join(self._values)}. Add it to only(), or omit only()."
         )
 
     def __eq__(self, other: object) -> bool:
@@ -119,7 +118,9 @@ def checked_name(name: object) -> str:
     """The name, if it is a str. Raises QuerySyntaxError for anything else, for example `Model.field`."""
     if not isinstance(name, str):
         raise QuerySyntaxError(
-            f"{name!r} is no name of a field.", 'Fields are named by their text here, as "age".', value=name
+            f"Expected the name of a field; got {shortened(name)}.",
+            'Give names as strings, for example "age".',
+            value=name,
         )
     return name
 
@@ -152,18 +153,16 @@ def _path(model: type[RedisModel], name: str) -> Path:
         return (name,)
     top, rest = first_field(fields, name)
     if top not in fields:
-        raise _no_such_field(model, name, f"there is no field {top!r}", complete_fields(model))
+        raise _no_such_field(model, name, f"{model_name(model)} has no field {top!r}", complete_fields(model))
     annotation: Any = fields[top].annotation
     path = [top]
     while rest is not None:
         inside = _annotations_inside(annotation)
         step, rest = first_field(inside or (), rest)
         if inside is None:
-            raise _no_such_field(
-                model, name, f"{step!r} would have to lie in an embedded document or a map", fields
-            )
+            raise _no_such_field(model, name, f"{path[-1]!r} is not an embedded document or a map", fields)
         if step not in inside and ANY_NAME not in inside:
-            raise _no_such_field(model, name, f"there is no field {step!r}", inside)
+            raise _no_such_field(model, name, f"the embedded document has no field {step!r}", inside)
         annotation = inside.get(step, inside.get(ANY_NAME))
         path.append(step)
     return tuple(path)
@@ -188,7 +187,7 @@ def _no_such_field(
 ) -> QueryNotSupportedError:
     label = f"{model_name(model)}.{name}"
     return QueryNotSupportedError(
-        f"You asked for the field {label}, but {problem}.", f"Fields: {', '.join(known)}", field=label
+        f"Cannot load {label}: {problem}.", f"Use one of the fields: {', '.join(known)}", field=label
     )
 
 

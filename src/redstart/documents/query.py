@@ -28,15 +28,18 @@ from redstart.values.timezones import NaiveTimezone
 R = TypeVar("R")
 T = TypeVar("T")
 
-OTHER_FIELD: Final = "Sort by a text, a number, a date or a boolean."
+OTHER_FIELD: Final = "Sort by a string, a number, a date or a boolean."
 HINTS_AGAINST_SORTING: Final = {
     Operand.UNINDEXED: (
-        "it is not in the index",
+        "the field is not indexed",
         "Declare it with Field(sortable=True), then: om migrate run",
     ),
-    Operand.DOCUMENT: ("it holds whole documents", "Sort by a field of theirs, as address__city."),
-    Operand.GEO: ("places have no order", OTHER_FIELD),
-    Operand.VECTOR: ("vectors have no order", f"{OTHER_FIELD} Neighbours come by their distance."),
+    Operand.DOCUMENT: (
+        "the field is an embedded document",
+        "Sort by one of its fields, for example address__city.",
+    ),
+    Operand.GEO: ("coordinates have no order", OTHER_FIELD),
+    Operand.VECTOR: ("vectors have no order", f"{OTHER_FIELD} Nearest neighbours are sorted by distance."),
 }
 """For each operand that cannot be sorted by: why, and what to do."""
 
@@ -140,11 +143,11 @@ def query_of(
     _ = models_inside(model)  # warns of them
     checked_page(offset, 0 if limit is None else limit)
     if page_size < 1:
-        raise QuerySyntaxError(f"Documents are read 1 or more at a time, not {page_size}.")
+        raise QuerySyntaxError(f"page_size has to be 1 or more, not {page_size}.")
     if knn is not None and len(sort_fields) > 1:
         raise QueryNotSupportedError(
-            f"Nearest neighbours are sorted by one field at most, not by {', '.join(sort_fields)}.",
-            "Without sort_by() they come by their distance.",
+            f"A nearest-neighbour query can be sorted by one field at most, not by {', '.join(sort_fields)}.",
+            "Omit sort_by() to sort by distance.",
         )
     projection = None
     if projected_fields or return_as_dict:
@@ -168,20 +171,23 @@ def checked_page(offset: int, limit: int) -> None:
     for number in (offset, limit):
         if not isinstance(number, int):
             raise TypeError(
-                f"Documents are counted with whole numbers, not with {number!r}. "
-                "Take some of them with page(offset, limit)."
+                f"A position, an offset or a limit has to be an int, not {number!r}. "
+                "For several documents use page(offset, limit)."
             )
     if offset < 0 or limit < 0:
-        raise QuerySyntaxError(
-            f"A page begins at 0 or later and has 0 documents or more, not {offset} and {limit}."
-        )
+        raise QuerySyntaxError(f"offset and limit have to be 0 or more, not {offset} and {limit}.")
 
 
 def _sort_by(model: type[RedisModel], name: str, knn: KNNExpression | None) -> SortBy:
     path = checked_name(name).removeprefix("-")
     field = query_field_named(model, path)
     if field is None:
-        raise _cannot_sort(model, path, "there is no such field", f"There are: {_sortable_names(model)}.")
+        raise _cannot_sort(
+            model,
+            path,
+            "the field does not exist",
+            f"Use one of the sortable fields: {_sortable_names(model)}",
+        )
     is_distance = knn is not None and knn.score_field.query_field().attribute == field.attribute
     if not is_distance and field.operand in HINTS_AGAINST_SORTING:
         raise _cannot_sort(model, path, *HINTS_AGAINST_SORTING[field.operand])
@@ -190,9 +196,7 @@ def _sort_by(model: type[RedisModel], name: str, knn: KNNExpression | None) -> S
 
 def _cannot_sort(model: type[RedisModel], path: str, problem: str, hint: str) -> QueryNotSupportedError:
     label = f"{model_name(model)}.{path}"
-    return QueryNotSupportedError(
-        f"You tried to sort by {label}, but {problem}.", hint, field=label, code="E2"
-    )
+    return QueryNotSupportedError(f"Cannot sort by {label}: {problem}.", hint, field=label, code="E2")
 
 
 def _sortable_names(model: type[RedisModel]) -> str:

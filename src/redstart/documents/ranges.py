@@ -68,7 +68,7 @@ class _Parts:
         self._most = most
         name = _parting_number(query)
         if name is None:
-            raise self._too_many("no number parts them")
+            raise self._too_many("no numeric field divides them into smaller queries")
         self._attribute = name
         self._number = FieldProxy(query.model, (name,))
 
@@ -80,7 +80,7 @@ class _Parts:
             found += yield from self._keys_between(_Range(-INFINITY, INFINITY, least, greatest))
         without = yield from self._keys_where(self._number == None)  # noqa: E711 - a condition
         if without is None:
-            raise self._too_many(f"too many have no {self._attribute}")
+            raise self._too_many(f"too many have no value of {self._attribute}")
         return found + without  # the server also sorts them last
 
     def _keys_between(self, part: _Range) -> Op[list[bytes]]:
@@ -89,7 +89,7 @@ class _Parts:
             return keys
         halves = part.halves()
         if halves is None:
-            raise self._too_many(f"too many have the same {self._attribute}")
+            raise self._too_many(f"too many have the same value of {self._attribute}")
         found: list[bytes] = []
         for half in reversed(halves) if self._query.is_descending else halves:
             found += yield from self._keys_between(half)
@@ -116,7 +116,7 @@ class _Parts:
             if reply.total <= limit:
                 return None
             if limit == self._most:
-                raise self._too_many("too many no longer exist")
+                raise self._too_many("too many of them have expired or were deleted")
             limit = min(MORE_ROWS * limit, self._most)
 
     def _narrowed(self, conditions: tuple[Expression, ...]) -> Query[Any]:
@@ -124,9 +124,9 @@ class _Parts:
 
     def _too_many(self, reason: str) -> QueryNotSupportedError:
         return QueryNotSupportedError(
-            f"The query finds more {model_name(self._query.model)} than the server answers at once "
-            f"({self._most}, its MAXSEARCHRESULTS), and {reason}.",
-            "Add a condition; or sort by a field with Field(sortable=True) that holds numbers or dates; "
+            f"The query of {model_name(self._query.model)} matches more documents than the server returns in one reply "
+            f"(MAXSEARCHRESULTS is {self._most}), and {reason}.",
+            "Add a condition, sort by a number or date with Field(sortable=True), "
             "or raise MAXSEARCHRESULTS on the server.",
         )
 

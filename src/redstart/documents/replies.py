@@ -62,8 +62,8 @@ def documents_in_reply(
         parsed = ft_search((), content=True).parse(_undecoded(reply))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise QuerySyntaxError(
-            f"This is no reply to FT.SEARCH: {shortened(reply)}.",
-            f"Read documents by their keys with {model.__name__}.get_many(), and some fields with find(...).values().",
+            f"Not a reply to FT.SEARCH with documents: {shortened(reply)}.",
+            f"Read documents by key with {model.__name__}.get_many(), or some of their fields with find(...).values().",
         ) from error
     for key, fields in zip(parsed.keys, parsed.fields, strict=True):
         _require_whole(model, key, fields)
@@ -87,9 +87,9 @@ def _require_whole(model: type[RedisModel], key: bytes, fields: dict[bytes, byte
             missing = [] if missing == [model._primary_key_name] else missing
     if missing:
         raise QuerySyntaxError(
-            f"The reply holds no whole {model_name(model)} for the key {key.decode(errors='replace')}, "
-            f"but {', '.join(returned)}. It lacks {', '.join(missing)}.",
-            "Search without RETURN, or read some fields with find(...).values() or .only().",
+            f"The reply contains only a part of {model_name(model)} {key.decode(errors='replace')}: "
+            f"{', '.join(returned)}. Missing: {', '.join(missing)}.",
+            "Send FT.SEARCH without RETURN, or read some of the fields with find(...).values() or .only().",
         )
 
 

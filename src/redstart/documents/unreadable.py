@@ -64,7 +64,7 @@ def unexpected(
         field,
         value,
         f"{type(error).__name__}: {error}",
-        hint="Let validators raise ValueError for a value that they do not accept.",
+        hint="Raise ValueError in validators for a value that is not valid.",
     )
 
 
@@ -90,8 +90,8 @@ def on_unreadable(on_error: OnError) -> OnUnreadable | None:
         return _ignore
     if not callable(on_error) or iscoroutinefunction(on_error):
         raise ValueError(
-            "on_error is 'raise', 'skip' or a plain function to be called with each error, as errors.append, "
-            f"not {shortened(on_error)}."
+            "on_error has to be 'raise', 'skip' or a function (not a coroutine function) of one error, for example "
+            f"errors.append; got {shortened(on_error)}."
         )
     return on_error
 

@@ -81,8 +81,8 @@ def primary_key_changed(model: type[RedisModel]) -> QuerySyntaxError:
     """Return the error for an update of the primary key: it would write another document, and leave the old one."""
     name = model._primary_key_name
     return QuerySyntaxError(
-        f"{model_name(model)}.{name} is the primary key: update() cannot change it.",
-        "Save each document under its new primary key, and delete the old one.",
+        f"{model_name(model)}.{name} is the primary key, which update() cannot change.",
+        "Save the document with its new primary key, and delete the old one.",
         field=f"{model_name(model)}.{name}",
     )
 

@@ -106,7 +106,7 @@ def _date_readers(
     def naive_moment(microseconds: int) -> datetime:
         shown = zone.naive_datetime(microseconds)
         if shown is None:
-            raise ValueConversionError(f"the clocks of {zone.name} showed that time twice")
+            raise ValueConversionError(f"ambiguous local time in {zone.name}")
         return shown
 
     if path.kind is TemporalKind.DATE:
@@ -124,7 +124,7 @@ def _timedelta(value: Any) -> Any:
             return exact * MICROSECOND
         return value if seconds is None else timedelta(seconds=seconds)
     except OverflowError as error:
-        raise ValueConversionError("more seconds than a timedelta holds") from error
+        raise ValueConversionError("number of seconds out of range for a timedelta") from error
 
 
 def _bytes(value: Any) -> Any:

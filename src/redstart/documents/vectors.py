@@ -41,7 +41,7 @@ def packed_vector(value: Any, options: VectorFieldOptions) -> bytes:
     data = value if isinstance(value, bytes) else _packed(value, options)
     size = _layout(options).size
     if len(data) != size:
-        raise ValueConversionError(f"a vector of {len(data)} bytes; those of the index have {size}")
+        raise ValueConversionError(f"a vector of {len(data)} bytes; the index requires {size}")
     return data
 
 
@@ -57,9 +57,9 @@ def unpacked_vector(stored: bytes, options: VectorFieldOptions) -> tuple[bytes, 
         try:
             data = base64.b64decode(stored, validate=True)
         except binascii.Error as error:
-            raise ValueConversionError("neither the bytes of a vector nor base64") from error
+            raise ValueConversionError("neither vector bytes nor base64") from error
     if len(data) != layout.size:
-        raise ValueConversionError(f"a vector of {len(data)} bytes; those of the index have {layout.size}")
+        raise ValueConversionError(f"a vector of {len(data)} bytes; the index requires {layout.size}")
     return data, list(layout.unpack(data))
 
 
@@ -67,7 +67,7 @@ def _packed(value: Sequence[float], options: VectorFieldOptions) -> bytes:
     try:
         return struct.pack(f"<{len(value)}{CODES[options.type]}", *value)
     except (struct.error, TypeError, OverflowError) as error:
-        raise ValueConversionError(f"no vector of {options.type} numbers: {error}") from error
+        raise ValueConversionError(f"not a list of {options.type} numbers: {error}") from error
 
 
 def _layout(options: VectorFieldOptions) -> struct.Struct:

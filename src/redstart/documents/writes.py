@@ -35,10 +35,10 @@ class Saving:
             ValueError: both conditions, or one where none is possible.
         """
         if nx and xx:
-            raise ValueError("save() takes nx or xx, not both: a document cannot be missing and there.")
+            raise ValueError("save() accepts nx or xx, not both.")
         if queued and (nx or xx):
             raise ValueError(
-                "save() of a HashModel takes no nx or xx with a pipeline: save it by itself, or use a JsonModel."
+                "save() of a HashModel does not accept nx or xx with a pipeline. Omit the pipeline, or use a JsonModel."
             )
         condition = Condition.NX if nx else Condition.XX if xx else Condition.NONE
         return cls(condition, expirations or {})

@@ -181,7 +181,7 @@ def complete_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
             model.model_rebuild(raise_errors=True)
         except NameError as error:
             raise RedisModelError(
-                f"{model.__module__}.{model.__qualname__}: an annotation cannot be resolved: {error}.",
-                "Import or define that name in the model's module, then call model_rebuild() on the model.",
+                f"{model.__module__}.{model.__qualname__}: cannot resolve an annotation: {error}.",
+                "Import or define the name in the module of the model, then call model_rebuild() on the model.",
             ) from error
     return model.model_fields

@@ -19,8 +19,8 @@ def refuse_needed_names(model: Any) -> None:
     for name in NEEDED:
         if name in model.model_fields:
             raise RedisModelError(
-                f"{model_name(model)}.{name} cannot be a field: the method of that name is needed to save documents.",
-                f"Give the field another name, as {name}_.",
+                f"{model_name(model)}.{name} cannot be a field: the name is that of a method that saving needs.",
+                f"Rename the field, for example to {name}_.",
             )
 
 

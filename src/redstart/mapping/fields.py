@@ -65,7 +65,7 @@ class _Option(Generic[V]):
     def __set__(self, field: "FieldInfo", value: V) -> None:
         if hasattr(field, "name"):
             raise AttributeError(
-                f"{self._name} of the field {field.name!r} cannot be set: the model is made. Give it to Field()."
+                f"{self._name} of the field {field.name!r} cannot be changed after the model is created. Pass it to Field()."
             )
         options = dataclasses.replace(field_options(field), **_given({self._name: value}))
         field.metadata = [item for item in field.metadata if not isinstance(item, FieldOptions)] + [options]
@@ -97,7 +97,7 @@ class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for t
             options.sortable or options.full_text_search or options.vector_options is not None
         ):
             warnings.warn(
-                "Field(index=False) has no effect: sortable, full_text_search and vector_options index the field, too. "
+                "Field(index=False) has no effect: sortable, full_text_search and vector_options imply index=True. "
                 "Remove one of the two.",
                 stacklevel=_outside(),
             )

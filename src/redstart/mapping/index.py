@@ -33,7 +33,7 @@ def _refuse_option_names(model: type[MappedModel], parts: Sequence[Sequence[Inde
         if storage_of(model) is Storage.HASH and field.identifier.upper() in FIELD_OPTIONS:
             raise RedisModelError(
                 f"{model_name(model)}.{field.identifier} cannot be indexed in a hash: "
-                f"{field.identifier.upper()} is a word of FT.CREATE.",
+                f"{field.identifier.upper()} is a keyword of FT.CREATE.",
                 "Rename the field, remove index=True from it, or use a JsonModel.",
             )
 
@@ -44,9 +44,9 @@ def _refuse_equal_names(model: type[MappedModel], parts: Sequence[Sequence[Index
         other = known.setdefault(field.attribute, field)
         if other is not field:
             raise RedisModelError(
-                f"{model_name(model)} has two fields that are both called {field.attribute!r} in its index: "
+                f"{model_name(model)} has two fields with the same name in the index, {field.attribute!r}: "
                 f"{other.identifier} and {field.identifier}.",
-                "Rename one of them, or take index away from it.",
+                "Rename one of them, or remove index=True from it.",
             )
 
 
@@ -78,7 +78,7 @@ class _ReferenceWalk(IndexWalk):
 def storage_of(model: type[MappedModel]) -> Storage:
     """What the documents of a model are. Raises RedisModelError if it has none of its own."""
     if model._storage is None:
-        raise RedisModelError(f"{model_name(model)} is neither a HashModel nor a JsonModel: it has no index.")
+        raise RedisModelError(f"{model_name(model)} is neither a HashModel nor a JsonModel and has no index.")
     return model._storage
 
 

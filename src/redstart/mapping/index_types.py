@@ -78,7 +78,7 @@ def _refused(origin: Any) -> str | None:
     if issubclass(origin, Mapping):
         return A_MAP
     if issubclass(origin, BaseModel) or dataclasses.is_dataclass(origin):
-        return f"{origin.__name__}, which is no EmbeddedJsonModel"
+        return f"{origin.__name__}, which is not an EmbeddedJsonModel"
     return None
 
 

@@ -126,7 +126,7 @@ class IndexWalk:
         if held.refused is not None:
             raise _cannot_be_indexed(place, held.refused)
         if held.repeated and held.indexable is not Indexable.NUMBER and self.storage is Storage.HASH:
-            raise _cannot_be_indexed(place, "a list that is no vector of numbers")
+            raise _cannot_be_indexed(place, "a list that is not a vector of numbers")
         if is_text_key:
             return [self._tag(place, FieldOptions(separator=options.separator))]
         return self._indexed(place, held, options)
@@ -178,7 +178,7 @@ class IndexWalk:
         if options.case_sensitive:
             raise RedisModelError(
                 f"{place.label}: Text fields cannot be case-sensitive.",
-                "Take case_sensitive or full_text_search away.",
+                "Remove case_sensitive or full_text_search.",
             )
         tag = self._tag(place, FieldOptions(separator=options.separator))
         name = place.attribute + FULL_TEXT_SUFFIX
@@ -189,19 +189,19 @@ def _check_item(place: _Place, held: IndexType, options: FieldOptions) -> None:
     if held.indexable is not Indexable.TEXT:
         raise RedisModelError(
             f"{place.label}: List and tuple fields can only contain strings (E12).",
-            "Index a list[str], or take index away from the field.",
+            "Index a list[str], or remove index=True.",
         )
     if options.full_text_search:
         raise RedisModelError(
             f"{place.label}: List and tuple fields cannot be indexed for full-text search (E13).",
-            "Take full_text_search away: its items are found as tags.",
+            "Remove full_text_search; the items are indexed as tags.",
         )
 
 
 def _cannot_be_indexed(place: _Place, refused: str) -> RedisModelError:
     number = " (E4)" if refused == A_MAP else ""
     return RedisModelError(
-        f"{place.label} cannot be indexed: it holds {refused}{number}.",
-        "Indexed are str, numbers, bool, datetime, date, Enum, UUID, Coordinates, list[str], vectors, "
-        "and the fields of an EmbeddedJsonModel or a list of such.",
+        f"{place.label} cannot be indexed: its type is {refused}{number}.",
+        "Use str, a number, bool, datetime, date, Enum, UUID, Coordinates, list[str], a vector, "
+        "an EmbeddedJsonModel or a list of EmbeddedJsonModel.",
     )

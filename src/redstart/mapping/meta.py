@@ -62,12 +62,12 @@ class ModelMeta:
     def __setattr__(self, name: str, value: Any) -> None:
         if self._model is not None and name == "embedded" and value != self.embedded:
             raise AttributeError(
-                f"Meta.embedded of {self._model.__name__} cannot be set: the model is made. Set it in class Meta."
+                f"Meta.embedded of {self._model.__name__} cannot be changed after the model is created. Set it in class Meta."
             )
         if name == "primary_key":
             raise AttributeError(
                 f"Meta.primary_key{f' of {self._model.__name__}' * (self._model is not None)} cannot be set: "
-                "it follows from the fields. Declare the field with Field(primary_key=True)."
+                "it is derived from the fields. Declare the field with Field(primary_key=True)."
             )
         if name not in SETTINGS:
             refuse_misspelt("_meta", name)
@@ -145,11 +145,11 @@ def refuse_misspelt(owner: str, name: str) -> None:
     likeness, meant = max((SequenceMatcher(None, name.lower(), known).ratio(), known) for known in KNOWN)
     if likeness >= MISSPELT:
         raise RedisModelError(
-            f"{owner}: there is no setting {name!r} of Meta.",
-            f"Write {meant} if that is meant, or give a setting of the application another name.",
+            f"{owner}: Meta has no setting {name!r}.",
+            f"Use {meant}, or rename the attribute if it is not a setting of Redstart.",
         )
     if likeness >= DOUBTFUL:
-        warnings.warn(f"{owner}: Meta.{name} has no effect. Write {meant} if that is meant.", stacklevel=2)
+        warnings.warn(f"{owner}: Meta.{name} has no effect. Did you mean {meant}?", stacklevel=2)
 
 
 def declared_meta(model: type, base: type) -> type | None:
@@ -188,7 +188,9 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
     try:
         codecs.lookup(meta.encoding)
     except LookupError as error:
-        raise RedisModelError(f"{module}.{name}: Meta.encoding {meta.encoding!r} does not exist.") from error
+        raise RedisModelError(
+            f"{module}.{name}: Meta.encoding {meta.encoding!r} is not a known encoding."
+        ) from error
     return meta
 
 

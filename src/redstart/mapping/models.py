@@ -91,8 +91,8 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
             type.__setattr__(cls, DEFAULT_NAME, KeyAlias(cls._primary_key_name))
         elif field is None and not cls._meta.embedded:
             raise RedisModelError(
-                f"{model_name(cls)} has no primary key: something other than a field is called {DEFAULT_NAME}.",
-                "Rename that, or declare a field with Field(primary_key=True).",
+                f"{model_name(cls)} has no primary key: {DEFAULT_NAME} is an attribute of the class, not a field.",
+                "Rename the attribute, or declare a field with Field(primary_key=True).",
             )
         elif field is None or not cls._settle_default_of(field):
             return
@@ -199,12 +199,12 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         """The key of this document. Raises RedisModelError if it is embedded or its primary key is None or empty."""
         if self._meta.embedded:
             raise RedisModelError(
-                f"{model_name(type(self))} is embedded: its documents live in others and have no key."
+                f"{model_name(type(self))} is an embedded model; its documents have no key."
             )
         primary_key = getattr(self, self._primary_key_name)
         if is_no_primary_key(primary_key):
             raise RedisModelError(
-                f"A {model_name(type(self))} has no primary key yet: {self._primary_key_name} is {primary_key!r}.",
+                f"The {model_name(type(self))} has no primary key: {self._primary_key_name} is {primary_key!r}.",
                 f"Set {self._primary_key_name} before the document is saved, "
                 "or declare it with Field(primary_key=True, default_factory=...).",
             )

@@ -31,7 +31,7 @@ OPERAND_OF_TAGS: Final = {
     Indexable.BOOLEAN: Operand.BOOLEAN,
 }
 
-METHODS: Final = "; a field can be asked with startswith(), endswith() and contains()"
+METHODS: Final = "; its methods are startswith(), endswith() and contains()"
 
 
 @immutable
@@ -50,7 +50,7 @@ class FieldProxy(FieldExpression):
     def __post_init__(self) -> None:
         if not isinstance(self._model, type):
             raise TypeError(
-                f"A field in a query is not made of {shortened(self._model)}. Take it from its model: Model.name, "
+                f"Cannot create a field of a query from {shortened(self._model)}. Use Model.name, "
                 "or getattr(Model, name)."
             )
 
@@ -82,8 +82,8 @@ def refuse_strange_fields(model: type[MappedModel], conditions: Iterable[Express
         for field in fields_in(condition):
             if isinstance(field, FieldProxy) and not _has(model, field):
                 raise QuerySyntaxError(
-                    f"{field!r} is a field of {model_name(field._model)}, and not of {model_name(model)}.",
-                    f"The fields of {model.__name__} are: {', '.join(complete_fields(model))}.",
+                    f"{field!r} is a field of {model_name(field._model)}, not of {model_name(model)}.",
+                    f"Use one of the fields of {model.__name__}: {', '.join(complete_fields(model))}",
                     field=".".join((model_name(field._model), *field._path)),
                     code="E9",
                 )

@@ -45,8 +45,8 @@ def redis_om_models() -> tuple[type[BaseModel], ...]:
     declared = tuple(model for library in LIBRARIES for model in _registry_of(library))
     if declared and int(version("redis-om").partition(".")[0]) < 1:
         raise ConfigurationError(
-            f"{model_name(declared[0])} is declared with redis-om {version('redis-om')}, which keeps dates as text.",
-            "Declare it with redstart, or with redis-om 1.x: as the application that is to run after the migration.",
+            f"{model_name(declared[0])} is declared with redis-om {version('redis-om')}, which stores dates as text.",
+            "Declare the model with redstart or redis-om 1.x, as in the new version of the application.",
         )
     return declared
 

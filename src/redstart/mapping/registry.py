@@ -23,8 +23,8 @@ def storage_of_documents(model: type[MappedModel]) -> Storage:
     if model._storage is None or not model._has_documents():
         raise RedisModelError(
             f"{model_name(model)} has no documents of its own: it is abstract, embedded, "
-            "or no HashModel or JsonModel.\n"
-            "Save and find the documents that contain it, or derive a HashModel or JsonModel from it."
+            "or not a HashModel or JsonModel.\n"
+            "Use the model that contains it, or derive a HashModel or JsonModel from it."
         )
     return model._storage
 

@@ -38,8 +38,8 @@ def scalar_paths(model: type[BaseModel]) -> tuple[ScalarPath, ...]:
     for kind, inside in reader.shapes_of_types:
         if _contains(inside, kind) and _holds_scalar(inside):
             raise RedisModelError(
-                f"{model_name(model)}: {name_of(kind)} contains itself: its bytes or time spans may lie at any depth.",
-                "Keep them as text in such a type.",
+                f"{model_name(model)}: {name_of(kind)} is recursive: its bytes or timedeltas can occur at any depth.",
+                "Declare bytes and timedeltas of a recursive type as str.",
             )
     return tuple(_visit(shape, ()))
 

@@ -85,7 +85,7 @@ class ShapeReader:
         if kind is type(None):
             return Shape(optional=True)
         if isinstance(kind, str | ForwardRef):
-            return Shape(unresolved=[f"the annotation {name_of(kind)} cannot be resolved"])
+            return Shape(unresolved=[f"cannot resolve the annotation {name_of(kind)}"])
         temporal = temporal_kind(kind)
         if temporal is not None:
             return Shape(temporal={kind: temporal})
@@ -95,7 +95,7 @@ class ShapeReader:
         try:
             shape = self._read_structure(kind)
         except NameError as error:
-            return Shape(unresolved=[f"an annotation of {name_of(kind)} cannot be resolved: {error}"])
+            return Shape(unresolved=[f"cannot resolve an annotation of {name_of(kind)}: {error}"])
         finally:
             self._in_progress.pop()
         self.shapes_of_types.append((kind, shape))

@@ -174,8 +174,8 @@ def _missing(field: QueryField, operator: Operator) -> str:
         raise cannot_find(
             field,
             None,
-            "the index has no entry for a missing value",
-            "Keep a word of your own in place of None, and look for that.",
+            "missing values are not indexed",
+            "Store a placeholder value instead of None and query that.",
         )
     anything = f"{field.term}:[-inf +inf]"
     return f"-({anything})" if operator is Operator.EQ else anything

@@ -53,9 +53,9 @@ class Expression:
     def __bool__(self) -> bool:
         # `a and b`, `not a`, `a < x < b` or `a in b` would silently drop a part of the condition.
         raise QuerySyntaxError(
-            f"A condition is neither true nor false before it is sent: {self!r}.",
-            "Write &, | and ~ where it says and, or, not; << where it says in; "
-            "and two conditions where a comparison is chained.",
+            f"A condition has no truth value: {self!r}.",
+            "Use &, | and ~ instead of and, or and not; << instead of in; "
+            "and two conditions instead of a chained comparison.",
         )
 
 
@@ -66,8 +66,8 @@ def _below(word: str, *parts: Expression) -> list[str]:
 def _expression(value: object) -> Expression:
     if not isinstance(value, Expression):
         raise QuerySyntaxError(
-            f"{value!r} is no condition.",
-            "Conditions compare a field, as Model.field == value; put each into parentheses.",
+            f"{value!r} is not a condition.",
+            "Compare a field, as in Model.field == value, and put each comparison in parentheses.",
             value=value,
             code="E7",
         )
@@ -292,6 +292,6 @@ def col(field: Any) -> FieldExpression:
     """
     if not isinstance(field, FieldExpression):
         raise QuerySyntaxError(
-            f"{field!r} is no field of a model class.", "Write col(Model.field).", value=field, code="E9"
+            f"{field!r} is not a field of a model class.", "Use col(Model.field).", value=field, code="E9"
         )
     return field

@@ -83,14 +83,14 @@ def full_text(queried: QueryField, value: object, stop_words: Container[str] = S
         QueryNotSupportedError: they are words that the server does not index.
     """
     if not isinstance(value, str) or not value.strip():
-        raise wrong_operand(queried, value, "words to look for")
+        raise wrong_operand(queried, value, "words to search for")
     value = encodable(queried, value)
     if "\0" in value:
         raise _leaves(queried, value, "it contains a NUL character")
     bare = ESCAPED_CHARACTER.sub("", value)
     found = LEAVING.search(bare)
     if found is not None:
-        raise _leaves(queried, value, f"{found.group()!r} has a meaning of its own there")
+        raise _leaves(queried, value, f"{found.group()!r} is an operator of the query language")
     if bare.count('"') % 2:
         raise _leaves(queried, value, "a quotation mark is not closed")
     reader = _Reader(queried, value, stop_words)
@@ -227,23 +227,21 @@ class _Reader:
         return sign
 
     def _unreadable(self) -> QuerySyntaxError:
-        return _leaves(
-            self._field, self._value, "its parentheses do not match, or an operator stands beside no word"
-        )
+        return _leaves(self._field, self._value, "unbalanced parentheses, or an operator without a word")
 
     def _not_indexed(self) -> Exception:
         return cannot_find(
             self._field,
             self._value,
-            "it asks for words so common that the index does not hold them, as 'the' (its STOPWORDS)",
-            "Leave them out.",
+            "all of them are stop words, which are not indexed",
+            "Remove the stop words.",
         )
 
 
 def _leaves(queried: QueryField, value: str, reason: str) -> QuerySyntaxError:
     return QuerySyntaxError(
-        f"{queried.label} cannot be searched for the words {value!r}: {reason}.",
-        "Put a backslash before it to mean the character itself.",
+        f"Cannot search {queried.label} for the words {value!r}: {reason}.",
+        "Escape a character with a backslash to search for it.",
         field=queried.label,
         value=value,
     )

@@ -46,13 +46,13 @@ class GeoFilter:
 
     def __post_init__(self) -> None:
         if not -180 <= self.longitude <= 180:
-            raise ValueError(f"a longitude is -180 to 180 degrees, not {self.longitude!r}")
+            raise ValueError(f"longitude has to be between -180 and 180, not {self.longitude!r}")
         if not -90 <= self.latitude <= 90:
-            raise ValueError(f"a latitude is -90 to 90 degrees, not {self.latitude!r}")
+            raise ValueError(f"latitude has to be between -90 and 90, not {self.latitude!r}")
         if not 0 < self.radius < float("inf"):
-            raise ValueError(f"a radius is a number above 0, not {self.radius!r}")
+            raise ValueError(f"radius has to be greater than 0, not {self.radius!r}")
         if self.unit not in list(RadiusUnit):
-            raise ValueError(f"a radius is in {', '.join(RadiusUnit)}, not in {self.unit!r}")
+            raise ValueError(f"unit has to be one of {', '.join(RadiusUnit)}, not {self.unit!r}")
 
     @classmethod
     def from_coordinates(cls, coords: Place, radius: float, unit: str) -> "GeoFilter":

@@ -30,7 +30,7 @@ from redstart.values.timezones import NaiveTimezone
 
 PLAIN_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 INFINITIES: Final = ("inf", "-inf")
-NUMBERS: Final = "a number, or a datetime or date where the field holds such"
+NUMBERS: Final = "a number, or a datetime or date for a field of that type"
 
 
 class Number(NamedTuple):
@@ -53,8 +53,8 @@ def number_word(field: QueryField, value: Any, zone: NaiveTimezone) -> str:
         raise cannot_find(
             field,
             value,
-            f"its index keeps floats, and {NO_FLOAT}",
-            "Compare with whole seconds; or look for what lies between two dates with < and >.",
+            f"a NUMERIC field stores floats, and {NO_FLOAT}",
+            "Compare with whole seconds, or query a range with < and >.",
         )
     return number.word
 
@@ -125,7 +125,7 @@ def _microseconds(field: QueryField, value: datetime, zone: NaiveTimezone) -> in
         aware = value.utcoffset() is not None
         return microseconds_of(value) if aware else zone.microseconds(value)
     except ValueConversionError as error:
-        raise wrong_operand(field, value, f"a datetime with an offset: {error.reason}") from error
+        raise wrong_operand(field, value, f"a datetime with an offset ({error.reason})") from error
 
 
 def stored_text(field: QueryField, value: Any) -> str:
@@ -139,9 +139,9 @@ def stored_text(field: QueryField, value: Any) -> str:
     if isinstance(value, str):
         text = value
     elif field.operand is Operand.TEXT and isinstance(value, int | float | date | list | tuple | set | dict):
-        raise wrong_operand(field, value, "a str; or look for one of several with <<")
+        raise wrong_operand(field, value, "a str, or use << with a list of values")
     elif value is None or isinstance(value, list | tuple | set | frozenset | dict):
-        raise wrong_operand(field, value, "one value; or look for one of several with <<")
+        raise wrong_operand(field, value, "one value, or use << with a list of values")
     else:
         text = _text_of(value)
     return encodable(field, text)
@@ -152,7 +152,9 @@ def encodable(field: QueryField, text: str) -> str:
     try:
         return text.encode().decode()
     except UnicodeEncodeError as error:
-        raise wrong_operand(field, text, "text that can be encoded: this has half a character") from error
+        raise wrong_operand(
+            field, text, "text that can be encoded as UTF-8 (it contains a lone surrogate)"
+        ) from error
 
 
 def _text_of(value: Any) -> str:

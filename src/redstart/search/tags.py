@@ -35,8 +35,8 @@ def tags_of(field: QueryField, text: str) -> list[str]:
         raise cannot_find(
             field,
             text,
-            "the index has no entry for a value without any tag, as an empty one",
-            "Keep None or a word of your own in place of empty text, and look for that.",
+            "empty strings are not indexed",
+            "Store None or a placeholder value and query that.",
         )
     return tags
 
@@ -44,11 +44,11 @@ def tags_of(field: QueryField, text: str) -> list[str]:
 def checked(field: QueryField, tag: str) -> str:
     """The tag, if the index can hold it. Raises QueryNotSupportedError."""
     if "\0" in tag:
-        raise cannot_find(field, tag, "the server ends a tag at a NUL character")
+        raise cannot_find(field, tag, "the server truncates a tag at a NUL character")
     size = len(tag.encode())
     if size > LONGEST_TAG_BYTES:
         raise cannot_find(
-            field, tag, f"the server keeps {LONGEST_TAG_BYTES} bytes of a tag, and it has {size}"
+            field, tag, f"it has {size} bytes, and the server indexes {LONGEST_TAG_BYTES} bytes of a tag"
         )
     return tag
 
@@ -56,22 +56,20 @@ def checked(field: QueryField, tag: str) -> str:
 def pattern_of(field: QueryField, text: object, where: Where) -> str:
     """What a tag has to begin with, end with or contain. Raises QueryError."""
     if not isinstance(text, str):
-        raise cannot_find(field, text, "a part to look for is a str")
+        raise cannot_find(field, text, "a part of text has to be a str")
     part = encodable(field, text)
     if where is Where.START:
         part = part.lstrip(WHITE_SPACE)
     elif where is Where.END:
         part = part.rstrip(WHITE_SPACE)
     if not part:
-        raise cannot_find(
-            field, text, "a part to look for is a str that is not empty, and not only white space"
-        )
+        raise cannot_find(field, text, "a part of text must not be empty or only white space")
     if field.separator and field.separator in part:
         raise cannot_find(
             field,
             text,
-            f"values are split at {field.separator!r}, so no tag contains it",
-            "Look for one tag at a time, or give the field another separator.",
+            f"values are split at the separator {field.separator!r}, so no tag contains it",
+            "Query one tag at a time, or give the field another separator.",
         )
     return checked(field, part)
 

@@ -66,20 +66,20 @@ def _require_good(url: str) -> None:
         _ = pool.connection_class(**pool.connection_kwargs)  # connects to nothing; refuses unknown options
         _ = str(pool.connection_kwargs.get("host", "")).encode("idna")
     except UnicodeError:
-        raise _bad_url(url, ValueError("no host can have this name")) from None
+        raise _bad_url(url, ValueError("invalid host name")) from None
     except (ValueError, redis.RedisError) as exc:
         raise _bad_url(url, exc) from None
     except Exception:  # noqa: BLE001 - redis-py makes anything of an option it does not know
-        raise _bad_url(url, ValueError("it has an option that no connection knows")) from None
+        raise _bad_url(url, ValueError("unknown option")) from None
     _require_texts(url)
     if shown_url(url) is None:  # a raw / in the password: redis-py would try another host
-        raise _bad_url(url, ValueError("a character of the password is not quoted"))
+        raise _bad_url(url, ValueError("a special character of the password is not percent-encoded"))
     parts = urlsplit(url)
     if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):  # redis-py would take database 0
-        raise _bad_url(url, ValueError(f"the database is a number, and not {parts.path.strip('/')!r}"))
+        raise _bad_url(url, ValueError(f"the database has to be a number, not {parts.path.strip('/')!r}"))
     database = pool.connection_kwargs.get("db") or 0
     if not 0 <= int(database) < _DATABASES:
-        raise _bad_url(url, ValueError(f"there can be no database {database}"))
+        raise _bad_url(url, ValueError(f"the database {database} is out of range"))
 
 
 def _require_texts(url: str) -> None:
@@ -90,7 +90,7 @@ def _require_texts(url: str) -> None:
             and name not in URL_QUERY_ARGUMENT_PARSERS
             and not name.startswith("ssl_")
         ):
-            raise _bad_url(url, ValueError(f"it has the option {shortened(name)}, which a URL cannot set"))
+            raise _bad_url(url, ValueError(f"the option {shortened(name)} cannot be set in a URL"))
 
 
 def _bad_url(url: str, error: Exception) -> ConfigurationError:
@@ -98,8 +98,8 @@ def _bad_url(url: str, error: Exception) -> ConfigurationError:
     reason = f": {without_passwords(str(error))}" if shown_url(url) else ""
     return ConfigurationError(
         f"{without_password(url)!r} is not a Redis URL{reason}",
-        "It looks like redis://user:password@host:6379/0, rediss://... with TLS, or unix:///path/to.sock; "
-        "write special characters of a password as %40 and the like.",
+        "Use redis://user:password@host:6379/0, rediss://... for TLS, or unix:///path/to.sock. "
+        "Percent-encode special characters of the password (@ as %40).",
     )
 
 

@@ -23,14 +23,14 @@ def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionP
         return pool
     if type(client).__module__ == "unittest.mock":
         raise ConfigurationError(
-            f"Meta.database is a {type(client).__name__}: there is no server behind it. Redstart sends commands on the "
-            "connections of a client, and does not call its methods.",
-            'Replace methods of the model, as with mock.patch.object(Model, "get"), or set Meta.database to '
-            "fakeredis.FakeRedis() or fakeredis.FakeAsyncRedis(). See docs/testing.md.",
+            f"Meta.database is a {type(client).__name__}, without a connection to a server. Redstart uses the connections of "
+            "a client and does not call its methods.",
+            'Mock methods of the model instead, for example with mock.patch.object(Model, "get"), or set Meta.database to '
+            "fakeredis.FakeRedis() or fakeredis.FakeAsyncRedis().",
         )
     raise ConfigurationError(
-        f"Meta.database is a {type(client).__name__}, not a client of redis-py.",
-        "Give it redis.Redis(...) or redis.asyncio.Redis(...). To om, the server can be given with --url instead.",
+        f"Meta.database is a {type(client).__name__}, not a redis-py client.",
+        "Use redis.Redis(...) or redis.asyncio.Redis(...); for om, set the server with --url.",
     )
 
 
@@ -57,10 +57,10 @@ def _new_pool(colour: "_Colour", pool: Any) -> Any:
         if connection_class not in colour.connections:
             # A plain connection in its place could be one to another server, as where fakeredis has none at all.
             raise ConfigurationError(
-                f"Meta.database makes connections of its own class, {connection_class.__name__}, which has no "
-                f"counterpart for a client of {'asyncio' if colour is _ASYNC else 'plain functions'}.",
-                "Give models of redstart a redis.Redis, and those of redstart.aio a redis.asyncio.Redis. "
-                "To om, the server can be given with --url instead.",
+                f"Meta.database uses the custom connection class {connection_class.__name__}, which has no "
+                f"{'asyncio' if colour is _ASYNC else 'synchronous'} counterpart.",
+                "Use a redis.Redis for models of redstart, and a redis.asyncio.Redis for models of redstart.aio. "
+                "For om, set the server with --url.",
             )
         kind, settings = colour.pool, _shared(settings) | {"retry": colour.no_retries()}
         connection_class = colour.connections[connection_class]

@@ -12,8 +12,8 @@ class TlsHandshakeError(redis.exceptions.ConnectionError):
     """No handshake came about."""
 
     def __init__(self, error: TimeoutError | ssl.SSLError, timeout_seconds: float | None) -> None:
-        said = str(error) if isinstance(error, ssl.SSLError) else f"no answer in {timeout_seconds} seconds"
-        super().__init__(f"the TLS handshake that rediss:// stands for failed: {said}")
+        said = str(error) if isinstance(error, ssl.SSLError) else f"no reply within {timeout_seconds} seconds"
+        super().__init__(f"TLS handshake failed: {said}")
         self.is_about_certificate = isinstance(error, ssl.SSLCertVerificationError)
 
 

@@ -10,7 +10,7 @@ import redis.exceptions as theirs
 from redstart.display import without_passwords
 from redstart.effects import Batch, Call
 from redstart.errors import (
-    STAND_IN,
+    EMULATED,
     AuthenticationError,
     CommandError,
     ConfigurationError,
@@ -32,19 +32,19 @@ REFUSALS = TEMPORARY | {"MISCONF", "NOREPLICAS", "OOM", "READONLY"}
 
 _AGAIN = "Then run the same command again."
 _HINTS = {
-    "BUSY": "A script of another client has run for seconds. If it does not end, end it with: redis-cli SCRIPT KILL "
-    f"(a script that has written can only be waited for). {_AGAIN}",
-    "LOADING": f"Wait until the server has loaded its data; see: redis-cli INFO persistence. {_AGAIN}",
-    "MASTERDOWN": "This server is a replica whose link to its primary is down. Name the primary with --url; see: "
+    "BUSY": "Wait for the script of another client to end, or stop it with: redis-cli SCRIPT KILL (not possible once it has "
+    f"written). {_AGAIN}",
+    "LOADING": f"Wait until the server has loaded its data (see redis-cli INFO persistence). {_AGAIN}",
+    "MASTERDOWN": "Use the URL of the primary (--url); this server is a replica without a link to it. See: "
     "redis-cli INFO replication",
-    "CLUSTERDOWN": f"See which slots no node serves with: redis-cli CLUSTER INFO. {_AGAIN}",
-    "TRYAGAIN": f"Wait until the slots of the cluster have been moved. {_AGAIN}",
-    "MISCONF": "The server could not save its data, and takes no writes until it can. See why with: redis-cli INFO "
-    f"persistence, and in its log (a full disk, a missing right). {_AGAIN}",
-    "NOREPLICAS": "The server takes writes only with enough good replicas (min-replicas-to-write). See them with: "
+    "CLUSTERDOWN": f"List the slots without a node with: redis-cli CLUSTER INFO. {_AGAIN}",
+    "TRYAGAIN": f"Wait until the slots of the cluster have been migrated. {_AGAIN}",
+    "MISCONF": "Find out why the server cannot save its data (a full disk, a missing permission), in its log or with: "
+    f"redis-cli INFO persistence. {_AGAIN}",
+    "NOREPLICAS": "Wait until enough replicas are connected (min-replicas-to-write). List them with: "
     f"redis-cli INFO replication. {_AGAIN}",
-    "OOM": f"Raise it with: redis-cli CONFIG SET maxmemory BYTES. {_AGAIN}",
-    "READONLY": "This server is a replica. Name its primary with --url; see: redis-cli INFO replication",
+    "OOM": f"Raise the memory limit with: redis-cli CONFIG SET maxmemory BYTES. {_AGAIN}",
+    "READONLY": "Use the URL of the primary (--url); this server is a replica. See: redis-cli INFO replication",
 }
 """What to do about a refusal, by its code."""
 
@@ -108,17 +108,17 @@ def unusable(error: Exception, where: str) -> ConfigurationError:
     """Return the error for settings with which no connection can be opened."""
     reason = without_passwords(str(error) or type(error).__name__)
     return ConfigurationError(
-        f"No connection to {where} can be opened with these settings: {reason}.",
-        "Correct the options in the URL, or those of the client.",
+        f"Cannot connect to {where} with these settings: {reason}.",
+        "Correct the options of the URL or of the client.",
     )
 
 
 def failed_stand_in(error: AssertionError) -> CommandError:
     """Return the error for what no server says: fakeredis executes a command while it is sent, and failed."""
     return CommandError(
-        f"The server is a stand-in, such as fakeredis, and does not manage this command: {error or 'no reason given'}",
-        "See what it does not have in docs/testing.md, or use a server: om server",
-        code=STAND_IN,
+        f"The emulated server (such as fakeredis) cannot execute this command: {error or 'no reason given'}",
+        'Use a server instead (om server), or see "With fakeredis" in the documentation for its limits.',
+        code=EMULATED,
     )
 
 
@@ -135,35 +135,33 @@ def mapped(error: Exception, where: str) -> ServerError:
     text = without_passwords(str(error))
     if isinstance(error, theirs.AuthenticationError | theirs.AuthorizationError):
         return AuthenticationError(
-            f"The server at {where} refused the credentials: {text}",
-            "Give user and password in the URL: redis://user:password@host:port",
+            f"The server at {where} rejected the credentials: {text}",
+            "Set user and password in the URL: redis://user:password@host:port",
         )
     if isinstance(error, theirs.NoPermissionError):
         return AuthenticationError(
-            f"The server at {where} does not permit this: {text}",
-            "The ACL a run needs is listed in docs/acl.md.",
+            f"The ACL of the server at {where} forbids the command: {text}",
+            'Grant the permissions listed under "Permissions" in the documentation.',
         )
     if isinstance(error, theirs.ResponseError):
         return CommandError(text, _hint(error, where), code=_code(error))
     if isinstance(error, theirs.BusyLoadingError):
         return ServerConnectionError(
-            f"The server at {where} is still loading its data, and answers nothing until it has.",
-            "Try again when it has; its log says how far it is.",
+            f"The server at {where} is loading its dataset.",
+            "Retry when it is done. Its log shows the progress.",
         )
-    return ServerConnectionError(f"No answer from the server at {where}: {text}", _way_to_answers(error))
+    return ServerConnectionError(f"The server at {where} did not reply: {text}", _way_to_answers(error))
 
 
 def _way_to_answers(error: Exception) -> str:
     """What to do about a server that does not answer."""
-    url = "Is it running, and is the URL right? Set it with --url or REDIS_OM_URL."
+    url = "Check that the server is running and that the URL is correct. Set it with --url or REDIS_OM_URL."
     if isinstance(error, TlsHandshakeError) and error.is_about_certificate:
-        return "Name who signed its certificate: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem"
+        return "Set the CA of its certificate: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem"
     if isinstance(error, TlsHandshakeError):
-        return f"If that port speaks no TLS, the URL begins with redis://. {url}"
+        return f"Use redis:// in the URL if the port does not use TLS. {url}"
     if _ENDED.search(str(error)):
-        return (
-            f"{url} So ends a port that speaks TLS a connection without: then the URL begins with rediss://."
-        )
+        return f"{url} If the port uses TLS, use rediss:// in the URL."
     return url
 
 
@@ -173,7 +171,7 @@ def _hint(error: theirs.ResponseError, where: str) -> str | None:
     if hint is not None:
         return hint
     if "DB index is out of range" in str(error):
-        return f"{where} names a database that the server does not have; 0 is there always."
+        return f"Use another database in the URL: {where} is out of range. Database 0 always exists."
     return None
 
 

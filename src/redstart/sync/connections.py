@@ -86,8 +86,8 @@ def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") ->
         where = server_of_model(other).where
         if where != server.where:
             raise ConfigurationError(
-                f"Documents of {model_name(other)} are at {where}, and those of {model_name(model)} at {server.where}: "
-                "they cannot be sent together.",
-                f"Call this on {other.__name__} for its own documents.",
+                f"Documents of {model_name(other)} are on {where} and those of {model_name(model)} on {server.where}; "
+                "one call cannot use both servers.",
+                f"Call the method of {other.__name__} for its documents.",
             )
     return server

@@ -63,7 +63,7 @@ class DatetimeFieldMigration(BaseMigration):
     """
 
     migration_id = DATETIME_MIGRATION
-    description = "Dates and datetimes that are stored as text become numbers"
+    description = "Convert dates and datetimes stored as text to numbers"
 
     def __init__(
         self,
@@ -166,16 +166,16 @@ class DatetimeFieldMigration(BaseMigration):
         declarations = distinct(map(declare, registered_models()))
         if not declarations:
             raise ConfigurationError(
-                "No models are declared, so there is nothing to look for.",
-                "Import the modules that declare them before up() is called.",
+                "No models are imported.",
+                "Import the modules of your models before you call up().",
             )
         here = server_of_client(self.redis).where
         for one in () if self._client_is_given else declarations:
             there = server_of_client(client_of(one.model)).where
             if there != here:
                 raise ConfigurationError(
-                    f"The documents of {one.name} are at {there}, and REDIS_OM_URL is {here}.",
-                    f"Say which server is meant: {type(self).__name__}({one.model.__name__}.db())",
+                    f"The documents of {one.name} are on {there}, but REDIS_OM_URL is {here}.",
+                    f"Pass the client of the server: {type(self).__name__}({one.model.__name__}.db())",
                 )
         return declarations
 
@@ -199,13 +199,11 @@ def _failure_mode(value: FailureMode) -> FailureMode:
         return FailureMode(value)
     except ValueError as exc:
         known = ", ".join(mode.value for mode in FailureMode)
-        raise ConfigurationError(
-            f"There is no failure mode {shortened(value)}.", f"Name one of: {known}"
-        ) from exc
+        raise ConfigurationError(f"Unknown failure mode {shortened(value)}.", f"Use one of: {known}") from exc
 
 
 def _within(name: str, number: int, most: int | None = None) -> int:
     if number < 1 or (most is not None and number > most):
         limits = "1 or more" if most is None else f"from 1 to {most:,}"
-        raise ConfigurationError(f"{name} is {number}; it has to be {limits}.")
+        raise ConfigurationError(f"{name} has to be {limits}, not {number}.")
     return number

@@ -52,7 +52,7 @@ class FileMigration(abc.ABC):
 
     def down(self) -> None:
         """Undo it. A migration that does not override this cannot be undone."""
-        raise NotImplementedError(f"{self.migration_id} declares no way back.")
+        raise NotImplementedError(f"{self.migration_id} cannot be undone: it does not override down().")
 
 
 class FileMigrator(ListsOnly):

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _HAS_MORE = (
-    "The index %s has more than its model needs, and was left as it is. "
-    "`om migrate run` with these models replaces it."
+    "The index %s has fields that its model does not declare, and was not changed. "
+    "Replace it with: om migrate run"
 )
 _SUPERSEDED = (
-    "The index %s has a definition that replaced the one of %s, and was left as it is. "
-    "`om migrate run` with these models goes back to theirs."
+    "The index %s was not changed: its definition is newer than that of %s. "
+    "Restore the definition of the model with: om migrate run"
 )
 
 

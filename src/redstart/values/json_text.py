@@ -39,11 +39,11 @@ def parse_json(text: bytes) -> JsonValue:
     try:
         return _decode(text.decode())
     except UnicodeDecodeError as exc:
-        raise ValueConversionError("JSON that is not UTF-8 text") from exc
+        raise ValueConversionError("not valid UTF-8") from exc
     except json.JSONDecodeError as exc:
         raise ValueConversionError(f"not JSON: {exc}") from exc
     except RecursionError as exc:
-        raise ValueConversionError("JSON nested too deeply") from exc
+        raise ValueConversionError("JSON is nested too deeply") from exc
 
 
 def json_text(value: JsonValue) -> bytes:

@@ -41,7 +41,7 @@ NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASC
 EXACT = re.compile(r"-?0\d{10,14}\.\d{6}", re.ASCII)
 """Seconds with all their digits. No float or Decimal is written with a zero before other digits."""
 
-NO_FLOAT = "the nearest float is another microsecond; whole seconds are kept"
+NO_FLOAT = "the nearest float is another microsecond; use whole seconds"
 
 
 def microseconds_of(moment: datetime) -> int:
@@ -143,7 +143,7 @@ def _why_out_of_range(number: float) -> str:
         return "not seconds: 16 digits look like microseconds"
     if 1e18 <= abs(number) < 1e19:
         return "not seconds: 19 digits look like nanoseconds"
-    return "a number of seconds outside the years 1 to 9999"
+    return "number of seconds outside the years 1 to 9999"
 
 
 def reads_back(text: str, microseconds: int) -> bool:

@@ -59,9 +59,9 @@ class NaiveTimezone(ABC):
             zone = _ProcessZone()
             if name not in ("local", zone.name):
                 raise ConfigurationError(
-                    "Naive datetimes were read in another local time zone than this process has "
+                    "Naive datetimes were read in another local time zone than that of this process "
                     f"({local_time_title()}).",
-                    "Set TZ to what it was, for example: TZ=Europe/Berlin om ...",
+                    "Set TZ to the previous time zone, for example: TZ=Europe/Berlin om ...",
                 )
             return zone
         from zoneinfo import ZoneInfo  # noqa: PLC0415 - it takes 4 ms to import, and few need it
@@ -70,9 +70,9 @@ class NaiveTimezone(ABC):
             return _IanaZone(name, ZoneInfo(name))
         except (KeyError, ValueError, OSError) as exc:  # unknown; not a relative path; a directory of zones
             raise ConfigurationError(
-                f"There is no time zone {name!r}.",
+                f"Unknown time zone {name!r}.",
                 "Use UTC, local, or a name such as Europe/Berlin. "
-                "If this system has no time zone files: pip install tzdata",
+                "If this system has no time zone database, run: pip install tzdata",
             ) from exc
 
     @abstractmethod
