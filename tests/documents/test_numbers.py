@@ -73,7 +73,9 @@ def test_numbers_that_an_index_mistakes_for_others_are_refused(
 ) -> None:
     stored = model(note="kept").save()
     for save in SAVES:
-        with pytest.raises(DocumentEncodeError, match=rf"{name} cannot be stored: a NUMERIC field stores floats"):
+        with pytest.raises(
+            DocumentEncodeError, match=rf"{name} cannot be stored: a NUMERIC field stores floats"
+        ):
             save(model, name, value)
     assert {getattr(one, name) for one in model.find().all()} == {0}
     assert model.get(stored.pk) == stored

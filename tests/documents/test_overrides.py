@@ -125,9 +125,7 @@ def test_keys_that_hide_their_primary_key_are_refused_with_the_class(base: Any, 
 
 @pytest.mark.parametrize("base", FLAVOURS)
 def test_keys_elsewhere_are_refused_with_the_class(base: Any) -> None:
-    with pytest.raises(
-        RedisModelError, match=r"Person: key\(\) returned 'other:.*begin with 'app:person:'"
-    ):
+    with pytest.raises(RedisModelError, match=r"Person: key\(\) returned 'other:.*begin with 'app:person:'"):
         declared(base, key=lambda self: f"other:{self.pk}")
 
 

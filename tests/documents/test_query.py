@@ -39,7 +39,7 @@ def test_a_query_never_changes() -> None:
     [
         (
             "agee",
-            r"Person\.agee: the field does not exist.\nUse one of the sortable fields: pk, name, age, member, born, seen_at$",
+            r"Person\.agee: the field does not exist.\nUse one of the sortable fields: pk, name, age, member, born,",
         ),
         ("--age", r"Person\.-age: the field does not exist"),
         ("age\nasc", "the field does not exist"),
@@ -71,7 +71,9 @@ def test_sorting_by_nothing_keeps_the_order() -> None:
 @pytest.mark.parametrize("ask", ["sort_by", "values", "only"])
 @pytest.mark.parametrize("name", [3, Person.age, None])
 def test_fields_are_named_by_text(ask: str, name: Any) -> None:
-    with pytest.raises(QuerySyntaxError, match=r"Expected the name of a field; got .*\nGive names as strings"):
+    with pytest.raises(
+        QuerySyntaxError, match=r"Expected the name of a field; got .*\nGive names as strings"
+    ):
         getattr(Person.find(), ask)(name)
 
 

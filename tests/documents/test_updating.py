@@ -143,7 +143,11 @@ def test_a_member_that_a_serializer_has_moved(client: redis.Redis) -> None:
             {"address__nope": 1},
             r"'address__nope': tests\S+Address has no 'nope'",
         ),
-        (Order(number=1, address=Address(city="a")), {"lines__city": 1}, r"Order\.lines is not an embedded document"),
+        (
+            Order(number=1, address=Address(city="a")),
+            {"lines__city": 1},
+            r"Order\.lines is not an embedded document",
+        ),
         (
             Order(number=1, address=Address(city="a")),
             {"address__street__name__x": 1},

@@ -199,7 +199,7 @@ def test_vectors_of_hashes_are_bytes_that_an_index_reads() -> None:
 def test_vectors_that_redis_om_stored_as_base64_are_read() -> None:
     read = document_from_hash(Vectors, "1", {b"numbers": b"AACAPwAAAL8AAABA"})
     assert read.numbers == [1, -0.5, 2]
-    with pytest.raises(DocumentDecodeError, match=r"numbers has the invalid value .* of 1 bytes; the index requires 12"):
+    with pytest.raises(DocumentDecodeError, match=r"numbers has the .* of 1 bytes; the index requires 12"):
         document_from_hash(Vectors, "1", {b"numbers": b"AA=="})
     with pytest.raises(DocumentDecodeError, match="neither vector bytes nor base64"):
         document_from_hash(Vectors, "1", {b"numbers": b"\xff"})
@@ -251,7 +251,7 @@ class Tree(JsonModel):
 
 def test_bytes_at_any_depth_would_not_be_known_again() -> None:
     document = Tree(children=[Tree(blob=b"x")])
-    with pytest.raises(RedisModelError, match="Tree contains itself"):
+    with pytest.raises(RedisModelError, match="Tree is recursive"):
         document_from_json(Tree, "1", json_document(document, UTC_ZONE))
 
 

@@ -273,7 +273,9 @@ def test_what_cannot_be_changed_in_a_model_that_is_made():
         pass
 
     Model.Meta.embedded = False
-    with pytest.raises(AttributeError, match=r"Meta\.embedded of Model cannot be changed after the model is created"):
+    with pytest.raises(
+        AttributeError, match=r"Meta\.embedded of Model cannot be changed after the model is created"
+    ):
         Model.Meta.embedded = True
     with pytest.raises(AttributeError, match="Meta has no setting 'nothing'"):
         Model.Meta.nothing
@@ -404,7 +406,7 @@ def test_a_misspelt_setting_is_refused(give):
     for name, setting in misspelt():
         if name in SETTINGS:
             continue
-        with pytest.raises(RedisModelError, match=rf"no setting {name!r} of Meta(.|\n)*Write {setting} if"):
+        with pytest.raises(RedisModelError, match=rf"Meta has no setting {name!r}(.|\n)*Use {setting}, or"):
             give(name)
 
 

@@ -74,9 +74,7 @@ UNSTORABLE = [
 @pytest.mark.parametrize(("annotation", "name"), UNSTORABLE)
 def test_they_are_refused(base: type[HashModel], annotation: Any, name: str) -> None:
     before = registered_models()
-    with pytest.raises(
-        RedisModelError, match=rf"Model\.f cannot be stored: .* a [^\n]*{name}[^\n]*\.\nStored are str"
-    ):
+    with pytest.raises(RedisModelError, match=rf"Model\.f cannot be stored: [^\n]*{name}[^\n]*\.\nUse str"):
         create_model("Model", __base__=base, f=(annotation, ...))
     assert registered_models() == before
 
@@ -86,7 +84,7 @@ def test_they_are_refused(base: type[HashModel], annotation: Any, name: str) -> 
     [list[Socket], dict[str, Socket], tuple[int, Socket], list[dict[str, Socket | None]] | None, set[Socket]],
 )
 def test_they_are_refused_inside_others(annotation: Any) -> None:
-    with pytest.raises(RedisModelError, match=r"Model\.f cannot be stored: .* a Socket"):
+    with pytest.raises(RedisModelError, match=r"Model\.f cannot be stored: .* Socket"):
         create_model("Model", __base__=JsonModel, f=(annotation, None))
 
 
@@ -137,9 +135,7 @@ def test_types_that_pydantic_does_not_read_as_it_writes_them(base: Any, annotati
 def test_what_is_empty_after_it_is_stored(annotation: Any, within: str) -> None:
     """A second save, or one after get(), would store an empty list."""
     held = eval(within.format("annotation"))
-    with pytest.raises(
-        RedisModelError, match=r"Model\.f cannot be stored: a .* is exhausted by storing it"
-    ):
+    with pytest.raises(RedisModelError, match=r"Model\.f cannot be stored: a .* is exhausted by storing it"):
         create_model("Model", __base__=JsonModel, f=(held, None))
 
 

@@ -166,7 +166,7 @@ def in_utf8(model: type[RedisModel], key: str) -> bytes:
     except UnicodeEncodeError as error:
         raise DocumentError(
             f"{model_name(model)}: the key {key!r} contains a lone surrogate and cannot be encoded as UTF-8.",
-            "Check where the primary key was decoded, for example with errors='surrogateescape' or from truncated JSON.",
+            "Check where the primary key was decoded: with errors='surrogateescape', or from truncated JSON.",
         ) from error
 
 

@@ -247,8 +247,8 @@ def _keys_in_order(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes | No
             return keys
         if limit == most:
             raise QueryNotSupportedError(
-                f"The query of {model_name(query.model)} matches more documents than the server can sort by several fields "
-                f"(MAXAGGREGATERESULTS is {most}).",
+                f"The query of {model_name(query.model)} matches more documents than the server can sort by several "
+                f"fields (MAXAGGREGATERESULTS is {most}).",
                 "Add a condition, sort by one field, or raise MAXAGGREGATERESULTS on the server.",
             )
         limit *= MORE_KEYS

@@ -156,7 +156,7 @@ def _against_place(value: Any) -> str | None:
     return (
         None
         if is_kept
-        else f"out of range: a GEO field stores latitudes from -{MOST_LATITUDE} to {MOST_LATITUDE} and longitudes from -180 to 180"
+        else f"out of range: a GEO field stores latitudes of up to {MOST_LATITUDE} and longitudes of up to 180 degrees"
     )
 
 

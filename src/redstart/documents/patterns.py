@@ -72,8 +72,8 @@ def _cut(pattern: WordPattern | TagPattern) -> QueryNotSupportedError:
     )
     if isinstance(pattern, WordPattern):
         return QueryNotSupportedError(
-            f"Cannot search {pattern.label} for the words {shortened(pattern.value)}: a part is shorter than MINPREFIX of "
-            "the server, or it matches more than MAXPREFIXEXPANSIONS words.",
+            f"Cannot search {pattern.label} for the words {shortened(pattern.value)}: a part is shorter than "
+            "MINPREFIX of the server, or it matches more than MAXPREFIXEXPANSIONS words.",
             hint,
             field=pattern.label,
             value=pattern.value,

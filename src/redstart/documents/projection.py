@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Final, get_args, get_origin
 
 from redstart.documents.dumped import dumped_fields
-from redstart.errors import QueryNotSupportedError, QuerySyntaxError
+from redstart.errors import QueryNotSupportedError, QuerySyntaxError, shortened
 from redstart.mapping.annotations import (
     alternatives,
     complete_fields,

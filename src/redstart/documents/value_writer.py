@@ -125,7 +125,7 @@ class HashValues:
         microseconds = self._zone.microseconds(moment) if is_naive else microseconds_of(moment)
         if not FIRST_MICROSECOND <= microseconds <= LAST_MICROSECOND:
             raise Refused(
-                f"{moment.isoformat()} is out of range: as a number it would round to a moment outside the years 1 to 9999"
+                f"{moment.isoformat()} is out of range: it would round to a number outside the years 1 to 9999"
             )
         return self._far(number, microseconds)
 

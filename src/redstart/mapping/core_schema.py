@@ -39,7 +39,7 @@ def by_name(model: type[BaseModel]) -> dict[str, Any]:
     if PYDANTIC_VERSION < (2, 11):
         raise RedisModelError(
             f"{model_name(model)} has aliases and does not accept field names, by which documents are stored.",
-            "Set populate_by_name=True in the model_config of the model and its embedded models, or install pydantic 2.11.",
+            "Set populate_by_name=True in its model_config and in those of embedded models, or install pydantic 2.11.",
         )
     return BY_NAME
 

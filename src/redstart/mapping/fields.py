@@ -65,7 +65,8 @@ class _Option(Generic[V]):
     def __set__(self, field: "FieldInfo", value: V) -> None:
         if hasattr(field, "name"):
             raise AttributeError(
-                f"{self._name} of the field {field.name!r} cannot be changed after the model is created. Pass it to Field()."
+                f"{self._name} of the field {field.name!r} cannot be changed after the model is created. "
+                "Pass it to Field()."
             )
         options = dataclasses.replace(field_options(field), **_given({self._name: value}))
         field.metadata = [item for item in field.metadata if not isinstance(item, FieldOptions)] + [options]

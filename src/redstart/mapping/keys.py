@@ -37,7 +37,8 @@ def key_affixes(model: type[MappedModel]) -> tuple[str, str]:
     before, after = affixes.pop() if len(affixes) == 1 else ("", "")
     if not before:
         raise RedisModelError(
-            f"{name}: {methods} returned the key {model.make_primary_key(PROBES[0])!r} for the primary key {PROBES[0]!r}.",
+            f"{name}: {methods} returned the key {model.make_primary_key(PROBES[0])!r} "
+            f"for the primary key {PROBES[0]!r}.",
             "Return a key that consists of a fixed prefix and the unchanged primary key, once: "
             "the index, all_pks() and migrations find documents by the prefix.",
         )
@@ -61,7 +62,7 @@ def refuse_keys_elsewhere(model: type[MappedModel]) -> None:
         raise RedisModelError(
             f"{model_name(model)}: key() returned {key!r}, but keys of the model begin with {before!r}"
             + (f" and end with {after!r}." if after else "."),
-            "Override make_key() or make_primary_key() instead, which get(), delete(), the index and migrations use, too.",
+            "Override make_key() or make_primary_key() instead: get(), delete(), the index and migrations use these.",
         )
 
 

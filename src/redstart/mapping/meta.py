@@ -62,7 +62,8 @@ class ModelMeta:
     def __setattr__(self, name: str, value: Any) -> None:
         if self._model is not None and name == "embedded" and value != self.embedded:
             raise AttributeError(
-                f"Meta.embedded of {self._model.__name__} cannot be changed after the model is created. Set it in class Meta."
+                f"Meta.embedded of {self._model.__name__} cannot be changed after the model is created. "
+                "Set it in class Meta."
             )
         if name == "primary_key":
             raise AttributeError(

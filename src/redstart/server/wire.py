@@ -32,8 +32,8 @@ REFUSALS = TEMPORARY | {"MISCONF", "NOREPLICAS", "OOM", "READONLY"}
 
 _AGAIN = "Then run the same command again."
 _HINTS = {
-    "BUSY": "Wait for the script of another client to end, or stop it with: redis-cli SCRIPT KILL (not possible once it has "
-    f"written). {_AGAIN}",
+    "BUSY": "Wait for the script of another client to end, or stop it with: redis-cli SCRIPT KILL (not "
+    f"possible once it has written). {_AGAIN}",
     "LOADING": f"Wait until the server has loaded its data (see redis-cli INFO persistence). {_AGAIN}",
     "MASTERDOWN": "Use the URL of the primary (--url); this server is a replica without a link to it. See: "
     "redis-cli INFO replication",
