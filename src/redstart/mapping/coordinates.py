@@ -1,4 +1,4 @@
-"""A place on Earth, stored as the text `longitude,latitude` that a GEO index reads."""
+"""Coordinates, stored as the text `longitude,latitude` of a GEO field."""
 
 from typing import Any
 
@@ -8,12 +8,17 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class Coordinates:
-    """A place on Earth. (Not a dataclass: models treat those as nested documents, and this is a single value.)
+    """Geographic coordinates, stored as the text `longitude,latitude`.
 
     Args:
-        latitude: degrees, -90 to 90.
-        longitude: degrees, -180 to 180.
+        latitude: degrees north, -90 to 90.
+        longitude: degrees east, -180 to 180.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
+
+    # Not a dataclass, which a model would store as a nested document.
 
     __slots__ = ("latitude", "longitude")
 

@@ -141,18 +141,18 @@ def Field(
     separator: str = TAG_SEPARATOR,
     **pydantic_field_kwargs: Any,
 ) -> Any:
-    """Describe a field: the arguments of pydantic's `Field()`, and how Redis stores and indexes it.
+    """Declare a field, with the arguments of pydantic's `Field()` and options for its storage and its index.
 
     Args:
-        default: the value if none is given.
-        primary_key: the field is the primary key, instead of the ULID `pk`. One per model.
-        sortable: queries can sort by it. Implies `index`.
-        case_sensitive: upper and lower case differ when text is compared.
-        index: queries can filter by it.
-        full_text_search: queries can search for words in it. Implies `index`.
-        vector_options: the field is a vector, and is indexed with these options.
-        expire: after how many seconds, counted from its first save, this field of a hash expires.
-        separator: the character that separates the tags in one text.
+        default: the default value.
+        primary_key: use the field as the primary key, instead of the ULID `pk`. One per model.
+        sortable: allow `sort_by`. Implies `index`.
+        case_sensitive: distinguish upper and lower case in comparisons of text.
+        index: allow conditions on the field.
+        full_text_search: allow full-text search with `%`. Implies `index`.
+        vector_options: index the field as a vector with these options. Implies `index`.
+        expire: seconds after which the server deletes this field of a hash, counted from its first save.
+        separator: the character that separates tags in a text.
 
     Returns:
         A `FieldInfo`. It is typed as Any, as with pydantic, so that it can be the default of any field.
