@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class BaseMigration(FileMigration):
-    """Base class of data migrations in files of a project. This version of Redstart lists them, but does not run them."""
+    """Base class of data migrations in files of a project. This version lists them, but does not run them."""
 
     dependencies: Sequence[str] = ()
     """Ids of migrations that have to be applied first."""

@@ -1,4 +1,4 @@
-"""Detection of indexes with dates as text, with redis-om's interface; for programs, as `om migrate-data check-schema`."""
+"""Detection of indexes with dates as text, with redis-om's interface. See also `om migrate-data check-schema`."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any

@@ -36,7 +36,7 @@ class FileMigration(abc.ABC):
     """
 
     migration_id: str = ""
-    """The id of the migration in the record of applied migrations. By convention the name of its file, without `.py`."""
+    """The id in the record of applied migrations. By convention the name of its file, without `.py`."""
     description: str = ""
 
     _kind: ClassVar[Kind]

@@ -141,7 +141,8 @@ class FindQuery(Generic[R]):
         """Return this query, sorted by fields.
 
         Args:
-            fields: names: `"age"`; `"-age"` for descending order; `"address__city"` for a field of an embedded document.
+            fields: names: `"age"`; `"-age"` for descending order; `"address__city"` for a field of an embedded
+                document.
                 Without arguments the order does not change.
 
         Raises:

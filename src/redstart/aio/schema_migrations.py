@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class BaseSchemaMigration(FileMigration):
-    """Base class of schema migrations in files of a project. This version of Redstart lists them, but does not run them."""
+    """Base class of schema migrations in files of a project. This version lists them, but does not run them."""
 
     _kind = SCHEMA
 
@@ -20,7 +20,7 @@ class SchemaMigrator(FileMigrator):
 
     Args:
         redis_client: a client of the server with the record; by default one for REDIS_OM_URL.
-        migrations_dir: a directory; by default `schema-migrations` below REDIS_OM_MIGRATIONS_DIR, or below `migrations`.
+        migrations_dir: by default `schema-migrations` below REDIS_OM_MIGRATIONS_DIR, or below `migrations`.
     """
 
     APPLIED_MIGRATIONS_KEY = SCHEMA.record

@@ -179,7 +179,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
 
     @classmethod
     def schema_for_fields(cls) -> list[str]:
-        """Return the part of each field in the definition of the index; in a JsonModel, "" for a field that is not indexed.
+        """Return the part of each field in the index definition; in a JsonModel, "" for a field that is not indexed.
 
         Raises:
             RedisModelError: an indexed field has a type that cannot be indexed.

@@ -126,7 +126,8 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         Raises:
             NotImplementedError (FieldExpiryNotSupportedError), WrongKeyTypeError: see `expire_field`.
 
-        Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return -1 although it removed the expiry.
+        Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return -1 although
+            it removed the expiry.
         """
         return server_of_model(type(self)).run(expiry.persist_field(self, field_name))
 

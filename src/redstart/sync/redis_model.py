@@ -285,7 +285,8 @@ class RedisModel(models.RedisModel, abc.ABC):
         Returns:
             1, or 0 if the document did not exist; with a pipeline, the pipeline.
 
-        Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return 0 although it deleted the document.
+        Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return 0 although it
+            deleted the document.
         """
         if pipeline is None:
             return server_of_model(cls).run(delete_document(cls, pk))

@@ -1,4 +1,4 @@
-"""An index that has fields that its model does not declare: of a newer version of the application, or after FT.ALTER."""
+"""An index with fields that its model does not declare: of a newer version of the application, or after FT.ALTER."""
 
 import datetime
 import logging
