@@ -7,7 +7,9 @@ from typing import Final
 _VALIDATE: Final = "use Model.get(pk) or Model.from_redis(reply), which read stored values"
 _STORED: Final = "use save(); to see the stored value, read the key with Model.db()"
 _TYPES: Final = "use typing.get_origin() and typing.get_args() of the annotation"
-_REPLIES: Final = "use Model.from_redis(reply) for documents of a reply to FT.SEARCH, and Model.find(...).count() for their number"
+_REPLIES: Final = (
+    "use Model.from_redis(reply) for documents of a reply, and Model.find(...).count() for their number"
+)
 _INDEXED: Final = "use Model.redisearch_schema(), which contains all indexed fields"
 _STATE: Final = "show the progress of a run with: om migrate-data progress"
 _OPERATORS: Final = "combine conditions with &, | and ~"

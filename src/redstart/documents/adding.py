@@ -1,4 +1,4 @@
-"""Many documents saved together."""
+"""Bulk saves of documents."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -104,7 +104,7 @@ class _Sent:
 
 
 def _commands_if_new(page: list[Write]) -> list[Call[Any]] | None:
-    """A cheaper command for each document, if all have one."""
+    """Return a cheaper command for each document, if all have one."""
     commands = [command for write in page if (command := write.if_new()) is not None]
     return commands if len(commands) == len(page) else None
 
@@ -118,7 +118,7 @@ def _send(page: list[Write], commands: list[Call[Any]] | None) -> Op[_Sent]:
 
 
 def _settled(sent: _Sent) -> Op[list[Any]]:
-    """The answers, errors among them. What was not written as new is sent again as it is."""
+    """Return the answers, errors among them. What was not written as new is sent again as it is."""
     if not sent.as_new:
         return (yield from answers_of(sent.writes, sent.later))
     try:

@@ -1,4 +1,4 @@
-"""Changing or deleting all documents that a query finds."""
+"""Bulk updates and deletions of the documents of a query."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -101,7 +101,10 @@ def documents_to_update(query: Query[Any], fields: Mapping[str, Any], zone: Naiv
 
 
 def _own_keys(query: Query[Any], zone: NaiveTimezone, verb: str) -> Op[list[bytes]]:
-    """The keys that a query finds. Raises QueryNotSupportedError if one is that of a model inside the query's own."""
+    """Return the keys that a query finds.
+
+    Raises QueryNotSupportedError if one is that of a model inside the query's own.
+    """
     keys = yield from found_keys(query, zone)
     for prefix, name in models_inside(query.model).items():
         theirs = [key for key in keys if key.startswith(prefix.encode())]

@@ -1,7 +1,6 @@
-"""The values of a document, before they are written as a hash or as JSON.
+"""Serialized values of a document, before they are written as a hash or as JSON.
 
-What pydantic leaves out of its output, with `Field(exclude=True)` or `exclude_if`, is stored all the same: a document
-is read from nothing else.
+Fields that pydantic excludes from its output, with `Field(exclude=True)` or `exclude_if`, are stored nevertheless.
 """
 
 from collections.abc import Iterable
@@ -26,7 +25,10 @@ _LEFT_OUT: Final = (
 
 
 def dumped(document: RedisModel) -> dict[str, Any]:
-    """The document's values by field name, with the model's own serializers applied. Raises DocumentEncodeError."""
+    """Return the document's values by field name, with the model's own serializers applied.
+
+    Raises DocumentEncodeError.
+    """
     model = type(document)
     if model.model_dump is BaseModel.model_dump:
         # Called directly: model_dump() takes as long for its options as for the work.
@@ -57,7 +59,7 @@ def dumped_fields(document: RedisModel, names: Iterable[str]) -> dict[str, Any]:
 
 @cache
 def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
-    """Return what serializes all fields of a model, and of those inside it; None if pydantic's own does that."""
+    """Return a serializer of all fields of a model and its embedded models; None if pydantic's serializer does that."""
     schema, left_out = schema_with_all(model)
     if not left_out:
         return None

@@ -1,4 +1,4 @@
-"""How long documents, and single fields of hashes, live."""
+"""Expiry of documents and of hash fields."""
 
 from typing import TypeVar
 

@@ -1,4 +1,4 @@
-"""Documents read by their keys, and what server errors mean for documents."""
+"""Reads of documents by key, and errors of the server about documents."""
 
 import re
 from collections import defaultdict, deque
@@ -37,7 +37,7 @@ class PageSizes:
         self._of: defaultdict[tuple[type[RedisModel], tuple[str, ...]], PageSize] = defaultdict(PageSize)
 
     def of(self, model: type[RedisModel], fields: tuple[str, ...] = ()) -> PageSize:
-        """That of whole documents, or of some fields only."""
+        """Return the read of whole documents, or of some fields."""
         return self._of[model, fields]
 
 
@@ -76,7 +76,7 @@ def get_documents(
     page_documents: int,
     unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
-    """The documents with these primary keys; None is left out. See `documents_at`."""
+    """Return the documents with these primary keys; None is left out. See `documents_at`."""
     keys = [
         in_utf8(model, model.make_primary_key(primary_key))
         for primary_key in primary_keys
@@ -92,7 +92,7 @@ def documents_at(
     page_documents: int = PAGE_DOCUMENTS,
     unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
-    """The documents with these keys, in that order. Those that no longer exist are left out.
+    """Return the documents with these keys, in that order. Those that no longer exist are left out.
 
     Args:
         page_documents: how many one request reads at most; fewer where the documents of this model are large. While
@@ -135,7 +135,7 @@ def _documents_in(
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of this size; the last one may be shorter. Raises ValueError for a size below 1."""
+    """Yield the items in lists of this size; the last one may be shorter. Raises ValueError for a size below 1."""
     _require_page(size)
     rest = iter(items)
     while page := list(islice(rest, size)):
@@ -160,7 +160,7 @@ def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[
 
 
 def in_utf8(model: type[RedisModel], key: str) -> bytes:
-    """The key of a document as the server has it. Raises DocumentError for half a surrogate pair."""
+    """Return the key of a document as the server has it. Raises DocumentError for half a surrogate pair."""
     try:
         return key.encode()
     except UnicodeEncodeError as error:
@@ -171,7 +171,7 @@ def in_utf8(model: type[RedisModel], key: str) -> bytes:
 
 
 def primary_keys_in(model: type[RedisModel], keys: Iterable[bytes]) -> list[str]:
-    """The primary keys inside the keys of documents. Raises RedisModelError."""
+    """Return the primary keys inside the keys of documents. Raises RedisModelError."""
     before, after = key_affixes(model)
     return [key.decode(errors="replace").removeprefix(before).removesuffix(after) for key in keys]
 
@@ -215,5 +215,5 @@ def raise_understood(error: CommandError, key: str, form: Form) -> None:
 
 
 def is_of_another_type(error: CommandError) -> bool:
-    """Whether a command was refused because the key holds a value of another type."""
+    """Return whether a command was refused because the key holds a value of another type."""
     return error.code == "WRONGTYPE" or "wrong redis type" in error.message.lower()

@@ -38,7 +38,7 @@ class Limit(NamedTuple):
 
 @cache
 def limits_of(model: type[RedisModel]) -> tuple[Limit, ...]:
-    """The fields of a model whose values its index may not accept. Raises RedisModelError."""
+    """Return the fields of a model whose values its index may not accept. Raises RedisModelError."""
     judges = [(field, _judge(field, model._storage)) for field in index_of(model).fields]
     key = _key_that_nobody_searches(model)
     return tuple(
@@ -58,7 +58,7 @@ def _key_that_nobody_searches(model: type[RedisModel]) -> str | None:
 
 
 def reason_against_json(model: type[RedisModel], stored: dict[str, Any]) -> tuple[str, str] | None:
-    """The first field of a JSON document with a value that the index does not accept, and why."""
+    """Return the first field of a JSON document with a value that the index does not accept, and why."""
     for limit in limits_of(model):
         for value in _values_at(stored, limit.steps):
             if value is not None:

@@ -1,4 +1,4 @@
-"""The primary keys of all documents of a model, page by page."""
+"""Pages of the primary keys of all documents of a model."""
 
 from redstart.commands.keyspace import key_type, scan_all, scan_type
 from redstart.documents.fetching import primary_keys_in
@@ -14,7 +14,7 @@ PAGE_KEYS = 1_000
 
 
 def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, list[str]]]:
-    """The next cursor, and some primary keys, taken from the keys of the documents.
+    """Return the next cursor, and some primary keys, taken from the keys of the documents.
 
     Args:
         cursor: 0 to begin with. After the last page, the next cursor is 0 again.

@@ -1,4 +1,4 @@
-"""Finding fields by the names that callers use: `city`, or `address__city` in an embedded document."""
+"""Lookup of fields by name: `city`, or `address__city` in an embedded document."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -28,7 +28,7 @@ def require_field(model: type[RedisModel], name: str) -> None:
 
 
 def path_named(model: type[RedisModel], name: str) -> tuple[str, ...]:
-    """The names on the way to a field: the parts of its name between `__`.
+    """Return the names on the way to a field: the parts of its name between `__`.
 
     Raises:
         QuerySyntaxError: there is no such field.
@@ -48,7 +48,10 @@ def path_named(model: type[RedisModel], name: str) -> tuple[str, ...]:
 
 
 def _model_in(model: type[RedisModel], name: str, holder: type[BaseModel], part: str) -> type[BaseModel]:
-    """The model of the documents in a field. Raises QuerySyntaxError unless there is exactly one, not in a list."""
+    """Return the model of the documents in a field.
+
+    Raises QuerySyntaxError unless there is exactly one, not in a list.
+    """
     fields = complete_fields(holder)
     if part not in fields:
         raise _unknown(model, name, holder, f"{model_name(holder)} has no {part!r}")

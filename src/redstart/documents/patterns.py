@@ -1,7 +1,7 @@
-"""Searches with parts of tags or words, answered whole whatever the limits of the server (`search/patterns.py`).
+"""Complete results of searches for parts of tags or words, whatever the limits of the server.
 
-One script makes sure that the server expands all parts, lists the tags of a field where it would not, and searches: so
-nothing changes in between. `lua/search_patterns.lua` says how.
+One script checks that the server expands all parts, lists the tags of a field where it would not, and searches, so that
+nothing changes in between. See `lua/search_patterns.lua`.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ PACKAGE: Final = "redstart.documents"
 
 
 def has_patterns(query: QueryText) -> bool:
-    """Whether the server may cut what a query finds."""
+    """Return whether the server may cut what a query finds."""
     return bool(query.patterns or query.words)
 
 
 def search_whole(command: str, index: str, query: QueryText, rest: Sequence[Argument]) -> Op[Any]:
-    """The raw reply to FT.SEARCH or FT.AGGREGATE, in the form of RESP2.
+    """Return the raw reply to FT.SEARCH or FT.AGGREGATE, in the form of RESP2.
 
     Args:
         rest: the words of the command behind the query, without parameters, dialect and time.

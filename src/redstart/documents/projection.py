@@ -1,4 +1,4 @@
-"""Returning some fields instead of whole documents: `values("name")` and `only("name", "address__city")`."""
+"""Projections of documents: `values("name")` and `only("name", "address__city")`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,12 +89,12 @@ class Projection:
 
     @property
     def tops(self) -> Path:
-        """The top-level fields to read; empty if whole documents have to be read."""
+        """Return the top-level fields to read; empty if whole documents have to be read."""
         names = tuple(dict.fromkeys(path[0] for _, path in self.paths))
         return names if all(stands_alone(self.model, name) for name in names) else ()
 
     def of(self, document: RedisModel) -> Any:
-        """The projection of a document of which at least these fields are known."""
+        """Return the projection of a document of which at least these fields are known."""
         if not self.as_dict:
             return _part(document, [path for _, path in self.paths])
         if not self.paths:
@@ -104,7 +104,7 @@ class Projection:
 
 
 def projection_of(model: type[RedisModel], names: Sequence[str], *, as_dict: bool) -> Projection:
-    """The projection to the fields with these names; `address__city` for embedded documents and maps.
+    """Return the projection to the fields with these names; `address__city` for embedded documents and maps.
 
     Raises:
         QueryNotSupportedError: there is no such field, or it is inside a list.
@@ -115,7 +115,7 @@ def projection_of(model: type[RedisModel], names: Sequence[str], *, as_dict: boo
 
 
 def checked_name(name: object) -> str:
-    """The name, if it is a str. Raises QuerySyntaxError for anything else, for example `Model.field`."""
+    """Return the name, if it is a str. Raises QuerySyntaxError for anything else, for example `Model.field`."""
     if not isinstance(name, str):
         raise QuerySyntaxError(
             f"Expected the name of a field; got {shortened(name)}.",
@@ -126,7 +126,7 @@ def checked_name(name: object) -> str:
 
 
 def returned_fields(projection: Projection) -> tuple[str, ...]:
-    """The arguments of RETURN; empty to get whole documents, because RETURN would flatten nested JSON values."""
+    """Return the arguments of RETURN; empty to get whole documents, because RETURN would flatten nested JSON values."""
     words: list[str] = []
     for name, path in projection.paths:
         field = query_field_named(projection.model, name)
@@ -169,7 +169,7 @@ def _path(model: type[RedisModel], name: str) -> Path:
 
 
 def _annotations_inside(annotation: Any) -> Mapping[str, Any] | None:
-    """The fields of an embedded document, or ANY_NAME of a map; None for all other types."""
+    """Return the fields of an embedded document, or ANY_NAME of a map; None for all other types."""
     kinds = [kind for kind in alternatives(annotation) if kind is not type(None)]
     if len(kinds) != 1 or is_named_tuple(kinds[0]):
         return None
@@ -193,7 +193,7 @@ def _no_such_field(
 
 @cache
 def stands_alone(model: type[RedisModel], name: str) -> bool:
-    """Whether a field can be read without the others: no validator, alias or setting of the model touches it."""
+    """Return whether a field can be read without the others: no validator, alias or setting of the model touches it."""
     field, own = complete_fields(model)[name], model.__pydantic_decorators__
     checked = [
         fields for one in own.field_validators.values() for fields in one.info.fields if name != DEFAULT_NAME
@@ -217,7 +217,7 @@ def stands_alone(model: type[RedisModel], name: str) -> bool:
 
 
 def _part(value: Any, paths: Sequence[Path]) -> Any:
-    """The parts of a document or map that these paths lead to; any other value whole."""
+    """Return the parts of a document or map that these paths lead to; any other value whole."""
     if value is None or () in paths:
         return value
     inside = {
@@ -234,7 +234,7 @@ def _followed(value: Any, path: Sequence[str]) -> Any:
 
 
 def _member(value: Any, name: str) -> Any:
-    """A field of a document, or a member of a map; None if it does not exist."""
+    """Return a field of a document, or a member of a map; None if it does not exist."""
     if value is None:
         return None
     if isinstance(value, Mapping):

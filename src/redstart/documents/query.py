@@ -1,4 +1,4 @@
-"""A query as data: which documents of a model, in which order; and the single searches that it is answered with."""
+"""Queries as data: the conditions and the order of documents, and the searches that answer a query."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -76,18 +76,18 @@ class Query(Generic[R]):
 
     @property
     def is_descending(self) -> bool:
-        """Whether it is sorted from the greatest to the least."""
+        """Return whether it is sorted from the greatest to the least."""
         return any(one.descending for one in self.sort)
 
     @property
     def first_limit(self) -> int:
-        """How many documents the first search asks for."""
+        """Return how many documents the first search asks for."""
         if self.limit is not None:
             return self.limit
         return PAGE_DOCUMENTS if self.knn is None else self.knn.k
 
     def text(self, zone: NaiveTimezone) -> QueryText:
-        """The conditions in the query language of the server. Raises QueryError."""
+        """Return the conditions in the query language of the server. Raises QueryError."""
         refuse_strange_fields(self.model, self.conditions)
         return query_text(self.conditions, zone, knn=self.knn, stop_words=self.stop_words)
 
@@ -127,7 +127,7 @@ def query_of(
     return_as_dict: bool = False,
     on_error: OnError = RAISE,
 ) -> Query[Any]:
-    """A query for the documents that meet all conditions, which are checked when it is sent.
+    """Return a query for the documents that meet all conditions, which are checked when it is sent.
 
     Args:
         sort_fields: names of fields; `-age` for descending, `address__city` for an embedded document.
@@ -215,7 +215,7 @@ def perform_search(search: SearchQuery) -> Op[SearchReply]:
 
 
 def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
-    """The reply of the server to `query.words`, decoded where it is text.
+    """Return the reply of the server to `query.words`, decoded where it is text.
 
     Raises:
         IndexNotFoundError, UnsupportedServerError: it cannot be answered.
@@ -231,7 +231,7 @@ def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
 
 
 def keys_in_order(search: SearchQuery) -> Op[list[bytes | None]]:
-    """The keys of a search with several sort fields; None for each document that no longer exists.
+    """Return the keys of a search with several sort fields; None for each document that no longer exists.
 
     One FT.AGGREGATE. Raises what `perform_search` raises.
     """
@@ -243,7 +243,7 @@ def keys_in_order(search: SearchQuery) -> Op[list[bytes | None]]:
 
 
 def sent(index: str, request: Op[T]) -> Op[T]:
-    """A request about an index. Raises IndexNotFoundError, UnsupportedServerError."""
+    """Return a request about an index. Raises IndexNotFoundError, UnsupportedServerError."""
     try:
         return (yield from request)
     except CommandError as error:
@@ -254,6 +254,6 @@ def sent(index: str, request: Op[T]) -> Op[T]:
 
 
 def module_of(index: str) -> str | None:
-    """The module of the last declared model with this index, for the command that creates it."""
+    """Return the module of the last declared model with this index, for the command that creates it."""
     named = [model.__module__ for model in registered_models() if model._meta.index_name == index]
     return named[-1] if named else None

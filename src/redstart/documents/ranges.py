@@ -1,4 +1,4 @@
-"""Finding more keys than one search returns: the query is split into ranges of a numeric field.
+"""Searches for more keys than one search returns: the query is split into ranges of a numeric field.
 
 A search returns at most MAXSEARCHRESULTS documents, and no page reaches beyond them. So a numeric field is chosen, and
 its values are split into ranges that are small enough; the documents without a value are one more part.
@@ -39,7 +39,7 @@ class _Range:
         return (number >= self.low, number <= self.high if self.high == INFINITY else number < self.high)
 
     def halves(self) -> "tuple[_Range, _Range] | None":
-        """The lower and upper half; None if only one number is left."""
+        """Return the lower and upper half; None if only one number is left."""
         middle = self.least / 2 + self.greatest / 2
         if not self.least < middle <= self.greatest:
             return None
@@ -47,7 +47,7 @@ class _Range:
 
 
 def keys_in_ranges(query: Query[Any], zone: NaiveTimezone, most: int) -> Op[list[bytes]]:
-    """The keys of a query that finds more than `most` documents, in the order of the query.
+    """Return the keys of a query that finds more than `most` documents, in the order of the query.
 
     A document whose number is changed meanwhile may be found twice or not at all; any other is found once.
 
@@ -96,13 +96,13 @@ class _Parts:
         return found
 
     def _keys_where(self, *conditions: Expression) -> Op[list[bytes] | None]:
-        """The keys that also meet these conditions; None if they are too many."""
+        """Return the keys that also meet these conditions; None if they are too many."""
         search = self._narrowed(conditions).search(self._zone, limit=self._most)
         reply = yield from perform_search(search)
         return reply.keys if reply.total <= self._most else None
 
     def _end(self, *, descending: bool) -> Op[float | None]:
-        """The least number, or the greatest; None if no document that still exists has one."""
+        """Return the least number, or the greatest; None if no document that still exists has one."""
         narrowed = self._narrowed((self._number >= -INFINITY,))
         sorted_by_it = replace(narrowed, sort=(SortBy(self._attribute, descending),))
         attribute, limit = self._attribute.encode(), 1
@@ -132,7 +132,10 @@ class _Parts:
 
 
 def _parting_number(query: Query[Any]) -> str | None:
-    """The numeric field that the query is sorted by. If it is not sorted, any of the model, at best a sortable one."""
+    """Return the numeric field that the query is sorted by.
+
+    If it is not sorted, any of the model, at best a sortable one.
+    """
     model: type[RedisModel] = query.model
     fields = {name: query_field_named(model, name) for name in complete_fields(model)}
     numbers = {

@@ -1,4 +1,4 @@
-"""Documents from a reply to FT.SEARCH, our own or one that the caller has received."""
+"""Documents of replies to FT.SEARCH."""
 
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ def documents_found(
     knn: KNNExpression | None = None,
     unreadable: OnUnreadable | None = None,
 ) -> list[M]:
-    """The documents in a reply. Those that no longer exist are left out.
+    """Return the documents in a reply. Those that no longer exist are left out.
 
     Args:
         knn: the KNNExpression of the search, so that the documents get their distances.
@@ -48,10 +48,10 @@ def documents_in_reply(
     knn: KNNExpression | None = None,
     unreadable: OnUnreadable | None = None,
 ) -> list[M]:
-    """The documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`.
+    """Return the documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`.
 
     Raises:
-        QuerySyntaxError: it is no reply to FT.SEARCH, or the search asked for some fields of documents only: a save
+        QuerySyntaxError: it is not a reply to FT.SEARCH, or the search asked for some fields of documents only: a save
             would remove or replace the others.
     """
     try:

@@ -1,4 +1,4 @@
-"""Errors of stored documents that do not fit their model, and the handling that a caller asks for."""
+"""Errors of stored documents that do not fit their model, and their handling by `on_error`."""
 
 from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
@@ -38,7 +38,7 @@ def decode_error(
 
 
 def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError) -> DocumentDecodeError:
-    """An error of pydantic as one that names the document."""
+    """Return an error of pydantic as one that names the document."""
     errors = error.errors(include_url=False, include_context=False)
     reasons = {display(one["loc"]): one["msg"] for one in errors}
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -79,7 +79,7 @@ RAISE: Final = "raise"
 
 
 def on_unreadable(on_error: OnError) -> OnUnreadable | None:
-    """The function to call with the error of an unreadable document; None if it is to be raised.
+    """Return the function to call with the error of an unreadable document; None if it is to be raised.
 
     Raises:
         ValueError: `on_error` is anything else than OnError allows.

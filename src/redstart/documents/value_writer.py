@@ -1,6 +1,6 @@
-"""Writing values as JSON, and as the text of a hash field.
+"""Writer of values as JSON, and as the text of a hash field.
 
-What is written depends on the type of the value, not on what its field declares: a datetime is a number everywhere.
+The format depends on the type of the value, not on that of its field: a datetime is always a number.
 """
 
 import base64
@@ -41,7 +41,7 @@ MOST_INTEGER: Final = 2**63 - 1
 """RedisJSON stores integers within these bounds exactly, and others as the nearest float."""
 
 ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network)
-"""Of these pydantic before 2.12.5 makes no text unless it knows their field."""
+"""Types that pydantic before 2.12.5 can serialize only as a field."""
 
 SECRETS: Final = (SecretStr, SecretBytes, Secret)
 
@@ -73,7 +73,7 @@ class HashValues:
         """The text of values of exactly these types, which most values have; `text` makes it for all others."""
 
     def text(self, value: Any) -> str:
-        """The text of a value in a field of a hash. Raises ValueConversionError."""
+        """Return the text of a value in a field of a hash. Raises ValueConversionError."""
         if isinstance(value, Decimal):
             return _decimal_text(value)
         plain = self.plain(value)
@@ -82,7 +82,7 @@ class HashValues:
         raise Refused("hashes cannot store nested values; use a JsonModel")
 
     def plain(self, value: Any) -> Any:
-        """A value as JSON can express it. Raises Refused."""
+        """Return a value as JSON can express it. Raises Refused."""
         kind = type(value)
         write = self._of_types.get(kind)
         if write is None:
@@ -244,13 +244,13 @@ class JsonValues(HashValues):
 
 @cache
 def hash_values(zone: NaiveTimezone) -> HashValues:
-    """The writer of the values in hashes."""
+    """Return the writer of the values in hashes."""
     return HashValues(zone)
 
 
 @cache
 def json_values(zone: NaiveTimezone) -> JsonValues:
-    """The writer of the values in JSON documents."""
+    """Return the writer of the values in JSON documents."""
     return JsonValues(zone)
 
 
@@ -261,7 +261,7 @@ def vector_values(zone: NaiveTimezone) -> JsonValues:
 
 
 def text_of(value: Any) -> str:
-    """The text of a plain value in a hash."""
+    """Return the text of a plain value in a hash."""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, WrittenNumber):
@@ -301,7 +301,7 @@ def _decimal_text(number: Decimal) -> str:
 
 
 def _is_whole(number: Decimal) -> bool:
-    """Whether it is written without decimals. `1E+99` is not: it would be a hundred digits."""
+    """Return whether it is written without decimals. `1E+99` is not: it would be a hundred digits."""
     return number.as_tuple().exponent == 0
 
 

@@ -1,4 +1,4 @@
-"""Vectors in hashes: the bytes of their numbers, as a VECTOR index reads them.
+"""Vectors in hashes: the bytes of their numbers, as in a VECTOR index.
 
 Source: https://redis.io/docs/latest/develop/ai/search-and-query/vectors/
 """
@@ -21,19 +21,19 @@ CODES: Final = {VectorFieldOptions.TYPE.FLOAT32: "f", VectorFieldOptions.TYPE.FL
 
 @cache
 def vectors_of(model: type[RedisModel]) -> dict[str, VectorFieldOptions]:
-    """The vector fields of a model, by name."""
+    """Return the vector fields of a model, by name."""
     options = {name: field_options(field).vector_options for name, field in complete_fields(model).items()}
     return {name: found for name, found in options.items() if found is not None}
 
 
 @cache
 def holds_bytes(model: type[RedisModel], name: str) -> bool:
-    """Whether a vector field is declared as the bytes of its numbers."""
+    """Return whether a vector field is declared as the bytes of its numbers."""
     return bytes in alternatives(complete_fields(model)[name].annotation)
 
 
 def packed_vector(value: Any, options: VectorFieldOptions) -> bytes:
-    """The bytes of a vector, little-endian.
+    """Return the bytes of a vector, little-endian.
 
     Raises:
         ValueConversionError: it is not a vector of numbers, or not of the dimension of the index.
@@ -46,7 +46,7 @@ def packed_vector(value: Any, options: VectorFieldOptions) -> bytes:
 
 
 def unpacked_vector(stored: bytes, options: VectorFieldOptions) -> tuple[bytes, list[float]]:
-    """The bytes and the numbers of a stored vector; redis-om 1.x stores the bytes as base64.
+    """Return the bytes and the numbers of a stored vector; redis-om 1.x stores the bytes as base64.
 
     Raises:
         ValueConversionError: it is neither.

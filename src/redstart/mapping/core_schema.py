@@ -1,4 +1,4 @@
-"""What pydantic's schema of a model tells of its fields, and of those of the models and dataclasses inside it."""
+"""pydantic's schema of a model: aliases, and fields that are excluded from the output."""
 
 from functools import cache
 from typing import Any, Final, NamedTuple

@@ -1,4 +1,4 @@
-"""`Field()` and the options it adds to pydantic's.
+"""`Field()` and the options that it adds to pydantic's.
 
 The options travel in pydantic's own metadata list. Pydantic rebuilds the objects that describe fields (for
 `Annotated`, generics, forward references) and forgets subclasses when it does; metadata it always keeps.
@@ -73,7 +73,7 @@ class _Option(Generic[V]):
 
 
 class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for type checkers; the API promises this
-    """What `Field()` returns: pydantic's description of a field, with the options as attributes.
+    """The description of a field by pydantic, with the options of Redstart as attributes.
 
     Args:
         default: the value if none is given.
@@ -179,7 +179,7 @@ def give_names(fields: Mapping[str, pydantic.fields.FieldInfo]) -> None:
 
 
 def field_options(field: pydantic.fields.FieldInfo) -> FieldOptions:
-    """The options of a model's field, wherever they were given: `= Field()`, `Annotated`, or inside Optional.
+    """Return the options of a model's field, wherever they were given: `= Field()`, `Annotated`, or inside Optional.
 
     Options of the field itself take precedence over those inside Optional.
     """

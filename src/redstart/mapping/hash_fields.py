@@ -1,4 +1,4 @@
-"""What a hash can hold: one text per field, so nothing that has parts."""
+"""Check of the fields of a hash: one text value per field, and no nested values."""
 
 import dataclasses
 import typing

@@ -1,4 +1,4 @@
-"""The fields of an index, from the fields of a model and of the models embedded in it."""
+"""Fields of an index, from the fields of a model and its embedded models."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class IndexWalk:
         self.storage = storage
 
     def parts(self, model: type[MappedModel]) -> Iterator[list[IndexField]]:
-        """What each field of a model gives; fields of hashes that are not indexed do not count."""
+        """Yield what each field of a model gives; fields of hashes that are not indexed do not count."""
         for name, info in self.fields(model):
             part = self._field(model, name, info, self._place(model, name))
             # redis-om leaves no empty part for a NewType, nor in hashes.
@@ -65,25 +65,25 @@ class IndexWalk:
                 yield part
 
     def key_alone(self, model: type[MappedModel]) -> list[list[IndexField]]:
-        """The primary key in place of nothing, for no index is without a field; redis-om makes none then."""
+        """Return the primary key in place of nothing, for no index is without a field; redis-om makes none then."""
         name = model._primary_key_name
         info, place = complete_fields(model)[name], self._place(model, name)
         return [self._indexed(place, index_type(info.annotation, self.storage), field_options(info))]
 
     def fields(self, model: type[MappedModel]) -> Iterator[tuple[str, FieldInfo]]:
-        """The fields that count, by name."""
+        """Yield the fields that count, by name."""
         yield from complete_fields(model).items()
 
     def step(self, name: str) -> str:
-        """The step of a JSON path to a member."""
+        """Return the step of a JSON path to a member."""
         return member(name)
 
     def is_key(self, model: type[MappedModel], name: str) -> bool:
-        """Whether a field is the key of a document. Documents inside others have none."""
+        """Return whether a field is the key of a document. Documents inside others have none."""
         return name == model._primary_key_name and not model._is_part
 
     def is_marked(self, info: FieldInfo) -> bool:
-        """Whether the declaration of a field asks for it to be indexed."""
+        """Return whether the declaration of a field asks for it to be indexed."""
         options = field_options(info)
         return bool(
             options.index
@@ -93,21 +93,21 @@ class IndexWalk:
         )
 
     def is_number(self, indexable: Indexable) -> bool:
-        """Whether values are indexed as numbers."""
+        """Return whether values are indexed as numbers."""
         return indexable in (Indexable.NUMBER, Indexable.DATE)
 
     def is_vector(self, held: IndexType) -> bool:
-        """Whether a field can hold what a vector index reads: numbers in a list, or in a hash their bytes."""
+        """Return whether a field can hold what a vector index reads: numbers in a list, or in a hash their bytes."""
         if self.storage is Storage.JSON:
             return held.indexable is Indexable.NUMBER and held.repeated
         return held.indexable is Indexable.BYTES or (held.indexable is Indexable.NUMBER and not held.lists)
 
     def separator(self, options: FieldOptions) -> str:
-        """The character between the tags of one value."""
+        """Return the character between the tags of one value."""
         return options.separator
 
     def is_sortable(self, options: FieldOptions) -> bool:
-        """Whether queries may sort by a field other than words."""
+        """Return whether queries may sort by a field other than words."""
         return bool(options.sortable)
 
     def _place(self, model: type[MappedModel], name: str) -> _Place:

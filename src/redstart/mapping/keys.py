@@ -1,4 +1,4 @@
-"""Keys of documents: `<global prefix>:<model prefix>:<primary key pattern>`, as redis-om makes them."""
+"""Keys of documents: `<global prefix>:<model prefix>:<primary key pattern>`, as in redis-om."""
 
 from functools import cache
 from string import Formatter
@@ -21,7 +21,7 @@ def prefix_of(global_prefix: str, model_prefix: str) -> str:
 
 
 def key_affixes(model: type[MappedModel]) -> tuple[str, str]:
-    """Return what stands in the keys of a model's documents before the primary key, and after it.
+    """Return the parts of a model's keys before and after the primary key.
 
     Where the model makes its keys itself, its methods are asked: each time, as what they answer may change.
 
@@ -80,7 +80,7 @@ def _around_probe(model: type[MappedModel], probe: str, methods: str) -> tuple[s
 
 
 def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:
-    """What stands in a key before the primary key, and after it.
+    """Return the parts of a key before and after the primary key.
 
     Raises:
         RedisModelError: the pattern does not hold `{pk}` exactly once, so keys cannot be told apart.
@@ -97,7 +97,7 @@ def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:
 
 @cache
 def _around(pattern: str) -> tuple[str, str]:
-    """The plain text before and after `{pk}`. Raises ValueError."""
+    """Return the plain text before and after `{pk}`. Raises ValueError."""
     parts = [""]
     for literal, name, spec, conversion in Formatter().parse(pattern):
         parts[-1] += literal

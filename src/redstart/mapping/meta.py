@@ -1,4 +1,4 @@
-"""A model's settings: what `class Meta` says, joined with what its bases say."""
+"""Settings of a model: its `class Meta`, merged with those of its base classes."""
 
 import codecs
 import dataclasses
@@ -14,7 +14,7 @@ OWN_TO_EACH_MODEL = ("model_key_prefix", "index_name")
 """Settings that name one model, so that a subclass does not get them."""
 
 OUR_MODELS = ("redstart.mapping.", "redstart.aio.", "redstart.sync.")
-"""The classes that models are made of: none of them has documents, so nobody shares their names."""
+"""Base classes of models. They have no documents, so their names are not shared."""
 
 
 @dataclasses.dataclass
@@ -49,7 +49,7 @@ class ModelMeta:
 
     @property
     def primary_key(self) -> PrimaryKey | None:
-        """The primary key of the model; None in an embedded one."""
+        """Return the primary key of the model; None in an embedded one."""
         if self._model is None or self.embedded:
             return None
         name = self._model._primary_key_name
@@ -167,7 +167,7 @@ def declared_meta(model: type, base: type) -> type | None:
 
 
 def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: str) -> ModelMeta:
-    """The settings of the model `module.name`.
+    """Return the settings of the model `module.name`.
 
     Args:
         declared: the `class Meta` of `declared_meta`, if there is one. What it inherits in Python

@@ -1,4 +1,4 @@
-"""Methods that an application overrides: those that are called through the class, and those that never would be."""
+"""Methods that an application overrides: those that are called, and those that never are."""
 
 from collections.abc import Mapping
 from functools import cache

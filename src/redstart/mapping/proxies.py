@@ -69,7 +69,7 @@ class FieldProxy(FieldExpression):
         raise AttributeError(f"{self!r} has no field {name!r}{inside}")
 
     def query_field(self) -> QueryField:
-        """The field as the index has it. Raises RedisModelError if the model cannot be indexed."""
+        """Return the field as the index has it. Raises RedisModelError if the model cannot be indexed."""
         return _query_field(self._model, self._path)
 
     def __repr__(self) -> str:
@@ -90,7 +90,7 @@ def refuse_strange_fields(model: type[MappedModel], conditions: Iterable[Express
 
 
 def _has(model: type[MappedModel], field: FieldProxy) -> bool:
-    """Whether the field is the model's own, inherited, or of the same model in the other colour."""
+    """Return whether the field is the model's own, inherited, or that of the sync or async counterpart of the model."""
     if field._model is model:
         return True
     own = query_field_named(model, ".".join(field._path))
@@ -102,7 +102,7 @@ def _has(model: type[MappedModel], field: FieldProxy) -> bool:
 
 @cache
 def query_field_named(model: type[MappedModel], path: str) -> QueryField | None:
-    """A field by its name, parts joined by `__` or `.` (`shipment__carrier`); None if there is none."""
+    """Return a field by its name, parts joined by `__` or `.` (`shipment__carrier`); None if there is none."""
     names: list[str] = []
     current: type[MappedModel] | None = model
     rest: str | None = path

@@ -1,4 +1,4 @@
-"""Where a model keeps bytes and time spans, which are stored as text and numbers that do not say so."""
+"""Paths of bytes and timedeltas in a model, which are stored as text and numbers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class ScalarPath:
 
 @cache
 def scalar_paths(model: type[BaseModel]) -> tuple[ScalarPath, ...]:
-    """Where the documents of a model hold bytes and time spans, and nothing else could stand.
+    """Return the paths of a model that contain bytes or timedeltas only.
 
     Raises:
         RedisModelError: they may lie at any depth, inside a type that contains itself.

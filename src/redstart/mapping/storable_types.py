@@ -1,4 +1,4 @@
-"""Which types can be stored at all: those that pydantic writes and reads as more than themselves."""
+"""Check that types can be stored: that pydantic can serialize and validate them."""
 
 import collections.abc
 import dataclasses

@@ -1,7 +1,7 @@
-"""Where a model keeps datetimes and dates.
+"""Paths of datetimes and dates in a model.
 
 A path is planned only when every value it can hold is a datetime, or every one a date. Anything that could
-also be something else (`datetime | str`) is listed apart, with the reason: it is never guessed.
+also be something else (`datetime | str`) is listed separately, with the reason.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class TemporalPaths:
 
 @cache
 def temporal_paths(model: type[BaseModel]) -> TemporalPaths:
-    """Where the documents of a model hold datetimes and dates, in the order of declaration.
+    """Return the paths of datetimes and dates of a model, in the order of declaration.
 
     Raises:
         RedisModelError: an annotation cannot be resolved.

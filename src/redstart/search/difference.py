@@ -1,4 +1,4 @@
-"""What has to change for one index to become another."""
+"""Differences between two indexes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class FieldChanged:
 
     @property
     def is_change_of_type(self) -> bool:
-        """Whether documents that one index accepts may fall out of the other: the kind differs."""
+        """Return whether documents that one index accepts may fall out of the other: the kind differs."""
         return self.before.kind is not self.after.kind
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ def difference(before: Index, after: Index) -> IndexDifference:
 
 
 def same_definition(one: Index, other: Index) -> bool:
-    """Whether two indexes answer queries alike."""
+    """Return whether two indexes answer queries alike."""
     return not difference(one, other).changes
 
 

@@ -82,7 +82,7 @@ class _Joined(Expression):
 
     @classmethod
     def of(cls, *conditions: Expression) -> Expression:
-        """The conditions joined; a single one is itself."""
+        """Return the conditions joined; a single one is itself."""
         if len(conditions) == 1:
             return conditions[0]
         operands: list[Expression] = []
@@ -92,12 +92,12 @@ class _Joined(Expression):
 
     @property
     def left(self) -> Expression:
-        """All conditions but the last, as redis-om nests them."""
+        """Return all conditions but the last, as redis-om nests them."""
         return self.of(*self.operands[:-1])
 
     @property
     def right(self) -> Expression:
-        """The last condition."""
+        """Return the last condition."""
         return self.operands[-1]
 
 

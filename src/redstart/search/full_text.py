@@ -1,4 +1,4 @@
-"""Words to search for, in the query language of the server, but unable to leave their field.
+"""Full-text searches in the query language of the server, confined to their field.
 
 The server splits the words of documents at punctuation, and does not index its stop words. In a query it reads some of
 the punctuation as operators or as parts of numbers, and finds nothing for stop words in quotes (RediSearch 2.10). So
@@ -50,7 +50,7 @@ STOP_WORDS: Final[frozenset[str]] = frozenset(
 
 
 def stop_words_of(index: Index) -> frozenset[str]:
-    """The words that an index does not hold."""
+    """Return the words that an index does not hold."""
     if "STOPWORDS" not in index.options:
         return STOP_WORDS
     at = index.options.index("STOPWORDS")
@@ -165,7 +165,7 @@ class _Reader:
         return text
 
     def _close(self, level: _Level) -> bool:
-        """Whether a level asks for an indexed word."""
+        """Return whether a level asks for an indexed word."""
         if None in level.alternatives:
             raise self._unreadable()
         is_outermost = not self._levels or level is self._levels[0]
@@ -197,12 +197,12 @@ class _Reader:
         return f"{sign}({written})" if is_apart or (sign and written[0].isdigit()) else sign + written
 
     def _indexed(self, words: list[str]) -> list[str]:
-        """Those that are no stop words."""
+        """The words that are not stop words."""
         words = [r"\_" if word == "_" else word for word in words]  # a letter, but for one that is alone
         return [word for word in words if ESCAPES.sub(r"\1", word).lower() not in self._stop_words]
 
     def _without_stray(self, word: str) -> str:
-        """A word without the stars and percent signs that mean nothing."""
+        """Return a word without the stars and percent signs that mean nothing."""
         if FUZZY.fullmatch(word):
             return word
         word = word.replace("%", " ")

@@ -1,4 +1,4 @@
-"""Objects that are shared between queries, and therefore do not change."""
+"""Immutable objects that queries share."""
 
 from dataclasses import fields
 from typing import Any, NoReturn, TypeVar

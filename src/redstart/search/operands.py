@@ -1,4 +1,4 @@
-"""Python values as what stands in a query: numbers, and text as it is stored."""
+"""Python values as operands of a query: numbers, and text in its stored format."""
 
 import base64
 import math
@@ -47,7 +47,7 @@ class Number(NamedTuple):
 
 
 def number_word(field: QueryField, value: Any, zone: NaiveTimezone) -> str:
-    """A number that is equal to a value. Raises QuerySyntaxError, QueryNotSupportedError."""
+    """Return a number that is equal to a value. Raises QuerySyntaxError, QueryNotSupportedError."""
     number = nearest_number(field, value, zone)
     if number.side != 0:
         raise cannot_find(
@@ -60,7 +60,7 @@ def number_word(field: QueryField, value: Any, zone: NaiveTimezone) -> str:
 
 
 def nearest_number(field: QueryField, value: Any, zone: NaiveTimezone) -> Number:
-    """The number of a value, or of the nearest date or time span. Raises QuerySyntaxError for anything else."""
+    """Return the number of a value, or of the nearest date or time span. Raises QuerySyntaxError for anything else."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, datetime):
@@ -91,7 +91,7 @@ def _word(field: QueryField, value: Any) -> str:
 
 
 def _number_text(value: Any) -> str | None:
-    """The text of a number, whatever its class; `inf` and `-inf`; None of anything else."""
+    """Return the text of a number, whatever its class; `inf` and `-inf`; None of anything else."""
     if isinstance(value, str):
         return str.__str__(value) if NUMBER.fullmatch(value) else None
     if isinstance(value, float):
@@ -112,7 +112,7 @@ def _plain_text(value: Any, text: str) -> str:
 
 
 def _kept(field: QueryField, text: str) -> str:
-    """The number as the documents of the field keep it."""
+    """Return the number as the documents of the field keep it."""
     if field.storage is Storage.HASH or len(text) <= SAFE_LENGTH or text.lstrip("-").isdecimal():
         return text
     number = float(text)
@@ -129,7 +129,7 @@ def _microseconds(field: QueryField, value: datetime, zone: NaiveTimezone) -> in
 
 
 def stored_text(field: QueryField, value: Any) -> str:
-    """The text under which a value is stored, for fields that are indexed as tags.
+    """Return the text under which a value is stored, for fields that are indexed as tags.
 
     Raises:
         QuerySyntaxError: no value of the field's type is stored like this.
@@ -148,7 +148,7 @@ def stored_text(field: QueryField, value: Any) -> str:
 
 
 def encodable(field: QueryField, text: str) -> str:
-    """The text as a plain str. Raises QuerySyntaxError if it cannot be sent."""
+    """Return the text as a plain str. Raises QuerySyntaxError if it cannot be sent."""
     try:
         return text.encode().decode()
     except UnicodeEncodeError as error:

@@ -114,7 +114,7 @@ class _Writer:
         return reduce(lambda left, right: f"({left}){joint}{right}", written, start)
 
     def query(self, text: str) -> QueryText:
-        """The text with what was collected for it."""
+        """Return the text with what was collected for it."""
         patterns = tuple(self._comparisons.patterns)
         pieces = tuple(text.split(PATTERN_MARK))
         shown = "".join(chain(*zip_longest(pieces, (one.text for one in patterns), fillvalue="")))

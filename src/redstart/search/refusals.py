@@ -1,11 +1,11 @@
-"""The errors for wrong queries, each with a way to correct it. The codes are those of redis-om."""
+"""Errors of invalid queries, with hints. The codes are those of redis-om."""
 
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError, shortened
 from redstart.search.query_field import QueryField
 
 
 def not_indexed(field: QueryField, value: object) -> QueryNotSupportedError:
-    """E6: the index does not know the field."""
+    """Return E6: the field is not indexed."""
     return QueryNotSupportedError(
         f"Cannot query {field.label} for {shortened(value)}: the field is not indexed.",
         "Declare it with Field(index=True), then: om migrate run",
@@ -16,7 +16,7 @@ def not_indexed(field: QueryField, value: object) -> QueryNotSupportedError:
 
 
 def is_document(field: QueryField, value: object) -> QuerySyntaxError:
-    """E1: a document inside others is compared as if it were a value."""
+    """Return E1: an embedded document is compared as if it were a value."""
     return QuerySyntaxError(
         f"Cannot compare {field.label} with {shortened(value)}: the field is an embedded document.",
         f"Compare one of its fields: {field.label}.<field>",
@@ -27,7 +27,7 @@ def is_document(field: QueryField, value: object) -> QuerySyntaxError:
 
 
 def items_not_declared(field: QueryField, name: str) -> QuerySyntaxError:
-    """E1: something inside a list is asked for, and the model does not say what it holds."""
+    """Return E1: a field of list items is queried, and the item type is not declared."""
     return QuerySyntaxError(
         f"Cannot query {name!r} of {field.label}: its item type is not declared.",
         "Declare the item type, for example list[Order], where Order is an EmbeddedJsonModel.",
@@ -37,7 +37,7 @@ def items_not_declared(field: QueryField, name: str) -> QuerySyntaxError:
 
 
 def no_full_text(field: QueryField, value: object) -> QuerySyntaxError:
-    """E3: words are looked for in a field that has none."""
+    """Return E3: a full-text search of a field without full-text index."""
     return QuerySyntaxError(
         f"Cannot search {field.label} for the words {shortened(value)}: "
         "the field is not indexed for full-text search.",
@@ -49,7 +49,7 @@ def no_full_text(field: QueryField, value: object) -> QuerySyntaxError:
 
 
 def wrong_operator(field: QueryField, operator: str, value: object, has: str) -> QueryNotSupportedError:
-    """E5: the type of the field has no such operator."""
+    """Return E5: the type of the field does not support the operator."""
     return QueryNotSupportedError(
         f"Cannot evaluate {field.label} {operator} {shortened(value)}: a {field.operand} does not support {operator}.",
         f"Use one of: {has}" if has else "Query nearest neighbours with find(knn=KNNExpression(...)).",
@@ -60,7 +60,7 @@ def wrong_operator(field: QueryField, operator: str, value: object, has: str) ->
 
 
 def wrong_operand(field: QueryField, value: object, expected: str) -> QuerySyntaxError:
-    """The value is of a type that the field is never equal to. redis-om sends it, and finds nothing."""
+    """Return the value is of a type that the field is never equal to. redis-om sends it, and finds nothing."""
     return QuerySyntaxError(
         f"Cannot compare {field.label} with {shortened(value)}: the field is a {field.operand}.",
         f"Pass {expected}.",
@@ -72,7 +72,7 @@ def wrong_operand(field: QueryField, value: object, expected: str) -> QuerySynta
 def cannot_find(
     field: QueryField, value: object, reason: str, hint: str | None = None
 ) -> QueryNotSupportedError:
-    """The server's index has no place for such a value, so no query finds it."""
+    """Return the server's index has no place for such a value, so no query finds it."""
     return QueryNotSupportedError(
         f"Cannot query {field.label} for {shortened(value)}: {reason}.",
         hint,
@@ -92,7 +92,7 @@ def no_vector(field: QueryField) -> QuerySyntaxError:
 
 
 def wrong_knn(part: str, value: object, expected: str) -> QuerySyntaxError:
-    """A part of a KNNExpression is something else than it has to be."""
+    """Return a part of a KNNExpression is something else than it has to be."""
     return QuerySyntaxError(
         f"{part} of a KNNExpression has to be {expected}, not {shortened(value)}.",
         'Use KNNExpression(k=3, vector_field=col(M.vector), score_field=col(M.score), reference_vector=b"..."), '
@@ -102,7 +102,7 @@ def wrong_knn(part: str, value: object, expected: str) -> QuerySyntaxError:
 
 
 def is_indexed(score: QueryField) -> QueryNotSupportedError:
-    """A distance is to go where the index has a field already: servers refuse that."""
+    """Return a distance is to go where the index has a field already: servers refuse that."""
     return QueryNotSupportedError(
         f"{score.label} cannot receive the distances of a nearest-neighbour query: the field is indexed.",
         "Remove index and sortable from the field (results are sorted by distance anyway), then: om migrate run",

@@ -1,4 +1,4 @@
-"""Pools like those of the clients that users give: of the other colour, or for another event loop."""
+"""Connection pools with the settings of a given client: sync or async, or for another event loop."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from redstart.server.tls import AsyncTlsConnection, TlsConnection
 
 
 def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionPool":
-    """The pool of a client of either colour. Raises ConfigurationError if it is no client of redis-py."""
+    """Return the pool of a sync or async client. Raises ConfigurationError if it is not a redis-py client."""
     pool = getattr(client, "connection_pool", None)
     if isinstance(pool, redis.ConnectionPool | redis.asyncio.ConnectionPool):
         return pool
@@ -35,7 +35,7 @@ def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionP
 
 
 def pool_like(client: object) -> redis.ConnectionPool:
-    """The pool of a client; of an asyncio one a new pool to the same server. Raises ConfigurationError."""
+    """Return the pool of a client; of an asyncio one a new pool to the same server. Raises ConfigurationError."""
     pool = pool_of(client)
     if isinstance(pool, redis.ConnectionPool):
         return pool
@@ -90,18 +90,18 @@ def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def where_of_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> str:
-    """Which server a pool leads to, as it may be shown."""
+    """Return which server a pool leads to, as it may be shown."""
     service: str | None = getattr(pool, "service_name", None)
     return where_of(pool.connection_kwargs) if service is None else f"{service} (Sentinel)"
 
 
 def database_of_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> int:
-    """The number of the database that a pool leads to."""
+    """Return the number of the database that a pool leads to."""
     return int(pool.connection_kwargs.get("db") or 0)
 
 
 def where_of(settings: Mapping[str, Any]) -> str:
-    """Which server connection settings name, as it may be shown."""
+    """Return which server connection settings name, as it may be shown."""
     place = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
     return f"{place}/{settings.get('db', 0)}"
 
@@ -117,7 +117,7 @@ _SHARED_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class _Colour:
-    """The classes of redis-py for one colour; connections by the other colour's."""
+    """The sync or async classes of redis-py; connection classes by those of the other kind."""
 
     pool: Any
     connections: dict[type, Any]

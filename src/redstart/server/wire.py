@@ -1,4 +1,4 @@
-"""What goes over the wire: packing requests, typing replies, mapping redis-py's errors."""
+"""Wire format: packed requests, typed replies, and errors of redis-py as errors of Redstart."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ _HINTS = {
     "OOM": f"Raise the memory limit with: redis-cli CONFIG SET maxmemory BYTES. {_AGAIN}",
     "READONLY": "Use the URL of the primary (--url); this server is a replica. See: redis-cli INFO replication",
 }
-"""What to do about a refusal, by its code."""
+"""Hints for error replies, by code."""
 
 _CODES: tuple[tuple[type[theirs.ResponseError], str], ...] = (
     (theirs.NoScriptError, "NOSCRIPT"),
@@ -61,27 +61,27 @@ _CODES: tuple[tuple[type[theirs.ResponseError], str], ...] = (
 _ENDED = re.compile(
     "reset by peer|closed by server|protocol error|connection lost|broken pipe", re.IGNORECASE
 )
-"""What redis-py says of a connection that the other end took for something else, or ended."""
+"""Messages of redis-py about a connection that the other end closed."""
 
 _pack: Callable[..., bytes] = hiredis.pack_command
 
 
 def packed(request: Call[Any] | Batch[Any]) -> bytes:
-    """The bytes to send."""
+    """Return the bytes to send."""
     if isinstance(request, Call):
         return _pack(request.args)
     return b"".join(map(_pack, request.calls)) if request.packed is None else request.packed
 
 
 def reply_count(request: Call[Any] | Batch[Any]) -> int:
-    """How many replies will come."""
+    """Return how many replies will come."""
     if isinstance(request, Call):
         return 1
     return len(request.calls) if request.packed is None else request.replies
 
 
 def typed(request: Call[T] | Batch[T], replies: Sequence[Any]) -> T:
-    """The parsed result.
+    """Return the parsed result.
 
     Raises:
         CommandError: what a `Call` was answered with; in a `Batch`, only a refusal.
@@ -94,7 +94,7 @@ def typed(request: Call[T] | Batch[T], replies: Sequence[Any]) -> T:
 
 
 def is_refusal(error: ServerError) -> bool:
-    """Whether the server would not do such work at all, so that the error says nothing of the key."""
+    """Return whether the server would not do such work at all, so that the error says nothing of the key."""
     return not isinstance(error, CommandError) or error.code in REFUSALS
 
 
@@ -114,7 +114,7 @@ def unusable(error: Exception, where: str) -> ConfigurationError:
 
 
 def failed_stand_in(error: AssertionError) -> CommandError:
-    """Return the error for what no server says: fakeredis executes a command while it is sent, and failed."""
+    """Return the error for a failure of fakeredis, which executes a command while it is sent."""
     return CommandError(
         f"The emulated server (such as fakeredis) cannot execute this command: {error or 'no reason given'}",
         'Use a server instead (om server), or see "With fakeredis" in the documentation for its limits.',
@@ -123,7 +123,7 @@ def failed_stand_in(error: AssertionError) -> CommandError:
 
 
 def is_temporary(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> bool:
-    """Whether a request was answered with a refusal that passes, and may be sent again: none of it was done."""
+    """Return whether a request was answered with a refusal that passes, and may be sent again: none of it was done."""
     refused = any(isinstance(one, CommandError) and one.code in TEMPORARY for one in replies)
     return refused and (isinstance(request, Call) or request.repeatable)
 
@@ -154,7 +154,7 @@ def mapped(error: Exception, where: str) -> ServerError:
 
 
 def _way_to_answers(error: Exception) -> str:
-    """What to do about a server that does not answer."""
+    """Return the hint for a server that does not reply."""
     url = "Check that the server is running and that the URL is correct. Set it with --url or REDIS_OM_URL."
     if isinstance(error, TlsHandshakeError) and error.is_about_certificate:
         return "Set the CA of its certificate: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem"
@@ -166,7 +166,7 @@ def _way_to_answers(error: Exception) -> str:
 
 
 def _hint(error: theirs.ResponseError, where: str) -> str | None:
-    """What to do about a refusal of which that is known."""
+    """Return the hint for an error reply; None if there is none."""
     hint = _HINTS.get(_code(error))
     if hint is not None:
         return hint
@@ -176,7 +176,7 @@ def _hint(error: theirs.ResponseError, where: str) -> str | None:
 
 
 def _code(error: theirs.ResponseError) -> str:
-    """The error's code, which redis-py cuts off some texts. A module's text may begin without one: ERR."""
+    """Return the error's code, which redis-py cuts off some texts. A module's text may begin without one: ERR."""
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code

@@ -12,7 +12,7 @@ TOO_MANY_DIGITS: Final = (
 
 
 def reason_against_integer(number: int) -> str | None:
-    """Why an index does not find exactly this whole number; None if it does."""
+    """Return why an index cannot distinguish this integer from others; None if it can."""
     if -MAX_INTEGER <= number <= MAX_INTEGER:
         return None
     return (
@@ -21,7 +21,7 @@ def reason_against_integer(number: int) -> str | None:
 
 
 def reason_against_digits(text: str) -> str | None:
-    """Why an index does not find exactly the number with this text; None if it does."""
+    """Return why an index cannot distinguish the number of this text from others; None if it can."""
     if text.lstrip("+-").isdecimal():
         return reason_against_integer(int(text))
     return None if Decimal(repr(float(text))) == Decimal(text) else TOO_MANY_DIGITS
