@@ -180,7 +180,9 @@ def test_a_key_of_another_type(client: redis.Redis) -> None:
 
 def test_an_unreadable_document_is_named(client: redis.Redis) -> None:
     client.hset("shop:customer:x", mapping={"seen_at": "yesterday"})
-    with pytest.raises(DocumentDecodeError, match=r"shop:customer:x: seen_at holds 'yesterday'"):
+    with pytest.raises(
+        DocumentDecodeError, match=r"shop:customer:x: seen_at has the invalid value 'yesterday'"
+    ):
         Customer.get("x")
 
 

@@ -191,5 +191,5 @@ def test_changed_and_deleted(indexes: redis.Redis, model: Any) -> None:
 def test_an_unreadable_neighbour_is_named(indexes: redis.Redis) -> None:
     (document,) = save(Page, [(0, 0)])
     indexes.execute_command("JSON.SET", document.key(), "$.rank", "null")
-    with pytest.raises(DocumentDecodeError, match="rank holds None"):
+    with pytest.raises(DocumentDecodeError, match="rank has the invalid value None"):
         Page.find(knn=near(Page, "flat", (0, 0), 3)).all()

@@ -99,7 +99,7 @@ def test_a_field_of_another_model_is_unknown() -> None:
     strange = Person.place.floor == 1
     assert Person.find(Person.name == "x", ~strange).query
     with pytest.raises(
-        QuerySyntaxError, match=r"Person\.place\.floor is a field of \S+Person, and not of \S+Member"
+        QuerySyntaxError, match=r"Person\.place\.floor is a field of \S+Person, not of \S+Member"
     ) as no:
         _ = Member.find((Member.name == "x") | ~strange).query
     assert (no.value.code, no.value.field) == ("E9", f"{Person.__module__}.Person.place.floor")

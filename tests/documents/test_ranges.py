@@ -86,7 +86,7 @@ def test_where_no_range_is_small_enough_the_ways_on_are_said(
 
 def test_too_many_without_a_value(small_answers: redis.Redis) -> None:
     events(60)
-    with pytest.raises(QueryNotSupportedError, match="too many have no weight"):
+    with pytest.raises(QueryNotSupportedError, match="too many have no value of weight"):
         Event.find().sort_by("weight").all()
 
 

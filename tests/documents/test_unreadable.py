@@ -76,7 +76,9 @@ def test_a_bad_value_in_json_is_named(members, field):
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b'"x"', b"1", b"\xff", b'{"created_at": 0} {}'])
 def test_what_is_no_json_object_is_said(text):
-    with pytest.raises(DocumentDecodeError, match=r"shop:order:o1: the document holds .*not (a )?JSON"):
+    with pytest.raises(
+        DocumentDecodeError, match=r"shop:order:o1: the document has the invalid value .*not (a )?JSON"
+    ):
         document_from_json(Order, "o1", text)
 
 

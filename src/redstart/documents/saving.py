@@ -43,7 +43,11 @@ def queue_document(
 
 
 def write_of(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> Write:
-    """Return the write that saves a document. Raises ValidationError, DocumentEncodeError, QuerySyntaxError, RedisModelError."""
+    """Return the write that saves a document.
+
+    Raises:
+        ValidationError (pydantic), DocumentEncodeError, QuerySyntaxError, RedisModelError: see `save_document`.
+    """
     for name in saving.expirations:
         require_field(type(document), name)
     document.check()

@@ -233,7 +233,7 @@ class _Reader:
         return cannot_find(
             self._field,
             self._value,
-            "all of them are stop words, which are not indexed",
+            "the words, or an alternative of them, are stop words (STOPWORDS), which are not indexed",
             "Remove the stop words.",
         )
 
