@@ -112,7 +112,7 @@ def test_without_a_right_the_error_says_which_and_where_it_is_listed(
     found = run_om("--url", url_of_user(admin), "migrate-data", "run")
     assert found.code == 1
     assert "evalsha" in found.stderr
-    assert "docs/acl.md" in found.stderr
+    assert '"Permissions" in the documentation' in found.stderr
     assert PASSWORD not in found.text
     assert difference(before, snapshot(admin)) == []
 

@@ -126,7 +126,7 @@ def test_what_was_not_asked_for_is_not_there(client: redis.Redis) -> None:
     for name in ("age", "address__street", "save"):
         with pytest.raises(AttributeError, match="was not loaded"):
             getattr(part, name)
-    with pytest.raises(AttributeError, match="Address.street was not loaded, only city"):
+    with pytest.raises(AttributeError, match=r"Address\.street was not loaded, only city"):
         part.address.street
     assert not hasattr(part, "_private")
 

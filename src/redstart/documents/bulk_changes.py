@@ -110,8 +110,8 @@ def _own_keys(query: Query[Any], zone: NaiveTimezone, verb: str) -> Op[list[byte
         theirs = [key for key in keys if key.startswith(prefix.encode())]
         if theirs:
             raise QueryNotSupportedError(
-                f"The query of {model_name(query.model)} also matches {len(theirs)} documents of {name}, for example "
-                f"{theirs[0].decode(errors='replace')}: their key prefixes overlap. Nothing was {verb}d.",
+                f"The query of {model_name(query.model)} also matches documents of {name} ({len(theirs)}, for example "
+                f"{theirs[0].decode(errors='replace')}): their key prefixes overlap. Nothing was {verb}d.",
                 f"Add a condition that excludes documents of {name}, {verb} by primary keys, "
                 "or give one of the models another Meta.model_key_prefix.",
             )
