@@ -71,7 +71,7 @@ def test_the_environment_wins_and_may_change(project: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("naive_timezone = 'Mars'", "naive_timezone in pyproject.toml: There is no time zone 'Mars'"),
+        ("naive_timezone = 'Mars'", "naive_timezone in pyproject.toml: Unknown time zone 'Mars'"),
         ("naive_timezone = 1", "tool.redstart.naive_timezone is 1, not a string"),
         ("naive_timezone =", "cannot be read"),
         (

@@ -1,13 +1,13 @@
-"""What an operation asks for, as data.
+"""Requests of operations, as data.
 
 An operation is a generator: it yields requests and is sent their replies, so the same code runs under the
-synchronous driver, the asynchronous one, and the test driver that crashes it at every request. A driver
-(redstart.server) performs requests; nothing here knows a socket, a clock or an event loop.
+sync driver, the async driver, and the test driver that crashes it at every request. A driver (redstart.server)
+performs requests; this module has no sockets, clocks or event loops.
 
     def is_empty(key: str) -> Op[bool]:
         return (yield from call(hlen(key))) == 0
 
-Never yield inside `finally`: a driver that is cancelled closes the generator, and there is nobody to answer.
+Never yield inside `finally`: a driver that is cancelled closes the generator, and no reply can follow.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -110,12 +110,12 @@ def ahead(request: Call[T] | Batch[T]) -> Op[Later[T]]:
 
 
 def answer(later: Later[T]) -> Op[T]:
-    """The answer to a request sent ahead. Raises what `call` and `batch` would have raised."""
+    """Return the answer to a request sent ahead. Raises what `call` and `batch` would have raised."""
     return cast(T, (yield later))
 
 
 def learnt(kind: Callable[[], T]) -> Op[T]:
-    """What is known of the server, of a kind, which is a class. Nothing is sent."""
+    """Return the object of a class that collects what is known about the server. Nothing is sent."""
     return cast(T, (yield Learnt(kind)))
 
 

@@ -118,8 +118,8 @@ class AuthenticationError(ServerError):
     """The server rejected the credentials, or the ACL of the user forbids the command."""
 
 
-STAND_IN = "STANDIN"
-"""The code of a command that a stand-in for a server does not manage."""
+EMULATED = "EMULATED"
+"""The code of a command that failed in an emulated server, such as fakeredis."""
 
 
 class CommandError(ServerError):
@@ -268,10 +268,10 @@ class DocumentDecodeError(DocumentError):
         self.reasons = reasons or {field: reason}
         self.reason = reason
         # Of a missing field the value would be the whole document around it.
-        actual = "is missing" if is_missing else f"holds {shortened(value)}"
+        actual = "is missing" if is_missing else f"has the invalid value {shortened(value)}"
         super().__init__(
             f"{model} {key}: {field or 'the document'} {actual}: {reason}.",
-            "Give the field a default where documents may lack it." if is_missing else hint,
+            "Give the field a default if documents may lack it." if is_missing else hint,
         )
 
 

@@ -4,17 +4,17 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
-_VALIDATE: Final = "Model.get(pk) and Model.from_redis(reply) read what is stored"
-_STORED: Final = "a model's save() does this; to see what it stores, read the key with Model.db()"
-_TYPES: Final = "ask the annotation itself, with typing.get_origin() and get_args()"
+_VALIDATE: Final = "use Model.get(pk) or Model.from_redis(reply), which read stored values"
+_STORED: Final = "use save(); to see the stored value, read the key with Model.db()"
+_TYPES: Final = "use typing.get_origin() and typing.get_args() of the annotation"
 _REPLIES: Final = (
-    "Model.from_redis(reply) makes documents of a reply to FT.SEARCH; Model.find(...).count() counts them"
+    "use Model.from_redis(reply) for documents of a reply, and Model.find(...).count() for their number"
 )
-_INDEXED: Final = "Model.redisearch_schema() has every field that is indexed"
-_STATE: Final = "the progress of a run is shown by: om migrate-data progress"
+_INDEXED: Final = "use Model.redisearch_schema(), which contains all indexed fields"
+_STATE: Final = "show the progress of a run with: om migrate-data progress"
 _OPERATORS: Final = "combine conditions with &, | and ~"
 _CONFIG: Final = "use pydantic.ConfigDict in model_config, and index=True on the class"
-_UNUSED: Final = "redis-om itself uses it only; pydantic 2 and its own types need no such name"
+_UNUSED: Final = "it is internal to redis-om, and Redstart has no equivalent"
 _CONDITIONS: Final = "annotate conditions as Expression"
 
 INSTEAD: Final[dict[str, dict[str, str]]] = {
@@ -31,9 +31,9 @@ INSTEAD: Final[dict[str, dict[str, str]]] = {
     "model.migrations.data.migrator": {"PerformanceMonitor": _STATE},
     "model.migrations.data.builtin.datetime_migration": {
         "MigrationState": _STATE,
-        "MigrationStats": "DatetimeFieldMigration().get_migration_stats() returns a dict",
-        "SchemaMismatchError": "see DatetimeFieldDetector, or: om migrate-data check-schema",
-        "index_field_schema": "see DatetimeFieldDetector, or: om migrate-data check-schema",
+        "MigrationStats": "use DatetimeFieldMigration().get_migration_stats(), which returns a dict",
+        "SchemaMismatchError": "use DatetimeFieldDetector, or: om migrate-data check-schema",
+        "index_field_schema": "use DatetimeFieldDetector, or: om migrate-data check-schema",
     },
     "model.model": {
         "ERRORS_URL": 'the errors are described under "Errors" in the documentation',
@@ -41,10 +41,10 @@ INSTEAD: Final[dict[str, dict[str, str]]] = {
         "ExpressionOrNegated": _CONDITIONS,
         "PYDANTIC_V2": _UNUSED,
         "Model": 'use typing.TypeVar("Model", bound=RedisModel)',
-        "PrimaryKeyAccessor": "Model.pk is the field of the primary key, and document.pk its value",
+        "PrimaryKeyAccessor": "use Model.pk for the field of the primary key, and document.pk for its value",
         "RedisOmConfig": _CONFIG,
-        "RelationshipInfo": "documents refer to each other by their primary keys",
-        "convert_datetime_to_timestamp": "use timestamp() of a datetime that has an offset",
+        "RelationshipInfo": "store the primary key of the other document",
+        "convert_datetime_to_timestamp": "use timestamp() of an aware datetime",
         "convert_base64_to_bytes": _VALIDATE,
         "convert_bytes_to_base64": _STORED,
         "convert_bytes_to_vector": _VALIDATE,
@@ -60,21 +60,21 @@ INSTEAD: Final[dict[str, dict[str, str]]] = {
         "jsonable_encoder": "use pydantic_core.to_jsonable_python(value)",
         "outer_type_or_annotation": _TYPES,
         "remove_prefix": "use str.removeprefix()",
-        "render_tree": "print(Model.find(...).expression.tree)",
+        "render_tree": "use Model.find(...).expression.tree",
         "search_document_keys": _REPLIES,
         "search_documents": _REPLIES,
         "search_total": _REPLIES,
         "should_index_field": _INDEXED,
-        "validate_model_fields": "document.update(...) raises QuerySyntaxError for an unknown field",
+        "validate_model_fields": "use document.update(...), which raises QuerySyntaxError for an unknown field",
     },
     "model.query_resolver": {
         "And": _OPERATORS,
         "LogicalOperatorForListOfExpressions": _OPERATORS,
         "Not": _OPERATORS,
         "Or": _OPERATORS,
-        "QueryResolver": "Model.find(...).query is the text of a query",
+        "QueryResolver": "use Model.find(...).query, the text of the query",
     },
-    "model.render_tree": {"render_tree": "print(Model.find(...).expression.tree)"},
+    "model.render_tree": {"render_tree": "use Model.find(...).expression.tree"},
     "model.types": {
         "PYDANTIC_V2": _UNUSED,
         "parse_redis": "use pydantic.TypeAdapter(Coordinates).validate_python(text)",
@@ -97,17 +97,17 @@ INSTEAD: Final[dict[str, dict[str, str]]] = {
     },
     "util": {"NUMERIC_TYPES": _TYPES, "has_numeric_inner_type": _TYPES, "is_numeric_type": _TYPES},
 }
-"""By module, below `redis_om` and `aredis_om`: what to do instead of using a name."""
+"""The replacement of each name, by module below `redis_om` and `aredis_om`."""
 
 
 METHODS: Final = {
-    "_delete": "delete(pk) and delete_many(documents) delete documents, and db().delete(key) any key",
+    "_delete": "use delete(pk), delete_many(documents) or db().delete(key)",
     "_get_model_fields": "use model_fields",
-    "schema_for_type": "schema_for_fields() returns the part of each field in the definition of the index",
-    "validate_pk": "a primary key that is None or empty is generated when a document is made",
-    "validate_primary_key": "the primary key is checked when the class is made",
+    "schema_for_type": "use schema_for_fields(), which returns the index definition of each field",
+    "validate_pk": "a primary key that is None or empty is generated when a document is created",
+    "validate_primary_key": "the primary key is checked when the class is created",
 }
-"""Methods of redis-om's models that Redstart's do not have."""
+"""The replacement of each method of redis-om's models that Redstart does not have."""
 
 MODULES: Final = (
     "async_redis",
@@ -120,16 +120,16 @@ MODULES: Final = (
     "util",
     *("aio", "errors"),
 )
-"""Modules that need no import of their own: those that redis-om imports with its package, and two of Redstart."""
+"""Submodules that are available without an import, as in redis-om, and two of Redstart."""
 
 
 def attribute_of(module: str, name: str, submodules: tuple[str, ...] = ()) -> object:
-    """Return what a module does not hold itself: one of its submodules, imported now.
+    """Import and return a submodule that is used as an attribute of its package.
 
     Raises:
-        ImportError: redis-om has this name and Redstart does not. (Python replaces an AttributeError here by one
-            of its own, without a hint.)
-        AttributeError: no such name is known.
+        ImportError: the name exists in redis-om, but not in Redstart. (Python would replace an AttributeError with
+            one without the hint.)
+        AttributeError: the name does not exist.
     """
     if name in submodules and find_spec(f"{module}.{name}") is not None:
         return import_module(f"{module}.{name}")
@@ -138,7 +138,7 @@ def attribute_of(module: str, name: str, submodules: tuple[str, ...] = ()) -> ob
     if instead is not None:
         raise ImportError(
             f"{module} has no {name}, which redis-om has: {instead}. "
-            'For all such names, see "Names that are left out" in the documentation.',
+            'All such names are listed under "Names that are not available" in the documentation.',
             name=module,
         )
     raise AttributeError(f"module {module!r} has no attribute {name!r}")

@@ -150,11 +150,11 @@ def test_before_up_all_counts_are_zero(built_in: Any, legacy: redis.Redis) -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch_size is 0; it has to be from 1 to 100,000"),
-        ({"batch_size": 100_001}, "batch_size is 100001"),
-        ({"max_errors": 0}, "max_errors is 0; it has to be 1 or more"),
-        ({"progress_save_interval": 0}, "progress_save_interval is 0"),
-        ({"failure_mode": "explode"}, "There is no failure mode 'explode'"),
+        ({"batch_size": 0}, "batch_size has to be from 1 to 100,000, not 0"),
+        ({"batch_size": 100_001}, "batch_size has to be from 1 to 100,000, not 100001"),
+        ({"max_errors": 0}, "max_errors has to be 1 or more, not 0"),
+        ({"progress_save_interval": 0}, "progress_save_interval has to be 1 or more, not 0"),
+        ({"failure_mode": "explode"}, "Unknown failure mode 'explode'"),
     ],
     ids=repr,
 )
@@ -165,7 +165,7 @@ def test_options_that_cannot_be(built_in: Any, options: dict[str, Any], message:
 
 def test_without_models_it_does_not_pretend(built_in: Any, legacy: redis.Redis) -> None:
     registry.model_registry.clear()
-    with pytest.raises(ConfigurationError, match="No models are declared"):
+    with pytest.raises(ConfigurationError, match="No models are imported"):
         result(built_in.DatetimeFieldMigration().up())
     assert own_keys(legacy) == []
     assert legacy.smembers("redis_om:applied_migrations") == set()
@@ -177,7 +177,7 @@ def test_models_of_another_server_need_the_client_to_be_named(
     drop_all(legacy)
     monkeypatch.setenv("REDIS_OM_URL", "redis://elsewhere.invalid:1")
     monkeypatch.setattr(Visit._meta, "database", redis.Redis.from_url(url))
-    with pytest.raises(ConfigurationError, match=r"demo\.models\.Visit are at .*elsewhere.invalid:1/0"):
+    with pytest.raises(ConfigurationError, match=r"demo\.models\.Visit are on .*elsewhere.invalid:1/0"):
         result(built_in.DatetimeFieldMigration().up())
     assert own_keys(legacy) == []
     colour = redis.asyncio if "aio" in built_in.__name__ else redis

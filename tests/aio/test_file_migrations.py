@@ -119,7 +119,7 @@ def test_what_is_discovered_says_what_the_file_says(library: Any, root: Path) ->
     assert one.source == str(root / "data-migrations" / "0.py")
     made = one.declaration("a client")
     assert (made.redis, result(made.can_run()), result(made.up())) == ("a client", True, None)
-    with pytest.raises(NotImplementedError, match="a declares no way back"):
+    with pytest.raises(NotImplementedError, match="a cannot be undone"):
         result(made.down())
 
 

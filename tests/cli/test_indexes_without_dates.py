@@ -98,7 +98,7 @@ def test_two_models_that_do_not_agree_on_one_index(
     assert found.code == 2, found.text
     assert "crates_of_text.Crate and more_" in found.stderr
     assert f".Box have one index, {INDEX}" in found.stderr
-    assert "keys are taken from 't:box:' instead of 't:crate:'" in found.stderr
+    assert "the key prefixes change from 't:crate:' to 't:box:'" in found.stderr
     assert found.stderr.splitlines()[-1].endswith("another Meta.index_name, or leave one out with --models.")
     assert before == (snapshot(crates), sorted(crates.execute_command("FT._LIST")))
 

@@ -226,11 +226,11 @@ class TestTheNaiveTimezone:
         project(here, '[tool.redstart]\nnaive_timezone = "Mars/Olympus"\n')
         found = run_om("migrate-data", "run")
         assert found.code == 2
-        assert "pyproject.toml: There is no time zone 'Mars/Olympus'" in found.stderr
+        assert "pyproject.toml: Unknown time zone 'Mars/Olympus'" in found.stderr
         monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", "../etc/passwd")
         found = run_om("migrate-data", "run")
         assert found.code == 2
-        assert "REDSTART_NAIVE_TIMEZONE: There is no time zone '../etc/passwd'" in found.stderr
+        assert "REDSTART_NAIVE_TIMEZONE: Unknown time zone '../etc/passwd'" in found.stderr
         assert "Europe/Berlin" in found.stderr
         assert client.hget("station:visit:a", "arrived_at") == b"2020-01-01T00:00:00"
 

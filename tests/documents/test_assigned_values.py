@@ -121,7 +121,7 @@ def test_an_update_validates_what_is_inside_the_values_it_is_given(client: redis
 def test_a_missing_key_is_not_made_up() -> None:
     visit = Visit(name="a")
     visit.pk = None
-    with pytest.raises(Exception, match="no primary key yet"):
+    with pytest.raises(Exception, match="has no primary key"):
         visit.save()
 
 

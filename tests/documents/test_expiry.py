@@ -72,7 +72,7 @@ def test_conditions_of_a_fields_time() -> None:
     assert visit.expire_field("code", 50, lt=True) == 1
     assert visit.expire_field("code", 300, xx=True) == 1
     assert visit.field_ttl("code") in (299, 300)
-    with pytest.raises(ValueError, match="not nx and gt"):
+    with pytest.raises(ValueError, match="got nx and gt"):
         visit.expire_field("code", 1, nx=True, gt=True)
 
 

@@ -28,7 +28,7 @@ def test_a_model_that_contains_itself(client: redis.Redis) -> None:
     create_indexes(client, Tree)
     tree = Tree(root=Node(name="a", below=[Node(name="b")])).save()
     assert Tree.find(Tree.root.name == "a").all() == [tree]
-    with pytest.raises(QueryNotSupportedError, match=r"Tree\.root\.below\.name\) that isn't indexed"):
+    with pytest.raises(QueryNotSupportedError, match=r"Tree\.root\.below\.name .*not indexed"):
         Tree.find(Tree.root.below.name == "b").all()
 
 

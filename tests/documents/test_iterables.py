@@ -147,7 +147,7 @@ def test_one_query_asked_in_every_way(client: redis.Redis, model: Any, kind: Kin
 @pytest.mark.parametrize("text", ["12", b"12", ""])
 def test_a_text_is_not_taken_for_primary_keys(model: Any, text: Any) -> None:
     done(model.add(notes(model)))
-    with pytest.raises(TypeError, match=r"as in \[b?'"):
+    with pytest.raises(TypeError, match=r"such as \[b?'"):
         done(model.get_many(text))
 
 

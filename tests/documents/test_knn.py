@@ -146,12 +146,12 @@ def test_what_cannot_be_asked() -> None:
     with pytest.raises(QueryNotSupportedError, match="sorted by one field at most, not by rank, kind"):
         Page.find(knn=knn).sort_by("rank", "kind")
     indexed = KNNExpression(3, col(Page.flat), col(Page.rank), b"12345678")
-    with pytest.raises(QueryNotSupportedError, match=r"Page\.rank cannot get the distances"):
+    with pytest.raises(QueryNotSupportedError, match=r"Page\.rank cannot receive the distances"):
         Page.find(knn=indexed).all()
-    with pytest.raises(QueryNotSupportedError, match=r"Page\.score, but it is not in the index"):
+    with pytest.raises(QueryNotSupportedError, match=r"Page\.score: the field is not indexed"):
         Page.find().sort_by("score")  # only neighbours have a distance
     with pytest.raises(
-        QuerySyntaxError, match=r"Page\.rank holds no indexed vectors.*\nDeclare it with Field\(vector"
+        QuerySyntaxError, match=r"Page\.rank is not an indexed vector field.*\nDeclare it with Field\(vector"
     ):
         Page.find(knn=KNNExpression(3, col(Page.rank), col(Page.score), b"12345678")).all()
 
@@ -173,7 +173,7 @@ def test_parts_of_another_type_are_named(part: str, value: Any) -> None:
         "reference_vector": b"12345678",
     }
     query = Page.find(knn=KNNExpression(**parts | {part: value}))
-    with pytest.raises(QuerySyntaxError, match=rf"The {part} of a KNNExpression is .*, not .*\nAs in KNN"):
+    with pytest.raises(QuerySyntaxError, match=rf"{part} of a KNNExpression has to be .*, not .*\nUse KNN"):
         _ = query.query
 
 
@@ -191,5 +191,5 @@ def test_changed_and_deleted(indexes: redis.Redis, model: Any) -> None:
 def test_an_unreadable_neighbour_is_named(indexes: redis.Redis) -> None:
     (document,) = save(Page, [(0, 0)])
     indexes.execute_command("JSON.SET", document.key(), "$.rank", "null")
-    with pytest.raises(DocumentDecodeError, match="rank holds None"):
+    with pytest.raises(DocumentDecodeError, match="rank has the invalid value None"):
         Page.find(knn=near(Page, "flat", (0, 0), 3)).all()

@@ -91,7 +91,7 @@ def test_a_field_of_any_name(client: redis.Redis, base: Any, name: str) -> None:
     assert [getattr(one, name) for one in shown.only(name).all()] == ["one", "two", "three"]
     if base is JsonModel and "\\" in name:
         for update in (documents[1].update, model.find().update):
-            with pytest.raises(DocumentEncodeError, match="save the whole document"):
+            with pytest.raises(DocumentEncodeError, match="Save the whole document"):
                 update(**{f"{name}_u": "own"})
         assert model.get(documents[1].pk) == documents[1].save()
         return
@@ -127,7 +127,7 @@ def test_a_field_of_any_name_in_other_documents(client: redis.Redis, name: str) 
     assert model.find(getattr(inside, name) == "b").values(path).all() == [{path: "b"}]
     assert getattr(model.find(getattr(inside, name) == "b").only(path).first(), path) == "b"
     if "\\" in name:
-        with pytest.raises(DocumentEncodeError, match="save the whole document"):
+        with pytest.raises(DocumentEncodeError, match="Save the whole document"):
             documents[0].update(**{path: "z"})
         return
     documents[0].update(**{path: "z"})
@@ -173,11 +173,11 @@ class Inner(EmbeddedJsonModel):
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"a": (Inner, ...), "a_b": (str, Field(index=True))}, r"'a_b' in its index: \$\.a\.b and \$\.a_b"),
+        ({"a": (Inner, ...), "a_b": (str, Field(index=True))}, r"in the index, 'a_b': \$\.a\.b and \$\.a_b"),
         ({"a": (list[Inner], ...), "a_b": (str, Field(index=True))}, r"\$\.a\[\*\]\.b and \$\.a_b"),
         (
             {"a": (str, Field(full_text_search=True)), "a_fts": (str, Field(index=True))},
-            r"'a_fts' in its index: \$\.a and \$\.a_fts",
+            r"in the index, 'a_fts': \$\.a and \$\.a_fts",
         ),
     ],
 )

@@ -227,7 +227,7 @@ def test_a_value_that_one_document_does_not_accept_names_it(
     Bounded(pk="b", least=5, most=9).save()
     with pytest.raises(ValidationError) as raised:
         Bounded.find().update(most=3, use_transaction=use_transaction)
-    assert raised.value.__notes__ == [f"In the document {Bounded.make_primary_key('b')}."]
+    assert raised.value.__notes__ == [f"Document: {Bounded.make_primary_key('b')}"]
 
 
 def test_documents_of_a_reply(client: redis.Redis, model: Any) -> None:
@@ -246,9 +246,9 @@ def test_another_on_error_is_refused(model: Any, wrong: Any) -> None:
         pass
 
     for one in (wrong, function):
-        with pytest.raises(ValueError, match="on_error is 'raise', 'skip' or a plain function"):
+        with pytest.raises(ValueError, match="on_error has to be 'raise', 'skip' or a function"):
             model.find().copy(on_error=one)
-        with pytest.raises(ValueError, match="on_error is 'raise', 'skip' or a plain function"):
+        with pytest.raises(ValueError, match="on_error has to be 'raise', 'skip' or a function"):
             done(model.get_many([], on_error=one))
 
 

@@ -224,6 +224,6 @@ def test_a_model_dump_of_ones_own_that_leaves_fields_out_is_refused(base: Any, c
         def model_dump(self, **options: Any) -> dict[str, Any]:
             return super().model_dump(**options)
 
-    with pytest.raises(RedisModelError, match=r"Own overrides model_dump\(\), and excludes Own.hidden"):
+    with pytest.raises(RedisModelError, match=r"Own overrides model_dump\(\) and excludes Own.hidden"):
         Own().save()
     assert client.dbsize() == 0

@@ -199,7 +199,7 @@ def test_a_document_without_its_primary_key_is_not_written(
                 result = write()
                 return await result if inspect.iscoroutine(result) else result
 
-            with pytest.raises(RedisModelError, match=r"Customer has no primary key yet: email is (''|None)"):
+            with pytest.raises(RedisModelError, match=r"Customer has no primary key: email is (''|None)"):
                 asyncio.run(written())
     assert client.dbsize() == 0
     late = model()
@@ -216,7 +216,7 @@ def test_an_assigned_empty_primary_key_is_not_written(base: Any, client: redis.R
     for empty in EMPTY:
         note = Note()
         note.pk = empty
-        with pytest.raises(RedisModelError, match="Note has no primary key yet"):
+        with pytest.raises(RedisModelError, match="Note has no primary key"):
             done(note.save())
     assert client.dbsize() == 0
 
@@ -227,7 +227,7 @@ def test_none_is_not_the_primary_key_called_none(base: Any) -> None:
         text: str = ""
 
     done(Note(pk="None").save())
-    with pytest.raises(NotFoundError, match="Note with the primary key None"):
+    with pytest.raises(NotFoundError, match="Note: no document has the primary key None"):
         done(Note.get(None))
     assert done(Note.get_many([None, "None", None])) == [Note(pk="None")]
 
@@ -247,7 +247,7 @@ def test_what_redis_om_stored_without_a_primary_key_is_not_saved_as_another(
     note = done(Note.get(""))
     assert (note.pk, note.text) == ("", "a")
     for write in (note.save, lambda: note.update(text="b")):
-        with pytest.raises(RedisModelError, match="Note has no primary key yet: pk is ''"):
+        with pytest.raises(RedisModelError, match="Note has no primary key: pk is ''"):
             done(write())
     assert list(client.scan_iter()) == [key.encode()]
     assert done(Note.delete("")) == 1
@@ -298,7 +298,7 @@ def test_update_does_not_change_the_primary_key(
     person, other = model(pk="a", name="A"), model(pk="b", name="B", age=7)
     done(model.add([person, other]))
     before = dict(person)
-    changed = rf"{model.__name__}\.pk is the primary key: update\(\) cannot change it"
+    changed = rf"{model.__name__}\.pk is the primary key, which update\(\) cannot change"
     with pytest.raises(QuerySyntaxError, match=changed):
         done(person.update(**change))
     with pytest.raises(QuerySyntaxError, match=changed):

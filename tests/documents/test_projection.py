@@ -124,9 +124,9 @@ def test_what_was_not_asked_for_is_not_there(client: redis.Redis) -> None:
     assert part != Person.find().only("name").first()
     assert repr(part) == "PartialPerson(name='ann', address=PartialAddress(city='Oslo'))"
     for name in ("age", "address__street", "save"):
-        with pytest.raises(AttributeError, match="did not ask for"):
+        with pytest.raises(AttributeError, match="was not loaded"):
             getattr(part, name)
-    with pytest.raises(AttributeError, match="'street' of Address, only for city"):
+    with pytest.raises(AttributeError, match=r"Address\.street was not loaded, only city"):
         part.address.street
     assert not hasattr(part, "_private")
 
@@ -134,11 +134,11 @@ def test_what_was_not_asked_for_is_not_there(client: redis.Redis) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("nmae", "no field 'nmae'.\nDid you mean 'name'\\? Fields: pk, name, age"),
-        ("address__", "no field ''.\nFields: pk, city, street, seen_at"),
-        ("address__zip", "no field 'zip'.\nFields: pk, city, street, seen_at"),
-        ("before__city", "'city' would have to lie in an embedded document or a map"),
-        ("name__first", "'first' would have to lie in an embedded document or a map"),
+        ("nmae", "no field 'nmae'.\nDid you mean 'name'\\? Use one of the fields: pk, name, age"),
+        ("address__", "no field ''.\nUse one of the fields: pk, city, street, seen_at"),
+        ("address__zip", "no field 'zip'.\nUse one of the fields: pk, city, street, seen_at"),
+        ("before__city", "'before' is not an embedded document or a map"),
+        ("name__first", "'name' is not an embedded document or a map"),
         ("notes__a__zip", "no field 'zip'"),
         ("$", r"no field '\$'"),
         ("name AS age", "no field 'name AS age'"),
@@ -163,7 +163,7 @@ def test_no_name_but_a_field_is_ever_sent(name: str) -> None:
 
 
 def test_only_nothing() -> None:
-    with pytest.raises(QuerySyntaxError, match="one or more fields"):
+    with pytest.raises(QuerySyntaxError, match="at least one field"):
         Person.find().only()
 
 
@@ -187,7 +187,7 @@ def test_a_field_that_has_to_be_there(client: redis.Redis) -> None:
     assert Person.find().values("age", "pk").all() == [{"age": 1, "pk": "x"}]
     with pytest.raises(DocumentDecodeError, match=r"Person:x: name is missing: Field required .*\nGive the"):
         Person.find().values("name").all()
-    with pytest.raises(DocumentDecodeError, match="Person:x: born holds 'no'"):
+    with pytest.raises(DocumentDecodeError, match="Person:x: born has the invalid value 'no'"):
         Person.find().only("born").all()
 
 

@@ -39,16 +39,16 @@ def test_a_query_never_changes() -> None:
     [
         (
             "agee",
-            r"Person\.agee, but there is no such field.\nDid you mean 'age'\? Fields: pk, name, age, member",
+            r"Person\.agee: the field does not exist.\nDid you mean 'age'\? Use one of the sortable fields: pk, name, age, member, born,",
         ),
-        ("--age", r"Person\.-age, but there is no such field"),
-        ("age\nasc", "there is no such field"),
-        ("place__cty", r"Person\.place__cty, but there is no such field"),
+        ("--age", r"Person\.-age: the field does not exist"),
+        ("age\nasc", "the field does not exist"),
+        ("place__cty", r"Person\.place__cty: the field does not exist"),
         (
             "-note",
-            r"Person\.note, but it is not in the index\.\nDeclare it with Field\(sortable=True\), then: om",
+            r"Person\.note: the field is not indexed\.\nDeclare it with Field\(sortable=True\), then: om",
         ),
-        ("place", r"it holds whole documents\.\nSort by a field of theirs"),
+        ("place", r"the field is an embedded document\.\nSort by one of its fields"),
     ],
 )
 def test_what_cannot_be_sorted_by(field: str, reason: str) -> None:
@@ -58,8 +58,8 @@ def test_what_cannot_be_sorted_by(field: str, reason: str) -> None:
 
 
 def test_places_and_vectors_have_no_order() -> None:
-    for field, reason in (("spot", "places have no order"), ("vector", "vectors have no order")):
-        with pytest.raises(QueryNotSupportedError, match=rf"Spot\.{field}, but {reason}\.\nSort by a text"):
+    for field, reason in (("spot", "coordinates have no order"), ("vector", "vectors have no order")):
+        with pytest.raises(QueryNotSupportedError, match=rf"Spot\.{field}: {reason}\.\nSort by a string"):
             Spot.find().sort_by(field)
 
 
@@ -71,7 +71,9 @@ def test_sorting_by_nothing_keeps_the_order() -> None:
 @pytest.mark.parametrize("ask", ["sort_by", "values", "only"])
 @pytest.mark.parametrize("name", [3, Person.age, None])
 def test_fields_are_named_by_text(ask: str, name: Any) -> None:
-    with pytest.raises(QuerySyntaxError, match=r"is no name of a field\.\nFields are named by their text"):
+    with pytest.raises(
+        QuerySyntaxError, match=r"Expected the name of a field; got .*\nGive names as strings"
+    ):
         getattr(Person.find(), ask)(name)
 
 
@@ -79,17 +81,17 @@ def test_fields_are_named_by_text(ask: str, name: Any) -> None:
     "ask", [lambda query: query.page("1"), lambda query: query["a"], lambda query: query.copy(limit=2.5)]
 )
 def test_documents_are_counted(ask: Callable[[Any], Any]) -> None:
-    with pytest.raises(TypeError, match="counted with whole numbers, not with "):
+    with pytest.raises(TypeError, match="has to be an int, not "):
         ask(Person.find())
 
 
 def test_a_slice_is_a_page() -> None:
-    with pytest.raises(TypeError, match=r"not with slice\(2, 5, None\)\. Take some of them with page\("):
+    with pytest.raises(TypeError, match=r"not slice\(2, 5, None\)\. For several documents use page\("):
         Person.find()[2:5]  # type: ignore[index]  # the point of the test
 
 
 def test_a_batch_has_documents() -> None:
-    with pytest.raises(QuerySyntaxError, match="1 or more at a time, not 0"):
+    with pytest.raises(QuerySyntaxError, match="has to be 1 or more, not 0"):
         Person.find().all(batch_size=0)
 
 
@@ -97,11 +99,11 @@ def test_a_field_of_another_model_is_unknown() -> None:
     strange = Person.place.floor == 1
     assert Person.find(Person.name == "x", ~strange).query
     with pytest.raises(
-        QuerySyntaxError, match=r"Person\.place\.floor is a field of \S+Person, and not of \S+Member"
+        QuerySyntaxError, match=r"Person\.place\.floor is a field of \S+Person, not of \S+Member"
     ) as no:
         _ = Member.find((Member.name == "x") | ~strange).query
     assert (no.value.code, no.value.field) == ("E9", f"{Person.__module__}.Person.place.floor")
-    assert str(no.value).endswith("The fields of Member are: " + ", ".join(Member.model_fields) + ".")
+    assert str(no.value).endswith("Use one of the fields of Member: " + ", ".join(Member.model_fields))
 
 
 def test_a_field_of_a_base_or_of_the_other_colour_is_the_models_own() -> None:

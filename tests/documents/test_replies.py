@@ -44,7 +44,7 @@ def test_from_redis(client: redis.Redis, url: str, protocol: int, decoded: bool)
 
 
 def test_an_unreadable_document_in_a_reply_is_named() -> None:
-    with pytest.raises(DocumentDecodeError, match=r"Visit:a: age holds 'many'"):
+    with pytest.raises(DocumentDecodeError, match=r"Visit:a: age has the invalid value 'many'"):
         Visit.from_redis([1, Visit.make_key("a"), ["visitor", "a", "age", "many"]])
 
 

@@ -141,7 +141,7 @@ def test_a_pipeline_of_asyncio(url: str, client: redis.Redis) -> None:
 
 def test_hashes_take_no_condition_on_a_pipeline(client: redis.Redis) -> None:
     for condition in ({"nx": True}, {"xx": True}):
-        with pytest.raises(ValueError, match="no nx or xx with a pipeline"):
+        with pytest.raises(ValueError, match="does not accept nx or xx with a pipeline"):
             Visit(visitor="a").save(pipeline=client.pipeline(), **condition)  # type: ignore[call-overload]  # the point of the test
 
 

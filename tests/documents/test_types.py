@@ -148,7 +148,9 @@ def test_values_that_a_constraint_refuses_are_named(client: redis.Redis) -> None
     model = model_of(HashModel, PositiveInt)
     document = model(f=5).save()
     client.hset(document.key(), "f", "-5")
-    with pytest.raises(DocumentDecodeError, match=rf"{document.key()}: f holds '-5'.*greater than 0"):
+    with pytest.raises(
+        DocumentDecodeError, match=rf"{document.key()}: f has the invalid value '-5'.*greater than 0"
+    ):
         model.get(document.pk)
 
 
@@ -161,7 +163,9 @@ def test_a_date_out_of_range_is_named(client: redis.Redis, base: Any, number: st
         client.hset(document.key(), "f", number)
     else:
         client.execute_command("JSON.SET", document.key(), "$.f", f'"{number}"')
-    with pytest.raises(DocumentDecodeError, match=rf"{document.key()}: f holds '{number[:50]}"):
+    with pytest.raises(
+        DocumentDecodeError, match=rf"{document.key()}: f has the invalid value '{number[:50]}"
+    ):
         model.get(document.pk)
     with pytest.raises(DocumentDecodeError):
         model.get_many([document.pk])

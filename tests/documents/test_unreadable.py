@@ -25,7 +25,7 @@ def test_a_missing_field_is_named_without_all_that_is_there():
         document_from_json(Order, "a", b'{"text": "secret"}')
     assert str(missing.value) == (
         f"{Order.__module__}.Order shop:order:a: created_at is missing: Field required.\n"
-        "Give the field a default where documents may lack it."
+        "Give the field a default if documents may lack it."
     )
     assert (missing.value.field, missing.value.reasons) == ("created_at", {"created_at": "Field required"})
 
@@ -76,14 +76,16 @@ def test_a_bad_value_in_json_is_named(members, field):
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b'"x"', b"1", b"\xff", b'{"created_at": 0} {}'])
 def test_what_is_no_json_object_is_said(text):
-    with pytest.raises(DocumentDecodeError, match=r"shop:order:o1: the document holds .*not (a )?JSON"):
+    with pytest.raises(
+        DocumentDecodeError, match=r"shop:order:o1: the document has the invalid value .*not (a )?JSON"
+    ):
         document_from_json(Order, "o1", text)
 
 
 def test_text_that_is_not_in_the_encoding_is_said():
     with pytest.raises(DocumentDecodeError) as error:
         document_from_hash(Session, "s1", {b"started_at": b"0", b"note": b"\xff\xfe"})
-    assert (error.value.field, error.value.reason) == ("note", "not utf-8 text")
+    assert (error.value.field, error.value.reason) == ("note", "not valid utf-8 text")
 
 
 def test_long_values_are_cut():

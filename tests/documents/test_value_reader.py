@@ -165,7 +165,7 @@ def test_naive_and_aware_fields_get_what_they_accept():
 
 
 def test_nothing_in_a_required_datetime_is_an_error():
-    with pytest.raises(DocumentDecodeError, match=r"started_at holds ''"):
+    with pytest.raises(DocumentDecodeError, match=r"started_at has the invalid value ''"):
         session(started_at="")
 
 

@@ -65,7 +65,7 @@ def test_an_abstract_model_is_refused():
 
 
 def test_a_pattern_without_the_primary_key_is_refused():
-    with pytest.raises(RedisModelError, match=r"Single: Meta.primary_key_pattern 'only' cannot be used"):
+    with pytest.raises(RedisModelError, match=r"Single: Meta.primary_key_pattern 'only' is invalid"):
 
         class Single(HashModel):
             class Meta:

@@ -76,7 +76,7 @@ def test_subclasses_get_it_and_may_declare_it_again() -> None:
 
 @pytest.mark.parametrize("name", ["key", "save", "check"])
 def test_what_saves_documents_cannot_be_a_field(name: str) -> None:
-    with pytest.raises(RedisModelError, match=rf"Model\.{name} cannot be a field: .*\nGive .* {name}_\."):
+    with pytest.raises(RedisModelError, match=rf"Model\.{name} cannot be a field: .*\nRename .* {name}_\."):
         declared(HashModel, name)
 
 

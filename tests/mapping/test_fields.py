@@ -229,7 +229,7 @@ def test_an_option_is_not_assigned_once_the_model_is_made(name):
     class Model(HashModel):
         word: str = Field(default="")
 
-    with pytest.raises(AttributeError, match=f"{name} of the field 'word' cannot be set: the model is made"):
+    with pytest.raises(AttributeError, match=f"{name} of the field 'word' cannot be changed"):
         setattr(Model.model_fields["word"], name, OPTIONS[name])
 
 

@@ -81,14 +81,14 @@ class Plain(BaseModel):
 
 @pytest.mark.parametrize("annotation", [dict[str, str], Mapping[str, int], dict, Plain, Plain | None])
 def test_what_has_parts_is_refused_by_name(annotation: Any) -> None:
-    with pytest.raises(RedisModelError, match=r"Model\.f cannot be indexed: it holds .*(map|Plain)"):
+    with pytest.raises(RedisModelError, match=r"Model\.f cannot be indexed: its type is .*(map|Plain)"):
         json_field(annotation)
 
 
 @pytest.mark.parametrize("annotation", [list[Plain], list[dict[str, int]], tuple[Plain, ...], list[Any]])
 def test_lists_of_what_has_parts_are_refused(annotation: Any) -> None:
     with pytest.raises(
-        RedisModelError, match=r"Model\.f(: List| cannot be indexed: it holds a list of (Plain|dict))"
+        RedisModelError, match=r"Model\.f(: List| cannot be indexed: its type is a list of (Plain|dict))"
     ):
         json_field(annotation)
 
@@ -128,7 +128,7 @@ class Node(EmbeddedJsonModel):
 
 def test_they_are_refused_when_the_class_is_made_or_its_names_are_known() -> None:
     before = registered_models()
-    with pytest.raises(RedisModelError, match=r"Broken\.data cannot be indexed: it holds a map \(E4\)"):
+    with pytest.raises(RedisModelError, match=r"Broken\.data cannot be indexed: its type is a map \(E4\)"):
 
         class Broken(JsonModel):
             data: dict[str, str] = Field(default={}, index=True)

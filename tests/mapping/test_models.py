@@ -150,7 +150,7 @@ def test_more_than_one_primary_key_is_refused():
 
 def test_no_primary_key_is_refused():
     before = registered_models()
-    with pytest.raises(RedisModelError, match=r"Without has no primary key: .* is called pk\."):
+    with pytest.raises(RedisModelError, match=r"Without has no primary key: pk is an attribute"):
 
         class Without(HashModel):
             pk: ClassVar[int] = 3
@@ -341,7 +341,7 @@ def test_optional_primary_key_of_ones_own_reads_and_writes():
         slug: Optional[str] = Field(default=None, primary_key=True)
 
     document = Slugged()
-    with pytest.raises(RedisModelError, match=r"Slugged has no primary key yet: slug is None"):
+    with pytest.raises(RedisModelError, match=r"Slugged has no primary key: slug is None"):
         document.key()
     document.pk = "s"
     assert (document.slug, document.key()[-2:]) == ("s", ":s")

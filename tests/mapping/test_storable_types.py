@@ -74,9 +74,7 @@ UNSTORABLE = [
 @pytest.mark.parametrize(("annotation", "name"), UNSTORABLE)
 def test_they_are_refused(base: type[HashModel], annotation: Any, name: str) -> None:
     before = registered_models()
-    with pytest.raises(
-        RedisModelError, match=rf"Model\.f cannot be stored: .* a [^\n]*{name}[^\n]*\.\nStored are str"
-    ):
+    with pytest.raises(RedisModelError, match=rf"Model\.f cannot be stored: [^\n]*{name}[^\n]*\.\nUse str"):
         create_model("Model", __base__=base, f=(annotation, ...))
     assert registered_models() == before
 
@@ -86,7 +84,7 @@ def test_they_are_refused(base: type[HashModel], annotation: Any, name: str) -> 
     [list[Socket], dict[str, Socket], tuple[int, Socket], list[dict[str, Socket | None]] | None, set[Socket]],
 )
 def test_they_are_refused_inside_others(annotation: Any) -> None:
-    with pytest.raises(RedisModelError, match=r"Model\.f cannot be stored: .* a Socket"):
+    with pytest.raises(RedisModelError, match=r"Model\.f cannot be stored: .* Socket"):
         create_model("Model", __base__=JsonModel, f=(annotation, None))
 
 
@@ -115,16 +113,16 @@ def test_others_are_left_to_pydantic(annotation: Any) -> None:
 @pytest.mark.parametrize(
     ("annotation", "reason"),
     [
-        (SecretStr, "a SecretStr shows nothing of itself"),
-        (SecretStr | None, "a SecretStr shows nothing of itself"),
-        (SecretBytes, "a SecretBytes shows nothing of itself"),
-        (Secret[int], "a Secret shows nothing of itself"),
-        (NameEmail, "there is no stored form for a NameEmail"),
-        (ZoneInfo, "there is no stored form for a ZoneInfo"),
-        (Json, "what a Json field holds is not JSON text"),
-        (Json[Any], "its value is decoded, and decoded again"),
-        (Base64Str, "its value is decoded, and decoded again"),
-        (Base64Bytes, "its value is decoded, and decoded again"),
+        (SecretStr, "SecretStr hides its value"),
+        (SecretStr | None, "SecretStr hides its value"),
+        (SecretBytes, "SecretBytes hides its value"),
+        (Secret[int], "Secret hides its value"),
+        (NameEmail, "the type NameEmail is not supported"),
+        (ZoneInfo, "the type ZoneInfo is not supported"),
+        (Json, "a Json field accepts JSON text, but its value is not text"),
+        (Json[Any], "each save would decode its value again"),
+        (Base64Str, "each save would decode its value again"),
+        (Base64Bytes, "each save would decode its value again"),
     ],
 )
 def test_types_that_pydantic_does_not_read_as_it_writes_them(base: Any, annotation: Any, reason: str) -> None:
@@ -137,9 +135,7 @@ def test_types_that_pydantic_does_not_read_as_it_writes_them(base: Any, annotati
 def test_what_is_empty_after_it_is_stored(annotation: Any, within: str) -> None:
     """A second save, or one after get(), would store an empty list."""
     held = eval(within.format("annotation"))
-    with pytest.raises(
-        RedisModelError, match=r"Model\.f cannot be stored: a .* is empty once it has been stored"
-    ):
+    with pytest.raises(RedisModelError, match=r"Model\.f cannot be stored: a .* is exhausted by storing it"):
         create_model("Model", __base__=JsonModel, f=(held, None))
 
 
@@ -185,5 +181,5 @@ def test_a_name_that_is_known_later() -> None:
         pass
 
     Early.model_rebuild(_types_namespace={"Late": Late})
-    with pytest.raises(RedisModelError, match=r"there is no stored form for a \S*Late"):
+    with pytest.raises(RedisModelError, match=r"the type \S*Late is not supported"):
         declare(Early)

@@ -76,7 +76,7 @@ def test_a_name_that_never_comes_is_said():
     class Lost(JsonModel):
         what: Nowhere  # noqa: F821 - the point of the test
 
-    with pytest.raises(RedisModelError, match=r"Lost: an annotation cannot be resolved: .*Nowhere"):
+    with pytest.raises(RedisModelError, match=r"Lost: cannot resolve an annotation: .*Nowhere"):
         temporal_paths(Lost)
 
 

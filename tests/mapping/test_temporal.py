@@ -180,10 +180,10 @@ def test_the_reason_is_said():
         who: Union[Stamp, Dict[str, str]]
 
     assert [(path.path, path.reason) for path in temporal_paths(Model).unplanned] == [
-        ("when", "declared as datetime or date or str: a stored value does not say which it is"),
+        ("when", "declared as datetime or date or str: the type of a stored value is ambiguous"),
         (
             "who",
-            "declared as two structures: the same place may hold a date in one and not in the other",
+            "declared as a union of two structures: a path may be a date in one and not in the other",
         ),
     ]
 

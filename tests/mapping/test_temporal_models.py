@@ -51,7 +51,7 @@ def test_recursive_models_are_planned_to_the_first_depth():
     paths = temporal_paths(Thread)
     assert [str(path) for path in paths.planned] == ["top.at", "seen"]
     assert [path.path for path in paths.unplanned] == ["top.children[]"]
-    assert "Node contains itself" in paths.unplanned[0].reason
+    assert "Node is recursive" in paths.unplanned[0].reason
 
 
 def test_mutually_recursive_models():

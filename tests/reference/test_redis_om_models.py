@@ -160,7 +160,7 @@ def test_methods_that_they_override_count(
     )
     if documents is None:
         assert done.returncode == 2
-        assert f"{name}.Session overrides redisearch_schema(), which Redstart does not call" in done.stderr
+        assert f"{name}.Session overrides redisearch_schema(), which Redstart never calls" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["documents"] == documents
@@ -224,7 +224,7 @@ def test_models_of_0x_are_refused(python_with_0x: str, url: str, tmp_path: Path)
     )
     done = subprocess.run([python_with_0x, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout.startswith(
-        "old_models.Old is declared with redis-om 0.3.5, which keeps dates as text."
+        "old_models.Old is declared with redis-om 0.3.5, which stores dates as text."
     ), done
 
 

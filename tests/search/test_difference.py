@@ -21,7 +21,7 @@ def test_nothing_differs_whatever_the_name_and_the_spelling() -> None:
     )
     found = difference(sorted_before, sorted_after)
     assert not found
-    assert str(found) == "Nothing differs."
+    assert str(found) == "No differences."
 
 
 def test_a_date_that_becomes_a_number_changes_its_type() -> None:
@@ -35,17 +35,17 @@ def test_all_else_needs_a_rebuild_only() -> None:
     found = difference(BEFORE, after)
     assert FieldAdded(AGE) in found.changes and FieldRemoved(OLD_DATE) in found.changes
     assert str(found).splitlines() == [
-        "keys are taken from 'q:' instead of 'p:'.",
-        "the index is made with NOFREQS instead of no options.",
-        "name is indexed as 'name TAG SEPARATOR ,' instead of 'name TAG SEPARATOR |'.",
-        "at is not indexed any more, it was TAG.",
-        "age is indexed as NUMERIC, which was not.",
+        "the key prefixes change from 'p:' to 'q:'.",
+        "the options of the index change from no options to NOFREQS.",
+        "name changes from 'name TAG SEPARATOR |' to 'name TAG SEPARATOR ,'.",
+        "at (TAG) is removed.",
+        "age is added as NUMERIC.",
     ]
 
 
 def test_another_storage() -> None:
     found = difference(BEFORE, replace(BEFORE, storage=Storage.JSON))
-    assert "the index is over JSON documents instead of HASH." in str(found)
+    assert "the document type changes from HASH to JSON." in str(found)
 
 
 def test_a_moved_path_is_a_change_of_the_field() -> None:
@@ -54,5 +54,5 @@ def test_a_moved_path_is_a_change_of_the_field() -> None:
     found = difference(json, replace(json, fields=(tolerant,)))
     assert (
         str(found)
-        == "at is indexed as '$.at[?(@>\"\")] AS at TAG SEPARATOR |' instead of '$.at AS at TAG SEPARATOR |'."
+        == "at changes from '$.at AS at TAG SEPARATOR |' to '$.at[?(@>\"\")] AS at TAG SEPARATOR |'."
     )

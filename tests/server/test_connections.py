@@ -100,7 +100,7 @@ def test_a_url_that_is_none(open_driver: Callable[[str], object], url: str) -> N
 
 
 def test_a_database_that_is_no_number() -> None:
-    with pytest.raises(ConfigurationError, match="the database is a number, and not 'shop'"):
+    with pytest.raises(ConfigurationError, match="the database has to be a number, not 'shop'"):
         open_sync("redis://user:s@localhost/shop")
     for url in (
         "redis://localhost",
@@ -139,7 +139,7 @@ class TestTheServerOfAClient:
             driver.run(call(get("x")))
 
     def test_something_else(self) -> None:
-        with pytest.raises(ConfigurationError, match="is a str, not a client"):
+        with pytest.raises(ConfigurationError, match="is a str, not a redis-py client"):
             open_like("redis://localhost")
 
 
@@ -164,7 +164,7 @@ def test_a_server_that_is_still_loading(opened: Callable[[str], Driver], tmp_pat
     starting.start()
     try:
         wait_until(lambda: _is_loading(port), "the server to load")
-        with pytest.raises(ServerConnectionError, match="still loading its data"):
+        with pytest.raises(ServerConnectionError, match="is loading its dataset"):
             opened(f"redis://127.0.0.1:{port}").run(call(get("key 1")))
     finally:
         with redis.Redis(port=port, retry=None) as client, suppress(redis.ConnectionError):

@@ -127,7 +127,7 @@ def test_a_server_that_never_answered_is_asked_once(opened: Open) -> None:
     "url", ["redis://127.0.0.1:1", "unix:///nowhere/at/all.sock", "redis://no-such-host.invalid"]
 )
 def test_no_server(opened: Open, url: str) -> None:
-    with pytest.raises(ServerConnectionError, match="No answer from the server at") as caught:
+    with pytest.raises(ServerConnectionError, match=r"The server at .* did not reply") as caught:
         opened(url).run(call(get("x")))
     assert "REDIS_OM_URL" in (caught.value.hint or "")
 

@@ -96,7 +96,7 @@ def test_a_client_by_host_and_port() -> None:
 @pytest.mark.parametrize("wrong", ["redis://localhost", 5])
 def test_what_is_no_client_is_refused(wrong: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Box._meta, "database", wrong)
-    with pytest.raises(ConfigurationError, match="not a client of redis-py"):
+    with pytest.raises(ConfigurationError, match="not a redis-py client"):
         Box(number=1).save()
 
 

@@ -1,4 +1,4 @@
-"""Models and queries for asyncio: the names of `redstart`, with coroutines for all that talks to a server.
+"""Models and queries for asyncio: the names of `redstart`, with coroutines for all communication with a server.
 
 Names are resolved on first use, so that declaring a model costs no client of a server.
 """

@@ -1,4 +1,4 @@
-"""What a server can do: `await has_redisearch()`."""
+"""Feature checks of a server."""
 
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,14 @@ if TYPE_CHECKING:
 
 
 async def has_redis_json(conn: "redis.asyncio.Redis | None" = None) -> bool:
-    """Whether the server can store JSON documents. Raises ServerError, ConfigurationError.
+    """Return whether the server supports JSON documents.
 
     Args:
         conn: a client of the server; by default one for REDIS_OM_URL.
+
+    Raises:
+        ConfigurationError: the URL or the client is not valid.
+        ServerError: the server did not reply, or rejected the command.
 
     Effects: COMMAND INFO; one round trip.
     """
@@ -22,16 +26,16 @@ async def has_redis_json(conn: "redis.asyncio.Redis | None" = None) -> bool:
 
 
 async def has_redisearch(conn: "redis.asyncio.Redis | None" = None) -> bool:
-    """Whether the server can answer queries. See `has_redis_json`."""
+    """Return whether the server supports queries. Arguments, errors and effects are those of `has_redis_json`."""
     return await check_for_command(conn, "FT.SEARCH")
 
 
 async def supports_hash_field_expiration(conn: "redis.asyncio.Redis | None" = None) -> bool:
-    """Whether fields of hashes can expire. See `has_redis_json`."""
+    """Return whether the server supports the expiry of hash fields. See `has_redis_json`."""
     return await check_for_command(conn, "HEXPIRE")
 
 
 async def check_for_command(conn: "redis.asyncio.Redis | None", cmd: str) -> bool:
-    """Whether the server has a command. See `has_redis_json`."""
+    """Return whether the server supports a command. See `has_redis_json`."""
     server = server_of_client(get_redis_connection() if conn is None else conn)
     return await server.run(call(command_known(cmd)))

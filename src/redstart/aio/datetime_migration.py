@@ -1,4 +1,4 @@
-"""The conversion of dates with redis-om's interface: `om migrate-data run` and `rollback` for programs."""
+"""Conversion of dates with redis-om's interface: `om migrate-data run` and `rollback` for programs."""
 
 import logging
 import time
@@ -42,27 +42,26 @@ _log = logging.getLogger(__name__)
 
 
 class DatetimeFieldMigration(BaseMigration):
-    """Converts the dates of all models imported so far, as `om migrate-data run` does, and undoes that.
+    """The conversion of dates of all imported models, as by `om migrate-data run`, and its rollback.
 
-    It shares progress, undo log and lease with `om`: each can continue or undo what the other began.
+    Progress, undo log and lease are those of `om`: either can resume or undo a run of the other.
 
     Args:
         redis_client: a client of the server; by default one for REDIS_OM_URL.
-        failure_mode: what to do with a value that cannot be converted; `log_and_skip` also logs a warning.
-        batch_size: how many keys are requested per step, 1 to 100,000.
-        max_errors: stop once this many values could not be converted; None for no limit.
-        enable_resume: if False, an interrupted run is not continued, but begun anew, as after
-            `om migrate-data clear-progress`; the models may have changed since. What it has converted stays converted
-            and can be undone. Progress is saved in any case, together with the work it covers.
-        progress_save_interval: save progress after this many documents at the latest. By default after each step of
-            `batch_size` keys.
+        failure_mode: how to handle values that cannot be converted; `log_and_skip` skips them and logs a warning.
+        batch_size: keys scanned per batch, 1 to 100,000.
+        max_errors: stop after this many failed values; None for no limit.
+        enable_resume: if False, start an interrupted run again from the beginning, as after
+            `om migrate-data clear-progress`; the models may have changed. Converted values remain converted and can be
+            rolled back. Progress is always saved, together with the converted values.
+        progress_save_interval: the maximum number of documents between two checkpoints; by default `batch_size`.
 
     Raises:
         ConfigurationError: an argument is out of range.
     """
 
     migration_id = DATETIME_MIGRATION
-    description = "Dates and datetimes that are stored as text become numbers"
+    description = "Convert dates and datetimes stored as text to numbers"
 
     def __init__(
         self,
@@ -88,16 +87,16 @@ class DatetimeFieldMigration(BaseMigration):
         self._errors: list[Failure] = []
 
     async def up(self) -> None:
-        """Convert every date of the models, and cut the indexes over at the end. Queries are answered all the while.
+        """Convert every date of the models, and cut over the indexes. Queries work all the time.
 
         Raises:
-            ConfigurationError: no models are declared, or they cannot be migrated together.
-            DataMigrationError: it stopped (`max_errors`, failure mode `fail`); or an index was not cut over, because
-                queries would no longer find some documents.
-            MigrationError, ServerError: see redstart.migrations.forward; for example LeaseHeldError, while another
-                run is at work.
+            ConfigurationError: no models are imported, or they cannot be migrated together.
+            DataMigrationError: the run stopped (`max_errors`, failure mode `fail`), or a cutover was refused because
+                documents would be missing from the new index.
+            LeaseHeldError: another run is in progress.
+            MigrationError, ServerError: any other reason; see `redstart.errors`.
 
-        Effects: those of `om migrate-data run`. Safe to repeat, after a stop at any point.
+        Effects: those of `om migrate-data run`. Safe to repeat, also after an interruption.
         """
         if is_skipped("DatetimeFieldMigration().up()"):
             return
@@ -123,16 +122,17 @@ class DatetimeFieldMigration(BaseMigration):
         require_converted(found, self.failure_mode)
 
     async def down(self) -> None:
-        """Undo all runs since the last rollback: each value that is still as written gets its original bytes back.
+        """Undo all runs since the last rollback: restore the original bytes of each value that has not changed since.
 
-        Needs no models. Does nothing if nothing was converted.
+        Does not require models. Does nothing if nothing was converted.
 
         Raises:
-            DataMigrationError: it was refused, because queries would no longer find some documents; or it is done,
-                but some values cannot be written in the old form, or could not be restored (`om migrate-data errors`).
-            MigrationError, ServerError: see redstart.migrations.back.
+            DataMigrationError: the rollback was refused because documents would drop out of query results; or it is
+                complete, but some values have no text format or could not be restored (`om migrate-data errors`).
+            LeaseHeldError: another run is in progress.
+            MigrationError, ServerError: any other reason; see `redstart.errors`.
 
-        Effects: those of `om migrate-data rollback`. Safe to repeat, after a stop at any point.
+        Effects: those of `om migrate-data rollback`. Safe to repeat, also after an interruption.
         """
         if is_skipped("DatetimeFieldMigration().down()"):
             return
@@ -140,7 +140,7 @@ class DatetimeFieldMigration(BaseMigration):
         require_undone(await server_of_client(self.redis).run(going_back))
 
     async def can_run(self) -> bool:
-        """Whether the server answers. Any other obstacle is reported by `up`."""
+        """Return whether the server replies. Other obstacles are reported by `up`."""
         try:
             _ = await server_of_client(self.redis).run(call(server_time()))
         except ServerError:
@@ -148,12 +148,12 @@ class DatetimeFieldMigration(BaseMigration):
         return True
 
     def get_migration_stats(self) -> dict[str, Any]:
-        """What the last `up` of this object did; all zeros before it.
+        """Return statistics of the last `up` of this object; all zeros before it.
 
         Returns:
-            `processed_keys`, `converted_fields`, `skipped_fields` (numbers already, or null), `failed_conversions` and
-            `error_count` (values recorded as not converted), `success_rate` (in percent), `recent_errors` (ten of those
-            values at most: `key`, `field`, `value`, `error`); and `failure_mode`, `batch_size`, `max_errors` as given.
+            `processed_keys`, `converted_fields`, `skipped_fields` (already numeric, or null), `failed_conversions` and
+            `error_count` (recorded failures), `success_rate` (in percent), `recent_errors` (at most ten recorded
+            failures: `key`, `field`, `value`, `error`); and `failure_mode`, `batch_size`, `max_errors` as given.
         """
         return statistics(self._result, self._errors) | {
             "failure_mode": self.failure_mode.value,
@@ -165,16 +165,16 @@ class DatetimeFieldMigration(BaseMigration):
         declarations = distinct(map(declare, registered_models()))
         if not declarations:
             raise ConfigurationError(
-                "No models are declared, so there is nothing to look for.",
-                "Import the modules that declare them before up() is called.",
+                "No models are imported.",
+                "Import the modules of your models before you call up().",
             )
         here = server_of_client(self.redis).where
         for one in () if self._client_is_given else declarations:
             there = server_of_client(client_of(one.model)).where
             if there != here:
                 raise ConfigurationError(
-                    f"The documents of {one.name} are at {there}, and REDIS_OM_URL is {here}.",
-                    f"Say which server is meant: {type(self).__name__}({one.model.__name__}.db())",
+                    f"The documents of {one.name} are on {there}, but REDIS_OM_URL is {here}.",
+                    f"Pass the client of the server: {type(self).__name__}({one.model.__name__}.db())",
                 )
         return declarations
 
@@ -198,13 +198,11 @@ def _failure_mode(value: FailureMode) -> FailureMode:
         return FailureMode(value)
     except ValueError as exc:
         known = ", ".join(mode.value for mode in FailureMode)
-        raise ConfigurationError(
-            f"There is no failure mode {shortened(value)}.", f"Name one of: {known}"
-        ) from exc
+        raise ConfigurationError(f"Unknown failure mode {shortened(value)}.", f"Use one of: {known}") from exc
 
 
 def _within(name: str, number: int, most: int | None = None) -> int:
     if number < 1 or (most is not None and number > most):
         limits = "1 or more" if most is None else f"from 1 to {most:,}"
-        raise ConfigurationError(f"{name} is {number}; it has to be {limits}.")
+        raise ConfigurationError(f"{name} has to be {limits}, not {number}.")
     return number

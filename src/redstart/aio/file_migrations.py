@@ -1,4 +1,4 @@
-"""What a project's own data and schema migrations have in common: how they are declared, and which are applied."""
+"""Common base classes of data and schema migration files: their declaration, and the record of applied ones."""
 
 import abc
 import dataclasses
@@ -26,14 +26,17 @@ if TYPE_CHECKING:
 
 
 class FileMigration(abc.ABC):
-    """A migration that a project declares in a file of its own.
+    """Base class of migrations in files of a project.
 
     Args:
-        redis_client: what `up` and `down` find as `self.redis`; by default a client for REDIS_OM_URL.
+        redis_client: the client `self.redis` of `up` and `down`; by default one for REDIS_OM_URL.
+
+    Raises:
+        DataMigrationError, SchemaMigrationError: the class has no `migration_id`.
     """
 
     migration_id: str = ""
-    """Under this id it is recorded as applied. By convention the name of its file, without `.py`."""
+    """The id in the record of applied migrations. By convention the name of its file, without `.py`."""
     description: str = ""
 
     _kind: ClassVar[Kind]
@@ -47,18 +50,22 @@ class FileMigration(abc.ABC):
 
     @abc.abstractmethod
     async def up(self) -> None:
-        """Apply it."""
+        """Apply the migration."""
 
     async def down(self) -> None:
-        """Undo it. A migration that does not override this cannot be undone."""
-        raise NotImplementedError(f"{self.migration_id} declares no way back.")
+        """Undo the migration.
+
+        Raises:
+            NotImplementedError: the migration does not override this method.
+        """
+        raise NotImplementedError(f"{self.migration_id} cannot be undone: it does not override down().")
 
 
 class FileMigrator(ListsOnly):
-    """The migrations of one kind in a directory or module, and the record of those that are applied."""
+    """The migrations of one kind in a directory or module, and the record of applied ones."""
 
     APPLIED_MIGRATIONS_KEY: str
-    """The set of ids that are applied. A subclass or an object may name another."""
+    """The key of the set of applied ids. A subclass or an object may set another one."""
 
     _kind: ClassVar[Kind]
 
@@ -68,35 +75,37 @@ class FileMigrator(ListsOnly):
         self.migration_module: str | None = None
 
     async def discover_migrations(self) -> dict[str, Declared]:
-        """The declared migrations, by id. Nothing is sent.
+        """Return the declared migrations, by id. Nothing is sent.
 
         Raises:
             DataMigrationError, SchemaMigrationError: a file cannot be read, or two migrations have the same id.
-            ConfigurationError: the directory cannot be listed, or the module does not import.
+            ConfigurationError: the directory cannot be listed, or the module cannot be imported.
         """
         found = self._load()
         refuse(found.problems, found.where, self._kind)
         return found.migrations
 
     async def get_pending_migrations(self) -> list[Declared]:
-        """The migrations that are not recorded as applied, each after those it depends on.
+        """Return the migrations that are not recorded as applied, each after its dependencies.
 
         Raises:
-            DataMigrationError, SchemaMigrationError: one of them cannot be read, or depends on an unknown migration.
-            ConfigurationError: the directory cannot be listed, or the module does not import.
+            DataMigrationError, SchemaMigrationError: a file cannot be read, or depends on an unknown migration.
+            ConfigurationError: the directory cannot be listed, or the module cannot be imported.
 
         Effects: one read.
         """
         return list((await self._status()).pending)
 
     async def status(self) -> dict[str, Any]:
-        """How many migrations there are, how many are applied and pending, and their ids. One read.
+        """Return the numbers and ids of all, applied and pending migrations.
 
         Returns:
             `total_migrations`, `applied_count`, `pending_count`, `applied_migrations`, `pending_migrations`.
 
         Raises:
             DataMigrationError, SchemaMigrationError, ConfigurationError: see `get_pending_migrations`.
+
+        Effects: one read.
         """
         return (await self._status()).as_redis_om_says_it()
 
@@ -116,7 +125,7 @@ class FileMigrator(ListsOnly):
 
     @property
     def _recorded(self) -> Kind:
-        """The kind, with the record of this migrator."""
+        """Return the kind of migrations, with the record of this migrator."""
         return dataclasses.replace(self._kind, record=self.APPLIED_MIGRATIONS_KEY)
 
     def _load(self) -> Found:

@@ -1,4 +1,4 @@
-"""The two classes that models derive from: `class Customer(HashModel)`, `class Order(JsonModel)`."""
+"""Base classes of models: `HashModel`, `JsonModel` and `EmbeddedJsonModel`."""
 
 import abc
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class HashModel(RedisModel, models.HashModel, abc.ABC):
-    """A model whose documents are Redis hashes: flat, one text per field."""
+    """Base class of models whose documents are Redis hashes, with one text value per field."""
 
     @overload
     async def save(
@@ -40,23 +40,23 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         xx: bool = False,
         field_expirations: Mapping[str, int] | None = None,
     ) -> Self | None:
-        """Store this document as it is now. Fields that are None are removed from the hash.
+        """Validate and save this document. Fields that are None are removed from the hash.
 
         Args:
-            pipeline: where to queue the command instead of sending it.
-            nx: save only if the document does not exist yet.
-            xx: save only if the document exists. Neither works on a pipeline.
-            field_expirations: by field name, in how many seconds from now the field expires. This replaces its
-                `Field(expire=)` and any time to live it has.
+            pipeline: a pipeline to queue the command on instead of sending it.
+            nx: save only if the document does not exist.
+            xx: save only if the document exists. `nx` and `xx` are not supported on a pipeline.
+            field_expirations: the expiry of fields in seconds from now, by field name. It replaces `Field(expire=)` and
+                the current time to live.
 
         Returns:
-            This document; None if `nx` or `xx` kept it from being written.
+            This document; None if it was not written because of `nx` or `xx`.
 
         Raises:
-            QuerySyntaxError: `field_expirations` names an unknown field.
+            QuerySyntaxError: `field_expirations` contains an unknown field.
             ValueError, ValidationError, DocumentEncodeError, WrongKeyTypeError, ServerConnectionError: see
                 `JsonModel.save`.
-            UnsupportedServerError: fields should expire, and the server does not support that.
+            UnsupportedServerError: a field has an expiry, which the server does not support.
 
         Effects: one round trip; atomic. The key and all other fields keep their times to live. Safe to repeat.
         """
@@ -73,23 +73,24 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         gt: bool = False,
         lt: bool = False,
     ) -> int:
-        """Have the server delete one field after some seconds.
+        """Set the expiry of a field: the server deletes it after some seconds.
 
         Args:
-            field_name: the field.
-            seconds: counted from now; 0 deletes it immediately.
-            nx: only if the field has no expiry yet.
-            xx: only if it has one.
-            gt: only if this is later than its present expiry.
-            lt: only if this is earlier than its present expiry.
+            field_name: the name of the field.
+            seconds: seconds from now; 0 deletes the field immediately.
+            nx: only if the field has no expiry.
+            xx: only if the field has an expiry.
+            gt: only if the new expiry is later than the current one.
+            lt: only if the new expiry is earlier than the current one.
 
         Returns:
-            1 if done, 0 if the condition is not met, 2 if deleted immediately, -2 without such a field or document.
+            1 if the expiry was set, 0 if the condition is not met, 2 if the field was deleted immediately, -2 if the
+            field or the document does not exist.
 
         Raises:
-            ValueError: more than one condition was given.
+            ValueError: more than one condition.
             NotImplementedError (FieldExpiryNotSupportedError): the server does not support it.
-            WrongKeyTypeError: the key of the document holds a value of another type.
+            WrongKeyTypeError: the key has a value of another type.
 
         Effects: one round trip; atomic. Safe to repeat; with a condition it is not retried automatically.
         """
@@ -97,7 +98,13 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         return await server_of_model(type(self)).run(operation)
 
     async def field_ttl(self, field_name: str) -> int:
-        """In how many seconds one field expires; -1 if it does not, -2 if there is no such field or document.
+        """Return the time to live of a field.
+
+        Args:
+            field_name: the name of the field.
+
+        Returns:
+            Seconds; -1 if the field does not expire, -2 if the field or the document does not exist.
 
         Raises:
             NotImplementedError (FieldExpiryNotSupportedError), WrongKeyTypeError: see `expire_field`.
@@ -107,22 +114,32 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         return await server_of_model(type(self)).run(expiry.field_ttl(self, field_name))
 
     async def persist_field(self, field_name: str) -> int:
-        """Remove the expiry of one field: 1 if done, -1 if it had none, -2 if there is no such field or document.
+        """Remove the expiry of a field.
+
+        Args:
+            field_name: the name of the field.
+
+        Returns:
+            1 if the expiry was removed, -1 if the field had none, -2 if the field or the document does not exist.
 
         Raises:
             NotImplementedError (FieldExpiryNotSupportedError), WrongKeyTypeError: see `expire_field`.
 
-        Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return -1 for what it removed.
+        Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return -1 although
+            it removed the expiry.
         """
         return await server_of_model(type(self)).run(expiry.persist_field(self, field_name))
 
 
 class JsonModel(RedisModel, models.JsonModel, abc.ABC):
-    """A model whose documents are JSON values."""
+    """Base class of models whose documents are JSON values."""
 
 
 class EmbeddedJsonModel(JsonModel, models.EmbeddedJsonModel, abc.ABC):
-    """A model whose documents are part of those of a JsonModel. It has no keys, so what needs one is an error."""
+    """Base class of models whose documents are parts of documents of a JsonModel.
+
+    They have no keys: methods that need a key raise an error.
+    """
 
     _is_part = True
 

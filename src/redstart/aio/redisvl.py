@@ -1,4 +1,4 @@
-"""Models for RedisVL, whose own index and query classes can search the documents of a model."""
+"""RedisVL schemas and indexes of models."""
 
 from typing import Any
 
@@ -9,7 +9,10 @@ from redstart.mapping.models import RedisModel
 
 
 def to_redisvl_schema(model_cls: type[RedisModel]) -> Any:
-    """The index of a model as a `redisvl.schema.IndexSchema`.
+    """Return the index of a model as a `redisvl.schema.IndexSchema`.
+
+    Args:
+        model_cls: the model class.
 
     Raises:
         ConfigurationError: redisvl is not installed.
@@ -21,11 +24,11 @@ def to_redisvl_schema(model_cls: type[RedisModel]) -> Any:
 
 
 def get_redisvl_index(model_cls: type[RedisModel], async_client: bool = True) -> Any:
-    """A RedisVL index on the documents of a model, with the client of the model.
+    """Return a RedisVL index of the documents of a model, with the client of the model.
 
     Args:
-        model_cls: the model.
-        async_client: return an `AsyncSearchIndex` if that client is asynchronous; in all other cases a `SearchIndex`.
+        model_cls: the model class.
+        async_client: return an `AsyncSearchIndex` if the client is asynchronous; otherwise a `SearchIndex`.
 
     Raises:
         ConfigurationError: redisvl is not installed.

@@ -1,4 +1,4 @@
-"""Schema migrations that a project writes itself, each for single indexes. `Migrator` needs no such files."""
+"""Schema migration files of a project. `Migrator` does not need them."""
 
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class BaseSchemaMigration(FileMigration):
-    """A change of indexes that a project writes itself. This version of Redstart lists them, but does not run them."""
+    """Base class of schema migrations in files of a project. This version lists them, but does not run them."""
 
     _kind = SCHEMA
 
 
 class SchemaMigrator(FileMigrator):
-    """The schema migrations in a directory, and the record of those that are applied. It does not run them.
+    """The schema migrations of a directory, and the record of applied ones. It does not run migrations.
 
     Args:
         redis_client: a client of the server with the record; by default one for REDIS_OM_URL.
@@ -33,13 +33,22 @@ class SchemaMigrator(FileMigrator):
         super().__init__(redis_client, migrations_dir)
 
     async def get_applied(self) -> set[str]:
-        """The ids that are recorded as applied, by Redstart or redis-om. One read."""
+        """Return the ids that Redstart or redis-om has recorded as applied.
+
+        Effects: one read.
+        """
         return await self._applied()
 
     async def mark_applied(self, migration_id: str) -> None:
-        """Record an id as applied. One write; safe to repeat."""
+        """Record an id as applied.
+
+        Effects: one write. Safe to repeat.
+        """
         await self._mark(migration_id, applied=True)
 
     async def mark_unapplied(self, migration_id: str) -> None:
-        """Remove an id from the record. One write; safe to repeat."""
+        """Remove an id from the record of applied migrations.
+
+        Effects: one write. Safe to repeat.
+        """
         await self._mark(migration_id, applied=False)

@@ -1,4 +1,4 @@
-"""Which of the two packages this is: `ASYNC_MODE`, as in `redis_om.util`."""
+"""The kind of this package, sync or async: `ASYNC_MODE`, as in `redis_om.util`."""
 
 from redstart.left_out import attribute_of
 
@@ -6,7 +6,7 @@ ASYNC_MODE = True
 
 
 def is_async_mode() -> bool:
-    """Whether this is the package for asyncio."""
+    """Return whether this is the package for asyncio."""
     return ASYNC_MODE
 
 

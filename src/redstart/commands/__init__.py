@@ -1,1 +1,1 @@
-"""Redis commands as requests with typed replies: the only place that spells command names."""
+"""Redis commands as requests with typed replies."""

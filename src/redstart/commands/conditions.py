@@ -1,4 +1,4 @@
-"""When a write is to take place at all, in the words of Redis."""
+"""Conditions of a write: NX and XX."""
 
 from enum import Enum
 
@@ -14,5 +14,5 @@ class Condition(Enum):
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether a write may be sent again when its answer was lost: NX would be refused by its own success."""
+        """Return whether a write may be sent again when its answer was lost: NX would be refused by its own success."""
         return self is not Condition.NX

@@ -1,4 +1,4 @@
-"""Documents: hashes by field, RedisJSON values by path; one at a time, or packed for many."""
+"""Commands of documents: hashes by field, RedisJSON values by path; single, or packed for many keys."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -35,7 +35,7 @@ def hsetex_new(key: str, fields: Mapping[bytes, bytes]) -> Call[Any]:
 
 
 def json_set(key: str, text: bytes, condition: Condition = Condition.NONE) -> Call[Any]:
-    """A whole document; answered with nil where the condition does not hold. Times to live of the key stay."""
+    """Return a whole document; answered with nil where the condition does not hold. Times to live of the key stay."""
     words: tuple[Argument, ...] = ("JSON.SET", key, "$", text)
     if condition is Condition.NONE:
         return Call(words, raw)
@@ -53,7 +53,7 @@ def hget(key: bytes, field: str) -> Call[bytes | None]:
 
 
 def json_get(key: bytes, *paths: str) -> Call[bytes | None]:
-    """The text of a document, whole without paths."""
+    """Return the text of a document, whole without paths."""
     return Call(("JSON.GET", key, *paths), optional_bytes)
 
 

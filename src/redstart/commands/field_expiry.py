@@ -1,4 +1,4 @@
-"""Fields of hashes that expire: Redis 7.4 and Valkey 9. https://redis.io/docs/latest/commands/hexpire/"""
+"""Expiry of hash fields, in Redis 7.4 and Valkey 9. https://redis.io/docs/latest/commands/hexpire/"""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def hexpire(key: str, field: bytes, seconds: int, condition: str | None = None) 
 
 
 def httl(key: str, field: bytes) -> Call[int]:
-    """The seconds a field has left; -1 without such a time, -2 without such a field."""
+    """Return the seconds a field has left; -1 without such a time, -2 without such a field."""
     return Call(("HTTL", key, "FIELDS", 1, field), _of_one_field)
 
 

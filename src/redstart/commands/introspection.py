@@ -1,4 +1,4 @@
-"""What a server says of itself."""
+"""Commands that return properties of the server."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ def info(*sections: str) -> Call[dict[str, str]]:
 
 
 def command_known(name: str) -> Call[bool]:
-    """Whether the server has a command, from `COMMAND INFO`."""
+    """Return whether the server has a command, from `COMMAND INFO`."""
     return Call(("COMMAND", "INFO", name), lambda reply: bool(reply) and _first(reply) is not None)
 
 
 def server_time() -> Call[int]:
-    """The server's clock in milliseconds since 1970."""
+    """Return the server's clock in milliseconds since 1970."""
     return Call(("TIME",), lambda reply: int(reply[0]) * 1000 + int(reply[1]) // 1000)
 
 
@@ -31,7 +31,7 @@ def _first(reply: Any) -> Any:
 
 
 def client_database() -> Call[int]:
-    """The number of the database this connection uses, from `CLIENT INFO`."""
+    """Return the number of the database this connection uses, from `CLIENT INFO`."""
     return Call(("CLIENT", "INFO"), _database)
 
 

@@ -1,4 +1,4 @@
-"""Commands on the keyspace, and on keys of the plain types: strings, hashes, sets."""
+"""Commands on keys, and on strings, hashes and sets."""
 
 import re
 from collections.abc import Sequence
@@ -29,17 +29,17 @@ def scan_all(cursor: int, *, prefix: str, suffix: str = "", count: int) -> Call[
 
 
 def key_type(key: bytes) -> Call[bytes]:
-    """The type of a key: `hash`, `ReJSON-RL`, `none` when missing."""
+    """Return the type of a key: `hash`, `ReJSON-RL`, `none` when missing."""
     return Call(("TYPE", key), lambda reply: reply if isinstance(reply, bytes) else str(reply).encode())
 
 
 def delete(*keys: str | bytes) -> Call[int]:
-    """How many keys were removed. Sent again after a lost answer, it says 0 of what it removed before."""
+    """Return how many keys were removed. Sent again after a lost answer, it says 0 of what it removed before."""
     return Call(("DEL", *keys), integer)
 
 
 def exists(keys: Sequence[str]) -> Call[int]:
-    """How many of some keys exist."""
+    """Return how many of some keys exist."""
     return Call(("EXISTS", *keys), integer)
 
 
@@ -49,17 +49,17 @@ def expire(key: str, seconds: int) -> Call[bool]:
 
 
 def get(key: str) -> Call[bytes | None]:
-    """A string key's bytes."""
+    """Return a string key's bytes."""
     return Call(("GET", key), optional_bytes)
 
 
 def hgetall(key: str | bytes) -> Call[dict[bytes, bytes]]:
-    """All fields of a hash; empty when the key is missing."""
+    """Return all fields of a hash; empty when the key is missing."""
     return Call(("HGETALL", key), mapping)
 
 
 def sismember(key: str, member: str) -> Call[bool]:
-    """Whether a set holds a member."""
+    """Return whether a set holds a member."""
     return Call(("SISMEMBER", key, member), bool)
 
 
@@ -69,32 +69,32 @@ def smismember(key: str, members: Sequence[bytes]) -> Call[list[bool]]:
 
 
 def smembers(key: str) -> Call[set[bytes]]:
-    """All members of a set; none when it is missing."""
+    """Return all members of a set; none when it is missing."""
     return Call(("SMEMBERS", key), set)
 
 
 def sadd(key: str, member: str) -> Call[int]:
-    """How many members were added: 1, or 0 where it was there."""
+    """Return how many members were added: 1, or 0 where it was there."""
     return Call(("SADD", key, member), integer)
 
 
 def srem(key: str, member: str) -> Call[int]:
-    """How many members were removed: 1, or 0 where there was none."""
+    """Return how many members were removed: 1, or 0 where there was none."""
     return Call(("SREM", key, member), integer)
 
 
 def scard(key: str) -> Call[int]:
-    """The number of members of a set."""
+    """Return the number of members of a set."""
     return Call(("SCARD", key), integer)
 
 
 def hlen(key: str) -> Call[int]:
-    """The number of fields of a hash."""
+    """Return the number of fields of a hash."""
     return Call(("HLEN", key), integer)
 
 
 def hmget(key: str | bytes, fields: Sequence[bytes | str]) -> Call[list[bytes | None]]:
-    """Some fields of a hash, None for each that is missing."""
+    """Return some fields of a hash, None for each that is missing."""
     return Call(("HMGET", key, *fields), list)
 
 
@@ -108,7 +108,7 @@ def hscan(key: str, cursor: int, *, count: int) -> Call[tuple[int, dict[bytes, b
 
 
 def _literal(text: str) -> str:
-    """A pattern that fits this text alone."""
+    """Return a pattern that fits this text alone."""
     return re.sub(r"([\\*?\[\]])", r"\\\1", text)
 
 

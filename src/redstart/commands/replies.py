@@ -1,10 +1,10 @@
-"""Raw replies to plain values, for RESP2 and RESP3 alike."""
+"""Parsers of raw replies, for RESP2 and RESP3."""
 
 from typing import Any
 
 
 def raw(reply: Any) -> Any:
-    """The reply as it came, for callers that take it apart themselves."""
+    """Return the reply as it came, for callers that take it apart themselves."""
     return reply
 
 
@@ -13,17 +13,17 @@ def ignored(_: Any) -> None:
 
 
 def integer(reply: Any) -> int:
-    """An integer reply."""
+    """Return an integer reply."""
     return int(reply)
 
 
 def text(reply: Any) -> str:
-    """A bulk or status string as text."""
+    """Return a bulk or status string as text."""
     return reply.decode() if isinstance(reply, bytes) else str(reply)
 
 
 def optional_bytes(reply: Any) -> bytes | None:
-    """A bulk string, or None for a missing key."""
+    """Return a bulk string, or None for a missing key."""
     return None if reply is None else bytes(reply)
 
 
@@ -36,12 +36,12 @@ def mapping(reply: Any) -> dict[bytes, bytes]:
 
 
 def items(reply: Any) -> list[Any]:
-    """An array; sets of RESP3 come as a list too. A missing key is an empty one."""
+    """Return an array; sets of RESP3 come as a list too. A missing key is an empty one."""
     return [] if reply is None else list(reply)
 
 
 def decoded(reply: Any) -> Any:
-    """A reply of any shape, bytes as text where they are UTF-8."""
+    """Return a reply of any shape, bytes as text where they are UTF-8."""
     if isinstance(reply, bytes):
         try:
             return reply.decode()

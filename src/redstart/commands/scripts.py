@@ -1,6 +1,6 @@
 """Lua scripts: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/
 
-They stand in files beside the code, are sent by digest, and loaded when the server does not know them.
+They are in files next to the code, are sent by digest, and loaded when the server does not know them.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Script:
 
     @classmethod
     def of(cls, source: str) -> "Script":
-        """A script from its text."""
+        """Return a script from its text."""
         return cls(source, sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -47,7 +47,7 @@ def evaluate(
 
 @cache
 def load(package: str, *names: str) -> Script:
-    """Several files of one package's `lua` folder, one after the other, as one script."""
+    """Return several files of one package's `lua` folder, one after the other, as one script."""
     from importlib.resources import files  # noqa: PLC0415 - it takes a tenth of the time of importing all else
 
     return Script.of("".join((files(package) / "lua" / name).read_text(encoding="utf-8") for name in names))

@@ -32,7 +32,7 @@ class SearchReply:
     warnings: tuple[str, ...] = ()
 
     def only(self, keys: Container[bytes]) -> "SearchReply":
-        """The same without the documents that have other keys."""
+        """Return the same without the documents that have other keys."""
         pairs = [(key, held) for key, held in zip(self.keys, self.fields, strict=True) if key in keys]
         return replace(self, keys=[key for key, _ in pairs], fields=[held for _, held in pairs])
 
@@ -84,7 +84,7 @@ def ft_debug_vector(index: str, attribute: str) -> Call[dict[str, str]]:
 
 
 def says_not_temporary(error: CommandError) -> bool:
-    """Whether `FT.DEBUG TTL` failed because the index was not created with TEMPORARY."""
+    """Return whether `FT.DEBUG TTL` failed because the index was not created with TEMPORARY."""
     return "not temporary" in error.message.lower()
 
 
@@ -113,7 +113,7 @@ def ft_synupdate(index: str, group: bytes, terms: Iterable[bytes]) -> Call[None]
 
 
 def name_bytes(index: str) -> bytes:
-    """The name of an index as the server has it: not every name is UTF-8 (see `ft_list`)."""
+    """Return the name of an index as the server has it: not every name is UTF-8 (see `ft_list`)."""
     return index.encode(errors="surrogateescape")
 
 
@@ -146,7 +146,7 @@ def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes | None]]
 
 
 def says_no_such_index(error: CommandError) -> bool:
-    """Whether an index is missing; the wording differs between versions."""
+    """Return whether an index is missing; the wording differs between versions."""
     said = error.message.lower()
     return any(words in said for words in ("no such index", "unknown index", "not found"))
 

@@ -22,7 +22,7 @@ def xrevrange(key: str, *, before: str | None, count: int) -> Call[list[StreamEn
 
 
 def xlen(key: str) -> Call[int]:
-    """The number of entries."""
+    """Return the number of entries."""
     return Call(("XLEN", key), integer)
 
 

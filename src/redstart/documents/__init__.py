@@ -1,1 +1,1 @@
-"""Documents as operations: saved, read, deleted, found."""
+"""Operations on documents: save, read, delete, query."""

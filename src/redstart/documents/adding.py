@@ -1,4 +1,4 @@
-"""Many documents saved together."""
+"""Bulk saves of documents."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -50,9 +50,7 @@ def add_documents(
 def verify_pipeline_response(response: Sequence[object], expected_responses: int = 0) -> None:
     """Raise PipelineError if there is another number of replies than documents."""
     if len(response) != expected_responses:
-        raise PipelineError(
-            f"Expected {expected_responses} replies of the pipeline, and received {len(response)}."
-        )
+        raise PipelineError(f"The pipeline returned {len(response)} replies; expected {expected_responses}.")
 
 
 def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[Any]]:
@@ -106,7 +104,7 @@ class _Sent:
 
 
 def _commands_if_new(page: list[Write]) -> list[Call[Any]] | None:
-    """A cheaper command for each document, if all have one."""
+    """Return a cheaper command for each document, if all have one."""
     commands = [command for write in page if (command := write.if_new()) is not None]
     return commands if len(commands) == len(page) else None
 
@@ -120,7 +118,7 @@ def _send(page: list[Write], commands: list[Call[Any]] | None) -> Op[_Sent]:
 
 
 def _settled(sent: _Sent) -> Op[list[Any]]:
-    """The answers, errors among them. What was not written as new is sent again as it is."""
+    """Return the answers, errors among them. What was not written as new is sent again as it is."""
     if not sent.as_new:
         return (yield from answers_of(sent.writes, sent.later))
     try:

@@ -1,4 +1,4 @@
-"""Changing or deleting all documents that a query finds."""
+"""Bulk updates and deletions of the documents of a query."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -97,15 +97,18 @@ def documents_to_update(query: Query[Any], fields: Mapping[str, Any], zone: Naiv
 
 
 def _own_keys(query: Query[Any], zone: NaiveTimezone, verb: str) -> Op[list[bytes]]:
-    """The keys that a query finds. Raises QueryNotSupportedError if one is that of a model inside the query's own."""
+    """Return the keys that a query finds.
+
+    Raises QueryNotSupportedError if one is that of a model inside the query's own.
+    """
     keys = yield from found_keys(query, zone)
     for prefix, name in models_inside(query.model).items():
         theirs = [key for key in keys if key.startswith(prefix.encode())]
         if theirs:
             raise QueryNotSupportedError(
-                f"A query of {model_name(query.model)} would {verb} {len(theirs)} documents of {name}, such as "
-                f"{theirs[0].decode(errors='replace')}: the keys of both models begin alike. Nothing was changed.",
-                f"Add a condition that no document of {name} meets; or {verb} by primary keys; "
+                f"The query of {model_name(query.model)} also matches documents of {name} ({len(theirs)}, for example "
+                f"{theirs[0].decode(errors='replace')}): their key prefixes overlap. Nothing was {verb}d.",
+                f"Add a condition that excludes documents of {name}, {verb} by primary keys, "
                 "or give one of the models another Meta.model_key_prefix.",
             )
     return keys
@@ -116,7 +119,7 @@ def _write(document: RedisModel, changes: Changes, zone: NaiveTimezone) -> Write
         changed = changed_document(document, changes)
         return form_of(type(document)).change(changed, zone, written_paths(changed, changes))
     except Exception as error:
-        error.add_note(f"In the document {document.key()}.")
+        error.add_note(f"Document: {document.key()}")
         raise
 
 

@@ -1,6 +1,6 @@
-"""Fields of hashes with a fixed set of values: the members of an Enum, or those of a Literal.
+"""Hash fields with a fixed set of values: members of an Enum or of a Literal.
 
-A hash stores the text of such a value, and pydantic does not accept the text of `1` or `True` in its place.
+A hash stores the text of such a value, and pydantic does not accept the text instead of `1` or `True`.
 """
 
 import enum

@@ -1,4 +1,4 @@
-"""Documents deleted: one, many, or on a pipeline that is executed later."""
+"""Deletion of documents: one, many, or on a pipeline."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -1,7 +1,6 @@
-"""The values of a document, before they are written as a hash or as JSON.
+"""Serialized values of a document, before they are written as a hash or as JSON.
 
-What pydantic leaves out of its output, with `Field(exclude=True)` or `exclude_if`, is stored all the same: a document
-is read from nothing else.
+Fields that pydantic excludes from its output, with `Field(exclude=True)` or `exclude_if`, are stored nevertheless.
 """
 
 from collections.abc import Iterable
@@ -20,13 +19,16 @@ from redstart.mapping.overrides import validates_itself
 from redstart.mapping.registry import model_name
 
 _LEFT_OUT: Final = (
-    "the model's own serializer leaves it out, and a document is read from what is stored: return it there, or declare "
-    "the field with exclude=True"
+    "the model_serializer omits it, so the document could not be read back. Include it, or declare the field with "
+    "exclude=True"
 )
 
 
 def dumped(document: RedisModel) -> dict[str, Any]:
-    """The document's values by field name, with the model's own serializers applied. Raises DocumentEncodeError."""
+    """Return the document's values by field name, with the model's own serializers applied.
+
+    Raises DocumentEncodeError.
+    """
     model = type(document)
     if model.model_dump is BaseModel.model_dump:
         # Called directly: model_dump() takes as long for its options as for the work.
@@ -36,7 +38,7 @@ def dumped(document: RedisModel) -> dict[str, Any]:
         _refuse_left_out(model)
         values = document.model_dump(by_alias=False)
     if not isinstance(values, dict):
-        raise encode_error(document, "the document", "its model_serializer gives no dict")
+        raise encode_error(document, "the document", "the model_serializer did not return a dict")
     for name, names in _names_to_give(model):
         if names.isdisjoint(values):
             if getattr(document, name) is not None:
@@ -57,7 +59,7 @@ def dumped_fields(document: RedisModel, names: Iterable[str]) -> dict[str, Any]:
 
 @cache
 def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
-    """Return what serializes all fields of a model, and of those inside it; None if pydantic's own does that."""
+    """Return a serializer of all fields of a model and its embedded models; None if pydantic's serializer does that."""
     schema, left_out = schema_with_all(model)
     if not left_out:
         return None
@@ -67,8 +69,8 @@ def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
         schema["type"] == "definitions" or {one.holder for one in left_out} != {model}
     ):
         raise RedisModelError(
-            f"{model_name(model)}: {left_out[0]} is excluded from the output, and pydantic 2.11 cannot store it then.",
-            "Remove exclude from the field, or install pydantic 2.12.",
+            f"{model_name(model)}: {left_out[0]} has exclude=True, and pydantic 2.11 cannot store such fields.",
+            "Remove exclude=True from the field, or install pydantic 2.12.",
         )
     return SchemaSerializer(schema)
 
@@ -97,7 +99,7 @@ def _refuse_left_out(model: type[RedisModel]) -> None:
     _, left_out = schema_with_all(model)
     if left_out:
         raise RedisModelError(
-            f"{model_name(model)} overrides model_dump(), and excludes {left_out[0]} from its output: "
-            "it would not be stored.",
-            "Remove exclude from the field, or replace model_dump() by a model_serializer.",
+            f"{model_name(model)} overrides model_dump() and excludes {left_out[0]}: "
+            "the field would not be stored.",
+            "Remove exclude=True from the field, or replace model_dump() with a model_serializer.",
         )

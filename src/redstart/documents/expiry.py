@@ -1,4 +1,4 @@
-"""How long documents, and single fields of hashes, live."""
+"""Expiry of documents and of hash fields."""
 
 from typing import TypeVar
 
@@ -42,7 +42,7 @@ def expire_field(
     conditions = [name for name, given in (("NX", nx), ("XX", xx), ("GT", gt), ("LT", lt)) if given]
     if len(conditions) > 1:
         raise ValueError(
-            f"expire_field() takes one of nx, xx, gt and lt, not {' and '.join(conditions).lower()}."
+            f"expire_field() accepts only one of nx, xx, gt and lt; got {' and '.join(conditions).lower()}."
         )
     condition = conditions[0] if conditions else None
     request = hexpire(document.key(), _stored(document, field), seconds, condition)

@@ -1,4 +1,4 @@
-"""Documents read by their keys, and what server errors mean for documents."""
+"""Reads of documents by key, and errors of the server about documents."""
 
 import re
 from collections import defaultdict, deque
@@ -37,7 +37,7 @@ class PageSizes:
         self._of: defaultdict[tuple[type[RedisModel], tuple[str, ...]], PageSize] = defaultdict(PageSize)
 
     def of(self, model: type[RedisModel], fields: tuple[str, ...] = ()) -> PageSize:
-        """That of whole documents, or of some fields only."""
+        """Return the read of whole documents, or of some fields."""
         return self._of[model, fields]
 
 
@@ -54,7 +54,7 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     """
     form = form_of(model)
     if primary_key is None:  # not the document with the primary key "None"
-        raise NotFoundError(f"There is no {model_name(model)} with the primary key None.")
+        raise NotFoundError(f"{model_name(model)}: no document has the primary key None.")
     key = model.make_primary_key(primary_key)
     (reply,) = yield from batch(packed_batch([form.read.pack(in_utf8(model, key))], 1))
     if isinstance(reply, CommandError):
@@ -62,7 +62,9 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
         raise reply
     stored = form.stored(reply)
     if stored is None:
-        raise NotFoundError(f"There is no {model_name(model)} with the primary key {primary_key!r} ({key}).")
+        raise NotFoundError(
+            f"{model_name(model)}: no document has the primary key {primary_key!r} (key {key})."
+        )
     document: M = form.reader(model, zone)(str(primary_key), stored)
     return document
 
@@ -74,7 +76,7 @@ def get_documents(
     page_documents: int,
     unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
-    """The documents with these primary keys; None is left out. See `documents_at`."""
+    """Return the documents with these primary keys; None is left out. See `documents_at`."""
     keys = [
         in_utf8(model, model.make_primary_key(primary_key))
         for primary_key in primary_keys
@@ -90,7 +92,7 @@ def documents_at(
     page_documents: int = PAGE_DOCUMENTS,
     unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
-    """The documents with these keys, in that order. Those that no longer exist are left out.
+    """Return the documents with these keys, in that order. Those that no longer exist are left out.
 
     Args:
         page_documents: how many one request reads at most; fewer where the documents of this model are large. While
@@ -133,7 +135,7 @@ def _documents_in(
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of this size; the last one may be shorter. Raises ValueError for a size below 1."""
+    """Yield the items in lists of this size; the last one may be shorter. Raises ValueError for a size below 1."""
     _require_page(size)
     rest = iter(items)
     while page := list(islice(rest, size)):
@@ -142,7 +144,7 @@ def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def _require_page(size: int) -> None:
     if size < 1:
-        raise ValueError(f"A page has 1 document or more, not {size}.")
+        raise ValueError(f"The page size has to be 1 or more, not {size}.")
 
 
 def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:
@@ -158,32 +160,35 @@ def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[
 
 
 def in_utf8(model: type[RedisModel], key: str) -> bytes:
-    """The key of a document as the server has it. Raises DocumentError for half a surrogate pair."""
+    """Return the key of a document as the server has it. Raises DocumentError for half a surrogate pair."""
     try:
         return key.encode()
     except UnicodeEncodeError as error:
         raise DocumentError(
-            f"No document of {model_name(model)} can have the key {key!r}: UTF-8 has no half surrogate pairs.",
-            "See where that text was decoded: with errors='surrogateescape', or from JSON that was cut off?",
+            f"{model_name(model)}: the key {key!r} contains a lone surrogate and cannot be encoded as UTF-8.",
+            "Check where the primary key was decoded: with errors='surrogateescape', or from truncated JSON.",
         ) from error
 
 
 def primary_keys_in(model: type[RedisModel], keys: Iterable[bytes]) -> list[str]:
-    """The primary keys inside the keys of documents. Raises RedisModelError."""
+    """Return the primary keys inside the keys of documents. Raises RedisModelError."""
     before, after = key_affixes(model)
     return [key.decode(errors="replace").removeprefix(before).removesuffix(after) for key in keys]
 
 
 NEEDED_BY_COMMANDS: Final = (
-    ("JSON.", "JSON documents need RedisJSON, or fakeredis[json]."),
-    ("FT.", "Queries and indexes need RediSearch; fakeredis does not have them."),
+    ("JSON.", "Install RedisJSON or fakeredis[json], which JSON documents need."),
+    ("FT.", "Use a server with RediSearch for queries and indexes; fakeredis does not support them."),
     (
         "EVAL",
-        "Documents are saved and changed by Lua scripts, which need fakeredis[lua] where the server is fakeredis.",
+        "Install fakeredis[lua], which the Lua scripts that save documents need.",
     ),
     # Within a script the server does not name the command.
-    ("CALLED", "JSON documents need RedisJSON, and fields of hashes expire on Redis 7.4 and Valkey 9."),
-    ("", "Fields of hashes expire on Redis 7.4 and Valkey 9."),
+    (
+        "CALLED",
+        "Use a server with RedisJSON for JSON documents, and Redis 7.4 or Valkey 9 for the expiry of hash fields.",
+    ),
+    ("", "Use Redis 7.4 or Valkey 9, or later, for the expiry of hash fields."),
 )
 """What to use, by what the name of a missing command starts with."""
 
@@ -196,9 +201,9 @@ def raise_if_module_missing(error: CommandError) -> None:
         return
     needed = (text for prefix, text in NEEDED_BY_COMMANDS if found[1].upper().startswith(prefix))
     raise UnsupportedServerError(
-        f"The server does not have a command that is needed: {error.message}",
-        f"{next(needed)} Start a server that has all commands with: om server\n"
-        'For tests without a server, see "Testing an application" in the documentation.',
+        f"The server does not support a required command: {error.message}",
+        f"{next(needed)} `om server` starts a server with all commands. For tests without a server, see "
+        '"Testing an application" in the documentation.',
     ) from error
 
 
@@ -210,5 +215,5 @@ def raise_understood(error: CommandError, key: str, form: Form) -> None:
 
 
 def is_of_another_type(error: CommandError) -> bool:
-    """Whether a command was refused because the key holds a value of another type."""
+    """Return whether a command was refused because the key holds a value of another type."""
     return error.code == "WRONGTYPE" or "wrong redis type" in error.message.lower()

@@ -1,8 +1,8 @@
-"""The operations behind a query: counting, one page, the first document, all of them, all keys.
+"""Operations of queries: counts, pages, the first document, all documents, all keys.
 
-Pages of an unsorted query skip documents while anybody writes, for a document that is written moves to the end of the
-index. So what a query finds comes from one search: whole documents where they are few, else all keys, by which the
-documents are then read, page by page.
+Pages of an unsorted query miss documents while other clients write, because a written document moves to the end of the
+index. The result of a query is therefore that of one search: whole documents if they are few, otherwise all keys, by
+which the documents are then read in pages.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,12 +34,12 @@ MORE_KEYS: Final = 16
 
 
 def count_documents(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
-    """How many documents a query finds. One FT.SEARCH. Raises IndexNotFoundError, QueryError."""
+    """Return how many documents a query finds. One FT.SEARCH. Raises IndexNotFoundError, QueryError."""
     return (yield from perform_search(replace(query, sort=()).search(zone, limit=0))).total
 
 
 def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[list[R]]:
-    """Some of the documents of a query, read by the very search that finds them.
+    """Return some of the documents of a query, read by the very search that finds them.
 
     Unsorted, and where others write meanwhile, one page after the other may skip documents: use `found_keys`. Documents
     that no longer exist count for `offset` and `limit`, so a page with less than `limit` need not be the last.
@@ -56,7 +56,7 @@ def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op
 
 
 def first_document(query: Query[R], zone: NaiveTimezone) -> Op[R]:
-    """The first document that a query finds.
+    """Return the first document that a query finds.
 
     Raises:
         NotFoundError: it finds none.
@@ -67,7 +67,7 @@ def first_document(query: Query[R], zone: NaiveTimezone) -> Op[R]:
     """
     found = yield from _next_document(query, zone, 0)
     if not found:
-        raise NotFoundError(f"No {model_name(query.model)} is found by {query.text(zone).text}")
+        raise NotFoundError(f"{model_name(query.model)}: no document matches {query.text(zone).text}")
     return found[0]
 
 
@@ -83,12 +83,12 @@ def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
     checked_page(position, 1)
     found = yield from _next_document(query, zone, query.offset + position)
     if not found:
-        raise IndexError(f"The query finds no document number {position}.")
+        raise IndexError(f"The position {position} is beyond the last document of the query.")
     return found[0]
 
 
 def _next_document(query: Query[R], zone: NaiveTimezone, offset: int) -> Op[list[R]]:
-    """The document at a position, or the next one that exists and can be read; empty if there is none."""
+    """Return the document at a position, or the next one that exists and can be read; empty if there is none."""
     try:
         page = yield from _page(replace(query, unreadable=None), zone, offset, 1)
         if page.documents or page.is_last:
@@ -112,12 +112,12 @@ def _next_document(query: Query[R], zone: NaiveTimezone, offset: int) -> Op[list
 
 
 def first_page(query: Query[R], zone: NaiveTimezone) -> Op[list[R]]:
-    """What the query's own offset and limit say, or the first page. See `page_of`."""
+    """Return the page of the query's offset and limit, or the first page. See `page_of`."""
     return (yield from page_of(query, zone, query.offset, query.first_limit))
 
 
 def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> Op[list[R]]:
-    """All documents of a query. None is missed that was found throughout, whoever writes meanwhile.
+    """Return all documents of a query. A document that matches all the time is never missed.
 
     Raises:
         IndexNotFoundError, QueryError, DocumentDecodeError: see `found_keys` and `page_of`.
@@ -150,21 +150,21 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
 
 
 def _searched_page(query: Query[Any], zone: NaiveTimezone, limit: int) -> Op[SearchReply | None]:
-    """The first documents as a search gives them; None where one search does not give what is asked for."""
+    """Return the first documents as a search gives them; None where one search does not give what is asked for."""
     if query.projection is not None or len(query.sort) > 1 or not 0 < limit <= PAGE_DOCUMENTS:
         return None
     return (yield from _documents_of_search(query, zone, query.offset, limit))
 
 
 def _most_of(page_size: PageSize) -> int:
-    """How many documents to take from one search."""
+    """Return how many documents to take from one search."""
     return page_size.keys if page_size.is_known else FIRST_DOCUMENTS
 
 
 def _documents_of_search(
     query: Query[Any], zone: NaiveTimezone, offset: int, limit: int
 ) -> Op[SearchReply | None]:
-    """A page with its documents; None where it would be too large, or reaches behind MAXSEARCHRESULTS."""
+    """Return a page with its documents; None where it would be too large, or reaches behind MAXSEARCHRESULTS."""
     page_size = (yield from learnt(PageSizes)).of(query.model)
     if query.knn is None and limit > _most_of(page_size):
         return None
@@ -176,7 +176,7 @@ def _documents_of_search(
 
 
 def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) -> Op[list[R]]:
-    """Some documents of a query by their keys, in that order; those that are gone are left out.
+    """Return some documents of a query by their keys, in that order; those that are gone are left out.
 
     Raises:
         DocumentDecodeError: a value does not fit its field.
@@ -192,7 +192,7 @@ def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) ->
 
 
 def found_keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
-    """The keys of all documents that a query finds, from one search.
+    """Return the keys of all documents that a query finds, from one search.
 
     Raises:
         IndexNotFoundError: there is no such index.
@@ -200,7 +200,7 @@ def found_keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
             by several fields.
 
     Effects: one FT.SEARCH; a second one for more than 10,000 keys; those of `keys_in_ranges` for more than the server
-        answers. Sorted by several fields: FT.AGGREGATE instead, once more for each 16 times as many.
+        answers. Sorted by several fields: FT.AGGREGATE instead, repeated for each 16 times as many.
     """
     if query.limit is not None:
         return _existing((yield from _keys_of_page(query, zone, query.offset, query.limit)))
@@ -247,9 +247,9 @@ def _keys_in_order(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes | No
             return keys
         if limit == most:
             raise QueryNotSupportedError(
-                f"The query finds more {model_name(query.model)} than the server sorts by several fields "
-                f"({most}, its MAXAGGREGATERESULTS).",
-                "Add a condition; or sort by one field; or raise MAXAGGREGATERESULTS on the server.",
+                f"The query of {model_name(query.model)} matches more documents than the server can sort by several "
+                f"fields (MAXAGGREGATERESULTS is {most}).",
+                "Add a condition, sort by one field, or raise MAXAGGREGATERESULTS on the server.",
             )
         limit *= MORE_KEYS
 
@@ -257,7 +257,7 @@ def _keys_in_order(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes | No
 def _keys_of_page(
     query: Query[Any], zone: NaiveTimezone, offset: int, limit: int
 ) -> Op[Sequence[bytes | None]]:
-    """The keys of a page; None for each document that no longer exists and keeps its position."""
+    """Return the keys of a page; None for each document that no longer exists and keeps its position."""
     if not limit:
         return []
     search = query.search(zone, offset=offset, limit=limit)
@@ -275,7 +275,7 @@ def _keys_of_page(
 def _whole_page(
     query: Query[Any], zone: NaiveTimezone, offset: int, limit: int, *, keys: bool
 ) -> Op[SearchReply | None]:
-    """A page as one search gives it; None where it reaches behind MAXSEARCHRESULTS."""
+    """Return a page as one search gives it; None where it reaches behind MAXSEARCHRESULTS."""
     try:
         page = yield from perform_search(query.search(zone, offset=offset, limit=limit, keys=keys))
     except CommandError as error:
@@ -286,7 +286,7 @@ def _whole_page(
 
 
 def _is_cut(query: Query[Any], zone: NaiveTimezone, page: SearchReply, offset: int, limit: int) -> Op[bool]:
-    """Whether a page is short because it reaches behind MAXSEARCHRESULTS: of that the server says nothing."""
+    """Return whether a page is short because it reaches behind MAXSEARCHRESULTS: of that the server says nothing."""
     if query.knn is not None or not offset or len(page.keys) >= limit:
         return False
     if offset + len(page.keys) >= page.total:

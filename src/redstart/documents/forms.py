@@ -1,4 +1,4 @@
-"""The two forms in which a document can be stored, hash and JSON: how each is written and read."""
+"""The two storage formats of documents, hash and JSON, with their readers and writers."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -58,7 +58,10 @@ class Form:
 
 @cache
 def form_of(model: type[RedisModel]) -> Form:
-    """The form of a model's documents. Raises RedisModelError if it has none, as an abstract or embedded model."""
+    """Return the form of a model's documents.
+
+    Raises RedisModelError if it has none, as an abstract or embedded model.
+    """
     return FORMS[storage_of_documents(model)]
 
 

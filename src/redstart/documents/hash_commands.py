@@ -1,4 +1,4 @@
-"""The commands that write a hash: in one atomic step the fields with a value are set, and the others removed."""
+"""Commands that write a hash: one atomic step sets the fields with a value and removes the others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class HashWrite:
     Args:
         key: of the hash.
         written: values of the fields to set, by name.
-        empty: names of the fields to take away.
+        empty: names of the fields to remove.
         condition: when at all.
         lifetimes: names of written fields and the milliseconds after which they expire, unless they do already.
         begun: the same, for lifetimes that begin now.
@@ -35,16 +35,16 @@ class HashWrite:
 
     @property
     def takes_away(self) -> bool:
-        """Whether there are fields to take away."""
+        """Return whether there are fields to remove."""
         return bool(self.empty)
 
     def short(self) -> Call[Any]:
-        """The script, by its digest."""
+        """Return the script, by its digest."""
         script = load(PACKAGE, "save_hash.lua")
         return evalsha(script.sha1, (self.key,), self._words(), repeatable=self.condition.is_repeatable)
 
     def whole(self) -> Call[Any]:
-        """The script, from its source."""
+        """Return the script, from its source."""
         script = load(PACKAGE, "save_hash.lua")
         return evaluate(script.source, (self.key,), self._words(), repeatable=self.condition.is_repeatable)
 

@@ -1,7 +1,7 @@
-"""The fields of a stored hash: of each its bytes, as the model takes them.
+"""Reader of stored hashes.
 
-Text is left to pydantic, but for what hashes have no form of their own for: numbers that stand for datetimes, time
-spans, bytes, vectors, and words that stand for other values.
+Text is validated by pydantic, except for types that a hash stores as other text: datetimes, timedeltas, bytes, vectors,
+and values with a fixed set of texts.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ ReadBytes = Callable[[bytes], Any]
 
 
 def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
-    """What reads the hashes of a model, in either format: names and values, in the encoding of `Meta.encoding`.
+    """Return the reader of hashes of a model, in both formats: names and values, in the encoding of `Meta.encoding`.
 
     Args:
         model: the class to make.
@@ -107,14 +107,14 @@ class HashReader:
         return values
 
     def values(self, primary_key: str, stored: Mapping[bytes, bytes]) -> dict[str, Any]:
-        """What fields hold, by name; those that do not reach the model are left out.
+        """Return the values of fields, by name, without those that are not passed to the model.
 
         Args:
             primary_key: of the document, for messages.
             stored: names and values as they are stored.
 
         Raises:
-            DocumentDecodeError: one is no text, or does not stand for what its field holds.
+            DocumentDecodeError: a value is not text, or does not represent what its field holds.
         """
         values: dict[str, Any] = {}
         fields, encoding = self.fields, self.encoding
@@ -129,7 +129,7 @@ class HashReader:
             try:
                 values[name] = read(text) if text or not is_nullable else None
             except UnicodeDecodeError as error:
-                reason = f"not {encoding} text"
+                reason = f"not valid {encoding} text"
                 raise decode_error(self.model, primary_key, name, text, reason) from error
             except ValueConversionError as error:
                 shown = text.decode(encoding, "replace")
@@ -142,7 +142,7 @@ class HashReader:
 
 
 def hash_reader_of(model: type[RedisModel], zone: NaiveTimezone) -> HashReader:
-    """What reads the hashes of a model. Raises RedisModelError if an annotation cannot be resolved."""
+    """Return the reader of hashes of a model. Raises RedisModelError if an annotation cannot be resolved."""
     return _hash_reader(model, zone, model._meta.encoding)
 
 

@@ -1,4 +1,4 @@
-"""Writing a document as the fields of a hash, each of them bytes."""
+"""Writer of documents as fields of a hash."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class HashWriter:
 
 
 def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, bytes], list[bytes]]:
-    """A document as a hash: the values of its fields by name, and the names of those that are None.
+    """Return a document as a hash: the values of its fields by name, and the names of those that are None.
 
     Args:
         zone: what a datetime without an offset means.
@@ -72,7 +72,7 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, 
                 continue
             text = (write or of_types.get(type(value), other))(value)
         except UnicodeEncodeError as error:
-            raise encode_error(document, name, f"{encoding} has no such text") from error
+            raise encode_error(document, name, f"the text cannot be encoded as {encoding}") from error
         except ValueConversionError as error:
             raise encode_error(document, name, error.reason) from error
         reason = None if reason_against is None else reason_against(text)
@@ -111,6 +111,6 @@ def _vector_writer(options: VectorFieldOptions) -> WriteBytes:
 
 @cache
 def lifetimes_of(model: type[RedisModel], encoding: str) -> tuple[tuple[bytes, int], ...]:
-    """The fields of hashes that expire after a time of their own, and that time in milliseconds."""
+    """Return the fields of hashes that expire after a time of their own, and that time in milliseconds."""
     seconds = {name: field_options(field).expire for name, field in complete_fields(model).items()}
     return tuple((name.encode(encoding), 1000 * expire) for name, expire in seconds.items() if expire)

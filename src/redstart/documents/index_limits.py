@@ -38,7 +38,7 @@ class Limit(NamedTuple):
 
 @cache
 def limits_of(model: type[RedisModel]) -> tuple[Limit, ...]:
-    """The fields of a model whose values its index may not accept. Raises RedisModelError."""
+    """Return the fields of a model whose values its index may not accept. Raises RedisModelError."""
     judges = [(field, _judge(field, model._storage)) for field in index_of(model).fields]
     key = _key_that_nobody_searches(model)
     return tuple(
@@ -58,7 +58,7 @@ def _key_that_nobody_searches(model: type[RedisModel]) -> str | None:
 
 
 def reason_against_json(model: type[RedisModel], stored: dict[str, Any]) -> tuple[str, str] | None:
-    """The first field of a JSON document with a value that the index does not accept, and why."""
+    """Return the first field of a JSON document with a value that the index does not accept, and why."""
     for limit in limits_of(model):
         for value in _values_at(stored, limit.steps):
             if value is not None:
@@ -101,7 +101,7 @@ def _against_any(value: Any, judge: Callable[[Any], str | None], sortable: bool)
     if not isinstance(value, list):
         return judge(value)
     if not value and sortable:
-        return "a list without items cannot be sorted by"
+        return "a sortable field cannot store an empty list"
     return next((reason for item in value if item is not None and (reason := judge(item))), None)
 
 
@@ -115,18 +115,18 @@ def _against_number_text(text: bytes) -> str | None:
     try:
         number = float(text)
     except ValueError:
-        return "its index keeps numbers"
+        return "not a number, which a NUMERIC field requires"
     if math.isnan(number):
-        return "its index keeps numbers, and nan is none"
+        return "a NUMERIC field cannot store nan"
     if number == 0 or math.isinf(number):
         is_exact = text in (b"inf", b"-inf") or not any(
             digit in DIGITS for digit in text.lower().partition(b"e")[0]
         )
-        return None if is_exact else "its index keeps no number that is so large or so small"
+        return None if is_exact else "number out of range for a NUMERIC field"
     if len(text) <= SAFE_DIGITS or repr(number).encode() == text:
         return None
     if exact_microseconds(text.decode()) is not None:
-        return f"its index keeps floats, and {NO_FLOAT}"
+        return f"a NUMERIC field stores floats, and {NO_FLOAT}"
     return reason_against_digits(text.decode())
 
 
@@ -135,15 +135,15 @@ def _against_number(value: Any) -> str | None:
         return reason_against_integer(value)
     if isinstance(value, WrittenNumber):
         return TOO_MANY_DIGITS if value.is_rounded else None
-    return None if isinstance(value, float) else "its index keeps numbers"
+    return None if isinstance(value, float) else "not a number, which a NUMERIC field requires"
 
 
 def _against_tag(value: Any) -> str | None:
-    return None if isinstance(value, str | bool) else "its index keeps texts"
+    return None if isinstance(value, str | bool) else "not a string, which the index requires"
 
 
 def _against_text(value: Any) -> str | None:
-    return None if isinstance(value, str) else "its index keeps texts"
+    return None if isinstance(value, str) else "not a string, which the index requires"
 
 
 def _against_place(value: Any) -> str | None:
@@ -152,11 +152,15 @@ def _against_place(value: Any) -> str | None:
     try:
         is_kept = abs(float(longitude)) <= 180 and abs(float(latitude)) <= MOST_LATITUDE
     except ValueError:
-        return "its index keeps places, as the text longitude,latitude"
-    return None if is_kept else f"its index keeps places up to {MOST_LATITUDE} degrees north and south"
+        return "not coordinates in the format longitude,latitude, which a GEO field requires"
+    return (
+        None
+        if is_kept
+        else f"out of range: a GEO field stores latitudes of up to {MOST_LATITUDE} and longitudes of up to 180 degrees"
+    )
 
 
 def _against_vector(value: Any, dimension: int) -> str | None:
     if isinstance(value, list) and len(value) == dimension and not any(map(_against_number, value)):
         return None
-    return f"its index keeps vectors of {dimension} numbers"
+    return f"not a list of {dimension} numbers, which the VECTOR field requires"

@@ -1,4 +1,4 @@
-"""Reading a document from JSON."""
+"""Reader of stored JSON documents."""
 
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ M = TypeVar("M", bound=RedisModel)
 
 
 def reader_of_json(model: type[M], zone: NaiveTimezone) -> Read[M]:
-    """The function that reads the JSON documents of a model, from the text that JSON.GET returns without a path.
+    """Return the function that reads the JSON documents of a model, from the text that JSON.GET returns without a path.
 
     Args: as `reader_of_hashes`.
     """
@@ -27,7 +27,7 @@ def reader_of_json(model: type[M], zone: NaiveTimezone) -> Read[M]:
 
 
 def _json_values(model: type[M], reader: Reader, primary_key: str, text: bytes) -> dict[str, Any]:
-    """The members of a document that are passed to the model, by name. Raises DocumentDecodeError."""
+    """Return the members of a document that are passed to the model, by name. Raises DocumentDecodeError."""
     try:
         value = from_json(text)
     except ValueError as error:

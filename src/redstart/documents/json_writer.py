@@ -1,4 +1,4 @@
-"""A document as JSON text, in the form of redis-om 1.x; see `hash_writer.py` for hashes."""
+"""Writer of documents as JSON text, in the format of redis-om 1.x; see `hash_writer.py` for hashes."""
 
 import json
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ NUMBER_MARK: Final = "\ud800"
 
 
 def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
-    """A document as JSON text.
+    """Return a document as JSON text.
 
     Args:
         zone: what a datetime without an offset means.
@@ -64,7 +64,7 @@ def json_members(
 
 
 def _depth(stored: Any, path: tuple[str, ...]) -> int:
-    """How many names of a path exist in the stored document: a serializer may have changed its structure."""
+    """Return how many names of a path exist in the stored document: a serializer may have changed its structure."""
     for depth, name in enumerate(path):
         if not isinstance(stored, dict) or name not in stored:
             return depth
@@ -75,13 +75,13 @@ def _depth(stored: Any, path: tuple[str, ...]) -> int:
 def _json_path(document: RedisModel, path: tuple[str, ...]) -> str:
     members = [writable_member(name) for name in path]
     if None in members:
-        reason = "RedisJSON cannot change a member with such a name by itself; save the whole document"
+        reason = "RedisJSON cannot set a member with this name in a stored document. Save the whole document"
         raise encode_error(document, display(path), reason)
     return "".join(["$", *filter(None, members)])
 
 
 def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
-    """A document as JSON has it. Raises DocumentEncodeError."""
+    """Return a document as JSON has it. Raises DocumentEncodeError."""
     try:
         stored = _stored(document, zone)
     except Refused as refused:

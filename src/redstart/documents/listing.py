@@ -1,10 +1,10 @@
-"""The primary keys of all documents of a model, page by page."""
+"""Pages of the primary keys of all documents of a model."""
 
 from redstart.commands.keyspace import key_type, scan_all, scan_type
 from redstart.documents.fetching import primary_keys_in
 from redstart.documents.forms import form_of
 from redstart.effects import Op, call
-from redstart.errors import STAND_IN, CommandError
+from redstart.errors import EMULATED, CommandError
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overlaps import models_inside
@@ -14,7 +14,7 @@ PAGE_KEYS = 1_000
 
 
 def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, list[str]]]:
-    """The next cursor, and some primary keys, taken from the keys of the documents.
+    """Return the next cursor, and some primary keys, taken from the keys of the documents.
 
     Args:
         cursor: 0 to begin with. After the last page, the next cursor is 0 again.
@@ -31,7 +31,7 @@ def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, lis
     try:
         cursor, keys = yield from call(scanned)
     except CommandError as error:
-        if error.code != STAND_IN:
+        if error.code != EMULATED:
             raise
         cursor, keys = yield from _of_stand_in(model, cursor)
     return cursor, primary_keys_in(model, keys)
@@ -46,7 +46,7 @@ def _of_stand_in(model: type[RedisModel], cursor: int) -> Op[tuple[int, list[byt
         try:
             is_of_model = (yield from call(key_type(key))) == kind
         except CommandError as error:
-            if error.code != STAND_IN:
+            if error.code != EMULATED:
                 raise
             is_of_model = kind == Storage.JSON.key_type
         if is_of_model:

@@ -1,4 +1,4 @@
-"""Finding fields by the names that callers use: `city`, or `address__city` in an embedded document."""
+"""Lookup of fields by name: `city`, or `address__city` in an embedded document."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -28,7 +28,7 @@ def require_field(model: type[RedisModel], name: str) -> None:
 
 
 def path_named(model: type[RedisModel], name: str) -> tuple[str, ...]:
-    """The names on the way to a field: the parts of its name between `__`.
+    """Return the names on the way to a field: the parts of its name between `__`.
 
     Raises:
         QuerySyntaxError: there is no such field.
@@ -48,14 +48,17 @@ def path_named(model: type[RedisModel], name: str) -> tuple[str, ...]:
 
 
 def _model_in(model: type[RedisModel], name: str, holder: type[BaseModel], part: str) -> type[BaseModel]:
-    """The model of the documents in a field. Raises QuerySyntaxError unless there is exactly one, not in a list."""
+    """Return the model of the documents in a field.
+
+    Raises QuerySyntaxError unless there is exactly one, not in a list.
+    """
     fields = complete_fields(holder)
     if part not in fields:
         raise _unknown(model, name, holder, f"{model_name(holder)} has no {part!r}")
     kinds = [kind for kind in alternatives(fields[part].annotation) if kind is not type(None)]
     only = kinds[0] if len(kinds) == 1 else None
     if not isinstance(only, type) or not issubclass(only, BaseModel):
-        raise _unknown(model, name, holder, f"{model_name(holder)}.{part} holds no document")
+        raise _unknown(model, name, holder, f"{model_name(holder)}.{part} is not an embedded document")
     return only
 
 
@@ -63,7 +66,7 @@ def _unknown(model: type[RedisModel], name: str, holder: type[BaseModel], reason
     because = f": {reason}" if reason and "__" in name else ""
     return QuerySyntaxError(
         f"The model {model_name(model)} has no field {name!r}{because}.",
-        f"{_nearest(name, holder)}The fields of {holder.__name__} are: {', '.join(complete_fields(holder))}.",
+        f"{_nearest(name, holder)}Use one of the fields of {holder.__name__}: {', '.join(complete_fields(holder))}",
         field=f"{model_name(model)}.{name}",
     )
 

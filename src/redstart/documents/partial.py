@@ -1,6 +1,6 @@
-"""Reading only some fields of documents. Each is validated by its model, so its value is that of the whole document.
+"""Reads of some fields of documents. Each field is validated by the model, as in a whole document.
 
-Where a field may depend on others, whole documents are read.
+If a field may depend on others, whole documents are read.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def projected_at(
     zone: NaiveTimezone,
     unreadable: OnUnreadable | None = None,
 ) -> Op[list[Any]]:
-    """The projection of the documents with these keys, in that order. Those that no longer exist are left out.
+    """Return the projection of the documents with these keys, in that order. Those that no longer exist are left out.
 
     Args:
         unreadable: as for `readable`.
@@ -111,7 +111,7 @@ class _PartReader:
         self._options = by_name(model)
 
     def document(self, primary_key: str, stored: dict[Any, Any]) -> RedisModel:
-        """An instance, reused each time, of which only these fields are valid. Raises DocumentDecodeError."""
+        """Return an instance, reused each time, of which only these fields are valid. Raises DocumentDecodeError."""
         model, document = self._model, self._document
         held = self._values(primary_key, stored)
         for name, field in self._fields.items():
@@ -131,7 +131,7 @@ class _PartReader:
         return document
 
     def _values(self, primary_key: str, stored: dict[Any, Any]) -> dict[str, Any]:
-        """The stored fields as values for the model."""
+        """Return the stored fields as values for the model."""
         model = self._model
         if model._storage is Storage.HASH:
             held = self._hash_reader.values(primary_key, stored)

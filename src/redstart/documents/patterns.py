@@ -1,7 +1,7 @@
-"""Searches with parts of tags or words, answered whole whatever the limits of the server (`search/patterns.py`).
+"""Complete results of searches for parts of tags or words, whatever the limits of the server.
 
-One script makes sure that the server expands all parts, lists the tags of a field where it would not, and searches: so
-nothing changes in between. `lua/search_patterns.lua` says how.
+One script checks that the server expands all parts, lists the tags of a field where it would not, and searches, so that
+nothing changes in between. See `lua/search_patterns.lua`.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ PACKAGE: Final = "redstart.documents"
 
 
 def has_patterns(query: QueryText) -> bool:
-    """Whether the server may cut what a query finds."""
+    """Return whether the server may cut what a query finds."""
     return bool(query.patterns or query.words)
 
 
 def search_whole(command: str, index: str, query: QueryText, rest: Sequence[Argument]) -> Op[Any]:
-    """The raw reply to FT.SEARCH or FT.AGGREGATE, in the form of RESP2.
+    """Return the raw reply to FT.SEARCH or FT.AGGREGATE, in the form of RESP2.
 
     Args:
         rest: the words of the command behind the query, without parameters, dialect and time.
@@ -67,21 +67,21 @@ def _answered(query: QueryText, asked: dict[str, Any]) -> Op[Any]:
 
 def _cut(pattern: WordPattern | TagPattern) -> QueryNotSupportedError:
     hint = (
-        "Give more of it; or raise the limit on the server with: redis-cli FT.CONFIG SET MAXPREFIXEXPANSIONS NUMBER "
-        "(and lower MINPREFIX for shorter parts)."
+        "Search for a longer part, or raise the limit with: redis-cli FT.CONFIG SET MAXPREFIXEXPANSIONS NUMBER "
+        "(for short parts, lower MINPREFIX)."
     )
     if isinstance(pattern, WordPattern):
         return QueryNotSupportedError(
-            f"{pattern.label} cannot be searched for the words {shortened(pattern.value)}: a part is too short for the "
-            "server (MINPREFIX), or more words match it than the server looks for (MAXPREFIXEXPANSIONS).",
+            f"Cannot search {pattern.label} for the words {shortened(pattern.value)}: a part is shorter than "
+            "MINPREFIX of the server, or it matches more than MAXPREFIXEXPANSIONS words.",
             hint,
             field=pattern.label,
             value=pattern.value,
             code="E5",
         )
     return QueryNotSupportedError(
-        f"The search {shortened(pattern.text)} matches more values than the server looks for (MAXPREFIXEXPANSIONS), "
-        "or is too short for it (MINPREFIX).",
+        f"Cannot search for {shortened(pattern.text)}: it matches more than MAXPREFIXEXPANSIONS values, "
+        "or is shorter than MINPREFIX of the server.",
         hint,
         code="E5",
     )

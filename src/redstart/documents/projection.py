@@ -1,4 +1,4 @@
-"""Returning some fields instead of whole documents: `values("name")` and `only("name", "address__city")`."""
+"""Projections of documents: `values("name")` and `only("name", "address__city")`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final, get_args, get_origin
 
 from redstart.display import did_you_mean
 from redstart.documents.dumped import dumped_fields
-from redstart.errors import QueryNotSupportedError, QuerySyntaxError
+from redstart.errors import QueryNotSupportedError, QuerySyntaxError, shortened
 from redstart.mapping.annotations import (
     alternatives,
     complete_fields,
@@ -59,8 +59,7 @@ class PartialModel:
                 else _followed(value, rest.split(STEP))
             )
         raise AttributeError(
-            f"The query did not ask for {name!r} of {self._name}, only for {', '.join(self._values)}: "
-            "add it to only(), or leave only() away."
+            f"{self._name}.{name} was not loaded, only {', '.join(self._values)}. Add it to only(), or omit only()."
         )
 
     def __eq__(self, other: object) -> bool:
@@ -91,12 +90,12 @@ class Projection:
 
     @property
     def tops(self) -> Path:
-        """The top-level fields to read; empty if whole documents have to be read."""
+        """Return the top-level fields to read; empty if whole documents have to be read."""
         names = tuple(dict.fromkeys(path[0] for _, path in self.paths))
         return names if all(stands_alone(self.model, name) for name in names) else ()
 
     def of(self, document: RedisModel) -> Any:
-        """The projection of a document of which at least these fields are known."""
+        """Return the projection of a document of which at least these fields are known."""
         if not self.as_dict:
             return _part(document, [path for _, path in self.paths])
         if not self.paths:
@@ -106,7 +105,7 @@ class Projection:
 
 
 def projection_of(model: type[RedisModel], names: Sequence[str], *, as_dict: bool) -> Projection:
-    """The projection to the fields with these names; `address__city` for embedded documents and maps.
+    """Return the projection to the fields with these names; `address__city` for embedded documents and maps.
 
     Raises:
         QueryNotSupportedError: there is no such field, or it is inside a list.
@@ -117,16 +116,18 @@ def projection_of(model: type[RedisModel], names: Sequence[str], *, as_dict: boo
 
 
 def checked_name(name: object) -> str:
-    """The name, if it is a str. Raises QuerySyntaxError for anything else, for example `Model.field`."""
+    """Return the name, if it is a str. Raises QuerySyntaxError for anything else, for example `Model.field`."""
     if not isinstance(name, str):
         raise QuerySyntaxError(
-            f"{name!r} is no name of a field.", 'Fields are named by their text here, as "age".', value=name
+            f"Expected the name of a field; got {shortened(name)}.",
+            'Give names as strings, for example "age".',
+            value=name,
         )
     return name
 
 
 def returned_fields(projection: Projection) -> tuple[str, ...]:
-    """The arguments of RETURN; empty to get whole documents, because RETURN would flatten nested JSON values."""
+    """Return the arguments of RETURN; empty to get whole documents, because RETURN would flatten nested JSON values."""
     words: list[str] = []
     for name, path in projection.paths:
         field = query_field_named(projection.model, name)
@@ -153,25 +154,23 @@ def _path(model: type[RedisModel], name: str) -> Path:
         return (name,)
     top, rest = first_field(fields, name)
     if top not in fields:
-        raise _no_such_field(model, name, f"there is no field {top!r}", complete_fields(model))
+        raise _no_such_field(model, name, f"{model_name(model)} has no field {top!r}", complete_fields(model))
     annotation: Any = fields[top].annotation
     path = [top]
     while rest is not None:
         inside = _annotations_inside(annotation)
         step, rest = first_field(inside or (), rest)
         if inside is None:
-            raise _no_such_field(
-                model, name, f"{step!r} would have to lie in an embedded document or a map", fields
-            )
+            raise _no_such_field(model, name, f"{path[-1]!r} is not an embedded document or a map", fields)
         if step not in inside and ANY_NAME not in inside:
-            raise _no_such_field(model, name, f"there is no field {step!r}", inside)
+            raise _no_such_field(model, name, f"the embedded document has no field {step!r}", inside)
         annotation = inside.get(step, inside.get(ANY_NAME))
         path.append(step)
     return tuple(path)
 
 
 def _annotations_inside(annotation: Any) -> Mapping[str, Any] | None:
-    """The fields of an embedded document, or ANY_NAME of a map; None for all other types."""
+    """Return the fields of an embedded document, or ANY_NAME of a map; None for all other types."""
     kinds = [kind for kind in alternatives(annotation) if kind is not type(None)]
     if len(kinds) != 1 or is_named_tuple(kinds[0]):
         return None
@@ -189,13 +188,13 @@ def _no_such_field(
 ) -> QueryNotSupportedError:
     label = f"{model_name(model)}.{name}"
     question = did_you_mean(name.rpartition("__")[2], map(str, known))
-    hint = f"{question} Fields: {', '.join(known)}".lstrip()
-    return QueryNotSupportedError(f"You asked for the field {label}, but {problem}.", hint, field=label)
+    hint = f"{question} Use one of the fields: {', '.join(known)}".lstrip()
+    return QueryNotSupportedError(f"Cannot load {label}: {problem}.", hint, field=label)
 
 
 @cache
 def stands_alone(model: type[RedisModel], name: str) -> bool:
-    """Whether a field can be read without the others: no validator, alias or setting of the model touches it."""
+    """Return whether a field can be read without the others: no validator, alias or setting of the model touches it."""
     field, own = complete_fields(model)[name], model.__pydantic_decorators__
     checked = [
         fields for one in own.field_validators.values() for fields in one.info.fields if name != DEFAULT_NAME
@@ -219,7 +218,7 @@ def stands_alone(model: type[RedisModel], name: str) -> bool:
 
 
 def _part(value: Any, paths: Sequence[Path]) -> Any:
-    """The parts of a document or map that these paths lead to; any other value whole."""
+    """Return the parts of a document or map that these paths lead to; any other value whole."""
     if value is None or () in paths:
         return value
     inside = {
@@ -236,7 +235,7 @@ def _followed(value: Any, path: Sequence[str]) -> Any:
 
 
 def _member(value: Any, name: str) -> Any:
-    """A field of a document, or a member of a map; None if it does not exist."""
+    """Return a field of a document, or a member of a map; None if it does not exist."""
     if value is None:
         return None
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""A query as data: which documents of a model, in which order; and the single searches that it is answered with."""
+"""Queries as data: the conditions and the order of documents, and the searches that answer a query."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -29,15 +29,18 @@ from redstart.values.timezones import NaiveTimezone
 R = TypeVar("R")
 T = TypeVar("T")
 
-OTHER_FIELD: Final = "Sort by a text, a number, a date or a boolean."
+OTHER_FIELD: Final = "Sort by a string, a number, a date or a boolean."
 HINTS_AGAINST_SORTING: Final = {
     Operand.UNINDEXED: (
-        "it is not in the index",
+        "the field is not indexed",
         "Declare it with Field(sortable=True), then: om migrate run",
     ),
-    Operand.DOCUMENT: ("it holds whole documents", "Sort by a field of theirs, as address__city."),
-    Operand.GEO: ("places have no order", OTHER_FIELD),
-    Operand.VECTOR: ("vectors have no order", f"{OTHER_FIELD} Neighbours come by their distance."),
+    Operand.DOCUMENT: (
+        "the field is an embedded document",
+        "Sort by one of its fields, for example address__city.",
+    ),
+    Operand.GEO: ("coordinates have no order", OTHER_FIELD),
+    Operand.VECTOR: ("vectors have no order", f"{OTHER_FIELD} Nearest neighbours are sorted by distance."),
 }
 """For each operand that cannot be sorted by: why, and what to do."""
 
@@ -74,18 +77,18 @@ class Query(Generic[R]):
 
     @property
     def is_descending(self) -> bool:
-        """Whether it is sorted from the greatest to the least."""
+        """Return whether it is sorted from the greatest to the least."""
         return any(one.descending for one in self.sort)
 
     @property
     def first_limit(self) -> int:
-        """How many documents the first search asks for."""
+        """Return how many documents the first search asks for."""
         if self.limit is not None:
             return self.limit
         return PAGE_DOCUMENTS if self.knn is None else self.knn.k
 
     def text(self, zone: NaiveTimezone) -> QueryText:
-        """The conditions in the query language of the server. Raises QueryError."""
+        """Return the conditions in the query language of the server. Raises QueryError."""
         refuse_strange_fields(self.model, self.conditions)
         return query_text(self.conditions, zone, knn=self.knn, stop_words=self.stop_words)
 
@@ -125,7 +128,7 @@ def query_of(
     return_as_dict: bool = False,
     on_error: OnError = RAISE,
 ) -> Query[Any]:
-    """A query for the documents that meet all conditions, which are checked when it is sent.
+    """Return a query for the documents that meet all conditions, which are checked when it is sent.
 
     Args:
         sort_fields: names of fields; `-age` for descending, `address__city` for an embedded document.
@@ -141,11 +144,11 @@ def query_of(
     _ = models_inside(model)  # warns of them
     checked_page(offset, 0 if limit is None else limit)
     if page_size < 1:
-        raise QuerySyntaxError(f"Documents are read 1 or more at a time, not {page_size}.")
+        raise QuerySyntaxError(f"page_size has to be 1 or more, not {page_size}.")
     if knn is not None and len(sort_fields) > 1:
         raise QueryNotSupportedError(
-            f"Nearest neighbours are sorted by one field at most, not by {', '.join(sort_fields)}.",
-            "Without sort_by() they come by their distance.",
+            f"A nearest-neighbour query can be sorted by one field at most, not by {', '.join(sort_fields)}.",
+            "Omit sort_by() to sort by distance.",
         )
     projection = None
     if projected_fields or return_as_dict:
@@ -169,13 +172,11 @@ def checked_page(offset: int, limit: int) -> None:
     for number in (offset, limit):
         if not isinstance(number, int):
             raise TypeError(
-                f"Documents are counted with whole numbers, not with {number!r}. "
-                "Take some of them with page(offset, limit)."
+                f"A position, an offset or a limit has to be an int, not {number!r}. "
+                "For several documents use page(offset, limit)."
             )
     if offset < 0 or limit < 0:
-        raise QuerySyntaxError(
-            f"A page begins at 0 or later and has 0 documents or more, not {offset} and {limit}."
-        )
+        raise QuerySyntaxError(f"offset and limit have to be 0 or more, not {offset} and {limit}.")
 
 
 def _sort_by(model: type[RedisModel], name: str, knn: KNNExpression | None) -> SortBy:
@@ -183,8 +184,8 @@ def _sort_by(model: type[RedisModel], name: str, knn: KNNExpression | None) -> S
     field = query_field_named(model, path)
     if field is None:
         names = _sortable_names(model)
-        hint = f"{did_you_mean(path, names)} Fields: {', '.join(names)}.".lstrip()
-        raise _cannot_sort(model, path, "there is no such field", hint)
+        hint = f"{did_you_mean(path, names)} Use one of the sortable fields: {', '.join(names)}".lstrip()
+        raise _cannot_sort(model, path, "the field does not exist", hint)
     is_distance = knn is not None and knn.score_field.query_field().attribute == field.attribute
     if not is_distance and field.operand in HINTS_AGAINST_SORTING:
         raise _cannot_sort(model, path, *HINTS_AGAINST_SORTING[field.operand])
@@ -193,9 +194,7 @@ def _sort_by(model: type[RedisModel], name: str, knn: KNNExpression | None) -> S
 
 def _cannot_sort(model: type[RedisModel], path: str, problem: str, hint: str) -> QueryNotSupportedError:
     label = f"{model_name(model)}.{path}"
-    return QueryNotSupportedError(
-        f"You tried to sort by {label}, but {problem}.", hint, field=label, code="E2"
-    )
+    return QueryNotSupportedError(f"Cannot sort by {label}: {problem}.", hint, field=label, code="E2")
 
 
 def _sortable_names(model: type[RedisModel]) -> list[str]:
@@ -213,7 +212,7 @@ def perform_search(search: SearchQuery) -> Op[SearchReply]:
 
 
 def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
-    """The reply of the server to `query.words`, decoded where it is text.
+    """Return the reply of the server to `query.words`, decoded where it is text.
 
     Raises:
         IndexNotFoundError, UnsupportedServerError: it cannot be answered.
@@ -229,7 +228,7 @@ def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
 
 
 def keys_in_order(search: SearchQuery) -> Op[list[bytes | None]]:
-    """The keys of a search with several sort fields; None for each document that no longer exists.
+    """Return the keys of a search with several sort fields; None for each document that no longer exists.
 
     One FT.AGGREGATE. Raises what `perform_search` raises.
     """
@@ -241,7 +240,7 @@ def keys_in_order(search: SearchQuery) -> Op[list[bytes | None]]:
 
 
 def sent(index: str, request: Op[T]) -> Op[T]:
-    """A request about an index. Raises IndexNotFoundError, UnsupportedServerError."""
+    """Return a request about an index. Raises IndexNotFoundError, UnsupportedServerError."""
     try:
         return (yield from request)
     except CommandError as error:
@@ -252,6 +251,6 @@ def sent(index: str, request: Op[T]) -> Op[T]:
 
 
 def module_of(index: str) -> str | None:
-    """The module of the last declared model with this index, for the command that creates it."""
+    """Return the module of the last declared model with this index, for the command that creates it."""
     named = [model.__module__ for model in registered_models() if model._meta.index_name == index]
     return named[-1] if named else None

@@ -1,4 +1,4 @@
-"""Finding more keys than one search returns: the query is split into ranges of a numeric field.
+"""Searches for more keys than one search returns: the query is split into ranges of a numeric field.
 
 A search returns at most MAXSEARCHRESULTS documents, and no page reaches beyond them. So a numeric field is chosen, and
 its values are split into ranges that are small enough; the documents without a value are one more part.
@@ -39,7 +39,7 @@ class _Range:
         return (number >= self.low, number <= self.high if self.high == INFINITY else number < self.high)
 
     def halves(self) -> "tuple[_Range, _Range] | None":
-        """The lower and upper half; None if only one number is left."""
+        """Return the lower and upper half; None if only one number is left."""
         middle = self.least / 2 + self.greatest / 2
         if not self.least < middle <= self.greatest:
             return None
@@ -47,7 +47,7 @@ class _Range:
 
 
 def keys_in_ranges(query: Query[Any], zone: NaiveTimezone, most: int) -> Op[list[bytes]]:
-    """The keys of a query that finds more than `most` documents, in the order of the query.
+    """Return the keys of a query that finds more than `most` documents, in the order of the query.
 
     A document whose number is changed meanwhile may be found twice or not at all; any other is found once.
 
@@ -68,7 +68,7 @@ class _Parts:
         self._most = most
         name = _parting_number(query)
         if name is None:
-            raise self._too_many("no number parts them")
+            raise self._too_many("no numeric field divides them into smaller queries")
         self._attribute = name
         self._number = FieldProxy(query.model, (name,))
 
@@ -80,7 +80,7 @@ class _Parts:
             found += yield from self._keys_between(_Range(-INFINITY, INFINITY, least, greatest))
         without = yield from self._keys_where(self._number == None)  # noqa: E711 - a condition
         if without is None:
-            raise self._too_many(f"too many have no {self._attribute}")
+            raise self._too_many(f"too many have no value of {self._attribute}")
         return found + without  # the server also sorts them last
 
     def _keys_between(self, part: _Range) -> Op[list[bytes]]:
@@ -89,20 +89,20 @@ class _Parts:
             return keys
         halves = part.halves()
         if halves is None:
-            raise self._too_many(f"too many have the same {self._attribute}")
+            raise self._too_many(f"too many have the same value of {self._attribute}")
         found: list[bytes] = []
         for half in reversed(halves) if self._query.is_descending else halves:
             found += yield from self._keys_between(half)
         return found
 
     def _keys_where(self, *conditions: Expression) -> Op[list[bytes] | None]:
-        """The keys that also meet these conditions; None if they are too many."""
+        """Return the keys that also meet these conditions; None if they are too many."""
         search = self._narrowed(conditions).search(self._zone, limit=self._most)
         reply = yield from perform_search(search)
         return reply.keys if reply.total <= self._most else None
 
     def _end(self, *, descending: bool) -> Op[float | None]:
-        """The least number, or the greatest; None if no document that still exists has one."""
+        """Return the least number, or the greatest; None if no document that still exists has one."""
         narrowed = self._narrowed((self._number >= -INFINITY,))
         sorted_by_it = replace(narrowed, sort=(SortBy(self._attribute, descending),))
         attribute, limit = self._attribute.encode(), 1
@@ -116,7 +116,7 @@ class _Parts:
             if reply.total <= limit:
                 return None
             if limit == self._most:
-                raise self._too_many("too many no longer exist")
+                raise self._too_many("too many of them have expired or were deleted")
             limit = min(MORE_ROWS * limit, self._most)
 
     def _narrowed(self, conditions: tuple[Expression, ...]) -> Query[Any]:
@@ -124,15 +124,18 @@ class _Parts:
 
     def _too_many(self, reason: str) -> QueryNotSupportedError:
         return QueryNotSupportedError(
-            f"The query finds more {model_name(self._query.model)} than the server answers at once "
-            f"({self._most}, its MAXSEARCHRESULTS), and {reason}.",
-            "Add a condition; or sort by a field with Field(sortable=True) that holds numbers or dates; "
+            f"The query of {model_name(self._query.model)} matches more documents than the server returns in one reply "
+            f"(MAXSEARCHRESULTS is {self._most}), and {reason}.",
+            "Add a condition, sort by a number or date with Field(sortable=True), "
             "or raise MAXSEARCHRESULTS on the server.",
         )
 
 
 def _parting_number(query: Query[Any]) -> str | None:
-    """The numeric field that the query is sorted by. If it is not sorted, any of the model, at best a sortable one."""
+    """Return the numeric field that the query is sorted by.
+
+    If it is not sorted, any of the model, at best a sortable one.
+    """
     model: type[RedisModel] = query.model
     fields = {name: query_field_named(model, name) for name in complete_fields(model)}
     numbers = {

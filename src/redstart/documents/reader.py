@@ -1,4 +1,4 @@
-"""What has to be known of a model to read its documents, from hashes or JSON."""
+"""Properties of a model that readers of hashes and JSON need."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -49,18 +49,18 @@ class Reader:
     keeps_extra: bool
 
     def wants(self, name: str) -> bool:
-        """Whether a stored field is passed to the model."""
+        """Return whether a stored field is passed to the model."""
         return name in self.names or self.wants_extra(name)
 
     def wants_extra(self, name: str) -> bool:
-        """Whether an unknown stored field is passed to the model."""
+        """Return whether an unknown stored field is passed to the model."""
         # redis-om 0.3.5 stored a random `pk` beside a custom primary key; it means nothing.
         return self.keeps_extra and name != DEFAULT_NAME
 
 
 @cache
 def reader_of(model: type[RedisModel], zone: NaiveTimezone) -> Reader:
-    """What is known of a model before its first document. Raises RedisModelError."""
+    """Return the reader of a model. Raises RedisModelError."""
     fields = complete_fields(model)
     return Reader(
         names=names_read(model),
@@ -71,7 +71,7 @@ def reader_of(model: type[RedisModel], zone: NaiveTimezone) -> Reader:
 
 
 def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
-    """The instance that pydantic makes of these values by field name. Raises DocumentDecodeError."""
+    """Return the instance that pydantic makes of these values by field name. Raises DocumentDecodeError."""
     set_primary_key(model, primary_key, document)
     key_name = model._primary_key_name
     try:
@@ -109,7 +109,7 @@ def set_primary_key(model: type[RedisModel], primary_key: str, document: dict[st
 
 @cache
 def parser_of_key(model: type[RedisModel]) -> Callable[[str], Any] | None:
-    """What makes a primary key of its text, for types of which equal values have different texts."""
+    """Return the parser of primary keys, for types whose equal values have different texts."""
     kinds = alternatives(complete_fields(model)[model._primary_key_name].annotation)
     parsers: dict[Any, Callable[[str], Any]] = {Decimal: Decimal, datetime: datetime.fromisoformat}
     found = [parsers.get(kind) for kind in kinds if kind is not type(None)]
@@ -117,7 +117,7 @@ def parser_of_key(model: type[RedisModel]) -> Callable[[str], Any] | None:
 
 
 def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Exception) -> str:
-    """The field whose validation alone raises the same error; empty if that is not known."""
+    """Return the field whose validation alone raises the same error; empty if that is not known."""
     decorators = model.__pydantic_decorators__
     if decorators.model_validators or decorators.root_validators:
         return ""

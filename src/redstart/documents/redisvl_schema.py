@@ -1,4 +1,4 @@
-"""The index of a model in the terms of RedisVL.
+"""RedisVL schema of the index of a model.
 
 Source: https://docs.redisvl.com/en/stable/api/schema.html
 """
@@ -27,7 +27,7 @@ WORDS: Final = ("datatype", "distance_metric")
 
 
 def redisvl_schema(model: type[RedisModel]) -> dict[str, Any]:
-    """What `redisvl.schema.IndexSchema.from_dict` takes. Raises RedisModelError.
+    """Return the argument of `redisvl.schema.IndexSchema.from_dict`. Raises RedisModelError.
 
     RedisVL has no second name for a field of a hash: there the words of full text stay out.
     """

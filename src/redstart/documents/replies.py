@@ -1,4 +1,4 @@
-"""Documents from a reply to FT.SEARCH, our own or one that the caller has received."""
+"""Documents of replies to FT.SEARCH."""
 
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ def documents_found(
     knn: KNNExpression | None = None,
     unreadable: OnUnreadable | None = None,
 ) -> list[M]:
-    """The documents in a reply. Those that no longer exist are left out.
+    """Return the documents in a reply. Those that no longer exist are left out.
 
     Args:
         knn: the KNNExpression of the search, so that the documents get their distances.
@@ -48,10 +48,10 @@ def documents_in_reply(
     knn: KNNExpression | None = None,
     unreadable: OnUnreadable | None = None,
 ) -> list[M]:
-    """The documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`.
+    """Return the documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`.
 
     Raises:
-        QuerySyntaxError: it is no reply to FT.SEARCH, or the search asked for some fields of documents only: a save
+        QuerySyntaxError: it is not a reply to FT.SEARCH, or the search asked for some fields of documents only: a save
             would remove or replace the others.
     """
     try:
@@ -62,8 +62,8 @@ def documents_in_reply(
         parsed = ft_search((), content=True).parse(_undecoded(reply))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise QuerySyntaxError(
-            f"This is no reply to FT.SEARCH: {shortened(reply)}.",
-            f"Read documents by their keys with {model.__name__}.get_many(), and some fields with find(...).values().",
+            f"Not a reply to FT.SEARCH with documents: {shortened(reply)}.",
+            f"Read documents by key with {model.__name__}.get_many(), or some of their fields with find(...).values().",
         ) from error
     for key, fields in zip(parsed.keys, parsed.fields, strict=True):
         _require_whole(model, key, fields)
@@ -87,9 +87,9 @@ def _require_whole(model: type[RedisModel], key: bytes, fields: dict[bytes, byte
             missing = [] if missing == [model._primary_key_name] else missing
     if missing:
         raise QuerySyntaxError(
-            f"The reply holds no whole {model_name(model)} for the key {key.decode(errors='replace')}, "
-            f"but {', '.join(returned)}. It lacks {', '.join(missing)}.",
-            "Search without RETURN, or read some fields with find(...).values() or .only().",
+            f"The reply contains only a part of {model_name(model)} {key.decode(errors='replace')}: "
+            f"{', '.join(returned)}. Missing: {', '.join(missing)}.",
+            "Send FT.SEARCH without RETURN, or read some of the fields with find(...).values() or .only().",
         )
 
 

@@ -1,4 +1,4 @@
-"""A document saved, immediately or on a pipeline that is executed later."""
+"""Saves of single documents, immediate or on a pipeline."""
 
 from redstart.documents.fetching import raise_understood
 from redstart.documents.forms import form_of
@@ -43,7 +43,11 @@ def queue_document(
 
 
 def write_of(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> Write:
-    """What saves a document. Raises ValidationError, DocumentEncodeError, QuerySyntaxError, RedisModelError."""
+    """Return the write that saves a document.
+
+    Raises:
+        ValidationError (pydantic), DocumentEncodeError, QuerySyntaxError, RedisModelError: see `save_document`.
+    """
     for name in saving.expirations:
         require_field(type(document), name)
     document.check()

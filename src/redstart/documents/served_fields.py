@@ -1,7 +1,7 @@
-"""Whether the index on the server has the fields that a query asks for, with the types that the model gives them.
+"""Check that the index on the server has the fields of a query, with the types of the model.
 
-The server does not report it: for a field that it lacks it finds nothing, and with a negation everything. So FT.INFO is
-read before the first query, and again when a second has passed; before an update or a deletion each time.
+The server does not report missing fields: a condition on such a field matches nothing, and its negation everything. So
+FT.INFO is read before the first query, again after one second, and before each update or deletion.
 """
 
 from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ class ServedIndexes:
         self._read: dict[str, tuple[float, ServedIndex]] = {}
 
     def check(self, query: Query[Any], now: float, *, may_be_known: bool) -> Op[ServedIndex]:
-        """The index of a query, if it can answer it. Raises IndexOutdatedError, IndexNotFoundError."""
+        """Return the index of a query, if it can answer it. Raises IndexOutdatedError, IndexNotFoundError."""
         name = query.model._meta.index_name
         when, known = self._read.get(name, (now, None))
         is_valid = may_be_known and now - when <= VALID_SECONDS
@@ -117,7 +117,7 @@ def checked(
 
 
 def _resumed(operation: Op[T], request: Request) -> Op[T]:
-    """An operation from its first request on."""
+    """Return an operation from its first request on."""
     try:
         while True:
             try:
@@ -142,7 +142,7 @@ def _asks_for_words(query: Query[Any]) -> bool:
 
 
 def _outdated(query: Query[Any], served: dict[str, ServedField]) -> IndexOutdatedError | None:
-    """Why an index with these fields cannot answer a query; None if it can."""
+    """Return the error for an index with these fields that cannot answer a query; None if it can."""
     needed = _needed_by(query.model)
     name = query.model._meta.index_name
     for field, attribute in _fields_of(query):
@@ -186,7 +186,7 @@ def _require_documents(model: type[RedisModel], index: Index) -> None:
 
 @cache
 def _needed_by(model: type[RedisModel]) -> dict[str, ServedField]:
-    """The fields of the index that a model needs."""
+    """Return the fields of the index that a model needs."""
     return _fields_in(index_of(model))
 
 
@@ -198,7 +198,7 @@ def _fields_in(index: Index) -> dict[str, ServedField]:
 
 
 def _fields_of(query: Query[Any]) -> Iterator[tuple[QueryField, str]]:
-    """The fields that a query searches, and their names in the index."""
+    """Yield the fields that a query searches, and their names in the index."""
     for condition in query.conditions:
         if isinstance(condition, Expression):
             for comparison in comparisons_in(condition):

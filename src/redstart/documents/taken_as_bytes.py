@@ -1,4 +1,4 @@
-"""The fields of a model for which pydantic accepts UTF-8 bytes in place of text, with the same result.
+"""Fields for which pydantic accepts UTF-8 bytes instead of text, with the same result.
 
 For these, the bytes in a hash need not be decoded first. They are text, numbers and booleans without validators of
 their own, which would see the difference. Source: the core schema that pydantic made of the model,
@@ -17,13 +17,13 @@ OWN_VALIDATOR: Final = RedisModel.__dict__["_primary_key_given"].__func__
 
 
 def names_taken_as_bytes(model: type[RedisModel]) -> frozenset[str]:
-    """The names of these fields."""
+    """Return the names of these fields."""
     fields = _fields(model.__pydantic_core_schema__)
     return frozenset(name for name, field in fields.items() if _is_plain(field["schema"]))
 
 
 def _fields(schema: Any) -> dict[str, Any]:
-    """The schemas of the fields; empty if a validator sees a document before its fields do."""
+    """Return the schemas of the fields; empty if a validator sees a document before its fields do."""
     # After the fields, a validator of the model sees what they made.
     while schema["type"] in {"definitions", "function-after"}:
         schema = schema["schema"]

@@ -1,4 +1,4 @@
-"""Errors of stored documents that do not fit their model, and the handling that a caller asks for."""
+"""Errors of stored documents that do not fit their model, and their handling by `on_error`."""
 
 from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
@@ -38,7 +38,7 @@ def decode_error(
 
 
 def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError) -> DocumentDecodeError:
-    """An error of pydantic as one that names the document."""
+    """Return an error of pydantic as one that names the document."""
     errors = error.errors(include_url=False, include_context=False)
     reasons = {display(one["loc"]): one["msg"] for one in errors}
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -64,7 +64,7 @@ def unexpected(
         field,
         value,
         f"{type(error).__name__}: {error}",
-        hint="Let validators raise ValueError for a value that they do not accept.",
+        hint="Raise ValueError in validators for a value that is not valid.",
     )
 
 
@@ -79,7 +79,7 @@ RAISE: Final = "raise"
 
 
 def on_unreadable(on_error: OnError) -> OnUnreadable | None:
-    """The function to call with the error of an unreadable document; None if it is to be raised.
+    """Return the function to call with the error of an unreadable document; None if it is to be raised.
 
     Raises:
         ValueError: `on_error` is anything else than OnError allows.
@@ -90,8 +90,8 @@ def on_unreadable(on_error: OnError) -> OnUnreadable | None:
         return _ignore
     if not callable(on_error) or iscoroutinefunction(on_error):
         raise ValueError(
-            "on_error is 'raise', 'skip' or a plain function to be called with each error, as errors.append, "
-            f"not {shortened(on_error)}."
+            "on_error has to be 'raise', 'skip' or a function (not a coroutine function) of one error, for example "
+            f"errors.append; got {shortened(on_error)}."
         )
     return on_error
 

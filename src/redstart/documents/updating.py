@@ -1,4 +1,4 @@
-"""Changing some fields of a document, here and on the server."""
+"""Updates of fields of a document, in memory and on the server."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -81,8 +81,8 @@ def primary_key_changed(model: type[RedisModel]) -> QuerySyntaxError:
     """Return the error for an update of the primary key: it would write another document, and leave the old one."""
     name = model._primary_key_name
     return QuerySyntaxError(
-        f"{model_name(model)}.{name} is the primary key: update() cannot change it.",
-        "Save each document under its new primary key, and delete the old one.",
+        f"{model_name(model)}.{name} is the primary key, which update() cannot change.",
+        "Save the document with its new primary key, and delete the old one.",
         field=f"{model_name(model)}.{name}",
     )
 
@@ -101,7 +101,7 @@ def _written(changed: RedisModel, paths: Iterable[tuple[str, ...]], zone: NaiveT
 
 
 def changed_document(document: M, changes: Changes) -> M:
-    """A copy of a document with new values, validated as a whole.
+    """Return a copy of a document with new values, validated as a whole.
 
     Raises:
         ValidationError (pydantic): a field does not accept its value.
@@ -121,7 +121,7 @@ def changed_document(document: M, changes: Changes) -> M:
 
 
 def changed_alone(model: type[M], primary_key: str, changes: Changes) -> M | None:
-    """A document of which only these new values are known, each validated; None if they depend on other fields.
+    """Return a document of which only these new values are known, each validated; None if they depend on other fields.
 
     Raises:
         ValidationError: a field does not accept its value.
@@ -156,7 +156,7 @@ def _refuse_frozen(model: type[BaseModel], name: str, value: Any) -> None:
 
 
 def written_paths(document: BaseModel, paths: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The fields to write: those at these paths, and the computed fields that may depend on them."""
+    """Return the fields to write: those at these paths, and the computed fields that may depend on them."""
     written: dict[tuple[str, ...], None] = {}
     for path in paths:
         written[path] = None

@@ -1,6 +1,6 @@
-"""Reading the values that a stored document holds in another form: dates, time spans, bytes.
+"""Reader of stored values with another type than in JSON: dates, timedeltas, bytes.
 
-Where they stand is known from the model, and kept as a tree of places, so that a document is walked once.
+Their paths are known from the model, as a tree of places, so that a document is traversed once.
 """
 
 import base64
@@ -50,7 +50,7 @@ class Place:
 def places_of(
     dates: Iterable[TemporalPath], others: Iterable[ScalarPath], zone: NaiveTimezone
 ) -> dict[Segment, Place]:
-    """The paths of a model as one tree of places.
+    """Return the paths of a model as one tree of places.
 
     Args:
         zone: what a number stands for where the model wants a datetime without an offset.
@@ -106,7 +106,7 @@ def _date_readers(
     def naive_moment(microseconds: int) -> datetime:
         shown = zone.naive_datetime(microseconds)
         if shown is None:
-            raise ValueConversionError(f"the clocks of {zone.name} showed that time twice")
+            raise ValueConversionError(f"ambiguous local time in {zone.name}")
         return shown
 
     if path.kind is TemporalKind.DATE:
@@ -124,7 +124,7 @@ def _timedelta(value: Any) -> Any:
             return exact * MICROSECOND
         return value if seconds is None else timedelta(seconds=seconds)
     except OverflowError as error:
-        raise ValueConversionError("more seconds than a timedelta holds") from error
+        raise ValueConversionError("number of seconds out of range for a timedelta") from error
 
 
 def _bytes(value: Any) -> Any:
@@ -168,7 +168,7 @@ def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segme
 
 
 def _positions(container: Any, segment: Segment) -> Iterable[Any]:
-    """The keys or positions that a segment stands for; none if the container is of another kind."""
+    """Return the keys or positions that a segment stands for; none if the container is of another kind."""
     if isinstance(container, dict):
         if isinstance(segment, str):
             return (segment,) if segment in container else ()
@@ -181,7 +181,7 @@ def _positions(container: Any, segment: Segment) -> Iterable[Any]:
 
 
 def _seconds(value: Any) -> float | None:
-    """The number that a value is, or is the text of."""
+    """Return the number that a value is, or is the text of."""
     kind = type(value)
     if kind is str:
         return seconds_from_number(value)

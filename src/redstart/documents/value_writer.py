@@ -1,6 +1,6 @@
-"""Writing values as JSON, and as the text of a hash field.
+"""Writer of values as JSON, and as the text of a hash field.
 
-What is written depends on the type of the value, not on what its field declares: a datetime is a number everywhere.
+The format depends on the type of the value, not on that of its field: a datetime is always a number.
 """
 
 import base64
@@ -41,7 +41,7 @@ MOST_INTEGER: Final = 2**63 - 1
 """RedisJSON stores integers within these bounds exactly, and others as the nearest float."""
 
 ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network)
-"""Of these pydantic before 2.12.5 makes no text unless it knows their field."""
+"""Types that pydantic before 2.12.5 can serialize only as a field."""
 
 SECRETS: Final = (SecretStr, SecretBytes, Secret)
 
@@ -73,16 +73,16 @@ class HashValues:
         """The text of values of exactly these types, which most values have; `text` makes it for all others."""
 
     def text(self, value: Any) -> str:
-        """The text of a value in a field of a hash. Raises ValueConversionError."""
+        """Return the text of a value in a field of a hash. Raises ValueConversionError."""
         if isinstance(value, Decimal):
             return _decimal_text(value)
         plain = self.plain(value)
         if isinstance(plain, str | int | float | WrittenNumber):
             return text_of(plain)
-        raise Refused("a hash keeps no values with parts: make it a JsonModel")
+        raise Refused("hashes cannot store nested values; use a JsonModel")
 
     def plain(self, value: Any) -> Any:
-        """A value as JSON can express it. Raises Refused."""
+        """Return a value as JSON can express it. Raises Refused."""
         kind = type(value)
         write = self._of_types.get(kind)
         if write is None:
@@ -119,12 +119,14 @@ class HashValues:
         try:
             number = number_of(self._zone.microseconds(moment)) if is_naive else seconds_of(moment)
         except ValueConversionError as error:
-            raise Refused(f"{moment.isoformat()} has no offset, and was {error.reason}") from error
+            raise Refused(f"{moment.isoformat()} has no offset: {error.reason}") from error
         if is_near(number):
             return number
         microseconds = self._zone.microseconds(moment) if is_naive else microseconds_of(moment)
         if not FIRST_MICROSECOND <= microseconds <= LAST_MICROSECOND:
-            raise Refused(f"the number that stands for {moment.isoformat()} is outside the years 1 to 9999")
+            raise Refused(
+                f"{moment.isoformat()} is out of range: it would round to a number outside the years 1 to 9999"
+            )
         return self._far(number, microseconds)
 
     def _far(self, number: float, microseconds: int) -> Any:
@@ -171,7 +173,7 @@ class HashValues:
             for key, value in members.items():
                 name = self._text(key if type(key) is str else _member_name(key))
                 if name in written:
-                    raise Refused(f"{key!r} and another key of the map are both called {name!r} in JSON")
+                    raise Refused(f"{key!r} and another key of the map have the same JSON name, {name!r}")
                 written[name] = self.plain(value)
         except Refused as refused:
             refused.segments.insert(0, name)
@@ -208,17 +210,17 @@ class JsonValues(HashValues):
 
     def _far(self, number: float, microseconds: int) -> Any:
         if side_of(kept(number), microseconds) != 0:
-            raise Refused(f"JSON keeps floats, and {NO_FLOAT}")
+            raise Refused(f"JSON stores floats, and {NO_FLOAT}")
         return self._float(number)
 
     def _integer(self, number: int) -> int:
         if not LEAST_INTEGER <= number <= MOST_INTEGER:
-            raise Refused("RedisJSON keeps integers of 64 bits, and of larger ones only the first digits")
+            raise Refused("RedisJSON would round an integer of more than 64 bits")
         return int(number)
 
     def _float(self, number: float) -> Any:
         if not math.isfinite(number):
-            raise Refused(f"JSON has no number {number}")
+            raise Refused(f"JSON cannot represent the number {number}")
         plain = float(number)
         if self._near:
             return plain
@@ -236,19 +238,19 @@ class JsonValues(HashValues):
             try:
                 _ = text.encode()
             except UnicodeEncodeError as error:
-                raise Refused("half a character has no UTF-8 text") from error
+                raise Refused("lone surrogate: not encodable as UTF-8") from error
         return text
 
 
 @cache
 def hash_values(zone: NaiveTimezone) -> HashValues:
-    """The writer of the values in hashes."""
+    """Return the writer of the values in hashes."""
     return HashValues(zone)
 
 
 @cache
 def json_values(zone: NaiveTimezone) -> JsonValues:
-    """The writer of the values in JSON documents."""
+    """Return the writer of the values in JSON documents."""
     return JsonValues(zone)
 
 
@@ -259,7 +261,7 @@ def vector_values(zone: NaiveTimezone) -> JsonValues:
 
 
 def text_of(value: Any) -> str:
-    """The text of a plain value in a hash."""
+    """Return the text of a plain value in a hash."""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, WrittenNumber):
@@ -279,7 +281,7 @@ def _base64(value: Any) -> str:
 
 def _refuse_secret(value: Any) -> Any:
     raise Refused(
-        f"a {type(value).__name__} shows nothing of itself: give the field a serializer that says what to store"
+        f"{type(value).__name__} hides its value; add a field_serializer that returns the text to store"
     )
 
 
@@ -287,7 +289,7 @@ def _jsonable(value: Any) -> Any:
     try:
         return to_jsonable_python(value)
     except (PydanticSerializationError, ValueError) as error:
-        raise Refused(f"there is no stored form for a {type(value).__name__}") from error
+        raise Refused(f"the type {type(value).__name__} is not supported") from error
 
 
 def _decimal_text(number: Decimal) -> str:
@@ -299,7 +301,7 @@ def _decimal_text(number: Decimal) -> str:
 
 
 def _is_whole(number: Decimal) -> bool:
-    """Whether it is written without decimals. `1E+99` is not: it would be a hundred digits."""
+    """Return whether it is written without decimals. `1E+99` is not: it would be a hundred digits."""
     return number.as_tuple().exponent == 0
 
 
@@ -307,4 +309,4 @@ def _member_name(key: Any) -> str:
     try:
         return str(next(iter(to_jsonable_python({key: None}))))
     except (PydanticSerializationError, ValueError) as error:
-        raise Refused(f"a {type(key).__name__} cannot be the name of a member") from error
+        raise Refused(f"{type(key).__name__} cannot be a key of a stored map") from error

@@ -1,4 +1,4 @@
-"""Vectors in hashes: the bytes of their numbers, as a VECTOR index reads them.
+"""Vectors in hashes: the bytes of their numbers, as in a VECTOR index.
 
 Source: https://redis.io/docs/latest/develop/ai/search-and-query/vectors/
 """
@@ -21,19 +21,19 @@ CODES: Final = {VectorFieldOptions.TYPE.FLOAT32: "f", VectorFieldOptions.TYPE.FL
 
 @cache
 def vectors_of(model: type[RedisModel]) -> dict[str, VectorFieldOptions]:
-    """The vector fields of a model, by name."""
+    """Return the vector fields of a model, by name."""
     options = {name: field_options(field).vector_options for name, field in complete_fields(model).items()}
     return {name: found for name, found in options.items() if found is not None}
 
 
 @cache
 def holds_bytes(model: type[RedisModel], name: str) -> bool:
-    """Whether a vector field is declared as the bytes of its numbers."""
+    """Return whether a vector field is declared as the bytes of its numbers."""
     return bytes in alternatives(complete_fields(model)[name].annotation)
 
 
 def packed_vector(value: Any, options: VectorFieldOptions) -> bytes:
-    """The bytes of a vector, little-endian.
+    """Return the bytes of a vector, little-endian.
 
     Raises:
         ValueConversionError: it is not a vector of numbers, or not of the dimension of the index.
@@ -41,12 +41,12 @@ def packed_vector(value: Any, options: VectorFieldOptions) -> bytes:
     data = value if isinstance(value, bytes) else _packed(value, options)
     size = _layout(options).size
     if len(data) != size:
-        raise ValueConversionError(f"a vector of {len(data)} bytes; those of the index have {size}")
+        raise ValueConversionError(f"a vector of {len(data)} bytes; the index requires {size}")
     return data
 
 
 def unpacked_vector(stored: bytes, options: VectorFieldOptions) -> tuple[bytes, list[float]]:
-    """The bytes and the numbers of a stored vector; redis-om 1.x stores the bytes as base64.
+    """Return the bytes and the numbers of a stored vector; redis-om 1.x stores the bytes as base64.
 
     Raises:
         ValueConversionError: it is neither.
@@ -57,9 +57,9 @@ def unpacked_vector(stored: bytes, options: VectorFieldOptions) -> tuple[bytes, 
         try:
             data = base64.b64decode(stored, validate=True)
         except binascii.Error as error:
-            raise ValueConversionError("neither the bytes of a vector nor base64") from error
+            raise ValueConversionError("neither vector bytes nor base64") from error
     if len(data) != layout.size:
-        raise ValueConversionError(f"a vector of {len(data)} bytes; those of the index have {layout.size}")
+        raise ValueConversionError(f"a vector of {len(data)} bytes; the index requires {layout.size}")
     return data, list(layout.unpack(data))
 
 
@@ -67,7 +67,7 @@ def _packed(value: Sequence[float], options: VectorFieldOptions) -> bytes:
     try:
         return struct.pack(f"<{len(value)}{CODES[options.type]}", *value)
     except (struct.error, TypeError, OverflowError) as error:
-        raise ValueConversionError(f"no vector of {options.type} numbers: {error}") from error
+        raise ValueConversionError(f"not a list of {options.type} numbers: {error}") from error
 
 
 def _layout(options: VectorFieldOptions) -> struct.Struct:

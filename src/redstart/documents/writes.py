@@ -1,4 +1,4 @@
-"""One write of one document, as data: performed immediately, sent with others, or queued on a pipeline."""
+"""A write of one document, as data: performed immediately, sent with others, or queued on a pipeline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,10 +35,10 @@ class Saving:
             ValueError: both conditions, or one where none is possible.
         """
         if nx and xx:
-            raise ValueError("save() takes nx or xx, not both: a document cannot be missing and there.")
+            raise ValueError("save() accepts nx or xx, not both.")
         if queued and (nx or xx):
             raise ValueError(
-                "save() of a HashModel takes no nx or xx with a pipeline: save it by itself, or use a JsonModel."
+                "save() of a HashModel does not accept nx or xx with a pipeline. Omit the pipeline, or use a JsonModel."
             )
         condition = Condition.NX if nx else Condition.XX if xx else Condition.NONE
         return cls(condition, expirations or {})
@@ -52,20 +52,20 @@ class Write(Protocol):
 
     @property
     def key(self) -> str:
-        """The document's key."""
+        """Return the document's key."""
 
     @property
     def takes_away(self) -> bool:
-        """Whether it removes fields that may exist."""
+        """Return whether it removes fields that may exist."""
 
     def short(self) -> Call[Any]:
-        """What to send to a server that already knows the script, if the write has one."""
+        """Return the command for a server that has the script of the write."""
 
     def whole(self) -> Call[Any]:
-        """What to send to any server."""
+        """Return the command for any server."""
 
     def if_new(self) -> Call[Any] | None:
-        """A cheaper command for a document that is probably new; None if there is none.
+        """Return a cheaper command for a document that is probably new; None if there is none.
 
         Its reply is 1 if it wrote all fields; otherwise it wrote nothing. It removes no fields.
         """
@@ -81,11 +81,11 @@ class ScriptWrite:
     takes_away: ClassVar[bool] = False
 
     def short(self) -> Call[Any]:
-        """What to send to a server that knows the script."""
+        """Return the command for a server that has the script."""
         return evalsha(self.script.sha1, (self.key,), self.words)
 
     def whole(self) -> Call[Any]:
-        """What to send to any server."""
+        """Return the command for any server."""
         return evaluate(self.script.source, (self.key,), self.words)
 
     def if_new(self) -> None:
@@ -101,7 +101,7 @@ class CommandWrite:
     takes_away: ClassVar[bool] = False
 
     def short(self) -> Call[Any]:
-        """The command."""
+        """Return the command."""
         return self.call
 
     whole = short
@@ -149,13 +149,16 @@ def perform(write: Write) -> Op[bool]:
 
 
 def request_of(page: Sequence[Write]) -> Batch[list[Any]]:
-    """Several writes as one request. The first sends the source of its script, so the others can use its digest."""
+    """Return several writes as one request.
+
+    The first sends the source of its script, so the others can use its digest.
+    """
     calls = [page[0].whole(), *(write.short() for write in page[1:])]
     return Batch([one.args for one in calls], list)
 
 
 def answers_of(page: Sequence[Write], later: Later[list[Any]]) -> Op[list[Any]]:
-    """The replies to `request_of`, errors included."""
+    """Return the replies to `request_of`, errors included."""
     replies = yield from answer(later)
     for position, reply in enumerate(replies):
         # The scripts were flushed meanwhile; or the documents are of several models, with different scripts.

@@ -1,4 +1,4 @@
-"""Reading type annotations: which plain types one stands for, and what fields a structured type has."""
+"""Type annotations: their alternatives, and the fields of structured types."""
 
 import dataclasses
 import sys
@@ -41,7 +41,7 @@ def first_field(
 
 
 def alternatives(annotation: Any) -> Iterator[Any]:
-    """The plain types that an annotation allows.
+    """Yield the plain types that an annotation allows.
 
     Unions are split; Annotated, NewType, type aliases and type variables are resolved. None, `list[X]` and
     classes come as they are; so does the text of a name that does not exist yet.
@@ -66,7 +66,7 @@ def alternatives(annotation: Any) -> Iterator[Any]:
 
 
 def _value_of_alias(alias: Any) -> Any:
-    """What an alias stands for, with names in quotes resolved in the module that made it."""
+    """Return the value of a type alias, with quoted names resolved in the module of the alias."""
     carrier = type("Carrier", (), {"__annotations__": {"value": alias.__value__}})
     module = sys.modules.get(alias.__module__)
     try:
@@ -90,7 +90,7 @@ def _of_type_variable(variable: TypeVar) -> Iterator[Any]:
 
 
 def substitute(annotation: Any, arguments: dict[Any, Any]) -> Any:
-    """An annotation with its type variables replaced."""
+    """Return an annotation with its type variables replaced."""
     if isinstance(annotation, TypeVar):
         return arguments.get(annotation, annotation)
     variables = () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
@@ -100,7 +100,7 @@ def substitute(annotation: Any, arguments: dict[Any, Any]) -> Any:
 
 
 def annotated_metadata(annotation: Any) -> Iterator[Any]:
-    """What `Annotated` says in an annotation, its union members and aliases; not in items of lists."""
+    """Yield what `Annotated` says in an annotation, its union members and aliases; not in items of lists."""
     origin = typing.get_origin(annotation)
     if origin in UNIONS:
         for member in typing.get_args(annotation):
@@ -113,7 +113,7 @@ def annotated_metadata(annotation: Any) -> Iterator[Any]:
 
 
 def allows_none(annotation: Any) -> bool:
-    """Whether None is a declared value."""
+    """Return whether None is a declared value."""
     return any(member is type(None) for member in alternatives(annotation))
 
 
@@ -127,7 +127,7 @@ def aliases_of(field: FieldInfo) -> list[str]:
 
 
 def is_named_tuple(kind: Any) -> bool:
-    """Whether this class was made with NamedTuple."""
+    """Return whether this class was made with NamedTuple."""
     return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
@@ -171,7 +171,7 @@ def fields_of(kind: Any) -> dict[str, Any] | None:
 
 
 def complete_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """A model's fields, with every annotation resolved.
+    """Return a model's fields, with every annotation resolved.
 
     Raises:
         RedisModelError: an annotation names something that does not exist.
@@ -181,7 +181,7 @@ def complete_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
             model.model_rebuild(raise_errors=True)
         except NameError as error:
             raise RedisModelError(
-                f"{model.__module__}.{model.__qualname__}: an annotation cannot be resolved: {error}.",
-                "Import or define that name in the model's module, then call model_rebuild() on the model.",
+                f"{model.__module__}.{model.__qualname__}: cannot resolve an annotation: {error}.",
+                "Import or define the name in the module of the model, then call model_rebuild() on the model.",
             ) from error
     return model.model_fields

@@ -1,4 +1,4 @@
-"""Values that were assigned since a document was made: pydantic does not look at them until it is asked to."""
+"""Validation of values that were assigned to a document, which pydantic does not validate."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""A place on Earth, stored as the text `longitude,latitude` that a GEO index reads."""
+"""Coordinates, stored as the text `longitude,latitude` of a GEO field."""
 
 from typing import Any
 
@@ -8,20 +8,25 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class Coordinates:
-    """A place on Earth. (Not a dataclass: models treat those as nested documents, and this is a single value.)
+    """Geographic coordinates, stored as the text `longitude,latitude`.
 
     Args:
-        latitude: degrees, -90 to 90.
-        longitude: degrees, -180 to 180.
+        latitude: degrees north, -90 to 90.
+        longitude: degrees east, -180 to 180.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
+
+    # Not a dataclass, which a model would store as a nested document.
 
     __slots__ = ("latitude", "longitude")
 
     def __init__(self, latitude: float, longitude: float) -> None:
         if not -90 <= latitude <= 90:
-            raise ValueError(f"a latitude is -90 to 90 degrees, not {latitude!r}")
+            raise ValueError(f"latitude has to be between -90 and 90, not {latitude!r}")
         if not -180 <= longitude <= 180:
-            raise ValueError(f"a longitude is -180 to 180 degrees, not {longitude!r}")
+            raise ValueError(f"longitude has to be between -180 and 180, not {longitude!r}")
         self.latitude = latitude
         self.longitude = longitude
 
@@ -59,8 +64,8 @@ def _coordinates(value: Any) -> Coordinates:
     if isinstance(value, str):
         longitude, comma, latitude = value.partition(",")
         if not comma:
-            raise ValueError("coordinates are stored as longitude,latitude")
+            raise ValueError("coordinates as text have the format longitude,latitude")
         return Coordinates(float(latitude), float(longitude))
     if isinstance(value, tuple | list) and len(value) == 2:
         return Coordinates(float(value[0]), float(value[1]))
-    raise ValueError("coordinates are a Coordinates, (latitude, longitude) or the text longitude,latitude")
+    raise ValueError("expected Coordinates, a tuple (latitude, longitude) or the text longitude,latitude")

@@ -1,4 +1,4 @@
-"""What pydantic's schema of a model tells of its fields, and of those of the models and dataclasses inside it."""
+"""pydantic's schema of a model: aliases, and fields that are excluded from the output."""
 
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -38,8 +38,8 @@ def by_name(model: type[BaseModel]) -> dict[str, Any]:
         return {}
     if PYDANTIC_VERSION < (2, 11):
         raise RedisModelError(
-            f"{model_name(model)} has aliases and takes no values by field name, and documents are stored by that.",
-            "Set populate_by_name=True in its model_config and in those of models inside, or install pydantic 2.11.",
+            f"{model_name(model)} has aliases and does not accept field names, by which documents are stored.",
+            "Set populate_by_name=True in its model_config and in those of embedded models, or install pydantic 2.11.",
         )
     return BY_NAME
 

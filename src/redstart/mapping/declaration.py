@@ -1,4 +1,4 @@
-"""What a migration needs to know of one model, whoever declared it."""
+"""Declarations of models, as migrations need them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def declare(model: type[RedisModel]) -> ModelDeclaration:
 
 
 def distinct(declarations: Iterable[ModelDeclaration]) -> list[ModelDeclaration]:
-    """Each model once: declared for both colours, synchronous and asyncio, it is one model."""
+    """Each model once: a sync and an async declaration with the same keys are one model."""
     found: dict[object, ModelDeclaration] = {}
     for one in declarations:
         same = (one.key_prefix, one.key_suffix, one.storage, one.paths, reference_schema(one.model))

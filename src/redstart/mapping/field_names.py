@@ -1,7 +1,7 @@
-"""Fields that are called as something that the bases of their model have: `update`, `json`, `copy`.
+"""Fields with the name of an attribute of their base classes: `update`, `json`, `copy`.
 
-On a document such a name is the field's value anyway. On the class it is made the field too, so that queries may ask
-for it; but what is called on the class, as `get`, stays what it is.
+On a document such a name is the value of the field. On the class it becomes the field, too, for conditions of queries,
+except for class methods such as `get`.
 """
 
 from typing import Any, Final
@@ -19,8 +19,8 @@ def refuse_needed_names(model: Any) -> None:
     for name in NEEDED:
         if name in model.model_fields:
             raise RedisModelError(
-                f"{model_name(model)}.{name} cannot be a field: the method of that name is needed to save documents.",
-                f"Give the field another name, as {name}_.",
+                f"{model_name(model)}.{name} cannot be a field: the name is that of a method that saving needs.",
+                f"Rename the field, for example to {name}_.",
             )
 
 

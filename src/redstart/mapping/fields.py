@@ -1,4 +1,4 @@
-"""`Field()` and the options it adds to pydantic's.
+"""`Field()` and the options that it adds to pydantic's.
 
 The options travel in pydantic's own metadata list. Pydantic rebuilds the objects that describe fields (for
 `Annotated`, generics, forward references) and forgets subclasses when it does; metadata it always keeps.
@@ -65,14 +65,15 @@ class _Option(Generic[V]):
     def __set__(self, field: "FieldInfo", value: V) -> None:
         if hasattr(field, "name"):
             raise AttributeError(
-                f"{self._name} of the field {field.name!r} cannot be set: the model is made. Give it to Field()."
+                f"{self._name} of the field {field.name!r} cannot be changed after the model is created. "
+                "Pass it to Field()."
             )
         options = dataclasses.replace(field_options(field), **_given({self._name: value}))
         field.metadata = [item for item in field.metadata if not isinstance(item, FieldOptions)] + [options]
 
 
 class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for type checkers; the API promises this
-    """What `Field()` returns: pydantic's description of a field, with the options as attributes.
+    """The description of a field by pydantic, with the options of Redstart as attributes.
 
     Args:
         default: the value if none is given.
@@ -97,7 +98,7 @@ class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for t
             options.sortable or options.full_text_search or options.vector_options is not None
         ):
             warnings.warn(
-                "Field(index=False) has no effect: sortable, full_text_search and vector_options index the field, too. "
+                "Field(index=False) has no effect: sortable, full_text_search and vector_options imply index=True. "
                 "Remove one of the two.",
                 stacklevel=_outside(),
             )
@@ -140,18 +141,18 @@ def Field(
     separator: str = TAG_SEPARATOR,
     **pydantic_field_kwargs: Any,
 ) -> Any:
-    """Describe a field: the arguments of pydantic's `Field()`, and how Redis stores and indexes it.
+    """Declare a field, with the arguments of pydantic's `Field()` and options for its storage and its index.
 
     Args:
-        default: the value if none is given.
-        primary_key: the field is the primary key, instead of the ULID `pk`. One per model.
-        sortable: queries can sort by it. Implies `index`.
-        case_sensitive: upper and lower case differ when text is compared.
-        index: queries can filter by it.
-        full_text_search: queries can search for words in it. Implies `index`.
-        vector_options: the field is a vector, and is indexed with these options.
-        expire: after how many seconds, counted from its first save, this field of a hash expires.
-        separator: the character that separates the tags in one text.
+        default: the default value.
+        primary_key: use the field as the primary key, instead of the ULID `pk`. One per model.
+        sortable: allow `sort_by`. Implies `index`.
+        case_sensitive: distinguish upper and lower case in comparisons of text.
+        index: allow conditions on the field.
+        full_text_search: allow full-text search with `%`. Implies `index`.
+        vector_options: index the field as a vector with these options. Implies `index`.
+        expire: seconds after which the server deletes this field of a hash, counted from its first save.
+        separator: the character that separates tags in a text.
 
     Returns:
         A `FieldInfo`. It is typed as Any, as with pydantic, so that it can be the default of any field.
@@ -178,7 +179,7 @@ def give_names(fields: Mapping[str, pydantic.fields.FieldInfo]) -> None:
 
 
 def field_options(field: pydantic.fields.FieldInfo) -> FieldOptions:
-    """The options of a model's field, wherever they were given: `= Field()`, `Annotated`, or inside Optional.
+    """Return the options of a model's field, wherever they were given: `= Field()`, `Annotated`, or inside Optional.
 
     Options of the field itself take precedence over those inside Optional.
     """

@@ -1,4 +1,4 @@
-"""What a hash can hold: one text per field, so nothing that has parts."""
+"""Check of the fields of a hash: one text value per field, and no nested values."""
 
 import dataclasses
 import typing
@@ -29,7 +29,7 @@ def refuse_compound_fields(model: type[BaseModel]) -> None:
             if refused is not None:
                 raise RedisModelError(
                     f"HashModels cannot index {refused} fields. Field: {name}",
-                    f"Make {model.__module__}.{model.__qualname__} a JsonModel to keep such values.",
+                    f"Make {model.__module__}.{model.__qualname__} a JsonModel to store such values.",
                 )
 
 

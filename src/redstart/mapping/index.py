@@ -1,4 +1,4 @@
-"""The index of a model: the one that queries need, and the one of redis-om 1.x, whose text it keeps a hash of."""
+"""The index of a model, and its definition in redis-om 1.x, which stores a hash of the text."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from redstart.values.kinds import Storage
 
 
 def index_of(model: type[MappedModel]) -> Index:
-    """The index that queries on a model need.
+    """Return the index that queries on a model need.
 
     Raises:
         RedisModelError: a field that is marked as indexed cannot be, or the model has no documents of its own.
@@ -33,7 +33,7 @@ def _refuse_option_names(model: type[MappedModel], parts: Sequence[Sequence[Inde
         if storage_of(model) is Storage.HASH and field.identifier.upper() in FIELD_OPTIONS:
             raise RedisModelError(
                 f"{model_name(model)}.{field.identifier} cannot be indexed in a hash: "
-                f"{field.identifier.upper()} is a word of FT.CREATE.",
+                f"{field.identifier.upper()} is a keyword of FT.CREATE.",
                 "Rename the field, remove index=True from it, or use a JsonModel.",
             )
 
@@ -44,19 +44,19 @@ def _refuse_equal_names(model: type[MappedModel], parts: Sequence[Sequence[Index
         other = known.setdefault(field.attribute, field)
         if other is not field:
             raise RedisModelError(
-                f"{model_name(model)} has two fields that are both called {field.attribute!r} in its index: "
+                f"{model_name(model)} has two fields with the same name in the index, {field.attribute!r}: "
                 f"{other.identifier} and {field.identifier}.",
-                "Rename one of them, or take index away from it.",
+                "Rename one of them, or remove index=True from it.",
             )
 
 
 def reference_schema(model: type[MappedModel]) -> str:
-    """The schema text of redis-om 1.x, whose hash it keeps in `<index>:hash`."""
+    """Return the schema text of redis-om 1.x, whose hash it keeps in `<index>:hash`."""
     return schema_text(_reference_index(model))
 
 
 def reference_parts(model: type[MappedModel]) -> list[str]:
-    """The parts of that text, one for each field of the model."""
+    """Return the parts of that text, one for each field of the model."""
     return list(schema_parts(_reference_index(model)))
 
 
@@ -76,14 +76,14 @@ class _ReferenceWalk(IndexWalk):
 
 
 def storage_of(model: type[MappedModel]) -> Storage:
-    """What the documents of a model are. Raises RedisModelError if it has none of its own."""
+    """Return the storage of a model. Raises RedisModelError if it has no documents of its own."""
     if model._storage is None:
-        raise RedisModelError(f"{model_name(model)} is neither a HashModel nor a JsonModel: it has no index.")
+        raise RedisModelError(f"{model_name(model)} is neither a HashModel nor a JsonModel and has no index.")
     return model._storage
 
 
 def index_of_parts(model: type[MappedModel], prefix: str, parts: Sequence[Sequence[IndexField]]) -> Index:
-    """A model's index of what each of its fields gives."""
+    """Return a model's index of what each of its fields gives."""
     return Index(
         name=model._meta.index_name,
         storage=storage_of(model),

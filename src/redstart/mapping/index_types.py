@@ -1,4 +1,4 @@
-"""What an index can do with a field, from its annotation."""
+"""Index types of annotations."""
 
 import dataclasses
 import datetime
@@ -59,7 +59,7 @@ A_MAP: Final = "a map"
 
 
 def index_type(annotation: Any, storage: Storage) -> IndexType:
-    """What an index can do with a field. Of a union the first member that is not None counts."""
+    """Return the index type of a field; of a union, that of the first member that is not None."""
     kind = _first(annotation)
     origin = typing.get_origin(kind) or kind
     if isinstance(origin, type) and issubclass(origin, list | tuple):
@@ -78,7 +78,7 @@ def _refused(origin: Any) -> str | None:
     if issubclass(origin, Mapping):
         return A_MAP
     if issubclass(origin, BaseModel) or dataclasses.is_dataclass(origin):
-        return f"{origin.__name__}, which is no EmbeddedJsonModel"
+        return f"{origin.__name__}, which is not an EmbeddedJsonModel"
     return None
 
 

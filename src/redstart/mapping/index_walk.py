@@ -1,4 +1,4 @@
-"""The fields of an index, from the fields of a model and of the models embedded in it."""
+"""Fields of an index, from the fields of a model and its embedded models."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class IndexWalk:
         self.storage = storage
 
     def parts(self, model: type[MappedModel]) -> Iterator[list[IndexField]]:
-        """What each field of a model gives; fields of hashes that are not indexed do not count."""
+        """Yield what each field of a model gives; fields of hashes that are not indexed do not count."""
         for name, info in self.fields(model):
             part = self._field(model, name, info, self._place(model, name))
             # redis-om leaves no empty part for a NewType, nor in hashes.
@@ -65,25 +65,25 @@ class IndexWalk:
                 yield part
 
     def key_alone(self, model: type[MappedModel]) -> list[list[IndexField]]:
-        """The primary key in place of nothing, for no index is without a field; redis-om makes none then."""
+        """Return the primary key in place of nothing, for no index is without a field; redis-om makes none then."""
         name = model._primary_key_name
         info, place = complete_fields(model)[name], self._place(model, name)
         return [self._indexed(place, index_type(info.annotation, self.storage), field_options(info))]
 
     def fields(self, model: type[MappedModel]) -> Iterator[tuple[str, FieldInfo]]:
-        """The fields that count, by name."""
+        """Yield the fields that count, by name."""
         yield from complete_fields(model).items()
 
     def step(self, name: str) -> str:
-        """The step of a JSON path to a member."""
+        """Return the step of a JSON path to a member."""
         return member(name)
 
     def is_key(self, model: type[MappedModel], name: str) -> bool:
-        """Whether a field is the key of a document. Documents inside others have none."""
+        """Return whether a field is the key of a document. Documents inside others have none."""
         return name == model._primary_key_name and not model._is_part
 
     def is_marked(self, info: FieldInfo) -> bool:
-        """Whether the declaration of a field asks for it to be indexed."""
+        """Return whether the declaration of a field asks for it to be indexed."""
         options = field_options(info)
         return bool(
             options.index
@@ -93,21 +93,21 @@ class IndexWalk:
         )
 
     def is_number(self, indexable: Indexable) -> bool:
-        """Whether values are indexed as numbers."""
+        """Return whether values are indexed as numbers."""
         return indexable in (Indexable.NUMBER, Indexable.DATE)
 
     def is_vector(self, held: IndexType) -> bool:
-        """Whether a field can hold what a vector index reads: numbers in a list, or in a hash their bytes."""
+        """Return whether a field can hold what a vector index reads: numbers in a list, or in a hash their bytes."""
         if self.storage is Storage.JSON:
             return held.indexable is Indexable.NUMBER and held.repeated
         return held.indexable is Indexable.BYTES or (held.indexable is Indexable.NUMBER and not held.lists)
 
     def separator(self, options: FieldOptions) -> str:
-        """The character between the tags of one value."""
+        """Return the character between the tags of one value."""
         return options.separator
 
     def is_sortable(self, options: FieldOptions) -> bool:
-        """Whether queries may sort by a field other than words."""
+        """Return whether queries may sort by a field other than words."""
         return bool(options.sortable)
 
     def _place(self, model: type[MappedModel], name: str) -> _Place:
@@ -126,7 +126,7 @@ class IndexWalk:
         if held.refused is not None:
             raise _cannot_be_indexed(place, held.refused)
         if held.repeated and held.indexable is not Indexable.NUMBER and self.storage is Storage.HASH:
-            raise _cannot_be_indexed(place, "a list that is no vector of numbers")
+            raise _cannot_be_indexed(place, "a list that is not a vector of numbers")
         if is_text_key:
             return [self._tag(place, FieldOptions(separator=options.separator))]
         return self._indexed(place, held, options)
@@ -178,7 +178,7 @@ class IndexWalk:
         if options.case_sensitive:
             raise RedisModelError(
                 f"{place.label}: Text fields cannot be case-sensitive.",
-                "Take case_sensitive or full_text_search away.",
+                "Remove case_sensitive or full_text_search.",
             )
         tag = self._tag(place, FieldOptions(separator=options.separator))
         name = place.attribute + FULL_TEXT_SUFFIX
@@ -189,19 +189,19 @@ def _check_item(place: _Place, held: IndexType, options: FieldOptions) -> None:
     if held.indexable is not Indexable.TEXT:
         raise RedisModelError(
             f"{place.label}: List and tuple fields can only contain strings (E12).",
-            "Index a list[str], or take index away from the field.",
+            "Index a list[str], or remove index=True.",
         )
     if options.full_text_search:
         raise RedisModelError(
             f"{place.label}: List and tuple fields cannot be indexed for full-text search (E13).",
-            "Take full_text_search away: its items are found as tags.",
+            "Remove full_text_search; the items are indexed as tags.",
         )
 
 
 def _cannot_be_indexed(place: _Place, refused: str) -> RedisModelError:
     number = " (E4)" if refused == A_MAP else ""
     return RedisModelError(
-        f"{place.label} cannot be indexed: it holds {refused}{number}.",
-        "Indexed are str, numbers, bool, datetime, date, Enum, UUID, Coordinates, list[str], vectors, "
-        "and the fields of an EmbeddedJsonModel or a list of such.",
+        f"{place.label} cannot be indexed: its type is {refused}{number}.",
+        "Use str, a number, bool, datetime, date, Enum, UUID, Coordinates, list[str], a vector, "
+        "an EmbeddedJsonModel or a list of EmbeddedJsonModel.",
     )

@@ -1,4 +1,4 @@
-"""Models in JSON Schema, which OpenAPI is made of: the primary key is optional going in, and there coming out."""
+"""JSON Schema of models, for OpenAPI: the primary key is optional in input, and always present in output."""
 
 from typing import TYPE_CHECKING, Any
 

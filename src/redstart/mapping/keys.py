@@ -1,4 +1,4 @@
-"""Keys of documents: `<global prefix>:<model prefix>:<primary key pattern>`, as redis-om makes them."""
+"""Keys of documents: `<global prefix>:<model prefix>:<primary key pattern>`, as in redis-om."""
 
 from functools import cache
 from string import Formatter
@@ -21,7 +21,7 @@ def prefix_of(global_prefix: str, model_prefix: str) -> str:
 
 
 def key_affixes(model: type[MappedModel]) -> tuple[str, str]:
-    """Return what stands in the keys of a model's documents before the primary key, and after it.
+    """Return the parts of a model's keys before and after the primary key.
 
     Where the model makes its keys itself, its methods are asked: each time, as what they answer may change.
 
@@ -37,9 +37,10 @@ def key_affixes(model: type[MappedModel]) -> tuple[str, str]:
     before, after = affixes.pop() if len(affixes) == 1 else ("", "")
     if not before:
         raise RedisModelError(
-            f"{name}: {methods} made the key {model.make_primary_key(PROBES[0])!r} for the primary key {PROBES[0]!r}.",
-            "Return a key that begins with a prefix of this model and holds the primary key once, as it is: "
-            "its index, all_pks() and migrations find documents by that prefix.",
+            f"{name}: {methods} returned the key {model.make_primary_key(PROBES[0])!r} "
+            f"for the primary key {PROBES[0]!r}.",
+            "Return a key that consists of a fixed prefix and the unchanged primary key, once: "
+            "the index, all_pks() and migrations find documents by the prefix.",
         )
     return before, after
 
@@ -59,9 +60,9 @@ def refuse_keys_elsewhere(model: type[MappedModel]) -> None:
         return
     if not (key.startswith(before) and key.endswith(after)):
         raise RedisModelError(
-            f"{model_name(model)}: key() made the key {key!r}, and the keys of the model begin with {before!r}"
+            f"{model_name(model)}: key() returned {key!r}, but keys of the model begin with {before!r}"
             + (f" and end with {after!r}." if after else "."),
-            "Override make_key() or make_primary_key(): get(), delete(), the index and migrations use these, too.",
+            "Override make_key() or make_primary_key() instead: get(), delete(), the index and migrations use these.",
         )
 
 
@@ -73,13 +74,13 @@ def _around_probe(model: type[MappedModel], probe: str, methods: str) -> tuple[s
     except Exception as error:  # it is not known what an application raises
         raise RedisModelError(
             f"{model_name(model)}: {methods} raised {type(error).__name__}: {error}.",
-            "Let it return the key for any primary key: it is asked for the prefix of all keys of the model.",
+            "Return a key for any primary key; Redstart derives the key prefix of the model from it.",
         ) from error
     return tuple(key.split(probe)) if isinstance(key, str) and key.count(probe) == 1 else (probe, repr(key))
 
 
 def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:
-    """What stands in a key before the primary key, and after it.
+    """Return the parts of a key before and after the primary key.
 
     Raises:
         RedisModelError: the pattern does not hold `{pk}` exactly once, so keys cannot be told apart.
@@ -88,22 +89,22 @@ def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:
         before, after = _around(meta.primary_key_pattern)
     except ValueError as error:
         raise RedisModelError(
-            f"{model_name}: Meta.primary_key_pattern {meta.primary_key_pattern!r} cannot be used: {error}.",
-            'Write it as "{pk}" with plain text around it; a literal brace is doubled.',
+            f"{model_name}: Meta.primary_key_pattern {meta.primary_key_pattern!r} is invalid: {error}.",
+            'Use "{pk}" once, with plain text around it. Double a literal brace.',
         ) from error
     return f"{prefix_of(meta.global_key_prefix, meta.model_key_prefix)}{before}", after
 
 
 @cache
 def _around(pattern: str) -> tuple[str, str]:
-    """The plain text before and after `{pk}`. Raises ValueError."""
+    """Return the plain text before and after `{pk}`. Raises ValueError."""
     parts = [""]
     for literal, name, spec, conversion in Formatter().parse(pattern):
         parts[-1] += literal
         if name is not None:
             if name != "pk" or spec or conversion:
-                raise ValueError("only {pk} may stand in it")
+                raise ValueError("{pk} is the only placeholder allowed")
             parts.append("")
     if len(parts) != 2:
-        raise ValueError("{pk} must stand in it once")
+        raise ValueError("{pk} has to occur exactly once")
     return parts[0], parts[1]

@@ -1,6 +1,6 @@
-"""What everything around a model asks of its class: settings, storage, and which field is the key.
+"""Attributes of all model classes: settings, storage, and the primary key field.
 
-Indexes and fields in queries are made from it, and `mapping/models.py` is made with those: so it stands below both.
+Indexes and fields of queries depend on this class, and `mapping/models.py` depends on these.
 """
 
 import abc
@@ -24,7 +24,7 @@ class MappedModel(BaseModel):
 
     @classmethod
     def _has_documents(cls) -> bool:
-        """Whether documents of this very class are stored under keys of their own."""
+        """Return whether documents of this very class are stored under keys of their own."""
         return cls._storage is not None and abc.ABC not in cls.__bases__ and not cls._meta.embedded
 
     if TYPE_CHECKING:  # they are made with what stands above this module

@@ -1,4 +1,4 @@
-"""A model's settings: what `class Meta` says, joined with what its bases say."""
+"""Settings of a model: its `class Meta`, merged with those of its base classes."""
 
 import codecs
 import dataclasses
@@ -15,7 +15,7 @@ OWN_TO_EACH_MODEL = ("model_key_prefix", "index_name")
 """Settings that name one model, so that a subclass does not get them."""
 
 OUR_MODELS = ("redstart.mapping.", "redstart.aio.", "redstart.sync.")
-"""The classes that models are made of: none of them has documents, so nobody shares their names."""
+"""Base classes of models. They have no documents, so their names are not shared."""
 
 
 @dataclasses.dataclass
@@ -50,7 +50,7 @@ class ModelMeta:
 
     @property
     def primary_key(self) -> PrimaryKey | None:
-        """The primary key of the model; None in an embedded one."""
+        """Return the primary key of the model; None in an embedded one."""
         if self._model is None or self.embedded:
             return None
         name = self._model._primary_key_name
@@ -63,12 +63,13 @@ class ModelMeta:
     def __setattr__(self, name: str, value: Any) -> None:
         if self._model is not None and name == "embedded" and value != self.embedded:
             raise AttributeError(
-                f"Meta.embedded of {self._model.__name__} cannot be set: the model is made. Set it in class Meta."
+                f"Meta.embedded of {self._model.__name__} cannot be changed after the model is created. "
+                "Set it in class Meta."
             )
         if name == "primary_key":
             raise AttributeError(
                 f"Meta.primary_key{f' of {self._model.__name__}' * (self._model is not None)} cannot be set: "
-                "it follows from the fields. Declare the field with Field(primary_key=True)."
+                "it is derived from the fields. Declare the field with Field(primary_key=True)."
             )
         if name not in SETTINGS:
             refuse_misspelt("_meta", name)
@@ -167,7 +168,7 @@ def declared_meta(model: type, base: type) -> type | None:
 
 
 def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: str) -> ModelMeta:
-    """The settings of the model `module.name`.
+    """Return the settings of the model `module.name`.
 
     Args:
         declared: the `class Meta` of `declared_meta`, if there is one. What it inherits in Python
@@ -189,7 +190,9 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
     try:
         codecs.lookup(meta.encoding)
     except LookupError as error:
-        raise RedisModelError(f"{module}.{name}: Meta.encoding {meta.encoding!r} does not exist.") from error
+        raise RedisModelError(
+            f"{module}.{name}: Meta.encoding {meta.encoding!r} is not a known encoding."
+        ) from error
     return meta
 
 

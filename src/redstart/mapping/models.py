@@ -1,4 +1,4 @@
-"""Model classes: the fields of a document, and its key. Nothing here talks to a server."""
+"""Base classes of models, without I/O: the fields of a document, and its key."""
 
 import abc
 from typing import Any, ClassVar, dataclass_transform
@@ -36,10 +36,10 @@ from redstart.values.kinds import Storage
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
 class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
-    """What all models share. Derive yours from HashModel, JsonModel or EmbeddedJsonModel.
+    """Base class of all models. Derive models from HashModel, JsonModel or EmbeddedJsonModel.
 
     A class with `abc.ABC` among its direct bases is abstract: it has no documents and is not registered.
-    As in redis-om 1.x, a class can be given `index=True`; as in 0.3.5, the options of its fields are enough.
+    `index=True` of the class is optional: the options of its fields are sufficient, as in redis-om 0.3.5.
     """
 
     # As in redis-om. Documents are stored by field name even if there is an alias.
@@ -48,7 +48,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
     pk: str | None = Field(default_factory=new_ulid)
 
     Meta: ClassVar[Any]
-    """In the class body, its own settings; afterwards the same as `_meta`, the settings in effect."""
+    """The declared settings in the class body; afterwards the effective settings, as `_meta`."""
 
     _index: ClassVar[bool] = False
 
@@ -83,7 +83,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
 
     @classmethod
     def _settle_primary_key(cls) -> None:
-        """Remove the field `pk` if another is the primary key; in embedded models, exclude it from what is stored."""
+        """Remove the field `pk` if another field is the primary key; exclude it from storage in embedded models."""
         cls._primary_key_name = primary_key_name(cls)
         field = cls.model_fields.get(DEFAULT_NAME)
         if cls._primary_key_name != DEFAULT_NAME:
@@ -91,8 +91,8 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
             type.__setattr__(cls, DEFAULT_NAME, KeyAlias(cls._primary_key_name))
         elif field is None and not cls._meta.embedded:
             raise RedisModelError(
-                f"{model_name(cls)} has no primary key: something other than a field is called {DEFAULT_NAME}.",
-                "Rename that, or declare a field with Field(primary_key=True).",
+                f"{model_name(cls)} has no primary key: {DEFAULT_NAME} is an attribute of the class, not a field.",
+                "Rename the attribute, or declare a field with Field(primary_key=True).",
             )
         elif field is None or not cls._settle_default_of(field):
             return
@@ -100,7 +100,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
 
     @classmethod
     def _settle_default_of(cls, pk: FieldInfo) -> bool:
-        """Set what `pk` is if it is not given. Returns whether that has changed."""
+        """Set the default of `pk`, and return whether it has changed."""
         before = pk.default_factory
         if cls._meta.embedded:
             pk.exclude, pk.default, pk.default_factory = True, None, None
@@ -148,63 +148,71 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         return described
 
     def __lt__(self, other: Any) -> bool:
-        """Documents are ordered by their keys, as in redis-om."""
+        """Compare documents by key, as in redis-om."""
         return self.key() < other.key() if isinstance(other, RedisModel) else NotImplemented
 
     def check(self) -> None:
-        """Validate this document again, as values may have been assigned since; they get the types of their fields.
+        """Validate this document, and convert assigned values to the types of their fields.
 
         Raises:
-            ValidationError (pydantic): a field does not accept its value.
+            ValidationError (pydantic): a value is not valid.
         """
         settle_assigned(self, self._primary_key_name)
 
     @classmethod
     def get_annotations(cls) -> dict[str, Any]:
-        """The type of each field, by name. Raises RedisModelError if an annotation cannot be resolved."""
+        """Return the type of each field, by name.
+
+        Raises:
+            RedisModelError: an annotation cannot be resolved.
+        """
         return {name: field.annotation for name, field in complete_fields(cls).items()}
 
     @classmethod
     def redisearch_schema(cls) -> str:
-        """The definition of the index, in the words of redis-om. `<index>:hash` on the server holds its hash.
+        """Return the definition of the index, in redis-om's format. Its hash is stored on the server in `<index>:hash`.
 
         Raises:
-            RedisModelError: a field is declared as indexed, but cannot be.
+            RedisModelError: an indexed field has a type that cannot be indexed.
         """
         return reference_schema(cls)
 
     @classmethod
     def schema_for_fields(cls) -> list[str]:
-        """The part of each field in that definition; in a JsonModel, "" for a field that is not indexed.
+        """Return the part of each field in the index definition; in a JsonModel, "" for a field that is not indexed.
 
         Raises:
-            RedisModelError: a field is declared as indexed, but cannot be.
+            RedisModelError: an indexed field has a type that cannot be indexed.
         """
         return reference_parts(cls)
 
     @classmethod
     def make_key(cls, part: str) -> str:
-        """The key of this model that ends in `part`: `<global prefix>:<model prefix>:<part>`."""
+        """Return the key `<global prefix>:<model prefix>:<part>`."""
         meta = cls._meta
         return f"{keys.prefix_of(meta.global_key_prefix, meta.model_key_prefix)}{part}"
 
     @classmethod
     def make_primary_key(cls, pk: Any) -> str:
-        """The key of the document with this primary key."""
+        """Return the key of the document with a primary key."""
         pk = as_in_document(cls, pk)
         pattern = cls._meta.primary_key_pattern
         return cls.make_key(f"{pk}" if pattern == "{pk}" else pattern.format(pk=pk))
 
     def key(self) -> str:
-        """The key of this document. Raises RedisModelError if it is embedded or its primary key is None or empty."""
+        """Return the key of this document.
+
+        Raises:
+            RedisModelError: the document is embedded, or its primary key is None or empty.
+        """
         if self._meta.embedded:
             raise RedisModelError(
-                f"{model_name(type(self))} is embedded: its documents live in others and have no key."
+                f"{model_name(type(self))} is an embedded model; its documents have no key."
             )
         primary_key = getattr(self, self._primary_key_name)
         if is_no_primary_key(primary_key):
             raise RedisModelError(
-                f"A {model_name(type(self))} has no primary key yet: {self._primary_key_name} is {primary_key!r}.",
+                f"{model_name(type(self))} has no primary key: {self._primary_key_name} is {primary_key!r}.",
                 f"Set {self._primary_key_name} before the document is saved, "
                 "or declare it with Field(primary_key=True, default_factory=...).",
             )
@@ -212,7 +220,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
 
 
 class HashModel(RedisModel, abc.ABC):
-    """A model whose documents are stored as Redis hashes: flat, one text per field."""
+    """Base class of models whose documents are Redis hashes, with one text value per field."""
 
     _storage: ClassVar[Storage | None] = Storage.HASH
 
@@ -223,13 +231,13 @@ class HashModel(RedisModel, abc.ABC):
 
 
 class JsonModel(RedisModel, abc.ABC):
-    """A model whose documents are stored as JSON."""
+    """Base class of models whose documents are JSON values."""
 
     _storage: ClassVar[Storage | None] = Storage.JSON
 
 
 class EmbeddedJsonModel(JsonModel, abc.ABC):
-    """A model whose documents are part of those of a JsonModel."""
+    """Base class of models whose documents are parts of documents of a JsonModel."""
 
     _is_part: ClassVar[bool] = True
 

@@ -1,4 +1,4 @@
-"""Models whose keys begin as those of another one do, so that the index of that one holds their documents as well."""
+"""Models whose key prefix begins with that of another model, whose index then contains their documents."""
 
 import warnings
 from functools import cache
@@ -49,7 +49,7 @@ def _warn(outer: str, outer_prefix: str, inner: str, inner_prefix: str) -> None:
 
 
 def key_prefix_of(model: type[RedisModel]) -> str:
-    """Return what the keys of a model begin with; "" where its own methods make no such keys."""
+    """Return the key prefix of a model; "" if its overridden methods return no such keys."""
     try:
         return key_affixes(model)[0]
     except RedisModelError:

@@ -1,4 +1,4 @@
-"""Methods that an application overrides: those that are called through the class, and those that never would be."""
+"""Methods that an application overrides: those that are called, and those that never are."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -11,13 +11,13 @@ from redstart.mapping.registry import model_name
 
 LIBRARIES: Final = frozenset({"redstart", "pydantic", "redis_om", "aredis_om"})
 
-_FOLLOWS: Final = "Remove it, and declare what it adds with Field() and Meta: the index follows from these."
+_FOLLOWS: Final = "Remove the method, and use Field() and Meta, from which the index is derived."
 NO_SCHEMA: Final = dict.fromkeys(("redisearch_schema", "schema_for_fields", "schema_for_type"), _FOLLOWS)
 NEVER_CALLED: Final = NO_SCHEMA | {
-    "get_annotations": "Remove it, and annotate the fields themselves.",
-    "from_redis": "Remove it, and change values in validators or in model_validate().",
+    "get_annotations": "Remove the method, and annotate the fields.",
+    "from_redis": "Remove the method, and change values in validators or in model_validate().",
     "_get_db": "Override db() instead.",
-    "_delete": "Remove it, and override delete() and delete_many().",
+    "_delete": "Remove the method, and override delete() and delete_many().",
 }
 """What redis-om calls and Redstart does not, and what to do instead."""
 
@@ -50,6 +50,6 @@ def refuse_never_called(model: type, hints: Mapping[str, str] = NEVER_CALLED) ->
     for name, hint in hints.items():
         if overrides(model, name):
             raise RedisModelError(
-                f"{model_name(model)} overrides {name}(), which Redstart does not call: it would be ignored.",
+                f"{model_name(model)} overrides {name}(), which Redstart never calls.",
                 hint,
             )

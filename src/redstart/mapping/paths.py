@@ -1,4 +1,4 @@
-"""Where a value lives inside a document: one path, not a name, so equal names elsewhere stay untouched."""
+"""Paths of values inside a document."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -27,7 +27,7 @@ class TemporalPath:
         kind: what the model declares there.
         optional: whether None may stand there.
         naive: whether the model accepts no time zone (NaiveDatetime), so a number is read back without one.
-        siblings: names that the model reads beside it, fields and aliases.
+        siblings: other names that the model reads in the same place, fields and aliases.
     """
 
     segments: tuple[Segment, ...]

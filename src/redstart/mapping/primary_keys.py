@@ -1,4 +1,4 @@
-"""Primary keys: how they are generated, and which field of a model holds them."""
+"""Primary keys: their generation, and the field of a model that contains them."""
 
 import os
 import time
@@ -37,14 +37,14 @@ class PrimaryKeyCreator(Protocol):
     """The interface of `Meta.primary_key_creator_cls`: a class that generates primary keys."""
 
     def create_pk(self, *args: object, **kwargs: object) -> str:
-        """A new primary key."""
+        """Return a new primary key."""
 
 
 class UlidPrimaryKey:
     """ULIDs: 26 characters, sorted by time. Source: https://github.com/ulid/spec"""
 
     def create_pk(self, *args: object, **kwargs: object) -> str:  # noqa: ARG002 - a creator may be given anything
-        """A new ULID. Safe in threads and after a fork."""
+        """Return a new ULID. Safe in threads and after a fork."""
         return new_ulid()
 
 
@@ -67,7 +67,7 @@ def _more_random_parts(process: int) -> bytes:
 
 
 def primary_key_name(model: type[BaseModel]) -> str:
-    """The field that holds the primary key of a model: the one declared with `primary_key=True`, or `pk`.
+    """Return the field that holds the primary key of a model: the one declared with `primary_key=True`, or `pk`.
 
     Raises:
         RedisModelError: more than one field is declared so.

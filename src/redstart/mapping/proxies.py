@@ -32,7 +32,7 @@ OPERAND_OF_TAGS: Final = {
     Indexable.BOOLEAN: Operand.BOOLEAN,
 }
 
-METHODS: Final = "; a field can be asked with startswith(), endswith() and contains()"
+METHODS: Final = "; its methods are startswith(), endswith() and contains()"
 
 
 @immutable
@@ -51,7 +51,7 @@ class FieldProxy(FieldExpression):
     def __post_init__(self) -> None:
         if not isinstance(self._model, type):
             raise TypeError(
-                f"A field in a query is not made of {shortened(self._model)}. Take it from its model: Model.name, "
+                f"Cannot create a field of a query from {shortened(self._model)}. Use Model.name, "
                 "or getattr(Model, name)."
             )
 
@@ -70,7 +70,7 @@ class FieldProxy(FieldExpression):
         raise AttributeError(f"{self!r} has no field {name!r}{inside}{question}")
 
     def query_field(self) -> QueryField:
-        """The field as the index has it. Raises RedisModelError if the model cannot be indexed."""
+        """Return the field as the index has it. Raises RedisModelError if the model cannot be indexed."""
         return _query_field(self._model, self._path)
 
     def __repr__(self) -> str:
@@ -83,15 +83,15 @@ def refuse_strange_fields(model: type[MappedModel], conditions: Iterable[Express
         for field in fields_in(condition):
             if isinstance(field, FieldProxy) and not _has(model, field):
                 raise QuerySyntaxError(
-                    f"{field!r} is a field of {model_name(field._model)}, and not of {model_name(model)}.",
-                    f"The fields of {model.__name__} are: {', '.join(complete_fields(model))}.",
+                    f"{field!r} is a field of {model_name(field._model)}, not of {model_name(model)}.",
+                    f"Use one of the fields of {model.__name__}: {', '.join(complete_fields(model))}",
                     field=".".join((model_name(field._model), *field._path)),
                     code="E9",
                 )
 
 
 def _has(model: type[MappedModel], field: FieldProxy) -> bool:
-    """Whether the field is the model's own, inherited, or of the same model in the other colour."""
+    """Return whether the field is the model's own, inherited, or that of the sync or async counterpart of the model."""
     if field._model is model:
         return True
     own = query_field_named(model, ".".join(field._path))
@@ -103,7 +103,7 @@ def _has(model: type[MappedModel], field: FieldProxy) -> bool:
 
 @cache
 def query_field_named(model: type[MappedModel], path: str) -> QueryField | None:
-    """A field by its name, parts joined by `__` or `.` (`shipment__carrier`); None if there is none."""
+    """Return a field by its name, parts joined by `__` or `.` (`shipment__carrier`); None if there is none."""
     names: list[str] = []
     current: type[MappedModel] | None = model
     rest: str | None = path

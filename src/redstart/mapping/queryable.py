@@ -1,4 +1,4 @@
-"""Model classes whose fields can be asked for in queries: `Customer.age > 18`."""
+"""Metaclass of models, whose fields can be used in conditions: `Customer.age > 18`."""
 
 import sys
 from typing import TYPE_CHECKING, Any

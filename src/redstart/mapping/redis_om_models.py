@@ -1,7 +1,7 @@
-"""Models declared with redis-om itself, as the models of Redstart that keep the same documents under the same keys.
+"""Models declared with redis-om, as models of Redstart with the same documents and keys.
 
-redis-om is never imported here: where a program did that, its classes are there to be read. Their validators stay
-behind, for nothing that Redstart does with such a model makes new documents.
+This module never imports redis-om: it reads the classes of a program that has imported it. Validators are ignored,
+because Redstart creates no documents with such models.
 """
 
 import sys
@@ -37,7 +37,7 @@ PYDANTIC_OPTIONS: Final = ("alias", "validation_alias", "serialization_alias", "
 
 
 def redis_om_models() -> tuple[type[BaseModel], ...]:
-    """The models that this program declared with redis-om; `translated` gives what takes their place here.
+    """Return the models that this program declared with redis-om; `translated` gives what takes their place here.
 
     Raises:
         ConfigurationError: they are of redis-om 0.x, which keeps dates in another form.
@@ -45,8 +45,8 @@ def redis_om_models() -> tuple[type[BaseModel], ...]:
     declared = tuple(model for library in LIBRARIES for model in _registry_of(library))
     if declared and int(version("redis-om").partition(".")[0]) < 1:
         raise ConfigurationError(
-            f"{model_name(declared[0])} is declared with redis-om {version('redis-om')}, which keeps dates as text.",
-            "Declare it with redstart, or with redis-om 1.x: as the application that is to run after the migration.",
+            f"{model_name(declared[0])} is declared with redis-om {version('redis-om')}, which stores dates as text.",
+            "Declare the model with redstart or redis-om 1.x, as in the new version of the application.",
         )
     return declared
 
@@ -59,7 +59,7 @@ def _registry_of(library: str) -> Iterator[type[BaseModel]]:
 
 @cache
 def translated(model: type[BaseModel]) -> type[RedisModel]:
-    """A model of Redstart in place of one of redis-om. Raises RedisModelError."""
+    """Return a model of Redstart in place of one of redis-om. Raises RedisModelError."""
     base = _base_of(model)
     assert base is not None  # or it would be in no registry
     fields = {
@@ -93,7 +93,7 @@ def _calling(model: Any, name: str) -> Any:
 
 
 def _base_of(kind: Any) -> type[RedisModel] | None:
-    """The class of Redstart that is to be the base; None for all that is no model of redis-om."""
+    """Return the class of Redstart that is to be the base; None for a class that is not a model of redis-om."""
     if not isinstance(kind, type) or not issubclass(kind, BaseModel):
         return None
     for library in LIBRARIES:
@@ -105,7 +105,7 @@ def _base_of(kind: Any) -> type[RedisModel] | None:
 
 
 def _is_default_key(name: str, field: FieldInfo) -> bool:
-    """Whether it is the key that redis-om adds, as Redstart does."""
+    """Return whether it is the key that redis-om adds, as Redstart does."""
     return name == "pk" and set(typing.get_args(field.annotation)) == {str, type(None)}
 
 
@@ -149,7 +149,7 @@ def _annotation(field: FieldInfo) -> Any:
 
 
 def _translated_type(annotation: Any) -> Any:
-    """An annotation with Redstart's classes in place of redis-om's."""
+    """Return an annotation with Redstart's classes in place of redis-om's."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is None:
         if _is_place(annotation):
@@ -172,7 +172,7 @@ def _holds_theirs(annotation: Any) -> bool:
 
 
 def _is_place(kind: Any) -> bool:
-    """Whether this is what redis-om's Coordinates are made of."""
+    """Return whether this is what redis-om's Coordinates are made of."""
     return (
         isinstance(kind, type)
         and f"{kind.__module__}.{kind.__name__}" == "pydantic_extra_types.coordinate.Coordinate"

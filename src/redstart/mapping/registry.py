@@ -1,4 +1,4 @@
-"""Every model that has documents of its own, by the name of its class."""
+"""Registry of all models with documents, by class name."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from redstart.mapping.models import RedisModel
 
 model_registry: "dict[str, type[RedisModel]]" = {}
-"""By `package.module.Class`, those of both colours."""
+"""Sync and async models, by `package.module.Class`."""
 
 
 def model_name(model: type) -> str:
@@ -19,12 +19,12 @@ def model_name(model: type) -> str:
 
 
 def storage_of_documents(model: type[MappedModel]) -> Storage:
-    """What the documents of a model are. Raises RedisModelError if it has none of its own."""
+    """Return the storage of a model. Raises RedisModelError if it has no documents of its own."""
     if model._storage is None or not model._has_documents():
         raise RedisModelError(
             f"{model_name(model)} has no documents of its own: it is abstract, embedded, "
-            "or no HashModel or JsonModel.\n"
-            "Save and find the documents that contain it, or derive a HashModel or JsonModel from it."
+            "or not a HashModel or JsonModel.\n"
+            "Use the model that contains it, or derive a HashModel or JsonModel from it."
         )
     return model._storage
 
@@ -35,15 +35,15 @@ def register(model: "type[RedisModel]") -> None:
 
 
 def registered_models() -> "tuple[type[RedisModel], ...]":
-    """All models, in the order of their declaration."""
+    """Return all models, in the order of their declaration."""
     return tuple(model_registry.values())
 
 
 def models_of_modules(*modules: str) -> "tuple[type[RedisModel], ...]":
-    """The models declared in these modules, or in modules inside these packages."""
+    """Return the models declared in these modules, or in modules inside these packages."""
     return tuple(model for model in model_registry.values() if is_declared_in(model, *modules))
 
 
 def is_declared_in(model: type, *modules: str) -> bool:
-    """Whether a class is declared in one of these modules, or in a module inside one of these packages."""
+    """Return whether a class is declared in one of these modules, or in a module inside one of these packages."""
     return any(f"{model.__module__}.".startswith(f"{module}.") for module in modules)

@@ -1,4 +1,4 @@
-"""Where a model keeps bytes and time spans, which are stored as text and numbers that do not say so."""
+"""Paths of bytes and timedeltas in a model, which are stored as text and numbers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class ScalarPath:
 
 @cache
 def scalar_paths(model: type[BaseModel]) -> tuple[ScalarPath, ...]:
-    """Where the documents of a model hold bytes and time spans, and nothing else could stand.
+    """Return the paths of a model that contain bytes or timedeltas only.
 
     Raises:
         RedisModelError: they may lie at any depth, inside a type that contains itself.
@@ -38,8 +38,8 @@ def scalar_paths(model: type[BaseModel]) -> tuple[ScalarPath, ...]:
     for kind, inside in reader.shapes_of_types:
         if _contains(inside, kind) and _holds_scalar(inside):
             raise RedisModelError(
-                f"{model_name(model)}: {name_of(kind)} contains itself: its bytes or time spans may lie at any depth.",
-                "Keep them as text in such a type.",
+                f"{model_name(model)}: {name_of(kind)} is recursive: its bytes or timedeltas can occur at any depth.",
+                "Declare bytes and timedeltas of a recursive type as str.",
             )
     return tuple(_visit(shape, ()))
 

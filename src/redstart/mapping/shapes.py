@@ -1,4 +1,4 @@
-"""What an annotation lets stand in a document: a tree of places, with every type that may stand in each."""
+"""The structure of documents according to annotations: a tree of places, with the types of each."""
 
 from collections import abc, deque
 from collections.abc import Iterable
@@ -51,7 +51,7 @@ class Shape:
     unresolved: list[str] = field(default_factory=list)
 
     def also(self, other: "Shape") -> "Shape":
-        """A place where either may stand. Neither operand changes."""
+        """Return a place where either may stand. Neither operand changes."""
         steps = {**self.steps, **other.steps}
         for segment in self.steps.keys() & other.steps.keys():
             steps[segment] = self.steps[segment].also(other.steps[segment])
@@ -75,7 +75,7 @@ class ShapeReader:
         self._in_progress: list[Any] = []
 
     def read(self, annotation: Any) -> Shape:
-        """The shape of a place with this annotation."""
+        """Return the shape of a place with this annotation."""
         shape = Shape()
         for kind in alternatives(annotation):
             shape = shape.also(self._read_plain(kind))
@@ -85,7 +85,7 @@ class ShapeReader:
         if kind is type(None):
             return Shape(optional=True)
         if isinstance(kind, str | ForwardRef):
-            return Shape(unresolved=[f"the annotation {name_of(kind)} cannot be resolved"])
+            return Shape(unresolved=[f"cannot resolve the annotation {name_of(kind)}"])
         temporal = temporal_kind(kind)
         if temporal is not None:
             return Shape(temporal={kind: temporal})
@@ -95,7 +95,7 @@ class ShapeReader:
         try:
             shape = self._read_structure(kind)
         except NameError as error:
-            return Shape(unresolved=[f"an annotation of {name_of(kind)} cannot be resolved: {error}"])
+            return Shape(unresolved=[f"cannot resolve an annotation of {name_of(kind)}: {error}"])
         finally:
             self._in_progress.pop()
         self.shapes_of_types.append((kind, shape))
@@ -112,7 +112,7 @@ class ShapeReader:
 
 
 def temporal_kind(kind: Any) -> TemporalKind | None:
-    """Whether a plain type is a datetime or a date. A datetime is a date to Python, so it is asked first."""
+    """Return whether a plain type is a datetime or a date. A datetime is a date to Python, so it is asked first."""
     is_class = isinstance(kind, type)
     if kind in DATETIME_TYPES or (is_class and issubclass(kind, datetime)):
         return TemporalKind.DATETIME
@@ -122,7 +122,7 @@ def temporal_kind(kind: Any) -> TemporalKind | None:
 
 
 def parts_of(kind: Any) -> Iterable[tuple[Segment, Any]] | None:
-    """The places inside a structured type and the annotation of each; None for a type without parts."""
+    """Return the places inside a structured type and the annotation of each; None for a type without parts."""
     fields = fields_of(kind)
     if fields is None:
         return elements_of(kind)
@@ -131,7 +131,7 @@ def parts_of(kind: Any) -> Iterable[tuple[Segment, Any]] | None:
 
 
 def elements_of(kind: Any) -> Iterable[tuple[Segment, Any]] | None:
-    """The places inside a map, list, set or tuple and the annotation of each; None for anything else."""
+    """Return the places inside a map, list, set or tuple and the annotation of each; None for anything else."""
     origin = get_origin(kind) or kind
     arguments = get_args(kind)
     if not isinstance(origin, type):
@@ -148,5 +148,5 @@ def elements_of(kind: Any) -> Iterable[tuple[Segment, Any]] | None:
 
 
 def name_of(kind: Any) -> str:
-    """What to call a type in a message."""
+    """Return the name of a type in messages."""
     return kind.__qualname__ if isinstance(kind, type) else str(kind).removeprefix("typing.")

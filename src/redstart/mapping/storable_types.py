@@ -1,4 +1,4 @@
-"""Which types can be stored at all: those that pydantic writes and reads as more than themselves."""
+"""Check that types can be stored: that pydantic can serialize and validate them."""
 
 import collections.abc
 import dataclasses
@@ -40,19 +40,19 @@ LAZY: Final = (collections.abc.Iterable, collections.abc.Iterator, collections.a
 """What is consumed when it is stored, so that the next save stores nothing."""
 
 UNREADABLE: Final = {
-    Json: "what a Json field holds is not JSON text, which the field takes",
-    NameEmail: "there is no stored form for a NameEmail",
-    Secret: "a Secret shows nothing of itself",
-    SecretBytes: "a SecretBytes shows nothing of itself",
-    SecretStr: "a SecretStr shows nothing of itself",
-    ZoneInfo: "there is no stored form for a ZoneInfo",
+    Json: "a Json field accepts JSON text, but its value is not text",
+    NameEmail: "the type NameEmail is not supported",
+    Secret: "Secret hides its value",
+    SecretBytes: "SecretBytes hides its value",
+    SecretStr: "SecretStr hides its value",
+    ZoneInfo: "the type ZoneInfo is not supported",
 }
 """Types of which pydantic writes something else than it reads, and why a field cannot have them."""
 
 STORABLE: Final = (
-    "Stored are str, numbers, bool, bytes, datetime, date, time, timedelta, Decimal, UUID, Enum, Literal, Path, "
-    "Coordinates and what pydantic adds to these; in a JsonModel also lists, sets, tuples, maps, dataclasses and "
-    "EmbeddedJsonModels."
+    "Use str, a number, bool, bytes, datetime, date, time, timedelta, Decimal, UUID, Enum, Literal, Path, "
+    "Coordinates or a type that pydantic derives from these; in a JsonModel also a list, set, tuple, map, dataclass or "
+    "EmbeddedJsonModel."
 )
 
 
@@ -76,8 +76,8 @@ def refuse_unstorable_types(model: type[BaseModel]) -> None:
     for name, field in model.model_fields.items():
         if any(isinstance(item, Json | EncodedBytes | EncodedStr) for item in field.metadata):
             raise RedisModelError(
-                f"{model_name(model)}.{name} cannot be stored: its value is decoded, and decoded again by a save.",
-                "Declare the type that the decoded value has.",
+                f"{model_name(model)}.{name} cannot be stored: each save would decode its value again.",
+                "Declare the type of the decoded value.",
             )
         described = any(hasattr(item, "__get_pydantic_core_schema__") for item in field.metadata)
         if described or field.exclude or not handled.isdisjoint((name, "*")):
@@ -85,7 +85,7 @@ def refuse_unstorable_types(model: type[BaseModel]) -> None:
         for kind in _unstorable(field.annotation, []):
             raise RedisModelError(
                 f"{model_name(model)}.{name} cannot be stored: {_reason(kind)}.",
-                f"{STORABLE} Of another type say how: with a field_serializer and a field_validator.",
+                f"{STORABLE} For other types add a field_serializer and a field_validator.",
             )
 
 
@@ -112,12 +112,12 @@ def _reason_of(kind: Any) -> str | None:
     """Return why a type that pydantic knows cannot be stored, or None."""
     origin = typing.get_origin(kind) or kind
     if origin in LAZY:
-        return f"a {name_of(kind)} is empty once it has been stored; a list is not"
+        return f"a {name_of(kind)} is exhausted by storing it; use a list"
     return UNREADABLE.get(origin) if isinstance(origin, type) else None
 
 
 def _reason(kind: Any) -> str:
-    return _reason_of(kind) or f"there is no stored form for a {name_of(kind)}"
+    return _reason_of(kind) or f"the type {name_of(kind)} is not supported"
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Packages whose modules declare models: importing all of them."""
+"""Import of all modules of a package, to declare their models."""
 
 import pkgutil
 from collections.abc import Iterator
@@ -17,7 +17,10 @@ def import_submodules(root_module_name: str) -> None:
 
 
 def names_inside(module: ModuleType) -> Iterator[str]:
-    """The names of all modules in a package, but for those that are programs. Packages among them are imported."""
+    """Yield the names of all modules in a package, but for those that are programs.
+
+    Packages among them are imported.
+    """
     for info in pkgutil.walk_packages(getattr(module, "__path__", []), prefix=f"{module.__name__}."):
         if not info.name.endswith(".__main__"):
             yield info.name

@@ -1,7 +1,7 @@
-"""Where a model keeps datetimes and dates.
+"""Paths of datetimes and dates in a model.
 
 A path is planned only when every value it can hold is a datetime, or every one a date. Anything that could
-also be something else (`datetime | str`) is listed apart, with the reason: it is never guessed.
+also be something else (`datetime | str`) is listed separately, with the reason.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class TemporalPaths:
 
 @cache
 def temporal_paths(model: type[BaseModel]) -> TemporalPaths:
-    """Where the documents of a model hold datetimes and dates, in the order of declaration.
+    """Return the paths of datetimes and dates of a model, in the order of declaration.
 
     Raises:
         RedisModelError: an annotation cannot be resolved.
@@ -74,7 +74,7 @@ class _Survey:
             return _ambiguity(shape)
         for kind in shape.recursive:
             if any(known == kind and _holds_temporal(inside) for known, inside in self._shapes_of_types):
-                return f"{name_of(kind)} contains itself: its dates may lie at any depth"
+                return f"{name_of(kind)} is recursive: its dates can occur at any depth"
         return _unclear_structure(shape) if _holds_temporal(shape) else None
 
 
@@ -86,16 +86,16 @@ def _ambiguity(shape: Shape) -> str | None:
     candidates = [kind.value for kind in dict.fromkeys(shape.temporal.values())]
     candidates += shape.others + [name_of(kind) for kind in shape.recursive]
     if shape.steps:
-        candidates.append("a value with parts")
+        candidates.append("a nested value")
     if len(candidates) == 1:
         return None
-    return f"declared as {' or '.join(candidates)}: a stored value does not say which it is"
+    return f"declared as {' or '.join(candidates)}: the type of a stored value is ambiguous"
 
 
 def _unclear_structure(shape: Shape) -> str | None:
     if "Any" in shape.others or "object" in shape.others:
-        return "declared as anything: its members may be dates or not"
+        return "declared without a type: its members may or may not be dates"
     for each, named in ((Each.VALUE, str), (Each.ITEM, int)):
         if each in shape.steps and any(isinstance(segment, named) for segment in shape.steps):
-            return "declared as two structures: the same place may hold a date in one and not in the other"
+            return "declared as a union of two structures: a path may be a date in one and not in the other"
     return None

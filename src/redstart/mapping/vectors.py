@@ -1,4 +1,4 @@
-"""The options of vector fields: how they are indexed."""
+"""Index options of vector fields."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,25 +11,33 @@ from redstart.search.immutable import immutable
 @immutable
 @dataclass(frozen=True, slots=True)
 class VectorFieldOptions:
-    """Options of a vector field. Make one with `flat()` or `hnsw()`.
+    """Index options of a vector field, created by `flat()` or `hnsw()`.
+
+    Attributes:
+        algorithm: exact search, or an approximate graph.
+        type: the type of one component.
+        dimension: the number of components.
+        distance_metric: Euclidean distance, inner product, or cosine.
+        initial_cap, block_size, m, ef_construction, ef_runtime, epsilon: as in FT.CREATE; None for the default of the
+            server.
 
     Source: https://redis.io/docs/latest/develop/ai/search-and-query/vectors/
     """
 
     class ALGORITHM(StrEnum):
-        """Exact search, or an approximate graph."""
+        """The algorithm: exact search (FLAT), or an approximate graph (HNSW)."""
 
         FLAT = "FLAT"
         HNSW = "HNSW"
 
     class TYPE(StrEnum):
-        """The type of one component of the vector."""
+        """The type of one component of a vector."""
 
         FLOAT32 = "FLOAT32"
         FLOAT64 = "FLOAT64"
 
     class DISTANCE_METRIC(StrEnum):
-        """Euclidean distance, inner product, or cosine."""
+        """The distance metric: Euclidean distance (L2), inner product (IP), or cosine."""
 
         L2 = "L2"
         IP = "IP"
@@ -55,7 +63,15 @@ class VectorFieldOptions:
         initial_cap: int | None = None,
         block_size: int | None = None,
     ) -> "VectorFieldOptions":
-        """An exact index."""
+        """Return options of an index with exact search.
+
+        Args:
+            type: the type of one component.
+            dimension: the number of components.
+            distance_metric: how distances are computed.
+            initial_cap: vectors to reserve memory for.
+            block_size: vectors in one block of memory.
+        """
         return cls(
             cls.ALGORITHM.FLAT,
             type,
@@ -77,7 +93,18 @@ class VectorFieldOptions:
         ef_runtime: int | None = None,
         epsilon: float | None = None,
     ) -> "VectorFieldOptions":
-        """An approximate index."""
+        """Return options of an index with approximate search, in an HNSW graph.
+
+        Args:
+            type: the type of one component.
+            dimension: the number of components.
+            distance_metric: how distances are computed.
+            initial_cap: vectors to reserve memory for.
+            m: the maximum number of edges of a node in each layer.
+            ef_construction: the number of candidates while the graph is built.
+            ef_runtime: the number of candidates of a query.
+            epsilon: the relative factor that extends a range query.
+        """
         return cls(
             cls.ALGORITHM.HNSW,
             type,
@@ -91,7 +118,7 @@ class VectorFieldOptions:
         )
 
     def settings(self) -> VectorSettings:
-        """The same as an index has it, in the order redis-om writes it."""
+        """Return the options in the order of redis-om's definitions."""
         attributes: list[tuple[str, Any]] = [
             ("TYPE", self.type.value),
             ("DIM", self.dimension),
@@ -108,5 +135,5 @@ class VectorFieldOptions:
 
     @property
     def schema(self) -> str:
-        """What it adds to the text of an index: `VECTOR FLAT 6 TYPE FLOAT32 ...`."""
+        """Return the part of the definition of an index: `VECTOR FLAT 6 TYPE FLOAT32 ...`."""
         return " ".join(("VECTOR", *self.settings().words()))

@@ -1,1 +1,1 @@
-"""An index as data, and queries as text. Knows no model and sends nothing."""
+"""Indexes as data, and queries as text, without models and without I/O."""

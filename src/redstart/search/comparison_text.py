@@ -1,4 +1,4 @@
-"""One comparison as the text of a query: which operators a field takes, and how each is written."""
+"""Comparisons as the text of a query: the operators of each type of field."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -80,7 +80,7 @@ class ComparisonWriter:
         self.words: list[WordPattern] = []
 
     def write(self, comparison: Comparison) -> str:
-        """The text of a comparison. Raises QuerySyntaxError, QueryNotSupportedError."""
+        """Return the text of a comparison. Raises QuerySyntaxError, QueryNotSupportedError."""
         field, operator, value = comparison.left.query_field(), comparison.operator, comparison.value
         if field.operand is Operand.UNINDEXED:
             raise not_indexed(field, value)
@@ -174,8 +174,8 @@ def _missing(field: QueryField, operator: Operator) -> str:
         raise cannot_find(
             field,
             None,
-            "the index has no entry for a missing value",
-            "Keep a word of your own in place of None, and look for that.",
+            "missing values are not indexed",
+            "Store a placeholder value instead of None and query that.",
         )
     anything = f"{field.term}:[-inf +inf]"
     return f"-({anything})" if operator is Operator.EQ else anything

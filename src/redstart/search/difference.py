@@ -1,4 +1,4 @@
-"""What has to change for one index to become another."""
+"""Differences between two indexes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class StorageChanged:
     after: Storage
 
     def __str__(self) -> str:
-        return f"the index is over {self.after.name} documents instead of {self.before.name}"
+        return f"the document type changes from {self.before.name} to {self.after.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class PrefixesChanged:
     after: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"keys are taken from {_quoted(self.after)} instead of {_quoted(self.before)}"
+        return f"the key prefixes change from {_quoted(self.before)} to {_quoted(self.after)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class OptionsChanged:
     after: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"the index is made with {_words(self.after)} instead of {_words(self.before)}"
+        return f"the options of the index change from {_words(self.before)} to {_words(self.after)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class FieldAdded:
     field: IndexField
 
     def __str__(self) -> str:
-        return f"{self.field.attribute} is indexed as {self.field.kind}, which was not"
+        return f"{self.field.attribute} is added as {self.field.kind}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class FieldRemoved:
     field: IndexField
 
     def __str__(self) -> str:
-        return f"{self.field.attribute} is not indexed any more, it was {self.field.kind}"
+        return f"{self.field.attribute} ({self.field.kind}) is removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class FieldChanged:
 
     @property
     def is_change_of_type(self) -> bool:
-        """Whether documents that one index accepts may fall out of the other: the kind differs."""
+        """Return whether documents that one index accepts may fall out of the other: the kind differs."""
         return self.before.kind is not self.after.kind
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class FieldChanged:
         if self.is_change_of_type:
             return f"{name} changes its type from {self.before.kind} to {self.after.kind}"
         before, after = (" ".join(one.words(self.storage)) for one in (self.before, self.after))
-        return f"{name} is indexed as {after!r} instead of {before!r}"
+        return f"{name} changes from {before!r} to {after!r}"
 
 
 Change: TypeAlias = (
@@ -98,7 +98,7 @@ class IndexDifference:
         return bool(self.changes)
 
     def __str__(self) -> str:
-        return "\n".join(f"{change}." for change in self.changes) or "Nothing differs."
+        return "\n".join(f"{change}." for change in self.changes) or "No differences."
 
 
 def difference(before: Index, after: Index) -> IndexDifference:
@@ -110,7 +110,7 @@ def difference(before: Index, after: Index) -> IndexDifference:
 
 
 def same_definition(one: Index, other: Index) -> bool:
-    """Whether two indexes answer queries alike."""
+    """Return whether two indexes answer queries alike."""
     return not difference(one, other).changes
 
 

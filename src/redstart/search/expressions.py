@@ -1,4 +1,4 @@
-"""What a query asks for, as a tree of immutable conditions. Building one checks nothing: `query_text` does."""
+"""Conditions of queries, as a tree of immutable objects. They are checked when `query_text` writes them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from redstart.values.copies import copied
 
 
 class Operator(StrEnum):
-    """How a field is compared. The values are the names in messages."""
+    """Operators of comparisons. Values are names in messages."""
 
     EQ = "=="
     NE = "!="
@@ -29,7 +29,7 @@ class Operator(StrEnum):
 
 
 class Expression:
-    """A condition that documents meet or not. Combine conditions with `&`, `|` and `~`."""
+    """A condition of a query. Combine conditions with `&`, `|` and `~`."""
 
     __slots__ = ()
 
@@ -44,7 +44,7 @@ class Expression:
 
     @property
     def tree(self) -> str:
-        """The condition as a drawing: AND, OR and NOT, each with its parts indented below it."""
+        """Return the condition as text, one operator or comparison per line, with indented operands."""
         return "\n".join(self._drawn())
 
     def _drawn(self) -> list[str]:
@@ -53,9 +53,9 @@ class Expression:
     def __bool__(self) -> bool:
         # `a and b`, `not a`, `a < x < b` or `a in b` would silently drop a part of the condition.
         raise QuerySyntaxError(
-            f"A condition is neither true nor false before it is sent: {self!r}.",
-            "Write &, | and ~ where it says and, or, not; << where it says in; "
-            "and two conditions where a comparison is chained.",
+            f"A condition has no truth value: {self!r}.",
+            "Use &, | and ~ instead of and, or and not; << instead of in; "
+            "and two conditions instead of a chained comparison.",
         )
 
 
@@ -66,8 +66,8 @@ def _below(word: str, *parts: Expression) -> list[str]:
 def _expression(value: object) -> Expression:
     if not isinstance(value, Expression):
         raise QuerySyntaxError(
-            f"{value!r} is no condition.",
-            "Conditions compare a field, as Model.field == value; put each into parentheses.",
+            f"{value!r} is not a condition.",
+            "Compare a field, as in Model.field == value, and put each comparison in parentheses.",
             value=value,
             code="E7",
         )
@@ -82,7 +82,7 @@ class _Joined(Expression):
 
     @classmethod
     def of(cls, *conditions: Expression) -> Expression:
-        """The conditions joined; a single one is itself."""
+        """Return the conditions joined; a single one is itself."""
         if len(conditions) == 1:
             return conditions[0]
         operands: list[Expression] = []
@@ -92,12 +92,12 @@ class _Joined(Expression):
 
     @property
     def left(self) -> Expression:
-        """All conditions but the last, as redis-om nests them."""
+        """Return all conditions but the last, as redis-om nests them."""
         return self.of(*self.operands[:-1])
 
     @property
     def right(self) -> Expression:
-        """The last condition."""
+        """Return the last condition."""
         return self.operands[-1]
 
 
@@ -164,12 +164,12 @@ class Comparison(Expression):
 
 
 class FieldExpression:
-    """A field to be compared: `field == 1`, `field << [1, 2]`, `field.startswith("a")`."""
+    """A field of conditions: `field == 1`, `field << [1, 2]`, `field.startswith("a")`."""
 
     __slots__ = ()
 
     def query_field(self) -> QueryField:
-        """The field. Raises RedisModelError if its model cannot be indexed."""
+        """Return the field of the index. Raises RedisModelError if the model cannot be indexed."""
         raise NotImplementedError
 
     def __eq__(self, other: object) -> Comparison:  # type: ignore[override]  # a condition, not its truth
@@ -193,15 +193,15 @@ class FieldExpression:
         return Comparison(self, Operator.GE, other)
 
     def __mod__(self, words: str) -> Comparison:
-        """Full-text search in this field, in the query language of the server."""
+        """Return a full-text condition on this field, in the query language of the server."""
         return Comparison(self, Operator.MATCHES, words)
 
     def __lshift__(self, values: Iterable[Any]) -> Comparison:
-        """Equal to one of these."""
+        """Return the condition that the field is equal to one of the values."""
         return Comparison(self, Operator.IN, _operands(values))
 
     def __rshift__(self, values: Iterable[Any]) -> Comparison:
-        """Equal to none of these."""
+        """Return the condition that the field is equal to none of the values."""
         return Comparison(self, Operator.NOT_IN, _operands(values))
 
     def __and__(self, other: object) -> Expression:
@@ -214,32 +214,32 @@ class FieldExpression:
         return _expression(self)
 
     def startswith(self, text: str) -> Comparison:
-        """Begins with this."""
+        """Return the condition that the field begins with a text."""
         return Comparison(self, Operator.STARTSWITH, text)
 
     def endswith(self, text: str) -> Comparison:
-        """Ends with this."""
+        """Return the condition that the field ends with a text."""
         return Comparison(self, Operator.ENDSWITH, text)
 
     def contains(self, text: str) -> Comparison:
-        """Contains this."""
+        """Return the condition that the field contains a text."""
         return Comparison(self, Operator.CONTAINS, text)
 
 
 def _operands(values: object) -> object:
-    """The operands of `<<` and `>>` as a tuple. A text is one operand, and what is no iterable is refused later."""
+    """Return the operands of `<<` and `>>` as a tuple. A str, or a value that is not iterable, is rejected later."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         return values
     return tuple(values)
 
 
 def fields_in(condition: object) -> Iterator[FieldExpression]:
-    """The fields in a condition; nothing if it is not a condition."""
+    """Yield the fields of a condition; none if the value is not a condition."""
     return (comparison.left for comparison in comparisons_in(condition))
 
 
 def comparisons_in(condition: object) -> Iterator[Comparison]:
-    """The comparisons in a condition; nothing if it is not a condition."""
+    """Yield the comparisons of a condition; none if the value is not a condition."""
     waiting = [condition]
     while waiting:
         one = waiting.pop()
@@ -254,13 +254,13 @@ def comparisons_in(condition: object) -> Iterator[Comparison]:
 @immutable
 @dataclass(frozen=True, slots=True)
 class KNNExpression:
-    """The nearest neighbours of a vector.
+    """A nearest-neighbour query, for `find(..., knn=...)`.
 
     Args:
-        k: how many.
-        vector_field: the field that holds vectors.
-        score_field: the field that gets the distance.
-        reference_vector: the vector, as the bytes of its numbers in the type of the index.
+        k: the number of documents to return, 1 or more.
+        vector_field: the vector field, as `col(Model.vector)`.
+        score_field: the field for the distance; it must not be indexed.
+        reference_vector: the vector as bytes, in the type of the index (FLOAT32 or FLOAT64).
     """
 
     k: int
@@ -270,28 +270,31 @@ class KNNExpression:
 
     @property
     def vector_field_name(self) -> str:
-        """The name of the field that holds vectors, as queries use it."""
+        """Return the name of the vector field in the index."""
         return self.vector_field.query_field().attribute
 
     @property
     def score_field_name(self) -> str:
-        """The name of the field that gets the distance, as queries use it."""
+        """Return the name of the field for the distance."""
         return self.score_field.query_field().attribute
 
     @property
     def query_params(self) -> dict[str, str | bytes]:
-        """The values that `$K` and `$knn_ref_vector` stand for in the text of a query."""
+        """Return the values of the query parameters `$K` and `$knn_ref_vector`."""
         return {"K": str(self.k), "knn_ref_vector": self.reference_vector}
 
 
 def col(field: Any) -> FieldExpression:
-    """The field of a model, typed as one: `col(Customer.age) > 18`.
+    """Return a field with the static type of a field: `col(Customer.age) > 18`.
+
+    Args:
+        field: a field of a model class.
 
     Raises:
-        QuerySyntaxError: it is not a field.
+        QuerySyntaxError: E9, the argument is not a field.
     """
     if not isinstance(field, FieldExpression):
         raise QuerySyntaxError(
-            f"{field!r} is no field of a model class.", "Write col(Model.field).", value=field, code="E9"
+            f"{field!r} is not a field of a model class.", "Use col(Model.field).", value=field, code="E9"
         )
     return field

@@ -1,4 +1,4 @@
-"""One field of an index, as data.
+"""Fields of an index, as data.
 
 Source: https://redis.io/docs/latest/commands/ft.create/
 """
@@ -84,7 +84,7 @@ class IndexField:
     options: tuple[str, ...] = ()
 
     def words(self, storage: Storage) -> tuple[str, ...]:
-        """The field's part of FT.CREATE, in the only order the server takes."""
+        """Return the field's part of FT.CREATE, in the only order the server takes."""
         words = [*self._name_words(storage), self.kind.value]
         if self.vector is not None:
             words += self.vector.words()
@@ -102,7 +102,7 @@ class IndexField:
         return tuple(words)
 
     def text(self, storage: Storage) -> str:
-        """The field's part of the schema text as redis-om writes it, which is not always valid."""
+        """Return the field's part of the schema text as redis-om writes it, which is not always valid."""
         words = [*self._name_words(storage), self.kind.value]
         if self.vector is not None:
             words += self.vector.words()
@@ -115,7 +115,7 @@ class IndexField:
         return " ".join(words)
 
     def reported(self, storage: Storage) -> "IndexField":
-        """The field as FT.INFO shows it once the server has filled in its defaults."""
+        """Return the field as FT.INFO shows it once the server has filled in its defaults."""
         separator = self.separator
         if self.kind is FieldKind.TAG and separator is None and storage is Storage.HASH:
             separator = DEFAULT_TAG_SEPARATOR

@@ -1,4 +1,4 @@
-"""Words to search for, in the query language of the server, but unable to leave their field.
+"""Full-text searches in the query language of the server, confined to their field.
 
 The server splits the words of documents at punctuation, and does not index its stop words. In a query it reads some of
 the punctuation as operators or as parts of numbers, and finds nothing for stop words in quotes (RediSearch 2.10). So
@@ -50,7 +50,7 @@ STOP_WORDS: Final[frozenset[str]] = frozenset(
 
 
 def stop_words_of(index: Index) -> frozenset[str]:
-    """The words that an index does not hold."""
+    """Return the words that an index does not hold."""
     if "STOPWORDS" not in index.options:
         return STOP_WORDS
     at = index.options.index("STOPWORDS")
@@ -83,14 +83,14 @@ def full_text(queried: QueryField, value: object, stop_words: Container[str] = S
         QueryNotSupportedError: they are words that the server does not index.
     """
     if not isinstance(value, str) or not value.strip():
-        raise wrong_operand(queried, value, "words to look for")
+        raise wrong_operand(queried, value, "words to search for")
     value = encodable(queried, value)
     if "\0" in value:
         raise _leaves(queried, value, "it contains a NUL character")
     bare = ESCAPED_CHARACTER.sub("", value)
     found = LEAVING.search(bare)
     if found is not None:
-        raise _leaves(queried, value, f"{found.group()!r} has a meaning of its own there")
+        raise _leaves(queried, value, f"{found.group()!r} is an operator of the query language")
     if bare.count('"') % 2:
         raise _leaves(queried, value, "a quotation mark is not closed")
     reader = _Reader(queried, value, stop_words)
@@ -165,7 +165,7 @@ class _Reader:
         return text
 
     def _close(self, level: _Level) -> bool:
-        """Whether a level asks for an indexed word."""
+        """Return whether a level asks for an indexed word."""
         if None in level.alternatives:
             raise self._unreadable()
         is_outermost = not self._levels or level is self._levels[0]
@@ -197,12 +197,12 @@ class _Reader:
         return f"{sign}({written})" if is_apart or (sign and written[0].isdigit()) else sign + written
 
     def _indexed(self, words: list[str]) -> list[str]:
-        """Those that are no stop words."""
+        """The words that are not stop words."""
         words = [r"\_" if word == "_" else word for word in words]  # a letter, but for one that is alone
         return [word for word in words if ESCAPES.sub(r"\1", word).lower() not in self._stop_words]
 
     def _without_stray(self, word: str) -> str:
-        """A word without the stars and percent signs that mean nothing."""
+        """Return a word without the stars and percent signs that mean nothing."""
         if FUZZY.fullmatch(word):
             return word
         word = word.replace("%", " ")
@@ -227,23 +227,21 @@ class _Reader:
         return sign
 
     def _unreadable(self) -> QuerySyntaxError:
-        return _leaves(
-            self._field, self._value, "its parentheses do not match, or an operator stands beside no word"
-        )
+        return _leaves(self._field, self._value, "unbalanced parentheses, or an operator without a word")
 
     def _not_indexed(self) -> Exception:
         return cannot_find(
             self._field,
             self._value,
-            "it asks for words so common that the index does not hold them, as 'the' (its STOPWORDS)",
-            "Leave them out.",
+            "the words, or an alternative of them, are stop words (STOPWORDS), which are not indexed",
+            "Remove the stop words.",
         )
 
 
 def _leaves(queried: QueryField, value: str, reason: str) -> QuerySyntaxError:
     return QuerySyntaxError(
-        f"{queried.label} cannot be searched for the words {value!r}: {reason}.",
-        "Put a backslash before it to mean the character itself.",
+        f"Cannot search {queried.label} for the words {value!r}: {reason}.",
+        "Escape a character with a backslash to search for it.",
         field=queried.label,
         value=value,
     )

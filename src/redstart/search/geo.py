@@ -1,4 +1,4 @@
-"""A circle on Earth, to search for places in it."""
+"""Circles for queries of coordinates."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,26 +17,32 @@ class RadiusUnit(StrEnum):
 
 
 class Place(Protocol):
-    """Anything with a latitude and a longitude in degrees."""
+    """An object with a latitude and a longitude in degrees."""
 
     @property
     def latitude(self) -> float:
-        """Degrees north."""
+        """Return the degrees north."""
         ...
 
     @property
     def longitude(self) -> float:
-        """Degrees east."""
+        """Return the degrees east."""
         ...
 
 
 @immutable
 @dataclass(frozen=True, slots=True)
 class GeoFilter:
-    """All places within `radius` of a point. `str()` gives the text for a query.
+    """A circle, for conditions such as `Model.place == GeoFilter(...)`. `str()` returns its text in a query.
+
+    Attributes:
+        longitude: degrees east of the centre, -180 to 180.
+        latitude: degrees north of the centre, -90 to 90.
+        radius: the radius in `unit`, greater than 0.
+        unit: `m`, `km`, `mi` or `ft`.
 
     Raises:
-        ValueError: the point is not on Earth, the radius is not above 0, or the unit is unknown.
+        ValueError: an attribute is out of range, or the unit is unknown.
     """
 
     longitude: float
@@ -46,17 +52,23 @@ class GeoFilter:
 
     def __post_init__(self) -> None:
         if not -180 <= self.longitude <= 180:
-            raise ValueError(f"a longitude is -180 to 180 degrees, not {self.longitude!r}")
+            raise ValueError(f"longitude has to be between -180 and 180, not {self.longitude!r}")
         if not -90 <= self.latitude <= 90:
-            raise ValueError(f"a latitude is -90 to 90 degrees, not {self.latitude!r}")
+            raise ValueError(f"latitude has to be between -90 and 90, not {self.latitude!r}")
         if not 0 < self.radius < float("inf"):
-            raise ValueError(f"a radius is a number above 0, not {self.radius!r}")
+            raise ValueError(f"radius has to be greater than 0, not {self.radius!r}")
         if self.unit not in list(RadiusUnit):
-            raise ValueError(f"a radius is in {', '.join(RadiusUnit)}, not in {self.unit!r}")
+            raise ValueError(f"unit has to be one of {', '.join(RadiusUnit)}, not {self.unit!r}")
 
     @classmethod
     def from_coordinates(cls, coords: Place, radius: float, unit: str) -> "GeoFilter":
-        """A circle around a place."""
+        """Return a circle around coordinates.
+
+        Args:
+            coords: the centre.
+            radius: the radius in `unit`, greater than 0.
+            unit: `m`, `km`, `mi` or `ft`.
+        """
         return cls(coords.longitude, coords.latitude, radius, unit)
 
     def __str__(self) -> str:

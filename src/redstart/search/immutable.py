@@ -1,4 +1,4 @@
-"""Objects that are shared between queries, and therefore do not change."""
+"""Immutable objects that queries share."""
 
 from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
@@ -16,7 +16,7 @@ def immutable(cls: type[T]) -> type[T]:
     def refuse(self: object, name: str) -> NoReturn:
         raise AttributeError(
             f"{cls.__name__} objects are immutable, so the attribute {name!r} cannot be changed. "
-            "Make another object instead.",
+            "Create another object instead.",
             name=name,
             obj=self,
         )

@@ -1,4 +1,4 @@
-"""An index as data: what FT.CREATE is given, and the text by which redis-om recognises it."""
+"""Indexes as data: the arguments of FT.CREATE, and the text by which redis-om identifies an index."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -30,16 +30,16 @@ class Index:
     parts: tuple[int, ...] | None = field(default=None, compare=False)
 
     def field_named(self, attribute: str) -> IndexField | None:
-        """The field that queries call `attribute`."""
+        """Return the field that queries call `attribute`."""
         return next((one for one in self.fields if one.attribute == attribute), None)
 
     def reported(self) -> "Index":
-        """The index as FT.INFO shows it once it exists: with the server's defaults written out."""
+        """Return the index as FT.INFO shows it once it exists: with the server's defaults written out."""
         return replace(self, fields=tuple(one.reported(self.storage) for one in self.fields), parts=None)
 
 
 def schema_text(index: Index) -> str:
-    """The text redis-om hashes, letter by letter: what its FT.CREATE says after the index's name.
+    """Return the text redis-om hashes, letter by letter: what its FT.CREATE says after the index's name.
 
     Fields that gave nothing leave their empty part, so there may be double spaces, and one at the end.
     """
@@ -49,12 +49,12 @@ def schema_text(index: Index) -> str:
 
 
 def schema_hash(text: str) -> str:
-    """What redis-om keeps in `<index>:hash`: the SHA-1 of the schema text, in hexadecimal."""
+    """Return the content of redis-om's `<index>:hash`: the SHA-1 of the schema text, in hexadecimal."""
     return sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def create_arguments(index: Index, *, name: str | None = None) -> tuple[str, ...]:
-    """The words of FT.CREATE after the command, from the data: nothing in them is split at a space.
+    """Return the words of FT.CREATE after the command, from the data: nothing in them is split at a space.
 
     Args:
         index: what to create.
@@ -71,7 +71,7 @@ def create_arguments(index: Index, *, name: str | None = None) -> tuple[str, ...
 
 
 def schema_parts(index: Index) -> Iterator[str]:
-    """The schema text, one part for each declared field of the model; empty for one that is not indexed."""
+    """Yield the schema text, one part for each declared field of the model; empty for one that is not indexed."""
     texts = [one.text(index.storage) for one in index.fields]
     if index.parts is None:
         yield from texts

@@ -1,4 +1,4 @@
-"""JSON paths as an index has them: `$.name`, `$.lines[*].sku`, `$["größe"]`."""
+"""JSON paths of an index: `$.name`, `$.lines[*].sku`, `$["größe"]`."""
 
 import json
 import re
@@ -13,12 +13,12 @@ STEP: Final = re.compile(
 
 
 def member(name: str) -> str:
-    """The step to a member, behind the path of what holds it."""
+    """Return the step to a member, behind the path of what holds it."""
     return f".{name}" if PLAIN_NAME.fullmatch(name) else f"[{json.dumps(name, ensure_ascii=False)}]"
 
 
 def writable_member(name: str) -> str | None:
-    """The step to a member that is to be written; None if there is none.
+    """Return the step to a member that is to be written; None if there is none.
 
     Measured with RedisJSON 2.8: a path with an escape is read well, but JSON.SET with it answers OK and writes another
     member, or none.
@@ -30,7 +30,7 @@ def writable_member(name: str) -> str | None:
 
 
 def steps(path: str) -> tuple[str, ...]:
-    """The names on the way to a value, and `[*]` for each item of a list."""
+    """Return the names on the way to a value, and `[*]` for each item of a list."""
     found = STEP.finditer(path)
     return tuple(
         json.loads(step["quoted"]) if step["quoted"] else step["plain"] or step["each"] for step in found

@@ -1,4 +1,4 @@
-"""Python values as what stands in a query: numbers, and text as it is stored."""
+"""Python values as operands of a query: numbers, and text in its stored format."""
 
 import base64
 import math
@@ -30,7 +30,7 @@ from redstart.values.timezones import NaiveTimezone
 
 PLAIN_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 INFINITIES: Final = ("inf", "-inf")
-NUMBERS: Final = "a number, or a datetime or date where the field holds such"
+NUMBERS: Final = "a number, or a datetime or date for a field of that type"
 
 
 class Number(NamedTuple):
@@ -47,20 +47,20 @@ class Number(NamedTuple):
 
 
 def number_word(field: QueryField, value: Any, zone: NaiveTimezone) -> str:
-    """A number that is equal to a value. Raises QuerySyntaxError, QueryNotSupportedError."""
+    """Return a number that is equal to a value. Raises QuerySyntaxError, QueryNotSupportedError."""
     number = nearest_number(field, value, zone)
     if number.side != 0:
         raise cannot_find(
             field,
             value,
-            f"its index keeps floats, and {NO_FLOAT}",
-            "Compare with whole seconds; or look for what lies between two dates with < and >.",
+            f"a NUMERIC field stores floats, and {NO_FLOAT}",
+            "Compare with whole seconds, or query a range with < and >.",
         )
     return number.word
 
 
 def nearest_number(field: QueryField, value: Any, zone: NaiveTimezone) -> Number:
-    """The number of a value, or of the nearest date or time span. Raises QuerySyntaxError for anything else."""
+    """Return the number of a value, or of the nearest date or time span. Raises QuerySyntaxError for anything else."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, datetime):
@@ -91,7 +91,7 @@ def _word(field: QueryField, value: Any) -> str:
 
 
 def _number_text(value: Any) -> str | None:
-    """The text of a number, whatever its class; `inf` and `-inf`; None of anything else."""
+    """Return the text of a number, whatever its class; `inf` and `-inf`; None of anything else."""
     if isinstance(value, str):
         return str.__str__(value) if NUMBER.fullmatch(value) else None
     if isinstance(value, float):
@@ -112,7 +112,7 @@ def _plain_text(value: Any, text: str) -> str:
 
 
 def _kept(field: QueryField, text: str) -> str:
-    """The number as the documents of the field keep it."""
+    """Return the number as the documents of the field keep it."""
     if field.storage is Storage.HASH or len(text) <= SAFE_LENGTH or text.lstrip("-").isdecimal():
         return text
     number = float(text)
@@ -125,11 +125,11 @@ def _microseconds(field: QueryField, value: datetime, zone: NaiveTimezone) -> in
         aware = value.utcoffset() is not None
         return microseconds_of(value) if aware else zone.microseconds(value)
     except ValueConversionError as error:
-        raise wrong_operand(field, value, f"a datetime with an offset: {error.reason}") from error
+        raise wrong_operand(field, value, f"a datetime with an offset ({error.reason})") from error
 
 
 def stored_text(field: QueryField, value: Any) -> str:
-    """The text under which a value is stored, for fields that are indexed as tags.
+    """Return the text under which a value is stored, for fields that are indexed as tags.
 
     Raises:
         QuerySyntaxError: no value of the field's type is stored like this.
@@ -139,20 +139,22 @@ def stored_text(field: QueryField, value: Any) -> str:
     if isinstance(value, str):
         text = value
     elif field.operand is Operand.TEXT and isinstance(value, int | float | date | list | tuple | set | dict):
-        raise wrong_operand(field, value, "a str; or look for one of several with <<")
+        raise wrong_operand(field, value, "a str, or use << with a list of values")
     elif value is None or isinstance(value, list | tuple | set | frozenset | dict):
-        raise wrong_operand(field, value, "one value; or look for one of several with <<")
+        raise wrong_operand(field, value, "one value, or use << with a list of values")
     else:
         text = _text_of(value)
     return encodable(field, text)
 
 
 def encodable(field: QueryField, text: str) -> str:
-    """The text as a plain str. Raises QuerySyntaxError if it cannot be sent."""
+    """Return the text as a plain str. Raises QuerySyntaxError if it cannot be sent."""
     try:
         return text.encode().decode()
     except UnicodeEncodeError as error:
-        raise wrong_operand(field, text, "text that can be encoded: this has half a character") from error
+        raise wrong_operand(
+            field, text, "text that can be encoded as UTF-8 (it contains a lone surrogate)"
+        ) from error
 
 
 def _text_of(value: Any) -> str:

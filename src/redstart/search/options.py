@@ -1,4 +1,4 @@
-"""A search with all that belongs to it, as the words of FT.SEARCH."""
+"""A search with its options, as the arguments of FT.SEARCH."""
 
 from dataclasses import dataclass
 

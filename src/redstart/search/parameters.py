@@ -1,4 +1,4 @@
-"""The values that are sent beside the text of a query, where `$name` stands for them."""
+"""Parameters of a query, for which its text has `$name`."""
 
 
 class Parameters:
@@ -8,6 +8,6 @@ class Parameters:
         self.values: dict[str, str | bytes] = {}
 
     def add(self, name: str, value: str | bytes) -> str:
-        """What stands for the value in the text."""
+        """Add a value, and return its placeholder in the text."""
         self.values[name] = value
         return f"${name}"

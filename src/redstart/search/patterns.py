@@ -1,4 +1,4 @@
-"""Parts of tags and words that a query looks for, and that the server expands into the tags and words of the index.
+"""Parts of tags and words in a query, which the server expands to the tags and words of the index.
 
 It expands each into 200 at most (MAXPREFIXEXPANSIONS), those without a document included, and none that is shorter than
 2 bytes (MINPREFIX). Both can be configured. A search does not report it: `documents/patterns.py` finds out.

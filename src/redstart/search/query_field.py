@@ -1,4 +1,4 @@
-"""A field as queries see it: its name in the index, and what it can be compared with."""
+"""Fields of queries: their name in the index, and the type of their operands."""
 
 import re
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ ESCAPED: Final = r"\\\g<0>"
 class Operand(StrEnum):
     """What kind of values a field has in the index. The values are the names in messages."""
 
-    TEXT = "text"
+    TEXT = "string"
     TAG = "tag"
     """Values of other types that are stored as text: enums, UUIDs, paths, times."""
     BOOLEAN = "boolean"
     NUMBER = "number"
-    GEO = "place"
+    GEO = "location"
     VECTOR = "vector"
     DOCUMENT = "embedded document"
     UNINDEXED = "field that is not indexed"
@@ -54,11 +54,11 @@ class QueryField:
 
     @property
     def term(self) -> str:
-        """The field as it is written in a query."""
+        """Return the field as it is written in a query."""
         return term_of(self.attribute)
 
 
 @cache
 def term_of(attribute: str) -> str:
-    """An attribute of an index as it is written in a query."""
+    """Return an attribute of an index as it is written in a query."""
     return f"@{PUNCTUATION.sub(ESCAPED, attribute)}"

@@ -73,8 +73,8 @@ def query_text(
     for condition in conditions:
         if not isinstance(condition, Expression):
             raise QuerySyntaxError(
-                f"{shortened(condition)} is no condition.",
-                "find() takes comparisons of fields, as Model.field == value.",
+                f"{shortened(condition)} is not a condition.",
+                "Pass comparisons of fields to find(), as in Model.field == value.",
                 value=condition,
                 code="E7",
             )
@@ -84,7 +84,7 @@ def query_text(
     except RecursionError as error:
         raise QuerySyntaxError(
             "The conditions are nested too deeply.",
-            "Join many conditions side by side, as a | b | c; or give many values of one field with <<.",
+            "Join conditions without nesting, as in a | b | c, or give many values of one field with <<.",
         ) from error
     if knn is not None:
         text = writer.neighbours(text, knn)
@@ -114,7 +114,7 @@ class _Writer:
         return reduce(lambda left, right: f"({left}){joint}{right}", written, start)
 
     def query(self, text: str) -> QueryText:
-        """The text with what was collected for it."""
+        """Return the text with what was collected for it."""
         patterns = tuple(self._comparisons.patterns)
         pieces = tuple(text.split(PATTERN_MARK))
         shown = "".join(chain(*zip_longest(pieces, (one.text for one in patterns), fillvalue="")))
@@ -154,6 +154,6 @@ def _check_knn(knn: KNNExpression) -> None:
         if not isinstance(one, FieldExpression):
             raise wrong_knn(part, one, "a field of a model")
     if not isinstance(knn.k, int) or knn.k < 1:
-        raise wrong_knn("k", knn.k, "a number of documents, 1 or more")
+        raise wrong_knn("k", knn.k, "an int of 1 or more")
     if not isinstance(knn.reference_vector, bytes):
-        raise wrong_knn("reference_vector", knn.reference_vector, "the bytes of its numbers")
+        raise wrong_knn("reference_vector", knn.reference_vector, "bytes")

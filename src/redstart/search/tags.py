@@ -1,10 +1,10 @@
-"""Text as tags: what the server makes of a value, and how to write it so that it means only itself.
+"""Text as tags: splitting and escaping as the server does it.
 
 Measured with RediSearch 2.10: a value is split at the separator, each tag loses the white space around it and
 is cut to 4,096 bytes, an empty tag is none. Without CASESENSITIVE the case of ASCII letters is lost, and no other.
 Letters and digits stand for themselves, ASCII punctuation and white space must be escaped, other control characters
 cannot be and have to travel as parameters; a tag ends at a NUL. Parts of tags have limits of their own (`patterns.py`).
-Wildcards, `w'*a'`, have the same limits and are never sent: on some tags they keep the server busy for good.
+Wildcards, `w'*a'`, have the same limits and are never sent: on some tags they block the server permanently.
 """
 
 import re
@@ -23,7 +23,7 @@ CONTROLS: Final = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
 
 
 def tags_of(field: QueryField, text: str) -> list[str]:
-    """The tags of a value, each once.
+    """Return the tags of a value, each once.
 
     Raises:
         QueryNotSupportedError: there are none, or one that the index cannot hold.
@@ -35,54 +35,52 @@ def tags_of(field: QueryField, text: str) -> list[str]:
         raise cannot_find(
             field,
             text,
-            "the index has no entry for a value without any tag, as an empty one",
-            "Keep None or a word of your own in place of empty text, and look for that.",
+            "empty strings are not indexed",
+            "Store None or a placeholder value and query that.",
         )
     return tags
 
 
 def checked(field: QueryField, tag: str) -> str:
-    """The tag, if the index can hold it. Raises QueryNotSupportedError."""
+    """Return the tag, if the index can hold it. Raises QueryNotSupportedError."""
     if "\0" in tag:
-        raise cannot_find(field, tag, "the server ends a tag at a NUL character")
+        raise cannot_find(field, tag, "the server truncates a tag at a NUL character")
     size = len(tag.encode())
     if size > LONGEST_TAG_BYTES:
         raise cannot_find(
-            field, tag, f"the server keeps {LONGEST_TAG_BYTES} bytes of a tag, and it has {size}"
+            field, tag, f"it has {size} bytes, and the server indexes {LONGEST_TAG_BYTES} bytes of a tag"
         )
     return tag
 
 
 def pattern_of(field: QueryField, text: object, where: Where) -> str:
-    """What a tag has to begin with, end with or contain. Raises QueryError."""
+    """Return the pattern of a part of a tag. Raises QueryError."""
     if not isinstance(text, str):
-        raise cannot_find(field, text, "a part to look for is a str")
+        raise cannot_find(field, text, "a part of text has to be a str")
     part = encodable(field, text)
     if where is Where.START:
         part = part.lstrip(WHITE_SPACE)
     elif where is Where.END:
         part = part.rstrip(WHITE_SPACE)
     if not part:
-        raise cannot_find(
-            field, text, "a part to look for is a str that is not empty, and not only white space"
-        )
+        raise cannot_find(field, text, "a part of text must not be empty or only white space")
     if field.separator and field.separator in part:
         raise cannot_find(
             field,
             text,
-            f"values are split at {field.separator!r}, so no tag contains it",
-            "Look for one tag at a time, or give the field another separator.",
+            f"values are split at the separator {field.separator!r}, so no tag contains it",
+            "Query one tag at a time, or give the field another separator.",
         )
     return checked(field, part)
 
 
 def as_indexed(field: QueryField, tag: str) -> bytes:
-    """The bytes of a tag, or of a part of one, as the index has them."""
+    """Return the bytes of a tag, or of a part of one, as the index has them."""
     return tag.encode() if field.case_sensitive else tag.encode().lower()
 
 
 def escaped(tag: str) -> str:
-    """A tag as it stands in a query."""
+    """Return a tag as it stands in a query."""
     # An underscore is a letter, but for one that is alone.
     return r"\_" if tag == "_" else ESCAPED.sub(r"\\\1", tag)
 
@@ -106,5 +104,5 @@ escaper: Final = TokenEscaper()
 
 
 def needs_parameter(tag: str) -> bool:
-    """Whether a tag cannot be written into a query."""
+    """Return whether a tag cannot be written into a query."""
     return CONTROLS.search(tag) is not None

@@ -1,1 +1,1 @@
-"""Connections and the drivers that perform requests: the only package that imports redis and asyncio."""
+"""Connections, and drivers that perform requests. Only this package imports redis and asyncio."""

@@ -1,4 +1,4 @@
-"""The asynchronous driver: performs the requests of an operation on one connection."""
+"""The async driver: performs the requests of an operation on one connection."""
 
 import asyncio
 from contextlib import suppress
@@ -110,7 +110,7 @@ class AsyncDriver:
         return replies
 
     async def release(self) -> None:
-        """Give the connection back to its pool, for whoever needs one next. Only where no answer is under way."""
+        """Return the connection to its pool. Only without a pending reply."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._pool.release(connection)

@@ -1,4 +1,4 @@
-"""A server as a program uses it that goes on for days: from any task, each operation on a connection of the pool."""
+"""Executor of operations from any task, each on a connection of a pool."""
 
 import asyncio
 from asyncio import AbstractEventLoop
@@ -25,7 +25,7 @@ class AsyncServer:
     A client that is given is never used itself: which loop or process its connections were made in is not known.
 
     Args:
-        client: a client of either colour.
+        client: a sync or async client.
         home: the loop whose pool is the client's own, because the client was made here for that loop.
 
     Attributes:
@@ -97,7 +97,7 @@ _clients: OfEachLoop[dict[str, redis.asyncio.Redis]] = OfEachLoop(_close_clients
 
 
 def server_of(client: object) -> AsyncServer:
-    """The server that a client of either colour talks to; the same one each time. Raises ConfigurationError."""
+    """Return the executor for a sync or async client; the same one each time. Raises ConfigurationError."""
     try:
         server = _servers.get(client)
     except TypeError:  # such things cannot even be looked up
@@ -110,7 +110,10 @@ def server_of(client: object) -> AsyncServer:
 
 
 def default_client(url: str) -> redis.asyncio.Redis:
-    """The client for models that name none; the same one each time in one event loop. It decodes, as redis-om's."""
+    """Return the client for models that name none; the same one each time in one event loop.
+
+    It decodes, as redis-om's.
+    """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

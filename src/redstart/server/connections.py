@@ -1,4 +1,4 @@
-"""From a URL to a driver or a client."""
+"""Drivers and clients of a URL."""
 
 import re
 from typing import Any
@@ -20,7 +20,7 @@ from redstart.server.tls import bound_handshake
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 60.0
-"""A server that needs longer for one request than this is taken for gone."""
+"""The timeout of one request, in seconds."""
 
 _TEXT_OPTIONS = frozenset(
     {
@@ -35,7 +35,7 @@ _DATABASE = re.compile(r"/?\d*/?", re.ASCII)
 
 
 def open_sync(url: str) -> SyncDriver:
-    """A driver on its own pool. Raises ConfigurationError for a URL redis-py does not understand."""
+    """Return a driver on its own pool. Raises ConfigurationError for a URL redis-py does not understand."""
     _require_good(url)
     pool = redis.ConnectionPool.from_url(
         url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
@@ -45,7 +45,7 @@ def open_sync(url: str) -> SyncDriver:
 
 
 def open_async(url: str) -> AsyncDriver:
-    """A driver on its own asyncio pool. Raises ConfigurationError for a URL redis-py does not understand."""
+    """Return a driver on its own asyncio pool. Raises ConfigurationError for a URL redis-py does not understand."""
     _require_good(url)
     pool = redis.asyncio.ConnectionPool.from_url(
         url, retry=AsyncRetry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
@@ -60,26 +60,26 @@ def _options(url: str) -> dict[str, float]:
 
 
 def _require_good(url: str) -> None:
-    """Raises ConfigurationError where redis-py makes nothing of a URL, or not what was meant."""
+    """Raise ConfigurationError where redis-py makes nothing of a URL, or not what was meant."""
     try:
         pool = redis.ConnectionPool.from_url(url)
         _ = pool.connection_class(**pool.connection_kwargs)  # connects to nothing; refuses unknown options
         _ = str(pool.connection_kwargs.get("host", "")).encode("idna")
     except UnicodeError:
-        raise _bad_url(url, ValueError("no host can have this name")) from None
+        raise _bad_url(url, ValueError("invalid host name")) from None
     except (ValueError, redis.RedisError) as exc:
         raise _bad_url(url, exc) from None
     except Exception:  # noqa: BLE001 - redis-py makes anything of an option it does not know
-        raise _bad_url(url, ValueError("it has an option that no connection knows")) from None
+        raise _bad_url(url, ValueError("unknown option")) from None
     _require_texts(url)
     if shown_url(url) is None:  # a raw / in the password: redis-py would try another host
-        raise _bad_url(url, ValueError("a character of the password is not quoted"))
+        raise _bad_url(url, ValueError("a special character of the password is not percent-encoded"))
     parts = urlsplit(url)
     if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):  # redis-py would take database 0
-        raise _bad_url(url, ValueError(f"the database is a number, and not {parts.path.strip('/')!r}"))
+        raise _bad_url(url, ValueError(f"the database has to be a number, not {parts.path.strip('/')!r}"))
     database = pool.connection_kwargs.get("db") or 0
     if not 0 <= int(database) < _DATABASES:
-        raise _bad_url(url, ValueError(f"there can be no database {database}"))
+        raise _bad_url(url, ValueError(f"the database {database} is out of range"))
 
 
 def _require_texts(url: str) -> None:
@@ -90,7 +90,7 @@ def _require_texts(url: str) -> None:
             and name not in URL_QUERY_ARGUMENT_PARSERS
             and not name.startswith("ssl_")
         ):
-            raise _bad_url(url, ValueError(f"it has the option {shortened(name)}, which a URL cannot set"))
+            raise _bad_url(url, ValueError(f"the option {shortened(name)} cannot be set in a URL"))
 
 
 def _bad_url(url: str, error: Exception) -> ConfigurationError:
@@ -98,13 +98,13 @@ def _bad_url(url: str, error: Exception) -> ConfigurationError:
     reason = f": {without_passwords(str(error))}" if shown_url(url) else ""
     return ConfigurationError(
         f"{without_password(url)!r} is not a Redis URL{reason}",
-        "It looks like redis://user:password@host:6379/0, rediss://... with TLS, or unix:///path/to.sock; "
-        "write special characters of a password as %40 and the like.",
+        "Use redis://user:password@host:6379/0, rediss://... for TLS, or unix:///path/to.sock. "
+        "Percent-encode special characters of the password (@ as %40).",
     )
 
 
 def open_like(client: object) -> SyncDriver:
-    """A driver on the server that a redis-py client talks to, whatever that client decodes or retries.
+    """Return a driver on the server that a redis-py client talks to, whatever that client decodes or retries.
 
     Args:
         client: a `redis.Redis` or `redis.asyncio.Redis`, as a model's `Meta.database` names one.
@@ -117,7 +117,7 @@ def open_like(client: object) -> SyncDriver:
 
 
 def sync_client(default_url: str, **options: Any) -> redis.Redis:
-    """A redis-py client, connected when it is first used, without retries of its own.
+    """Return a redis-py client, connected when it is first used, without retries of its own.
 
     Args:
         options: `url`, or host, port and the like as redis-py takes them; without these the default URL counts.
@@ -145,6 +145,6 @@ def _client(kind: Any, default_url: str, options: dict[str, Any]) -> Any:
 
 
 def where_of_url(url: str) -> str:
-    """Which server a URL names, in the words of `where_of`. Raises ConfigurationError for a bad URL."""
+    """Return which server a URL names, in the words of `where_of`. Raises ConfigurationError for a bad URL."""
     _require_good(url)
     return where_of(redis.ConnectionPool.from_url(url).connection_kwargs)

@@ -1,6 +1,6 @@
-"""The course of an operation under either driver: what is sent ahead, read in order, and sent again.
+"""The protocol of an operation, for both drivers: requests sent ahead, replies in order, and retries.
 
-A driver only sends, receives and waits; all that depends on what went before stands here, once.
+A driver only sends, receives and waits; all state is here.
 """
 
 from collections import deque
@@ -54,7 +54,7 @@ class Conversation:
         self._unanswered: deque[Later[Any]] = deque()
 
     def steps(self, operation: Op[T]) -> Generator[Step, Answer, T]:
-        """Yields steps, one that is sent again after a pause. Errors are raised inside the operation."""
+        """Yield steps, one that is sent again after a pause. Errors are raised inside the operation."""
         reply: Any = None
         error: RedstartError | None = None
         while True:
@@ -119,7 +119,7 @@ class Conversation:
             self._unanswered.popleft().answer = failure
 
     def _may_ask_again(self, request: Call[Any] | Batch[Any], found: Answer) -> bool:
-        """Whether another try may help and does no harm.
+        """Return whether another try may help and does no harm.
 
         A server that never answered is reported at once: its address is more likely wrong than it is restarting.
         """

@@ -1,4 +1,4 @@
-"""What belongs to one event loop, as connections do: kept while the loop is open, closed when it is shut down."""
+"""Resources of one event loop, such as connections, closed with their loop."""
 
 import asyncio
 from asyncio import AbstractEventLoop
@@ -12,7 +12,7 @@ T = TypeVar("T")
 class OfEachLoop(Generic[T]):
     """A value for each event loop. Safe in threads: each has a loop of its own.
 
-    `asyncio.run`, uvicorn, pytest-asyncio and whoever else calls `loop.shutdown_asyncgens()` close what is kept for the
+    `asyncio.run`, uvicorn, pytest-asyncio and other callers of `loop.shutdown_asyncgens()` close what is kept for the
     loop. What is kept for a loop that was closed without that is dropped when another loop asks for its own.
 
     Args:
@@ -24,7 +24,10 @@ class OfEachLoop(Generic[T]):
         self._kept: dict[AbstractEventLoop, tuple[T, AsyncGenerator[None, None]]] = {}
 
     def of_this_loop(self, make: Callable[[], T]) -> T:
-        """The value of the running loop, made when it is first asked for. Raises RuntimeError if no loop runs."""
+        """Return the value of the running loop, made when it is first asked for.
+
+        Raises RuntimeError if no loop runs.
+        """
         loop = asyncio.get_running_loop()
         kept = self._kept.get(loop)
         if kept is None:

@@ -1,4 +1,4 @@
-"""Pools like those of the clients that users give: of the other colour, or for another event loop."""
+"""Connection pools with the settings of a given client: sync or async, or for another event loop."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ from redstart.server.tls import AsyncTlsConnection, TlsConnection
 
 
 def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionPool":
-    """The pool of a client of either colour. Raises ConfigurationError if it is no client of redis-py."""
+    """Return the pool of a sync or async client. Raises ConfigurationError if it is not a redis-py client."""
     pool = getattr(client, "connection_pool", None)
     if isinstance(pool, redis.ConnectionPool | redis.asyncio.ConnectionPool):
         return pool
     if type(client).__module__ == "unittest.mock":
         raise ConfigurationError(
-            f"Meta.database is a {type(client).__name__}: there is no server behind it. Redstart sends commands on the "
-            "connections of a client, and does not call its methods.",
-            'Replace methods of the model, as with mock.patch.object(Model, "get"), or set Meta.database to '
-            'fakeredis.FakeRedis() or fakeredis.FakeAsyncRedis(). See "Testing an application" in the documentation.',
+            f"Meta.database is a {type(client).__name__}, without a connection to a server. "
+            "Redstart uses the connections of a client and does not call its methods.",
+            'Mock methods of the model instead, for example with mock.patch.object(Model, "get"), or set '
+            "Meta.database to fakeredis.FakeRedis() or fakeredis.FakeAsyncRedis().",
         )
     raise ConfigurationError(
-        f"Meta.database is a {type(client).__name__}, not a client of redis-py.",
-        "Give it redis.Redis(...) or redis.asyncio.Redis(...). To om, the server can be given with --url instead.",
+        f"Meta.database is a {type(client).__name__}, not a redis-py client.",
+        "Use redis.Redis(...) or redis.asyncio.Redis(...); for om, set the server with --url.",
     )
 
 
 def pool_like(client: object) -> redis.ConnectionPool:
-    """The pool of a client; of an asyncio one a new pool to the same server. Raises ConfigurationError."""
+    """Return the pool of a client; of an asyncio one a new pool to the same server. Raises ConfigurationError."""
     pool = pool_of(client)
     if isinstance(pool, redis.ConnectionPool):
         return pool
@@ -57,10 +57,10 @@ def _new_pool(colour: "_Colour", pool: Any) -> Any:
         if connection_class not in colour.connections:
             # A plain connection in its place could be one to another server, as where fakeredis has none at all.
             raise ConfigurationError(
-                f"Meta.database makes connections of its own class, {connection_class.__name__}, which has no "
-                f"counterpart for a client of {'asyncio' if colour is _ASYNC else 'plain functions'}.",
-                "Give models of redstart a redis.Redis, and those of redstart.aio a redis.asyncio.Redis. "
-                "To om, the server can be given with --url instead.",
+                f"Meta.database uses the custom connection class {connection_class.__name__}, which has no "
+                f"{'asyncio' if colour is _ASYNC else 'synchronous'} counterpart.",
+                "Use a redis.Redis for models of redstart, and a redis.asyncio.Redis for models of redstart.aio. "
+                "For om, set the server with --url.",
             )
         kind, settings = colour.pool, _shared(settings) | {"retry": colour.no_retries()}
         connection_class = colour.connections[connection_class]
@@ -90,18 +90,18 @@ def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def where_of_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> str:
-    """Which server a pool leads to, as it may be shown."""
+    """Return which server a pool leads to, as it may be shown."""
     service: str | None = getattr(pool, "service_name", None)
     return where_of(pool.connection_kwargs) if service is None else f"{service} (Sentinel)"
 
 
 def database_of_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> int:
-    """The number of the database that a pool leads to."""
+    """Return the number of the database that a pool leads to."""
     return int(pool.connection_kwargs.get("db") or 0)
 
 
 def where_of(settings: Mapping[str, Any]) -> str:
-    """Which server connection settings name, as it may be shown."""
+    """Return which server connection settings name, as it may be shown."""
     place = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
     return f"{place}/{settings.get('db', 0)}"
 
@@ -117,7 +117,7 @@ _SHARED_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class _Colour:
-    """The classes of redis-py for one colour; connections by the other colour's."""
+    """The sync or async classes of redis-py; connection classes by those of the other kind."""
 
     pool: Any
     connections: dict[type, Any]

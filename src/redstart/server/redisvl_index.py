@@ -1,4 +1,4 @@
-"""Objects of RedisVL, which not everybody has installed."""
+"""Objects of RedisVL, an optional dependency."""
 
 from importlib import import_module
 from types import ModuleType
@@ -12,12 +12,12 @@ from redstart.server.pools import pool_like
 
 
 def index_schema(described: dict[str, Any]) -> Any:
-    """An `IndexSchema`. Raises ConfigurationError."""
+    """Return an `IndexSchema`. Raises ConfigurationError."""
     return _module("redisvl.schema").IndexSchema.from_dict(described)
 
 
 def index_on(described: dict[str, Any], client: Any, *, asynchronous: bool) -> Any:
-    """An index with a client of either colour.
+    """Return an index with a sync or async client.
 
     Args:
         asynchronous: an `AsyncSearchIndex` if the client is of asyncio; else a `SearchIndex`.

@@ -1,4 +1,4 @@
-"""The synchronous driver: performs the requests of an operation on one connection."""
+"""The sync driver: performs the requests of an operation on one connection."""
 
 import time
 from contextlib import suppress
@@ -110,7 +110,7 @@ class SyncDriver:
         return replies
 
     def check_rested(self) -> None:
-        """Drop a connection that was closed since the last operation, or has an answer nobody asked for."""
+        """Drop a connection that was closed since the last operation, or has an unexpected reply."""
         try:
             is_good = self._connection is None or not self._connection.can_read()
         except TRANSPORT_ERRORS:
@@ -119,7 +119,7 @@ class SyncDriver:
             self.close()
 
     def release(self) -> None:
-        """Give the connection back to its pool, for whoever needs one next. Only where no answer is under way."""
+        """Return the connection to its pool. Only without a pending reply."""
         connection, self._connection = self._connection, None
         if connection is not None:
             self._pool.release(connection)

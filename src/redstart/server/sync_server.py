@@ -1,4 +1,4 @@
-"""A server as a program uses it that goes on for days: from any thread, each operation on a connection of the pool."""
+"""Executor of operations from any thread, each on a connection of a pool."""
 
 import os
 import threading
@@ -64,7 +64,7 @@ class SyncServer:
                     held.free.put(None)
 
     def _begin(self) -> "_Held":
-        """Nobody in this process holds a connection yet; those of its parent stay the parent's."""
+        """Start without connections in a new process; those of the parent remain the parent's."""
         process = os.getpid()
         held = self._held.setdefault(process, _Held(self._pool.max_connections))
         for other in set(self._held) - {process}:
@@ -92,7 +92,7 @@ class _Held:
         self.rest = threading.Lock()
 
     def awake(self) -> SyncDriver | None:
-        """The driver that rests, if one does and nobody else was faster."""
+        """Return an idle driver, or None."""
         try:
             driver = self.resting.pop()
         except IndexError:
@@ -102,7 +102,7 @@ class _Held:
 
 
 def server_of(client: object) -> SyncServer:
-    """The server that a client of either colour talks to; the same one each time. Raises ConfigurationError."""
+    """Return the executor for a sync or async client; the same one each time. Raises ConfigurationError."""
     try:
         server = _servers.get(client)
     except TypeError:  # such things cannot even be looked up
@@ -113,6 +113,6 @@ def server_of(client: object) -> SyncServer:
 
 
 def default_client(url: str) -> redis.Redis:
-    """The client for models that name none; the same one each time. It decodes, as redis-om's."""
+    """Return the client for models that name none; the same one each time. It decodes, as redis-om's."""
     client = _clients.get(url)
     return _clients.setdefault(url, sync_client(url, decode_responses=True)) if client is None else client

@@ -1,4 +1,4 @@
-"""Connections of `rediss://` whose handshake ends in time, and that say when a port speaks no TLS."""
+"""TLS connections with a timeout of the handshake, and an error for a port without TLS."""
 
 import ssl
 from typing import Any
@@ -9,11 +9,11 @@ import redis.exceptions
 
 
 class TlsHandshakeError(redis.exceptions.ConnectionError):
-    """No handshake came about."""
+    """The TLS handshake failed."""
 
     def __init__(self, error: TimeoutError | ssl.SSLError, timeout_seconds: float | None) -> None:
-        said = str(error) if isinstance(error, ssl.SSLError) else f"no answer in {timeout_seconds} seconds"
-        super().__init__(f"the TLS handshake that rediss:// stands for failed: {said}")
+        said = str(error) if isinstance(error, ssl.SSLError) else f"no reply within {timeout_seconds} seconds"
+        super().__init__(f"TLS handshake failed: {said}")
         self.is_about_certificate = isinstance(error, ssl.SSLCertVerificationError)
 
 
@@ -49,5 +49,5 @@ _OURS: dict[type, type] = {
 
 
 def bound_handshake(pool: Any) -> None:
-    """Have a new pool of either colour make connections of this module, where redis-py's would be the like."""
+    """Set the connection class of a new sync or async pool to that of this module, if it would use TLS."""
     pool.connection_class = _OURS.get(pool.connection_class, pool.connection_class)

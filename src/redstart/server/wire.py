@@ -1,4 +1,4 @@
-"""What goes over the wire: packing requests, typing replies, mapping redis-py's errors."""
+"""Wire format: packed requests, typed replies, and errors of redis-py as errors of Redstart."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ import redis.exceptions as theirs
 from redstart.display import without_passwords
 from redstart.effects import Batch, Call
 from redstart.errors import (
-    STAND_IN,
+    EMULATED,
     AuthenticationError,
     CommandError,
     ConfigurationError,
@@ -32,21 +32,21 @@ REFUSALS = TEMPORARY | {"MISCONF", "NOREPLICAS", "OOM", "READONLY"}
 
 _AGAIN = "Then run the same command again."
 _HINTS = {
-    "BUSY": "A script of another client has run for seconds. If it does not end, end it with: redis-cli SCRIPT KILL "
-    f"(a script that has written can only be waited for). {_AGAIN}",
-    "LOADING": f"Wait until the server has loaded its data; see: redis-cli INFO persistence. {_AGAIN}",
-    "MASTERDOWN": "This server is a replica whose link to its primary is down. Name the primary with --url; see: "
+    "BUSY": "Wait for the script of another client to end, or stop it with: redis-cli SCRIPT KILL (not "
+    f"possible once it has written). {_AGAIN}",
+    "LOADING": f"Wait until the server has loaded its data (see redis-cli INFO persistence). {_AGAIN}",
+    "MASTERDOWN": "Use the URL of the primary (--url); this server is a replica without a link to it. See: "
     "redis-cli INFO replication",
-    "CLUSTERDOWN": f"See which slots no node serves with: redis-cli CLUSTER INFO. {_AGAIN}",
-    "TRYAGAIN": f"Wait until the slots of the cluster have been moved. {_AGAIN}",
-    "MISCONF": "The server could not save its data, and takes no writes until it can. See why with: redis-cli INFO "
-    f"persistence, and in its log (a full disk, a missing right). {_AGAIN}",
-    "NOREPLICAS": "The server takes writes only with enough good replicas (min-replicas-to-write). See them with: "
+    "CLUSTERDOWN": f"List the slots without a node with: redis-cli CLUSTER INFO. {_AGAIN}",
+    "TRYAGAIN": f"Wait until the slots of the cluster have been migrated. {_AGAIN}",
+    "MISCONF": "Find out why the server cannot save its data (a full disk, a missing permission), in its log or with: "
+    f"redis-cli INFO persistence. {_AGAIN}",
+    "NOREPLICAS": "Wait until enough replicas are connected (min-replicas-to-write). List them with: "
     f"redis-cli INFO replication. {_AGAIN}",
-    "OOM": f"Raise it with: redis-cli CONFIG SET maxmemory BYTES. {_AGAIN}",
-    "READONLY": "This server is a replica. Name its primary with --url; see: redis-cli INFO replication",
+    "OOM": f"Raise the memory limit with: redis-cli CONFIG SET maxmemory BYTES. {_AGAIN}",
+    "READONLY": "Use the URL of the primary (--url); this server is a replica. See: redis-cli INFO replication",
 }
-"""What to do about a refusal, by its code."""
+"""Hints for error replies, by code."""
 
 _CODES: tuple[tuple[type[theirs.ResponseError], str], ...] = (
     (theirs.NoScriptError, "NOSCRIPT"),
@@ -61,27 +61,27 @@ _CODES: tuple[tuple[type[theirs.ResponseError], str], ...] = (
 _ENDED = re.compile(
     "reset by peer|closed by server|protocol error|connection lost|broken pipe", re.IGNORECASE
 )
-"""What redis-py says of a connection that the other end took for something else, or ended."""
+"""Messages of redis-py about a connection that the other end closed."""
 
 _pack: Callable[..., bytes] = hiredis.pack_command
 
 
 def packed(request: Call[Any] | Batch[Any]) -> bytes:
-    """The bytes to send."""
+    """Return the bytes to send."""
     if isinstance(request, Call):
         return _pack(request.args)
     return b"".join(map(_pack, request.calls)) if request.packed is None else request.packed
 
 
 def reply_count(request: Call[Any] | Batch[Any]) -> int:
-    """How many replies will come."""
+    """Return how many replies will come."""
     if isinstance(request, Call):
         return 1
     return len(request.calls) if request.packed is None else request.replies
 
 
 def typed(request: Call[T] | Batch[T], replies: Sequence[Any]) -> T:
-    """The parsed result.
+    """Return the parsed result.
 
     Raises:
         CommandError: what a `Call` was answered with; in a `Batch`, only a refusal.
@@ -94,7 +94,7 @@ def typed(request: Call[T] | Batch[T], replies: Sequence[Any]) -> T:
 
 
 def is_refusal(error: ServerError) -> bool:
-    """Whether the server would not do such work at all, so that the error says nothing of the key."""
+    """Return whether the server would not do such work at all, so that the error says nothing of the key."""
     return not isinstance(error, CommandError) or error.code in REFUSALS
 
 
@@ -108,22 +108,22 @@ def unusable(error: Exception, where: str) -> ConfigurationError:
     """Return the error for settings with which no connection can be opened."""
     reason = without_passwords(str(error) or type(error).__name__)
     return ConfigurationError(
-        f"No connection to {where} can be opened with these settings: {reason}.",
-        "Correct the options in the URL, or those of the client.",
+        f"Cannot connect to {where} with these settings: {reason}.",
+        "Correct the options of the URL or of the client.",
     )
 
 
 def failed_stand_in(error: AssertionError) -> CommandError:
-    """Return the error for what no server says: fakeredis executes a command while it is sent, and failed."""
+    """Return the error for a failure of fakeredis, which executes a command while it is sent."""
     return CommandError(
-        f"The server is a stand-in, such as fakeredis, and does not manage this command: {error or 'no reason given'}",
-        'See "Testing an application" in the documentation, or use a server: om server',
-        code=STAND_IN,
+        f"The emulated server (such as fakeredis) cannot execute this command: {error or 'no reason given'}",
+        'Use a server instead (om server), or see "With fakeredis" in the documentation for its limits.',
+        code=EMULATED,
     )
 
 
 def is_temporary(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> bool:
-    """Whether a request was answered with a refusal that passes, and may be sent again: none of it was done."""
+    """Return whether a request was answered with a refusal that passes, and may be sent again: none of it was done."""
     refused = any(isinstance(one, CommandError) and one.code in TEMPORARY for one in replies)
     return refused and (isinstance(request, Call) or request.repeatable)
 
@@ -135,50 +135,48 @@ def mapped(error: Exception, where: str) -> ServerError:
     text = without_passwords(str(error))
     if isinstance(error, theirs.AuthenticationError | theirs.AuthorizationError):
         return AuthenticationError(
-            f"The server at {where} refused the credentials: {text}",
-            "Give user and password in the URL: redis://user:password@host:port",
+            f"The server at {where} rejected the credentials: {text}",
+            "Set user and password in the URL: redis://user:password@host:port",
         )
     if isinstance(error, theirs.NoPermissionError):
         return AuthenticationError(
-            f"The server at {where} does not permit this: {text}",
-            'See "Permissions" in the documentation for the ACL of a run.',
+            f"The ACL of the server at {where} forbids the command: {text}",
+            'Grant the permissions listed under "Permissions" in the documentation.',
         )
     if isinstance(error, theirs.ResponseError):
         return CommandError(text, _hint(error, where), code=_code(error))
     if isinstance(error, theirs.BusyLoadingError):
         return ServerConnectionError(
-            f"The server at {where} is still loading its data, and answers nothing until it has.",
-            "Try again when it has; its log says how far it is.",
+            f"The server at {where} is loading its dataset.",
+            "Retry when it is done. Its log shows the progress.",
         )
-    return ServerConnectionError(f"No answer from the server at {where}: {text}", _way_to_answers(error))
+    return ServerConnectionError(f"The server at {where} did not reply: {text}", _way_to_answers(error))
 
 
 def _way_to_answers(error: Exception) -> str:
-    """What to do about a server that does not answer."""
-    url = "Is it running, and is the URL right? Set it with --url or REDIS_OM_URL."
+    """Return the hint for a server that does not reply."""
+    url = "Check that the server is running and that the URL is correct. Set it with --url or REDIS_OM_URL."
     if isinstance(error, TlsHandshakeError) and error.is_about_certificate:
-        return "Name who signed its certificate: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem"
+        return "Set the CA of its certificate: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem"
     if isinstance(error, TlsHandshakeError):
-        return f"If that port speaks no TLS, the URL begins with redis://. {url}"
+        return f"Use redis:// in the URL if the port does not use TLS. {url}"
     if _ENDED.search(str(error)):
-        return (
-            f"{url} So ends a port that speaks TLS a connection without: then the URL begins with rediss://."
-        )
+        return f"{url} If the port uses TLS, use rediss:// in the URL."
     return url
 
 
 def _hint(error: theirs.ResponseError, where: str) -> str | None:
-    """What to do about a refusal of which that is known."""
+    """Return the hint for an error reply; None if there is none."""
     hint = _HINTS.get(_code(error))
     if hint is not None:
         return hint
     if "DB index is out of range" in str(error):
-        return f"{where} names a database that the server does not have; 0 is there always."
+        return f"Use another database in the URL: {where} is out of range. Database 0 always exists."
     return None
 
 
 def _code(error: theirs.ResponseError) -> str:
-    """The error's code, which redis-py cuts off some texts. A module's text may begin without one: ERR."""
+    """Return the error's code, which redis-py cuts off some texts. A module's text may begin without one: ERR."""
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code

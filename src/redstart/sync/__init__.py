@@ -1,5 +1,5 @@
 # Generated from redstart/aio/__init__.py: change that, then `python -m tools.generate_sync`.
-"""Models and queries for plain functions: the names of `redstart`, with functions for all that talks to a server.
+"""Models and queries for plain functions: the names of `redstart`, with functions for all communication with a server.
 
 Names are resolved on first use, so that declaring a model costs no client of a server.
 """

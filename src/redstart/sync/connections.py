@@ -1,5 +1,5 @@
 # Generated from redstart/aio/connections.py: change that, then `python -m tools.generate_sync`.
-"""Where the documents of a model are: the client it names, or REDIS_OM_URL."""
+"""Clients and servers of models: the client of a model, or the one for REDIS_OM_URL."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    """Return `URL`, the server of models that name no other, as it is set now; or `redis`, the module of clients."""
+    """Return `URL`, the default server in its current setting, or `redis`, the module of clients."""
     if name == "redis":
         return import_module("redis")
     if name != "URL":
@@ -29,10 +29,10 @@ def __getattr__(name: str) -> object:
 
 
 def get_redis_connection(**options: Any) -> "redis.Redis":
-    """A redis-py client that connects when it is first used. It decodes replies, unless `decode_responses=False`.
+    """Return a redis-py client that connects on first use. It decodes replies, unless `decode_responses=False`.
 
     Args:
-        options: `url`; or `host` and the other options of redis-py; or nothing, for REDIS_OM_URL or localhost.
+        options: `url`, or `host` and other options of redis-py. By default the client uses REDIS_OM_URL or localhost.
 
     Raises:
         ConfigurationError: the URL is not valid.
@@ -43,7 +43,7 @@ def get_redis_connection(**options: Any) -> "redis.Redis":
 
 
 def client_of(model: type[RedisModel]) -> "redis.Redis":
-    """Return the client of a model's own `db()`, that in `Meta.database`, or the shared one for REDIS_OM_URL."""
+    """Return the client of an overridden `db()`, of `Meta.database`, or the shared one for REDIS_OM_URL."""
     return _or_shared(client_named(model))
 
 
@@ -57,37 +57,45 @@ def _or_shared(client: "redis.Redis | None") -> "redis.Redis":
 
 
 def shared_client() -> "redis.Redis":
-    """Return the client of all models that name none: for REDIS_OM_URL."""
+    """Return the shared client of models without their own: that for REDIS_OM_URL."""
     from redstart.server.sync_server import default_client  # noqa: PLC0415 - as above
 
     return default_client(server_url())
 
 
 def server_of_client(client: "redis.Redis") -> "SyncServer":
-    """What runs operations on the server of a client. Raises ConfigurationError if it is not a redis-py client."""
+    """Return the executor of operations on the server of a client.
+
+    Raises:
+        ConfigurationError: the client is not a redis-py client.
+    """
     from redstart.server.sync_server import server_of  # noqa: PLC0415 - as above
 
     return server_of(client)
 
 
 def server_of_model(model: type[RedisModel]) -> "SyncServer":
-    """What runs operations on the documents of a model: on the server of `model.db()`. Raises ConfigurationError."""
+    """Return the executor of operations on documents of a model: on the server of `model.db()`.
+
+    Raises:
+        ConfigurationError: the client is not a redis-py client.
+    """
     return server_of_client(model.db())
 
 
 def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") -> "SyncServer":
-    """What runs operations on documents of several models together: the server of `model`.
+    """Return the executor of operations on documents of several models: on the server of `model`.
 
     Raises:
-        ConfigurationError: the model of one document is on another server, and would look for it there.
+        ConfigurationError: the model of one document uses another server.
     """
     server = server_of_model(model)
     for other in {type(document) for document in documents} - {model}:
         where = server_of_model(other).where
         if where != server.where:
             raise ConfigurationError(
-                f"Documents of {model_name(other)} are at {where}, and those of {model_name(model)} at {server.where}: "
-                "they cannot be sent together.",
-                f"Call this on {other.__name__} for its own documents.",
+                f"Documents of {model_name(other)} are on {where} and those of {model_name(model)} on {server.where}; "
+                "one call cannot use both servers.",
+                f"Call the method of {other.__name__} for its documents.",
             )
     return server

@@ -1,5 +1,5 @@
 # Generated from redstart/aio/data_migrations.py: change that, then `python -m tools.generate_sync`.
-"""Data migrations that a project writes itself."""
+"""Data migration files of a project."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
 
 class BaseMigration(FileMigration):
-    """A change of data that a project writes itself. This version of Redstart lists them, but does not run them."""
+    """Base class of data migrations in files of a project. This version lists them, but does not run them."""
 
     dependencies: Sequence[str] = ()
-    """Ids of the migrations that have to be applied before this one."""
+    """Ids of migrations that have to be applied first."""
 
     _kind = DATA
 
     def can_run(self) -> bool:
-        """Whether it may be applied now."""
+        """Return whether the migration can be applied now."""
         return True
 
 
 class DataMigrator(FileMigrator):
-    """The data migrations in a directory or module, and the record of those that are applied. It does not run them.
+    """The data migrations of a directory or module, and the record of applied ones. It does not run migrations.
 
     Args:
         redis_client: a client of the server with the record; by default one for REDIS_OM_URL.
-        migrations_dir: by default `data-migrations` below REDIS_OM_MIGRATIONS_DIR, or below `migrations`.
+        migrations_dir: a directory; by default `data-migrations` below REDIS_OM_MIGRATIONS_DIR, or below `migrations`.
         migration_module: a module instead of a directory: its list `MIGRATIONS`, or every migration in its namespace.
     """
 
@@ -47,13 +47,22 @@ class DataMigrator(FileMigrator):
         self.migration_module = migration_module
 
     def get_applied_migrations(self) -> set[str]:
-        """The ids that are recorded as applied, by Redstart or redis-om. One read."""
+        """Return the ids that Redstart or redis-om has recorded as applied.
+
+        Effects: one read.
+        """
         return self._applied()
 
     def mark_migration_applied(self, migration_id: str) -> None:
-        """Record an id as applied. One write; safe to repeat."""
+        """Record an id as applied.
+
+        Effects: one write. Safe to repeat.
+        """
         self._mark(migration_id, applied=True)
 
     def mark_migration_unapplied(self, migration_id: str) -> None:
-        """Remove an id from the record. One write; safe to repeat."""
+        """Remove an id from the record of applied migrations.
+
+        Effects: one write. Safe to repeat.
+        """
         self._mark(migration_id, applied=False)

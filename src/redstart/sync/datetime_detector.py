@@ -1,5 +1,5 @@
 # Generated from redstart/aio/datetime_detector.py: change that, then `python -m tools.generate_sync`.
-"""Whether indexes still expect dates as text, with redis-om's interface. See also `om migrate-data check-schema`."""
+"""Detection of indexes with dates as text, with redis-om's interface. See also `om migrate-data check-schema`."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DatetimeFieldDetector:
-    """Finds indexes that still expect dates as text where the models need numbers.
+    """Detect indexes with dates as text whose models require numbers.
 
     Args:
         redis: a client of the server.
@@ -24,19 +24,22 @@ class DatetimeFieldDetector:
         self.redis = redis
 
     def check_for_schema_mismatches(self, models: Iterable[type[RedisModel]]) -> dict[str, Any]:
-        """Compare the indexes in use with models. Writes nothing.
+        """Compare the active indexes with models. Writes nothing.
+
+        Args:
+            models: the model classes.
 
         Returns:
-            `has_mismatches`; `mismatches`: of each date that is indexed as another type, `model`, `field`,
+            `has_mismatches`; `mismatches`: for each date that is indexed with another type, `model`, `field`,
             `current_type`, `expected_type` and `index_name`; `total_affected_models`; and `recommendation`,
-            with the next command. A missing index is no mismatch here; `om migrate-data check-schema` reports it.
+            with the next command. A missing index is not a mismatch; `om migrate-data check-schema` reports it.
 
         Raises:
             RedisModelError: a model has no documents of its own.
             UnsupportedServerError: the server has no search module.
-            ServerError: the server did not answer, or refused a command.
+            ServerError: the server did not reply, or rejected a command.
 
-        Effects: a few reads, and one for each index.
+        Effects: a few reads, and one read for each index.
         """
         declarations = distinct(map(declare, models))
         return server_of_client(self.redis).run(schema_mismatches(declarations))

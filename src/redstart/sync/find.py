@@ -1,5 +1,5 @@
 # Generated from redstart/aio/find.py: change that, then `python -m tools.generate_sync`.
-"""Queries on the documents of a model: `Customer.find(Customer.age > 18).sort_by("name").all()`."""
+"""Queries of documents: `Customer.find(Customer.age > 18).sort_by("name").all()`."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -37,32 +37,34 @@ Fields: TypeAlias = dict[str, Any]
 
 @dataclass_transform(frozen_default=True, eq_default=False)
 def _immutable(kind: type[T]) -> type[T]:
-    """The class; for type checkers, one whose attributes cannot be assigned."""
+    """Return the class; for type checkers, one whose attributes cannot be assigned."""
     return kind
 
 
 @_immutable
 class FindQuery(Generic[R]):
-    """An immutable query: `sort_by`, `copy` and the like return a new one. Nothing is sent until you ask for documents.
+    """An immutable query. Methods such as `sort_by` and `copy` return a new query.
+
+    Nothing is sent until documents are requested.
 
     Args:
-        expressions: conditions that a document has to meet, all of them. They are checked when the query is sent.
-        model: the class of the documents.
-        knn: find only the nearest neighbours of a vector among these, with their distances.
-        offset: how many documents to skip.
-        limit: how many documents to return at most; None for all.
-        page_size: documents read in one round trip.
+        expressions: conditions that all have to be met. They are checked when the query is sent.
+        model: the model class.
+        knn: return only the nearest neighbours of a vector among these documents, with their distances.
+        offset: the number of documents to skip.
+        limit: the maximum number of documents to return; None for all.
+        page_size: the number of documents in one round trip.
         sort_fields: the arguments of `sort_by`.
         projected_fields: the arguments of `values` and `only`; None for whole documents.
-        nocontent: ask for keys only, in `get_query` and raw results.
+        nocontent: request keys only, in `get_query` and raw results.
         return_as_dict: return dicts, as `values` does.
-        on_error: what to do with documents that cannot be read, in whatever way they are asked for: `"raise"`
-            DocumentDecodeError; `"skip"` them; or a function, which is called with the DocumentDecodeError of each.
+        on_error: how all methods handle documents that cannot be read: `"raise"` DocumentDecodeError, `"skip"` them,
+            or call a function with the DocumentDecodeError of each.
 
     Raises:
         RedisModelError: the model has no documents of its own.
-        ValueError: `on_error` is anything else.
-        QueryError: a field that does not exist or cannot be sorted by, or an impossible page.
+        ValueError: `on_error` is not valid.
+        QueryError: a field does not exist or is not sortable, or `offset`, `limit` or `page_size` is out of range.
     """
 
     expressions: tuple[Expression | int, ...]
@@ -129,72 +131,76 @@ class FindQuery(Generic[R]):
         return f"<FindQuery {self._query}>"
 
     def copy(self, **changes: Any) -> "FindQuery[R]":
-        """The same query with some arguments of the constructor changed. Raises what the constructor raises."""
+        """Return this query with other arguments of the constructor. Raises the errors of the constructor."""
         return FindQuery(**self._said() | changes)
 
     def dict(self) -> Fields:
-        """The arguments of the constructor, by name."""
+        """Return the arguments of the constructor, by name."""
         return self._said()
 
     def sort_by(self, *fields: str) -> "FindQuery[R]":
-        """The same query, sorted by fields: `"age"`, descending `"-age"`, in an embedded document `"address__city"`.
+        """Return this query, sorted by fields.
 
-        Without arguments the order stays as it is.
+        Args:
+            fields: names: `"age"`; `"-age"` for descending order; `"address__city"` for a field of an embedded
+                document.
+                Without arguments the order does not change.
 
         Raises:
-            QueryNotSupportedError: E2, a field is not indexed.
+            QueryNotSupportedError: E2, a field does not exist or is not sortable.
         """
         return self.copy(sort_fields=fields) if fields else self
 
     def values(self, *fields: str) -> "FindQuery[Fields]":
-        """The same query, returning dicts like those of `model_dump()`, with these fields or with all.
+        """Return this query with dicts as its results, as from `model_dump()`, with some fields or all.
 
         Args:
             fields: names; `address__city` for a field of an embedded document or map.
 
         Raises:
-            QueryNotSupportedError: there is no such field, or it is inside a list.
+            QueryNotSupportedError: a field does not exist, or is inside a list.
         """
         return cast("FindQuery[Fields]", self.copy(projected_fields=fields, return_as_dict=True))
 
     def only(self, *fields: str) -> "FindQuery[PartialModel]":
-        """The same query, returning partial objects with only these fields; any other raises AttributeError.
+        """Return this query with partial objects as its results. Other fields than these raise AttributeError.
 
         Args:
             fields: one or more names, as in `values`.
 
         Raises:
-            QuerySyntaxError: no field was given.
-            QueryNotSupportedError: there is no such field, or it is inside a list.
+            QuerySyntaxError: no field, or an argument that is not a str.
+            QueryNotSupportedError: a field does not exist, or is inside a list.
         """
         if not fields:
             raise QuerySyntaxError(
-                "only() takes the names of one or more fields.", 'As in only("name", "age").'
+                "only() requires the name of at least one field.",
+                'Pass names of fields, as in only("name", "age").',
             )
         return cast("FindQuery[PartialModel]", self.copy(projected_fields=fields, return_as_dict=False))
 
     @property
     def expression(self) -> Expression | None:
-        """All conditions combined into one, or None. Its `.tree` shows it as a drawing."""
+        """Return the conjunction of all conditions, or None. Its `tree` is a readable text."""
         return Both.of(*self._query.conditions) if self._query.conditions else None
 
     @property
     def query(self) -> str:
-        """The conditions in the query language of the server. Raises QueryError."""
+        """Return the conditions in the query language of the server. Raises QueryError."""
         return self._query.text(naive_timezone()).text
 
     @property
     def query_params(self) -> list[str | bytes]:
-        """Names and values, alternating, of the `$name` parameters in `query`. Raises QueryError."""
+        """Return alternating names and values of the `$name` parameters in `query`. Raises QueryError."""
         return [word for pair in self._query.text(naive_timezone()).parameters for word in pair]
 
     @property
     def pagination(self) -> list[str | int]:
-        """The LIMIT arguments: how many documents to skip and how many to return."""
+        """Return the LIMIT arguments: `LIMIT`, the offset and the number of documents."""
         return ["LIMIT", self._query.offset, self._query.first_limit]
 
     def get_query(self) -> tuple[str, list[Any]]:
-        """The name of the index, and the FT.SEARCH command that `execute` sends for a raw result.
+        """Return the name of the index, and the FT.SEARCH command that `execute` sends for a raw result.
 
         Raises:
             QueryError: the query is invalid, or the index cannot answer it.
@@ -208,12 +214,12 @@ class FindQuery(Generic[R]):
         return_raw_result: bool = False,
         return_query_args: bool = False,
     ) -> Any:
-        """What `all` returns, or another view of the query.
+        """Return the documents, the raw reply, or the command, as in redis-om.
 
         Args:
             exhaust_results: return all documents; if False, at most `limit`, or 1,000.
             return_raw_result: return the unparsed reply of the server to `get_query()`.
-            return_query_args: return `get_query()`; nothing is sent.
+            return_query_args: return `get_query()`, and send nothing.
 
         Raises:
             DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
@@ -227,20 +233,20 @@ class FindQuery(Generic[R]):
         return self._run(lambda query: first_page(query, naive_timezone()))
 
     def all(self, batch_size: int = PAGE_DOCUMENTS, on_error: OnError | None = None) -> list[R]:
-        """All documents. Other clients may write meanwhile: a document that matches the whole time is never missed.
+        """Return all documents. A document that matches all the time is never missed, even while other clients write.
 
-        A single search finds them: up to 1,000 documents come with it, fewer while their size is not known; of
-        more only the keys. Documents deleted before they are read are left out; documents changed before they are read
-        are returned as changed.
+        A single search returns up to 1,000 documents, fewer while their size is not known. For more documents, a search
+        returns all keys, and the documents are read by key: those deleted in between are omitted, and those changed in
+        between are returned with their changes.
 
         Args:
-            batch_size: if there are more than 1,000 documents, how many are read in one round trip at most.
-            on_error: what to do with documents that cannot be read, if not what the query's own `on_error` says.
+            batch_size: the maximum number of documents in one round trip if there are more than 1,000.
+            on_error: how to handle documents that cannot be read; by default the `on_error` of the query.
 
         Raises:
             DocumentDecodeError: a stored value does not fit its field, and `on_error` is "raise".
-            IndexNotFoundError: there is no index yet; `om migrate run` creates it.
-            QueryError: the query is invalid, or the index cannot answer it; or `batch_size` is below 1.
+            IndexNotFoundError: the index does not exist; `om migrate run` creates it.
+            QueryError: the query is invalid, or the index cannot answer it; or `batch_size` is less than 1.
 
         Effects: one search for up to 1,000 documents; for more, one or two further searches for the keys, and one round
             trip for each batch. Safe to repeat.
@@ -249,7 +255,7 @@ class FindQuery(Generic[R]):
         return query._run(lambda query: all_documents(query, naive_timezone(), batch_size))
 
     def __iter__(self) -> Iterator[R]:
-        """The documents one by one. A single search finds all keys; the documents are then read page by page."""
+        """Yield the documents. A single search returns all keys; the documents are then read in pages."""
         return self._documents()
 
     def _documents(self) -> Iterator[R]:
@@ -264,27 +270,28 @@ class FindQuery(Generic[R]):
                 yield document
 
     def first(self, on_error: OnError | None = None) -> R:
-        """The first document; the first that can be read, if `on_error` is not "raise".
+        """Return the first document; if `on_error` is not "raise", the first one that can be read.
 
         Args:
             on_error: as for `all`.
 
         Raises:
-            NotFoundError: the query finds no document.
+            NotFoundError: no document matches.
             DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
         """
         return self._with(on_error)._run(lambda query: first_document(query, naive_timezone()))
 
     def page(self, offset: int = 0, limit: int = 10, on_error: OnError | None = None) -> list[R]:
-        """Some of the documents.
+        """Return a page of documents.
 
-        Paging through an unsorted query may skip documents while other clients write: sort it, or use `all`. A document
-        that has just expired counts for `offset` and `limit`, so a page with less than `limit` need not be the last.
+        Consecutive pages of an unsorted query may miss documents while other clients write: sort the query, or use
+        `all`. A document that has just expired counts for `offset` and `limit`, so a page with fewer documents than
+        `limit` is not necessarily the last one.
 
         Args:
-            offset: how many documents to skip.
-            limit: how many documents to return at most.
-            on_error: as for `all`. Documents that are left out count for `offset` and `limit`.
+            offset: the number of documents to skip.
+            limit: the maximum number of documents to return.
+            on_error: as for `all`. Omitted documents count for `offset` and `limit`.
 
         Raises:
             DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
@@ -292,10 +299,13 @@ class FindQuery(Generic[R]):
         return self._with(on_error)._run(lambda query: page_of(query, naive_timezone(), offset, limit))
 
     def get_item(self, item: int) -> R:
-        """The document at a position, counted from 0; if it has just expired, the next one.
+        """Return the document at a position; if it has just expired, the next one.
+
+        Args:
+            item: the position, from 0.
 
         Raises:
-            IndexError: the query finds fewer documents.
+            IndexError: fewer documents match.
             DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
         """
         return self._run(lambda query: item_of(query, naive_timezone(), item))
@@ -303,31 +313,37 @@ class FindQuery(Generic[R]):
     __getitem__ = get_item
 
     def count(self) -> int:
-        """How many documents the query finds, regardless of `limit`. Raises IndexNotFoundError, QueryError."""
+        """Return the number of matching documents, regardless of `limit`.
+
+        Raises:
+            IndexNotFoundError, QueryError: see `all`.
+
+        Effects: one search.
+        """
         return self._run(lambda query: count_documents(query, naive_timezone()))
 
     def update(self, use_transaction: bool = True, **fields: Any) -> None:
-        """Set fields of all these documents to new values, checked as in `save`. Only these fields are written.
+        """Set fields of all matching documents. The new values are validated, and only these fields are written.
 
-        A document that cannot be read is changed as well if its new values can be checked without its other fields. If
-        they cannot, its error is raised; with `copy(on_error=...)` the others are changed, and a function gets it.
-        If the class overrides `save`, that is called for one document after the other, and writes all fields.
+        A document that cannot be read is changed, too, if its new values can be validated without its other fields.
+        Otherwise its error is raised; with `copy(on_error=...)` it is omitted.
+        If the class overrides `save`, it is called for each document, and writes all fields.
 
         Args:
-            use_transaction: write all documents in one transaction, after all have been checked; the server does
-                nothing else meanwhile. If False, they are checked and written page by page.
+            use_transaction: write all documents in one transaction after all are validated, which blocks the server.
+                If False, documents are validated and written in pages.
             fields: new values by name; `address__city=` for a field of an embedded document.
 
         Raises:
-            QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
-            ValidationError (pydantic): a document does not accept a value. With a transaction, nothing was written.
+            QuerySyntaxError: a field does not exist, or is the primary key. Nothing was sent.
+            ValidationError (pydantic): a value is not valid. With a transaction, nothing was written.
             DocumentEncodeError: a value cannot be stored. With a transaction, nothing was written.
-            DocumentDecodeError: a document cannot be read, nor changed without that. With a transaction, nothing was
-                written.
+            DocumentDecodeError: a document can neither be read nor be changed without reading it. With a transaction,
+                nothing was written.
             IndexNotFoundError, QueryError: see `all`.
 
         Effects: one search; a read and a write for each document, many in one round trip. Safe to repeat. Documents
-            that are deleted meanwhile stay deleted.
+            that are deleted by other clients stay deleted.
         """
         if overrides(self.model, "save"):
             zone = naive_timezone()
@@ -340,7 +356,7 @@ class FindQuery(Generic[R]):
         )
 
     def delete(self) -> int:
-        """Delete all these documents, also those that cannot be read, and return how many there were.
+        """Delete all matching documents, including those that cannot be read, and return their number.
 
         Raises:
             IndexNotFoundError, QueryError: see `all`.

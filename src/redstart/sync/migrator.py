@@ -1,5 +1,5 @@
 # Generated from redstart/aio/migrator.py: change that, then `python -m tools.generate_sync`.
-"""Indexes brought up to date when an application starts: `Migrator().run()`."""
+"""Update of indexes when an application starts: `Migrator().run()`."""
 
 import logging
 import time
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _HAS_MORE = (
-    "The index %s has more than its model needs, and was left as it is. "
-    "`om migrate run` with these models replaces it."
+    "The index %s has fields that its model does not declare, and was not changed. "
+    "Replace it with: om migrate run"
 )
 _SUPERSEDED = (
-    "The index %s has a definition that replaced the one of %s, and was left as it is. "
-    "`om migrate run` with these models goes back to theirs."
+    "The index %s was not changed: its definition is newer than that of %s. "
+    "Restore the definition of the model with: om migrate run"
 )
 
 
 class Migrator:
-    """Creates and replaces the indexes of all models imported so far, as `om migrate run` does.
+    """Creation and replacement of the indexes of all imported models, as by `om migrate run`.
 
     Args:
-        module: the name of a package or module to import first, with all modules inside it.
-        conn: a client of the server to work on; by default the client of each model.
+        module: the name of a package or module to import first, with its submodules.
+        conn: a client of the server; by default the client of each model.
 
     Attributes:
-        conn: the client that was given, or None.
-        migrations: what `detect_migrations` has found.
+        conn: the argument `conn`.
+        migrations: the result of `detect_migrations`.
     """
 
     def __init__(self, module: str | None = None, conn: "redis.Redis | None" = None) -> None:
@@ -50,35 +50,34 @@ class Migrator:
         self.conn = conn
 
     def detect_migrations(self) -> None:
-        """Set `migrations` to what `run` would do. Writes nothing.
+        """Set `migrations` to the changes that `run` would make. Writes nothing.
 
         Raises:
             ImportError: the module cannot be imported.
             UnsupportedServerError: the server has no search module.
-            ServerError: the server did not answer, or refused a command.
+            ServerError: the server did not reply, or rejected a command.
         """
         self.migrations = []
         for client, declarations in self._by_client():
             self.migrations += server_of_client(client).run(pending_indexes(declarations, client))
 
     def run(self) -> None:
-        """Bring all indexes up to date, as far as the data allows. Queries find every document all the while.
+        """Update all indexes, as far as the stored data allows. Queries find every document all the time.
 
-        An index that has all that its model needs, and more, stays: it may be that of a newer version of the
-        application. So does one whose definition has replaced that of its model, which is logged as a warning.
-        `om migrate run` replaces both.
+        Does not replace an index with additional fields, which may be that of a newer version of the application, or
+        an index with a newer definition than that of its model (logged as a warning). `om migrate run` replaces both.
 
-        If dates change their type, the new index is built beside the old one, and takes over once
-        `om migrate-data run` has converted the data. Any number of processes may do this at the same time.
+        If dates change their type, the new index is built next to the active one, and the cutover follows after
+        `om migrate-data run` has converted the data. Any number of processes may call this at the same time.
 
         Raises:
             ImportError: the module cannot be imported.
-            MigrationError: an index was not replaced, because queries would no longer find some documents.
+            MigrationError: an index was not replaced, because documents would drop out of query results.
             UnsupportedServerError: the server has no search module.
-            ServerError: the server did not answer, or refused a command.
+            ServerError: the server did not reply, or rejected a command.
 
-        Effects: one read for each index that is up to date already. Safe to repeat. Does nothing where `om` imports
-            the module that calls it.
+        Effects: one read for each index that is up to date. Safe to repeat. Does nothing while `om` imports the
+            calling module.
         """
         if is_skipped("Migrator().run()"):
             return
@@ -91,7 +90,7 @@ class Migrator:
                     _log.info(_HAS_MORE, one.planned.name)
 
     def _by_client(self) -> "list[tuple[redis.Redis, list[ModelDeclaration]]]":
-        """The models of each server."""
+        """Return the models of each client."""
         if self.module is not None:
             import_submodules(self.module)
         found: dict[int, tuple[redis.Redis, list[ModelDeclaration]]] = {}
@@ -102,24 +101,24 @@ class Migrator:
 
 
 SchemaDetector = Migrator
-"""The name that redis-om has used since 1.0."""
+"""The name of `Migrator` in redis-om 1.x."""
 
 
 def create_index(conn: "redis.Redis", index_name: str, schema: str, current_hash: str) -> None:
-    """Create one index from the text of its schema, as redis-om's migration files do. Never replaces or drops an index.
+    """Create an index from the text of its schema, as redis-om's migration files do. Never replaces or drops an index.
 
-    Does nothing if the name already leads to an index with this schema, directly or as an alias. Waits while another
-    process changes indexes.
+    Does nothing if an index or alias with this name and schema exists. Waits while another process changes indexes.
 
     Args:
         conn: a client of the server.
-        schema: what follows the name in FT.CREATE, as a model's `redisearch_schema()` returns it.
-        current_hash: stored in `<index>:hash`, where redis-om looks for it; the schema in `<index>:schema`.
+        index_name: the name of the index.
+        schema: the arguments of FT.CREATE after the name, as returned by `Model.redisearch_schema()`.
+        current_hash: the hash to store in `<index>:hash`, as redis-om does; the schema is stored in `<index>:schema`.
 
     Raises:
-        MigrationError: there is an index with another schema, or the server rejects this one.
-        UnsupportedServerError: the server has no search module, or this is not database 0.
-        ServerError: the server did not answer, or refused a command.
+        MigrationError: an index with another schema exists, or the server rejects the schema.
+        UnsupportedServerError: the server has no search module, or the database is not 0.
+        ServerError: the server did not reply, or rejected a command.
 
     Effects: see redstart.migrations.indexes.create. Safe to repeat.
     """
@@ -131,7 +130,7 @@ def create_index(conn: "redis.Redis", index_name: str, schema: str, current_hash
 
 
 def index_migration() -> IndexMigration:
-    """The index migrations of this process, without reports of progress. Waiting for a lease is logged."""
+    """Return the index migrations of this process. They report no progress, and log the wait for a lease."""
     return IndexMigration(
         this_process(),
         uuid.uuid4().hex,

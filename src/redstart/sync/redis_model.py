@@ -1,5 +1,5 @@
 # Generated from redstart/aio/redis_model.py: change that, then `python -m tools.generate_sync`.
-"""What documents can do, whether stored as hashes or as JSON: `customer.save()`."""
+"""Operations on documents, for hashes and JSON: `customer.save()`."""
 
 import abc
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,15 +32,15 @@ Models = TypeVar("Models", bound="Sequence[RedisModel]")
 
 
 class RedisModel(models.RedisModel, abc.ABC):
-    """What HashModel and JsonModel share. Derive your models from one of these two.
+    """Common base class of HashModel and JsonModel. Derive models from one of these.
 
-    Some methods take a `pipeline` of redis-py. Then they queue their commands on it and send nothing: the commands are
-    sent when the pipeline is executed, and their replies are among its results.
+    Methods with the argument `pipeline` can queue their commands on a redis-py pipeline. The commands are sent when the
+    pipeline is executed, which returns their replies.
     """
 
     @classmethod
     def db(cls) -> "redis.Redis":
-        """The client that this model sends its commands with."""
+        """Return the redis-py client of this model: `Meta.database`, or the shared one for REDIS_OM_URL."""
         return client_in_meta(cls)
 
     @classmethod
@@ -49,17 +49,17 @@ class RedisModel(models.RedisModel, abc.ABC):
 
     @classmethod
     def _get_db(cls, pipeline: "Pipeline | None" = None, bulk: bool = False) -> "redis.Redis | Pipeline":
-        """Return the pipeline if one is given, a new one with `bulk`, else the client, as methods of redis-om do."""
+        """Return the given pipeline, a new one if `bulk`, otherwise the client, as in redis-om."""
         if pipeline is not None:
             return pipeline
         return cls.db().pipeline(transaction=False) if bulk else cls.db()
 
     @classmethod
     def check_datetime_schema_compatibility(cls) -> dict[str, Any]:
-        """Return the dates of this model that the index on the server holds as another type.
+        """Return the dates of this model that are indexed on the server with another type.
 
         Raises:
-            ServerError: the server did not answer, or refused a command.
+            ServerError: the server did not reply, or rejected a command.
 
         Effects: see `DatetimeFieldDetector.check_for_schema_mismatches`.
         """
@@ -74,23 +74,23 @@ class RedisModel(models.RedisModel, abc.ABC):
     @overload
     def save(self, pipeline: "Pipeline | None" = None, nx: bool = False, xx: bool = False) -> Self | None: ...
     def save(self, pipeline: "Pipeline | None" = None, nx: bool = False, xx: bool = False) -> Self | None:
-        """Store this document as it is now. Fields that are None are removed from a hash.
+        """Validate and save this document. Fields that are None are removed from a hash.
 
         Args:
-            pipeline: where to queue the command instead of sending it.
-            nx: save only if the document does not exist yet.
+            pipeline: a pipeline to queue the command on instead of sending it.
+            nx: save only if the document does not exist.
             xx: save only if the document exists. On a pipeline, only a JsonModel accepts `nx` and `xx`.
 
         Returns:
-            This document; None if `nx` or `xx` kept it from being written.
+            This document; None if it was not written because of `nx` or `xx`.
 
         Raises:
             ValueError: `nx` and `xx` together, or one of them for a hash on a pipeline.
-            RedisModelError: its primary key is None or empty. Nothing was sent.
-            ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
+            RedisModelError: the primary key is None or empty. Nothing was sent.
+            ValidationError (pydantic): an assigned value is not valid. Nothing was sent.
             DocumentEncodeError: a value cannot be stored. Nothing was sent.
-            WrongKeyTypeError: its key holds a value of another type.
-            ServerConnectionError: no answer came; with `nx`, the document may or may not have been saved.
+            WrongKeyTypeError: the key has a value of another type.
+            ServerConnectionError: no reply; with `nx`, the document may or may not have been saved.
 
         Effects: one round trip; atomic. The key and the fields of a hash keep their times to live. Safe to repeat.
         """
@@ -126,25 +126,25 @@ class RedisModel(models.RedisModel, abc.ABC):
         pipeline: "Pipeline | None" = None,
         pipeline_verifier: Callable[..., Any] | None = None,
     ) -> Iterable[Any]:
-        """Store many documents, as `save` does one.
+        """Save many documents.
 
         Args:
             models: the documents: any iterable, which is read once, before anything is sent.
-            pipeline: where to queue the commands instead of sending them.
-            pipeline_verifier: called with the list of all replies, errors included, and with the number of documents as
-                `expected_responses`. The first error is raised after that.
+            pipeline: a pipeline to queue the commands on instead of sending them.
+            pipeline_verifier: a function that is called with the list of all replies, including errors, and the number
+                of documents as `expected_responses`. The first error is raised afterwards.
 
         Returns:
-            The same documents: what was given, or a list of them if it is not a sequence.
+            The argument `models`, or a list of the documents if it is not a sequence.
 
         Raises:
-            ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.
-            DocumentEncodeError: a value cannot be stored. The pages before that document were saved.
-            WrongKeyTypeError: the key of a document holds a value of another type. The other documents were saved.
-            ConfigurationError: the model of one document is on another server. Nothing was sent.
+            ValidationError (pydantic): an assigned value is not valid. Nothing was sent.
+            DocumentEncodeError: a value cannot be stored. Previous pages were saved.
+            WrongKeyTypeError: a key has a value of another type. The other documents were saved.
+            ConfigurationError: the model of one document uses another server. Nothing was sent.
 
-        Effects: one round trip for each 500 documents, and a second one if some of them exist already. Each document
-            is written atomically. Safe to repeat. If a class overrides `save`, that is called for each document.
+        Effects: one round trip for each 500 documents, and a second one if some of them exist. Each document is
+            written atomically. Safe to repeat. If a class overrides `save`, it is called for each document.
         """
         documents, zone = list(models), naive_timezone()
         if any(overrides(model, "save") for model in {type(document) for document in documents}):
@@ -161,12 +161,15 @@ class RedisModel(models.RedisModel, abc.ABC):
 
     @classmethod
     def get(cls, pk: Any) -> Self:
-        """The document with this primary key, whether redis-om 0.x, redis-om 1.x or Redstart wrote it.
+        """Return the document with a primary key, in the format of redis-om 0.x, redis-om 1.x or Redstart.
+
+        Args:
+            pk: the primary key.
 
         Raises:
-            NotFoundError: there is no such document.
+            NotFoundError: the document does not exist.
             DocumentDecodeError: a stored value does not fit its field.
-            WrongKeyTypeError: its key holds a value of another type.
+            WrongKeyTypeError: the key has a value of another type.
 
         Effects: one round trip.
         """
@@ -176,37 +179,39 @@ class RedisModel(models.RedisModel, abc.ABC):
     def get_many(
         cls, pks: Iterable[Any], batch_size: int = PAGE_DOCUMENTS, on_error: OnError = RAISE
     ) -> list[Self]:
-        """The documents with these primary keys, in that order. Those that do not exist are left out.
+        """Return the documents with these primary keys, in this order, without those that do not exist.
 
         Args:
             pks: the primary keys: any iterable, which is read once, before anything is sent.
-            batch_size: documents read in one round trip at most; fewer at first, and where those of this model are
-                large. While one batch is parsed, the next is already requested.
-            on_error: what to do with documents that cannot be read: `"raise"` DocumentDecodeError; `"skip"` them; or a
-                function, which is called with the DocumentDecodeError of each.
+            batch_size: the maximum number of documents in one round trip; fewer in the first one and if documents are
+                large. The next batch is requested while one is parsed.
+            on_error: how to handle documents that cannot be read: `"raise"` DocumentDecodeError, `"skip"` them, or call
+                a function with the DocumentDecodeError of each.
 
         Raises:
             DocumentDecodeError: a stored value does not fit its field, and `on_error` is "raise".
-            ValueError: `on_error` is anything else, or `batch_size` is below 1.
-            TypeError: `pks` is a single text, whose characters would be taken for primary keys.
+            ValueError: `on_error` is not valid, or `batch_size` is less than 1.
+            TypeError: `pks` is a single str.
 
         Effects: one round trip for each batch.
         """
         if isinstance(pks, str | bytes):
-            raise TypeError(f"get_many() takes primary keys, as in [{pks!r}], and not a single text.")
+            raise TypeError(
+                f"get_many() requires an iterable of primary keys, such as [{pks!r}], not a single str."
+            )
         operation = get_documents(cls, list(pks), naive_timezone(), batch_size, on_unreadable(on_error))
         return server_of_model(cls).run(operation)
 
     @classmethod
     def all_pks(cls) -> Iterator[str]:
-        """The primary keys of all documents, read page by page, in no particular order.
+        """Yield the primary keys of all documents, in no particular order.
 
-        A document that exists the whole time is listed at least once, and maybe twice if others are written meanwhile.
+        A document that exists all the time is listed at least once; it may be listed twice if other clients write.
 
         Raises:
             RedisModelError: the model has no documents of its own.
 
-        Effects: scans the whole database; one round trip for about 1,000 of its keys.
+        Effects: scans the whole database, with one round trip for about 1,000 keys.
         """
         return cls._all_pks()
 
@@ -220,16 +225,16 @@ class RedisModel(models.RedisModel, abc.ABC):
                 yield primary_key
 
     def update(self, **field_values: Any) -> None:
-        """Set some fields to new values, here and on the server. Other fields are neither read nor written.
+        """Set fields of this document, and of the document on the server. Other fields are neither read nor written.
 
-        If the document does not exist on the server, all of it is saved. If the class overrides `save`, that is
+        If the document does not exist on the server, the whole document is saved. If the class overrides `save`, it is
         called, and writes all fields.
 
         Args:
-            field_values: new values by field name; in a JsonModel also `address__city`, for an embedded document.
+            field_values: new values by field name; `address__city` for a field of an embedded document.
 
         Raises:
-            QuerySyntaxError: there is no such field, or it is the primary key and the value is another one.
+            QuerySyntaxError: a field does not exist, or the primary key would change.
             ValidationError (pydantic), DocumentEncodeError, WrongKeyTypeError: see `save`.
 
             After any of these errors, this object is unchanged.
@@ -248,11 +253,13 @@ class RedisModel(models.RedisModel, abc.ABC):
             raise
 
     def expire(self, num_seconds: int, pipeline: "Pipeline | None" = None) -> None:
-        """Have the server delete this document after some seconds. Does nothing if it does not exist there.
+        """Set the expiry of this document: the server deletes it after some seconds.
+
+        Does nothing if the document does not exist on the server.
 
         Args:
-            num_seconds: counted from now; 0 deletes it immediately.
-            pipeline: where to queue the command instead of sending it.
+            num_seconds: seconds from now; 0 deletes the document immediately.
+            pipeline: a pipeline to queue the command on instead of sending it.
 
         Effects: one round trip; atomic. Safe to repeat.
         """
@@ -269,16 +276,17 @@ class RedisModel(models.RedisModel, abc.ABC):
     def delete(cls, pk: Any, pipeline: P) -> P: ...
     @classmethod
     def delete(cls, pk: Any, pipeline: P | None = None) -> int | P:
-        """Delete the document with this primary key.
+        """Delete the document with a primary key.
 
         Args:
             pk: the primary key.
-            pipeline: where to queue the command instead of sending it.
+            pipeline: a pipeline to queue the command on instead of sending it.
 
         Returns:
-            1, or 0 if there was no such document; with a pipeline, that pipeline.
+            1, or 0 if the document did not exist; with a pipeline, the pipeline.
 
-        Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return 0 for what it deleted.
+        Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return 0 although it
+            deleted the document.
         """
         if pipeline is None:
             return server_of_model(cls).run(delete_document(cls, pk))
@@ -290,15 +298,15 @@ class RedisModel(models.RedisModel, abc.ABC):
         """Delete many documents.
 
         Args:
-            models: the documents: any iterable, which is read once, before anything is sent. Those already gone are
+            models: the documents: any iterable, which is read once, before anything is sent. Missing documents are
                 ignored.
-            pipeline: where to queue the command instead of sending it.
+            pipeline: a pipeline to queue the command on instead of sending it.
 
         Returns:
-            How many documents were given. None of them exists any more.
+            The number of documents in `models`, whether they existed or not.
 
         Raises:
-            ConfigurationError: the model of one document is on another server. Nothing was sent.
+            ConfigurationError: the model of one document uses another server. Nothing was sent.
 
         Effects: one round trip for each 1,000 documents, which are deleted atomically. Safe to repeat.
         """
@@ -311,11 +319,11 @@ class RedisModel(models.RedisModel, abc.ABC):
 
     @classmethod
     def from_redis(cls, res: Any, knn: KNNExpression | None = None, on_error: OnError = RAISE) -> list[Self]:
-        """The documents in a reply to FT.SEARCH that you received from a redis-py client. Nothing is sent.
+        """Return the documents of a reply to FT.SEARCH from a redis-py client. Nothing is sent.
 
         Args:
             res: the reply, decoded or not.
-            knn: the KNNExpression of that search, so that the documents get their distances.
+            knn: the KNNExpression of the search, to set the distances of the documents.
             on_error: as for `get_many`.
 
         Raises:
@@ -327,15 +335,15 @@ class RedisModel(models.RedisModel, abc.ABC):
 
     @classmethod
     def find(cls, *expressions: Expression | int, knn: KNNExpression | None = None) -> "FindQuery[Self]":
-        """The documents that meet all of these conditions: `M.find(M.age > 18, M.city == "Oslo")`.
+        """Return a query for documents that meet all conditions: `M.find(M.age > 18, M.city == "Oslo")`.
 
         Args:
-            expressions: comparisons of fields. (Type checkers see them as bool, and `~` of them as int.) None at all
-                finds every document.
-            knn: only the nearest neighbours of a vector among these documents.
+            expressions: conditions, such as comparisons of fields. (For type checkers these are bool, and `~` of them
+                is int.) Without conditions, the query matches all documents.
+            knn: return only the nearest neighbours of a vector among these documents.
 
         Returns:
-            A query. Nothing is sent, and no condition is checked, until you ask it for documents.
+            The query. Nothing is sent, and conditions are not checked, until documents are requested.
 
         Raises:
             RedisModelError: the model has no documents of its own.

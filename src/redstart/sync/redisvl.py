@@ -1,5 +1,5 @@
 # Generated from redstart/aio/redisvl.py: change that, then `python -m tools.generate_sync`.
-"""Models for RedisVL, whose own index and query classes can search the documents of a model."""
+"""RedisVL schemas and indexes of models."""
 
 from typing import Any
 
@@ -10,7 +10,10 @@ from redstart.sync.connections import client_of
 
 
 def to_redisvl_schema(model_cls: type[RedisModel]) -> Any:
-    """The index of a model as a `redisvl.schema.IndexSchema`.
+    """Return the index of a model as a `redisvl.schema.IndexSchema`.
+
+    Args:
+        model_cls: the model class.
 
     Raises:
         ConfigurationError: redisvl is not installed.
@@ -22,11 +25,11 @@ def to_redisvl_schema(model_cls: type[RedisModel]) -> Any:
 
 
 def get_redisvl_index(model_cls: type[RedisModel], async_client: bool = True) -> Any:
-    """A RedisVL index on the documents of a model, with the client of the model.
+    """Return a RedisVL index of the documents of a model, with the client of the model.
 
     Args:
-        model_cls: the model.
-        async_client: return an `AsyncSearchIndex` if that client is asynchronous; in all other cases a `SearchIndex`.
+        model_cls: the model class.
+        async_client: return an `AsyncSearchIndex` if the client is asynchronous; otherwise a `SearchIndex`.
 
     Raises:
         ConfigurationError: redisvl is not installed.

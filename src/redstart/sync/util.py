@@ -1,5 +1,5 @@
 # Generated from redstart/aio/util.py: change that, then `python -m tools.generate_sync`.
-"""Which of the two packages this is: `ASYNC_MODE`, as in `redis_om.util`."""
+"""The kind of this package, sync or async: `ASYNC_MODE`, as in `redis_om.util`."""
 
 from redstart.left_out import attribute_of
 
@@ -7,7 +7,7 @@ ASYNC_MODE = False
 
 
 def is_async_mode() -> bool:
-    """Whether this is the package for plain functions."""
+    """Return whether this is the package for plain functions."""
     return ASYNC_MODE
 
 

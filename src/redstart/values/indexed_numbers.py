@@ -6,18 +6,22 @@ from typing import Final
 MAX_INTEGER: Final = 2**53
 """Up to here every whole number is a float of its own."""
 
-TOO_MANY_DIGITS: Final = "its index keeps floats, and the nearest one is another number; index it as text"
+TOO_MANY_DIGITS: Final = (
+    "a NUMERIC field stores floats, and the nearest float is another number; index it as text"
+)
 
 
 def reason_against_integer(number: int) -> str | None:
-    """Why an index does not find exactly this whole number; None if it does."""
+    """Return why an index cannot distinguish this integer from others; None if it can."""
     if -MAX_INTEGER <= number <= MAX_INTEGER:
         return None
-    return f"its index keeps floats, which tell whole numbers apart up to {MAX_INTEGER}; index it as text"
+    return (
+        f"a NUMERIC field stores floats, which are exact for integers up to {MAX_INTEGER}; index it as text"
+    )
 
 
 def reason_against_digits(text: str) -> str | None:
-    """Why an index does not find exactly the number with this text; None if it does."""
+    """Return why an index cannot distinguish the number of this text from others; None if it can."""
     if text.lstrip("+-").isdecimal():
         return reason_against_integer(int(text))
     return None if Decimal(repr(float(text))) == Decimal(text) else TOO_MANY_DIGITS

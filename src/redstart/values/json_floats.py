@@ -25,7 +25,7 @@ EXACT_POWER: Final = 22
 
 
 def exact_text(number: float) -> str:
-    """The text to send; the shortest one where that is read exactly. It reads as `kept(number)`."""
+    """Return the text to send; the shortest one where that is read exactly. It reads as `kept(number)`."""
     text = repr(number)
     if "e" not in text:
         if len(text) <= SAFE_LENGTH:
@@ -45,7 +45,7 @@ def kept(number: float) -> float:
 
 
 def parsed(digits: int, power: int) -> float:
-    """What RedisJSON makes of digits and a power of ten."""
+    """Return the float that RedisJSON parses from digits and a power of ten."""
     number = float(digits)
     while power < -LARGEST_POWER:
         number, power = number / 1e308, power + LARGEST_POWER

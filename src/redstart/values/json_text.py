@@ -31,7 +31,7 @@ _decode: Callable[[str], JsonValue] = json.JSONDecoder(
 
 
 def parse_json(text: bytes) -> JsonValue:
-    """What JSON.GET answered, with every number as the text it was.
+    """Return the parsed reply to JSON.GET, with every number as its text.
 
     Raises:
         ValueConversionError: not UTF-8, not JSON, or nested too deeply to be read.
@@ -39,15 +39,15 @@ def parse_json(text: bytes) -> JsonValue:
     try:
         return _decode(text.decode())
     except UnicodeDecodeError as exc:
-        raise ValueConversionError("JSON that is not UTF-8 text") from exc
+        raise ValueConversionError("not valid UTF-8") from exc
     except json.JSONDecodeError as exc:
         raise ValueConversionError(f"not JSON: {exc}") from exc
     except RecursionError as exc:
-        raise ValueConversionError("JSON nested too deeply") from exc
+        raise ValueConversionError("JSON is nested too deeply") from exc
 
 
 def json_text(value: JsonValue) -> bytes:
-    """The text RedisJSON writes for `value`: `json_text(parse_json(t)) == t` for what JSON.GET answers."""
+    """Return the text RedisJSON writes for `value`: `json_text(parse_json(t)) == t` for what JSON.GET answers."""
     if type(value) is str:  # nearly every value of a run; the general way takes three times as long
         return encode_basestring(value).encode()
     parts: list[str] = []
@@ -81,7 +81,7 @@ def _write(value: JsonValue, write: Callable[[str], None]) -> None:
 
 
 def restores_exactly(number: JsonNumber) -> bool:
-    """Whether RedisJSON, sent a number it answered, would answer that text again.
+    """Return whether RedisJSON, sent a number it answered, would answer that text again.
 
     Its parser multiplies or divides the digits by a power of ten, in floats: right as long as both are exact
     (W. Clinger, "How to read floating point numbers accurately", 1990). Other numbers may change in the last

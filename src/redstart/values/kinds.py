@@ -18,7 +18,7 @@ class Storage(StrEnum):
 
     @property
     def key_type(self) -> bytes:
-        """What the server says a key of this kind is (TYPE, SCAN)."""
+        """Return the type of such keys on the server (TYPE, SCAN)."""
         return _KEY_TYPES[self]
 
 

@@ -79,7 +79,7 @@ class TemporalText(NamedTuple):
 
 
 def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimezone) -> TemporalText:
-    """The instant that `text` stands for in a field of this kind.
+    """Return the instant that `text` stands for in a field of this kind.
 
     A number is read as `read_temporal_number` says. A date field takes the calendar date that the text itself shows,
     whatever its offset, at midnight UTC. In a datetime field a date alone is a naive datetime at 00:00. Digits below
@@ -166,7 +166,7 @@ def _require_exists(part: str, number: int, first: int, last: int) -> None:
 
 
 def _offset(text: str) -> timezone:
-    """The offset of a zone: a UTC name or digits. RFC 5322's `-0000` is an instant in UTC too."""
+    """Return the offset of a zone: a UTC name or digits. RFC 5322's `-0000` is an instant in UTC too."""
     if text in _UTC_NAMES:
         return UTC
     match = _OFFSET(text)
@@ -180,7 +180,7 @@ def _offset(text: str) -> timezone:
 
 
 def _check_weekday(written: str | None, moment: datetime) -> None:
-    """A weekday that contradicts the date makes one of them wrong, and nobody knows which."""
+    """Raise ValueConversionError for a weekday that contradicts the date."""
     actual = _WEEKDAYS[moment.weekday()]
     if written not in (None, actual):
         raise ValueConversionError(f"{moment.date()} is a {actual}, not a {written}")

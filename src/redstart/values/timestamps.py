@@ -1,9 +1,9 @@
-"""Instants as whole microseconds since 1970 in UTC, and the number text that stands for them.
+"""Instants as integer microseconds since 1970 in UTC, and their stored number.
 
-A timestamp is stored as Unix seconds, a float. Between roughly 1700 and 2250 a float holds every microsecond;
-outside, `reads_back` says whether this one survived. All arithmetic is on integers: a float is made once, at
-the end, by a correctly rounded division. A hash keeps what no float stands for as `exact_text`, which redis-om reads
-as the nearest float, as it does of everything.
+A timestamp is stored as Unix seconds, a float. Between roughly 1700 and 2250 a float represents every microsecond
+exactly; outside, `reads_back` returns whether it does. All arithmetic is on integers: a float is made once, at
+the end, by a correctly rounded division. A hash stores other moments as `exact_text`, which redis-om reads
+as the nearest float.
 """
 
 import re
@@ -41,7 +41,7 @@ NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASC
 EXACT = re.compile(r"-?0\d{10,14}\.\d{6}", re.ASCII)
 """Seconds with all their digits. No float or Decimal is written with a zero before other digits."""
 
-NO_FLOAT = "the nearest float is another microsecond; whole seconds are kept"
+NO_FLOAT = "the nearest float is another microsecond; use whole seconds"
 
 
 def microseconds_of(moment: datetime) -> int:
@@ -50,38 +50,38 @@ def microseconds_of(moment: datetime) -> int:
 
 
 def seconds_of(moment: datetime) -> float:
-    """The number to store of an aware datetime: `number_of` its microseconds, in one step."""
+    """Return the number to store of an aware datetime: `number_of` its microseconds, in one step."""
     return (moment - EPOCH).total_seconds()
 
 
 def number_of(microseconds: int) -> float:
-    """The number to store: the nearest float, in seconds."""
+    """Return the number to store: the nearest float, in seconds."""
     return microseconds / MICROSECONDS_PER_SECOND
 
 
 def number_text(microseconds: int) -> str:
-    """The text to store: the shortest that reads back as the nearest float, as `1672531200.0`."""
+    """Return the text to store: the shortest that reads back as the nearest float, as `1672531200.0`."""
     return repr(number_of(microseconds))
 
 
 def exact_text(microseconds: int) -> str:
-    """The text to store of what no float stands for, far from 0."""
+    """Return the text to store of what no float stands for, far from 0."""
     seconds, below = divmod(abs(microseconds), MICROSECONDS_PER_SECOND)
     return f"{'-' if microseconds < 0 else ''}0{seconds}.{below:06d}"
 
 
 def exact_microseconds(text: str) -> int | None:
-    """The microseconds of an `exact_text`; None of any other text."""
+    """Return the microseconds of an `exact_text`; None of any other text."""
     return None if EXACT.fullmatch(text) is None else int(text.replace(".", ""))
 
 
 def is_near(seconds: float) -> bool:
-    """Whether a float this far from 0 stands for every microsecond."""
+    """Return whether a float this far from 0 stands for every microsecond."""
     return -ALWAYS_EXACT_SECONDS < seconds < ALWAYS_EXACT_SECONDS
 
 
 def side_of(seconds: float, microseconds: int) -> int:
-    """Where a stored float reads as: 0 at these microseconds, 1 above them, -1 below."""
+    """Return the side of a stored float: 0 if it reads as these microseconds, 1 if above them, -1 if below."""
     if is_near(seconds):
         return 0
     try:
@@ -92,7 +92,7 @@ def side_of(seconds: float, microseconds: int) -> int:
 
 
 def microseconds_from_number(text: str) -> int:
-    """The instant that a stored number of seconds or milliseconds stands for, to the nearest microsecond.
+    """Return the instant that a stored number of seconds or milliseconds stands for, to the nearest microsecond.
 
     The number is read as a float and rounded half to even, as `datetime.fromtimestamp` and so every reader of
     it does; but an `exact_text` digit by digit.
@@ -143,11 +143,11 @@ def _why_out_of_range(number: float) -> str:
         return "not seconds: 16 digits look like microseconds"
     if 1e18 <= abs(number) < 1e19:
         return "not seconds: 19 digits look like nanoseconds"
-    return "a number of seconds outside the years 1 to 9999"
+    return "number of seconds outside the years 1 to 9999"
 
 
 def reads_back(text: str, microseconds: int) -> bool:
-    """Whether stored `text` stands for exactly these microseconds."""
+    """Return whether stored `text` stands for exactly these microseconds."""
     try:
         return microseconds_from_number(text) == microseconds
     except ValueConversionError:
@@ -164,5 +164,8 @@ def datetime_from_seconds(seconds: float) -> datetime:
 
 
 def date_from_seconds(seconds: float) -> date:
-    """The UTC day of a number of seconds or milliseconds. Raises ValueConversionError outside the years 1 to 9999."""
+    """Return the UTC day of a number of seconds or milliseconds.
+
+    Raises ValueConversionError outside the years 1 to 9999.
+    """
     return datetime_from_seconds(seconds).date()

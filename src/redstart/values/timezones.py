@@ -1,7 +1,6 @@
-"""What a datetime without an offset means: the time zone its clock showed.
+"""Time zones of datetimes without an offset.
 
-An hour that the clock showed twice, or skipped, has no single instant. Such values are errors of conversion,
-never guesses.
+Ambiguous and nonexistent local times cannot be converted.
 """
 
 import time
@@ -31,7 +30,7 @@ _DAYS_TO_2050 = 29_220
 
 
 class NaiveTimezone(ABC):
-    """The zone of datetimes that carry no offset: UTC, the process's own, or one of the IANA database.
+    """The zone of datetimes without an offset: UTC, that of the process, or one of the IANA database.
 
     `is_utc` is True for UTC alone, whose arithmetic is simplest.
     """
@@ -41,11 +40,11 @@ class NaiveTimezone(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What `parse` makes this zone of again."""
+        """Return the name from which `parse` returns this zone."""
 
     @staticmethod
     def parse(name: str) -> "NaiveTimezone":
-        """The zone of this name: `UTC`, `local` (the process's zone, as 1.x reads) or as `Europe/Berlin`.
+        """Return the zone of this name: `UTC`, `local` (the process's zone, as 1.x reads) or as `Europe/Berlin`.
 
         `local` gets a name that says which zone that was, as `local:9f86d081`, and only a process in a zone
         with the same offsets may use that name: a migration cannot be resumed or undone under another TZ.
@@ -59,9 +58,9 @@ class NaiveTimezone(ABC):
             zone = _ProcessZone()
             if name not in ("local", zone.name):
                 raise ConfigurationError(
-                    "Naive datetimes were read in another local time zone than this process has "
+                    "Naive datetimes were read in another local time zone than that of this process "
                     f"({local_time_title()}).",
-                    "Set TZ to what it was, for example: TZ=Europe/Berlin om ...",
+                    "Set TZ to the previous time zone, for example: TZ=Europe/Berlin om ...",
                 )
             return zone
         from zoneinfo import ZoneInfo  # noqa: PLC0415 - it takes 4 ms to import, and few need it
@@ -70,14 +69,14 @@ class NaiveTimezone(ABC):
             return _IanaZone(name, ZoneInfo(name))
         except (KeyError, ValueError, OSError) as exc:  # unknown; not a relative path; a directory of zones
             raise ConfigurationError(
-                f"There is no time zone {name!r}.",
+                f"Unknown time zone {name!r}.",
                 "Use UTC, local, or a name such as Europe/Berlin. "
-                "If this system has no time zone files: pip install tzdata",
+                "If this system has no time zone database, run: pip install tzdata",
             ) from exc
 
     @abstractmethod
     def microseconds(self, naive: datetime) -> int:
-        """The instant at which the zone's clocks showed `naive`; its `fold` is ignored.
+        """Return the instant at which the zone's clocks showed `naive`; its `fold` is ignored.
 
         Raises:
             ValueConversionError: they showed it twice, or never, or in UTC it is outside the years 1 to 9999.
@@ -85,9 +84,9 @@ class NaiveTimezone(ABC):
 
     @abstractmethod
     def naive_datetime(self, microseconds: int) -> datetime | None:
-        """What the zone's clocks showed at this instant.
+        """Return the local time of the zone at this instant.
 
-        None when they showed it twice, or it is outside the years 1 to 9999: an offset has to be written.
+        None if the local time is ambiguous or outside the years 1 to 9999, so that an offset has to be written.
         """
 
     def __repr__(self) -> str:
@@ -109,7 +108,7 @@ class _Utc(NaiveTimezone):
 
 
 class AssumedUtc(_Utc):
-    """UTC, because nobody said what a datetime without an offset means. Warns when that first matters."""
+    """UTC by default, without a setting. Warns at the first datetime without an offset."""
 
     is_utc = False  # so that it is always asked
 
@@ -132,12 +131,12 @@ def warn_of_other_local_time() -> None:
 
 
 def local_time_is_utc() -> bool:
-    """Whether the clocks of this process show UTC all the year."""
+    """Return whether the clocks of this process show UTC all the year."""
     return time.timezone == 0 and not time.daylight
 
 
 def local_time_title() -> str:
-    """What the system calls the zone of this process."""
+    """Return the system's name of the zone of this process."""
     return "/".join(dict.fromkeys(time.tzname))
 
 
@@ -148,14 +147,14 @@ class _Observed(NaiveTimezone):
 
     @abstractmethod
     def _instants(self, naive: datetime) -> tuple[int, int]:
-        """The instants of `fold=0` and `fold=1` as PEP 495 has them.
+        """Return the instants of `fold=0` and `fold=1` as PEP 495 has them.
 
         Equal: one instant. Ascending: the clocks were set back, it happened twice. Descending: skipped.
         """
 
     @abstractmethod
     def _clock(self, microseconds: int) -> datetime | None:
-        """What the clocks showed, or None outside the years 1 to 9999."""
+        """Return the local time, or None outside the years 1 to 9999."""
 
     def microseconds(self, naive: datetime) -> int:
         first, second = self._instants(naive)
@@ -199,7 +198,7 @@ class _IanaZone(_Observed):
 
 
 class _ProcessZone(_Observed):
-    """The zone of `time.localtime`, asked anew each time: it follows TZ and `time.tzset`."""
+    """The zone of `time.localtime`, which follows changes of TZ and `time.tzset`."""
 
     _title = "this process's zone"
 

@@ -200,5 +200,5 @@ def test_the_application_is_warned(
     monkeypatch.setattr(migrator, "registered_models", lambda: [older])
     with caplog.at_level(logging.WARNING):
         Migrator(conn=documents).run()
-    assert f"The index {NAME} has a definition that replaced" in caplog.text
+    assert f"The index {NAME} was not changed: its definition is newer" in caplog.text
     assert "om migrate run" in caplog.text

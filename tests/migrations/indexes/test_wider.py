@@ -1,4 +1,4 @@
-"""An index that has more than its model needs: of a newer version of the application, or after FT.ALTER."""
+"""An index with fields that its model does not declare: of a newer version of the application, or after FT.ALTER."""
 
 import datetime
 import logging
@@ -138,7 +138,7 @@ def test_the_application_is_told(
     monkeypatch.setattr(migrator, "registered_models", lambda: [OldHash])
     with caplog.at_level(logging.INFO):
         Migrator(conn=documents).run()
-    assert f"The index {HashMeta.index_name} has more than its model needs" in caplog.text
+    assert f"The index {HashMeta.index_name} has fields that its model does not declare" in caplog.text
     assert "om migrate run" in caplog.text
 
 

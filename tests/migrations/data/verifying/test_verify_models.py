@@ -123,4 +123,4 @@ def test_a_model_reads_in_the_zone_of_its_application(client: redis.Redis) -> No
     assert (found.ok, check.read) == (True, 1)
     found, check = looked_at(client, Ring, NaiveTimezone.parse("Europe/Berlin"))
     assert (found.problems.count, check.read) == (1, 0)
-    assert "showed that time twice" in found.problems.first[0].reason
+    assert "ambiguous local time" in found.problems.first[0].reason
