@@ -61,7 +61,7 @@ def give_every_command(url: str) -> None:
         om("verify --check-data", 0, 6)
         om(f"rollback {ID} --dry-run")
         om(f"rollback {ID}")
-    for words in ("status", "run --dry-run", "run --keep-old-index", "swap-back --drop-created"):
+    for words in ("status", "run --dry-run", "run --keep-old-index", "rollback --drop-created"):
         om(words, group="migrate")
     om("run --backup --failure-mode quarantine", 0, 3)
     om("run --accept-unindexed", group="migrate")

@@ -88,7 +88,7 @@ def test_each_step_names_the_next(legacy: redis.Redis, configured: str) -> None:
     }
     assert check() == (0, nothing)
 
-    step("migrate", "swap-back")
+    step("migrate", "rollback")
     assert forms(check()[1])["Sighting"] == {"tolerant"}
     step("migrate-data", "rollback", ID)
     assert set(check()[1]["unconverted_models"]) == set(DATES)

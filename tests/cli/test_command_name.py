@@ -35,7 +35,7 @@ def as_redstart(*words: str) -> Ended:
         ("migrate --help", "Usage: redstart migrate "),
         ("migrate-data run --help", "`redstart migrate-data rollback`"),
         ("migrate run --help", "`redstart migrate-data run`"),
-        ("migrate swap-back --help", "As redstart --url."),
+        ("migrate rollback --help", "As redstart --url."),
         ("migrate-data no-such", "See the options with: redstart migrate-data --help"),
         ("migrate-data rollback", "Name one: redstart migrate-data rollback ID"),
     ],

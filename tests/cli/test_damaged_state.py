@@ -54,7 +54,7 @@ OTHERS = {
     "migrate status": ("migrate", "status"),
     "migrate run": ("migrate", "run"),
     "migrate run --dry-run": ("migrate", "run", "--dry-run"),
-    "migrate swap-back": ("migrate", "swap-back"),
+    "migrate rollback": ("migrate", "rollback"),
     "migrate cleanup": ("migrate", "cleanup"),
 }
 COMMANDS = {**LOOK, **RUN, **OTHERS}

@@ -22,14 +22,14 @@ UNLOCK = ("migrate-data", "unlock", "--yes")
 FORGET = ("migrate-data", "forget", ID, "--yes")
 CLEAR = ("migrate-data", "clear-progress", "--yes")
 ROLLBACK = ("migrate-data", "rollback", ID)
-SWAP_BACK = ("migrate", "swap-back")
+INDEX_ROLLBACK = ("migrate", "rollback")
 
 TOUCHED: dict[str, tuple[tuple[str, ...], ...]] = {
     # the commands that would remove a key or write over it
     KEYS.lease.fence: (UNLOCK, FORGET, CLEAR, ROLLBACK),
     KEYS.lease.lease: (UNLOCK, FORGET, CLEAR, ROLLBACK),
-    INDEX_LEASE.fence: (UNLOCK, SWAP_BACK, ROLLBACK),
-    INDEX_LEASE.lease: (UNLOCK, SWAP_BACK, ROLLBACK),
+    INDEX_LEASE.fence: (UNLOCK, INDEX_ROLLBACK, ROLLBACK),
+    INDEX_LEASE.lease: (UNLOCK, INDEX_ROLLBACK, ROLLBACK),
     KEYS.checkpoint: (CLEAR, FORGET, ROLLBACK),
     KEYS.record: (FORGET, CLEAR, ROLLBACK),
     KEYS.census: (FORGET, ROLLBACK),
@@ -39,10 +39,10 @@ TOUCHED: dict[str, tuple[tuple[str, ...], ...]] = {
     KEYS.unrestored: (FORGET, ROLLBACK),
     APPLIED_MIGRATIONS: (ROLLBACK,),
     DATA_RUNS: (ROLLBACK, FORGET),
-    RECORDS: (SWAP_BACK, ROLLBACK),
+    RECORDS: (INDEX_ROLLBACK, ROLLBACK),
     REFERENCE_STATE.format(ID): (CLEAR,),
-    hash_key(INDEX): (SWAP_BACK, ROLLBACK),
-    schema_key(INDEX): (SWAP_BACK, ROLLBACK),
+    hash_key(INDEX): (INDEX_ROLLBACK, ROLLBACK),
+    schema_key(INDEX): (INDEX_ROLLBACK, ROLLBACK),
 }
 
 

@@ -35,7 +35,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("migrate", "cleanup", "--dry-run"),
     ("migrate-data", "rollback", ID, "--dry-run", "-v"),
     ("migrate-data", "rollback", ID, "-v"),
-    ("migrate", "swap-back"),
+    ("migrate", "rollback"),
     ("migrate-data", "rollback", HOSTILE),
     ("migrate-data", "forget", HOSTILE, "--yes"),
     ("migrate", HOSTILE),

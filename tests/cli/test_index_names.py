@@ -79,7 +79,7 @@ COMMANDS = [
     ("migrate-data", "run"),
     ("migrate-data", "verify", "--check-data"),
     ("migrate-data", "rollback", ID),
-    ("migrate", "swap-back"),
+    ("migrate", "rollback"),
     ("migrate", "cleanup"),
 ]
 

@@ -96,7 +96,7 @@ FROZEN = {
     ),
     "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {UNCLAIMED} {OVERLAPS}",
     "`om migrate run --dry-run`": f"{INDEX_FORECAST} pending_files refusal {UNCLAIMED} {OVERLAPS}",
-    "`om migrate swap-back`": "swapped refused indexes "
+    "`om migrate rollback`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
     "`om migrate cleanup`": "dropped would_drop",
     "An error": "status error hint exit_code",
@@ -151,7 +151,7 @@ def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
         "`om migrate run`": run_om("migrate", "run", "--json").json,
         "`om migrate run --dry-run`": run_om("migrate", "run", "--dry-run", "--json").json,
         "`om migrate cleanup`": run_om("migrate", "cleanup", "--json").json,
-        "`om migrate swap-back`": run_om("migrate", "swap-back", "--json").json,
+        "`om migrate rollback`": run_om("migrate", "rollback", "--json").json,
         "An error": om("rollback", "other"),
     }
     assert found.keys() == FROZEN.keys()

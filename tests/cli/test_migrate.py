@@ -45,7 +45,7 @@ def test_the_whole_way_and_back(legacy: redis.Redis, configured: str) -> None:
     back = run_om("migrate-data", "rollback", ID)
     assert (back.code, back.stdout.count("as before the migration")) == (0, 3)
     assert (total(legacy, SIGHTINGS), phase()) == (before, "pending")
-    assert "No index was migrated" in run_om("migrate", "swap-back").stdout
+    assert "No index was migrated" in run_om("migrate", "rollback").stdout
 
 
 def test_the_data_run_alone_makes_indexes_ready_and_cuts_over(legacy: redis.Redis, configured: str) -> None:
@@ -155,7 +155,7 @@ def test_values_without_an_old_form_keep_the_index_that_takes_both(
     assert total(legacy, SIGHTINGS) == before
     assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")
     legacy.json().set(key, "$.ringed_at", "2023-01-01T00:00:00")
-    assert "as before the migration" in run_om("migrate", "swap-back").stdout
+    assert "as before the migration" in run_om("migrate", "rollback").stdout
     assert (total(legacy, SIGHTINGS), phase()) == (before, "pending")
 
 
@@ -166,7 +166,7 @@ def test_after_forget_nothing_of_the_indexes_is_undone(legacy: redis.Redis, conf
 
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")
-    swapped = run_om("migrate", "swap-back").stdout
+    swapped = run_om("migrate", "rollback").stdout
     assert ("accepts both forms" in swapped, "Undo the data" in swapped) == (True, False)
 
     assert total(legacy, SIGHTINGS) == before
@@ -179,14 +179,14 @@ def test_cleanup_says_what_it_dropped(legacy: redis.Redis, configured: str) -> N
     drop_all(legacy)
 
 
-@pytest.mark.parametrize("command", ["status", "run", "swap-back", "cleanup"])
+@pytest.mark.parametrize("command", ["status", "run", "rollback", "cleanup"])
 def test_another_database_than_0_is_refused(configured: str, client: redis.Redis, command: str) -> None:
     separator = "&" if "?" in configured else "?"
     found = run_om("migrate", command, "--url", f"{configured}{separator}db=1")
     assert (found.code, "database 0" in found.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("command", ["status", "run", "swap-back", "cleanup"])
+@pytest.mark.parametrize("command", ["status", "run", "rollback", "cleanup"])
 def test_a_server_without_search_is_refused(
     configured: str, own_server: Callable[..., EmbeddedServer], command: str
 ) -> None:

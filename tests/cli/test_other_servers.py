@@ -40,7 +40,7 @@ WRITING = (
     f"migrate-data forget {ID} --yes",
     "migrate-data unlock --yes",
     "migrate run",
-    "migrate swap-back",
+    "migrate rollback",
     "migrate cleanup",
 )
 

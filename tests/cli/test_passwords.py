@@ -86,7 +86,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("migrate-data", "forget", ID, "--yes"),
     ("migrate", "status"),
     ("migrate", "run", "--json"),
-    ("migrate", "swap-back"),
+    ("migrate", "rollback"),
     ("migrate", "cleanup"),
     ("migrate", "no-such-command"),
     ("migrate-data", "run", "--no-such-option"),

@@ -77,8 +77,8 @@ def test_a_refusal_leaves_everything_as_it_was(parcels: redis.Redis) -> None:
 
 def test_or_queries_miss_the_document(parcels: redis.Redis) -> None:
     refused = run_om("migrate-data", "rollback", ID)
-    assert "om migrate swap-back --accept-unindexed" in refused.stdout
-    assert run_om("migrate", "swap-back", "--accept-unindexed").code == 0
+    assert "om migrate rollback --accept-unindexed" in refused.stdout
+    assert run_om("migrate", "rollback", "--accept-unindexed").code == 0
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert "2023" in str(parcels.execute_command("JSON.GET", "t:parcel:1"))
     assert total(parcels, INDEX) == 19
@@ -128,24 +128,24 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
                 in found.stdout
             )
         assert way_on in found.stdout
-    assert (found.code, "Correct these documents; then: om migrate swap-back" in found.stdout) == (6, True)
+    assert (found.code, "Correct these documents; then: om migrate rollback" in found.stdout) == (6, True)
     assert NUMBER in str(client.execute_command("JSON.GET", "t:parcel:3"))
     swapping_back_by_hand_proves_first(client)
     for number in (3, 4):
         client.execute_command("JSON.SET", f"t:parcel:{number}", "$.at", '"2023-01-01T00:00:00.500000"')
-    assert run_om("migrate", "swap-back").code == 0
+    assert run_om("migrate", "rollback").code == 0
     assert total(client, INDEX) == 20
     drop_all(client)
 
 
 def swapping_back_by_hand_proves_first(client: redis.Redis) -> None:
-    refused = run_om("migrate", "swap-back")
+    refused = run_om("migrate", "rollback")
     assert refused.code == 6
     assert "refused, documents that are found now would not be found" in refused.stdout
     assert re.search(r"found now, not then +2\n", refused.stdout), refused.stdout
     assert "for example t:parcel:3" in refused.stdout
-    assert "om migrate swap-back --accept-unindexed" in refused.stdout
-    again = run_om("migrate", "swap-back", "--json")
+    assert "om migrate rollback --accept-unindexed" in refused.stdout
+    again = run_om("migrate", "rollback", "--json")
     told = again.json
     (one,) = told.pop("indexes")
     assert sorted(one.pop("examples")) == ["t:parcel:3", "t:parcel:4"]
@@ -161,7 +161,7 @@ def test_whoever_accepts_it_is_told_what_is_lost(
     client.execute_command("JSON.SET", "t:parcel:3", "$.at", NUMBER)
     assert run_om("migrate-data", "run").code == 0
     assert run_om("migrate-data", "rollback", ID).code == 6
-    accepted = run_om("migrate", "swap-back", "--accept-unindexed")
+    accepted = run_om("migrate", "rollback", "--accept-unindexed")
     assert accepted.code == 0
     assert f"{INDEX}: as before the migration" in accepted.stdout
     assert re.search(r"found now, not then +1\n", accepted.stdout), accepted.stdout

@@ -7,7 +7,7 @@ import redis
 from redstart.effects import Op
 from redstart.mapping.declaration import declare
 from redstart.migrations.at_start import bring_up_to_date
-from redstart.migrations.back import migrate_back, swap_back
+from redstart.migrations.back import migrate_back, rollback_indexes
 from redstart.migrations.data.converting.runner import RunOptions
 from redstart.migrations.data.running.housekeeping import forget
 from redstart.migrations.forward import migrate_forward
@@ -89,16 +89,16 @@ def test_what_an_application_read_before_the_rollback_began_does_not_count(
     assert went_on
 
 
-def test_indexes_that_are_swapped_back_at_every_moment_of_a_run(legacy: redis.Redis, url: str) -> None:
+def test_indexes_that_are_rolled_back_at_every_moment_of_a_run(legacy: redis.Redis, url: str) -> None:
     expected, swapped = found(legacy), 0
 
     def look(request: str) -> None:
         nonlocal swapped
         assert found(legacy) == expected, f"before {request}"
         if not legacy.exists(LEASE.lease):
-            perform(url, swap_back(new_context(), migration()))
+            perform(url, rollback_indexes(new_context(), migration()))
             swapped += 1
-            assert found(legacy) == expected, f"after indexes were swapped back before {request}"
+            assert found(legacy) == expected, f"after indexes were rolled back before {request}"
 
     operation = migrate_forward(
         new_context(),
@@ -128,10 +128,12 @@ def test_a_rollback_that_died_before_its_indexes_were_back_ends_also_after_an_ap
     assert difference(start, snapshot(legacy)) == []
 
 
-def test_after_forget_a_rollback_leaves_swapped_indexes_as_they_are(legacy: redis.Redis, url: str) -> None:
+def test_after_forget_a_rollback_leaves_rolled_back_indexes_as_they_are(
+    legacy: redis.Redis, url: str
+) -> None:
     expected = found(legacy)
     convert(url)
-    perform(url, swap_back(new_context(), migration()))
+    perform(url, rollback_indexes(new_context(), migration()))
     perform(url, forget(new_context()))
     perform(url, migrate_back(new_context(), migration()))
     assert legacy.hlen(RECORDS) == len(MODELS), "the data is converted, so the indexes are not done with"

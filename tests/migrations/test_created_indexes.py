@@ -11,7 +11,7 @@ import redis
 
 from redstart import Field, HashModel, JsonModel
 from redstart.mapping.declaration import declare
-from redstart.migrations.back import migrate_back, swap_back
+from redstart.migrations.back import migrate_back, rollback_indexes
 from redstart.migrations.data.converting.runner import RunOptions
 from redstart.migrations.data.planned.plan import make_plan
 from redstart.migrations.data.state.record import converted_prefixes
@@ -93,7 +93,7 @@ def roll_back(url: str) -> None:
 
 
 def swap_indexes_back(url: str, **options: bool) -> None:
-    undone, done = perform(url, swap_back(new_context(), migration(), **options))
+    undone, done = perform(url, rollback_indexes(new_context(), migration(), **options))
     assert undone
     assert all(one.done for one in done.values())
 

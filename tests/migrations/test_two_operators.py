@@ -15,7 +15,7 @@ from redstart.effects import Op
 from redstart.errors import RedstartError
 from redstart.mapping.declaration import declare
 from redstart.migrations.at_start import bring_up_to_date
-from redstart.migrations.back import migrate_back, swap_back
+from redstart.migrations.back import migrate_back, rollback_indexes
 from redstart.migrations.data.converting.runner import RunOptions
 from redstart.migrations.forward import migrate_forward
 from redstart.migrations.indexes.expand import ExpansionOptions
@@ -52,7 +52,7 @@ def _run() -> Op[Any]:
 OPERATIONS: dict[str, Callable[[], Op[Any]]] = {
     "run": _run,
     "rollback": lambda: migrate_back(new_context(), migration(), batch_documents=100),
-    "swap-back": lambda: swap_back(new_context(), migration()),
+    "index rollback": lambda: rollback_indexes(new_context(), migration()),
     "cleanup": lambda: migration().cleanup(),
     "an application that starts": lambda: bring_up_to_date(list(map(declare, MODELS)), migration),
 }
@@ -72,12 +72,12 @@ def found(client: redis.Redis) -> list[int]:
 @pytest.mark.parametrize(
     ("start", "first", "second"),
     [
-        (["an application that starts"], "run", "swap-back"),
-        (["an application that starts"], "swap-back", "run"),
+        (["an application that starts"], "run", "index rollback"),
+        (["an application that starts"], "index rollback", "run"),
         (["run"], "run", "rollback"),
         (["run"], "rollback", "run"),
         (["run"], "rollback", "an application that starts"),
-        (["run"], "swap-back", "rollback"),
+        (["run"], "index rollback", "rollback"),
         (["run"], "cleanup", "rollback"),
     ],
 )
@@ -91,7 +91,7 @@ def test_no_document_leaves_the_queries(
             perform(url, OPERATIONS[name]())
         intruded = _with_intruder(watched, url, OPERATIONS[first], OPERATIONS[second], moment, expected)
         perform(url, OPERATIONS["rollback"]())
-        perform(url, OPERATIONS["swap-back"]())
+        perform(url, OPERATIONS["index rollback"]())
         assert found(watched) == expected
         assert difference(before, snapshot(watched)) == []
         moment += 1

@@ -19,7 +19,7 @@ from redstart.errors import AuthenticationError, ConfigurationError, MigrationEr
 
 _TARGETED = re.compile(
     r"(?<![\w-])(om migrate(?:-data)? (?:check|check-schema|cleanup|clear-progress|errors|forget|progress|rollback|run|"
-    r"stats|status|swap-back|unlock|verify))(?![\w-])"
+    r"stats|status|unlock|verify))(?![\w-])"
 )
 """Commands that take --url and --models."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")

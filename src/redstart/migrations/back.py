@@ -103,13 +103,13 @@ def migrate_back(
     return Back(data, dict(after), lacking, lacked_before)
 
 
-def swap_back(
+def rollback_indexes(
     context: Context, indexes: IndexMigration, *, accept_unindexed: bool = False, drop_created: bool = False
 ) -> Op[tuple[bool, dict[str, Switched]]]:
     """The steps of the way back that are about indexes, by hand: those before the data is undone, or those after it.
 
     Args:
-        accept_unindexed, drop_created: see `IndexMigration.swap_back`.
+        accept_unindexed, drop_created: see `IndexMigration.rollback`.
 
     Returns:
         Whether the data is undone, and what became of each index.
@@ -120,7 +120,7 @@ def swap_back(
         return (yield from read_record(context.keys)).is_new
 
     yield from require_intact(context.keys, exempt=LISTS)
-    undone, done = yield from indexes.swap_back(
+    undone, done = yield from indexes.rollback(
         is_undone, accept_unindexed=accept_unindexed, drop_created=drop_created
     )
     return undone, dict(done)

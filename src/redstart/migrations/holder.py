@@ -9,7 +9,7 @@ from pathlib import Path
 
 from redstart.display import printable, without_passwords
 
-_COMMANDS = ("migrate", "migrate-data", "run", "rollback", "clear-progress", "forget", "swap-back", "cleanup")
+_COMMANDS = ("migrate", "migrate-data", "run", "rollback", "clear-progress", "forget", "cleanup")
 """Of `om`: those that take a lease."""
 
 

@@ -61,7 +61,7 @@ def require_undone(found: Back) -> None:
         raise DataMigrationError(
             "Nothing was undone: an index to go back to does not accept some documents"
             f"{_examples(one.membership for one in refused)}.",
-            "Correct them, and call down() again; or let queries miss them: om migrate swap-back --accept-unindexed, "
+            "Correct them, and call down() again; or let queries miss them: om migrate rollback --accept-unindexed, "
             f"and then: {again}",
         )
     if found.data.stopped is not None:
@@ -77,7 +77,7 @@ def require_undone(found: Back) -> None:
         raise DataMigrationError(
             f"The data is undone, but the previous indexes would lose documents: {names}"
             f"{_examples(one.membership for one in refused)}.{kept}",
-            "Correct these documents; then: om migrate swap-back. Until then the indexes that accept both formats stay "
+            "Correct these documents; then: om migrate rollback. Until then the indexes that accept both formats stay "
             "active.",
         )
     if kept:

@@ -17,7 +17,7 @@ from redstart.demo.sample import generate
 from redstart.effects import Op
 from redstart.mapping.declaration import declare
 from redstart.mapping.index import index_of
-from redstart.migrations.back import swap_back
+from redstart.migrations.back import rollback_indexes
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes import build, migrate
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
@@ -66,8 +66,8 @@ def expand(url: str, converted: set[str] | None = None, **options: bool) -> dict
 
 
 def step_back(url: str) -> dict[str, Any]:
-    """What `om migrate swap-back` does."""
-    _, done = perform(url, swap_back(new_context(), migration()))
+    """What `om migrate rollback` does."""
+    _, done = perform(url, rollback_indexes(new_context(), migration()))
     return dict(done)
 
 

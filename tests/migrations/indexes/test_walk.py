@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from redstart.effects import Op
-from redstart.migrations.back import swap_back
+from redstart.migrations.back import rollback_indexes
 from redstart.migrations.data.converting.runner import RunOptions, run
 from redstart.migrations.data.undoing.rollback import rollback
 from redstart.migrations.indexes import migrate
@@ -99,7 +99,7 @@ def test_without_any_index_one_is_made_behind_an_alias(client: redis.Redis, url:
     active = {name: serving(client, name) for name in NAMES}
     step_back(url)
     assert {name: serving(client, name) for name in NAMES} == active
-    perform(url, swap_back(new_context(), migration(), drop_created=True))
+    perform(url, rollback_indexes(new_context(), migration(), drop_created=True))
     assert client.execute_command("FT._LIST") == []
     assert not client.exists(RECORDS)
 

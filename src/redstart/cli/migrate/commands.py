@@ -24,6 +24,7 @@ from redstart.cli.indexes import (
     superseded_message,
     switched_report,
 )
+from redstart.cli.migrate.group import FILES
 from redstart.cli.migration_files import (
     draw_files,
     exit_with_files,
@@ -55,7 +56,7 @@ from redstart.cli.output import as_typed, draw_refusal, line, note, print_json, 
 from redstart.cli.overlapping_prefixes import note_overlapping_prefixes
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.back import swap_back as swap_indexes_back
+from redstart.migrations.back import rollback_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.damage import LISTS
@@ -235,7 +236,23 @@ def _dry_run(
     return Exit.DONE
 
 
-@click.command("swap-back")
+class _RedisOmIds(click.Argument):
+    """The argument of redis-om's command of the same name, absent from `--help`."""
+
+    def get_usage_pieces(self, _: click.Context) -> list[str]:
+        """Return nothing."""
+        return []
+
+
+def _refuse_migration_file(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> None:
+    if value:
+        raise click.UsageError(
+            f"Migration file {value[0]!r} was not rolled back: this command rolls back indexes and takes no ID. {FILES}"
+        )
+
+
+@click.command()
+@click.argument("ids", cls=_RedisOmIds, nargs=-1, expose_value=False, callback=_refuse_migration_file)
 @accept_unindexed
 @click.option(
     "--drop-created",
@@ -244,16 +261,14 @@ def _dry_run(
 )
 @yes
 @common
-def swap_back(
-    settings: Settings, accept_unindexed: bool, drop_created: bool, yes: bool, as_json: bool
-) -> int:
+def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes: bool, as_json: bool) -> int:
     """Let indexes serve again that accept dates in both forms, or, when the data is undone, the definitions that
     served before Redstart. `om migrate-data rollback` does both; this is for doing it by hand. Each is proven before;
     one that would lose documents is refused, with exit code 6. Where none served before Redstart, its index stays."""
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
         confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
-        swapping = swap_indexes_back(
+        swapping = rollback_indexes(
             session.context(), index_migration(), accept_unindexed=accept_unindexed, drop_created=drop_created
         )
         undone, done = session.run(swapping)
@@ -271,7 +286,7 @@ def swap_back(
             line(
                 "Correct these documents, and run the same command again; or leave them out of the index, with:"
             )
-            line(as_typed("om migrate swap-back --accept-unindexed"))
+            line(as_typed("om migrate rollback --accept-unindexed"))
         elif not done:
             line("No index was migrated.")
         elif not undone and undoable:

@@ -1,4 +1,4 @@
-"""The group, and where each command lives."""
+"""The group `om migrate` and the modules of its commands."""
 
 import click
 
@@ -6,28 +6,25 @@ from redstart.cli.main import LazyGroup
 
 _HERE = "redstart.cli.migrate"
 COMMANDS = {
-    "status": (f"{_HERE}.commands:status", "What each model's index is, and what differs."),
-    "run": (f"{_HERE}.commands:run", "Bring indexes as far as the data allows; the cut-over."),
-    "swap-back": (
-        f"{_HERE}.commands:swap_back",
-        "Let indexes serve that accept the old data, before an undo.",
-    ),
-    "cleanup": (f"{_HERE}.commands:cleanup", "Drop indexes that no name leads to."),
+    "status": (f"{_HERE}.commands:status", "Show each index and how it differs from its model."),
+    "run": (f"{_HERE}.commands:run", "Build indexes and cut over to them."),
+    "rollback": (f"{_HERE}.commands:rollback", "Switch back to the previous indexes."),
+    "cleanup": (f"{_HERE}.commands:cleanup", "Drop indexes that no alias points to."),
 }
 
 
-_FILES = (
-    "Schema migration files are listed by om migrate status, and this version does not write or run them: "
-    'docs/from-redis-om.md, "Migration files". Indexes are created and replaced by: om migrate run --models MODULE'
+FILES = (
+    "Redstart does not write or run schema migration files; om migrate status lists them. "
+    "Create and replace indexes with: om migrate run --models MODULE"
 )
 REPLACED = {
-    **dict.fromkeys(("create", "downgrade", "rollback"), _FILES),
+    **dict.fromkeys(("create", "downgrade"), FILES),
     **dict.fromkeys(("--module", "-m"), "Type: om migrate run --models MODULE"),
-    "reset": "An id is removed from the record of applied files by: SchemaMigrator().mark_unapplied(id)",
+    "reset": "To remove an ID from the record of applied files, call: SchemaMigrator().mark_unapplied(id)",
 }
 
 
 @click.command("migrate", cls=LazyGroup, lazy=COMMANDS, replaced=REPLACED)
 def migrate() -> None:
-    """Build the indexes that the models ask for beside those that serve, prove them, and let them take over without
-    a moment in which a query misses a document."""
+    """Build the indexes that models require next to the active ones, check them and cut over. Queries return every
+    document throughout."""

@@ -120,7 +120,7 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
             "Nothing was undone: an index to go back to does not accept some documents. No index was changed."
         )
         line(as_typed(f"Correct them, and repeat: {command}"))
-        line(as_typed("Or let queries miss them: om migrate swap-back --accept-unindexed"))
+        line(as_typed("Or let queries miss them: om migrate rollback --accept-unindexed"))
         line(as_typed(f"and then: {command}"))
     else:
         _draw_data(found.data, dry_run, verbose, command)
@@ -135,7 +135,7 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
     if found.data is not None and found.refused:
         line(
             as_typed(
-                "Correct these documents; then: om migrate swap-back. Until then the index that accepts both formats "
+                "Correct these documents; then: om migrate rollback. Until then the index that accepts both formats "
                 "is active."
             )
         )

@@ -181,7 +181,7 @@ class IndexMigration:
 
         return (yield from self._each(records, step))
 
-    def swap_back(
+    def rollback(
         self, is_undone: Callable[[], Op[bool]], *, accept_unindexed: bool, drop_created: bool
     ) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
         """Step all indexes back by hand: as far as the data allows.
