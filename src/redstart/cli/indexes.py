@@ -2,13 +2,14 @@
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redstart.cli.drawing import pairs
 from redstart.cli.output import as_typed, line, note
 from redstart.cli.quantities import duration
 from redstart.display import one_line
+from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS, Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import IndexResult, IndexState
@@ -20,9 +21,6 @@ from redstart.migrations.indexes.switch import Switched
 
 EXAMPLES_SAID = 5
 
-QUICK_BUILD_SECONDS = 1.0
-"""A build that is over by then says nothing of how far it is."""
-
 WHAT_NEXT = {
     IndexState.UP_TO_DATE: "serves what the model asks for",
     IndexState.CREATED: "built; the name leads to it",
@@ -32,29 +30,9 @@ WHAT_NEXT = {
 }
 
 
-def index_migration() -> IndexMigration:
-    """The index migrations of this process, which note how far a build is."""
-    builds = noting_builds(time.monotonic)
-    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, builds, waiting_for_lease=note)
-
-
-def noting_builds(clock: Callable[[], float]) -> Callable[[str, float], None]:
-    """What is told how far each build is: it notes every tenth of one that is not over in no time.
-
-    Args:
-        clock: seconds.
-    """
-    said: set[tuple[str, int]] = set()
-    began: dict[str, float] = {}
-
-    def waiting(index: str, percent: float) -> None:
-        step = (index, int(percent // 10))
-        if clock() - began.setdefault(index, clock()) < QUICK_BUILD_SECONDS or step in said:
-            return
-        said.add(step)
-        note(f"building {index}: {percent:.0f} %")
-
-    return waiting
+def index_migration(monitor: Monitor) -> IndexMigration:
+    """Return the index migrations of this process, which report their progress to a monitor."""
+    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, monitor)
 
 
 def forecast_line(one: IndexForecast) -> str:

@@ -52,11 +52,18 @@ class LeaseKeys:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What the holder of a lease is doing: the stage, and how much of it is done; `total` is 0 while unknown."""
+    """What the holder of a lease is doing.
+
+    Attributes:
+        stage: what is being done, in one or two words and a name.
+        done, total: in units; total is 0 while unknown.
+        unit: what `done` counts, in the plural; `%` where it is a percentage. Not stored.
+    """
 
     stage: str
     done: int = 0
     total: int = 0
+    unit: str = "documents"
 
     def __str__(self) -> str:
         if not self.done:
@@ -66,12 +73,12 @@ class Activity:
         )
 
     def to_json(self) -> str:
-        """One line for the lease."""
+        """Return the text that the lease stores."""
         return json.dumps([self.stage, self.done, self.total])
 
     @classmethod
     def from_json(cls, text: bytes | None) -> "Activity | None":
-        """From a lease's line; None where there is none. Raises ValueError, TypeError where it is not such a line."""
+        """Read the text that a lease stores; None if there is none. Raises ValueError, TypeError for another text."""
         if not text:
             return None
         stage, done, total = json.loads(text)
@@ -127,13 +134,25 @@ _BEHIND: dict[str, type[UnsafeServerError]] = {"BEHIND": UnsafeServerError, "RES
 
 
 class Lease:
-    """A lease this process holds: the only way to write anything."""
+    """A lease that this process holds: the only way to write anything.
 
-    def __init__(self, keys: LeaseKeys, token: str, holder: Holder, clock: Callable[[], float]) -> None:
+    Args:
+        on_activity: called with each activity that `keep` is given.
+    """
+
+    def __init__(
+        self,
+        keys: LeaseKeys,
+        token: str,
+        holder: Holder,
+        clock: Callable[[], float],
+        on_activity: Callable[[Activity], None],
+    ) -> None:
         self._keys = keys
         self._token = token
         self._holder = holder.to_json()
         self._clock = clock
+        self._on_activity = on_activity
         self._renewed_at = clock()
         self._stage = ""
 
@@ -201,8 +220,11 @@ class Lease:
         """Renew if the last renewal was 3 seconds ago. For stretches that only read.
 
         Args:
-            activity: what is being done, for `progress` and for those who wait. A new stage is written at once.
+            activity: shown by the progress display, `om migrate-data progress` and commands that wait for the
+                lease. A new stage is written at once.
         """
+        if activity is not None:
+            self._on_activity(activity)
         is_new = activity is not None and activity.stage != self._stage
         if not is_new and self._clock() - self._renewed_at < RENEW_AFTER_SECONDS:
             return
@@ -237,6 +259,7 @@ def acquire(
     is_gone: Callable[[Holder], bool],
     clock: Callable[[], float],
     waiting: Callable[[str], None] = lambda _: None,
+    on_activity: Callable[[Activity], None] = lambda _: None,
 ) -> Op[Lease]:
     """Take the lease.
 
@@ -246,7 +269,8 @@ def acquire(
     Args:
         token: unique for this run; it becomes the fence.
         clock: seconds, monotonic.
-        waiting: told, once, whose lease is waited for and for how long.
+        waiting: called once with a message that names the holder and the time left.
+        on_activity: see `Lease`.
 
     Raises:
         LeaseHeldError: its holder renews it; or nobody does, and it does not run out within 10 seconds.
@@ -262,7 +286,7 @@ def acquire(
             script, (keys.fence, keys.lease), (token, holder.to_json(), LEASE_MS, replaceable)
         )
         if reply[0] == 1:
-            return Lease(keys, token, holder, clock)
+            return Lease(keys, token, holder, clock, on_activity)
         require_none(_foreign(keys, reply))
         state = _state(keys, dict(zip(_FIELDS, (*reply[1:5], reply[6]), strict=True)), reply[5])
         if is_gone(state.holder):

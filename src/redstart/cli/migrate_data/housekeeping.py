@@ -47,7 +47,8 @@ def forget(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> N
         require_yes(
             f"After this {migration_id} cannot be undone any more.{lost} Drop its undo log?", assume_yes=yes
         )
-        removed = session.run(forget_state(session.context(), index_migration()))
+        context = session.context()
+        removed = session.run(forget_state(context, index_migration(context.monitor)))
     if as_json:
         print_json({"status": "forgotten" if removed else "nothing_to_do"})
     else:

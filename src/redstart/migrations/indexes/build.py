@@ -1,7 +1,6 @@
 """Building an index beside the one that serves, and waiting until its scan is done."""
 
 import shlex
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
@@ -15,10 +14,12 @@ from redstart.search.difference import same_definition
 from redstart.search.index import Index, create_arguments
 from redstart.search.info import IndexInfo, read_info
 
-Waiting = Callable[[str, float], None]
-"""Told the index that is built, and the percentage that is scanned."""
-
 POLL_SECONDS = 0.05
+
+
+def building(name: str, percent: float) -> Activity:
+    """Return the activity of building an index for a name that queries use."""
+    return Activity(f"building {shown(name)}", int(percent), 100, "%")
 
 
 def find_index(name: str) -> Op[IndexInfo | None]:
@@ -52,12 +53,11 @@ def find_built(served: str, index: Index) -> Op[tuple[str, IndexInfo | None]]:
     raise AssertionError("count() has no end")
 
 
-def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -> Op[str]:
+def build_beside(lease: Lease, served: str, index: Index) -> Op[str]:
     """Create an index for a name that queries use, unless it is there, and wait until it has scanned the keyspace.
 
     Args:
         served: the name it is to serve under; that of its definition does not count.
-        waiting: told what is built, and how far.
 
     Returns:
         Its own name.
@@ -70,7 +70,7 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
     """
     name, built = yield from find_built(served, index)
     if built is None:
-        yield from lease.keep(Activity(f"building the index {name}"))
+        yield from lease.keep(building(served, 0))
         # Sent again after a lost answer it fails for the index exists, which is what is wanted.
         create = replace(ft_create(create_arguments(index, name=name)), repeatable=True)
         try:
@@ -92,6 +92,5 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
             )
         if not info.indexing:
             return name
-        waiting(name, info.percent)
-        yield from lease.keep(Activity(f"building the index {name}", round(info.percent), 100))
+        yield from lease.keep(building(served, info.percent))
         yield from pause(POLL_SECONDS)

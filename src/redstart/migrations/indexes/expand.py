@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from redstart.effects import Op, pause
-from redstart.migrations.indexes.build import POLL_SECONDS, Waiting, build_beside, find_built, find_index
+from redstart.migrations.indexes.build import POLL_SECONDS, build_beside, building, find_built, find_index
 from redstart.migrations.indexes.hidden import with_hidden_options
 from redstart.migrations.indexes.keeping import keep_expanded, keep_final, keep_planned
 from redstart.migrations.indexes.plan import (
@@ -124,13 +124,11 @@ class Expansion:
         options: ExpansionOptions,
         *,
         understands_filters: bool,
-        waiting: Waiting,
     ) -> None:
         self._lease = lease
         self._converted = converted
         self._options = options
         self._understands_filters = understands_filters
-        self._waiting = waiting
 
     def run(self, planned: PlannedIndex) -> Op[IndexResult]:
         """One index. Effects: see `switch`; its record is saved before anything is changed."""
@@ -191,7 +189,7 @@ class Expansion:
             yield from keep_final(self._lease, record)
             return IndexResult(planned.name, planned.model, IndexState.CREATED, membership)
         wanted = stand_in(record.legacy, record.moving, understands_filters=self._understands_filters)
-        yield from switch(self._lease, record, wanted, waiting=self._waiting)
+        yield from switch(self._lease, record, wanted)
         yield from keep_expanded(self._lease, record)
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
@@ -208,7 +206,7 @@ class Expansion:
             wanted = stand_in(serving, moving, understands_filters=self._understands_filters)
             if wanted != serving and not mended:
                 yield from self._keep_old(record, found)
-            switched = yield from switch(self._lease, record, wanted, waiting=self._waiting)
+            switched = yield from switch(self._lease, record, wanted)
             if not switched.done:
                 return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
         _ = yield from self._build(record, record.final)
@@ -234,7 +232,6 @@ class Expansion:
             self._lease,
             record,
             record.final,
-            waiting=self._waiting,
             most_missing=0 if early else accepted,
             anew=mended,
         )
@@ -245,7 +242,7 @@ class Expansion:
         return IndexResult(planned.name, planned.model, IndexState.CUT_OVER, switched.membership)
 
     def _build(self, record: IndexRecord, index: Index) -> Op[str]:
-        return build_beside(self._lease, record.name, index, waiting=self._waiting)
+        return build_beside(self._lease, record.name, index)
 
     def _count_unserved(self, record: IndexRecord, found: IndexInfo | None) -> Op[IndexRecord]:
         """Note, before the first change, how many documents the old index lacks: a rollback may leave it so again."""
@@ -254,8 +251,7 @@ class Expansion:
         if same_definition(found.index, record.final):
             return record
         while found is not None and found.indexing:
-            self._waiting(found.name, found.percent)
-            yield from self._lease.keep()
+            yield from self._lease.keep(building(record.name, found.percent))
             yield from pause(POLL_SECONDS)
             found = yield from find_index(record.name)
         unserved = (yield from prove(self._lease.keep, record.name, None, record)).missing

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from redstart.effects import Op
 from redstart.errors import CommandError, MigrationError
+from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.running.preflight import server_facts
 from redstart.migrations.holder import Holder, is_gone
-from redstart.migrations.indexes.build import Waiting
 from redstart.migrations.indexes.create import create_index
 from redstart.migrations.indexes.damage import settle
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
@@ -63,8 +63,7 @@ class IndexMigration:
     Args:
         token: unique for this process' work; becomes the fence.
         clock: seconds, monotonic.
-        waiting: told what is built and how far.
-        waiting_for_lease: told whose lease is waited for.
+        monitor: receives each build, each coverage check, and a message about a lease that is waited for.
     """
 
     def __init__(
@@ -72,14 +71,12 @@ class IndexMigration:
         holder: Holder,
         token: str,
         clock: Callable[[], float],
-        waiting: Waiting,
-        waiting_for_lease: Callable[[str], None] = lambda _: None,
+        monitor: Monitor,
     ) -> None:
         self._holder = holder
         self._token = token
         self._clock = clock
-        self._waiting = waiting
-        self._waiting_for_lease = waiting_for_lease
+        self._monitor = monitor
 
     def run(
         self,
@@ -109,9 +106,7 @@ class IndexMigration:
 
         def work(lease: Lease) -> Op[list[IndexResult]]:
             prefixes = yield from converted()
-            expansion = Expansion(
-                lease, prefixes, options, understands_filters=filters, waiting=self._waiting
-            )
+            expansion = Expansion(lease, prefixes, options, understands_filters=filters)
             results: list[IndexResult] = []
             failures: list[tuple[PlannedIndex, MigrationError | CommandError]] = []
             for one in planned:
@@ -158,9 +153,7 @@ class IndexMigration:
 
         def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
             records = [one for one in (yield from read_records()).values() if one.name in names]
-            done = yield from before_undo(
-                lease, records, understands_filters=filters, waiting=self._waiting, check_only=check_only
-            )
+            done = yield from before_undo(lease, records, understands_filters=filters, check_only=check_only)
             return [(record.name, switched) for record, switched in done]
 
         return (yield from self._leased(work))
@@ -177,7 +170,7 @@ class IndexMigration:
         yield from _require_fit()
 
         def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            return after_undo(lease, record, waiting=self._waiting, most_missing=record.unserved or 0)
+            return after_undo(lease, record, most_missing=record.unserved or 0)
 
         return (yield from self._each(records, step))
 
@@ -209,7 +202,6 @@ class IndexMigration:
                     lease,
                     records,
                     understands_filters=filters,
-                    waiting=self._waiting,
                     accept_unindexed=accept_unindexed,
                 )
                 return undone, [(record.name, switched) for record, switched in stepped]
@@ -219,7 +211,7 @@ class IndexMigration:
                     stepping = remove_created(lease, record)
                 else:
                     most_missing = math.inf if accept_unindexed else record.unserved or 0
-                    stepping = after_undo(lease, record, waiting=self._waiting, most_missing=most_missing)
+                    stepping = after_undo(lease, record, most_missing=most_missing)
                 done.append((record.name, (yield from stepping)))
             return undone, done
 
@@ -265,7 +257,8 @@ class IndexMigration:
             self._holder,
             is_gone=is_gone,
             clock=self._clock,
-            waiting=self._waiting_for_lease,
+            waiting=self._monitor.waiting,
+            on_activity=self._monitor.show_activity,
         )
         return (yield from under_lease(acquiring, work))
 

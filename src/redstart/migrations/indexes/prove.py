@@ -12,6 +12,7 @@ from redstart.commands.search import ft_members, most_results
 from redstart.effects import Op, batch, call, pause, together
 from redstart.errors import CommandError
 from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.keys import shown
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.lease import Activity
 
@@ -60,6 +61,8 @@ def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> O
     kind = record.final.storage.key_type
     found = None if serving is None else (yield from find_index(serving))
     prefixes = {record.key_prefix, *(() if found is None else found.index.prefixes)}
+    checked = yield from find_index(index)
+    total = max((one.documents for one in (found, checked) if one is not None), default=0)
     absent: dict[bytes, None] = {}
     for prefix in sorted(one for one in prefixes if not one.startswith(tuple(prefixes - {one}))):
         cursor = 0
@@ -71,7 +74,11 @@ def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> O
             if len(absent) >= _PAGE_KEYS:
                 yield from _look_again(index, serving, list(absent), kind, result)
                 absent.clear()
-            yield from keep(Activity(f"comparing documents with the index {index}", result.documents))
+            yield from keep(
+                Activity(
+                    f"checking {shown(record.name)}", result.documents, total and max(total, result.documents)
+                )
+            )
             if cursor == 0:
                 break
     yield from _look_again(index, serving, list(absent), kind, result)

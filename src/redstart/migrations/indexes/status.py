@@ -21,7 +21,7 @@ class Standing(StrEnum):
     UP_TO_DATE = "up to date"
     OUTDATED = "outdated"
     EXPANDED = "expanded"
-    TAKEN_OVER = "taken over by another tool"
+    TAKEN_OVER = "replaced externally"
 
 
 @dataclass(frozen=True, slots=True)

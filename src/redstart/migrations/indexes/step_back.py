@@ -8,7 +8,7 @@ from dataclasses import replace
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
-from redstart.migrations.indexes.build import Waiting, find_index
+from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.damage import settle
 from redstart.migrations.indexes.keeping import keep_final
 from redstart.migrations.indexes.keys import RECORDS, is_built_name
@@ -25,7 +25,6 @@ def before_undo(
     records: Sequence[IndexRecord],
     *,
     understands_filters: bool,
-    waiting: Waiting,
     accept_unindexed: bool = False,
     check_only: bool = False,
 ) -> Op[list[tuple[IndexRecord, Switched]]]:
@@ -61,9 +60,7 @@ def before_undo(
     prepared: list[tuple[IndexRecord, Prepared]] = []
     for record in records:
         most_missing = math.inf if accept_unindexed or record.unserved else 0
-        one = yield from prepare(
-            lease, record, wanted[record.name], waiting=waiting, most_missing=most_missing
-        )
+        one = yield from prepare(lease, record, wanted[record.name], most_missing=most_missing)
         prepared.append((record, one))
     refused = [(record, Switched(one.membership, False)) for record, one in prepared if not one.accepted]
     if refused:
@@ -80,7 +77,7 @@ def before_undo(
     return done
 
 
-def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting, most_missing: float) -> Op[Switched]:
+def after_undo(lease: Lease, record: IndexRecord, *, most_missing: float) -> Op[Switched]:
     """Let an index with the old definition serve, and forget the rest; redis-om's keys are as they were.
 
     Where there was none, the index stays that `om migrate run` made.
@@ -91,8 +88,8 @@ def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting, most_miss
     Effects: see `switch`; then drops what was built beside. Safe to repeat.
     """
     if record.created:
-        return (yield from _keep_created(lease, record, waiting))
-    switched = yield from switch(lease, record, record.legacy, waiting=waiting, most_missing=most_missing)
+        return (yield from _keep_created(lease, record))
+    switched = yield from switch(lease, record, record.legacy, most_missing=most_missing)
     if not switched.done:
         yield from lease.commit([replace(record, stepping_back=False).save()])
         return switched
@@ -102,9 +99,9 @@ def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting, most_miss
     return switched
 
 
-def _keep_created(lease: Lease, record: IndexRecord, waiting: Waiting) -> Op[Switched]:
+def _keep_created(lease: Lease, record: IndexRecord) -> Op[Switched]:
     """Let the final index serve if it holds every document, as where there is none; else the one that does goes on."""
-    switched = yield from switch(lease, record, record.final, waiting=waiting)
+    switched = yield from switch(lease, record, record.final)
     if switched.done:
         yield from keep_final(lease, replace(record, stepping_back=False))
         _ = yield from drop_unused(lease, record)

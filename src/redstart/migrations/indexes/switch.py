@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from redstart.effects import Op
-from redstart.migrations.indexes.build import Waiting, build_beside, find_built, find_index
+from redstart.migrations.indexes.build import build_beside, find_built, find_index
 from redstart.migrations.indexes.plan import awaited_attributes
 from redstart.migrations.indexes.prove import Membership, prove
 from redstart.migrations.indexes.records import IndexRecord
@@ -52,7 +52,6 @@ def prepare(
     record: IndexRecord,
     wanted: Index,
     *,
-    waiting: Waiting,
     most_missing: float = 0,
     anew: bool = False,
 ) -> Op[Prepared]:
@@ -62,11 +61,11 @@ def prepare(
     if found is not None and (found.name == name or not anew) and same_definition(found.index, wanted):
         return Prepared(found.name, found.name, None, accepted=True, is_new=False)
     serving = None if found is None else found.name
-    membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
+    membership = yield from _build_and_prove(lease, record, wanted, serving)
     if serving is not None and membership.missing > most_missing and _should_hold_all(record, wanted):
         # The server's scan misses a document that is renamed meanwhile, and nothing but a write brings it in.
         _ = yield from drop(lease, name, (record.name,))
-        membership = yield from _build_and_prove(lease, record, wanted, serving, waiting)
+        membership = yield from _build_and_prove(lease, record, wanted, serving)
     accepted = serving is None or membership.missing <= most_missing
     return Prepared(name, serving, membership, accepted, is_new=built is None)
 
@@ -83,7 +82,6 @@ def switch(
     record: IndexRecord,
     wanted: Index,
     *,
-    waiting: Waiting,
     most_missing: float = 0,
     anew: bool = False,
 ) -> Op[Switched]:
@@ -99,16 +97,12 @@ def switch(
     Effects: FT.CREATE beside and a proof by membership, both once more where documents are missing that should not be;
         then one script that swaps. The name always leads somewhere.
     """
-    prepared = yield from prepare(
-        lease, record, wanted, waiting=waiting, most_missing=most_missing, anew=anew
-    )
+    prepared = yield from prepare(lease, record, wanted, most_missing=most_missing, anew=anew)
     return (yield from finish(lease, record, prepared))
 
 
-def _build_and_prove(
-    lease: Lease, record: IndexRecord, wanted: Index, serving: str | None, waiting: Waiting
-) -> Op[Membership]:
-    name = yield from build_beside(lease, record.name, wanted, waiting=waiting)
+def _build_and_prove(lease: Lease, record: IndexRecord, wanted: Index, serving: str | None) -> Op[Membership]:
+    name = yield from build_beside(lease, record.name, wanted)
     # By the name that queries use: a line break in the index's own is not shown as such. If the name leads elsewhere
     # meanwhile, the swap fails.
     return (yield from prove(lease.keep, name, None if serving is None else record.name, record))
