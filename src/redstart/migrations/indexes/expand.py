@@ -1,8 +1,8 @@
-"""Bringing one index as far as the data allows.
+"""Migrate one index as far as the data allows.
 
-A definition that does not change the type of dates is built beside, proven and swapped at once. One that does
-is built beside and fills while the data is converted; until then the name leads to an index that accepts both
-forms: the old one for hashes, a tolerant one for JSON.
+If dates keep their type, the new index is built, checked and cut over at once. If they change, it is built and fills
+while the data is converted; until then a dual-format index is active: for hashes the existing one, for JSON one that
+indexes text dates and skips numeric ones.
 """
 
 import math
@@ -34,7 +34,7 @@ from redstart.search.info import IndexInfo
 
 
 class IndexState(StrEnum):
-    """Where a name that queries use stands."""
+    """The result of an index migration."""
 
     UP_TO_DATE = "up to date"
     CREATED = "created"
@@ -45,11 +45,11 @@ class IndexState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IndexResult:
-    """What became of one index.
+    """The result for one index.
 
     Attributes:
-        membership: of the last proof; None when none was needed.
-        mended: whether another tool had replaced the index that Redstart let serve.
+        membership: the last coverage check; None if none was needed.
+        mended: whether another tool had replaced the active index, and it was repaired.
     """
 
     name: str
@@ -60,12 +60,12 @@ class IndexResult:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the cutover was refused."""
+        """Return whether the cutover was refused."""
         return self.state is IndexState.REFUSED
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether the index is new and lacks documents: none was active that holds them."""
+        """Return whether the index is new and documents are missing from it."""
         return (
             self.state is IndexState.CREATED and self.membership is not None and self.membership.missing > 0
         )
@@ -73,15 +73,15 @@ class IndexResult:
 
 @dataclass(frozen=True, slots=True)
 class ExpansionOptions:
-    """What may differ from one time to the next.
+    """Options of an index migration.
 
     Attributes:
-        accept_unindexed: cut over even if documents are lost to queries by it.
-        keep_old_index: keep a copy of an index that is no alias yet, when its name is taken over.
-        data_follows: the data is converted next. Without it a way back that was begun is not taken for given up.
-        keep_newer: leave an index that has all that its model needs, and more; or a later definition.
+        accept_unindexed: cut over even if documents drop out of query results.
+        keep_old_index: keep a copy of an index whose name becomes an alias.
+        data_follows: the data is converted next. Without it, a started rollback is not abandoned.
+        keep_newer: keep an index that has more than its model requires, or a later definition.
         one_by_one: an index that is refused does not stop the others.
-        aliases: other names of indexes, which follow where their index is replaced.
+        aliases: other aliases, which follow when their index is replaced.
     """
 
     accept_unindexed: bool = False
@@ -93,7 +93,7 @@ class ExpansionOptions:
 
 
 def is_expanded(planned: PlannedIndex) -> Op[bool]:
-    """Whether the data of an index may be converted now: what serves takes both forms, or is the final index. Reads."""
+    """Return whether the data of an index can be converted: a dual-format or the final index is active. Reads."""
     found = yield from find_index(planned.name)
     record = (yield from read_records()).get(planned.name)
     planned = with_options_of(planned, previous_index(record, found))
@@ -110,11 +110,11 @@ def is_expanded(planned: PlannedIndex) -> Op[bool]:
 
 
 class Expansion:
-    """Brings indexes as far as the data allows.
+    """Index migrations under one lease, as far as the data allows.
 
     Args:
-        converted: key prefixes whose data is converted and verified.
-        understands_filters: whether the server takes a filter on a scalar path (see tolerant.py).
+        converted: key prefixes whose data is converted.
+        understands_filters: whether the server supports a filter on a scalar path.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Expansion:
         self._understands_filters = understands_filters
 
     def run(self, planned: PlannedIndex) -> Op[IndexResult]:
-        """One index. Effects: see `switch`; its record is saved before anything is changed."""
+        """Migrate one index. Effects: see `switch`; its record is saved before anything is changed."""
         found = yield from find_index(planned.name)
         if found is not None:
             found = yield from with_hidden_options(found)
@@ -171,7 +171,7 @@ class Expansion:
         return replace(result, mended=mended)
 
     def _aliases_of(self, found: IndexInfo | None) -> Op[set[str]]:
-        """Those of the named aliases that lead to an index. A read for each."""
+        """Return the given aliases that point to an index. A read for each."""
         aliases = set()
         for alias in self._options.aliases:
             leads_to = yield from find_index(alias)
@@ -180,7 +180,7 @@ class Expansion:
         return aliases
 
     def _create(self, planned: PlannedIndex, record: IndexRecord) -> Op[IndexResult]:
-        """The name leads nowhere. Let the final index serve if it holds every document; else one that does."""
+        """Create the index of a new name: the final one if it contains every document, else a dual-format index."""
         built = yield from self._build(record, record.final)
         membership = yield from prove(self._lease.keep, built, None, record)
         final_may_serve = membership.complete or self._options.accept_unindexed or not record.moving
@@ -196,7 +196,7 @@ class Expansion:
     def _prepare(
         self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool
     ) -> Op[IndexResult]:
-        """Build the final index beside; let one serve that accepts both forms."""
+        """Build the final index, and activate a dual-format one."""
         if mended:
             # The old application looks for its hash: with another tool's there, it replaces the index once more.
             yield from self._lease.commit(record.keys_of_legacy())
@@ -216,11 +216,11 @@ class Expansion:
     def _cut_over(
         self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool, *, early: bool
     ) -> Op[IndexResult]:
-        """Let the final index serve.
+        """Cut over to the final index.
 
         Args:
-            early: the data is not converted, so only if no document at all is lost: of dates that are indexed for the
-                first time there may be none yet.
+            early: whether the data is not converted yet. Then cut over only if no document is lost: there may be no
+                document with a newly indexed date.
         """
         if not mended:
             yield from self._keep_old(record, found)
@@ -245,7 +245,7 @@ class Expansion:
         return build_beside(self._lease, record.name, index)
 
     def _count_unserved(self, record: IndexRecord, found: IndexInfo | None) -> Op[IndexRecord]:
-        """Note, before the first change, how many documents the old index lacks: a rollback may leave it so again."""
+        """Count, before the first change, the documents missing from the old index: a rollback may lose them again."""
         if found is None or record.unserved is not None or not same_definition(found.index, record.legacy):
             return record
         if same_definition(found.index, record.final):
@@ -260,6 +260,6 @@ class Expansion:
         return noted
 
     def _keep_old(self, record: IndexRecord, found: IndexInfo) -> Op[None]:
-        """Build a copy of the index whose name is taken over, so that the way back need not wait for it."""
+        """Build a copy of the index whose name becomes an alias, for a fast rollback."""
         if self._options.keep_old_index and found.name == record.name:
             _ = yield from self._build(record, found.index)
