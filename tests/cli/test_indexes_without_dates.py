@@ -51,7 +51,7 @@ def test_a_field_that_becomes_a_number_takes_over_at_once(crates: redis.Redis) -
 def test_a_document_that_does_not_fit_is_named_with_the_way_on(crates: redis.Redis) -> None:
     crates.hset("t:crate:7", "pieces", "many")
     refused = run_om("migrate", "run")
-    assert (refused.code, "in the way: t:crate:7: not taken by the index" in refused.stdout) == (6, True)
+    assert (refused.code, "in the way: t:crate:7: rejected by the index" in refused.stdout) == (3, True)
     assert "Ways on: mend these documents" in refused.stdout
     assert "migrate-data" not in refused.stdout
     assert run_om("migrate", "run", "--accept-unindexed").code == 0
@@ -89,7 +89,7 @@ def write_two(crates: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     "command", ["migrate run", "migrate run --dry-run", "migrate status", "migrate-data run"]
 )
 @pytest.mark.parametrize("base", ["HashModel", "AsyncHashModel"])
-def test_two_models_that_do_not_agree_on_one_index(
+def test_two_models_with_different_definitions_of_one_index(
     crates: redis.Redis, write_two: Callable[..., None], base: str, command: str
 ) -> None:
     before = snapshot(crates), sorted(crates.execute_command("FT._LIST"))
@@ -97,24 +97,24 @@ def test_two_models_that_do_not_agree_on_one_index(
     found = run_om(*command.split())
     assert found.code == 2, found.text
     assert "crates_of_text.Crate and more_" in found.stderr
-    assert f".Box have one index, {INDEX}" in found.stderr
+    assert f".Box share the index {INDEX} but define it differently" in found.stderr
     assert "keys are taken from 't:box:' instead of 't:crate:'" in found.stderr
-    assert found.stderr.splitlines()[-1].endswith("another Meta.index_name, or leave one out with --models.")
+    assert found.stderr.splitlines()[-1].endswith("another Meta.index_name, or load only one of them with --models.")
     assert before == (snapshot(crates), sorted(crates.execute_command("FT._LIST")))
 
 
 @pytest.mark.parametrize("base", ["HashModel", "AsyncHashModel"])
-def test_two_models_that_do_not_agree_on_the_documents_of_one_prefix(
+def test_two_models_with_different_definitions_over_one_prefix(
     crates: redis.Redis, write_two: Callable[..., None], base: str
 ) -> None:
     write_two(base=base, type="int")
     found = run_om("migrate", "run")
     assert found.code == 2, found.text
-    assert f".Box have one index, {INDEX}" in found.stderr
+    assert f".Box share the index {INDEX} but define it differently" in found.stderr
     assert "Warning: queries of crates_of_text.Crate find documents of more_" in found.stderr
 
 
-def test_one_model_for_both_colours_has_one_index(
+def test_one_model_for_sync_and_async_has_one_index(
     crates: redis.Redis, write_two: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDSTART_MODELS", "crates_of_text")

@@ -130,7 +130,7 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
         assert way_on in found.stdout
     assert (found.code, "Correct these documents; then: om migrate rollback" in found.stdout) == (6, True)
     assert NUMBER in str(client.execute_command("JSON.GET", "t:parcel:3"))
-    swapping_back_by_hand_proves_first(client)
+    index_rollback_checks_coverage_first(client)
     for number in (3, 4):
         client.execute_command("JSON.SET", f"t:parcel:{number}", "$.at", '"2023-01-01T00:00:00.500000"')
     assert run_om("migrate", "rollback").code == 0
@@ -138,9 +138,10 @@ def test_numbers_that_a_new_application_wrote_before_the_run_are_told(
     drop_all(client)
 
 
-def swapping_back_by_hand_proves_first(client: redis.Redis) -> None:
+def index_rollback_checks_coverage_first(client: redis.Redis) -> None:
     refused = run_om("migrate", "rollback")
-    assert refused.code == 6
+    assert refused.code == 3
+    assert refused.stdout.startswith("Rollback refused for 1 index: queries would lose documents.")
     assert "refused, documents that are found now would not be found" in refused.stdout
     assert re.search(r"found now, not then +2\n", refused.stdout), refused.stdout
     assert "for example t:parcel:3" in refused.stdout
@@ -150,13 +151,11 @@ def swapping_back_by_hand_proves_first(client: redis.Redis) -> None:
     (one,) = told.pop("indexes")
     assert sorted(one.pop("examples")) == ["t:parcel:3", "t:parcel:4"]
     assert one == {"index": INDEX, "done": False, "documents": 20, "missing": 2}
-    assert (again.code, told) == (6, {"swapped": [], "refused": [INDEX]})
+    assert (again.code, told) == (3, {"swapped": [], "refused": [INDEX]})
     assert total(client, INDEX) == 20
 
 
-def test_whoever_accepts_it_is_told_what_is_lost(
-    client: redis.Redis, make_ready: Callable[[str], None]
-) -> None:
+def test_accepted_losses_are_reported(client: redis.Redis, make_ready: Callable[[str], None]) -> None:
     make_ready("parcels_to_lose")
     client.execute_command("JSON.SET", "t:parcel:3", "$.at", NUMBER)
     assert run_om("migrate-data", "run").code == 0

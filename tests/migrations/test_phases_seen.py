@@ -1,4 +1,4 @@
-"""Whoever asks sees what a run is doing, in every phase: the indexes, the initial scan, the data, and the way back."""
+"""The activity of a run is visible in every phase: indexes, initial scan, data, and rollback."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,7 +43,7 @@ def seen_by(driver: SyncDriver) -> Status:
             [forward],
             {"building ", "checking ", "initial scan", "converting"},
         ),
-        ([forward, back], {"building ", "undoing", "undoing newer values"}),
+        ([forward, back], {"building ", "undoing", "rewriting newer values"}),
     ],
     ids=["run", "rollback"],
 )
@@ -103,7 +103,7 @@ def test_documents_created_meanwhile_do_not_exceed_the_total(legacy: redis.Redis
 
 
 class TestALeaseOfIndexes:
-    """Somebody builds an index: `om migrate run`, an application that starts, or a run before it converts."""
+    """Another process builds an index: `om migrate run`, an application that starts, or a run before it converts."""
 
     @pytest.fixture
     def driver(self, client: redis.Redis, url: str) -> Any:

@@ -99,7 +99,7 @@ def draw_results(
     """What became of each index; where a cut-over was refused, what is in the way, and the ways on."""
     for one in results:
         line(f"{one.name}: {WHAT_NEXT[one.state]}")
-        if one.mended:
+        if one.repaired:
             line("  another tool had replaced or dropped the index that served; mended")
         in_the_way = blocking.get(one.name, [])
         if one.membership is not None:
@@ -188,7 +188,7 @@ def result_report(one: IndexResult) -> dict[str, Any]:
         "model": one.model,
         "index": one.name,
         "state": one.state.value,
-        "mended": one.mended,
+        "mended": one.repaired,
         "documents": found.documents if found else None,
         "missing": found.missing if found else None,
         "unserved": found.unserved if found else None,

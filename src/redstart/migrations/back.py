@@ -127,7 +127,7 @@ def rollback_indexes(
 
 
 def _names_with_dates(context: Context) -> Op[list[str]]:
-    """Return the indexes to roll back: of data to be rolled back, or of data that was while they were not. Two reads."""
+    """Return the indexes to roll back: of data to be rolled back, or already rolled back. Two reads."""
     data = yield from read_record(context.keys)
     records = (yield from read_records()).values()
     if data.plan is None:  # `forget` leaves the number of the run: what it converted stays

@@ -133,7 +133,7 @@ def forecast_with_dates(planned: Sequence[PlannedIndex], *, keep_old_index: bool
 
 
 def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]]:
-    """Return the indexes, active now or before, whose dates change their type with the data. A read for each, and one."""
+    """Return the indexes whose dates change their type with the data. A read for each, and one."""
     records = yield from read_records()
     concerned = []
     for one in planned:
@@ -175,7 +175,7 @@ def _made_ready(
 def _still_ready(
     concerned: Sequence[PlannedIndex], indexes: IndexMigration, options: ExpansionOptions
 ) -> Op[None]:
-    """Prepare again, now that no rollback can start: one that ended since then left indexes that lose converted documents."""
+    """Prepare again, now that no rollback can start: one that ended since may have left indexes of text."""
     ready = (yield from _made_ready(concerned, indexes, options)) if concerned else []
     if any(one.state is IndexState.REFUSED for one in ready):
         raise MigrationError("Another client changed the indexes during this run.", "Run the command again.")

@@ -89,7 +89,7 @@ def _pid_namespace() -> str:
 
 
 def _stat(pid: int) -> tuple[str, str] | None:
-    """Return state and start time of a process: fields 3 and 22 of /proc/PID/stat (proc(5)); None if it cannot be seen."""
+    """Return state and start time of a process: fields 3 and 22 of /proc/PID/stat (proc(5)); None if unknown."""
     # The command name in field 2 may hold spaces and brackets: count from behind its last bracket.
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return (fields[0], fields[19]) if len(fields) > 19 else None

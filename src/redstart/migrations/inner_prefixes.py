@@ -34,8 +34,8 @@ def require_own_documents(plan: Plan, include_prefixes: Collection[str] = ()) ->
         for owner, prefix in (yield from _inner_prefixes(outer)):
             if not prefix.startswith(settled):
                 raise MigrationError(
-                    f"Keys that begin with {prefix!r} belong to {owner}, but the key prefix {outer.key_prefix!r} of {outer.name} "
-                    "includes them.",
+                    f"Keys that begin with {prefix!r} belong to {owner}, but the key prefix {outer.key_prefix!r} of "
+                    f"{outer.name} includes them.",
                     f"Exclude these keys with: om migrate-data run --exclude-prefix {quote(prefix)}\n"
                     f"Or convert them as documents of {outer.name} with: "
                     f"om migrate-data run --include-prefix {quote(prefix)}",

@@ -392,7 +392,8 @@ def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -
         reason = f"{exc} is missing" if isinstance(exc, KeyError) else exc
         raise StateDamagedError(
             f"The lease {keys.lease} cannot be read: {reason}.",
-            "Wait until the run that holds the lease has ended. If no run is active, remove it with: om migrate-data unlock",
+            "Wait until the run that holds the lease has ended. If no run is active, remove the lease with: "
+            "om migrate-data unlock",
         ) from exc
 
 

@@ -104,7 +104,7 @@ def test_without_any_index_one_is_made_behind_an_alias(client: redis.Redis, url:
     assert not client.exists(RECORDS)
 
 
-def test_an_index_that_another_tool_put_in_place_of_ours_is_mended(legacy: redis.Redis, url: str) -> None:
+def test_an_index_that_another_tool_put_in_place_of_ours_is_repaired(legacy: redis.Redis, url: str) -> None:
     expand(url)
     perform(url, run(new_context(), station_plan(), RunOptions()))
     expand(url, PREFIXES)
@@ -114,8 +114,8 @@ def test_an_index_that_another_tool_put_in_place_of_ours_is_mended(legacy: redis
     legacy.execute_command(
         "FT.CREATE", name, "ON", "HASH", "PREFIX", 1, "station:visit:", "SCHEMA", "pk", "TAG"
     )
-    mended = expand(url, PREFIXES)[name]
-    assert (mended.state, mended.mended) == (IndexState.CUT_OVER, True)
+    repaired = expand(url, PREFIXES)[name]
+    assert (repaired.state, repaired.repaired) == (IndexState.CUT_OVER, True)
     assert serving(legacy, name).startswith(f"{name}@")
 
 

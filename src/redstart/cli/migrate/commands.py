@@ -236,7 +236,7 @@ def run(
         )
     else:
         _draw_outcome(results, refused)
-        changed = [one for one in results if one.state is not IndexState.UP_TO_DATE or one.mended]
+        changed = [one for one in results if one.state is not IndexState.UP_TO_DATE or one.repaired]
         draw_results(results if verbose else changed, blocking_values, verbose=verbose)
         is_expanded = any(one.state is IndexState.EXPANDED for one in results)
         if is_expanded or is_cutover_pending or phase is not phase_before:

@@ -42,7 +42,7 @@ def dry_run_report(
     ) | {
         "models": models,
         "failures": [failure.as_dict() for failure in found.survey.failures],
-        "index_forecast": [forecast_report(one) for one in indexes],
+        "index_estimates": [forecast_report(one) for one in indexes],
         "refusal": refusal,
         "pending_files": list(pending_files),
     }

@@ -55,8 +55,8 @@ def _listed_as(name: str, count: int) -> Op[list[IndexInfo]]:
     found = yield from indexes_listed_as(name)
     if len(found) < count <= (yield from call(ft_list())).count(name):
         raise MigrationError(
-            f"The index that the server lists as {shown(name)} cannot be inspected: its name contains a character that the "
-            "server does not list. It may lose documents when dates become numeric.",
+            f"The index that the server lists as {shown(name)} cannot be inspected: its name contains a character that "
+            "the server does not list. It may lose documents when dates become numeric.",
             "Drop the index, or accept this with: om migrate-data run --accept-unindexed",
         )
     return found

@@ -25,13 +25,15 @@ def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[N
         MigrationError: an index of this name has another schema, or the server rejects this one; nothing was
             written.
 
-    Effects: a script that tries the schema on a scratch index, then one that creates the index and stores schema and hash, the
-        atomic unit; FT.INFO if the index exists. The server fills a new index in the background. Safe to repeat.
+    Effects: a script that tries the schema on a scratch index, then one that creates the index and stores schema
+        and hash, the atomic unit; FT.INFO if the index exists. The server fills a new index in the background.
+        Safe to repeat.
     """
     words = schema.split()
     if len(words) > MAX_WORDS:
         raise MigrationError(
-            f"The schema of the index {name} has {len(words):,} words; a script can pass at most {MAX_WORDS:,} to FT.CREATE.",
+            f"The schema of the index {name} has {len(words):,} words; a script can pass at most {MAX_WORDS:,} to "
+            "FT.CREATE.",
             "Create the index from its model with: om migrate run",
         )
     tried = yield from try_definition(words)
@@ -64,7 +66,7 @@ def _require_same(name: str, found: Index, wanted: Index) -> None:
     if changes:
         more = f", and {len(changes) - _CHANGES_SAID} more" if len(changes) > _CHANGES_SAID else ""
         raise MigrationError(
-            f"Index {name} already exists with a different schema ({'; '.join(map(str, changes[:_CHANGES_SAID]))}{more}). "
-            "Nothing was changed.",
+            f"Index {name} already exists with a different schema "
+            f"({'; '.join(map(str, changes[:_CHANGES_SAID]))}{more}). Nothing was changed.",
             "Migrate it with: om migrate run",
         )

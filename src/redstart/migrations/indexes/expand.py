@@ -49,14 +49,14 @@ class IndexResult:
 
     Attributes:
         membership: the last coverage check; None if none was needed.
-        mended: whether another tool had replaced the active index, and it was repaired.
+        repaired: whether another tool had replaced the active index, and this run repaired it.
     """
 
     name: str
     model: str
     state: IndexState
     membership: Membership | None = None
-    mended: bool = False
+    repaired: bool = False
 
     @property
     def is_refused(self) -> bool:
@@ -140,7 +140,7 @@ class Expansion:
         is_newer = has_more(known, found, planned) or is_superseded(known, found, planned)
         if self._options.keep_newer and is_newer:
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
-        mended = is_taken_over(known, found)
+        repaired = is_taken_over(known, found)
         converted = planned.key_prefix in self._converted
         aliases = yield from self._aliases_of(found)
         record = yield from keep_planned(
@@ -152,23 +152,23 @@ class Expansion:
             converted=converted,
             goes_forward=converted or self._options.data_follows,
         )
-        if not mended:
+        if not repaired:
             record = yield from self._count_unserved(record, found)
         # Judged by what serves: after a first cut-over the dates of then are numbers already.
-        serving = record.legacy if mended or found is None else found.index
+        serving = record.legacy if repaired or found is None else found.index
         awaited = not converted and awaited_attributes(record.final, moving_attributes(serving, planned))
         if found is None:
             result = yield from self._create(planned, record)
-        elif not mended and same_definition(found.index, planned.index):
+        elif not repaired and same_definition(found.index, planned.index):
             yield from keep_final(self._lease, record)
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
-        elif awaited and (mended or any(map(record.legacy.field_named, awaited))):
-            result = yield from self._prepare(planned, record, found, mended)
+        elif awaited and (repaired or any(map(record.legacy.field_named, awaited))):
+            result = yield from self._prepare(planned, record, found, repaired)
         else:
-            result = yield from self._cut_over(planned, record, found, mended, early=bool(awaited))
+            result = yield from self._cut_over(planned, record, found, repaired, early=bool(awaited))
             if awaited and result.state is IndexState.REFUSED:
-                result = yield from self._prepare(planned, record, found, mended)
-        return replace(result, mended=mended)
+                result = yield from self._prepare(planned, record, found, repaired)
+        return replace(result, repaired=repaired)
 
     def _aliases_of(self, found: IndexInfo | None) -> Op[set[str]]:
         """Return the given aliases that point to an index. A read for each."""
@@ -194,17 +194,17 @@ class Expansion:
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
     def _prepare(
-        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool
+        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, repaired: bool
     ) -> Op[IndexResult]:
         """Build the final index, and activate a dual-format one."""
-        if mended:
+        if repaired:
             # The old application looks for its hash: with another tool's there, it replaces the index once more.
             yield from self._lease.commit(record.keys_of_legacy())
-        serving = record.legacy if mended else found.index
-        if mended or not is_stand_in(serving, record.legacy, record.moving):
+        serving = record.legacy if repaired else found.index
+        if repaired or not is_stand_in(serving, record.legacy, record.moving):
             moving = moving_attributes(serving, planned)
             wanted = stand_in(serving, moving, understands_filters=self._understands_filters)
-            if wanted != serving and not mended:
+            if wanted != serving and not repaired:
                 yield from self._keep_old(record, found)
             switched = yield from switch(self._lease, record, wanted)
             if not switched.done:
@@ -214,7 +214,7 @@ class Expansion:
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
     def _cut_over(
-        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool, *, early: bool
+        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, repaired: bool, *, early: bool
     ) -> Op[IndexResult]:
         """Cut over to the final index.
 
@@ -222,10 +222,10 @@ class Expansion:
             early: whether the data is not converted yet. Then cut over only if no document is lost: there may be no
                 document with a newly indexed date.
         """
-        if not mended:
+        if not repaired:
             yield from self._keep_old(record, found)
         # What was accepted when it took over the first time does not stop the mending.
-        accepted: float = record.accepted_unindexed if mended else 0
+        accepted: float = record.accepted_unindexed if repaired else 0
         if self._options.accept_unindexed:
             accepted = math.inf
         switched: Switched = yield from switch(
@@ -233,7 +233,7 @@ class Expansion:
             record,
             record.final,
             most_missing=0 if early else accepted,
-            anew=mended,
+            rebuild=repaired,
         )
         if not switched.done:
             return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)

@@ -64,8 +64,8 @@ def require_droppable(found: IndexInfo) -> Op[None]:
     keeps = yield from run_script(script, (f"{_SCRATCH_PREFIX}1",), (SCRATCH, _SCRATCH_PREFIX))
     if not keeps:
         raise UnsafeServerError(
-            f"Index {shown(found.name)} may have been created with TEMPORARY; then dropping it would delete its documents. "
-            "This user may not check it.",
+            f"Index {shown(found.name)} may have been created with TEMPORARY; then dropping it would delete its "
+            "documents. This user may not check it.",
             "Permit the check with: redis-cli ACL SETUSER USER +ft.debug|ttl",
         )
 

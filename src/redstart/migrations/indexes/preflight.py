@@ -130,10 +130,10 @@ def require_definitions(planned: Iterable[PlannedIndex]) -> Op[None]:
             )
         if found is not None and (why := (yield from try_index(found.index))) is not None:
             raise MigrationError(
-                f"The index {shown(found.name)} cannot be replaced: a rollback could not create it again with its current "
-                f"definition. The server reports: {why}.",
-                f"See its definition with: redis-cli FT.INFO {shlex.quote(found.name)}. Create it with a definition that "
-                "this server accepts, or select other models with --models.",
+                f"The index {shown(found.name)} cannot be replaced: a rollback could not create it again with its "
+                f"current definition. The server reports: {why}.",
+                f"See its definition with: redis-cli FT.INFO {shlex.quote(found.name)}. Create it with a definition "
+                "that this server accepts, or select other models with --models.",
             )
 
 

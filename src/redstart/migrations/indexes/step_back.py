@@ -53,8 +53,8 @@ def before_undo(
         for index in (wanted[record.name], *(() if record.created else (record.legacy,))):
             if (why := (yield from try_index(index))) is not None:
                 raise MigrationError(
-                    f"The server rejects the previous definition of the index {record.name}: {why}. The current index stays "
-                    "active; nothing was changed.",
+                    f"The server rejects the previous definition of the index {record.name}: {why}. The current index "
+                    "stays active; nothing was changed.",
                     f"See the definition with: redis-cli HGET {RECORDS} {shlex.quote(record.name)}",
                 )
     prepared: list[tuple[IndexRecord, Prepared]] = []

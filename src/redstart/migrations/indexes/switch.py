@@ -53,12 +53,12 @@ def prepare(
     wanted: Index,
     *,
     most_missing: float = 0,
-    anew: bool = False,
+    rebuild: bool = False,
 ) -> Op[Prepared]:
     """Build an index of the wanted definition, and check its coverage. See `switch`."""
     found = yield from find_index(record.name)
     name, built = yield from find_built(record.name, wanted)
-    if found is not None and (found.name == name or not anew) and same_definition(found.index, wanted):
+    if found is not None and (found.name == name or not rebuild) and same_definition(found.index, wanted):
         return Prepared(found.name, found.name, None, accepted=True, is_new=False)
     serving = None if found is None else found.name
     membership = yield from _build_and_prove(lease, record, wanted, serving)
@@ -83,13 +83,13 @@ def switch(
     wanted: Index,
     *,
     most_missing: float = 0,
-    anew: bool = False,
+    rebuild: bool = False,
 ) -> Op[Switched]:
     """Point the alias of a record to an index of the wanted definition.
 
     Args:
         most_missing: number of documents that may drop out of query results; `math.inf` accepts all.
-        anew: whether to replace also an active index of this definition that another tool created.
+        rebuild: whether to replace also an active index of this definition that another tool created.
 
     Raises:
         LeaseLostError, MigrationError: see `build_beside` and `swap`.
@@ -97,7 +97,7 @@ def switch(
     Effects: FT.CREATE and a coverage check, both repeated if documents are missing that should not be; then one script
         that moves the alias. An index is active at every moment.
     """
-    prepared = yield from prepare(lease, record, wanted, most_missing=most_missing, anew=anew)
+    prepared = yield from prepare(lease, record, wanted, most_missing=most_missing, rebuild=rebuild)
     return (yield from finish(lease, record, prepared))
 
 

@@ -1,7 +1,7 @@
 """Dual-format indexes: they contain every document while its data changes between text and numeric format.
 
-A hash field of type TAG or TEXT accepts both ("1672531200.0" is a tag). In JSON a number in such a field drops the whole
-document, as a string in a NUMERIC field does. A path with a filter selects the values of one format and skips the
+A hash field of type TAG or TEXT accepts both ("1672531200.0" is a tag). In JSON a number in such a field drops the
+whole document, as a string in a NUMERIC field does. A path with a filter selects the values of one format and skips the
 others: `$.at[?(@>"")]` selects strings only, so the document stays in the index in either case.
 """
 
@@ -19,7 +19,7 @@ STRINGS = '@{}>""'
 
 
 def accepts_both_forms(index: Index, moving: Collection[str]) -> bool:
-    """Return whether documents stay in this index while the changing attributes change from text to numbers, or back."""
+    """Return whether documents stay in this index while the changing attributes change between text and numbers."""
     kinds = {field.kind for field in index.fields if field.attribute in moving}
     return not kinds or (index.storage is Storage.HASH and kinds <= TEXTS)
 
