@@ -23,6 +23,7 @@ from bench.conversion import _free_port
 from bench.documents import PREFIX, WORKLOADS, Workload, load
 from bench.gaps import Change, median, watched
 from redstart.embedded.process import EmbeddedServer
+from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import forecast
@@ -40,7 +41,7 @@ NAME = "bench:order:index"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Medians of each, and the memory of the second index: as forecast, and as the server's memory grew."""
+    """Medians of each, and the memory of the second index: as estimated, and as the server's memory grew."""
 
     workload: str
     documents: int
@@ -140,7 +141,7 @@ def drop_and_create(client: Any, planned: PlannedIndex, documents: int) -> None:
 
 def build_and_swap(url: str, client: Any, planned: PlannedIndex, documents: int) -> None:
     """What `om migrate run` does."""
-    migration = IndexMigration(this_process(), f"bench {time.time_ns()}", time.monotonic, lambda *_: None)
+    migration = IndexMigration(this_process(), f"bench {time.time_ns()}", time.monotonic, Monitor())
     with open_sync(url) as driver:
         (result,) = driver.run(migration.run([planned], none_converted, ExpansionOptions()))
     if result.state is not IndexState.CUT_OVER:
@@ -149,7 +150,7 @@ def build_and_swap(url: str, client: Any, planned: PlannedIndex, documents: int)
 
 
 def memory(url: str, client: Any, planned: PlannedIndex, documents: int) -> tuple[int, int]:
-    """Bytes of the second index: as `om migrate run` forecasts them, and as the server's memory grows by it."""
+    """Bytes of the second index: as `om migrate run` estimates them, and as the server's memory grows by it."""
     with open_sync(url) as driver:
         (expected,) = driver.run(forecast([planned]))
     before = int(client.info("memory")["used_memory"])
@@ -193,7 +194,7 @@ def _table(found: list[Comparison]) -> list[str]:
     lines.append("")
     for item in found:
         lines.append(
-            f"{item.workload}: the second index, forecast {item.forecast_bytes / 1e6:.1f} MB, "
+            f"{item.workload}: the second index, estimated {item.forecast_bytes / 1e6:.1f} MB, "
             f"measured {item.measured_bytes / 1e6:.1f} MB"
         )
     return lines

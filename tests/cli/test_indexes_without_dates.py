@@ -99,7 +99,9 @@ def test_two_models_with_different_definitions_of_one_index(
     assert "crates_of_text.Crate and more_" in found.stderr
     assert f".Box share the index {INDEX} but define it differently" in found.stderr
     assert "keys are taken from 't:box:' instead of 't:crate:'" in found.stderr
-    assert found.stderr.splitlines()[-1].endswith("another Meta.index_name, or load only one of them with --models.")
+    assert found.stderr.splitlines()[-1].endswith(
+        "another Meta.index_name, or load only one of them with --models."
+    )
     assert before == (snapshot(crates), sorted(crates.execute_command("FT._LIST")))
 
 
