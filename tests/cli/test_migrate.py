@@ -167,7 +167,10 @@ def test_after_forget_nothing_of_the_indexes_is_undone(legacy: redis.Redis, conf
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")
     swapped = run_om("migrate", "rollback").stdout
-    assert ("rolled back to dual-format indexes" in swapped, "Roll back the data" in swapped) == (True, False)
+    assert ("rolled back to the dual-format definition" in swapped, "Roll back the data" in swapped) == (
+        True,
+        False,
+    )
 
     assert total(legacy, SIGHTINGS) == before
 

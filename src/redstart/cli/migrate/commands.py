@@ -122,8 +122,8 @@ def _pending(statuses: Sequence[IndexStatus]) -> list[IndexStatus]:
 
 def _draw_indexes(statuses: Sequence[IndexStatus], pending: Sequence[IndexStatus]) -> None:
     if pending:
-        changes = "a pending change" if len(pending) == 1 else "pending changes"
-        line(f"{len(pending):,} of {_indexes(len(statuses))} with {changes}.", Tone.WARNING)
+        have = "has" if len(pending) == 1 else "have"
+        line(f"{len(pending):,} of {_indexes(len(statuses))} {have} pending changes.", Tone.WARNING)
     else:
         line("No pending schema changes detected", Tone.DONE)
     rows = [[one.planned.model, one.planned.name, one.standing.value, one.documents] for one in statuses]
@@ -369,8 +369,13 @@ def _draw_rollback(
             Tone.WARNING,
         )
     else:
-        to = "their state before the migration" if undone else "dual-format indexes"
-        line(f"{_indexes(len(results))} rolled back to {to}.", Tone.DONE)
+        kept = sum(switched.is_created for switched in results.values())
+        definition = "original" if undone else "dual-format"
+        rolled_back = f"{_indexes(len(results) - kept)} rolled back to the {definition} definition"
+        line(
+            "; ".join([rolled_back] * (kept < len(results)) + [f"{_indexes(kept)} kept"] * bool(kept)) + ".",
+            Tone.DONE,
+        )
     for name, switched in results.items():
         result = "as before the migration" if undone else "dual-format index active"
         draw_switched(name, switched, result, accepted=accept_unindexed)
