@@ -58,7 +58,7 @@ def test_the_old_indexes_take_text(legacy: redis.Redis, configured: str) -> None
     before = snapshot(legacy)
     code, found = check()
     assert (code, found["recommendation"], found["total_affected_models"]) == (3, INDEX, 3)
-    assert forms(found) == {"Ringer": {"old"}, "Sighting": {"old"}, "Visit": {"old"}}
+    assert forms(found) == {"Ringer": {"text"}, "Sighting": {"text"}, "Visit": {"text"}}
     listed: dict[str, set[str]] = {name: set() for name in DATES}
     for one in found["mismatches"]:
         listed[one["model"]].add(one["field"])
@@ -76,7 +76,7 @@ def test_each_step_names_the_next(legacy: redis.Redis, configured: str) -> None:
     step("migrate", "run")
     code, found = check()
     assert (code, found["recommendation"]) == (3, DATA)
-    assert forms(found) == {"Ringer": {"old"}, "Sighting": {"tolerant"}, "Visit": {"old"}}
+    assert forms(found) == {"Ringer": {"text"}, "Sighting": {"dual-format"}, "Visit": {"text"}}
 
     step("migrate-data", "run")
     nothing = {
@@ -89,7 +89,7 @@ def test_each_step_names_the_next(legacy: redis.Redis, configured: str) -> None:
     assert check() == (0, nothing)
 
     step("migrate", "rollback")
-    assert forms(check()[1])["Sighting"] == {"tolerant"}
+    assert forms(check()[1])["Sighting"] == {"dual-format"}
     step("migrate-data", "rollback", ID)
     assert set(check()[1]["unconverted_models"]) == set(DATES)
 
@@ -100,7 +100,7 @@ def test_a_cut_over_that_was_refused_is_pending(legacy: redis.Redis, configured:
     assert run_om("migrate-data", "run").code == 3
     code, found = check()
     assert (code, found["recommendation"], found["unconverted_models"]) == (3, INDEX, [])
-    assert forms(found) == {"Visit": {"old"}}
+    assert forms(found) == {"Visit": {"text"}}
 
 
 def test_no_index_at_all(no_index: redis.Redis) -> None:
