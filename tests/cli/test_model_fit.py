@@ -131,14 +131,14 @@ def test_documents_and_indexes_of_no_model_are_listed(
         )
     for words in (("migrate", "status"), ("migrate-data", "status")):
         assert re.search(rf"fit:order: +fit:order:index +{DOCUMENTS}\n", run_om(*words).stdout)
-        assert run_om(*words, "--json").json["unclaimed"] == [
+        assert run_om(*words, "--json").json["unmanaged"] == [
             {"key_prefix": "fit:order:", "index": "fit:order:index", "documents": DOCUMENTS}
         ]
     client.execute_command("FT.DROPINDEX", serving(client, "fit:order:index"))
-    (left,) = run_om("migrate", "status", "--json").json["unclaimed"]
+    (left,) = run_om("migrate", "status", "--json").json["unmanaged"]
     assert (left["index"], left["documents"]) == (None, DOCUMENTS)
     client.delete(*client.scan_iter("fit:order:*"))
-    assert run_om("migrate", "status", "--json").json["unclaimed"] == []
+    assert run_om("migrate", "status", "--json").json["unmanaged"] == []
 
 
 def test_an_index_of_redis_om_without_a_model_is_listed(client: redis.Redis, declared: Models) -> None:
@@ -150,7 +150,7 @@ def test_an_index_of_redis_om_without_a_model_is_listed(client: redis.Redis, dec
     client.hset("theirs:1", "title", "a")
     wait_until_built(client, ["fit:gone:index"])
     declared(KEPT)
-    assert run_om("migrate", "status", "--json").json["unclaimed"] == [
+    assert run_om("migrate", "status", "--json").json["unmanaged"] == [
         {"key_prefix": "fit:gone:", "index": "fit:gone:index", "documents": 1}
     ]
 

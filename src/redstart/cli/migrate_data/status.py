@@ -67,7 +67,7 @@ def status(
         rest = find_unclaimed(session)
         note_unknown_fields(session)
     if as_json:
-        print_json(status_report(found, files) | {"unclaimed": unclaimed_report(rest)})
+        print_json(status_report(found, files) | {"unmanaged": unclaimed_report(rest)})
     else:
         _draw_status(found, files, detailed)
         draw_unclaimed(rest)
