@@ -27,8 +27,14 @@ def phase() -> str:
 def test_migration_and_rollback(legacy: redis.Redis, configured: str) -> None:
     before = total(legacy, SIGHTINGS)
 
-    assert (run_om("migrate", "status", "--check").code, phase()) == (3, "pending")
+    found = run_om("migrate", "status", "--check")
+    assert (found.code, found.stdout.splitlines()[0], phase()) == (
+        3,
+        "3 of 3 indexes have pending changes.",
+        "pending",
+    )
     ready = run_om("migrate", "run")
+    assert ready.stdout.startswith("3 indexes built, not cut over yet.\n")
     assert (ready.code, ready.stdout.count(": ready; it takes over")) == (0, 3)
     assert ("may go on" in ready.stdout, phase()) == (True, "expanded")
     assert run_om("migrate", "status", "--check").code == 3
