@@ -1,4 +1,4 @@
-"""Compare two changes of an index during queries: drop and create in place; build next to it, check coverage, and swap.
+"""Changing an index under queries: dropped and created in place, beside built, proven and swapped.
 
     python -m bench.index_swap [--documents 100000] [--repeats 3] [--only hash|json] [--json]
 
@@ -23,6 +23,7 @@ from bench.conversion import _free_port
 from bench.documents import PREFIX, WORKLOADS, Workload, load
 from bench.gaps import Change, median, watched
 from redstart.embedded.process import EmbeddedServer
+from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import forecast
@@ -84,7 +85,7 @@ def compare(url: str, workload: Workload, documents: int, repeats: int) -> Compa
             )
             print(
                 f"{workload.name} {number + 1}/{repeats}: in place {in_place[-1].missing_seconds:.2f} s missing, "
-                f"build next to it {beside[-1].missing_seconds:.2f} s",
+                f"beside {beside[-1].missing_seconds:.2f} s",
                 file=sys.stderr,
             )
         _drop_all(client)
@@ -114,7 +115,7 @@ def planned_index(workload: Workload) -> PlannedIndex:
 
 
 def begin(client: Any, planned: PlannedIndex, documents: int) -> None:
-    """The old index alone, complete, with redis-om's keys for it."""
+    """The old index alone, complete, with redis-om's keys beside it."""
     _drop_all(client)
     for key in client.scan_iter("redstart:*", 1_000):
         client.delete(key)
@@ -140,7 +141,7 @@ def drop_and_create(client: Any, planned: PlannedIndex, documents: int) -> None:
 
 def build_and_swap(url: str, client: Any, planned: PlannedIndex, documents: int) -> None:
     """What `om migrate run` does."""
-    migration = IndexMigration(this_process(), f"bench {time.time_ns()}", time.monotonic, lambda *_: None)
+    migration = IndexMigration(this_process(), f"bench {time.time_ns()}", time.monotonic, Monitor())
     with open_sync(url) as driver:
         (result,) = driver.run(migration.run([planned], none_converted, ExpansionOptions()))
     if result.state is not IndexState.CUT_OVER:
@@ -193,7 +194,7 @@ def _table(found: list[Comparison]) -> list[str]:
     lines.append("")
     for item in found:
         lines.append(
-            f"{item.workload}: the second index, estimate {item.forecast_bytes / 1e6:.1f} MB, "
+            f"{item.workload}: the second index, estimated {item.forecast_bytes / 1e6:.1f} MB, "
             f"measured {item.measured_bytes / 1e6:.1f} MB"
         )
     return lines

@@ -107,7 +107,7 @@ def test_none_is_overlooked(notes: redis.Redis, name: bytes) -> None:
     before = notes.json().get("names:note:1")
     found = run_om("migrate-data", "run")
     assert (found.code, is_well(found)) == (1, True), found.text
-    assert "may lose" in found.stderr or "takes $.at as text" in found.stderr
+    assert "may lose" in found.stderr or "indexes $.at as text" in found.stderr
     assert notes.json().get("names:note:1") == before
 
 

@@ -148,7 +148,7 @@ def test_nothing_else_writes_beside_a_run(holder: int, station: redis.Redis, wor
     before = snapshot(station, exclude_prefixes=STATE_PREFIXES)
     refused = run_om("migrate-data", *words)
     assert refused.code == 4
-    assert f"Another run is at work: process {holder} on " in refused.stderr
+    assert f"Another run is in progress: process {holder} on " in refused.stderr
     assert "om migrate-data progress" in refused.stderr
     as_json = run_om("migrate-data", *words, "--json")
     assert (as_json.json["status"], as_json.json["exit_code"]) == ("error", 4)

@@ -60,7 +60,7 @@ def test_hashes_stay_findable_and_json_leaves_the_old_index(
 ) -> None:
     assert [found(legacy, index, "@name:{ann}") for index in ("hashed", "json")] == [1, 1]
     refused = om(url, tmp_path, "run")
-    assert (refused.returncode, "The index json takes $.at as text" in refused.stderr) == (1, True)
+    assert (refused.returncode, "Index json indexes $.at as text" in refused.stderr) == (1, True)
     assert list(legacy.scan_iter("redstart:*:record")) == []
     assert om(url, tmp_path, "run", "--accept-unindexed").returncode == 0
     assert [found(legacy, index, "@name:{ann}") for index in ("hashed", "json")] == [1, 0]

@@ -1,4 +1,4 @@
-"""Whoever asks sees what a run is doing, in every phase: the indexes, the initial scan, the data, and the way back."""
+"""The activity of a run is visible in every phase: indexes, initial scan, data, and rollback."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,7 +41,7 @@ def seen_by(driver: SyncDriver) -> Status:
     [
         (
             [forward],
-            {"building the index", "comparing documents", "initial scan", "converting"},
+            {"building ", "checking ", "initial scan", "converting"},
         ),
         ([forward, back], {"building the index", "replaying the undo log", "rewriting newer values"}),
     ],
@@ -103,14 +103,14 @@ def test_documents_created_meanwhile_do_not_exceed_the_total(legacy: redis.Redis
 
 
 class TestALeaseOfIndexes:
-    """Somebody builds an index: `om migrate run`, an application that starts, or a run before it converts."""
+    """Another process builds an index: `om migrate run`, an application that starts, or a run before it converts."""
 
     @pytest.fixture
     def driver(self, client: redis.Redis, url: str) -> Any:
         with open_sync(url) as driver:
             clock = iter(range(0, 10**6, 10)).__next__
             held = driver.run(acquire(LEASE, "builder", ELSEWHERE, is_gone=lambda _: False, clock=clock))
-            driver.run(held.keep(Activity("building the index shop@1", 37, 100)))
+            driver.run(held.keep(Activity("building shop", 37, 100)))
             self.held = held
             yield driver
 
@@ -118,7 +118,7 @@ class TestALeaseOfIndexes:
         found = seen_by(driver)
         report = progress_report(found)
         assert (report["state"], report["stage"]) == ("running", "indexes")
-        assert (report["activity"], report["done"], report["total"]) == ("building the index shop@1", 37, 100)
+        assert (report["activity"], report["done"], report["total"]) == ("building shop", 37, 100)
         with open_sync(url) as other, pytest.raises(LeaseHeldError) as caught:
             acquiring = acquire(LEASE, "second", this_process(), is_gone=is_gone, clock=lambda: 0.0)
             request = next(acquiring)
@@ -126,7 +126,7 @@ class TestALeaseOfIndexes:
                 driver.run(self.held.commit(()))
                 request = acquiring.send(other.run(_asked(request)))
         assert str(found.lease).partition(", for")[0] in caught.value.message
-        assert "building the index shop@1, 37 of 100" in caught.value.message
+        assert "building shop, 37 of 100" in caught.value.message
 
     def test_unlock_breaks_it(self, driver: SyncDriver, client: redis.Redis) -> None:
         assert [one.token for one in driver.run(unlock(new_context()))] == ["builder"]

@@ -2,13 +2,14 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from redstart.cli.output import as_typed, line, note, warn
+from redstart.cli.output import as_typed, line, warn
 from redstart.cli.quantities import counted, duration
 from redstart.display import one_line
 from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS, Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import IndexResult, IndexState
@@ -21,8 +22,6 @@ from redstart.migrations.indexes.switch import Switched
 EXAMPLES_SAID = 3
 """Documents named for each index; `--verbose` names more."""
 
-QUICK_BUILD_SECONDS = 1.0
-"""A shorter build prints no progress."""
 
 RESULTS = {
     IndexState.UP_TO_DATE: "up to date",
@@ -34,29 +33,9 @@ RESULTS = {
 DROP_OUT = "would drop out of query results"
 
 
-def index_migration() -> IndexMigration:
-    """Return the index migrations of this process. They print the progress of builds."""
-    builds = noting_builds(time.monotonic)
-    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, builds, waiting_for_lease=note)
-
-
-def noting_builds(clock: Callable[[], float]) -> Callable[[str, float], None]:
-    """Return a callback that prints each tenth of a build, unless the build is quick.
-
-    Args:
-        clock: returns seconds.
-    """
-    said: set[tuple[str, int]] = set()
-    began: dict[str, float] = {}
-
-    def waiting(index: str, percent: float) -> None:
-        step = (index, int(percent // 10))
-        if clock() - began.setdefault(index, clock()) < QUICK_BUILD_SECONDS or step in said:
-            return
-        said.add(step)
-        note(f"building {index}: {percent:.0f} %")
-
-    return waiting
+def index_migration(monitor: Monitor) -> IndexMigration:
+    """Return the index migrations of this process, which report their progress to a monitor."""
+    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, monitor)
 
 
 def forecast_line(one: IndexForecast) -> str:
@@ -144,7 +123,7 @@ def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool
     if one.is_refused and found is not None:
         text += f": {found.missing:,} of {counted(found.documents, 'document')} {DROP_OUT}"
     line(text)
-    if one.mended:
+    if one.repaired:
         line("  the active index had been replaced or dropped by another tool; repaired")
     if found is None:
         return
@@ -263,7 +242,7 @@ def result_report(one: IndexResult) -> dict[str, Any]:
         "model": one.model,
         "index": one.name,
         "state": one.state.value,
-        "repaired": one.mended,
+        "repaired": one.repaired,
         "documents": found.documents if found else None,
         "missing": found.missing if found else None,
         "missing_from_both": found.unserved if found else None,

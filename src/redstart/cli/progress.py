@@ -17,6 +17,8 @@ _MIN_WIDTH_WITH_BARS = 60
 _MIN_BAR_WIDTH = 10
 """The gaps around the bar included."""
 _SECONDS_BETWEEN_LINES = 5.0
+_MAX_TITLE_CHARACTERS = 32
+"""Of 80 columns, so that the bar and the numbers have room."""
 
 
 @contextmanager
@@ -35,11 +37,18 @@ def progress_display(*, every_step: bool = False) -> Iterator[Callable[[Update],
         columns.insert(1, BarColumn(bar_width=None))
     bar = Progress(*columns, console=console, expand=True)
     with bar:
-        yield _Bars(bar)
+        bars = _Bars(bar)
+        yield bars
+        bars.remove_transient()
 
 
 def _title(update: Update) -> str:
-    return f"{update.stage}, pass {update.number}" if update.number > 1 else update.stage
+    """Return the name of the stage; of a long one the middle is left out."""
+    stage = update.stage
+    if len(stage) > _MAX_TITLE_CHARACTERS:
+        half = _MAX_TITLE_CHARACTERS // 2
+        stage = f"{stage[: half - 1]}…{stage[-half:]}"
+    return f"{stage}, pass {update.number}" if update.number > 1 else stage
 
 
 def _details(update: Update, pace: "_Pace") -> dict[str, str]:
@@ -109,15 +118,26 @@ class _Bars:
         self._bar = bar
         self._tasks: dict[str, Any] = {}
         self._details: dict[str, dict[str, str]] = {}
+        self._transient: set[str] = set()
         self._pace = _Pace()
+
+    def remove_transient(self) -> None:
+        """Remove the bars of transient stages."""
+        for title in self._transient:
+            self._bar.remove_task(self._tasks.pop(title))
+            del self._details[title]
+        self._transient.clear()
 
     def __call__(self, update: Update) -> None:
         self._pace.update(update)
         title = _title(update)
         if title not in self._tasks:
+            self.remove_transient()
             for ended, task in self._tasks.items():
                 self._bar.update(task, total=1.0, completed=1.0)
                 self._details[ended].pop("left", None)
+            if update.is_transient:
+                self._transient.add(title)
             self._tasks[title] = self._bar.add_task(title, total=1.0, detail="")
         self._details[title] = _details(update, self._pace)
         fraction = update.fraction
@@ -134,6 +154,7 @@ class _Lines:
     def __init__(self, seconds_between: float) -> None:
         self._seconds_between = seconds_between
         self._printed_at = time.monotonic()
+        self._printed = ""
         self._pace = _Pace()
 
     def __call__(self, update: Update) -> None:
@@ -141,4 +162,7 @@ class _Lines:
         if time.monotonic() - self._printed_at < self._seconds_between:
             return
         self._printed_at = time.monotonic()
-        note(f"{_title(update)}: {_joined(_details(update, self._pace))}")
+        text = f"{_title(update)}: {_joined(_details(update, self._pace))}"
+        if text != self._printed:
+            self._printed = text
+            note(text)

@@ -1,4 +1,4 @@
-"""Indexes brought up to date by an application that starts, perhaps many times at once."""
+"""Index migrations at the start of an application, which may run in many processes at once."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -21,7 +21,7 @@ from redstart.migrations.lease import when_it_is_free
 
 
 def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:
-    """The indexes of some models; of several for one name, that of the model declared last."""
+    """Return the indexes of some models; of several with one name, that of the model declared last."""
     # Functions of tests declare a class of one name each.
     return list({one.name: one for one in planned_indexes(declarations)}.values())
 
@@ -29,24 +29,23 @@ def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIn
 def bring_up_to_date(
     declarations: Sequence[ModelDeclaration], migration: Callable[[], IndexMigration]
 ) -> Op[list[IndexStatus]]:
-    """Do what `om migrate run` does: create what is missing, replace what differs, as far as the data allows.
+    """Do what `om migrate run` does: create missing indexes and replace outdated ones, as far as the data allows.
 
-    An index that has more than its model needs, or has replaced the definition that the model asks for, is left: a
-    newer version of the application may be running beside this one. Where another process is changing indexes, wait
-    for it and look again.
+    An index with more than its model requires, or with a later definition, is kept: a newer version of the application
+    may be running. If another process is changing indexes, wait for it and start again.
 
     Args:
         declarations: the models of one server.
         migration: makes the index migrations of this process.
 
     Returns:
-        The indexes that were left.
+        The indexes that were kept.
 
     Raises:
-        MigrationError: an index was not replaced, for documents that are found now would not be found.
+        MigrationError: an index was not replaced, because documents would drop out of query results.
         See `IndexMigration.run` for others.
 
-    Effects: a read for each index, and some, where all are as they should be; else those of `IndexMigration.run`.
+    Effects: a read for each index, and some, if all are up to date; else those of `IndexMigration.run`.
         Safe to repeat.
     """
     planned = planned_at_start(declarations)
@@ -70,8 +69,8 @@ def bring_up_to_date(
         refused = [one.name for one in results if one.state is IndexState.REFUSED]
         if refused:
             raise MigrationError(
-                f"Not replaced: {', '.join(refused)}. Documents that are found now would not be found.",
-                "See which, and the ways on, with: om migrate run",
+                f"Not replaced: {', '.join(refused)}. Documents would drop out of query results.",
+                "List these documents and your options with: om migrate run",
             )
         return left
 

@@ -1,4 +1,4 @@
-"""The way back under live queries: indexes that accept both forms, data undone, the old definitions again."""
+"""Rollback under live queries: dual-format indexes, data in text format, then the original indexes."""
 
 from dataclasses import dataclass, field
 
@@ -25,10 +25,10 @@ class Back:
     """What a rollback did.
 
     Attributes:
-        data: None when an index that accepts both forms would have lost documents; then nothing was changed.
-        indexes: what became of each index, by name; empty where none was to be stepped back, or the data is not undone.
-        lacking: by name, indexes that no longer hold all that queries found. They did not hold everything before,
-            either: `lacked_before` is how many documents.
+        data: None if a dual-format index would have lost documents; then nothing was changed.
+        indexes: the result for each index, by name; empty if no index was rolled back, or the data was not.
+        lacking: by name, indexes with fewer documents than before the rollback. They were incomplete before the
+            migration: `lacked_before` is the number of documents missing then.
     """
 
     data: RollbackResult | None
@@ -38,12 +38,12 @@ class Back:
 
     @property
     def lacks_more_than_before(self) -> bool:
-        """Whether an index lacks more documents than it did before the migration."""
+        """Return whether more documents are missing from an index than before the migration."""
         return any(one.missing > self.lacked_before[name] for name, one in self.lacking.items())
 
     @property
     def refused(self) -> list[str]:
-        """The indexes that could not be switched."""
+        """Return the indexes that could not be rolled back."""
         return [name for name, switched in self.indexes.items() if not switched.done]
 
 
@@ -54,10 +54,10 @@ def migrate_back(
     reformat_preexisting: bool = False,
     batch_documents: int = 1_000,
 ) -> Op[Back]:
-    """Undo all runs since the last rollback, with indexes that serve all the way.
+    """Roll back all runs since the last rollback; queries return every document throughout.
 
-    At the end an index of the old definition serves. Where values have no old form, it would lose their documents:
-    then the index that takes both forms goes on.
+    At the end an index of the old definition is active. If some values have no text format, that index would lose their
+    documents, and the dual-format index stays active.
 
     Args:
         reformat_preexisting, batch_documents: see `rollback`.
@@ -106,13 +106,13 @@ def migrate_back(
 def rollback_indexes(
     context: Context, indexes: IndexMigration, *, accept_unindexed: bool = False, drop_created: bool = False
 ) -> Op[tuple[bool, dict[str, Switched]]]:
-    """The steps of the way back that are about indexes, by hand: those before the data is undone, or those after it.
+    """Roll back indexes only: the step before the rollback of the data, or the step after it.
 
     Args:
         accept_unindexed, drop_created: see `IndexMigration.rollback`.
 
     Returns:
-        Whether the data is undone, and what became of each index.
+        Whether the data is rolled back, and the result for each index.
     """
 
     def is_undone() -> Op[bool]:
@@ -127,7 +127,7 @@ def rollback_indexes(
 
 
 def _names_with_dates(context: Context) -> Op[list[str]]:
-    """The indexes to step back: those of the data that is to be undone, or that was and they are not. Two reads."""
+    """Return the indexes to roll back: of data to be rolled back, or already rolled back. Two reads."""
     data = yield from read_record(context.keys)
     records = (yield from read_records()).values()
     if data.plan is None:  # `drop-undo-log` leaves the number of the run: what it converted stays

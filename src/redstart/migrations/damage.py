@@ -1,4 +1,4 @@
-"""What is wrong with a key that Redstart keeps on the server, and the error for it."""
+"""Damage to the keys in which Redstart stores its state, and the errors for it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from redstart.errors import StateDamagedError
 _CONFIRM_AFTER_SECONDS = 0.05
 
 FOREIGN = "foreign:"
-"""Before the part, where another program has written a value of another type to its key."""
+"""Prefix of the part if another program has written a value of another type to its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Damage:
     """One key that is missing, damaged, of another version, or does not belong to the other keys.
 
     Attributes:
-        part: which key, as it is named in `StateKeys`.
+        part: the key, by its name in `StateKeys`.
         message, hint: see RedstartError.
         error: the class of the error.
     """
@@ -31,11 +31,11 @@ class Damage:
 
 
 def foreign_type(part: str, key: str, found: str, expected: str) -> Damage:
-    """The damage of a key with a value of another type."""
+    """Return the damage of a key with a value of another type."""
     return Damage(
         FOREIGN + part,
         f"{key} is a {found}, not a {expected}: another program has written it.",
-        f"Restore it from a backup; or move it away with: redis-cli RENAME {key} {key}:moved",
+        f"Restore the key from a backup, or rename it with: redis-cli RENAME {key} {key}:moved",
     )
 
 
@@ -53,9 +53,9 @@ def of_other_types(keys: Sequence[tuple[str, str, str]]) -> Op[list[Damage]]:
 
 
 def confirmed(look: Callable[[], Op[list[Damage]]]) -> Op[list[Damage]]:
-    """Return what is found twice: a run may write between two reads of one look.
+    """Return the damage that two checks find: a run may write between two reads of one check.
 
-    Effects: those of one look, of two if the first finds something.
+    Effects: those of one check, of two if the first finds something.
     """
     found = yield from look()
     if found:
@@ -66,7 +66,7 @@ def confirmed(look: Callable[[], Op[list[Damage]]]) -> Op[list[Damage]]:
 
 
 def require_none(found: Iterable[Damage]) -> None:
-    """Raise the first damage; the others are named behind it."""
+    """Raise the error of the first damage; its message lists the others."""
     damages = list(found)
     if damages:
         first, *others = damages

@@ -1,4 +1,4 @@
-"""A data migration under live queries: indexes made ready, data converted, indexes cut over."""
+"""A data migration under live queries: prepare indexes, convert data, cut over."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ from redstart.migrations.integrity import require_intact
 from redstart.values.kinds import Storage
 
 BLOCKING_NAMED = 20
-"""Documents of each index that are looked at to say what is in the way; all of them are counted."""
+"""Documents of each index that are read to find blocking values; all of them are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class Forward:
     """What a migration did.
 
     Attributes:
-        data: None when an index could not be made ready; then no document was touched.
-        indexes: what became of each index with dates.
-        blocking: by index, values that keep documents out of one whose cut-over was refused; the first of them.
+        data: None if an index could not be prepared; then no document was changed.
+        indexes: the result for each index with dates.
+        blocking: by index, the first values that keep documents out of one whose cutover was refused.
     """
 
     data: RunResult | None
@@ -45,7 +45,7 @@ class Forward:
 
     @property
     def refused(self) -> bool:
-        """Whether a cut-over was refused."""
+        """Return whether a cutover was refused."""
         return any(one.state is IndexState.REFUSED for one in self.indexes)
 
 
@@ -60,18 +60,18 @@ def migrate_forward(
     expand: bool = True,
     include_prefixes: Collection[str] = (),
 ) -> Op[Forward]:
-    """Convert every planned value, with indexes that serve all the way.
+    """Convert every planned value; queries return every document throughout.
 
-    Indexes that queries use today are made ready before, and cut over when every document is converted. Where
-    there is none, or no search module, the data alone is converted.
+    Existing indexes are prepared first, and cut over when every document is converted. Without an index or a search
+    module only the data is converted.
 
     Args:
-        expand: False to refuse, where indexes are not ready, instead of making them so.
+        expand: False to fail if an index is not ready, instead of preparing it.
         include_prefixes: see `require_own_documents`.
 
     Raises:
-        MigrationError: indexes are not ready, and are not to be made so; or one that no model names would lose
-            documents; or see `require_possible`. Nothing was written.
+        MigrationError: an index is not ready, and `expand` is False; or an unmanaged index would lose documents; or see
+            `require_possible`. Nothing was written.
         See `runner.run` and `IndexMigration.run` for others.
 
     Effects: those of both. Safe to repeat.
@@ -126,14 +126,14 @@ def require_possible_run(
 
 
 def forecast_with_dates(planned: Sequence[PlannedIndex], *, keep_old_index: bool) -> Op[list[IndexForecast]]:
-    """What `migrate_forward` will do with indexes. Reads only."""
+    """Estimate what `migrate_forward` does with indexes. Reads only."""
     if not (yield from search_is_here()):
         return []
     return (yield from forecast((yield from indexes_with_dates(planned)), keep_old_index=keep_old_index))
 
 
 def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]]:
-    """The indexes that serve, or did, and whose dates change their type with the data. A read for each, and one."""
+    """Return the indexes whose dates change their type with the data. A read for each, and one."""
     records = yield from read_records()
     concerned = []
     for one in planned:
@@ -149,7 +149,7 @@ def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]
 
 
 def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op[dict[str, list[Failure]]]:
-    """Return, by index, the values that keep documents out: of a cutover that was refused, or of a new index.
+    """Return, by index, the values that keep documents out of an index: its cutover was refused, or it is new.
 
     Effects: a read for each.
     """
@@ -175,7 +175,7 @@ def _made_ready(
 def _still_ready(
     concerned: Sequence[PlannedIndex], indexes: IndexMigration, options: ExpansionOptions
 ) -> Op[None]:
-    """Again, now that no rollback can begin: one that has ended since left indexes that lose converted documents."""
+    """Prepare again, now that no rollback can start: one that ended since may have left indexes of text."""
     ready = (yield from _made_ready(concerned, indexes, options)) if concerned else []
     if any(one.state is IndexState.REFUSED for one in ready):
         raise MigrationError("Another client changed the indexes during this run.", "Run the command again.")
@@ -185,13 +185,13 @@ def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:
     for one in concerned:
         if not (yield from is_expanded(one)):
             raise MigrationError(
-                f"The index {one.name} of {one.model} is not ready for converted dates, and --no-expand was given.",
-                "Make it ready with: om migrate run",
+                f"The index {one.name} of {one.model} does not accept converted dates yet, and --no-expand was given.",
+                "Prepare it with: om migrate run",
             )
 
 
 def _fields_of_numbers(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[str, str]]]:
-    """The hash fields that will be numbers to an index: by key prefix and name. One read."""
+    """Return the hash fields that become NUMERIC in an index, by key prefix and name. One read."""
     records: dict[str, IndexRecord] = yield from read_records()
     return frozenset(
         (one.key_prefix, name)

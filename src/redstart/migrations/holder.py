@@ -1,4 +1,4 @@
-"""Who holds a lease, described so that a process on the same machine can tell whether the holder is gone."""
+"""The holder of a lease, with enough detail to tell on the same machine whether its process has ended."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _COMMANDS = ("migrate", "migrate-data", "run", "rollback", "clear-progress", "dr
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process. `start_ticks` tells it from a later process with the same number; empty where unknown."""
+    """A process. `start_ticks` tells it from a later process with the same number; empty if unknown."""
 
     host: str
     boot_id: str
@@ -28,15 +28,15 @@ class Holder:
         return f"process {self.pid} on {printable(self.host)} ({printable(without_passwords(self.command))})"
 
     def to_json(self) -> str:
-        """One line for the lease."""
+        """Return the text that the lease stores."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: bytes | str) -> "Holder":
-        """From a lease's line. What a newer version adds is left out.
+        """Read the text that a lease stores. Fields of a newer version are ignored.
 
         Raises:
-            ValueError: it is not the line of a holder.
+            ValueError: the text does not describe a holder.
         """
         data = json.loads(text)
         names = {field.name: field.type for field in fields(cls)}
@@ -50,7 +50,7 @@ class Holder:
 
 
 def this_process() -> Holder:
-    """This process."""
+    """Return this process."""
     pid = os.getpid()
     # Never the arguments: they may contain a password, and the lease is kept by the server, its files and replicas.
     words = (word for word in sys.argv[1:] if word in _COMMANDS)
@@ -59,10 +59,10 @@ def this_process() -> Holder:
 
 
 def is_gone(holder: Holder) -> bool:
-    """Return True only when the holder ran on this very machine since its last boot and exists no more.
+    """Return True only when the holder ran on this very machine since its last boot and has ended since.
 
-    Elsewhere, in another container, where the system does not tell (macOS), or where it hides the processes of other
-    users (`hidepid`, `ProtectProc`), the answer is False: its lease is then waited out.
+    Return False on another machine, in another container, on a system that does not show it (macOS) or that hides the
+    processes of other users (`hidepid`, `ProtectProc`): then its lease has to expire.
     """
     here = (_boot_id(), _pid_namespace())
     if not all(here) or here != (holder.boot_id, holder.pid_namespace):
@@ -82,14 +82,14 @@ def _boot_id() -> str:
 
 
 def _pid_namespace() -> str:
-    """The namespaces in which process numbers and start times are counted; "" where the system does not tell."""
+    """Return the namespaces of process numbers and start times; "" if the system does not show them."""
     numbers = _link("/proc/self/ns/pid")
     times = _link("/proc/self/ns/time")  # before Linux 5.6 there is none
     return f"{numbers} {times}" if numbers and times else numbers
 
 
 def _stat(pid: int) -> tuple[str, str] | None:
-    """State and start time of a process: fields 3 and 22 of /proc/PID/stat (proc(5)); None if it cannot be seen."""
+    """Return state and start time of a process: fields 3 and 22 of /proc/PID/stat (proc(5)); None if unknown."""
     # The command name in field 2 may hold spaces and brackets: count from behind its last bracket.
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return (fields[0], fields[19]) if len(fields) > 19 else None

@@ -1,4 +1,4 @@
-"""Keys under the key prefix of a planned model that another model or an index is for: not converted unasked."""
+"""Keys under the key prefix of a planned model that belong to another model or index: not converted by default."""
 
 from collections.abc import Collection
 from shlex import quote
@@ -20,9 +20,9 @@ _PAGE_KEYS = 1_000
 
 
 def require_own_documents(plan: Plan, include_prefixes: Collection[str] = ()) -> Op[None]:
-    """Raise MigrationError for keys of a planned model that a model or an index with a longer key prefix is for.
+    """Raise MigrationError if keys of a planned model belong to a model or an index with a longer key prefix.
 
-    Every model that is imported counts, named or not, and every index on the server.
+    Every imported model counts, also those not given with --models, and every index on the server.
 
     Args:
         include_prefixes: longer key prefixes whose keys are documents of the planned models.
@@ -34,16 +34,16 @@ def require_own_documents(plan: Plan, include_prefixes: Collection[str] = ()) ->
         for owner, prefix in (yield from _inner_prefixes(outer)):
             if not prefix.startswith(settled):
                 raise MigrationError(
-                    f"Keys that begin with {prefix!r} are of {owner}, and {outer.name} with the key prefix "
-                    f"{outer.key_prefix!r} would have them converted as documents of its own.",
-                    f"Leave them alone with: om migrate-data run --exclude-prefix {quote(prefix)}\n"
-                    f"Or, if they are documents of {outer.name}, convert them with: "
+                    f"Keys that begin with {prefix!r} belong to {owner}, but the key prefix {outer.key_prefix!r} of "
+                    f"{outer.name} includes them.",
+                    f"Exclude these keys with: om migrate-data run --exclude-prefix {quote(prefix)}\n"
+                    f"Or convert them as documents of {outer.name} with: "
                     f"om migrate-data run --include-prefix {quote(prefix)}",
                 )
 
 
 def _inner_prefixes(outer: PlannedModel) -> Op[list[tuple[str, str]]]:
-    """Models and indexes for a part of the keys of a planned model, and the key prefix of each."""
+    """Return models and indexes for a part of the keys of a planned model, with their key prefixes."""
     found: list[tuple[str, str]] = []
     own = model_registry.get(outer.name)
     for model in registered_models():

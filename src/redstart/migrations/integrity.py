@@ -1,4 +1,4 @@
-"""Whether all that Redstart keeps on the server is there, can be read, and belongs together."""
+"""Check that the state of Redstart on the server is complete, readable and consistent."""
 
 from collections.abc import Collection
 
@@ -28,11 +28,11 @@ def require_intact(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]
 
 
 def forget(context: Context, indexes: IndexMigration) -> Op[bool]:
-    """Give up undoing: drop the undo log, and go on from the indexes that are active where their record is lost.
+    """Drop the undo log, and keep the active indexes whose record is lost.
 
     Returns, Raises: see `redstart.migrations.data.running.housekeeping.forget`.
 
-    Effects: those, and one write where the record of an index is lost. Safe to repeat.
+    Effects: those, and one write if the record of an index is lost. Safe to repeat.
     """
     forgotten = yield from forget_data(context)
     if (yield from search_is_here()):

@@ -1,8 +1,8 @@
-"""The lease: one run at a time, judged by the server's clock, with a fence inside every script that writes.
+"""The lease: one run at a time, by the server's clock, with a fence inside every script that writes.
 
-A lease is held for 10 seconds and renewed by every write, or at least every 3 seconds. Whoever takes it over
-writes a new token into the fence; a script that carries the old token then does nothing. So a run that was
-paused for a minute cannot write beside its successor, whatever either of them believes.
+A lease expires after 10 seconds and is renewed by every write, or at least every 3 seconds. The next holder writes a
+new token into the fence; a script with the old token then does nothing. So a run that was paused for a minute cannot
+write at the same time as its successor.
 """
 
 import json
@@ -36,7 +36,7 @@ LEASE_MS = 10_000
 RENEW_AFTER_SECONDS = 3.0
 _POLL_SECONDS = 0.25
 _SILENT_SECONDS = 1.0
-"""A wait that is over by then is not told of: a holder that is alive renews with every write."""
+"""A shorter wait is not reported: an active holder renews with every write."""
 
 PACKAGE = "redstart.migrations"
 _COMMIT = ("fenced.lua", "same_server.lua", "commit.lua")
@@ -44,7 +44,7 @@ _COMMIT = ("fenced.lua", "same_server.lua", "commit.lua")
 
 @dataclass(frozen=True, slots=True)
 class LeaseKeys:
-    """The names of the fence and the lease of one migration."""
+    """Keys of the fence and the lease of one migration."""
 
     fence: str
     lease: str
@@ -52,11 +52,18 @@ class LeaseKeys:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What the holder of a lease is doing: the stage, and how much of it is done; `total` is 0 while unknown."""
+    """What the holder of a lease is doing.
+
+    Attributes:
+        stage: what is being done, in one or two words and a name.
+        done, total: in units; total is 0 while unknown.
+        unit: what `done` counts, in the plural; `%` where it is a percentage. Not stored.
+    """
 
     stage: str
     done: int = 0
     total: int = 0
+    unit: str = "documents"
 
     def __str__(self) -> str:
         if not self.done:
@@ -66,12 +73,12 @@ class Activity:
         )
 
     def to_json(self) -> str:
-        """One line for the lease."""
+        """Return the text that the lease stores."""
         return json.dumps([self.stage, self.done, self.total])
 
     @classmethod
     def from_json(cls, text: bytes | None) -> "Activity | None":
-        """From a lease's line; None where there is none. Raises ValueError, TypeError where it is not such a line."""
+        """Read the text that a lease stores; None if there is none. Raises ValueError, TypeError for another text."""
         if not text:
             return None
         stage, done, total = json.loads(text)
@@ -80,10 +87,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class LeaseState:
-    """A lease as the server has it: who holds it, since when and now (server's clock, ms), and how often renewed.
+    """A lease as stored on the server: its holder, its start and the current time (server's clock, ms), its renewals.
 
     Attributes:
-        activity: what the holder last said it was doing, or None.
+        activity: the last activity that the holder stored, or None.
     """
 
     token: str
@@ -101,7 +108,7 @@ class LeaseState:
 
 @dataclass(frozen=True, slots=True)
 class SentScript:
-    """A script under way, with all that is needed to send it again."""
+    """A script that was sent, with everything needed to send it again."""
 
     script: Script
     keys: tuple[str, ...]
@@ -111,29 +118,41 @@ class SentScript:
 
 
 class ServerRestartedError(UnsafeServerError):
-    """The server is another process than the one that a write relies on; nothing was written."""
+    """The server process was replaced since the data that a write relies on was read; nothing was written."""
 
 
 def server_is_behind(error: type[UnsafeServerError] = UnsafeServerError) -> UnsafeServerError:
-    """The error where what this program has seen may be gone."""
+    """Return the error for a server that may have lost writes."""
     return error(
-        "The server came back without its last writes, among them what undoing needs; nothing more was written.",
-        "Run the same command again: it goes on from what the server has.",
+        "The server restarted and lost recent writes, including part of the undo log. Nothing was written since.",
+        "Run the same command again: it continues from the state of the server.",
     )
 
 
 _BEHIND: dict[str, type[UnsafeServerError]] = {"BEHIND": UnsafeServerError, "RESTARTED": ServerRestartedError}
-"""The errors of scripts that find the server without what they rely on, by code."""
+"""Errors of scripts that find recent writes missing, by code."""
 
 
 class Lease:
-    """A lease this process holds: the only way to write anything."""
+    """A lease that this process holds: the only way to write anything.
 
-    def __init__(self, keys: LeaseKeys, token: str, holder: Holder, clock: Callable[[], float]) -> None:
+    Args:
+        on_activity: called with each activity that `keep` is given.
+    """
+
+    def __init__(
+        self,
+        keys: LeaseKeys,
+        token: str,
+        holder: Holder,
+        clock: Callable[[], float],
+        on_activity: Callable[[Activity], None],
+    ) -> None:
         self._keys = keys
         self._token = token
         self._holder = holder.to_json()
         self._clock = clock
+        self._on_activity = on_activity
         self._renewed_at = clock()
         self._stage = ""
 
@@ -141,13 +160,13 @@ class Lease:
         """Run a script that begins with fenced.lua, which renews the lease.
 
         Raises:
-            LeaseLostError: another run has taken over; nothing was written.
+            LeaseLostError: this run lost its lease; nothing was written.
         """
         sent = yield from self.send(script, keys, args)
         return (yield from self.answer(sent))
 
     def send(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op[SentScript]:
-        """Send a script ahead; see redstart.effects.ahead. Its answer, and LeaseLostError, come with `answer`."""
+        """Send a script ahead; see redstart.effects.ahead. `answer` returns its reply, or raises LeaseLostError."""
         all_keys = (self._keys.fence, self._keys.lease, *keys)
         all_args = (self._token, self._holder, LEASE_MS, *args)
         sent_at = self._clock()
@@ -155,7 +174,7 @@ class Lease:
         return SentScript(script, all_keys, all_args, sent_at, later)
 
     def answer(self, sent: SentScript) -> Op[Any]:
-        """The answer to a script that was sent ahead. Raises LeaseLostError, UnsafeServerError,
+        """Return the reply to a script that was sent ahead. Raises LeaseLostError, UnsafeServerError,
         ServerRestartedError."""
         try:
             reply = yield from _answer(sent)
@@ -168,9 +187,9 @@ class Lease:
             if exc.code != "FENCED":
                 raise
             raise LeaseLostError(
-                "Another run took over while this one was not heard from, or the lease is gone from the server "
-                "(unlocked, or a restart without the last writes). It stopped before its next write.",
-                "See where it is with: om migrate-data progress",
+                "This run lost its lease: another run took it, or it was unlocked, or the server restarted. It stopped "
+                "before its next write.",
+                "See the progress with: om migrate-data progress",
             ) from exc
         self._renewed_at = max(self._renewed_at, sent.sent_at)
         return reply
@@ -181,7 +200,7 @@ class Lease:
         Keys are removed with the command `REMOVE`, which takes the type of each before its name.
 
         Args:
-            under: the server's run id if they hold only for what that very server was seen to have.
+            under: the run id of the server, if the commands are valid only for that server process.
 
         Raises:
             LeaseLostError: see `run`.
@@ -193,16 +212,19 @@ class Lease:
         return list((yield from self.answer(sent)))
 
     def send_commit(self, commands: Sequence[Sequence[Argument]], *, under: str = "") -> Op[SentScript]:
-        """As `commit`, sent ahead; to be asked for with `answer`."""
+        """Send a commit ahead; see `commit` and `answer`."""
         payload = msgpack.packb(commands, use_bin_type=False)
         return (yield from self.send(load(PACKAGE, *_COMMIT), (), (payload, under)))
 
     def keep(self, activity: Activity | None = None) -> Op[None]:
-        """Renew if the last renewal was 3 seconds ago. For stretches that only read.
+        """Renew the lease if the last renewal was 3 seconds ago. For work that only reads.
 
         Args:
-            activity: what is being done, for `progress` and for those who wait. A new stage is written at once.
+            activity: shown by the progress display, `om migrate-data progress` and commands that wait for the
+                lease. A new stage is written at once.
         """
+        if activity is not None:
+            self._on_activity(activity)
         is_new = activity is not None and activity.stage != self._stage
         if not is_new and self._clock() - self._renewed_at < RENEW_AFTER_SECONDS:
             return
@@ -213,14 +235,14 @@ class Lease:
             yield from self.commit([["HSET", self._keys.lease, "activity", activity.to_json()]])
 
     def release(self) -> Op[None]:
-        """Give the lease back."""
+        """Release the lease."""
         yield from run_script(
             load(PACKAGE, "release.lua"), (self._keys.fence, self._keys.lease), (self._token,)
         )
 
 
 def _answer(sent: SentScript) -> Op[Any]:
-    """The answer to a script; one that the server has forgotten is sent again."""
+    """Return the reply to a script; send it again if the server has not cached it."""
     try:
         return (yield from answer(sent.later))
     except CommandError as exc:
@@ -237,19 +259,21 @@ def acquire(
     is_gone: Callable[[Holder], bool],
     clock: Callable[[], float],
     waiting: Callable[[str], None] = lambda _: None,
+    on_activity: Callable[[Activity], None] = lambda _: None,
 ) -> Op[Lease]:
-    """Take the lease.
+    """Acquire the lease.
 
-    A holder that is gone for certain is replaced at once. One that may be alive is watched: if it renews, this
-    raises LeaseHeldError; if it does not, its lease runs out within 10 seconds and is taken.
+    A holder whose process has ended is replaced at once. Otherwise wait: if the holder renews, raise LeaseHeldError; if
+    not, its lease expires within 10 seconds and is acquired.
 
     Args:
         token: unique for this run; it becomes the fence.
         clock: seconds, monotonic.
-        waiting: told, once, whose lease is waited for and for how long.
+        waiting: called once with a message that names the holder and the time left.
+        on_activity: see `Lease`.
 
     Raises:
-        LeaseHeldError: its holder renews it; or nobody does, and it does not run out within 10 seconds.
+        LeaseHeldError: its holder renews it; or it is not renewed and does not expire within 10 seconds.
         UnsupportedServerError, MigrationError: the server is a node of a cluster, or a replica.
     """
     yield from require_server(writes=True)
@@ -262,7 +286,7 @@ def acquire(
             script, (keys.fence, keys.lease), (token, holder.to_json(), LEASE_MS, replaceable)
         )
         if reply[0] == 1:
-            return Lease(keys, token, holder, clock)
+            return Lease(keys, token, holder, clock, on_activity)
         require_none(_foreign(keys, reply))
         state = _state(keys, dict(zip(_FIELDS, (*reply[1:5], reply[6]), strict=True)), reply[5])
         if is_gone(state.holder):
@@ -270,19 +294,19 @@ def acquire(
             continue
         if seen is not None and (state.token, state.renewals) != (seen.token, seen.renewals):
             raise LeaseHeldError(
-                f"Another run is at work: {state}.",
-                "Watch it with: om migrate-data progress. If it is stuck for good: om migrate-data force-unlock",
+                f"Another run is in progress: {state}.",
+                "Watch it with: om migrate-data progress. If it is stuck: om migrate-data force-unlock",
             )
         seen = state
         if waited > LEASE_MS / 1000 + _SILENT_SECONDS:
             raise LeaseHeldError(
-                f"The lease of {state} was not renewed for {waited:.0f} s, and does not run out by itself.",
-                "If that process is gone: om migrate-data force-unlock. Then run the same command again.",
+                f"The lease of {state} was not renewed for {waited:.0f} s and does not expire.",
+                "If that process has ended: om migrate-data force-unlock. Then run the same command again.",
             )
         if waited >= _SILENT_SECONDS and not told:
             told = True
             waiting(
-                f"Waiting for the lease of {state}. It is not being renewed; it should run out "
+                f"Waiting for the lease of {state}. It is not being renewed and expires "
                 f"within {LEASE_MS / 1000 - waited:.0f} s."
             )
         yield from pause(_POLL_SECONDS)
@@ -290,13 +314,12 @@ def acquire(
 
 
 def under_lease(acquiring: Op[Lease], work: Callable[[Lease], Op[T]]) -> Op[T]:
-    """Take a lease, work, and give it back.
+    """Acquire a lease, do the work, and release the lease.
 
-    It is given back after a refusal too. A lease that was lost is another run's; where the server failed, nobody can
-    be told, and it runs out.
+    The lease is released after a refusal, too. After a failure of the server it expires.
 
     Raises:
-        LeaseHeldError: another run is at work; `work` was not begun.
+        LeaseHeldError: another run is in progress; `work` was not started.
     """
     lease = yield from acquiring
     try:
@@ -313,7 +336,7 @@ def under_lease(acquiring: Op[Lease], work: Callable[[Lease], Op[T]]) -> Op[T]:
 
 
 def when_it_is_free(work: Callable[[], Op[T]]) -> Op[T]:
-    """Work that takes a lease: where somebody else holds it, wait, and begin anew."""
+    """Do work that acquires a lease; while another process holds it, wait and start again."""
     while True:
         try:
             return (yield from work())
@@ -322,7 +345,7 @@ def when_it_is_free(work: Callable[[], Op[T]]) -> Op[T]:
 
 
 def current(keys: LeaseKeys) -> Op[LeaseState | None]:
-    """The lease as it stands, or None. Two reads. Raises StateDamagedError."""
+    """Return the lease, or None. Two reads. Raises StateDamagedError."""
     fields = yield from call(hgetall(keys.lease))
     if not fields:
         return None
@@ -331,7 +354,7 @@ def current(keys: LeaseKeys) -> Op[LeaseState | None]:
 
 
 def lease_damage(keys: LeaseKeys, fields: Mapping[bytes, bytes]) -> list[Damage]:
-    """Return what is wrong with the fields of a lease."""
+    """Return the damage of the fields of a lease."""
     try:
         _ = _state(keys, fields, 0)
     except StateDamagedError as exc:
@@ -340,7 +363,7 @@ def lease_damage(keys: LeaseKeys, fields: Mapping[bytes, bytes]) -> list[Damage]
 
 
 def _foreign(keys: LeaseKeys, reply: Sequence[Any]) -> list[Damage]:
-    """The damage that acquire.lua and release.lua answer with."""
+    """Return the damage that acquire.lua and release.lua report."""
     if reply[0] != -1:
         return []
     part, key = ("fence", keys.fence) if reply[1] == 1 else ("lease", keys.lease)
@@ -348,7 +371,7 @@ def _foreign(keys: LeaseKeys, reply: Sequence[Any]) -> list[Damage]:
 
 
 def require_own_types(keys: LeaseKeys) -> Op[None]:
-    """Raise StateDamagedError where another program has written the fence or the lease. One read."""
+    """Raise StateDamagedError if another program has written the fence or the lease. One read."""
     parts = [("fence", keys.fence, "string"), ("lease", keys.lease, "hash")]
     require_none((yield from of_other_types(parts)))
 
@@ -357,7 +380,7 @@ _FIELDS = (b"token", b"holder", b"since_ms", b"renewals", b"activity")
 
 
 def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -> LeaseState:
-    """The lease of these fields. Raises StateDamagedError."""
+    """Return the lease of these fields. Raises StateDamagedError."""
     try:
         token, holder, since_ms, renewals = (fields[name] or b"" for name in _FIELDS[:4])
         if not token:
@@ -369,13 +392,13 @@ def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -
         reason = f"{exc} is missing" if isinstance(exc, KeyError) else exc
         raise StateDamagedError(
             f"The lease {keys.lease} cannot be read: {reason}.",
-            "Wait until the run that holds it has ended. If none is active, remove it with: "
+            "Wait until the run that holds the lease has ended. If no run is active, remove the lease with: "
             "om migrate-data force-unlock",
         ) from exc
 
 
 def break_lease(keys: LeaseKeys) -> Op[None]:
-    """Take the lease from whoever has it; its holder stops before its next write.
+    """Remove the lease; its holder stops before its next write.
 
     Raises:
         StateDamagedError: another program has written the fence or the lease; nothing was removed.

@@ -1,4 +1,4 @@
-"""Whether models and stored documents fit each other: documents of no model, and fields that a model cannot read."""
+"""Compare models with stored documents: unmanaged documents, and fields that a model cannot read."""
 
 import json
 from collections import Counter
@@ -28,17 +28,17 @@ from redstart.values.timezones import NaiveTimezone
 
 SAMPLE_DOCUMENTS = 100
 _SAMPLE_PAGES = 20
-"""Of large documents a page holds few: then fewer are looked at."""
+"""A page holds few large documents: then the sample is smaller."""
 _PAGE_KEYS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Unclaimed:
-    """What no model is for: an index, documents under a key prefix, or both.
+    """An unmanaged index, documents under a key prefix of no model, or both.
 
     Attributes:
-        index: the name that queries use; None where there is no index.
-        documents: how many keys of its type are under the key prefix, and of no model.
+        index: the name that queries use; None if there is no index.
+        documents: number of keys of its type under the key prefix that belong to no model.
     """
 
     index: str | None
@@ -52,9 +52,9 @@ class UnreadableField:
     """A field that a model cannot read in most of its documents.
 
     Attributes:
-        documents: in how many of the documents that were looked at.
-        looked_at: how many these were.
-        key: of one of them; `reason` why it cannot be read.
+        documents: number of sampled documents with this field unreadable.
+        looked_at: number of sampled documents.
+        key: of one of them; `reason` says why its field cannot be read.
     """
 
     model: str
@@ -67,10 +67,10 @@ class UnreadableField:
 
 @dataclass(frozen=True, slots=True)
 class UnknownFields:
-    """Fields that most documents of a model hold and that the model does not have. A save of JSON removes them.
+    """Fields that most documents of a model have and the model does not declare. Saving a JsonModel removes them.
 
     Attributes:
-        names: of these fields; `absent` of fields of the model that no document holds.
+        names: of these fields; `absent` names fields of the model that no document has.
         key: of one of the documents.
     """
 
@@ -82,10 +82,9 @@ class UnknownFields:
 
 
 def unclaimed(declarations: Sequence[ModelDeclaration], index_names: Iterable[str]) -> Op[list[Unclaimed]]:
-    """Return the indexes and documents that some model was for, and that are of none of these.
+    """Return unmanaged indexes and documents: they belonged to a model, but to none of these.
 
-    What the server remembers says which: what Redstart has recorded of indexes and of converted models, and the hash
-    that redis-om keeps beside an index.
+    They are known from the records of Redstart, and from the hash that redis-om stores for each index.
 
     Args:
         index_names: of the models.
@@ -126,7 +125,7 @@ def unclaimed(declarations: Sequence[ModelDeclaration], index_names: Iterable[st
 
 
 def _is_of_redis_om(index: str) -> Op[bool]:
-    """Whether redis-om keeps a hash beside an index. One read."""
+    """Return whether redis-om stores a hash for an index. One read."""
     if not is_text(index):
         return False
     try:
@@ -138,12 +137,12 @@ def _is_of_redis_om(index: str) -> Op[bool]:
 def unreadable_fields(
     declarations: Iterable[ModelDeclaration], zone: NaiveTimezone, *, sample: int = SAMPLE_DOCUMENTS
 ) -> Op[list[UnreadableField]]:
-    """Return the fields that a model cannot read in at least half of the documents that are looked at.
+    """Return the fields that a model cannot read in at least half of the sampled documents.
 
-    Dates do not count: values that do not convert have reports of their own.
+    Dates do not count: failed values have reports of their own.
 
     Args:
-        sample: how many documents of each model are looked at.
+        sample: documents of each model to read.
 
     Effects: a few reads for each model.
     """
@@ -193,12 +192,12 @@ def _unreadable_fields(
 def unknown_fields(
     declarations: Iterable[ModelDeclaration], *, sample: int = SAMPLE_DOCUMENTS
 ) -> Op[list[UnknownFields]]:
-    """Return, for each model, the fields that it seems to have under another name, as after a rename.
+    """Return, for each model, fields that its documents seem to store under another name, as after a rename.
 
-    Only where a field of the model is in none of the documents that are looked at.
+    Only if no sampled document has one of the fields of the model.
 
     Args:
-        sample: how many documents of each model are looked at, as many as fit into a page.
+        sample: documents of each model to read, at most a page.
 
     Effects: a few reads for each model.
     """
@@ -233,7 +232,7 @@ def unknown_fields(
 
 
 def _names_in(reply: Any, storage: Storage) -> Iterable[str]:
-    """The names of the fields of a document as it was read; none where it is not an object."""
+    """Return the names of the fields of a stored document; none if it is not an object."""
     if storage is Storage.HASH:
         return [name.decode(errors="backslashreplace") for name in mapping(reply)]
     content = json.loads(reply)
@@ -241,7 +240,7 @@ def _names_in(reply: Any, storage: Storage) -> Iterable[str]:
 
 
 def _page(cursor: int, prefix: str, suffix: str, storage: Storage) -> Op[tuple[int, list[bytes]]]:
-    """Keys of documents, and where to go on. A server without JSON has none that are JSON. One read."""
+    """Return keys of documents and the next cursor; none of JSON if the server lacks it. One read."""
     try:
         return (
             yield from call(
@@ -268,7 +267,7 @@ def _some_keys(declaration: ModelDeclaration, sample: int) -> Op[list[bytes]]:
 
 
 def _count(prefix: str, storage: Storage, others: tuple[bytes, ...]) -> Op[int]:
-    """How many keys of a type are under a key prefix and under none of the others. SCAN may answer a key twice."""
+    """Count the keys of a type under a key prefix and under none of the others. SCAN may return a key twice."""
     count = cursor = 0
     while True:
         cursor, keys = yield from _page(cursor, prefix, "", storage)

@@ -1,6 +1,6 @@
-"""What `Migrator().run()` has to do, told as redis-om tells it: an index that differs is one to drop and one to create.
+"""Pending work of `Migrator().run()` in the format of redis-om: an index that differs is dropped and created.
 
-Nothing is dropped in fact: the new one is built beside, and takes over.
+Redstart does not drop it first: the new index is built, then cut over.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from redstart.migrations.indexes.status import Standing, index_statuses
 
 
 class MigrationAction(Enum):
-    """What happens to an index."""
+    """The change of an index."""
 
     CREATE = 2
     DROP = 1
@@ -26,12 +26,12 @@ class MigrationAction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PendingIndex:
-    """One index that is not as its model says.
+    """One index that differs from its model.
 
     Attributes:
-        schema: the text that redis-om makes of the model, and `hash` its sha1.
+        schema: the schema text of redis-om for the model, and `hash` its sha1.
         conn: the client of its server.
-        previous_hash: what stands beside the index that serves; None where redis-om has never made one.
+        previous_hash: the hash stored for the active index; None if redis-om never stored one.
     """
 
     model_name: str
@@ -44,7 +44,7 @@ class PendingIndex:
 
 
 def pending_indexes(declarations: Sequence[ModelDeclaration], conn: Any) -> Op[list[PendingIndex]]:
-    """The indexes of some models that are missing, or not what the models ask for.
+    """Return the indexes of some models that are missing or differ from the models.
 
     Raises:
         UnsupportedServerError: the server has no search module.

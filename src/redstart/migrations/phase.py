@@ -1,4 +1,4 @@
-"""How far a migration as a whole is, and who is at work: its data, and the indexes over it."""
+"""Derive the phase of a migration, and its lease holder, from the state of data and indexes."""
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -19,11 +19,11 @@ from redstart.migrations.lease import LeaseState, break_lease, current, require_
 from redstart.values.timezones import NaiveTimezone
 
 _LOOKED_AT = 1_000
-"""Documents of each model that a status looks at, and pages in which it looks for them."""
+"""Documents of each model that a status reads, and pages in which it searches for them."""
 
 
 def with_rewritten(status: Status, zone: NaiveTimezone) -> Op[Status]:
-    """The status, with the models as pending of which documents in text format were written after the run.
+    """Return the status, with a model as pending if documents in text format were written after its run.
 
     Effects: reads of the first 1,000 documents of each applied model, among at most 1,000,000 keys.
     """
@@ -52,14 +52,14 @@ def with_rewritten(status: Status, zone: NaiveTimezone) -> Op[Status]:
 
 
 def phase_with_indexes(status: Status) -> Op[Phase]:
-    """The phase, where indexes serve: they are made ready before the data, and cut over after it. Three reads."""
+    """Return the phase with the indexes considered: prepared before the data, cut over after it. Three reads."""
     if status.phase in (Phase.MIGRATING, Phase.ROLLING_BACK):
         return status.phase
     return _phase(status.phase, (yield from _records(status)))
 
 
 def cut_over_to_come(status: Status) -> Op[bool]:
-    """Whether the data is converted, and an index that takes both forms serves still. Three reads."""
+    """Return whether the data is converted and a dual-format index is still active. Three reads."""
     if status.phase is not Phase.CONVERTED:
         return False
     records = yield from _records(status)
@@ -67,7 +67,7 @@ def cut_over_to_come(status: Status) -> Op[bool]:
 
 
 def with_indexes_at_work(status: Status, is_gone: Callable[[Holder], bool]) -> Op[Status]:
-    """The status, with the lease under which work is done: of the data, or of the indexes before and after it."""
+    """Return the status, with the lease of the work in progress: of the data, or of the indexes."""
     lease = yield from current(LEASE)
     if lease is None or is_gone(lease.holder):
         return status
@@ -77,10 +77,10 @@ def with_indexes_at_work(status: Status, is_gone: Callable[[Holder], bool]) -> O
 
 
 def unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
-    """Break the leases of data and indexes, whoever holds them; the holders stop before their next write.
+    """Break the leases of data and indexes; their holders stop before the next write.
 
     Returns:
-        The leases that were broken; in place of one that cannot be read the reason.
+        The leases that were broken; for an unreadable lease, the error.
 
     Raises:
         StateDamagedError: another program has written a fence or a lease; nothing was removed.
@@ -100,7 +100,7 @@ def unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
 
 
 def _records(status: Status) -> Op[list[IndexRecord]]:
-    """The records of the indexes whose dates change their type with the data."""
+    """Return the records of the indexes whose dates change their type with the data."""
     if not (yield from search_is_here()):
         return []
     prefixes = {model.key_prefix for model in (*status.applied, *status.pending)}

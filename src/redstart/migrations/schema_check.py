@@ -1,4 +1,4 @@
-"""Whether the indexes that serve take dates as the models say, and the command that has to come next."""
+"""Compare the date fields of the active indexes with the models, and name the next command."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from redstart.migrations.integrity import require_intact
 
 
 def look_at_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIndex]]:
-    """The indexes of the models that index dates, compared with these and with what is converted.
+    """Return the indexes with dates, compared with the models and with the converted data.
 
     Raises:
         UnsupportedServerError: the server has no search module.
@@ -33,13 +33,13 @@ def look_at_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIn
 
 
 def next_command(found: Iterable[DateIndex]) -> str | None:
-    """The command that has to come first; None when nothing is pending."""
+    """Return the command to run first; None if nothing is pending."""
     commands = {one.next_command for one in found}
     return next((one for one in ("om migrate run", "om migrate-data run") if one in commands), None)
 
 
 def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, Any]]:
-    """Dates that an index takes as another type than the model asks for, told as redis-om's detector tells it.
+    """Return dates whose type in the index differs from the model, in the format of redis-om's detector.
 
     Effects: see `look_at_dates`.
     """
@@ -65,7 +65,7 @@ def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, 
 
 
 def _of_another_type(index: DateIndex) -> list[tuple[DateField, str]]:
-    """The dates that are in the index as another type, and that type."""
+    """Return the dates that the index has as another type, and that type."""
     return [
         (field, field.serving.kind.value)
         for field in index.mismatches
@@ -77,4 +77,4 @@ def _recommendation(concerned: Collection[DateIndex]) -> str:
     if not concerned:
         return "No schema mismatches."
     names = ", ".join(sorted({one.status.planned.name for one in concerned}))
-    return f"Queries on these dates find nothing, or not what they should. Next: {next_command(concerned)} ({names})"
+    return f"Queries on these dates return no or wrong documents. Run: {next_command(concerned)} ({names})"

@@ -1,4 +1,4 @@
-"""What a server is among others: a primary on its own, a replica, or a node of a cluster."""
+"""The role of a server: primary, replica or node of a cluster."""
 
 from redstart.commands.introspection import info
 from redstart.effects import Op, call
@@ -6,10 +6,10 @@ from redstart.errors import CommandError, MigrationError, RedstartError, Unsuppo
 
 
 def require_server(*, writes: bool) -> Op[str | None]:
-    """Refuse a server that holds only a part of the documents or, for work that writes, takes no writes. One read.
+    """Refuse a server with only a part of the documents or, for work that writes, a read-only one. One read.
 
     Returns:
-        A warning if the documents are those of an earlier time: the server is a replica without a link to its primary.
+        A warning if the documents may be outdated: the server is a replica without a link to its primary.
 
     Raises:
         UnsupportedServerError: it is a node of a cluster.
@@ -18,7 +18,7 @@ def require_server(*, writes: bool) -> Op[str | None]:
     fields = yield from call(info())
     if fields.get("cluster_enabled") == "1":
         raise UnsupportedServerError(
-            "This server is one node of a Redis Cluster. It holds only a part of the documents, and clusters are not "
+            "This server is one node of a Redis Cluster and holds only a part of the documents. Clusters are not "
             "supported yet. Nothing was read or written.",
             "Name a server that holds all documents with --url, for example a copy of the data on a single server.",
         )
@@ -28,29 +28,29 @@ def require_server(*, writes: bool) -> Op[str | None]:
         raise replica_refuses(fields)
     if fields.get("slave_repl_offset") == "0" or fields.get("master_sync_in_progress") == "1":
         raise MigrationError(
-            f"This server is a replica of {_primary(fields)} and has not received the data of that primary yet. What "
-            "it holds says nothing of the documents.",
+            f"This server is a replica of {_primary(fields)} and has not received the data of that primary yet. Its "
+            "content does not show the documents.",
             f"Wait until the link is up (redis-cli INFO replication), or name the primary: --url redis://{_primary(fields)}",
         )
     if fields.get("master_link_status") == "up":
         return None
     return (
         f"This server is a replica of {_primary(fields)}, and its link to that primary has been down for "
-        f"{fields.get('master_link_down_since_seconds', '?')} s: the documents are those of that time. "
+        f"{fields.get('master_link_down_since_seconds', '?')} s: its documents may be outdated. "
         f"Name the primary: --url redis://{_primary(fields)}"
     )
 
 
 def is_replica(fields: dict[str, str]) -> bool:
-    """Whether a server follows another one, by its INFO."""
+    """Return whether a server is a replica, by its INFO."""
     return fields.get("role") == "slave"
 
 
 def replica_refuses(fields: dict[str, str]) -> MigrationError:
-    """The error of work that writes, on a replica."""
+    """Return the error of work that writes, on a replica."""
     link = "" if fields.get("master_link_status") == "up" else ", and its link to that primary is down"
     return MigrationError(
-        f"This server is a replica of {_primary(fields)}{link}. A replica takes no writes of its own.",
+        f"This server is a replica of {_primary(fields)}{link}. A replica is read-only.",
         f"Name its primary: --url redis://{_primary(fields)}",
     )
 
@@ -60,7 +60,7 @@ def _primary(fields: dict[str, str]) -> str:
 
 
 def explained(error: CommandError) -> Op[RedstartError]:
-    """The error of a refused command, with the primary if the server is a replica by now. One read, or none."""
+    """Return the error of a refused command, with the primary if the server has become a replica. One read, or none."""
     if error.code != "READONLY":
         return error
     fields = yield from call(info())

@@ -10,6 +10,7 @@ from redstart.mapping.declaration import ModelDeclaration, declare, distinct
 from redstart.mapping.registry import registered_models
 from redstart.mapping.submodules import import_submodules
 from redstart.migrations.at_start import bring_up_to_date
+from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.migrate import IndexMigration
@@ -135,6 +136,5 @@ def index_migration() -> IndexMigration:
         this_process(),
         uuid.uuid4().hex,
         time.monotonic,
-        lambda _index, _percent: None,
-        waiting_for_lease=_log.warning,
+        Monitor(waiting=_log.warning),
     )

@@ -63,7 +63,7 @@ def test_a_stalled_holder_is_waited_out_and_writes_nothing_when_it_wakes(
     undo(url)
     before = documents_of(client)
     assert difference(start, before) == []
-    with pytest.raises(LeaseLostError, match="Another run took over"):
+    with pytest.raises(LeaseLostError, match="This run lost its lease"):
         stalled.step(10_000)
     assert difference(before, documents_of(client)) == []
     assert own_keys(client) == []

@@ -18,6 +18,7 @@ from redstart.effects import Op
 from redstart.mapping.declaration import declare
 from redstart.mapping.index import index_of
 from redstart.migrations.back import rollback_indexes
+from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes import build, migrate
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
@@ -45,7 +46,7 @@ def perform(url: str, operation: Op[Any]) -> Any:
 
 
 def migration() -> IndexMigration:
-    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, lambda *_: None)
+    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, Monitor())
 
 
 def is_converted(prefixes: Collection[str]) -> Converted:

@@ -188,4 +188,7 @@ def test_keys_of_other_prefixes_are_not_lost_with_a_wider_index(documents: redis
     assert states(result.indexes) == {IndexState.REFUSED}
     assert total(documents, RINGS) == DOCUMENTS + 1
     (one,) = result.blocking[RINGS]
-    assert (one.key, one.reason.startswith("found by the index of today")) == ("station:feather:1", True)
+    assert (one.key, one.reason.startswith("indexed today, but its key belongs")) == (
+        "station:feather:1",
+        True,
+    )

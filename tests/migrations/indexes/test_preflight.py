@@ -55,9 +55,9 @@ def test_an_index_of_something_else_is_left_alone(
     legacy.hset("shop:order:1", "title", "x")
     with nothing_written(legacy):
         refused = run_om("migrate", "run")
-        foreseen_by_both(refused, f"Something else has an index named {name}")
+        foreseen_by_both(refused, f"The name {name} belongs to an unrelated index")
     assert refused.code == 1
-    assert f"Something else has an index named {name}" in refused.stderr
+    assert f"The name {name} belongs to an unrelated index" in refused.stderr
     assert "Meta.index_name" in refused.stderr
     assert "DROPINDEX" not in refused.stderr, "an index that somebody may query"
     if definition[-1] == "shop:order:":

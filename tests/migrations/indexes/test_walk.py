@@ -114,8 +114,8 @@ def test_an_externally_replaced_index_is_repaired(legacy: redis.Redis, url: str)
     legacy.execute_command(
         "FT.CREATE", name, "ON", "HASH", "PREFIX", 1, "station:visit:", "SCHEMA", "pk", "TAG"
     )
-    mended = expand(url, PREFIXES)[name]
-    assert (mended.state, mended.mended) == (IndexState.CUT_OVER, True)
+    repaired = expand(url, PREFIXES)[name]
+    assert (repaired.state, repaired.repaired) == (IndexState.CUT_OVER, True)
     assert serving(legacy, name).startswith(f"{name}@")
 
 

@@ -1,6 +1,7 @@
 """The commands of `om migrate`."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,89 +53,103 @@ from redstart.cli.options import (
     verbose,
     yes,
 )
-from redstart.cli.output import as_typed, draw_refusal, line, note, print_json, refusal_by
+from redstart.cli.output import Tone, as_typed, line, note, print_json, refusal_by
 from redstart.cli.overlapping_prefixes import note_overlapping_prefixes
-from redstart.cli.session import open_session
+from redstart.cli.progress import progress_display
+from redstart.cli.quantities import duration
+from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import rollback_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.running.status import Phase
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.state.record import converted_prefixes
 from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.forward import blocking
-from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrate import unused_indexes
 from redstart.migrations.indexes.preflight import require_aliases, require_possible, require_search
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
+from redstart.migrations.indexes.switch import Switched
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
-TAKEN_OVER = (
-    "{}: another tool, as redis-om's Migrator, put its own index in place of the one that served. "
-    "No document is lost, but queries may miss some."
+REPLACED_EXTERNALLY = (
+    "{}: another tool (for example redis-om's Migrator) replaced the active index. No data is lost, but queries may "
+    "miss documents."
 )
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Exit with 3 when something is pending.")
+@click.option("--check", is_flag=True, help="Exit with 3 if a change is pending.")
 @migrations_dir(SCHEMA)
 @common
 def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json: bool) -> int:
-    """What each model's index is and what differs from the model; which migration files are applied. Writes nothing."""
+    """Show the index of each model, how it differs from the model, and which migration files are applied. Writes
+    nothing."""
     with open_session(settings, about_indexes=True) as session:
         session.run(require_search())
         session.require_intact(exempt=LISTS)
         overlaps = note_overlapping_prefixes(session)
-        found = session.run(index_statuses(session.planned_indexes()))
+        statuses = session.run(index_statuses(session.planned_indexes()))
         files = look(session, SCHEMA, migrations_dir)
-        rest = find_unclaimed(session)
-    pending = [one for one in found if one.standing is not Standing.UP_TO_DATE]
+        unmanaged = find_unclaimed(session)
+    pending = _pending(statuses)
     if as_json:
         print_json(
             {
-                "indexes": [_status_report(one) for one in found],
+                "indexes": [_status_report(one) for one in statuses],
                 "pending": [one.planned.name for one in pending],
                 "files": files_report(files),
-                "unmanaged": unclaimed_report(rest),
+                "unmanaged": unclaimed_report(unmanaged),
                 "overlapping_prefixes": overlaps,
             }
         )
     else:
-        line("Schema Migration Status:")
-        line(f"Total migrations: {files.total} in files")
-        _draw_indexes(found, pending)
-        draw_unclaimed(rest)
-        line(as_typed(_next(pending)))
+        _draw_indexes(statuses, pending)
+        draw_unclaimed(unmanaged)
+        if files.total:
+            line(f"Total migrations: {files.total} in files")
         draw_files(files)
     return Exit.PENDING if check and (pending or waits(files)) else Exit.DONE
 
 
-def _draw_indexes(found: Sequence[IndexStatus], pending: Sequence[IndexStatus]) -> None:
-    rows = [[one.planned.model, one.planned.name, one.standing.value, one.documents] for one in found]
-    table("Indexes", ["model", "index", "state", "documents"], rows)
+def _pending(statuses: Sequence[IndexStatus]) -> list[IndexStatus]:
+    return [one for one in statuses if one.standing is not Standing.UP_TO_DATE]
+
+
+def _draw_indexes(statuses: Sequence[IndexStatus], pending: Sequence[IndexStatus]) -> None:
+    if pending:
+        have = "has" if len(pending) == 1 else "have"
+        line(f"{len(pending):,} of {_indexes(len(statuses))} {have} pending changes.", Tone.WARNING)
+    else:
+        line("No pending schema changes detected", Tone.DONE)
+    rows = [[one.planned.model, one.planned.name, one.standing.value, one.documents] for one in statuses]
+    table("Schema Migration Status:", ["model", "index", "state", "documents"], rows)
     for one in pending:
         if one.standing is Standing.TAKEN_OVER:
-            line(TAKEN_OVER.format(one.planned.name))
+            line(REPLACED_EXTERNALLY.format(one.planned.name), Tone.WARNING)
         if one.is_superseded:
-            line(superseded_message(one))
+            line(superseded_message(one), Tone.WARNING)
         for change in one.pending.changes if one.pending is not None else ():
             line(f"{one.planned.name}: {change}")
-    for one in found:
+    for one in statuses:
         if one.filled_percent is not None:
             line(f"{one.planned.name}: {one.documents:,} documents{still_filling(one.filled_percent)}")
+    if pending and all(one.standing is Standing.EXPANDED for one in pending):
+        line(as_typed("The new indexes are built. Convert the data and cut over with: om migrate-data run"))
+    elif pending:
+        line(as_typed("Apply these changes with: om migrate run"))
 
 
-def _next(pending: Sequence[IndexStatus]) -> str:
-    if not pending:
-        return "No pending schema changes detected"
-    if all(one.standing is Standing.EXPANDED for one in pending):
-        return "They are ready, and take over when the data is converted: om migrate-data run"
-    return "Bring them up to date with: om migrate run"
+def _indexes(count: int) -> str:
+    return "1 index" if count == 1 else f"{count:,} indexes"
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Say what would be built; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be built; write nothing.")
 @migrations_dir(SCHEMA)
 @accept_unindexed
 @accept_unreadable
@@ -155,19 +170,21 @@ def run(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Bring the indexes as far as the data allows. One whose dates change from tags to numbers is built beside and
-    fills while `om migrate-data run` converts; that run cuts it over, or this command, given again. Migration files
-    are not run; pending ones are said, with exit code 3."""
+    """Build the indexes that models require, check that each contains every document, and cut over. If dates change
+    from TAG to NUMERIC, the new index is only built: `om migrate-data run` converts the data and cuts over. A cutover
+    that would drop documents from query results is refused, with exit code 3. Migration files are not run; pending
+    ones are listed, with exit code 3."""
     with open_session(settings, writes=not dry_run, about_indexes=True) as session:
         session.run(require_search())
         session.require_intact(exempt=LISTS)
         overlaps = note_overlapping_prefixes(session)
         files = pending_files(session, SCHEMA, migrations_dir)
         planned = session.planned_indexes()
-        expected = session.run(forecast(planned, keep_old_index=keep_old_index))
-        note_superseded(session.run(index_statuses(planned)))
-        rest = find_unclaimed(session)
-        note_unclaimed(rest)
+        estimates = session.run(forecast(planned, keep_old_index=keep_old_index))
+        statuses = session.run(index_statuses(planned))
+        note_superseded(statuses)
+        unmanaged = find_unclaimed(session)
+        note_unclaimed(unmanaged)
 
         def check() -> None:
             if not accept_unreadable:
@@ -178,62 +195,105 @@ def run(
 
         if dry_run:
             refusal = refusal_by(check)
-            about = {
+            report = {
+                "index_estimates": [forecast_report(one) for one in estimates],
                 "pending_files": files,
                 "refusal": refusal,
-                "unmanaged": unclaimed_report(rest),
+                "unmanaged": unclaimed_report(unmanaged),
                 "overlapping_prefixes": overlaps,
             }
-            return _dry_run(expected, aliases, refusal, about, as_json)
+            if as_json:
+                print_json(report)
+            else:
+                _draw_dry_run(statuses, estimates, aliases, refusal)
+            return Exit.DONE
         check()
-        for one in expected:
+        for one in estimates:
             note(forecast_line(one))
-        confirm(f"Migrate {len(planned)} indexes on {session.where}?", assume_yes=yes)
-        context = session.context()
+        if pending := _pending(statuses):
+            confirm(_question(pending, estimates, session.where), assume_yes=yes)
         options = ExpansionOptions(
             accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
         )
-        converted = partial(converted_prefixes, session.keys, session.plan.models)
-        results = session.run(index_migration().run(planned, converted, options))
-        in_the_way = session.run(blocking(context, session.plan, results))
-        state = session.run(read_status(session.keys, session.plan))
-        phase, to_come = session.run(phase_with_indexes(state)), session.run(cut_over_to_come(state))
-    refused = any(one.is_refused or (one.is_incomplete and not accept_unindexed) for one in results)
+        phase_before, _ = _phase(session)
+        with progress_display() as show:
+            context = session.context(Monitor(progress=show))
+            converted = partial(converted_prefixes, session.keys, session.plan.models)
+            results = session.run(index_migration(context.monitor).run(planned, converted, options))
+        blocking_values = session.run(blocking(context, session.plan, results))
+        phase, is_cutover_pending = _phase(session)
+    refused = [one for one in results if one.is_refused or (one.is_incomplete and not accept_unindexed)]
     if as_json:
         print_json(
             {
                 "indexes": [result_report(one) for one in results],
-                "blocking": blocking_report(in_the_way),
+                "blocking": blocking_report(blocking_values),
                 "phase": phase.value,
                 "pending_files": files,
-                "unmanaged": unclaimed_report(rest),
+                "unmanaged": unclaimed_report(unmanaged),
                 "overlapping_prefixes": overlaps,
             }
         )
     else:
-        draw_results(results, in_the_way, verbose=verbose)
-        draw_order(phase, cut_over_to_come=to_come)
-    return exit_with_files(Exit.PROBLEMS_FOUND if refused else Exit.DONE, files, SCHEMA)
+        _draw_outcome(results, refused)
+        changed = [one for one in results if one.state is not IndexState.UP_TO_DATE or one.repaired]
+        draw_results(results if verbose else changed, blocking_values, verbose=verbose)
+        is_expanded = any(one.state is IndexState.EXPANDED for one in results)
+        if is_expanded or is_cutover_pending or phase is not phase_before:
+            draw_order(phase, cut_over_to_come=is_cutover_pending)
+    return exit_with_files(Exit.PENDING if refused else Exit.DONE, files, SCHEMA)
 
 
-def _dry_run(
-    expected: Sequence[IndexForecast],
+def _phase(session: Session) -> tuple[Phase, bool]:
+    """Return the phase of the migration, and whether only the cutover is pending."""
+    state = session.run(read_status(session.keys, session.plan))
+    return session.run(phase_with_indexes(state)), session.run(cut_over_to_come(state))
+
+
+def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexForecast], where: str) -> str:
+    """Return the prompt, with documents and time where indexes are to be built."""
+    seconds = sum(one.seconds for one in estimates)
+    size = f" ({sum(one.documents for one in estimates):,} documents, about {duration(seconds)})"
+    return f"Change {_indexes(len(pending))} on {where}{size if estimates else ''}?"
+
+
+def _draw_outcome(results: Sequence[IndexResult], refused: Sequence[IndexResult]) -> None:
+    counts = Counter(one.state for one in results)
+    if counts[IndexState.REFUSED]:
+        line(f"Cutover refused for {counts[IndexState.REFUSED]:,} of {_indexes(len(results))}.", Tone.WARNING)
+    elif refused:
+        line(f"{len(refused):,} of {_indexes(len(results))} created without some documents.", Tone.WARNING)
+    elif counts[IndexState.UP_TO_DATE] == len(results):
+        line("No changes: every index matches its model.", Tone.DONE)
+    else:
+        texts = {
+            IndexState.CREATED: "created",
+            IndexState.CUT_OVER: "cut over",
+            IndexState.EXPANDED: "built, not cut over yet",
+        }
+        parts = [f"{_indexes(counts[state])} {text}" for state, text in texts.items() if counts[state]]
+        line(f"{'; '.join(parts)}.", Tone.DONE)
+
+
+def _draw_dry_run(
+    statuses: Sequence[IndexStatus],
+    estimates: Sequence[IndexForecast],
     aliases: Sequence[str],
     refusal: str | None,
-    about: dict[str, Any],
-    as_json: bool,
-) -> int:
-    if as_json:
-        print_json({"index_estimates": [forecast_report(one) for one in expected]} | about)
-        return Exit.DONE
-    for one in expected:
+) -> None:
+    pending = _pending(statuses)
+    if refusal is not None:
+        line(f"A run would be refused. {refusal}", Tone.WARNING)
+    elif not pending:
+        line("Dry run: no changes are needed; every index matches its model.", Tone.DONE)
+    else:
+        line(f"Dry run: {_indexes(len(pending))} would change; nothing was written.")
+    for one in estimates:
         line(forecast_line(one))
-    draw_unnamed_aliases(expected, aliases)
-    line(
-        "Dry run: nothing was written." if expected else "Every index that serves is what its model asks for."
-    )
-    draw_refusal(refusal)
-    return Exit.DONE
+    for status in pending:
+        if status.standing is Standing.ABSENT:
+            line(f"{status.planned.name}: would be created")
+    draw_unnamed_aliases(estimates, aliases)
 
 
 class _RedisOmIds(click.Argument):
@@ -257,41 +317,71 @@ def _refuse_migration_file(_: click.Context, __: click.Parameter, value: tuple[s
 @click.option(
     "--drop-created",
     is_flag=True,
-    help="When the data is undone: also drop the indexes of names that had none before Redstart.",
+    help="After a data rollback: also drop indexes that did not exist before Redstart created them.",
 )
 @yes
 @common
 def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes: bool, as_json: bool) -> int:
-    """Let indexes serve again that accept dates in both forms, or, when the data is undone, the definitions that
-    served before Redstart. `om migrate-data rollback` does both; this is for doing it by hand. Each is proven before;
-    one that would lose documents is refused, with exit code 6. Where none served before Redstart, its index stays."""
+    """Switch back to the dual-format indexes or, after a data rollback, to the original ones. `om migrate-data
+    rollback` includes this step. Each index is checked first; one that would drop documents from query results is
+    refused, with exit code 3. An index that Redstart was the first to create is kept."""
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
-        confirm(f"Swap the indexes back on {session.where}?", assume_yes=yes)
-        swapping = rollback_indexes(
-            session.context(), index_migration(), accept_unindexed=accept_unindexed, drop_created=drop_created
-        )
-        undone, done = session.run(swapping)
-        undoable = session.run(read_status(session.keys, session.plan)).record.plan is not None
-    refused = [name for name, switched in done.items() if not switched.done]
+        confirm(f"Roll back the indexes on {session.where}?", assume_yes=yes)
+        with progress_display() as show:
+            context = session.context(Monitor(progress=show))
+            undone, results = session.run(
+                rollback_indexes(
+                    context,
+                    index_migration(context.monitor),
+                    accept_unindexed=accept_unindexed,
+                    drop_created=drop_created,
+                )
+            )
+        has_data = session.run(read_status(session.keys, session.plan)).record.plan is not None
+    refused = [name for name, switched in results.items() if not switched.done]
     if as_json:
-        swapped = [name for name, switched in done.items() if switched.done and not switched.is_created]
-        indexes = [switched_report(name, switched) for name, switched in done.items()]
+        swapped = [name for name, switched in results.items() if switched.done and not switched.is_created]
+        indexes = [switched_report(name, switched) for name, switched in results.items()]
         print_json({"swapped": swapped, "refused": refused, "indexes": indexes})
     else:
-        for name, switched in done.items():
-            result = "as before the migration" if undone else "accepts both forms"
-            draw_switched(name, switched, result, accepted=accept_unindexed)
-        if refused:
-            line(
-                "Correct these documents, and run the same command again; or leave them out of the index, with:"
-            )
-            line(as_typed("om migrate rollback --accept-unindexed"))
-        elif not done:
-            line("No index was migrated.")
-        elif not undone and undoable:
-            line(as_typed(f"Undo the data with: om migrate-data rollback {DATETIME_MIGRATION}"))
-    return Exit.PROBLEMS_FOUND if refused else Exit.DONE
+        _draw_rollback(results, refused, undone=undone, accept_unindexed=accept_unindexed)
+        if results and not refused and not undone and has_data:
+            line(as_typed(f"Roll back the data with: om migrate-data rollback {DATETIME_MIGRATION}"))
+    return Exit.PENDING if refused else Exit.DONE
+
+
+def _draw_rollback(
+    results: Mapping[str, Switched], refused: Sequence[str], *, undone: bool, accept_unindexed: bool
+) -> None:
+    if not results:
+        line("Nothing to roll back: no index was migrated.", Tone.DONE)
+        return
+    if refused and len(refused) == len(results):
+        unchanged = "No index was changed." if len(refused) > 1 else "It was not changed."
+        line(
+            f"Rollback refused for {_indexes(len(refused))}: queries would lose documents. {unchanged}",
+            Tone.WARNING,
+        )
+    elif refused:
+        line(
+            f"Rollback refused for {len(refused):,} of {_indexes(len(results))}: queries would lose documents.",
+            Tone.WARNING,
+        )
+    else:
+        kept = sum(switched.is_created for switched in results.values())
+        definition = "original" if undone else "dual-format"
+        rolled_back = f"{_indexes(len(results) - kept)} rolled back to the {definition} definition"
+        line(
+            "; ".join([rolled_back] * (kept < len(results)) + [f"{_indexes(kept)} kept"] * bool(kept)) + ".",
+            Tone.DONE,
+        )
+    for name, switched in results.items():
+        result = "as before the migration" if undone else "dual-format index active"
+        draw_switched(name, switched, result, accepted=accept_unindexed)
+    if refused:
+        line(as_typed("Fix the documents listed above, then type again: om migrate rollback"))
+        line(as_typed("Or roll back without them, with: om migrate rollback --accept-unindexed"))
 
 
 @click.command()
@@ -299,31 +389,24 @@ def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes
 @yes
 @common
 def cleanup(settings: Settings, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Drop indexes that were built beside and serve no name. Documents are never touched."""
+    """Drop the indexes that Redstart built and no alias points to. Never deletes documents."""
     with open_session(settings, writes=not dry_run, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
         if dry_run:
-            _draw_unused(session.run(unused_indexes()), as_json)
-            return
-        confirm(f"Drop unused indexes on {session.where}?", assume_yes=yes)
-        dropped = session.run(index_migration().cleanup())
+            names = session.run(unused_indexes())
+        else:
+            confirm(f"Drop unused indexes on {session.where}?", assume_yes=yes)
+            names = session.run(index_migration(session.context().monitor).cleanup())
     if as_json:
-        print_json({"dropped": dropped, "would_drop": []})
-        return
-    for name in dropped:
-        line(f"dropped {name}")
-    if not dropped:
-        line("There was nothing to drop.")
-
-
-def _draw_unused(names: Sequence[str], as_json: bool) -> None:
-    """What a cleanup would drop."""
-    if as_json:
-        print_json({"dropped": [], "would_drop": list(names)})
-        return
-    for name in names:
-        line(f"would drop {name}")
-    line("Dry run: nothing was written." if names else "There is nothing to drop.")
+        print_json({"dropped": [] if dry_run else names, "would_drop": names if dry_run else []})
+    elif not names:
+        line("Nothing to drop: no unused indexes.", Tone.DONE)
+    elif dry_run:
+        line(f"Dry run: {_indexes(len(names))} would be dropped; nothing was written.")
+    else:
+        line(f"Dropped {_indexes(len(names))}.", Tone.DONE)
+    for name in () if as_json else names:
+        line(f"  {name}")
 
 
 def _status_report(one: IndexStatus) -> dict[str, Any]:

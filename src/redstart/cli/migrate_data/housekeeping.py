@@ -48,7 +48,8 @@ def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: boo
             f"{migration_id} cannot be rolled back without its undo log.{lost} Drop the undo log?",
             assume_yes=yes,
         )
-        removed = session.run(drop_state(session.context(), index_migration()))
+        context = session.context()
+        removed = session.run(drop_state(context, index_migration(context.monitor)))
     if as_json:
         print_json({"status": "dropped" if removed else "nothing_to_do"})
     else:

@@ -94,7 +94,7 @@ def rollback(
                 with stop_on_signal(context.monitor), resumed_by(ROLLBACK):
                     undoing = migrate_back(
                         context,
-                        index_migration(),
+                        index_migration(context.monitor),
                         reformat_preexisting=reformat_preexisting,
                         batch_documents=batch_size,
                     )

@@ -163,7 +163,7 @@ def run(
                 session.plan,
                 options,
                 planned,
-                index_migration(),
+                index_migration(context.monitor),
                 chosen,
                 expand=not no_expand,
                 include_prefixes=include_prefixes,

@@ -1,1 +1,1 @@
-"""Changing indexes without a gap: build beside, prove, let the name lead to the new one, keep the way back."""
+"""Index migrations: build a new index, check its coverage, move the alias; keep the old definition for a rollback."""

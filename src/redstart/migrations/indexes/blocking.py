@@ -1,4 +1,4 @@
-"""What keeps documents out of a new index, in words: which value of which field, and why."""
+"""Blocking values: the fields that keep documents out of a new index, and the reasons."""
 
 from collections.abc import Sequence
 
@@ -13,22 +13,22 @@ from redstart.migrations.indexes.plan import attribute_of
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
-EMPTY = "empty, and no number"
+EMPTY = "empty string, not a number"
 STILL_TEXT = "still text"
-NO_MODEL = "found by the index of today, and its key is of no model that was named"
-DOES_NOT_FIT = "not taken by the index: a field does not fit its type there"
-UNEXPLAINED = "not taken by the index, though its dates are numbers: another field does not fit"
+NO_MODEL = "indexed today, but its key belongs to no given model"
+DOES_NOT_FIT = "rejected by the index: a field has the wrong type"
+UNEXPLAINED = "rejected by the index: its dates are numeric, but another field has the wrong type"
 
 
 def blocking_values(
     keys: Sequence[bytes], key_prefix: str, plan: Plan, moving: Sequence[str], zone: NaiveTimezone
 ) -> Op[list[Failure]]:
-    """Why an index of numbers does not take some documents.
+    """Return why a numeric index does not contain some documents.
 
     Args:
-        keys: of documents that it does not hold.
-        key_prefix: of the index's own model.
-        moving: what the index calls its dates.
+        keys: of documents that are missing from it.
+        key_prefix: of the model of the index.
+        moving: the changing attributes.
 
     Returns:
         At least one entry for each that still exists.

@@ -1,7 +1,6 @@
-"""Building an index beside the one that serves, and waiting until its scan is done."""
+"""Build an index next to the active one, and wait for its initial scan."""
 
 import shlex
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
@@ -15,14 +14,16 @@ from redstart.search.difference import same_definition
 from redstart.search.index import Index, create_arguments
 from redstart.search.info import IndexInfo, read_info
 
-Waiting = Callable[[str, float], None]
-"""Told the index that is built, and the percentage that is scanned."""
-
 POLL_SECONDS = 0.05
 
 
+def building(name: str, percent: float) -> Activity:
+    """Return the activity of building an index for a name that queries use."""
+    return Activity(f"building {shown(name)}", int(percent), 100, "%")
+
+
 def find_index(name: str) -> Op[IndexInfo | None]:
-    """What a name leads to, through an alias or directly; None when it leads nowhere. One read."""
+    """Return the index of this name or alias; None if there is none. One read."""
     try:
         return read_info((yield from call(ft_info(name))))
     except CommandError as exc:
@@ -34,15 +35,15 @@ def find_index(name: str) -> Op[IndexInfo | None]:
 def find_built(served: str, index: Index) -> Op[tuple[str, IndexInfo | None]]:
     """Return the name of the index built for a name that queries use, and what the server reports of it.
 
-    A name at which there is another definition by now (FT.ALTER changes an index in place), or an alias, is left to it.
+    A name that has another definition since (FT.ALTER changes an index in place), or that is an alias, is skipped.
 
     Args:
         index: its definition.
 
     Returns:
-        The name it has or will have; None instead of the report where it is not built.
+        Its existing or future name; None instead of the report if it is not built.
 
-    Effects: a read, and another for each name that is left to something else.
+    Effects: a read, and another for each skipped name.
     """
     for attempt in count():
         name = built_name(served, index, attempt)
@@ -52,25 +53,24 @@ def find_built(served: str, index: Index) -> Op[tuple[str, IndexInfo | None]]:
     raise AssertionError("count() has no end")
 
 
-def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -> Op[str]:
-    """Create an index for a name that queries use, unless it is there, and wait until it has scanned the keyspace.
+def build_beside(lease: Lease, served: str, index: Index) -> Op[str]:
+    """Create an index for a name that queries use, unless it exists, and wait for its initial scan.
 
     Args:
-        served: the name it is to serve under; that of its definition does not count.
-        waiting: told what is built, and how far.
+        served: the name that queries use; the name in the definition is ignored.
 
     Returns:
-        Its own name.
+        The name of the index itself.
 
     Raises:
-        MigrationError: it was dropped meanwhile, or an alias has its name.
+        MigrationError: it was dropped during the build, or an alias has its name.
 
-    Effects: FT.CREATE, the synonyms of what the name leads to, then FT.INFO until `indexing` is 0; the lease is kept
-        meanwhile. Safe to repeat.
+    Effects: FT.CREATE, the synonyms of the active index, then FT.INFO until `indexing` is 0; the lease is renewed.
+        Safe to repeat.
     """
     name, built = yield from find_built(served, index)
     if built is None:
-        yield from lease.keep(Activity(f"building the index {name}"))
+        yield from lease.keep(building(served, 0))
         # Sent again after a lost answer it fails for the index exists, which is what is wanted.
         create = replace(ft_create(create_arguments(index, name=name)), repeatable=True)
         try:
@@ -82,16 +82,13 @@ def build_beside(lease: Lease, served: str, index: Index, *, waiting: Waiting) -
     while True:
         info = yield from find_index(name)
         if info is None:
-            raise MigrationError(
-                f"The index {name} was dropped while it was built.", "Run the command again."
-            )
+            raise MigrationError(f"The index {name} was dropped during its build.", "Run the command again.")
         if info.name != name:
             raise MigrationError(
-                f"{name} is an alias of {shown(info.name)}, where an index of ours should be.",
-                f"Remove it with: redis-cli FT.ALIASDEL {shlex.quote(name)}",
+                f"{name} is an alias of {shown(info.name)}, but Redstart needs an index of this name.",
+                f"Remove the alias with: redis-cli FT.ALIASDEL {shlex.quote(name)}",
             )
         if not info.indexing:
             return name
-        waiting(name, info.percent)
-        yield from lease.keep(Activity(f"building the index {name}", round(info.percent), 100))
+        yield from lease.keep(building(served, info.percent))
         yield from pause(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Indexes that no model names, over documents whose dates become numbers: those over JSON may lose them."""
+"""Unmanaged indexes of documents whose dates become numeric: those of JSON documents may lose them."""
 
 import re
 from collections import Counter
@@ -21,7 +21,7 @@ _MAX_SPELLINGS = 64
 
 
 def require_no_losses(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
-    """Raises MigrationError for an index that a run over the data would take documents from, and nobody brings along.
+    """Raise MigrationError if an unmanaged index would lose documents when the data is converted.
 
     Effects: a read for each index of the server.
     """
@@ -40,25 +40,24 @@ def require_no_losses(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
             lost = list(_text_places(plan, found.index)) if found.documents or found.indexing else []
             if lost:
                 raise MigrationError(
-                    f"The index {shown(name)} takes {', '.join(lost)} as text, and no model has its name: each of its "
-                    f"{found.documents:,} documents would leave it once such a date is a number.",
-                    "Create another for its queries, with NUMERIC, and drop this one when no query uses it any more; "
-                    "or let it lose them: om migrate-data run --accept-unindexed",
+                    f"Index {shown(name)} indexes {', '.join(lost)} as text but belongs to no model. Its "
+                    f"{found.documents:,} documents would no longer be indexed after conversion.",
+                    "Drop it and recreate it with NUMERIC, or accept this with: om migrate-data run --accept-unindexed",
                 )
 
 
 def _listed_as(name: str, count: int) -> Op[list[IndexInfo]]:
-    """Return the indexes that the server lists under a name, in which it shows line breaks as escapes.
+    """Return the indexes that the server lists under a name; it lists line breaks as escapes.
 
     Raises:
-        MigrationError: some of them cannot be looked at, because their names are listed as others.
+        MigrationError: an index cannot be inspected, because its name is not listed as it is.
     """
     found = yield from indexes_listed_as(name)
     if len(found) < count <= (yield from call(ft_list())).count(name):
         raise MigrationError(
-            f"The server lists an index {shown(name)}, and there is none of this name: its name has a character "
-            "that the server does not list. So it cannot be looked at, and may lose documents once dates are numbers.",
-            "Drop it when no query uses it any more; or let it lose them: om migrate-data run --accept-unindexed",
+            f"The index that the server lists as {shown(name)} cannot be inspected: its name contains a character that "
+            "the server does not list. It may lose documents when dates become numeric.",
+            "Drop the index, or accept this with: om migrate-data run --accept-unindexed",
         )
     return found
 
@@ -73,14 +72,14 @@ def indexes_listed_as(name: str) -> Op[list[IndexInfo]]:
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """The names that a server lists like this one."""
+    """Return the names that a server lists like this one."""
     parts = re.split(r"(\\[nr])", name)
     breaks = {r"\n": "\n", r"\r": "\r"}
     return map("".join, product(*((part, breaks[part]) if part in breaks else (part,) for part in parts)))
 
 
 def _text_places(plan: Plan, index: Index) -> Iterable[str]:
-    """The paths of dates that an index over JSON takes as text."""
+    """Return the paths of dates that an index of JSON documents indexes as text."""
     if index.storage is not Storage.JSON:
         return
     texts = {field.identifier for field in index.fields if field.kind in TEXTS}

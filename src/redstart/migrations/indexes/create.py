@@ -1,4 +1,4 @@
-"""Creating one index from the text of its schema, as redis-om's migration files ask for it. None is ever replaced."""
+"""Create one index from the text of its schema, as redis-om's migration files do. An existing index is kept."""
 
 from redstart.effects import Op
 from redstart.errors import MigrationError
@@ -14,26 +14,27 @@ _CHANGES_SAID = 3
 
 
 def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[None]:
-    """Create an index under its own name, unless the name leads to one of this schema.
+    """Create an index under its own name, unless an index or alias of this name has the schema.
 
     Args:
-        schema: what FT.CREATE says behind the name, as `redisearch_schema()` of a model gives it.
-        schema_hash: what redis-om keeps beside it, to tell whether a model has changed.
+        schema: the arguments of FT.CREATE after the name, as `redisearch_schema()` of a model returns them.
+        schema_hash: the hash by which redis-om detects a changed model.
 
     Raises:
-        LeaseLostError: another run took over; nothing was written.
-        MigrationError: the name leads to an index of another schema, or the server does not take this one; nothing was
+        LeaseLostError: this run lost its lease; nothing was written.
+        MigrationError: an index of this name has another schema, or the server rejects this one; nothing was
             written.
 
-    Effects: a script that tries the schema on a scratch index, then one that creates and keeps schema and hash, the
-        atomic unit; FT.INFO where there is an index. The server fills a new index by and by. Safe to repeat.
+    Effects: a script that tries the schema on a scratch index, then one that creates the index and stores schema
+        and hash, the atomic unit; FT.INFO if the index exists. The server fills a new index in the background.
+        Safe to repeat.
     """
     words = schema.split()
     if len(words) > MAX_WORDS:
         raise MigrationError(
-            f"The schema of the index {name} has {len(words):,} words, and a script passes at most {MAX_WORDS:,} "
-            "of them to FT.CREATE.",
-            "Have the index made from its model, with: om migrate run",
+            f"The schema of the index {name} has {len(words):,} words; a script can pass at most {MAX_WORDS:,} to "
+            "FT.CREATE.",
+            "Create the index from its model with: om migrate run",
         )
     tried = yield from try_definition(words)
     if isinstance(tried, str):
@@ -55,8 +56,8 @@ def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[N
 
 def _refused(name: str, schema: str, said: str) -> MigrationError:
     return MigrationError(
-        f"The server does not create the index {name}: {said}.\nThe schema is: {schema}",
-        "The index that a model asks for is made by: om migrate run",
+        f"The server rejected the index {name}: {said}.\nThe schema is: {schema}",
+        "Create the index from its model with: om migrate run",
     )
 
 
@@ -65,8 +66,7 @@ def _require_same(name: str, found: Index, wanted: Index) -> None:
     if changes:
         more = f", and {len(changes) - _CHANGES_SAID} more" if len(changes) > _CHANGES_SAID else ""
         raise MigrationError(
-            f"There is an index {name} already, of another schema. With the one that is asked for, "
-            f"{'; '.join(map(str, changes[:_CHANGES_SAID]))}{more}.",
-            "It serves on, and nothing was changed. What a model asks for is built beside it, and takes over, with: "
-            "om migrate run",
+            f"Index {name} already exists with a different schema "
+            f"({'; '.join(map(str, changes[:_CHANGES_SAID]))}{more}). Nothing was changed.",
+            "Migrate it with: om migrate run",
         )

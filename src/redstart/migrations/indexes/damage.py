@@ -1,4 +1,4 @@
-"""Whether the keys of the index migrations are all there and can be read."""
+"""Check that the keys of the index migrations are complete and readable."""
 
 from redstart.commands.keyspace import hgetall
 from redstart.commands.search import ft_list
@@ -27,7 +27,7 @@ _NAMED = 5
 
 
 def find_index_damage() -> Op[list[Damage]]:
-    """Return what is wrong with the keys of the index migrations. Some reads; twice if something is wrong."""
+    """Return the damage of the keys of the index migrations. Some reads; twice if there is any."""
     return (yield from confirmed(_look))
 
 
@@ -56,7 +56,7 @@ def _look() -> Op[list[Damage]]:
             Damage(
                 "index records",
                 f"{RECORDS} has no record of {', '.join(names[:_NAMED])}{others}, "
-                "for which Redstart has built an index: the definition that was active before cannot come back.",
+                "for which Redstart has built an index: the previous definition cannot be restored.",
                 StateKeys(DATETIME_MIGRATION).restore_hint(),
             )
         )
@@ -67,7 +67,7 @@ def _look() -> Op[list[Damage]]:
 
 
 def unrecorded() -> Op[list[str]]:
-    """Return the names that point to an index that Redstart has built, and of which there is no record.
+    """Return the names without a record that point to an index built by Redstart.
 
     Effects: two reads, and one or two for each name without a record for which an index was built, as after a rollback.
 
@@ -96,7 +96,7 @@ def _has_lost_its_record(name: str) -> Op[bool]:
 
 
 def settle(lease: Lease, name: str) -> Op[None]:
-    """Mark the indexes that were built for a name: no record of it is needed. The mark, an alias, goes with its index.
+    """Mark the indexes that were built for a name: they need no record. The mark is an alias, dropped with its index.
 
     Effects: a script for each. Safe to repeat.
     """

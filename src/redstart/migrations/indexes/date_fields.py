@@ -1,4 +1,4 @@
-"""How the indexes that serve take dates, compared with the models and with what is converted. No I/O."""
+"""Compare the date fields of the active indexes with the models and with the converted data. No I/O."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from redstart.search.fields import FieldKind, IndexField
 
 
 class Form(StrEnum):
-    """How an index takes a date: as a number at its plain path, as text, as text where it is text, not at all."""
+    """The state of a date field: numeric, text, text only if the value is text (dual-format), missing, or other."""
 
-    NEW = "new"
+    NEW = "numeric"
     OLD = "text"
     TOLERANT = "dual-format"
     MISSING = "missing"
@@ -26,7 +26,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DateField:
-    """One date in one index: `serving` is the field as it is now, None where there is none."""
+    """One date in one index: `serving` is the field of the active index, None if there is none."""
 
     path: TemporalPath
     wanted: IndexField
@@ -39,7 +39,7 @@ class DateIndex:
     """The index of one model that indexes dates.
 
     Attributes:
-        converted: whether the model's data is on record as converted.
+        converted: whether the data of the model is recorded as converted.
     """
 
     model: str
@@ -49,19 +49,19 @@ class DateIndex:
 
     @property
     def mismatches(self) -> list[DateField]:
-        """The dates that the index takes in another way than the model asks for."""
+        """Return the dates whose field in the index differs from the model."""
         return [field for field in self.fields if field.form is not Form.NEW]
 
     @property
     def next_command(self) -> str | None:
-        """What brings index and data further; None when there is nothing to do."""
+        """Return the next command for index or data; None if there is nothing to do."""
         if self.mismatches and (self.converted or self.status.standing is not Standing.EXPANDED):
             return "om migrate run"
         return None if self.converted else "om migrate-data run"
 
 
 def date_indexes(statuses: Iterable[IndexStatus], plan: Plan, record: Record) -> list[DateIndex]:
-    """The indexes of models that index dates, in the order of the statuses."""
+    """Return the indexes with dates, in the order of the statuses."""
     models = {model.key_prefix: model for model in plan.models}
     found = []
     for status in statuses:

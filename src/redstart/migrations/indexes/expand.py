@@ -1,8 +1,8 @@
-"""Bringing one index as far as the data allows.
+"""Migrate one index as far as the data allows.
 
-A definition that does not change the type of dates is built beside, proven and swapped at once. One that does
-is built beside and fills while the data is converted; until then the name leads to an index that accepts both
-forms: the old one for hashes, a tolerant one for JSON.
+If dates keep their type, the new index is built, checked and cut over at once. If they change, it is built and fills
+while the data is converted; until then a dual-format index is active: for hashes the existing one, for JSON one that
+indexes text dates and skips numeric ones.
 """
 
 import math
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from redstart.effects import Op, pause
-from redstart.migrations.indexes.build import POLL_SECONDS, Waiting, build_beside, find_built, find_index
+from redstart.migrations.indexes.build import POLL_SECONDS, build_beside, building, find_built, find_index
 from redstart.migrations.indexes.hidden import with_hidden_options
 from redstart.migrations.indexes.keeping import keep_expanded, keep_final, keep_planned
 from redstart.migrations.indexes.plan import (
@@ -34,7 +34,7 @@ from redstart.search.info import IndexInfo
 
 
 class IndexState(StrEnum):
-    """Where a name that queries use stands."""
+    """The result of an index migration."""
 
     UP_TO_DATE = "up to date"
     CREATED = "created"
@@ -45,27 +45,27 @@ class IndexState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IndexResult:
-    """What became of one index.
+    """The result for one index.
 
     Attributes:
-        membership: of the last proof; None when none was needed.
-        mended: whether another tool had replaced the index that Redstart let serve.
+        membership: the last coverage check; None if none was needed.
+        repaired: whether another tool had replaced the active index, and this run repaired it.
     """
 
     name: str
     model: str
     state: IndexState
     membership: Membership | None = None
-    mended: bool = False
+    repaired: bool = False
 
     @property
     def is_refused(self) -> bool:
-        """Whether the cutover was refused."""
+        """Return whether the cutover was refused."""
         return self.state is IndexState.REFUSED
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether the index is new and lacks documents: none was active that holds them."""
+        """Return whether the index is new and documents are missing from it."""
         return (
             self.state is IndexState.CREATED and self.membership is not None and self.membership.missing > 0
         )
@@ -73,15 +73,15 @@ class IndexResult:
 
 @dataclass(frozen=True, slots=True)
 class ExpansionOptions:
-    """What may differ from one time to the next.
+    """Options of an index migration.
 
     Attributes:
-        accept_unindexed: cut over even if documents are lost to queries by it.
-        keep_old_index: keep a copy of an index that is no alias yet, when its name is taken over.
-        data_follows: the data is converted next. Without it a way back that was begun is not taken for given up.
-        keep_newer: leave an index that has all that its model needs, and more; or a later definition.
+        accept_unindexed: cut over even if documents drop out of query results.
+        keep_old_index: keep a copy of an index whose name becomes an alias.
+        data_follows: the data is converted next. Without it, a started rollback is not abandoned.
+        keep_newer: keep an index that has more than its model requires, or a later definition.
         one_by_one: an index that is refused does not stop the others.
-        aliases: other names of indexes, which follow where their index is replaced.
+        aliases: other aliases, which follow when their index is replaced.
     """
 
     accept_unindexed: bool = False
@@ -93,7 +93,7 @@ class ExpansionOptions:
 
 
 def is_expanded(planned: PlannedIndex) -> Op[bool]:
-    """Whether the data of an index may be converted now: what serves takes both forms, or is the final index. Reads."""
+    """Return whether the data of an index can be converted: a dual-format or the final index is active. Reads."""
     found = yield from find_index(planned.name)
     record = (yield from read_records()).get(planned.name)
     planned = with_options_of(planned, previous_index(record, found))
@@ -110,11 +110,11 @@ def is_expanded(planned: PlannedIndex) -> Op[bool]:
 
 
 class Expansion:
-    """Brings indexes as far as the data allows.
+    """Index migrations under one lease, as far as the data allows.
 
     Args:
-        converted: key prefixes whose data is converted and verified.
-        understands_filters: whether the server takes a filter on a scalar path (see tolerant.py).
+        converted: key prefixes whose data is converted.
+        understands_filters: whether the server supports a filter on a scalar path.
     """
 
     def __init__(
@@ -124,16 +124,14 @@ class Expansion:
         options: ExpansionOptions,
         *,
         understands_filters: bool,
-        waiting: Waiting,
     ) -> None:
         self._lease = lease
         self._converted = converted
         self._options = options
         self._understands_filters = understands_filters
-        self._waiting = waiting
 
     def run(self, planned: PlannedIndex) -> Op[IndexResult]:
-        """One index. Effects: see `switch`; its record is saved before anything is changed."""
+        """Migrate one index. Effects: see `switch`; its record is saved before anything is changed."""
         found = yield from find_index(planned.name)
         if found is not None:
             found = yield from with_hidden_options(found)
@@ -142,7 +140,7 @@ class Expansion:
         is_newer = has_more(known, found, planned) or is_superseded(known, found, planned)
         if self._options.keep_newer and is_newer:
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
-        mended = is_taken_over(known, found)
+        repaired = is_taken_over(known, found)
         converted = planned.key_prefix in self._converted
         aliases = yield from self._aliases_of(found)
         record = yield from keep_planned(
@@ -154,26 +152,26 @@ class Expansion:
             converted=converted,
             goes_forward=converted or self._options.data_follows,
         )
-        if not mended:
+        if not repaired:
             record = yield from self._count_unserved(record, found)
         # Judged by what serves: after a first cut-over the dates of then are numbers already.
-        serving = record.legacy if mended or found is None else found.index
+        serving = record.legacy if repaired or found is None else found.index
         awaited = not converted and awaited_attributes(record.final, moving_attributes(serving, planned))
         if found is None:
             result = yield from self._create(planned, record)
-        elif not mended and same_definition(found.index, planned.index):
+        elif not repaired and same_definition(found.index, planned.index):
             yield from keep_final(self._lease, record)
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
-        elif awaited and (mended or any(map(record.legacy.field_named, awaited))):
-            result = yield from self._prepare(planned, record, found, mended)
+        elif awaited and (repaired or any(map(record.legacy.field_named, awaited))):
+            result = yield from self._prepare(planned, record, found, repaired)
         else:
-            result = yield from self._cut_over(planned, record, found, mended, early=bool(awaited))
+            result = yield from self._cut_over(planned, record, found, repaired, early=bool(awaited))
             if awaited and result.state is IndexState.REFUSED:
-                result = yield from self._prepare(planned, record, found, mended)
-        return replace(result, mended=mended)
+                result = yield from self._prepare(planned, record, found, repaired)
+        return replace(result, repaired=repaired)
 
     def _aliases_of(self, found: IndexInfo | None) -> Op[set[str]]:
-        """Those of the named aliases that lead to an index. A read for each."""
+        """Return the given aliases that point to an index. A read for each."""
         aliases = set()
         for alias in self._options.aliases:
             leads_to = yield from find_index(alias)
@@ -182,7 +180,7 @@ class Expansion:
         return aliases
 
     def _create(self, planned: PlannedIndex, record: IndexRecord) -> Op[IndexResult]:
-        """The name leads nowhere. Let the final index serve if it holds every document; else one that does."""
+        """Create the index of a new name: the final one if it contains every document, else a dual-format index."""
         built = yield from self._build(record, record.final)
         membership = yield from prove(self._lease.keep, built, None, record)
         final_may_serve = membership.complete or self._options.accept_unindexed or not record.moving
@@ -191,24 +189,24 @@ class Expansion:
             yield from keep_final(self._lease, record)
             return IndexResult(planned.name, planned.model, IndexState.CREATED, membership)
         wanted = stand_in(record.legacy, record.moving, understands_filters=self._understands_filters)
-        yield from switch(self._lease, record, wanted, waiting=self._waiting)
+        yield from switch(self._lease, record, wanted)
         yield from keep_expanded(self._lease, record)
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
     def _prepare(
-        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool
+        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, repaired: bool
     ) -> Op[IndexResult]:
-        """Build the final index beside; let one serve that accepts both forms."""
-        if mended:
+        """Build the final index, and activate a dual-format one."""
+        if repaired:
             # The old application looks for its hash: with another tool's there, it replaces the index once more.
             yield from self._lease.commit(record.keys_of_legacy())
-        serving = record.legacy if mended else found.index
-        if mended or not is_stand_in(serving, record.legacy, record.moving):
+        serving = record.legacy if repaired else found.index
+        if repaired or not is_stand_in(serving, record.legacy, record.moving):
             moving = moving_attributes(serving, planned)
             wanted = stand_in(serving, moving, understands_filters=self._understands_filters)
-            if wanted != serving and not mended:
+            if wanted != serving and not repaired:
                 yield from self._keep_old(record, found)
-            switched = yield from switch(self._lease, record, wanted, waiting=self._waiting)
+            switched = yield from switch(self._lease, record, wanted)
             if not switched.done:
                 return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
         _ = yield from self._build(record, record.final)
@@ -216,27 +214,26 @@ class Expansion:
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
     def _cut_over(
-        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, mended: bool, *, early: bool
+        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, repaired: bool, *, early: bool
     ) -> Op[IndexResult]:
-        """Let the final index serve.
+        """Cut over to the final index.
 
         Args:
-            early: the data is not converted, so only if no document at all is lost: of dates that are indexed for the
-                first time there may be none yet.
+            early: whether the data is not converted yet. Then cut over only if no document is lost: there may be no
+                document with a newly indexed date.
         """
-        if not mended:
+        if not repaired:
             yield from self._keep_old(record, found)
         # What was accepted when it took over the first time does not stop the mending.
-        accepted: float = record.accepted_unindexed if mended else 0
+        accepted: float = record.accepted_unindexed if repaired else 0
         if self._options.accept_unindexed:
             accepted = math.inf
         switched: Switched = yield from switch(
             self._lease,
             record,
             record.final,
-            waiting=self._waiting,
             most_missing=0 if early else accepted,
-            anew=mended,
+            rebuild=repaired,
         )
         if not switched.done:
             return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
@@ -245,17 +242,16 @@ class Expansion:
         return IndexResult(planned.name, planned.model, IndexState.CUT_OVER, switched.membership)
 
     def _build(self, record: IndexRecord, index: Index) -> Op[str]:
-        return build_beside(self._lease, record.name, index, waiting=self._waiting)
+        return build_beside(self._lease, record.name, index)
 
     def _count_unserved(self, record: IndexRecord, found: IndexInfo | None) -> Op[IndexRecord]:
-        """Note, before the first change, how many documents the old index lacks: a rollback may leave it so again."""
+        """Count, before the first change, the documents missing from the old index: a rollback may lose them again."""
         if found is None or record.unserved is not None or not same_definition(found.index, record.legacy):
             return record
         if same_definition(found.index, record.final):
             return record
         while found is not None and found.indexing:
-            self._waiting(found.name, found.percent)
-            yield from self._lease.keep()
+            yield from self._lease.keep(building(record.name, found.percent))
             yield from pause(POLL_SECONDS)
             found = yield from find_index(record.name)
         unserved = (yield from prove(self._lease.keep, record.name, None, record)).missing
@@ -264,6 +260,6 @@ class Expansion:
         return noted
 
     def _keep_old(self, record: IndexRecord, found: IndexInfo) -> Op[None]:
-        """Build a copy of the index whose name is taken over, so that the way back need not wait for it."""
+        """Build a copy of the index whose name becomes an alias, for a fast rollback."""
         if self._options.keep_old_index and found.name == record.name:
             _ = yield from self._build(record, found.index)

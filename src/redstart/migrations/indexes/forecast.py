@@ -1,4 +1,4 @@
-"""What bringing indexes up to date will take, told before anything is built."""
+"""Estimate memory and time of index builds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from redstart.search.difference import same_definition
 from redstart.search.index import Index
 
 UNCOUNTED_MEMORY_FACTOR = 1.7
-"""FT.INFO leaves out keys, tables and the allocator's share: measured, an index takes 1.5 to 1.7 times as much
-(docs/index-swap.md)."""
+"""FT.INFO does not count keys, tables and overhead of the allocator: measured, an index takes 1.5 to 1.7 times as
+much (docs/index-swap.md)."""
 
 _LEAST_SHARE = 0.01
-"""Of an index that the server has only begun to fill, nothing can be told."""
+"""No estimate is possible for an index that the server has just started to fill."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexForecast:
-    """One index that is not what its model asks for.
+    """One index that differs from its model.
 
     Attributes:
-        documents: how many the serving index holds.
-        to_build: how many indexes will be built beside it.
-        megabytes, seconds: what these take together, judged by the serving index. While the server still fills that
-            one, judged by the part that is there.
-        filled_percent: how much of the keyspace the server has scanned for the serving index; None when that is over.
+        documents: number of documents in the active index.
+        to_build: number of indexes to build.
+        megabytes, seconds: of these builds together, estimated from the active index. While the server still fills
+            that index, estimated from the filled part.
+        filled_percent: progress of the initial scan of the active index; None after it.
     """
 
     name: str
@@ -41,7 +41,7 @@ class IndexForecast:
 
 
 def forecast(planned: Iterable[PlannedIndex], *, keep_old_index: bool = False) -> Op[list[IndexForecast]]:
-    """For each index that serves and has to change. A few reads for each; nothing is written."""
+    """Estimate each active index that has to change. A few reads for each; nothing is written."""
     records = yield from read_records()
     result = []
     for declared in planned:

@@ -1,4 +1,4 @@
-"""What an index has and FT.INFO does not show: TEMPORARY, PHONETIC, how a vector is searched, and synonyms."""
+"""Options of an index that FT.INFO does not show: TEMPORARY, PHONETIC, vector tuning, and synonyms."""
 
 from dataclasses import replace
 
@@ -24,27 +24,27 @@ from redstart.search.query_field import term_of
 _SCRATCH_PREFIX = "redstart:indexes:probe:"
 
 _SPOKEN_WORD = "phonetics"
-"""A word that every server takes for long enough to be compared by its sound (MIN_PHONETIC_TERM_LEN)."""
+"""A word of sufficient length for phonetic matching on every server (MIN_PHONETIC_TERM_LEN)."""
 
 _PHONETIC_MARK = "<"
-"""What FT.EXPLAIN puts before the sound of a word."""
+"""The mark of a phonetic term in FT.EXPLAIN."""
 
 _PHONETIC_WORDS = (PHONETIC, "dm:en")
-"""The server compares the sounds of all its languages in one way, and does not show which was named."""
+"""The server treats all phonetic languages alike, and does not show which one was given."""
 
 _TUNING = ("EF_RUNTIME", "EPSILON")
 _TUNING_OF_FLAT = ("BLOCK_SIZE",)
-"""Attributes of vectors that change how they are searched, and not what the index is."""
+"""Attributes of vectors that tune the search without changing the definition."""
 
 
 def require_droppable(found: IndexInfo) -> Op[None]:
     """Raise if the server would delete the documents of an index together with it.
 
     Raises:
-        MigrationError: the index was created with TEMPORARY: it also expires, and then deletes its documents.
-        UnsafeServerError: that cannot be found out, and the server has no way to drop such an index alone.
+        MigrationError: the index was created with TEMPORARY: it expires, and then deletes its documents.
+        UnsafeServerError: this cannot be determined, and the server cannot drop such an index alone.
 
-    Effects: one read; a script on a scratch document where the server does not answer it.
+    Effects: one read; a script on a scratch document if the server does not answer it.
     """
     try:
         seconds = yield from call(ft_debug_ttl(found.name))
@@ -57,24 +57,23 @@ def require_droppable(found: IndexInfo) -> Op[None]:
         raise MigrationError(
             f"The index {shown(found.name)} was created with TEMPORARY: {seconds} seconds without a query, or dropping "
             f"it, would delete its {found.documents:,} documents.",
-            "Create it again without TEMPORARY: FT.DROPINDEX with its option _FORCEKEEPDOCS keeps the documents. "
-            "Queries fail until the index is there again, with: om migrate run",
+            "Drop it with FT.DROPINDEX and its option _FORCEKEEPDOCS, which keeps the documents, then create it with: "
+            "om migrate run. Queries fail in between.",
         )
     script = load(PACKAGE, "drop_index.lua", "keeps_documents.lua")
     keeps = yield from run_script(script, (f"{_SCRATCH_PREFIX}1",), (SCRATCH, _SCRATCH_PREFIX))
     if not keeps:
         raise UnsafeServerError(
-            f"Whether the index {shown(found.name)} was created with TEMPORARY cannot be found out, and if it was, "
-            "dropping it would delete its documents.",
-            "Permit it with: redis-cli ACL SETUSER USER +ft.debug|ttl",
+            f"Index {shown(found.name)} may have been created with TEMPORARY; then dropping it would delete its "
+            "documents. This user may not check it.",
+            "Permit the check with: redis-cli ACL SETUSER USER +ft.debug|ttl",
         )
 
 
 def with_hidden_options(found: IndexInfo) -> Op[IndexInfo]:
-    """Return what the server reports of an index, with the options of its fields that FT.INFO does not show.
+    """Return the report of an index, with the options of its fields that FT.INFO does not show.
 
-    Effects: a read if the index has text, and if any of it is compared by sound, one for each such field; one for each
-        vector.
+    Effects: a read if the index has text fields, one for each of them if any is phonetic; one for each vector.
     """
     kinds = {field.kind for field in found.index.fields}
     has_phonetic = FieldKind.TEXT in kinds and (yield from _is_phonetic(found.name, _SPOKEN_WORD))
@@ -107,8 +106,8 @@ def carry_synonyms(source: str, target: str, index: Index) -> Op[None]:
     """Add the synonyms of one index to another, which the server then scans again.
 
     Args:
-        source: a name of the index that has them; nothing happens if there is none of this name.
-        index: what the target is; only text has synonyms.
+        source: a name of the index with the synonyms; nothing happens if it does not exist.
+        index: the definition of the target; only text fields have synonyms.
 
     Effects: two reads, and a write for each group that the target lacks. Safe to repeat.
     """
@@ -123,7 +122,7 @@ def carry_synonyms(source: str, target: str, index: Index) -> Op[None]:
 
 
 def _has_none(error: CommandError) -> bool:
-    """Whether the index is gone, or the server lacks the command, and so what it would show."""
+    """Return whether the index does not exist, or the server lacks the command."""
     return says_no_such_index(error) or "unknown command" in error.message.lower()
 
 
@@ -144,7 +143,7 @@ def _with_phonetic(index: str, field: IndexField) -> Op[IndexField]:
 
 
 def _with_tuning(index: str, field: IndexField) -> Op[IndexField]:
-    """Add how a vector is searched, as far as the server shows it to this user."""
+    """Add the tuning of a vector, as far as the server shows it to this user."""
     if field.vector is None:
         return field
     try:

@@ -1,4 +1,4 @@
-"""Keeping the record of an index: what serves, what is to serve, and how far that is."""
+"""Update the record of an index: the previous index, the final index, and the progress of its migration."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -24,16 +24,16 @@ def keep_planned(
     converted: bool,
     goes_forward: bool,
 ) -> Op[IndexRecord]:
-    """Note what is to serve; the first time also what served before Redstart.
+    """Record the final index; the first time also the index before Redstart.
 
     Args:
         known: the record, if there is one.
-        found: what serves.
-        aliases: other names that lead to it, besides those that are known.
-        converted: whether the data is.
-        goes_forward: whether a way back that was begun is given up.
+        found: the active index.
+        aliases: other aliases that point to it, in addition to those recorded.
+        converted: whether the data is converted.
+        goes_forward: whether a started rollback is abandoned.
 
-    Effects: one write where the record changes. Safe to repeat.
+    Effects: one write if the record changes. Safe to repeat.
     """
     current = None if found is None else found.index
     if known is None or (
@@ -60,14 +60,14 @@ def keep_planned(
 
 
 def keep_expanded(lease: Lease, record: IndexRecord) -> Op[None]:
-    """Note that an index serves that accepts both forms, and that the final one is built. Safe to repeat."""
+    """Record that a dual-format index is active and the final one is built. Safe to repeat."""
     done = replace(record, expanded=True, cut_over=False)
     if done != record:
         yield from lease.commit([done.save()])
 
 
 def keep_final(lease: Lease, record: IndexRecord) -> Op[None]:
-    """Say on the server that the final index serves, also where redis-om looks for it. Safe to repeat."""
+    """Record that the final index is active, also in the keys of redis-om. Safe to repeat."""
     kept = yield from read_redis_om_keys(record.name)
     done = replace(record, cut_over=True)
     if done != record or kept != (record.final_hash, record.final_schema):
@@ -75,9 +75,9 @@ def keep_final(lease: Lease, record: IndexRecord) -> Op[None]:
 
 
 def _begins_anew(planned: PlannedIndex, known: IndexRecord, current: Index | None) -> bool:
-    """Whether another tool put an index with dates as tags where there was none such.
+    """Return whether another tool created an index with dates as tags where none existed.
 
-    Before the data is converted its index is the one to go on from, and to come back to.
+    Before the data is converted, that index is the one to migrate, and to restore on rollback.
     """
     if current is None:
         return False

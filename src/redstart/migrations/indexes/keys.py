@@ -1,4 +1,4 @@
-"""Names: of the state on the server, and of the indexes built beside the one that queries use."""
+"""Names of the state on the server, and of the indexes that Redstart builds."""
 
 import re
 from hashlib import sha1
@@ -11,20 +11,20 @@ from redstart.search.index import Index, create_arguments
 
 LEASE = LeaseKeys("redstart:indexes:fence", "redstart:indexes:lease")
 RECORDS = "redstart:indexes:records"
-"""Hash: for each name that queries use, what served before and what is to serve."""
+"""Hash: for each name that queries use, the previous and the final definition."""
 
 SCRATCH = "redstart:indexes:probe:index"
-"""An index that is created and dropped within one script, to see what the server makes of it."""
+"""An index that is created and dropped within one script, to test a definition."""
 
 DIGEST_LETTERS = 8
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LETTERS}}}")
 
 
 def built_name(name: str, index: Index, attempt: int = 0) -> str:
-    """The index built for `name` with this definition: the same each time, so that building it is repeatable.
+    """Return the name of the index built for `name` with this definition: the same each time, so a build is repeatable.
 
     Args:
-        attempt: another name for each number, for when an index of another definition has the first.
+        attempt: a number for another name, if an index of another definition has the first.
     """
     words = [*create_arguments(index, name=""), *([str(attempt)] if attempt else [])]
     digest = sha1("\0".join(words).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()[
@@ -34,37 +34,37 @@ def built_name(name: str, index: Index, attempt: int = 0) -> str:
 
 
 def is_built_name(name: str, index: str) -> bool:
-    """Whether an index was built for `name` by Redstart, as its name says."""
+    """Return whether an index was built for `name` by Redstart, according to its name."""
     head, mark, digest = index.rpartition("@")
     return bool(mark) and head == name and _DIGEST.fullmatch(digest) is not None
 
 
 def served_name(index: str) -> str | None:
-    """Return the name that an index was built for by Redstart, as its own name says; None for any other index."""
+    """Return the name that Redstart built an index for, according to its own name; None for any other index."""
     head = index.rpartition("@")[0]
     return head if head and is_built_name(head, index) else None
 
 
 def settled_alias(index: str) -> str:
-    """Return the alias that marks an index that Redstart built and of which no record is needed any more."""
+    """Return the alias that marks an index of Redstart that no longer needs a record."""
     return f"redstart:settled:{index}"
 
 
 def is_text(name: str) -> bool:
-    """Return whether a name on the server is UTF-8, as that of a model's index is: others may be any bytes."""
+    """Return whether a name on the server is UTF-8, like the index of a model: others may be any bytes."""
     return name.encode(errors="ignore").decode() == name
 
 
 def shown(name: str) -> str:
-    """Return the name of an index for a message: names on the server may hold anything."""
+    """Return the name of an index for a message: names on the server may contain anything."""
     return one_line(name_bytes(name), SHOWN_CHARACTERS)
 
 
 def hash_key(name: str) -> str:
-    """Where redis-om keeps the hash of the schema it believes in."""
+    """Return the key in which redis-om stores the hash of the schema."""
     return f"{name}:hash"
 
 
 def schema_key(name: str) -> str:
-    """Where redis-om 1.x keeps that schema's text."""
+    """Return the key in which redis-om 1.x stores the text of the schema."""
     return f"{name}:schema"

@@ -1,4 +1,4 @@
-"""Index migrations of one process: create, forward, back and clean up, each under the lease of the indexes."""
+"""Index migrations of one process: create, run, roll back and clean up, each under the lease of the indexes."""
 
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from redstart.effects import Op
 from redstart.errors import CommandError, MigrationError
+from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.running.preflight import server_facts
 from redstart.migrations.holder import Holder, is_gone
-from redstart.migrations.indexes.build import Waiting
 from redstart.migrations.indexes.create import create_index
 from redstart.migrations.indexes.damage import settle
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
@@ -32,17 +32,17 @@ T = TypeVar("T")
 Step = Callable[[Lease, IndexRecord], Op[Switched]]
 
 Converted = Callable[[], Op[Collection[str]]]
-"""Reads the key prefixes whose data is converted and verified."""
+"""Reads the key prefixes whose data is converted."""
 
 
 def none_converted() -> Op[Collection[str]]:
-    """For work that comes before the data."""
+    """Return no key prefixes, for work before the data is converted."""
     yield from ()
     return ()
 
 
 def _require_fit() -> Op[None]:
-    """Refuse a server that takes no writes of ours, or can have no index. Before the probes, which write too."""
+    """Refuse a read-only server, or one without indexes, before the probes write to it."""
     yield from require_server(writes=True)
     yield from require_search()
 
@@ -63,8 +63,7 @@ class IndexMigration:
     Args:
         token: unique for this process' work; becomes the fence.
         clock: seconds, monotonic.
-        waiting: told what is built and how far.
-        waiting_for_lease: told whose lease is waited for.
+        monitor: receives each build, each coverage check, and a message about a lease that is waited for.
     """
 
     def __init__(
@@ -72,14 +71,12 @@ class IndexMigration:
         holder: Holder,
         token: str,
         clock: Callable[[], float],
-        waiting: Waiting,
-        waiting_for_lease: Callable[[str], None] = lambda _: None,
+        monitor: Monitor,
     ) -> None:
         self._holder = holder
         self._token = token
         self._clock = clock
-        self._waiting = waiting
-        self._waiting_for_lease = waiting_for_lease
+        self._monitor = monitor
 
     def run(
         self,
@@ -87,17 +84,17 @@ class IndexMigration:
         converted: Converted,
         options: ExpansionOptions,
     ) -> Op[list[IndexResult]]:
-        """Bring every index as far as the data allows.
+        """Migrate every index as far as the data allows.
 
         Args:
-            converted: asked when nobody else changes indexes any more: a rollback that begins says first that nothing
-                is converted, and steps back then. What was read before the lease was taken may be over.
+            converted: called under the lease: a rollback first records that nothing is converted, and then rolls back
+                indexes. A value read before the lease was acquired may be outdated.
 
         Raises:
             UnsupportedServerError, UnsafeServerError, MigrationError: refused before any write.
             LeaseHeldError, LeaseLostError, MigrationError: see the steps.
-            MigrationError: the server refuses the definition of an index, or, with `one_by_one`, `require_definitions`
-                does. All others were done first.
+            MigrationError: the server rejects the definition of an index, or, with `one_by_one`, `require_definitions`
+                does. All other indexes were migrated first.
 
         Effects: see redstart.migrations.indexes.expand. Safe to repeat.
         """
@@ -109,9 +106,7 @@ class IndexMigration:
 
         def work(lease: Lease) -> Op[list[IndexResult]]:
             prefixes = yield from converted()
-            expansion = Expansion(
-                lease, prefixes, options, understands_filters=filters, waiting=self._waiting
-            )
+            expansion = Expansion(lease, prefixes, options, understands_filters=filters)
             results: list[IndexResult] = []
             failures: list[tuple[PlannedIndex, MigrationError | CommandError]] = []
             for one in planned:
@@ -141,14 +136,14 @@ class IndexMigration:
     def before_undo(
         self, names: Collection[str], *, check_only: bool = False
     ) -> Op[list[tuple[str, Switched]]]:
-        """Let indexes serve that accept the data in both forms: all of them, or none.
+        """Switch back to dual-format indexes: all of them, or none.
 
         Args:
             names: of the indexes.
-            check_only: whether to find out only if one is refused.
+            check_only: whether to check only if one is refused.
 
         Returns:
-            For each its name and what became of it; where one is refused, for those that are.
+            The name and the result of each; if some are refused, only theirs.
 
         Effects: see redstart.migrations.indexes.step_back. Safe to repeat.
         """
@@ -158,16 +153,14 @@ class IndexMigration:
 
         def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
             records = [one for one in (yield from read_records()).values() if one.name in names]
-            done = yield from before_undo(
-                lease, records, understands_filters=filters, waiting=self._waiting, check_only=check_only
-            )
+            done = yield from before_undo(lease, records, understands_filters=filters, check_only=check_only)
             return [(record.name, switched) for record, switched in done]
 
         return (yield from self._leased(work))
 
     def after_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
-        """Let indexes of the definitions serve again that did before Redstart, unless they lack documents that they did
-        not lack before.
+        """Switch back to the definitions before Redstart, unless more documents would be missing than before the
+        migration.
 
         Args:
             records: names of the indexes.
@@ -177,23 +170,23 @@ class IndexMigration:
         yield from _require_fit()
 
         def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            return after_undo(lease, record, waiting=self._waiting, most_missing=record.unserved or 0)
+            return after_undo(lease, record, most_missing=record.unserved or 0)
 
         return (yield from self._each(records, step))
 
     def rollback(
         self, is_undone: Callable[[], Op[bool]], *, accept_unindexed: bool, drop_created: bool
     ) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
-        """Step all indexes back by hand: as far as the data allows.
+        """Roll back all indexes as far as the data allows.
 
         Args:
-            is_undone: asked when nobody else changes indexes any more. If so, the definitions of before Redstart
-                serve; if not, those that accept both forms.
-            accept_unindexed: also where documents that are found now would not be found.
-            drop_created: whether indexes go that Redstart was the first to make, when the data is undone.
+            is_undone: called under the lease. If true, switch back to the definitions before Redstart; if not, to
+                dual-format indexes.
+            accept_unindexed: roll back even if documents drop out of query results.
+            drop_created: after a rollback of the data, drop indexes that Redstart was the first to create.
 
         Returns:
-            What was answered, and for each index its name and what became of it.
+            The result of `is_undone`, and the name and the result of each index.
 
         Effects: see redstart.migrations.indexes.switch. Safe to repeat.
         """
@@ -209,7 +202,6 @@ class IndexMigration:
                     lease,
                     records,
                     understands_filters=filters,
-                    waiting=self._waiting,
                     accept_unindexed=accept_unindexed,
                 )
                 return undone, [(record.name, switched) for record, switched in stepped]
@@ -219,14 +211,14 @@ class IndexMigration:
                     stepping = remove_created(lease, record)
                 else:
                     most_missing = math.inf if accept_unindexed else record.unserved or 0
-                    stepping = after_undo(lease, record, waiting=self._waiting, most_missing=most_missing)
+                    stepping = after_undo(lease, record, most_missing=most_missing)
                 done.append((record.name, (yield from stepping)))
             return undone, done
 
         return (yield from self._leased(work))
 
     def cleanup(self) -> Op[list[str]]:
-        """Drop what was built beside and serves no name. The names of the dropped indexes."""
+        """Drop the indexes that Redstart built and no alias points to; return their names."""
         yield from _require_fit()
 
         def work(lease: Lease) -> Op[list[str]]:
@@ -240,7 +232,7 @@ class IndexMigration:
         return (yield from self._leased(work))
 
     def settle(self, names: Collection[str]) -> Op[None]:
-        """Go on without a way back to what was active before under these names. Safe to repeat."""
+        """Keep the active indexes of these names, without a rollback to the previous ones. Safe to repeat."""
 
         def work(lease: Lease) -> Op[None]:
             for name in names:
@@ -265,7 +257,8 @@ class IndexMigration:
             self._holder,
             is_gone=is_gone,
             clock=self._clock,
-            waiting=self._waiting_for_lease,
+            waiting=self._monitor.waiting,
+            on_activity=self._monitor.show_activity,
         )
         return (yield from under_lease(acquiring, work))
 
@@ -277,6 +270,6 @@ def _failed(
         return failures[0][1]
     lines = [f"  {one.model} ({one.name}): {error.message}" for one, error in failures]
     return MigrationError(
-        f"{len(failures)} indexes were refused; {done} others are up to date.\n" + "\n".join(lines),
-        "Correct these models, or leave them out with --models. Then: om migrate run",
+        f"{len(failures)} indexes were refused; {done} others were migrated.\n" + "\n".join(lines),
+        "Correct these models, or select others with --models. Then run: om migrate run",
     )

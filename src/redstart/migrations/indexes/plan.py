@@ -1,4 +1,4 @@
-"""Which index each model needs, and which of its attributes change their type together with the data."""
+"""The index of each model, and its changing attributes."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from redstart.search.json_paths import member
 from redstart.values.kinds import Storage
 
 TEXTS = frozenset({FieldKind.TAG, FieldKind.TEXT})
-"""How an index takes text. In JSON, a number at such a field drops the document."""
+"""Types of text fields. In JSON, a number in such a field drops the document from the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,10 @@ class PlannedIndex:
     """The index a model needs.
 
     Attributes:
-        old: the same with its dates as tags of text, as before 1.0.
-        dates: what an index calls the fields that hold dates, whether this one has them or not.
-        places: where these dates are: fields of hashes, or paths in JSON.
-        schema: the text whose hash redis-om 1.x keeps beside the index.
+        old: the same index with its dates as TAG, as before 1.0.
+        dates: the attribute names of fields that hold dates, indexed or not.
+        places: fields of hashes, or paths in JSON, that hold these dates.
+        schema: the text whose hash redis-om 1.x stores for the index.
     """
 
     model: str
@@ -38,17 +38,17 @@ class PlannedIndex:
 
     @property
     def name(self) -> str:
-        """What queries call it."""
+        """Return the name that queries use."""
         return self.index.name
 
     @property
     def schema_hash(self) -> str:
-        """The hash of the schema text."""
+        """Return the hash of the schema text."""
         return schema_hash(self.schema)
 
 
 def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:
-    """Return the index of each model; where no field is indexed, it holds the primary key, for `find()`."""
+    """Return the index of each model; if no field is indexed, it contains the primary key, for `find()`."""
     planned = []
     for declaration in declarations:
         index = index_of(declaration.model)
@@ -62,10 +62,10 @@ def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedInd
 
 
 def with_options_of(planned: PlannedIndex, previous: Index | None) -> PlannedIndex:
-    """The same plan with the options of an earlier index that no model can ask for, as STOPWORDS or NOSTEM.
+    """Return the plan with those options of an earlier index that no model can declare, such as STOPWORDS or NOSTEM.
 
     Args:
-        previous: the index that served before Redstart; None where there was none.
+        previous: the index before Redstart; None if there was none.
     """
     if previous is None or previous.storage is not planned.index.storage:
         return planned
@@ -90,27 +90,26 @@ def _field_with_options(field: IndexField, previous: IndexField | None) -> Index
 
 
 def require_one_definition_each(planned: Iterable[PlannedIndex]) -> None:
-    """Raises ConfigurationError when two models ask for different indexes under one name."""
+    """Raise ConfigurationError if two models declare different indexes of one name."""
     known: dict[str, PlannedIndex] = {}
     for one in planned:
         other = known.setdefault(one.name, one)
         pending = difference(other.index, one.index)
         if pending.changes:
             raise ConfigurationError(
-                f"{other.model} and {one.model} have one index, {one.name}, and do not agree on it: "
+                f"Models {other.model} and {one.model} share the index {one.name} but define it differently: "
                 f"for {one.model} {pending.changes[0]}.",
-                "Each would replace the other's. Give one of them another Meta.index_name, "
-                "or leave one out with --models.",
+                "Give one model another Meta.index_name, or load only one of them with --models.",
             )
 
 
 def attribute_of(path: TemporalPath) -> str:
-    """What an index calls the field at a path: the names on the way to it."""
+    """Return the attribute name of the field at a path: its names joined."""
     return "_".join(segment for segment in path.segments if not isinstance(segment, Each | int))
 
 
 def place_of(path: TemporalPath, storage: Storage) -> str:
-    """Where an index finds the values at a path: a hash's field, or a path in JSON."""
+    """Return the identifier of a path in an index: a field of a hash, or a path in JSON."""
     if storage is Storage.HASH:
         return str(path.segments[0])
     each = {Each.ITEM: "[*]", Each.VALUE: ".*"}
@@ -128,8 +127,7 @@ def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
 
 
 def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
-    """Attributes whose data becomes numbers, and that are not numbers to the index before: `dates_as_text`, and dates
-    that are indexed for the first time."""
+    """Return the changing attributes: `dates_as_text`, and dates that are indexed for the first time."""
     first = (
         field.attribute
         for field in planned.index.fields
@@ -141,7 +139,7 @@ def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
 
 
 def dates_as_text(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
-    """Attributes of dates that are tags or text to an index, by whatever name and perhaps indexed no more."""
+    """Return the attributes of dates that an index has as TAG or TEXT, of any name and perhaps no longer declared."""
     return tuple(
         field.attribute
         for field in before.fields
@@ -150,7 +148,7 @@ def dates_as_text(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
 
 
 def awaited_attributes(final: Index, moving: Collection[str]) -> tuple[str, ...]:
-    """Those of the moving attributes for which an index takes numbers only: it takes a document once they are."""
+    """Return the changing attributes that are NUMERIC in an index: it contains a document only after conversion."""
     return tuple(attribute for attribute in moving if _is_number(final, attribute))
 
 

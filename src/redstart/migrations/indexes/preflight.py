@@ -1,4 +1,4 @@
-"""What index migrations ask of a server before anything is written."""
+"""Preconditions of index migrations, checked before anything is written."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -26,11 +26,11 @@ _PROBE = "redstart:indexes:probe:"
 
 
 def require_search() -> Op[None]:
-    """Raises UnsupportedServerError where no index can be: without the search module, or in another database than 0."""
+    """Raise UnsupportedServerError if the server cannot have indexes: no search module, or a database other than 0."""
     if not (yield from call(command_known("FT.CREATE"))):
         raise UnsupportedServerError(
             "This server has no FT.CREATE command: the search module is not loaded.",
-            "Use a server with RediSearch (Redis Stack, Redis 8). The data alone is converted by: om migrate-data run",
+            "Use a server with RediSearch (Redis Stack, Redis 8), or convert only the data with: om migrate-data run",
         )
     database = yield from call(client_database())
     if database != 0:
@@ -38,7 +38,7 @@ def require_search() -> Op[None]:
 
 
 def search_is_here() -> Op[bool]:
-    """Whether there can be indexes at all: the module is loaded, and this is database 0. Two reads."""
+    """Return whether the server can have indexes: the module is loaded, and this is database 0. Two reads."""
     if not (yield from call(command_known("FT.CREATE"))):
         return False
     return (yield from call(client_database())) == 0
@@ -47,10 +47,10 @@ def search_is_here() -> Op[bool]:
 def require_possible(
     planned: Sequence[PlannedIndex], *, keep_old_index: bool, definitions: bool = True
 ) -> Op[ServerFacts]:
-    """Return what was found of the server, unless a run over these indexes is refused.
+    """Return facts of the server, unless a run over these indexes is refused.
 
     Args:
-        definitions: whether the definition of one index refuses the run over all.
+        definitions: whether one rejected definition refuses the whole run.
 
     Raises:
         MigrationError, UnsafeServerError: see the checks below.
@@ -67,10 +67,10 @@ def require_possible(
 
 
 def require_own_names(planned: Iterable[PlannedIndex]) -> Op[None]:
-    """Raises MigrationError when an index of something else has a name that is needed. A read for each.
+    """Raise MigrationError if a required name belongs to an unrelated index. A read for each.
 
-    A name that leads to documents of another type, or under other keys, is not that of an older form of the index:
-    taking it over would end the queries of somebody else.
+    An index of documents of another type, or under other keys, is not an older version of the index of a model:
+    replacing it would break the queries of another application.
     """
     for one in planned:
         found = yield from find_index(one.name)
@@ -83,7 +83,7 @@ def require_own_names(planned: Iterable[PlannedIndex]) -> Op[None]:
 
 
 def require_aliases(aliases: Iterable[str], planned: Iterable[PlannedIndex]) -> Op[None]:
-    """Raise MigrationError if an alias that is to follow does not lead to the index of one of the models."""
+    """Raise MigrationError if a given alias does not point to the index of one of the models."""
     indexes = set()
     for one in planned:
         found = yield from find_index(one.name)
@@ -94,11 +94,11 @@ def require_aliases(aliases: Iterable[str], planned: Iterable[PlannedIndex]) -> 
             place = (
                 "to nothing"
                 if found is None
-                else f"to the index {shown(found.name)}, which is of no model named"
+                else f"to the index {shown(found.name)}, which belongs to no given model"
             )
             raise MigrationError(
-                f"The alias {shown(alias)} leads {place}.",
-                "Name aliases of indexes that queries of the models use, or leave out --alias.",
+                f"The alias {shown(alias)} points {place}.",
+                "Give aliases of the indexes of these models, or omit --alias.",
             )
 
 
@@ -106,10 +106,10 @@ def require_definitions(planned: Iterable[PlannedIndex]) -> Op[None]:
     """Raise if an index cannot be replaced, or could not be created again by a rollback.
 
     Raises:
-        MigrationError: the server does not create the index of a model, or what serves now would not be created again
-            as it is; or see `require_droppable`.
+        MigrationError: the server rejects the index of a model, or could not create the active one again; or see
+            `require_droppable`.
 
-    Effects: some reads for each index that serves, and a script for each definition that is not there yet.
+    Effects: some reads for each active index, and a script for each definition that does not exist yet.
     """
     records = yield from read_records()
     for one in planned:
@@ -125,20 +125,20 @@ def require_definitions(planned: Iterable[PlannedIndex]) -> Op[None]:
             continue
         if (why := (yield from try_index(wanted))) is not None:
             raise MigrationError(
-                f"The server does not create the index {one.name} as {one.model} needs it: {why}.",
-                "Correct the model, or leave it out with --models.",
+                f"The server rejects the index {one.name} of {one.model}: {why}.",
+                "Correct the model, or select other models with --models.",
             )
         if found is not None and (why := (yield from try_index(found.index))) is not None:
             raise MigrationError(
-                f"The index {shown(found.name)} cannot be replaced: a rollback could not create it again as it is. "
-                f"The server reports: {why}.",
-                f"See its definition with: redis-cli FT.INFO {shlex.quote(found.name)}. Create it in a way that this "
-                "server accepts again, or leave the model out with --models.",
+                f"The index {shown(found.name)} cannot be replaced: a rollback could not create it again with its "
+                f"current definition. The server reports: {why}.",
+                f"See its definition with: redis-cli FT.INFO {shlex.quote(found.name)}. Create it with a definition "
+                "that this server accepts, or select other models with --models.",
             )
 
 
 def _overlap(one: Index, other: Index) -> bool:
-    """Whether a document can be in both: same type, and a prefix that begins one of the other's, or is begun by it."""
+    """Return whether a document can be in both: same type, and one prefix starts with another."""
     return one.storage is other.storage and any(
         ours.startswith(theirs) or theirs.startswith(ours)
         for ours in one.prefixes
@@ -147,16 +147,16 @@ def _overlap(one: Index, other: Index) -> bool:
 
 
 def _in_use(planned: PlannedIndex, name: str, found: IndexInfo) -> MigrationError:
-    what = f"{_described(found.index)}, not {_described(planned.index)} as {planned.model} needs it"
+    what = f"{_described(found.index)}, not {_described(planned.index)} as {planned.model} requires"
     if found.name == name:
         return MigrationError(
-            f"Something else has an index named {name}: it is over {what}.",
-            "Give the model another Meta.index_name; or remove that index, if no application queries it.",
+            f"The name {name} belongs to an unrelated index of {what}.",
+            "Give the model another Meta.index_name, or drop that index if no application queries it.",
         )
     return MigrationError(
-        f"The name {name} is an alias of the index {shown(found.name)} of something else: that is over {what}.",
+        f"The name {name} is an alias of the unrelated index {shown(found.name)} of {what}.",
         "Give the model another Meta.index_name. "
-        f"Or, if nobody queries by that alias: redis-cli FT.ALIASDEL {shlex.quote(name)}",
+        f"Or, if no application uses that alias: redis-cli FT.ALIASDEL {shlex.quote(name)}",
     )
 
 
@@ -166,10 +166,10 @@ def _described(index: Index) -> str:
 
 
 def require_safe_way_back(facts: ServerFacts, planned: Iterable[PlannedIndex]) -> Op[None]:
-    """Raises UnsafeServerError when the server may evict keys, and an index that takes dates as text is to be replaced.
+    """Raise UnsafeServerError if the server may evict keys, and an index with dates as text is to be replaced.
 
-    A read for each. New indexes, and changes without dates, have no undo that an eviction could spoil: an application
-    may make them on a server that is a cache.
+    A read for each. New indexes, and changes without dates, need no undo log: an application may make them on a server
+    that is a cache.
     """
     for one in planned:
         found = yield from find_index(one.name)
@@ -180,21 +180,20 @@ def require_safe_way_back(facts: ServerFacts, planned: Iterable[PlannedIndex]) -
 def require_index_memory(
     facts: ServerFacts, planned: Iterable[PlannedIndex], *, keep_old_index: bool
 ) -> Op[None]:
-    """Raises UnsafeServerError when maxmemory leaves no room for the indexes that are built beside. Some reads for
-    each."""
+    """Raise UnsafeServerError if maxmemory leaves no room for the indexes to build. Some reads for each."""
     if not facts.limit_bytes:
         return
     needed = sum(one.megabytes for one in (yield from forecast(planned, keep_old_index=keep_old_index)))
     free = facts.free_bytes / 1e6
     if needed > free:
         raise UnsafeServerError(
-            f"The indexes built beside the old ones need about {needed:.1f} MB, and maxmemory leaves {free:.1f} MB.",
-            "Raise it with: redis-cli CONFIG SET maxmemory BYTES",
+            f"The new indexes need about {needed:.1f} MB, and maxmemory leaves {free:.1f} MB.",
+            "Raise maxmemory with: redis-cli CONFIG SET maxmemory BYTES",
         )
 
 
 def understands_filters(has_json: bool) -> Op[bool]:
-    """Whether the server keeps a document in an index whose path filters a scalar. One script, on scratch keys."""
+    """Return whether the server supports a filter on a scalar path. One script, on scratch keys."""
     if not has_json:
         return False
     path = f"$.at[?({STRINGS.format('')})]"

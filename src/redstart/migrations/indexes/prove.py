@@ -1,6 +1,6 @@
-"""Proof that an index holds every document: by membership, key by key, not by comparing counts.
+"""Coverage check: every document is looked up in an index, key by key, instead of comparing counts.
 
-Counts never agree beside writers and expiring keys. Membership is asked for the keys of each scanned page
+Counts never agree while clients write and keys expire. The keys of each scanned page are looked up together
 (`FT.SEARCH ... INKEYS`), so memory does not grow with the data.
 """
 
@@ -12,6 +12,7 @@ from redstart.commands.search import ft_members, most_results
 from redstart.effects import Op, batch, call, pause, together
 from redstart.errors import CommandError
 from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.keys import shown
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.lease import Activity
 
@@ -20,20 +21,20 @@ Keep = Callable[[Activity], Op[None]]
 MOST_EXAMPLES = 1_000
 _PAGE_KEYS = 1_000
 _LOOKS = 5
-"""How often a difference is looked at again before it counts: a document may be rewritten just then."""
+"""Repeated checks of a missing document before it counts: it may be in the middle of a write."""
 _PAUSE_SECONDS = 0.01
 
 
 @dataclass(slots=True)
 class Membership:
-    """What a proof found.
+    """The result of a coverage check.
 
     Attributes:
-        documents: keys of the index's type under its prefixes, and those of the index that serves.
-        missing: how many of them the index does not hold although the one that serves does, or, where none
-            serves, does not hold at all.
+        documents: keys of the type of the index under its prefixes, and under those of the active index.
+        missing: number of them missing from the new index but not from the active one; without an active index, all
+            that are missing.
         examples: the first of these.
-        unserved: how many neither holds: they were not found before either.
+        unserved: number of them missing from both indexes.
     """
 
     documents: int = 0
@@ -43,16 +44,16 @@ class Membership:
 
     @property
     def complete(self) -> bool:
-        """Whether letting the name lead to this index loses no document."""
+        """Return whether a cutover to this index loses no document."""
         return self.missing == 0
 
 
 def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> Op[Membership]:
-    """Compare the documents under a record's prefix, and all that are found now, with what an index holds.
+    """Look up every document of a record, and of the active index, in an index.
 
     Args:
-        keep: told of each page; renews a lease, if there is one.
-        serving: the index that queries use now; None when there is none.
+        keep: called for each page; renews a lease, if there is one.
+        serving: the active index; None if there is none.
 
     Effects: reads only, some for each page of 1,000 keys.
     """
@@ -60,6 +61,8 @@ def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> O
     kind = record.final.storage.key_type
     found = None if serving is None else (yield from find_index(serving))
     prefixes = {record.key_prefix, *(() if found is None else found.index.prefixes)}
+    checked = yield from find_index(index)
+    total = max((one.documents for one in (found, checked) if one is not None), default=0)
     absent: dict[bytes, None] = {}
     for prefix in sorted(one for one in prefixes if not one.startswith(tuple(prefixes - {one}))):
         cursor = 0
@@ -71,7 +74,11 @@ def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> O
             if len(absent) >= _PAGE_KEYS:
                 yield from _look_again(index, serving, list(absent), kind, result)
                 absent.clear()
-            yield from keep(Activity(f"comparing documents with the index {index}", result.documents))
+            yield from keep(
+                Activity(
+                    f"checking {shown(record.name)}", result.documents, total and max(total, result.documents)
+                )
+            )
             if cursor == 0:
                 break
     yield from _look_again(index, serving, list(absent), kind, result)
@@ -81,7 +88,7 @@ def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> O
 def _look_again(
     index: str, serving: str | None, absent: list[bytes], kind: bytes, result: Membership
 ) -> Op[None]:
-    """Count what an index still does not hold, several looks later. Differences of many pages wait for it together."""
+    """Count the documents still missing from an index after several checks, for many pages together."""
     for _ in range(_LOOKS):
         if not absent:
             return
@@ -101,9 +108,9 @@ def _look_again(
 
 
 def absent_from(index: str, keys: Sequence[bytes]) -> Op[list[bytes]]:
-    """The keys that an index does not hold, in their order.
+    """Return the keys that are missing from an index, in their order.
 
-    Effects: one read; more where the server answers fewer results at once (MAXSEARCHRESULTS).
+    Effects: one read; more if the server limits its results (MAXSEARCHRESULTS).
     """
     if not keys:
         return []

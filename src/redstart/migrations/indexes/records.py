@@ -1,4 +1,4 @@
-"""What is remembered of each index on the server, so that every step can be repeated and undone."""
+"""Records of index migrations on the server, so that every step can be repeated and rolled back."""
 
 import json
 from collections.abc import Mapping
@@ -16,29 +16,28 @@ from redstart.search.info import IndexInfo
 from redstart.values.kinds import Storage
 
 FORMAT = 3
-"""Of a record. Format 1 has no number, format 2 nothing of superseded definitions."""
+"""Format of a record. Format 1 has no number, format 2 no superseded definitions."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRecord:
-    """One name that queries use.
+    """The record of one name that queries use.
 
     Attributes:
         key_prefix: of its documents.
-        legacy: the index that served before Redstart; where there was none, what would have been before 1.0.
-        legacy_hash, legacy_schema: what redis-om kept beside it.
-        final: the index that is to serve.
-        final_hash, final_schema: what redis-om 1.x keeps beside that.
-        moving: attributes that change their type with the data.
-        expanded: whether all is done that can precede the data: an index serves that accepts both forms, and the
-            final one is built.
-        cut_over: whether the name leads to the final index, and redis-om's keys say so.
-        accepted_unindexed: documents that were known to leave the index at the cut-over.
-        unserved: documents that the old index did not hold before the first change; None if they were not counted.
-        stepping_back: whether a rollback has let a stand-in serve, and has not ended.
-        created: whether none served before Redstart.
-        contracted: whether what the cut-over left beside was cleaned up.
-        aliases: other names that lead to the same index, and follow where it is replaced.
+        legacy: the index before Redstart; if there was none, the index of the model before 1.0.
+        legacy_hash, legacy_schema: the values of the keys of redis-om for it.
+        final: the index to cut over to.
+        final_hash, final_schema: the values of the keys of redis-om 1.x for it.
+        moving: the changing attributes.
+        expanded: whether a dual-format index is active, and the final one is built.
+        cut_over: whether the alias points to the final index, and the keys of redis-om match.
+        accepted_unindexed: documents that were accepted as missing at the cutover.
+        unserved: documents missing from the old index before the first change; None if they were not counted.
+        stepping_back: whether a rollback has activated a dual-format index, and has not ended.
+        created: whether no index existed before Redstart.
+        contracted: whether the unused indexes were dropped after the cutover.
+        aliases: other aliases of the index, which follow when it is replaced.
         superseded: digests of the definitions that the final one has replaced, oldest first (see superseded.py).
     """
 
@@ -62,23 +61,23 @@ class IndexRecord:
     superseded: tuple[str, ...] = ()
 
     def save(self) -> list[Argument]:
-        """The command that stores it."""
+        """Return the command that stores the record."""
         data = {"format": FORMAT, **asdict(self)}
         return ["HSET", RECORDS, self.name, json.dumps(data, separators=(",", ":"))]
 
     def remove(self) -> list[Argument]:
-        """The command that forgets it, where no index that was built for the name stays."""
+        """Return the command that deletes the record, if no index that was built for the name is kept."""
         return ["HDEL", RECORDS, self.name]
 
     def keys_of_final(self) -> list[list[Argument]]:
-        """The commands that tell redis-om 1.x that its index is there."""
+        """Return the commands that store the keys of redis-om 1.x for the final index."""
         return [
             ["SET", hash_key(self.name), self.final_hash],
             ["SET", schema_key(self.name), self.final_schema],
         ]
 
     def keys_of_legacy(self) -> list[list[Argument]]:
-        """The commands that bring redis-om's keys back to what they were."""
+        """Return the commands that restore the keys of redis-om."""
         commands: list[list[Argument]] = []
         for key, value in (
             (hash_key(self.name), self.legacy_hash),
@@ -89,11 +88,11 @@ class IndexRecord:
 
 
 def previous_index(record: IndexRecord | None, found: IndexInfo | None) -> Index | None:
-    """The index that served before Redstart; None where there was none.
+    """Return the index before Redstart; None if there was none.
 
     Args:
-        record: what is remembered of a name; None before the first `om migrate run`.
-        found: what the name leads to now.
+        record: of the name; None before the first `om migrate run`.
+        found: the active index.
     """
     if record is not None:
         return record.legacy
@@ -101,10 +100,10 @@ def previous_index(record: IndexRecord | None, found: IndexInfo | None) -> Index
 
 
 def read_records() -> Op[dict[str, IndexRecord]]:
-    """All records by name. One read.
+    """Return all records by name. One read.
 
     Raises:
-        StateDamagedError: the key holds something that Redstart did not write.
+        StateDamagedError: the key has unexpected content.
         StateVersionError: a newer version of Redstart wrote it.
     """
     return records_from((yield from call(hgetall(RECORDS))))
@@ -134,7 +133,7 @@ def records_from(fields: Mapping[bytes, bytes]) -> dict[str, IndexRecord]:
 
 
 def read_redis_om_keys(name: str) -> Op[tuple[str | None, str | None]]:
-    """The hash and the schema text that redis-om keeps beside an index. Three reads.
+    """Return the hash and the schema text that redis-om stores for an index. Three reads.
 
     Raises:
         StateDamagedError: another program has written one of the two keys.

@@ -1,4 +1,4 @@
-"""Where indexes stand, without changing any."""
+"""The state of indexes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from redstart.search.info import IndexInfo
 
 
 class Standing(StrEnum):
-    """What a name leads to; `outdated` also where what redis-om looks for beside the index is."""
+    """The state of an index; `outdated` also if only the hash of redis-om is."""
 
     ABSENT = "absent"
     UP_TO_DATE = "up to date"
@@ -29,12 +29,12 @@ class IndexStatus:
     """One index.
 
     Attributes:
-        serving: the real index behind the name; None when there is none.
-        documents: how many it holds.
-        filled_percent: how much of the keyspace the server has scanned for it; None when that is over.
-        pending: what differs from the definition the model asks for.
-        has_more: whether the model finds all it needs, in this index or in the one that is being prepared.
-        is_superseded: whether the index has had the definition that the model asks for, and has a later one.
+        serving: the name of the active index; None if there is none.
+        documents: number of documents in it.
+        filled_percent: progress of its initial scan; None after it.
+        pending: the differences from the model.
+        has_more: whether this index, or the one in preparation, has more than the model requires.
+        is_superseded: whether the index had the definition of the model, and has a later one.
     """
 
     planned: PlannedIndex
@@ -48,12 +48,12 @@ class IndexStatus:
 
     @property
     def is_newer(self) -> bool:
-        """Whether the index may be that of a newer version of the application."""
+        """Return whether the index may belong to a newer version of the application."""
         return self.has_more or self.is_superseded
 
 
 def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
-    """Every model's index. A read for each, and one."""
+    """Return the state of the index of each model. A read for each, and one."""
     records = yield from read_records()
     result = []
     for declared in planned:

@@ -1,4 +1,4 @@
-"""The way back of an index: before the data is undone, and after it."""
+"""Rollback of an index: before the rollback of the data, and after it."""
 
 import math
 import shlex
@@ -8,7 +8,7 @@ from dataclasses import replace
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
-from redstart.migrations.indexes.build import Waiting, find_index
+from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.damage import settle
 from redstart.migrations.indexes.keeping import keep_final
 from redstart.migrations.indexes.keys import RECORDS, is_built_name
@@ -25,25 +25,24 @@ def before_undo(
     records: Sequence[IndexRecord],
     *,
     understands_filters: bool,
-    waiting: Waiting,
     accept_unindexed: bool = False,
     check_only: bool = False,
 ) -> Op[list[tuple[IndexRecord, Switched]]]:
-    """Let indexes serve that accept both forms: all of them, or none where one would lose documents.
+    """Switch back to dual-format indexes: all of them, or none if one would lose documents.
 
-    One that did not hold every document before the migration may lack some again.
+    An index that was incomplete before the migration may be incomplete again.
 
     Args:
-        accept_unindexed: whether any may lack documents that are found now.
-        check_only: whether to leave it at building and comparing them.
+        accept_unindexed: whether documents may drop out of query results.
+        check_only: whether to build and check the indexes without switching.
 
     Returns:
-        What became of each; where one is refused, of those that are.
+        The result of each; if some are refused, only theirs.
 
     Raises:
-        MigrationError: the server would not create one of the definitions; nothing was changed.
+        MigrationError: the server rejects one of the definitions; nothing was changed.
 
-    Effects: see `prepare` and `finish`. What was built for nothing is dropped. Safe to repeat.
+    Effects: see `prepare` and `finish`. Indexes that are not used are dropped. Safe to repeat.
     """
     records = [record for record in records if record.moving]
     wanted = {
@@ -54,16 +53,14 @@ def before_undo(
         for index in (wanted[record.name], *(() if record.created else (record.legacy,))):
             if (why := (yield from try_index(index))) is not None:
                 raise MigrationError(
-                    f"The server does not create the index that served under {record.name} before: {why}.",
-                    "Queries go on with the index of today, and nothing was changed. "
-                    f"Look at the definition with: redis-cli HGET {RECORDS} {shlex.quote(record.name)}",
+                    f"The server rejects the previous definition of the index {record.name}: {why}. The current index "
+                    "stays active; nothing was changed.",
+                    f"See the definition with: redis-cli HGET {RECORDS} {shlex.quote(record.name)}",
                 )
     prepared: list[tuple[IndexRecord, Prepared]] = []
     for record in records:
         most_missing = math.inf if accept_unindexed or record.unserved else 0
-        one = yield from prepare(
-            lease, record, wanted[record.name], waiting=waiting, most_missing=most_missing
-        )
+        one = yield from prepare(lease, record, wanted[record.name], most_missing=most_missing)
         prepared.append((record, one))
     refused = [(record, Switched(one.membership, False)) for record, one in prepared if not one.accepted]
     if refused:
@@ -80,19 +77,19 @@ def before_undo(
     return done
 
 
-def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting, most_missing: float) -> Op[Switched]:
-    """Let an index with the old definition serve, and forget the rest; redis-om's keys are as they were.
+def after_undo(lease: Lease, record: IndexRecord, *, most_missing: float) -> Op[Switched]:
+    """Switch back to the old definition, delete the record, and restore the keys of redis-om.
 
-    Where there was none, the index stays that `om migrate run` made.
+    If no index existed before Redstart, the created one is kept.
 
     Args:
-        most_missing: how many documents that are found now the old definition may lack.
+        most_missing: number of documents that may drop out of query results.
 
-    Effects: see `switch`; then drops what was built beside. Safe to repeat.
+    Effects: see `switch`; then drops the unused indexes. Safe to repeat.
     """
     if record.created:
-        return (yield from _keep_created(lease, record, waiting))
-    switched = yield from switch(lease, record, record.legacy, waiting=waiting, most_missing=most_missing)
+        return (yield from _keep_created(lease, record))
+    switched = yield from switch(lease, record, record.legacy, most_missing=most_missing)
     if not switched.done:
         yield from lease.commit([replace(record, stepping_back=False).save()])
         return switched
@@ -102,9 +99,9 @@ def after_undo(lease: Lease, record: IndexRecord, *, waiting: Waiting, most_miss
     return switched
 
 
-def _keep_created(lease: Lease, record: IndexRecord, waiting: Waiting) -> Op[Switched]:
-    """Let the final index serve if it holds every document, as where there is none; else the one that does goes on."""
-    switched = yield from switch(lease, record, record.final, waiting=waiting)
+def _keep_created(lease: Lease, record: IndexRecord) -> Op[Switched]:
+    """Activate the final index if it contains every document; else keep the active one."""
+    switched = yield from switch(lease, record, record.final)
     if switched.done:
         yield from keep_final(lease, replace(record, stepping_back=False))
         _ = yield from drop_unused(lease, record)
@@ -115,7 +112,7 @@ def _keep_created(lease: Lease, record: IndexRecord, waiting: Waiting) -> Op[Swi
 
 
 def remove_created(lease: Lease, record: IndexRecord) -> Op[Switched]:
-    """Take an index away where there was none before Redstart. Safe to repeat."""
+    """Remove an index that did not exist before Redstart. Safe to repeat."""
     _ = yield from unname(lease, record.name)
     _ = yield from drop_unused(lease, record)
     yield from lease.commit([*record.keys_of_legacy(), record.remove()])
@@ -133,11 +130,11 @@ def unused(name: str) -> Op[list[str]]:
 
 
 def drop_unused(lease: Lease, record: IndexRecord) -> Op[list[str]]:
-    """Drop the indexes that were built for a name and do not serve. Those dropped.
+    """Drop the indexes that were built for a name and are not active; return their names.
 
-    All of them, by their names: also those of definitions that the models have had meanwhile.
+    This includes those of definitions that the models had in between.
 
-    Effects: a script for each, which looks itself whether the index serves. Safe to repeat.
+    Effects: a script for each, which checks whether the index is active. Safe to repeat.
     """
     dropped = []
     for name in sorted((yield from call(ft_list()))):

@@ -1,4 +1,4 @@
-"""Definitions that an index had and that were replaced: an older version of the application still asks for one."""
+"""Replaced definitions of an index: an older version of the application still requires one."""
 
 from dataclasses import replace
 from hashlib import sha1
@@ -11,18 +11,18 @@ from redstart.search.index import Index, create_arguments
 from redstart.search.info import IndexInfo
 
 MAX_SUPERSEDED = 20
-"""Definitions that are remembered of an index; the oldest is forgotten first."""
+"""Limit of recorded definitions of an index; the oldest is removed first."""
 
 _DIGEST_LETTERS = 16
 
 
 def is_superseded(record: IndexRecord | None, found: IndexInfo | None, planned: PlannedIndex) -> bool:
-    """Return whether an index has had the definition that a model needs, and has a later one now.
+    """Return whether an index had the definition of a model, and has a later one now.
 
     Args:
-        record: what is remembered of the name; None before the first `om migrate run`.
-        found: what the name leads to now; None for nothing.
-        planned: the index that the model needs.
+        record: of the name; None before the first `om migrate run`.
+        found: the active index; None if there is none.
+        planned: the index of the model.
     """
     if record is None or found is None or is_taken_over(record, found):
         return False
@@ -30,11 +30,11 @@ def is_superseded(record: IndexRecord | None, found: IndexInfo | None, planned: 
 
 
 def superseded_by(wanted: Index, previous: Index, superseded: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the definitions that are replaced once another one is wanted; after a step back only those before it.
+    """Return the replaced definitions after a change; after a return to an earlier definition only those before it.
 
     Args:
-        previous: the definition until now. If it only has more fields it is not replaced for good: it serves both.
-        superseded: what that one has replaced.
+        previous: the definition until now. If it only has more fields, it does not count as replaced.
+        superseded: the definitions that `previous` had replaced.
     """
     if same_definition(previous, wanted):
         return superseded
@@ -47,7 +47,7 @@ def superseded_by(wanted: Index, previous: Index, superseded: tuple[str, ...] = 
 
 
 def definition_digest(index: Index) -> str:
-    """Return the same text for all indexes that answer queries alike."""
+    """Return a digest that is equal for all indexes with equivalent definitions."""
     reported = index.reported()
     fields = tuple(sorted(reported.fields, key=lambda field: field.attribute))
     ordered = replace(reported, prefixes=tuple(sorted(reported.prefixes)), fields=fields)

@@ -1,4 +1,4 @@
-"""Letting names lead to other indexes, and dropping indexes that no name leads to: each one script."""
+"""Move aliases to other indexes, and drop indexes that no alias points to: one script each."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,15 +13,15 @@ PACKAGE = "redstart.migrations.indexes"
 
 
 def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Sequence[str] = ()) -> Op[None]:
-    """Let `name` lead to `index`. A real index of that name goes; its definition must have been kept.
+    """Point the alias `name` to `index`. A real index of that name is dropped; its definition must be recorded.
 
     Args:
-        now: where the name leads, as the caller last saw it; None for nowhere.
-        aliases: other names that follow, as far as they lead to the same index.
+        now: the index that the name pointed to when the caller last read it; None for none.
+        aliases: other aliases that follow if they point to the same index.
 
     Raises:
-        LeaseLostError: another run took over; nothing was changed.
-        MigrationError: the name leads elsewhere by now, or the index is gone; nothing was changed.
+        LeaseLostError: this run lost its lease; nothing was changed.
+        MigrationError: the alias points to another index now, or the index does not exist; nothing was changed.
 
     Effects: one script, the atomic unit. Safe to repeat.
     """
@@ -31,15 +31,15 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Seque
     if outcome in (b"swapped", b"already"):
         return
     place = found.decode(errors="backslashreplace") or "nothing"
-    what = f"{index} is gone" if outcome == b"missing" else f"it points to {place} now"
+    what = f"{index} does not exist any more" if outcome == b"missing" else f"it points to {place} now"
     raise MigrationError(
-        f"{name} was not switched to {index}: {what}. Another client changed it.",
-        "Look with: om migrate status. Then run the command again.",
+        f"Could not switch alias {name} to {index}: {what} (changed by another client).",
+        "Check with: om migrate status. Then run the command again.",
     )
 
 
 def drop(lease: Lease, index: str, serving: Iterable[str]) -> Op[bool]:
-    """Drop an index of ours unless one of the names that queries use leads to it. Whether it is gone.
+    """Drop an index of Redstart unless one of the names points to it; return whether it does not exist any more.
 
     Effects: one script; never touches a document. Safe to repeat.
     """
@@ -48,7 +48,7 @@ def drop(lease: Lease, index: str, serving: Iterable[str]) -> Op[bool]:
 
 
 def unname(lease: Lease, name: str) -> Op[bool]:
-    """Take an alias away. Whether the name leads nowhere now.
+    """Remove an alias; return whether no index has the name now.
 
     Effects: one script. Safe to repeat.
     """
@@ -57,6 +57,6 @@ def unname(lease: Lease, name: str) -> Op[bool]:
 
 
 def fenced_script(name: str) -> Script:
-    """A script of this package that begins with fenced.lua, resolve.lua and drop_index.lua."""
+    """Return a script of this package that begins with fenced.lua, resolve.lua and drop_index.lua."""
     fenced = load(LEASE_PACKAGE, "fenced.lua").source
     return Script.of(fenced + load(PACKAGE, "resolve.lua", "drop_index.lua", name).source)

@@ -1,6 +1,6 @@
-"""Whether another tool put an index of its own where Redstart let one serve.
+"""Detect that another tool replaced the active index.
 
-redis-om's Migrator does: where `<index>:hash` is not the hash of its models, it drops what the name leads to, also
+redis-om's Migrator does this: if `<index>:hash` is not the hash of its models, it drops the index of this name, also
 through an alias, and creates a real index of that name.
 """
 
@@ -14,11 +14,11 @@ from redstart.search.info import IndexInfo
 
 
 def is_taken_over(record: IndexRecord | None, found: IndexInfo | None) -> bool:
-    """Whether a name leads elsewhere than Redstart left it.
+    """Return whether the active index is not the one that Redstart activated.
 
     Args:
-        record: what is remembered of the name; None before the first `om migrate run`.
-        found: what it leads to now; None for nothing.
+        record: of the name; None before the first `om migrate run`.
+        found: the active index; None if there is none.
     """
     if record is None:
         return False
@@ -31,12 +31,12 @@ def is_taken_over(record: IndexRecord | None, found: IndexInfo | None) -> bool:
 
 
 def has_more(record: IndexRecord | None, found: IndexInfo | None, planned: PlannedIndex) -> bool:
-    """Whether an index has all that a model needs, and more: that of a newer version of the application, for example.
+    """Return whether an index has more than a model requires, for example that of a newer version of the application.
 
     Args:
-        record: what is remembered of the name; None before the first `om migrate run`.
-        found: what the name leads to now; None for nothing.
-        planned: the index that the model needs.
+        record: of the name; None before the first `om migrate run`.
+        found: the active index; None if there is none.
+        planned: the index of the model.
     """
     if found is None or is_taken_over(record, found):
         return False
@@ -48,13 +48,13 @@ def has_more(record: IndexRecord | None, found: IndexInfo | None, planned: Plann
 
 
 def only_adds(index: Index, wanted: Index) -> bool:
-    """Return whether an index has all fields of another one as they are there, and more."""
+    """Return whether an index has all fields of another one, unchanged, and more."""
     changes = difference(index, wanted).changes
     return bool(changes) and all(isinstance(change, FieldRemoved) for change in changes)
 
 
 def _left_serving(record: IndexRecord) -> Index | None:
-    """The definition of an index that Redstart did not build and left where it was; None if it left none."""
+    """Return the definition of an active index that Redstart did not build; None if there is none."""
     if record.cut_over:
         return record.final
     if record.created or (record.expanded and not accepts_both_forms(record.legacy, record.moving)):

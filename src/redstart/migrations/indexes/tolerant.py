@@ -1,8 +1,8 @@
-"""The rule for a change of type: an index may serve while data changes only if it accepts both forms.
+"""Dual-format indexes: they contain every document while its data changes between text and numeric format.
 
-A hash field of type TAG or TEXT accepts both ("1672531200.0" is a tag). In JSON a number under one drops the whole
-document, as a string under a NUMERIC does. A path with a filter takes the values of one form and overlooks the
-others: `$.at[?(@>"")]` finds strings only, so the document stays whatever form the value has.
+A hash field of type TAG or TEXT accepts both ("1672531200.0" is a tag). In JSON a number in such a field drops the
+whole document, as a string in a NUMERIC field does. A path with a filter selects the values of one format and skips the
+others: `$.at[?(@>"")]` selects strings only, so the document stays in the index in either case.
 """
 
 from collections.abc import Collection
@@ -19,31 +19,31 @@ STRINGS = '@{}>""'
 
 
 def accepts_both_forms(index: Index, moving: Collection[str]) -> bool:
-    """Whether documents stay in this index while the moving attributes change from text to numbers, or back."""
+    """Return whether documents stay in this index while the changing attributes change between text and numbers."""
     kinds = {field.kind for field in index.fields if field.attribute in moving}
     return not kinds or (index.storage is Storage.HASH and kinds <= TEXTS)
 
 
 def tolerant_index(index: Index, moving: Collection[str]) -> Index:
-    """The same index, whose moving attributes take strings and overlook everything else."""
+    """Return the index with changing attributes that index strings and skip everything else."""
     fields = tuple(_strings_only(field) if field.attribute in moving else field for field in index.fields)
     return replace(index, fields=fields, parts=None)
 
 
 def bridge_index(index: Index, moving: Collection[str]) -> Index:
-    """The same index without the moving attributes, for servers that do not understand such paths."""
+    """Return the index without the changing attributes, for servers that do not support such paths."""
     return replace(index, fields=tuple(f for f in index.fields if f.attribute not in moving), parts=None)
 
 
 def stand_in(index: Index, moving: Collection[str], *, understands_filters: bool) -> Index:
-    """What may serve in place of an old index while its moving attributes change: itself, if it accepts both forms."""
+    """Return the dual-format index for an old index: the index itself, if it accepts both formats."""
     if accepts_both_forms(index, moving):
         return index
     return (tolerant_index if understands_filters else bridge_index)(index, moving)
 
 
 def is_stand_in(serving: Index, legacy: Index, moving: Collection[str]) -> bool:
-    """Whether an index is already the tolerant one, or the bridge."""
+    """Return whether an index is already a dual-format index."""
     stand_ins = (tolerant_index(legacy, moving), bridge_index(legacy, moving))
     return any(not difference(serving, one).changes for one in stand_ins)
 

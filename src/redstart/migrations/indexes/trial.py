@@ -1,4 +1,4 @@
-"""What the server makes of a definition, tried on a scratch index before anything depends on it."""
+"""Test a definition on a scratch index before it is used."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ MAX_WORDS = 7_900
 
 
 def try_definition(words: Sequence[str]) -> Op[Index | str]:
-    """Return the index that FT.CREATE makes of the words behind the name, or the error of the server.
+    """Return the index that FT.CREATE creates from the arguments after the name, or the error of the server.
 
     Effects: one script, which creates and drops an index without documents.
     """
@@ -27,12 +27,12 @@ def try_definition(words: Sequence[str]) -> Op[Index | str]:
 
 
 def try_index(index: Index) -> Op[str | None]:
-    """Return why the server would not create an index as described; None if it would.
+    """Return why the server rejects the definition of an index; None if it accepts it.
 
     Raises:
         AuthenticationError: this user may not create or drop indexes.
 
-    Effects: see `try_definition`; nothing for an index of more words than a script can pass on.
+    Effects: see `try_definition`; none for an index of more words than a script can pass.
     """
     words = create_arguments(index, name=index.name)[1:]
     if len(words) > MAX_WORDS:
@@ -41,9 +41,9 @@ def try_index(index: Index) -> Op[str | None]:
     if isinstance(tried, str):
         if "permission" in tried:
             raise AuthenticationError(
-                f"An index cannot be tried on the server: {tried}",
-                'See "Permissions" in the documentation for the ACL of a run.',
+                f"This user may not create or drop a scratch index: {tried}",
+                'Grant the permissions listed under "Permissions" in the documentation.',
             )
         return tried
     changes = difference(index, tried).changes
-    return f"of that definition it makes another index: {changes[0]}" if changes else None
+    return f"it creates a different index from that definition: {changes[0]}" if changes else None

@@ -1,4 +1,4 @@
-"""Verification of indexes: every document is looked up in the one that is to hold all of them."""
+"""Verification of indexes: look up every document in the active index."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ from redstart.migrations.lease import Activity
 
 @dataclass(frozen=True, slots=True)
 class IndexCheck:
-    """What a look at one index found.
+    """The result of the verification of one index.
 
     Attributes:
-        serves: whether there is an index behind the name.
+        serves: whether an index of this name is active.
         documents: keys of its type under its prefix.
-        missing: how many of them it does not hold; `examples` the first of these.
-        accepted: how many were known to leave it at the cut-over, and accepted.
-        has_filter: whether the index has a FILTER; then it does not have to hold every document, and none is looked up.
+        missing: number of them missing from the index; `examples` are the first of these.
+        accepted: number of documents that were accepted as missing at the cutover.
+        has_filter: whether the index has a FILTER; then it need not contain every document, and none is looked up.
     """
 
     name: str
@@ -34,12 +34,12 @@ class IndexCheck:
 
     @property
     def problems(self) -> int:
-        """What is wrong: documents that queries miss and nobody accepted; or that there is no index."""
+        """Return the number of problems: documents missing and not accepted, or 1 if no index is active."""
         return max(0, self.missing - self.accepted) if self.serves else 1
 
 
 def verify_indexes(planned: Iterable[PlannedIndex]) -> Op[list[IndexCheck]]:
-    """Look up every document in each index that is cut over. Before that, none is to hold all.
+    """Look up every document in each index that is cut over. Before the cutover an index may be incomplete.
 
     Effects: reads only, some for each page of 1,000 keys.
     """

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from redstart.migrations.data.state.failures import Failure
+from redstart.migrations.lease import Activity
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Progress:
         failures: failed values so far.
         unit: what `done` counts, in the plural; `%` where it is a percentage.
         share: how much of the keyspace is scanned, 0 to 1; None if the stage is not a scan.
+        is_transient: whether the stage leaves the screen when it ends: its result is reported otherwise.
     """
 
     stage: str
@@ -26,6 +28,7 @@ class Progress:
     failures: int
     unit: str = "documents"
     share: float | None = None
+    is_transient: bool = False
 
     @property
     def fraction(self) -> float | None:
@@ -48,3 +51,9 @@ class Monitor:
     failure: Callable[[Failure], None] = field(default=lambda _: None)
     waiting: Callable[[str], None] = field(default=lambda _: None)
     stop_requested: Callable[[], bool] = field(default=lambda: False)
+
+    def show_activity(self, activity: Activity) -> None:
+        """Send what the holder of a lease is doing to `progress`."""
+        self.progress(
+            Progress(activity.stage, 0, activity.done, activity.total, 0, activity.unit, is_transient=True)
+        )
