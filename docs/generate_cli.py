@@ -40,7 +40,7 @@ If a setting is given in several places, the leftmost column wins. An explicit `
 If you name a package, the models of all its modules are used, also in subfolders that have an `__init__.py`.
 
 `om` imports modules for their models only. A module that migrates when it is imported, as with `Migrator().run()` at
-its end, does not migrate then, whether that is Redstart's Migrator or redis-om's; a line on stderr says so.
+its end, does not migrate then, whether that is Redstart's Migrator or redis-om's; a line on stderr reports it.
 
 Applications have the same settings for the server and the time zone. They read pyproject.toml once, when it is first
 needed; that the process works in another directory later, or that the directory is removed, changes nothing.

@@ -60,6 +60,7 @@ STORED_NAMES = {"journal"}
 
 _CODE = re.compile(r"`[^`]*`")
 _FILE_OR_KEY = re.compile(rf"`(?:[\w./]*/[\w./]*|\w+\.(?:py|lua)|{'|'.join(STORED_NAMES)})`")
+_MODULE = re.compile(r"\bredstart(?:\.\w+)+")
 _LUA_TEXT = re.compile(r"--.*|'[^']*'")
 _OLD_NAMES = "Renamed before the first release"
 """The heading of the sections that list former names."""
@@ -71,7 +72,7 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.startswith("#"):
             hidden = _CODE if _OLD_NAMES in line else _FILE_OR_KEY
-        yield number, hidden.sub("``", line)
+        yield number, _MODULE.sub("redstart", hidden.sub("``", line))
 
 
 def texts() -> Iterator[tuple[str, int, str]]:
@@ -124,6 +125,7 @@ def test_names_of_tests_do_not_use_the_idiom() -> None:
     [
         ("`judging/transform.py` and `apply.lua`", "`` and ``"),
         ("| `journal` | stream |", "| `` | stream |"),
+        ("from redstart.judging.convert import x", "from redstart import x"),
         ("the `lossy` key", "the `lossy` key"),
     ],
 )

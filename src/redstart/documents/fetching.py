@@ -160,7 +160,7 @@ def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[
 
 
 def in_utf8(model: type[RedisModel], key: str) -> bytes:
-    """Return the key of a document as the server has it. Raises DocumentError for half a surrogate pair."""
+    """Return the key of a document as the server has it. Raises DocumentError for a lone surrogate."""
     try:
         return key.encode()
     except UnicodeEncodeError as error:

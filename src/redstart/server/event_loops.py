@@ -63,6 +63,6 @@ def _close_generator(loop: AbstractEventLoop, generator: AsyncGenerator[None, No
 
 
 def _start(generator: AsyncGenerator[None, None]) -> None:
-    """Run to the first `yield`. Nothing is awaited on the way there, so no loop is needed to get there."""
+    """Run to the first `yield`. Nothing is awaited before it, so no loop is needed to get there."""
     with suppress(StopIteration):
         _ = generator.__anext__().send(None)

@@ -28,7 +28,7 @@ FATES = {
     Fate.REPLACED: ("replaced by 0.0", "replaced by 0.0"),
     Fate.UNCHANGED: ("failed", "left unchanged"),
 }
-"""What a row of a result counts, and what becomes of the values."""
+"""The label of a row in a result, and the fate of its values."""
 
 
 EXAMPLE_LINES = 9

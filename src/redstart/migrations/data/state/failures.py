@@ -82,14 +82,14 @@ class Failure:
 
     @property
     def fate(self) -> Fate:
-        """What becomes of the value."""
+        """The fate of the value."""
         if MOVED in self.reason:
             return Fate.QUARANTINED
         return Fate.REPLACED if REPLACED in self.reason else Fate.UNCHANGED
 
     @property
     def cause(self) -> str:
-        """The reason without what becomes of the value."""
+        """The reason without the fate of the value."""
         return self.reason.partition(MOVED)[0].partition(REPLACED)[0]
 
     def whole(self) -> str:
