@@ -78,7 +78,7 @@ def draw_unnamed_aliases(expected: Sequence[IndexForecast], aliases: Sequence[st
     if expected and not aliases:
         line(
             "Did you add aliases to these indexes (FT.ALIASADD)? The server cannot list them. Name each with --alias; "
-            "otherwise it is lost."
+            "otherwise the cutover removes it."
         )
 
 
@@ -144,9 +144,8 @@ def _draw_options(
     blocking: Mapping[str, Sequence[Failure]], *, refused: bool, failure_mode: FailureMode | None
 ) -> None:
     """Print what can be done about blocking values: each command, and below it what it does."""
-    current = "previous" if failure_mode is None else "dual-format"
     if refused:
-        line(f"Queries still use the {current} indexes; no document is lost.")
+        line("Queries still use the previous index, so they lose no document.")
         line("To finish the cutover, stop the old version, then do one of:")
     else:
         line("To index these documents, do one of:")

@@ -239,7 +239,7 @@ def run(
         changed = [one for one in results if one.state is not IndexState.UP_TO_DATE or one.repaired]
         draw_results(results if verbose else changed, blocking_values, verbose=verbose)
         is_expanded = any(one.state is IndexState.EXPANDED for one in results)
-        if is_expanded or is_cutover_pending or phase is not phase_before:
+        if not refused and (is_expanded or is_cutover_pending or phase is not phase_before):
             draw_order(phase, cut_over_to_come=is_cutover_pending)
     return exit_with_files(Exit.PENDING if refused else Exit.DONE, files, SCHEMA)
 

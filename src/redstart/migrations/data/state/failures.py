@@ -94,7 +94,7 @@ class Failure:
 
     def whole(self) -> str:
         """Return one line without shortened parts."""
-        return f"{self.key} {self.path}: {self.reason}: {self.value}"
+        return ": ".join(filter(None, (f"{self.key} {self.path}".rstrip(), self.reason, self.value)))
 
     @property
     def place(self) -> str:
