@@ -14,6 +14,8 @@ from redstart.search.difference import same_definition
 from redstart.search.index import Index, create_arguments
 from redstart.search.info import IndexInfo, read_info
 
+FIRST_POLL_SECONDS = 0.001
+"""A small index is built in a few milliseconds."""
 POLL_SECONDS = 0.05
 
 
@@ -79,6 +81,7 @@ def build_beside(lease: Lease, served: str, index: Index) -> Op[str]:
             if "already exists" not in exc.message.lower():
                 raise
     yield from carry_synonyms(served, name, index)
+    poll_seconds = FIRST_POLL_SECONDS
     while True:
         info = yield from find_index(name)
         if info is None:
@@ -91,4 +94,5 @@ def build_beside(lease: Lease, served: str, index: Index) -> Op[str]:
         if not info.indexing:
             return name
         yield from lease.keep(building(served, info.percent))
-        yield from pause(POLL_SECONDS)
+        yield from pause(poll_seconds)
+        poll_seconds = min(2 * poll_seconds, POLL_SECONDS)
