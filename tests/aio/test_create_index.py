@@ -119,7 +119,7 @@ def test_another_schema_is_refused_and_what_serves_stays(
 
 def test_of_many_differences_the_first_are_listed(create: Callable[..., None], client: redis.Redis) -> None:
     client.execute_command("FT.CREATE", NAME, *OLD.split())
-    with pytest.raises(MigrationError, match=r"b is added as TAG; .*, and 2 more\."):
+    with pytest.raises(MigrationError, match=r"b is added as TAG; .*, and 2 more\)\."):
         create(NAME, f"{OLD} b TAG c TAG d TAG e TAG f TAG", "h")
 
 

@@ -39,7 +39,7 @@ def test_a_cut_over_that_would_lose_documents_is_an_error(built_in: Any, legacy:
     start = snapshot(legacy)
     migration = built_in.DatetimeFieldMigration()
     with pytest.raises(
-        DataMigrationError, match=f"(?s)not cut over: station:visit:index.* as {VISIT}-0"
+        DataMigrationError, match=f"(?s)cutover refused: station:visit:index.* such as {VISIT}-0"
     ) as said:
         result(migration.up())
     assert f"In the way: {VISIT}-0 arrived_at" in said.value.message
@@ -48,7 +48,7 @@ def test_a_cut_over_that_would_lose_documents_is_an_error(built_in: Any, legacy:
     stats = migration.get_migration_stats()
     assert (stats["processed_keys"], stats["failed_conversions"]) == (DOCUMENTS + 1, 1)
     assert [one["value"] for one in stats["recent_errors"]] == ["never"]
-    with pytest.raises(DataMigrationError, match="not cut over"):  # it is not done, also the second time
+    with pytest.raises(DataMigrationError, match="cutover refused"):  # it is not done, also the second time
         result(migration.up())
     result(built_in.DatetimeFieldMigration(failure_mode=built_in.ConversionFailureMode.DEFAULT).up())
     assert total(legacy, Visit._meta.index_name, "@arrived_at:[0 0]") == 1
@@ -63,7 +63,10 @@ def test_values_that_have_no_old_form_are_an_error_of_down(built_in: Any, legacy
     legacy.json().set(
         f"{SIGHTING_PREFIX}new", "$", {"ringed_at": 0, "last_seen_by_place": {" ": 1, "b": 2, "c": 3}}
     )
-    with pytest.raises(DataMigrationError, match=r"The rollback is done\. Values .*: 1, as .*new last_seen"):
+    with pytest.raises(
+        DataMigrationError,
+        match=r"Rollback complete, except for some values\. Values .*: 1, such as .*new last_seen",
+    ):
         result(migration.down())
     assert legacy.json().get(f"{SIGHTING_PREFIX}new", "$.last_seen_by_place.b") == ["1970-01-01T00:00:02"]
     assert own_keys(legacy) == []
@@ -110,7 +113,7 @@ def test_a_rollback_whose_index_would_lose_documents_undoes_nothing(
     client.json().set("t:parcel:7", "$.grade", "good")
     before = documents_of(client)
     with pytest.raises(
-        DataMigrationError, match=r"Nothing was undone: .* accept some documents, as t:parcel:7\."
+        DataMigrationError, match=r"Rollback refused: .* drop documents, such as t:parcel:7\."
     ):
         result(migration.down())
     assert difference(before, documents_of(client)) == []
@@ -129,7 +132,8 @@ def test_an_old_index_that_would_lose_documents_is_an_error_of_down(
     migration = built_in.DatetimeFieldMigration()
     result(migration.up())
     with pytest.raises(
-        DataMigrationError, match=r"The data is undone, but .* t:parcel:index, as t:parcel:3\."
+        DataMigrationError,
+        match=r"Rollback complete, except for indexes: .* t:parcel:index, such as t:parcel:3\.",
     ):
         result(migration.down())
     assert client.json().get("t:parcel:1", "$.at") == ["2023-01-01T12:00:00"]

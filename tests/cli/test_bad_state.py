@@ -39,7 +39,7 @@ def interrupted(station: redis.Redis) -> tuple[redis.Redis, Snapshot]:
         (b"{}", "cannot be read"),
         (b"[]", "cannot be read"),
         (b'{"format": 2}', "cannot be read"),
-        (b'{"format": 1}', "has format 1; this version reads format 2"),
+        (b'{"format": 1}', "has format 1; this version of Redstart reads format 2"),
     ],
 )
 def test_saved_progress_that_is_not_understood(
@@ -72,7 +72,7 @@ def test_state_of_another_type(station: redis.Redis, key: str) -> None:
 def test_a_record_that_is_damaged(station: redis.Redis) -> None:
     station.hset(KEYS.record, "plan", "{")
     before = snapshot(station)
-    refused(run_om(*RUN), 1, KEYS.record, "Redstart did not write", f"om migrate-data drop-undo-log {ID}")
+    refused(run_om(*RUN), 1, KEYS.record, "Unexpected content in", f"om migrate-data drop-undo-log {ID}")
     assert difference(before, snapshot(station)) == []
 
 
@@ -81,7 +81,7 @@ def test_models_that_changed_since_the_interruption(
 ) -> None:
     client, before = interrupted
     monkeypatch.setenv("REDSTART_NAIVE_TIMEZONE", "Asia/Kolkata")
-    refused(run_om(*RUN), 1, "now be read as Asia/Kolkata", f"om migrate-data rollback {ID}\n")
+    refused(run_om(*RUN), 1, "now be interpreted in Asia/Kolkata", f"om migrate-data rollback {ID}\n")
     assert difference(before, snapshot(client, exclude_prefixes=STATE_PREFIXES)) == []
 
 

@@ -185,7 +185,7 @@ def test_a_primary_without_its_replicas(own_server: StartServer) -> None:
             "good replicas",
             "min-replicas-to-write",
             "redis-cli INFO replication",
-            "go on with: om migrate-data run",
+            "Resume with: om migrate-data run",
         )
         assert snapshot(client) == before
         client.config_set("min-replicas-to-write", 0)

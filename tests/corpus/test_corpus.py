@@ -197,7 +197,7 @@ def test_stats_counts_what_the_corpus_holds(corpus: redis.Redis, om: Om) -> None
     assert exact["documents"] == 6_000
     assert exact["values"] == {
         "convertible": CONVERTIBLE,
-        "converted": NUMBERS,
+        "numeric": NUMBERS,
         "null": NULL,
         "rounded": 0,
         "unconvertible": UNCONVERTIBLE,

@@ -14,7 +14,7 @@ from tests.support.models import create_indexes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "acl.md").read_text(encoding="utf-8")
 LINE = re.search(r"^ACL SETUSER application .*$", PAGE, re.MULTILINE)
-BEFORE_HSETEX = re.search(r"put `([^`]+)` in place of `\+hsetex`", PAGE)
+BEFORE_HSETEX = re.search(r"use `([^`]+)` instead of `\+hsetex`", PAGE)
 
 BY_CONNECTIONS = {"auth", "hello", "client|setinfo", "select"}
 """What redis-py sends of itself, and does without."""

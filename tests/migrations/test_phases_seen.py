@@ -43,7 +43,7 @@ def seen_by(driver: SyncDriver) -> Status:
             [forward],
             {"building ", "checking ", "initial scan", "converting"},
         ),
-        ([forward, back], {"building the index", "replaying the undo log", "rewriting newer values"}),
+        ([forward, back], {"building ", "replaying the undo log", "rewriting newer values"}),
     ],
     ids=["run", "rollback"],
 )

@@ -15,22 +15,27 @@ import redis.asyncio as asyncio_redis
 import redstart
 from redstart import (
     Coordinates,
+    DocumentEncodeError,
     EmbeddedJsonModel,
     Field,
     FindQuery,
     GeoFilter,
     HashModel,
+    IndexNotFoundError,
     JsonModel,
     KNNExpression,
+    LeaseHeldError,
     MigrationError,
     Migrator,
     NotFoundError,
+    QueryError,
     QueryNotSupportedError,
     QuerySyntaxError,
     RedisModel,
     RedisModelError,
     RedstartError,
     SchemaDetector,
+    ServerConnectionError,
     VectorFieldOptions,
     aio,
     col,
@@ -205,3 +210,19 @@ async def asynchronous(visit: Visit, note: Note) -> None:
     del errors
     _ = aio.Coordinates(latitude=1, longitude=2), aio.GeoFilter(1, 2, 3, "m"), aio.VectorFieldOptions
     _ = aio.Field(index=True), aio.KNNExpression
+
+
+def errors_to_handle() -> None:
+    """The errors that an application catches have the same class in both flavours, and typed attributes."""
+    try:
+        Migrator().run()
+    except (DocumentEncodeError, aio.DocumentEncodeError) as error:
+        assert_type(error.field, str)
+    except (IndexNotFoundError, aio.IndexNotFoundError) as error:
+        assert_type(error.index, str)
+    except (LeaseHeldError, aio.LeaseHeldError) as error:
+        assert_type(error.message, str)
+    except (QueryError, aio.QueryError) as error:
+        assert_type(error.field, str | None)
+    except (ServerConnectionError, aio.ServerConnectionError) as error:
+        assert_type(error.hint, str | None)

@@ -43,7 +43,7 @@ def wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
 
     Args:
         first: the beginning of the first line.
-        rest: the beginning of all other lines.
+        rest: the beginning of all other lines, except before a word that then exceeds the width.
     """
     lines: list[str] = []
     line, has_words = first, False
@@ -51,7 +51,7 @@ def wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
         longer = f"{line}{gap}{word}"
         if has_words and cells(longer) > width:
             lines.append(line)
-            longer = rest + word
+            longer = (rest if cells(rest + word) <= width else "") + word
         line, has_words = longer, True
     return "\n".join([*lines, line])
 

@@ -19,7 +19,7 @@ FILES = (
 )
 REPLACED = {
     **dict.fromkeys(("create", "downgrade"), FILES),
-    **dict.fromkeys(("--module", "-m"), "Type: om migrate run --models MODULE"),
+    **dict.fromkeys(("--module", "-m"), "Use: om migrate run --models MODULE"),
     "reset": "To remove an ID from the record of applied files, call: SchemaMigrator().mark_unapplied(id)",
 }
 
