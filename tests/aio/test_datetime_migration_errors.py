@@ -42,7 +42,7 @@ def test_a_cut_over_that_would_lose_documents_is_an_error(built_in: Any, legacy:
         DataMigrationError, match=f"(?s)cutover refused: station:visit:index.* such as {VISIT}-0"
     ) as said:
         result(migration.up())
-    assert f"In the way: {VISIT}-0 arrived_at" in said.value.message
+    assert f"Blocking: {VISIT}-0 arrived_at" in said.value.message
     assert said.value.hint is not None
     assert "om migrate run --accept-unindexed" in said.value.hint
     stats = migration.get_migration_stats()
@@ -65,7 +65,7 @@ def test_values_that_have_no_old_form_are_an_error_of_down(built_in: Any, legacy
     )
     with pytest.raises(
         DataMigrationError,
-        match=r"Rollback complete, except for some values\. Values .*: 1, such as .*new last_seen",
+        match=r"except for some values\. Values .*: 1, such as .*new last_seen",
     ):
         result(migration.down())
     assert legacy.json().get(f"{SIGHTING_PREFIX}new", "$.last_seen_by_place.b") == ["1970-01-01T00:00:02"]

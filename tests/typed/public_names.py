@@ -43,7 +43,6 @@ from redstart import (
     has_redis_json,
     has_redisearch,
 )
-from redstart.errors import IndexNotFoundError, QueryError
 from redstart.model.model import ExpressionProxy, PartialModel
 from redstart.search.expressions import Comparison, FieldExpression
 
