@@ -260,7 +260,7 @@ def test_a_refused_replacement_is_an_error(client: redis.Redis) -> None:
 
     registry.model_registry.clear()
     registry.register(Changed)
-    with pytest.raises(MigrationError, match="Not replaced: :note:index"):
+    with pytest.raises(MigrationError, match="Indexes were not replaced: :note:index"):
         redstart.Migrator().run()
     assert Note.find().count() == 1
 

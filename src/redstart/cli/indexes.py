@@ -77,8 +77,8 @@ def draw_unnamed_aliases(expected: Sequence[IndexForecast], aliases: Sequence[st
     """Print, in a dry run, that aliases created by hand are lost unless they are named."""
     if expected and not aliases:
         line(
-            "Did you add aliases to these indexes (FT.ALIASADD)? The server cannot list them. Name each with --alias; "
-            "otherwise the cutover removes it."
+            "If you added aliases to these indexes (FT.ALIASADD), name each with --alias: the server cannot list "
+            "them, and the cutover removes the others."
         )
 
 

@@ -84,11 +84,11 @@ def note_undeclared(declarations: Sequence[ModelDeclaration], counts: Mapping[tu
 
 def _if_renamed(is_json: bool) -> str:
     after = (
-        "a save removes what a JsonModel does not declare"
+        "a save of a JsonModel removes undeclared fields"
         if is_json
-        else "a HashModel reads its default instead"
+        else "until then a HashModel reads the default of the new field"
     )
-    return f"If a field was renamed, copy it in the stored documents first: {after}."
+    return f"If the model has it under a new name, rename it in the stored documents as well: {after}."
 
 
 def _unreadable(session: Session) -> list[str]:

@@ -155,7 +155,10 @@ def confirm(question: str, *, assume_yes: bool) -> None:
 def require_yes(question: str, *, assume_yes: bool) -> None:
     """Ask as `confirm` does, for what cannot be undone: without a terminal, --yes is required."""
     if not assume_yes and not _can_ask():
-        raise click.UsageError(f"{question} Not a terminal: confirm with --yes.")
+        raise ConfigurationError(
+            "The command needs a confirmation, and standard input is not a terminal.",
+            f"Confirm with --yes: {question}",
+        )
     confirm(question, assume_yes=assume_yes)
 
 

@@ -17,10 +17,16 @@ from redstart.effects import Op
 from redstart.errors import CommandError, ConfigurationError, ServerConnectionError
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.overrides import client_named
-from redstart.migrations.data.planned.plan import Plan, make_plan, plan_for_indexes
+from redstart.migrations.data.planned.plan import (
+    Plan,
+    make_plan,
+    plan_for_indexes,
+    with_recorded_exclusions,
+)
 from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.record import read_record
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.integrity import require_intact
@@ -67,6 +73,10 @@ class Session:
             time.monotonic,
             monitor,
         )
+
+    def adopt_recorded_exclusions(self) -> None:
+        """Leave out the keys that the recorded runs have left out, too. One read."""
+        self.plan = with_recorded_exclusions(self.plan, self.run(read_record(self.keys)).plan)
 
     def planned_indexes(self) -> list[PlannedIndex]:
         """Return the indexes of the models. Raises ConfigurationError if two models define one index differently."""

@@ -69,7 +69,7 @@ def bring_up_to_date(
         refused = [one.name for one in results if one.state is IndexState.REFUSED]
         if refused:
             raise MigrationError(
-                f"Not replaced: {', '.join(refused)}. Documents would drop out of query results.",
+                f"Indexes were not replaced: {', '.join(refused)}. Documents would drop out of query results.",
                 "List these documents and your options with: om migrate run",
             )
         return left

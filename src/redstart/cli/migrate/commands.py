@@ -139,7 +139,13 @@ def _draw_indexes(statuses: Sequence[IndexStatus], pending: Sequence[IndexStatus
         if one.filled_percent is not None:
             line(f"{one.planned.name}: {one.documents:,} documents{still_filling(one.filled_percent)}")
     if pending and all(one.standing is Standing.EXPANDED for one in pending):
-        line(as_typed("The new indexes are built. Convert the data and cut over with: om migrate-data run"))
+        line("The new indexes are built.")
+        line(
+            as_typed(
+                "If documents are not converted yet, convert them and cut over with: om migrate-data run"
+            )
+        )
+        line(as_typed("If they are, cut over, or list the blocking values, with: om migrate run"))
     elif pending:
         line(as_typed("Apply these changes with: om migrate run"))
 
@@ -345,14 +351,21 @@ def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes
         indexes = [switched_report(name, switched) for name, switched in results.items()]
         print_json({"swapped": swapped, "refused": refused, "indexes": indexes})
     else:
-        _draw_rollback(results, refused, undone=undone, accept_unindexed=accept_unindexed)
+        _draw_rollback(
+            results, refused, undone=undone, accept_unindexed=accept_unindexed, drop_created=drop_created
+        )
         if results and not refused and not undone and has_data:
             line(as_typed(f"Roll back the data with: om migrate-data rollback {DATETIME_MIGRATION}"))
     return Exit.PENDING if refused else Exit.DONE
 
 
 def _draw_rollback(
-    results: Mapping[str, Switched], refused: Sequence[str], *, undone: bool, accept_unindexed: bool
+    results: Mapping[str, Switched],
+    refused: Sequence[str],
+    *,
+    undone: bool,
+    accept_unindexed: bool,
+    drop_created: bool,
 ) -> None:
     if not results:
         line("Nothing to roll back: no index was migrated.", Tone.DONE)
@@ -370,14 +383,16 @@ def _draw_rollback(
         )
     else:
         kept = sum(switched.is_created for switched in results.values())
-        definition = "original" if undone else "dual-format"
-        rolled_back = f"{_indexes(len(results) - kept)} rolled back to the {definition} definition"
+        state = "original state" if undone else "dual-format definition"
+        if undone and drop_created:
+            state += " (indexes that Redstart was the first to create are dropped)"
+        rolled_back = f"{_indexes(len(results) - kept)} rolled back to the {state}"
         line(
             "; ".join([rolled_back] * (kept < len(results)) + [f"{_indexes(kept)} kept"] * bool(kept)) + ".",
             Tone.DONE,
         )
     for name, switched in results.items():
-        result = "as before the migration" if undone else "dual-format index active"
+        result = "original state" if undone else "dual-format index active"
         draw_switched(name, switched, result, accepted=accept_unindexed)
     if refused:
         line(as_typed("Fix the documents listed above, then type again: om migrate rollback"))

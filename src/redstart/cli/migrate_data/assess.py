@@ -51,6 +51,7 @@ def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_js
     matter for it. Writes nothing."""
     with open_session(settings) as session, progress_display() as show:
         session.require_intact()
+        session.adopt_recorded_exclusions()
         note_assumed_zone(session)
         chance = None if exact else Random()
         context = session.context(Monitor(progress=show))

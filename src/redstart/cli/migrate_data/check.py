@@ -60,6 +60,7 @@ def verify(
     model cannot read. Writes nothing."""
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
         session.require_intact()
+        session.adopt_recorded_exclusions()
         note_unclaimed(find_unclaimed(session))
         with progress_display(every_step=verbose) as show:
             monitor = log.watching(Monitor(progress=show))
@@ -133,7 +134,9 @@ def _draw(
     unconverted = total(Outcome.CONVERTIBLE) + total(Outcome.LOSSY)
     count = found.problems.count
     if found.ok:
-        line("Verification passed: no value is missing, wrong or unconverted.", Tone.DONE)
+        recorded = found.recorded_failures
+        but = f", except {recorded:,} recorded failed value{'s' * (recorded != 1)}" if recorded else ""
+        line(f"Verification passed: no value is missing, wrong or unconverted{but}.", Tone.DONE)
     else:
         line(f"Verification found {count:,} problem{'s' * (count != 1)}.", Tone.ERROR)
     rows: list[tuple[str, int]] = [
@@ -160,6 +163,10 @@ def _draw(
     _draw_reasons("Problems by reason", found.problems.first, count)
     for problem in found.problems.first if verbose else found.problems.first[:MAX_PROBLEMS]:
         line(f"problem: {problem}")
+    if not verbose and count > MAX_PROBLEMS:
+        line(
+            f"... and {count - MAX_PROBLEMS:,} more; --verbose lists {min(count, len(found.problems.first)):,} of them"
+        )
     if unconverted:
         next_step("Convert values in text format with", "om migrate-data run")
     if model_check is not None and model_check.unreadable:

@@ -16,11 +16,13 @@ from redstart.cli.options import batch_size, common, confirm, migration_id, verb
 from redstart.cli.output import Tone, as_typed, line, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.quantities import duration
-from redstart.cli.session import open_session, resumed_by, stop_on_signal
+from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
+from redstart.errors import MigrationError
 from redstart.migrations.back import Back, migrate_back
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.undoing.rollback import RollbackResult
 from redstart.migrations.data.undoing.rollback_preview import preview_rollback
@@ -28,8 +30,8 @@ from redstart.migrations.data.undoing.rollback_preview import preview_rollback
 ROLLBACK = f"om migrate-data rollback {DATETIME_MIGRATION}"
 REFORMATTING = f"{ROLLBACK} --reformat-preexisting"
 PREEXISTING_NUMBERS = (
-    "These values were numeric before the run: redis-om 1.x or the new version wrote them. The old index over JSON "
-    "does not accept such a document."
+    "These values were numbers before the run: redis-om 1.x or the new version wrote them. The original index of a "
+    "JSON model does not contain documents with such values."
 )
 REFORMAT = f"If the new version wrote them, rewrite them as text, too, with: {REFORMATTING}"
 CORRECT = "  correct the documents that the index refuses, then run: om migrate rollback"
@@ -91,6 +93,7 @@ def rollback(
                 )
                 found = Back(session.run(preview))
             else:
+                _require_undo_log(session)
                 with stop_on_signal(context.monitor), resumed_by(ROLLBACK):
                     undoing = migrate_back(
                         context,
@@ -106,6 +109,18 @@ def rollback(
     else:
         _draw(found, dry_run, verbose, REFORMATTING if reformat_preexisting else ROLLBACK)
     return _exit_of(found, dry_run)
+
+
+def _require_undo_log(session: Session) -> None:
+    """Raise MigrationError if documents are converted and the undo log was dropped."""
+    found = session.run(read_status(session.keys, session.plan))
+    record = found.record
+    if record.plan is None and record.forgotten and not found.unrestored:
+        raise MigrationError(
+            f"Cannot roll back {DATETIME_MIGRATION}: its undo log was dropped. "
+            f"{record.forgotten:,} values stay converted.",
+            "To restore the originals, use a backup.",
+        )
 
 
 def _exit_of(found: Back, dry_run: bool) -> Exit:
@@ -192,6 +207,8 @@ def _draw_data(result: RollbackResult, verbose: bool) -> None:
 def _draw_preexisting(result: RollbackResult, verbose: bool) -> None:
     for failure in result.number_examples[: None if verbose else MAX_EXAMPLES]:
         line(f"left unchanged: {failure}")
+    if not verbose and result.preexisting_numbers > MAX_EXAMPLES:
+        line(f"... and {result.preexisting_numbers - MAX_EXAMPLES:,} more; --verbose lists them")
     line(PREEXISTING_NUMBERS)
 
 

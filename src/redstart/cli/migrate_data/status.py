@@ -69,6 +69,7 @@ def status(
     Writes nothing."""
     with open_session(settings) as session:
         session.require_intact()
+        session.adopt_recorded_exclusions()
         files = look(session, DATA, migrations_dir, module)
         found = session.run(read_status(session.keys, session.plan))
         found = session.run(with_rewritten(found, session.naive_timezone))
@@ -96,6 +97,8 @@ def _draw_status(found: Status, detailed: bool) -> None:
     if detailed:
         line("")
         _draw_models(found)
+    if found.record.forgotten:
+        line(f"The undo log was dropped: {found.record.forgotten:,} converted values cannot be rolled back.")
     for model in found.unnamed:
         state = "pending" if model in found.pending else "applied"
         line(f"{model.name} ({model.key_prefix}) is recorded and not given: {state}")

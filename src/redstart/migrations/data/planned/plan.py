@@ -154,9 +154,16 @@ def router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
     return route
 
 
-def journal_router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
-    """Like `router`, for keys in the undo log: exclusions that were added later do not apply to them."""
-    return router(replace(plan, models=tuple(replace(model, excluded=()) for model in plan.models)))
+def with_recorded_exclusions(plan: Plan, stored: Plan | None) -> Plan:
+    """Return a plan that leaves out the keys that the stored plan leaves out, too."""
+    known = {} if stored is None else {model.key_prefix: model.excluded for model in stored.models}
+    return replace(
+        plan,
+        models=tuple(
+            replace(model, excluded=tuple(sorted({*model.excluded, *known.get(model.key_prefix, ())})))
+            for model in plan.models
+        ),
+    )
 
 
 def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
@@ -192,12 +199,23 @@ def _merged_model(known: PlannedModel, today: PlannedModel, migration_id: str) -
                 hint,
             )
         paths[path.segments] = path
+    if set(known.excluded) != set(today.excluded):
+        options = "".join(f" --exclude-prefix {quote(prefix)}" for prefix in known.excluded)
+        raise PlanChangedError(
+            f"{today.name}: the previous run excluded {_listed(known.excluded)}, and this run would exclude "
+            f"{_listed(today.excluded)}.",
+            f"Use the same exclusions: om migrate-data run{options}\n{hint}",
+        )
     if known.storage != today.storage:
         raise PlanChangedError(
             f"Documents under {today.key_prefix!r} were converted as {known.storage} and are now {today.storage}.",
             hint,
         )
     return replace(today, paths=tuple(paths.values()))
+
+
+def _listed(prefixes: Collection[str]) -> str:
+    return ", ".join(map(repr, prefixes)) or "no prefix"
 
 
 def _overlap(outer: ModelDeclaration, inner: ModelDeclaration) -> ConfigurationError:

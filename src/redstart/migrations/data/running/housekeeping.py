@@ -6,7 +6,7 @@ from redstart.errors import RollbackInProgressError, StateDamagedError, StateVer
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import Stage, load_checkpoint
 from redstart.migrations.data.state.damage import LISTS, require_intact_data
-from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.keys import DATA_RUNS, StateKeys
 from redstart.migrations.data.state.record import (
     CLEARED,
     end_progress,
@@ -131,6 +131,7 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
     (converted,) = yield from call(hmget(keys.record, ["converted"]))
     if converted is not None:
         commands.append(["HSET", keys.record, "forgotten", converted])
+        commands.append(["HSET", DATA_RUNS, keys.migration_id, record.generation])
     return commands
 
 

@@ -111,7 +111,8 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
         return [Damage("record", exc.message, exc.hint or "", type(exc))]
     if record.is_new and not (entries or record.applied or record.plan or record.unrestored_members):
         return (yield from _damage_without_record(keys))
-    found = _damage_of_record(keys, record)
+    found = yield from _damage_of_generation(keys, record)
+    found += _damage_of_record(keys, record)
     found += _damage_of_checkpoint(keys, record, saved)
     found += _damage_of_journal(keys, record, entries, newest)
     return found + _damage_of_counts(
@@ -119,6 +120,21 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
         record,
         {"census": census, "failures": failures, "replaced": replaced, "unrestored": unrestored},
     )
+
+
+def _damage_of_generation(keys: StateKeys, record: Record) -> Op[list[Damage]]:
+    """Return the damage of a record that is older or newer than the marker of its last run."""
+    (marker,) = yield from call(hmget(DATA_RUNS, [keys.migration_id]))
+    if marker is None or marker == b"%d" % record.generation:
+        return []
+    return [
+        Damage(
+            "record",
+            f"{keys.record} is of run {record.generation}, but {DATA_RUNS} has "
+            f"{marker.decode(errors='backslashreplace')!r}: the keys were restored from another time.",
+            keys.restore_hint(),
+        )
+    ]
 
 
 def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]) -> list[Damage]:

@@ -27,7 +27,7 @@ from redstart.migrations.data.planned.jsonpath import (
     sliced_list,
     whole_list_path,
 )
-from redstart.migrations.data.planned.plan import Plan, journal_router, path_of
+from redstart.migrations.data.planned.plan import Plan, path_of, router
 from redstart.migrations.data.reading.current import lists_at, texts_at
 from redstart.migrations.data.reading.read import read_documents
 from redstart.migrations.data.state.journal import JournalEntry
@@ -94,7 +94,7 @@ class Undoing:
 
     def __init__(self, keys: StateKeys, plan: Plan | None, zone: NaiveTimezone) -> None:
         self._keys = keys
-        self._route = journal_router(plan if plan is not None else Plan((), zone.name))
+        self._route = router(plan if plan is not None else Plan((), zone.name))
         self._zone = zone
 
     def path_of(self, key: bytes, location: Location) -> TemporalPath | None:

@@ -10,7 +10,7 @@ from redstart.mapping.paths import display
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import DEFAULT_NUMBER, judge_stored
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit
-from redstart.migrations.data.planned.plan import Plan, PlannedModel, journal_router, path_of
+from redstart.migrations.data.planned.plan import Plan, PlannedModel, path_of, router
 from redstart.migrations.data.reading.current import compared_with_edits, texts_at
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
@@ -59,7 +59,7 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
     Effects: reads only; one or two round trips for each page of the log, and one for each entry.
     """
     total = yield from check_journal(context.keys)
-    route = journal_router(plan)
+    route = router(plan)
     zone = NaiveTimezone.parse(plan.naive_timezone)
     result = JournalCheck()
     before: str | None = None
