@@ -49,7 +49,7 @@ def shown(text: str, columns: int) -> str:
 def test_a_line(columns: int, indent: int, parts: list[tuple[str, str]], last: str | None) -> None:
     text = " " * indent + "".join(f"{word}{pause}" for word, pause in parts).rstrip()
     if last is not None:
-        text = f"{text.rstrip(':')}: {last}"
+        text = f"{text}{'' if text.endswith(':') else ':'} {last}"
     lines = shown(text, columns).splitlines()
     assert " ".join(lines).split() == text.split()
     for word, _ in parts:
