@@ -26,7 +26,7 @@ NORMALISED = [
     (r"^  blocking: .*", "BLOCKING"),
     # Which values serve as examples depends on the order in which the server returns its keys.
     (rf"^  (\w\S*) .+ -> .+ {_KEYS}$", r"  \1 SAMPLE"),
-    (rf"^  {_KEYS} .*", "EXAMPLE"),
+    (rf"^ +{_KEYS} .*", "EXAMPLE"),
 ]
 """What may differ from run to run, and what stands for it when two runs are compared."""
 

@@ -163,9 +163,9 @@ class FailureSummary:
                 self.first.append(failure)
 
     def groups(self, fate: Fate) -> list[FailureGroup]:
-        """Return the groups with a fate, the largest first."""
+        """Return the groups with a fate: the largest first, then by cause."""
         chosen = (group for group in self._groups.values() if group.fate is fate)
-        return sorted(chosen, key=lambda group: -group.count)
+        return sorted(chosen, key=lambda group: (-group.count, group.cause))
 
 
 def place_name(key: bytes, location: Location) -> bytes:
