@@ -8,7 +8,7 @@ from typing import Any, Final
 from redstart.documents.dumped import dumped
 from redstart.documents.index_limits import reason_against_json
 from redstart.documents.unwritable import encode_error
-from redstart.documents.value_writer import Refused, WrittenNumber, json_values, vector_values
+from redstart.documents.value_writer import UnencodableValueError, WrittenNumber, json_values, vector_values
 from redstart.documents.vectors import vectors_of
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import display
@@ -84,7 +84,7 @@ def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
     """Return a document as JSON has it. Raises DocumentEncodeError."""
     try:
         stored = _stored(document, zone)
-    except Refused as refused:
+    except UnencodableValueError as refused:
         raise encode_error(document, display(tuple(refused.segments)), refused.reason) from refused
     against = reason_against_json(type(document), stored)
     if against is not None:

@@ -46,7 +46,7 @@ ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4
 SECRETS: Final = (SecretStr, SecretBytes, Secret)
 
 
-class Refused(ValueConversionError):
+class UnencodableValueError(ValueConversionError):
     """A value that cannot be stored. `segments` is its path, completed while the error passes up."""
 
     def __init__(self, reason: str) -> None:
@@ -79,10 +79,10 @@ class HashValues:
         plain = self.plain(value)
         if isinstance(plain, str | int | float | WrittenNumber):
             return text_of(plain)
-        raise Refused("hashes cannot store nested values; use a JsonModel")
+        raise UnencodableValueError("hashes cannot store nested values; use a JsonModel")
 
     def plain(self, value: Any) -> Any:
-        """Return a value as JSON can express it. Raises Refused."""
+        """Return a value as JSON can express it. Raises UnencodableValueError."""
         kind = type(value)
         write = self._of_types.get(kind)
         if write is None:
@@ -119,12 +119,12 @@ class HashValues:
         try:
             number = number_of(self._zone.microseconds(moment)) if is_naive else seconds_of(moment)
         except ValueConversionError as error:
-            raise Refused(f"{moment.isoformat()} has no offset: {error.reason}") from error
+            raise UnencodableValueError(f"{moment.isoformat()} has no offset: {error.reason}") from error
         if is_near(number):
             return number
         microseconds = self._zone.microseconds(moment) if is_naive else microseconds_of(moment)
         if not FIRST_MICROSECOND <= microseconds <= LAST_MICROSECOND:
-            raise Refused(
+            raise UnencodableValueError(
                 f"{moment.isoformat()} is out of range: it would round to a number outside the years 1 to 9999"
             )
         return self._far(number, microseconds)
@@ -161,7 +161,7 @@ class HashValues:
         try:
             for item in items:
                 written.append(self.plain(item))
-        except Refused as refused:
+        except UnencodableValueError as refused:
             refused.segments.insert(0, len(written))
             raise
         return written
@@ -173,9 +173,11 @@ class HashValues:
             for key, value in members.items():
                 name = self._text(key if type(key) is str else _member_name(key))
                 if name in written:
-                    raise Refused(f"{key!r} and another key of the map have the same JSON name, {name!r}")
+                    raise UnencodableValueError(
+                        f"{key!r} and another key of the map have the same JSON name, {name!r}"
+                    )
                 written[name] = self.plain(value)
-        except Refused as refused:
+        except UnencodableValueError as refused:
             refused.segments.insert(0, name)
             raise
         return written
@@ -210,17 +212,17 @@ class JsonValues(HashValues):
 
     def _far(self, number: float, microseconds: int) -> Any:
         if side_of(kept(number), microseconds) != 0:
-            raise Refused(f"JSON stores floats, and {NO_FLOAT}")
+            raise UnencodableValueError(f"JSON stores floats, and {NO_FLOAT}")
         return self._float(number)
 
     def _integer(self, number: int) -> int:
         if not LEAST_INTEGER <= number <= MOST_INTEGER:
-            raise Refused("RedisJSON would round an integer of more than 64 bits")
+            raise UnencodableValueError("RedisJSON would round an integer of more than 64 bits")
         return int(number)
 
     def _float(self, number: float) -> Any:
         if not math.isfinite(number):
-            raise Refused(f"JSON cannot represent the number {number}")
+            raise UnencodableValueError(f"JSON cannot represent the number {number}")
         plain = float(number)
         if self._near:
             return plain
@@ -238,7 +240,7 @@ class JsonValues(HashValues):
             try:
                 _ = text.encode()
             except UnicodeEncodeError as error:
-                raise Refused("lone surrogate: not encodable as UTF-8") from error
+                raise UnencodableValueError("lone surrogate: not encodable as UTF-8") from error
         return text
 
 
@@ -280,7 +282,7 @@ def _base64(value: Any) -> str:
 
 
 def _refuse_secret(value: Any) -> Any:
-    raise Refused(
+    raise UnencodableValueError(
         f"{type(value).__name__} hides its value; add a field_serializer that returns the text to store"
     )
 
@@ -289,7 +291,7 @@ def _jsonable(value: Any) -> Any:
     try:
         return to_jsonable_python(value)
     except (PydanticSerializationError, ValueError) as error:
-        raise Refused(f"the type {type(value).__name__} is not supported") from error
+        raise UnencodableValueError(f"the type {type(value).__name__} is not supported") from error
 
 
 def _decimal_text(number: Decimal) -> str:
@@ -309,4 +311,4 @@ def _member_name(key: Any) -> str:
     try:
         return str(next(iter(to_jsonable_python({key: None}))))
     except (PydanticSerializationError, ValueError) as error:
-        raise Refused(f"{type(key).__name__} cannot be a key of a stored map") from error
+        raise UnencodableValueError(f"{type(key).__name__} cannot be a key of a stored map") from error
