@@ -265,6 +265,7 @@ def test_a_page_of_documents_comes_with_its_search(
     indexes: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everyone = people(7)
+    _ = Person.get_many([one.pk for one in everyone])  # the size of a document is known afterwards
     monkeypatch.setattr(find, "PAGE_DOCUMENTS", 5)
     assert requests_of(indexes, Person.find(Person.age < 5).all) == {"cmdstat_FT.SEARCH": 1}
     query = Person.find().sort_by("age")
