@@ -45,8 +45,9 @@ def test_drop_undo_log_needs_yes_and_ends_rollbacks(station: redis.Redis) -> Non
     assert run_om("migrate-data", "drop-undo-log", ID, "--yes", "--json").json == {"status": "dropped"}
     assert not station.exists(KEYS.journal, KEYS.census)
     assert run_om("migrate-data", "status", "--check").code == 0
-    undone = run_om("migrate-data", "rollback", ID)
-    assert (undone.code, "its undo log was dropped" in undone.stderr) == (1, True), undone.text
+    for options in ((), ("--dry-run",)):
+        undone = run_om("migrate-data", "rollback", ID, *options)
+        assert (undone.code, "its undo log was dropped" in undone.stderr) == (1, True), undone.text
     assert difference(converted, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
 
 

@@ -16,13 +16,11 @@ from redstart.cli.options import batch_size, common, confirm, migration_id, verb
 from redstart.cli.output import Tone, as_typed, line, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.quantities import duration
-from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
+from redstart.cli.session import open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
-from redstart.errors import MigrationError
 from redstart.migrations.back import Back, migrate_back
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.undoing.rollback import RollbackResult
 from redstart.migrations.data.undoing.rollback_preview import preview_rollback
@@ -93,7 +91,6 @@ def rollback(
                 )
                 found = Back(session.run(preview))
             else:
-                _require_undo_log(session)
                 with stop_on_signal(context.monitor), resumed_by(ROLLBACK):
                     undoing = migrate_back(
                         context,
@@ -109,18 +106,6 @@ def rollback(
     else:
         _draw(found, dry_run, verbose, REFORMATTING if reformat_preexisting else ROLLBACK)
     return _exit_of(found, dry_run)
-
-
-def _require_undo_log(session: Session) -> None:
-    """Raise MigrationError if documents are converted and the undo log was dropped."""
-    found = session.run(read_status(session.keys, session.plan))
-    record = found.record
-    if record.plan is None and record.forgotten and not found.unrestored:
-        raise MigrationError(
-            f"Cannot roll back {DATETIME_MIGRATION}: its undo log was dropped. "
-            f"{record.forgotten:,} values stay converted.",
-            "To restore the originals, use a backup.",
-        )
 
 
 def _exit_of(found: Back, dry_run: bool) -> Exit:

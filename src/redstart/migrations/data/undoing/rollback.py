@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from redstart.commands.introspection import server_time
 from redstart.effects import Op, call
-from redstart.errors import CheckpointCorruptError
+from redstart.errors import CheckpointCorruptError, MigrationError
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.reading.scan import server_run_id
 from redstart.migrations.data.running.context import Context
@@ -130,8 +130,20 @@ def require_undoable(context: Context) -> Op[None]:
         record = yield from read_record(context.keys)
         if record.plan is not None:
             _ = yield from _require_whole(context, record, record.plan)
+        else:
+            yield from require_undo_log(context.keys, record)
 
     yield from context.under_lease(work)
+
+
+def require_undo_log(keys: StateKeys, record: Record) -> Op[None]:
+    """Raise MigrationError if values are converted whose undo log was dropped, and no original is left to restore."""
+    if record.plan is None and record.forgotten and not (yield from unrestored_count(keys)):
+        raise MigrationError(
+            f"Cannot roll back {keys.migration_id}: its undo log was dropped. "
+            f"{record.forgotten:,} values stay converted.",
+            "To restore the originals, use a backup.",
+        )
 
 
 def begin_rollback(context: Context) -> Op[None]:

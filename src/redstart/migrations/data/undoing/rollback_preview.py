@@ -12,7 +12,11 @@ from redstart.migrations.data.state.journal import JournalEntry, check_journal, 
 from redstart.migrations.data.state.record import Record, check_census, read_record
 from redstart.migrations.data.state.unrestored import UnrestoredDocument, all_unrestored, combined
 from redstart.migrations.data.undoing.originals import Restoring, Unrestored
-from redstart.migrations.data.undoing.rollback import RollbackResult, require_intact_for_undo
+from redstart.migrations.data.undoing.rollback import (
+    RollbackResult,
+    require_intact_for_undo,
+    require_undo_log,
+)
 from redstart.migrations.data.undoing.sweep import NumbersBefore, newer_values, old_form, still_aside
 from redstart.migrations.data.undoing.undo import Undoing, inverse, is_zero, outstanding_of
 from redstart.values.timezones import NaiveTimezone
@@ -166,12 +170,14 @@ def preview_rollback(
 
     Raises:
         UndoLogCorruptError: the undo log or the census has lost entries.
+        MigrationError: the undo log was dropped.
 
     Effects: reads only. A SCAN may return a document twice, so the counts of newer values can be a little high.
     """
     began = context.clock()
     yield from require_intact_for_undo(context.keys)
     record = yield from read_record(context.keys)
+    yield from require_undo_log(context.keys, record)
     preview = _Preview(context, record.plan, reformat_preexisting, batch_documents)
     if record.plan is not None:
         total = yield from check_journal(context.keys)
