@@ -118,6 +118,8 @@ def test_a_refused_cutover_names_the_blocking_values_and_the_options(
         True,
     )
     assert by_hand.stdout.startswith("Cutover refused for 1 of 3 indexes.\n")
+    looked = run_om("migrate", "status").stdout
+    assert "The data is converted. Cut over, or list the blocking values, with: om migrate run\n" in looked
 
     if way == "correct":
         legacy.hset(key, field, "2023-01-01T00:00:00")

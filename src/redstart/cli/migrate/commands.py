@@ -96,7 +96,9 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         statuses = session.run(index_statuses(session.planned_indexes()))
         files = look(session, SCHEMA, migrations_dir)
         unmanaged = find_unclaimed(session)
-    pending = _pending(statuses)
+        pending = _pending(statuses)
+        are_built = bool(pending) and all(one.standing is Standing.EXPANDED for one in pending)
+        is_cutover_pending = are_built and _phase(session)[1]
     if as_json:
         print_json(
             {
@@ -109,6 +111,16 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         )
     else:
         _draw_indexes(statuses, pending)
+        if is_cutover_pending:
+            line(
+                as_typed("The data is converted. Cut over, or list the blocking values, with: om migrate run")
+            )
+        elif are_built:
+            line(
+                as_typed("The new indexes are built. Convert the data and cut over with: om migrate-data run")
+            )
+        elif pending:
+            line(as_typed("Apply these changes with: om migrate run"))
         draw_unclaimed(unmanaged)
         if files.total:
             line(f"Total migrations: {files.total} in files")
@@ -138,16 +150,6 @@ def _draw_indexes(statuses: Sequence[IndexStatus], pending: Sequence[IndexStatus
     for one in statuses:
         if one.filled_percent is not None:
             line(f"{one.planned.name}: {one.documents:,} documents{still_filling(one.filled_percent)}")
-    if pending and all(one.standing is Standing.EXPANDED for one in pending):
-        line("The new indexes are built.")
-        line(
-            as_typed(
-                "If documents are not converted yet, convert them and cut over with: om migrate-data run"
-            )
-        )
-        line(as_typed("If they are, cut over, or list the blocking values, with: om migrate run"))
-    elif pending:
-        line(as_typed("Apply these changes with: om migrate run"))
 
 
 def _indexes(count: int) -> str:
