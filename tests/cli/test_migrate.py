@@ -162,7 +162,7 @@ def test_a_value_without_a_text_equivalent_keeps_the_dual_format_index(
     assert total(legacy, SIGHTINGS) == before
     assert serving(legacy, SIGHTINGS).startswith(f"{SIGHTINGS}@")
     legacy.json().set(key, "$.ringed_at", "2023-01-01T00:00:00")
-    assert "original state" in run_om("migrate", "rollback").stdout
+    assert "as before the migration" in run_om("migrate", "rollback").stdout
     assert (total(legacy, SIGHTINGS), phase()) == (before, "pending")
 
 
@@ -261,3 +261,15 @@ def test_a_dry_run_reminds_of_aliases_that_cannot_be_listed(
     assert serving(legacy, "mine") == serving(legacy, VISITS)
     # Nothing is replaced any more.
     assert "--alias" not in run_om(command, "run", "--dry-run").text
+
+
+def test_an_index_that_redstart_created_first_is_kept_or_dropped(station: redis.Redis) -> None:
+    drop_all(station)
+    assert run_om("migrate", "run").code == 0
+    assert run_om("migrate-data", "run", "--failure-mode", "default").code == 0
+    assert run_om("migrate-data", "rollback", ID).code == 0
+    kept = run_om("migrate", "rollback")
+    assert (kept.code, kept.stdout.startswith("3 indexes kept.\n")) == (0, True), kept.text
+    dropped = run_om("migrate", "rollback", "--drop-created")
+    assert (dropped.code, dropped.stdout.startswith("3 indexes dropped.\n")) == (0, True), dropped.text
+    assert station.execute_command("FT._LIST") == []

@@ -159,7 +159,7 @@ def test_accepted_documents_are_named(client: redis.Redis, make_ready: Callable[
     assert run_om("migrate-data", "rollback", ID).code == 3
     accepted = run_om("migrate", "rollback", "--accept-unindexed")
     assert accepted.code == 0
-    assert f"{INDEX}: original state" in accepted.stdout
+    assert f"{INDEX}: as before the migration" in accepted.stdout
     assert "missing from the new index: 1 document;" in accepted.stdout
     assert "  t:parcel:3" in accepted.stdout
     assert total(client, INDEX) == 19

@@ -183,6 +183,8 @@ def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool 
     found = switched.membership
     if switched.is_created:
         result = "kept: there was no index of this name before Redstart"
+    if switched.is_dropped:
+        result = "dropped: there was no index of this name before Redstart"
     if not switched.done:
         result = "refused" + (
             ""

@@ -353,21 +353,14 @@ def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes
         indexes = [switched_report(name, switched) for name, switched in results.items()]
         print_json({"swapped": swapped, "refused": refused, "indexes": indexes})
     else:
-        _draw_rollback(
-            results, refused, undone=undone, accept_unindexed=accept_unindexed, drop_created=drop_created
-        )
+        _draw_rollback(results, refused, undone=undone, accept_unindexed=accept_unindexed)
         if results and not refused and not undone and has_data:
             line(as_typed(f"Roll back the data with: om migrate-data rollback {DATETIME_MIGRATION}"))
     return Exit.PENDING if refused else Exit.DONE
 
 
 def _draw_rollback(
-    results: Mapping[str, Switched],
-    refused: Sequence[str],
-    *,
-    undone: bool,
-    accept_unindexed: bool,
-    drop_created: bool,
+    results: Mapping[str, Switched], refused: Sequence[str], *, undone: bool, accept_unindexed: bool
 ) -> None:
     if not results:
         line("Nothing to roll back: no index was migrated.", Tone.DONE)
@@ -385,16 +378,18 @@ def _draw_rollback(
         )
     else:
         kept = sum(switched.is_created for switched in results.values())
-        state = "original state" if undone else "dual-format definition"
-        if undone and drop_created:
-            state += " (indexes that Redstart was the first to create are dropped)"
-        rolled_back = f"{_indexes(len(results) - kept)} rolled back to the {state}"
+        dropped = sum(switched.is_dropped for switched in results.values())
+        definition = "original" if undone else "dual-format"
+        counts = {
+            f"rolled back to the {definition} definition": len(results) - kept - dropped,
+            "kept": kept,
+            "dropped": dropped,
+        }
         line(
-            "; ".join([rolled_back] * (kept < len(results)) + [f"{_indexes(kept)} kept"] * bool(kept)) + ".",
-            Tone.DONE,
+            "; ".join(f"{_indexes(count)} {what}" for what, count in counts.items() if count) + ".", Tone.DONE
         )
     for name, switched in results.items():
-        result = "original state" if undone else "dual-format index active"
+        result = "as before the migration" if undone else "dual-format index active"
         draw_switched(name, switched, result, accepted=accept_unindexed)
     if refused:
         line(as_typed("Fix the documents listed above, then type again: om migrate rollback"))

@@ -116,7 +116,7 @@ def remove_created(lease: Lease, record: IndexRecord) -> Op[Switched]:
     _ = yield from unname(lease, record.name)
     _ = yield from drop_unused(lease, record)
     yield from lease.commit([*record.keys_of_legacy(), record.remove()])
-    return Switched(None, True)
+    return Switched(None, done=True, is_dropped=True)
 
 
 def unused(name: str) -> Op[list[str]]:

@@ -21,11 +21,13 @@ class Switched:
         membership: the coverage check; None if none was needed.
         done: whether the alias points to the definition now.
         is_created: whether Redstart was the first to create an index of that name, and keeps one active.
+        is_dropped: whether the index was dropped, because Redstart was the first to create it.
     """
 
     membership: Membership | None
     done: bool
     is_created: bool = False
+    is_dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
