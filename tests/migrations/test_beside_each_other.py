@@ -2,9 +2,11 @@
 
 from contextlib import suppress
 
+import pytest
 import redis
 
 from redstart.effects import Op
+from redstart.errors import MigrationError
 from redstart.mapping.declaration import declare
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.back import migrate_back, rollback_indexes
@@ -135,7 +137,8 @@ def test_after_forget_a_rollback_leaves_rolled_back_indexes_as_they_are(
     convert(url)
     perform(url, rollback_indexes(new_context(), migration()))
     perform(url, forget(new_context()))
-    perform(url, migrate_back(new_context(), migration()))
+    with pytest.raises(MigrationError, match="its undo log was dropped"):
+        perform(url, migrate_back(new_context(), migration()))
     assert legacy.hlen(RECORDS) == len(MODELS), "the data is converted, so the indexes are not done with"
     assert found(legacy) == expected
     perform(url, application_start())

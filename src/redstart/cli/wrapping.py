@@ -8,7 +8,7 @@ _DEFAULT_WIDTH = 80
 _OPTION = r" --?[a-z][\w-]*(?:[= ](?:'[^']*'|(?!om |redstart )[^\s'-]\S*))?"
 _COMMAND = re.compile(
     rf"(?<![\w-])(?:om|redstart)(?:{_OPTION})*? (?:migrate-data|migrate|server|demo)(?![\w-])"
-    rf"(?: [a-z][a-z-]*(?![\w./:-]))?(?:{_OPTION}| \d\w*| [A-Z]+(?!\w))*"
+    rf"(?: [a-z][a-z-]*(?![\w/-]|[.:]\w))?(?:{_OPTION}| \d\w*| [A-Z]+(?!\w))*"
 )
 """A command in a sentence, with its arguments."""
 _LAST_COMMAND = re.compile(rf"(.*\S:) ({_COMMAND.pattern}|(?:export|pip|python) \S.*)")
