@@ -252,6 +252,8 @@ def test_the_exclusions_of_a_run_hold_until_the_rollback(
     for words in (("migrate-data", "verify"), ("migrate-data", "status", "--check")):
         found = run_om(*words, "--models", name)
         assert found.code == 0, found.text
+    rehearsed = run_om("migrate-data", "run", "--dry-run", "--json", "--models", name, *second)
+    assert "the previous run excluded" in rehearsed.json["refusal"]
     refused = run_om(*RUN, "--models", name, *second)
     assert (refused.code, "the previous run excluded" in refused.stderr) == (1, True), refused.text
     assert stored(client, base, f"{INNER}1") == before

@@ -20,7 +20,7 @@ from redstart.cli.migrate_data.tables import (
 from redstart.cli.output import Tone, draw_refusal, line, print_json, refusal_by
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
-from redstart.migrations.data.converting.beginning import require_room_aside
+from redstart.migrations.data.converting.beginning import require_recorded_plan, require_room_aside
 from redstart.migrations.data.converting.page_failures import expected_failures
 from redstart.migrations.data.counting.statistics import ModelStatistics, Statistics, statistics
 from redstart.migrations.data.judging.convert import Outcome
@@ -63,14 +63,16 @@ def dry_run(
             find_failures=partial(expected_failures, mode=failure_mode),
         )
         found = session.run(looking)
-    refusal = refusal_by(partial(require_room_aside, session.plan, failure_mode))
-    if refusal is None:
-        refusal = refusal_by(partial(require_safe_undo, found.facts))
-    if refusal is None:
-        possible = require_possible_run(
-            session.plan, session.planned_indexes(), options, include_prefixes=include_prefixes
-        )
-        refusal = refusal_by(lambda: session.run(possible))
+    possible = require_possible_run(
+        session.plan, session.planned_indexes(), options, include_prefixes=include_prefixes
+    )
+    checks = (
+        partial(require_room_aside, session.plan, failure_mode),
+        partial(require_safe_undo, found.facts),
+        lambda: session.run(require_recorded_plan(context, session.plan)),
+        lambda: session.run(possible),
+    )
+    refusal = next((text for check in checks if (text := refusal_by(check)) is not None), None)
     report = dry_run_report(found, indexes, time.monotonic() - began, pending_files, refusal)
     log.ended(report, Exit.DONE)
     if as_json:

@@ -32,8 +32,7 @@ def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
 
     def work(lease: Lease) -> Op[None]:
         yield from require_intact_data(context.keys, exempt=("failures", "lease"))
-        record = yield from read_record(context.keys)
-        require_same_plan(context, plan, record, (yield from saved_progress(context, resume=resume)))
+        record = yield from require_recorded_plan(context, plan, resume=resume)
         if not record.begun:
             yield from lease.commit([["HSET", context.keys.record, "begun", 1]])
 
@@ -72,6 +71,20 @@ def saved_progress(context: Context, *, resume: bool) -> Op[Checkpoint | None]:
     """Return the checkpoint of an interrupted run, if the run is to be resumed; that of a rollback in any case."""
     found = yield from load_checkpoint(context.keys)
     return found if resume or found is None or found.stage.undoes else None
+
+
+def require_recorded_plan(context: Context, plan: Plan, *, resume: bool = True) -> Op[Record]:
+    """Return the record. Raise the error that a run would be refused with for what is recorded. Reads only.
+
+    Args:
+        resume: as in RunOptions.
+
+    Raises:
+        PlanChangedError, RollbackInProgressError: see `require_same_plan`.
+    """
+    record = yield from read_record(context.keys)
+    require_same_plan(context, plan, record, (yield from saved_progress(context, resume=resume)))
+    return record
 
 
 def require_same_plan(context: Context, plan: Plan, record: Record, found: Checkpoint | None) -> None:
