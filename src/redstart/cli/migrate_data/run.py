@@ -15,6 +15,7 @@ from redstart.cli.migrate_data.dry_run import dry_run as run_dry
 from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.run_report import forward_report, not_run_report
 from redstart.cli.migrate_data.run_result import draw_forward, omitted_when_resumed
+from redstart.cli.migrate_data.status import note_lost_state
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
 from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_unreadable
 from redstart.cli.options import (
@@ -117,6 +118,7 @@ def run(
     with open_session(settings, writes=not dry_run) as session, event_log(log_file, "run", session) as log:
         session.require_intact(exempt=("failures",))
         note_assumed_zone(session)
+        note_lost_state(session)
         files = pending_files(session, DATA, migrations_dir, module)
         planned = session.planned_indexes()
         note_unclaimed(find_unclaimed(session))

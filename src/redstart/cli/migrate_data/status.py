@@ -13,14 +13,15 @@ from redstart.cli.migrate_data.tables import CHECK_PREFIXES
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.model_fit import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
 from redstart.cli.options import common, exclude_prefix
-from redstart.cli.output import as_typed, line, print_json
+from redstart.cli.output import as_typed, line, print_json, warn
 from redstart.cli.quantities import ago
-from redstart.cli.session import open_session
+from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.status import Phase, Status
 from redstart.migrations.data.running.status import status as read_status
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS
+from redstart.migrations.data.state.record import is_recorded_without_state, read_record
 from redstart.migrations.files.kinds import DATA
 from redstart.migrations.holder import is_gone
 from redstart.migrations.outcomes import unmatched_message
@@ -41,6 +42,12 @@ PHASES = {
     Phase.CONTRACTED: "all documents are converted and unused indexes are dropped",
     Phase.ROLLING_BACK: "a rollback was started and is not complete",
 }
+
+
+LOST_STATE = (
+    "If Redstart converted the data, the state of Redstart was lost: restore the keys redstart:* from a backup. "
+    "Without them converted values cannot be rolled back."
+)
 
 
 @click.command()
@@ -86,7 +93,15 @@ def status(
         draw_order(found.phase, cut_over_to_come=awaited)
         draw_files(files)
     pending = found.pending or found.unlisted or awaited or waits(files)
-    return Exit.PENDING if check and pending else Exit.DONE
+    is_lost = found.recorded_elsewhere and found.record.is_new
+    return Exit.PENDING if (check and pending) or is_lost else Exit.DONE
+
+
+def note_lost_state(session: Session) -> None:
+    """Warn that redis-om's record has the migration as applied, and no state of a run exists."""
+    record = session.run(read_record(session.keys))
+    if session.run(is_recorded_without_state(session.keys, record)):
+        warn(f"{APPLIED_MIGRATIONS} lists {session.keys.migration_id} as applied. {LOST_STATE}")
 
 
 def _draw_status(found: Status, detailed: bool) -> None:
@@ -113,6 +128,8 @@ def _draw_status(found: Status, detailed: bool) -> None:
         next_step("List these values with", "om migrate-data errors")
     if found.recorded_elsewhere:
         line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
+        if found.record.is_new:
+            line(LOST_STATE)
         next_step("Check the data with", "om migrate-data verify")
     if found.unlisted:
         line(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")

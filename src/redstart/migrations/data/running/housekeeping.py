@@ -2,10 +2,11 @@
 
 from redstart.commands.keyspace import hlen, hmget
 from redstart.effects import Argument, Op, call
-from redstart.errors import RollbackInProgressError, StateDamagedError, StateVersionError
+from redstart.errors import MigrationError, RollbackInProgressError, StateDamagedError, StateVersionError
+from redstart.migrations.damage import require_none
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.checkpoint import Stage, load_checkpoint
-from redstart.migrations.data.state.damage import LISTS, require_intact_data
+from redstart.migrations.data.state.damage import LISTS, find_data_damage, require_intact_data
 from redstart.migrations.data.state.keys import DATA_RUNS, StateKeys
 from redstart.migrations.data.state.record import (
     CLEARED,
@@ -19,6 +20,9 @@ from redstart.migrations.lease import Lease
 
 GIVEN_UP = ("record", "checkpoint", "census", "journal", "unrestored", *LISTS)
 """Parts of the state that `drop-undo-log` removes even if they are damaged. Keys of another program stay."""
+
+_UNDO_LOG = ("record", "census", "journal", "unrestored")
+"""Those of them without which a run or rollback is refused."""
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
 """The key of redis-om's own progress of the same migration."""
@@ -72,6 +76,7 @@ def forget(context: Context) -> Op[bool]:
     Raises:
         LeaseHeldError: a run is in progress.
         RollbackInProgressError: an interrupted rollback needs the undo log.
+        MigrationError: a run was interrupted, and its undo log is not damaged.
         StateDamagedError: one of these keys is from another program.
 
     Effects: removes the keys as one unit. Safe to repeat.
@@ -79,14 +84,9 @@ def forget(context: Context) -> Op[bool]:
 
     def work(lease: Lease) -> Op[bool]:
         keys = context.keys
-        yield from require_intact_data(keys, exempt=("lease", *GIVEN_UP))
-        found = yield from load_checkpoint(keys)
-        (cleared,) = yield from call(hmget(keys.record, [CLEARED]))
-        if cleared == b"rollback" if found is None else found.stage.undoes:
-            raise RollbackInProgressError(
-                "A rollback was interrupted; it cannot be completed without the undo log.",
-                f"Finish it with: om migrate-data rollback {keys.migration_id}",
-            )
+        damage = yield from find_data_damage(keys)
+        require_none(one for one in damage if one.part not in ("lease", *GIVEN_UP))
+        yield from _require_nothing_unfinished(keys, is_damaged=any(one.part in _UNDO_LOG for one in damage))
         fields = (
             *("plan", "aware_fields", "census_values", "journal_entries", "milestone"),
             *(
@@ -113,6 +113,26 @@ def forget(context: Context) -> Op[bool]:
         return any(replies[:2]) or (is_lost and bool(replies[-1]))
 
     return (yield from context.under_lease(work))
+
+
+def _require_nothing_unfinished(keys: StateKeys, *, is_damaged: bool) -> Op[None]:
+    """Raise if an interrupted run or rollback needs the undo log.
+
+    Args:
+        is_damaged: whether the undo log is useless. Then a run may lose it: there is no other way on.
+    """
+    found = yield from load_checkpoint(keys)
+    unfinished, cleared = yield from call(hmget(keys.record, ["unfinished", CLEARED]))
+    if cleared == b"rollback" if found is None else found.stage.undoes:
+        raise RollbackInProgressError(
+            "A rollback was interrupted; it cannot be completed without the undo log.",
+            f"Finish it with: om migrate-data rollback {keys.migration_id}",
+        )
+    if b"run" in (unfinished, cleared) and not is_damaged:
+        raise MigrationError(
+            "A run was interrupted; without the undo log the values that it has converted cannot be rolled back.",
+            f"Finish it with: om migrate-data run\nOr roll it back with: om migrate-data rollback {keys.migration_id}",
+        )
 
 
 def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from redstart.commands.keyspace import hgetall, scard
+from redstart.commands.keyspace import hgetall, scard, sismember
 from redstart.commands.streams import xrevrange
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError, StateVersionError, UndoLogCorruptError
@@ -202,6 +202,14 @@ def counted(keys: StateKeys, *parts: str) -> list[list[Argument]]:
 def remember_models(keys: StateKeys, record: Record, zone: str) -> list[Argument]:
     """Return the command that keeps the models of a plan, when it is dropped with its undo log."""
     return ["HSET", keys.record, "known_plan", Plan(tuple(record.known_models.values()), zone).to_json()]
+
+
+def is_recorded_without_state(keys: StateKeys, record: Record) -> Op[bool]:
+    """Return whether redis-om's record has the migration as applied, and no state of a run exists. One read.
+
+    The state was lost, or redis-om ran the migration: both leave the same record.
+    """
+    return record.is_new and (yield from call(sismember(APPLIED_MIGRATIONS, keys.migration_id)))
 
 
 def converted_prefixes(keys: StateKeys, models: Iterable[PlannedModel]) -> Op[set[str]]:

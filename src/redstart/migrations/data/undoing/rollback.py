@@ -24,7 +24,7 @@ from redstart.migrations.data.state.checkpoint import Checkpoint, Stage, load_ch
 from redstart.migrations.data.state.damage import LISTS, require_intact_data
 from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.data.state.journal import check_journal, entries_backwards, require_readable_journal
-from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.data.state.record import (
     REFORMATTED,
     REPLAYED,
@@ -34,6 +34,7 @@ from redstart.migrations.data.state.record import (
     count_undone_anew,
     counted,
     forget_everything,
+    is_recorded_without_state,
     mark_not_applied,
     milestone,
     read_record,
@@ -137,12 +138,25 @@ def require_undoable(context: Context) -> Op[None]:
 
 
 def require_undo_log(keys: StateKeys, record: Record) -> Op[None]:
-    """Raise MigrationError if values are converted whose undo log was dropped, and no original is left to restore."""
-    if record.plan is None and record.forgotten and not (yield from unrestored_count(keys)):
+    """Raise MigrationError if no original is left to restore, and values are converted, or recorded as converted.
+
+    Raises:
+        MigrationError: the undo log was dropped; or redis-om's record has the migration as applied, and there is no
+            state of it.
+    """
+    if record.plan is not None or (yield from unrestored_count(keys)):
+        return
+    if record.forgotten:
         raise MigrationError(
             f"Cannot roll back {keys.migration_id}: its undo log was dropped. "
             f"{record.forgotten:,} values stay converted.",
             "To restore the originals, use a backup.",
+        )
+    if (yield from is_recorded_without_state(keys, record)):
+        raise MigrationError(
+            f"Cannot roll back {keys.migration_id}: {APPLIED_MIGRATIONS} lists it as applied, but the "
+            f"state of Redstart ({keys.record} and others) is missing. It was lost, or redis-om converted the data.",
+            "To restore the originals, use a backup. See which format the data has with: om migrate-data verify",
         )
 
 
