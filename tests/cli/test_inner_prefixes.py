@@ -10,6 +10,7 @@ import redis
 from redstart.mapping.registry import model_registry
 from tests.migrations.indexes.conftest import drop_all, total, wait_until_built
 from tests.support.cli import run_om
+from tests.support.snapshot import every_byte
 
 ORDER = """
 from datetime import datetime
@@ -190,12 +191,64 @@ def test_the_index_of_the_orders_loses_the_items_when_asked_only(
         *("FT.CREATE", "shop:order", "ON", on, "PREFIX", 1, "shop:order:", "SCHEMA", *field, "TAG")
     )
     wait_until_built(client, ["shop:order"])
+    before = every_byte(client)
+    rehearsed = run_om("migrate-data", "run", "--dry-run", "--json", "--exclude-prefix", INNER)
+    assert "--accept-unindexed" in rehearsed.json["refusal"]
     refused = run_om(*RUN, "--exclude-prefix", INNER)
-    assert refused.code == 3, refused.text
-    assert f"{INNER}1" in refused.text
-    accepted = run_om("migrate", "run", "--yes", "--accept-unindexed")
+    assert refused.code == 1, refused.text
+    for text in (f"{INNER}1", "shop:order", "--accept-unindexed", "--include-prefix"):
+        assert text in refused.stderr
+    assert every_byte(client) == before
+    assert client.execute_command("FT._LIST") == [b"shop:order"]
+    accepted = run_om(*RUN, "--exclude-prefix", INNER, "--accept-unindexed")
     assert accepted.code == 0, accepted.text
     assert total(client, "shop:order", "@at:[0 +inf]") == 1
+    assert stored(client, base, f"{INNER}1") == TEXT
+    assert run_om(*RUN, "--exclude-prefix", INNER).code == 0  # the index has no text dates any more
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("value", [NUMBER, None])
+def test_excluded_documents_that_fit_the_numeric_index_do_not_refuse_a_run(
+    base: str,
+    value: str | None,
+    client: redis.Redis,
+    write_module: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REDSTART_MODELS", write_module(ORDER.format(base=base)))
+    write(client, base, "shop:order:1")
+    content: dict[str, Any] = {"other": "x"} if value is None else {"at": value}
+    if base == "HashModel":
+        client.hset(f"{INNER}1", mapping=content)
+    else:
+        client.json().set(
+            f"{INNER}1", "$", {name: float(NUMBER) if value else text for name, text in content.items()}
+        )
+    on, field = ("HASH", ("at",)) if base == "HashModel" else ("JSON", ("$.at", "AS", "at"))
+    client.execute_command(
+        *("FT.CREATE", "shop:order", "ON", on, "PREFIX", 1, "shop:order:", "SCHEMA", *field, "TAG")
+    )
+    wait_until_built(client, ["shop:order"])
+    done = run_om(*RUN, "--exclude-prefix", INNER)
+    assert done.code == 0, done.text
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_excluded_documents_that_their_own_model_converts_do_not_refuse_a_run(
+    base: str, client: redis.Redis, write_module: Callable[[str], str]
+) -> None:
+    models = ",".join(write_module(text.format(base=base)) for text in (ORDER, DATED_ITEM))
+    write(client, base, "shop:order:1")
+    write(client, base, f"{INNER}1")
+    on, field = ("HASH", ("at",)) if base == "HashModel" else ("JSON", ("$.at", "AS", "at"))
+    client.execute_command(
+        *("FT.CREATE", "shop:order", "ON", on, "PREFIX", 1, "shop:order:", "SCHEMA", *field, "TAG")
+    )
+    wait_until_built(client, ["shop:order"])
+    done = run_om(*RUN, "--models", models, "--exclude-prefix", INNER)
+    assert done.code == 0, done.text
+    assert total(client, "shop:order", "@at:[0 +inf]") == 2
 
 
 DATED_ITEM = """

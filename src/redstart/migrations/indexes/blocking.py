@@ -55,6 +55,11 @@ def blocking_values(
     return found
 
 
+def does_not_fit(document: StoredDocument, verdict: Verdict) -> bool:
+    """Return whether a value keeps its document out of a numeric index."""
+    return _reason(document, verdict) is not None
+
+
 def _reason(document: StoredDocument, verdict: Verdict) -> str | None:
     if verdict.outcome is Outcome.UNCONVERTIBLE:
         return verdict.reason
