@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import redis
 
+from redstart.errors import MigrationError
 from redstart.mapping.registry import model_registry
+from redstart.sync.datetime_migration import DatetimeFieldMigration
 from tests.migrations.indexes.conftest import drop_all, total, wait_until_built
 from tests.support.cli import run_om
 from tests.support.snapshot import every_byte
@@ -312,3 +314,46 @@ def test_the_exclusions_of_a_run_hold_until_the_rollback(
     assert stored(client, base, f"{INNER}1") == before
     assert run_om("migrate-data", "rollback", ID, "--yes", "--models", name).code == 0
     assert stored(client, base, f"{INNER}1") == TEXT
+
+
+def write_number(client: redis.Redis, base: str, key: str) -> None:
+    if base == "HashModel":
+        client.hset(key, mapping={"at": NUMBER})
+    else:
+        client.json().set(key, "$", {"at": float(NUMBER)})
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("how", ["registry", "index"])
+@pytest.mark.parametrize("option", ["--exclude-prefix", "--include-prefix"])
+def test_a_rollback_looks_for_models_that_were_created_after_the_run(
+    option: str,
+    how: str,
+    base: str,
+    client: redis.Redis,
+    write_module: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    orders = write_module(ORDER.format(base=base))
+    monkeypatch.setenv("REDSTART_MODELS", orders)
+    write(client, base, "shop:order:1")
+    assert run_om(*RUN).code == 0
+    write_number(client, base, f"{INNER}1")
+    owner = seen_by(how, base, client, write_module)
+    before = every_byte(client)
+    rollback = ("migrate-data", "rollback", ID, "--yes")
+    for words in (rollback, (*rollback, "--dry-run")):
+        refused = run_om(*words)
+        assert refused.code == 1, refused.text
+        for text in (owner, f"{ID} --exclude-prefix {INNER}", f"{ID} --include-prefix {INNER}"):
+            assert text in refused.stderr
+        assert every_byte(client) == before
+    with pytest.raises(MigrationError, match=INNER):
+        DatetimeFieldMigration(client).down()
+    assert every_byte(client) == before
+    rehearsed = run_om(*rollback, "--dry-run", "--json", option, INNER).json
+    assert rehearsed["rewritten_as_text"] == (option == "--include-prefix")
+    done = run_om(*rollback, option, INNER)
+    assert stored(client, base, "shop:order:1") == TEXT, done.text
+    assert stored(client, base, f"{INNER}1") == (NUMBER if option == "--exclude-prefix" else TEXT)
+    assert done.code == 0, done.text

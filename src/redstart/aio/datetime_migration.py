@@ -136,7 +136,12 @@ class DatetimeFieldMigration(BaseMigration):
         """
         if is_skipped("DatetimeFieldMigration().down()"):
             return
-        going_back = migrate_back(self._context(), index_migration(), batch_documents=self.batch_size)
+        going_back = migrate_back(
+            self._context(),
+            index_migration(),
+            exclude_prefixes=exclude_prefixes(),
+            batch_documents=self.batch_size,
+        )
         require_undone(await server_of_client(self.redis).run(going_back))
 
     async def can_run(self) -> bool:

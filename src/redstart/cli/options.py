@@ -101,7 +101,7 @@ include_prefixes = click.option(
     "include_prefixes",
     multiple=True,
     metavar="PREFIX",
-    help="Convert keys with this prefix as documents of the model with the shorter one. Repeatable.",
+    help="Treat keys with this prefix as documents of the model with the shorter one. Repeatable.",
 )
 aliases = click.option(
     "--alias",

@@ -1,8 +1,10 @@
 """Rollback under live queries: dual-format indexes, data in text format, then the original indexes."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from redstart.effects import Op
+from redstart.migrations.data.planned.plan import with_prefixes
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.state.record import read_record
@@ -12,11 +14,13 @@ from redstart.migrations.data.undoing.rollback import (
     require_undoable,
     rollback,
 )
+from redstart.migrations.data.undoing.rollback_preview import preview_rollback
 from redstart.migrations.indexes.migrate import IndexMigration
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.prove import Membership
 from redstart.migrations.indexes.records import read_records
 from redstart.migrations.indexes.switch import Switched
+from redstart.migrations.inner_prefixes import require_own_documents
 from redstart.migrations.integrity import require_intact
 
 
@@ -51,6 +55,8 @@ def migrate_back(
     context: Context,
     indexes: IndexMigration,
     *,
+    exclude_prefixes: Collection[str] = (),
+    include_prefixes: Collection[str] = (),
     reformat_preexisting: bool = False,
     batch_documents: int = 1_000,
 ) -> Op[Back]:
@@ -60,15 +66,17 @@ def migrate_back(
     documents, and the dual-format index stays active.
 
     Args:
-        reformat_preexisting, batch_documents: see `rollback`.
+        exclude_prefixes, reformat_preexisting, batch_documents: see `rollback`.
+        include_prefixes: longer key prefixes whose keys are documents of the models of the runs.
 
     Raises:
-        See `rollback` and `IndexMigration.before_undo`.
+        See `rollback`, `require_own_documents` and `IndexMigration.before_undo`.
 
     Effects: those of both. Safe to repeat.
     """
     yield from require_intact(context.keys, exempt=LISTS)
     yield from require_undoable(context)
+    yield from _require_own_documents(context, exclude_prefixes, include_prefixes)
     has_search = yield from search_is_here()
     if has_search:
         # Before data or names change: indexes are only built and compared, and a refusal leaves all as it is.
@@ -95,12 +103,38 @@ def migrate_back(
             if switched.membership is not None and switched.membership.missing
         }
     data = yield from rollback(
-        context, reformat_preexisting=reformat_preexisting, batch_documents=batch_documents
+        context,
+        exclude_prefixes=exclude_prefixes,
+        reformat_preexisting=reformat_preexisting,
+        batch_documents=batch_documents,
     )
     if data.stopped is not None or not names:
         return Back(data, lacking=lacking, lacked_before=lacked_before)
     after = yield from indexes.after_undo(names)
     return Back(data, dict(after), lacking, lacked_before)
+
+
+def preview_back(
+    context: Context,
+    *,
+    exclude_prefixes: Collection[str] = (),
+    include_prefixes: Collection[str] = (),
+    reformat_preexisting: bool = False,
+    batch_documents: int = 1_000,
+) -> Op[RollbackResult]:
+    """Count the values that `migrate_back` would restore and rewrite now. Reads only.
+
+    Args, Raises: see `migrate_back`.
+    """
+    yield from _require_own_documents(context, exclude_prefixes, include_prefixes)
+    return (
+        yield from preview_rollback(
+            context,
+            exclude_prefixes=exclude_prefixes,
+            reformat_preexisting=reformat_preexisting,
+            batch_documents=batch_documents,
+        )
+    )
 
 
 def rollback_indexes(
@@ -124,6 +158,18 @@ def rollback_indexes(
         is_undone, accept_unindexed=accept_unindexed, drop_created=drop_created
     )
     return undone, dict(done)
+
+
+def _require_own_documents(
+    context: Context, excluded: Collection[str], included: Collection[str]
+) -> Op[None]:
+    """Raise MigrationError if another model or index has keys that the rollback would rewrite as documents of a run."""
+    plan = (yield from read_record(context.keys)).plan
+    if plan is not None:
+        yield from require_own_documents(
+            with_prefixes(plan, excluded=excluded, included=included),
+            f"om migrate-data rollback {context.keys.migration_id}",
+        )
 
 
 def _names_with_dates(context: Context) -> Op[list[str]]:

@@ -8,7 +8,7 @@ from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.migrations.data.converting.beginning import begin_run, require_room_aside
 from redstart.migrations.data.converting.runner import RunOptions, RunResult, run
-from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.planned.plan import Plan, with_prefixes
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.state.failures import Failure
 from redstart.migrations.data.state.record import converted_prefixes
@@ -68,7 +68,7 @@ def migrate_forward(
 
     Args:
         expand: False to fail if an index is not ready, instead of preparing it.
-        include_prefixes: see `require_own_documents`.
+        include_prefixes: longer key prefixes whose keys are documents of the planned models.
 
     Raises:
         MigrationError: an index is not ready, and `expand` is False; or an unmanaged index would lose documents; or see
@@ -77,11 +77,10 @@ def migrate_forward(
 
     Effects: those of both. Safe to repeat.
     """
+    plan = with_prefixes(plan, included=include_prefixes)
     require_room_aside(plan, options.failure_mode)
     yield from require_intact(context.keys, exempt=("failures",))
-    concerned = yield from require_possible_run(
-        plan, planned, index_options, include_prefixes=include_prefixes
-    )
+    concerned = yield from require_possible_run(plan, planned, index_options)
     if concerned and not expand:
         yield from _require_expanded(concerned)
     if concerned:
@@ -115,7 +114,7 @@ def require_possible_run(
         MigrationError, UnsafeServerError: see `require_own_documents`, `require_no_losses`,
             `require_excluded_documents_fit` and `require_possible`. Nothing was written.
     """
-    yield from require_own_documents(plan, include_prefixes)
+    yield from require_own_documents(with_prefixes(plan, included=include_prefixes))
     if not (yield from search_is_here()):
         return []
     concerned = yield from indexes_with_dates(planned)

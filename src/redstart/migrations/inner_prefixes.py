@@ -1,6 +1,5 @@
 """Keys under the key prefix of a planned model that belong to another model or index: not converted by default."""
 
-from collections.abc import Collection
 from shlex import quote
 
 from redstart.commands.keyspace import scan_type
@@ -19,26 +18,25 @@ from redstart.values.kinds import Storage
 _PAGE_KEYS = 1_000
 
 
-def require_own_documents(plan: Plan, include_prefixes: Collection[str] = ()) -> Op[None]:
+def require_own_documents(plan: Plan, command: str = "om migrate-data run") -> Op[None]:
     """Raise MigrationError if keys of a planned model belong to a model or an index with a longer key prefix.
 
     Every imported model counts, also those not given with --models, and every index on the server.
 
     Args:
-        include_prefixes: longer key prefixes whose keys are documents of the planned models.
+        command: for the hint of an error.
 
     Effects: a read for each index of the server; a pass over the keyspace for a model with another client.
     """
     for outer in plan.models:
-        settled = (*outer.excluded, *longer_than(outer.key_prefix, include_prefixes))
+        settled = (*outer.excluded, *outer.included)
         for owner, prefix in (yield from _inner_prefixes(outer)):
             if not prefix.startswith(settled):
                 raise MigrationError(
                     f"Keys that begin with {prefix!r} belong to {owner}, but the key prefix {outer.key_prefix!r} of "
                     f"{outer.name} includes them.",
-                    f"Exclude these keys with: om migrate-data run --exclude-prefix {quote(prefix)}\n"
-                    f"Or convert them as documents of {outer.name} with: "
-                    f"om migrate-data run --include-prefix {quote(prefix)}",
+                    f"Exclude these keys with: {command} --exclude-prefix {quote(prefix)}\n"
+                    f"Or treat them as documents of {outer.name} with: {command} --include-prefix {quote(prefix)}",
                 )
 
 

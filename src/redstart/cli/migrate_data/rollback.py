@@ -12,18 +12,26 @@ from redstart.cli.indexes import draw_lacking, draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.migration_files import NO_ROLLBACK, require_built_in
-from redstart.cli.options import batch_size, common, confirm, migration_id, verbose, yes
+from redstart.cli.options import (
+    batch_size,
+    common,
+    confirm,
+    exclude_prefix,
+    include_prefixes,
+    migration_id,
+    verbose,
+    yes,
+)
 from redstart.cli.output import Tone, as_typed, line, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.quantities import duration
 from redstart.cli.session import open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
-from redstart.migrations.back import Back, migrate_back
+from redstart.migrations.back import Back, migrate_back, preview_back
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.undoing.rollback import RollbackResult
-from redstart.migrations.data.undoing.rollback_preview import preview_rollback
 
 ROLLBACK = f"om migrate-data rollback {DATETIME_MIGRATION}"
 REFORMATTING = f"{ROLLBACK} --reformat-preexisting"
@@ -58,6 +66,8 @@ MAX_EXAMPLES = 10
     "before the migration.",
 )
 @batch_size
+@exclude_prefix
+@include_prefixes
 @log_file
 @verbose
 @yes
@@ -68,6 +78,7 @@ def rollback(
     dry_run: bool,
     reformat_preexisting: bool,
     batch_size: int,
+    include_prefixes: tuple[str, ...],
     log_file: Path | None,
     verbose: bool,
     yes: bool,
@@ -86,8 +97,12 @@ def rollback(
         with progress_display(every_step=verbose) as show:
             context = session.context(log.watching(Monitor(progress=show)))
             if dry_run:  # there is no progress to save: Ctrl-C ends it at once
-                preview = preview_rollback(
-                    context, reformat_preexisting=reformat_preexisting, batch_documents=batch_size
+                preview = preview_back(
+                    context,
+                    exclude_prefixes=settings.exclude_prefixes,
+                    include_prefixes=include_prefixes,
+                    reformat_preexisting=reformat_preexisting,
+                    batch_documents=batch_size,
                 )
                 found = Back(session.run(preview))
             else:
@@ -95,6 +110,8 @@ def rollback(
                     undoing = migrate_back(
                         context,
                         index_migration(context.monitor),
+                        exclude_prefixes=settings.exclude_prefixes,
+                        include_prefixes=include_prefixes,
                         reformat_preexisting=reformat_preexisting,
                         batch_documents=batch_size,
                     )

@@ -52,10 +52,10 @@ def require_excluded_documents_fit(plan: Plan, planned: Sequence[PlannedIndex]) 
         lost = yield from _lost(plan, model, one.name, moving)
         if len(lost) > accepted:
             raise MigrationError(
-                f"{len(lost):,} documents under excluded prefixes are in the index {one.name} of {one.model}, and their "
-                f"dates stay text: the numeric index would not contain them, such as {_shown(lost[0])}.",
+                f"{len(lost):,} excluded documents are in the index {one.name} of {one.model}. Their dates stay text, "
+                f"so the numeric index would not contain them, such as {_shown(lost[0])}.",
                 "Accept that queries on this index no longer return them: om migrate-data run --accept-unindexed\n"
-                f"Or convert them as documents of {model.name}: "
+                f"Or, if they are documents of {model.name}, convert them with: "
                 f"om migrate-data run --include-prefix {quote(model.excluded[0])}",
             )
 

@@ -25,6 +25,7 @@ class PlannedModel:
 
     Attributes:
         excluded: longer prefixes whose keys belong to another model.
+        included: longer prefixes that another model or index has, too, and whose keys belong to this model.
     """
 
     name: str
@@ -33,6 +34,7 @@ class PlannedModel:
     storage: Storage
     paths: tuple[TemporalPath, ...]
     excluded: tuple[str, ...] = ()
+    included: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         return hash(self.key_prefix)  # called for every key of a page; no plan has a prefix twice
@@ -166,6 +168,22 @@ def with_recorded_exclusions(plan: Plan, stored: Plan | None) -> Plan:
     )
 
 
+def with_prefixes(plan: Plan, *, excluded: Iterable[str] = (), included: Iterable[str] = ()) -> Plan:
+    """Return a plan with more exclusions, and more longer prefixes whose keys belong to the planned models."""
+    excluded, included = tuple(excluded), tuple(included)
+    return replace(
+        plan,
+        models=tuple(
+            replace(
+                model,
+                excluded=tuple(sorted({*model.excluded, *longer_than(model.key_prefix, excluded)})),
+                included=tuple(sorted({*model.included, *longer_than(model.key_prefix, included)})),
+            )
+            for model in plan.models
+        ),
+    )
+
+
 def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
     """Return the planned path that matches a concrete location."""
     for path in model.paths:
@@ -211,7 +229,8 @@ def _merged_model(known: PlannedModel, today: PlannedModel, migration_id: str) -
             f"Documents under {today.key_prefix!r} were converted as {known.storage} and are now {today.storage}.",
             hint,
         )
-    return replace(today, paths=tuple(paths.values()))
+    included = tuple(sorted({*known.included, *today.included}))
+    return replace(today, paths=tuple(paths.values()), included=included)
 
 
 def _listed(prefixes: Collection[str]) -> str:
@@ -248,12 +267,13 @@ def _model_data(model: PlannedModel) -> dict[str, Any]:
         "storage": model.storage.value,
         "paths": paths,
         **({"excluded": list(model.excluded)} if model.excluded else {}),
+        **({"included": list(model.included)} if model.included else {}),
     }
 
 
 def _what_to_convert(model: PlannedModel) -> dict[str, Any]:
     """Return the data without the name: a renamed or moved class with the same keys is the same model."""
-    data = _model_data(model)
+    data = _model_data(replace(model, included=()))
     del data["name"]
     return data
 
@@ -269,6 +289,7 @@ def _model_from_data(data: dict[str, Any]) -> PlannedModel:
         Storage(data["storage"]),
         paths,
         tuple(data.get("excluded", ())),
+        tuple(data.get("included", ())),
     )
 
 

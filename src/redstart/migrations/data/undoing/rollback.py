@@ -8,13 +8,13 @@ new version of the application may have written them before the run. The plan is
 current models are not used.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from redstart.commands.introspection import server_time
 from redstart.effects import Op, call
 from redstart.errors import CheckpointCorruptError, MigrationError
-from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.planned.plan import Plan, with_prefixes
 from redstart.migrations.data.reading.scan import server_run_id
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
@@ -85,11 +85,16 @@ class RollbackResult:
 
 
 def rollback(
-    context: Context, *, reformat_preexisting: bool = False, batch_documents: int = 1_000
+    context: Context,
+    *,
+    exclude_prefixes: Collection[str] = (),
+    reformat_preexisting: bool = False,
+    batch_documents: int = 1_000,
 ) -> Op[RollbackResult]:
     """Roll back all runs since the last rollback.
 
     Args:
+        exclude_prefixes: longer key prefixes whose keys belong to no model of the runs: numbers there stay.
         reformat_preexisting: rewrite pre-existing numbers as text, too.
         batch_documents: keys scanned per batch.
 
@@ -113,7 +118,7 @@ def rollback(
             return (yield from _retry(context, lease))
         return (
             yield from _Rollback(
-                context, record, record.plan, lease, batch_documents, reformat_preexisting
+                context, record, record.plan, lease, exclude_prefixes, batch_documents, reformat_preexisting
             ).run()
         )
 
@@ -240,6 +245,7 @@ class _Rollback:
         record: Record,
         plan: Plan,
         lease: Lease,
+        exclude_prefixes: Collection[str],
         batch_documents: int,
         reformat_preexisting: bool,
     ) -> None:
@@ -248,6 +254,7 @@ class _Rollback:
         self._record = record
         self._plan = plan
         self._lease = lease
+        self._swept_plan = with_prefixes(plan, excluded=exclude_prefixes)
         self._batch_documents = batch_documents
         self._reformat_preexisting = reformat_preexisting
 
@@ -290,7 +297,7 @@ class _Rollback:
             reformat_preexisting=self._reformat_preexisting,
         )
         if stopped is None:
-            passes = Passes(self._context, self._lease, self._plan, self._batch_documents, reverter)
+            passes = Passes(self._context, self._lease, self._swept_plan, self._batch_documents, reverter)
             stopped = yield from passes.run(checkpoint, resumed=resumed)
         record = yield from read_record(self._keys)
         if stopped is None:

@@ -1,9 +1,11 @@
 """Preview of a rollback: the same decisions, counted without writing anything."""
 
+from collections.abc import Collection
+
 from redstart.effects import Op
 from redstart.migrations.data.planned.documents import DocumentEdits
 from redstart.migrations.data.planned.jsonpath import Location
-from redstart.migrations.data.planned.plan import Plan
+from redstart.migrations.data.planned.plan import Plan, with_prefixes
 from redstart.migrations.data.reading.scan import Scanner, scanned_share
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Progress
@@ -27,12 +29,17 @@ _PAGE_DOCUMENTS = 200
 
 class _Preview:
     def __init__(
-        self, context: Context, plan: Plan | None, reformat_preexisting: bool, batch_documents: int
+        self,
+        context: Context,
+        plan: Plan | None,
+        exclude_prefixes: Collection[str],
+        reformat_preexisting: bool,
+        batch_documents: int,
     ) -> None:
         self._context = context
         self._keys = context.keys
         self._zone = context.naive_timezone if plan is None else NaiveTimezone.parse(plan.naive_timezone)
-        self._plan = plan
+        self._swept_plan = None if plan is None else with_prefixes(plan, excluded=exclude_prefixes)
         self._batch_documents = batch_documents
         self._undoing = Undoing(context.keys, plan, self._zone)
         self._reformat_preexisting = reformat_preexisting
@@ -127,9 +134,9 @@ class _Preview:
     def count_newer(self, record: Record) -> Op[tuple[int, list[Failure]]]:
         """Return the number of values to rewrite as text, and those among them without an equivalent in text format."""
         cursor, documents, newer, kept = 0, 0, 0, list[Failure]()
-        if self._plan is None:
+        if self._swept_plan is None:
             return newer, kept
-        scanner = Scanner(self._plan, self._batch_documents)
+        scanner = Scanner(self._swept_plan, self._batch_documents)
         while True:
             page = yield from scanner.page(cursor)
             found = yield from newer_values(
@@ -160,12 +167,16 @@ class _Preview:
 
 
 def preview_rollback(
-    context: Context, *, reformat_preexisting: bool = False, batch_documents: int = 1_000
+    context: Context,
+    *,
+    exclude_prefixes: Collection[str] = (),
+    reformat_preexisting: bool = False,
+    batch_documents: int = 1_000,
 ) -> Op[RollbackResult]:
     """Count the values that `rollback` would restore and rewrite now.
 
     Args:
-        reformat_preexisting: see `rollback`.
+        exclude_prefixes, reformat_preexisting: see `rollback`.
         batch_documents: keys asked for per step of the scan.
 
     Raises:
@@ -178,7 +189,7 @@ def preview_rollback(
     yield from require_intact_for_undo(context.keys)
     record = yield from read_record(context.keys)
     yield from require_undo_log(context.keys, record)
-    preview = _Preview(context, record.plan, reformat_preexisting, batch_documents)
+    preview = _Preview(context, record.plan, exclude_prefixes, reformat_preexisting, batch_documents)
     if record.plan is not None:
         total = yield from check_journal(context.keys)
         yield from check_census(context.keys, record)
