@@ -357,3 +357,108 @@ def test_a_rollback_looks_for_models_that_were_created_after_the_run(
     assert stored(client, base, "shop:order:1") == TEXT, done.text
     assert stored(client, base, f"{INNER}1") == (NUMBER if option == "--exclude-prefix" else TEXT)
     assert done.code == 0, done.text
+
+
+TWIN = """
+from datetime import date, datetime
+from typing import Optional
+from redstart import Field, HashModel, JsonModel
+
+class Twin({base}, index=True):
+    at: {kind} = Field(index=True)
+    class Meta:
+        global_key_prefix = "shop"
+        model_key_prefix = "order"
+        index_name = "shop:twin"
+"""
+KINDS = ["str", "float", "date", "Optional[int]", "datetime | str"]
+COMMANDS = {
+    "run": RUN,
+    "verify": ("migrate-data", "verify"),
+    "rollback": ("migrate-data", "rollback", ID, "--yes"),
+    "preview": ("migrate-data", "rollback", ID, "--dry-run"),
+}
+
+
+def imported(name: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(".")
+        _ = importlib.import_module(name)
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_with_the_same_prefix_and_another_type_is_named(
+    kind: str,
+    base: str,
+    client: redis.Redis,
+    write_module: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    orders = write_module(ORDER.format(base=base))
+    monkeypatch.setenv("REDSTART_MODELS", orders)
+    write(client, base, "shop:order:1")
+    twins = write_module(TWIN.format(base=base, kind=kind))
+    imported(twins)
+    before = every_byte(client)
+    for words in (RUN, COMMANDS["verify"]):
+        refused = run_om(*words)
+        assert refused.code == 1, refused.text
+        for text in (
+            f"{orders}.Order",
+            f"{twins}.Twin",
+            "'shop:order:'",
+            "at is datetime in",
+            "model_key_prefix",
+        ):
+            assert text in refused.stderr
+    assert "same key prefix" in run_om("migrate-data", "run", "--dry-run", "--json").json["refusal"]
+    assert every_byte(client) == before
+    twin = model_registry.pop(f"{twins}.Twin")
+    assert run_om(*RUN).code == 0
+    model_registry[f"{twins}.Twin"] = twin
+    converted = every_byte(client)
+    for name in ("rollback", "preview"):
+        refused = run_om(*COMMANDS[name])
+        assert (refused.code, f"{twins}.Twin" in refused.stderr) == (1, True), refused.text
+    assert every_byte(client) == converted
+    del model_registry[f"{twins}.Twin"]
+    assert run_om(*COMMANDS["rollback"]).code == 0
+    assert stored(client, base, "shop:order:1") == TEXT
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("kind", ["datetime", "Optional[datetime]"])
+def test_a_model_with_the_same_prefix_and_type_shares_the_documents(
+    kind: str,
+    base: str,
+    client: redis.Redis,
+    write_module: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REDSTART_MODELS", write_module(ORDER.format(base=base)))
+    write(client, base, "shop:order:1")
+    imported(write_module(TWIN.format(base=base, kind=kind)))
+    for name in ("run", "verify", "preview", "rollback"):
+        done = run_om(*COMMANDS[name])
+        assert done.code == 0, (name, done.text)
+    assert stored(client, base, "shop:order:1") == TEXT
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_runs_of_two_models_with_the_same_prefix_and_different_types(
+    base: str, client: redis.Redis, write_module: Callable[[str], str]
+) -> None:
+    orders, twins = write_module(ORDER.format(base=base)), write_module(TWIN.format(base=base, kind="date"))
+    both = run_om(*RUN, "--models", f"{orders},{twins}")
+    assert both.code == 2, both.text
+    assert "at is datetime in" in both.stderr
+    twin = model_registry.pop(f"{twins}.Twin")
+    write(client, base, "shop:order:1")
+    assert run_om(*RUN, "--models", orders).code == 0
+    before = every_byte(client)
+    model_registry[f"{twins}.Twin"] = twin
+    del model_registry[f"{orders}.Order"]
+    refused = run_om(*RUN, "--models", twins)
+    assert (refused.code, "at was converted as" in refused.stderr) == (1, True), refused.text
+    assert every_byte(client) == before

@@ -10,6 +10,7 @@ from redstart.mapping.overlaps import key_prefix_of
 from redstart.mapping.overrides import client_named
 from redstart.mapping.registry import model_name, model_registry, registered_models
 from redstart.migrations.data.planned.plan import Plan, PlannedModel, longer_than
+from redstart.migrations.data.planned.same_keys import require_same_types
 from redstart.migrations.indexes.bystanders import indexes_listed_as
 from redstart.migrations.indexes.keys import shown
 from redstart.migrations.indexes.preflight import search_is_here
@@ -19,7 +20,9 @@ _PAGE_KEYS = 1_000
 
 
 def require_own_documents(plan: Plan, command: str = "om migrate-data run") -> Op[None]:
-    """Raise MigrationError if keys of a planned model belong to a model or an index with a longer key prefix.
+    """Raise MigrationError if keys of a planned model belong to another model, or an index with a longer key prefix.
+
+    A model with the same key prefix is no reason if it declares the same types.
 
     Every imported model counts, also those not given with --models, and every index on the server.
 
@@ -28,6 +31,7 @@ def require_own_documents(plan: Plan, command: str = "om migrate-data run") -> O
 
     Effects: a read for each index of the server; a pass over the keyspace for a model with another client.
     """
+    require_same_types(plan)
     for outer in plan.models:
         settled = (*outer.excluded, *outer.included)
         for owner, prefix in (yield from _inner_prefixes(outer)):

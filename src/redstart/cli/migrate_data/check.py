@@ -17,6 +17,7 @@ from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.planned.same_keys import require_same_types
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.failures import Failure, FailureLog, FailureSummary, Fate, failure_at
 from redstart.migrations.data.state.record import read_record
@@ -61,6 +62,7 @@ def verify(
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
         session.require_intact()
         session.adopt_recorded_exclusions()
+        require_same_types(session.plan)
         note_unclaimed(find_unclaimed(session))
         with progress_display(every_step=verbose) as show:
             monitor = log.watching(Monitor(progress=show))

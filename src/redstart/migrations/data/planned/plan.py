@@ -15,6 +15,7 @@ from typing import Any
 from redstart.errors import ConfigurationError, PlanChangedError
 from redstart.mapping.declaration import ModelDeclaration, overlapping
 from redstart.mapping.paths import Each, Segment, TemporalPath
+from redstart.migrations.data.planned.conflicts import conflicting_types
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.values.kinds import Storage, TemporalKind
 
@@ -238,9 +239,18 @@ def _listed(prefixes: Collection[str]) -> str:
 
 
 def _overlap(outer: ModelDeclaration, inner: ModelDeclaration) -> ConfigurationError:
+    conflicts = ""
+    if outer.key_prefix == inner.key_prefix:
+        found = dict.fromkeys(
+            (
+                *conflicting_types(outer.name, outer.paths.planned, inner.model),
+                *conflicting_types(inner.name, inner.paths.planned, outer.model),
+            )
+        )
+        conflicts = "".join(f"\n{one}" for one in found)
     return ConfigurationError(
         f"The key prefix {outer.key_prefix!r} of {outer.name} also matches keys of {inner.name} "
-        f"({inner.key_prefix!r}): a key could belong to either model.",
+        f"({inner.key_prefix!r}): a key could belong to either model.{conflicts}",
         f"Set exclude_prefixes = [{inner.key_prefix!r}] under [tool.redstart] in pyproject.toml, or add: "
         f"--exclude-prefix {quote(inner.key_prefix)}"
         if inner.key_prefix != outer.key_prefix
