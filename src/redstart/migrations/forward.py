@@ -17,6 +17,7 @@ from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.bystanders import require_no_losses
 from redstart.migrations.indexes.excluded import require_excluded_documents_fit
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
+from redstart.migrations.indexes.filters import require_no_filters_on_dates
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrate import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
@@ -112,7 +113,7 @@ def require_possible_run(
 
     Raises:
         MigrationError, UnsafeServerError: see `require_own_documents`, `require_no_losses`,
-            `require_excluded_documents_fit` and `require_possible`. Nothing was written.
+            `require_no_filters_on_dates`, `require_excluded_documents_fit` and `require_possible`. Nothing was written.
     """
     yield from require_own_documents(with_prefixes(plan, included=include_prefixes))
     if not (yield from search_is_here()):
@@ -120,6 +121,7 @@ def require_possible_run(
     concerned = yield from indexes_with_dates(planned)
     if not options.accept_unindexed:
         yield from require_no_losses(plan, planned)
+        yield from require_no_filters_on_dates(plan)
         yield from require_excluded_documents_fit(plan, concerned)
     if concerned:
         _ = yield from require_possible(concerned, keep_old_index=options.keep_old_index)

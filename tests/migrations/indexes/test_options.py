@@ -322,3 +322,55 @@ def test_an_alias_that_points_elsewhere_is_refused(documents: redis.Redis, url: 
         documents.execute_command("FT.ALIASADD", "theirs", other_index(documents))
     with pytest.raises(MigrationError, match="The alias theirs points to "):
         perform(url, require_aliases(("theirs",), planned_indexes([declare(Letter)])))
+
+
+FILTERS = ["startswith(@at, '2021')", "@at>'2020'", "exists(@at)", "@at!='' && @place=='Pier 1'"]
+
+
+@pytest.mark.parametrize("owner", ["the model", "nobody", "nobody, without the date"])
+@pytest.mark.parametrize("expression", FILTERS)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_filter_on_a_date_is_refused_before_anything_is_written(
+    documents: redis.Redis, url: str, model: Any, expression: str, owner: str
+) -> None:
+    """It is written for text: the active index would lose documents, too, and no comparison would find them."""
+    if owner == "the model":
+        name = make_index(documents, model, ("FILTER", expression))
+    else:
+        _ = make_index(documents, model)
+        name = "options:unmanaged"
+        fields = ("place", "at") if owner == "nobody" else ("place",)
+        is_json = model is Card
+        schema = [
+            word
+            for field in fields
+            for word in ((f"$.{field}", "AS", field, "TAG") if is_json else (field, "TAG"))
+        ]
+        try:
+            documents.execute_command(
+                *("FT.CREATE", name, "ON", "JSON" if is_json else "HASH", "PREFIX", 1, "options:"),
+                *("FILTER", expression, "SCHEMA", *schema),
+            )
+        except redis.ResponseError as exc:
+            pytest.skip(f"the server rejects the filter: {exc}")
+        wait_until_built(documents, [name])
+    start = snapshot(documents)
+    with pytest.raises(MigrationError, match="FILTER|as text") as refused:
+        forward(url, model)
+    assert name in refused.value.message
+    assert "--accept-unindexed" in str(refused.value.hint)
+    assert difference(start, snapshot(documents)) == []
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_filter_on_a_date_as_a_number_is_no_reason(documents: redis.Redis, url: str, model: Any) -> None:
+    _ = make_index(documents, model)
+    forward(url, model)
+    on, place = ("JSON", ("$.at", "AS", "at")) if model is Card else ("HASH", ("at",))
+    documents.execute_command(
+        *("FT.CREATE", "options:unmanaged", "ON", on, "PREFIX", 1, "options:", "FILTER", "@at>1000"),
+        *("SCHEMA", *place, "NUMERIC"),
+    )
+    wait_until_built(documents, ["options:unmanaged"])
+    assert not forward(url, model).refused
+    assert total(documents, "options:unmanaged") == DOCUMENTS

@@ -84,11 +84,12 @@ def _text_places(plan: Plan, index: Index) -> Iterable[str]:
         return
     texts = {field.identifier for field in index.fields if field.kind in TEXTS}
     for model in plan.models:
-        if model.storage is Storage.JSON and _may_hold(index, model):
+        if model.storage is Storage.JSON and may_hold(index, model):
             yield from sorted(texts & {place_of(path, Storage.JSON) for path in model.paths})
 
 
-def _may_hold(index: Index, model: PlannedModel) -> bool:
+def may_hold(index: Index, model: PlannedModel) -> bool:
+    """Return whether documents of a model are under the prefixes of an index."""
     return any(
         model.key_prefix.startswith(one)
         or (one.startswith(model.key_prefix) and not one.startswith(model.excluded))
