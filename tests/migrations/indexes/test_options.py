@@ -355,7 +355,7 @@ def test_a_filter_on_a_date_is_refused_before_anything_is_written(
             pytest.skip(f"the server rejects the filter: {exc}")
         wait_until_built(documents, [name])
     start = snapshot(documents)
-    with pytest.raises(MigrationError, match="FILTER|as text") as refused:
+    with pytest.raises(MigrationError, match=r"FILTER|as text") as refused:
         forward(url, model)
     assert name in refused.value.message
     assert "--accept-unindexed" in str(refused.value.hint)

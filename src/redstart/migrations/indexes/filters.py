@@ -29,7 +29,7 @@ def require_no_filters_on_dates(plan: Plan) -> Op[None]:
                 if names:
                     raise MigrationError(
                         f"The FILTER of the index {shown(name)} names {', '.join(names)}, a date of "
-                        f"{model.name} in text format: {expression}. Documents could drop out of the index when they are converted.",
+                        f"{model.name} in text format: {expression}. Conversion could drop documents from the index.",
                         "Create the index again with a FILTER without dates, or accept this with: "
                         "om migrate-data run --accept-unindexed",
                     )
