@@ -22,7 +22,7 @@ _PAGE_KEYS = 1_000
 def require_own_documents(plan: Plan, command: str = "om migrate-data run") -> Op[None]:
     """Raise MigrationError if keys of a planned model belong to another model, or an index with a longer key prefix.
 
-    A model with the same key prefix is no reason if it declares the same types.
+    A model with the same key prefix and the same types shares the documents.
 
     Every imported model counts, also those not given with --models, and every index on the server.
 

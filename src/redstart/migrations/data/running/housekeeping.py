@@ -119,7 +119,7 @@ def _require_nothing_unfinished(keys: StateKeys, *, is_damaged: bool) -> Op[None
     """Raise if an interrupted run or rollback needs the undo log.
 
     Args:
-        is_damaged: whether the undo log is useless. Then a run may lose it: there is no other way on.
+        is_damaged: whether the undo log is useless. Then dropping it is the next step of an interrupted run.
     """
     found = yield from load_checkpoint(keys)
     unfinished, cleared = yield from call(hmget(keys.record, ["unfinished", CLEARED]))
