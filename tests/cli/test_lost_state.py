@@ -137,3 +137,27 @@ def test_state_without_the_marker_of_its_runs_is_read(
         station.delete(DATA_RUNS)
     assert run_om(*ROLLBACK).code == 0
     assert difference(original, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("status",), ("progress",), ("stats",), ("verify",), ("run", "--yes"), ("rollback", ID, "--yes")],
+)
+def test_unrestored_originals_that_cannot_be_read_are_named(
+    station: redis.Redis, words: tuple[str, ...]
+) -> None:
+    key = "station:visit:odd"
+    station.hset(key, mapping={"arrived_at": "2020-01-01T00:00:00", "seen_at": "N/A"})
+    assert run_om(*RUN, "--failure-mode", "default").code in (0, 3)
+    for visit in station.scan_iter("station:visit:*", _type="hash"):
+        station.hset(visit, "arrived_at", "1700000000.5")
+    assert run_om(*ROLLBACK).code == 6
+    assert station.exists(KEYS.unrestored)
+    for name in station.hkeys(KEYS.unrestored):
+        station.hset(KEYS.unrestored, name, b"\xff{")
+    before = every_byte(station)
+    drop = f"om migrate-data drop-undo-log {ID}"
+    refused(run_om("migrate-data", *words), 1, KEYS.unrestored, "cannot be read", drop)
+    assert every_byte(station) == before
+    assert run_om(*DROP).code == 0
+    assert run_om("migrate-data", "status").code == 0

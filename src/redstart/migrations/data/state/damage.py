@@ -18,6 +18,7 @@ from redstart.migrations.data.state.checkpoint import START_OVER, checkpoint_fro
 from redstart.migrations.data.state.journal import check_entries
 from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
 from redstart.migrations.data.state.record import Record, record_from
+from redstart.migrations.data.state.unrestored import unrestored_page
 from redstart.migrations.lease import lease_damage
 
 LISTS = ("failures", "replaced")
@@ -69,7 +70,25 @@ def _look(keys: StateKeys) -> Op[list[Damage]]:
         damage = lease_damage(keys.lease, lease)
     if foreign:
         return foreign + damage
+    if kinds["unrestored"] == "hash":
+        damage += yield from _damage_of_unrestored(keys)
     return damage + (yield from _compared(keys, {part for part, kind in kinds.items() if kind != "none"}))
+
+
+def _damage_of_unrestored(keys: StateKeys) -> Op[list[Damage]]:
+    """Return the damage of the first unrestored originals. One read."""
+    try:
+        _ = yield from unrestored_page(keys, 0)
+    except StateDamagedError as exc:
+        return [Damage("unrestored", f"{keys.unrestored}: {exc.message}", _unrestored_hint(keys), type(exc))]
+    return []
+
+
+def _unrestored_hint(keys: StateKeys) -> str:
+    return (
+        "Restore it from a backup: it has the last copies of these values. To give them up: "
+        f"om migrate-data drop-undo-log {keys.migration_id}"
+    )
 
 
 def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
@@ -152,8 +171,7 @@ def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]
         "failures": "List the failed values again with: om migrate-data run",
         "replaced": "Restore it from a backup; or restore the values with: "
         f"om migrate-data rollback {keys.migration_id}",
-        "unrestored": "Restore it from a backup: it has the last copies of these values. To give them up: "
-        f"om migrate-data drop-undo-log {keys.migration_id}",
+        "unrestored": _unrestored_hint(keys),
     }
     return [
         Damage(
