@@ -17,50 +17,51 @@ FILE = Path(__file__).with_name("cli.md")
 INTRODUCTION = """\
 # The command line
 
-Made by `python docs/generate_cli.py` from the commands themselves; do not change by hand.
+This page is generated from the commands by `python docs/generate_cli.py`. Do not edit it.
 
-`redstart` is the same command under another name, for machines that have another `om`. If you type `redstart`, its
-messages also say `redstart ...`. The next command that a message names has the `--url` and `--models` that you typed.
-Every command except `om server` and `om demo` takes `--json`: it prints one object on stdout ([json.md](json.md)), and
-everything else on stderr. Commands ask questions only on a terminal; `--yes` answers them. The permissions that a run
-needs: [acl.md](acl.md).
+`redstart` is another name of the command `om`, for environments with another `om`. If you type `redstart`, messages
+name commands as `redstart ...`. A next command in a message has the `--url` and `--models` that you typed. Every
+command except `om server` and `om demo` has the option `--json`: it prints one object on stdout ([json.md](json.md)),
+and everything else on stderr. Commands ask for confirmation only on a terminal; `--yes` skips the question.
+[acl.md](acl.md) lists the permissions that a run needs.
 
 ## Settings
 
 | setting | option | environment | pyproject.toml, `[tool.redstart]` | default |
 |---|---|---|---|---|
 | server | `--url` | `REDIS_OM_URL` | `url` | `redis://localhost:6379` |
-| models | `--models`, repeatable | `REDSTART_MODELS`; both: with commas | `models`, a text or a list | none |
-| what a datetime without an offset means | | `REDSTART_NAIVE_TIMEZONE` | `naive_timezone` | `UTC` |
-| keys of other models | `--exclude-prefix`, repeatable | | `exclude_prefixes`, a text or a list | none |
+| models | `--models`, repeatable | `REDSTART_MODELS` | `models`, a string or a list | none |
+| time zone of datetimes without an offset | | `REDSTART_NAIVE_TIMEZONE` | `naive_timezone` | `UTC` |
+| key prefixes of other models | `--exclude-prefix`, repeatable | | `exclude_prefixes`, a string or a list | none |
 
-If a setting is given in several places, the leftmost column wins. An explicit `--url` also wins over a model's
-`Meta.database`; the other two do not. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`.
-`om` warns of an environment variable whose name resembles one of these.
-If you name a package, the models of all its modules are used, also in subfolders that have an `__init__.py`.
+An option takes precedence over the environment, and the environment over pyproject.toml. `--url` also takes precedence
+over `Meta.database` of a model; `REDIS_OM_URL` and `url` do not. `--models` and `REDSTART_MODELS` accept several
+modules, separated by commas. If you name a package, `om` uses the models of all its modules, including subfolders with
+an `__init__.py`. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`. `om` warns of environment variables
+whose names are similar to these.
 
-`om` imports modules for their models only. A module that migrates when it is imported, as with `Migrator().run()` at
-its end, does not migrate then, whether that is Redstart's Migrator or redis-om's; a line on stderr reports it.
+`om` imports modules only to read their models. If a module calls `Migrator().run()` of Redstart or redis-om when it is
+imported, `om` skips this call, and reports it on stderr.
 
-Applications have the same settings for the server and the time zone. They read pyproject.toml once, when it is first
-needed; that the process works in another directory later, or that the directory is removed, changes nothing.
+Applications use the same settings for the server and the time zone. A process reads pyproject.toml once, when it first
+needs a setting; later changes of the working directory have no effect.
 
-Migration files are looked for in `schema-migrations` and `data-migrations`, inside `REDIS_OM_MIGRATIONS_DIR` or, if
-that is not set, inside `migrations`. `--migrations-dir` names the directory of the files itself. What is done with
-them: [from-redis-om.md](from-redis-om.md#migration-files).
+`om` reads migration files from the directories `schema-migrations` and `data-migrations` in `REDIS_OM_MIGRATIONS_DIR`
+or, if this variable is not set, in `migrations`. `--migrations-dir` sets the directory of the files itself.
+[from-redis-om.md](from-redis-om.md#migration-files) describes the use of these files.
 
 ## Exit codes
 
-One outcome has one code in every command. An index refuses a cutover or a rollback if documents would drop out of query
-results.
+An outcome has the same exit code in every command. A cutover or a rollback is refused if documents would drop out of
+query results.
 
-| code | meaning | for example |
+| code | meaning | examples |
 |---|---|---|
 | 0 | done, or nothing to do | |
 | 1 | failed, or refused before the first write | no connection, too little memory, a question answered with no |
 | 2 | wrong usage or configuration | an unknown option, a model that cannot be imported |
-| 3 | work is pending | `--check`, `check-schema`, migration files, a cutover or rollback that an index refused |
-| 4 | another run holds the lease, or has taken it | two runs at once |
+| 3 | work is pending | `--check` and `check-schema`, pending migration files, a refused cutover or rollback |
+| 4 | another run holds the lease | two runs at once |
 | 5 | stopped with its progress saved; the same command resumes it | Ctrl-C, `--limit-documents` |
 | 6 | problems found | `verify` finds missing, wrong or unconverted values; a rollback leaves values that it lists |
 """

@@ -69,6 +69,20 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert broken == []
 
 
+def anchors(path: Path) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    text = re.sub(r"^ *```.*?^ *```$", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=name_of)
+def test_anchors_of_links_exist(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", path.read_text(encoding="utf-8"))
+    targets = [(path.parent / page if page else path, anchor) for page, anchor in links]
+    assert [(page.name, anchor) for page, anchor in targets if anchor not in anchors(page)] == []
+
+
 @pytest.mark.parametrize("path", PATHS, ids=name_of)
 def test_files_it_names_exist(path: Path) -> None:
     names = re.findall(r"`((?:src|tests|docs|bench)/[\w./*-]+)`", path.read_text(encoding="utf-8"))

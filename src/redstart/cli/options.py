@@ -80,7 +80,7 @@ yes = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmatio
 accept_unindexed = click.option(
     "--accept-unindexed",
     is_flag=True,
-    help="Cut over even if documents drop out of query results.",
+    help="Switch indexes even if documents drop out of query results.",
 )
 accept_unreadable = click.option(
     "--accept-unreadable",
@@ -94,7 +94,7 @@ exclude_prefix = click.option(
     is_eager=True,
     expose_value=False,
     callback=_keep_excluded,
-    help="Ignore keys with this prefix, although a model has a shorter one. Repeatable.",
+    help="Skip keys with this prefix, even if they match the shorter prefix of a model. Repeatable.",
 )
 include_prefixes = click.option(
     "--include-prefix",
@@ -113,7 +113,7 @@ aliases = click.option(
 keep_old_index = click.option(
     "--keep-old-index",
     is_flag=True,
-    help="Keep the original index for a fast rollback.",
+    help="Keep a copy of each original index, for a fast rollback.",
 )
 batch_size = click.option(
     "--batch-size",

@@ -15,12 +15,12 @@ COMMANDS = {
     "run": (f"{_HERE}.run:run", "Convert the data, or resume an interrupted run."),
     "progress": (f"{_HERE}.assess:progress", "Show the progress of a running or interrupted run."),
     "verify": (f"{_HERE}.check:verify", "Read every value again and report problems."),
-    "errors": (f"{_HERE}.check:errors", "List failed values, summed by reason."),
+    "errors": (f"{_HERE}.check:errors", "List failed values, and count them by reason."),
     "rollback": (f"{_HERE}.rollback:rollback", "Restore the original values, byte for byte."),
     "clear-progress": (f"{_HERE}.housekeeping:clear_progress", "Delete the progress of an interrupted run."),
     "drop-undo-log": (
         f"{_HERE}.housekeeping:drop_undo_log",
-        "Drop the undo log; ends the option to roll back.",
+        "Drop the undo log; no rollback is possible afterwards.",
     ),
     "force-unlock": (f"{_HERE}.housekeeping:force_unlock", "Remove the lease of a stuck run."),
 }
