@@ -14,7 +14,7 @@ from redstart.cli.migrate_data.backup import back_up_first, backup, note_backup_
 from redstart.cli.migrate_data.dry_run import dry_run as run_dry
 from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.run_report import forward_report, not_run_report
-from redstart.cli.migrate_data.run_result import draw_forward, omitted_when_resumed
+from redstart.cli.migrate_data.run_result import draw_forward
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
 from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_unreadable
 from redstart.cli.options import (
@@ -155,7 +155,7 @@ def run(
         if backup:
             back_up_first(session, log)
         options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
-        resume_command = _run_command(omit=omitted_when_resumed(options.failure_mode))
+        resume_command = _run_command(omit=("backup", "yes"))  # a second backup would replace a better one
 
         def migrate(context: Context) -> Op[Forward]:
             return migrate_forward(
