@@ -136,7 +136,7 @@ def test_a_stopped_run_counts_the_documents_up_to_the_one_that_stopped_it(
     assert run()["documents"] == 31
 
 
-OPTIONS = ("--batch-size", "3", "--keep-old-index")
+KEPT = ("--batch-size", "3", "--keep-old-index")
 
 
 @pytest.mark.parametrize(
@@ -156,12 +156,12 @@ def test_a_reason_to_stop_names_its_option_and_the_hint_keeps_all_options(
     for number in range(30):
         client.hset(f"station:visit:{number}", "arrived_at", "2020-01-01")
     client.hset(BAD_KEY, "arrived_at", "N/A")
-    found = run_om("migrate-data", "run", *stopping, *OPTIONS, "--yes")
+    found = run_om("migrate-data", "run", *stopping, *KEPT, "--yes")
     assert found.code == 5
     assert found.stdout.startswith(f"Conversion stopped: {reason}.\n")
     hints = [text for text in found.stdout.splitlines() if "esume with: om migrate-data run" in text]
     assert " ".join(stopping) in hints[0]
-    assert all(" ".join(OPTIONS[:2]) in hint and OPTIONS[2] in hint for hint in hints)
+    assert all(" ".join(KEPT[:2]) in hint and KEPT[2] in hint for hint in hints)
     assert [" --failure-mode" in hint for hint in hints] == ([True, False] if "fail" in stopping else [False])
 
 
