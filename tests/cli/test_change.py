@@ -64,7 +64,7 @@ def test_errors_shows_the_original_and_its_treatment(
 ) -> None:
     run("--failure-mode", mode)
     found = run_om("migrate-data", "errors")
-    assert found.stdout == f"1 failed value.\n{BAD_KEY} arrived_at: not a date{became}: N/A\n"
+    assert found.stdout == f"1 failed value in 1 document.\n{BAD_KEY} arrived_at: not a date{became}: N/A\n"
 
 
 @pytest.mark.parametrize("mode", ["log_and_skip", "fail"])
@@ -83,7 +83,7 @@ def test_a_value_at_which_fail_stopped_and_that_was_corrected_is_off_the_record(
     one_bad_value.hset(BAD_KEY, "arrived_at", "2020-01-01")
     resumed = run("--failure-mode", "fail")
     assert (resumed["status"], resumed["resumed"], resumed["failed"]) == ("completed", True, 0)
-    assert "No failures are recorded." in run_om("migrate-data", "errors").stdout
+    assert "No failed values are recorded." in run_om("migrate-data", "errors").stdout
 
 
 def test_the_default_failure_mode_is_log_and_skip(one_bad_value: redis.Redis) -> None:

@@ -108,7 +108,8 @@ def test_a_document_that_its_model_cannot_read_is_named_although_its_value_was_m
     assert found.code == 6
     assert "Verification passed" not in found.stdout
     assert (
-        "problem: station:visit:moved arrived_at: not readable by its model: Field required\n" in found.stdout
+        "problem: station:visit:moved arrived_at: not readable by its model: the field is missing\n"
+        in found.stdout
     )
     report = run_om("migrate-data", "verify", "--check-data", "--json").json
     assert (report["ok"], report["documents_read"], report["unreadable"]) == (False, 0, 2)
@@ -130,14 +131,14 @@ def test_verbose_shows_every_problem(converted: redis.Redis) -> None:
 
 
 def test_errors_lists_key_path_value_and_reason(configured: str, client: redis.Redis) -> None:
-    assert "No failures are recorded." in run_om("migrate-data", "errors").stdout
+    assert "No failed values are recorded." in run_om("migrate-data", "errors").stdout
     client.hset("station:visit:a", "arrived_at", "N/A")
     client.hset("station:visit:b\x1b[31m", "arrived_at", "2023-02-30")
     assert run_om("migrate-data", "run").code == 0
     found = run_om("migrate-data", "errors")
     first, title, header, *rows = found.stdout.splitlines()
     assert (first, title, header.split()) == (
-        "2 failed values.",
+        "2 failed values in 2 documents.",
         "Failed values by reason",
         ["reason", "count"],
     )
@@ -185,7 +186,7 @@ def test_what_was_replaced_stays_listed_until_the_rollback(
     client.hset("station:visit:b", "arrived_at", "2020-01-01")
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert client.hget("station:visit:a", "left_at") == b"N/A"
-    assert "No failures are recorded." in run_om("migrate-data", "errors").stdout
+    assert "No failed values are recorded." in run_om("migrate-data", "errors").stdout
 
 
 def test_a_replaced_value_is_not_listed_without_an_undo_log(configured: str, client: redis.Redis) -> None:

@@ -7,20 +7,21 @@ import click
 
 from redstart.cli.drawing import next_step, pairs, table
 from redstart.cli.exits import Exit
+from redstart.cli.migrate_data.failed_values import recorded_failures
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.migrate_data.tables import draw_nothing_found
 from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
 from redstart.cli.options import batch_size, common, exclude_prefix, verbose
-from redstart.cli.output import Tone, as_typed, line, note, print_json
+from redstart.cli.output import Tone, as_typed, line, print_json
 from redstart.cli.progress import progress_display
+from redstart.cli.quantities import counted
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.state.failures import Failure, FailureLog, FailureSummary, Fate, failure_at
+from redstart.migrations.data.state.failures import Failure, FailureSummary, Fate, failure_at
 from redstart.migrations.data.state.record import read_record
-from redstart.migrations.data.state.unrestored import all_unrestored
 from redstart.migrations.data.verifying.verify import Problems, Verification
 from redstart.migrations.data.verifying.verify import verify as verify_everything
 from redstart.migrations.data.verifying.verify_journal import JournalCheck, verify_journal
@@ -176,8 +177,12 @@ def _draw(
 def _looked_up(check: IndexCheck) -> str:
     if check.has_filter:
         return "not checked, because the index has a FILTER"
-    accepted = f", of which {check.accepted:,} were accepted at the cutover" if check.accepted else ""
-    return f"{check.documents:,} documents checked, {check.missing:,} missing from the index{accepted}"
+    if not check.missing:
+        return f"{counted(check.documents, 'document')} checked, none is missing from the index"
+    text = f"{check.missing:,} of {counted(check.documents, 'document')} missing from the index"
+    if not check.accepted:
+        return text
+    return f"{text}; the cutover accepted {check.accepted:,} with --accept-unindexed, which queries do not return"
 
 
 def _draw_reasons(title: str, failures: Sequence[Failure], count: int) -> None:
@@ -202,21 +207,15 @@ def errors(settings: Settings, as_json: bool) -> None:
     a run has replaced or quarantined, and originals that a rollback could not restore. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
         session.require_intact()
-        failures = session.run(FailureLog(session.keys).all())
-        for document in session.run(all_unrestored(session.keys)):
-            failures += document.failures()
-        record = session.run(read_record(session.keys))
+        found = recorded_failures(session)
     if as_json:
-        listed = [failure.as_dict() for failure in failures]
-        print_json({"errors": listed, "count": len(listed) + record.failures_not_kept})
+        listed = [failure.as_dict() for failure in found.listed]
+        print_json({"errors": listed, "count": found.count})
         return
-    count = len(failures) + record.failures_not_kept
-    if not count:
-        line("No failures are recorded.")
+    if not found.count:
+        line("No failed values are recorded.")
         return
-    line(f"{count:,} failed value{'s' * (count != 1)}.")
-    _draw_reasons("Failed values by reason", failures, count)
-    for failure in failures:
+    line(f"{found}.")
+    _draw_reasons("Failed values by reason", found.listed, found.count)
+    for failure in found.listed:
         line(failure.whole())
-    if record.failures_not_kept:
-        note(f"... and {record.failures_not_kept:,} more, which are counted and not recorded")

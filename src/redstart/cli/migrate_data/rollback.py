@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import click
 
@@ -12,16 +13,18 @@ from redstart.cli.indexes import draw_lacking, draw_switched, index_migration
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.migration_files import NO_ROLLBACK, require_built_in
-from redstart.cli.options import batch_size, common, confirm, migration_id, verbose, yes
+from redstart.cli.options import batch_size, common, confirm, migration_id, verbose, will_ask, yes
 from redstart.cli.output import Tone, as_typed, line, print_json
 from redstart.cli.progress import progress_display
-from redstart.cli.quantities import duration
-from redstart.cli.session import open_session, resumed_by, stop_on_signal
+from redstart.cli.quantities import counted, duration, rounded
+from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.migrations.back import Back, migrate_back
+from redstart.migrations.data.counting.statistics import READS_PER_RUN, WRITE_TO_READ, Statistics, statistics
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.damage import LISTS
+from redstart.migrations.data.state.record import read_record
 from redstart.migrations.data.undoing.rollback import RollbackResult
 from redstart.migrations.data.undoing.rollback_preview import preview_rollback
 
@@ -82,7 +85,7 @@ def rollback(
         require_built_in(session, migration_id, NO_ROLLBACK)
         session.require_intact(exempt=LISTS)
         if not dry_run:
-            confirm(f"Roll back {migration_id} on {session.where}?", assume_yes=yes)
+            _ask(session, migration_id, assume_yes=yes)
         with progress_display(every_step=verbose) as show:
             context = session.context(log.watching(Monitor(progress=show)))
             if dry_run:  # there is no progress to save: Ctrl-C ends it at once
@@ -106,6 +109,28 @@ def rollback(
     else:
         _draw(found, dry_run, verbose, REFORMATTING if reformat_preexisting else ROLLBACK)
     return _exit_of(found, dry_run)
+
+
+def _ask(session: Session, migration_id: str, *, assume_yes: bool) -> None:
+    """Ask on a terminal, with the number of documents and an estimate."""
+    if not will_ask(assume_yes=assume_yes):
+        return
+    question = f"Roll back {migration_id} on {session.where}?"
+    plan = session.run(read_record(session.keys)).plan
+    if plan is not None:
+        found = session.run(statistics(session.context(), plan, chance=Random()))
+        documents = counted(found.documents, "document")
+        if not found.exact:
+            documents = f"about {counted(rounded(found.documents), 'document')}"
+        question += f" It reads {documents}. Estimated time: {duration(rollback_seconds(found))}."
+    confirm(question, assume_yes=assume_yes)
+
+
+def rollback_seconds(found: Statistics) -> float:
+    """Return the expected duration of a rollback: as a run, it reads everything three times, and writes once."""
+    documents = max(1, found.documents)
+    writes = sum(model.documents * WRITE_TO_READ[model.model.storage] for model in found.models) / documents
+    return found.read_seconds * (READS_PER_RUN + writes)
 
 
 def _exit_of(found: Back, dry_run: bool) -> Exit:

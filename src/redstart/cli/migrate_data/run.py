@@ -33,7 +33,7 @@ from redstart.cli.options import (
 )
 from redstart.cli.output import line, note, print_json
 from redstart.cli.progress import progress_display
-from redstart.cli.quantities import duration
+from redstart.cli.quantities import counted, duration, rounded
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.effects import Op
@@ -209,10 +209,14 @@ def _ask(session: Session, indexes: Sequence[IndexForecast], *, assume_yes: bool
     if not will_ask(assume_yes=assume_yes):
         return
     found = session.run(statistics(session.context(), session.plan, chance=Random()))
-    about = "" if found.exact else "about "
+    documents = counted(found.documents, "document")
+    if not found.exact:
+        documents = f"about {counted(rounded(found.documents), 'document')}"
     seconds = duration(found.estimate.expected)
-    note(f"{about}{found.documents:,} documents on {session.where}; estimated time {seconds}")
-    confirm("Convert the dates of these documents?", assume_yes=assume_yes)
+    confirm(
+        f"Convert the dates of {documents} on {session.where}? Estimated time: {seconds}.",
+        assume_yes=assume_yes,
+    )
 
 
 def _exit_of(found: Forward) -> Exit:
