@@ -53,6 +53,34 @@ def test_yes_answers(station: redis.Redis) -> None:
 @pytest.mark.parametrize(
     ("words", "question"),
     [
+        (("migrate", "run"), r"Change \d indexes on \S+ \(\d+ documents, about \d+\.\d s\)\?"),
+        (("migrate", "rollback"), r"Roll back \d indexes on \S+ \(\d+ documents, about \d+\.\d s\)\?"),
+        (("migrate-data", "run"), r"Convert the dates of 60 documents on \S+\? Estimated time: \d+\.\d s\."),
+        (
+            ("migrate-data", "rollback", ID),
+            rf"Roll back {ID} on \S+\? It reads 60 documents\. Estimated time: \d+\.\d s\.",
+        ),
+        (
+            ("migrate", "cleanup"),
+            r"Drop \d unused index(es)? on \S+\? No document is deleted; it takes less than",
+        ),
+    ],
+)
+def test_a_question_has_the_number_of_documents_and_the_time(
+    station: redis.Redis, words: tuple[str, ...], question: str
+) -> None:
+    make_legacy_indexes(station)
+    if words != ("migrate", "run"):
+        assert run_om("migrate-data", "run", "--accept-unindexed").code == 0
+    asked = om_on_terminal(*words, answer="n")
+    drop_all(station)
+    assert asked.code == 1
+    assert re.search(question, " ".join(asked.shown.split())), asked.shown
+
+
+@pytest.mark.parametrize(
+    ("words", "question"),
+    [
         (("rollback", ID), "Roll back"),
         (("clear-progress",), "Delete the saved progress?"),
         (("drop-undo-log", ID), "cannot be rolled back"),
