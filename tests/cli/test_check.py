@@ -5,7 +5,9 @@ import re
 import pytest
 import redis
 
+from redstart.cli.migrate_data.check import looked_up
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from redstart.migrations.indexes.verify import IndexCheck
 from tests.support.cli import run_om
 
 UNREADABLE_VISIT = {
@@ -203,3 +205,30 @@ def test_a_server_without_documents_is_asked_about(configured: str, client: redi
     found = run_om("migrate-data", "verify")
     assert found.code == 0, found.text
     assert "check the server and the database number (--url)" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("missing", "accepted", "shown"),
+    [
+        (0, 0, "1,000 documents checked, none is missing from the index"),
+        (0, 5, "1,000 documents checked, none is missing from the index"),
+        (
+            5,
+            5,
+            "5 of 1,000 documents missing from the index, as accepted at the cutover (--accept-unindexed): "
+            "queries do not return them",
+        ),
+        (
+            7,
+            5,
+            "7 of 1,000 documents missing from the index, 5 of them accepted at the cutover (--accept-unindexed): "
+            "queries do not return them",
+        ),
+        (7, 0, "7 of 1,000 documents missing from the index: queries do not return them"),
+    ],
+)
+def test_missing_documents_are_reported_with_those_that_the_cutover_accepted(
+    missing: int, accepted: int, shown: str
+) -> None:
+    check = IndexCheck("i", serves=True, documents=1_000, missing=missing, accepted=accepted)
+    assert looked_up(check) == shown

@@ -160,7 +160,7 @@ def _draw(
         line(f"{model.name} ({model.key_prefix}) is recorded and not given: its values are read as recorded")
     for check in indexes:
         if check.serves:
-            line(f"{check.name}: {_looked_up(check)}")
+            line(f"{check.name}: {looked_up(check)}")
     _draw_reasons("Problems by reason", found.problems.first, count)
     for problem in found.problems.first if verbose else found.problems.first[:MAX_PROBLEMS]:
         line(f"problem: {problem}")
@@ -174,15 +174,18 @@ def _draw(
         line(UNREADABLE)
 
 
-def _looked_up(check: IndexCheck) -> str:
+def looked_up(check: IndexCheck) -> str:
+    """Return how many documents of an index were looked up, and how many are missing from it."""
     if check.has_filter:
         return "not checked, because the index has a FILTER"
     if not check.missing:
         return f"{counted(check.documents, 'document')} checked, none is missing from the index"
     text = f"{check.missing:,} of {counted(check.documents, 'document')} missing from the index"
-    if not check.accepted:
-        return text
-    return f"{text}; the cutover accepted {check.accepted:,} with --accept-unindexed, which queries do not return"
+    if check.accepted >= check.missing:
+        return f"{text}, as accepted at the cutover (--accept-unindexed): queries do not return them"
+    if check.accepted:
+        text += f", {check.accepted:,} of them accepted at the cutover (--accept-unindexed)"
+    return f"{text}: queries do not return them"
 
 
 def _draw_reasons(title: str, failures: Sequence[Failure], count: int) -> None:
