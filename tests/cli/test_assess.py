@@ -70,7 +70,21 @@ class TestStats:
         assert 3_000 <= sampled["sampled_documents"] < 8_000
         assert exact["documents"] == exact["sampled_documents"] == 8_000
         assert sampled["documents"] == pytest.approx(8_000, rel=0.2)
-        assert "estimate from" in run_om("migrate-data", "stats").stdout
+        shown = run_om("migrate-data", "stats").stdout
+        about = re.match(r"About (\d,\d00) documents with dates on \S+\n", shown)
+        assert about is not None, shown
+        assert float(about[1].replace(",", "")) == pytest.approx(8_000, rel=0.2)
+        assert re.search(
+            r"^Estimated from a sample of [\d,]+ documents, to within \d+%\. Count all", shown, re.M
+        )
+        assert "Values by model (estimate)\n" in shown
+
+    def test_nothing_is_estimated_and_no_run_is_named_if_nothing_is_left(self, station: redis.Redis) -> None:
+        assert run_om("migrate-data", "run", "--failure-mode", "quarantine").code in (0, 3)
+        shown = run_om("migrate-data", "stats").stdout
+        assert shown.endswith("\nNothing is left to convert.\n")
+        assert "estimate" not in shown
+        assert "om migrate-data run" not in shown
 
     @pytest.mark.parametrize("words", [("stats",), ("run", "--dry-run"), ("run",)])
     def test_no_document_is_said_and_is_no_error(self, configured: str, words: tuple[str, ...]) -> None:

@@ -64,7 +64,7 @@ def test_errors_shows_the_original_and_its_treatment(
 ) -> None:
     run("--failure-mode", mode)
     found = run_om("migrate-data", "errors")
-    assert found.stdout == f"1 failed value.\n{BAD_KEY} arrived_at: not a date{became}: N/A\n"
+    assert found.stdout == f"1 failed value in 1 document.\n{BAD_KEY} arrived_at: not a date{became}: N/A\n"
 
 
 @pytest.mark.parametrize("mode", ["log_and_skip", "fail"])
@@ -83,7 +83,7 @@ def test_a_value_at_which_fail_stopped_and_that_was_corrected_is_off_the_record(
     one_bad_value.hset(BAD_KEY, "arrived_at", "2020-01-01")
     resumed = run("--failure-mode", "fail")
     assert (resumed["status"], resumed["resumed"], resumed["failed"]) == ("completed", True, 0)
-    assert "No failures are recorded." in run_om("migrate-data", "errors").stdout
+    assert "No failed values are recorded." in run_om("migrate-data", "errors").stdout
 
 
 def test_the_default_failure_mode_is_log_and_skip(one_bad_value: redis.Redis) -> None:
@@ -105,7 +105,7 @@ def test_max_errors_stops_at_the_nth(configured: str, client: redis.Redis) -> No
         client.hset(f"station:visit:{number}", "arrived_at", "N/A")
     stopped = run_om("migrate-data", "run", "--max-errors", "10", "--json")
     assert stopped.code == 5
-    assert (stopped.json["reason"], stopped.json["failed"]) == ("max-errors reached", 10)
+    assert (stopped.json["reason"], stopped.json["failed"]) == ("--max-errors 10 reached", 10)
     assert stopped.json["documents"] == 10
     assert run_om("migrate-data", "errors", "--json").json["count"] == 10
     assert run_om("migrate-data", "run").code == 0
@@ -134,6 +134,35 @@ def test_a_stopped_run_counts_the_documents_up_to_the_one_that_stopped_it(
     assert re.search(r"^documents scanned +\d+$", shown, re.MULTILINE)
     assert "already numeric" not in shown, "the initial scan counts those among all documents"
     assert run()["documents"] == 31
+
+
+KEPT = ("--batch-size", "3", "--keep-old-index")
+
+
+@pytest.mark.parametrize(
+    ("stopping", "reason"),
+    [
+        (("--limit-documents", "5"), "--limit-documents 5 reached"),
+        (("--max-errors", "1"), "--max-errors 1 reached"),
+        (
+            ("--failure-mode", "fail"),
+            f"failed value (--failure-mode fail): {BAD_KEY} arrived_at: not a date: N/A",
+        ),
+    ],
+)
+def test_a_reason_to_stop_names_its_option_and_the_hint_keeps_all_options(
+    configured: str, client: redis.Redis, stopping: tuple[str, str], reason: str
+) -> None:
+    for number in range(30):
+        client.hset(f"station:visit:{number}", "arrived_at", "2020-01-01")
+    client.hset(BAD_KEY, "arrived_at", "N/A")
+    found = run_om("migrate-data", "run", *stopping, *KEPT, "--yes")
+    assert found.code == 5
+    assert found.stdout.startswith(f"Conversion stopped: {reason}.\n")
+    hints = [text for text in found.stdout.splitlines() if "esume with: om migrate-data run" in text]
+    assert " ".join(stopping) in hints[0]
+    assert all(" ".join(KEPT[:2]) in hint and KEPT[2] in hint for hint in hints)
+    assert [" --failure-mode" in hint for hint in hints] == ([True, False] if "fail" in stopping else [False])
 
 
 def test_limit_of_migrations(station: redis.Redis) -> None:

@@ -5,7 +5,9 @@ import re
 import pytest
 import redis
 
+from redstart.cli.migrate_data.check import looked_up
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from redstart.migrations.indexes.verify import IndexCheck
 from tests.support.cli import run_om
 
 UNREADABLE_VISIT = {
@@ -108,7 +110,8 @@ def test_a_document_that_its_model_cannot_read_is_named_although_its_value_was_m
     assert found.code == 6
     assert "Verification passed" not in found.stdout
     assert (
-        "problem: station:visit:moved arrived_at: not readable by its model: Field required\n" in found.stdout
+        "problem: station:visit:moved arrived_at: not readable by its model: the field is missing\n"
+        in found.stdout
     )
     report = run_om("migrate-data", "verify", "--check-data", "--json").json
     assert (report["ok"], report["documents_read"], report["unreadable"]) == (False, 0, 2)
@@ -130,14 +133,14 @@ def test_verbose_shows_every_problem(converted: redis.Redis) -> None:
 
 
 def test_errors_lists_key_path_value_and_reason(configured: str, client: redis.Redis) -> None:
-    assert "No failures are recorded." in run_om("migrate-data", "errors").stdout
+    assert "No failed values are recorded." in run_om("migrate-data", "errors").stdout
     client.hset("station:visit:a", "arrived_at", "N/A")
     client.hset("station:visit:b\x1b[31m", "arrived_at", "2023-02-30")
     assert run_om("migrate-data", "run").code == 0
     found = run_om("migrate-data", "errors")
     first, title, header, *rows = found.stdout.splitlines()
     assert (first, title, header.split()) == (
-        "2 failed values.",
+        "2 failed values in 2 documents.",
         "Failed values by reason",
         ["reason", "count"],
     )
@@ -185,7 +188,7 @@ def test_what_was_replaced_stays_listed_until_the_rollback(
     client.hset("station:visit:b", "arrived_at", "2020-01-01")
     assert run_om("migrate-data", "rollback", ID).code == 0
     assert client.hget("station:visit:a", "left_at") == b"N/A"
-    assert "No failures are recorded." in run_om("migrate-data", "errors").stdout
+    assert "No failed values are recorded." in run_om("migrate-data", "errors").stdout
 
 
 def test_a_replaced_value_is_not_listed_without_an_undo_log(configured: str, client: redis.Redis) -> None:
@@ -202,3 +205,30 @@ def test_a_server_without_documents_is_asked_about(configured: str, client: redi
     found = run_om("migrate-data", "verify")
     assert found.code == 0, found.text
     assert "check the server and the database number (--url)" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("missing", "accepted", "shown"),
+    [
+        (0, 0, "1,000 documents checked, none is missing from the index"),
+        (0, 5, "1,000 documents checked, none is missing from the index"),
+        (
+            5,
+            5,
+            "5 of 1,000 documents missing from the index, as accepted at the cutover (--accept-unindexed): "
+            "queries do not return them",
+        ),
+        (
+            7,
+            5,
+            "7 of 1,000 documents missing from the index, 5 of them accepted at the cutover (--accept-unindexed): "
+            "queries do not return them",
+        ),
+        (7, 0, "7 of 1,000 documents missing from the index: queries do not return them"),
+    ],
+)
+def test_missing_documents_are_reported_with_those_that_the_cutover_accepted(
+    missing: int, accepted: int, shown: str
+) -> None:
+    check = IndexCheck("i", serves=True, documents=1_000, missing=missing, accepted=accepted)
+    assert looked_up(check) == shown

@@ -111,3 +111,17 @@ def test_no_number_of_a_progress_bar_is_cut_off(
     assert f"{done:,} of 10,000,000" in last or f"{done / 1e7:.0%}" in last
     assert "1,234 failed" in last
     assert ("━" in last) == (columns >= 60)
+
+
+@pytest.mark.parametrize("stage", ["converting", "building shop:shop_models.Customer:index@75545cb1"])
+@pytest.mark.parametrize("failed", [7, 1_234_567])
+def test_failures_are_the_last_part_of_a_progress_line_that_is_left_out(
+    stage: str, failed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress_display() as show:
+        for number in (0, 50_000_000):
+            show(Progress(stage, 10, number, 100_000_000, failed))
+    assert f"{failed:,} failed" in plain(sys.stderr).splitlines()[-1]

@@ -60,7 +60,7 @@ def test_going_on_treats_the_rest_as_the_beginning(big_station: redis.Redis) -> 
     ):
         stopped = run_om("migrate-data", "run", "--limit-documents", "3", "--failure-mode", mode)
         assert stopped.code == 5
-        assert f"Resume with: om migrate-data run{options}\n" in stopped.stdout
+        assert f"esume with: om migrate-data run{options}\n" in stopped.stdout
 
 
 def test_a_server_that_goes_away_is_no_wrong_url(

@@ -84,7 +84,7 @@ def test_a_limit_within_a_page_is_seen(station: redis.Redis, pages: int) -> None
         stopped = run_om(
             *("migrate-data", "run", "--limit-documents", "25", "--batch-size", str(pages), "--json")
         )
-        assert (stopped.code, stopped.json["reason"]) == (5, "limit-documents reached")
+        assert (stopped.code, stopped.json["reason"]) == (5, "--limit-documents 25 reached")
         shown = run_om("migrate-data", "progress", "--json").json
         assert (shown["done"], shown["total"]) == (stopped.json["documents"], 60)
         assert met <= shown["done"] <= 60

@@ -20,8 +20,8 @@ def test_run_asks_and_a_no_does_nothing(station: redis.Redis) -> None:
     before = snapshot(station)
     found = om_on_terminal(*RUN, answer="n")
     assert found.code == 1
-    assert re.search(r"^60 documents on .+; estimated time \d+\.\d s\r?$", found.shown, re.MULTILINE)
-    assert "Convert the dates of these documents?" in found.shown
+    question = " ".join(found.shown.split())
+    assert re.search(r"Convert the dates of 60 documents on \S+\? Estimated time: \d+\.\d s\.", question)
     assert "Nothing was changed" in found.shown
     assert difference(before, snapshot(station)) == []
 
@@ -48,6 +48,34 @@ def test_the_message_of_ctrl_c_is_not_erased_by_the_bars(big_station: redis.Redi
 def test_yes_answers(station: redis.Redis) -> None:
     found = om_on_terminal(*RUN, "--yes")
     assert (found.code, "[y/N]" in found.shown) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "question"),
+    [
+        (("migrate", "run"), r"Change \d indexes on \S+ \(\d+ documents, about \d+\.\d s\)\?"),
+        (("migrate", "rollback"), r"Roll back \d indexes on \S+ \(\d+ documents, about \d+\.\d s\)\?"),
+        (("migrate-data", "run"), r"Convert the dates of 60 documents on \S+\? Estimated time: \d+\.\d s\."),
+        (
+            ("migrate-data", "rollback", ID),
+            rf"Roll back {ID} on \S+\? It reads 60 documents\. Estimated time: \d+\.\d s\.",
+        ),
+        (
+            ("migrate", "cleanup"),
+            r"Drop \d unused index(es)? on \S+\? No document is deleted; it takes less than",
+        ),
+    ],
+)
+def test_a_question_has_the_number_of_documents_and_the_time(
+    station: redis.Redis, words: tuple[str, ...], question: str
+) -> None:
+    make_legacy_indexes(station)
+    if words != ("migrate", "run"):
+        assert run_om("migrate-data", "run", "--accept-unindexed").code == 0
+    asked = om_on_terminal(*words, answer="n")
+    drop_all(station)
+    assert asked.code == 1
+    assert re.search(question, " ".join(asked.shown.split())), asked.shown
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_fail_stops_at_the_first_bad_value_and_max_errors_at_the_tenth(
     assert counts(url)["unconverted"] > 0
 
     stopped = om("run", "--max-errors", "10", "--batch-size", "100", exit_code=5)
-    assert (stopped["reason"], stopped["failed"]) == ("max-errors reached", 10)
+    assert (stopped["reason"], stopped["failed"]) == ("--max-errors 10 reached", 10)
     assert om("errors")["count"] == 10
 
     finished = om("run", exit_code=REFUSED)

@@ -64,8 +64,8 @@ def test_nothing_was_converted() -> None:
 
 @pytest.mark.parametrize("mode", FailureMode)
 def test_a_stop_says_how_to_go_on(mode: FailureMode) -> None:
-    message, hint = said(Forward(ran(stopped="max-errors reached")), mode)
-    assert message == "Conversion stopped: max-errors reached."
+    message, hint = said(Forward(ran(stopped="--max-errors 10 reached")), mode)
+    assert message == "Conversion stopped: --max-errors 10 reached."
     usual = mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
     assert str(hint).endswith("om migrate-data run" if usual else f"run --failure-mode {mode.value}")
 

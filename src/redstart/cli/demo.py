@@ -37,7 +37,7 @@ class TerminalNarrator:
 
     def typed(self, command: str) -> None:
         """Show a command after a prompt."""
-        drawing.styled(f"$ {command}", style="cyan")
+        drawing.styled(f"$ {command}", style="bold")
 
     def output(self, lines: Sequence[str]) -> None:
         """Show lines that a command printed, wrapped on a terminal."""

@@ -40,7 +40,7 @@ def index_migration(monitor: Monitor) -> IndexMigration:
 
 def forecast_line(one: IndexForecast) -> str:
     """Return the estimate for one index as a line."""
-    documents = f"{one.documents:,} documents{still_filling(one.filled_percent)}"
+    documents = f"{counted(one.documents, 'document')} in the active index{still_filling(one.filled_percent)}"
     if not one.to_build:
         return f"{one.name}: {documents}; the new index is already built"
     builds = "1 index" if one.to_build == 1 else f"{one.to_build} indexes"
@@ -59,8 +59,9 @@ def note_superseded(statuses: Sequence[IndexStatus]) -> None:
 def superseded_message(one: IndexStatus) -> str:
     """Return what a run does with an index that has a later definition than that of its model."""
     return (
-        f"{one.planned.name}: the definition of {one.planned.model} was replaced by a later one. A run restores the "
-        "earlier definition, which a newer version of the application may not be able to query."
+        f"{one.planned.name}: the active index has a newer definition than {one.planned.model}. A run restores the "
+        "older one, which the new version of the application may not be able to query. If these are the models of the "
+        "old version, give those of the new version with --models."
     )
 
 
@@ -70,7 +71,7 @@ def still_filling(percent: float | None) -> str:
     Args:
         percent: how much of the keyspace the server has scanned for it; None at the end.
     """
-    return "" if percent is None else f" so far (the server is still indexing: {percent:.0f} %)"
+    return "" if percent is None else f" so far (the server is still indexing: {percent:.0f}%)"
 
 
 def draw_unnamed_aliases(expected: Sequence[IndexForecast], aliases: Sequence[str]) -> None:
@@ -130,7 +131,7 @@ def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool
     if found.missing and not one.is_refused and (one.state is IndexState.CUT_OVER or one.is_incomplete):
         _draw_not_indexed(found)
     if found.unserved:
-        line(f"  missing from both the previous and the new index: {counted(found.unserved, 'document')}")
+        line(f"  missing from both the original and the new index: {counted(found.unserved, 'document')}")
     shown = blocking if verbose else blocking[:EXAMPLES_SAID]
     for failure in shown:
         line(f"  blocking: {failure}")
@@ -145,7 +146,7 @@ def _draw_options(
 ) -> None:
     """Print what can be done about blocking values: each command, and below it what it does."""
     if refused:
-        line("Queries still use the previous index, so they lose no document.")
+        line("The active index is unchanged, so queries lose no document.")
         line("To finish the cutover, stop the old version, then do one of:")
     else:
         line("To index these documents, do one of:")
@@ -203,7 +204,8 @@ def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool 
 def draw_lacking(name: str, found: Membership, before: int) -> None:
     """Print that the restored index does not hold some documents, and how many it did not hold before."""
     line(
-        f"{name}: missing from this index: {counted(found.missing, 'document')}; before the migration: {before:,}"
+        f"{name}: {counted(found.missing, 'document')} missing from the original index now; before the migration "
+        f"{before:,}"
     )
     _draw_examples(found)
 

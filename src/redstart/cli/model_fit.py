@@ -5,6 +5,7 @@ from typing import Any
 
 from redstart.cli.drawing import table
 from redstart.cli.output import warn
+from redstart.cli.quantities import counted
 from redstart.cli.session import Session
 from redstart.display import one_line
 from redstart.errors import MigrationError
@@ -22,13 +23,16 @@ def find_unclaimed(session: Session) -> list[Unclaimed]:
 
 
 def note_unclaimed(found: Sequence[Unclaimed]) -> None:
-    """Warn of each."""
+    """Warn of documents that are not converted or checked, by prefix. An index without documents loses nothing."""
     for one in found:
-        index = "" if one.index is None else f", and the index {one.index}"
+        if not one.documents:
+            continue
+        index = "" if one.index is None else f" (index {one.index})"
+        documents = counted(one.documents, "document")
+        are = "is" if one.documents == 1 else "are"
         warn(
-            f"{one.documents:,} documents under {one.key_prefix}{index} do not belong to a model in --models, and are "
-            "not converted or checked. If the key prefix of their model has changed, set the old one with "
-            "Meta.global_key_prefix and Meta.model_key_prefix."
+            f"{documents} under {one.key_prefix}{index} {are} skipped: no model in --models has this key prefix. Name "
+            "the module of their model with --models, or set Meta.model_key_prefix if the prefix has changed."
         )
 
 
@@ -77,18 +81,15 @@ def note_undeclared(declarations: Sequence[ModelDeclaration], counts: Mapping[tu
     for (model, field), count in sorted(counts.items()):
         name = one_line(field.encode(), SHOWN_KEY_CHARACTERS)
         warn(
-            f"{count:,} documents have a field that {model} does not declare: {name}. "
+            f"{counted(count, 'document')} {'has' if count == 1 else 'have'} a field that {model} does not declare: "
+            f"{name}. "
             f"{_if_renamed(model in json_models)}"
         )
 
 
 def _if_renamed(is_json: bool) -> str:
-    after = (
-        "a save of a JsonModel removes undeclared fields"
-        if is_json
-        else "until then a HashModel reads the default of the new field"
-    )
-    return f"If the model has it under a new name, rename it in the stored documents as well: {after}."
+    after = "a save removes undeclared fields" if is_json else "until then the model reads its default"
+    return f"If the field was renamed in the model, rename it in the documents, too: {after}."
 
 
 def _unreadable(session: Session) -> list[str]:

@@ -24,10 +24,10 @@ _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)
 
 
 class Tone(StrEnum):
-    """The meaning of a line, shown by its style on a terminal."""
+    """The meaning of a line, shown by its style on a terminal, readable on white and on black."""
 
     DONE = "green"
-    WARNING = "yellow"
+    WARNING = "magenta"
     ERROR = "red"
 
 

@@ -34,7 +34,15 @@ def progress_display(*, every_step: bool = False) -> Iterator[Callable[[Update],
     console = new_console(stderr=True)
     columns: list[ProgressColumn] = [TextColumn("{task.description}"), TextColumn("{task.fields[detail]}")]
     if console.width >= _MIN_WIDTH_WITH_BARS:
-        columns.insert(1, BarColumn(bar_width=None))
+        # The default colours of rich are not those of the terminal's palette.
+        bar_column = BarColumn(
+            bar_width=None,
+            style="bright_black",
+            complete_style="magenta",
+            finished_style="green",
+            pulse_style="magenta",
+        )
+        columns.insert(1, bar_column)
     bar = Progress(*columns, console=console, expand=True)
     with bar:
         bars = _Bars(bar)
@@ -78,7 +86,7 @@ def _joined(details: dict[str, str]) -> str:
 def _fitted(details: dict[str, str], room: int) -> str:
     """Return the line in at most `room` characters: parts are omitted, but no number is cut."""
     shown = dict(details)
-    for name in ("", "unit", "rate", "left", "done" if "percent" in details else "", "failed"):
+    for name in ("", "unit", "rate", "left", "done" if "percent" in details else "", "percent"):
         shown.pop(name, None)
         if len(_joined(shown)) <= room:
             break

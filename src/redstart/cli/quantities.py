@@ -17,6 +17,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def rounded(number: int) -> int:
+    """Return an estimated number with two significant digits: more would look exact."""
+    digits = len(str(abs(number)))
+    return number if digits <= 2 else round(number, 2 - digits)
+
+
 def ago(then_ms: int) -> str:
     """Return how long ago a moment of the server's clock was, by the clock of this machine."""
     return f"{duration(max(0.0, time.time() - then_ms / 1_000))} ago"

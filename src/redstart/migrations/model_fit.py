@@ -23,6 +23,7 @@ from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.keys import hash_key, is_built_name, is_text
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import read_records
+from redstart.migrations.rejections import rejections
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
@@ -174,11 +175,11 @@ def _unreadable_fields(
             try:
                 _ = read(declaration.primary_key_in(key), stored)
             except DocumentDecodeError as exc:
-                for field, reason in exc.reasons.items():
+                for field, rejection in rejections(exc, is_json=declaration.storage is Storage.JSON).items():
                     name = field.partition(".")[0].partition("[")[0]
                     if name not in dates:
                         counts[name] += 1
-                        _ = examples.setdefault(name, (key, reason))
+                        _ = examples.setdefault(name, (key, rejection.reason))
         keys = keys[len(replies) :]
         if not keys:
             break

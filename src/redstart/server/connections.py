@@ -30,6 +30,11 @@ _TEXT_OPTIONS = frozenset(
 )
 """Options of redis-py that are texts as they stand in a URL; it converts those of `URL_QUERY_ARGUMENT_PARSERS`."""
 
+MIN_PORT, MAX_PORT = 1, 65_535
+_NUMBER = re.compile(r"-?\d{1,6}", re.ASCII)
+
+_UNENCODED = "a special character of the password is not percent-encoded"
+
 _DATABASES = 2**31
 _DATABASE = re.compile(r"/?\d*/?", re.ASCII)
 
@@ -61,6 +66,7 @@ def _options(url: str) -> dict[str, float]:
 
 def _require_good(url: str) -> None:
     """Raise ConfigurationError where redis-py makes nothing of a URL, or not what was meant."""
+    _require_port(url)
     try:
         pool = redis.ConnectionPool.from_url(url)
         _ = pool.connection_class(**pool.connection_kwargs)  # connects to nothing; refuses unknown options
@@ -73,13 +79,34 @@ def _require_good(url: str) -> None:
         raise _bad_url(url, ValueError("unknown option")) from None
     _require_texts(url)
     if shown_url(url) is None:  # a raw / in the password: redis-py would try another host
-        raise _bad_url(url, ValueError("a special character of the password is not percent-encoded"))
+        raise _bad(url, _UNENCODED)
     parts = urlsplit(url)
     if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):  # redis-py would take database 0
         raise _bad_url(url, ValueError(f"the database has to be a number, not {parts.path.strip('/')!r}"))
     database = pool.connection_kwargs.get("db") or 0
     if not 0 <= int(database) < _DATABASES:
         raise _bad_url(url, ValueError(f"the database {database} is out of range"))
+
+
+def _require_port(url: str) -> None:
+    """Raise ConfigurationError if the port is not a number from 1 to 65535. redis-py takes 0 for its default port."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.hostname  # invalid brackets are not about the port
+    except ValueError:
+        return
+    try:
+        is_port = parts.port != 0
+    except ValueError:
+        is_port = False
+    if is_port or parts.scheme not in ("redis", "rediss"):
+        return
+    if "@" in parts.path + parts.query + parts.fragment:
+        raise _bad(url, _UNENCODED)  # the port may be a part of the password
+    port = parts.netloc.rpartition("@")[2].rpartition(":")[2]
+    # Another text may be a password in the wrong place.
+    actual = f", not {port}" if _NUMBER.fullmatch(port) else ""
+    raise _bad(url, f"the port has to be a number from {MIN_PORT} to {MAX_PORT}{actual}")
 
 
 def _require_texts(url: str) -> None:
@@ -95,9 +122,13 @@ def _require_texts(url: str) -> None:
 
 def _bad_url(url: str, error: Exception) -> ConfigurationError:
     # Python's own complaints quote the part in question, which may hold the password.
-    reason = f": {without_passwords(str(error))}" if shown_url(url) else ""
+    return _bad(url, without_passwords(str(error)) if shown_url(url) else "")
+
+
+def _bad(url: str, reason: str) -> ConfigurationError:
+    """Return the error for a URL, with a reason that contains no password."""
     return ConfigurationError(
-        f"{without_password(url)!r} is not a Redis URL{reason}",
+        f"{without_password(url)!r} is not a Redis URL{': ' * bool(reason)}{reason}",
         "Use redis://user:password@host:6379/0, rediss://... for TLS, or unix:///path/to.sock. "
         "Percent-encode special characters of the password (@ as %40).",
     )

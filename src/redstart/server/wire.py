@@ -62,6 +62,8 @@ _ENDED = re.compile(
     "reset by peer|closed by server|protocol error|connection lost|broken pipe", re.IGNORECASE
 )
 """Messages of redis-py about a connection that the other end closed."""
+_CONNECTING = re.compile(r"Error (?P<error>.*?) ?connecting to \S+?\.(?: (?P<reason>.+))?", re.DOTALL)
+"""Messages of redis-py about a connection that could not be opened: `Error 111 connecting to host:6379. Reason.`"""
 
 _pack: Callable[..., bytes] = hiredis.pack_command
 
@@ -150,7 +152,15 @@ def mapped(error: Exception, where: str) -> ServerError:
             f"The server at {where} is loading its dataset.",
             "Retry when it is done. Its log shows the progress.",
         )
-    return ServerConnectionError(f"The server at {where} did not reply: {text}", _way_to_answers(error))
+    return ServerConnectionError(
+        f"The server at {where} did not reply: {_without_address(text)}", _way_to_answers(error)
+    )
+
+
+def _without_address(text: str) -> str:
+    """Return the reason in a message of redis-py without the address, which our message begins with."""
+    found = _CONNECTING.fullmatch(text)
+    return (found["reason"] or found["error"] or text) if found else text
 
 
 def _way_to_answers(error: Exception) -> str:

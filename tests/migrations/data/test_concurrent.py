@@ -58,8 +58,8 @@ def test_a_writer_keeps_its_write_and_the_document_is_converted_afterwards(
 @pytest.mark.parametrize(
     ("mode", "more", "reason"),
     [
-        (FailureMode.FAIL, {}, "failure mode fail"),
-        (FailureMode.LOG_AND_SKIP, {"max_errors": 1}, "max-errors reached"),
+        (FailureMode.FAIL, {}, "--failure-mode fail"),
+        (FailureMode.LOG_AND_SKIP, {"max_errors": 1}, "--max-errors 1 reached"),
     ],
 )
 def test_a_bad_value_written_under_the_run_stops_it_like_any_other(

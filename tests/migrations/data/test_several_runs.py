@@ -172,7 +172,10 @@ def test_another_mode_after_log_and_skip_ends_as_if_it_had_been_first(
 def test_the_rollback_of_a_half_finished_run(client: redis.Redis, url: str, limit: int) -> None:
     load_hostile(client)
     start = documents_of(client)
-    assert migrate(url, FailureMode.QUARANTINE, limit_documents=limit).stopped == "limit-documents reached"
+    assert (
+        migrate(url, FailureMode.QUARANTINE, limit_documents=limit).stopped
+        == f"--limit-documents {limit} reached"
+    )
     assert difference(start, documents_of(client)) != []
     undo(url)
     assert difference(start, documents_of(client)) == []

@@ -63,6 +63,4 @@ def test_an_index_that_the_server_is_still_filling_is_said_to_be(
     assert filling.documents < filled.documents == MANY_DOCUMENTS
     assert filled.filled_percent is None
     for found in (shown, status):
-        assert re.search(r"documents so far \(the server is still indexing: \d+ %\)", found.stdout), (
-            found.text
-        )
+        assert re.search(r"so far \(the server is still indexing: \d+%\)", found.stdout), found.text

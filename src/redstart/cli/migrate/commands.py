@@ -51,12 +51,13 @@ from redstart.cli.options import (
     confirm,
     keep_old_index,
     verbose,
+    will_ask,
     yes,
 )
 from redstart.cli.output import Tone, as_typed, line, note, print_json, refusal_by
 from redstart.cli.overlapping_prefixes import note_overlapping_prefixes
 from redstart.cli.progress import progress_display
-from redstart.cli.quantities import duration
+from redstart.cli.quantities import counted, duration
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.back import rollback_indexes
@@ -68,10 +69,12 @@ from redstart.migrations.data.state.damage import LISTS
 from redstart.migrations.data.state.record import converted_prefixes
 from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.forward import blocking
+from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState
 from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrate import unused_indexes
 from redstart.migrations.indexes.preflight import require_aliases, require_possible, require_search
+from redstart.migrations.indexes.records import read_records
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.indexes.switch import Switched
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
@@ -335,7 +338,8 @@ def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes
     refused, with exit code 3. An index that Redstart was the first to create is kept."""
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
-        confirm(f"Roll back the indexes on {session.where}?", assume_yes=yes)
+        if will_ask(assume_yes=yes):
+            confirm(_rollback_question(session), assume_yes=yes)
         with progress_display() as show:
             context = session.context(Monitor(progress=show))
             undone, results = session.run(
@@ -357,6 +361,15 @@ def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes
         if results and not refused and not undone and has_data:
             line(as_typed(f"Roll back the data with: om migrate-data rollback {DATETIME_MIGRATION}"))
     return Exit.PENDING if refused else Exit.DONE
+
+
+def _rollback_question(session: Session) -> str:
+    """Return the prompt, with documents and time: at most what the server needed to build the active indexes."""
+    infos = [session.run(find_index(name)) for name in session.run(read_records())]
+    documents = sum(info.documents for info in infos if info is not None)
+    seconds = sum(info.indexing_seconds for info in infos if info is not None)
+    size = f" ({counted(documents, 'document')}, about {duration(seconds)})" if infos else ""
+    return f"Roll back {_indexes(len(infos))} on {session.where}{size}?"
 
 
 def _draw_rollback(
@@ -407,7 +420,12 @@ def cleanup(settings: Settings, dry_run: bool, yes: bool, as_json: bool) -> None
         if dry_run:
             names = session.run(unused_indexes())
         else:
-            confirm(f"Drop unused indexes on {session.where}?", assume_yes=yes)
+            if will_ask(assume_yes=yes) and (unused := session.run(unused_indexes())):
+                confirm(
+                    f"Drop {len(unused):,} unused {'index' if len(unused) == 1 else 'indexes'} on {session.where}? "
+                    "No document is deleted; it takes less than a second.",
+                    assume_yes=yes,
+                )
             names = session.run(index_migration(session.context().monitor).cleanup())
     if as_json:
         print_json({"dropped": [] if dry_run else names, "would_drop": names if dry_run else []})

@@ -1,6 +1,7 @@
 """Read-only commands: stats and progress."""
 
 from functools import partial
+from math import ceil, sqrt
 from random import Random
 
 import click
@@ -24,12 +25,13 @@ from redstart.cli.migrate_data.tables import (
 from redstart.cli.options import batch_size, common, exclude_prefix, verbose
 from redstart.cli.output import draw_refusal, line, print_json, refusal_by, warn
 from redstart.cli.progress import progress_display
-from redstart.cli.quantities import ago, duration, size
+from redstart.cli.quantities import ago, counted, duration, rounded, size
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.commands.introspection import info
 from redstart.effects import call
 from redstart.migrations.data.counting.statistics import Statistics, statistics
+from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.running.preflight import require_safe_undo
@@ -65,9 +67,19 @@ def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_js
         warn("a run was interrupted. The sample mostly contains converted documents. Count all with --exact.")
 
 
+def _draw_documents(found: Statistics, session: Session) -> None:
+    if found.exact:
+        line(f"{counted(found.documents, 'document')} with dates on {session.where}")
+    else:
+        line(f"About {rounded(found.documents):,} documents with dates on {session.where}")
+        line(
+            f"Estimated from a sample of {found.sampled_documents:,} documents, to within {_bound_percent(found)}%. "
+            "Count all with --exact."
+        )
+
+
 def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
-    how = "all read" if found.exact else f"estimate from {found.sampled_documents:,}; --exact reads all"
-    line(f"{found.documents:,} documents with dates on {session.where} ({how})")
+    _draw_documents(found, session)
     line("")
     if not found.documents:
         draw_nothing_found([model.model for model in found.models])
@@ -94,7 +106,27 @@ def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
     _draw_server(found, session.naive_timezone.name.partition(":")[0])
     if found.documents:
         line("")
+        _draw_next_step(found)
+
+
+def _draw_next_step(found: Statistics) -> None:
+    if _has_work(found):
         next_step("Preview a run with", "om migrate-data run --dry-run")
+    elif found.exact:
+        line("Nothing is left to convert.")
+    else:
+        next_step("The sample has nothing to convert. Read all documents with", "om migrate-data verify")
+
+
+def _has_work(found: Statistics) -> bool:
+    """Return whether a run would convert a value of those that were read."""
+    return bool(found.total(Outcome.CONVERTIBLE) or found.total(Outcome.LOSSY))
+
+
+def _bound_percent(found: Statistics) -> int:
+    """Return the bound of the estimated number of documents, in percent: two standard deviations of such a sample."""
+    share = min(1.0, found.survey.share)
+    return max(1, ceil(200 * sqrt((1.0 - share) / max(1, found.sampled_documents))))
 
 
 def _draw_failures(found: Statistics) -> None:
@@ -118,7 +150,7 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
         [
             *(
                 [("estimated time of a run", f"{duration(estimate.expected)} {bound}")]
-                if found.documents
+                if _has_work(found)
                 else []
             ),
             ("datetimes without an offset are in", naive_timezone),

@@ -7,21 +7,22 @@ import click
 
 from redstart.cli.drawing import next_step, pairs, table
 from redstart.cli.exits import Exit
+from redstart.cli.migrate_data.failed_values import recorded_failures
 from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.migrate_data.tables import draw_nothing_found
 from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
 from redstart.cli.options import batch_size, common, exclude_prefix, verbose
-from redstart.cli.output import Tone, as_typed, line, note, print_json
+from redstart.cli.output import Tone, as_typed, line, print_json
 from redstart.cli.progress import progress_display
+from redstart.cli.quantities import counted
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.planned.same_keys import require_same_types
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.state.failures import Failure, FailureLog, FailureSummary, Fate, failure_at
+from redstart.migrations.data.state.failures import Failure, FailureSummary, Fate, failure_at
 from redstart.migrations.data.state.record import read_record
-from redstart.migrations.data.state.unrestored import all_unrestored
 from redstart.migrations.data.verifying.verify import Problems, Verification
 from redstart.migrations.data.verifying.verify import verify as verify_everything
 from redstart.migrations.data.verifying.verify_journal import JournalCheck, verify_journal
@@ -161,7 +162,7 @@ def _draw(
         line(f"{model.name} ({model.key_prefix}) is recorded and not given: its values are read as recorded")
     for check in indexes:
         if check.serves:
-            line(f"{check.name}: {_looked_up(check)}")
+            line(f"{check.name}: {looked_up(check)}")
     _draw_reasons("Problems by reason", found.problems.first, count)
     for problem in found.problems.first if verbose else found.problems.first[:MAX_PROBLEMS]:
         line(f"problem: {problem}")
@@ -175,11 +176,18 @@ def _draw(
         line(UNREADABLE)
 
 
-def _looked_up(check: IndexCheck) -> str:
+def looked_up(check: IndexCheck) -> str:
+    """Return how many documents of an index were looked up, and how many are missing from it."""
     if check.has_filter:
         return "not checked, because the index has a FILTER"
-    accepted = f", of which {check.accepted:,} were accepted at the cutover" if check.accepted else ""
-    return f"{check.documents:,} documents checked, {check.missing:,} missing from the index{accepted}"
+    if not check.missing:
+        return f"{counted(check.documents, 'document')} checked, none is missing from the index"
+    text = f"{check.missing:,} of {counted(check.documents, 'document')} missing from the index"
+    if check.accepted >= check.missing:
+        return f"{text}, as accepted at the cutover (--accept-unindexed): queries do not return them"
+    if check.accepted:
+        text += f", {check.accepted:,} of them accepted at the cutover (--accept-unindexed)"
+    return f"{text}: queries do not return them"
 
 
 def _draw_reasons(title: str, failures: Sequence[Failure], count: int) -> None:
@@ -204,21 +212,15 @@ def errors(settings: Settings, as_json: bool) -> None:
     a run has replaced or quarantined, and originals that a rollback could not restore. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
         session.require_intact()
-        failures = session.run(FailureLog(session.keys).all())
-        for document in session.run(all_unrestored(session.keys)):
-            failures += document.failures()
-        record = session.run(read_record(session.keys))
+        found = recorded_failures(session)
     if as_json:
-        listed = [failure.as_dict() for failure in failures]
-        print_json({"errors": listed, "count": len(listed) + record.failures_not_kept})
+        listed = [failure.as_dict() for failure in found.listed]
+        print_json({"errors": listed, "count": found.count})
         return
-    count = len(failures) + record.failures_not_kept
-    if not count:
-        line("No failures are recorded.")
+    if not found.count:
+        line("No failed values are recorded.")
         return
-    line(f"{count:,} failed value{'s' * (count != 1)}.")
-    _draw_reasons("Failed values by reason", failures, count)
-    for failure in failures:
+    line(f"{found}.")
+    _draw_reasons("Failed values by reason", found.listed, found.count)
+    for failure in found.listed:
         line(failure.whole())
-    if record.failures_not_kept:
-        note(f"... and {record.failures_not_kept:,} more, which are counted and not recorded")

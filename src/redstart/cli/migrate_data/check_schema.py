@@ -15,11 +15,11 @@ from redstart.migrations.indexes.date_fields import DateField, DateIndex, Form
 from redstart.migrations.schema_check import look_at_dates, next_command
 
 STATES = {
-    Form.NEW: "numeric (matches the model)",
-    Form.OLD: "text (redis-om 0.x)",
-    Form.TOLERANT: "dual-format (migration in progress)",
+    Form.NEW: "numeric",
+    Form.OLD: "text",
+    Form.TOLERANT: "dual-format",
     Form.MISSING: "not indexed",
-    Form.OTHER: "unexpected field type",
+    Form.OTHER: "unexpected",
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import click
 
@@ -20,17 +21,20 @@ from redstart.cli.options import (
     include_prefixes,
     migration_id,
     verbose,
+    will_ask,
     yes,
 )
 from redstart.cli.output import Tone, as_typed, line, print_json
 from redstart.cli.progress import progress_display
-from redstart.cli.quantities import duration
-from redstart.cli.session import open_session, resumed_by, stop_on_signal
+from redstart.cli.quantities import counted, duration, rounded
+from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.migrations.back import Back, migrate_back, preview_back
+from redstart.migrations.data.counting.statistics import READS_PER_RUN, WRITE_TO_READ, Statistics, statistics
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.state.damage import LISTS
+from redstart.migrations.data.state.record import read_record
 from redstart.migrations.data.undoing.rollback import RollbackResult
 
 ROLLBACK = f"om migrate-data rollback {DATETIME_MIGRATION}"
@@ -51,6 +55,8 @@ UNRESTORED = (
     f"Write them back by hand, then run again: {ROLLBACK}",
     f"Or drop them with: om migrate-data drop-undo-log {DATETIME_MIGRATION}",
 )
+ROLLBACK_TO_RUN = 2.0
+"""Ratio of the times of a rollback and a run: 2.0 to 2.7 on 6,000 documents, most of it the replay of the undo log."""
 MAX_EXAMPLES = 10
 """Values of a kind that are listed without --verbose."""
 
@@ -93,7 +99,7 @@ def rollback(
         require_built_in(session, migration_id, NO_ROLLBACK)
         session.require_intact(exempt=LISTS)
         if not dry_run:
-            confirm(f"Roll back {migration_id} on {session.where}?", assume_yes=yes)
+            _ask(session, migration_id, assume_yes=yes)
         with progress_display(every_step=verbose) as show:
             context = session.context(log.watching(Monitor(progress=show)))
             if dry_run:  # there is no progress to save: Ctrl-C ends it at once
@@ -123,6 +129,28 @@ def rollback(
     else:
         _draw(found, dry_run, verbose, REFORMATTING if reformat_preexisting else ROLLBACK)
     return _exit_of(found, dry_run)
+
+
+def _ask(session: Session, migration_id: str, *, assume_yes: bool) -> None:
+    """Ask on a terminal, with the number of documents and an estimate."""
+    if not will_ask(assume_yes=assume_yes):
+        return
+    question = f"Roll back {migration_id} on {session.where}?"
+    plan = session.run(read_record(session.keys)).plan
+    if plan is not None:
+        found = session.run(statistics(session.context(), plan, chance=Random()))
+        documents = counted(found.documents, "document")
+        if not found.exact:
+            documents = f"about {counted(rounded(found.documents), 'document')}"
+        question += f" It reads {documents}. Estimated time: {duration(_expected_seconds(found))}."
+    confirm(question, assume_yes=assume_yes)
+
+
+def _expected_seconds(found: Statistics) -> float:
+    """Return the expected duration of a rollback, from the speed of a sample."""
+    documents = max(1, found.documents)
+    writes = sum(model.documents * WRITE_TO_READ[model.model.storage] for model in found.models) / documents
+    return found.read_seconds * (READS_PER_RUN + writes) * ROLLBACK_TO_RUN
 
 
 def _exit_of(found: Back, dry_run: bool) -> Exit:

@@ -14,7 +14,7 @@ from redstart.cli.migrate_data.backup import back_up_first, backup, note_backup_
 from redstart.cli.migrate_data.dry_run import dry_run as run_dry
 from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
 from redstart.cli.migrate_data.run_report import forward_report, not_run_report
-from redstart.cli.migrate_data.run_result import draw_forward, omitted_when_resumed
+from redstart.cli.migrate_data.run_result import draw_forward
 from redstart.cli.migrate_data.status import note_lost_state
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
 from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_unreadable
@@ -34,7 +34,7 @@ from redstart.cli.options import (
 )
 from redstart.cli.output import line, note, print_json
 from redstart.cli.progress import progress_display
-from redstart.cli.quantities import duration
+from redstart.cli.quantities import counted, duration, rounded
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.effects import Op
@@ -157,7 +157,7 @@ def run(
         if backup:
             back_up_first(session, log)
         options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
-        resume_command = _run_command(omit=omitted_when_resumed(options.failure_mode))
+        resume_command = _run_command(omit=("backup", "yes"))  # a second backup would replace a better one
 
         def migrate(context: Context) -> Op[Forward]:
             return migrate_forward(
@@ -211,10 +211,14 @@ def _ask(session: Session, indexes: Sequence[IndexForecast], *, assume_yes: bool
     if not will_ask(assume_yes=assume_yes):
         return
     found = session.run(statistics(session.context(), session.plan, chance=Random()))
-    about = "" if found.exact else "about "
+    documents = counted(found.documents, "document")
+    if not found.exact:
+        documents = f"about {counted(rounded(found.documents), 'document')}"
     seconds = duration(found.estimate.expected)
-    note(f"{about}{found.documents:,} documents on {session.where}; estimated time {seconds}")
-    confirm("Convert the dates of these documents?", assume_yes=assume_yes)
+    confirm(
+        f"Convert the dates of {documents} on {session.where}? Estimated time: {seconds}.",
+        assume_yes=assume_yes,
+    )
 
 
 def _exit_of(found: Forward) -> Exit:

@@ -1,7 +1,5 @@
 """The result of a run, as text."""
 
-from collections.abc import Sequence
-
 from redstart.cli.deployment import draw_order
 from redstart.cli.drawing import next_step, pairs
 from redstart.cli.indexes import draw_results
@@ -15,6 +13,7 @@ from redstart.cli.migrate_data.tables import (
 )
 from redstart.cli.output import Tone, line, note, warn
 from redstart.cli.quantities import duration
+from redstart.migrations.data.converting.page_conversion import AT_FAILURE
 from redstart.migrations.data.converting.runner import RunResult
 from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.planned.plan import Plan
@@ -59,7 +58,7 @@ def draw_forward(
     if result is None:
         return
     if result.stopped is not None:
-        next_step("Progress is saved. Resume with", resume_command)
+        _draw_resume_hint(result.stopped, resume_command)
         return
     line("")
     if not found.refused:
@@ -150,6 +149,12 @@ def _draw_rollback_hint(result: RunResult) -> None:
         next_step(what, f"om migrate-data rollback {DATETIME_MIGRATION}")
 
 
-def omitted_when_resumed(failure_mode: FailureMode) -> Sequence[str]:
-    """Return the options to leave out when a run is resumed: `fail` would stop again, a backup replace a better one."""
-    return ("backup", "yes", "failure_mode") if failure_mode is FailureMode.FAIL else ("backup", "yes")
+def _draw_resume_hint(stopped: str, resume_command: str) -> None:
+    if not stopped.startswith(AT_FAILURE):
+        next_step("Progress is saved. Resume with", resume_command)
+        return
+    next_step("Progress is saved. Correct this value and resume with", resume_command)
+    stop_at_failures = f" --failure-mode {FailureMode.FAIL}"
+    next_step(
+        "Or leave failed values unchanged and resume with", resume_command.replace(stop_at_failures, "", 1)
+    )

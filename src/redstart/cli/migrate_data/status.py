@@ -8,6 +8,7 @@ import click
 from redstart.cli.deployment import draw_order
 from redstart.cli.drawing import next_step, table
 from redstart.cli.exits import Exit
+from redstart.cli.migrate_data.failed_values import FailedValues, recorded_failures
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migrate_data.tables import CHECK_PREFIXES
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
@@ -83,12 +84,13 @@ def status(
         found = replace(found, phase=session.run(phase_with_indexes(found)))
         found = session.run(with_indexes_at_work(found, is_gone))
         awaited = session.run(cut_over_to_come(found))
+        failed = recorded_failures(session) if detailed and not as_json else None
         rest = find_unclaimed(session)
         note_unknown_fields(session)
     if as_json:
         print_json(status_report(found, files) | {"unmanaged": unclaimed_report(rest)})
     else:
-        _draw_status(found, detailed)
+        _draw_status(found, failed)
         draw_unclaimed(rest)
         draw_order(found.phase, cut_over_to_come=awaited)
         draw_files(files)
@@ -104,14 +106,19 @@ def note_lost_state(session: Session) -> None:
         warn(f"{APPLIED_MIGRATIONS} lists {session.keys.migration_id} as applied. {LOST_STATE}")
 
 
-def _draw_status(found: Status, detailed: bool) -> None:
+def _draw_status(found: Status, failed: FailedValues | None) -> None:
+    """Print the phase, what is left, and the next step.
+
+    Args:
+        failed: given for a detailed status.
+    """
     when = "" if found.verified_ms is None else f", {ago(found.verified_ms)}"
     line(f"Phase: {found.phase.value} ({PHASES[found.phase]}{when})")
     if found.pending or found.is_applied:
         line(f"{'pending' if found.pending else 'applied'}: {DATETIME_MIGRATION}")
-    if detailed:
+    if failed is not None:
         line("")
-        _draw_models(found)
+        _draw_models(found, failed)
     if found.record.forgotten:
         line(f"The undo log was dropped: {found.record.forgotten:,} converted values cannot be rolled back.")
     for model in found.unnamed:
@@ -156,7 +163,7 @@ def _how_to_convert(found: Status) -> str:
     return "Convert with: om migrate-data run"
 
 
-def _draw_models(found: Status) -> None:
+def _draw_models(found: Status, failed: FailedValues) -> None:
     models = [*found.applied, *found.pending]
     rows = []
     for model in models:
@@ -165,8 +172,8 @@ def _draw_models(found: Status) -> None:
         documents = f"{entry.documents:,}" if entry else "-"
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
     table("Models", ["model", "key prefix", "storage", "fields", "state", "documents"], rows)
-    if found.failures:
-        next_step(f"{found.failures:,} failed values. List them with", "om migrate-data errors")
+    if failed.count:
+        next_step(f"{failed}. List these with", "om migrate-data errors")
     if found.record.plan is not None:
         kept = found.record.forgotten
         all_but = (

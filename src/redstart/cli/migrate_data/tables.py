@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from redstart.cli.drawing import next_step, table
 from redstart.cli.output import line
+from redstart.cli.quantities import rounded
 from redstart.migrations.data.counting.statistics import FieldStatistics, ModelStatistics, Statistics
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.planned.plan import PlannedModel
@@ -48,9 +49,14 @@ def draw_models(found: Statistics) -> None:
     """Print one row for each model."""
     names, shown = short_names([model.model for model in found.models]), _shown_outcomes(found)
     rows = [
-        [names[model.model.name], model.documents, *_counts(model.fields, shown)] for model in found.models
+        [names[model.model.name], *_shown_numbers(found, [model.documents, *_counts(model.fields, shown)])]
+        for model in found.models
     ]
-    table("Values by model", ["model", "documents", *(TITLES[outcome] for outcome in shown)], rows)
+    table(
+        f"Values by model{_if_estimated(found)}",
+        ["model", "documents", *(TITLES[outcome] for outcome in shown)],
+        rows,
+    )
 
 
 def draw_nothing_found(models: Sequence[PlannedModel]) -> None:
@@ -70,8 +76,14 @@ def nothing_found_message(models: Sequence[PlannedModel]) -> str:
 def draw_fields(found: Statistics, model: ModelStatistics) -> None:
     """Print one row for each field of a model."""
     shown = _shown_outcomes(found)
-    rows = [[str(field.path), field.path.kind.value, *_counts([field], shown)] for field in model.fields]
-    title = f"{model.model.name}: {model.documents:,} documents under {model.model.key_prefix}"
+    rows = [
+        [str(field.path), field.path.kind.value, *_shown_numbers(found, _counts([field], shown))]
+        for field in model.fields
+    ]
+    (documents,) = _shown_numbers(found, [model.documents])
+    title = (
+        f"{model.model.name}: {documents:,} documents under {model.model.key_prefix}{_if_estimated(found)}"
+    )
     table(title, ["field", "type", *(TITLES[outcome] for outcome in shown)], rows)
 
 
@@ -129,6 +141,15 @@ def draw_failures_hint() -> None:
 def _place_and_value(failure: Failure) -> str:
     place = failure.place
     return f"{place}: {failure.shown_value}" if failure.value else place
+
+
+def _shown_numbers(found: Statistics, numbers: Sequence[int]) -> list[int]:
+    """Return numbers as they are shown: those of a sample are rounded."""
+    return list(numbers) if found.exact else [rounded(number) for number in numbers]
+
+
+def _if_estimated(found: Statistics) -> str:
+    return "" if found.exact else " (estimate)"
 
 
 def _shown_outcomes(found: Statistics) -> list[Outcome]:

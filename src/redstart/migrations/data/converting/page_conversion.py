@@ -1,7 +1,7 @@
 """Conversion of one page of documents: classify, edit, apply, and record failed values."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from redstart.effects import Op
 from redstart.migrations.data.converting.page_failures import (
@@ -25,6 +25,9 @@ from redstart.migrations.data.state.failures import Failure, FailureLog
 from redstart.migrations.data.writing.apply import Applier
 from redstart.migrations.data.writing.settle import Settling
 from redstart.migrations.lease import Lease
+
+AT_FAILURE = "failed value (--failure-mode fail)"
+"""How the reason begins why a run with failure mode `fail` stopped."""
 
 
 @dataclass(slots=True)
@@ -55,6 +58,7 @@ class PageConverter:
         self._mode = mode
         self._clearing = clearing
         self._allowance = allowance
+        self._limits = replace(allowance)
         self._log = FailureLog(context.keys)
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
@@ -133,7 +137,7 @@ class PageConverter:
         if self._allowance.failures is not None and new:
             self._allowance.failures -= len(new)
             if self._allowance.failures <= 0:
-                outcome.stopped = "max-errors reached"
+                outcome.stopped = f"--max-errors {self._limits.failures} reached"
         return judged
 
     def _within_allowance(
@@ -146,7 +150,7 @@ class PageConverter:
             return
         for item in judged:
             if allowance.documents == 0:
-                outcome.stopped = "limit-documents reached"
+                outcome.stopped = f"--limit-documents {self._limits.documents} reached"
                 return
             failures = failures_in([item])
             if failures and self._mode is FailureMode.FAIL:
@@ -158,7 +162,7 @@ class PageConverter:
             if allowance.failures is not None:
                 allowance.failures -= sum(failure.name in new for failure in failures)
                 if failures and allowance.failures <= 0:
-                    outcome.stopped = "max-errors reached"
+                    outcome.stopped = f"--max-errors {self._limits.failures} reached"
                     return
 
     def _update_record(
@@ -189,5 +193,5 @@ class PageConverter:
 
 
 def _stop_at(failure: Failure, outcome: PageOutcome) -> None:
-    outcome.stopped = f"failed value (failure mode fail): {failure}"
+    outcome.stopped = f"{AT_FAILURE}: {failure}"
     outcome.stopped_by = failure

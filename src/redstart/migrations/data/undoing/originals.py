@@ -300,7 +300,9 @@ def _edit_of(original: Original, texts: dict[Location, bytes | None], *, json: b
 def _reason(original: Original, texts: dict[Location, bytes | None]) -> str:
     text = texts[original.location]
     reason = (
-        "its location is empty" if text is None else f"its location holds {one_line(text, _SHOWN_CHARACTERS)}"
+        "the field was removed after the run"
+        if text is None
+        else f"another client has since stored {one_line(text, _SHOWN_CHARACTERS)}"
     )
     if original.aside is not None and texts[original.aside] == original.old:
         reason += f"; the original is in {display(original.aside)}"

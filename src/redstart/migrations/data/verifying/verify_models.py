@@ -20,6 +20,7 @@ from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.reading.whole import read_whole
 from redstart.migrations.data.state.failures import failure_at
 from redstart.migrations.data.verifying.verify import Problems
+from redstart.migrations.rejections import Rejection, rejections
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
@@ -89,8 +90,9 @@ class ModelCheck:
         self._count_undeclared(document, stored, problems)
         self.read += not reasons
         self.unreadable += bool(reasons)
-        for field, reason in reasons.items():
-            problems.add(failure_at(document.key, field, b"", f"not readable by its model: {reason}"))
+        for field, found in reasons.items():
+            reason = f"not readable by its model: {found.reason}"
+            problems.add(failure_at(document.key, field, found.value, reason))
 
     def _count_undeclared(self, document: StoredDocument, stored: Any, problems: Problems) -> None:
         declaration = self._declarations[document.model.key_prefix]
@@ -115,11 +117,11 @@ class ModelCheck:
 
     def _refused(
         self, declaration: ModelDeclaration, document: StoredDocument, reply: Any
-    ) -> Mapping[str, str]:
+    ) -> Mapping[str, Rejection]:
         """Return why the model rejects a document, by field; empty if it accepts the document."""
         model: type[RedisModel] = declaration.model
         try:
             _ = form_of(model).reader(model, self._zone)(declaration.primary_key_in(document.key), reply)
         except DocumentDecodeError as exc:  # errors in the project's code are converted to this class
-            return exc.reasons
+            return rejections(exc, is_json=document.model.storage is Storage.JSON)
         return {}
