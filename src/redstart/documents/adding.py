@@ -9,7 +9,7 @@ from redstart.documents.fetching import pages, raise_understood
 from redstart.documents.forms import form_of
 from redstart.documents.writes import ALWAYS, Write, answers_of, request_of
 from redstart.effects import Batch, Call, Later, Op, ahead, answer
-from redstart.errors import AuthenticationError, CommandError, DocumentEncodeError, PipelineError
+from redstart.errors import AuthenticationError, CommandError, DocumentEncodeError, PipelineError, shortened
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 
@@ -36,6 +36,8 @@ def add_documents(
         each. One round trip for 500 documents, a second one for those of a page that are hashes and not new; while
         the server works on a page the next is made. Safe to repeat.
     """
+    if verify is not None and not callable(verify):
+        raise TypeError(f"pipeline_verifier has to be a function, not {shortened(verify)}.")
     for document in documents:
         document.check()
     replies = yield from _replies(documents, zone)

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 from redstart.commands.packing import PageSize, packed_batch
+from redstart.documents.arguments import require_int, require_primary_key
 from redstart.documents.forms import Form, form_of
 from redstart.documents.reader import readable
 from redstart.documents.unreadable import OnUnreadable
@@ -55,15 +56,15 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     form = form_of(model)
     if primary_key is None:  # not the document with the primary key "None"
         raise NotFoundError(f"{model_name(model)}: no document has the primary key None.")
-    key = model.make_primary_key(primary_key)
-    (reply,) = yield from batch(packed_batch([form.read.pack(in_utf8(model, key))], 1))
+    key = key_of(model, primary_key)
+    (reply,) = yield from batch(packed_batch([form.read.pack(key)], 1))
     if isinstance(reply, CommandError):
-        raise_understood(reply, key, form)
+        raise_understood(reply, key.decode(), form)
         raise reply
     stored = form.stored(reply)
     if stored is None:
         raise NotFoundError(
-            f"{model_name(model)}: no document has the primary key {primary_key!r} (key {key})."
+            f"{model_name(model)}: no document has the primary key {primary_key!r} (key {key.decode()})."
         )
     document: M = form.reader(model, zone)(str(primary_key), stored)
     return document
@@ -77,11 +78,7 @@ def get_documents(
     unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
     """Return the documents with these primary keys; None is left out. See `documents_at`."""
-    keys = [
-        in_utf8(model, model.make_primary_key(primary_key))
-        for primary_key in primary_keys
-        if primary_key is not None
-    ]
+    keys = [key_of(model, primary_key) for primary_key in primary_keys if primary_key is not None]
     return (yield from documents_at(model, keys, zone, page_documents, unreadable))
 
 
@@ -107,7 +104,7 @@ def documents_at(
     form = form_of(model)
     found: list[M] = []
     waiting: deque[tuple[list[bytes], Later[list[Any]]]] = deque()
-    _require_page(page_documents)
+    require_int("batch_size", page_documents, 1)
     page_size, rest = (yield from learnt(PageSizes)).of(model), iter(keys)
     while page := list(islice(rest, min(page_documents, page_size.keys))):
         request = packed_batch(map(form.read.pack, page), len(page))
@@ -136,15 +133,16 @@ def _documents_in(
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Yield the items in lists of this size; the last one may be shorter. Raises ValueError for a size below 1."""
-    _require_page(size)
+    require_int("batch_size", size, 1)
     rest = iter(items)
     while page := list(islice(rest, size)):
         yield page
 
 
-def _require_page(size: int) -> None:
-    if size < 1:
-        raise ValueError(f"The page size has to be 1 or more, not {size}.")
+def key_of(model: type[RedisModel], primary_key: Any) -> bytes:
+    """Return the key of the document with a primary key. Raises TypeError, DocumentError."""
+    require_primary_key(model, primary_key)
+    return in_utf8(model, model.make_primary_key(primary_key))
 
 
 def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:

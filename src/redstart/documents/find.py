@@ -11,13 +11,20 @@ from typing import Any, Final, Generic, TypeVar
 
 from redstart.commands.packing import PageSize
 from redstart.commands.search import SearchReply, most_results
+from redstart.documents.arguments import require_int
 from redstart.documents.fetching import PAGE_DOCUMENTS, PageSizes, documents_at, pages
 from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
 from redstart.documents.replies import documents_found
 from redstart.effects import Op, learnt
-from redstart.errors import CommandError, DocumentDecodeError, NotFoundError, QueryNotSupportedError
+from redstart.errors import (
+    CommandError,
+    DocumentDecodeError,
+    NotFoundError,
+    QueryNotSupportedError,
+    QuerySyntaxError,
+)
 from redstart.mapping.registry import model_name
 from redstart.values.timezones import NaiveTimezone
 
@@ -80,7 +87,8 @@ def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
 
     Effects: those of `first_document`.
     """
-    checked_page(position, 1)
+    hint = "For several documents use page(offset, limit)."
+    require_int("item", position, error=QuerySyntaxError, hint=hint)
     found = yield from _next_document(query, zone, query.offset + position)
     if not found:
         raise IndexError(f"The position {position} is beyond the last document of the query.")

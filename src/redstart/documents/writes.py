@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Final, Protocol
 
 from redstart.commands.conditions import Condition
 from redstart.commands.scripts import Script, evalsha, evaluate
+from redstart.documents.arguments import require_int
 from redstart.effects import Argument, Batch, Call, Later, Op, answer, call
-from redstart.errors import CommandError
+from redstart.errors import CommandError, shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,20 @@ class Saving:
             raise ValueError(
                 "save() of a HashModel does not accept nx or xx with a pipeline. Omit the pipeline, or use a JsonModel."
             )
+        if expirations is not None:
+            _check_expirations(expirations)
         condition = Condition.NX if nx else Condition.XX if xx else Condition.NONE
         return cls(condition, expirations or {})
+
+
+def _check_expirations(expirations: Mapping[str, int]) -> None:
+    """Raise TypeError or ValueError for anything but seconds by field name."""
+    if not isinstance(expirations, Mapping):
+        raise TypeError(
+            f"field_expirations has to be a dict of seconds by field name, not {shortened(expirations)}."
+        )
+    for name, seconds in expirations.items():
+        require_int(f"field_expirations[{name!r}]", seconds)
 
 
 ALWAYS = Saving()
@@ -123,7 +136,14 @@ class Pipeline(Protocol):
 
 
 def queue(pipeline: Pipeline, request: Call[Any]) -> None:
-    """Queue a command on a pipeline. Nothing is sent; executing the pipeline returns the reply."""
+    """Queue a command on a pipeline. Nothing is sent; executing the pipeline returns the reply.
+
+    Raises TypeError for anything but a pipeline.
+    """
+    if isinstance(pipeline, type) or not callable(getattr(pipeline, "pipeline_execute_command", None)):
+        raise TypeError(
+            f"pipeline has to be a pipeline of redis-py, such as Model.db().pipeline(), not {shortened(pipeline)}."
+        )
     callbacks = pipeline.response_callbacks
     if request.args[0] == JSON_SET and isinstance(callbacks, dict) and JSON_SET not in callbacks:
         # As on a pipeline.json() of redis-py. Its client has the same dict, so this is a copy for the pipeline alone.

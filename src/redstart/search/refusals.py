@@ -1,7 +1,13 @@
 """Errors of invalid queries, with hints. The codes are those of redis-om."""
 
+from typing import Final
+
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError, shortened
 from redstart.search.query_field import QueryField
+
+EXAMPLE_OF_KNN: Final = (
+    'KNNExpression(k=3, vector_field=col(M.vector), score_field=col(M.score), reference_vector=b"...")'
+)
 
 
 def not_indexed(field: QueryField, value: object) -> QueryNotSupportedError:
@@ -95,9 +101,15 @@ def wrong_knn(part: str, value: object, expected: str) -> QuerySyntaxError:
     """Return a part of a KNNExpression is something else than it has to be."""
     return QuerySyntaxError(
         f"{part} of a KNNExpression has to be {expected}, not {shortened(value)}.",
-        'Use KNNExpression(k=3, vector_field=col(M.vector), score_field=col(M.score), reference_vector=b"..."), '
-        'with bytes from, for example, struct.pack("<2f", 0.5, 1.5).',
+        f'Use {EXAMPLE_OF_KNN}, with bytes from, for example, struct.pack("<2f", 0.5, 1.5).',
         value=value,
+    )
+
+
+def not_knn(value: object) -> QuerySyntaxError:
+    """Return the error for anything but a KNNExpression as the argument `knn`."""
+    return QuerySyntaxError(
+        f"knn has to be a KNNExpression, not {shortened(value)}.", f"Use {EXAMPLE_OF_KNN}.", value=value
     )
 
 
