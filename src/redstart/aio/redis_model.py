@@ -149,7 +149,7 @@ class RedisModel(models.RedisModel, abc.ABC):
             WrongKeyTypeError: a key has a value of another type. The other documents were saved.
             ConfigurationError: the model of one document uses another server. Nothing was sent.
 
-        Effects: one round trip for each 500 documents, and a second one if some of them exist. Each document is
+        Effects: one round trip for each 500 documents or 4 MB, and a second one if some of them exist. Each document is
             written atomically. Safe to repeat. If a class overrides `save`, it is called for each document.
         """
         documents, zone = documents_of_argument("models", models), naive_timezone()

@@ -55,7 +55,7 @@ def expire_field(
 
 
 def field_ttl(document: RedisModel, field: str) -> Op[int]:
-    """In how many seconds a field of a hash expires; -1 if it does not, -2 if there is no such field.
+    """Return the seconds after which a field of a hash expires; -1 if it does not, -2 if there is no such field.
 
     Raises:
         FieldExpiryNotSupportedError, WrongKeyTypeError: see `expire_field`.

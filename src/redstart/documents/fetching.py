@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -16,6 +17,7 @@ from redstart.errors import (
     CommandError,
     DocumentError,
     NotFoundError,
+    ServerConnectionError,
     UnsupportedServerError,
     WrongKeyTypeError,
 )
@@ -40,6 +42,33 @@ class PageSizes:
     def of(self, model: type[RedisModel], fields: tuple[str, ...] = ()) -> PageSize:
         """Return the read of whole documents, or of some fields."""
         return self._of[model, fields]
+
+
+def shrink(page_size: PageSize) -> None:
+    """Read one document next, and measure it.
+
+    A lost reply may have been too large for the server to send (`client-output-buffer-limit`): documents may be much
+    larger than those that were measured before.
+    """
+    page_size.keys, page_size.is_known = 1, False
+
+
+@dataclass(frozen=True, slots=True)
+class Distances:
+    """Distances of nearest neighbours.
+
+    Args:
+        field: the field for the distance.
+        by_key: the distances by the keys of the documents.
+    """
+
+    field: str
+    by_key: Mapping[bytes, bytes]
+
+    def added(self, form: Form, keys: Iterable[bytes], stored: Iterable[Any]) -> Iterator[Any]:
+        """Yield the stored documents with their distances; None for a document that no longer exists."""
+        for key, one in zip(keys, stored, strict=True):
+            yield None if one is None else form.with_distance(one, self.field, self.by_key[key])
 
 
 def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]:
@@ -88,10 +117,12 @@ def documents_at(
     zone: NaiveTimezone,
     page_documents: int = PAGE_DOCUMENTS,
     unreadable: OnUnreadable | None = None,
+    distances: Distances | None = None,
 ) -> Op[list[M]]:
     """Return the documents with these keys, in that order. Those that no longer exist are left out.
 
     Args:
+        distances: the distances of nearest neighbours, which the documents get.
         page_documents: how many one request reads at most; fewer where the documents of this model are large. While
             one page is parsed, the server works on the next.
         unreadable: as for `readable`.
@@ -99,7 +130,8 @@ def documents_at(
     Raises:
         DocumentDecodeError: a stored value does not fit its field.
 
-    Effects: HGETALL or JSON.GET for each document; one round trip for each page.
+    Effects: HGETALL or JSON.GET for each document; one round trip for each page. A page whose reply is lost is read
+        again in smaller pages.
     """
     form = form_of(model)
     found: list[M] = []
@@ -110,9 +142,11 @@ def documents_at(
         request = packed_batch(map(form.read.pack, page), len(page))
         waiting.append((page, (yield from ahead(request))))
         if len(waiting) > 1:
-            found += yield from _documents_in(model, page_size, *waiting.popleft(), zone, unreadable)
+            found += yield from _documents_in(
+                model, page_size, *waiting.popleft(), zone, unreadable, distances
+            )
     for page, later in waiting:
-        found += yield from _documents_in(model, page_size, page, later, zone, unreadable)
+        found += yield from _documents_in(model, page_size, page, later, zone, unreadable, distances)
     return found
 
 
@@ -123,11 +157,21 @@ def _documents_in(
     later: Later[list[Any]],
     zone: NaiveTimezone,
     unreadable: OnUnreadable | None,
+    distances: Distances | None,
 ) -> Op[list[M]]:
     form = form_of(model)
-    replies = yield from answer(later)
+    try:
+        replies = yield from answer(later)
+    except ServerConnectionError:
+        if len(keys) == 1:
+            raise
+        shrink(page_size)
+        return (yield from documents_at(model, keys, zone, len(keys), unreadable, distances))
     page_size.observe(replies)
-    documents = zip(primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True)
+    stored = stored_in(replies, form.stored)
+    if distances is not None:
+        stored = distances.added(form, keys, stored)
+    documents = zip(primary_keys_in(model, keys), stored, strict=True)
     return readable(form.reader(model, zone), documents, unreadable)
 
 
@@ -146,7 +190,7 @@ def key_of(model: type[RedisModel], primary_key: Any) -> bytes:
 
 
 def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:
-    """The replies of commands that read documents, parsed with `stored`; None for a document that no longer exists."""
+    """Yield the replies of commands that read documents, parsed with `stored`; None if a document no longer exists."""
     for reply in replies:
         if not isinstance(reply, CommandError):
             yield stored(reply)

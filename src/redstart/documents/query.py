@@ -101,7 +101,7 @@ class Query(Generic[R]):
         return query_text(self.conditions, zone, knn=self.knn, stop_words=self.stop_words)
 
     def search(self, zone: NaiveTimezone, *, offset: int = 0, limit: int, keys: bool = True) -> SearchQuery:
-        """One search; with `keys`, for keys instead of documents. Raises QueryError."""
+        """Return one search; with `keys`, for keys instead of documents. Raises QueryError."""
         return SearchQuery(
             self.model._meta.index_name,
             self.text(zone),
@@ -113,7 +113,7 @@ class Query(Generic[R]):
         )
 
     def words(self, zone: NaiveTimezone) -> list[Argument]:
-        """FT.SEARCH as redis-om writes it. Raises QueryError."""
+        """Return FT.SEARCH as redis-om writes it. Raises QueryError."""
         search = self.search(zone, offset=self.offset, limit=self.first_limit, keys=self.nocontent)
         returned = () if self.projection is None else returned_fields(self.projection)
         return replace(search, complete=False, return_fields=returned).arguments()

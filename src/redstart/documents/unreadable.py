@@ -57,7 +57,7 @@ def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError
 def unexpected(
     model: type[RedisModel], primary_key: str, field: str, value: object, error: Exception
 ) -> DocumentDecodeError:
-    """Another error that a validator of the model has raised, as one that names the document."""
+    """Return another error that a validator of the model has raised, as one that names the document."""
     return decode_error(
         model,
         primary_key,

@@ -1,6 +1,6 @@
 """A write of one document, as data: performed immediately, sent with others, or queued on a pipeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
 
@@ -27,7 +27,7 @@ class Saving:
     def of(
         cls, *, nx: bool, xx: bool, expirations: Mapping[str, int] | None = None, queued: bool = False
     ) -> "Saving":
-        """From the arguments of `save()`.
+        """Return the settings for the arguments of `save()`.
 
         Args:
             queued: whether it goes on a pipeline, where saving a hash takes no condition.
@@ -59,6 +59,9 @@ def _check_expirations(expirations: Mapping[str, int]) -> None:
 
 ALWAYS = Saving()
 
+PAGE_BYTES: Final = 4_000_000
+"""Bytes of values in one request, which the client and the server hold in memory as a whole."""
+
 
 class Write(Protocol):
     """A write of one document, in the forms it may be sent in."""
@@ -70,6 +73,10 @@ class Write(Protocol):
     @property
     def takes_away(self) -> bool:
         """Return whether it removes fields that may exist."""
+
+    @property
+    def size(self) -> int:
+        """Return the number of bytes of the values."""
 
     def short(self) -> Call[Any]:
         """Return the command for a server that has the script of the write."""
@@ -93,6 +100,11 @@ class ScriptWrite:
     words: Sequence[Argument]
     takes_away: ClassVar[bool] = False
 
+    @property
+    def size(self) -> int:
+        """Return the number of bytes of the values."""
+        return sum(len(word) for word in self.words if isinstance(word, str | bytes))
+
     def short(self) -> Call[Any]:
         """Return the command for a server that has the script."""
         return evalsha(self.script.sha1, (self.key,), self.words)
@@ -102,7 +114,7 @@ class ScriptWrite:
         return evaluate(self.script.source, (self.key,), self.words)
 
     def if_new(self) -> None:
-        """Nothing."""
+        """Return None."""
 
 
 @dataclass(slots=True)
@@ -113,6 +125,11 @@ class CommandWrite:
     call: Call[Any]
     takes_away: ClassVar[bool] = False
 
+    @property
+    def size(self) -> int:
+        """Return the number of bytes of the values."""
+        return sum(len(word) for word in self.call.args if isinstance(word, bytes))
+
     def short(self) -> Call[Any]:
         """Return the command."""
         return self.call
@@ -120,7 +137,7 @@ class CommandWrite:
     whole = short
 
     def if_new(self) -> None:
-        """Nothing: it is one command already."""
+        """Return None: it is one command already."""
 
 
 JSON_SET: Final = "JSON.SET"
@@ -166,6 +183,21 @@ def perform(write: Write) -> Op[bool]:
             raise
         reply = yield from call(write.whole())
     return reply is not None
+
+
+def write_pages(writes: Iterable[Write], max_documents: int) -> Iterator[list[Write]]:
+    """Yield the writes in pages of at most so many documents, and of `PAGE_BYTES` unless a single one is larger."""
+    page: list[Write] = []
+    page_bytes = 0
+    for write in writes:
+        size = write.size
+        if page and (len(page) >= max_documents or page_bytes + size > PAGE_BYTES):
+            yield page
+            page, page_bytes = [], 0
+        page.append(write)
+        page_bytes += size
+    if page:
+        yield page
 
 
 def request_of(page: Sequence[Write]) -> Batch[list[Any]]:

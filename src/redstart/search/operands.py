@@ -180,7 +180,7 @@ def _text_of(value: Any) -> str:
 
 
 def boolean_word(field: QueryField, value: Any) -> str:
-    """True or false as the index has it. `1` and `0` are booleans too, as in Python."""
+    """Return true or false as the index has it. `1` and `0` are booleans too, as in Python."""
     if not isinstance(value, int) or value not in (0, 1):
         raise wrong_operand(field, value, "True or False")
     return str(int(value)) if field.storage.name == "HASH" else str(bool(value))
