@@ -207,7 +207,7 @@ def test_pages_of_a_sorted_query_are_all_of_it(indexes: redis.Redis) -> None:
     paged = [person for offset in range(0, 30, 10) for person in query.page(offset, 10)]
     assert paged == query.all() == query.all(batch_size=4) == everyone
     assert (query.page(), query.page(3, 0), query.page(100)) == (everyone[:10], [], [])
-    with pytest.raises(QuerySyntaxError, match="not -1 and 10"):
+    with pytest.raises(QuerySyntaxError, match="offset has to be 0 or more, not -1"):
         query.page(-1)
 
 

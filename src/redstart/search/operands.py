@@ -84,12 +84,7 @@ def _nearest(field: QueryField, microseconds: int) -> Number:
 def _word(field: QueryField, value: Any) -> str:
     text = _number_text(value)
     if text is None and isinstance(value, float | Decimal):
-        raise cannot_find(
-            field,
-            value,
-            "NaN is not equal to any number and is not indexed",
-            "Compare with a number, or with None for missing values.",
-        )
+        raise wrong_operand(field, value, "a number (NaN is not equal to any), or None for missing values")
     if text is None:
         raise wrong_operand(field, value, NUMBERS)
     if text in INFINITIES:
