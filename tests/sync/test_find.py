@@ -181,7 +181,7 @@ def test_a_field_that_is_none_is_named_with_those_there_are() -> None:
     assert not hasattr(Person, "agee")
 
 
-def test_the_other_colour(people: list[Person]) -> None:
+def test_the_other_flavour(people: list[Person]) -> None:
     async def ask() -> list[Any]:
         query = AsyncPerson.find(AsyncPerson.age > 2).sort_by("age")
         await query.copy(limit=1).update(name="c")
