@@ -88,13 +88,13 @@ def test_only_the_models_that_are_named(legacy: redis.Redis, check: Any) -> None
     assert found["recommendation"].endswith("om migrate run (station:visit:index)")
 
 
-def test_an_index_that_is_not_there_is_no_mismatch(client: redis.Redis, check: Any) -> None:
+def test_a_missing_index_is_not_a_mismatch(client: redis.Redis, check: Any) -> None:
     """As in redis-om: an application that starts on an empty server creates it next."""
     drop_all(client)
     assert check() == NONE
 
 
-def test_a_date_that_an_index_lacks_is_no_mismatch_and_words_are_one(client: redis.Redis, check: Any) -> None:
+def test_a_date_missing_from_an_index_is_not_a_mismatch_but_text_is(client: redis.Redis, check: Any) -> None:
     drop_all(client)
     words = list(create_arguments(index_of(Visit)))
     at = words.index("left_at")
@@ -107,7 +107,7 @@ def test_a_date_that_an_index_lacks_is_no_mismatch_and_words_are_one(client: red
     assert (one["field"], one["current_type"], one["expected_type"]) == ("left_at", "TEXT", "NUMERIC")
 
 
-def test_sortable_or_not_is_no_mismatch(client: redis.Redis, check: Any) -> None:
+def test_sortable_or_not_is_not_a_mismatch(client: redis.Redis, check: Any) -> None:
     drop_all(client)
     words = list(create_arguments(index_of(Visit)))
     words.insert(words.index("left_at") + 2, "SORTABLE")

@@ -182,7 +182,9 @@ def test_there_is_nothing_where_there_is_no_directory(library: Any, tmp_path: Pa
         ("SchemaMigrator", "runn", "'SchemaMigrator' object has no attribute 'runn'"),
     ],
 )
-def test_what_is_not_there_says_what_to_do(library: Any, name: str, method: str, said: str) -> None:
+def test_a_missing_method_raises_an_error_with_a_hint(
+    library: Any, name: str, method: str, said: str
+) -> None:
     migrator = getattr(library, name)()
     assert not hasattr(migrator, method)
     with pytest.raises(AttributeError, match=f"'{name}' object has no attribute '{method}'") as caught:

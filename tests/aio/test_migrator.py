@@ -126,7 +126,7 @@ def writes(client: redis.Redis) -> dict[str, Any]:
     }
 
 
-def test_what_there_is_to_do_is_told_as_redis_om_tells_it(client: redis.Redis) -> None:
+def test_pending_work_is_reported_as_in_redis_om(client: redis.Redis) -> None:
     class Note(redstart.HashModel, index=True):
         text: str = Field(index=True)
 

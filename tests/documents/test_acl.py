@@ -115,7 +115,7 @@ def test_an_application_with_only_this_can_do_everything(admin: redis.Redis) -> 
     assert rights() - used == set(), "listed, but not needed"
 
 
-def test_where_there_is_no_hsetex_its_place_is_taken(admin: redis.Redis) -> None:
+def test_a_server_without_hsetex_uses_the_script(admin: redis.Redis) -> None:
     assert BEFORE_HSETEX is not None
     admin.execute_command("ACL", "SETUSER", "application", "-hsetex", *BEFORE_HSETEX[1].split())
     do_everything_with_hashes()

@@ -13,7 +13,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from redstart import Field, HashModel, JsonModel
 from redstart.documents import adding
 from redstart.documents.adding import PAGE_DOCUMENTS, add_documents, verify_pipeline_response
-from redstart.effects import Batch, Later, Op, Request
+from redstart.effects import Ahead, Batch, Later, Op, Request
 from redstart.errors import (
     CommandError,
     ConfigurationError,
@@ -319,3 +319,30 @@ def test_a_server_that_knows_no_hsetex(client: redis.Redis, models_url: str) -> 
         operation = add_documents(list(map(new_visit, range(3))), UTC_ZONE, None)
         driver.run(performed_by(operation, answered))
     assert client.dbsize() == 3
+
+
+@pytest.mark.parametrize("model", [Visit, Box])
+@pytest.mark.parametrize(
+    ("text_bytes", "count", "requests"), [(10, 60, 1), (100_000, 60, 2), (1_500_000, 8, 4), (5_000_000, 3, 3)]
+)
+def test_no_request_is_larger_than_4_mb_and_one_document(
+    client: redis.Redis, models_url: str, model: Any, text_bytes: int, count: int, requests: int
+) -> None:
+    note = "x" * text_bytes
+    documents = [
+        model(visitor=str(n), note=note) if model is Visit else model(number=n, note=note)
+        for n in range(count)
+    ]
+    sent = []
+
+    def measured(request: Request) -> Op[Any]:
+        if isinstance(request, Ahead):
+            calls = request.request.calls
+            sent.append(sum(len(word) for call in calls for word in call if isinstance(word, str | bytes)))
+        return (yield request)
+
+    with CrashDriver(models_url) as driver:
+        driver.run(performed_by(add_documents(documents, UTC_ZONE, None), measured))
+    assert client.dbsize() == len(documents)
+    assert len(sent) == requests
+    assert max(sent) <= max(4_000_000, text_bytes) + 100_000  # with keys, names and a script

@@ -196,7 +196,7 @@ def test_many_at_once_leave_out_what_is_gone(client: redis.Redis, models_url: st
     assert [customer.email for customer in found] == ["c", "a"]
 
 
-def test_a_stored_key_that_is_missing_is_the_one_asked_for(client: redis.Redis) -> None:
+def test_a_missing_primary_key_is_taken_from_the_key(client: redis.Redis) -> None:
     client.hset("shop:customer:x", "name", "Ann")
     assert Customer.get("x").email == "x"
 
@@ -206,7 +206,7 @@ def test_embedded_and_abstract_models_have_no_documents() -> None:
         HashModel.get("x")
 
 
-def test_a_server_without_json_is_said_to_lack_it() -> None:
+def test_a_server_without_json_raises_an_error() -> None:
     operation = get_document(Order, 1, UTC_ZONE)
     next(operation)
     with pytest.raises(UnsupportedServerError, match="does not support a required command"):
@@ -232,7 +232,7 @@ HALF = "a\ud800b"
         lambda model: model.delete_many([model.model_construct(email=HALF, number=HALF)]),
     ],
 )
-def test_half_a_character_in_a_primary_key_is_told(
+def test_a_lone_surrogate_in_a_primary_key_raises_an_error(
     model: type[HashModel], ask: Callable[..., object]
 ) -> None:
     with pytest.raises(DocumentError) as refused:

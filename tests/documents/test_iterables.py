@@ -121,7 +121,7 @@ CONDITIONS: Final[list[tuple[list[Any], Any, Any]]] = [
 
 @pytest.mark.parametrize("model", [HashNote, AsyncJsonNote], indirect=True)
 @of_each_kind_of_hashables
-def test_one_query_asked_in_every_way(client: redis.Redis, model: Any, kind: Kind) -> None:
+def test_one_query_in_every_way(client: redis.Redis, model: Any, kind: Kind) -> None:
     """Each use sees all operands, whatever was used before it, and none reaches another document."""
     for operands, condition, holds in CONDITIONS:
         documents = done(model.add(notes(model)))

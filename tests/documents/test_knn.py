@@ -141,7 +141,7 @@ def test_the_words_are_those_of_redis_om() -> None:
     assert query.dict()["knn"] is query.knn
 
 
-def test_what_cannot_be_asked() -> None:
+def test_unsupported_queries() -> None:
     knn = near(Page, "flat", (0, 0), 3)
     with pytest.raises(QueryNotSupportedError, match="sorted by one field at most, not by rank, kind"):
         Page.find(knn=knn).sort_by("rank", "kind")

@@ -93,7 +93,7 @@ class Keyed(JsonModel, index=True):
 
 
 @pytest.mark.parametrize("keyed", [Numbered, Keyed])
-def test_keys_of_any_size_are_stored_and_not_asked_for(client: redis.Redis, keyed: Any) -> None:
+def test_keys_of_any_size_are_stored_and_not_queried(client: redis.Redis, keyed: Any) -> None:
     create_indexes(client, keyed)
     keyed.add([keyed(number=number) for number in (2**60, 2**60 + 1)])
     assert keyed.get(2**60 + 1).number == 2**60 + 1

@@ -85,7 +85,7 @@ def test_they_are_not_changed_with_the_others(client: redis.Redis, base: Any) ->
     assert client.dbsize() == 0
 
 
-def test_what_is_no_overlap(client: redis.Redis) -> None:
+def test_prefixes_that_do_not_overlap(client: redis.Redis) -> None:
     outer = model(HashModel, "Outer", "p")
     model(HashModel, "Beside", "pq")
     model(JsonModel, "OtherForm", "p:json")

@@ -1,13 +1,14 @@
 """A serializer of the user's own that leaves a field out: the value is stored, or the save is refused."""
 
+import re
 from typing import Any
 
 import pytest
 import redis
-from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 
 import redstart.aio
-from redstart import Field, HashModel, JsonModel
+from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
 from redstart.documents.unwritable import DocumentEncodeError
 from redstart.mapping.models import JsonModel as MappedJsonModel
 from tests.documents.flavours import done
@@ -132,3 +133,50 @@ def test_a_field_that_the_model_does_not_declare(client: redis.Redis, base: Any)
     assert "old" in names()
     done(found.save())
     assert ("old" in names()) is not is_json
+
+
+HOLDERS: dict[str, tuple[Any, Any]] = {
+    "inner": (lambda kind: kind, lambda inner: inner),
+    "inner[0]": (lambda kind: list[kind], lambda inner: [inner]),
+    "inner['a']": (lambda kind: dict[str, kind], lambda inner: {"a": inner}),
+    "inner.deep": (lambda kind: create_model("Between", deep=(kind, ...)), lambda inner: {"deep": inner}),
+}
+
+
+@pytest.mark.parametrize("json_base", [JsonModel, redstart.aio.JsonModel], ids=lambda base: base.__module__)
+@pytest.mark.parametrize("embedded_base", [BaseModel, EmbeddedJsonModel], ids=lambda base: base.__name__)
+@pytest.mark.parametrize("path", HOLDERS)
+@pytest.mark.parametrize("way", ["wrap", "plain"])
+def test_a_serializer_of_an_embedded_model_loses_no_value(
+    client: redis.Redis, json_base: Any, embedded_base: Any, path: str, way: str
+) -> None:
+    if way == "wrap":
+
+        def wrapped(self: Any, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+            return {"name": handler(self)["name"]}
+
+        serializer: Any = model_serializer(mode="wrap")(wrapped)
+    else:
+
+        def plain(self: Any) -> dict[str, Any]:
+            return {"name": self.name}
+
+        serializer = model_serializer(plain)
+    body = {"__annotations__": {"name": str, "note": str | None}, "note": "default", "out": serializer}
+    embedded = type(embedded_base)("Inner", (embedded_base,), body | {"__module__": __name__})
+    annotation, held = HOLDERS[path]
+    members = {
+        "__annotations__": {"inner": annotation(embedded)},
+        "__module__": __name__,
+        "__qualname__": "Outer",
+    }
+    model: Any = type(json_base)("Outer", (json_base,), members)
+
+    document = model(inner=held(embedded(name="x", note="secret")))
+    for save in (document.save, lambda: model.add([document])):
+        with pytest.raises(DocumentEncodeError, match=re.escape(f"{path}.note cannot be stored")):
+            done(save())
+    assert not client.dbsize()
+    document = model(inner=held(embedded(name="x", note=None)))
+    done(document.save())
+    assert done(model.get(document.pk)) == document  # None, and not the default

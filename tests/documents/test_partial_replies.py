@@ -43,7 +43,9 @@ def model(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.mark.parametrize("decoded", [False, True])
 @pytest.mark.parametrize("protocol", [2, 3])
-def test_some_fields_are_no_document(client: redis.Redis, model: Any, decoded: bool, protocol: int) -> None:
+def test_some_fields_are_not_a_document(
+    client: redis.Redis, model: Any, decoded: bool, protocol: int
+) -> None:
     create_indexes(client, model)
     document, is_json = model(**VALUES), issubclass(model, MappedJsonModel)
     done(document.save())
@@ -81,7 +83,7 @@ def test_some_fields_are_no_document(client: redis.Redis, model: Any, decoded: b
     ],
     ids=repr,
 )
-def test_what_another_command_answers_is_no_reply(model: Any, reply: Any) -> None:
+def test_replies_of_other_commands_are_refused(model: Any, reply: Any) -> None:
     with pytest.raises(QuerySyntaxError, match=r"Not a reply to FT\.SEARCH"):
         _ = model.from_redis(reply)
 

@@ -115,7 +115,7 @@ def test_all_values(client: redis.Redis) -> None:
     assert Person.find().sort_by("age", "name").values("name").all() == [{"name": "ann"}]
 
 
-def test_what_was_not_asked_for_is_not_there(client: redis.Redis) -> None:
+def test_fields_that_were_not_requested_are_missing(client: redis.Redis) -> None:
     create_indexes(client, Person)
     Person(name="ann", address=Address(city="Oslo")).save()
     (part,) = Person.find().only("name", "address__city").all()

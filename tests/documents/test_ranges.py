@@ -44,7 +44,7 @@ def events(count: int, *, kind: str = "a", apart: timedelta = timedelta(hours=1)
     ]
 
 
-def test_all_of_them_come_in_any_order_asked_for(small_answers: redis.Redis) -> None:
+def test_all_documents_are_returned_in_any_order(small_answers: redis.Redis) -> None:
     stored = events(47)
     events(30, kind="b")
     query = Event.find(Event.kind == "a")
@@ -72,7 +72,7 @@ def test_as_many_as_the_server_answers_need_no_ranges(small_answers: redis.Redis
     ("sort", "reason"),
     [("kind", "no numeric field divides them"), ("at", "too many have the same value of at")],
 )
-def test_where_no_range_is_small_enough_the_ways_on_are_said(
+def test_without_a_small_enough_range_the_error_has_a_hint(
     small_answers: redis.Redis, sort: str, reason: str
 ) -> None:
     events(MOST + 1, apart=timedelta())

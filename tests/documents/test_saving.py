@@ -54,7 +54,7 @@ def test_conditions(client: redis.Redis, document: Visit | Box) -> None:
         document.save(nx=True, xx=True)
 
 
-def test_a_condition_is_judged_in_the_step_that_writes(client: redis.Redis) -> None:
+def test_a_condition_is_checked_in_the_step_that_writes(client: redis.Redis) -> None:
     """One of many wins, and only one."""
 
     async def work() -> int:
@@ -265,7 +265,7 @@ def test_a_server_without_hsetex(
         client.acl_deluser("old")
 
 
-def test_a_server_without_expiring_fields_is_said_to_lack_them() -> None:
+def test_a_server_without_field_expiry_raises_an_error() -> None:
     saving = save_document(Visit(visitor="a", code="x"), UTC_ZONE)
     next(saving)
     with pytest.raises(UnsupportedServerError, match=r"Redis 7\.4"):

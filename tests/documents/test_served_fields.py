@@ -101,7 +101,7 @@ def queries(model: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def test_what_an_older_index_lacks_is_never_asked_of_it(client: redis.Redis, model: Any) -> None:
+def test_fields_missing_from_an_older_index_are_never_queried(client: redis.Redis, model: Any) -> None:
     client.hset("served:thing:other", "name", "a")
     for field, query in queries(model):
         asked = [query.all, query.count, query.first, query.page, query.execute]

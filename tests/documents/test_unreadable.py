@@ -75,14 +75,14 @@ def test_a_bad_value_in_json_is_named(members, field):
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b'"x"', b"1", b"\xff", b'{"created_at": 0} {}'])
-def test_what_is_no_json_object_is_said(text):
+def test_anything_but_a_json_object_raises_an_error(text):
     with pytest.raises(
         DocumentDecodeError, match=r"shop:order:o1: the document has the invalid value .*not (a )?JSON"
     ):
         document_from_json(Order, "o1", text)
 
 
-def test_text_that_is_not_in_the_encoding_is_said():
+def test_text_outside_the_encoding_raises_an_error():
     with pytest.raises(DocumentDecodeError) as error:
         document_from_hash(Session, "s1", {b"started_at": b"0", b"note": b"\xff\xfe"})
     assert (error.value.field, error.value.reason) == ("note", "not valid utf-8 text")

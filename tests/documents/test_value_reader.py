@@ -170,7 +170,7 @@ def test_nothing_in_a_required_datetime_is_an_error():
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_a_boolean_is_no_timestamp(value):
+def test_a_boolean_is_not_a_timestamp(value):
     with pytest.raises(DocumentDecodeError):
         order(created_at=value)
 

@@ -33,7 +33,7 @@ def test_field_returns_pydantics_field_info_with_the_options_as_attributes():
     assert (info.full_text_search, info.vector_options, info.expire, info.separator) == (True, FLAT, 60, ",")
 
 
-def test_options_that_are_not_given_are_told_from_false():
+def test_omitted_options_differ_from_false():
     info = Field()
     assert info.primary_key is False
     assert info.index is None
@@ -68,7 +68,7 @@ def test_a_field_knows_its_name_in_a_model():
     }
 
 
-def test_an_option_that_does_not_count_is_said():
+def test_an_option_without_effect_is_reported():
     for options in ({"sortable": True}, {"full_text_search": True}, {"vector_options": FLAT}):
         with pytest.warns(UserWarning, match=r"Field\(index=False\) has no effect") as warned:
             Field(index=False, **options)

@@ -44,7 +44,7 @@ def test_embedded_documents_have_no_key(mode: Any) -> None:
 
 
 @pytest.mark.parametrize("mode", ["validation", "serialization"])
-def test_a_key_of_ones_own_is_what_it_says(mode: Any) -> None:
+def test_a_primary_key_of_the_model_has_its_own_schema(mode: Any) -> None:
     schema = Named.model_json_schema(mode=mode)
     assert schema["properties"] == {
         "name": {"type": "string", "title": "Name", "description": "What it is called."},

@@ -61,7 +61,7 @@ def test_a_reloaded_module_replaces_its_models():
     assert after.Legacy in registered_models()
 
 
-def test_modules_are_told_apart_by_whole_names():
+def test_modules_are_distinguished_by_whole_names():
     for name in ("registry_pkg.orders", "registry_pkg.orders_old", "registry_pkg"):
         declare_module(name)
     assert {model.__module__ for model in models_of_modules("registry_pkg")} == {

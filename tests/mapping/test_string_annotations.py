@@ -72,7 +72,7 @@ def test_generics():
     assert planned(Box[List[Line]]) == ["value[].added_at", "value[].until"]
 
 
-def test_a_name_that_never_comes_is_said():
+def test_a_name_that_is_never_defined_raises_an_error():
     class Lost(JsonModel):
         what: Nowhere  # noqa: F821 - the point of the test
 

@@ -174,7 +174,7 @@ def test_what_could_be_two_things_is_not_planned(annotation, planned, unplanned)
     assert survey(annotation) == (planned, unplanned)
 
 
-def test_the_reason_is_said():
+def test_the_message_contains_the_reason():
     class Model(JsonModel):
         when: Union[datetime, date, str]
         who: Union[Stamp, Dict[str, str]]

@@ -60,12 +60,12 @@ def test_mutually_recursive_models():
     assert [path.path for path in paths.unplanned] == ["employer.boss"]
 
 
-def test_recursion_without_dates_is_no_matter():
+def test_recursion_without_dates_is_accepted():
     paths = temporal_paths(Folder)
     assert (paths.planned, paths.unplanned) == ((), ())
 
 
-def test_the_same_model_twice_side_by_side_is_no_recursion():
+def test_the_same_model_twice_side_by_side_is_not_recursion():
     class Twice(JsonModel):
         first: Stamp
         second: Stamp

@@ -175,7 +175,7 @@ def test_equal_means_has_these_tags(find: Find, value: str, others: list[str]) -
 
 @ON_SERVER
 @given(value=TEXTS, others=st.lists(TEXTS, max_size=4))
-def test_case_does_not_count_unless_it_is_asked_for(find: Find, value: str, others: list[str]) -> None:
+def test_case_is_ignored_unless_case_sensitive(find: Find, value: str, others: list[str]) -> None:
     assume(tags(value))
     stored = [value, *others]
     found = find(text_field("s") == value, *stored)

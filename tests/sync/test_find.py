@@ -128,7 +128,7 @@ def test_one_by_its_position(people: list[Person]) -> None:
     for beyond in (7, 10_000):
         with pytest.raises(IndexError, match=f"position {beyond} is beyond the last document"):
             query[beyond]
-    with pytest.raises(QuerySyntaxError, match="not -1 and 1"):
+    with pytest.raises(QuerySyntaxError, match="item has to be 0 or more, not -1"):
         query[-1]
 
 
@@ -162,10 +162,10 @@ def test_raw_results_need_an_index_too(client: redis.Redis, models_url: str) -> 
         Person.find().execute(return_raw_result=True)
 
 
-def test_what_is_no_argument() -> None:
+def test_invalid_arguments() -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'limits'"):
         Person.find().copy(limits=3)
-    with pytest.raises(QuerySyntaxError, match="not -1 and 0"):
+    with pytest.raises(QuerySyntaxError, match="offset has to be 0 or more, not -1"):
         Person.find().copy(offset=-1)
     with pytest.raises(QuerySyntaxError, match="has to be 1 or more, not 0"):
         Person.find().copy(page_size=0)
@@ -181,7 +181,7 @@ def test_a_field_that_is_none_is_named_with_those_there_are() -> None:
     assert not hasattr(Person, "agee")
 
 
-def test_the_other_colour(people: list[Person]) -> None:
+def test_the_other_flavour(people: list[Person]) -> None:
     async def ask() -> list[Any]:
         query = AsyncPerson.find(AsyncPerson.age > 2).sort_by("age")
         await query.copy(limit=1).update(name="c")

@@ -94,7 +94,7 @@ def test_a_client_by_host_and_port() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["redis://localhost", 5])
-def test_what_is_no_client_is_refused(wrong: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anything_but_a_client_is_refused(wrong: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Box._meta, "database", wrong)
     with pytest.raises(ConfigurationError, match="not a redis-py client"):
         Box(number=1).save()
@@ -106,7 +106,7 @@ def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
         Box(number=1).save()
 
 
-def test_a_lost_answer_is_asked_for_again(
+def test_a_lost_reply_is_requested_again(
     own_server: Callable[..., EmbeddedServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = own_server()

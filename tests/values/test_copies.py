@@ -26,7 +26,7 @@ def test_a_change_of_the_original_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("given", [iter([1, 2]), {1: 0, 2: 0}.keys(), {0: 1, 1: 2}.values()])
-def test_what_is_no_list_becomes_one(given: Any) -> None:
+def test_a_single_value_becomes_a_list(given: Any) -> None:
     assert copied(given) == [1, 2]
 
 

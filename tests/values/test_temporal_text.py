@@ -271,7 +271,7 @@ def test_the_basic_form_counts_where_a_time_follows(text: str, microseconds: int
     assert read(text).microseconds == microseconds
 
 
-def test_digits_below_the_microsecond_are_dropped_and_told() -> None:
+def test_digits_below_the_microsecond_are_dropped_and_reported() -> None:
     assert read("1969-12-31T23:59:59.9999999Z") == (-1, False, False)
     assert read("1970-01-01T00:00:00.0000010000Z") == (1, False, True)
     assert read("9999-12-31T23:59:59.9999999") == (LAST, True, False)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redstart.commands.keyspace import exists
-from redstart.documents.fetching import pages, raise_understood
+from redstart.documents.fetching import raise_understood
 from redstart.documents.forms import form_of
-from redstart.documents.writes import ALWAYS, Write, answers_of, request_of
+from redstart.documents.writes import ALWAYS, Write, answers_of, request_of, write_pages
 from redstart.effects import Batch, Call, Later, Op, ahead, answer
-from redstart.errors import AuthenticationError, CommandError, DocumentEncodeError, PipelineError
+from redstart.errors import AuthenticationError, CommandError, DocumentEncodeError, PipelineError, shortened
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 
@@ -33,9 +33,11 @@ def add_documents(
         WrongKeyTypeError, CommandError: of the first document that was refused. All others were saved.
 
     Effects: EXISTS for a page of hashes, with HSETEX for each that is new, else one script; or JSON.SET; atomic for
-        each. One round trip for 500 documents, a second one for those of a page that are hashes and not new; while
+        each. One round trip for 500 documents or 4 MB, a second one for hashes of a page that are not new; while
         the server works on a page the next is made. Safe to repeat.
     """
+    if verify is not None and not callable(verify):
+        raise TypeError(f"pipeline_verifier has to be a function, not {shortened(verify)}.")
     for document in documents:
         document.check()
     replies = yield from _replies(documents, zone)
@@ -60,7 +62,7 @@ def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[An
     keys: set[str] = set()
     unwritable: DocumentEncodeError | None = None
     try:
-        for page in pages(_writes(documents, zone), PAGE_DOCUMENTS):
+        for page in write_pages(_writes(documents, zone), PAGE_DOCUMENTS):
             known = len(keys)
             keys.update([write.key for write in page])
             # Of several writes of one key the last is to count, so none may be sent again after it.

@@ -16,7 +16,7 @@ from redstart.documents.updating import (
     primary_key_changed,
     written_paths,
 )
-from redstart.documents.writes import Write, answers_of, request_of
+from redstart.documents.writes import Write, answers_of, request_of, write_pages
 from redstart.effects import Batch, Op, ahead, batch
 from redstart.errors import CommandError, DocumentDecodeError, QueryNotSupportedError
 from redstart.mapping.models import RedisModel
@@ -75,9 +75,10 @@ def update_found(
         writes += _writes_of_unreadable(query, unreadable, changes, zone)
         if at_once:
             waiting += writes
-        elif writes:
-            later = yield from ahead(request_of(writes))
-            _raise_failure((yield from answers_of(writes, later)))
+            continue
+        for sent in write_pages(writes, len(writes)):
+            later = yield from ahead(request_of(sent))
+            _raise_failure((yield from answers_of(sent, later)))
     if waiting:
         yield from _in_transaction(waiting)
 
@@ -126,7 +127,7 @@ def _write(document: RedisModel, changes: Changes, zone: NaiveTimezone) -> Write
 def _writes_of_unreadable(
     query: Query[Any], errors: Iterable[DocumentDecodeError], changes: Changes, zone: NaiveTimezone
 ) -> Iterator[Write]:
-    """What changes documents that cannot be read, if no other field is needed for that; else their errors are given."""
+    """Yield the writes for documents that cannot be read, if no other field is needed; else handle their errors."""
     for error in errors:
         document = changed_alone(query.model, error.primary_key, changes)
         if document is not None:

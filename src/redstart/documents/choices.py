@@ -14,7 +14,7 @@ from redstart.mapping.models import RedisModel
 
 
 def choices_of(model: type[RedisModel]) -> dict[str, dict[str, Any]]:
-    """For each such field, its values by their text. A field in which two values share a text is left to pydantic."""
+    """Return the values of each such field by their text, without fields in which two values share a text."""
     found = {name: _choices(field.annotation) for name, field in complete_fields(model).items()}
     return {name: choices for name, choices in found.items() if choices}
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from redstart.commands.keyspace import delete
 from redstart.commands.scripts import load, run_script
-from redstart.documents.fetching import in_utf8, raise_if_module_missing
+from redstart.documents.fetching import in_utf8, key_of, raise_if_module_missing
 from redstart.documents.forms import form_of
 from redstart.documents.hash_commands import PACKAGE
 from redstart.documents.writes import Pipeline, queue
@@ -67,7 +67,7 @@ def queue_deletions(documents: Sequence[RedisModel], pipeline: Pipeline) -> None
 
 def _deletion(model: type[RedisModel], primary_key: Any) -> Call[int]:
     _ = form_of(model)
-    return delete(in_utf8(model, model.make_primary_key(primary_key)))
+    return delete(key_of(model, primary_key))
 
 
 def _keys(documents: Sequence[RedisModel]) -> list[bytes]:

@@ -3,7 +3,7 @@
 Fields that pydantic excludes from its output, with `Field(exclude=True)` or `exclude_if`, are stored nevertheless.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -13,9 +13,10 @@ from pydantic_core import SchemaSerializer
 from redstart.documents.unwritable import encode_error
 from redstart.errors import RedisModelError
 from redstart.mapping.annotations import aliases_of, complete_fields
-from redstart.mapping.core_schema import PYDANTIC_VERSION, schema_with_all
+from redstart.mapping.core_schema import PYDANTIC_VERSION, models_in, schema_of, schema_with_all
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
+from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.registry import model_name
 
 _LEFT_OUT: Final = (
@@ -44,7 +45,50 @@ def dumped(document: RedisModel) -> dict[str, Any]:
             if getattr(document, name) is not None:
                 raise encode_error(document, name, _LEFT_OUT)
             values[name] = None
+    if _has_serializers_inside(model):
+        for name in complete_fields(model):
+            _check_inside(document, name, getattr(document, name), values.get(name))
     return values
+
+
+def _check_inside(document: RedisModel, path: str, value: Any, written: Any) -> None:
+    """Raise DocumentEncodeError if the serializer of an embedded model omits a value, as for the document itself."""
+    if isinstance(value, BaseModel) and isinstance(written, dict):
+        for name, names in _names_of_embedded(type(value)):
+            if names.isdisjoint(written):
+                if getattr(value, name) is not None:
+                    raise encode_error(document, f"{path}.{name}", _LEFT_OUT)
+                written[name] = None
+        for name in type(value).model_fields:
+            _check_inside(document, f"{path}.{name}", getattr(value, name), written.get(name))
+    elif isinstance(value, Mapping) and isinstance(written, Mapping):
+        for key, item in value.items():
+            _check_inside(document, f"{path}[{key!r}]", item, written.get(key))
+    elif isinstance(value, list | tuple) and isinstance(written, list | tuple) and len(value) == len(written):
+        for position, item in enumerate(value):
+            _check_inside(document, f"{path}[{position}]", item, written[position])
+
+
+@cache
+def _has_serializers_inside(model: type[RedisModel]) -> bool:
+    """Return whether an embedded model has a model_serializer."""
+    return any(
+        kind is not model and kind.__pydantic_decorators__.model_serializers
+        for kind in models_in(schema_of(model))
+    )
+
+
+@cache
+def _names_of_embedded(kind: type[BaseModel]) -> list[tuple[str, frozenset[str]]]:
+    """Return the fields that the model_serializer of an embedded model has to write; see `_names_to_give`."""
+    if not kind.__pydantic_decorators__.model_serializers or _may_make_fields(kind):
+        return []
+    key = DEFAULT_NAME if issubclass(kind, RedisModel) else None
+    return [
+        (name, frozenset({name, *aliases_of(field)}))
+        for name, field in complete_fields(kind).items()
+        if name != key and not field.exclude
+    ]
 
 
 def dumped_fields(document: RedisModel, names: Iterable[str]) -> dict[str, Any]:
@@ -83,14 +127,20 @@ def _names_to_give(model: type[RedisModel]) -> list[tuple[str, frozenset[str]]]:
     """
     decorators = model.__pydantic_decorators__
     is_own = model.model_dump is not BaseModel.model_dump or decorators.model_serializers
-    before = any(one.info.mode in ("before", "wrap") for one in decorators.model_validators.values())
-    if not is_own or before or decorators.root_validators or validates_itself(model):
+    if not is_own or _may_make_fields(model):
         return []
     return [
         (name, frozenset({name, *aliases_of(field)}))
         for name, field in complete_fields(model).items()
         if name != model._primary_key_name and not field.exclude
     ]
+
+
+def _may_make_fields(model: type[BaseModel]) -> bool:
+    """Return whether a validator may make the fields of a model of something else."""
+    decorators = model.__pydantic_decorators__
+    before = any(one.info.mode in ("before", "wrap") for one in decorators.model_validators.values())
+    return bool(before or decorators.root_validators or validates_itself(model))
 
 
 @cache

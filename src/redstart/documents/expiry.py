@@ -4,8 +4,10 @@ from typing import TypeVar
 
 from redstart.commands.field_expiry import hexpire, hpersist, httl
 from redstart.commands.keyspace import expire
+from redstart.documents.arguments import require_int
 from redstart.documents.fetching import is_of_another_type
 from redstart.documents.forms import form_of
+from redstart.documents.projection import checked_name
 from redstart.documents.writes import Pipeline, queue
 from redstart.effects import Call, Op, call
 from redstart.errors import CommandError, FieldExpiryNotSupportedError, WrongKeyTypeError
@@ -19,11 +21,13 @@ def expire_document(document: RedisModel, seconds: int) -> Op[bool]:
 
     Effects: EXPIRE; one round trip. Safe to repeat.
     """
+    require_int("num_seconds", seconds)
     return (yield from call(expire(document.key(), seconds)))
 
 
 def queue_expiry(document: RedisModel, seconds: int, pipeline: Pipeline) -> None:
     """Queue that command on a pipeline; nothing is sent."""
+    require_int("num_seconds", seconds)
     queue(pipeline, expire(document.key(), seconds))
 
 
@@ -44,13 +48,14 @@ def expire_field(
         raise ValueError(
             f"expire_field() accepts only one of nx, xx, gt and lt; got {' and '.join(conditions).lower()}."
         )
+    require_int("seconds", seconds)
     condition = conditions[0] if conditions else None
     request = hexpire(document.key(), _stored(document, field), seconds, condition)
     return (yield from _asked(document, request))
 
 
 def field_ttl(document: RedisModel, field: str) -> Op[int]:
-    """In how many seconds a field of a hash expires; -1 if it does not, -2 if there is no such field.
+    """Return the seconds after which a field of a hash expires; -1 if it does not, -2 if there is no such field.
 
     Raises:
         FieldExpiryNotSupportedError, WrongKeyTypeError: see `expire_field`.
@@ -72,7 +77,7 @@ def persist_field(document: RedisModel, field: str) -> Op[int]:
 
 
 def _stored(document: RedisModel, field: str) -> bytes:
-    return field.encode(document._meta.encoding)
+    return checked_name(field).encode(document._meta.encoding)
 
 
 def _asked(document: RedisModel, request: Call[T]) -> Op[T]:

@@ -2,11 +2,13 @@
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar
 
 from redstart.commands.packing import PageSize, packed_batch
+from redstart.documents.arguments import require_int, require_primary_key
 from redstart.documents.forms import Form, form_of
 from redstart.documents.reader import readable
 from redstart.documents.unreadable import OnUnreadable
@@ -15,6 +17,7 @@ from redstart.errors import (
     CommandError,
     DocumentError,
     NotFoundError,
+    ServerConnectionError,
     UnsupportedServerError,
     WrongKeyTypeError,
 )
@@ -41,6 +44,33 @@ class PageSizes:
         return self._of[model, fields]
 
 
+def shrink(page_size: PageSize) -> None:
+    """Read one document next, and measure it.
+
+    A lost reply may have been too large for the server to send (`client-output-buffer-limit`): documents may be much
+    larger than those that were measured before.
+    """
+    page_size.keys, page_size.is_known = 1, False
+
+
+@dataclass(frozen=True, slots=True)
+class Distances:
+    """Distances of nearest neighbours.
+
+    Args:
+        field: the field for the distance.
+        by_key: the distances by the keys of the documents.
+    """
+
+    field: str
+    by_key: Mapping[bytes, bytes]
+
+    def added(self, form: Form, keys: Iterable[bytes], stored: Iterable[Any]) -> Iterator[Any]:
+        """Yield the stored documents with their distances; None for a document that no longer exists."""
+        for key, one in zip(keys, stored, strict=True):
+            yield None if one is None else form.with_distance(one, self.field, self.by_key[key])
+
+
 def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]:
     """Read a document, whether redis-om 0.x, redis-om 1.x or Redstart wrote it.
 
@@ -55,15 +85,15 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
     form = form_of(model)
     if primary_key is None:  # not the document with the primary key "None"
         raise NotFoundError(f"{model_name(model)}: no document has the primary key None.")
-    key = model.make_primary_key(primary_key)
-    (reply,) = yield from batch(packed_batch([form.read.pack(in_utf8(model, key))], 1))
+    key = key_of(model, primary_key)
+    (reply,) = yield from batch(packed_batch([form.read.pack(key)], 1))
     if isinstance(reply, CommandError):
-        raise_understood(reply, key, form)
+        raise_understood(reply, key.decode(), form)
         raise reply
     stored = form.stored(reply)
     if stored is None:
         raise NotFoundError(
-            f"{model_name(model)}: no document has the primary key {primary_key!r} (key {key})."
+            f"{model_name(model)}: no document has the primary key {primary_key!r} (key {key.decode()})."
         )
     document: M = form.reader(model, zone)(str(primary_key), stored)
     return document
@@ -77,11 +107,7 @@ def get_documents(
     unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
     """Return the documents with these primary keys; None is left out. See `documents_at`."""
-    keys = [
-        in_utf8(model, model.make_primary_key(primary_key))
-        for primary_key in primary_keys
-        if primary_key is not None
-    ]
+    keys = [key_of(model, primary_key) for primary_key in primary_keys if primary_key is not None]
     return (yield from documents_at(model, keys, zone, page_documents, unreadable))
 
 
@@ -91,10 +117,12 @@ def documents_at(
     zone: NaiveTimezone,
     page_documents: int = PAGE_DOCUMENTS,
     unreadable: OnUnreadable | None = None,
+    distances: Distances | None = None,
 ) -> Op[list[M]]:
     """Return the documents with these keys, in that order. Those that no longer exist are left out.
 
     Args:
+        distances: the distances of nearest neighbours, which the documents get.
         page_documents: how many one request reads at most; fewer where the documents of this model are large. While
             one page is parsed, the server works on the next.
         unreadable: as for `readable`.
@@ -102,20 +130,23 @@ def documents_at(
     Raises:
         DocumentDecodeError: a stored value does not fit its field.
 
-    Effects: HGETALL or JSON.GET for each document; one round trip for each page.
+    Effects: HGETALL or JSON.GET for each document; one round trip for each page. A page whose reply is lost is read
+        again in smaller pages.
     """
     form = form_of(model)
     found: list[M] = []
     waiting: deque[tuple[list[bytes], Later[list[Any]]]] = deque()
-    _require_page(page_documents)
+    require_int("batch_size", page_documents, 1)
     page_size, rest = (yield from learnt(PageSizes)).of(model), iter(keys)
     while page := list(islice(rest, min(page_documents, page_size.keys))):
         request = packed_batch(map(form.read.pack, page), len(page))
         waiting.append((page, (yield from ahead(request))))
         if len(waiting) > 1:
-            found += yield from _documents_in(model, page_size, *waiting.popleft(), zone, unreadable)
+            found += yield from _documents_in(
+                model, page_size, *waiting.popleft(), zone, unreadable, distances
+            )
     for page, later in waiting:
-        found += yield from _documents_in(model, page_size, page, later, zone, unreadable)
+        found += yield from _documents_in(model, page_size, page, later, zone, unreadable, distances)
     return found
 
 
@@ -126,29 +157,40 @@ def _documents_in(
     later: Later[list[Any]],
     zone: NaiveTimezone,
     unreadable: OnUnreadable | None,
+    distances: Distances | None,
 ) -> Op[list[M]]:
     form = form_of(model)
-    replies = yield from answer(later)
+    try:
+        replies = yield from answer(later)
+    except ServerConnectionError:
+        if len(keys) == 1:
+            raise
+        shrink(page_size)
+        return (yield from documents_at(model, keys, zone, len(keys), unreadable, distances))
     page_size.observe(replies)
-    documents = zip(primary_keys_in(model, keys), stored_in(replies, form.stored), strict=True)
+    stored = stored_in(replies, form.stored)
+    if distances is not None:
+        stored = distances.added(form, keys, stored)
+    documents = zip(primary_keys_in(model, keys), stored, strict=True)
     return readable(form.reader(model, zone), documents, unreadable)
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Yield the items in lists of this size; the last one may be shorter. Raises ValueError for a size below 1."""
-    _require_page(size)
+    require_int("batch_size", size, 1)
     rest = iter(items)
     while page := list(islice(rest, size)):
         yield page
 
 
-def _require_page(size: int) -> None:
-    if size < 1:
-        raise ValueError(f"The page size has to be 1 or more, not {size}.")
+def key_of(model: type[RedisModel], primary_key: Any) -> bytes:
+    """Return the key of the document with a primary key. Raises TypeError, DocumentError."""
+    require_primary_key(model, primary_key)
+    return in_utf8(model, model.make_primary_key(primary_key))
 
 
 def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[Any]:
-    """The replies of commands that read documents, parsed with `stored`; None for a document that no longer exists."""
+    """Yield the replies of commands that read documents, parsed with `stored`; None if a document no longer exists."""
     for reply in replies:
         if not isinstance(reply, CommandError):
             yield stored(reply)

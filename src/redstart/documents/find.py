@@ -11,14 +11,23 @@ from typing import Any, Final, Generic, TypeVar
 
 from redstart.commands.packing import PageSize
 from redstart.commands.search import SearchReply, most_results
-from redstart.documents.fetching import PAGE_DOCUMENTS, PageSizes, documents_at, pages
+from redstart.documents.arguments import require_int
+from redstart.documents.fetching import PAGE_DOCUMENTS, Distances, PageSizes, documents_at, pages, shrink
 from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
 from redstart.documents.replies import documents_found
 from redstart.effects import Op, learnt
-from redstart.errors import CommandError, DocumentDecodeError, NotFoundError, QueryNotSupportedError
+from redstart.errors import (
+    CommandError,
+    DocumentDecodeError,
+    NotFoundError,
+    QueryNotSupportedError,
+    QuerySyntaxError,
+    ServerConnectionError,
+)
 from redstart.mapping.registry import model_name
+from redstart.search.expressions import KNNExpression
 from redstart.values.timezones import NaiveTimezone
 
 R = TypeVar("R")
@@ -72,7 +81,7 @@ def first_document(query: Query[R], zone: NaiveTimezone) -> Op[R]:
 
 
 def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
-    """One document by its position, 0 the first. If that one no longer exists, the next that does.
+    """Return the document at a position, from 0. If that one no longer exists, return the next that does.
 
     Raises:
         IndexError: there are not so many.
@@ -80,7 +89,8 @@ def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
 
     Effects: those of `first_document`.
     """
-    checked_page(position, 1)
+    hint = "For several documents use page(offset, limit)."
+    require_int("item", position, error=QuerySyntaxError, hint=hint)
     found = yield from _next_document(query, zone, query.offset + position)
     if not found:
         raise IndexError(f"The position {position} is beyond the last document of the query.")
@@ -122,7 +132,7 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
     Raises:
         IndexNotFoundError, QueryError, DocumentDecodeError: see `found_keys` and `page_of`.
 
-    Effects: one FT.SEARCH for up to 1,000 documents, and for the nearest neighbours. For more also the effects of
+    Effects: one FT.SEARCH for up to 1,000 documents. For more also the effects of
         `found_keys`, and HGETALL or JSON.GET for each further document, a round trip for a page. For some fields
         only, or sorted by several fields: no such search first, and all documents by their keys.
     """
@@ -164,11 +174,17 @@ def _most_of(page_size: PageSize) -> int:
 def _documents_of_search(
     query: Query[Any], zone: NaiveTimezone, offset: int, limit: int
 ) -> Op[SearchReply | None]:
-    """Return a page with its documents; None where it would be too large, or reaches behind MAXSEARCHRESULTS."""
+    """Return a page with its documents; None if it is too large, or reaches behind MAXSEARCHRESULTS."""
     page_size = (yield from learnt(PageSizes)).of(query.model)
-    if query.knn is None and limit > _most_of(page_size):
+    if limit > _most_of(page_size):
         return None
-    page = yield from _whole_page(query, zone, offset, limit, keys=False)
+    try:
+        page = yield from _whole_page(query, zone, offset, limit, keys=False)
+    except ServerConnectionError:
+        if limit == 1:
+            raise
+        shrink(page_size)
+        return None
     if page is not None:
         few = len(page.fields) <= FIRST_DOCUMENTS
         page_size.observe(page.fields if few else page.fields[::FIRST_DOCUMENTS])
@@ -319,13 +335,38 @@ def _page(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[_
             yield from _read_page(query, zone, (yield from _keys_of_page(query, zone, offset, limit)), limit)
         )
     reply = yield from _documents_of_search(query, zone, offset, limit)
+    if reply is None and query.knn is not None:
+        return (yield from _neighbours(query, query.knn, zone, offset, limit))
     if reply is None:
         keys = yield from _keys_of_page(query, zone, offset, limit)
         return (yield from _read_page(query, zone, keys, limit))
     documents: list[Any] = documents_found(query.model, reply, zone, query.knn, query.unreadable)
-    if query.projection is not None:
-        documents = list(map(query.projection.of, documents))
-    return _Page(documents, is_last=reply.total <= offset + limit)
+    return _Page(_projected(query, documents), is_last=reply.total <= offset + limit)
+
+
+def _neighbours(
+    query: Query[R], knn: KNNExpression, zone: NaiveTimezone, offset: int, limit: int
+) -> Op[_Page[R]]:
+    """Return a page of nearest neighbours: their keys and distances from one search, then the documents by key."""
+    name = knn.score_field.query_field().attribute
+    search = replace(query.search(zone, offset=offset, limit=limit, keys=False), return_fields=(name,))
+    reply = yield from perform_search(search)
+    # A document that no longer exists has no fields.
+    rows = zip(reply.keys, reply.fields, strict=True)
+    distances = {key: fields[name.encode()] for key, fields in rows if name.encode() in fields}
+    documents: list[Any] = yield from documents_at(
+        query.model,
+        list(distances),
+        zone,
+        query.page_documents,
+        query.unreadable,
+        Distances(name, distances),
+    )
+    return _Page(_projected(query, documents), is_last=reply.total <= offset + limit)
+
+
+def _projected(query: Query[Any], documents: list[Any]) -> list[Any]:
+    return documents if query.projection is None else list(map(query.projection.of, documents))
 
 
 def _read_page(

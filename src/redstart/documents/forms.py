@@ -44,6 +44,7 @@ class Form:
         reader: makes, for a model, the function from primary key and stored document to an instance.
         searched: the stored document in one result of a search. It is given the name of the field for the distance, if
             there is one. None if the document no longer exists.
+        with_distance: the stored document with the distance in a field: given the document, the name and the distance.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Form:
     stored: Callable[[Any], Any]
     reader: Callable[[type[Any], NaiveTimezone], Read[Any]]
     searched: Callable[[dict[bytes, bytes], str | None], Any]
+    with_distance: Callable[[Any, str, bytes], Any]
 
 
 @cache
@@ -115,8 +117,16 @@ def _searched_json(fields: dict[bytes, bytes], score: str | None) -> bytes | Non
     text = fields.get(b"$")
     if text is None or score is None:
         return text
-    document: dict[str, Any] = from_json(text)
-    return to_json(document | {score: float(fields[score.encode()])}, inf_nan_mode="constants")
+    return _json_with_distance(text, score, fields[score.encode()])
+
+
+def _hash_with_distance(stored: dict[bytes, bytes], score: str, distance: bytes) -> dict[bytes, bytes]:
+    return stored | {score.encode(): distance}
+
+
+def _json_with_distance(stored: bytes, score: str, distance: bytes) -> bytes:
+    document: dict[str, Any] = from_json(stored)
+    return to_json(document | {score: float(distance)}, inf_nan_mode="constants")
 
 
 WHOLE_DOCUMENT: Final = "."
@@ -132,6 +142,7 @@ FORMS: Final = {
         stored=_stored_hash,
         reader=reader_of_hashes,
         searched=_searched_hash,
+        with_distance=_hash_with_distance,
     ),
     Storage.JSON: Form(
         name="JSON",
@@ -142,5 +153,6 @@ FORMS: Final = {
         stored=optional_bytes,
         reader=reader_of_json,
         searched=_searched_json,
+        with_distance=_json_with_distance,
     ),
 }

@@ -38,6 +38,11 @@ class HashWrite:
         """Return whether there are fields to remove."""
         return bool(self.empty)
 
+    @property
+    def size(self) -> int:
+        """Return the number of bytes of the values."""
+        return sum(map(len, self.written.values()))
+
     def short(self) -> Call[Any]:
         """Return the script, by its digest."""
         script = load(PACKAGE, "save_hash.lua")
@@ -49,7 +54,7 @@ class HashWrite:
         return evaluate(script.source, (self.key,), self._words(), repeatable=self.condition.is_repeatable)
 
     def if_new(self) -> Call[Any] | None:
-        """HSETEX, if it can say all that the script would do to a new hash."""
+        """Return HSETEX, if it can do all that the script would do to a new hash."""
         if self.condition is not Condition.NONE or self.lifetimes or self.begun or not self.written:
             return None
         return hsetex_new(self.key, self.written)

@@ -54,7 +54,7 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
 
 
 class HashField(NamedTuple):
-    """How one field is read: "" stands for None where that is allowed."""
+    """How one field is read: "" means None where that is allowed."""
 
     name: str
     is_nullable: bool
@@ -86,7 +86,7 @@ class HashReader:
     wants_extra: Callable[[str], bool]
 
     def undecoded(self, stored: Mapping[bytes, bytes]) -> dict[str, Any] | None:
-        """As `values`, with the bytes themselves where pydantic reads them: it does that faster than Python.
+        """Return `values`, with the bytes themselves where pydantic reads them: it does that faster than Python.
 
         None where there is more to say: a field that the model does not know, or one that cannot be read.
         """

@@ -49,7 +49,7 @@ def limits_of(model: type[RedisModel]) -> tuple[Limit, ...]:
 
 
 def _key_that_nobody_searches(model: type[RedisModel]) -> str | None:
-    """A key that is a number and indexed only because it is the key: its documents are found without the index."""
+    """Return the name of a numeric key that is indexed only because it is the key: no query needs it."""
     name = model._primary_key_name
     field, info = index_of(model).field_named(name), complete_fields(model).get(name)
     is_unmarked = info is not None and not field_options(info).index and not field_options(info).sortable

@@ -34,7 +34,7 @@ def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
 def json_members(
     document: RedisModel, zone: NaiveTimezone, paths: Iterable[tuple[str, ...]]
 ) -> list[bytes | str]:
-    """Some members of a document, as arguments of `lua/update_json.lua`. Members that are not stored are left out.
+    """Return members of a document as arguments of `lua/update_json.lua`. Members that are not stored are left out.
 
     Args:
         zone: what a datetime without an offset means.

@@ -38,7 +38,7 @@ def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, lis
 
 
 def _of_stand_in(model: type[RedisModel], cursor: int) -> Op[tuple[int, list[bytes]]]:
-    """As SCAN with a type, for fakeredis: it fails where a type is asked for and a key holds JSON."""
+    """Return keys as SCAN with a type, for fakeredis, which fails where a type is asked for and a key holds JSON."""
     before, after = key_affixes(model)
     cursor, keys = yield from call(scan_all(cursor, prefix=before, suffix=after, count=PAGE_KEYS))
     kind, found = form_of(model).type_name, []

@@ -13,7 +13,7 @@ from redstart.mapping.registry import model_name
 
 
 def encoded_names(names: Iterable[str], encoding: str) -> dict[str, bytes]:
-    """Names as hashes store them; those that cannot be encoded are left out."""
+    """Return names as hashes store them; those that cannot be encoded are left out."""
     encoded: dict[str, bytes] = {}
     for name in names:
         with suppress(UnicodeEncodeError):

@@ -3,8 +3,8 @@
 If a field may depend on others, whole documents are read.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,13 +12,14 @@ from pydantic_core import from_json
 
 from redstart.commands.documents import hmget_command, json_get_command
 from redstart.commands.packing import KeyedCommand, packed_batch
-from redstart.documents.fetching import PageSizes, documents_at, primary_keys_in, stored_in
+from redstart.documents.fetching import PageSizes, documents_at, primary_keys_in, shrink, stored_in
 from redstart.documents.hash_reader import hash_reader_of
 from redstart.documents.projection import Projection
 from redstart.documents.reader import readable, reader_of
 from redstart.documents.unreadable import OnUnreadable, decode_error, unexpected, unreadable
 from redstart.documents.value_reader import Place, ValueDecodeError, read_places
 from redstart.effects import Op, batch, learnt
+from redstart.errors import ServerConnectionError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
@@ -53,10 +54,18 @@ def projected_at(
     is_hash = model._storage is Storage.HASH
     read, values_of = _hash_command(names, model._meta.encoding) if is_hash else _json_command(names)
     part = _PartReader(model, zone, tops)
-    page_size, rest = (yield from learnt(PageSizes)).of(model, names), iter(keys)
+    page_size = (yield from learnt(PageSizes)).of(model, names)
+    rest: Iterator[bytes] = iter(keys)
     found: list[Any] = []
     while page := list(islice(rest, page_size.keys)):
-        replies = yield from batch(packed_batch(map(read.pack, page), len(page)))
+        try:
+            replies = yield from batch(packed_batch(map(read.pack, page), len(page)))
+        except ServerConnectionError:
+            if len(page) == 1:
+                raise
+            shrink(page_size)
+            rest = chain(page, rest)
+            continue
         page_size.observe(replies)
         held = zip(page, primary_keys_in(model, page), stored_in(replies, values_of), strict=True)
         for key, primary_key, stored in held:

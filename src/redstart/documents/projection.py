@@ -111,7 +111,7 @@ def projection_of(model: type[RedisModel], names: Sequence[str], *, as_dict: boo
         QueryNotSupportedError: there is no such field, or it is inside a list.
     """
     return Projection(
-        model, tuple((name, _path(model, name)) for name in map(checked_name, dict.fromkeys(names))), as_dict
+        model, tuple((name, _path(model, name)) for name in dict.fromkeys(map(checked_name, names))), as_dict
     )
 
 

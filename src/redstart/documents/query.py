@@ -7,13 +7,20 @@ from typing import Any, Final, Generic, TypeVar
 from redstart.commands.replies import decoded
 from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, says_no_such_index
 from redstart.display import did_you_mean
+from redstart.documents.arguments import require_int
 from redstart.documents.fetching import PAGE_DOCUMENTS, raise_if_module_missing
 from redstart.documents.forms import form_of
 from redstart.documents.patterns import has_patterns, refuse_cut, search_whole
 from redstart.documents.projection import Projection, checked_name, projection_of, returned_fields
 from redstart.documents.unreadable import RAISE, OnError, OnUnreadable, on_unreadable
 from redstart.effects import Argument, Call, Op, call
-from redstart.errors import CommandError, IndexNotFoundError, QueryNotSupportedError, QuerySyntaxError
+from redstart.errors import (
+    CommandError,
+    IndexNotFoundError,
+    QueryNotSupportedError,
+    QuerySyntaxError,
+    shortened,
+)
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overlaps import models_inside
@@ -24,6 +31,7 @@ from redstart.search.full_text import STOP_WORDS
 from redstart.search.options import DIALECT, SearchQuery, SortBy
 from redstart.search.query_field import Operand
 from redstart.search.query_text import QueryText, query_text
+from redstart.search.refusals import not_knn
 from redstart.values.timezones import NaiveTimezone
 
 R = TypeVar("R")
@@ -93,7 +101,7 @@ class Query(Generic[R]):
         return query_text(self.conditions, zone, knn=self.knn, stop_words=self.stop_words)
 
     def search(self, zone: NaiveTimezone, *, offset: int = 0, limit: int, keys: bool = True) -> SearchQuery:
-        """One search; with `keys`, for keys instead of documents. Raises QueryError."""
+        """Return one search; with `keys`, for keys instead of documents. Raises QueryError."""
         return SearchQuery(
             self.model._meta.index_name,
             self.text(zone),
@@ -105,7 +113,7 @@ class Query(Generic[R]):
         )
 
     def words(self, zone: NaiveTimezone) -> list[Argument]:
-        """FT.SEARCH as redis-om writes it. Raises QueryError."""
+        """Return FT.SEARCH as redis-om writes it. Raises QueryError."""
         search = self.search(zone, offset=self.offset, limit=self.first_limit, keys=self.nocontent)
         returned = () if self.projection is None else returned_fields(self.projection)
         return replace(search, complete=False, return_fields=returned).arguments()
@@ -140,11 +148,14 @@ def query_of(
         QuerySyntaxError: a negative offset or limit, or a page size below 1.
         ValueError: `on_error` is anything else than OnError allows.
     """
+    if not isinstance(model, type) or not issubclass(model, RedisModel):
+        raise TypeError(f"model has to be a class of documents, not {shortened(model)}.")
     _ = form_of(model)
     _ = models_inside(model)  # warns of them
     checked_page(offset, 0 if limit is None else limit)
-    if page_size < 1:
-        raise QuerySyntaxError(f"page_size has to be 1 or more, not {page_size}.")
+    require_int("page_size", page_size, 1, error=QuerySyntaxError)
+    if knn is not None and not isinstance(knn, KNNExpression):
+        raise not_knn(knn)
     if knn is not None and len(sort_fields) > 1:
         raise QueryNotSupportedError(
             f"A nearest-neighbour query can be sorted by one field at most, not by {', '.join(sort_fields)}.",
@@ -168,15 +179,9 @@ def query_of(
 
 
 def checked_page(offset: int, limit: int) -> None:
-    """Raise QuerySyntaxError for a negative number, TypeError for anything but an int."""
-    for number in (offset, limit):
-        if not isinstance(number, int):
-            raise TypeError(
-                f"A position, an offset or a limit has to be an int, not {number!r}. "
-                "For several documents use page(offset, limit)."
-            )
-    if offset < 0 or limit < 0:
-        raise QuerySyntaxError(f"offset and limit have to be 0 or more, not {offset} and {limit}.")
+    """Raise QuerySyntaxError for a number that is out of range, TypeError for anything but an int."""
+    require_int("offset", offset, error=QuerySyntaxError)
+    require_int("limit", limit, error=QuerySyntaxError)
 
 
 def _sort_by(model: type[RedisModel], name: str, knn: KNNExpression | None) -> SortBy:

@@ -135,7 +135,7 @@ def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Excepti
 
 
 def readable(read: Read[M], documents: Iterable[tuple[str, Any]], unreadable: OnUnreadable | None) -> list[M]:
-    """The instances of some documents, given by primary key and stored form. Those that do not exist are left out.
+    """Return the instances of some documents, given by primary key and stored form, without those that do not exist.
 
     Args:
         read: makes the instance.

@@ -12,6 +12,7 @@ from redstart.mapping.annotations import aliases_of, complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import KNNExpression
+from redstart.search.refusals import not_knn
 from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
 
@@ -54,7 +55,13 @@ def documents_in_reply(
         QuerySyntaxError: it is not a reply to FT.SEARCH, or the search asked for some fields of documents only: a save
             would remove or replace the others.
     """
+    if knn is not None and not isinstance(knn, KNNExpression):
+        raise not_knn(knn)
     try:
+        if reply is None:
+            return []
+        if not isinstance(reply, list | tuple | dict):
+            raise TypeError
         if isinstance(reply, list):
             reply = _with_content([int(reply[0]), *reply[1:]]) if reply else []
         if not reply:

@@ -82,7 +82,7 @@ def checked(
     *,
     writes: bool = False,
 ) -> Op[T]:
-    """The operation, if the index can answer its query. What it refuses itself is refused before anything is sent.
+    """Return the operation, if the index can answer its query. What it rejects is rejected before anything is sent.
 
     Words to search for are refused after the index was looked at, for it may have stop words of its own.
 

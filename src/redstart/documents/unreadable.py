@@ -57,7 +57,7 @@ def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError
 def unexpected(
     model: type[RedisModel], primary_key: str, field: str, value: object, error: Exception
 ) -> DocumentDecodeError:
-    """Another error that a validator of the model has raised, as one that names the document."""
+    """Return another error that a validator of the model has raised, as one that names the document."""
     return decode_error(
         model,
         primary_key,
@@ -84,11 +84,12 @@ def on_unreadable(on_error: OnError) -> OnUnreadable | None:
     Raises:
         ValueError: `on_error` is anything else than OnError allows.
     """
-    if on_error == RAISE:
-        return None
-    if on_error == "skip":
-        return _ignore
-    if not callable(on_error) or iscoroutinefunction(on_error):
+    if isinstance(on_error, str):  # a field of a model compares as a condition
+        if on_error == RAISE:
+            return None
+        if on_error == "skip":
+            return _ignore
+    if not callable(on_error) or isinstance(on_error, type) or iscoroutinefunction(on_error):
         raise ValueError(
             "on_error has to be 'raise', 'skip' or a function (not a coroutine function) of one error, for example "
             f"errors.append; got {shortened(on_error)}."

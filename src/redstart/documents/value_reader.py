@@ -79,7 +79,7 @@ def _reader_of_dates(
     of_seconds: Callable[[float], Any],
     of_microseconds: Callable[[int], Any],
 ) -> ReadStored:
-    """Reads a number, and text as the migration does: so a date is the same before and after it."""
+    """Return a reader of numbers, and of text as in the migration: so a date is the same before and after it."""
 
     def read_stored(value: Any) -> Any:
         if isinstance(value, str) and exact_microseconds(value) is not None:
@@ -128,7 +128,7 @@ def _timedelta(value: Any) -> Any:
 
 
 def _bytes(value: Any) -> Any:
-    """Base64 as the bytes; other text, which redis-om 0.x wrote, is left to pydantic, which takes its UTF-8."""
+    """Return Base64 as bytes; other text, which redis-om 0.x wrote, is left to pydantic, which takes its UTF-8."""
     if not isinstance(value, str):
         return value
     try:
@@ -168,7 +168,7 @@ def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segme
 
 
 def _positions(container: Any, segment: Segment) -> Iterable[Any]:
-    """Return the keys or positions that a segment stands for; none if the container is of another kind."""
+    """Return the keys or positions of a segment; none if the container is of another kind."""
     if isinstance(container, dict):
         if isinstance(segment, str):
             return (segment,) if segment in container else ()

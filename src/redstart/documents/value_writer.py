@@ -130,7 +130,7 @@ class HashValues:
         return self._far(number, microseconds)
 
     def _far(self, number: float, microseconds: int) -> Any:
-        """Seconds so far from 0 that floats do not tell all microseconds apart."""
+        """Return seconds so far from 0 that floats do not distinguish all microseconds."""
         if side_of(number, microseconds) == 0:
             return number
         return WrittenNumber(timestamps.exact_text(microseconds), is_rounded=True)
@@ -258,7 +258,7 @@ def json_values(zone: NaiveTimezone) -> JsonValues:
 
 @cache
 def vector_values(zone: NaiveTimezone) -> JsonValues:
-    """The writer of vectors in JSON documents: long lists, of which an index keeps less than the neighbour differs."""
+    """Return the writer of vectors in JSON documents: an index keeps fewer digits than neighbours differ in."""
     return JsonValues(zone, near=True)
 
 
@@ -295,7 +295,7 @@ def _jsonable(value: Any) -> Any:
 
 
 def _decimal_text(number: Decimal) -> str:
-    """As redis-om writes it, unless a float does not hold all its digits."""
+    """Return the text that redis-om writes, unless a float does not hold all digits."""
     if _is_whole(number):
         return str(int(number))
     near = repr(float(number))

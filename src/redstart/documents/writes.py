@@ -1,13 +1,14 @@
 """A write of one document, as data: performed immediately, sent with others, or queued on a pipeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
 
 from redstart.commands.conditions import Condition
 from redstart.commands.scripts import Script, evalsha, evaluate
+from redstart.documents.arguments import require_int
 from redstart.effects import Argument, Batch, Call, Later, Op, answer, call
-from redstart.errors import CommandError
+from redstart.errors import CommandError, shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Saving:
     def of(
         cls, *, nx: bool, xx: bool, expirations: Mapping[str, int] | None = None, queued: bool = False
     ) -> "Saving":
-        """From the arguments of `save()`.
+        """Return the settings for the arguments of `save()`.
 
         Args:
             queued: whether it goes on a pipeline, where saving a hash takes no condition.
@@ -40,11 +41,26 @@ class Saving:
             raise ValueError(
                 "save() of a HashModel does not accept nx or xx with a pipeline. Omit the pipeline, or use a JsonModel."
             )
+        if expirations is not None:
+            _check_expirations(expirations)
         condition = Condition.NX if nx else Condition.XX if xx else Condition.NONE
         return cls(condition, expirations or {})
 
 
+def _check_expirations(expirations: Mapping[str, int]) -> None:
+    """Raise TypeError or ValueError for anything but seconds by field name."""
+    if not isinstance(expirations, Mapping):
+        raise TypeError(
+            f"field_expirations has to be a dict of seconds by field name, not {shortened(expirations)}."
+        )
+    for name, seconds in expirations.items():
+        require_int(f"field_expirations[{name!r}]", seconds)
+
+
 ALWAYS = Saving()
+
+PAGE_BYTES: Final = 4_000_000
+"""Bytes of values in one request, which the client and the server hold in memory as a whole."""
 
 
 class Write(Protocol):
@@ -57,6 +73,10 @@ class Write(Protocol):
     @property
     def takes_away(self) -> bool:
         """Return whether it removes fields that may exist."""
+
+    @property
+    def size(self) -> int:
+        """Return the number of bytes of the values."""
 
     def short(self) -> Call[Any]:
         """Return the command for a server that has the script of the write."""
@@ -80,6 +100,11 @@ class ScriptWrite:
     words: Sequence[Argument]
     takes_away: ClassVar[bool] = False
 
+    @property
+    def size(self) -> int:
+        """Return the number of bytes of the values."""
+        return sum(len(word) for word in self.words if isinstance(word, str | bytes))
+
     def short(self) -> Call[Any]:
         """Return the command for a server that has the script."""
         return evalsha(self.script.sha1, (self.key,), self.words)
@@ -89,7 +114,7 @@ class ScriptWrite:
         return evaluate(self.script.source, (self.key,), self.words)
 
     def if_new(self) -> None:
-        """Nothing."""
+        """Return None."""
 
 
 @dataclass(slots=True)
@@ -100,6 +125,11 @@ class CommandWrite:
     call: Call[Any]
     takes_away: ClassVar[bool] = False
 
+    @property
+    def size(self) -> int:
+        """Return the number of bytes of the values."""
+        return sum(len(word) for word in self.call.args if isinstance(word, bytes))
+
     def short(self) -> Call[Any]:
         """Return the command."""
         return self.call
@@ -107,7 +137,7 @@ class CommandWrite:
     whole = short
 
     def if_new(self) -> None:
-        """Nothing: it is one command already."""
+        """Return None: it is one command already."""
 
 
 JSON_SET: Final = "JSON.SET"
@@ -123,7 +153,14 @@ class Pipeline(Protocol):
 
 
 def queue(pipeline: Pipeline, request: Call[Any]) -> None:
-    """Queue a command on a pipeline. Nothing is sent; executing the pipeline returns the reply."""
+    """Queue a command on a pipeline. Nothing is sent; executing the pipeline returns the reply.
+
+    Raises TypeError for anything but a pipeline.
+    """
+    if isinstance(pipeline, type) or not callable(getattr(pipeline, "pipeline_execute_command", None)):
+        raise TypeError(
+            f"pipeline has to be a pipeline of redis-py, such as Model.db().pipeline(), not {shortened(pipeline)}."
+        )
     callbacks = pipeline.response_callbacks
     if request.args[0] == JSON_SET and isinstance(callbacks, dict) and JSON_SET not in callbacks:
         # As on a pipeline.json() of redis-py. Its client has the same dict, so this is a copy for the pipeline alone.
@@ -146,6 +183,21 @@ def perform(write: Write) -> Op[bool]:
             raise
         reply = yield from call(write.whole())
     return reply is not None
+
+
+def write_pages(writes: Iterable[Write], max_documents: int) -> Iterator[list[Write]]:
+    """Yield the writes in pages of at most so many documents, and of `PAGE_BYTES` unless a single one is larger."""
+    page: list[Write] = []
+    page_bytes = 0
+    for write in writes:
+        size = write.size
+        if page and (len(page) >= max_documents or page_bytes + size > PAGE_BYTES):
+            yield page
+            page, page_bytes = [], 0
+        page.append(write)
+        page_bytes += size
+    if page:
+        yield page
 
 
 def request_of(page: Sequence[Write]) -> Batch[list[Any]]:

@@ -24,7 +24,7 @@ QUALIFIERS: Final = (Annotated, Final, Required, NotRequired, typing_extensions.
 def first_field(
     names: Collection[str], path: str, separators: Sequence[str] = ("__",)
 ) -> tuple[str, str | None]:
-    """The field that a path begins with, of several the one with the longest name, and the rest of the path or None."""
+    """Return the field that a path begins with, of several the one with the longest name, and the rest or None."""
     if path in names:
         return path, None
     fitting = [
@@ -144,7 +144,7 @@ def names_read(kind: Any) -> frozenset[str]:
 
 
 def fields_of(kind: Any) -> dict[str, Any] | None:
-    """Field names and annotations of a model, dataclass, TypedDict or NamedTuple; None for anything else.
+    """Return field names and annotations of a model, dataclass, TypedDict or NamedTuple; None for anything else.
 
     Raises:
         NameError: an annotation names something that does not exist where the class was made.

@@ -58,7 +58,7 @@ class Coordinates:
 
 
 def _coordinates(value: Any) -> Coordinates:
-    """From an instance, the stored text, or `(latitude, longitude)`."""
+    """Return coordinates from an instance, the stored text, or `(latitude, longitude)`."""
     if isinstance(value, Coordinates):
         return value
     if isinstance(value, str):

@@ -1,5 +1,6 @@
 """pydantic's schema of a model: aliases, and fields that are excluded from the output."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -48,6 +49,19 @@ def schema_of(model: type[BaseModel]) -> Any:
     """Return pydantic's schema of a model. Raises RedisModelError if an annotation cannot be resolved."""
     _ = complete_fields(model)
     return model.__pydantic_core_schema__
+
+
+def models_in(schema: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models in a schema."""
+    if isinstance(schema, list | tuple):
+        for item in schema:
+            yield from models_in(item)
+    elif isinstance(schema, dict):
+        if schema.get("type") == "model":
+            yield schema["cls"]
+        for key, inner in schema.items():
+            if key not in NO_SCHEMAS:
+                yield from models_in(inner)
 
 
 def _is_by_alias_alone(schema: Any, *, by_alias_alone: bool) -> bool:

@@ -39,7 +39,7 @@ class ModelDeclaration:
 
 
 def declare(model: type[RedisModel]) -> ModelDeclaration:
-    """Describe a model.
+    """Return the declaration of a model.
 
     Raises:
         RedisModelError: it has no documents of its own, or its keys or annotations cannot be understood.
@@ -60,7 +60,7 @@ def declare(model: type[RedisModel]) -> ModelDeclaration:
 
 
 def distinct(declarations: Iterable[ModelDeclaration]) -> list[ModelDeclaration]:
-    """Each model once: a sync and an async declaration with the same keys are one model."""
+    """Return each model once: a sync and an async declaration with the same keys are one model."""
     found: dict[object, ModelDeclaration] = {}
     for one in declarations:
         same = (one.key_prefix, one.key_suffix, one.storage, one.paths, reference_schema(one.model))
@@ -71,7 +71,7 @@ def distinct(declarations: Iterable[ModelDeclaration]) -> list[ModelDeclaration]
 def overlapping(
     declarations: Iterable[ModelDeclaration],
 ) -> Iterator[tuple[ModelDeclaration, ModelDeclaration]]:
-    """Pairs of models of which the first one's key prefix also holds the keys of the second."""
+    """Return pairs of models, where keys of the second begin with the key prefix of the first."""
     declared = sorted(declarations, key=lambda declaration: declaration.key_prefix)
     for at, outer in enumerate(declared):
         for inner in declared[at + 1 :]:

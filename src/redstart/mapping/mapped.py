@@ -20,7 +20,7 @@ class MappedModel(BaseModel):
     _primary_key_name: ClassVar[str] = DEFAULT_NAME
     _storage: ClassVar[Storage | None] = None
     _is_part: ClassVar[bool] = False
-    """Whether it is an EmbeddedJsonModel. `Meta.embedded` can be said of others, too: their keys are indexed."""
+    """True for an EmbeddedJsonModel. Other models can have `Meta.embedded`, too: their keys are indexed."""
 
     @classmethod
     def _has_documents(cls) -> bool:

@@ -83,7 +83,7 @@ class ModelMeta:
         return getattr(self.declared, name)
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        """What `class Meta(Base.Meta)` inherits: all of it, even the names, as the keys of existing data have them."""
+        """Return the bases of `class Meta(Base.Meta)`. Even names are inherited, as keys of existing data have them."""
         said = _said_by(self)
         if str(said.get("model_key_prefix")).startswith(OUR_MODELS):
             said = {name: value for name, value in said.items() if name not in OWN_TO_EACH_MODEL}

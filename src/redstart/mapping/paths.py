@@ -41,7 +41,7 @@ class TemporalPath:
 
 
 def display(segments: tuple[Segment, ...]) -> str:
-    """A path or a concrete place as people write it: `lines[].added_at`, `pair[0]`, `stops{}`, `stops["it's"].at`."""
+    """Return a path or a place as people write it: `lines[].added_at`, `pair[0]`, `stops{}`, `stops["it's"].at`."""
     text = ""
     for segment in segments:
         if isinstance(segment, Each):

@@ -49,7 +49,7 @@ class UlidPrimaryKey:
 
 
 def new_ulid() -> str:
-    """48 bits of milliseconds and 80 random bits. These come from the system, so forked processes never share them."""
+    """Return 48 bits of milliseconds and 80 random bits from the system, which forked processes never share."""
     process = os.getpid()  # Python is not told of every fork: not of those of uWSGI
     try:
         random_part = _random_parts[process].pop()
@@ -59,7 +59,7 @@ def new_ulid() -> str:
 
 
 def _more_random_parts(process: int) -> bytes:
-    """One random part to use now; more are kept. If several threads come here at the same time, even more are kept."""
+    """Return one random part, and keep others. If several threads call this at the same time, even more are kept."""
     data = os.urandom(64 * RANDOM_BYTES)
     first, *others = (data[start : start + RANDOM_BYTES] for start in range(0, len(data), RANDOM_BYTES))
     _random_parts.setdefault(process, []).extend(others)
@@ -89,7 +89,7 @@ def is_no_primary_key(value: object) -> bool:
 
 @cache
 def _members_of(model: type[BaseModel]) -> dict[Any, Any]:
-    """For a primary key that is a member of an Enum: what a document holds, by member and by value; else nothing."""
+    """Return what documents hold for a primary key of an Enum type, by member and by value; {} for other types."""
     field = model.model_fields.get(primary_key_name(model))
     kinds = (
         [] if field is None else [kind for kind in alternatives(field.annotation) if kind is not type(None)]

@@ -14,7 +14,7 @@ model_registry: "dict[str, type[RedisModel]]" = {}
 
 
 def model_name(model: type) -> str:
-    """`package.module.Class`: what a model is called in reports, and what it is registered as."""
+    """Return `package.module.Class`: the name of a model in reports and in the registry."""
     return f"{model.__module__}.{model.__qualname__}"
 
 

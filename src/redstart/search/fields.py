@@ -43,12 +43,12 @@ class VectorSettings:
     attributes: tuple[tuple[str, str], ...]
 
     def words(self) -> tuple[str, ...]:
-        """Algorithm, number of words that follow, and these words."""
+        """Return the algorithm, the number of words that follow, and these words."""
         flat = [word for pair in self.attributes for word in pair]
         return (self.algorithm, str(len(flat)), *flat)
 
     def reported(self) -> "VectorSettings":
-        """As FT.INFO shows them: without what only tunes the search, and with the defaults of a graph."""
+        """Return the settings in FT.INFO: without those that only tune the search, and with the defaults of a graph."""
         known = {name.upper(): value.upper() for name, value in self.attributes}
         defaults = {"M": "16", "EF_CONSTRUCTION": "200"} if self.algorithm == "HNSW" else {}
         names = ("TYPE", "DIM", "DISTANCE_METRIC", *defaults)
@@ -129,7 +129,7 @@ class IndexField:
         )
 
     def _reported_options(self) -> tuple[str, ...]:
-        """FT.INFO does not show PHONETIC, and shows the coordinates of every GEOSHAPE."""
+        """Return the options in FT.INFO, which hides PHONETIC and shows the coordinates of every GEOSHAPE."""
         if self.kind is FieldKind.GEOSHAPE and not {"FLAT", "SPHERICAL"} & set(self.options):
             return ("SPHERICAL", *self.options)
         if PHONETIC not in self.options:

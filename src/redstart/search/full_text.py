@@ -73,7 +73,7 @@ class FullText:
 
 
 def full_text(queried: QueryField, value: object, stop_words: Container[str] = STOP_WORDS) -> FullText:
-    """Words in the query language of the server.
+    """Return words in the query language of the server.
 
     Args:
         stop_words: those that the index does not hold.
@@ -197,7 +197,7 @@ class _Reader:
         return f"{sign}({written})" if is_apart or (sign and written[0].isdigit()) else sign + written
 
     def _indexed(self, words: list[str]) -> list[str]:
-        """The words that are not stop words."""
+        """Return the words that are not stop words."""
         words = [r"\_" if word == "_" else word for word in words]  # a letter, but for one that is alone
         return [word for word in words if ESCAPES.sub(r"\1", word).lower() not in self._stop_words]
 

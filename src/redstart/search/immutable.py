@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 def immutable(cls: type[T]) -> type[T]:
-    """Let a frozen dataclass say what to do where it is assigned to. A subclass may have attributes of its own.
+    """Return a frozen dataclass whose assignment error names the alternative. Subclasses may have own attributes.
 
     (What `dataclass` itself makes ends in a TypeError with slots, as it looks for the class without them.)
     """

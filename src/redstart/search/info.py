@@ -53,7 +53,7 @@ class IndexInfo:
 
     @property
     def filled_percent(self) -> float | None:
-        """How much of the first scan, or of another, is done; None when none is running."""
+        """Return the progress of the first scan, or of another; None if none is running."""
         return self.percent if self.indexing else None
 
 

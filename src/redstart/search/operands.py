@@ -9,12 +9,15 @@ from enum import Enum
 from operator import index
 from typing import Any, Final, NamedTuple
 
+from pydantic import BaseModel
+
 from redstart.errors import ValueConversionError
+from redstart.search.expressions import Expression, FieldExpression
 from redstart.search.query_field import Operand, QueryField
 from redstart.search.refusals import cannot_find, wrong_operand
 from redstart.values.indexed_numbers import reason_against_digits
 from redstart.values.json_floats import SAFE_LENGTH, kept
-from redstart.values.kinds import Storage
+from redstart.values.kinds import Storage, has_text
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,
     MICROSECOND,
@@ -30,6 +33,7 @@ from redstart.values.timezones import NaiveTimezone
 
 PLAIN_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 INFINITIES: Final = ("inf", "-inf")
+NOT_VALUES: Final = (FieldExpression, Expression, type, slice, BaseModel)
 NUMBERS: Final = "a number, or a datetime or date for a field of that type"
 
 
@@ -79,6 +83,8 @@ def _nearest(field: QueryField, microseconds: int) -> Number:
 
 def _word(field: QueryField, value: Any) -> str:
     text = _number_text(value)
+    if text is None and isinstance(value, float | Decimal):
+        raise wrong_operand(field, value, "a number (NaN is not equal to any), or None for missing values")
     if text is None:
         raise wrong_operand(field, value, NUMBERS)
     if text in INFINITIES:
@@ -142,6 +148,8 @@ def stored_text(field: QueryField, value: Any) -> str:
         raise wrong_operand(field, value, "a str, or use << with a list of values")
     elif value is None or isinstance(value, list | tuple | set | frozenset | dict):
         raise wrong_operand(field, value, "one value, or use << with a list of values")
+    elif isinstance(value, NOT_VALUES) or not has_text(value):
+        raise wrong_operand(field, value, "a value of the type of the field")
     else:
         text = _text_of(value)
     return encodable(field, text)
@@ -167,7 +175,7 @@ def _text_of(value: Any) -> str:
 
 
 def boolean_word(field: QueryField, value: Any) -> str:
-    """True or false as the index has it. `1` and `0` are booleans too, as in Python."""
+    """Return true or false as the index has it. `1` and `0` are booleans too, as in Python."""
     if not isinstance(value, int) or value not in (0, 1):
         raise wrong_operand(field, value, "True or False")
     return str(int(value)) if field.storage.name == "HASH" else str(bool(value))

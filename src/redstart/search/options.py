@@ -44,23 +44,23 @@ class SearchQuery:
     complete: bool = False
 
     def arguments(self) -> list[Argument]:
-        """FT.SEARCH, in the order redis-om writes it. It takes one field to sort by at most."""
+        """Return FT.SEARCH, in the order redis-om writes it. It takes one field to sort by at most."""
         words: list[Argument] = ["FT.SEARCH", self.index, self.query.text, "LIMIT", self.offset, self.limit]
         words += self._order()
         words += self._how_to_read()
         return words + self._what_to_return() + self._how_long()
 
     def rest(self) -> list[Argument]:
-        """FT.SEARCH behind its query, without parameters, dialect and time."""
+        """Return FT.SEARCH after its query, without parameters, dialect and time."""
         return ["LIMIT", self.offset, self.limit, *self._order(), *self._what_to_return()]
 
     def keys_arguments(self) -> list[Argument]:
-        """FT.AGGREGATE for the keys alone, as `@__key`: it takes any number of fields to sort by."""
+        """Return FT.AGGREGATE for the keys alone, as `@__key`: it takes any number of fields to sort by."""
         words: list[Argument] = ["FT.AGGREGATE", self.index, self.query.text, *self.keys_rest()]
         return [*words, *self._how_to_read(), *self._how_long()]
 
     def keys_rest(self) -> list[Argument]:
-        """FT.AGGREGATE behind its query, without parameters, dialect and time."""
+        """Return FT.AGGREGATE after its query, without parameters, dialect and time."""
         # What it sorts by is not loaded: then text is in the same order as FT.SEARCH has it.
         words: list[Argument] = ["LOAD", "1", "@__key", "SORTBY", str(2 * len(self.sort))]
         for one in self.sort:

@@ -140,7 +140,7 @@ class _Writer:
 
 
 def _without_double_negation(condition: Expression) -> Expression:
-    """`~(field != value)` as `field == value`: RediSearch 2.10 finds nothing for `(-(-(one))) -(other)`."""
+    """Return `~(field != value)` as `field == value`: RediSearch 2.10 finds nothing for `(-(-(one))) -(other)`."""
     if isinstance(condition, Negation) and isinstance(inner := condition.inner, Comparison):
         if inner.operator is Operator.NE:
             return Comparison(inner.left, Operator.EQ, inner.value)

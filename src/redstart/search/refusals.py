@@ -1,7 +1,13 @@
 """Errors of invalid queries, with hints. The codes are those of redis-om."""
 
+from typing import Final
+
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError, shortened
 from redstart.search.query_field import QueryField
+
+EXAMPLE_OF_KNN: Final = (
+    'KNNExpression(k=3, vector_field=col(M.vector), score_field=col(M.score), reference_vector=b"...")'
+)
 
 
 def not_indexed(field: QueryField, value: object) -> QueryNotSupportedError:
@@ -60,7 +66,7 @@ def wrong_operator(field: QueryField, operator: str, value: object, has: str) ->
 
 
 def wrong_operand(field: QueryField, value: object, expected: str) -> QuerySyntaxError:
-    """Return the value is of a type that the field is never equal to. redis-om sends it, and finds nothing."""
+    """Return the error for a value of a type that the field is never equal to. redis-om sends it and finds nothing."""
     return QuerySyntaxError(
         f"Cannot compare {field.label} with {shortened(value)}: the field is a {field.operand}.",
         f"Pass {expected}.",
@@ -72,7 +78,7 @@ def wrong_operand(field: QueryField, value: object, expected: str) -> QuerySynta
 def cannot_find(
     field: QueryField, value: object, reason: str, hint: str | None = None
 ) -> QueryNotSupportedError:
-    """Return the server's index has no place for such a value, so no query finds it."""
+    """Return E5: the index cannot contain such a value, so no query finds it."""
     return QueryNotSupportedError(
         f"Cannot query {field.label} for {shortened(value)}: {reason}.",
         hint,
@@ -83,7 +89,7 @@ def cannot_find(
 
 
 def no_vector(field: QueryField) -> QuerySyntaxError:
-    """Neighbours are looked for where no vectors are."""
+    """Return the error for a search for neighbours in a field without vectors."""
     return QuerySyntaxError(
         f"{field.label} is not an indexed vector field, which a nearest-neighbour query needs.",
         "Declare it with Field(vector_options=VectorFieldOptions.flat(...)), then: om migrate run",
@@ -92,17 +98,23 @@ def no_vector(field: QueryField) -> QuerySyntaxError:
 
 
 def wrong_knn(part: str, value: object, expected: str) -> QuerySyntaxError:
-    """Return a part of a KNNExpression is something else than it has to be."""
+    """Return the error for an invalid part of a KNNExpression."""
     return QuerySyntaxError(
         f"{part} of a KNNExpression has to be {expected}, not {shortened(value)}.",
-        'Use KNNExpression(k=3, vector_field=col(M.vector), score_field=col(M.score), reference_vector=b"..."), '
-        'with bytes from, for example, struct.pack("<2f", 0.5, 1.5).',
+        f'Use {EXAMPLE_OF_KNN}, with bytes from, for example, struct.pack("<2f", 0.5, 1.5).',
         value=value,
     )
 
 
+def not_knn(value: object) -> QuerySyntaxError:
+    """Return the error for anything but a KNNExpression as the argument `knn`."""
+    return QuerySyntaxError(
+        f"knn has to be a KNNExpression, not {shortened(value)}.", f"Use {EXAMPLE_OF_KNN}.", value=value
+    )
+
+
 def is_indexed(score: QueryField) -> QueryNotSupportedError:
-    """Return a distance is to go where the index has a field already: servers refuse that."""
+    """Return the error for a distance in a field that is indexed, which servers reject."""
     return QueryNotSupportedError(
         f"{score.label} cannot receive the distances of a nearest-neighbour query: the field is indexed.",
         "Remove index and sortable from the field (results are sorted by distance anyway), then: om migrate run",

@@ -6,6 +6,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast, dataclass_transform
 
+from redstart.documents.arguments import items_of
 from redstart.documents.bulk_changes import delete_found, documents_to_update, update_found
 from redstart.documents.fetching import PAGE_DOCUMENTS, pages
 from redstart.documents.find import (
@@ -95,14 +96,18 @@ class FindQuery(Generic[R]):
         on_error: OnError = RAISE,
     ) -> None:
         arguments: Fields = {
-            "expressions": tuple(expressions),
+            "expressions": tuple(items_of("expressions", expressions, "conditions")),
             "model": model,
             "knn": knn,
             "offset": offset,
             "limit": limit,
             "page_size": page_size,
-            "sort_fields": tuple(sort_fields or ()),
-            "projected_fields": tuple(projected_fields or ()),
+            "sort_fields": tuple(
+                items_of("sort_fields", () if sort_fields is None else sort_fields, "names")
+            ),
+            "projected_fields": tuple(
+                items_of("projected_fields", () if projected_fields is None else projected_fields, "names")
+            ),
             "nocontent": nocontent,
             "return_as_dict": return_as_dict,
             "on_error": on_error,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from redstart.documents import expiry
 from redstart.documents.adding import add_documents
+from redstart.documents.arguments import documents_of_argument, items_of
 from redstart.documents.deleting import delete_document, delete_documents, queue_deletion, queue_deletions
 from redstart.documents.fetching import PAGE_DOCUMENTS, get_document, get_documents
 from redstart.documents.listing import primary_keys_page
@@ -143,10 +144,10 @@ class RedisModel(models.RedisModel, abc.ABC):
             WrongKeyTypeError: a key has a value of another type. The other documents were saved.
             ConfigurationError: the model of one document uses another server. Nothing was sent.
 
-        Effects: one round trip for each 500 documents, and a second one if some of them exist. Each document is
+        Effects: one round trip for each 500 documents or 4 MB, and a second one if some of them exist. Each document is
             written atomically. Safe to repeat. If a class overrides `save`, it is called for each document.
         """
-        documents, zone = list(models), naive_timezone()
+        documents, zone = documents_of_argument("models", models), naive_timezone()
         if any(overrides(model, "save") for model in {type(document) for document in documents}):
             options: dict[str, Any] = {} if pipeline is None else {"pipeline": pipeline}
             replies = [document.save(**options) for document in documents]
@@ -191,15 +192,12 @@ class RedisModel(models.RedisModel, abc.ABC):
         Raises:
             DocumentDecodeError: a stored value does not fit its field, and `on_error` is "raise".
             ValueError: `on_error` is not valid, or `batch_size` is less than 1.
-            TypeError: `pks` is a single str.
+            TypeError: `pks` is not an iterable of primary keys, or is a single str.
 
         Effects: one round trip for each batch.
         """
-        if isinstance(pks, str | bytes):
-            raise TypeError(
-                f"get_many() requires an iterable of primary keys, such as [{pks!r}], not a single str."
-            )
-        operation = get_documents(cls, list(pks), naive_timezone(), batch_size, on_unreadable(on_error))
+        primary_keys, unreadable = items_of("pks", pks, "primary keys"), on_unreadable(on_error)
+        operation = get_documents(cls, primary_keys, naive_timezone(), batch_size, unreadable)
         return server_of_model(cls).run(operation)
 
     @classmethod
@@ -310,7 +308,7 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Effects: one round trip for each 1,000 documents, which are deleted atomically. Safe to repeat.
         """
-        documents = list(models)
+        documents = documents_of_argument("models", models)
         if pipeline is None:
             server_of_all(cls, documents).run(delete_documents(documents))
         else:

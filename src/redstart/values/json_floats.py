@@ -37,7 +37,7 @@ def exact_text(number: float) -> str:
 
 
 def kept(number: float) -> float:
-    """The float that RedisJSON keeps of `exact_text(number)`: the number itself, but for 1 in 400 with 17 digits."""
+    """Return the float that RedisJSON keeps of `exact_text(number)`: the number, but for 1 in 400 with 17 digits."""
     text = repr(number)
     if _is_short(text) or not math.isfinite(number) or _exact_text(number, text) is not None:
         return number
@@ -69,7 +69,7 @@ def _exact_text(number: float, shortest: str) -> str | None:
 
 
 def _candidates(size: float, power: int) -> tuple[float, ...]:
-    """Floats that are, times a power of ten, about the number."""
+    """Return floats that are, times a power of ten, about the number."""
     if abs(power) <= EXACT_POWER:
         return (size * 10.0**-power,)
     near = float(Fraction(size) * Fraction(10) ** -power)

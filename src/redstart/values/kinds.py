@@ -23,3 +23,9 @@ class Storage(StrEnum):
 
 
 _KEY_TYPES = {Storage.HASH: b"hash", Storage.JSON: b"ReJSON-RL"}
+
+
+def has_text(value: object) -> bool:
+    """Return whether the text of a value is more than its address in memory."""
+    kind = type(value)
+    return kind.__str__ is not object.__str__ or kind.__repr__ is not object.__repr__

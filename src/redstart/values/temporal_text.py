@@ -79,7 +79,7 @@ class TemporalText(NamedTuple):
 
 
 def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimezone) -> TemporalText:
-    """Return the instant that `text` stands for in a field of this kind.
+    """Return the instant that `text` means in a field of this kind.
 
     A number is read as `read_temporal_number` says. A date field takes the calendar date that the text itself shows,
     whatever its offset, at midnight UTC. In a datetime field a date alone is a naive datetime at 00:00. Digits below
@@ -131,7 +131,7 @@ def read_temporal_number(text: str, kind: TemporalKind) -> TemporalText:
 
 
 def _read_exactly(match: re.Match[str]) -> tuple[datetime, bool]:
-    """Any accepted text as a datetime, and whether that holds all its digits."""
+    """Return any accepted text as a datetime, and whether that holds all its digits."""
     parts = match.groupdict()
     if len(parts["year"]) > 4:
         raise ValueConversionError("not a date" if parts["year"][0] == "0" else "year beyond 9999")

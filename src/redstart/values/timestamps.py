@@ -23,7 +23,7 @@ LAST_MICROSECOND = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 FIRST_SECOND = float(FIRST_MICROSECOND // MICROSECONDS_PER_SECOND)
 END_SECOND = float(LAST_MICROSECOND // MICROSECONDS_PER_SECOND + 1)
-"""Midnight after the last day of year 9999: the first number that no datetime stands for."""
+"""Midnight after the last day of year 9999: the first number without a datetime."""
 
 MILLISECONDS_PER_SECOND = 1_000
 FIRST_MILLISECOND = FIRST_SECOND * MILLISECONDS_PER_SECOND
@@ -45,7 +45,7 @@ NO_FLOAT = "the nearest float is another microsecond; use whole seconds"
 
 
 def microseconds_of(moment: datetime) -> int:
-    """Microseconds since 1970 of an aware datetime; exact, also where UTC is outside the years 1 to 9999."""
+    """Return the microseconds since 1970 of an aware datetime; exact, also where UTC is outside the years 1 to 9999."""
     return (moment - EPOCH) // MICROSECOND
 
 
@@ -65,7 +65,7 @@ def number_text(microseconds: int) -> str:
 
 
 def exact_text(microseconds: int) -> str:
-    """Return the text to store of what no float stands for, far from 0."""
+    """Return the text to store of a number far from 0 that no float equals."""
     seconds, below = divmod(abs(microseconds), MICROSECONDS_PER_SECOND)
     return f"{'-' if microseconds < 0 else ''}0{seconds}.{below:06d}"
 
@@ -76,7 +76,7 @@ def exact_microseconds(text: str) -> int | None:
 
 
 def is_near(seconds: float) -> bool:
-    """Return whether a float this far from 0 stands for every microsecond."""
+    """Return whether floats this far from 0 distinguish all microseconds."""
     return -ALWAYS_EXACT_SECONDS < seconds < ALWAYS_EXACT_SECONDS
 
 
@@ -92,7 +92,7 @@ def side_of(seconds: float, microseconds: int) -> int:
 
 
 def microseconds_from_number(text: str) -> int:
-    """Return the instant that a stored number of seconds or milliseconds stands for, to the nearest microsecond.
+    """Return the instant of a stored number of seconds or milliseconds, to the nearest microsecond.
 
     The number is read as a float and rounded half to even, as `datetime.fromtimestamp` and so every reader of
     it does; but an `exact_text` digit by digit.
@@ -117,12 +117,12 @@ def seconds_from_number(text: str) -> float | None:
 
 
 def microseconds_from_seconds(seconds: float) -> int:
-    """As `microseconds_from_number`, of the number itself. Raises ValueConversionError."""
+    """Return the result of `microseconds_from_number` for the number itself. Raises ValueConversionError."""
     return _since_epoch(seconds) // MICROSECOND
 
 
 def is_milliseconds(number: float) -> bool:
-    """Whether a number stands for milliseconds: further from 0 than any number of seconds that is stored of a date.
+    """Return whether a number means milliseconds: further from 0 than any number of seconds that is stored of a date.
 
     pydantic, and so redis-om, takes a number above 2e10 for milliseconds; but up to the year 9999 that is what is
     stored of a date.
@@ -147,7 +147,7 @@ def _why_out_of_range(number: float) -> str:
 
 
 def reads_back(text: str, microseconds: int) -> bool:
-    """Return whether stored `text` stands for exactly these microseconds."""
+    """Return whether stored `text` means exactly these microseconds."""
     try:
         return microseconds_from_number(text) == microseconds
     except ValueConversionError:

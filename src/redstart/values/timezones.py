@@ -113,12 +113,12 @@ class AssumedUtc(_Utc):
     is_utc = False  # so that it is always asked
 
     def microseconds(self, naive: datetime) -> int:
-        """As UTC. Warns NaiveTimezoneWarning, once, where the local time of the process is another."""
+        """Return the result for UTC. Warns NaiveTimezoneWarning, once, if the local time of the process is not UTC."""
         warn_of_other_local_time()
         return super().microseconds(naive)
 
     def naive_datetime(self, microseconds: int) -> datetime | None:
-        """As UTC. Warns NaiveTimezoneWarning, once, where the local time of the process is another."""
+        """Return the result for UTC. Warns NaiveTimezoneWarning, once, if the local time of the process is not UTC."""
         warn_of_other_local_time()
         return super().naive_datetime(microseconds)
 
@@ -225,7 +225,7 @@ class _ProcessZone(_Observed):
 
 
 def _offset_seconds(seconds: int) -> int:
-    """Seconds east of UTC in the process's zone at this instant."""
+    """Return the seconds east of UTC in the process's zone at this instant."""
     return time.localtime(seconds).tm_gmtoff
 
 
