@@ -219,11 +219,8 @@ def test_a_server_that_is_restarted_between_two_requests(
     # operation and end, so that each place meets each operation and each end.
     scans = [at for at, name in enumerate(names) if name == "SCAN"]
     anywhere = chance.sample(range(1, len(names) * 9 // 10), 12)
-    if SOAK:
-        places = [scans[2], *anywhere]
-    else:
-        places = [scans[2] if (end is kill) == (operation == "run") else anywhere[0]]
-    for at in places:
+    one = scans[2] if (end is kill) == (operation == "run") else anywhere[0]
+    for at in (scans[2], *anywhere) if SOAK else (one,):
         load(durable_client, SERVER_DOCUMENTS)
         if operation == "rollback":
             with CrashDriver(durable.url) as driver:
