@@ -20,9 +20,10 @@ SWITCHES_OF_THE_TESTS = {
 }
 
 
-# How long an example takes says how busy the machine is, not whether the code is right.
-settings.register_profile("test", deadline=None, max_examples=40)
-settings.register_profile("soak", deadline=None, max_examples=1_000)
+# How long an example takes says how busy the machine is, not whether the code is right. A test that needs more than
+# these few examples sets its own number.
+settings.register_profile("test", deadline=None, max_examples=50)
+settings.register_profile("soak", deadline=None, max_examples=500)
 settings.load_profile("soak" if SOAK else "test")
 
 LONGEST_FIRST = ("tests/corpus/", "tests/migrations/data/test_crash.py", "tests/migrations/data/test_kill.py")
