@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -11,23 +11,41 @@ import redis
 from hypothesis import settings
 
 from redstart.embedded.process import EmbeddedServer
+from tests.support.demo_run import DemoRun, run_demo_once
 from tests.support.servers import Server, given_server, require_binaries
+from tests.support.soak import SOAK
 
 SWITCHES_OF_THE_TESTS = {
     *("REDSTART_TEST_URL", "REDSTART_CORPUS", "REDSTART_SOAK", "REDSTART_SEED", "REDSTART_OLD_PYTHON"),
 }
 
 
-# How long an example takes says how busy the machine is, not whether the code is right.
-settings.register_profile("redstart", deadline=None)
-settings.load_profile("redstart")
+# How long an example takes says how busy the machine is, not whether the code is right. A test that needs more than
+# these few examples sets its own number.
+settings.register_profile("test", deadline=None, max_examples=50)
+settings.register_profile("soak", deadline=None, max_examples=500)
+settings.load_profile("soak" if SOAK else "test")
 
-LONGEST_FIRST = ("tests/docs/test_transcript.py", "tests/migrations/data/test_kill.py", "tests/corpus/")
+LONGEST_FIRST = ("tests/corpus/", "tests/migrations/data/test_crash.py", "tests/migrations/data/test_kill.py")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first: at the end no worker waits for another."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST_FIRST))
+    """Sort what takes longest to the start: at the end no worker waits for another.
+
+    First come the tests that look at the one run of the demo: next to each other, they get to one worker, so that no
+    other runs it again. Tests with generated examples belong to the soak, which has more of them.
+    """
+    items.sort(
+        key=lambda item: ("demo_run" not in _fixtures(item), not item.nodeid.startswith(LONGEST_FIRST))
+    )
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("soak")
+
+
+def _fixtures(item: pytest.Item) -> Sequence[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else ()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,6 +85,13 @@ def server(without_settings: None) -> Iterator[Server]:
         with redis.Redis.from_url(embedded.url) as connection:
             connection.execute_command("ACL", "SETUSER", "default", "-keys")
         yield embedded
+
+
+@pytest.fixture(scope="session")
+def demo_run(without_settings: None, usual_signals: None) -> DemoRun:
+    """The demo, run once on few documents; see tests/support/demo_run.py."""
+    require_binaries()
+    return run_demo_once()
 
 
 @pytest.fixture

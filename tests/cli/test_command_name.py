@@ -14,7 +14,7 @@ from redstart.cli.output import as_typed
 from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
 from tests.cli.conftest import MODELS
 from tests.support.cli import Ended, run_om
-from tests.support.servers import require_binaries
+from tests.support.demo_run import DemoRun
 
 SOURCES = Path(redstart.cli.__file__).parent
 OUR_COMMAND = re.compile(r"\bom (migrate|server\b|demo\b|--)")
@@ -85,10 +85,9 @@ def test_what_is_logged_of_an_error(station: redis.Redis, tmp_path: Path) -> Non
     assert "redstart migrate-data clear-progress" in (tmp_path / "log").read_text()
 
 
-def test_the_demo_types_what_was_typed() -> None:
-    require_binaries()
-    shown = as_redstart("demo", "--documents", "500").stdout
-    assert "\n$ redstart migrate-data run --dry-run\n" in shown
+def test_the_demo_types_what_was_typed(demo_run: DemoRun) -> None:
+    assert not OUR_COMMAND.search(demo_run.stdout + demo_run.stderr), demo_run.stdout
+    assert "\n$ redstart migrate-data run --dry-run\n" in demo_run.stdout
 
 
 @pytest.mark.parametrize("name", ["om", "/usr/bin/om", "", "main.py", "-c"])

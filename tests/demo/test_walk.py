@@ -4,9 +4,7 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -14,16 +12,14 @@ from redstart.demo import walk
 from redstart.demo.check import Tally
 from redstart.demo.sample import VISIT_PREFIX, SampleDocument
 from redstart.demo.shell import Shell
-from redstart.demo.snapshot import read_snapshot
 from redstart.demo.walk import Walk
 from redstart.effects import Batch, Op, batch
 from redstart.server.connections import open_sync
 from redstart.server.sync_driver import SyncDriver
 from tests.support.cli import run_om
+from tests.support.demo_run import DOCUMENTS, NAME, DemoRun, demo_command, environment_of_demo
 from tests.support.processes import processes_naming, wait_until
 from tests.support.servers import require_binaries
-
-DOCUMENTS = 600
 
 
 class Listener:
@@ -86,28 +82,32 @@ def walk_of(url: str, driver: SyncDriver, listener: Listener) -> Walk:
     return Walk(url, lambda: open_sync(url), driver, listener, DOCUMENTS)
 
 
-def test_all_steps_run_and_the_data_is_unchanged_at_the_end(
-    url: str, driver: SyncDriver, listener: Listener
-) -> None:
-    assert walk_of(url, driver, listener).run()
-    assert listener.problems == []
-    told = "\n".join(listener.told)
-    assert "(killed)" in told
-    assert f"of {DOCUMENTS:,} documents" in told
-    assert [title.partition(":")[0] for title in listener.steps[:-1]] == [
-        f"Step {number} of {walk.STEPS}" for number in range(1, walk.STEPS + 1)
+def test_all_steps_run_and_the_data_is_unchanged_at_the_end(demo_run: DemoRun) -> None:
+    told = " ".join(demo_run.stdout.split())
+    assert demo_run.code == 0, demo_run.stdout + demo_run.stderr
+    assert "PROBLEM" not in demo_run.stdout
+    assert re.search(rf"Killed after [\d,]+ of {DOCUMENTS} documents", told)
+    assert re.findall(r"^Step (\d+) of (\d+)", demo_run.stdout, re.MULTILINE) == [
+        (str(number), str(walk.STEPS)) for number in range(1, walk.STEPS + 1)
     ]
-    assert f"{DOCUMENTS + 11:,} keys compared: values, JSON text, expiries. 0 differences." in told
-    assert any(line.startswith("[... ") for line in listener.told)
-    commands = [command.split()[1:3] for command in listener.commands if command.startswith("om ")]
-    names = [name for group, name in commands if group == "migrate-data"]
+    assert f"{DOCUMENTS + 11} keys compared: values, JSON text, expiries. 0 differences." in told
+    assert "[... " in told
+    names = re.findall(rf"^\$ {NAME} migrate-data (\S+)", demo_run.stdout, re.MULTILINE)
+    # The last two are those of the next steps.
     assert names == ["run", "run", "progress", "run", "verify", "run", "rollback", "stats", "run"]
     queries = re.search(r"([\d,]+) queries so far, none missed a document \(([\d,]+) in 3 indexes\)", told)
     assert queries is not None
     assert int(queries[1].replace(",", "")) >= 20
     assert DOCUMENTS * 0.95 < int(queries[2]) <= DOCUMENTS
     assert f"visits: {DOCUMENTS // 3}" in told
-    assert sum(isinstance(entry.content, dict) for entry in driver.run(read_snapshot()).values()) > 0
+
+
+def test_the_demo_leaves_nothing_behind(demo_run: DemoRun) -> None:
+    assert (demo_run.files, demo_run.processes) == ([], [])
+
+
+def test_in_a_pipe_the_demo_has_no_colours(demo_run: DemoRun) -> None:
+    assert "\x1b" not in demo_run.stdout + demo_run.stderr
 
 
 def _send(*words: str) -> Op[None]:
@@ -205,38 +205,12 @@ def test_a_command_that_fails_ends_the_walk(
     assert listener.problems == [problem]
 
 
-def _environment(temporary: Path) -> dict[str, str]:
-    # Settings of whoever runs it must not reach the walk: these would stop it at once.
-    return os.environ | {
-        "REDSTART_MODELS": "no.such.module",
-        "REDIS_OM_URL": "redis://nowhere.invalid:1",
-        "TMPDIR": str(temporary),
-    }
-
-
-def test_the_command_ends_with_0_and_leaves_nothing_behind(tmp_path_factory: pytest.TempPathFactory) -> None:
-    require_binaries()
-    temporary = tmp_path_factory.mktemp("d")
-    done = subprocess.run(
-        [sys.executable, "-m", "redstart.cli.main", "demo", "--documents", "500"],
-        env=_environment(temporary),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "\x1b" not in done.stdout + done.stderr
-    assert "0 differences" in done.stdout
-    assert list(temporary.iterdir()) == []
-    assert processes_naming(str(temporary)) == []
-
-
 def test_an_interrupt_leaves_nothing_behind(tmp_path_factory: pytest.TempPathFactory) -> None:
     require_binaries()
     temporary = tmp_path_factory.mktemp("d")
     with subprocess.Popen(
-        [sys.executable, "-m", "redstart.cli.main", "demo", "--documents", "3000"],
-        env=_environment(temporary),
+        demo_command(DOCUMENTS, "om"),
+        env=environment_of_demo(temporary),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

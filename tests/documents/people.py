@@ -6,9 +6,7 @@ from hypothesis import HealthCheck, settings
 
 from redstart import Coordinates, EmbeddedJsonModel, Field, HashModel, JsonModel
 
-ON_SERVER = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+ON_SERVER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 START = datetime(2020, 1, 1, tzinfo=UTC)
 
 

@@ -227,7 +227,7 @@ def state(client: redis.Redis) -> dict[bytes, Any]:
     return found
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     before=before,
     guests=st.lists(

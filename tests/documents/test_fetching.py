@@ -33,9 +33,7 @@ UTC_ZONE = NaiveTimezone.parse("UTC")
 FAR = 4_102_444_800_000
 """2100-01-01 in milliseconds."""
 
-ON_SERVER = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+ON_SERVER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class Customer(HashModel, index=True):

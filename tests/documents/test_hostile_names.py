@@ -21,9 +21,7 @@ from tests.support.models import create_indexes
 
 pytestmark = pytest.mark.usefixtures("models_url")
 
-ON_SERVER = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+ON_SERVER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 KEYS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12),
     st.text(st.sampled_from("*?[]^-\\{}:ab \n\0'\"$%"), min_size=1, max_size=6),

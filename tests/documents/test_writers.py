@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pydantic
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
 from redstart.documents.hash_writer import hash_fields
@@ -91,7 +91,6 @@ def test_parts_and_their_names() -> None:
     assert in_json(value) == {"1": [[86400.0]], str(UUID(int=0)): {"a": ["Yg=="]}}
 
 
-@settings(max_examples=300, deadline=None)
 @given(document=FLAT)
 def test_hashes_read_back_as_they_were(document: Flat) -> None:
     written, empty = hash_fields(document, UTC_ZONE)
@@ -101,7 +100,6 @@ def test_hashes_read_back_as_they_were(document: Flat) -> None:
     }
 
 
-@settings(max_examples=300, deadline=None)
 @given(document=DEEP)
 def test_json_reads_back_as_it_was(document: Deep) -> None:
     assert document_from_json(Deep, document.pk, json_document(document, UTC_ZONE)) == document

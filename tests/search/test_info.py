@@ -65,7 +65,7 @@ def info_of(client: redis.Redis, name: str) -> IndexInfo:
     return read_info(client.execute_command("FT.INFO", name))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(index=indexes())
 def test_what_was_created_reads_back(raw: redis.Redis, index: Index) -> None:
     raw.execute_command("FT.CREATE", *create_arguments(index))

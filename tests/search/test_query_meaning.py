@@ -21,9 +21,7 @@ from redstart.values.timezones import NaiveTimezone
 from tests.search.fields import Named, field
 
 UTC = NaiveTimezone.parse("UTC")
-ON_SERVER = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+ON_SERVER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 HOSTILE = st.sampled_from(
     [

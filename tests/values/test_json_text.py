@@ -147,9 +147,7 @@ def _kept(server: redis.Redis, text: str | bytes) -> bytes:
     return kept
 
 
-on_the_server = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+on_the_server = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @on_the_server

@@ -36,9 +36,9 @@ from tests.support.migration import (
 from tests.support.replies import replies, send
 from tests.support.servers import Server
 from tests.support.snapshot import Entry, Snapshot, difference
+from tests.support.soak import SOAK
 from tests.support.stepping import instead_of_waiting
 
-SOAK = os.environ.get("REDSTART_SOAK") == "1"
 SEED = int(os.environ.get("REDSTART_SEED") or random.SystemRandom().randrange(10**9))
 KILLS = 30 if SOAK else 3
 
@@ -215,9 +215,12 @@ def test_a_server_that_is_restarted_between_two_requests(
         if operation == "rollback":
             driver.run(undo())
             names = driver.names[len(names) :]
-    # In the middle of the first scan (a run's is the census), and anywhere.
+    # In the middle of the first scan (a run's is the census), and anywhere. `make test` takes one place for each
+    # operation and end, so that each place meets each operation and each end.
     scans = [at for at, name in enumerate(names) if name == "SCAN"]
-    for at in (scans[2], *chance.sample(range(1, len(names) * 9 // 10), 12 if SOAK else 1)):
+    anywhere = chance.sample(range(1, len(names) * 9 // 10), 12)
+    one = scans[2] if (end is kill) == (operation == "run") else anywhere[0]
+    for at in (scans[2], *anywhere) if SOAK else (one,):
         load(durable_client, SERVER_DOCUMENTS)
         if operation == "rollback":
             with CrashDriver(durable.url) as driver:

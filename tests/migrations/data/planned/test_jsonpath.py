@@ -42,7 +42,7 @@ def read(client: redis.Redis, path: str) -> list[Any]:
     return list(json.loads(client.execute_command("JSON.GET", KEY, path)))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mixed.filter(lambda location: "beside" not in location and isinstance(location[0], str)))
 def test_a_path_reads_its_location_and_can_be_set_if_predicted(
     client: redis.Redis, location: Location
@@ -80,7 +80,7 @@ def test_some_names_cannot_be_set() -> None:
     assert 0 < sum(not can_be_set((name,)) for name in ODD_PLACES) < len(ODD_PLACES)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(names, min_size=1, max_size=5, unique=True), st.text(max_size=3))
 def test_a_merge_sets_all_its_places_and_nothing_else(
     client: redis.Redis, chosen: list[str], value: str
