@@ -7,7 +7,7 @@ ONE := .venv-redis-om-1.2.0
 # Each worker of the tests starts its own server; a given server can be used by one worker only.
 WORKERS := $(if $(REDSTART_TEST_URL),,-n 3 --dist worksteal)
 
-.PHONY: demo test lint style types calls imports format soak bench bench-conversion bench-index-swap bench-mapper clean
+.PHONY: demo test lint style types calls imports format soak bench bench-conversion bench-index-swap bench-mapper bench-neighbour clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -72,6 +72,9 @@ bench-index-swap: $(VENV)/.installed-dev
 
 bench-mapper: $(VENV)/.installed-dev $(ONE)/.installed
 	$(BIN)/python -m bench.mapper
+
+bench-neighbour: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.neighbour
 
 clean:
 	rm -rf $(VENV) $(OLD) $(ONE) .mypy_cache .pytest_cache .ruff_cache .hypothesis

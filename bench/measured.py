@@ -82,7 +82,7 @@ class _Stages:
     @property
     def convert_seconds(self) -> float:
         """From the census' last page to the first pass' last page."""
-        return self._last["converting", 1] - self._last["census", 0]
+        return self._last["converting", 1] - self._last["initial scan", 0]
 
 
 def _run(workload: Workload, keys: StateKeys, monitor: Monitor) -> Op[RunResult]:

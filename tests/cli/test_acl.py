@@ -34,11 +34,11 @@ def rights() -> set[str]:
 
 
 def large_document() -> dict[str, object]:
-    """Above 1 MB, with every kind of place that is walked by path."""
+    """Above 1 MB, with every kind of place that is walked by path, and a list that is long enough to be moved."""
     return {
         "remark": "x" * 1_100_000,
         "ringed_at": "2020-01-01T00:00:00",
-        "resighted_at": ["2020-01-01T00:00:00", "N/A"],
+        "resighted_at": ["2020-01-01T00:00:00", "N/A", *["2020-01-01T00:00:00"] * 60],
         "last_seen_by_place": {"Pier 3": "2020-01-01T00:00:00"},
     }
 

@@ -78,6 +78,8 @@ def small_pieces(patch: pytest.MonkeyPatch) -> None:
     """
     patch.setattr(apply, "MOST_CHUNK_BYTES", 2_000)
     patch.setattr(apply, "SCRIPT_TARGET_MICROSECONDS", 10**9)
+    patch.setattr(apply, "MOST_MICROSECONDS", 10**9)
+    patch.setattr(apply, "MOVED_FROM", 3)
     patch.setattr(apply, "MAX_EDITS", 4)
     patch.setattr(apply, "FIRST_EDITS", 4)
     patch.setattr(read, "LARGE_BYTES", 8_000)

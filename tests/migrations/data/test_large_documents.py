@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from bench.neighbour import COMMANDS as MEASURED
+from bench.neighbour import Kind, measure
 
 from redstart.commands.packing import PAGE_BYTES
 from redstart.embedded.process import EmbeddedServer
@@ -112,6 +114,15 @@ def test_no_command_asks_for_more_than_a_page(own_server: Callable[..., Embedded
         after = snapshot(client)
     assert max(writes) >= apply.FIRST_EDITS, "the measure sees the parts of documents"
     assert {key: after[key] for key in before} == before
+
+
+def test_the_measurement_of_neighbours_measures() -> None:
+    kind = Kind("json", 6, 400_000, 300)
+    wanted = [words for words in MEASURED if {"run", "rollback"} & set(words[1:])]
+    commands = [words for words in wanted if words[0] == "migrate-data" and "--dry-run" not in words]
+    found = list(measure(kind, 1.0, 0.0, commands))
+    assert [item.command for item in found] == ["migrate-data run", "migrate-data rollback"]
+    assert all(0 < item.client_megabytes < MAX_CLIENT_MEGABYTES and item.requests for item in found)
 
 
 @pytest.mark.soak

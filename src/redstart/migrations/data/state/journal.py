@@ -1,8 +1,8 @@
 """The undo log: an append-only stream. Each entry is written by the script that makes the change.
 
 An entry holds the client's compressed blob of all edits of a chunk and, unless all were applied, one letter per
-document. Differences from the blob (a number that RedisJSON rounded; digests of lists after the change) are a
-separate entry directly behind it.
+document. Differences from the blob (a number that RedisJSON rounded; digests of lists after the change; the letters, if
+the time of the script was over before its last document) are a separate entry directly behind it.
 """
 
 import zlib
@@ -60,7 +60,10 @@ def entry_of(main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
     if addition is not None:
         _add_read_back(documents, msgpack.unpackb(addition.fields[b"read_back"], raw=True))
         _add_digests(documents, msgpack.unpackb(addition.fields[b"digests"], raw=True))
-    codes = main.fields[b"applied"] or b"a" * len(documents)
+    codes = main.fields[b"applied"]
+    if addition is not None:
+        codes = addition.fields.get(b"applied", codes)
+    codes = codes or b"a" * len(documents)
     changed = [document for document, code in zip(documents, codes, strict=True) if code == ord("a")]
     return JournalEntry(main.id, main.fields[b"label"].decode(), changed, 1 if addition is None else 2)
 

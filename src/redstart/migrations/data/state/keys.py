@@ -55,6 +55,11 @@ class StateKeys:
         return self._key("journal")
 
     @property
+    def moved(self) -> str:
+        """The name of a JSON document while a script changes its lists; no other client ever sees it."""
+        return self._key("moved")
+
+    @property
     def failures(self) -> str:
         """Hash: failed values, by key and path."""
         return self._key("failures")

@@ -34,6 +34,9 @@ MOST_CHUNK_BYTES = 256_000
 _GUARDED_BYTES_PER_BYTE = 4
 """To read and hash a list takes the server a quarter of the time for a change of as many bytes."""
 
+MOVED_FROM = 50
+"""From so many values in lists on, a document is renamed while they are set, without a measurement of the first."""
+
 MAX_EDITS = 500
 """Of one document in one script; Lua's unpack() ends at 8,000 values."""
 
@@ -41,7 +44,10 @@ FIRST_EDITS = 50
 """In lists, of a document with more, until a script has been measured: each of them is indexed by itself."""
 
 PART_TARGET_MICROSECONDS = 5_000
-"""How long the script for a part of a document may take."""
+"""How long the script for a part of a document may take, besides what indexes take for any change of it."""
+
+MOST_MICROSECONDS = 10_000
+"""After this time a script begins no other document, whatever the measurement of earlier ones has promised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,15 @@ class Applied:
     failed: list[DocumentEdits]
     altered: list[tuple[DocumentEdits, Edit, bytes | None]]
 
+    def with_more(self, more: "Applied") -> "Applied":
+        """Return the result of this chunk and of another one."""
+        return Applied(
+            self.changed + more.changed,
+            self.conflicts + more.conflicts,
+            self.failed + more.failed,
+            self.altered + more.altered,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SentChunk:
@@ -68,6 +83,7 @@ class SentChunk:
     documents: Sequence[DocumentEdits]
     script: SentScript
     is_part: bool
+    label: str | None = None
 
 
 class Applier:
@@ -178,11 +194,14 @@ class Applier:
 
     def send(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[SentChunk]:
         """Like `apply`, sent ahead: the next documents can be classified while the server works on these."""
+        return (yield from self._send(documents, label, is_part=self.is_cutting))
+
+    def _send(self, documents: Sequence[DocumentEdits], label: str | None, *, is_part: bool) -> Op[SentChunk]:
         wire = [document.flat or _nested_wire(document) for document in documents]
         payload = msgpack.packb(wire, use_bin_type=False)
         script = yield from self._lease.send(
             self._script,
-            (self._keys.journal, self._keys.record),
+            (self._keys.journal, self._keys.record, self._keys.moved),
             (
                 payload,
                 b"" if label is None else _journal_blob(documents, payload),
@@ -191,24 +210,45 @@ class Applier:
                 self._after,
                 self._counted_as,
                 self._under,
+                MOST_MICROSECONDS,
+                MOVED_FROM,
             ),
         )
-        return SentChunk(documents, script, self.is_cutting)
+        return SentChunk(documents, script, is_part, label)
 
     def collect(self, sent: SentChunk) -> Op[Applied]:
-        """Return the result of a chunk that was sent ahead."""
-        codes, read_back, microseconds = yield from self._lease.answer(sent.script)
-        self.adapt(sent, microseconds)
-        return _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
+        """Return the result of a chunk that was sent ahead.
 
-    def adapt(self, sent: SentChunk, microseconds: int) -> None:
-        """Size the next chunks, or the next parts of a document, by the time that a script took."""
+        Effects: another script for documents that it has left because its time was over.
+        """
+        found, left = yield from self._collect(sent)
+        while left:
+            chunk = next(iter(self.chunks(left)))
+            again = yield from self._send(chunk, sent.label, is_part=False)
+            more, left_again = yield from self._collect(again)
+            found, left = found.with_more(more), left_again + left[len(chunk) :]
+        return found
+
+    def _collect(self, sent: SentChunk) -> Op[tuple[Applied, list[DocumentEdits]]]:
+        """Return the result of one script, and the documents that it has left."""
+        codes, read_back, microseconds, of_indexing = yield from self._lease.answer(sent.script)
+        applied, left = _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
+        self.adapt(sent, microseconds, of_indexing=of_indexing, left=len(left))
+        return applied, left
+
+    def adapt(self, sent: SentChunk, microseconds: int, *, of_indexing: int = 0, left: int = 0) -> None:
+        """Size the next chunks, or the next parts of a document, by the time that a script took.
+
+        Args:
+            of_indexing: microseconds of these that do not depend on the number of edits.
+            left: number of documents that the script has left.
+        """
         if sent.is_part:
             edits = sent.documents[0].count
-            wanted = edits * PART_TARGET_MICROSECONDS // max(microseconds, 1)
+            wanted = edits * PART_TARGET_MICROSECONDS // max(microseconds - of_indexing, 1)
             self._part_edits = max(1, min(MAX_EDITS, wanted, 2 * edits))
             return
-        wanted = len(sent.documents) * SCRIPT_TARGET_MICROSECONDS // max(microseconds, 1)
+        wanted = (len(sent.documents) - left) * SCRIPT_TARGET_MICROSECONDS // max(microseconds, 1)
         # Half-way each time: one slow script (a busy machine) must not make a hundred tiny ones.
         self._chunk_documents = max(1, min(MOST_DOCUMENTS, (self._chunk_documents + wanted) // 2))
 
@@ -236,10 +276,13 @@ def _journal_blob(documents: Sequence[DocumentEdits], payload: bytes) -> bytes:
     return compressed(payload if all_plain else packed_entry(documents))
 
 
-def _sorted_out(documents: Sequence[DocumentEdits], codes: bytes, read_back: list[Any]) -> Applied:
+def _sorted_out(
+    documents: Sequence[DocumentEdits], codes: bytes, read_back: list[Any]
+) -> tuple[Applied, list[DocumentEdits]]:
+    """Return the result of a script, and the documents that it has left."""
     if codes == b"a" * len(documents) and not read_back:
-        return Applied(list(documents), [], [], [])
-    by_code: dict[str, list[DocumentEdits]] = {"a": [], "c": [], "f": []}
+        return Applied(list(documents), [], [], []), []
+    by_code: dict[str, list[DocumentEdits]] = {"a": [], "c": [], "f": [], "l": []}
     for document, code in zip(documents, codes.decode(), strict=True):
         by_code[code].append(document)
     altered = [
@@ -247,7 +290,7 @@ def _sorted_out(documents: Sequence[DocumentEdits], codes: bytes, read_back: lis
         for number, change, text in read_back
         if change < len(documents[number].edits)
     ]
-    return Applied(by_code["a"], by_code["c"], by_code["f"], altered)
+    return Applied(by_code["a"], by_code["c"], by_code["f"], altered), by_code["l"]
 
 
 def _byte_size(document: DocumentEdits) -> int:

@@ -1,6 +1,6 @@
 -- After fenced.lua and same_server.lua: change documents whose values still hold the bytes that were read.
 --
--- KEYS: fence, lease, undo log, record
+-- KEYS: fence, lease, undo log, record, the name of a document while its lists are changed
 -- ARGV[4]  msgpack: list of documents. A hash that needs only exact conversions, as most do, is one flat
 --          list: {key, 'plain', n, n names, n old values, n times name and new value}.
 --          Any other: {key, storage, changes, patch, guards, counts}
@@ -21,8 +21,13 @@
 --          added to 'undone_documents'. Counted here, so that a lost reply changes nothing.
 -- ARGV[10] run id of the server that these edits are valid for, or ''
 --
--- Returns {codes, read back, cpu microseconds}: one letter per document (a applied, c conflict, f failed), and
--- msgpack {{document, change, text or false}...} of JSON values that differ from those sent.
+-- ARGV[11] after how many microseconds no other document is begun
+-- ARGV[12] from how many JSON.SET on a document is renamed for them at once, without a measurement
+--
+-- Returns {codes, read back, cpu microseconds, microseconds of indexing}: one letter per document (a applied,
+-- c conflict, f failed, l left for another script because the time was over), and msgpack
+-- {{document, change, text or false}...} of JSON values that differ from those sent. The last number is how much of
+-- the time indexes took that would take as long for any number of changes.
 local refusal = other_server(ARGV[10])
 if refusal then return refusal end
 if ARGV[8] ~= '' and redis.call('HGET', KEYS[4], 'milestone') ~= ARGV[8] then
@@ -31,6 +36,9 @@ end
 local documents = cmsgpack.unpack(ARGV[4])
 local journaled = ARGV[5] ~= ''
 local began = os.clock()
+local most_seconds, moved_from = ARGV[11] / 1000000, tonumber(ARGV[12])
+local moved = KEYS[5]
+local seconds_of_indexing = 0
 
 local function failed(reply)
   return type(reply) == 'table' and reply.err ~= nil
@@ -56,8 +64,48 @@ local function json_texts(key, changes)
   return texts
 end
 
-local function json_is(key, changes, which)
-  -- Return whether all paths hold exactly these texts. The reply for several paths is one object with its keys in any
+local function run_from(changes, first, which)
+  -- Return the end of a run of changes at one place in consecutive items of a list, up or down; a path that reads just
+  -- these values, and the reply if each of them is as it should be. nil for a change that is in no run.
+  -- (Such a path reads at most one value of an item: so if the reply has as many values as the run, it has all.)
+  local text = changes[first][which]
+  local before, at, after = string.match(changes[first][1], '^([^\'"]-)%[(%d+)%]([^%[%]\'"]*)$')
+  if not before or not text then return nil end
+  local function is_at(index, position)
+    local change = changes[index]
+    return change and change[which] and change[1] == before .. '[' .. position .. ']' .. after
+  end
+  local step = is_at(first + 1, at + 1) and 1 or -1
+  local texts, last = {text}, first
+  while is_at(last + 1, at + step * (last + 1 - first)) do
+    last = last + 1
+    texts[#texts + 1] = changes[last][which]
+  end
+  if last == first then return nil end
+  if step < 0 then
+    for low = 1, math.floor(#texts / 2) do
+      texts[low], texts[#texts + 1 - low] = texts[#texts + 1 - low], texts[low]
+    end
+  end
+  local lowest = step > 0 and at or at - (last - first)
+  local path = before .. '[' .. lowest .. ':' .. (lowest + last - first + 1) .. ']' .. after
+  return last, path, '[' .. table.concat(texts, ',') .. ']'
+end
+
+local function json_is(key, all_changes, which)
+  -- Return whether all paths hold exactly these texts.
+  local changes, number = {}, 1
+  while number <= #all_changes do
+    local last, path, wanted = run_from(all_changes, number, which)
+    if last then
+      if redis.pcall('JSON.GET', key, path) ~= wanted then return false end
+      number = last
+    else
+      changes[#changes + 1] = all_changes[number]
+    end
+    number = number + 1
+  end
+  -- The reply for several paths is one object with its keys in any
   -- order: if it has every "path":[text] and its length leaves no room for anything else, these are all.
   if #changes > 1 then
     local paths, wanted, length = {}, {}, 1
@@ -196,31 +244,72 @@ local function write_hash(key, changes)
   return true
 end
 
+local function can_move(key)
+  -- Only where it is certain that the document can be moved back, too. (Before Redis 7 a script cannot find out.)
+  if not redis.acl_check_cmd then return false end
+  local _, away = pcall(redis.acl_check_cmd, 'RENAMENX', key, moved)
+  local _, back = pcall(redis.acl_check_cmd, 'RENAMENX', moved, key)
+  return away == true and back == true
+end
+
+local function move(key)
+  -- With each JSON.SET, indexes read all values of a document again, unless its name has none of their prefixes.
+  return can_move(key) and redis.pcall('RENAMENX', key, moved) == 1
+end
+
+local function move_back(key)
+  local start = os.clock()
+  local reply = redis.pcall('RENAMENX', moved, key)
+  if reply ~= 1 then
+    local cause = failed(reply) and reply.err or 'the key exists'
+    error('The document ' .. key .. ' is stored under ' .. moved .. ' and could not be renamed back: ' .. cause)
+  end
+  seconds_of_indexing = seconds_of_indexing + os.clock() - start
+end
+
+local function set_one(key, change)
+  if change[3] then return not failed(redis.pcall('JSON.SET', key, change[1], change[3])) end
+  return not failed(redis.pcall('JSON.DEL', key, change[1]))
+end
+
 local function write_json(key, changes, patch)
-  local ok = true
-  if patch ~= '' and failed(redis.pcall('JSON.MERGE', key, '$', patch)) then ok = false end
+  local ok, sets = true, {}
   for _, change in ipairs(changes) do
-    if change[4] == 'set' then
-      local reply
-      if change[3] then
-        reply = redis.pcall('JSON.SET', key, change[1], change[3])
-      else
-        reply = redis.pcall('JSON.DEL', key, change[1])
-      end
-      if failed(reply) then ok = false end
+    if change[4] == 'set' then sets[#sets + 1] = change end
+  end
+  local start = os.clock()
+  if patch ~= '' then ok = not failed(redis.pcall('JSON.MERGE', key, '$', patch)) end
+  local is_moved = #sets >= moved_from and move(key)
+  for index, change in ipairs(sets) do
+    if not set_one(is_moved and moved or key, change) then ok = false end
+    if index == 1 and not is_moved and #sets > 1 then
+      -- The first in its place: for most documents all together take less time than this script may.
+      is_moved = (os.clock() - start) * (#sets - 1) > most_seconds / 2 and move(key)
     end
   end
+  if is_moved then move_back(key) end
   return ok
+end
+
+local function is_late(part)
+  return os.clock() - began > most_seconds * part
+end
+
+local function result(codes, packed_read_back)
+  local microseconds = math.floor((os.clock() - began) * 1000000)
+  return {table.concat(codes), packed_read_back, microseconds, math.floor(seconds_of_indexing * 1000000)}
 end
 
 local codes, applied = {}, 0
 for index, document in ipairs(documents) do
-  codes[index] = unchanged(document) and 'a' or 'c'
-  if codes[index] == 'a' then applied = applied + 1 end
+  if index > 1 and document[2] ~= 'plain' and is_late(0.5) then
+    codes[index] = 'l'
+  else
+    codes[index] = unchanged(document) and 'a' or 'c'
+    if codes[index] == 'a' then applied = applied + 1 end
+  end
 end
-if applied == 0 then
-  return {table.concat(codes), cmsgpack.pack({}), math.floor((os.clock() - began) * 1000000)}
-end
+if applied == 0 then return result(codes, cmsgpack.pack({})) end
 
 -- The undo log first: if it cannot be written (a key of another type), the script ends here, before any change.
 local entries, last = 0, ''
@@ -237,7 +326,12 @@ local function rounded(text, sent)
 end
 
 local read_back, digests, counts, written, documents_written = {}, {}, {0, 0}, 0, 0
+local any_begun, is_cut_short = false, false
 for index, document in ipairs(documents) do
+  -- To ask for the time takes as long as a part of a plain document.
+  local is_asked = codes[index] == 'a' and any_begun and (document[2] ~= 'plain' or index % 8 == 0)
+  if is_asked and is_late(1) then codes[index], is_cut_short = 'l', true end
+  any_begun = any_begun or codes[index] == 'a'
   if codes[index] == 'a' and document[2] == 'plain' then
     if write_plain(document) then
       counts[1] = counts[1] + document[3]
@@ -280,8 +374,13 @@ end
 -- Differences from the blob follow it directly; both are in one script, so no other entry can come between.
 local packed_read_back = cmsgpack.pack(read_back)
 if journaled then
-  if #read_back > 0 or #digests > 0 then
-    last = redis.call('XADD', KEYS[3], '*', 'read_back', packed_read_back, 'digests', cmsgpack.pack(digests))
+  if #read_back > 0 or #digests > 0 or is_cut_short then
+    local fields = {'read_back', packed_read_back, 'digests', cmsgpack.pack(digests)}
+    if is_cut_short then
+      -- What the server refused after another write is in the log, as what it wrote has to be undone.
+      fields[5], fields[6] = 'applied', (string.gsub(table.concat(codes), 'f', 'a'))
+    end
+    last = redis.call('XADD', KEYS[3], '*', unpack(fields))
     entries = 2
   end
   redis.call('HINCRBY', KEYS[4], 'journal_entries', entries)
@@ -293,4 +392,4 @@ if ARGV[9] ~= '' then
 end
 if counts[1] > 0 then redis.call('HINCRBY', KEYS[4], 'converted', counts[1]) end
 if counts[2] > 0 then redis.call('HINCRBY', KEYS[4], 'lossy', counts[2]) end
-return {table.concat(codes), packed_read_back, math.floor((os.clock() - began) * 1000000)}
+return result(codes, packed_read_back)
