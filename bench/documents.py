@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from redstart.mapping.paths import Each, TemporalPath
 from redstart.migrations.data.planned.plan import Plan, PlannedModel
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.types import Storage, TemporalKind
 
 Client: TypeAlias = Any
 """A redis.Redis, whose commands redis-py types for sync and async together, or not at all."""

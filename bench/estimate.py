@@ -26,8 +26,8 @@ from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
 from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.holder import this_process
 from redstart.server.connections import open_sync
-from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 
 SIZES = (5_000, 20_000, 60_000)
 

@@ -30,11 +30,11 @@ from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.keys import hash_key, schema_key
 from redstart.migrations.indexes.migrate import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.search.fields import FieldKind, IndexField
 from redstart.search.index import Index, create_arguments, schema_hash, schema_text
-from redstart.search.info import read_info
+from redstart.search.index_info import read_info
+from redstart.search.schema import FieldKind, IndexField
 from redstart.server.connections import open_sync
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 NAME = "bench:order:index"
 

@@ -6,7 +6,7 @@
 
 from pathlib import Path
 
-from redstart.left_out import INSTEAD
+from redstart.unavailable_names import INSTEAD
 from tools.generate_sync import PACKAGES, formatted
 
 MARK = "# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.\n"
@@ -20,7 +20,7 @@ HOMES = {
     "CoordinateType": "mapping.coordinates:Coordinates",
     "Coordinates": "mapping.coordinates",
     "DEFAULT_PAGE_SIZE": "documents.fetching:PAGE_DOCUMENTS",
-    "DEFAULT_REDISEARCH_FIELD_SEPARATOR": "search.fields:DEFAULT_TAG_SEPARATOR",
+    "DEFAULT_REDISEARCH_FIELD_SEPARATOR": "search.schema:DEFAULT_TAG_SEPARATOR",
     "DataMigrationError": "errors",
     "DataMigrator": "{colour}.data_migrations",
     "DefaultMeta": "mapping.meta:BaseMeta",
@@ -51,7 +51,7 @@ HOMES = {
     "QueryNotSupportedError": "errors",
     "QuerySyntaxError": "errors",
     "RadiusUnit": "search.geo",
-    "RediSearchFieldTypes": "search.fields:FieldKind",
+    "RediSearchFieldTypes": "search.schema:FieldKind",
     "RedisModel": "{colour}.redis_model",
     "RedisModelError": "errors",
     "SINGLE_VALUE_TAG_FIELD_SEPARATOR": "mapping.fields:TAG_SEPARATOR",
@@ -171,7 +171,7 @@ def _text(library: str, module: str, colour: str, names: list[str]) -> str:
         home, _, own = HOMES[name].format(colour=colour).partition(":")
         lines.append(f"from redstart.{home} import " + (f"{own} as {name}" if own else name))
     if submodules or has_left_out:
-        lines.append("from redstart.left_out import attribute_of")
+        lines.append("from redstart.unavailable_names import attribute_of")
     lines += ["", f"__all__ = {names!r}", ""]
     if submodules or has_left_out:
         arguments = f", {submodules!r}" * bool(submodules)

@@ -83,7 +83,7 @@ def __getattr__(name: str) -> object:
     if name == "errors":
         return import_module("redstart.errors")
     if name not in __all__:
-        from redstart.left_out import MODULES, attribute_of  # noqa: PLC0415 - the package alone loads nothing else
+        from redstart.unavailable_names import MODULES, attribute_of  # noqa: PLC0415 - the package alone loads nothing else
 
         return attribute_of(__name__, name, MODULES)
     return getattr(import_module("redstart.sync"), name)

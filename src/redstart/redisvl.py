@@ -1,8 +1,8 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `redis_om.redisvl`."""
 
-from redstart.left_out import attribute_of
 from redstart.sync.redisvl import get_redisvl_index, to_redisvl_schema
+from redstart.unavailable_names import attribute_of
 
 __all__ = ["get_redisvl_index", "to_redisvl_schema"]
 

@@ -1,8 +1,8 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `redis_om.util`."""
 
-from redstart.left_out import attribute_of
 from redstart.sync.util import ASYNC_MODE, is_async_mode
+from redstart.unavailable_names import attribute_of
 
 __all__ = ["ASYNC_MODE", "is_async_mode"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from redstart.commands.introspection import server_time
+from redstart.commands.server_info import server_time
 from redstart.effects import call
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import ConfigurationError, RedstartError, ServerError

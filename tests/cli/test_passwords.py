@@ -12,7 +12,7 @@ import redis
 
 from redstart import connections
 from redstart.cli.migrate_data import run as module
-from redstart.commands.introspection import server_time
+from redstart.commands.server_info import server_time
 from redstart.effects import call
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import RedstartError

@@ -9,7 +9,7 @@ import redis
 
 from redstart.commands import documents
 from redstart.commands.packing import packed_batch
-from redstart.commands.replies import mapping
+from redstart.commands.resp import mapping
 from redstart.effects import Call
 from redstart.errors import CommandError
 

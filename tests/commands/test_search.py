@@ -19,7 +19,7 @@ from redstart.commands.search import (
 from redstart.effects import Call
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import CommandError
-from redstart.search.info import read_info
+from redstart.search.index_info import read_info
 from tests.support.processes import wait_until
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from redstart.demo.json_spans import value_spans
 from redstart.demo.load import load_batches
 from redstart.demo.sample import SampleDocument, generate
 from redstart.demo.slots import Expected, Location
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 from tests.support.replies import replies, send
 from tests.support.snapshot import snapshot
 

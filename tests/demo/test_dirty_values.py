@@ -6,7 +6,7 @@ import pytest
 
 from redstart.demo.dirty_values import DIRTY_CLASSES, classes_for
 from redstart.demo.slots import Slot
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.types import Storage, TemporalKind
 
 SLOTS = [
     Slot(storage, kind, optional)

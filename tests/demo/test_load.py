@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from redstart.demo.foreign import FOREIGN_KEYS
 from redstart.demo.load import document_commands, load_batches
 from redstart.demo.sample import SampleDocument, generate
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 EXPIRY = 4_102_444_800_001
 

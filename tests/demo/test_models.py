@@ -9,7 +9,7 @@ from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, g
 from redstart.demo.slots import Expected, Location
 from redstart.mapping.declaration import declare
 from redstart.mapping.paths import TemporalPath
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.types import Storage, TemporalKind
 
 MODELS: dict[str, type[RedisModel]] = {RINGER_PREFIX: Ringer, VISIT_PREFIX: Visit, SIGHTING_PREFIX: Sighting}
 

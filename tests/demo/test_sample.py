@@ -21,7 +21,7 @@ from redstart.demo.sample import (
     generate,
 )
 from redstart.demo.slots import Location
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 from tests.support.replies import replies, send
 from tests.support.snapshot import NO_EXPIRY, snapshot
 

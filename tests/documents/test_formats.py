@@ -20,9 +20,9 @@ from redstart.migrations.data.judging.convert import (
     convert_hash_value,
     convert_json_value,
 )
-from redstart.values.json_text import parse_json
-from redstart.values.kinds import TemporalKind
+from redstart.values.lossless_json import parse_json
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import TemporalKind
 
 EXAMPLES = 10_000 if os.environ.get("REDSTART_SOAK") == "1" else 75
 ZONES = [NaiveTimezone.parse("UTC"), NaiveTimezone.parse("Europe/Berlin")]

@@ -19,7 +19,7 @@ from redstart import (
 )
 from redstart.commands.search import ft_info
 from redstart.errors import DocumentEncodeError
-from redstart.search.info import read_info
+from redstart.search.index_info import read_info
 from tests.support.models import create_indexes, registry_of_its_own
 
 pytestmark = pytest.mark.usefixtures("models_url")

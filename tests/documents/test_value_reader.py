@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from redstart.errors import DocumentDecodeError
 from redstart.mapping.models import HashModel
 from redstart.migrations.data.judging.convert import convert_hash_value
-from redstart.values.kinds import TemporalKind
 from redstart.values.timestamps import microseconds_of, number_text
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import TemporalKind
 from tests.documents.sessions import NOON, order, session
 from tests.support.read_documents import document_from_hash
 

@@ -7,7 +7,7 @@ from redstart.errors import RedisModelError
 from redstart.mapping.declaration import declare
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel, RedisModel
 from redstart.mapping.temporal import temporal_paths
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 
 class Event(HashModel):

@@ -3,7 +3,7 @@
 import pytest
 
 from redstart.mapping.paths import Each, Segment, TemporalPath, display
-from redstart.values.kinds import TemporalKind
+from redstart.values.types import TemporalKind
 
 
 @pytest.mark.parametrize(

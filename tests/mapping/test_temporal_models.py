@@ -14,7 +14,7 @@ from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.mapping.paths import Each
 from redstart.mapping.shapes import ShapeReader
 from redstart.mapping.temporal import temporal_paths
-from redstart.values.kinds import TemporalKind
+from redstart.values.types import TemporalKind
 from tests.mapping.dated_types import Stamp
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from redstart.left_out import METHODS
+from redstart.unavailable_names import METHODS
 from tests.reference.public_attributes import things
 from tests.support.corpus import REPOSITORY
 from tests.support.models import registry_of_its_own

@@ -16,7 +16,7 @@ from tools.generate_paths import HOMES, MODULES
 import redstart
 import redstart.aio
 import redstart.settings
-from redstart.left_out import INSTEAD, METHODS
+from redstart.unavailable_names import INSTEAD, METHODS
 from tests.support.corpus import REPOSITORY
 
 SCRIPT = Path(__file__).with_name("module_names.py")

@@ -5,7 +5,7 @@ from typing import Any
 
 from redstart.search.expressions import FieldExpression
 from redstart.search.query_field import Operand, QueryField
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from redstart.search.fields import FieldKind, IndexField, VectorSettings
 from redstart.search.index import Index, create_arguments, schema_hash, schema_text
-from redstart.values.kinds import Storage
+from redstart.search.schema import FieldKind, IndexField, VectorSettings
+from redstart.values.types import Storage
 
 TAG, NUMERIC, TEXT, GEO, VECTOR = (
     FieldKind.TAG,

@@ -11,7 +11,7 @@ from redstart.mapping.index_walk import IndexWalk
 from redstart.mapping.models import RedisModel
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.search.index import Index, schema_text
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 
 def legacy_index_of(model: type[RedisModel], *, before_first_instance: bool = False) -> Index:

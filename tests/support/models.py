@@ -11,7 +11,7 @@ from redstart.commands.search import ft_create, ft_info
 from redstart.mapping.index import index_of
 from redstart.mapping.registry import model_registry
 from redstart.search.index import create_arguments
-from redstart.search.info import read_info
+from redstart.search.index_info import read_info
 
 
 def create_indexes(client: redis.Redis, *models: Any) -> None:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from redstart.aio.connections import get_redis_connection, server_of_client
-from redstart.commands.introspection import command_known
+from redstart.commands.server_info import command_known
 from redstart.effects import call
 
 if TYPE_CHECKING:

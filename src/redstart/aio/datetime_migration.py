@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from redstart.aio.connections import client_of, server_of_client
 from redstart.aio.data_migrations import BaseMigration
 from redstart.aio.migrator import index_migration
-from redstart.commands.introspection import server_time
+from redstart.commands.server_info import server_time
 from redstart.effects import call
 from redstart.errors import ConfigurationError, ServerError, shortened
 from redstart.mapping.declaration import ModelDeclaration, declare, distinct

@@ -4,8 +4,8 @@ from typing import Any
 
 from redstart.aio.connections import client_of
 from redstart.documents.redisvl_schema import redisvl_schema
-from redstart.left_out import attribute_of
 from redstart.mapping.models import RedisModel
+from redstart.unavailable_names import attribute_of
 
 
 def to_redisvl_schema(model_cls: type[RedisModel]) -> Any:

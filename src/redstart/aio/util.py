@@ -1,6 +1,6 @@
 """The kind of this package, sync or async: `ASYNC_MODE`, as in `redis_om.util`."""
 
-from redstart.left_out import attribute_of
+from redstart.unavailable_names import attribute_of
 
 ASYNC_MODE = True
 

@@ -2,8 +2,8 @@
 
 from redstart.cli.output import warn
 from redstart.cli.session import Session
-from redstart.values.kinds import TemporalKind
 from redstart.values.timezones import local_time_is_utc, local_time_title
+from redstart.values.types import TemporalKind
 
 ASSUMED = (
     "Datetimes without an offset are interpreted as UTC, but local time is {}. redis-om 1.x stores local time. Set "

@@ -13,7 +13,7 @@ from redstart.mapping.declaration import ModelDeclaration
 from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import Unclaimed, unclaimed, unknown_fields, unreadable_fields
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 
 def find_unclaimed(session: Session) -> list[Unclaimed]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from redstart.commands.conditions import Condition
 from redstart.commands.packing import KeyedCommand
-from redstart.commands.replies import integer, items, optional_bytes, raw
+from redstart.commands.resp import integer, items, optional_bytes, raw
 from redstart.effects import Argument, Call
 
 
@@ -25,7 +25,7 @@ def json_get_command(paths: Sequence[str]) -> KeyedCommand:
 
 
 def hgetall_command() -> KeyedCommand:
-    """`HGETALL key`: all fields of a hash, for `redstart.commands.replies.mapping`; empty when the key is missing."""
+    """`HGETALL key`: all fields of a hash, for `redstart.commands.resp.mapping`; empty when the key is missing."""
     return KeyedCommand("HGETALL", ())
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from redstart.commands.replies import integer, mapping, optional_bytes
+from redstart.commands.resp import integer, mapping, optional_bytes
 from redstart.effects import Argument, Call
 
 

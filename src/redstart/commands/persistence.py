@@ -1,6 +1,6 @@
 """Saving the server's data: https://valkey.io/commands/bgsave/"""
 
-from redstart.commands.replies import ignored
+from redstart.commands.resp import ignored
 from redstart.effects import Call
 
 

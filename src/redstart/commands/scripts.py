@@ -9,7 +9,7 @@ from functools import cache
 from hashlib import sha1
 from typing import Any
 
-from redstart.commands.replies import raw
+from redstart.commands.resp import raw
 from redstart.effects import Argument, Call, Op, call
 from redstart.errors import CommandError
 

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from redstart.commands.replies import ignored, integer, mapping, raw, text
+from redstart.commands.resp import ignored, integer, mapping, raw, text
 from redstart.effects import Argument, Call
 from redstart.errors import CommandError
 
@@ -46,7 +46,7 @@ def ft_create(arguments: Sequence[str]) -> Call[None]:
 
 
 def ft_info(index: str) -> Call[Any]:
-    """`FT.INFO` as it came; `redstart.search.info.read_info` takes it apart. Of an alias: its index."""
+    """`FT.INFO` as it came; `redstart.search.index_info.read_info` takes it apart. Of an alias: its index."""
     return Call(("FT.INFO", name_bytes(index)), raw)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from redstart.commands.replies import integer, mapping
+from redstart.commands.resp import integer, mapping
 from redstart.effects import Call
 
 

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from redstart.commands.introspection import command_known
+from redstart.commands.server_info import command_known
 from redstart.demo.check import Stored, Tally, check_document, check_foreign
 from redstart.demo.foreign import FOREIGN_KEYS
 from redstart.demo.load import load_batches
 from redstart.demo.sample import SampleDocument
 from redstart.effects import Batch, Op, batch, call
 from redstart.errors import CommandError
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 BATCH_DOCUMENTS = 500
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from redstart.demo import civil
 from redstart.demo.slots import Expected, Raw, SampleValue, Slot
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.types import Storage, TemporalKind
 
 Maker: TypeAlias = Callable[[Slot, Random], tuple[Raw, Expected]]
 Fits: TypeAlias = Callable[[Slot], bool]

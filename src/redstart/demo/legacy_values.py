@@ -11,7 +11,7 @@ from typing import NamedTuple
 from redstart.demo import civil
 from redstart.demo.dirty_values import classes_for
 from redstart.demo.slots import Raw, SampleValue, Slot
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.types import Storage, TemporalKind
 
 OFFSETS = tuple(
     (minutes, civil.offset_text(minutes)) for minutes in (330, 330, 60, 120, -300, -210, 345, 840, -720)

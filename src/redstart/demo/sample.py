@@ -12,7 +12,7 @@ from random import Random
 from redstart.demo import names
 from redstart.demo.legacy_values import BIRTHS, PERMITS, RECENT, RECORDS, Era, LegacyValues
 from redstart.demo.slots import Expected, Location, Raw, SampleValue, Slot
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.types import Storage, TemporalKind
 
 SEED = 20_241_103
 

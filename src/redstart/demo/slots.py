@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from redstart.demo.civil import DAY, MINUTE
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.types import Storage, TemporalKind
 
 Location: TypeAlias = tuple[str | int, ...]
 """The location of a value: member names, map keys, positions in lists. In a hash: one name."""

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from redstart.commands.introspection import command_known
 from redstart.commands.keyspace import scan
+from redstart.commands.server_info import command_known
 from redstart.effects import Argument, Batch, Op, batch, call
 from redstart.errors import CommandError
 

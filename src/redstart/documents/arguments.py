@@ -7,7 +7,7 @@ from redstart.errors import shortened
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import FieldExpression
-from redstart.values.kinds import has_text
+from redstart.values.types import has_text
 
 T = TypeVar("T")
 

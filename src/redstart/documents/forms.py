@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 from redstart.commands.conditions import Condition
 from redstart.commands.documents import hgetall_command, json_get_command, json_set
 from redstart.commands.packing import KeyedCommand
-from redstart.commands.replies import mapping, optional_bytes
+from redstart.commands.resp import mapping, optional_bytes
 from redstart.commands.scripts import load
 from redstart.documents.hash_commands import PACKAGE, HashWrite
 from redstart.documents.hash_reader import reader_of_hashes
@@ -21,8 +21,8 @@ from redstart.documents.reader import Read
 from redstart.documents.writes import CommandWrite, Saving, ScriptWrite, Write
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import storage_of_documents
-from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 
 M = TypeVar("M", bound=RedisModel)
 

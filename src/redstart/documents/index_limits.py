@@ -13,11 +13,11 @@ from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import field_options
 from redstart.mapping.index import index_of
 from redstart.mapping.models import RedisModel
-from redstart.search.fields import FieldKind, IndexField
 from redstart.search.json_paths import steps
+from redstart.search.schema import FieldKind, IndexField
 from redstart.values.indexed_numbers import TOO_MANY_DIGITS, reason_against_digits, reason_against_integer
-from redstart.values.kinds import Storage
 from redstart.values.timestamps import NO_FLOAT, exact_microseconds
+from redstart.values.types import Storage
 
 MOST_LATITUDE: Final = 85.05112878
 """The index keeps coordinates on a square map, which ends before the poles."""

@@ -8,7 +8,7 @@ from redstart.errors import EMULATED, CommandError
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overlaps import models_inside
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 PAGE_KEYS = 1_000
 

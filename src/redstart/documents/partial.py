@@ -25,8 +25,8 @@ from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.paths import Segment
 from redstart.search.json_paths import member
-from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 
 
 def projected_at(

@@ -23,7 +23,7 @@ from redstart.mapping.registry import model_name
 from redstart.mapping.shapes import parts_of
 from redstart.search.json_paths import member
 from redstart.search.query_field import Operand
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 STEP: Final = "__"
 """Between the names of a path, as in `address__city`."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
-from redstart.commands.replies import decoded
+from redstart.commands.resp import decoded
 from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, says_no_such_index
 from redstart.display import did_you_mean
 from redstart.documents.arguments import require_int
@@ -28,10 +28,10 @@ from redstart.mapping.proxies import query_field_named, refuse_strange_fields
 from redstart.mapping.registry import model_name, registered_models
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.full_text import STOP_WORDS
-from redstart.search.options import DIALECT, SearchQuery, SortBy
+from redstart.search.query_errors import not_knn
 from redstart.search.query_field import Operand
 from redstart.search.query_text import QueryText, query_text
-from redstart.search.refusals import not_knn
+from redstart.search.search_request import DIALECT, SearchQuery, SortBy
 from redstart.values.timezones import NaiveTimezone
 
 R = TypeVar("R")

@@ -16,8 +16,8 @@ from redstart.mapping.models import RedisModel
 from redstart.mapping.proxies import FieldProxy, query_field_named
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import Expression
-from redstart.search.options import SortBy
 from redstart.search.query_field import Operand
+from redstart.search.search_request import SortBy
 from redstart.values.timezones import NaiveTimezone
 
 INFINITY: Final = float("inf")

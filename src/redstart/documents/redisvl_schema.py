@@ -9,8 +9,8 @@ from typing import Any, Final
 from redstart.documents.forms import form_of
 from redstart.mapping.index import index_of
 from redstart.mapping.models import RedisModel
-from redstart.search.fields import FieldKind, IndexField
-from redstart.values.kinds import Storage
+from redstart.search.schema import FieldKind, IndexField
+from redstart.values.types import Storage
 
 VECTOR_NAMES: Final = {
     "TYPE": "datatype",

@@ -12,9 +12,9 @@ from redstart.mapping.annotations import aliases_of, complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import KNNExpression
-from redstart.search.refusals import not_knn
-from redstart.values.kinds import Storage
+from redstart.search.query_errors import not_knn
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 
 M = TypeVar("M", bound=RedisModel)
 

@@ -17,11 +17,11 @@ from redstart.mapping.index import index_of
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import Comparison, Expression, FieldExpression, Operator, comparisons_in
-from redstart.search.fields import FieldKind
 from redstart.search.full_text import stop_words_of
 from redstart.search.index import Index
-from redstart.search.info import read_info
+from redstart.search.index_info import read_info
 from redstart.search.query_field import QueryField
+from redstart.search.schema import FieldKind
 
 T = TypeVar("T")
 

@@ -14,8 +14,7 @@ from typing import Any, TypeAlias
 from redstart.errors import ValueConversionError
 from redstart.mapping.paths import Each, Segment, TemporalPath, display
 from redstart.mapping.scalars import ScalarPath
-from redstart.values.kinds import TemporalKind
-from redstart.values.temporal_text import read_temporal_text
+from redstart.values.datetime_parser import read_temporal_text
 from redstart.values.timestamps import (
     EPOCH,
     MICROSECOND,
@@ -27,6 +26,7 @@ from redstart.values.timestamps import (
     seconds_from_number,
 )
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import TemporalKind
 
 ReadStored: TypeAlias = Callable[[Any], Any]
 """Turns a stored value into one for the model. A value it does not recognize is left to pydantic."""

@@ -9,7 +9,7 @@ from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name, storage_of_documents
 from redstart.mapping.temporal import TemporalPaths, temporal_paths
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 
 @dataclass(frozen=True, slots=True)

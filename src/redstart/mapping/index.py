@@ -8,9 +8,9 @@ from redstart.mapping.index_walk import IndexWalk
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
-from redstart.search.fields import FIELD_OPTIONS, IndexField
 from redstart.search.index import Index, schema_parts, schema_text
-from redstart.values.kinds import Storage
+from redstart.search.schema import FIELD_OPTIONS, IndexField
+from redstart.values.types import Storage
 
 
 def index_of(model: type[MappedModel]) -> Index:

@@ -14,7 +14,7 @@ from redstart.mapping.annotations import alternatives
 from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.mapped import MappedModel
 from redstart.mapping.shapes import name_of, temporal_kind
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 
 class Indexable(enum.Enum):

@@ -12,9 +12,9 @@ from redstart.mapping.fields import FieldOptions, field_options
 from redstart.mapping.index_types import A_MAP, Indexable, IndexType, index_type
 from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
-from redstart.search.fields import FieldKind, IndexField
 from redstart.search.json_paths import member
-from redstart.values.kinds import Storage
+from redstart.search.schema import FieldKind, IndexField
+from redstart.values.types import Storage
 
 FULL_TEXT_SUFFIX = "_fts"
 

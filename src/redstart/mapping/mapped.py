@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from redstart.mapping.meta import ModelMeta
 from redstart.mapping.primary_keys import DEFAULT_NAME
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 
 class MappedModel(BaseModel):

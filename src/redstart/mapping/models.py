@@ -31,7 +31,7 @@ from redstart.mapping.primary_keys import (
 from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
 from redstart.mapping.storable_types import refuse_unstorable_types
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field,))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from redstart.values.kinds import TemporalKind
+from redstart.values.types import TemporalKind
 
 
 class Each(Enum):

@@ -16,11 +16,11 @@ from redstart.mapping.index_walk import FULL_TEXT_SUFFIX
 from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
 from redstart.search.expressions import Expression, FieldExpression, fields_in
-from redstart.search.fields import FieldKind
 from redstart.search.immutable import immutable
 from redstart.search.index import Index
+from redstart.search.query_errors import items_not_declared
 from redstart.search.query_field import Operand, QueryField
-from redstart.search.refusals import items_not_declared
+from redstart.search.schema import FieldKind
 
 OPERAND_OF_KINDS: Final = {
     FieldKind.NUMERIC: Operand.NUMBER,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic._internal._model_construction import ModelMetaclass
 
 from redstart.display import did_you_mean
-from redstart.left_out import METHODS
+from redstart.unavailable_names import METHODS
 
 
 class QueryableModel(ModelMetaclass):

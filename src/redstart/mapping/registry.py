@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from redstart.errors import RedisModelError
 from redstart.mapping.mapped import MappedModel
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 if TYPE_CHECKING:
     from redstart.mapping.models import RedisModel

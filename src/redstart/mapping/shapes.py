@@ -18,7 +18,7 @@ from pydantic import (
 
 from redstart.mapping.annotations import alternatives, complete_fields, fields_of, is_named_tuple, names_read
 from redstart.mapping.paths import Each, Segment
-from redstart.values.kinds import TemporalKind
+from redstart.values.types import TemporalKind
 
 DATETIME_TYPES: tuple[Any, ...] = (AwareDatetime, NaiveDatetime, PastDatetime, FutureDatetime)
 DATE_TYPES: tuple[Any, ...] = (PastDate, FutureDate)

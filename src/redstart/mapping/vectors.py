@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from redstart.search.fields import VectorSettings
 from redstart.search.immutable import immutable
+from redstart.search.schema import VectorSettings
 
 
 @immutable

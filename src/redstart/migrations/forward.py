@@ -25,7 +25,7 @@ from redstart.migrations.indexes.preflight import require_possible, search_is_he
 from redstart.migrations.indexes.records import IndexRecord, read_records
 from redstart.migrations.inner_prefixes import require_own_documents
 from redstart.migrations.integrity import require_intact
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 BLOCKING_NAMED = 20
 """Documents of each index that are read to find blocking values; all of them are counted."""

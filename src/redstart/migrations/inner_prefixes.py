@@ -14,7 +14,7 @@ from redstart.migrations.data.planned.same_keys import require_same_types
 from redstart.migrations.indexes.bystanders import indexes_listed_as
 from redstart.migrations.indexes.keys import shown
 from redstart.migrations.indexes.preflight import search_is_here
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 _PAGE_KEYS = 1_000
 

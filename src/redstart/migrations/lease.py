@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import msgpack
 
-from redstart.commands.introspection import server_time
 from redstart.commands.keyspace import hgetall
 from redstart.commands.scripts import Script, evalsha, load, run_script
+from redstart.commands.server_info import server_time
 from redstart.display import printable
 from redstart.effects import Argument, Later, Op, ahead, answer, call, pause
 from redstart.errors import (

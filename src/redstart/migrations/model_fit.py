@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redstart.commands.keyspace import key_type, scan_type
-from redstart.commands.replies import mapping
+from redstart.commands.resp import mapping
 from redstart.commands.search import ft_list
 from redstart.documents.forms import form_of
 from redstart.effects import Op, call
@@ -24,8 +24,8 @@ from redstart.migrations.indexes.keys import hash_key, is_built_name, is_text
 from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.records import read_records
 from redstart.migrations.rejections import rejections
-from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 
 SAMPLE_DOCUMENTS = 100
 _SAMPLE_PAGES = 20

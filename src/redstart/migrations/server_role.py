@@ -1,6 +1,6 @@
 """The role of a server: primary, replica or node of a cluster."""
 
-from redstart.commands.introspection import info
+from redstart.commands.server_info import info
 from redstart.effects import Op, call
 from redstart.errors import CommandError, MigrationError, RedstartError, UnsupportedServerError
 

@@ -11,7 +11,6 @@ from redstart.errors import (
     QuerySyntaxError,
     RedisModelError,
 )
-from redstart.left_out import attribute_of
 from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.coordinates import Coordinates as CoordinateType
 from redstart.mapping.fields import TAG_SEPARATOR as SINGLE_VALUE_TAG_FIELD_SEPARATOR
@@ -26,9 +25,9 @@ from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.expressions import Negation as NegatedExpression
 from redstart.search.expressions import Operator as Operators
-from redstart.search.fields import DEFAULT_TAG_SEPARATOR as DEFAULT_REDISEARCH_FIELD_SEPARATOR
-from redstart.search.fields import FieldKind as RediSearchFieldTypes
 from redstart.search.geo import GeoFilter
+from redstart.search.schema import DEFAULT_TAG_SEPARATOR as DEFAULT_REDISEARCH_FIELD_SEPARATOR
+from redstart.search.schema import FieldKind as RediSearchFieldTypes
 from redstart.search.tags import TokenEscaper, escaper
 from redstart.sync.checks import has_redis_json, has_redisearch, supports_hash_field_expiration
 from redstart.sync.connections import get_redis_connection
@@ -36,6 +35,7 @@ from redstart.sync.find import FindQuery
 from redstart.sync.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.sync.redis_model import RedisModel
 from redstart.sync.util import ASYNC_MODE
+from redstart.unavailable_names import attribute_of
 
 __all__ = [
     "ASYNC_MODE",

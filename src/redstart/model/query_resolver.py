@@ -1,7 +1,7 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `redis_om.model.query_resolver`."""
 
-from redstart.left_out import attribute_of
+from redstart.unavailable_names import attribute_of
 
 __all__ = []
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from redstart.errors import QuerySyntaxError
+from redstart.search.escaping import encodable
 from redstart.search.index import Index
-from redstart.search.operands import encodable
+from redstart.search.query_errors import cannot_find, wrong_operand
 from redstart.search.query_field import QueryField
-from redstart.search.refusals import cannot_find, wrong_operand
 
 ESCAPES: Final = re.compile(r"\\(.)", re.DOTALL)
 ESCAPED_CHARACTER: Final = re.compile(r"\\.", re.DOTALL)

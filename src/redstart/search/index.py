@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
 
-from redstart.search.fields import IndexField
-from redstart.values.kinds import Storage
+from redstart.search.schema import IndexField
+from redstart.values.types import Storage
 
 
 @dataclass(frozen=True, slots=True)

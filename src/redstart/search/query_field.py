@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 PUNCTUATION: Final = re.compile(r"[^\w\x80-\U0010ffff]")
 ESCAPED: Final = r"\\\g<0>"

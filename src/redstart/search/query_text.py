@@ -7,7 +7,6 @@ from itertools import chain, zip_longest
 from typing import Final
 
 from redstart.errors import QuerySyntaxError, shortened
-from redstart.search.comparison_text import PATTERN_MARK, ComparisonWriter
 from redstart.search.expressions import (
     Both,
     Comparison,
@@ -21,8 +20,9 @@ from redstart.search.expressions import (
 from redstart.search.full_text import STOP_WORDS
 from redstart.search.parameters import Parameters
 from redstart.search.patterns import TagPattern, WordPattern
+from redstart.search.query_compiler import PATTERN_MARK, ComparisonWriter
+from redstart.search.query_errors import is_indexed, no_vector, wrong_knn
 from redstart.search.query_field import Operand
-from redstart.search.refusals import is_indexed, no_vector, wrong_knn
 from redstart.values.timezones import NaiveTimezone
 
 MAX_NESTED: Final = 16

@@ -11,10 +11,10 @@ import re
 import string
 from typing import Final
 
-from redstart.search.operands import encodable
+from redstart.search.escaping import encodable
 from redstart.search.patterns import Where
+from redstart.search.query_errors import cannot_find
 from redstart.search.query_field import QueryField
-from redstart.search.refusals import cannot_find
 
 WHITE_SPACE: Final = " \t\n\v\f\r"
 LONGEST_TAG_BYTES: Final = 4096

@@ -7,7 +7,7 @@ Names are resolved on first use, so that declaring a model costs no client of a 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from redstart.left_out import MODULES, attribute_of
+from redstart.unavailable_names import MODULES, attribute_of
 
 if TYPE_CHECKING:
     import redis as redis

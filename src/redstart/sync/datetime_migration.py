@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from redstart.commands.introspection import server_time
+from redstart.commands.server_info import server_time
 from redstart.effects import call
 from redstart.errors import ConfigurationError, ServerError, shortened
 from redstart.mapping.declaration import ModelDeclaration, declare, distinct

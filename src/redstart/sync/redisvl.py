@@ -4,9 +4,9 @@
 from typing import Any
 
 from redstart.documents.redisvl_schema import redisvl_schema
-from redstart.left_out import attribute_of
 from redstart.mapping.models import RedisModel
 from redstart.sync.connections import client_of
+from redstart.unavailable_names import attribute_of
 
 
 def to_redisvl_schema(model_cls: type[RedisModel]) -> Any:

@@ -7,7 +7,6 @@ such text, and a run classifies each of them three times.
 from datetime import datetime
 
 from redstart.errors import ValueConversionError
-from redstart.values.kinds import TemporalKind
 from redstart.values.timestamps import (
     ALWAYS_EXACT_SECONDS,
     EPOCH,
@@ -17,6 +16,7 @@ from redstart.values.timestamps import (
     number_text,
 )
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import TemporalKind
 
 _ZERO_FOR_DIGITS = bytes.maketrans(b"123456789", b"000000000")
 

@@ -24,7 +24,7 @@ from redstart.migrations.data.state.journal import entries_backwards
 from redstart.migrations.data.state.unrestored import all_unrestored
 from redstart.migrations.data.undoing.rollback import RollbackResult, rollback
 from redstart.server.connections import open_like
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import (
     KEYS,

@@ -17,8 +17,8 @@ from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.undoing.rollback import rollback
 from redstart.migrations.holder import this_process
 from redstart.server.connections import open_sync
-from redstart.values.kinds import Storage, TemporalKind
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage, TemporalKind
 from tests.support.replies import send
 
 PREFIX = "memory:"

@@ -10,7 +10,7 @@ import redis
 
 from redstart.embedded.process import EmbeddedServer
 from redstart.migrations.indexes.keys import built_name
-from redstart.search import info
+from redstart.search import index_info
 from redstart.search.index import create_arguments
 from tests.cli.conftest import configured
 from tests.migrations.indexes.conftest import drop_all, legacy, planned, serving, total
@@ -207,8 +207,8 @@ def test_a_definition_that_the_server_would_not_create_again(
     legacy: redis.Redis, configured: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where FT.INFO shows what this version of Redstart does not know to write: no rollback could bring it back."""
-    understood = info._index_options
-    monkeypatch.setattr(info, "_index_options", lambda *given: (*understood(*given), "UNHEARD_OF"))
+    understood = index_info._index_options
+    monkeypatch.setattr(index_info, "_index_options", lambda *given: (*understood(*given), "UNHEARD_OF"))
     with nothing_written(legacy):
         refused = run_om("migrate", "run")
         foreseen_by_both(refused, "UNHEARD_OF")

@@ -20,9 +20,9 @@ from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.records import read_records
 from redstart.migrations.indexes.superseded import MAX_SUPERSEDED, definition_digest
 from redstart.migrations.pending import pending_indexes
-from redstart.search.difference import same_definition
 from redstart.search.index import Index, create_arguments
-from redstart.search.info import read_info
+from redstart.search.index_info import read_info
+from redstart.search.schema_diff import same_definition
 from redstart.sync import migrator
 from tests.migrations.indexes.conftest import (
     drop_all,

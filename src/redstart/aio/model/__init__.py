@@ -5,10 +5,10 @@ from redstart.aio.migrator import Migrator
 from redstart.aio.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.aio.redis_model import RedisModel
 from redstart.errors import MigrationError, NotFoundError
-from redstart.left_out import attribute_of
 from redstart.mapping.fields import Field
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.expressions import KNNExpression
+from redstart.unavailable_names import attribute_of
 
 __all__ = [
     "EmbeddedJsonModel",

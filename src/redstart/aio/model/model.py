@@ -17,7 +17,6 @@ from redstart.errors import (
     QuerySyntaxError,
     RedisModelError,
 )
-from redstart.left_out import attribute_of
 from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.coordinates import Coordinates as CoordinateType
 from redstart.mapping.fields import TAG_SEPARATOR as SINGLE_VALUE_TAG_FIELD_SEPARATOR
@@ -32,10 +31,11 @@ from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.expressions import Negation as NegatedExpression
 from redstart.search.expressions import Operator as Operators
-from redstart.search.fields import DEFAULT_TAG_SEPARATOR as DEFAULT_REDISEARCH_FIELD_SEPARATOR
-from redstart.search.fields import FieldKind as RediSearchFieldTypes
 from redstart.search.geo import GeoFilter
+from redstart.search.schema import DEFAULT_TAG_SEPARATOR as DEFAULT_REDISEARCH_FIELD_SEPARATOR
+from redstart.search.schema import FieldKind as RediSearchFieldTypes
 from redstart.search.tags import TokenEscaper, escaper
+from redstart.unavailable_names import attribute_of
 
 __all__ = [
     "ASYNC_MODE",

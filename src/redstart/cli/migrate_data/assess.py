@@ -28,7 +28,7 @@ from redstart.cli.progress import progress_display
 from redstart.cli.quantities import ago, counted, duration, rounded, size
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
-from redstart.commands.introspection import info
+from redstart.commands.server_info import info
 from redstart.effects import call
 from redstart.migrations.data.counting.statistics import Statistics, statistics
 from redstart.migrations.data.judging.convert import Outcome

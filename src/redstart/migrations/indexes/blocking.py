@@ -10,8 +10,8 @@ from redstart.migrations.data.planned.plan import Plan, router
 from redstart.migrations.data.reading.read import read_documents
 from redstart.migrations.data.state.failures import Failure, failure_at, failure_of
 from redstart.migrations.indexes.plan import attribute_of
-from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 
 EMPTY = "empty string, not a number"
 STILL_TEXT = "still text"

@@ -14,8 +14,8 @@ from redstart.migrations.indexes.keys import is_built_name, shown
 from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, place_of
 from redstart.migrations.indexes.records import read_records
 from redstart.search.index import Index
-from redstart.search.info import IndexInfo
-from redstart.values.kinds import Storage
+from redstart.search.index_info import IndexInfo
+from redstart.values.types import Storage
 
 _MAX_SPELLINGS = 64
 

@@ -10,8 +10,8 @@ from redstart.migrations.data.state.record import Record
 from redstart.migrations.indexes.plan import place_of
 from redstart.migrations.indexes.status import IndexStatus, Standing
 from redstart.migrations.indexes.tolerant import tolerant_index
-from redstart.search.difference import FieldAdded, FieldChanged
-from redstart.search.fields import FieldKind, IndexField
+from redstart.search.schema import FieldKind, IndexField
+from redstart.search.schema_diff import FieldAdded, FieldChanged
 
 
 class Form(StrEnum):

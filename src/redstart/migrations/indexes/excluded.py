@@ -24,7 +24,7 @@ from redstart.migrations.indexes.plan import (
 from redstart.migrations.indexes.prove import absent_from
 from redstart.migrations.indexes.records import previous_index, read_records
 from redstart.migrations.indexes.taken_over import is_taken_over
-from redstart.search.difference import same_definition
+from redstart.search.schema_diff import same_definition
 from redstart.values.timezones import NaiveTimezone
 
 _PAGE_KEYS = 1_000

@@ -28,9 +28,9 @@ from redstart.migrations.indexes.switch import Switched, switch
 from redstart.migrations.indexes.taken_over import has_more, is_taken_over
 from redstart.migrations.indexes.tolerant import accepts_both_forms, is_stand_in, stand_in
 from redstart.migrations.lease import Lease
-from redstart.search.difference import same_definition
 from redstart.search.index import Index
-from redstart.search.info import IndexInfo
+from redstart.search.index_info import IndexInfo
+from redstart.search.schema_diff import same_definition
 
 
 class IndexState(StrEnum):

@@ -10,8 +10,8 @@ from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.indexes.bystanders import indexes_listed_as, may_hold
 from redstart.migrations.indexes.keys import shown
 from redstart.migrations.indexes.plan import attribute_of, place_of
-from redstart.search.fields import FieldKind
 from redstart.search.index import Index
+from redstart.search.schema import FieldKind
 
 
 def require_no_filters_on_dates(plan: Plan) -> Op[None]:

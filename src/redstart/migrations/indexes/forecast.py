@@ -8,8 +8,8 @@ from redstart.migrations.indexes.build import find_built, find_index
 from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes, with_options_of
 from redstart.migrations.indexes.records import previous_index, read_records
 from redstart.migrations.indexes.tolerant import accepts_both_forms, is_stand_in, tolerant_index
-from redstart.search.difference import same_definition
 from redstart.search.index import Index
+from redstart.search.schema_diff import same_definition
 
 UNCOUNTED_MEMORY_FACTOR = 1.7
 """FT.INFO does not count keys, tables and overhead of the allocator: measured, an index takes 1.5 to 1.7 times as

@@ -9,9 +9,9 @@ from redstart.migrations.indexes.records import IndexRecord, read_redis_om_keys
 from redstart.migrations.indexes.superseded import superseded_by
 from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.migrations.lease import Lease
-from redstart.search.difference import same_definition
 from redstart.search.index import Index
-from redstart.search.info import IndexInfo
+from redstart.search.index_info import IndexInfo
+from redstart.search.schema_diff import same_definition
 
 
 def keep_planned(

@@ -7,11 +7,11 @@ from redstart.errors import ConfigurationError
 from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.index import index_of, reference_schema
 from redstart.mapping.paths import Each, TemporalPath
-from redstart.search.difference import difference
-from redstart.search.fields import FieldKind, IndexField
 from redstart.search.index import Index, schema_hash
 from redstart.search.json_paths import member
-from redstart.values.kinds import Storage
+from redstart.search.schema import FieldKind, IndexField
+from redstart.search.schema_diff import difference
+from redstart.values.types import Storage
 
 TEXTS = frozenset({FieldKind.TAG, FieldKind.TEXT})
 """Types of text fields. In JSON, a number in such a field drops the document from the index."""

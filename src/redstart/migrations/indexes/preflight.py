@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Iterable, Sequence
 
-from redstart.commands.introspection import client_database, command_known
 from redstart.commands.scripts import load, run_script
+from redstart.commands.server_info import client_database, command_known
 from redstart.effects import Op, call
 from redstart.errors import MigrationError, SearchDatabaseError, UnsafeServerError, UnsupportedServerError
 from redstart.migrations.data.running.preflight import ServerFacts, require_safe_undo, server_facts
@@ -17,10 +17,10 @@ from redstart.migrations.indexes.records import previous_index, read_records
 from redstart.migrations.indexes.swap import PACKAGE
 from redstart.migrations.indexes.tolerant import STRINGS
 from redstart.migrations.indexes.trial import try_index
-from redstart.search.difference import same_definition
 from redstart.search.index import Index
-from redstart.search.info import IndexInfo
-from redstart.values.kinds import Storage
+from redstart.search.index_info import IndexInfo
+from redstart.search.schema_diff import same_definition
+from redstart.values.types import Storage
 
 _PROBE = "redstart:indexes:probe:"
 

@@ -10,10 +10,10 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError, StateVersionError, shortened
 from redstart.migrations.damage import of_other_types, require_none
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
-from redstart.search.fields import FieldKind, IndexField, VectorSettings
 from redstart.search.index import Index
-from redstart.search.info import IndexInfo
-from redstart.values.kinds import Storage
+from redstart.search.index_info import IndexInfo
+from redstart.search.schema import FieldKind, IndexField, VectorSettings
+from redstart.values.types import Storage
 
 FORMAT = 3
 """Format of a record. Format 1 has no number, format 2 no superseded definitions."""

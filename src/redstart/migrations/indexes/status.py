@@ -10,8 +10,8 @@ from redstart.migrations.indexes.plan import PlannedIndex, with_options_of
 from redstart.migrations.indexes.records import IndexRecord, previous_index, read_records
 from redstart.migrations.indexes.superseded import is_superseded
 from redstart.migrations.indexes.taken_over import has_more, is_taken_over
-from redstart.search.difference import IndexDifference, difference
-from redstart.search.info import IndexInfo
+from redstart.search.index_info import IndexInfo
+from redstart.search.schema_diff import IndexDifference, difference
 
 
 class Standing(StrEnum):

@@ -6,9 +6,9 @@ from hashlib import sha1
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.taken_over import is_taken_over, only_adds
-from redstart.search.difference import same_definition
 from redstart.search.index import Index, create_arguments
-from redstart.search.info import IndexInfo
+from redstart.search.index_info import IndexInfo
+from redstart.search.schema_diff import same_definition
 
 MAX_SUPERSEDED = 20
 """Limit of recorded definitions of an index; the oldest is removed first."""

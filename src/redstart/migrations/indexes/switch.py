@@ -9,8 +9,8 @@ from redstart.migrations.indexes.prove import Membership, prove
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.swap import drop, swap
 from redstart.migrations.lease import Lease
-from redstart.search.difference import same_definition
 from redstart.search.index import Index
+from redstart.search.schema_diff import same_definition
 
 
 @dataclass(frozen=True, slots=True)

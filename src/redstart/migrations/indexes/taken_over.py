@@ -8,9 +8,9 @@ from redstart.migrations.indexes.keys import is_built_name
 from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text
 from redstart.migrations.indexes.records import IndexRecord
 from redstart.migrations.indexes.tolerant import accepts_both_forms
-from redstart.search.difference import FieldRemoved, difference, same_definition
 from redstart.search.index import Index
-from redstart.search.info import IndexInfo
+from redstart.search.index_info import IndexInfo
+from redstart.search.schema_diff import FieldRemoved, difference, same_definition
 
 
 def is_taken_over(record: IndexRecord | None, found: IndexInfo | None) -> bool:

@@ -9,10 +9,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from redstart.migrations.indexes.plan import TEXTS
-from redstart.search.difference import difference
-from redstart.search.fields import IndexField
 from redstart.search.index import Index
-from redstart.values.kinds import Storage
+from redstart.search.schema import IndexField
+from redstart.search.schema_diff import difference
+from redstart.values.types import Storage
 
 STRINGS = '@{}>""'
 """RedisJSON 2.8 applies such a filter to a scalar; other versions may not, so it is probed on a scratch index."""

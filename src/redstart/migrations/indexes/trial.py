@@ -8,9 +8,9 @@ from redstart.effects import Op
 from redstart.errors import AuthenticationError
 from redstart.migrations.indexes.keys import SCRATCH
 from redstart.migrations.indexes.swap import PACKAGE
-from redstart.search.difference import difference
 from redstart.search.index import Index, create_arguments
-from redstart.search.info import read_info
+from redstart.search.index_info import read_info
+from redstart.search.schema_diff import difference
 
 MAX_WORDS = 7_900
 """Lua has room for 8,000 arguments of a command. An index of 1,024 fields may have more."""

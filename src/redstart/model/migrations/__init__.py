@@ -2,11 +2,11 @@
 """The names of `redis_om.model.migrations`."""
 
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
-from redstart.left_out import attribute_of
 from redstart.migrations.pending import MigrationAction
 from redstart.sync.data_migrations import BaseMigration, DataMigrator
 from redstart.sync.migrator import SchemaDetector
 from redstart.sync.schema_migrations import BaseSchemaMigration, SchemaMigrator
+from redstart.unavailable_names import attribute_of
 
 __all__ = [
     "BaseMigration",

@@ -21,7 +21,7 @@ from redstart.migrations.data.counting.statistics import (
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.server.connections import open_like
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 from tests.support.migration import TEXT, new_context, station_plan
 from tests.support.replies import send
 

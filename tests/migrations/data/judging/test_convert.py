@@ -6,10 +6,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
-from redstart.values.json_text import JsonNumber, JsonValue, parse_json
-from redstart.values.kinds import TemporalKind
+from redstart.values.lossless_json import JsonNumber, JsonValue, parse_json
 from redstart.values.timestamps import FIRST_MICROSECOND, LAST_MICROSECOND, microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import TemporalKind
 
 DATETIME, DATE = TemporalKind.DATETIME, TemporalKind.DATE
 UTC, BERLIN = NaiveTimezone.parse("UTC"), NaiveTimezone.parse("Europe/Berlin")

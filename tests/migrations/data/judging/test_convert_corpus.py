@@ -10,9 +10,9 @@ import pytest
 
 from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.undoing.legacy import legacy_text
-from redstart.values.json_text import JsonValue, parse_json
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.lossless_json import JsonValue, parse_json
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage, TemporalKind
 from tests.support.corpus import corpus_path
 
 UTC = NaiveTimezone.parse("UTC")

@@ -12,8 +12,8 @@ from redstart.migrations.data.judging.transform import FailureMode, edits_for, j
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument
 from redstart.migrations.data.planned.plan import PlannedModel
 from redstart.migrations.data.state.journal import compressed, entry_of, packed_entry
-from redstart.values.kinds import Storage, TemporalKind
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage, TemporalKind
 
 UTC = NaiveTimezone.parse("UTC")
 KEY = b"shop:order:1"

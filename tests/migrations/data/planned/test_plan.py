@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from redstart.errors import PlanChangedError
 from redstart.mapping.paths import Each, TemporalPath
 from redstart.migrations.data.planned.plan import Plan, PlannedModel, merged, router, scan_pattern
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.types import Storage, TemporalKind
 
 ID = "007_some_migration"
 AT = TemporalPath(("at",), TemporalKind.DATETIME, False)

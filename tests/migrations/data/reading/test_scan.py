@@ -8,7 +8,7 @@ from redstart.mapping.paths import TemporalPath
 from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.reading.scan import Page, Scanner
 from redstart.server.connections import open_sync
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.types import Storage, TemporalKind
 from tests.support.replies import send
 
 PLAN = Plan(

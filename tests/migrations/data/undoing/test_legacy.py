@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.undoing.legacy import legacy_text
-from redstart.values.json_text import parse_json
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.lossless_json import parse_json
 from redstart.values.timestamps import END_SECOND, FIRST_SECOND, microseconds_from_number, number_text
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage, TemporalKind
 
 HASH, JSON = Storage.HASH, Storage.JSON
 DATETIME, DATE = TemporalKind.DATETIME, TemporalKind.DATE

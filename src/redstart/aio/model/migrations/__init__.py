@@ -5,8 +5,8 @@ from redstart.aio.data_migrations import BaseMigration, DataMigrator
 from redstart.aio.migrator import SchemaDetector
 from redstart.aio.schema_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
-from redstart.left_out import attribute_of
 from redstart.migrations.pending import MigrationAction
+from redstart.unavailable_names import attribute_of
 
 __all__ = [
     "BaseMigration",

@@ -13,7 +13,7 @@ from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.running.context import Context
 from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.migrations.data.running.preflight import ServerFacts, require_json, server_facts
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 PACE_DOCUMENTS = 3_000
 PACE_PAGES = 200

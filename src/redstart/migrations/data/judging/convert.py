@@ -9,14 +9,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from redstart.errors import ValueConversionError
-from redstart.values.json_text import JsonNumber, JsonValue, restores_exactly
-from redstart.values.kinds import TemporalKind
-from redstart.values.temporal_text import (
+from redstart.values.datetime_parser import (
     MAX_CHARACTERS,
     WHITE_SPACE,
     read_temporal_number,
     read_temporal_text,
 )
+from redstart.values.lossless_json import JsonNumber, JsonValue, restores_exactly
 from redstart.values.timestamps import (
     ALWAYS_EXACT_MICROSECONDS,
     END_SECOND,
@@ -27,6 +26,7 @@ from redstart.values.timestamps import (
     reads_back,
 )
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import TemporalKind
 from redstart.values.written_text import number_of_written_text
 
 SECONDS_PER_DAY = 86_400.0

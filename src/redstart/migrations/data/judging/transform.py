@@ -17,9 +17,9 @@ from redstart.migrations.data.planned.jsonpath import (
     slice_path,
 )
 from redstart.migrations.data.planned.plan import PlannedModel
-from redstart.values.json_text import JsonNumber, parse_json, restores_exactly
-from redstart.values.kinds import Storage
+from redstart.values.lossless_json import JsonNumber, parse_json, restores_exactly
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 from redstart.values.written_text import number_of_written_text
 
 DEFAULT_NUMBER = b"0.0"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from redstart.mapping.paths import TemporalPath
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.planned.plan import PlannedModel
-from redstart.values.json_text import JsonValue
+from redstart.values.lossless_json import JsonValue
 
 
 class StoredValue(NamedTuple):

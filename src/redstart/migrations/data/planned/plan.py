@@ -17,7 +17,7 @@ from redstart.mapping.declaration import ModelDeclaration, overlapping
 from redstart.mapping.paths import Each, Segment, TemporalPath
 from redstart.migrations.data.planned.conflicts import conflicting_types
 from redstart.migrations.data.planned.jsonpath import Location
-from redstart.values.kinds import Storage, TemporalKind
+from redstart.values.types import Storage, TemporalKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from redstart.mapping.paths import Each, Segment, TemporalPath
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, path_text
 from redstart.migrations.data.planned.plan import PlannedModel
-from redstart.values.json_text import json_text, parse_json
+from redstart.values.lossless_json import json_text, parse_json
 
 _PATHS_PER_BATCH = 1_000
 

@@ -21,8 +21,8 @@ from redstart.migrations.data.planned.documents import StoredDocument, StoredVal
 from redstart.migrations.data.planned.jsonpath import Location, path_text
 from redstart.migrations.data.planned.plan import PlannedModel
 from redstart.migrations.data.reading.large import read_large_document
-from redstart.values.json_text import JsonNumber, json_text, parse_json
-from redstart.values.kinds import Storage
+from redstart.values.lossless_json import JsonNumber, json_text, parse_json
+from redstart.values.types import Storage
 
 LARGE_BYTES = 1_000_000
 """Size in memory. A larger document is never fetched as a whole."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from redstart.commands.introspection import info
 from redstart.commands.keyspace import scan
 from redstart.commands.packing import PageSize
+from redstart.commands.server_info import info
 from redstart.effects import Later, Op, ahead, answer, call
 from redstart.migrations.data.planned.documents import StoredDocument
 from redstart.migrations.data.planned.plan import Plan, PlannedModel, router, scan_pattern

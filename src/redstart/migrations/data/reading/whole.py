@@ -7,7 +7,7 @@ from redstart.commands.packing import PAGE_BYTES
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op
 from redstart.migrations.data.reading.read import PACKAGE
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 
 def read_whole(documents: Sequence[tuple[Storage, bytes]]) -> Op[list[Any]]:

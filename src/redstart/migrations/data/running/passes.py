@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from redstart.commands.introspection import server_time
+from redstart.commands.server_info import server_time
 from redstart.effects import Op, call
 from redstart.migrations.data.planned.documents import StoredDocument
 from redstart.migrations.data.planned.plan import Plan

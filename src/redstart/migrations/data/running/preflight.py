@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from redstart.commands.introspection import command_known, info
+from redstart.commands.server_info import command_known, info
 from redstart.effects import Op, call
 from redstart.errors import UnsafeServerError, UnsupportedServerError
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.tally import Tally
 from redstart.migrations.data.planned.plan import Plan
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 JOURNAL_BYTES_PER_VALUE = 48
 """Upper estimate: measured 15 to 40 with keys, old and new bytes, compressed."""

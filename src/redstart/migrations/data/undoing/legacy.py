@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from redstart.errors import ValueConversionError
-from redstart.values.kinds import Storage, TemporalKind
 from redstart.values.timestamps import EPOCH, microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage, TemporalKind
 
 
 def legacy_text(

@@ -11,7 +11,7 @@ current models are not used.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from redstart.commands.introspection import server_time
+from redstart.commands.server_info import server_time
 from redstart.effects import Op, call
 from redstart.errors import CheckpointCorruptError, MigrationError
 from redstart.migrations.data.planned.plan import Plan, with_prefixes

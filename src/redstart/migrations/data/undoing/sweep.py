@@ -19,8 +19,8 @@ from redstart.migrations.data.undoing.undo import Field
 from redstart.migrations.data.writing.apply import Applier
 from redstart.migrations.data.writing.settle import Settling
 from redstart.migrations.lease import Lease
-from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 
 NO_OLD_FORM = "no equivalent in text format"
 MAY_STAND_FOR_TEXT = "ambiguous: a date, or a 0 that replaced a failed value"

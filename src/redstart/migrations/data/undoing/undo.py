@@ -35,10 +35,10 @@ from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.data.state.unrestored import Original, UnrestoredDocument
 from redstart.migrations.data.writing.apply import Applier, split_large
 from redstart.migrations.data.writing.settle import MOST_TRIES
-from redstart.values.json_text import JsonValue, json_text, parse_json
-from redstart.values.kinds import Storage
+from redstart.values.lossless_json import JsonValue, json_text, parse_json
 from redstart.values.timestamps import NUMBER
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 
 Field: TypeAlias = tuple[str, str]
 """The key prefix of a model, and one of its paths as text."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from redstart.commands.replies import mapping
+from redstart.commands.resp import mapping
 from redstart.documents.forms import form_of
 from redstart.documents.reader import reader_of
 from redstart.effects import Op
@@ -21,8 +21,8 @@ from redstart.migrations.data.reading.whole import read_whole
 from redstart.migrations.data.state.failures import failure_at
 from redstart.migrations.data.verifying.verify import Problems
 from redstart.migrations.rejections import Rejection, rejections
-from redstart.values.kinds import Storage
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 
 
 def undeclared_names(declaration: ModelDeclaration, stored: Any, zone: NaiveTimezone) -> list[str]:

@@ -2,8 +2,8 @@
 """The names of `redis_om.model.migrations.data.migrator`."""
 
 from redstart.errors import DataMigrationError
-from redstart.left_out import attribute_of
 from redstart.sync.data_migrations import BaseMigration, DataMigrator
+from redstart.unavailable_names import attribute_of
 
 __all__ = ["BaseMigration", "DataMigrationError", "DataMigrator"]
 

@@ -2,12 +2,12 @@
 """The names of `redis_om.model.migrations.schema`."""
 
 from redstart.errors import MigrationError, SchemaMigrationError
-from redstart.left_out import attribute_of
 from redstart.mapping.submodules import import_submodules
 from redstart.migrations.pending import MigrationAction
 from redstart.migrations.pending import PendingIndex as IndexMigration
 from redstart.sync.migrator import Migrator, SchemaDetector
 from redstart.sync.schema_migrations import BaseSchemaMigration, SchemaMigrator
+from redstart.unavailable_names import attribute_of
 
 __all__ = [
     "BaseSchemaMigration",

@@ -3,7 +3,7 @@
 
 from redstart.aio.data_migrations import BaseMigration, DataMigrator
 from redstart.errors import DataMigrationError
-from redstart.left_out import attribute_of
+from redstart.unavailable_names import attribute_of
 
 __all__ = ["BaseMigration", "DataMigrationError", "DataMigrator"]
 

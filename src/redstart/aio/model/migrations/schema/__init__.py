@@ -4,10 +4,10 @@
 from redstart.aio.migrator import Migrator, SchemaDetector
 from redstart.aio.schema_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.errors import MigrationError, SchemaMigrationError
-from redstart.left_out import attribute_of
 from redstart.mapping.submodules import import_submodules
 from redstart.migrations.pending import MigrationAction
 from redstart.migrations.pending import PendingIndex as IndexMigration
+from redstart.unavailable_names import attribute_of
 
 __all__ = [
     "BaseSchemaMigration",

@@ -2,11 +2,11 @@
 """The names of `redis_om.model.migrations.data.builtin.datetime_migration`."""
 
 from redstart.errors import DataMigrationError
-from redstart.left_out import attribute_of
 from redstart.migrations.data.judging.transform import FailureMode as ConversionFailureMode
 from redstart.sync.data_migrations import BaseMigration
 from redstart.sync.datetime_detector import DatetimeFieldDetector
 from redstart.sync.datetime_migration import DatetimeFieldMigration
+from redstart.unavailable_names import attribute_of
 
 __all__ = [
     "BaseMigration",

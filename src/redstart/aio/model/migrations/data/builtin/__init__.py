@@ -3,8 +3,8 @@
 
 from redstart.aio.datetime_detector import DatetimeFieldDetector
 from redstart.aio.datetime_migration import DatetimeFieldMigration
-from redstart.left_out import attribute_of
 from redstart.migrations.data.judging.transform import FailureMode as ConversionFailureMode
+from redstart.unavailable_names import attribute_of
 
 __all__ = ["ConversionFailureMode", "DatetimeFieldDetector", "DatetimeFieldMigration"]
 

@@ -5,8 +5,8 @@ from redstart.aio.data_migrations import BaseMigration
 from redstart.aio.datetime_detector import DatetimeFieldDetector
 from redstart.aio.datetime_migration import DatetimeFieldMigration
 from redstart.errors import DataMigrationError
-from redstart.left_out import attribute_of
 from redstart.migrations.data.judging.transform import FailureMode as ConversionFailureMode
+from redstart.unavailable_names import attribute_of
 
 __all__ = [
     "BaseMigration",

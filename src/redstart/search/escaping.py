@@ -13,11 +13,10 @@ from pydantic import BaseModel
 
 from redstart.errors import ValueConversionError
 from redstart.search.expressions import Expression, FieldExpression
+from redstart.search.query_errors import cannot_find, wrong_operand
 from redstart.search.query_field import Operand, QueryField
-from redstart.search.refusals import cannot_find, wrong_operand
 from redstart.values.indexed_numbers import reason_against_digits
 from redstart.values.json_floats import SAFE_LENGTH, kept
-from redstart.values.kinds import Storage, has_text
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,
     MICROSECOND,
@@ -30,6 +29,7 @@ from redstart.values.timestamps import (
     side_of,
 )
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage, has_text
 
 PLAIN_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 INFINITIES: Final = ("inf", "-inf")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.commands.introspection import command_known, info, server_time
+from redstart.commands.server_info import command_known, info, server_time
 from redstart.effects import Call, call
 from redstart.embedded.process import EmbeddedServer
 from redstart.server.connections import open_sync

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from redstart.errors import ValueConversionError
-from redstart.values.json_text import JsonNumber, JsonValue, json_text, parse_json, restores_exactly
+from redstart.values.lossless_json import JsonNumber, JsonValue, json_text, parse_json, restores_exactly
 
 number_texts = st.one_of(
     st.integers(-(2**63), 2**64 - 1).map(str),

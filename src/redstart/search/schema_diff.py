@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from redstart.search.fields import IndexField
 from redstart.search.index import Index
-from redstart.values.kinds import Storage
+from redstart.search.schema import IndexField
+from redstart.values.types import Storage
 
 
 @dataclass(frozen=True, slots=True)

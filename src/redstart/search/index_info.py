@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from redstart.search.fields import FieldKind, IndexField, VectorSettings
 from redstart.search.index import Index
-from redstart.values.kinds import Storage
+from redstart.search.schema import FieldKind, IndexField, VectorSettings
+from redstart.values.types import Storage
 
 VECTOR_NAMES = {
     "data_type": "TYPE",

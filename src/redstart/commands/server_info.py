@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from redstart.commands.replies import text
+from redstart.commands.resp import text
 from redstart.effects import Call
 
 

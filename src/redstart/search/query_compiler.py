@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from redstart.search.escaping import boolean_word, nearest_number, number_word, stored_text
 from redstart.search.expressions import Comparison, Operator
 from redstart.search.full_text import full_text
 from redstart.search.geo import GeoFilter
-from redstart.search.operands import boolean_word, nearest_number, number_word, stored_text
 from redstart.search.parameters import Parameters
 from redstart.search.patterns import TagPattern, Where, WordPattern
-from redstart.search.query_field import Operand, QueryField, term_of
-from redstart.search.refusals import (
+from redstart.search.query_errors import (
     cannot_find,
     is_document,
     no_full_text,
@@ -18,6 +17,7 @@ from redstart.search.refusals import (
     wrong_operand,
     wrong_operator,
 )
+from redstart.search.query_field import Operand, QueryField, term_of
 from redstart.search.tags import as_indexed, escaped, needs_parameter, pattern_of, tags_of
 from redstart.values.timezones import NaiveTimezone
 

@@ -16,7 +16,6 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from redstart.errors import ValueConversionError
-from redstart.values.kinds import TemporalKind
 from redstart.values.timestamps import (
     EPOCH,
     EPOCH_ORDINAL,
@@ -31,6 +30,7 @@ from redstart.values.timestamps import (
     microseconds_from_seconds,
 )
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import TemporalKind
 
 WHITE_SPACE = " \t\r\n\v\f"
 

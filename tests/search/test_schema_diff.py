@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from redstart.search.difference import FieldAdded, FieldChanged, FieldRemoved, difference
-from redstart.search.fields import FieldKind, IndexField
 from redstart.search.index import Index
-from redstart.values.kinds import Storage
+from redstart.search.schema import FieldKind, IndexField
+from redstart.search.schema_diff import FieldAdded, FieldChanged, FieldRemoved, difference
+from redstart.values.types import Storage
 
 NAME = IndexField("name", "name", FieldKind.TAG, separator="|")
 OLD_DATE = IndexField("at", "at", FieldKind.TAG, separator="|")

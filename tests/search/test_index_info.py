@@ -4,10 +4,10 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from redstart.search.fields import FieldKind, IndexField, VectorSettings
 from redstart.search.index import Index, create_arguments
-from redstart.search.info import IndexInfo, read_info
-from redstart.values.kinds import Storage
+from redstart.search.index_info import IndexInfo, read_info
+from redstart.search.schema import FieldKind, IndexField, VectorSettings
+from redstart.values.types import Storage
 
 FIELD_NAMES = st.text("abcXYZ09_ .-é", min_size=1, max_size=8)
 

@@ -6,7 +6,7 @@ Source: https://redis.io/docs/latest/commands/ft.create/
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from redstart.values.kinds import Storage
+from redstart.values.types import Storage
 
 DEFAULT_TAG_SEPARATOR = ","
 """What the server takes where the definition of a hash's index names no separator. In JSON it then takes none."""

@@ -7,9 +7,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from redstart.errors import ValueConversionError
-from redstart.values.kinds import TemporalKind
-from redstart.values.temporal_text import TemporalText, read_temporal_text
+from redstart.values.datetime_parser import TemporalText, read_temporal_text
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import TemporalKind
 
 UTC = NaiveTimezone.parse("UTC")
 BERLIN = NaiveTimezone.parse("Europe/Berlin")
