@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
-from redstart.mapping.paths import Each, TemporalPath
+from redstart.mapping.value_paths import Each, TemporalPath
 from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.values.types import Storage, TemporalKind
 

@@ -19,7 +19,7 @@ HOMES = {
     "ConversionFailureMode": "migrations.data.judging.transform:FailureMode",
     "CoordinateType": "mapping.coordinates:Coordinates",
     "Coordinates": "mapping.coordinates",
-    "DEFAULT_PAGE_SIZE": "documents.fetching:PAGE_DOCUMENTS",
+    "DEFAULT_PAGE_SIZE": "documents.fetch:PAGE_DOCUMENTS",
     "DEFAULT_REDISEARCH_FIELD_SEPARATOR": "search.schema:DEFAULT_TAG_SEPARATOR",
     "DataMigrationError": "errors",
     "DataMigrator": "{colour}.data_migrations",
@@ -28,7 +28,7 @@ HOMES = {
     "DatetimeFieldMigration": "{colour}.datetime_migration",
     "EmbeddedJsonModel": "{colour}.models",
     "Expression": "search.expressions",
-    "ExpressionProxy": "mapping.proxies:FieldProxy",
+    "ExpressionProxy": "mapping.field_proxies:FieldProxy",
     "Field": "mapping.fields",
     "FieldInfo": "mapping.fields",
     "FindQuery": "{colour}.find",
@@ -40,7 +40,7 @@ HOMES = {
     "MigrationAction": "migrations.pending",
     "MigrationError": "errors",
     "Migrator": "{colour}.migrator",
-    "ModelMeta": "mapping.queryable:QueryableModel",
+    "ModelMeta": "mapping.metaclass:QueryableModel",
     "NegatedExpression": "search.expressions:Negation",
     "NotFoundError": "errors",
     "Operators": "search.expressions:Operator",
@@ -77,7 +77,7 @@ HOMES = {
     "schema_text_key": "migrations.indexes.keys:schema_key",
     "supports_hash_field_expiration": "{colour}.checks",
     "to_redisvl_schema": "{colour}.redisvl",
-    "verify_pipeline_response": "documents.adding",
+    "verify_pipeline_response": "documents.save",
 }
 """Module of each name in Redstart: `{colour}` is `sync` or `aio`. After a colon, its name there."""
 

@@ -21,7 +21,7 @@ from redstart import Coordinates, Field
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import MigrationError
 from redstart.mapping import registry
-from redstart.mapping.declaration import declare, distinct
+from redstart.mapping.model_info import declare, distinct
 from redstart.search.index import create_arguments
 from tests.support.legacy_index import legacy_index_of
 from tests.support.models import registry_of_its_own

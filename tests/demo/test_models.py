@@ -7,8 +7,8 @@ from redstart.demo.civil import DAY
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, generate
 from redstart.demo.slots import Expected, Location
-from redstart.mapping.declaration import declare
-from redstart.mapping.paths import TemporalPath
+from redstart.mapping.model_info import declare
+from redstart.mapping.value_paths import TemporalPath
 from redstart.values.types import Storage, TemporalKind
 
 MODELS: dict[str, type[RedisModel]] = {RINGER_PREFIX: Ringer, VISIT_PREFIX: Visit, SIGHTING_PREFIX: Sighting}

@@ -3,12 +3,12 @@
 import pytest
 import redis
 
-from redstart.documents import deleting
-from redstart.documents.deleting import delete_keys
+from redstart.documents import delete
+from redstart.documents.delete import delete_keys
 from redstart.server.connections import open_sync
 
 
-@pytest.mark.parametrize("count", [0, 1, deleting.PAGE_KEYS, deleting.PAGE_KEYS + 1, 2_500])
+@pytest.mark.parametrize("count", [0, 1, delete.PAGE_KEYS, delete.PAGE_KEYS + 1, 2_500])
 def test_deletions_count_the_existing_keys(client: redis.Redis, url: str, count: int) -> None:
     keys = [b"k%d" % number for number in range(count)]
     if keys:

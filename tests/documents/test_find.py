@@ -23,7 +23,7 @@ from redstart import (
 from redstart.commands.search import SearchReply
 from redstart.documents import find
 from redstart.documents.find import first_document, page_of
-from redstart.documents.json_writer import json_document
+from redstart.documents.json_codec import json_document
 from redstart.documents.query import query_of
 from redstart.effects import Ahead, Later, Learnt
 from redstart.errors import DocumentDecodeError, IndexNotFoundError, SearchDatabaseError

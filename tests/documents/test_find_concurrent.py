@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from redstart import Field, HashModel, JsonModel
-from redstart.documents.fetching import documents_at
+from redstart.documents.fetch import documents_at
 from redstart.documents.find import found_keys
 from redstart.documents.query import query_of
 from redstart.server.connections import open_sync

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import NaiveDatetime
 
 from redstart import HashModel, JsonModel
-from redstart.documents.forms import form_of
+from redstart.documents.storage_adapters import form_of
 from redstart.errors import DocumentDecodeError
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.judging.convert import (

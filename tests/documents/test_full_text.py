@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from redstart import Field, HashModel, JsonModel, QueryNotSupportedError, col
 from redstart.commands.search import ft_create
-from redstart.documents import served_fields
+from redstart.documents import index_fields
 from redstart.errors import QueryError
 from redstart.mapping.index import index_of
 from redstart.search.index import create_arguments
@@ -46,7 +46,7 @@ class Letter(JsonModel, index=True):
 
 @pytest.fixture(params=[Note, Letter])
 def model(request: pytest.FixtureRequest, client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(served_fields, "VALID_SECONDS", -1)
+    monkeypatch.setattr(index_fields, "VALID_SECONDS", -1)
     return request.param
 
 

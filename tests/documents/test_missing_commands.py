@@ -2,7 +2,7 @@
 
 import pytest
 
-from redstart.documents.fetching import raise_if_module_missing
+from redstart.documents.fetch import raise_if_module_missing
 from redstart.errors import CommandError, UnsupportedServerError
 
 

@@ -17,7 +17,7 @@ from pydantic import (
 import redstart.aio
 from redstart import DocumentDecodeError, EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError
 from redstart.documents import find
-from redstart.documents.unreadable import OnError
+from redstart.documents.errors import OnError
 from tests.documents.flavours import (
     NOTES,
     AsyncHashNote,

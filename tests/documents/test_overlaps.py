@@ -10,7 +10,7 @@ import redis
 import redstart.aio
 from redstart import Field, HashModel, JsonModel, QueryNotSupportedError
 from redstart.errors import OverlappingPrefixesWarning
-from redstart.mapping import overlaps
+from redstart.mapping import key_overlaps
 from tests.documents.flavours import done, iterated
 from tests.support.models import create_indexes, registry_of_its_own
 
@@ -21,7 +21,7 @@ BASES = [HashModel, JsonModel, redstart.aio.HashModel, redstart.aio.JsonModel]
 
 @pytest.fixture(autouse=True)
 def only_these_models() -> Iterator[None]:
-    overlaps._warn.cache_clear()  # it warns once in a process
+    key_overlaps._warn.cache_clear()  # it warns once in a process
     with registry_of_its_own():
         yield
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import example, given
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
-from redstart.documents.hash_writer import hash_fields
-from redstart.documents.json_writer import json_document
+from redstart.documents.hash_encoder import hash_fields
+from redstart.documents.json_codec import json_document
 from redstart.errors import DocumentDecodeError, DocumentEncodeError, RedisModelError
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone

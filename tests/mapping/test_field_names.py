@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
 from redstart.errors import RedisModelError
-from redstart.mapping.proxies import FieldProxy
+from redstart.mapping.field_proxies import FieldProxy
 from redstart.search.query_text import query_text
 from redstart.values.timezones import NaiveTimezone
 

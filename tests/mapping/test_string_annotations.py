@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar, Generic, List, Optional, TypeVar
 import pytest
 
 from redstart.errors import RedisModelError
-from redstart.mapping.declaration import declare
 from redstart.mapping.fields import Field, field_options
+from redstart.mapping.model_info import declare
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
-from redstart.mapping.temporal import temporal_paths
+from redstart.mapping.temporal_paths import temporal_paths
 
 T = TypeVar("T")
 Code = Annotated[str, Field(primary_key=True)]

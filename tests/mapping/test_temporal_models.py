@@ -11,9 +11,9 @@ from typing_extensions import TypeAliasType
 
 from redstart.mapping.fields import Field
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
-from redstart.mapping.paths import Each
-from redstart.mapping.shapes import ShapeReader
-from redstart.mapping.temporal import temporal_paths
+from redstart.mapping.temporal_paths import temporal_paths
+from redstart.mapping.type_tree import ShapeReader
+from redstart.mapping.value_paths import Each
 from redstart.values.types import TemporalKind
 from tests.mapping.dated_types import Stamp
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 import redis
 
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.indexes import migrate
 from redstart.migrations.indexes.expand import ExpansionOptions

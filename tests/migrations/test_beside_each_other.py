@@ -7,7 +7,7 @@ import redis
 
 from redstart.effects import Op
 from redstart.errors import MigrationError
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.back import migrate_back, rollback_indexes
 from redstart.migrations.data.converting.runner import RunOptions

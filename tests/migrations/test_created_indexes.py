@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from redstart import Field, HashModel, JsonModel
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.back import migrate_back, rollback_indexes
 from redstart.migrations.data.converting.runner import RunOptions
 from redstart.migrations.data.planned.plan import make_plan

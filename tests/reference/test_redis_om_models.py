@@ -9,7 +9,7 @@ import pytest
 import redis
 import ulid_transform
 
-from redstart.mapping.redis_om_models import redis_om_models
+from redstart.mapping.redis_om_adapter import redis_om_models
 from tests.reference.test_schemas import REFUSED_BY_THE_SERVER
 
 HERE = Path(__file__).parent
@@ -219,7 +219,7 @@ def test_models_of_0x_are_refused(python_with_0x: str, url: str, tmp_path: Path)
     ours = str(Path(ulid_transform.__file__).parents[1])  # last: what is in both environments is theirs
     program = (
         f"import sys; sys.path += [{source!r}, {str(tmp_path)!r}, {ours!r}]; import old_models\n"
-        "from redstart.mapping.redis_om_models import redis_om_models\n"
+        "from redstart.mapping.redis_om_adapter import redis_om_models\n"
         "try:\n    redis_om_models()\nexcept Exception as error:\n    print(error)\n"
     )
     done = subprocess.run([python_with_0x, "-c", program], capture_output=True, text=True, check=False)

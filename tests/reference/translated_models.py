@@ -12,7 +12,7 @@ from declared_models import ALL_TYPES, OPTIONS, SINCE_1, declare, embedded_model
 
 from redstart.errors import RedisModelError
 from redstart.mapping.index import reference_schema
-from redstart.mapping.redis_om_models import redis_om_models, translated
+from redstart.mapping.redis_om_adapter import redis_om_models, translated
 
 INDEXED = {"index": True}
 

@@ -15,7 +15,7 @@ import redstart
 import redstart.aio
 from redstart import Field
 from redstart.errors import ConfigurationError, UnsupportedServerError
-from redstart.mapping.proxies import FieldProxy
+from redstart.mapping.field_proxies import FieldProxy
 
 PACKAGES = [redstart, redstart.aio]
 FAKE = {redstart: fakeredis.FakeRedis, redstart.aio: fakeredis.FakeAsyncRedis}

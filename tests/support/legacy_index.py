@@ -6,8 +6,8 @@ from pydantic.fields import FieldInfo
 
 from redstart.mapping.fields import FieldOptions, field_options
 from redstart.mapping.index import index_of_parts, storage_of
+from redstart.mapping.index_schema import IndexWalk
 from redstart.mapping.index_types import Indexable, IndexType
-from redstart.mapping.index_walk import IndexWalk
 from redstart.mapping.models import RedisModel
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.search.index import Index, schema_text

@@ -19,7 +19,7 @@ from redstart.demo import names
 from redstart.demo.load import load_batches
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, SampleDocument, generate
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.data.converting.runner import RunOptions
 from redstart.migrations.data.judging.transform import FailureMode
 from redstart.migrations.data.planned.plan import Plan, make_plan

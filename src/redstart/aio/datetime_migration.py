@@ -11,7 +11,7 @@ from redstart.aio.migrator import index_migration
 from redstart.commands.server_info import server_time
 from redstart.effects import call
 from redstart.errors import ConfigurationError, ServerError, shortened
-from redstart.mapping.declaration import ModelDeclaration, declare, distinct
+from redstart.mapping.model_info import ModelDeclaration, declare, distinct
 from redstart.mapping.registry import registered_models
 from redstart.migrations.back import migrate_back
 from redstart.migrations.data.converting.runner import RunOptions, RunResult

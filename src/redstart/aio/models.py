@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self, overload
 from redstart.aio.connections import server_of_model
 from redstart.aio.redis_model import RedisModel
 from redstart.documents import expiry
-from redstart.documents.writes import Saving
+from redstart.documents.write_requests import Saving
 from redstart.mapping import models
 
 if TYPE_CHECKING:

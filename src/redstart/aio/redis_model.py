@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from redstart.aio.connections import client_in_meta, server_of_all, server_of_model, shared_client
 from redstart.documents import expiry
-from redstart.documents.adding import add_documents
 from redstart.documents.arguments import documents_of_argument, items_of
-from redstart.documents.deleting import delete_document, delete_documents, queue_deletion, queue_deletions
-from redstart.documents.fetching import PAGE_DOCUMENTS, get_document, get_documents
+from redstart.documents.delete import delete_document, delete_documents, queue_deletion, queue_deletions
+from redstart.documents.errors import RAISE, OnError, on_unreadable
+from redstart.documents.fetch import PAGE_DOCUMENTS, get_document, get_documents
 from redstart.documents.listing import primary_keys_page
+from redstart.documents.save import add_documents
 from redstart.documents.saving import queue_document, save_document
-from redstart.documents.unreadable import RAISE, OnError, on_unreadable
-from redstart.documents.updating import assign, update_document
-from redstart.documents.writes import Saving
+from redstart.documents.update import assign, update_document
+from redstart.documents.write_requests import Saving
 from redstart.mapping import models
 from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Expression, KNNExpression

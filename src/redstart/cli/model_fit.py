@@ -9,7 +9,7 @@ from redstart.cli.quantities import counted
 from redstart.cli.session import Session
 from redstart.display import one_line
 from redstart.errors import MigrationError
-from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import Unclaimed, unclaimed, unknown_fields, unreadable_fields

@@ -2,7 +2,7 @@
 
 from redstart.cli.output import warn
 from redstart.cli.session import Session
-from redstart.mapping.declaration import overlapping
+from redstart.mapping.model_info import overlapping
 
 
 def note_overlapping_prefixes(session: Session) -> list[dict[str, str]]:

@@ -15,7 +15,7 @@ from redstart.cli.settings import Settings
 from redstart.display import without_password
 from redstart.effects import Op
 from redstart.errors import CommandError, ConfigurationError, ServerConnectionError
-from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.overrides import client_named
 from redstart.migrations.data.planned.plan import (
     Plan,

@@ -3,7 +3,7 @@
 from redstart.commands.search import ft_create
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.effects import Op, call, pause
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.search.index import create_arguments

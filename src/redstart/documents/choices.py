@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-from redstart.documents.value_writer import text_of
+from redstart.documents.value_encoder import text_of
 from redstart.mapping.annotations import alternatives, complete_fields
 from redstart.mapping.models import RedisModel
 

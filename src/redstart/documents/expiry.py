@@ -5,10 +5,10 @@ from typing import TypeVar
 from redstart.commands.field_expiry import hexpire, hpersist, httl
 from redstart.commands.keyspace import expire
 from redstart.documents.arguments import require_int
-from redstart.documents.fetching import is_of_another_type
-from redstart.documents.forms import form_of
+from redstart.documents.fetch import is_of_another_type
 from redstart.documents.projection import checked_name
-from redstart.documents.writes import Pipeline, queue
+from redstart.documents.storage_adapters import form_of
+from redstart.documents.write_requests import Pipeline, queue
 from redstart.effects import Call, Op, call
 from redstart.errors import CommandError, FieldExpiryNotSupportedError, WrongKeyTypeError
 from redstart.mapping.models import RedisModel

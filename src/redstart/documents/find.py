@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from redstart.commands.packing import PageSize
 from redstart.commands.search import SearchReply, most_results
 from redstart.documents.arguments import require_int
-from redstart.documents.fetching import PAGE_DOCUMENTS, Distances, PageSizes, documents_at, pages, shrink
+from redstart.documents.fetch import PAGE_DOCUMENTS, Distances, PageSizes, documents_at, pages, shrink
 from redstart.documents.partial import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges

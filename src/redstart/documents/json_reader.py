@@ -4,9 +4,9 @@ from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
+from redstart.documents.errors import decode_error, unexpected
 from redstart.documents.reader import Read, Reader, reader_of, validated
-from redstart.documents.unreadable import decode_error, unexpected
-from redstart.documents.value_reader import ValueDecodeError, read_places
+from redstart.documents.value_decoder import ValueDecodeError, read_places
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 

@@ -1,13 +1,13 @@
 """Pages of the primary keys of all documents of a model."""
 
 from redstart.commands.keyspace import key_type, scan_all, scan_type
-from redstart.documents.fetching import primary_keys_in
-from redstart.documents.forms import form_of
+from redstart.documents.fetch import primary_keys_in
+from redstart.documents.storage_adapters import form_of
 from redstart.effects import Op, call
 from redstart.errors import EMULATED, CommandError
+from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
-from redstart.mapping.overlaps import models_inside
 from redstart.values.types import Storage
 
 PAGE_KEYS = 1_000

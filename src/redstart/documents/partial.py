@@ -12,18 +12,18 @@ from pydantic_core import from_json
 
 from redstart.commands.documents import hmget_command, json_get_command
 from redstart.commands.packing import KeyedCommand, packed_batch
-from redstart.documents.fetching import PageSizes, documents_at, primary_keys_in, shrink, stored_in
-from redstart.documents.hash_reader import hash_reader_of
+from redstart.documents.errors import OnUnreadable, decode_error, unexpected, unreadable
+from redstart.documents.fetch import PageSizes, documents_at, primary_keys_in, shrink, stored_in
+from redstart.documents.hash_decoder import hash_reader_of
 from redstart.documents.projection import Projection
 from redstart.documents.reader import readable, reader_of
-from redstart.documents.unreadable import OnUnreadable, decode_error, unexpected, unreadable
-from redstart.documents.value_reader import Place, ValueDecodeError, read_places
+from redstart.documents.value_decoder import Place, ValueDecodeError, read_places
 from redstart.effects import Op, batch, learnt
 from redstart.errors import ServerConnectionError
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
-from redstart.mapping.paths import Segment
+from redstart.mapping.value_paths import Segment
 from redstart.search.json_paths import member
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage

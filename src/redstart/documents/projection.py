@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Final, get_args, get_origin
 
 from redstart.display import did_you_mean
-from redstart.documents.dumped import dumped_fields
+from redstart.documents.document_dump import dumped_fields
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError, shortened
 from redstart.mapping.annotations import (
     alternatives,
@@ -15,12 +15,12 @@ from redstart.mapping.annotations import (
     first_field,
     is_named_tuple,
 )
+from redstart.mapping.field_proxies import query_field_named
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
-from redstart.mapping.proxies import query_field_named
 from redstart.mapping.registry import model_name
-from redstart.mapping.shapes import parts_of
+from redstart.mapping.type_tree import parts_of
 from redstart.search.json_paths import member
 from redstart.search.query_field import Operand
 from redstart.values.types import Storage

@@ -8,11 +8,11 @@ from redstart.commands.resp import decoded
 from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, says_no_such_index
 from redstart.display import did_you_mean
 from redstart.documents.arguments import require_int
-from redstart.documents.fetching import PAGE_DOCUMENTS, raise_if_module_missing
-from redstart.documents.forms import form_of
+from redstart.documents.errors import RAISE, OnError, OnUnreadable, on_unreadable
+from redstart.documents.fetch import PAGE_DOCUMENTS, raise_if_module_missing
 from redstart.documents.patterns import has_patterns, refuse_cut, search_whole
 from redstart.documents.projection import Projection, checked_name, projection_of, returned_fields
-from redstart.documents.unreadable import RAISE, OnError, OnUnreadable, on_unreadable
+from redstart.documents.storage_adapters import form_of
 from redstart.effects import Argument, Call, Op, call
 from redstart.errors import (
     CommandError,
@@ -22,9 +22,9 @@ from redstart.errors import (
     shortened,
 )
 from redstart.mapping.annotations import complete_fields
+from redstart.mapping.field_proxies import query_field_named, refuse_strange_fields
+from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.models import RedisModel
-from redstart.mapping.overlaps import models_inside
-from redstart.mapping.proxies import query_field_named, refuse_strange_fields
 from redstart.mapping.registry import model_name, registered_models
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.full_text import STOP_WORDS

@@ -10,17 +10,17 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
-from redstart.documents.unreadable import OnUnreadable, unexpected, unreadable
-from redstart.documents.value_reader import Place, places_of
+from redstart.documents.errors import OnUnreadable, unexpected, unreadable
+from redstart.documents.value_decoder import Place, places_of
 from redstart.errors import DocumentDecodeError
 from redstart.mapping.annotations import allows_none, alternatives, complete_fields, names_read
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
-from redstart.mapping.paths import Segment
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.scalars import scalar_paths
-from redstart.mapping.temporal import temporal_paths
+from redstart.mapping.temporal_paths import temporal_paths
+from redstart.mapping.value_paths import Segment
 from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)

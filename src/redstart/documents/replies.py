@@ -3,10 +3,10 @@
 from typing import Any, TypeVar
 
 from redstart.commands.search import SearchReply, ft_search
-from redstart.documents.fetching import primary_keys_in
-from redstart.documents.forms import form_of
+from redstart.documents.errors import OnUnreadable
+from redstart.documents.fetch import primary_keys_in
 from redstart.documents.reader import readable
-from redstart.documents.unreadable import OnUnreadable
+from redstart.documents.storage_adapters import form_of
 from redstart.errors import QuerySyntaxError, shortened
 from redstart.mapping.annotations import aliases_of, complete_fields
 from redstart.mapping.models import RedisModel

@@ -1,9 +1,9 @@
 """Saves of single documents, immediate or on a pipeline."""
 
-from redstart.documents.fetching import raise_understood
-from redstart.documents.forms import form_of
-from redstart.documents.names import require_field
-from redstart.documents.writes import ALWAYS, Pipeline, Saving, Write, perform, queue
+from redstart.documents.fetch import raise_understood
+from redstart.documents.field_lookup import require_field
+from redstart.documents.storage_adapters import form_of
+from redstart.documents.write_requests import ALWAYS, Pipeline, Saving, Write, perform, queue
 from redstart.effects import Op
 from redstart.errors import CommandError
 from redstart.mapping.models import RedisModel

@@ -7,7 +7,7 @@ except for class methods such as `get`.
 from typing import Any, Final
 
 from redstart.errors import RedisModelError
-from redstart.mapping.queryable import FieldOnClass
+from redstart.mapping.metaclass import FieldOnClass
 from redstart.mapping.registry import model_name
 
 NEEDED: Final = ("check", "key", "save")

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from redstart.errors import RedisModelError
 from redstart.mapping.annotations import alternatives
 from redstart.mapping.fields import field_options
-from redstart.mapping.shapes import elements_of
+from redstart.mapping.type_tree import elements_of
 
 
 def refuse_compound_fields(model: type[BaseModel]) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from redstart.errors import RedisModelError
+from redstart.mapping.base_model import MappedModel
+from redstart.mapping.index_schema import IndexWalk
 from redstart.mapping.index_types import Indexable, IndexType
-from redstart.mapping.index_walk import IndexWalk
 from redstart.mapping.keys import key_affixes
-from redstart.mapping.mapped import MappedModel
 from redstart.mapping.registry import model_name
 from redstart.search.index import Index, schema_parts, schema_text
 from redstart.search.schema import FIELD_OPTIONS, IndexField

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 
 from redstart.mapping.annotations import alternatives
+from redstart.mapping.base_model import MappedModel
 from redstart.mapping.coordinates import Coordinates
-from redstart.mapping.mapped import MappedModel
-from redstart.mapping.shapes import name_of, temporal_kind
+from redstart.mapping.type_tree import name_of, temporal_kind
 from redstart.values.types import Storage
 
 

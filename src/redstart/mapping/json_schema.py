@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from redstart.mapping.mapped import MappedModel
+from redstart.mapping.base_model import MappedModel
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaMode

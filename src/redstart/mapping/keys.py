@@ -5,7 +5,7 @@ from string import Formatter
 from typing import Any, Final
 
 from redstart.errors import RedisModelError, RedstartError
-from redstart.mapping.mapped import MappedModel
+from redstart.mapping.base_model import MappedModel
 from redstart.mapping.meta import ModelMeta
 from redstart.mapping.overrides import overrides
 from redstart.mapping.registry import model_name

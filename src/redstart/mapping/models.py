@@ -10,14 +10,15 @@ from pydantic_core import CoreSchema
 from redstart.errors import RedisModelError
 from redstart.mapping import keys
 from redstart.mapping.annotations import complete_fields
-from redstart.mapping.assigned_values import settle_assigned
+from redstart.mapping.base_model import MappedModel
+from redstart.mapping.field_checks import refuse_unstorable_types
 from redstart.mapping.field_names import put_fields_on_class, refuse_needed_names
 from redstart.mapping.fields import Field, give_names
 from redstart.mapping.hash_fields import refuse_compound_fields
 from redstart.mapping.index import index_of, reference_parts, reference_schema
 from redstart.mapping.json_schema import settle_primary_key
-from redstart.mapping.mapped import MappedModel
 from redstart.mapping.meta import declared_meta, merged_meta
+from redstart.mapping.metaclass import KeyAlias, QueryableModel
 from redstart.mapping.overrides import refuse_never_called
 from redstart.mapping.primary_keys import (
     DEFAULT_NAME,
@@ -28,9 +29,8 @@ from redstart.mapping.primary_keys import (
     new_ulid,
     primary_key_name,
 )
-from redstart.mapping.queryable import KeyAlias, QueryableModel
 from redstart.mapping.registry import model_name, register
-from redstart.mapping.storable_types import refuse_unstorable_types
+from redstart.mapping.revalidation import settle_assigned
 from redstart.values.types import Storage
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, Final
 
 from redstart.errors import RedisModelError
-from redstart.mapping.mapped import MappedModel
+from redstart.mapping.base_model import MappedModel
 from redstart.mapping.meta import named_database
 from redstart.mapping.registry import model_name
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from redstart.errors import RedisModelError
-from redstart.mapping.mapped import MappedModel
+from redstart.mapping.base_model import MappedModel
 from redstart.values.types import Storage
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from redstart.errors import RedisModelError
 from redstart.mapping.annotations import complete_fields
-from redstart.mapping.paths import Segment
 from redstart.mapping.registry import model_name
-from redstart.mapping.shapes import Shape, ShapeReader, name_of
+from redstart.mapping.type_tree import Shape, ShapeReader, name_of
+from redstart.mapping.value_paths import Segment
 
 KINDS: Final = {name_of(kind): kind for kind in (bytes, timedelta)}
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from redstart.effects import Op
 from redstart.errors import MigrationError
-from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.data.planned.plan import plan_for_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.state.damage import LISTS

@@ -9,10 +9,10 @@ from typing import Any
 from redstart.commands.keyspace import key_type, scan_type
 from redstart.commands.resp import mapping
 from redstart.commands.search import ft_list
-from redstart.documents.forms import form_of
+from redstart.documents.storage_adapters import form_of
 from redstart.effects import Op, call
 from redstart.errors import AuthenticationError, CommandError, DocumentDecodeError
-from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.judging.transform import QUARANTINE_SUFFIX
 from redstart.migrations.data.reading.whole import read_whole

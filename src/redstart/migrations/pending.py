@@ -10,7 +10,7 @@ from typing import Any
 
 from redstart.commands.keyspace import get
 from redstart.effects import Op, call
-from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.at_start import planned_at_start
 from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.preflight import require_search

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from redstart.errors import DocumentDecodeError
-from redstart.mapping.paths import display
+from redstart.mapping.value_paths import display
 
 _INPUT = "Input should be "
 _OBVIOUS = ("unable to parse", "unable to interpret", "input is too short", "got an unexpected")

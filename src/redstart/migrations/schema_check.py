@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from redstart.effects import Op
-from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.data.planned.plan import Plan, plan_for_indexes
 from redstart.migrations.data.running.context import DATETIME_MIGRATION
 from redstart.migrations.data.state.damage import LISTS

@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from redstart.mapping.declaration import declare, distinct
+from redstart.mapping.model_info import declare, distinct
 from redstart.mapping.models import RedisModel
 from redstart.migrations.schema_check import schema_mismatches
 from redstart.sync.connections import server_of_client

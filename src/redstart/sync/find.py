@@ -7,8 +7,9 @@ from time import monotonic
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast, dataclass_transform
 
 from redstart.documents.arguments import items_of
-from redstart.documents.bulk_changes import delete_found, documents_to_update, update_found
-from redstart.documents.fetching import PAGE_DOCUMENTS, pages
+from redstart.documents.bulk import delete_found, documents_to_update, update_found
+from redstart.documents.errors import RAISE, OnError
+from redstart.documents.fetch import PAGE_DOCUMENTS, pages
 from redstart.documents.find import (
     all_documents,
     count_documents,
@@ -19,10 +20,9 @@ from redstart.documents.find import (
     item_of,
     page_of,
 )
+from redstart.documents.index_fields import checked
 from redstart.documents.projection import PartialModel
 from redstart.documents.query import Query, query_of, raw_reply
-from redstart.documents.served_fields import checked
-from redstart.documents.unreadable import RAISE, OnError
 from redstart.effects import Op
 from redstart.errors import QuerySyntaxError, SearchDatabaseError, shortened
 from redstart.mapping.overrides import overrides

@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from redstart.mapping.declaration import ModelDeclaration, declare, distinct
+from redstart.mapping.model_info import ModelDeclaration, declare, distinct
 from redstart.mapping.registry import registered_models
 from redstart.mapping.submodules import import_submodules
 from redstart.migrations.at_start import bring_up_to_date

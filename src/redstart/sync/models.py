@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, Self, overload
 
 from redstart.documents import expiry
-from redstart.documents.writes import Saving
+from redstart.documents.write_requests import Saving
 from redstart.mapping import models
 from redstart.sync.connections import server_of_model
 from redstart.sync.redis_model import RedisModel

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from redstart.documents.redisvl_schema import redisvl_schema
+from redstart.documents.redisvl import redisvl_schema
 from redstart.mapping.models import RedisModel
 from redstart.sync.connections import client_of
 from redstart.unavailable_names import attribute_of

@@ -12,7 +12,7 @@ from redstart.demo.load import load_batches
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import generate
 from redstart.effects import Op
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.data.converting.runner import RunOptions, run
 from redstart.migrations.data.planned.plan import make_plan
 from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redstart.embedded.process import EmbeddedServer
-from redstart.mapping.paths import TemporalPath
+from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.converting.runner import RunOptions, run
 from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context

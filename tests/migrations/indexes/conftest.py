@@ -15,8 +15,8 @@ from redstart.demo.load import load_batches
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import generate
 from redstart.effects import Op
-from redstart.mapping.declaration import declare
 from redstart.mapping.index import index_of
+from redstart.mapping.model_info import declare
 from redstart.migrations.back import rollback_indexes
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.holder import this_process

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from redstart import Field, HashModel, JsonModel
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.indexes.expand import IndexResult, IndexState, is_expanded
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.search.index import create_arguments

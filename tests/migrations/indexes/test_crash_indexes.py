@@ -17,7 +17,7 @@ from redstart.demo.load import load_batches
 from redstart.demo.models import Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, generate
 from redstart.effects import Op
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.data.converting.runner import RunOptions, run
 from redstart.migrations.data.undoing.rollback import rollback
 from redstart.migrations.indexes import migrate

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from redstart.demo.models import Visit
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.search.index import create_arguments

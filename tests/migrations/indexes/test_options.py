@@ -11,7 +11,7 @@ import redis
 from redstart import Field, HashModel, JsonModel
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import MigrationError
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.keys import hash_key

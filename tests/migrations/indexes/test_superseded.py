@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redstart import Field, HashModel, JsonModel, Migrator
-from redstart.mapping.declaration import declare
 from redstart.mapping.index import index_of
+from redstart.mapping.model_info import declare
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrate import none_converted

@@ -9,7 +9,7 @@ import redis
 
 from redstart import Field, HashModel, JsonModel
 from redstart.errors import DataMigrationError
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.outcomes import require_undone
 from tests.migrations.indexes.conftest import (
     drop_all,

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redstart import Field, HashModel, JsonModel, Migrator
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.plan import planned_indexes

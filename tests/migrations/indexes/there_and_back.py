@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.migrations.back import Back, migrate_back
 from redstart.migrations.data.converting.runner import RunOptions
 from redstart.migrations.data.planned.plan import make_plan

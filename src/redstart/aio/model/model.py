@@ -7,9 +7,9 @@ from redstart.aio.find import FindQuery
 from redstart.aio.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.aio.redis_model import RedisModel
 from redstart.aio.util import ASYNC_MODE
-from redstart.documents.adding import verify_pipeline_response
-from redstart.documents.fetching import PAGE_DOCUMENTS as DEFAULT_PAGE_SIZE
+from redstart.documents.fetch import PAGE_DOCUMENTS as DEFAULT_PAGE_SIZE
 from redstart.documents.projection import PartialModel
+from redstart.documents.save import verify_pipeline_response
 from redstart.errors import (
     NotFoundError,
     PipelineError,
@@ -19,13 +19,13 @@ from redstart.errors import (
 )
 from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.coordinates import Coordinates as CoordinateType
+from redstart.mapping.field_proxies import FieldProxy as ExpressionProxy
 from redstart.mapping.fields import TAG_SEPARATOR as SINGLE_VALUE_TAG_FIELD_SEPARATOR
 from redstart.mapping.fields import Field, FieldInfo
 from redstart.mapping.meta import BaseMeta
 from redstart.mapping.meta import BaseMeta as DefaultMeta
+from redstart.mapping.metaclass import QueryableModel as ModelMeta
 from redstart.mapping.primary_keys import PrimaryKey, PrimaryKeyCreator, UlidPrimaryKey
-from redstart.mapping.proxies import FieldProxy as ExpressionProxy
-from redstart.mapping.queryable import QueryableModel as ModelMeta
 from redstart.mapping.registry import model_registry
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.expressions import Expression, KNNExpression

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redstart.cli.migration_files import files_report
-from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.back import Back
 from redstart.migrations.data.counting.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.judging.convert import Outcome

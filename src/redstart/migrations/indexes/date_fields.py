@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from redstart.mapping.paths import TemporalPath
+from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.planned.plan import Plan
 from redstart.migrations.data.state.record import Record
 from redstart.migrations.indexes.plan import place_of

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from redstart.errors import ConfigurationError
-from redstart.mapping.declaration import ModelDeclaration
 from redstart.mapping.index import index_of, reference_schema
-from redstart.mapping.paths import Each, TemporalPath
+from redstart.mapping.model_info import ModelDeclaration
+from redstart.mapping.value_paths import Each, TemporalPath
 from redstart.search.index import Index, schema_hash
 from redstart.search.json_paths import member
 from redstart.search.schema import FieldKind, IndexField

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.commands.streams import StreamEntry
-from redstart.mapping.paths import TemporalPath
+from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import FailureMode, edits_for, judge, plainly_converted
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.errors import PlanChangedError
-from redstart.mapping.paths import Each, TemporalPath
+from redstart.mapping.value_paths import Each, TemporalPath
 from redstart.migrations.data.planned.plan import Plan, PlannedModel, merged, router, scan_pattern
 from redstart.values.types import Storage, TemporalKind
 

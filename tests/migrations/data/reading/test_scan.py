@@ -4,7 +4,7 @@ from collections import Counter
 
 import redis
 
-from redstart.mapping.paths import TemporalPath
+from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.planned.plan import Plan, PlannedModel
 from redstart.migrations.data.reading.scan import Page, Scanner
 from redstart.server.connections import open_sync

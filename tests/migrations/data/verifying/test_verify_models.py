@@ -12,7 +12,7 @@ from pydantic import NaiveDatetime, field_validator, model_validator
 
 from redstart import HashModel, JsonModel
 from redstart.demo.models import Sighting
-from redstart.mapping.declaration import declare
+from redstart.mapping.model_info import declare
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.planned.plan import make_plan
 from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context

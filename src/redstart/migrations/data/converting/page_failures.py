@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from redstart.effects import Op
-from redstart.mapping.paths import display
+from redstart.mapping.value_paths import display
 from redstart.migrations.data.converting.quarantine import leave_out_taken
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import CLEARING_MODES, FailureMode, JudgedDocument, edits_for

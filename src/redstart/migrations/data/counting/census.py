@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from redstart.commands.keyspace import smismember
 from redstart.effects import Argument, Op, call
-from redstart.mapping.paths import Each
+from redstart.mapping.value_paths import Each
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import JudgedDocument
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from redstart.effects import Op
-from redstart.mapping.paths import TemporalPath
+from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.counting.sample import spread_sample
 from redstart.migrations.data.counting.survey import FailureFinder, Survey, failures_as_found, survey
 from redstart.migrations.data.judging.convert import Outcome

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
-from redstart.mapping.paths import Each, TemporalPath
+from redstart.mapping.value_paths import Each, TemporalPath
 from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import (

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from redstart.mapping.models import RedisModel
-from redstart.mapping.paths import TemporalPath
 from redstart.mapping.registry import model_name
-from redstart.mapping.shapes import Shape, ShapeReader
-from redstart.mapping.temporal import temporal_paths
+from redstart.mapping.temporal_paths import temporal_paths
+from redstart.mapping.type_tree import Shape, ShapeReader
+from redstart.mapping.value_paths import TemporalPath
 
 
 def conflicting_types(name: str, paths: Iterable[TemporalPath], other: type[RedisModel]) -> Iterator[str]:

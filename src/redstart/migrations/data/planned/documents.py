@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from redstart.mapping.paths import TemporalPath
+from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.planned.plan import PlannedModel
 from redstart.values.lossless_json import JsonValue

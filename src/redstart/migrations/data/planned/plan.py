@@ -13,8 +13,8 @@ from shlex import quote
 from typing import Any
 
 from redstart.errors import ConfigurationError, PlanChangedError
-from redstart.mapping.declaration import ModelDeclaration, overlapping
-from redstart.mapping.paths import Each, Segment, TemporalPath
+from redstart.mapping.model_info import ModelDeclaration, overlapping
+from redstart.mapping.value_paths import Each, Segment, TemporalPath
 from redstart.migrations.data.planned.conflicts import conflicting_types
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.values.types import Storage, TemporalKind

@@ -10,7 +10,7 @@ from typing import Any
 from redstart.commands.documents import json_array_length, json_get, json_memory, json_object_keys
 from redstart.effects import Op, batch, together
 from redstart.errors import CommandError
-from redstart.mapping.paths import Each, Segment, TemporalPath
+from redstart.mapping.value_paths import Each, Segment, TemporalPath
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, path_text
 from redstart.migrations.data.planned.plan import PlannedModel

@@ -16,7 +16,7 @@ from redstart.commands.packing import PAGE_BYTES, KeyedCommand, PageSize, packed
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Later, Op, ahead, answer
 from redstart.errors import CommandError
-from redstart.mapping.paths import Each, Segment, TemporalPath
+from redstart.mapping.value_paths import Each, Segment, TemporalPath
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, path_text
 from redstart.migrations.data.planned.plan import PlannedModel

@@ -16,10 +16,10 @@ import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
 from redstart.display import cut, one_line, whole_line
-from redstart.documents.fetching import pages
+from redstart.documents.fetch import pages
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError
-from redstart.mapping.paths import display
+from redstart.mapping.value_paths import display
 from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location
 from redstart.migrations.data.state.keys import StateKeys

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from redstart.display import one_line
 from redstart.effects import Op
-from redstart.mapping.paths import Each, TemporalPath, display
+from redstart.mapping.value_paths import Each, TemporalPath, display
 from redstart.migrations.data.judging.transform import guard_paths
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.planned.jsonpath import Location, in_list

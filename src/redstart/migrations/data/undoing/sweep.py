@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.effects import Op
-from redstart.mapping.paths import display
+from redstart.mapping.value_paths import display
 from redstart.migrations.data.counting.census import born_as_numbers
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import aside_of, cannot_be_written, judge

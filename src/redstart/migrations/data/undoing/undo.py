@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, together
-from redstart.mapping.paths import TemporalPath
+from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.counting.census import born_as_numbers
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import judge_stored

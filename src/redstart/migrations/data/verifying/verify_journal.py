@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, together
-from redstart.mapping.paths import display
+from redstart.mapping.value_paths import display
 from redstart.migrations.data.judging.convert import Outcome
 from redstart.migrations.data.judging.transform import DEFAULT_NUMBER, judge_stored
 from redstart.migrations.data.planned.documents import DocumentEdits, Edit

@@ -7,11 +7,11 @@ from typing import Any
 from pydantic_core import from_json
 
 from redstart.commands.resp import mapping
-from redstart.documents.forms import form_of
 from redstart.documents.reader import reader_of
+from redstart.documents.storage_adapters import form_of
 from redstart.effects import Op
 from redstart.errors import DocumentDecodeError
-from redstart.mapping.declaration import ModelDeclaration
+from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.migrations.data.judging.transform import QUARANTINE_SUFFIX, JudgedDocument

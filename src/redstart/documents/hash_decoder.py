@@ -1,0 +1,210 @@
+"""Reader of stored hashes.
+
+Text is validated by pydantic, except for types that a hash stores as other text: datetimes, timedeltas, bytes, vectors,
+and values with a fixed set of texts.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+from redstart.documents.choices import choices_of
+from redstart.documents.errors import decode_error, unexpected
+from redstart.documents.field_lookup import encoded_names
+from redstart.documents.reader import Read, is_plain, parser_of_key, reader_of, set_primary_key, validated
+from redstart.documents.taken_as_bytes import names_taken_as_bytes
+from redstart.documents.value_decoder import Place, ReadStored
+from redstart.documents.vector_codec import holds_bytes, unpacked_vector, vectors_of
+from redstart.errors import ValueConversionError
+from redstart.mapping.annotations import complete_fields
+from redstart.mapping.models import RedisModel
+from redstart.mapping.vectors import VectorFieldOptions
+from redstart.values.timezones import NaiveTimezone
+
+M = TypeVar("M", bound=RedisModel)
+
+ReadBytes = Callable[[bytes], Any]
+
+
+def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
+    """Return the reader of hashes of a model, in both formats: names and values, in the encoding of `Meta.encoding`.
+
+    Args:
+        model: the class to make.
+        zone: in which datetimes stand that the model wants without an offset.
+    """
+    reader = hash_reader_of(model, zone)
+    validate: Callable[..., M] = model.__pydantic_validator__.validate_python
+    has_plain_values = is_plain(model)
+    key_name, parses_key = model._primary_key_name, parser_of_key(model) is not None
+
+    def read(primary_key: str, stored: Mapping[bytes, bytes]) -> M:
+        values = reader.undecoded(stored) if has_plain_values and primary_key else None
+        if values is not None:
+            if values.get(key_name) is None or parses_key:
+                set_primary_key(model, primary_key, values)
+            try:
+                return validate(values, strict=False)
+            except Exception:  # noqa: BLE001 - a validator may raise anything
+                pass  # what is wrong is said of the texts
+        return validated(model, primary_key, reader.values(primary_key, stored))
+
+    return read
+
+
+class HashField(NamedTuple):
+    """How one field is read: "" means None where that is allowed."""
+
+    name: str
+    is_nullable: bool
+    read: ReadBytes
+
+
+@dataclass(frozen=True, slots=True)
+class HashReader:
+    """What reads the hashes of one model.
+
+    Args:
+        model: whose documents.
+        encoding: of names and texts.
+        fields: the fields that the model knows, by their stored names.
+        names: names of those, by stored name.
+        inner: names of those that pydantic does not read from bytes as from text, and how each is read.
+        nullable: names of those whose "" stands for None.
+        absent: fields without a default that may be None, which hashes keep by leaving them out.
+        wants_extra: whether a field of a name that the model does not know is kept.
+    """
+
+    model: type[RedisModel]
+    encoding: str
+    fields: dict[bytes, HashField]
+    names: dict[bytes, str]
+    inner: tuple[tuple[str, ReadBytes], ...]
+    nullable: tuple[str, ...]
+    absent: tuple[str, ...]
+    wants_extra: Callable[[str], bool]
+
+    def undecoded(self, stored: Mapping[bytes, bytes]) -> dict[str, Any] | None:
+        """Return `values`, with the bytes themselves where pydantic reads them: it does that faster than Python.
+
+        None where there is more to say: a field that the model does not know, or one that cannot be read.
+        """
+        names = self.names
+        try:
+            values: dict[str, Any] = {names[name]: text for name, text in stored.items()}
+            for name in self.nullable:
+                if name in values and not values[name]:
+                    values[name] = None
+            for name, read in self.inner:
+                text = values.get(name)
+                if text is not None:
+                    values[name] = read(text)
+        except Exception:  # noqa: BLE001 - what is wrong is said by `values`
+            return None
+        for name in self.absent:
+            _ = values.setdefault(name, None)
+        return values
+
+    def values(self, primary_key: str, stored: Mapping[bytes, bytes]) -> dict[str, Any]:
+        """Return the values of fields, by name, without those that are not passed to the model.
+
+        Args:
+            primary_key: of the document, for messages.
+            stored: names and values as they are stored.
+
+        Raises:
+            DocumentDecodeError: a value is not text, or does not represent what its field holds.
+        """
+        values: dict[str, Any] = {}
+        fields, encoding = self.fields, self.encoding
+        for stored_name, text in stored.items():
+            field = fields.get(stored_name)
+            if field is None:
+                extra = stored_name.decode(encoding, "replace")
+                if not self.wants_extra(extra):
+                    continue
+                field = HashField(extra, False, _decoder(encoding))
+            name, is_nullable, read = field
+            try:
+                values[name] = read(text) if text or not is_nullable else None
+            except UnicodeDecodeError as error:
+                reason = f"not valid {encoding} text"
+                raise decode_error(self.model, primary_key, name, text, reason) from error
+            except ValueConversionError as error:
+                shown = text.decode(encoding, "replace")
+                raise decode_error(self.model, primary_key, name, shown, error.reason) from error
+            except Exception as error:
+                raise unexpected(self.model, primary_key, name, text, error) from error
+        for name in self.absent:
+            _ = values.setdefault(name, None)
+        return values
+
+
+def hash_reader_of(model: type[RedisModel], zone: NaiveTimezone) -> HashReader:
+    """Return the reader of hashes of a model. Raises RedisModelError if an annotation cannot be resolved."""
+    return _hash_reader(model, zone, model._meta.encoding)
+
+
+@cache
+def _hash_reader(model: type[RedisModel], zone: NaiveTimezone, encoding: str) -> HashReader:
+    reader = reader_of(model, zone)
+    choices, vectors, decode = choices_of(model), vectors_of(model), _decoder(encoding)
+
+    def read_of(name: str) -> ReadBytes:
+        if name in vectors:
+            return _vector_reader(vectors[name], decode, as_bytes=holds_bytes(model, name))
+        return _text_reader(decode, choices.get(name), reader.places.get(name))
+
+    fields = {
+        stored_name: HashField(name, name in reader.nullable, read_of(name))
+        for name, stored_name in encoded_names(reader.names, encoding).items()
+    }
+    taken = names_taken_as_bytes(model) if decode is bytes.decode else frozenset[str]()
+    return HashReader(
+        model=model,
+        encoding=encoding,
+        fields=fields,
+        names={stored_name: field.name for stored_name, field in fields.items()},
+        inner=tuple((field.name, field.read) for field in fields.values() if field.name not in taken),
+        nullable=tuple(field.name for field in fields.values() if field.is_nullable),
+        absent=tuple(
+            name
+            for name, field in complete_fields(model).items()
+            if name in reader.nullable and field.is_required() and field.validation_alias is None
+        ),
+        wants_extra=reader.wants_extra,
+    )
+
+
+def _decoder(encoding: str) -> ReadBytes:
+    # The method itself is called without a frame of Python, and most fields are plain text.
+    return bytes.decode if encoding in {"utf-8", "utf8"} else lambda text: text.decode(encoding)
+
+
+def _text_reader(decode: ReadBytes, choices: dict[str, Any] | None, place: Place | None) -> ReadBytes:
+    if choices is not None:
+        return lambda stored: choices.get(text := decode(stored), text)
+    read: ReadStored | None = None if place is None else place.read
+    if place is None or read is None:
+        return decode
+    of_seconds = place.of_seconds
+    if of_seconds is None or decode is not bytes.decode:
+        return lambda stored: read(decode(stored))
+
+    def read_date(stored: bytes) -> Any:
+        # Nearly always; what else is a number is found out by `read`.
+        is_plain_number = stored.replace(b".", b"", 1).isdigit() and not stored.startswith(b"0")
+        return of_seconds(float(stored)) if is_plain_number else read(decode(stored))
+
+    return read_date
+
+
+def _vector_reader(options: VectorFieldOptions, decode: ReadBytes, *, as_bytes: bool) -> ReadBytes:
+    def read_vector(stored: bytes) -> Any:
+        if not stored:
+            return decode(stored)
+        data, numbers = unpacked_vector(stored, options)
+        return data if as_bytes else numbers
+
+    return read_vector

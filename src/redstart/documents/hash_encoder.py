@@ -1,0 +1,116 @@
+"""Writer of documents as fields of a hash."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple, TypeAlias
+
+from redstart.documents.document_dump import dumped
+from redstart.documents.field_lookup import encoded_names
+from redstart.documents.index_constraints import limits_of
+from redstart.documents.unwritable import encode_error
+from redstart.documents.value_encoder import hash_values
+from redstart.documents.vector_codec import packed_vector, vectors_of
+from redstart.errors import ValueConversionError
+from redstart.mapping.annotations import complete_fields
+from redstart.mapping.fields import field_options
+from redstart.mapping.models import RedisModel
+from redstart.mapping.vectors import VectorFieldOptions
+from redstart.values.timezones import NaiveTimezone
+
+WriteBytes: TypeAlias = Callable[[Any], bytes]
+
+
+class HashField(NamedTuple):
+    """How one field is written.
+
+    Args:
+        name: its name in the hash.
+        write: makes the bytes of a value; None if that depends on the type of the value.
+        reason_against: says why the index does not accept some bytes; None if it accepts all.
+    """
+
+    name: bytes
+    write: WriteBytes | None = None
+    reason_against: Callable[[bytes], str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HashWriter:
+    """What writes the hashes of one model.
+
+    Args:
+        fields: those of the model, by name, without any whose name cannot be encoded.
+        of_types: makes the bytes of values of exactly these types, which most values have.
+        other: makes the bytes of all other values.
+    """
+
+    fields: dict[str, HashField]
+    of_types: dict[type, WriteBytes]
+    other: WriteBytes
+
+
+def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, bytes], list[bytes]]:
+    """Return a document as a hash: the values of its fields by name, and the names of those that are None.
+
+    Args:
+        zone: what a datetime without an offset means.
+
+    Raises:
+        DocumentEncodeError: a value cannot be stored as text, or its index would not accept it.
+    """
+    encoding = document._meta.encoding
+    writer = _hash_writer(type(document), zone, encoding)
+    fields, of_types, other = writer.fields, writer.of_types, writer.other
+    written: dict[bytes, bytes] = {}
+    empty: list[bytes] = []
+    for name, value in dumped(document).items():
+        try:
+            stored_name, write, reason_against = fields.get(name) or HashField(name.encode(encoding))
+            if value is None:
+                empty.append(stored_name)
+                continue
+            text = (write or of_types.get(type(value), other))(value)
+        except UnicodeEncodeError as error:
+            raise encode_error(document, name, f"the text cannot be encoded as {encoding}") from error
+        except ValueConversionError as error:
+            raise encode_error(document, name, error.reason) from error
+        reason = None if reason_against is None else reason_against(text)
+        if reason is not None:
+            raise encode_error(document, name, reason)
+        written[stored_name] = text
+    return written, empty
+
+
+@cache
+def _hash_writer(model: type[RedisModel], zone: NaiveTimezone, encoding: str) -> HashWriter:
+    vectors, values = vectors_of(model), hash_values(zone)
+    limits = {limit.label: limit.reason_against for limit in limits_of(model)}
+    of_types = {kind: _encoded(text, encoding) for kind, text in values.texts.items()}
+    if encoding == "utf-8":
+        of_types[str] = str.encode  # without a frame of Python
+    return HashWriter(
+        fields={
+            name: HashField(
+                stored_name, _vector_writer(vectors[name]) if name in vectors else None, limits.get(name)
+            )
+            for name, stored_name in encoded_names(complete_fields(model), encoding).items()
+        },
+        of_types=of_types,
+        other=_encoded(values.text, encoding),
+    )
+
+
+def _encoded(text: Callable[[Any], str], encoding: str) -> WriteBytes:
+    return lambda value: text(value).encode(encoding)
+
+
+def _vector_writer(options: VectorFieldOptions) -> WriteBytes:
+    return lambda value: packed_vector(value, options)
+
+
+@cache
+def lifetimes_of(model: type[RedisModel], encoding: str) -> tuple[tuple[bytes, int], ...]:
+    """Return the fields of hashes that expire after a time of their own, and that time in milliseconds."""
+    seconds = {name: field_options(field).expire for name, field in complete_fields(model).items()}
+    return tuple((name.encode(encoding), 1000 * expire) for name, expire in seconds.items() if expire)

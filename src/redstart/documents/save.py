@@ -1,0 +1,141 @@
+"""Bulk saves of documents."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redstart.commands.keyspace import exists
+from redstart.documents.fetch import raise_understood
+from redstart.documents.storage_adapters import form_of
+from redstart.documents.write_requests import ALWAYS, Write, answers_of, request_of, write_pages
+from redstart.effects import Batch, Call, Later, Op, ahead, answer
+from redstart.errors import AuthenticationError, CommandError, DocumentEncodeError, PipelineError, shortened
+from redstart.mapping.models import RedisModel
+from redstart.values.timezones import NaiveTimezone
+
+PAGE_DOCUMENTS: Final = 500
+"""Documents saved in one request: above this, nothing is gained."""
+
+
+def add_documents(
+    documents: Sequence[RedisModel], zone: NaiveTimezone, verify: Callable[..., Any] | None
+) -> Op[None]:
+    """Store many documents. All of them are checked before the first is sent.
+
+    Args:
+        zone: what a datetime without an offset means.
+        verify: called with the list of all replies, errors included, and with the number of documents as
+            `expected_responses`, before the first error is raised.
+
+    Raises:
+        ValidationError: of the first document with a value that its field does not take. Nothing was sent.
+        DocumentEncodeError: a value has no stored form. Documents of the pages before it are saved.
+        WrongKeyTypeError, CommandError: of the first document that was refused. All others were saved.
+
+    Effects: EXISTS for a page of hashes, with HSETEX for each that is new, else one script; or JSON.SET; atomic for
+        each. One round trip for 500 documents or 4 MB, a second one for hashes of a page that are not new; while
+        the server works on a page the next is made. Safe to repeat.
+    """
+    if verify is not None and not callable(verify):
+        raise TypeError(f"pipeline_verifier has to be a function, not {shortened(verify)}.")
+    for document in documents:
+        document.check()
+    replies = yield from _replies(documents, zone)
+    if verify is not None:
+        verify(replies, expected_responses=len(documents))
+    for document, reply in zip(documents, replies, strict=True):
+        if isinstance(reply, CommandError):
+            raise_understood(reply, document.key(), form_of(type(document)))
+            raise reply
+
+
+def verify_pipeline_response(response: Sequence[object], expected_responses: int = 0) -> None:
+    """Raise PipelineError if there is another number of replies than documents."""
+    if len(response) != expected_responses:
+        raise PipelineError(f"The pipeline returned {len(response)} replies; expected {expected_responses}.")
+
+
+def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[Any]]:
+    replies: list[Any] = []
+    waiting: _Sent | None = None
+    are_new = True
+    keys: set[str] = set()
+    unwritable: DocumentEncodeError | None = None
+    try:
+        for page in write_pages(_writes(documents, zone), PAGE_DOCUMENTS):
+            known = len(keys)
+            keys.update([write.key for write in page])
+            # Of several writes of one key the last is to count, so none may be sent again after it.
+            has_known = len(keys) < known + len(page)
+            are_new = are_new and not has_known
+            commands = _commands_if_new(page) if are_new else None
+            if waiting is not None and (has_known or (commands is None and waiting.as_new)):
+                replies += yield from _settled(waiting)
+                waiting = None
+            before, waiting = waiting, (yield from _send(page, commands))
+            if before is not None:
+                answers = yield from _settled(before)
+                are_new = are_new and before.as_new and not before.was_sent_again
+                replies += answers
+    except DocumentEncodeError as error:
+        unwritable = error  # the page before is on its way, and is waited for
+    if waiting is not None:
+        replies += yield from _settled(waiting)
+    if unwritable is not None:
+        raise unwritable
+    return replies
+
+
+def _writes(documents: Iterable[RedisModel], zone: NaiveTimezone) -> Iterable[Write]:
+    return (form_of(type(document)).write(document, zone, ALWAYS) for document in documents)
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A page on its way.
+
+    Args:
+        as_new: whether it was sent as commands for new documents, after a count of the keys that there are.
+        was_sent_again: whether some of its documents turned out not to be new.
+    """
+
+    writes: list[Write]
+    later: Later[list[Any]]
+    as_new: bool
+    was_sent_again: bool = False
+
+
+def _commands_if_new(page: list[Write]) -> list[Call[Any]] | None:
+    """Return a cheaper command for each document, if all have one."""
+    commands = [command for write in page if (command := write.if_new()) is not None]
+    return commands if len(commands) == len(page) else None
+
+
+def _send(page: list[Write], commands: list[Call[Any]] | None) -> Op[_Sent]:
+    if commands is None:
+        return _Sent(page, (yield from ahead(request_of(page))), as_new=False)
+    count = exists([write.key for write in page])
+    request = Batch([count.args, *(command.args for command in commands)], list)
+    return _Sent(page, (yield from ahead(request)), as_new=True)
+
+
+def _settled(sent: _Sent) -> Op[list[Any]]:
+    """Return the answers, errors among them. What was not written as new is sent again as it is."""
+    if not sent.as_new:
+        return (yield from answers_of(sent.writes, sent.later))
+    try:
+        existing, *replies = yield from answer(sent.later)
+    except AuthenticationError:  # this user may do less than what the script makes do with
+        existing, replies = 1, [None] * len(sent.writes)
+    # One that was written as new may have been there, without any of its fields but those that it takes away.
+    rest = [
+        position
+        for position, reply in enumerate(replies)
+        if reply != 1 or (existing != 0 and sent.writes[position].takes_away)
+    ]
+    if rest:
+        sent.was_sent_again = True
+        again = yield from _send([sent.writes[position] for position in rest], None)
+        for position, reply in zip(rest, (yield from _settled(again)), strict=True):
+            replies[position] = reply
+    return replies

@@ -1,0 +1,133 @@
+"""Check that types can be stored: that pydantic can serialize and validate them."""
+
+import collections.abc
+import dataclasses
+import typing
+from collections.abc import Iterator
+from enum import Enum
+from functools import cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    EncodedBytes,
+    EncodedStr,
+    Json,
+    NameEmail,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    TypeAdapter,
+)
+from pydantic.errors import PydanticSchemaGenerationError
+from typing_extensions import is_typeddict
+
+from redstart.errors import RedisModelError
+from redstart.mapping.annotations import alternatives, is_named_tuple
+from redstart.mapping.registry import model_name
+from redstart.mapping.type_tree import name_of
+
+COMMON: Final = frozenset(
+    {str, int, float, bool, bytes, type(None), list, dict, set, tuple, frozenset, object, Any}
+)
+"""Known without asking pydantic, which takes a moment."""
+
+CODE: Final = (type, collections.abc.Callable, typing.Callable)
+"""What pydantic checks and cannot write."""
+
+LAZY: Final = (collections.abc.Iterable, collections.abc.Iterator, collections.abc.Generator)
+"""What is consumed when it is stored, so that the next save stores nothing."""
+
+UNREADABLE: Final = {
+    Json: "a Json field accepts JSON text, but its value is not text",
+    NameEmail: "the type NameEmail is not supported",
+    Secret: "Secret hides its value",
+    SecretBytes: "SecretBytes hides its value",
+    SecretStr: "SecretStr hides its value",
+    ZoneInfo: "the type ZoneInfo is not supported",
+}
+"""Types of which pydantic writes something else than it reads, and why a field cannot have them."""
+
+STORABLE: Final = (
+    "Use str, a number, bool, bytes, datetime, date, time, timedelta, Decimal, UUID, Enum, Literal, Path, "
+    "Coordinates or a type that pydantic derives from these; in a JsonModel also a list, set, tuple, map, dataclass or "
+    "EmbeddedJsonModel."
+)
+
+
+def refuse_unstorable_types(model: type[BaseModel]) -> None:
+    """Check that pydantic can write and read the type of each field that is stored.
+
+    A type of which it knows nothing can stand in a document, for models allow arbitrary types; but it has no stored
+    form. Fields with validators or serializers of their own pass, and so does what is excluded from the output: it is
+    not stored then.
+
+    Raises:
+        RedisModelError: a type that cannot be stored.
+    """
+    decorators = model.__pydantic_decorators__
+    handled = {
+        name
+        for group in (decorators.field_serializers, decorators.field_validators)
+        for decorator in group.values()
+        for name in decorator.info.fields
+    }
+    for name, field in model.model_fields.items():
+        if any(isinstance(item, Json | EncodedBytes | EncodedStr) for item in field.metadata):
+            raise RedisModelError(
+                f"{model_name(model)}.{name} cannot be stored: each save would decode its value again.",
+                "Declare the type of the decoded value.",
+            )
+        described = any(hasattr(item, "__get_pydantic_core_schema__") for item in field.metadata)
+        if described or field.exclude or not handled.isdisjoint((name, "*")):
+            continue
+        for kind in _unstorable(field.annotation, []):
+            raise RedisModelError(
+                f"{model_name(model)}.{name} cannot be stored: {_reason(kind)}.",
+                f"{STORABLE} For other types add a field_serializer and a field_validator.",
+            )
+
+
+def is_storable(annotation: Any) -> bool:
+    """Return whether pydantic can write and read a type."""
+    return next(_unstorable(annotation, []), None) is None
+
+
+def _unstorable(annotation: Any, above: list[Any]) -> Iterator[Any]:
+    for kind in alternatives(annotation):
+        origin = typing.get_origin(kind)
+        if kind in above:
+            continue  # an alias that stands for itself, inside a list
+        if origin in CODE or kind in CODE or _reason_of(kind) is not None:
+            yield kind
+        elif origin is not None and origin is not typing.Literal:
+            for argument in typing.get_args(kind):
+                yield from _unstorable(argument, [*above, kind])
+        elif isinstance(kind, type) and kind not in COMMON and not _is_known(kind):
+            yield kind
+
+
+def _reason_of(kind: Any) -> str | None:
+    """Return why a type that pydantic knows cannot be stored, or None."""
+    origin = typing.get_origin(kind) or kind
+    if origin in LAZY:
+        return f"a {name_of(kind)} is exhausted by storing it; use a list"
+    return UNREADABLE.get(origin) if isinstance(origin, type) else None
+
+
+def _reason(kind: Any) -> str:
+    return _reason_of(kind) or f"the type {name_of(kind)} is not supported"
+
+
+@cache
+def _is_known(kind: type) -> bool:
+    if hasattr(kind, "__get_pydantic_core_schema__") or hasattr(kind, "__pydantic_core_schema__"):
+        return True
+    if issubclass(kind, Enum) or dataclasses.is_dataclass(kind) or is_named_tuple(kind) or is_typeddict(kind):
+        return True  # their own members may be defined later
+    try:
+        _ = TypeAdapter(kind)
+    except PydanticSchemaGenerationError:
+        return False
+    return True

@@ -1,0 +1,162 @@
+"""Fields of models in queries: `Customer.age`, `Order.shipment.carrier`, `Order.lines.sku`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+
+from redstart.display import did_you_mean
+from redstart.errors import QuerySyntaxError, shortened
+from redstart.mapping.annotations import complete_fields, first_field
+from redstart.mapping.base_model import MappedModel
+from redstart.mapping.index import index_of
+from redstart.mapping.index_schema import FULL_TEXT_SUFFIX
+from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
+from redstart.mapping.registry import model_name
+from redstart.search.expressions import Expression, FieldExpression, fields_in
+from redstart.search.immutable import immutable
+from redstart.search.index import Index
+from redstart.search.query_errors import items_not_declared
+from redstart.search.query_field import Operand, QueryField
+from redstart.search.schema import FieldKind
+
+OPERAND_OF_KINDS: Final = {
+    FieldKind.NUMERIC: Operand.NUMBER,
+    FieldKind.GEO: Operand.GEO,
+    FieldKind.VECTOR: Operand.VECTOR,
+}
+OPERAND_OF_TAGS: Final = {
+    Indexable.TEXT: Operand.TEXT,
+    Indexable.BOOLEAN: Operand.BOOLEAN,
+}
+
+METHODS: Final = "; its methods are startswith(), endswith() and contains()"
+
+
+@immutable
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FieldProxy(FieldExpression):
+    """A field of a model, or of a model embedded in it.
+
+    Args:
+        model: the model whose documents are asked for.
+        path: the names on the way to the field.
+    """
+
+    _model: type[MappedModel]
+    _path: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self._model, type):
+            raise TypeError(
+                f"Cannot create a field of a query from {shortened(self._model)}. Use Model.name, "
+                "or getattr(Model, name)."
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        held = NOTHING if name.startswith("_") else _type_at(self._model, self._path)
+        embedded = held.embedded
+        if held.repeated and held.indexable is Indexable.NOTHING and embedded is None:
+            raise items_not_declared(_query_field(self._model, self._path), name)
+        if embedded is not None and name in complete_fields(embedded):
+            return FieldProxy(self._model, (*self._path, name))
+        if name == "field":  # as in redis-om; unless a document inside has a field of that name
+            return _field_info(self._model, self._path)
+        fields = complete_fields(embedded) if embedded else {}
+        inside = f"; {model_name(embedded)} has {', '.join(fields)}" if embedded else METHODS
+        question = "" if name.startswith("_") else f". {did_you_mean(name, fields)}".rstrip(". ")
+        raise AttributeError(f"{self!r} has no field {name!r}{inside}{question}")
+
+    def query_field(self) -> QueryField:
+        """Return the field as the index has it. Raises RedisModelError if the model cannot be indexed."""
+        return _query_field(self._model, self._path)
+
+    def __repr__(self) -> str:
+        return ".".join((self._model.__name__, *self._path))
+
+
+def refuse_strange_fields(model: type[MappedModel], conditions: Iterable[Expression]) -> None:
+    """Raise QuerySyntaxError if a condition is about a field that a model does not have: that of another one."""
+    for condition in conditions:
+        for field in fields_in(condition):
+            if isinstance(field, FieldProxy) and not _has(model, field):
+                raise QuerySyntaxError(
+                    f"{field!r} is a field of {model_name(field._model)}, not of {model_name(model)}.",
+                    f"Use one of the fields of {model.__name__}: {', '.join(complete_fields(model))}",
+                    field=".".join((model_name(field._model), *field._path)),
+                    code="E9",
+                )
+
+
+def _has(model: type[MappedModel], field: FieldProxy) -> bool:
+    """Return whether the field is the model's own, inherited, or that of the sync or async counterpart of the model."""
+    if field._model is model:
+        return True
+    own = query_field_named(model, ".".join(field._path))
+    if own is None or issubclass(model, field._model):
+        return own is not None
+    theirs = field.query_field()
+    return field._model._meta.index_name == model._meta.index_name and own.operand == theirs.operand
+
+
+@cache
+def query_field_named(model: type[MappedModel], path: str) -> QueryField | None:
+    """Return a field by its name, parts joined by `__` or `.` (`shipment__carrier`); None if there is none."""
+    names: list[str] = []
+    current: type[MappedModel] | None = model
+    rest: str | None = path
+    while rest is not None:
+        if current is None:
+            return None
+        name, rest = first_field(complete_fields(current), rest, ("__", "."))
+        if name not in complete_fields(current):
+            return None
+        names.append(name)
+        current = index_type(complete_fields(current)[name].annotation, _index(model).storage).embedded
+    return _query_field(model, tuple(names))
+
+
+@cache
+def _index(model: type[MappedModel]) -> Index:
+    return index_of(model)
+
+
+@cache
+def _type_at(model: type[MappedModel], path: tuple[str, ...]) -> IndexType:
+    return index_type(_field_info(model, path).annotation, _index(model).storage)
+
+
+def _field_info(model: type[MappedModel], path: tuple[str, ...]) -> FieldInfo:
+    """Return the declaration of a field, in the model itself or in one that is embedded in it."""
+    storage = _index(model).storage
+    current = model
+    for name in path[:-1]:
+        held = index_type(complete_fields(current)[name].annotation, storage)
+        assert held.embedded is not None  # or there would be no proxy of what is inside
+        current = held.embedded
+    return complete_fields(current)[path[-1]]
+
+
+@cache
+def _query_field(model: type[MappedModel], path: tuple[str, ...]) -> QueryField:
+    index, held = _index(model), _type_at(model, path)
+    attribute = "_".join(path)
+    indexed = index.field_named(attribute)
+    label = ".".join((model_name(model), *path))
+    if indexed is None:
+        operand = Operand.UNINDEXED if held.embedded is None else Operand.DOCUMENT
+        return QueryField(label, attribute, operand, index.storage)
+    words = index.field_named(attribute + FULL_TEXT_SUFFIX)
+    return QueryField(
+        label=label,
+        attribute=attribute,
+        operand=OPERAND_OF_KINDS.get(indexed.kind) or OPERAND_OF_TAGS.get(held.indexable, Operand.TAG),
+        storage=index.storage,
+        separator=indexed.separator,
+        case_sensitive=indexed.case_sensitive,
+        full_text=words.attribute if words is not None and words.kind is FieldKind.TEXT else None,
+        sortable=indexed.sortable,
+        is_date=held.indexable is Indexable.DATE,
+    )

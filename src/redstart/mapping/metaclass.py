@@ -1,0 +1,83 @@
+"""Metaclass of models, whose fields can be used in conditions: `Customer.age > 18`."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pydantic._internal._model_construction import ModelMetaclass
+
+from redstart.display import did_you_mean
+from redstart.unavailable_names import METHODS
+
+
+class QueryableModel(ModelMetaclass):
+    """The class of model classes.
+
+    It answers only for names that a class does not have itself, so instances and all else are untouched; and
+    not to pydantic, which asks a class for the defaults of its fields, and for what they shadow in its bases.
+    """
+
+    def __dir__(cls) -> list[str]:
+        """Name the fields too, as mocks ask for them."""
+        return sorted({*super().__dir__(), *cls.__dict__.get("__pydantic_fields__", ())})
+
+    if not TYPE_CHECKING:  # a type checker has to see what is declared, and mistakes as mistakes
+
+        def __getattr__(cls, name: str) -> Any:
+            if name in cls.__dict__.get("__pydantic_fields__", ()) and not _asked_by_pydantic():
+                return _field(cls, name)
+            try:
+                return super().__getattr__(name)
+            except AttributeError as error:
+                fields = cls.__dict__.get("__pydantic_fields__", ())
+                question = "" if name.startswith("_") else f". {did_you_mean(name, fields)}".rstrip(". ")
+                error.args = (f"{cls.__name__} has no field {name!r}; it has {', '.join(fields)}{question}",)
+                if name in METHODS:
+                    error.args = (
+                        f"{cls.__name__} has no method {name}, which redis-om has: {METHODS[name]}.",
+                    )
+                raise
+
+
+class FieldOnClass:
+    """A field on the class, in place of what a base has of that name; documents have their values themselves."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, document: Any, model: Any = None) -> Any:
+        if document is not None or _asked_by_pydantic():
+            raise AttributeError(self._name)
+        return _field(model, self._name)
+
+
+class KeyAlias(property):
+    """`pk` of a model whose primary key has another name: on an instance its value, on the class its field.
+
+    A property, for those are what pydantic lets be assigned to.
+    """
+
+    def __init__(self, name: str) -> None:
+        def read(document: Any) -> Any:
+            return getattr(document, name)
+
+        def write(document: Any, value: Any) -> None:
+            setattr(document, name, value)
+
+        super().__init__(read, write, doc=f"The primary key: another name of `{name}`.")
+        self._name = name
+
+    def __get__(self, document: Any, model: Any = None) -> Any:
+        if document is None and not _asked_by_pydantic():
+            return _field(model, self._name)
+        return super().__get__(document, model)
+
+
+def _asked_by_pydantic() -> bool:
+    caller = str(sys._getframe(2).f_globals.get("__name__"))
+    return caller.partition(".")[0] == "pydantic"
+
+
+def _field(model: Any, name: str) -> Any:
+    from redstart.mapping.field_proxies import FieldProxy  # noqa: PLC0415 - declaring models needs no queries
+
+    return FieldProxy(model, (name,))

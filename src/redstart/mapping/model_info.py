@@ -1,0 +1,79 @@
+"""Declarations of models, as migrations need them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from redstart.mapping.index import reference_schema
+from redstart.mapping.keys import key_affixes
+from redstart.mapping.models import RedisModel
+from redstart.mapping.registry import model_name, storage_of_documents
+from redstart.mapping.temporal_paths import TemporalPaths, temporal_paths
+from redstart.values.types import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDeclaration:
+    """One model as migrations see it.
+
+    Args:
+        name: `package.module.Class`.
+        key_prefix: what its keys begin with, up to the primary key.
+        key_suffix: what follows the primary key; usually nothing.
+        storage: hashes or JSON.
+        paths: where dates and datetimes live in its documents.
+        model: the class itself.
+    """
+
+    name: str
+    key_prefix: str
+    key_suffix: str
+    storage: Storage
+    paths: TemporalPaths
+    model: type[Any]
+
+    def primary_key_in(self, key: bytes) -> str:
+        """Return the primary key inside the key of a document."""
+        end = len(key) - len(self.key_suffix.encode())
+        return key[len(self.key_prefix.encode()) : end].decode(errors="backslashreplace")
+
+
+def declare(model: type[RedisModel]) -> ModelDeclaration:
+    """Return the declaration of a model.
+
+    Raises:
+        RedisModelError: it has no documents of its own, or its keys or annotations cannot be understood.
+    """
+    name = model_name(model)
+    storage = storage_of_documents(model)
+    paths = temporal_paths(model)
+    model._check_fields()  # again: names that were unknown when the class was made are known now
+    key_prefix, key_suffix = key_affixes(model)
+    return ModelDeclaration(
+        name=name,
+        key_prefix=key_prefix,
+        key_suffix=key_suffix,
+        storage=storage,
+        paths=paths,
+        model=model,
+    )
+
+
+def distinct(declarations: Iterable[ModelDeclaration]) -> list[ModelDeclaration]:
+    """Return each model once: a sync and an async declaration with the same keys are one model."""
+    found: dict[object, ModelDeclaration] = {}
+    for one in declarations:
+        same = (one.key_prefix, one.key_suffix, one.storage, one.paths, reference_schema(one.model))
+        _ = found.setdefault((one.model._meta.index_name, *same), one)
+    return list(found.values())
+
+
+def overlapping(
+    declarations: Iterable[ModelDeclaration],
+) -> Iterator[tuple[ModelDeclaration, ModelDeclaration]]:
+    """Return pairs of models, where keys of the second begin with the key prefix of the first."""
+    declared = sorted(declarations, key=lambda declaration: declaration.key_prefix)
+    for at, outer in enumerate(declared):
+        for inner in declared[at + 1 :]:
+            if inner.key_prefix.startswith(outer.key_prefix):
+                yield outer, inner
