@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from redstart.mapping.value_paths import Each, TemporalPath
-from redstart.migrations.data.planned.plan import Plan, PlannedModel
+from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.values.types import Storage, TemporalKind
 
 Client: TypeAlias = Any

@@ -4,7 +4,7 @@
 
 Hashes and JSON documents, without an index and with one on every date, at some sizes. Prediction and run are
 processes of their own, as they are for a user. `unit` is what the constants of
-redstart.migrations.data.counting.statistics express: the seconds of the run divided by those of reading all once.
+redstart.migrations.data.statistics express: the seconds of the run divided by those of reading all once.
 """
 
 import argparse
@@ -21,10 +21,10 @@ import redis
 from bench.documents import PREFIX, WORKLOADS, Workload, load
 from bench.measured import measure_redstart
 from redstart.embedded.process import EmbeddedServer
-from redstart.migrations.data.counting.statistics import statistics
-from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
-from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.statistics import statistics
 from redstart.migrations.holder import this_process
+from redstart.migrations.state_keys import StateKeys
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage

@@ -28,7 +28,7 @@ from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.keys import hash_key, schema_key
-from redstart.migrations.indexes.migrate import IndexMigration, none_converted
+from redstart.migrations.indexes.migrator import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.search.index import Index, create_arguments, schema_hash, schema_text
 from redstart.search.index_info import read_info

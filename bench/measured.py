@@ -10,11 +10,11 @@ import redis
 from bench.documents import PREFIX, WORKLOADS, Workload
 from redstart.cli.session import spare_the_collector
 from redstart.effects import Op
-from redstart.migrations.data.converting.runner import RunOptions, RunResult, run
-from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
+from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.run import RunOptions, RunResult, run
 from redstart.migrations.data.running.monitor import Monitor, Progress
-from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.holder import this_process
+from redstart.migrations.state_keys import StateKeys
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 

@@ -16,7 +16,7 @@ HOMES = {
     "BaseMeta": "mapping.meta",
     "BaseMigration": "{colour}.data_migrations",
     "BaseSchemaMigration": "{colour}.schema_migrations",
-    "ConversionFailureMode": "migrations.data.judging.transform:FailureMode",
+    "ConversionFailureMode": "migrations.data.edit_builder:FailureMode",
     "CoordinateType": "mapping.coordinates:Coordinates",
     "Coordinates": "mapping.coordinates",
     "DEFAULT_PAGE_SIZE": "documents.fetch:PAGE_DOCUMENTS",

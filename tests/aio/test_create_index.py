@@ -16,7 +16,7 @@ import redstart.aio
 from redstart import Field
 from redstart.effects import Op
 from redstart.errors import MigrationError, SearchDatabaseError
-from redstart.migrations.indexes import migrate
+from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.lease import LEASE_MS, when_it_is_free
 from redstart.model.migrations.migrator import create_index
@@ -213,7 +213,7 @@ def creating() -> Op[None]:
 def test_ended_anywhere_it_can_be_repeated(
     client: redis.Redis, url: str, kind: CrashKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate, "is_gone", lambda _: True)
+    monkeypatch.setattr(migrator, "is_gone", lambda _: True)
     with CrashDriver(url) as driver:
         driver.run(creating())
     assert len(driver.names) >= 4

@@ -20,8 +20,8 @@ from redstart.errors import (
     RollbackInProgressError,
 )
 from redstart.mapping import registry
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.undoing.rollback import begin_rollback
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.rollback import begin_rollback
 from tests.aio.conftest import COUNTS, VISIT, break_a_visit
 from tests.aio.test_file_migrations import result
 from tests.migrations.indexes.conftest import (

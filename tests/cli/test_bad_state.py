@@ -3,8 +3,8 @@
 import pytest
 import redis
 
-from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
-from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.context import DATETIME_MIGRATION as ID
+from redstart.migrations.state_keys import StateKeys
 from tests.support.cli import refused, run_om
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, difference, snapshot
 

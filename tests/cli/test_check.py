@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from redstart.cli.migrate_data.check import looked_up
-from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.migrations.indexes.verify import IndexCheck
 from tests.support.cli import run_om
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from redstart.cli import progress
 from redstart.cli.progress import progress_display
-from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import Activity
 from tests.cli.test_drawing import Terminal, plain
 from tests.migrations.indexes.conftest import is_converted, legacy, perform, planned

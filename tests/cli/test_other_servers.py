@@ -10,7 +10,7 @@ import redis
 from redstart import HashModel
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import MigrationError, UnsupportedServerError
-from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.server import conversation
 from redstart.sync.datetime_migration import DatetimeFieldMigration
 from redstart.sync.migrator import Migrator

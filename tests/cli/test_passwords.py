@@ -16,7 +16,7 @@ from redstart.commands.server_info import server_time
 from redstart.effects import call
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import RedstartError
-from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.server.connections import open_async, open_sync
 from tests.cli.conftest import load_sample
 from tests.support.cli import run_om

@@ -8,12 +8,12 @@ import pytest
 import redis
 
 from redstart.cli.migrate_data.reports import progress_report
-from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
-from redstart.migrations.data.running.status import status
-from redstart.migrations.data.state.checkpoint import Checkpoint, Stage
-from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.checkpoint import Checkpoint, Stage
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.status import status
 from redstart.migrations.holder import Holder, this_process
+from redstart.migrations.state_keys import StateKeys
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.support.cli import run_om

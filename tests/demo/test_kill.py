@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from redstart.demo.kill import is_in_the_middle, kill_while_it_converts
-from redstart.migrations.data.state.checkpoint import Checkpoint, Stage
-from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.checkpoint import Checkpoint, Stage
+from redstart.migrations.state_keys import StateKeys
 from redstart.server.connections import open_like
 
 KEYS = StateKeys("test")

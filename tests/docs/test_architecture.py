@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from tests.docs.examples import ROOT
 
 MAP = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")

@@ -9,8 +9,8 @@ import pytest
 from redstart.cli.exits import Exit
 from redstart.cli.main import om
 from redstart.cli.migrate_data.run import run
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.running.status import Phase
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.status import Phase
 from tests.docs.examples import GUIDE, ROOT
 
 PAGES = sorted(GUIDE.glob("*.md"))

@@ -14,7 +14,7 @@ from redstart import HashModel, JsonModel
 from redstart.documents.storage_adapters import form_of
 from redstart.errors import DocumentDecodeError
 from redstart.mapping.models import RedisModel
-from redstart.migrations.data.judging.convert import (
+from redstart.migrations.data.converter import (
     Outcome,
     Verdict,
     convert_hash_value,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from redstart.errors import DocumentDecodeError
 from redstart.mapping.models import HashModel
-from redstart.migrations.data.judging.convert import convert_hash_value
+from redstart.migrations.data.converter import convert_hash_value
 from redstart.values.timestamps import microseconds_of, number_text
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import TemporalKind

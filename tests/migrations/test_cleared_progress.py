@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.migrations.data.converting.runner import run
-from redstart.migrations.data.running.housekeeping import clear_progress
-from redstart.migrations.data.running.status import Phase, status
-from redstart.migrations.data.undoing.rollback import rollback
+from redstart.migrations.data.maintenance import clear_progress
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import run
+from redstart.migrations.data.status import Phase, status
 from redstart.server.connections import open_sync
 from tests.support.crash_driver import Crash, CrashDriver
 from tests.support.migration import (

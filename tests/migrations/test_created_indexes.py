@@ -12,10 +12,10 @@ import redis
 from redstart import Field, HashModel, JsonModel
 from redstart.mapping.model_info import declare
 from redstart.migrations.back import migrate_back, rollback_indexes
-from redstart.migrations.data.converting.runner import RunOptions
-from redstart.migrations.data.planned.plan import make_plan
-from redstart.migrations.data.state.record import converted_prefixes
-from redstart.migrations.forward import migrate_forward
+from redstart.migrations.coordinator import migrate_forward
+from redstart.migrations.data.plan import make_plan
+from redstart.migrations.data.record import converted_prefixes
+from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.plan import planned_indexes
 from tests.migrations.indexes.conftest import drop_all, migration, perform, serving, total

@@ -11,8 +11,8 @@ import redis
 
 from redstart.effects import Op
 from redstart.migrations.back import Back, migrate_back
-from redstart.migrations.data.converting.runner import RunOptions
-from redstart.migrations.forward import Forward, migrate_forward
+from redstart.migrations.coordinator import Forward, migrate_forward
+from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.search.index import create_arguments
 from tests.migrations.indexes.conftest import (

@@ -5,7 +5,7 @@ import redis
 
 from redstart.errors import StateDamagedError
 from redstart.mapping.registry import model_registry
-from redstart.migrations.data.state.damage import find_data_damage
+from redstart.migrations.data.damage import find_data_damage
 from redstart.migrations.indexes.damage import find_index_damage
 from redstart.migrations.integrity import require_intact
 from redstart.model.migrations.data.builtin.datetime_migration import DatetimeFieldMigration

@@ -6,13 +6,13 @@ import pytest
 
 from redstart.errors import DataMigrationError
 from redstart.migrations.back import Back
-from redstart.migrations.data.converting.runner import RunResult
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.state.failures import failure_at
-from redstart.migrations.data.undoing.rollback import RollbackResult
-from redstart.migrations.forward import Forward
+from redstart.migrations.coordinator import Forward
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.failures import failure_at
+from redstart.migrations.data.rollback import RollbackResult
+from redstart.migrations.data.run import RunResult
+from redstart.migrations.indexes.coverage import Membership
 from redstart.migrations.indexes.expand import IndexResult, IndexState
-from redstart.migrations.indexes.prove import Membership
 from redstart.migrations.indexes.switch import Switched
 from redstart.migrations.outcomes import require_converted, require_undone, statistics
 

@@ -11,8 +11,8 @@ import redis
 
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import CommandError, MigrationError, RedstartError
-from redstart.migrations.data.converting.runner import RunOptions, run
-from redstart.migrations.data.undoing.rollback import rollback
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import RunOptions, run
 from redstart.server import conversation
 from redstart.server.connections import open_sync
 from tests.support.crash_driver import CrashDriver

@@ -14,11 +14,11 @@ import redis
 from redstart.effects import Op
 from redstart.errors import RedstartError
 from redstart.mapping.model_info import declare
-from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.back import migrate_back, rollback_indexes
-from redstart.migrations.data.converting.runner import RunOptions
-from redstart.migrations.forward import migrate_forward
+from redstart.migrations.coordinator import migrate_forward
+from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.startup import bring_up_to_date
 from tests.migrations.indexes.conftest import (
     MODELS,
     legacy,

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from redstart.aio.model.migrations.data.builtin import DatetimeFieldMigration as AsyncMigration
-from redstart.migrations.data.converting.runner import RunResult
-from redstart.migrations.data.state.failures import failure_at
+from redstart.migrations.data.failures import failure_at
+from redstart.migrations.data.run import RunResult
 from redstart.migrations.outcomes import statistics
 from redstart.model.migrations.data.builtin import (
     ConversionFailureMode,

@@ -11,7 +11,7 @@ import redis
 
 import redstart.aio
 from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
-from redstart.migrations.files.load import load_directory
+from redstart.migrations.files.loader import load_directory
 from tests.support.cli import run_om
 
 HERE = Path(__file__).parent

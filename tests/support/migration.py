@@ -20,15 +20,14 @@ from redstart.demo.load import load_batches
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, SampleDocument, generate
 from redstart.mapping.model_info import declare
-from redstart.migrations.data.converting.runner import RunOptions
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.planned.plan import Plan, make_plan
-from redstart.migrations.data.reading import read
-from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
-from redstart.migrations.data.state.keys import StateKeys
-from redstart.migrations.data.state.record import read_record
-from redstart.migrations.data.writing import apply
+from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data import applier, reader
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.plan import Plan, make_plan
+from redstart.migrations.data.record import read_record
+from redstart.migrations.data.run import RunOptions
 from redstart.migrations.holder import this_process
+from redstart.migrations.state_keys import StateKeys
 from redstart.server import conversation
 from redstart.server.sync_driver import SyncDriver
 from redstart.values.timezones import NaiveTimezone
@@ -76,13 +75,13 @@ def small_pieces(patch: pytest.MonkeyPatch) -> None:
     A document of some kilobytes counts as large, one with more than four edits is applied in parts, and a
     request whose answer was lost is sent again at once.
     """
-    patch.setattr(apply, "MOST_CHUNK_BYTES", 2_000)
-    patch.setattr(apply, "SCRIPT_TARGET_MICROSECONDS", 10**9)
-    patch.setattr(apply, "MOST_MICROSECONDS", 10**9)
-    patch.setattr(apply, "MOVED_FROM", 3)
-    patch.setattr(apply, "MAX_EDITS", 4)
-    patch.setattr(apply, "FIRST_EDITS", 4)
-    patch.setattr(read, "LARGE_BYTES", 8_000)
+    patch.setattr(applier, "MOST_CHUNK_BYTES", 2_000)
+    patch.setattr(applier, "SCRIPT_TARGET_MICROSECONDS", 10**9)
+    patch.setattr(applier, "MOST_MICROSECONDS", 10**9)
+    patch.setattr(applier, "MOVED_FROM", 3)
+    patch.setattr(applier, "MAX_EDITS", 4)
+    patch.setattr(applier, "FIRST_EDITS", 4)
+    patch.setattr(reader, "LARGE_BYTES", 8_000)
     patch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
 

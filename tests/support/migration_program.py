@@ -2,9 +2,9 @@
 
 import sys
 
-from redstart.migrations.data.converting.runner import run
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.undoing.rollback import rollback
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import run
 from redstart.migrations.holder import is_gone
 from redstart.server.connections import open_sync
 from tests.support.migration import new_context, options, station_plan

@@ -9,8 +9,8 @@ import msgpack
 from redstart.commands.scripts import Script, load
 from redstart.documents.hash_commands import PACKAGE as DOCUMENTS_PACKAGE
 from redstart.effects import Batch, Call
-from redstart.migrations.data.reading.read import PACKAGE as READING_PACKAGE
-from redstart.migrations.data.writing import apply
+from redstart.migrations.data import applier
+from redstart.migrations.data.reader import PACKAGE as READING_PACKAGE
 from redstart.migrations.indexes import swap
 from redstart.migrations.indexes.swap import PACKAGE as INDEXES_PACKAGE
 from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
@@ -59,7 +59,7 @@ def _scripts() -> dict[str, str]:
         "acquire": load(LEASE_PACKAGE, "acquire.lua"),
         "release": load(LEASE_PACKAGE, "release.lua"),
         "commit": load(LEASE_PACKAGE, "fenced.lua", "same_server.lua", "commit.lua"),
-        "apply": apply._script(),
+        "apply": applier._script(),
         **{name: load(READING_PACKAGE, f"{name}.lua") for name in ("sizes", "whole")},
         "probe": load(INDEXES_PACKAGE, "drop_index.lua", "probe.lua"),
         "understand": load(INDEXES_PACKAGE, "drop_index.lua", "understand.lua"),

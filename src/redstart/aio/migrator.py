@@ -9,13 +9,13 @@ from redstart.aio.connections import client_of, server_of_client
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct
 from redstart.mapping.registry import registered_models
 from redstart.mapping.submodules import import_submodules
-from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
-from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import when_it_is_free
 from redstart.migrations.pending import PendingIndex, pending_indexes
+from redstart.migrations.startup import bring_up_to_date
 
 if TYPE_CHECKING:
     import redis.asyncio

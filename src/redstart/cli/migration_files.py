@@ -17,11 +17,11 @@ from redstart.cli.output import as_typed, line, note
 from redstart.cli.session import Session
 from redstart.display import printable
 from redstart.errors import FileMigrationNotSupportedError, UnknownMigrationError
-from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.files.applied import FilesStatus, applied_ids, files_status, refuse
-from redstart.migrations.files.declared import Problem
+from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.files.declarations import Problem
+from redstart.migrations.files.history import FilesStatus, applied_ids, files_status, refuse
 from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
-from redstart.migrations.files.load import load_directory, load_module
+from redstart.migrations.files.loader import load_directory, load_module
 from redstart.settings import get_root_migrations_dir
 
 NEXT_STEPS = {

@@ -10,7 +10,7 @@ from redstart.cli.session import Session
 from redstart.display import one_line
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.data.state.failures import SHOWN_KEY_CHARACTERS
+from redstart.migrations.data.failures import SHOWN_KEY_CHARACTERS
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import Unclaimed, unclaimed, unknown_fields, unreadable_fields
 from redstart.values.types import Storage

@@ -14,7 +14,7 @@ from redstart.cli.skipped_migrations import migrations_skipped
 from redstart.cli.wrapping import fitted
 from redstart.display import escaped
 from redstart.errors import ConfigurationError
-from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.context import DATETIME_MIGRATION
 
 F = TypeVar("F", bound=Callable[..., Any])
 

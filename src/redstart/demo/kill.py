@@ -5,8 +5,8 @@ import time
 from typing import Protocol, TypeVar
 
 from redstart.effects import Op
-from redstart.migrations.data.state.checkpoint import Checkpoint, Stage, load_checkpoint
-from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.state_keys import StateKeys
 
 T = TypeVar("T")
 

@@ -22,8 +22,8 @@ from redstart.demo.reader import LiveReader, count_all
 from redstart.demo.sample import SampleDocument, generate
 from redstart.demo.shell import Shell
 from redstart.demo.snapshot import STATE_PREFIXES, Snapshot, read_snapshot
-from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.state_keys import StateKeys
 
 MODELS = "redstart.demo.models"
 BATCHES_OF_A_RUN = 100

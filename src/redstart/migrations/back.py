@@ -4,24 +4,24 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from redstart.effects import Op
-from redstart.migrations.data.planned.plan import with_prefixes
-from redstart.migrations.data.running.context import Context
-from redstart.migrations.data.state.damage import LISTS
-from redstart.migrations.data.state.record import read_record
-from redstart.migrations.data.undoing.rollback import (
+from redstart.migrations.context import Context
+from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.plan import with_prefixes
+from redstart.migrations.data.record import read_record
+from redstart.migrations.data.rollback import (
     RollbackResult,
     begin_rollback,
     require_undoable,
     rollback,
 )
-from redstart.migrations.data.undoing.rollback_preview import preview_rollback
-from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.data.rollback_preview import preview_rollback
+from redstart.migrations.indexes.coverage import Membership
+from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.preflight import search_is_here
-from redstart.migrations.indexes.prove import Membership
-from redstart.migrations.indexes.records import read_records
+from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.switch import Switched
-from redstart.migrations.inner_prefixes import require_own_documents
 from redstart.migrations.integrity import require_intact
+from redstart.migrations.key_ownership import require_own_documents
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 from collections.abc import Collection
 
 from redstart.effects import Op
+from redstart.migrations.context import Context
 from redstart.migrations.damage import require_none
-from redstart.migrations.data.running.context import Context
-from redstart.migrations.data.running.housekeeping import forget as forget_data
-from redstart.migrations.data.state.damage import find_data_damage
-from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.data.damage import find_data_damage
+from redstart.migrations.data.maintenance import forget as forget_data
 from redstart.migrations.indexes.damage import find_index_damage, unrecorded
-from redstart.migrations.indexes.migrate import IndexMigration
+from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.preflight import search_is_here
+from redstart.migrations.state_keys import StateKeys
 
 
 def require_intact(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]:
@@ -30,7 +30,7 @@ def require_intact(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]
 def forget(context: Context, indexes: IndexMigration) -> Op[bool]:
     """Drop the undo log, and keep the active indexes whose record is lost.
 
-    Returns, Raises: see `redstart.migrations.data.running.housekeeping.forget`.
+    Returns, Raises: see `redstart.migrations.data.maintenance.forget`.
 
     Effects: those, and one write if the record of an index is lost. Safe to repeat.
     """

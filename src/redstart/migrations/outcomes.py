@@ -5,13 +5,13 @@ from typing import Any
 
 from redstart.errors import DataMigrationError
 from redstart.migrations.back import Back
-from redstart.migrations.data.converting.runner import RunResult
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.data.state.failures import Failure
-from redstart.migrations.forward import Forward
+from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.coordinator import Forward
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.failures import Failure
+from redstart.migrations.data.run import RunResult
+from redstart.migrations.indexes.coverage import Membership
 from redstart.migrations.indexes.expand import IndexState
-from redstart.migrations.indexes.prove import Membership
 
 ERRORS_SAID = 10
 """Failed values in the statistics; `om migrate-data errors` lists all."""

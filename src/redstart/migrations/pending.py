@@ -11,10 +11,10 @@ from typing import Any
 from redstart.commands.keyspace import get
 from redstart.effects import Op, call
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.at_start import planned_at_start
 from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.status import Standing, index_statuses
+from redstart.migrations.startup import planned_at_start
 
 
 class MigrationAction(Enum):

@@ -5,16 +5,16 @@ from typing import Any
 
 from redstart.effects import Op
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.data.planned.plan import Plan, plan_for_indexes
-from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.data.state.damage import LISTS
-from redstart.migrations.data.state.keys import StateKeys
-from redstart.migrations.data.state.record import read_record
+from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.plan import Plan, plan_for_indexes
+from redstart.migrations.data.record import read_record
 from redstart.migrations.indexes.date_fields import DateField, DateIndex, date_indexes
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.status import index_statuses
 from redstart.migrations.integrity import require_intact
+from redstart.migrations.state_keys import StateKeys
 
 
 def look_at_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIndex]]:

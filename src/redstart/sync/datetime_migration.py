@@ -12,14 +12,13 @@ from redstart.errors import ConfigurationError, ServerError, shortened
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct
 from redstart.mapping.registry import registered_models
 from redstart.migrations.back import migrate_back
-from redstart.migrations.data.converting.runner import RunOptions, RunResult
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.planned.plan import make_plan
-from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
+from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.coordinator import migrate_forward
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.failures import Failure, FailureLog
+from redstart.migrations.data.plan import make_plan
+from redstart.migrations.data.run import RunOptions, RunResult
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.state.failures import Failure, FailureLog
-from redstart.migrations.data.state.keys import StateKeys
-from redstart.migrations.forward import migrate_forward
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.expand import ExpansionOptions
@@ -31,6 +30,7 @@ from redstart.migrations.outcomes import (
     statistics,
     unmatched_message,
 )
+from redstart.migrations.state_keys import StateKeys
 from redstart.settings import exclude_prefixes, naive_timezone
 from redstart.sync.connections import client_of, server_of_client
 from redstart.sync.data_migrations import BaseMigration

@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from redstart.migrations.files.applied import (
+from redstart.migrations.files.declarations import Declared
+from redstart.migrations.files.history import (
     FilesStatus,
     applied_ids,
     files_status,
@@ -14,10 +15,9 @@ from redstart.migrations.files.applied import (
     mark_unapplied,
     refuse,
 )
-from redstart.migrations.files.declared import Declared
 from redstart.migrations.files.kinds import Kind
 from redstart.migrations.files.lists_only import ListsOnly
-from redstart.migrations.files.load import Found, load_directory, load_module
+from redstart.migrations.files.loader import Found, load_directory, load_module
 from redstart.migrations.import_guard import is_skipped
 from redstart.settings import get_root_migrations_dir
 from redstart.sync.connections import get_redis_connection, server_of_client

@@ -7,11 +7,11 @@ from typing import Any
 import redis
 
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
-from redstart.migrations.data.converting.runner import RunResult, run
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.state.failures import FailureLog
-from redstart.migrations.data.undoing.rollback import RollbackResult, rollback
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.failures import FailureLog
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.rollback import RollbackResult, rollback
+from redstart.migrations.data.run import RunResult, run
 from redstart.server.connections import open_like
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import KEYS, new_context, options, station_plan

@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from redstart.demo.sample import SIGHTING_PREFIX
-from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.edit_builder import FailureMode
 from tests.migrations.data.runs import NEWER_TEXT, SIGHTING, VISIT, json_of, migrate, set_json, undo
 from tests.support.migration import EXPIRY, SAME_INSTANT, TEXT, documents_of, own_keys
 from tests.support.replies import replies, send
@@ -40,7 +40,7 @@ def test_items_that_moved_in_their_list_are_not_mixed_up(client: redis.Redis, ur
 def test_items_of_a_large_document_are_not_mixed_up_either(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, mode: FailureMode, large_bytes: int
 ) -> None:
-    monkeypatch.setattr("redstart.migrations.data.reading.read.LARGE_BYTES", large_bytes)
+    monkeypatch.setattr("redstart.migrations.data.reader.LARGE_BYTES", large_bytes)
     texts = ["bad", "worse", *SAME_INSTANT]
     content = {
         "field_book": "x" * 5_000,

@@ -7,12 +7,12 @@ import redis
 
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.effects import Op
-from redstart.migrations.data.converting.runner import run
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.undoing.rollback import rollback
-from redstart.migrations.data.undoing.rollback_preview import preview_rollback
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.rollback_preview import preview_rollback
+from redstart.migrations.data.run import run
+from redstart.migrations.data.verify import verify_journal
 from redstart.migrations.data.verifying.verify import Problems
-from redstart.migrations.data.verifying.verify_journal import verify_journal
 from redstart.server.connections import open_like
 from tests.support.migration import EXPIRY, TEXT, documents_of, new_context, options, station_plan
 from tests.support.snapshot import difference, snapshot

@@ -7,8 +7,8 @@ import pytest
 import redis
 
 from redstart.demo.sample import SIGHTING_PREFIX, VISIT_PREFIX
-from redstart.migrations.data.converting.runner import run
-from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.run import run
 from tests.migrations.data.runs import (
     APPLY,
     NEWER_NUMBER,

@@ -5,7 +5,7 @@ import json
 import pytest
 import redis
 
-from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.edit_builder import FailureMode
 from tests.migrations.data.runs import (
     MODES,
     NUMBER,

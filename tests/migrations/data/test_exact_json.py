@@ -9,7 +9,7 @@ import redis
 from redstart.demo import names
 from redstart.demo.json_spans import text_without, value_spans
 from redstart.demo.sample import SIGHTING_PREFIX
-from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.edit_builder import FailureMode
 from tests.migrations.data.runs import MODES, NUMBER, SIGHTING, failures, json_text, migrate_all, undo_all
 from tests.support.migration import TEXT, documents_of
 from tests.support.replies import send

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from redstart.demo import names
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX
-from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.edit_builder import FailureMode
 from tests.migrations.data.runs import MODES, migrate_all, undo_all
 from tests.support.migration import SAME_INSTANT, TEXT, documents_of, own_keys
 from tests.support.replies import send

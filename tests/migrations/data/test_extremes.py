@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
-from redstart.migrations.data.converting.runner import run
+from redstart.migrations.data.run import run
 from tests.migrations.data.runs import NUMBER, RINGER, SIGHTING, VISIT, json_text, migrate_all, undo_all
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import SAME_INSTANT, TEXT, documents_of, new_context, options, station_plan
@@ -69,7 +69,7 @@ def test_a_list_of_more_than_a_megabyte(client: redis.Redis, url: str) -> None:
 def test_a_large_document_that_is_deleted_while_it_is_read(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, gone_before: str
 ) -> None:
-    monkeypatch.setattr("redstart.migrations.data.reading.read.LARGE_BYTES", 1)
+    monkeypatch.setattr("redstart.migrations.data.reader.LARGE_BYTES", 1)
     content = {"resighted_at": [TEXT], "last_seen_by_place": {"a": TEXT}, "ringed_at": TEXT}
     send(client, [("JSON.SET", SIGHTING, "$", json.dumps(content))])
 

@@ -17,9 +17,9 @@ from redstart.demo.load import load_batches
 from redstart.demo.sample import generate
 from redstart.effects import Op
 from redstart.embedded.process import EmbeddedServer
-from redstart.migrations.data.converting.runner import run
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.undoing.rollback import rollback
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import run
 from redstart.migrations.holder import is_gone
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import (

@@ -17,8 +17,8 @@ from bench.neighbour import Kind, measure
 
 from redstart.commands.packing import PAGE_BYTES
 from redstart.embedded.process import EmbeddedServer
-from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.data.writing import apply
+from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.data import applier
 from tests.support.cli import om_command, run_om
 from tests.support.counting_proxy import CountingProxy
 from tests.support.large_models import HASH_PREFIX, JSON_PREFIX
@@ -109,10 +109,10 @@ def test_no_command_asks_for_more_than_a_page(own_server: Callable[..., Embedded
             assert ended.code == 0, ended.text
             # Two pages under way; of each the last document may be the one that reaches the bound.
             assert proxy.most_at_once < 2 * (PAGE_BYTES + 4_100_000), words
-            assert max(scripts.writes, default=0) <= apply.MAX_EDITS + OF_STATE, words
+            assert max(scripts.writes, default=0) <= applier.MAX_EDITS + OF_STATE, words
             writes += scripts.writes
         after = snapshot(client)
-    assert max(writes) >= apply.FIRST_EDITS, "the measure sees the parts of documents"
+    assert max(writes) >= applier.FIRST_EDITS, "the measure sees the parts of documents"
     assert {key: after[key] for key in before} == before
 
 

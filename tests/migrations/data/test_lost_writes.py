@@ -12,7 +12,7 @@ from redstart.demo.sample import SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import MigrationError, UnsafeServerError
-from redstart.migrations.data.judging.transform import FailureMode
+from redstart.migrations.data.edit_builder import FailureMode
 from tests.migrations.data.runs import UNDO, migrate_all, set_json
 from tests.migrations.data.runs import undo as undo_at
 from tests.migrations.data.test_kill import SEED, SOAK, kill, load, migrate, undo

@@ -10,12 +10,12 @@ import redis
 
 from redstart.embedded.process import EmbeddedServer
 from redstart.mapping.value_paths import TemporalPath
-from redstart.migrations.data.converting.runner import RunOptions, run
-from redstart.migrations.data.planned.plan import Plan, PlannedModel
-from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
-from redstart.migrations.data.state.keys import StateKeys
-from redstart.migrations.data.undoing.rollback import rollback
+from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.plan import Plan, PlannedModel
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.holder import this_process
+from redstart.migrations.state_keys import StateKeys
 from redstart.server.connections import open_sync
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind

@@ -12,11 +12,11 @@ from redstart.demo.sample import RINGER_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
 from redstart.errors import CommandError, LeaseHeldError, LeaseLostError
 from redstart.migrations import lease
-from redstart.migrations.data.converting.runner import run
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.running.context import Context
-from redstart.migrations.data.undoing.rollback import rollback
+from redstart.migrations.context import Context
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import run
 from redstart.migrations.holder import this_process
 from tests.migrations.data.runs import APPLY, NEWER_NUMBER, NEWER_TEXT, migrate, undo
 from tests.support.crash_driver import CrashDriver

@@ -11,7 +11,7 @@ import pytest
 import redstart.aio.model.migrations.data
 import redstart.model.model
 from redstart.migrations.files.kinds import DATA
-from redstart.migrations.files.load import load_directory
+from redstart.migrations.files.loader import load_directory
 from tests.migrations.files.conftest import Write
 
 Install = Callable[[dict[str, str]], None]

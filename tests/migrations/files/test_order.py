@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.migrations.files.declared import Declared
+from redstart.migrations.files.declarations import Declared
 from redstart.migrations.files.order import in_order
 
 IDS = st.sampled_from("abcdefgh")

@@ -20,10 +20,10 @@ from redstart.mapping.model_info import declare
 from redstart.migrations.back import rollback_indexes
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.holder import this_process
-from redstart.migrations.indexes import build, migrate
+from redstart.migrations.indexes import build, migrator
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.keys import hash_key
-from redstart.migrations.indexes.migrate import Converted, IndexMigration
+from redstart.migrations.indexes.migrator import Converted, IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.search.index import Index, create_arguments, schema_hash, schema_text
 from redstart.search.schema import FieldKind
@@ -121,7 +121,7 @@ def before_1_0(model: Any) -> Index:
 
 def nobody_waits(patch: pytest.MonkeyPatch) -> None:
     """Programs that crashed are gone for certain, and whoever polls or repeats does so at once."""
-    patch.setattr(migrate, "is_gone", lambda _: True)
+    patch.setattr(migrator, "is_gone", lambda _: True)
     patch.setattr(build, "POLL_SECONDS", 0.002)
     patch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 

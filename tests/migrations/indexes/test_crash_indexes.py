@@ -18,9 +18,9 @@ from redstart.demo.models import Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, generate
 from redstart.effects import Op
 from redstart.mapping.model_info import declare
-from redstart.migrations.data.converting.runner import RunOptions, run
-from redstart.migrations.data.undoing.rollback import rollback
-from redstart.migrations.indexes import migrate
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import RunOptions, run
+from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from redstart.migrations.indexes.plan import planned_indexes
@@ -205,7 +205,7 @@ def test_a_step_that_crashes_anywhere_ends_as_if_it_had_not(
     station: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, step: Step, filters: bool
 ) -> None:
     if not filters:
-        monkeypatch.setattr(migrate, "understands_filters", _no)
+        monkeypatch.setattr(migrator, "understands_filters", _no)
     begin(station)
     expected = stored(station)
     assert min(expected.values()) > 0

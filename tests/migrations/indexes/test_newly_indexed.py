@@ -8,9 +8,9 @@ import redis
 
 from redstart.demo.load import load_batches
 from redstart.demo.sample import generate
-from redstart.migrations.data.running.context import DATETIME_MIGRATION as ID
+from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
-from redstart.migrations.indexes.migrate import none_converted
+from redstart.migrations.indexes.migrator import none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.search.index import Index, create_arguments
 from tests.cli.conftest import configured

@@ -12,13 +12,13 @@ from redstart import Field, HashModel, JsonModel
 from redstart.embedded.process import EmbeddedServer
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import declare
-from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.keys import hash_key
-from redstart.migrations.indexes.migrate import none_converted
+from redstart.migrations.indexes.migrator import none_converted
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.preflight import require_aliases
 from redstart.migrations.indexes.verify import verify_indexes
+from redstart.migrations.startup import bring_up_to_date
 from redstart.search.index import create_arguments
 from tests.migrations.indexes.conftest import (
     before_1_0,

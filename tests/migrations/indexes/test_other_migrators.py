@@ -15,8 +15,8 @@ import redis
 
 from redstart.demo.load import load_batches
 from redstart.demo.sample import generate
-from redstart.migrations.data.converting.runner import RunOptions, run
-from redstart.migrations.data.undoing.rollback import rollback
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.keys import hash_key, is_built_name, schema_key

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from redstart import Field, HashModel, JsonModel, Migrator
 from redstart.mapping.index import index_of
 from redstart.mapping.model_info import declare
-from redstart.migrations.at_start import bring_up_to_date
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.migrate import none_converted
+from redstart.migrations.indexes.migrator import none_converted
 from redstart.migrations.indexes.plan import planned_indexes
-from redstart.migrations.indexes.records import read_records
+from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.superseded import MAX_SUPERSEDED, definition_digest
 from redstart.migrations.pending import pending_indexes
+from redstart.migrations.startup import bring_up_to_date
 from redstart.search.index import Index, create_arguments
 from redstart.search.index_info import read_info
 from redstart.search.schema_diff import same_definition

@@ -5,9 +5,9 @@ import redis
 
 from redstart.effects import Op
 from redstart.migrations.back import rollback_indexes
-from redstart.migrations.data.converting.runner import RunOptions, run
-from redstart.migrations.data.undoing.rollback import rollback
-from redstart.migrations.indexes import migrate
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import RunOptions, run
+from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.expand import IndexResult, IndexState
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from tests.migrations.indexes.conftest import (
@@ -137,7 +137,7 @@ def test_a_server_that_does_not_understand_filters_gets_a_bridge(
         yield from ()
         return False
 
-    monkeypatch.setattr(migrate, "understands_filters", no)
+    monkeypatch.setattr(migrator, "understands_filters", no)
     start = snapshot(legacy)
     with readers_of(url, legacy) as look:
         expand(url)

@@ -5,10 +5,10 @@ from typing import Any
 
 from redstart.mapping.model_info import declare
 from redstart.migrations.back import Back, migrate_back
-from redstart.migrations.data.converting.runner import RunOptions
-from redstart.migrations.data.planned.plan import make_plan
-from redstart.migrations.data.state.record import converted_prefixes
-from redstart.migrations.forward import Forward, migrate_forward
+from redstart.migrations.coordinator import Forward, migrate_forward
+from redstart.migrations.data.plan import make_plan
+from redstart.migrations.data.record import converted_prefixes
+from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.plan import planned_indexes
 from tests.migrations.indexes.conftest import migration, perform

@@ -30,16 +30,16 @@ from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.commands.server_info import info
 from redstart.effects import call
-from redstart.migrations.data.counting.statistics import Statistics, statistics
-from redstart.migrations.data.judging.convert import Outcome
-from redstart.migrations.data.running.context import DATETIME_MIGRATION
+from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.running.preflight import require_safe_undo
-from redstart.migrations.data.running.status import Status
-from redstart.migrations.data.running.status import status as read_status
-from redstart.migrations.data.state.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.statistics import Statistics, statistics
+from redstart.migrations.data.status import Status
+from redstart.migrations.data.status import status as read_status
 from redstart.migrations.holder import is_gone
 from redstart.migrations.phase import with_indexes_at_work
+from redstart.migrations.server_checks import require_safe_undo
 
 
 @click.command()

@@ -8,7 +8,7 @@ from redstart.cli.migrate_data.log_file import EventLog
 from redstart.cli.output import note
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
-from redstart.migrations.data.running.backup import back_up
+from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.running.monitor import Monitor
 
 backup = click.option(

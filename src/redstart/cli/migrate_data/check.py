@@ -18,14 +18,14 @@ from redstart.cli.progress import progress_display
 from redstart.cli.quantities import counted
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.data.converter import Outcome
+from redstart.migrations.data.failures import Failure, FailureSummary, Fate, failure_at
 from redstart.migrations.data.planned.same_keys import require_same_types
+from redstart.migrations.data.record import read_record
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.state.failures import Failure, FailureSummary, Fate, failure_at
-from redstart.migrations.data.state.record import read_record
+from redstart.migrations.data.verify import JournalCheck, verify_journal
 from redstart.migrations.data.verifying.verify import Problems, Verification
 from redstart.migrations.data.verifying.verify import verify as verify_everything
-from redstart.migrations.data.verifying.verify_journal import JournalCheck, verify_journal
 from redstart.migrations.data.verifying.verify_models import ModelCheck
 from redstart.migrations.indexes.verify import IndexCheck, verify_indexes
 

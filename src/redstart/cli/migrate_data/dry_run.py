@@ -20,17 +20,17 @@ from redstart.cli.migrate_data.tables import (
 from redstart.cli.output import Tone, draw_refusal, line, print_json, refusal_by
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
+from redstart.migrations.coordinator import require_possible_run
+from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.converting.beginning import require_recorded_plan, require_room_aside
 from redstart.migrations.data.converting.page_failures import expected_failures
-from redstart.migrations.data.counting.statistics import ModelStatistics, Statistics, statistics
-from redstart.migrations.data.judging.convert import Outcome
-from redstart.migrations.data.judging.transform import CLEARING_MODES, FailureMode
+from redstart.migrations.data.edit_builder import CLEARING_MODES, FailureMode
+from redstart.migrations.data.failures import Fate
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.running.preflight import require_safe_undo
-from redstart.migrations.data.state.failures import Fate
-from redstart.migrations.forward import require_possible_run
+from redstart.migrations.data.statistics import ModelStatistics, Statistics, statistics
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.forecast import IndexForecast
+from redstart.migrations.server_checks import require_safe_undo
 
 
 def dry_run(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from redstart.cli.quantities import counted
 from redstart.cli.session import Session
-from redstart.migrations.data.state.failures import Failure, FailureLog
-from redstart.migrations.data.state.record import read_record
-from redstart.migrations.data.state.unrestored import all_unrestored
+from redstart.migrations.data.failures import Failure, FailureLog
+from redstart.migrations.data.record import read_record
+from redstart.migrations.data.unrestored import all_unrestored
 
 
 @dataclass(frozen=True, slots=True)

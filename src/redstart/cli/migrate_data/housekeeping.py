@@ -9,8 +9,8 @@ from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.errors import StateDamagedError
-from redstart.migrations.data.running import housekeeping
-from redstart.migrations.data.state.damage import LISTS
+from redstart.migrations.data import maintenance
+from redstart.migrations.data.damage import LISTS
 from redstart.migrations.integrity import forget as drop_state
 from redstart.migrations.phase import unlock as break_leases
 
@@ -24,7 +24,7 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=("checkpoint", *LISTS))
         confirm("Delete the saved progress? Converted values and the undo log are kept.", assume_yes=yes)
-        removed = session.run(housekeeping.clear_progress(session.context()))
+        removed = session.run(maintenance.clear_progress(session.context()))
     if as_json:
         print_json({"status": "cleared" if removed else "nothing_to_do"})
     elif removed:
@@ -42,7 +42,7 @@ def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: boo
     the migration can no longer be rolled back."""
     with open_session(settings, writes=True, needs_models=False) as session:
         require_built_in(session, migration_id, NO_UNDO_LOG)
-        last_copies = session.run(housekeeping.last_copies(session.context()))
+        last_copies = session.run(maintenance.last_copies(session.context()))
         lost = f" The undo log has the only copy of {last_copies:,} originals." if last_copies else ""
         require_yes(
             f"{migration_id} cannot be rolled back without its undo log.{lost} Drop the undo log?",

@@ -5,10 +5,10 @@ from typing import Any
 
 from redstart.cli.indexes import blocking_report, forecast_report, result_report
 from redstart.cli.migrate_data.reports import model_report
-from redstart.migrations.data.converting.runner import RunResult
-from redstart.migrations.data.counting.statistics import Statistics
-from redstart.migrations.data.judging.convert import Outcome
-from redstart.migrations.forward import Forward
+from redstart.migrations.coordinator import Forward
+from redstart.migrations.data.converter import Outcome
+from redstart.migrations.data.run import RunResult
+from redstart.migrations.data.statistics import Statistics
 from redstart.migrations.indexes.forecast import IndexForecast
 
 

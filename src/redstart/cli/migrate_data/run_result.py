@@ -13,14 +13,14 @@ from redstart.cli.migrate_data.tables import (
 )
 from redstart.cli.output import Tone, line, note, warn
 from redstart.cli.quantities import duration
-from redstart.migrations.data.converting.page_conversion import AT_FAILURE
-from redstart.migrations.data.converting.runner import RunResult
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.data.running.status import Phase
-from redstart.migrations.data.state.failures import FailureSummary, Fate
-from redstart.migrations.forward import Forward
+from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.coordinator import Forward
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.failures import FailureSummary, Fate
+from redstart.migrations.data.page_converter import AT_FAILURE
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.run import RunResult
+from redstart.migrations.data.status import Phase
 from redstart.migrations.indexes.expand import IndexState
 from redstart.migrations.outcomes import unmatched_message
 

@@ -18,11 +18,10 @@ from redstart.cli.output import as_typed, line, print_json, warn
 from redstart.cli.quantities import ago
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
-from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.data.running.status import Phase, Status
-from redstart.migrations.data.running.status import status as read_status
-from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS
-from redstart.migrations.data.state.record import is_recorded_without_state, read_record
+from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.data.record import is_recorded_without_state, read_record
+from redstart.migrations.data.status import Phase, Status
+from redstart.migrations.data.status import status as read_status
 from redstart.migrations.files.kinds import DATA
 from redstart.migrations.holder import is_gone
 from redstart.migrations.outcomes import unmatched_message
@@ -32,6 +31,7 @@ from redstart.migrations.phase import (
     with_indexes_at_work,
     with_rewritten,
 )
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 
 PHASES = {
     Phase.NOTHING_TO_MIGRATE: "no model has a date that is stored in numeric format",

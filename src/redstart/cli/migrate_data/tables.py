@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from redstart.cli.drawing import next_step, table
 from redstart.cli.output import line
 from redstart.cli.quantities import rounded
-from redstart.migrations.data.counting.statistics import FieldStatistics, ModelStatistics, Statistics
-from redstart.migrations.data.judging.convert import Outcome
-from redstart.migrations.data.planned.plan import PlannedModel
-from redstart.migrations.data.state.failures import Failure, FailureSummary, Fate
+from redstart.migrations.data.converter import Outcome
+from redstart.migrations.data.failures import Failure, FailureSummary, Fate
+from redstart.migrations.data.plan import PlannedModel
+from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics, Statistics
 from redstart.migrations.outcomes import unmatched_message
 
 CHECK_PREFIXES = (

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, TypeGuard
 
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
-from redstart.migrations.data.state.keys import APPLIED_MIGRATIONS
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 
 _LIBRARIES = ("redstart", "redis_om", "aredis_om")
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from heapq import heapify, heappop, heappush
 
 from redstart.display import printable
-from redstart.migrations.files.declared import Declared, Problem
+from redstart.migrations.files.declarations import Declared, Problem
 
 
 def in_order(

@@ -7,7 +7,7 @@ from itertools import count
 from redstart.commands.search import ft_create, ft_info, says_no_such_index
 from redstart.effects import Op, call, pause
 from redstart.errors import CommandError, MigrationError
-from redstart.migrations.indexes.hidden import carry_synonyms
+from redstart.migrations.indexes.hidden_options import carry_synonyms
 from redstart.migrations.indexes.keys import built_name, shown
 from redstart.migrations.lease import Activity, Lease
 from redstart.search.index import Index, create_arguments

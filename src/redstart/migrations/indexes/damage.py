@@ -4,9 +4,8 @@ from redstart.commands.keyspace import hgetall
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import StateDamagedError
+from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.damage import Damage, confirmed, of_other_types
-from redstart.migrations.data.running.context import DATETIME_MIGRATION
-from redstart.migrations.data.state.keys import StateKeys
 from redstart.migrations.files.kinds import SCHEMA
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.keys import (
@@ -19,9 +18,10 @@ from redstart.migrations.indexes.keys import (
     served_name,
     settled_alias,
 )
-from redstart.migrations.indexes.records import read_records, records_from
+from redstart.migrations.indexes.state import read_records, records_from
 from redstart.migrations.indexes.swap import fenced_script
 from redstart.migrations.lease import Lease, lease_damage
+from redstart.migrations.state_keys import StateKeys
 
 _NAMED = 5
 

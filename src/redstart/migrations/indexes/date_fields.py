@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from redstart.mapping.value_paths import TemporalPath
-from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.state.record import Record
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.record import Record
+from redstart.migrations.indexes.dual_format import tolerant_index
 from redstart.migrations.indexes.plan import place_of
 from redstart.migrations.indexes.status import IndexStatus, Standing
-from redstart.migrations.indexes.tolerant import tolerant_index
 from redstart.search.schema import FieldKind, IndexField
 from redstart.search.schema_diff import FieldAdded, FieldChanged
 

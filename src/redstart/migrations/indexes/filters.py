@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
-from redstart.migrations.data.planned.plan import Plan, PlannedModel
-from redstart.migrations.indexes.bystanders import indexes_listed_as, may_hold
+from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.indexes.keys import shown
 from redstart.migrations.indexes.plan import attribute_of, place_of
+from redstart.migrations.unmanaged_indexes import indexes_listed_as, may_hold
 from redstart.search.index import Index
 from redstart.search.schema import FieldKind
 

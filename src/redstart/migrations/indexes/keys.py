@@ -5,7 +5,7 @@ from hashlib import sha1
 
 from redstart.commands.search import name_bytes
 from redstart.display import one_line
-from redstart.migrations.data.state.failures import SHOWN_CHARACTERS
+from redstart.migrations.data.failures import SHOWN_CHARACTERS
 from redstart.migrations.lease import LeaseKeys
 from redstart.search.index import Index, create_arguments
 

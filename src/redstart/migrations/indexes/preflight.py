@@ -7,16 +7,16 @@ from redstart.commands.scripts import load, run_script
 from redstart.commands.server_info import client_database, command_known
 from redstart.effects import Op, call
 from redstart.errors import MigrationError, SearchDatabaseError, UnsafeServerError, UnsupportedServerError
-from redstart.migrations.data.running.preflight import ServerFacts, require_safe_undo, server_facts
 from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.dual_format import STRINGS
 from redstart.migrations.indexes.forecast import forecast
-from redstart.migrations.indexes.hidden import read_synonyms, require_droppable, with_hidden_options
+from redstart.migrations.indexes.hidden_options import read_synonyms, require_droppable, with_hidden_options
 from redstart.migrations.indexes.keys import SCRATCH, is_built_name, shown
 from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text, with_options_of
-from redstart.migrations.indexes.records import previous_index, read_records
+from redstart.migrations.indexes.state import previous_index, read_records
 from redstart.migrations.indexes.swap import PACKAGE
-from redstart.migrations.indexes.tolerant import STRINGS
 from redstart.migrations.indexes.trial import try_index
+from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
 from redstart.search.index import Index
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema_diff import same_definition

@@ -4,7 +4,7 @@ from dataclasses import replace
 from hashlib import sha1
 
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.records import IndexRecord
+from redstart.migrations.indexes.state import IndexRecord
 from redstart.migrations.indexes.taken_over import is_taken_over, only_adds
 from redstart.search.index import Index, create_arguments
 from redstart.search.index_info import IndexInfo

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from redstart.effects import Op
 from redstart.migrations.indexes.build import build_beside, find_built, find_index
+from redstart.migrations.indexes.coverage import Membership, prove
 from redstart.migrations.indexes.plan import awaited_attributes
-from redstart.migrations.indexes.prove import Membership, prove
-from redstart.migrations.indexes.records import IndexRecord
+from redstart.migrations.indexes.state import IndexRecord
 from redstart.migrations.indexes.swap import drop, swap
 from redstart.migrations.lease import Lease
 from redstart.search.index import Index

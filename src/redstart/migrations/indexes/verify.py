@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from redstart.effects import Op
 from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.coverage import prove
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import search_is_here
-from redstart.migrations.indexes.prove import prove
-from redstart.migrations.indexes.records import read_records
+from redstart.migrations.indexes.state import read_records
 from redstart.migrations.lease import Activity
 
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from redstart.demo.models import Visit
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.errors import CommandError
-from redstart.migrations.data.converting.runner import run
+from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.counting import sample
 from redstart.migrations.data.counting.sample import spread_sample
-from redstart.migrations.data.counting.survey import Survey, survey
-from redstart.migrations.data.judging.convert import Outcome
-from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.reading.scan import cursor_at, scanned_share
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.run import run
 from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.scanner import cursor_at, scanned_share
+from redstart.migrations.data.survey import Survey, survey
 from redstart.server.connections import open_like
 from redstart.values.timezones import NaiveTimezone
 from tests.support.cli import run_om

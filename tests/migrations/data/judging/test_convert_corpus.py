@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.converter import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.undoing.legacy import legacy_text
 from redstart.values.lossless_json import JsonValue, parse_json
 from redstart.values.timezones import NaiveTimezone

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redstart.demo.sample import SIGHTING_PREFIX
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.undoing.rollback_preview import preview_rollback
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.server.connections import open_like
 from tests.migrations.data.runs import json_of, migrate_all, undo
 from tests.support.migration import new_context

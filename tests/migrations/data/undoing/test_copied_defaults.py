@@ -8,9 +8,9 @@ import redis
 
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.undoing.rollback import RollbackResult, rollback
-from redstart.migrations.data.undoing.rollback_preview import preview_rollback
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.rollback import RollbackResult, rollback
+from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.server.connections import open_like
 from tests.migrations.data.runs import migrate_all, set_json, undo
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
@@ -155,7 +155,7 @@ def test_it_is_known_after_an_interruption_at_any_request(
 def test_a_quarantined_value_of_a_copy_is_named_and_stays(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, large_bytes: int
 ) -> None:
-    monkeypatch.setattr("redstart.migrations.data.reading.read.LARGE_BYTES", large_bytes)
+    monkeypatch.setattr("redstart.migrations.data.reader.LARGE_BYTES", large_bytes)
     client.flushall()
     send(
         client, [("HSET", HASH, "left_at", "soon", "site", "x"), set_json(JSON, CONTENT | {"n": "x" * 5_000})]

@@ -12,12 +12,12 @@ import redis
 from redstart import JsonModel
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.errors import RollbackInProgressError
-from redstart.migrations.data.judging.transform import FailureMode
-from redstart.migrations.data.running.housekeeping import clear_progress, forget
-from redstart.migrations.data.state.failures import Failure
-from redstart.migrations.data.state.unrestored import all_unrestored
-from redstart.migrations.data.undoing.rollback import RollbackResult, rollback
-from redstart.migrations.data.undoing.rollback_preview import preview_rollback
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.failures import Failure
+from redstart.migrations.data.maintenance import clear_progress, forget
+from redstart.migrations.data.rollback import RollbackResult, rollback
+from redstart.migrations.data.rollback_preview import preview_rollback
+from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.data.verifying.verify import verify
 from redstart.server.connections import open_like
 from tests.migrations.data.runs import json_of, migrate, migrate_all, set_json, undo
@@ -173,7 +173,7 @@ LIST_CHANGES: dict[str, list[tuple[Any, ...]]] = {
 def test_a_failed_item_of_a_changed_list_stands_again(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, change: str, large_bytes: int
 ) -> None:
-    monkeypatch.setattr("redstart.migrations.data.reading.read.LARGE_BYTES", large_bytes)
+    monkeypatch.setattr("redstart.migrations.data.reader.LARGE_BYTES", large_bytes)
     texts = ["2023-01-01T00:00:00+02:00", "N/A", "2023-05-01T00:00:00Z"]
     send(client, [set_json(JSON, {"field_book": "x" * 5_000, "resighted_at": texts})])
     migrate_all(url, FailureMode.DEFAULT)

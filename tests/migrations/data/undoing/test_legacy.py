@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redstart.migrations.data.judging.convert import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.converter import Outcome, Verdict, convert_hash_value, convert_json_value
 from redstart.migrations.data.undoing.legacy import legacy_text
 from redstart.values.lossless_json import parse_json
 from redstart.values.timestamps import END_SECOND, FIRST_SECOND, microseconds_from_number, number_text

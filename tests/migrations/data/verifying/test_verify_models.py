@@ -14,12 +14,12 @@ from redstart import HashModel, JsonModel
 from redstart.demo.models import Sighting
 from redstart.mapping.model_info import declare
 from redstart.mapping.models import RedisModel
-from redstart.migrations.data.planned.plan import make_plan
-from redstart.migrations.data.running.context import DATETIME_MIGRATION, Context
-from redstart.migrations.data.state.keys import StateKeys
+from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.verifying.verify import Verification, verify
 from redstart.migrations.data.verifying.verify_models import ModelCheck
 from redstart.migrations.holder import this_process
+from redstart.migrations.state_keys import StateKeys
 from redstart.server.connections import open_like
 from redstart.values.timezones import NaiveTimezone
 

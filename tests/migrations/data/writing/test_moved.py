@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from redstart.effects import Op
 from redstart.embedded.process import EmbeddedServer
-from redstart.migrations.data.judging.transform import FailureMode, edits_for, judge
-from redstart.migrations.data.planned.documents import DocumentEdits
-from redstart.migrations.data.planned.plan import PlannedModel, router
-from redstart.migrations.data.reading.read import read_documents
-from redstart.migrations.data.state.journal import JournalEntry, entries_backwards
-from redstart.migrations.data.undoing.undo import Undoing, undo_entry
-from redstart.migrations.data.writing import apply
-from redstart.migrations.data.writing.apply import Applied, Applier
+from redstart.migrations.data import applier as apply
+from redstart.migrations.data.applier import Applied, Applier
+from redstart.migrations.data.edit_builder import FailureMode, edits_for, judge
+from redstart.migrations.data.edits import DocumentEdits
+from redstart.migrations.data.plan import PlannedModel, router
+from redstart.migrations.data.reader import read_documents
+from redstart.migrations.data.undo_log import JournalEntry, entries_backwards
+from redstart.migrations.data.undo_replay import Undoing, undo_entry
 from redstart.migrations.lease import Lease
 from redstart.values.timezones import NaiveTimezone
 from tests.conftest import Server

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.migrations.data.judging.transform import guard_paths
-from redstart.migrations.data.planned.documents import DocumentEdits, Edit
-from redstart.migrations.data.state.keys import StateKeys
-from redstart.migrations.data.writing import apply
-from redstart.migrations.data.writing.apply import Applier, SentChunk
+from redstart.migrations.data import applier as apply
+from redstart.migrations.data.applier import Applier, SentChunk
+from redstart.migrations.data.edit_builder import guard_paths
+from redstart.migrations.data.edits import DocumentEdits, Edit
 from redstart.migrations.lease import Lease, SentScript
+from redstart.migrations.state_keys import StateKeys
 
 SIZES = st.lists(
     st.tuples(st.integers(0, 1_300), st.integers(0, 700), st.integers(1, 2_000)), min_size=1, max_size=4

@@ -7,11 +7,11 @@ import redis
 from redstart.demo.models import Visit
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.effects import Op
-from redstart.migrations.data.judging.transform import FailureMode, edits_for, judge
-from redstart.migrations.data.planned.documents import DocumentEdits, StoredDocument
-from redstart.migrations.data.planned.plan import router
-from redstart.migrations.data.reading.read import read_documents
-from redstart.migrations.data.writing.apply import Applier
+from redstart.migrations.data.applier import Applier
+from redstart.migrations.data.edit_builder import FailureMode, edits_for, judge
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument
+from redstart.migrations.data.plan import router
+from redstart.migrations.data.reader import read_documents
 from redstart.migrations.data.writing.settle import MOST_TRIES, Settled, Settling
 from redstart.migrations.lease import Lease
 from redstart.values.timezones import NaiveTimezone

@@ -2,19 +2,19 @@
 
 from redstart.effects import Op
 from redstart.errors import ConfigurationError, PlanChangedError, RollbackInProgressError
-from redstart.migrations.data.judging.transform import FailureMode, fields_aside
-from redstart.migrations.data.planned.plan import Plan, merged
-from redstart.migrations.data.running.context import Context
-from redstart.migrations.data.running.preflight import (
+from redstart.migrations.context import Context
+from redstart.migrations.data.checkpoint import Checkpoint, load_checkpoint
+from redstart.migrations.data.damage import require_intact_data
+from redstart.migrations.data.edit_builder import FailureMode, fields_aside
+from redstart.migrations.data.plan import Plan, merged
+from redstart.migrations.data.record import Record, read_record
+from redstart.migrations.lease import Lease
+from redstart.migrations.server_checks import (
     ServerFacts,
     require_json,
     require_safe_undo,
     server_facts,
 )
-from redstart.migrations.data.state.checkpoint import Checkpoint, load_checkpoint
-from redstart.migrations.data.state.damage import require_intact_data
-from redstart.migrations.data.state.record import Record, read_record
-from redstart.migrations.lease import Lease
 
 
 def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:

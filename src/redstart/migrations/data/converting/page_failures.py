@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from redstart.effects import Op
 from redstart.mapping.value_paths import display
+from redstart.migrations.data.applier import Applied
+from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.converting.quarantine import leave_out_taken
-from redstart.migrations.data.judging.convert import Outcome
-from redstart.migrations.data.judging.transform import CLEARING_MODES, FailureMode, JudgedDocument, edits_for
-from redstart.migrations.data.planned.documents import DocumentEdits, Edit
-from redstart.migrations.data.planned.jsonpath import Location
-from redstart.migrations.data.state.failures import (
+from redstart.migrations.data.edit_builder import CLEARING_MODES, FailureMode, JudgedDocument, edits_for
+from redstart.migrations.data.edits import DocumentEdits, Edit
+from redstart.migrations.data.failures import (
     MOVED,
     NOT_MOVED,
     REPLACED,
@@ -18,7 +18,7 @@ from redstart.migrations.data.state.failures import (
     failure_of,
     place_name,
 )
-from redstart.migrations.data.writing.apply import Applied
+from redstart.migrations.data.json_path import Location
 
 _UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
 

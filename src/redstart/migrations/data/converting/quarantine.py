@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from redstart.commands.documents import hget, json_get
 from redstart.effects import Call, Op, batch, together
-from redstart.migrations.data.planned.documents import DocumentEdits
-from redstart.migrations.data.planned.jsonpath import Location, path_text
+from redstart.migrations.data.edits import DocumentEdits
+from redstart.migrations.data.json_path import Location, path_text
 
 
 def leave_out_taken(documents: Iterable[DocumentEdits]) -> Op[dict[tuple[bytes, Location], Location]]:

@@ -11,14 +11,14 @@ from hashlib import blake2b
 from redstart.commands.keyspace import smismember
 from redstart.effects import Argument, Op, call
 from redstart.mapping.value_paths import Each
-from redstart.migrations.data.judging.convert import Outcome
-from redstart.migrations.data.judging.transform import JudgedDocument
-from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
-from redstart.migrations.data.planned.jsonpath import path_text
-from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.state.keys import StateKeys
-from redstart.migrations.data.state.record import counted
+from redstart.migrations.data.converter import Outcome
+from redstart.migrations.data.edit_builder import JudgedDocument
+from redstart.migrations.data.edits import StoredDocument, StoredValue
+from redstart.migrations.data.json_path import path_text
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.record import counted
 from redstart.migrations.lease import Activity, Lease
+from redstart.migrations.state_keys import StateKeys
 
 _DIGEST_BYTES = 12
 _PER_COMMAND = 1_000

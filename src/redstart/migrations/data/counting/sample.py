@@ -10,11 +10,11 @@ from random import Random
 from redstart.commands.keyspace import scan
 from redstart.effects import Op, call
 from redstart.errors import CommandError
-from redstart.migrations.data.counting.survey import Survey, count_page, failures_as_found
-from redstart.migrations.data.judging.transform import judge
-from redstart.migrations.data.planned.plan import Plan
-from redstart.migrations.data.reading.scan import Scanner, cursor_at, scanned_share
+from redstart.migrations.data.edit_builder import judge
+from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.running.monitor import Monitor, Progress
+from redstart.migrations.data.scanner import Scanner, cursor_at, scanned_share
+from redstart.migrations.data.survey import Survey, count_page, failures_as_found
 from redstart.values.timezones import NaiveTimezone
 
 WALKS = 40

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from redstart.migrations.data.judging.convert import Outcome, Verdict
-from redstart.migrations.data.planned.documents import StoredDocument, StoredValue
+from redstart.migrations.data.converter import Outcome, Verdict
+from redstart.migrations.data.edits import StoredDocument, StoredValue
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ from redstart.mapping.key_overlaps import key_prefix_of
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import client_named
 from redstart.mapping.registry import model_name, model_registry, registered_models
+from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.planned.conflicts import conflicting_types
-from redstart.migrations.data.planned.plan import Plan, PlannedModel
 
 
 def require_same_types(plan: Plan) -> None:

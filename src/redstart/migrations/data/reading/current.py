@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from redstart.commands.documents import hget, json_array_length, json_get
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, together
-from redstart.migrations.data.planned.documents import DocumentEdits, Edit
-from redstart.migrations.data.planned.jsonpath import Location, path_text, sliced_list
+from redstart.migrations.data.edits import DocumentEdits, Edit
+from redstart.migrations.data.json_path import Location, path_text, sliced_list
 
 Place = tuple[bytes, bool, Location]
 """The key of a document, whether it is JSON, and a location in it."""

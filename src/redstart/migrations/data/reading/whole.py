@@ -6,7 +6,7 @@ from typing import Any
 from redstart.commands.packing import PAGE_BYTES
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op
-from redstart.migrations.data.reading.read import PACKAGE
+from redstart.migrations.data.reader import PACKAGE
 from redstart.values.types import Storage
 
 

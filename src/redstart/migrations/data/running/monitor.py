@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from redstart.migrations.data.state.failures import Failure
+from redstart.migrations.data.failures import Failure
 from redstart.migrations.lease import Activity
 
 

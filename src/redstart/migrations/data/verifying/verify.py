@@ -5,16 +5,16 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from redstart.effects import Op
-from redstart.migrations.data.counting.survey import survey
-from redstart.migrations.data.judging.convert import Outcome
+from redstart.migrations.context import Context
+from redstart.migrations.data.converter import Outcome
+from redstart.migrations.data.edit_builder import JudgedDocument
+from redstart.migrations.data.failures import Failure, FailureLog, failure_of
 from redstart.migrations.data.judging.tally import Tally
-from redstart.migrations.data.judging.transform import JudgedDocument
-from redstart.migrations.data.planned.plan import Plan, PlannedModel
-from redstart.migrations.data.running.context import Context
+from redstart.migrations.data.plan import Plan, PlannedModel
+from redstart.migrations.data.record import read_record
 from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.state.failures import Failure, FailureLog, failure_of
-from redstart.migrations.data.state.record import read_record
-from redstart.migrations.data.state.unrestored import all_unrestored
+from redstart.migrations.data.survey import survey
+from redstart.migrations.data.unrestored import all_unrestored
 
 MOST_PROBLEMS = 1_000
 """Limit of problems that are kept as examples; all are counted."""

@@ -14,11 +14,11 @@ from redstart.errors import DocumentDecodeError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.mapping.primary_keys import DEFAULT_NAME
-from redstart.migrations.data.judging.transform import QUARANTINE_SUFFIX, JudgedDocument
-from redstart.migrations.data.planned.documents import StoredDocument
-from redstart.migrations.data.planned.plan import Plan, PlannedModel
+from redstart.migrations.data.edit_builder import QUARANTINE_SUFFIX, JudgedDocument
+from redstart.migrations.data.edits import StoredDocument
+from redstart.migrations.data.failures import failure_at
+from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.reading.whole import read_whole
-from redstart.migrations.data.state.failures import failure_at
 from redstart.migrations.data.verifying.verify import Problems
 from redstart.migrations.rejections import Rejection, rejections
 from redstart.values.timezones import NaiveTimezone

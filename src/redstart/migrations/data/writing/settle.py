@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.effects import Op
-from redstart.migrations.data.planned.documents import DocumentEdits, StoredDocument
-from redstart.migrations.data.planned.plan import PlannedModel
-from redstart.migrations.data.reading.read import read_documents
-from redstart.migrations.data.writing.apply import Applied, Applier, SentChunk
+from redstart.migrations.data.applier import Applied, Applier, SentChunk
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument
+from redstart.migrations.data.plan import PlannedModel
+from redstart.migrations.data.reader import read_documents
 
 MOST_TRIES = 20
 """Retries for a document that other clients keep changing; after that, the next pass processes it."""

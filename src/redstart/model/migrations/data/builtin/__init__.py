@@ -1,7 +1,7 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `redis_om.model.migrations.data.builtin`."""
 
-from redstart.migrations.data.judging.transform import FailureMode as ConversionFailureMode
+from redstart.migrations.data.edit_builder import FailureMode as ConversionFailureMode
 from redstart.sync.datetime_detector import DatetimeFieldDetector
 from redstart.sync.datetime_migration import DatetimeFieldMigration
 from redstart.unavailable_names import attribute_of

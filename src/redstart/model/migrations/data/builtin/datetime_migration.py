@@ -2,7 +2,7 @@
 """The names of `redis_om.model.migrations.data.builtin.datetime_migration`."""
 
 from redstart.errors import DataMigrationError
-from redstart.migrations.data.judging.transform import FailureMode as ConversionFailureMode
+from redstart.migrations.data.edit_builder import FailureMode as ConversionFailureMode
 from redstart.sync.data_migrations import BaseMigration
 from redstart.sync.datetime_detector import DatetimeFieldDetector
 from redstart.sync.datetime_migration import DatetimeFieldMigration

@@ -3,7 +3,7 @@
 
 from redstart.aio.datetime_detector import DatetimeFieldDetector
 from redstart.aio.datetime_migration import DatetimeFieldMigration
-from redstart.migrations.data.judging.transform import FailureMode as ConversionFailureMode
+from redstart.migrations.data.edit_builder import FailureMode as ConversionFailureMode
 from redstart.unavailable_names import attribute_of
 
 __all__ = ["ConversionFailureMode", "DatetimeFieldDetector", "DatetimeFieldMigration"]

@@ -1,0 +1,157 @@
+"""The checkpoint of an unfinished run or rollback: a few hundred bytes, saved after the work that they cover.
+
+A missing, an unreadable and an incompatible checkpoint are different cases. Only the first one means a new start:
+to start again next to unreadable progress could lose the record of what can be rolled back.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+from redstart.commands.keyspace import get
+from redstart.effects import Argument, Op, call
+from redstart.errors import CheckpointCorruptError, CheckpointVersionError
+from redstart.migrations.state_keys import StateKeys
+
+FORMAT = 2
+
+START_OVER = (
+    "Start again from the beginning (converted values are not lost) with: om migrate-data clear-progress"
+)
+"""The hint for a checkpoint that cannot be used."""
+
+
+class Stage(StrEnum):
+    """The stage of a run or rollback. A rollback replays the undo log, then scans the keyspace (`sweep`)."""
+
+    CENSUS = "census"
+    CONVERT = "convert"
+    REPLAY = "replay"
+    SWEEP = "sweep"
+
+    @property
+    def undoes(self) -> bool:
+        """Whether this is a stage of a rollback."""
+        return self in (Stage.REPLAY, Stage.SWEEP)
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """The saved position of a run or rollback.
+
+    Attributes:
+        plan_hash: hash of the plan that the run was started with.
+        generation: number of the run; a resumed run keeps it.
+        number: number of the pass over the keyspace, from 1.
+        cursor: where the pass continues: a SCAN cursor, or (replay) the id of the last undone entry.
+        run_id: run id of the server of the cursor; with another one, the cursor is void.
+        whole: whether this pass started at the beginning, with no restart of the server since.
+        changed: documents changed in this pass.
+        done, total: documents of this pass, and of the keyspace if known, else 0; of a replay, entries of the undo log.
+        beyond: documents after these, in the page at the cursor, up to a stop; they are read again.
+        stopped_by: name of the failure at which mode `fail` stopped, as hexadecimal digits; or "".
+        counts: numbers for the final report, by name.
+        replaced: of a rollback: the fields in which a run replaced failed values, as key prefixes and paths.
+        moved: the same for quarantined values.
+        started_ms, saved_ms: times by the server's clock.
+    """
+
+    stage: Stage
+    plan_hash: str
+    generation: int
+    number: int = 1
+    cursor: str = "0"
+    run_id: str = ""
+    whole: bool = True
+    changed: int = 0
+    done: int = 0
+    total: int = 0
+    beyond: int = 0
+    stopped_by: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    replaced: list[tuple[str, str]] = field(default_factory=list)
+    moved: list[tuple[str, str]] = field(default_factory=list)
+    started_ms: int = 0
+    saved_ms: int = 0
+
+    @property
+    def met(self) -> int:
+        """Documents of this pass, up to the one at which it stopped."""
+        return self.done + self.beyond
+
+    def add(self, **numbers: int) -> None:
+        """Add to the counts."""
+        for name, number in numbers.items():
+            self.counts[name] = self.counts.get(name, 0) + number
+
+    def command(self, keys: StateKeys) -> list[Argument]:
+        """Return the command that saves the checkpoint, without expiry."""
+        return ["SET", keys.checkpoint, json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":"))]
+
+
+_POSITION = {"stage", "plan_hash", "generation", "number", "cursor", "run_id", "done"}
+"""Fields of the position. The others may be missing, because an earlier version did not save all of them."""
+
+
+def load_checkpoint(keys: StateKeys) -> Op[Checkpoint | None]:
+    """Return the checkpoint, or None. One read.
+
+    Raises:
+        CheckpointCorruptError: the key is damaged, or was not written by Redstart.
+        CheckpointVersionError: another version of Redstart wrote it.
+    """
+    text = yield from call(get(keys.checkpoint))
+    return None if text is None else checkpoint_from(keys, text)
+
+
+def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
+    """Return the checkpoint that was saved as this text. Raises like `load_checkpoint`."""
+    try:
+        data = json.loads(text)
+        saved_format = data.pop("format")
+    except (ValueError, KeyError, AttributeError, TypeError) as exc:
+        raise CheckpointCorruptError(
+            f"The checkpoint {keys.checkpoint} cannot be read: {exc}.", START_OVER
+        ) from exc
+    if saved_format != FORMAT:
+        raise CheckpointVersionError(
+            f"The checkpoint {keys.checkpoint} has format {saved_format}; "
+            f"this version of Redstart reads format {FORMAT}.",
+            START_OVER,
+        )
+    try:
+        if missing := _POSITION - data.keys():
+            raise KeyError(", ".join(sorted(missing)))  # a default would be another position
+        places = {
+            name: [(prefix, path) for prefix, path in data.get(name, ())] for name in ("replaced", "moved")
+        }
+        checkpoint = Checkpoint(**{**data, "stage": Stage(data["stage"]), **places})
+        _ = int(checkpoint.cursor.partition("-")[0] or 0)
+        _require_types(checkpoint)
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise CheckpointCorruptError(
+            f"The checkpoint {keys.checkpoint} cannot be read: {exc}.", START_OVER
+        ) from exc
+    return checkpoint
+
+
+def _require_types(checkpoint: Checkpoint) -> None:
+    """Raise TypeError or ValueError for a damaged value that would otherwise fail later, in the middle of a run."""
+    numbers = [
+        checkpoint.generation,
+        checkpoint.number,
+        checkpoint.changed,
+        checkpoint.done,
+        checkpoint.total,
+    ]
+    numbers += [checkpoint.beyond, checkpoint.started_ms, checkpoint.saved_ms, *checkpoint.counts.values()]
+    if not all(isinstance(number, int) for number in numbers):
+        raise TypeError("a count is not a number")
+    texts = [
+        checkpoint.plan_hash,
+        checkpoint.run_id,
+        *(text for place in (*checkpoint.replaced, *checkpoint.moved) for text in place),
+    ]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a name is not a string")
+    _ = bytes.fromhex(checkpoint.stopped_by)

@@ -1,0 +1,262 @@
+"""Check that the keys of a data migration exist, can be read, and match each other."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from redstart.commands.keyspace import get, hgetall, hlen, hmget, key_type, scard
+from redstart.commands.streams import StreamEntry, xlen, xrevrange
+from redstart.display import printable
+from redstart.effects import Op, batch, call, together
+from redstart.errors import (
+    CheckpointCorruptError,
+    CheckpointVersionError,
+    StateDamagedError,
+    UndoLogCorruptError,
+)
+from redstart.migrations.damage import Damage, confirmed, foreign_type, require_none
+from redstart.migrations.data.checkpoint import START_OVER, checkpoint_from
+from redstart.migrations.data.record import Record, record_from
+from redstart.migrations.data.undo_log import check_entries
+from redstart.migrations.data.unrestored import unrestored_page
+from redstart.migrations.lease import lease_damage
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
+
+LISTS = ("failures", "replaced")
+"""Keys that only list values for people. A rollback does not need them."""
+
+
+def require_intact_data(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]:
+    """Raise StateDamagedError if a key of a data migration is missing or damaged, or does not match the others.
+
+    Args:
+        exempt: parts that may be damaged (see `Damage.part`).
+
+    Effects: reads only.
+    """
+    require_none(one for one in (yield from find_data_damage(keys)) if one.part not in exempt)
+
+
+def find_data_damage(keys: StateKeys) -> Op[list[Damage]]:
+    """Return the damage of the keys of a data migration. Two or three reads; twice if there is any."""
+    return (yield from confirmed(lambda: _look(keys)))
+
+
+def _look(keys: StateKeys) -> Op[list[Damage]]:
+    expected = {
+        "fence": (keys.lease.fence, "string"),
+        "lease": (keys.lease.lease, "hash"),
+        "checkpoint": (keys.checkpoint, "string"),
+        "record": (keys.record, "hash"),
+        "census": (keys.census, "set"),
+        "journal": (keys.journal, "stream"),
+        "failures": (keys.failures, "hash"),
+        "replaced": (keys.replaced, "hash"),
+        "unrestored": (keys.unrestored, "hash"),
+        "applied": (APPLIED_MIGRATIONS, "set"),
+        "runs": (DATA_RUNS, "hash"),
+    }
+    types: list[Any] = yield from batch(together([key_type(key.encode()) for key, _ in expected.values()]))
+    kinds = {
+        part: kind.decode() if isinstance(kind, bytes) else "none"
+        for part, kind in zip(expected, types, strict=True)
+    }
+    foreign = [
+        foreign_type(part, key, kinds[part], kind)
+        for part, (key, kind) in expected.items()
+        if kinds[part] not in (kind, "none")
+    ]
+    damage: list[Damage] = []
+    if kinds["lease"] == "hash" and (lease := (yield from call(hgetall(keys.lease.lease)))):
+        damage = lease_damage(keys.lease, lease)
+    if foreign:
+        return foreign + damage
+    if kinds["unrestored"] == "hash":
+        damage += yield from _damage_of_unrestored(keys)
+    return damage + (yield from _compared(keys, {part for part, kind in kinds.items() if kind != "none"}))
+
+
+def _damage_of_unrestored(keys: StateKeys) -> Op[list[Damage]]:
+    """Return the damage of the first unrestored originals. One read."""
+    try:
+        _ = yield from unrestored_page(keys, 0)
+    except StateDamagedError as exc:
+        return [Damage("unrestored", f"{keys.unrestored}: {exc.message}", _unrestored_hint(keys), type(exc))]
+    return []
+
+
+def _unrestored_hint(keys: StateKeys) -> str:
+    return (
+        "Restore it from a backup: it has the last copies of these values. To give them up: "
+        f"om migrate-data drop-undo-log {keys.migration_id}"
+    )
+
+
+def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
+    """Return the differences between the keys."""
+    kept = existing & {"checkpoint", "census", "journal", *LISTS}
+    if "record" not in existing and "journal" not in existing:
+        return (yield from _damage_without_record(keys))
+    if "record" not in existing:
+        names = ", ".join(sorted(getattr(keys, part) for part in kept))
+        return [
+            Damage(
+                "record",
+                f"{keys.record} is missing, but other keys of the migration exist ({names}): "
+                "without it converted values cannot be rolled back.",
+                keys.restore_hint(),
+            )
+        ]
+    replies: list[Any] = yield from batch(
+        together(
+            [
+                hgetall(keys.record),
+                get(keys.checkpoint),
+                xlen(keys.journal),
+                xrevrange(keys.journal, before=None, count=2),
+                scard(keys.census),
+                hlen(keys.failures),
+                hlen(keys.replaced),
+                hlen(keys.unrestored),
+            ]
+        )
+    )
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    fields, saved, entries, newest, census, failures, replaced, unrestored = replies
+    try:
+        record = record_from(keys, fields)
+    except StateDamagedError as exc:
+        return [Damage("record", exc.message, exc.hint or "", type(exc))]
+    if record.is_new and not (entries or record.applied or record.plan or record.unrestored_members):
+        return (yield from _damage_without_record(keys))
+    found = yield from _damage_of_generation(keys, record)
+    found += _damage_of_record(keys, record)
+    found += _damage_of_checkpoint(keys, record, saved)
+    found += _damage_of_journal(keys, record, entries, newest)
+    return found + _damage_of_counts(
+        keys,
+        record,
+        {"census": census, "failures": failures, "replaced": replaced, "unrestored": unrestored},
+    )
+
+
+def _damage_of_generation(keys: StateKeys, record: Record) -> Op[list[Damage]]:
+    """Return the damage of a record that is older or newer than the marker of its last run."""
+    (marker,) = yield from call(hmget(DATA_RUNS, [keys.migration_id]))
+    if marker is None or marker == b"%d" % record.generation:
+        return []
+    return [
+        Damage(
+            "record",
+            f"{keys.record} is of run {record.generation}, but {DATA_RUNS} has "
+            f"{marker.decode(errors='backslashreplace')!r}: the keys were restored from another time.",
+            keys.restore_hint(),
+        )
+    ]
+
+
+def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]) -> list[Damage]:
+    """Return damage of keys that have another number of entries than the record says."""
+    recorded = {
+        # Format 1 counts only the census, which may have grown since.
+        "census": max(counts["census"], record.census_values or 0)
+        if record.census_members is None
+        else record.census_members,
+        "failures": record.failures_members,
+        "replaced": record.replaced_members,
+        "unrestored": record.unrestored_members,
+    }
+    hints = {
+        "failures": "List the failed values again with: om migrate-data run",
+        "replaced": "Restore it from a backup; or restore the values with: "
+        f"om migrate-data rollback {keys.migration_id}",
+        "unrestored": _unrestored_hint(keys),
+    }
+    return [
+        Damage(
+            part,
+            f"{getattr(keys, part)} has {counts[part]:,} entries; {keys.record} counts {expected:,}.",
+            hints.get(part, keys.restore_hint()),
+            UndoLogCorruptError,
+        )
+        for part, expected in recorded.items()
+        if expected is not None and counts[part] != expected
+    ]
+
+
+def _damage_of_record(keys: StateKeys, record: Record) -> list[Damage]:
+    return (
+        [Damage("record", f"{keys.record} lacks fields: {', '.join(record.lost)}.", keys.restore_hint())]
+        if record.lost
+        else []
+    )
+
+
+def _damage_without_record(keys: StateKeys) -> Op[list[Damage]]:
+    """Return damage where no key has a record of converted values. Two reads."""
+    (run,) = yield from call(hmget(DATA_RUNS, [keys.migration_id]))
+    if run is None:
+        return _damage_before_first_write(keys, (yield from call(get(keys.checkpoint))))
+    return [
+        Damage(
+            "record",
+            f"{keys.record} and the undo log {keys.journal} are missing, but {DATA_RUNS} counts runs of this "
+            f"migration: {printable(run.decode(errors='backslashreplace'))}. "
+            "Without them converted values cannot be rolled back.",
+            keys.restore_hint(),
+        )
+    ]
+
+
+def _damage_before_first_write(keys: StateKeys, saved: bytes | None) -> list[Damage]:
+    """Return damage before the first conversion. Without an undo log, the other keys are leftovers.
+
+    They remain if a server restarts during a run and loses its last writes. The next run replaces them.
+    """
+    if saved is None:
+        return []
+    try:
+        _ = checkpoint_from(keys, saved)
+    except StateDamagedError as exc:
+        return [Damage("checkpoint", exc.message, exc.hint or START_OVER, type(exc))]
+    return []
+
+
+def _damage_of_checkpoint(keys: StateKeys, record: Record, saved: bytes | None) -> list[Damage]:
+    if saved is None:
+        if not record.unfinished:
+            return []
+        message = f"{keys.checkpoint}, the checkpoint of an interrupted {record.unfinished}, is missing."
+        return [Damage("checkpoint", message, START_OVER, CheckpointCorruptError)]
+    try:
+        checkpoint = checkpoint_from(keys, saved)
+    except StateDamagedError as exc:
+        return [Damage("checkpoint", exc.message, exc.hint or START_OVER, type(exc))]
+    if checkpoint.generation == record.generation:
+        return []
+    message = (
+        f"The checkpoint {keys.checkpoint} is of run {checkpoint.generation}, "
+        f"but {keys.record} is of run {record.generation}."
+    )
+    return [Damage("checkpoint", message, START_OVER, CheckpointVersionError)]
+
+
+def _damage_of_journal(
+    keys: StateKeys, record: Record, entries: int, newest: list[StreamEntry]
+) -> list[Damage]:
+    if entries != record.journal_entries:
+        counted = f"{keys.record} counts {record.journal_entries}"
+        message = f"The undo log {keys.journal} has {entries} entries; {counted}."
+        return [Damage("journal", message, keys.restore_hint(), UndoLogCorruptError)]
+    if newest and record.journal_last and newest[0].id != record.journal_last:
+        message = (
+            f"The newest entry of the undo log {keys.journal} is {newest[0].id}; "
+            f"according to {keys.record} it is {record.journal_last}."
+        )
+        return [Damage("journal", message, keys.restore_hint(), UndoLogCorruptError)]
+    try:
+        check_entries(keys, newest)
+    except StateDamagedError as exc:
+        return [Damage("journal", exc.message, exc.hint or keys.restore_hint(), type(exc))]
+    return []

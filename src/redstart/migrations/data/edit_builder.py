@@ -1,0 +1,254 @@
+"""Edits of a document as read, in one of the failure modes."""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Any
+
+from redstart.mapping.value_paths import Each, TemporalPath
+from redstart.migrations.data.converter import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
+from redstart.migrations.data.json_path import (
+    Location,
+    can_be_read,
+    can_be_set,
+    in_list,
+    path_text,
+    siblings_path,
+    slice_path,
+)
+from redstart.migrations.data.plan import PlannedModel
+from redstart.values.lossless_json import JsonNumber, parse_json, restores_exactly
+from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
+from redstart.values.written_text import number_of_written_text
+
+DEFAULT_NUMBER = b"0.0"
+"""The number that failure mode `default` writes: 1970-01-01."""
+
+QUARANTINE_SUFFIX = "__invalid"
+
+# Looking up a member of an enum costs as much as parsing a date.
+_JSON = Storage.JSON
+_CONVERTIBLE = Outcome.CONVERTIBLE
+_ALREADY = Outcome.ALREADY
+_LOSSY = Outcome.LOSSY
+_UNCONVERTIBLE = Outcome.UNCONVERTIBLE
+
+
+_UNREADABLE_KEY = Verdict(
+    Outcome.UNCONVERTIBLE, reason="RedisJSON cannot address a key that begins with a space"
+)
+_NO_PATH = Verdict(Outcome.UNCONVERTIBLE, reason="RedisJSON cannot change only this list item")
+
+
+class FailureMode(StrEnum):
+    """What to do with a failed value."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+    DEFAULT = "default"
+    LOG_AND_SKIP = "log_and_skip"
+    QUARANTINE = "quarantine"
+
+
+CLEARING_MODES = (FailureMode.DEFAULT, FailureMode.QUARANTINE)
+"""Modes that change failed values. They also remove empty values that block a numeric index."""
+
+Judged = tuple[StoredValue, Verdict]
+"""A value and its conversion; a plain pair, because there are millions."""
+
+
+JudgedDocument = tuple[StoredDocument, list[Judged]]
+
+
+def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judged]:
+    """Classify each value of a document."""
+    if document.model.storage is _JSON:
+        return [(value, _judge_json(value, naive_timezone)) for value in document.values]
+    judged: list[Judged] = []
+    for value in document.values:
+        path = value.path
+        verdict = convert_hash_value(
+            value.raw, kind=path.kind, optional=path.optional, naive_timezone=naive_timezone
+        )
+        judged.append((value, verdict))
+    return judged
+
+
+def _judge_json(value: StoredValue, naive_timezone: NaiveTimezone) -> Verdict:
+    if value.misplaced is not None:
+        return Verdict(_UNCONVERTIBLE, reason=value.misplaced)
+    verdict = convert_json_value(
+        value.parsed, kind=value.path.kind, optional=value.path.optional, naive_timezone=naive_timezone
+    )
+    if verdict.new is None or not cannot_be_written(value.location):
+        return verdict
+    return _NO_PATH if can_be_read(value.location) else _UNREADABLE_KEY
+
+
+def judge_stored(stored: bytes, path: TemporalPath, naive_timezone: NaiveTimezone, *, json: bool) -> Verdict:
+    """Classify a value from the undo log."""
+    if json:
+        return convert_json_value(
+            parse_json(stored), kind=path.kind, optional=path.optional, naive_timezone=naive_timezone
+        )
+    return convert_hash_value(stored, kind=path.kind, optional=path.optional, naive_timezone=naive_timezone)
+
+
+def plainly_converted(document: StoredDocument, naive_timezone: NaiveTimezone) -> DocumentEdits | None:
+    """Return the edits of a hash that holds only text as isoformat() writes it, as most do; else None.
+
+    They equal the result of a full classification in every failure mode, in half the time, because no objects are
+    made for single values.
+    """
+    if document.fields is None:
+        return None
+    names: list[Any] = []
+    old: list[Any] = []
+    new: list[Any] = []
+    for path, raw in zip(document.model.paths, document.fields, strict=True):
+        if raw is None:
+            continue
+        written = number_of_written_text(raw, path.kind, naive_timezone)
+        if written is None:
+            return None
+        name = path.segments[0]
+        names.append(name)
+        old.append(raw)
+        new += (name, written[0])
+    return DocumentEdits.plain(document.key, names, old, new)
+
+
+def edits_for(
+    document: StoredDocument,
+    judged: list[Judged],
+    mode: FailureMode,
+    clearing: Collection[tuple[str, str]] = (),
+) -> DocumentEdits:
+    """Return the edits that convert a document, and those of its failure mode for failed values.
+
+    Args:
+        clearing: hash fields, by key prefix and name, whose empty values would keep a document out of a numeric
+            index. Only `default` and `quarantine` remove them.
+    """
+    json = document.model.storage is _JSON
+    if not json and (plain := _plain_edits(document, judged, mode, clearing)) is not None:
+        return plain
+    found = (_edit_of(document, value, verdict, mode, clearing) for value, verdict in judged)
+    edits = [edit for edit in found if edit is not None]
+    guards = guard_paths(edits, large=document.large) if json else ()
+    guarded_bytes = document.size if guards else 0
+    return DocumentEdits(
+        document.key, json, edits, [(path, None) for path in guards], guarded_bytes, large=document.large
+    )
+
+
+def _plain_edits(
+    document: StoredDocument, judged: list[Judged], mode: FailureMode, clearing: Collection[tuple[str, str]]
+) -> DocumentEdits | None:
+    """Return the edits of a hash that needs only exact conversions; else None."""
+    names: list[Any] = []
+    old: list[Any] = []
+    new: list[Any] = []
+    for value, verdict in judged:
+        outcome = verdict.outcome
+        if outcome is _CONVERTIBLE:
+            name = value.location[0]
+            names.append(name)
+            old.append(value.raw)
+            new += (name, verdict.new)
+        elif outcome is not _ALREADY and _edit_of(document, value, verdict, mode, clearing) is not None:
+            return None
+    return DocumentEdits.plain(document.key, names, old, new)
+
+
+def _edit_of(
+    document: StoredDocument,
+    value: StoredValue,
+    verdict: Verdict,
+    mode: FailureMode,
+    clearing: Collection[tuple[str, str]],
+) -> Edit | None:
+    """Return the edit of one value; None if it stays unchanged."""
+    if verdict.new is not None:
+        return Edit(value.location, value.raw, verdict.new, None, True, verdict.outcome is _LOSSY)
+    if verdict.outcome is _UNCONVERTIBLE:
+        return _edit_of_failure(document, value, mode)
+    if verdict.outcome is Outcome.NULL and mode in CLEARING_MODES and document.model.storage is not _JSON:
+        is_blocking = (document.model.key_prefix, value.location[0]) in clearing
+        return Edit(value.location, value.raw, None) if is_blocking else None
+    return None
+
+
+def guard_paths(edits: list[Edit], *, large: bool = False) -> list[str]:
+    """The outermost list of every edit that lies in one; of a large document just the values like it, and of these
+    just the items that are edited, if all of them are converted.
+    """
+    if large:
+        values: dict[str, list[Edit]] = {}
+        for edit in edits:
+            if in_list(edit.location):
+                values.setdefault(siblings_path(edit.location), []).append(edit)
+        return [_guard_of(path, items) for path, items in values.items()]
+    lists = (_outermost_list(edit.location) for edit in edits if in_list(edit.location))
+    return [path_text(location) for location in dict.fromkeys(lists)]
+
+
+def cannot_be_written(location: Location) -> bool:
+    """Return whether RedisJSON cannot change this location alone: no path reads it, or none sets this list item."""
+    return not can_be_read(location) or (in_list(location) and not can_be_set(location))
+
+
+def _outermost_list(location: Location) -> Location:
+    return location[: next(index for index, step in enumerate(location) if isinstance(step, int))]
+
+
+def _guard_of(path: str, edits: list[Edit]) -> str:
+    """The path that guards values which one path reads, with an item more at both ends.
+
+    Failed values are replaced by equal numbers: which is which, only the whole list tells.
+    """
+    if not all(edit.converts for edit in edits):
+        return path
+    positions = [int(edit.location[len(_outermost_list(edit.location))]) for edit in edits]
+    return slice_path(edits[0].location, max(0, min(positions) - 1), max(positions) + 2)
+
+
+def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: FailureMode) -> Edit | None:
+    if value.misplaced is not None:
+        return None  # another type than the path has: replacing it would destroy a whole list or object
+    if cannot_be_written(value.location) or not _restores_exactly(value.parsed):
+        return None  # once overwritten, it could not be restored byte for byte
+    if isinstance(value.parsed, dict) and not can_be_set(value.location):
+        return None  # the same: only a merge writes here, and it would drop the object's nulls
+    if mode is FailureMode.DEFAULT:
+        return Edit(value.location, value.raw, DEFAULT_NUMBER)
+    if mode is FailureMode.QUARANTINE and can_be_quarantined(value.path):
+        new = None if document.model.storage is Storage.HASH else b"null"
+        return Edit(value.location, value.raw, new, aside_of(value.location))
+    return None
+
+
+def can_be_quarantined(path: TemporalPath) -> bool:
+    """Return whether the path is a named field: only that has a quarantine field. List items and map values stay."""
+    return not any(isinstance(step, Each | int) for step in path.segments)
+
+
+def aside_of(location: Location) -> Location:
+    """Return the location to which quarantine moves the value of a named field."""
+    return (*location[:-1], f"{location[-1]}{QUARANTINE_SUFFIX}")
+
+
+def fields_aside(model: PlannedModel) -> list[tuple[TemporalPath, str]]:
+    """Return the planned paths whose quarantine field is a declared field or alias, with its name."""
+    asides = ((path, str(aside_of((str(path.segments[-1]),))[0])) for path in model.paths)
+    return [(path, name) for path, name in asides if can_be_quarantined(path) and name in path.siblings]
+
+
+def _restores_exactly(parsed: object) -> bool:
+    """Return whether the server, given this JSON value again, returns the same text."""
+    if isinstance(parsed, JsonNumber):
+        return restores_exactly(parsed)
+    if isinstance(parsed, list):
+        return all(map(_restores_exactly, parsed))
+    return not isinstance(parsed, dict) or all(map(_restores_exactly, parsed.values()))

@@ -1,0 +1,178 @@
+"""The planned values of a document as read, and the edits to make."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from redstart.mapping.value_paths import TemporalPath
+from redstart.migrations.data.json_path import Location
+from redstart.migrations.data.plan import PlannedModel
+from redstart.values.lossless_json import JsonValue
+
+
+class StoredValue(NamedTuple):
+    """One value of a document.
+
+    Attributes:
+        location: its concrete location; one name for a hash field.
+        path: the planned path that matches the location.
+        raw: its exact bytes: the value of a hash field, or the JSON text that the server prints.
+        parsed: the JSON value (numbers as JsonNumber); None for hashes.
+        misplaced: why the value does not fit the path (for example, it is not a list), or None.
+    """
+
+    location: Location
+    path: TemporalPath
+    raw: bytes
+    parsed: JsonValue = None
+    misplaced: str | None = None
+
+
+class StoredDocument:
+    """An existing document with its planned values.
+
+    Attributes:
+        fields: of a hash, the value of each path of the model, None for a missing field; None for JSON.
+        large: whether the document must not be fetched as a whole.
+        size: bytes of a JSON document that were read; 0 for a hash.
+    """
+
+    __slots__ = ("_values", "fields", "key", "large", "model", "size")
+
+    fields: Sequence[bytes | None] | None
+    _values: list[StoredValue] | None
+
+    def __init__(
+        self,
+        key: bytes,
+        model: PlannedModel,
+        values: list[StoredValue],
+        *,
+        size: int = 0,
+        large: bool = False,
+    ) -> None:
+        self.key, self.model, self.large, self.fields, self._values = key, model, large, None, values
+        self.size = size
+
+    @classmethod
+    def of_hash(cls, key: bytes, model: PlannedModel, fields: Sequence[bytes | None]) -> "StoredDocument":
+        """Return a hash with the value of each path of the model."""
+        document = cls.__new__(cls)
+        document.key, document.model, document.large, document.size = key, model, False, 0
+        document.fields, document._values = fields, None
+        return document
+
+    @property
+    def values(self) -> list[StoredValue]:
+        """The planned values; those of a hash are made on first access, because most hashes do not need them."""
+        if self._values is None:
+            found = zip(self.model.paths, self.fields or (), strict=True)
+            self._values = [_of_field(path, raw) for path, raw in found if raw is not None]
+        return self._values
+
+
+_new = tuple.__new__  # calling the class of a named tuple takes twice as long, for millions of values
+
+
+def _of_field(path: TemporalPath, raw: bytes) -> StoredValue:
+    return _new(StoredValue, ((str(path.segments[0]),), path, raw, None, None))
+
+
+class Edit(NamedTuple):
+    """One value to change. `None` bytes mean that there is no value.
+
+    Attributes:
+        aside: the location to which quarantine moves the old bytes; `location` itself gets `new`.
+        converts: whether it counts as a conversion; `lossy`: whether as a rounded one.
+    """
+
+    location: Location
+    old: bytes | None
+    new: bytes | None
+    aside: Location | None = None
+    converts: bool = False
+    lossy: bool = False
+
+
+class DocumentEdits:
+    """All edits of one document, applied together or not at all.
+
+    Attributes:
+        guards: JSON paths of lists whose items are edited, each with the digest that must be found before the
+            edit, or None when the digest found after it is to be added to the undo log.
+        guarded_bytes: about how much these lists hold, where that is known.
+        large: whether a guard covers just those items of a list that are edited.
+        count: how many values are edited.
+        flat: of a plain document the edits as one flat list, see `plain`; else None.
+    """
+
+    __slots__ = ("_edits", "count", "flat", "guarded_bytes", "guards", "json", "key", "large")
+
+    count: int
+    flat: list[Any] | None
+    _edits: list[Edit] | None
+
+    def __init__(
+        self,
+        key: bytes,
+        json: bool,
+        edits: list[Edit],
+        guards: list[tuple[str, bytes | None]] | None = None,
+        guarded_bytes: int = 0,
+        *,
+        large: bool = False,
+    ) -> None:
+        self.key = key
+        self.json = json
+        self.guarded_bytes = guarded_bytes
+        self.large = large
+        self.guards = [] if guards is None else guards
+        self.edits = edits
+
+    @classmethod
+    def plain(cls, key: bytes, names: list[Any], old: list[Any], new: list[Any]) -> "DocumentEdits":
+        """Return the edits of a hash that needs only exact conversions, as most do.
+
+        They are kept as one flat list, which scripts and the undo log use unchanged: nested lists take twice the time.
+        The list holds the key, "plain", the number n of fields, n names, n old values, n times name and new value.
+
+        Args:
+            new: alternating names and new values.
+        """
+        document = cls.__new__(cls)
+        document.key, document.json, document.guards, document._edits = key, False, [], None
+        document.guarded_bytes = 0
+        document.large = False
+        document.count = number = len(names)
+        document.flat = [key, b"plain", number, *names, *old, *new]
+        return document
+
+    @property
+    def edits(self) -> list[Edit]:
+        """The edits, one for each value; of a plain document, made on first access, which is rare."""
+        if self._edits is None:
+            self._edits = edits_of_flat(self.flat or ())
+        return self._edits
+
+    @edits.setter
+    def edits(self, edits: list[Edit]) -> None:
+        self._edits, self.count, self.flat = edits, len(edits), None
+
+    @property
+    def converted(self) -> int:
+        """Number of converted values."""
+        return sum(edit.converts for edit in self.edits)
+
+    @property
+    def lossy(self) -> int:
+        """Number of rounded values."""
+        return sum(edit.lossy for edit in self.edits)
+
+
+def edits_of_flat(flat: Sequence[Any]) -> list[Edit]:
+    """Return the edits of the flat list of a plain document. In a list from msgpack, all text is bytes."""
+    number = flat[2]
+    names, old, new = flat[3 : 3 + number], flat[3 + number : 3 + 2 * number], flat[4 + 2 * number :: 2]
+    return [
+        Edit((name.decode() if isinstance(name, bytes) else name,), before, after, converts=True)
+        for name, before, after in zip(names, old, new, strict=True)
+    ]

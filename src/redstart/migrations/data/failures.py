@@ -1,0 +1,312 @@
+"""Recorded failures: one record per failed value, kept on the server until the next run is started.
+
+A value that was replaced or quarantined has a second record, because the next run finds a number, and only a rollback
+restores the value. That record is kept until a rollback or `drop-undo-log`.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+
+import msgpack
+
+from redstart.commands.keyspace import hlen, hmget, hscan
+from redstart.display import cut, one_line, whole_line
+from redstart.documents.fetch import pages
+from redstart.effects import Argument, Op, call
+from redstart.errors import StateDamagedError
+from redstart.mapping.value_paths import display
+from redstart.migrations.data.edits import StoredDocument, StoredValue
+from redstart.migrations.data.json_path import Location
+from redstart.migrations.data.record import counted
+from redstart.migrations.lease import Lease
+from redstart.migrations.state_keys import StateKeys
+
+MOST_RECORDS = 100_000
+"""Limit of records. Further failures are only counted."""
+
+SHOWN_CHARACTERS = 80
+"""Limit for a shown value; `SHOWN_KEY_CHARACTERS` for a key or path."""
+SHOWN_KEY_CHARACTERS = 200
+_PER_COMMIT = 500
+
+REPLACED = "; replaced by "
+MOVED = "; moved to "
+NOT_MOVED = "; not moved: "
+"""Texts in a reason before the new value or location."""
+
+MAX_FIRST = 1_000
+MAX_EXAMPLES = 3
+"""Failures that a summary keeps: the first of all, and the first with each reason."""
+
+_VARYING_WORD = re.compile(r"\S*\d\S*")
+
+
+class Fate(StrEnum):
+    """What a run does with a failed value."""
+
+    QUARANTINED = "quarantined"
+    REPLACED = "replaced"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failed value: the original value, the reason, and what replaced it, if anything.
+
+    Attributes:
+        name: the key and path, as `place_name` packs them; identifies the value.
+        key, path, value: readable text, with other bytes escaped; `value` is shortened.
+        digest: digest of the whole value; differs for another value at the same location.
+    """
+
+    name: bytes
+    key: str
+    path: str
+    value: str
+    reason: str
+    digest: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the failure for `--json`."""
+        return {"key": self.key, "path": self.path, "value": self.value, "reason": self.reason}
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether something else is stored in place of the value."""
+        return REPLACED in self.reason or MOVED in self.reason
+
+    @property
+    def fate(self) -> Fate:
+        """The fate of the value."""
+        if MOVED in self.reason:
+            return Fate.QUARANTINED
+        return Fate.REPLACED if REPLACED in self.reason else Fate.UNCHANGED
+
+    @property
+    def cause(self) -> str:
+        """The reason without the fate of the value."""
+        return self.reason.partition(MOVED)[0].partition(REPLACED)[0]
+
+    def whole(self) -> str:
+        """Return one line without shortened parts."""
+        return ": ".join(filter(None, (f"{self.key} {self.path}".rstrip(), self.reason, self.value)))
+
+    @property
+    def place(self) -> str:
+        """The key and the path, shortened; the path is empty for a whole document or an index."""
+        return f"{cut(self.key, SHOWN_KEY_CHARACTERS)} {cut(self.path, SHOWN_KEY_CHARACTERS)}".rstrip()
+
+    @property
+    def shown_value(self) -> str:
+        """The value, shortened."""
+        return cut(self.value, SHOWN_CHARACTERS)
+
+    def __str__(self) -> str:
+        value = f": {self.shown_value}" if self.value and self.path else ""
+        return f"{self.place}: {self.reason}{value}"
+
+
+@dataclass(slots=True)
+class FailureGroup:
+    """Failures with the same cause and fate.
+
+    Attributes:
+        cause: with `...` in place of words that differ, such as a date.
+        examples: the first of them.
+    """
+
+    fate: Fate
+    cause: str
+    count: int = 0
+    examples: list[Failure] = field(default_factory=list)
+
+
+class FailureSummary:
+    """Failures by cause and fate.
+
+    Attributes:
+        first: the first of all, at most `MAX_FIRST`.
+        fates: how many have each fate.
+    """
+
+    def __init__(self, failures: Iterable[Failure] = ()) -> None:
+        self.first: list[Failure] = []
+        self.fates: Counter[Fate] = Counter()
+        self._groups: dict[tuple[Fate, str], FailureGroup] = {}
+        self.add(failures)
+
+    @property
+    def count(self) -> int:
+        """Return how many failures there are."""
+        return self.fates.total()
+
+    def add(self, failures: Iterable[Failure]) -> None:
+        """Count failures."""
+        for failure in failures:
+            fate, cause = failure.fate, failure.cause
+            general = _VARYING_WORD.sub("...", cause.partition(NOT_MOVED)[0])
+            if NOT_MOVED in cause:
+                general += f"{NOT_MOVED}the target field exists already"
+            group = self._groups.setdefault((fate, general), FailureGroup(fate, cause))
+            if group.cause != cause:
+                group.cause = general
+            group.count += 1
+            self.fates[fate] += 1
+            if len(group.examples) < MAX_EXAMPLES:
+                group.examples.append(failure)
+            if len(self.first) < MAX_FIRST:
+                self.first.append(failure)
+
+    def groups(self, fate: Fate) -> list[FailureGroup]:
+        """Return the groups with a fate: the largest first, then by cause."""
+        chosen = (group for group in self._groups.values() if group.fate is fate)
+        return sorted(chosen, key=lambda group: (-group.count, group.cause))
+
+
+def place_name(key: bytes, location: Location) -> bytes:
+    """Return the identifier of a location: the whole key and each step, never the shown text."""
+    packed: bytes = msgpack.packb([key, *location], unicode_errors="surrogatepass")
+    return packed
+
+
+def failure_of(document: StoredDocument, value: StoredValue, reason: str) -> Failure:
+    """Return the failure of one value as read."""
+    return failure_at(document.key, value.location, value.raw, reason)
+
+
+def failure_at(
+    key: bytes, place: Location | str, value: bytes, reason: str, *, whole_value: bool = False
+) -> Failure:
+    """Return the failure at a location.
+
+    Args:
+        place: location in the document; text if only the shown text is known, "" for the whole document.
+        whole_value: do not shorten the value, because this is its last copy.
+    """
+    path = place if isinstance(place, str) else display(place)
+    name = place_name(key, (place,) if isinstance(place, str) else place)
+    digest = blake2b(value, digest_size=8).hexdigest()
+    text = whole_line(value) if whole_value else one_line(value, SHOWN_CHARACTERS)
+    return _failure(name, key, path, text, reason, digest)
+
+
+def _failure(name: bytes, key: bytes, path: str, value: str, reason: str, digest: str) -> Failure:
+    shown = whole_line(path.encode(errors="surrogatepass"))
+    return Failure(name, whole_line(key), shown, value, reason, digest)
+
+
+class FailureLog:
+    """The recorded failures on the server, one field each, so that recording a value again changes nothing."""
+
+    def __init__(self, keys: StateKeys, *, most_records: int = MOST_RECORDS) -> None:
+        self._keys = keys
+        self._most_records = most_records
+
+    def count(self) -> Op[int]:
+        """Return the number of recorded failures."""
+        return (yield from call(hlen(self._keys.failures)))
+
+    def recorded(self, failures: list[Failure]) -> Op[list[Failure | None]]:
+        """Return for each failure the one that is recorded at the same location, or None. One read."""
+        if not failures:
+            return []
+        found = yield from call(hmget(self._keys.failures, [failure.name for failure in failures]))
+        return [
+            None if data is None else self._read(failure.name, data)
+            for failure, data in zip(failures, found, strict=True)
+        ]
+
+    def unknown(self, failures: list[Failure]) -> Op[list[Failure]]:
+        """Return the failures whose location has no recorded failure yet, each once. One read."""
+        distinct = list({failure.name: failure for failure in reversed(failures)}.values())[::-1]
+        found = yield from self.recorded(distinct)
+        return [failure for failure, known in zip(distinct, found, strict=True) if known is None]
+
+    def record(self, lease: Lease, failures: list[Failure]) -> Op[list[Failure]]:
+        """Record failures, and replace those at the same locations; beyond 100,000, only count them.
+
+        Returns:
+            The failures whose location had no recorded failure.
+
+        Effects: one or two reads, and a script per 500 changed failures. Safe to repeat except for the count.
+        """
+        distinct = list({failure.name: failure for failure in failures}.values())
+        found = yield from self.recorded(distinct)
+        changed = [f for f, known in zip(distinct, found, strict=True) if known is not None and known != f]
+        new = [failure for failure, known in zip(distinct, found, strict=True) if known is None]
+        room = max(0, self._most_records - (yield from self.count())) if new else 0
+        kept = changed + new[:room]
+        for start in range(0, len(kept), _PER_COMMIT):
+            some = kept[start : start + _PER_COMMIT]
+            replaced = [failure for failure in some if failure.is_replaced]
+            names = ((self._keys.failures, some), (self._keys.replaced, replaced))
+            commands = [_kept(name, these) for name, these in names if these]
+            yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])
+        if len(new) > room:
+            yield from lease.commit([["HINCRBY", self._keys.record, "failures_not_kept", len(new) - room]])
+        return new
+
+    def remove(self, lease: Lease, names: Collection[bytes]) -> Op[None]:
+        """Remove the recorded failures with these names. A script per 500. Safe to repeat."""
+        for some in pages(names, _PER_COMMIT):
+            hashes = (self._keys.failures, self._keys.replaced)
+            commands: list[list[Argument]] = [["HDEL", key, *some] for key in hashes]
+            yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])
+
+    def all(self, count: int = 500) -> Op[list[Failure]]:
+        """Return all recorded failures by key and path, with replaced values of earlier runs. A read per 500."""
+        found: dict[bytes, Failure] = {}
+        for name in (self._keys.replaced, self._keys.failures):
+            cursor = -1
+            while cursor:
+                cursor, fields = yield from call(hscan(name, max(cursor, 0), count=count))
+                found |= {place: self._read(place, data) for place, data in fields.items()}
+        return sorted(found.values(), key=lambda failure: (failure.key, failure.path, failure.name))
+
+    def summary(self, count: int = 500) -> Op[FailureSummary]:
+        """Return the records of the last run by cause. A read per 500."""
+        found = FailureSummary()
+        cursor = -1
+        while cursor:
+            cursor, fields = yield from call(hscan(self._keys.failures, max(cursor, 0), count=count))
+            found.add(self._read(name, data) for name, data in fields.items())
+        return found
+
+    def some(self, most: int) -> Op[list[Failure]]:
+        """Return a few failures of the last run as examples. One read, or more until one is found."""
+        cursor, fields = -1, dict[bytes, bytes]()
+        while cursor and not fields:
+            cursor, fields = yield from call(hscan(self._keys.failures, max(cursor, 0), count=most))
+        return [self._read(name, data) for name, data in fields.items()][:most]
+
+    def _read(self, name: bytes, data: bytes) -> Failure:
+        """Return a failure from its stored fields. Raises StateDamagedError."""
+        try:
+            key, *steps = msgpack.unpackb(name, raw=True, strict_map_key=False)
+            value, reason, digest = json.loads(data)
+            return _failure(name, key, display(location_of(steps)), value, reason, digest)
+        except (ValueError, TypeError, AttributeError) as exc:
+            raise StateDamagedError(
+                f"{self._keys.failures} or {self._keys.replaced} has a field that this version cannot read: "
+                f"{one_line(name, SHOWN_CHARACTERS)}.",
+                f"Restore both keys from a backup, or roll back without them: om migrate-data rollback "
+                f"{self._keys.migration_id}",
+            ) from exc
+
+
+def location_of(steps: Sequence[bytes | int]) -> Location:
+    """Return a location that msgpack has read."""
+    return tuple(step if isinstance(step, int) else step.decode(errors="surrogatepass") for step in steps)
+
+
+def _kept(name: str, failures: list[Failure]) -> list[Argument]:
+    """Return the command that records some failures."""
+    words: list[Argument] = ["HSET", name]
+    for failure in failures:
+        words += [failure.name, json.dumps([failure.value, failure.reason, failure.digest])]
+    return words

@@ -1,0 +1,168 @@
+"""Removal of state on request: the checkpoint, the undo log."""
+
+from redstart.commands.keyspace import hlen, hmget
+from redstart.effects import Argument, Op, call
+from redstart.errors import MigrationError, RollbackInProgressError, StateDamagedError, StateVersionError
+from redstart.migrations.context import Context
+from redstart.migrations.damage import require_none
+from redstart.migrations.data.checkpoint import Stage, load_checkpoint
+from redstart.migrations.data.damage import LISTS, find_data_damage, require_intact_data
+from redstart.migrations.data.record import (
+    CLEARED,
+    end_progress,
+    forget_runs,
+    read_record,
+    remember_models,
+)
+from redstart.migrations.data.unrestored import unrestored_count
+from redstart.migrations.lease import Lease
+from redstart.migrations.state_keys import DATA_RUNS, StateKeys
+
+GIVEN_UP = ("record", "checkpoint", "census", "journal", "unrestored", *LISTS)
+"""Parts of the state that `drop-undo-log` removes even if they are damaged. Keys of another program stay."""
+
+_UNDO_LOG = ("record", "census", "journal", "unrestored")
+"""Those of them without which a run or rollback is refused."""
+
+REFERENCE_STATE = "redis_om:migration_state:{}"
+"""The key of redis-om's own progress of the same migration."""
+
+
+def clear_progress(context: Context) -> Op[bool]:
+    """Remove the checkpoint of an interrupted run or rollback. The undo log stays; converted values can be rolled back.
+
+    Returns:
+        Whether there was a checkpoint. Also False if the reply was lost and the command was sent again.
+
+    Raises:
+        LeaseHeldError: a run is in progress.
+        StateDamagedError: another key is damaged, or one of these keys is from another program.
+
+    Effects: removes the checkpoint, and redis-om's own. Safe to repeat.
+    """
+    keys = context.keys
+
+    def work(lease: Lease) -> Op[bool]:
+        yield from require_intact_data(keys, exempt=("lease", "checkpoint", *LISTS))
+        commands: list[list[Argument]] = [
+            ["REMOVE", "string", REFERENCE_STATE.format(keys.migration_id)],
+            *end_progress(keys),
+        ]
+        (unfinished,) = yield from call(hmget(keys.record, ["unfinished"]))
+        if unfinished is not None and (yield from _has_written(keys)):
+            commands.append(["HSET", keys.record, CLEARED, unfinished])
+        return any((yield from lease.commit(commands)))
+
+    return (yield from context.under_lease(work))
+
+
+def _has_written(keys: StateKeys) -> Op[bool]:
+    """Return whether the interrupted command may have written documents: anything but an initial scan."""
+    try:
+        found = yield from load_checkpoint(keys)
+    except StateDamagedError:
+        return True
+    return found is None or found.stage is not Stage.CENSUS
+
+
+def forget(context: Context) -> Op[bool]:
+    """Drop the undo log, the census, and unrestored originals. Converted values can no longer be rolled back.
+
+    Models stay applied, and the failures of the last run stay recorded.
+
+    Returns:
+        Whether there was an undo log. Also False if the reply was lost and the command was sent again.
+
+    Raises:
+        LeaseHeldError: a run is in progress.
+        RollbackInProgressError: an interrupted rollback needs the undo log.
+        MigrationError: a run was interrupted, and its undo log is not damaged.
+        StateDamagedError: one of these keys is from another program.
+
+    Effects: removes the keys as one unit. Safe to repeat.
+    """
+
+    def work(lease: Lease) -> Op[bool]:
+        keys = context.keys
+        damage = yield from find_data_damage(keys)
+        require_none(one for one in damage if one.part not in ("lease", *GIVEN_UP))
+        yield from _require_nothing_unfinished(keys, is_damaged=any(one.part in _UNDO_LOG for one in damage))
+        fields = (
+            *("plan", "aware_fields", "census_values", "journal_entries", "milestone"),
+            *(
+                "journal_last",
+                "census_members",
+                "replaced_members",
+                "failures_members",
+                "unrestored_members",
+                "format",
+            ),
+        )
+        commands: list[list[Argument]] = [
+            [
+                "REMOVE",
+                *("stream", keys.journal, "set", keys.census),
+                *("hash", keys.replaced, "hash", keys.unrestored),
+            ],
+            ["HDEL", keys.record, *fields],
+            *end_progress(keys),
+        ]
+        commands += yield from _record_without_log(keys)
+        is_lost = not (yield from call(hlen(keys.record)))
+        replies = yield from lease.commit(commands)
+        return any(replies[:2]) or (is_lost and bool(replies[-1]))
+
+    return (yield from context.under_lease(work))
+
+
+def _require_nothing_unfinished(keys: StateKeys, *, is_damaged: bool) -> Op[None]:
+    """Raise if an interrupted run or rollback needs the undo log.
+
+    Args:
+        is_damaged: whether the undo log is useless. Then dropping it is the next step of an interrupted run.
+    """
+    found = yield from load_checkpoint(keys)
+    unfinished, cleared = yield from call(hmget(keys.record, ["unfinished", CLEARED]))
+    if cleared == b"rollback" if found is None else found.stage.undoes:
+        raise RollbackInProgressError(
+            "A rollback was interrupted; it cannot be completed without the undo log.",
+            f"Finish it with: om migrate-data rollback {keys.migration_id}",
+        )
+    if b"run" in (unfinished, cleared) and not is_damaged:
+        raise MigrationError(
+            "A run was interrupted; without the undo log the values that it has converted cannot be rolled back.",
+            f"Finish it with: om migrate-data run\nOr roll it back with: om migrate-data rollback {keys.migration_id}",
+        )
+
+
+def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
+    """Return the commands that keep the record's facts about the data when the undo log is dropped."""
+    try:
+        record = yield from read_record(keys)
+    except StateVersionError:
+        raise
+    except StateDamagedError:  # the record has no facts about the data, either
+        return [["REMOVE", "hash", keys.record, "hash", keys.failures], forget_runs(keys)]
+    if not (yield from call(hlen(keys.record))):  # the other keys mean nothing without it
+        return [["REMOVE", "hash", keys.failures], forget_runs(keys)]
+    commands: list[list[Argument]] = []
+    if record.plan is not None:
+        commands.append(remember_models(keys, record, record.plan.naive_timezone))
+    (converted,) = yield from call(hmget(keys.record, ["converted"]))
+    if converted is not None:
+        commands.append(["HSET", keys.record, "forgotten", converted])
+        commands.append(["HSET", DATA_RUNS, keys.migration_id, record.generation])
+    return commands
+
+
+def last_copies(context: Context) -> Op[int]:
+    """Count originals that exist only in the undo log: replaced or quarantined values, and unrestored documents.
+
+    Of unrestored values, documents are counted. Some reads.
+
+    Raises:
+        StateDamagedError: one of these keys is from another program.
+    """
+    yield from require_intact_data(context.keys, exempt=("lease", *GIVEN_UP))
+    replaced = yield from call(hlen(context.keys.replaced))
+    return replaced + (yield from unrestored_count(context.keys))

@@ -1,0 +1,208 @@
+"""Read the planned values of many documents in one or two round trips.
+
+Of a hash, the planned fields are read. Of a JSON document, for each planned path, the member with its first list or
+map is read (a wildcard would lose the positions), or only the value if there is neither. Nothing else is read: a
+large text in the same document costs nothing. If lists or maps are planned, documents above 1 MB are read step by
+step instead (large.py). The size of each read is bounded by bytes (`PAGE_BYTES`), independent of the number of keys.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from redstart.commands.documents import hmget_command, json_get_command
+from redstart.commands.packing import PAGE_BYTES, KeyedCommand, PageSize, packed_batch
+from redstart.commands.scripts import load, run_script
+from redstart.effects import Later, Op, ahead, answer
+from redstart.errors import CommandError
+from redstart.mapping.value_paths import Each, Segment, TemporalPath
+from redstart.migrations.data.edits import StoredDocument, StoredValue
+from redstart.migrations.data.json_path import Location, path_text
+from redstart.migrations.data.large_documents import read_large_document
+from redstart.migrations.data.plan import PlannedModel
+from redstart.values.lossless_json import JsonNumber, json_text, parse_json
+from redstart.values.types import Storage
+
+LARGE_BYTES = 1_000_000
+"""Size in memory. A larger document is never fetched as a whole."""
+
+PACKAGE = "redstart.migrations.data.reading"
+
+
+class Reader:
+    """Reads the documents of one model. One instance per model."""
+
+    def __init__(self, model: PlannedModel) -> None:
+        self.model = model
+        self.command: KeyedCommand
+        self.may_be_large = False
+        if model.storage is Storage.HASH:
+            self.command = hmget_command([str(path.segments[0]) for path in model.paths])
+        else:
+            self._anchors = _anchors(model.paths)
+            self.command = json_get_command(list(self._anchors))
+            self.may_be_large = any(_concrete_length(path) < len(path.segments) for path in model.paths)
+
+    def document(self, key: bytes, reply: Any) -> StoredDocument | None:
+        """Return the document of a reply; None if the key does not exist, or has another type."""
+        if reply is None or isinstance(reply, CommandError):
+            return None
+        if isinstance(reply, bytes):
+            return StoredDocument(key, self.model, self._json_values(reply), size=len(reply))
+        return StoredDocument.of_hash(key, self.model, reply)
+
+    def _json_values(self, reply: bytes) -> list[StoredValue]:
+        parsed: Any = parse_json(reply)
+        if len(self._anchors) == 1:
+            parsed = {next(iter(self._anchors)): parsed}
+        values: list[StoredValue] = []
+        for text, (location, paths) in self._anchors.items():
+            for found in parsed[text]:
+                for path in paths:
+                    values.extend(_below(found, path, location, path.segments[len(location) :]))
+        return values
+
+
+@cache
+def reader_of(model: PlannedModel) -> Reader:
+    """Return the reader of a model."""
+    return Reader(model)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadsUnderWay:
+    """Requested documents: those fetched at once, and those that are too large for that.
+
+    Attributes:
+        count: number of keys that were requested, from the first one on.
+    """
+
+    count: int
+    small: list[tuple[bytes, Reader]]
+    large: list[tuple[bytes, PlannedModel]]
+    replies: Later[list[Any]]
+    page_size: PageSize
+
+
+def send_reads(found: Sequence[tuple[bytes, PlannedModel]], page_size: PageSize) -> Op[ReadsUnderWay]:
+    """Request the documents of the first keys, as many as fit into a page, without waiting for the replies.
+
+    Effects: one batch sent ahead; a round trip before it if large documents are possible.
+    """
+    found = found[: page_size.keys]
+    # By identity: the few models of a plan occur a thousand times.
+    models = {id(model): model for _, model in found}
+    readers = {number: reader_of(model) for number, model in models.items()}
+    count, large = len(found), set[bytes]()
+    suspects = [number for number, (_, model) in enumerate(found) if readers[id(model)].may_be_large]
+    if suspects:
+        count, large = yield from _fitting(found, suspects)
+    found = found[:count]
+    small = [(key, readers[id(model)]) for key, model in found if key not in large]
+    commands = (reader.command.pack(key) for key, reader in small)
+    replies = yield from ahead(packed_batch(commands, len(small)))
+    return ReadsUnderWay(count, small, [item for item in found if item[0] in large], replies, page_size)
+
+
+def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
+    """Return the requested documents, without those that do not exist or have another type.
+
+    Effects: several round trips for each large document.
+    """
+    replies = yield from answer(reads.replies)
+    reads.page_size.observe(replies)
+    documents = [
+        reader.document(key, reply) for (key, reader), reply in zip(reads.small, replies, strict=True)
+    ]
+    result = [document for document in documents if document is not None]
+    for key, model in reads.large:
+        document = yield from read_large_document(key, model)
+        if document is not None:
+            result.append(document)
+    return result
+
+
+def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[StoredDocument]]:
+    """Return the documents of some keys, a page at a time."""
+    documents: list[StoredDocument] = []
+    page_size = PageSize()
+    while found:
+        reads = yield from send_reads(found, page_size)
+        documents += yield from documents_read(reads)
+        found = found[reads.count :]
+    return documents
+
+
+def _fitting(
+    found: Sequence[tuple[bytes, PlannedModel]], suspects: Sequence[int]
+) -> Op[tuple[int, set[bytes]]]:
+    """Return how many of the documents fit into a page, at least 1, and the large ones among them.
+
+    Args:
+        suspects: positions of the documents that may be large.
+
+    Effects: one read-only script; two round trips if the server does not have it in its cache.
+    """
+    keys = [found[number][0] for number in suspects]
+    script = load(PACKAGE, "sizes.lua")
+    sizes: list[int] = yield from run_script(script, (), (PAGE_BYTES, *keys))
+    total, large = 0, set[bytes]()
+    for number, size in zip(suspects, sizes, strict=False):
+        total += size
+        if number and total > PAGE_BYTES:
+            return number, large
+        if size > LARGE_BYTES:
+            large.add(found[number][0])
+    return (len(found) if len(sizes) == len(suspects) else suspects[len(sizes)]), large
+
+
+def _concrete_length(path: TemporalPath) -> int:
+    """Return the number of steps to the first list or map, or to the value itself."""
+    return next((n for n, step in enumerate(path.segments) if isinstance(step, Each)), len(path.segments))
+
+
+def _anchors(paths: Iterable[TemporalPath]) -> dict[str, tuple[Location, list[TemporalPath]]]:
+    anchors: dict[str, tuple[Location, list[TemporalPath]]] = {}
+    for path in paths:
+        steps = path.segments[: _concrete_length(path)]
+        location: Location = tuple(step for step in steps if not isinstance(step, Each))
+        anchors.setdefault(path_text(location), (location, []))[1].append(path)
+    return anchors
+
+
+def _below(
+    value: Any, path: TemporalPath, location: Location, rest: tuple[Segment, ...]
+) -> Iterable[StoredValue]:
+    """Yield the values that match the rest of a path."""
+    if not rest:
+        yield StoredValue(location, path, json_text(value), value)
+        return
+    step, deeper = rest[0], rest[1:]
+    if value is None:
+        return
+    if step is Each.ITEM or isinstance(step, int):
+        if not isinstance(value, list):
+            yield _misplaced(value, path, location, "a list")
+            return
+        positions = range(len(value)) if step is Each.ITEM else range(step, min(step + 1, len(value)))
+        for index in positions:
+            yield from _below(value[index], path, (*location, index), deeper)
+        return
+    if not isinstance(value, dict):
+        yield _misplaced(value, path, location, "an object")
+        return
+    names = value if step is Each.VALUE else [name for name in (step,) if name in value]
+    for name in names:
+        yield from _below(value[name], path, (*location, name), deeper)
+
+
+def _misplaced(value: Any, path: TemporalPath, location: Location, wanted: str) -> StoredValue:
+    return StoredValue(location, path, json_text(value), value, f"{wanted} expected, got {_kind_of(value)}")
+
+
+def _kind_of(value: object) -> str:
+    """Return the type of a JSON value other than null, as text."""
+    if isinstance(value, JsonNumber):
+        return "a number"
+    return {str: "a string", bool: "a boolean", list: "a list", dict: "an object"}[type(value)]

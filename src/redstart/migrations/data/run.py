@@ -1,0 +1,283 @@
+"""A run, from lease to release: initial scan, passes until nothing is left in text format, and the final record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redstart.commands.keyspace import scard
+from redstart.commands.server_info import server_time
+from redstart.commands.streams import xlen
+from redstart.effects import Argument, Op, call
+from redstart.migrations.context import Context
+from redstart.migrations.data.applier import Applier
+from redstart.migrations.data.checkpoint import Checkpoint, Stage
+from redstart.migrations.data.converter import Outcome
+from redstart.migrations.data.converting.beginning import (
+    require_room_aside,
+    require_same_plan,
+    require_server,
+    saved_progress,
+)
+from redstart.migrations.data.counting.census import CensusRecorder
+from redstart.migrations.data.damage import require_intact_data
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.failures import FailureLog
+from redstart.migrations.data.judging.tally import Tally
+from redstart.migrations.data.page_converter import Allowance, PageConverter
+from redstart.migrations.data.plan import Plan, merged
+from redstart.migrations.data.record import (
+    CLEARED,
+    Record,
+    census_taken,
+    end_progress,
+    in_this_format,
+    mark_applied,
+    milestone,
+    read_record,
+    save_census,
+)
+from redstart.migrations.data.scan_passes import Passes
+from redstart.migrations.data.scanner import server_run_id
+from redstart.migrations.data.survey import survey
+from redstart.migrations.lease import Lease
+from redstart.migrations.server_checks import (
+    ServerFacts,
+    require_memory,
+)
+from redstart.migrations.state_keys import DATA_RUNS
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Options that may change from one run to the next, also when a run is resumed.
+
+    Attributes:
+        batch_documents: keys scanned per batch, and read in one round trip.
+        max_errors: stop at this many failed values, not counting those that are recorded already.
+        limit_documents: stop after this many changed documents.
+        clearing: see `transform.edits_for`.
+        resume: False to start again after an interrupted run, and to ignore its checkpoint.
+    """
+
+    failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
+    batch_documents: int = 1_000
+    max_errors: int | None = None
+    limit_documents: int | None = None
+    clearing: frozenset[tuple[str, str]] = frozenset()
+    resume: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The result of a run. Counts are of values, except `documents` and `conflicts_retried`.
+
+    Attributes:
+        stopped: why the run stopped early, with its progress saved; None if it is complete.
+        documents: scanned in the last pass, up to the one at which it stopped.
+        converted, lossy: changed by this run, its interrupted parts included.
+        already_converted, null: counts of the initial scan, over all documents.
+        errors: failed values.
+        undoable: whether there is anything to roll back.
+        forgotten: values that were converted before the undo log was dropped, and stay converted.
+        unmatched: key prefixes of models without any document; empty if the run stopped early.
+        seconds: duration of this process' part.
+    """
+
+    stopped: str | None
+    resumed: bool
+    documents: int
+    converted: int
+    already_converted: int
+    null: int
+    lossy: int
+    errors: int
+    conflicts_retried: int
+    passes: int
+    undoable: bool
+    forgotten: int
+    seconds: float
+    unmatched: tuple[str, ...] = ()
+
+
+def run(
+    context: Context, plan: Plan, options: RunOptions, *, before_reading: Callable[[], Op[None]] | None = None
+) -> Op[RunResult]:
+    """Convert every planned value, and resume an interrupted run.
+
+    Args:
+        before_reading: called under the lease, before any document is read; should take less time than the lease.
+
+    Raises:
+        LeaseHeldError, LeaseLostError: another run is in progress, or has acquired the lease.
+        UnsafeServerError, UnsupportedServerError, ConfigurationError: refused before any write.
+        PlanChangedError, RollbackInProgressError, StateDamagedError: refused before any write.
+
+    Effects: one script per chunk of documents, each an atomic unit; state under `redstart:<id>:`. Safe to
+    repeat: converted values are not changed.
+    """
+    require_room_aside(plan, options.failure_mode)
+    facts = yield from require_server(plan)
+
+    def work(lease: Lease) -> Op[RunResult]:
+        return (yield from _Run(context, plan, options, lease, facts).run(before_reading))
+
+    return (yield from context.under_lease(work))
+
+
+class _Run:
+    def __init__(
+        self, context: Context, plan: Plan, options: RunOptions, lease: Lease, facts: ServerFacts
+    ) -> None:
+        self._context = context
+        self._keys = context.keys
+        self._plan = plan
+        self._options = options
+        self._lease = lease
+        self._facts = facts
+        self._resumed = False
+
+    def run(self, before_reading: Callable[[], Op[None]] | None) -> Op[RunResult]:
+        clock = self._context.clock
+        began = clock()
+        yield from require_intact_data(self._keys, exempt=("failures", "lease"))
+        record = yield from read_record(self._keys)
+        checkpoint = yield from self._start(record)
+        if before_reading is not None:
+            yield from before_reading()
+        stopped: str | None = "interrupted during the initial scan, before any write"
+        if checkpoint.stage is Stage.CONVERT or (yield from self._census(checkpoint, record)):
+            stopped = yield from self._convert(checkpoint)
+        return (yield from self._result(checkpoint, stopped, clock() - began))
+
+    def _start(self, record: Record) -> Op[Checkpoint]:
+        """Return the saved checkpoint, or a new one of a new generation."""
+        found = yield from saved_progress(self._context, resume=self._options.resume)
+        require_same_plan(self._context, self._plan, record, found)
+        if found is None:
+            return (yield from self._new_generation(record))
+        self._resumed = True
+        yield from self._lease.commit((yield from self._generation_begun(found)))
+        if found.stopped_by:  # it is classified again, and may have been corrected
+            yield from FailureLog(self._keys).remove(self._lease, [bytes.fromhex(found.stopped_by)])
+            found.stopped_by = ""
+        if found.stage is Stage.CONVERT and record.milestone != census_taken(found.generation):
+            found.stage = Stage.CENSUS  # the server lost it, with everything written after it
+        return found
+
+    def _new_generation(self, record: Record) -> Op[Checkpoint]:
+        now_ms = yield from call(server_time())
+        checkpoint = Checkpoint(Stage.CENSUS, self._plan.hash, record.generation + 1, started_ms=now_ms)
+        checkpoint.counts = {"converted_before": record.converted, "lossy_before": record.lossy}
+        yield from self._lease.commit(
+            [
+                ["REMOVE", "hash", self._keys.failures],
+                ["HDEL", self._keys.record, "failures_not_kept"],
+                *(yield from self._generation_begun(checkpoint)),
+                checkpoint.command(self._keys),
+            ]
+        )
+        return checkpoint
+
+    def _generation_begun(self, checkpoint: Checkpoint) -> Op[list[list[Argument]]]:
+        """Return the commands that record the generation. One read."""
+        begun: list[Argument] = [
+            *("HSET", self._keys.record),
+            *("generation", checkpoint.generation),
+            *("unfinished", "run"),
+        ]
+        runs: list[Argument] = ["HSET", DATA_RUNS, self._keys.migration_id, checkpoint.generation]
+        return [begun, runs, *(yield from in_this_format(self._keys))]
+
+    def _census(self, checkpoint: Checkpoint, record: Record) -> Op[bool]:
+        """Count all values and record pre-existing numbers. Return False if a stop was requested."""
+        run_id = yield from server_run_id()
+        recorder = CensusRecorder(self._keys, self._lease, record.plan)
+        found = yield from survey(
+            self._plan,
+            self._context.naive_timezone,
+            batch_documents=self._options.batch_documents,
+            monitor=self._context.monitor,
+            stage="initial scan",
+            visit=recorder.visit,
+        )
+        if not found.complete:
+            return False
+        tally = found.tally
+        require_memory(self._facts, tally)
+        checkpoint.stage = Stage.CONVERT
+        checkpoint.total = tally.total_documents
+        checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
+        plan = merged(record.plan, self._plan, self._keys.migration_id)
+        values = yield from call(scard(self._keys.census))
+        yield from self._lease.commit(
+            [
+                *(
+                    yield from self._generation_begun(checkpoint)
+                ),  # a server that was restarted may have lost it
+                save_census(self._keys, plan, record.aware_fields | _aware_fields(tally, self._plan), values),
+                milestone(self._keys, census_taken(checkpoint.generation)),
+                checkpoint.command(self._keys),
+            ]
+        )
+        if (
+            yield from server_run_id()
+        ) != run_id:  # it may have lost a part of the census just before the end
+            return (yield from self._census(checkpoint, record))
+        return True
+
+    def _convert(self, checkpoint: Checkpoint) -> Op[str | None]:
+        """Run all passes. Return the reason for an early stop, or None."""
+        options = self._options
+        converter = PageConverter(
+            self._context,
+            self._lease,
+            Applier(
+                self._lease,
+                self._keys,
+                fields_expire=self._facts.fields_expire,
+                after=census_taken(checkpoint.generation),
+            ),
+            options.failure_mode,
+            Allowance(options.max_errors, options.limit_documents),
+            options.clearing,
+        )
+        passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
+        stopped = yield from passes.run(checkpoint, resumed=self._resumed)
+        if stopped is None:
+            now_ms = yield from call(server_time())
+            commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
+            commands += [["HDEL", self._keys.record, CLEARED], *end_progress(self._keys)]
+            yield from self._lease.commit(commands, under=checkpoint.run_id)
+        return stopped
+
+    def _result(self, checkpoint: Checkpoint, stopped: str | None, seconds: float) -> Op[RunResult]:
+        record = yield from read_record(self._keys)
+        errors = yield from FailureLog(self._keys).count()
+        counts = checkpoint.counts
+        return RunResult(
+            stopped=stopped,
+            resumed=self._resumed,
+            documents=checkpoint.met,
+            converted=record.converted - counts.get("converted_before", 0),
+            already_converted=counts.get("already", 0),
+            null=counts.get("null", 0),
+            lossy=record.lossy - counts.get("lossy_before", 0),
+            errors=errors + record.failures_not_kept,
+            conflicts_retried=counts.get("retried", 0),
+            passes=checkpoint.number,
+            undoable=(yield from call(xlen(self._keys.journal))) > 0,
+            forgotten=record.forgotten,
+            seconds=seconds,
+            unmatched=() if stopped is not None else _unmatched(record, self._plan),
+        )
+
+
+def _unmatched(record: Record, plan: Plan) -> tuple[str, ...]:
+    """Return the key prefixes of models that are recorded as converted and have no documents."""
+    prefixes = (model.key_prefix for model in plan.models)
+    return tuple(one for one in prefixes if one in record.applied and not record.applied[one].documents)
+
+
+def _aware_fields(tally: Tally, plan: Plan) -> frozenset[tuple[str, str]]:
+    """Return the fields whose texts mostly have an offset: a rollback writes newer values in the same style."""
+    fields = ((model.key_prefix, str(path)) for model in plan.models for path in model.paths)
+    return frozenset(field for field in fields if not tally.mostly_naive(*field))

@@ -1,0 +1,186 @@
+"""Passes over the keyspace, until a whole pass on an unchanged server finds nothing in text format."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from redstart.commands.server_info import server_time
+from redstart.effects import Op, call
+from redstart.migrations.context import Context
+from redstart.migrations.data.checkpoint import Checkpoint
+from redstart.migrations.data.edits import StoredDocument
+from redstart.migrations.data.failures import Failure, FailureLog
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.running.monitor import Progress
+from redstart.migrations.data.scanner import Page, Scanner, scanned_share, server_run_id
+from redstart.migrations.data.writing.settle import Settling
+from redstart.migrations.lease import Activity, Lease, SentScript
+
+MOST_PASSES = 10
+"""Limit of passes: if values in text format keep appearing, an old version of the application is still writing."""
+
+
+@dataclass(slots=True)
+class PageOutcome:
+    """The result of a page.
+
+    Attributes:
+        changed, values: documents and values written.
+        retried: documents read again because another client changed them between read and write.
+        failures: failed values that were not recorded before.
+        stopped: why the rest of the page was not processed, or None.
+        met: of a page that was stopped, documents up to the one at which it stopped.
+        stopped_by: the failed value at which failure mode `fail` stopped, or None.
+    """
+
+    changed: int = 0
+    values: int = 0
+    retried: int = 0
+    failures: int = 0
+    stopped: str | None = None
+    stopped_by: Failure | None = None
+    met: int = 0
+
+
+class PageHandler(Protocol):
+    """Handles the pages of a pass: converts them, or (in a rollback) rewrites them as text."""
+
+    title: str
+
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op["BegunPage"]:
+        """Send the edits of a page; `label` ("generation.pass") is for the undo log."""
+        ...
+
+    def finish(self, begun: "BegunPage") -> Op[PageOutcome]:
+        """Wait until the edits are applied."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BegunPage:
+    """A page whose edits are in progress, with its outcome so far."""
+
+    outcome: PageOutcome
+    settling: Settling
+
+
+class Passes:
+    """Runs passes and saves checkpoints: each page after its work, so that a stop repeats two pages at most.
+
+    While the server writes one page, the next is classified; no more than two are in progress.
+
+    Attributes:
+        documents: number in the last pass, by key prefix.
+    """
+
+    def __init__(
+        self, context: Context, lease: Lease, plan: Plan, batch_documents: int, handler: PageHandler
+    ) -> None:
+        self.documents: Counter[str] = Counter()
+        self._context = context
+        self._lease = lease
+        self._scanner = Scanner(plan, batch_documents)
+        self._handler = handler
+        self._failures = 0
+        self._saving: SentScript | None = None
+        self._server_ahead_ms = 0.0
+
+    def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
+        """Run from the checkpoint to the end. Return the reason for an early stop, or None."""
+        if resumed:
+            checkpoint.whole = False  # what was changed after the last save is not in its counts
+        self._server_ahead_ms = (yield from call(server_time())) - self._context.clock() * 1_000
+        self._failures = yield from FailureLog(self._context.keys).count()
+        last = (
+            checkpoint.number + MOST_PASSES - 1
+        )  # starts again when resumed: the old version may be stopped by now
+        while True:
+            stopped = yield from self._pass(checkpoint)
+            if stopped is not None:
+                return stopped
+            if checkpoint.whole and checkpoint.changed == 0:
+                return None
+            if checkpoint.number >= last:
+                return f"unconverted values still appear after {MOST_PASSES} passes; is an old version still writing?"
+            checkpoint.number += 1
+            checkpoint.run_id = ""
+
+    def _pass(self, checkpoint: Checkpoint) -> Op[str | None]:
+        run_id = yield from server_run_id()
+        # A new pass: also after a stop between two passes, or with a cursor that a restart made void.
+        if checkpoint.run_id != run_id or checkpoint.cursor == "0":
+            checkpoint.cursor, checkpoint.run_id = "0", run_id
+            checkpoint.whole, checkpoint.changed, checkpoint.done = True, 0, 0
+        self.documents.clear()
+        yield from self._lease.keep(Activity(self._handler.title))
+        stopped = yield from self._pages(checkpoint)
+        if (yield from server_run_id()) != run_id:
+            checkpoint.whole = False  # a SCAN across a restart may have missed keys
+        return stopped
+
+    def _pages(self, checkpoint: Checkpoint) -> Op[str | None]:
+        """Process all pages from the checkpoint on; each is sent before the previous one is finished."""
+        label = f"{checkpoint.generation}.{checkpoint.number}"
+        cursor = int(checkpoint.cursor)
+        under_way: tuple[Page, BegunPage] | None = None
+        checkpoint.beyond = 0
+        stopped: str | None = None
+        ended = False
+        while not ended:
+            page = yield from self._scanner.page(cursor)
+            begun = yield from self._handler.begin(page.documents, label)
+            if under_way is not None:
+                stopped = yield from self._finish(checkpoint, *under_way)
+            under_way, cursor = (page, begun), page.cursor
+            stopped = stopped or begun.outcome.stopped
+            ended = stopped is not None or page.ends_pass
+            if not ended and self._context.monitor.stop_requested():
+                stopped, ended = "interrupted", True
+        if under_way is not None:
+            stopped = (yield from self._finish(checkpoint, *under_way)) or stopped
+        yield from self._await_save()
+        return stopped
+
+    def _finish(self, checkpoint: Checkpoint, page: Page, begun: BegunPage) -> Op[str | None]:
+        """Wait for a page and save the checkpoint. Return the reason to stop, or None."""
+        outcome = yield from self._handler.finish(begun)
+        # Conflicts count as changes, too: also if our own reply was lost, and nothing was left to change.
+        checkpoint.changed += outcome.changed + outcome.retried
+        checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
+        if outcome.stopped_by is not None:
+            checkpoint.stopped_by = outcome.stopped_by.name.hex()
+        if outcome.stopped is None:
+            checkpoint.cursor = str(page.cursor)
+            checkpoint.done += len(page.documents)
+            if checkpoint.total:  # documents are created while others are converted
+                checkpoint.total = max(checkpoint.total, checkpoint.done)
+            self.documents.update(document.model.key_prefix for document in page.documents)
+        else:
+            checkpoint.beyond += outcome.met
+            if checkpoint.total:
+                checkpoint.total = max(checkpoint.total, checkpoint.met)
+        yield from self._await_save()
+        if page.documents or page.ends_pass or outcome.stopped is not None:
+            checkpoint.saved_ms = round(self._context.clock() * 1_000 + self._server_ahead_ms)
+            self._saving = yield from self._lease.send_commit([checkpoint.command(self._context.keys)])
+        else:  # no planned documents among these keys: reading a page again costs less than a save for each
+            yield from self._lease.keep()
+        self._failures += outcome.failures
+        self._context.monitor.progress(
+            Progress(
+                self._handler.title,
+                checkpoint.number,
+                checkpoint.met,
+                checkpoint.total,
+                self._failures,
+                share=scanned_share(page.cursor),
+            )
+        )
+        return outcome.stopped
+
+    def _await_save(self) -> Op[None]:
+        """Wait for the last save of the checkpoint; by now its reply has arrived."""
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            yield from self._lease.answer(saving)

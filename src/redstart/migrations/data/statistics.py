@@ -1,0 +1,193 @@
+"""Statistics before a migration: documents, values by outcome and field, and an estimate of its duration."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from redstart.effects import Op
+from redstart.mapping.value_paths import TemporalPath
+from redstart.migrations.context import Context
+from redstart.migrations.data.converter import Outcome
+from redstart.migrations.data.counting.sample import spread_sample
+from redstart.migrations.data.plan import Plan, PlannedModel
+from redstart.migrations.data.running.monitor import Monitor, Progress
+from redstart.migrations.data.survey import FailureFinder, Survey, failures_as_found, survey
+from redstart.migrations.server_checks import ServerFacts, require_json, server_facts
+from redstart.values.types import Storage
+
+PACE_DOCUMENTS = 3_000
+PACE_PAGES = 200
+_BATCH_DOCUMENTS = 500
+
+# A run reads everything three times (initial scan, conversion, verification) and writes once. The ratio of the times
+# for writing and reading, and the spread of real runs, were measured by bench/estimate.py on hashes and JSON. An
+# index on the documents was within that spread, so none is considered. The bounds are a ratio of 3.
+READS_PER_RUN = 3.0
+WRITE_TO_READ = {Storage.HASH: 0.2, Storage.JSON: 2.2}
+LOW, HIGH = 0.57, 1.7
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Seconds a run is expected to take."""
+
+    low: float
+    expected: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class FieldStatistics:
+    """Values of one field by outcome."""
+
+    path: TemporalPath
+    values: dict[Outcome, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatistics:
+    """Documents and fields of one model."""
+
+    model: PlannedModel
+    documents: int
+    fields: list[FieldStatistics]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts of all documents, or (unless `exact`) of a sample, extrapolated.
+
+    Attributes:
+        sampled_documents: number of documents that were counted.
+        spread: whether the sample is from all parts of the keyspace, or only from its beginning.
+        foreign: keys under a planned prefix that hold a value of another type.
+        read_seconds: expected time to read everything once, from the speed of the sample; the base of the estimate.
+        survey: counts, examples of values before and after, and failures.
+    """
+
+    exact: bool
+    documents: int
+    sampled_documents: int
+    spread: bool
+    foreign: int
+    models: list[ModelStatistics]
+    read_seconds: float
+    estimate: Estimate
+    facts: ServerFacts
+    survey: Survey
+
+    def total(self, outcome: Outcome) -> int:
+        """Return the number of values with this outcome, over all models."""
+        return sum(field.values[outcome] for model in self.models for field in model.fields)
+
+
+def statistics(
+    context: Context,
+    plan: Plan,
+    *,
+    chance: Random | None,
+    batch_documents: int = _BATCH_DOCUMENTS,
+    find_failures: FailureFinder = failures_as_found,
+) -> Op[Statistics]:
+    """Read a sample of the documents, or all.
+
+    Args:
+        chance: source of the random sample; None to read all.
+        batch_documents: keys scanned per batch.
+        find_failures: returns the failures of a page, if all documents are read.
+
+    Effects: reads only. The first documents of a sample only measure the speed, in pages of the size that a run uses.
+    """
+    facts = yield from server_facts()
+    require_json(facts, plan)
+    pace = _Pace(context.clock, context.monitor)
+    paced = yield from survey(
+        plan,
+        context.naive_timezone,
+        batch_documents=batch_documents,
+        monitor=Monitor(progress=pace.page_done, stop_requested=context.monitor.stop_requested),
+        stage="reading",
+        find_failures=find_failures,
+        most_documents=PACE_DOCUMENTS if chance else None,
+        most_pages=PACE_PAGES if chance else None,
+    )
+    found: Survey | None = None
+    if chance is not None and not paced.complete:
+        found = yield from spread_sample(
+            plan,
+            context.naive_timezone,
+            monitor=context.monitor,
+            chance=chance,
+            batch_documents=batch_documents,
+        )
+    read_seconds = pace.seconds * _scale(paced)
+    return _statistics(plan, found or paced, facts, read_seconds, spread=found is not None)
+
+
+def _statistics(
+    plan: Plan, found: Survey, facts: ServerFacts, read_seconds: float, *, spread: bool
+) -> Statistics:
+    scale = _scale(found)
+    models = [_model_statistics(model, found, scale) for model in plan.models]
+    return Statistics(
+        exact=found.complete,
+        documents=sum(model.documents for model in models),
+        sampled_documents=found.tally.total_documents,
+        spread=spread,
+        foreign=round(found.tally.foreign * scale),
+        models=models,
+        read_seconds=read_seconds,
+        estimate=_estimate(found, plan, read_seconds),
+        facts=facts,
+        survey=found,
+    )
+
+
+def _scale(found: Survey) -> float:
+    return 1.0 / found.share if found.share else 1.0
+
+
+def _model_statistics(model: PlannedModel, found: Survey, scale: float) -> ModelStatistics:
+    values = found.tally.values
+    fields = [
+        FieldStatistics(
+            path,
+            {outcome: round(values[model.key_prefix, str(path), outcome] * scale) for outcome in Outcome},
+        )
+        for path in model.paths
+    ]
+    return ModelStatistics(model, round(found.tally.documents[model.key_prefix] * scale), fields)
+
+
+class _Pace:
+    """Duration of the pages without connecting and warming up: the first page is counted like the others."""
+
+    def __init__(self, clock: Callable[[], float], monitor: Monitor) -> None:
+        self._clock = clock
+        self._monitor = monitor
+        self._ends = [(clock(), 0)]
+
+    def page_done(self, news: Progress) -> None:
+        """Record the time, and forward the progress."""
+        self._ends.append((self._clock(), news.done))
+        self._monitor.progress(news)
+
+    @property
+    def seconds(self) -> float:
+        """Duration of all pages. They differ in size, so each document is taken to need the same time."""
+        (began, _), (first_end, first_done), (end, done) = self._ends[0], self._ends[1], self._ends[-1]
+        if done <= first_done:
+            return end - began
+        return (end - first_end) * done / (done - first_done)
+
+
+def _estimate(found: Survey, plan: Plan, read_seconds: float) -> Estimate:
+    tally = found.tally
+    changing = tally.total(Outcome.CONVERTIBLE) + tally.total(Outcome.LOSSY)
+    documents = max(1, tally.total_documents)
+    write_to_read = (
+        sum(tally.documents[model.key_prefix] * WRITE_TO_READ[model.storage] for model in plan.models)
+        / documents
+    )
+    expected = read_seconds * (READS_PER_RUN + write_to_read * min(1.0, changing / documents))
+    return Estimate(expected * LOW, expected, expected * HIGH)

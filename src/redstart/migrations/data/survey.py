@@ -1,0 +1,164 @@
+"""A read-only pass over every planned value: the base of initial scan, dry run, exact statistics and verification."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from redstart.display import one_line
+from redstart.effects import Op
+from redstart.migrations.data.converter import Outcome, Verdict
+from redstart.migrations.data.edit_builder import JudgedDocument, judge
+from redstart.migrations.data.edits import StoredDocument, StoredValue
+from redstart.migrations.data.failures import (
+    SHOWN_CHARACTERS,
+    SHOWN_KEY_CHARACTERS,
+    Failure,
+    FailureSummary,
+    failure_of,
+)
+from redstart.migrations.data.judging.tally import Tally
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.running.monitor import Monitor, Progress
+from redstart.migrations.data.scanner import Page, Scanner, scanned_share, server_run_id
+from redstart.values.timezones import NaiveTimezone
+
+SAMPLES_PER_FIELD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value before and after conversion, as readable text."""
+
+    key: str
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class Survey:
+    """The counts of a pass.
+
+    Attributes:
+        samples: by (key prefix, path), up to three convertible values.
+        failures: failed values; empty unless the pass was to find them. The tally has their number.
+        complete: False if the pass was stopped or limited.
+        share: scanned part of the keyspace, 0 to 1.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    samples: dict[tuple[str, str], list[Sample]] = field(default_factory=lambda: defaultdict(list))
+    failures: FailureSummary = field(default_factory=FailureSummary)
+    complete: bool = False
+    share: float = 0.0
+
+
+PageVisitor = Callable[[list[JudgedDocument]], Op[None]]
+"""Additional work for each page, such as sending something about it."""
+
+FailureFinder = Callable[[list[JudgedDocument]], Op[list[Failure]]]
+"""Returns the failures of a page. Reads only."""
+
+
+def survey(
+    plan: Plan,
+    naive_timezone: NaiveTimezone,
+    *,
+    batch_documents: int,
+    monitor: Monitor,
+    stage: str,
+    visit: PageVisitor | None = None,
+    find_failures: FailureFinder | None = None,
+    most_documents: int | None = None,
+    most_pages: int | None = None,
+) -> Op[Survey]:
+    """Read and classify every planned value.
+
+    Args:
+        find_failures: returns the failures of a page.
+        most_documents: stop after the page that reaches this many documents;
+        most_pages: or after this many pages.
+
+    Effects: SCAN and reads, a page at a time; no writes, unless `visit` writes. If the server is restarted during
+    the pass, the pass is repeated: its cursor was void, and it may have missed keys.
+    """
+    result = Survey()
+    scanner = Scanner(plan, batch_documents)
+    cursor = pages = 0
+    run_id = yield from server_run_id()
+    while not monitor.stop_requested():
+        page = yield from scanner.page(cursor)
+        judged = [(document, judge(document, naive_timezone)) for document in page.documents]
+        count_page(result, page, judged)
+        if find_failures is not None:
+            result.failures.add((yield from find_failures(judged)))
+        if visit is not None:
+            yield from visit(judged)
+        tally = result.tally
+        failures = tally.total(Outcome.UNCONVERTIBLE)
+        share = scanned_share(page.cursor)
+        monitor.progress(Progress(stage, 0, tally.total_documents, 0, failures, share=share))
+        cursor, pages = page.cursor, pages + 1
+        if page.rest:
+            continue
+        result.share = scanned_share(cursor)
+        if page.ends_pass:
+            began_under, run_id = run_id, (yield from server_run_id())
+            if began_under == run_id:
+                result.complete = True
+                break
+            result, pages = Survey(), 0
+            continue
+        if most_documents is not None and tally.total_documents >= most_documents:
+            break
+        if most_pages is not None and pages >= most_pages:
+            break
+    return result
+
+
+_Seen = tuple[StoredDocument, StoredValue, Verdict]
+
+
+def count_page(result: Survey, page: Page, judged: list[JudgedDocument]) -> None:
+    """Add a page to the counts."""
+    result.tally.foreign += page.foreign
+    result.tally.add_documents(page.documents)
+    for alike in _grouped(judged):
+        document, value, verdict = alike[0]
+        result.tally.add_values(len(alike), document, value, verdict)
+        if verdict.new is not None:
+            samples = result.samples[document.model.key_prefix, str(value.path)]
+            samples += [_sample(*seen) for seen in alike[: SAMPLES_PER_FIELD - len(samples)]]
+
+
+def _grouped(judged: list[JudgedDocument]) -> Iterable[list[_Seen]]:
+    """Group the values of a page by field and outcome: counting each one would take as long as its classification."""
+    groups: dict[tuple[int, int, int, bool | None], list[_Seen]] = {}
+    for document, items in judged:
+        model = id(document.model)
+        for value, verdict in items:
+            # By identity: the hashes of a path and of an outcome take longer than all the rest.
+            alike = (model, id(value.path), id(verdict.outcome), verdict.naive)
+            if alike in groups:
+                groups[alike].append((document, value, verdict))
+            else:
+                groups[alike] = [(document, value, verdict)]
+    return groups.values()
+
+
+def failures_as_found(judged: list[JudgedDocument]) -> Op[list[Failure]]:
+    """Return the failures of a page. Sends nothing."""
+    yield from ()
+    return [
+        failure_of(document, value, verdict.reason or "")
+        for document, items in judged
+        for value, verdict in items
+        if verdict.outcome is Outcome.UNCONVERTIBLE
+    ]
+
+
+def _sample(document: StoredDocument, value: StoredValue, verdict: Verdict) -> Sample:
+    return Sample(
+        one_line(document.key, SHOWN_KEY_CHARACTERS),
+        one_line(value.raw, SHOWN_CHARACTERS),
+        one_line(verdict.new or b"", SHOWN_CHARACTERS),
+    )

@@ -1,0 +1,127 @@
+"""Coverage check: every document is looked up in an index, key by key, instead of comparing counts.
+
+Counts never agree while clients write and keys expire. The keys of each scanned page are looked up together
+(`FT.SEARCH ... INKEYS`), so memory does not grow with the data.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from redstart.commands.keyspace import key_type, scan_type
+from redstart.commands.search import ft_members, most_results
+from redstart.effects import Op, batch, call, pause, together
+from redstart.errors import CommandError
+from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.keys import shown
+from redstart.migrations.indexes.state import IndexRecord
+from redstart.migrations.lease import Activity
+
+Keep = Callable[[Activity], Op[None]]
+
+MOST_EXAMPLES = 1_000
+_PAGE_KEYS = 1_000
+_LOOKS = 5
+"""Repeated checks of a missing document before it counts: it may be in the middle of a write."""
+_PAUSE_SECONDS = 0.01
+
+
+@dataclass(slots=True)
+class Membership:
+    """The result of a coverage check.
+
+    Attributes:
+        documents: keys of the type of the index under its prefixes, and under those of the active index.
+        missing: number of them missing from the new index but not from the active one; without an active index, all
+            that are missing.
+        examples: the first of these.
+        unserved: number of them missing from both indexes.
+    """
+
+    documents: int = 0
+    missing: int = 0
+    examples: list[bytes] = field(default_factory=list)
+    unserved: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Return whether a cutover to this index loses no document."""
+        return self.missing == 0
+
+
+def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> Op[Membership]:
+    """Look up every document of a record, and of the active index, in an index.
+
+    Args:
+        keep: called for each page; renews a lease, if there is one.
+        serving: the active index; None if there is none.
+
+    Effects: reads only, some for each page of 1,000 keys.
+    """
+    result = Membership()
+    kind = record.final.storage.key_type
+    found = None if serving is None else (yield from find_index(serving))
+    prefixes = {record.key_prefix, *(() if found is None else found.index.prefixes)}
+    checked = yield from find_index(index)
+    total = max((one.documents for one in (found, checked) if one is not None), default=0)
+    absent: dict[bytes, None] = {}
+    for prefix in sorted(one for one in prefixes if not one.startswith(tuple(prefixes - {one}))):
+        cursor = 0
+        while True:
+            cursor, keys = yield from call(scan_type(cursor, prefix=prefix, kind=kind, count=_PAGE_KEYS))
+            keys = list(dict.fromkeys(keys))
+            result.documents += len(keys)
+            absent |= dict.fromkeys((yield from absent_from(index, keys)))
+            if len(absent) >= _PAGE_KEYS:
+                yield from _look_again(index, serving, list(absent), kind, result)
+                absent.clear()
+            yield from keep(
+                Activity(
+                    f"checking {shown(record.name)}", result.documents, total and max(total, result.documents)
+                )
+            )
+            if cursor == 0:
+                break
+    yield from _look_again(index, serving, list(absent), kind, result)
+    return result
+
+
+def _look_again(
+    index: str, serving: str | None, absent: list[bytes], kind: bytes, result: Membership
+) -> Op[None]:
+    """Count the documents still missing from an index after several checks, for many pages together."""
+    for _ in range(_LOOKS):
+        if not absent:
+            return
+        # Deleted or expired meanwhile, or rewritten and for a moment in neither place.
+        types = yield from batch(together([key_type(key) for key in absent]))
+        alive = [key for key, found in zip(absent, types, strict=True) if found == kind]
+        absent = yield from absent_from(index, alive)
+        if absent:
+            yield from pause(_PAUSE_SECONDS)
+    unserved: set[bytes] = set()
+    if serving is not None and absent:
+        unserved = set((yield from absent_from(serving, absent)))
+    missing = [key for key in absent if key not in unserved]
+    result.unserved += len(unserved)
+    result.missing += len(missing)
+    result.examples += missing[: MOST_EXAMPLES - len(result.examples)]
+
+
+def absent_from(index: str, keys: Sequence[bytes]) -> Op[list[bytes]]:
+    """Return the keys that are missing from an index, in their order.
+
+    Effects: one read; more if the server limits its results (MAXSEARCHRESULTS).
+    """
+    if not keys:
+        return []
+    try:
+        reply = yield from call(ft_members(index, keys))
+    except CommandError as exc:
+        most = most_results(exc)
+        if not most or most >= len(keys):
+            raise
+        absent: list[bytes] = []
+        for start in range(0, len(keys), most):
+            absent += yield from absent_from(index, keys[start : start + most])
+        return absent
+    return [key for key in keys if key not in reply]

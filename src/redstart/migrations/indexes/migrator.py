@@ -1,0 +1,275 @@
+"""Index migrations of one process: create, run, roll back and clean up, each under the lease of the indexes."""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from redstart.effects import Op
+from redstart.errors import CommandError, MigrationError
+from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.holder import Holder, is_gone
+from redstart.migrations.indexes.create import create_index
+from redstart.migrations.indexes.damage import settle
+from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
+from redstart.migrations.indexes.keys import LEASE
+from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.indexes.preflight import (
+    require_definitions,
+    require_possible,
+    require_search,
+    understands_filters,
+)
+from redstart.migrations.indexes.rollback import after_undo, before_undo, drop_unused, remove_created, unused
+from redstart.migrations.indexes.state import IndexRecord, read_records
+from redstart.migrations.indexes.switch import Switched
+from redstart.migrations.lease import Lease, acquire, under_lease
+from redstart.migrations.server_checks import server_facts
+from redstart.migrations.server_role import require_server
+
+T = TypeVar("T")
+
+Step = Callable[[Lease, IndexRecord], Op[Switched]]
+
+Converted = Callable[[], Op[Collection[str]]]
+"""Reads the key prefixes whose data is converted."""
+
+
+def none_converted() -> Op[Collection[str]]:
+    """Return no key prefixes, for work before the data is converted."""
+    yield from ()
+    return ()
+
+
+def _require_fit() -> Op[None]:
+    """Refuse a read-only server, or one without indexes, before the probes write to it."""
+    yield from require_server(writes=True)
+    yield from require_search()
+
+
+def unused_indexes() -> Op[list[str]]:
+    """Return the indexes that `IndexMigration.cleanup` would drop now. A read for each name, and two."""
+    yield from require_search()
+    names: list[str] = []
+    for record in (yield from read_records()).values():
+        if record.cut_over:
+            names += yield from unused(record.name)
+    return names
+
+
+class IndexMigration:
+    """Index migrations of one process.
+
+    Args:
+        token: unique for this process' work; becomes the fence.
+        clock: seconds, monotonic.
+        monitor: receives each build, each coverage check, and a message about a lease that is waited for.
+    """
+
+    def __init__(
+        self,
+        holder: Holder,
+        token: str,
+        clock: Callable[[], float],
+        monitor: Monitor,
+    ) -> None:
+        self._holder = holder
+        self._token = token
+        self._clock = clock
+        self._monitor = monitor
+
+    def run(
+        self,
+        planned: Sequence[PlannedIndex],
+        converted: Converted,
+        options: ExpansionOptions,
+    ) -> Op[list[IndexResult]]:
+        """Migrate every index as far as the data allows.
+
+        Args:
+            converted: called under the lease: a rollback first records that nothing is converted, and then rolls back
+                indexes. A value read before the lease was acquired may be outdated.
+
+        Raises:
+            UnsupportedServerError, UnsafeServerError, MigrationError: refused before any write.
+            LeaseHeldError, LeaseLostError, MigrationError: see the steps.
+            MigrationError: the server rejects the definition of an index, or, with `one_by_one`, `require_definitions`
+                does. All other indexes were migrated first.
+
+        Effects: see redstart.migrations.indexes.expand. Safe to repeat.
+        """
+        yield from _require_fit()
+        facts = yield from require_possible(
+            planned, keep_old_index=options.keep_old_index, definitions=not options.one_by_one
+        )
+        filters = yield from understands_filters(facts.json)
+
+        def work(lease: Lease) -> Op[list[IndexResult]]:
+            prefixes = yield from converted()
+            expansion = Expansion(lease, prefixes, options, understands_filters=filters)
+            results: list[IndexResult] = []
+            failures: list[tuple[PlannedIndex, MigrationError | CommandError]] = []
+            for one in planned:
+                try:
+                    if options.one_by_one:
+                        yield from require_definitions([one])
+                except MigrationError as error:
+                    failures.append((one, error))
+                    continue
+                try:
+                    results.append((yield from expansion.run(one)))
+                except CommandError as error:
+                    if error.code != "ERR":  # about the server, not about this index
+                        raise
+                    failures.append((one, error))
+            if failures:
+                raise _failed(failures, len(results))
+            return results
+
+        return (yield from self._leased(work))
+
+    def create(self, name: str, schema: str, schema_hash: str) -> Op[None]:
+        """Create one index from its schema. See redstart.migrations.indexes.create."""
+        yield from _require_fit()
+        yield from self._leased(lambda lease: create_index(lease, name, schema, schema_hash))
+
+    def before_undo(
+        self, names: Collection[str], *, check_only: bool = False
+    ) -> Op[list[tuple[str, Switched]]]:
+        """Switch back to dual-format indexes: all of them, or none.
+
+        Args:
+            names: of the indexes.
+            check_only: whether to check only if one is refused.
+
+        Returns:
+            The name and the result of each; if some are refused, only theirs.
+
+        Effects: see redstart.migrations.indexes.rollback. Safe to repeat.
+        """
+        yield from _require_fit()
+        facts = yield from server_facts()
+        filters = bool(names) and (yield from understands_filters(facts.json))
+
+        def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
+            records = [one for one in (yield from read_records()).values() if one.name in names]
+            done = yield from before_undo(lease, records, understands_filters=filters, check_only=check_only)
+            return [(record.name, switched) for record, switched in done]
+
+        return (yield from self._leased(work))
+
+    def after_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
+        """Switch back to the definitions before Redstart, unless more documents would be missing than before the
+        migration.
+
+        Args:
+            records: names of the indexes.
+
+        Effects: see redstart.migrations.indexes.switch. Safe to repeat.
+        """
+        yield from _require_fit()
+
+        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
+            return after_undo(lease, record, most_missing=record.unserved or 0)
+
+        return (yield from self._each(records, step))
+
+    def rollback(
+        self, is_undone: Callable[[], Op[bool]], *, accept_unindexed: bool, drop_created: bool
+    ) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
+        """Roll back all indexes as far as the data allows.
+
+        Args:
+            is_undone: called under the lease. If true, switch back to the definitions before Redstart; if not, to
+                dual-format indexes.
+            accept_unindexed: roll back even if documents drop out of query results.
+            drop_created: after a rollback of the data, drop indexes that Redstart was the first to create.
+
+        Returns:
+            The result of `is_undone`, and the name and the result of each index.
+
+        Effects: see redstart.migrations.indexes.switch. Safe to repeat.
+        """
+        yield from _require_fit()
+        facts = yield from server_facts()
+        filters = yield from understands_filters(facts.json)
+
+        def work(lease: Lease) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
+            undone = yield from is_undone()
+            records = list((yield from read_records()).values())
+            if not undone:
+                stepped = yield from before_undo(
+                    lease,
+                    records,
+                    understands_filters=filters,
+                    accept_unindexed=accept_unindexed,
+                )
+                return undone, [(record.name, switched) for record, switched in stepped]
+            done = []
+            for record in records:
+                if record.created and drop_created:
+                    stepping = remove_created(lease, record)
+                else:
+                    most_missing = math.inf if accept_unindexed else record.unserved or 0
+                    stepping = after_undo(lease, record, most_missing=most_missing)
+                done.append((record.name, (yield from stepping)))
+            return undone, done
+
+        return (yield from self._leased(work))
+
+    def cleanup(self) -> Op[list[str]]:
+        """Drop the indexes that Redstart built and no alias points to; return their names."""
+        yield from _require_fit()
+
+        def work(lease: Lease) -> Op[list[str]]:
+            dropped: list[str] = []
+            for record in (yield from read_records()).values():
+                if record.cut_over:
+                    dropped += yield from drop_unused(lease, record)
+                    yield from lease.commit([replace(record, contracted=True).save()])
+            return dropped
+
+        return (yield from self._leased(work))
+
+    def settle(self, names: Collection[str]) -> Op[None]:
+        """Keep the active indexes of these names, without a rollback to the previous ones. Safe to repeat."""
+
+        def work(lease: Lease) -> Op[None]:
+            for name in names:
+                yield from settle(lease, name)
+
+        yield from self._leased(work)
+
+    def _each(self, names: Collection[str], step: Step) -> Op[list[tuple[str, Switched]]]:
+        def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
+            done = []
+            for record in (yield from read_records()).values():
+                if record.name in names:
+                    done.append((record.name, (yield from step(lease, record))))
+            return done
+
+        return (yield from self._leased(work))
+
+    def _leased(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
+        acquiring = acquire(
+            LEASE,
+            self._token,
+            self._holder,
+            is_gone=is_gone,
+            clock=self._clock,
+            waiting=self._monitor.waiting,
+            on_activity=self._monitor.show_activity,
+        )
+        return (yield from under_lease(acquiring, work))
+
+
+def _failed(
+    failures: Sequence[tuple[PlannedIndex, MigrationError | CommandError]], done: int
+) -> MigrationError:
+    if len(failures) == 1 and isinstance(failures[0][1], MigrationError):
+        return failures[0][1]
+    lines = [f"  {one.model} ({one.name}): {error.message}" for one, error in failures]
+    return MigrationError(
+        f"{len(failures)} indexes were refused; {done} others were migrated.\n" + "\n".join(lines),
+        "Correct these models, or select others with --models. Then run: om migrate run",
+    )

@@ -1,0 +1,143 @@
+"""Rollback of an index: before the rollback of the data, and after it."""
+
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+
+from redstart.commands.search import ft_list
+from redstart.effects import Op, call
+from redstart.errors import MigrationError
+from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.damage import settle
+from redstart.migrations.indexes.drift import keep_final
+from redstart.migrations.indexes.dual_format import stand_in
+from redstart.migrations.indexes.keys import RECORDS, is_built_name
+from redstart.migrations.indexes.state import IndexRecord
+from redstart.migrations.indexes.swap import drop, unname
+from redstart.migrations.indexes.switch import Prepared, Switched, finish, prepare, switch
+from redstart.migrations.indexes.trial import try_index
+from redstart.migrations.lease import Lease
+
+
+def before_undo(
+    lease: Lease,
+    records: Sequence[IndexRecord],
+    *,
+    understands_filters: bool,
+    accept_unindexed: bool = False,
+    check_only: bool = False,
+) -> Op[list[tuple[IndexRecord, Switched]]]:
+    """Switch back to dual-format indexes: all of them, or none if one would lose documents.
+
+    An index that was incomplete before the migration may be incomplete again.
+
+    Args:
+        accept_unindexed: whether documents may drop out of query results.
+        check_only: whether to build and check the indexes without switching.
+
+    Returns:
+        The result of each; if some are refused, only theirs.
+
+    Raises:
+        MigrationError: the server rejects one of the definitions; nothing was changed.
+
+    Effects: see `prepare` and `finish`. Indexes that are not used are dropped. Safe to repeat.
+    """
+    records = [record for record in records if record.moving]
+    wanted = {
+        record.name: stand_in(record.legacy, record.moving, understands_filters=understands_filters)
+        for record in records
+    }
+    for record in records:
+        for index in (wanted[record.name], *(() if record.created else (record.legacy,))):
+            if (why := (yield from try_index(index))) is not None:
+                raise MigrationError(
+                    f"The server rejects the previous definition of the index {record.name}: {why}. The current index "
+                    "stays active; nothing was changed.",
+                    f"See the definition with: redis-cli HGET {RECORDS} {shlex.quote(record.name)}",
+                )
+    prepared: list[tuple[IndexRecord, Prepared]] = []
+    for record in records:
+        most_missing = math.inf if accept_unindexed or record.unserved else 0
+        one = yield from prepare(lease, record, wanted[record.name], most_missing=most_missing)
+        prepared.append((record, one))
+    refused = [(record, Switched(one.membership, False)) for record, one in prepared if not one.accepted]
+    if refused:
+        for record, one in prepared:
+            if one.is_new:
+                _ = yield from drop(lease, one.index, (record.name,))
+        return refused
+    done = []
+    for record, one in () if check_only else prepared:
+        stepping = replace(record, cut_over=False, stepping_back=True)
+        if stepping != record:
+            yield from lease.commit([stepping.save()])
+        done.append((record, (yield from finish(lease, record, one))))
+    return done
+
+
+def after_undo(lease: Lease, record: IndexRecord, *, most_missing: float) -> Op[Switched]:
+    """Switch back to the old definition, delete the record, and restore the keys of redis-om.
+
+    If no index existed before Redstart, the created one is kept.
+
+    Args:
+        most_missing: number of documents that may drop out of query results.
+
+    Effects: see `switch`; then drops the unused indexes. Safe to repeat.
+    """
+    if record.created:
+        return (yield from _keep_created(lease, record))
+    switched = yield from switch(lease, record, record.legacy, most_missing=most_missing)
+    if not switched.done:
+        yield from lease.commit([replace(record, stepping_back=False).save()])
+        return switched
+    _ = yield from drop_unused(lease, record)
+    yield from settle(lease, record.name)
+    yield from lease.commit([*record.keys_of_legacy(), record.remove()])
+    return switched
+
+
+def _keep_created(lease: Lease, record: IndexRecord) -> Op[Switched]:
+    """Activate the final index if it contains every document; else keep the active one."""
+    switched = yield from switch(lease, record, record.final)
+    if switched.done:
+        yield from keep_final(lease, replace(record, stepping_back=False))
+        _ = yield from drop_unused(lease, record)
+    else:
+        stays = replace(record, expanded=True, cut_over=False, stepping_back=False)
+        yield from lease.commit([*record.keys_of_legacy(), stays.save()])
+    return Switched(None, done=True, is_created=True)
+
+
+def remove_created(lease: Lease, record: IndexRecord) -> Op[Switched]:
+    """Remove an index that did not exist before Redstart. Safe to repeat."""
+    _ = yield from unname(lease, record.name)
+    _ = yield from drop_unused(lease, record)
+    yield from lease.commit([*record.keys_of_legacy(), record.remove()])
+    return Switched(None, done=True, is_dropped=True)
+
+
+def unused(name: str) -> Op[list[str]]:
+    """Return the indexes that were built for a name and that it does not point to. Two reads."""
+    active = yield from find_index(name)
+    return [
+        index
+        for index in sorted((yield from call(ft_list())))
+        if is_built_name(name, index) and (active is None or active.name != index)
+    ]
+
+
+def drop_unused(lease: Lease, record: IndexRecord) -> Op[list[str]]:
+    """Drop the indexes that were built for a name and are not active; return their names.
+
+    This includes those of definitions that the models had in between.
+
+    Effects: a script for each, which checks whether the index is active. Safe to repeat.
+    """
+    dropped = []
+    for name in sorted((yield from call(ft_list()))):
+        if is_built_name(record.name, name) and (yield from drop(lease, name, (record.name,))):
+            dropped.append(name)
+    return dropped

@@ -1,0 +1,72 @@
+"""Keys under the key prefix of a planned model that belong to another model or index: not converted by default."""
+
+from shlex import quote
+
+from redstart.commands.keyspace import scan_type
+from redstart.commands.search import ft_list
+from redstart.effects import Op, call
+from redstart.errors import MigrationError
+from redstart.mapping.key_overlaps import key_prefix_of
+from redstart.mapping.overrides import client_named
+from redstart.mapping.registry import model_name, model_registry, registered_models
+from redstart.migrations.data.plan import Plan, PlannedModel, longer_than
+from redstart.migrations.data.planned.same_keys import require_same_types
+from redstart.migrations.indexes.keys import shown
+from redstart.migrations.indexes.preflight import search_is_here
+from redstart.migrations.unmanaged_indexes import indexes_listed_as
+from redstart.values.types import Storage
+
+_PAGE_KEYS = 1_000
+
+
+def require_own_documents(plan: Plan, command: str = "om migrate-data run") -> Op[None]:
+    """Raise MigrationError if keys of a planned model belong to another model, or an index with a longer key prefix.
+
+    A model with the same key prefix and the same types shares the documents.
+
+    Every imported model counts, also those not given with --models, and every index on the server.
+
+    Args:
+        command: for the hint of an error.
+
+    Effects: a read for each index of the server; a pass over the keyspace for a model with another client.
+    """
+    require_same_types(plan)
+    for outer in plan.models:
+        settled = (*outer.excluded, *outer.included)
+        for owner, prefix in (yield from _inner_prefixes(outer)):
+            if not prefix.startswith(settled):
+                raise MigrationError(
+                    f"Keys that begin with {prefix!r} belong to {owner}, but the key prefix {outer.key_prefix!r} of "
+                    f"{outer.name} includes them.",
+                    f"Exclude these keys with: {command} --exclude-prefix {quote(prefix)}\n"
+                    f"Or treat them as documents of {outer.name} with: {command} --include-prefix {quote(prefix)}",
+                )
+
+
+def _inner_prefixes(outer: PlannedModel) -> Op[list[tuple[str, str]]]:
+    """Return models and indexes for a part of the keys of a planned model, with their key prefixes."""
+    found: list[tuple[str, str]] = []
+    own = model_registry.get(outer.name)
+    for model in registered_models():
+        for prefix in longer_than(outer.key_prefix, [key_prefix_of(model)]):
+            # Another client may be of another server; nobody knows that but the keys.
+            is_here = own is None or client_named(model) is client_named(own)
+            if model._storage is outer.storage and (is_here or (yield from _has_keys(prefix, outer.storage))):
+                found.append((f"the model {model_name(model)}", prefix))
+    if (yield from search_is_here()):
+        for name in sorted(set((yield from call(ft_list())))):
+            for info in (yield from indexes_listed_as(name)):
+                if info.index.storage is outer.storage:
+                    prefixes = longer_than(outer.key_prefix, info.index.prefixes)
+                    found += ((f"the index {shown(name)}", prefix) for prefix in prefixes)
+    return found
+
+
+def _has_keys(prefix: str, storage: Storage) -> Op[bool]:
+    cursor = 0
+    while True:
+        page = scan_type(cursor, prefix=prefix, kind=storage.key_type, count=_PAGE_KEYS)
+        cursor, keys = yield from call(page)
+        if keys or cursor == 0:
+            return bool(keys)

@@ -1,0 +1,77 @@
+"""Index migrations at the start of an application, which may run in many processes at once."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from redstart.effects import Op
+from redstart.errors import MigrationError
+from redstart.mapping.model_info import ModelDeclaration
+from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.plan import plan_for_indexes
+from redstart.migrations.data.record import converted_prefixes
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
+from redstart.migrations.indexes.migrator import IndexMigration
+from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
+from redstart.migrations.indexes.preflight import require_search
+from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
+from redstart.migrations.integrity import require_intact
+from redstart.migrations.lease import when_it_is_free
+from redstart.migrations.state_keys import StateKeys
+
+
+def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:
+    """Return the indexes of some models; of several with one name, that of the model declared last."""
+    # Functions of tests declare a class of one name each.
+    return list({one.name: one for one in planned_indexes(declarations)}.values())
+
+
+def bring_up_to_date(
+    declarations: Sequence[ModelDeclaration], migration: Callable[[], IndexMigration]
+) -> Op[list[IndexStatus]]:
+    """Do what `om migrate run` does: create missing indexes and replace outdated ones, as far as the data allows.
+
+    An index with more than its model requires, or with a later definition, is kept: a newer version of the application
+    may be running. If another process is changing indexes, wait for it and start again.
+
+    Args:
+        declarations: the models of one server.
+        migration: makes the index migrations of this process.
+
+    Returns:
+        The indexes that were kept.
+
+    Raises:
+        MigrationError: an index was not replaced, because documents would drop out of query results.
+        See `IndexMigration.run` for others.
+
+    Effects: a read for each index, and some, if all are up to date; else those of `IndexMigration.run`.
+        Safe to repeat.
+    """
+    planned = planned_at_start(declarations)
+    if not planned:
+        return []
+    yield from require_search()
+    models = plan_for_indexes(declarations, "UTC").models
+    keys = StateKeys(DATETIME_MIGRATION)
+
+    def look_and_run() -> Op[list[IndexStatus]]:
+        statuses = yield from index_statuses(planned)
+        left = [one for one in statuses if one.is_newer]
+        if all(one.standing is Standing.UP_TO_DATE or one.is_newer for one in statuses):
+            return left
+        yield from require_intact(keys, exempt=LISTS)
+        results = yield from migration().run(
+            planned,
+            partial(converted_prefixes, keys, models),
+            ExpansionOptions(keep_newer=True, one_by_one=True),
+        )
+        refused = [one.name for one in results if one.state is IndexState.REFUSED]
+        if refused:
+            raise MigrationError(
+                f"Indexes were not replaced: {', '.join(refused)}. Documents would drop out of query results.",
+                "List these documents and your options with: om migrate run",
+            )
+        return left
+
+    return (yield from when_it_is_free(look_and_run))

@@ -1,0 +1,97 @@
+"""Unmanaged indexes of documents whose dates become numeric: those of JSON documents may lose them."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, product
+
+from redstart.commands.search import ft_list
+from redstart.effects import Op, call
+from redstart.errors import MigrationError
+from redstart.migrations.data.plan import Plan, PlannedModel
+from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.keys import is_built_name, shown
+from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, place_of
+from redstart.migrations.indexes.state import read_records
+from redstart.search.index import Index
+from redstart.search.index_info import IndexInfo
+from redstart.values.types import Storage
+
+_MAX_SPELLINGS = 64
+
+
+def require_no_losses(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
+    """Raise MigrationError if an unmanaged index would lose documents when the data is converted.
+
+    Effects: a read for each index of the server.
+    """
+    # Only what serves under a model's name is brought along, and what served before the first `om migrate run`.
+    records = (yield from read_records()).values()
+    names = {one.name for one in planned} | {record.name for record in records}
+    brought_along = names | {record.legacy.name for record in records}
+    for name in sorted(names):
+        found = yield from find_index(name)
+        brought_along |= set() if found is None else {found.name}
+    for name, count in sorted(Counter((yield from call(ft_list()))).items()):
+        is_ours = name in brought_along or any(is_built_name(one, name) for one in names)
+        if is_ours and count == 1:
+            continue
+        for found in (yield from _listed_as(name, count)):
+            lost = list(_text_places(plan, found.index)) if found.documents or found.indexing else []
+            if lost:
+                raise MigrationError(
+                    f"Index {shown(name)} indexes {', '.join(lost)} as text but belongs to no model. Its "
+                    f"{found.documents:,} documents would no longer be indexed after conversion.",
+                    "Drop it and recreate it with NUMERIC, or accept this with: om migrate-data run --accept-unindexed",
+                )
+
+
+def _listed_as(name: str, count: int) -> Op[list[IndexInfo]]:
+    """Return the indexes that the server lists under a name; it lists line breaks as escapes.
+
+    Raises:
+        MigrationError: an index cannot be inspected, because its name is not listed as it is.
+    """
+    found = yield from indexes_listed_as(name)
+    if len(found) < count <= (yield from call(ft_list())).count(name):
+        raise MigrationError(
+            f"The index that the server lists as {shown(name)} cannot be inspected: its name contains a character that "
+            "the server does not list. It may lose documents when dates become numeric.",
+            "Drop the index, or accept this with: om migrate-data run --accept-unindexed",
+        )
+    return found
+
+
+def indexes_listed_as(name: str) -> Op[list[IndexInfo]]:
+    """Return the indexes that the server may list under a name. A read for each of its spellings."""
+    found = []
+    for one in islice(_spellings(name), _MAX_SPELLINGS):
+        info = yield from find_index(one)
+        found += [] if info is None else [info]
+    return found
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Return the names that a server lists like this one."""
+    parts = re.split(r"(\\[nr])", name)
+    breaks = {r"\n": "\n", r"\r": "\r"}
+    return map("".join, product(*((part, breaks[part]) if part in breaks else (part,) for part in parts)))
+
+
+def _text_places(plan: Plan, index: Index) -> Iterable[str]:
+    """Return the paths of dates that an index of JSON documents indexes as text."""
+    if index.storage is not Storage.JSON:
+        return
+    texts = {field.identifier for field in index.fields if field.kind in TEXTS}
+    for model in plan.models:
+        if model.storage is Storage.JSON and may_hold(index, model):
+            yield from sorted(texts & {place_of(path, Storage.JSON) for path in model.paths})
+
+
+def may_hold(index: Index, model: PlannedModel) -> bool:
+    """Return whether documents of a model are under the prefixes of an index."""
+    return any(
+        model.key_prefix.startswith(one)
+        or (one.startswith(model.key_prefix) and not one.startswith(model.excluded))
+        for one in index.prefixes
+    )

@@ -1,0 +1,102 @@
+"""A document classified value by value, and the fast path for documents that do not need that."""
+
+from datetime import datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redstart.commands.streams import StreamEntry
+from redstart.mapping.value_paths import TemporalPath
+from redstart.migrations.data.converter import Outcome
+from redstart.migrations.data.edit_builder import FailureMode, edits_for, judge, plainly_converted
+from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
+from redstart.migrations.data.plan import PlannedModel
+from redstart.migrations.data.undo_log import compressed, entry_of, packed_entry
+from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage, TemporalKind
+
+UTC = NaiveTimezone.parse("UTC")
+KEY = b"shop:order:1"
+moments = st.datetimes(datetime(1700, 1, 1), datetime(2240, 1, 1))
+written = moments.map(lambda moment: moment.isoformat().encode())
+others = st.sampled_from(
+    [
+        b"",
+        b"N/A",
+        b"\xff",
+        b"1700000000.5",
+        b"1700000000123",
+        b" 2023-01-01",
+        b"2023-01-01T10:20:30.1234567",
+        b"Tue, 03 Jan 2023 10:20:30 +0200",
+        b"9999-12-31T23:59:59.999999",
+    ]
+)
+paths = st.builds(
+    TemporalPath, st.just(("name",)), kind=st.sampled_from(list(TemporalKind)), optional=st.booleans()
+)
+
+
+def hash_of(fields: list[tuple[TemporalPath, bytes | None]]) -> StoredDocument:
+    named = [TemporalPath((f"f{n}",), path.kind, path.optional) for n, (path, _) in enumerate(fields)]
+    model = PlannedModel("shop.Order", "shop:order:", "", Storage.HASH, tuple(named))
+    return StoredDocument.of_hash(KEY, model, [raw for _, raw in fields])
+
+
+def one_by_one(document: StoredDocument, mode: FailureMode, clearing: set[tuple[str, str]]) -> DocumentEdits:
+    return edits_for(document, judge(document, UTC), mode, clearing)
+
+
+@given(
+    st.lists(st.tuples(paths, st.none() | written | others), min_size=1, max_size=4),
+    st.sampled_from(list(FailureMode)),
+    st.booleans(),
+)
+def test_the_fast_path_makes_the_same_edits_or_none(
+    fields: list[tuple[TemporalPath, bytes | None]], mode: FailureMode, clear: bool
+) -> None:
+    clearing = {("shop:order:", f"f{number}") for number in range(4)} if clear else set()
+    general, shortcut = one_by_one(hash_of(fields), mode, clearing), plainly_converted(hash_of(fields), UTC)
+    if shortcut is not None:
+        assert shortcut.flat == general.flat
+        assert (shortcut.edits, shortcut.count) == (general.edits, general.count)
+
+
+@given(st.lists(st.tuples(paths, st.none() | written), min_size=1, max_size=4))
+def test_the_shortcut_takes_what_a_model_wrote(fields: list[tuple[TemporalPath, bytes | None]]) -> None:
+    shortcut = plainly_converted(hash_of(fields), UTC)
+    assert shortcut is not None
+    assert shortcut.count == sum(raw is not None for _, raw in fields)
+
+
+@given(
+    st.lists(st.tuples(paths, st.none() | written | others), min_size=1, max_size=4),
+    st.sampled_from(list(FailureMode)),
+)
+def test_edits_match_the_conversions(
+    fields: list[tuple[TemporalPath, bytes | None]], mode: FailureMode
+) -> None:
+    document = hash_of(fields)
+    judged = judge(document, UTC)
+    made = edits_for(document, judged, mode)
+    converted = [
+        Edit(value.location, value.raw, verdict.new, None, True, verdict.outcome is Outcome.LOSSY)
+        for value, verdict in judged
+        if verdict.new is not None
+    ]
+    assert [edit for edit in made.edits if edit.converts] == converted
+    assert made.lossy == sum(verdict.outcome is Outcome.LOSSY for _, verdict in judged)
+    assert made.count == len(made.edits)
+    if made.flat is not None:
+        assert len(made.edits) == len(converted)
+
+
+@given(
+    st.lists(st.tuples(paths, written | others), min_size=1, max_size=4), st.sampled_from(list(FailureMode))
+)
+def test_the_undo_log_returns_the_edits(fields: list[tuple[TemporalPath, bytes]], mode: FailureMode) -> None:
+    made = one_by_one(hash_of([*fields]), mode, set())
+    blob = compressed(packed_entry([made]))
+    (read,) = entry_of(StreamEntry("1-1", {b"blob": blob, b"applied": b"", b"label": b"1.1"}), None).documents
+    assert (read.key, read.json) == (KEY, False)
+    assert [edit[:4] for edit in read.edits] == [edit[:4] for edit in made.edits]

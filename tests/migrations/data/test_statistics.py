@@ -1,0 +1,130 @@
+"""What stats says: counts by model and field, scaled from a sample, and the estimate's arithmetic."""
+
+import itertools
+import random
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from redstart.demo.models import Ringer, Sighting, Visit
+from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
+from redstart.embedded.process import EmbeddedServer
+from redstart.migrations.data.converter import Outcome
+from redstart.migrations.data.running.monitor import Monitor, Progress
+from redstart.migrations.data.statistics import (
+    HIGH,
+    LOW,
+    READS_PER_RUN,
+    WRITE_TO_READ,
+    Statistics,
+    statistics,
+)
+from redstart.server.connections import open_like
+from redstart.values.types import Storage
+from tests.support.migration import TEXT, new_context, station_plan
+from tests.support.replies import send
+
+
+def looked(
+    client: redis.Redis,
+    *models: type,
+    chance: random.Random | None = None,
+    batch_documents: int = 10,
+    **surroundings: object,
+) -> Statistics:
+    context = new_context(**surroundings)
+    plan = station_plan(*models)
+    with open_like(client) as driver:
+        return driver.run(statistics(context, plan, chance=chance, batch_documents=batch_documents))
+
+
+def seconds_a_page() -> Callable[[], float]:
+    """A clock that shows one second more each time."""
+    ticks = itertools.count()
+    return lambda: float(next(ticks))
+
+
+def test_counts_by_model_and_field(client: redis.Redis) -> None:
+    send(
+        client,
+        [
+            ("HSET", RINGER_PREFIX + "1", "born_on", "2020-01-01", "last_seen_at", ""),
+            ("HSET", RINGER_PREFIX + "2", "born_on", "86400.0", "last_seen_at", TEXT),
+            ("HSET", VISIT_PREFIX + "1", "arrived_at", "?"),
+            ("SET", VISIT_PREFIX + "2", "no hash"),
+        ],
+    )
+    found = looked(client, Ringer, Visit)
+    assert (found.exact, found.documents, found.sampled_documents, found.foreign) == (True, 3, 3, 1)
+    by_name = {model.model.name.rpartition(".")[2]: model for model in found.models}
+    assert {name: model.documents for name, model in by_name.items()} == {"Ringer": 2, "Visit": 1}
+    fields = {str(field.path): field.values for field in by_name["Ringer"].fields}
+    assert (fields["born_on"][Outcome.CONVERTIBLE], fields["born_on"][Outcome.ALREADY]) == (1, 1)
+    assert (fields["last_seen_at"][Outcome.NULL], fields["last_seen_at"][Outcome.CONVERTIBLE]) == (1, 1)
+    assert [found.total(outcome) for outcome in (Outcome.UNCONVERTIBLE, Outcome.CONVERTIBLE)] == [1, 2]
+
+
+def test_nothing_is_estimated_for_nothing(client: redis.Redis) -> None:
+    found = looked(client, clock=seconds_a_page())
+    assert (found.documents, found.exact) == (0, True)
+    assert found.total(Outcome.CONVERTIBLE) == 0
+    assert found.estimate.low <= found.estimate.expected <= found.estimate.high
+
+
+def test_a_sample_is_scaled_to_the_whole(own_server: Callable[..., EmbeddedServer]) -> None:
+    # A server that other tests used before was seen to answer all of it to one SCAN, and then nothing is estimated.
+    client = redis.Redis.from_url(own_server().url)
+    send(client, [("HSET", f"{VISIT_PREFIX}{number}", "arrived_at", TEXT) for number in range(9_000)])
+    send(client, [("SET", f"{VISIT_PREFIX}text {number}", "") for number in range(3_000)])
+    found = looked(client, Visit, chance=random.Random(7), batch_documents=500)
+    assert (found.exact, found.spread) == (False, True)
+    assert 3_000 <= found.sampled_documents < 9_000
+    for count, true in (
+        (found.documents, 9_000),
+        (found.total(Outcome.CONVERTIBLE), 9_000),
+        (found.foreign, 3_000),
+    ):
+        assert count == pytest.approx(true, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("model", "storage", "commands", "changing"),
+    [
+        (Visit, Storage.HASH, [("HSET", f"{VISIT_PREFIX}{n}", "arrived_at", TEXT) for n in range(100)], 1),
+        (Visit, Storage.HASH, [("HSET", f"{VISIT_PREFIX}{n}", "arrived_at", "1.0") for n in range(100)], 0),
+        (
+            Sighting,
+            Storage.JSON,
+            [("JSON.SET", f"{SIGHTING_PREFIX}{n}", "$", f'{{"ringed_at": "{TEXT}"}}') for n in range(100)],
+            1,
+        ),
+    ],
+)
+def test_the_estimate_is_three_readings_and_the_writing(
+    client: redis.Redis, model: type, storage: Storage, commands: list[tuple[str, ...]], changing: int
+) -> None:
+    """Each page takes one second of this clock. The first is not measured: its documents count as the others."""
+    send(client, commands)
+    news: list[Progress] = []
+    found = looked(client, model, clock=seconds_a_page(), monitor=Monitor(progress=news.append))
+    read_seconds = (len(news) - 1) * 100 / (100 - news[0].done)
+    assert found.read_seconds == pytest.approx(read_seconds)
+    assert found.estimate.expected == pytest.approx(
+        read_seconds * (READS_PER_RUN + changing * WRITE_TO_READ[storage])
+    )
+    assert found.estimate.low == pytest.approx(found.estimate.expected * LOW)
+    assert found.estimate.high == pytest.approx(found.estimate.expected * HIGH)
+
+
+def test_the_bounds_are_a_ratio_of_three() -> None:
+    assert HIGH / LOW <= 3.0
+
+
+def test_a_look_that_is_stopped_is_not_exact(client: redis.Redis) -> None:
+    send(client, [("HSET", f"{VISIT_PREFIX}{number}", "arrived_at", TEXT) for number in range(100)])
+    pages: list[Progress] = []
+    monitor = Monitor(progress=pages.append, stop_requested=lambda: len(pages) == 2)
+    found = looked(client, Visit, monitor=monitor)
+    assert found.exact is False
+    assert 0 < found.sampled_documents < 100
