@@ -28,7 +28,7 @@ import redis
 
 from bench.documents import WORKLOADS, Workload, load
 from bench.measured import Measurement, measure_loop, measure_redstart
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 
 
 @dataclass(frozen=True, slots=True)

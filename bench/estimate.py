@@ -20,12 +20,12 @@ import redis
 
 from bench.documents import PREFIX, WORKLOADS, Workload, load
 from bench.measured import measure_redstart
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import DATETIME_MIGRATION, Context
 from redstart.migrations.data.statistics import statistics
 from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import StateKeys
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
 

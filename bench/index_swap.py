@@ -22,7 +22,7 @@ import redis
 from bench.conversion import _free_port
 from bench.documents import PREFIX, WORKLOADS, Workload, load
 from bench.gaps import Change, median, watched
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
@@ -33,7 +33,7 @@ from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.search.index import Index, create_arguments, schema_hash, schema_text
 from redstart.search.index_info import read_info
 from redstart.search.schema import FieldKind, IndexField
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.values.types import Storage
 
 NAME = "bench:order:index"

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 import redis
 
 from bench.mapper_program import CONSTRUCTED, FOUND, SINGLE
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 
 ROOT: Final = Path(__file__).parents[1]
 PROGRAM: Final = Path(__file__).with_name("mapper_program.py")

@@ -15,7 +15,7 @@ from redstart.migrations.data.run import RunOptions, RunResult, run
 from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import StateKeys
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 
 SCAN_COUNT = 1_000

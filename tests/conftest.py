@@ -10,7 +10,7 @@ import pytest
 import redis
 from hypothesis import settings
 
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from tests.support.demo_run import DemoRun, run_demo_once
 from tests.support.servers import Server, given_server, require_binaries
 from tests.support.soak import SOAK

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.errors import EmbeddedServerError
 from tests.support import servers
 from tests.support.servers import GivenServer, given_server, require_binaries

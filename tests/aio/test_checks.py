@@ -12,7 +12,7 @@ import redstart.aio.checks as aio_checks
 import redstart.aio.util as aio_util
 import redstart.sync.checks as checks
 import redstart.util as util
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 
 
 def test_a_server_that_can(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

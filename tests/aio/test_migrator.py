@@ -18,7 +18,7 @@ import redis
 import redstart
 import redstart.aio
 from redstart import Coordinates, Field
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.errors import MigrationError
 from redstart.mapping import registry
 from redstart.mapping.model_info import declare, distinct

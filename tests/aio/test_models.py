@@ -12,7 +12,7 @@ import redstart.aio
 import redstart.sync
 from redstart import EmbeddedJsonModel, NotFoundError
 from redstart.aio import Field, HashModel, JsonModel, get_redis_connection
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.errors import IndexNotFoundError
 from redstart.mapping.meta import named_database
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redstart.demo.models import Ringer, Sighting
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import DATETIME_MIGRATION as ID
 from tests.cli.conftest import load_sample
 from tests.migrations.indexes.conftest import make_legacy_indexes

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from redstart.demo.sample import generate
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from tests.support.cli import run_om
 from tests.support.snapshot import difference, snapshot
 

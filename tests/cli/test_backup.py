@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from tests.cli.conftest import load_sample
 from tests.support.cli import run_om
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot

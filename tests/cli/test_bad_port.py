@@ -2,7 +2,7 @@
 
 import pytest
 
-from redstart.server.wire import mapped
+from redstart.server.redis_errors import mapped
 from tests.support.cli import refused, run_om
 
 PORTS = ("x", "6379x", "0", "-1", "65536", "99999", "1e3")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import DATETIME_MIGRATION as ID
 from tests.cli.conftest import LOG
 from tests.support.cli import refused, run_om

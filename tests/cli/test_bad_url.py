@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from redstart.commands.server_info import server_time
+from redstart.devserver.process import EmbeddedServer
 from redstart.effects import call
-from redstart.embedded.process import EmbeddedServer
 from redstart.errors import ConfigurationError, RedstartError, ServerError
-from redstart.server.connections import async_client, open_async, open_sync, sync_client
+from redstart.server.clients import async_client, open_async, open_sync, sync_client
 from tests.support.cli import run_om
 from tests.support.servers import require_binaries
 

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from redstart.demo.models import Ringer, Sighting, Visit
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.mapping.index import index_of
 from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.search.index import create_arguments

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import DATETIME_MIGRATION as ID
 from tests.cli.conftest import load_sample
 from tests.support.cli import Ended, ended, om_command, run_om, started_om
@@ -114,7 +114,7 @@ import sys, time, uuid
 from redstart.migrations.context import DATETIME_MIGRATION, Context
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.holder import this_process
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 
 context = Context(

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from redstart.cli.migrate_data import log_file
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import DATETIME_MIGRATION as ID
 from tests.support.cli import Ended, ended, om_on_terminal, run_om, started_om
 from tests.support.migration import has_begun_to_write

@@ -11,7 +11,7 @@ from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.migrations.data.maintenance import forget
 from redstart.migrations.data.rollback import begin_rollback
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from tests.support.cli import Ended, refused, run_om
 from tests.support.migration import new_context
 from tests.support.snapshot import STATE_PREFIXES, difference, every_byte, snapshot

@@ -8,10 +8,10 @@ import pytest
 import redis
 
 from redstart import HashModel
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.errors import MigrationError, UnsupportedServerError
 from redstart.migrations.context import DATETIME_MIGRATION as ID
-from redstart.server import conversation
+from redstart.server import protocol
 from redstart.sync.datetime_migration import DatetimeFieldMigration
 from redstart.sync.migrator import Migrator
 from tests.cli.conftest import MODELS, load_sample
@@ -133,7 +133,7 @@ def test_a_replica_can_be_read_and_writing_commands_name_its_primary(
         assert snapshot(client) == before
         client.config_set("replica-serve-stale-data", "no")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0,))
+            patch.setattr(protocol, "REPEAT_PAUSES_SECONDS", (0.0,))
             refused(
                 om(replica.url, "migrate-data stats"),
                 1,

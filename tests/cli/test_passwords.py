@@ -13,11 +13,11 @@ import redis
 from redstart import connections
 from redstart.cli.migrate_data import run as module
 from redstart.commands.server_info import server_time
+from redstart.devserver.process import EmbeddedServer
 from redstart.effects import call
-from redstart.embedded.process import EmbeddedServer
 from redstart.errors import RedstartError
 from redstart.migrations.context import DATETIME_MIGRATION as ID
-from redstart.server.connections import open_async, open_sync
+from redstart.server.clients import open_async, open_sync
 from tests.cli.conftest import load_sample
 from tests.support.cli import run_om
 from tests.support.servers import require_binaries

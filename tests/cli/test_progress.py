@@ -14,7 +14,7 @@ from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.status import status
 from redstart.migrations.holder import Holder, this_process
 from redstart.migrations.state_keys import StateKeys
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.support.cli import run_om
 

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from redstart.cli.settings import load_settings
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from tests.support.cli import Ended, om_on_terminal, run_om
 
 NOWHERE = "redis://127.0.0.1:1"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redstart.effects import Call, call
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 
 Ask = Callable[[Call[Any]], Any]
 

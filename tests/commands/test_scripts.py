@@ -9,7 +9,7 @@ from redstart.commands.keyspace import get
 from redstart.commands.scripts import Script, load, run_script
 from redstart.effects import Op, call
 from redstart.errors import CommandError
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver
 
 COUNT = Script.of("return redis.call('INCRBY', KEYS[1], ARGV[1])")

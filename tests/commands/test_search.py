@@ -16,8 +16,8 @@ from redstart.commands.search import (
     most_results,
     says_no_such_index,
 )
+from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Call
-from redstart.embedded.process import EmbeddedServer
 from redstart.errors import CommandError
 from redstart.search.index_info import read_info
 from tests.support.processes import wait_until

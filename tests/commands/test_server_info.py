@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from redstart.commands.server_info import command_known, info, server_time
+from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Call, call
-from redstart.embedded.process import EmbeddedServer
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 
 Ask = Callable[[Call[Any]], Any]
 

@@ -11,7 +11,7 @@ import redis
 from redstart.demo.kill import is_in_the_middle, kill_while_it_converts
 from redstart.migrations.data.checkpoint import Checkpoint, Stage
 from redstart.migrations.state_keys import StateKeys
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 
 KEYS = StateKeys("test")
 

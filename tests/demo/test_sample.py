@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo import names
+from redstart.demo import sample_names
 from redstart.demo.dirty_values import DIRTY_CLASSES
 from redstart.demo.foreign import FOREIGN_KEYS
 from redstart.demo.load import load_batches
@@ -105,7 +105,7 @@ def test_the_formats_of_redis_om_occur_in_each_storage(documents: list[SampleDoc
 
 def test_the_hard_places_occur(documents: list[SampleDocument]) -> None:
     steps = {step for document in documents for location in document.expected for step in location}
-    assert set(names.ODD_PLACES) <= steps
+    assert set(sample_names.ODD_PLACES) <= steps
     assert {"measurements", "resighted_at", "last_seen_by_place", "capture", 2} <= steps
     extra = [document for document in documents if b"imported_at" in document.content]
     assert {document.storage for document in extra} == set(Storage)

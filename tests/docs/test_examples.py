@@ -10,7 +10,7 @@ import redis
 from redstart.demo.database import load_sample
 from redstart.demo.sample import generate
 from redstart.migrations.data.json_path import path_text
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from tests.docs.examples import DOCUMENTS, GUIDE, ROOT, Command, commands_of, first_missing, parse_document
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
 from tests.support.models import registry_of_its_own

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.embedded.binaries import find_binaries
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.binaries import find_binaries
+from redstart.devserver.process import EmbeddedServer
 from tests.cli.conftest import load_sample
 from tests.docs.examples import GUIDE, PROGRAMS
 from tests.migrations.indexes.conftest import MODELS, make_legacy_indexes, total

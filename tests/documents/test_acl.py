@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel, NotFoundError, col
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from tests.support.models import create_indexes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "acl.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from redstart.documents.bulk import update_found
 from redstart.documents.query import query_of
 from redstart.effects import Call
 from redstart.errors import CommandError, IndexNotFoundError
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.people import ON_SERVER

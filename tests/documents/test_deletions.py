@@ -5,7 +5,7 @@ import redis
 
 from redstart.documents import delete
 from redstart.documents.delete import delete_keys
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 
 
 @pytest.mark.parametrize("count", [0, 1, delete.PAGE_KEYS, delete.PAGE_KEYS + 1, 2_500])

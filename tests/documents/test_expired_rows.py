@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from redstart import Field, HashModel, NotFoundError
+from redstart.devserver.process import EmbeddedServer
 from redstart.documents import find
 from redstart.documents.saving import queue_document
-from redstart.embedded.process import EmbeddedServer
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.flavours import AsyncHashNote, AsyncJsonNote, HashNote, JsonNote, done, iterated
 from tests.support.models import create_indexes

@@ -11,9 +11,9 @@ import redis
 from hypothesis import HealthCheck, given, settings
 
 from redstart import Field, HashModel, JsonModel, NotFoundError
+from redstart.devserver.process import EmbeddedServer
 from redstart.documents.fetch import documents_at, get_document
 from redstart.documents.saving import save_document
-from redstart.embedded.process import EmbeddedServer
 from redstart.errors import (
     CommandError,
     DocumentDecodeError,
@@ -24,7 +24,7 @@ from redstart.errors import (
     WrongKeyTypeError,
 )
 from redstart.mapping.models import RedisModel
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
 from tests.support.counting_proxy import CountingProxy

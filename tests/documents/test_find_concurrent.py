@@ -11,7 +11,7 @@ from redstart import Field, HashModel, JsonModel
 from redstart.documents.fetch import documents_at
 from redstart.documents.find import found_keys
 from redstart.documents.query import query_of
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.support.models import create_indexes
 

@@ -13,7 +13,7 @@ import redis.asyncio
 
 import redstart.aio
 from redstart import Field, HashModel, JsonModel
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.errors import RedisModelError
 from tests.support.models import registry_of_its_own
 from tests.support.operations import Operations, ask_and_wait

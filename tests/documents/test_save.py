@@ -21,7 +21,7 @@ from redstart.errors import (
     PipelineError,
     WrongKeyTypeError,
 )
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.visits import Box, Visit
 from tests.support.crash_driver import CrashDriver

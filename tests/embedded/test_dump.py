@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import redis
 
+from redstart.devserver.process import EmbeddedServer
 from redstart.embedded.dump import FOLDER_NAME, adopt_dump
-from redstart.embedded.process import EmbeddedServer
 from redstart.errors import EmbeddedServerError
 from tests.cli.conftest import load_sample
-from tests.embedded.test_foreground import serving
+from tests.devserver.test_foreground import serving
 from tests.support.snapshot import difference, snapshot
 
 

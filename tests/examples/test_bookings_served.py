@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from bookings.models import Booking
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from tests.examples.test_bookings import EXAMPLE, a_booking
 from tests.support.models import create_indexes
 from tests.support.servers import free_port

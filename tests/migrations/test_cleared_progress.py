@@ -9,7 +9,7 @@ from redstart.migrations.data.maintenance import clear_progress
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
 from redstart.migrations.data.status import Phase, status
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from tests.support.crash_driver import Crash, CrashDriver
 from tests.support.migration import (
     KEYS,

@@ -9,7 +9,7 @@ from redstart.migrations.data.damage import find_data_damage
 from redstart.migrations.indexes.damage import find_index_damage
 from redstart.migrations.integrity import require_intact
 from redstart.model.migrations.data.builtin.datetime_migration import DatetimeFieldMigration
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from tests.migrations.indexes.conftest import MODELS, legacy, nobody_waits
 from tests.migrations.test_forward_and_back import back, forward
 from tests.support.crash_driver import CrashDriver

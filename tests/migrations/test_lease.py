@@ -14,7 +14,7 @@ from redstart.errors import CommandError, LeaseHeldError, LeaseLostError, StateD
 from redstart.migrations import lease as module
 from redstart.migrations.holder import Holder, this_process
 from redstart.migrations.lease import Lease, LeaseKeys, acquire, break_lease, current
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver
 
 KEYS = LeaseKeys("test:fence", "test:lease")

@@ -18,7 +18,7 @@ from redstart.migrations.holder import is_gone, this_process
 from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.lease import Activity, acquire
 from redstart.migrations.phase import unlock, with_indexes_at_work
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver
 from tests.migrations.indexes.conftest import legacy
 from tests.migrations.test_forward_and_back import back, forward

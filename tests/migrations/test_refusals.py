@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.errors import CommandError, MigrationError, RedstartError
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
-from redstart.server import conversation
-from redstart.server.connections import open_sync
+from redstart.server import protocol
+from redstart.server.clients import open_sync
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import load_hostile, new_context, station_plan
 from tests.support.processes import wait_until
@@ -124,7 +124,7 @@ def test_a_busy_server_is_waited_for(own_server: Callable[..., EmbeddedServer]) 
 def test_a_server_that_stays_busy_is_named(
     own_server: Callable[..., EmbeddedServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(protocol, "REPEAT_PAUSES_SECONDS", (0.0, 0.0))
     server = own_server()
     with open_sync(server.url) as driver, busy_for(server.url, 0.5), pytest.raises(CommandError) as caught:
         driver.run(run(new_context(), station_plan(), RunOptions()))

@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Op
-from redstart.embedded.process import EmbeddedServer
-from redstart.server.connections import open_async, open_sync
+from redstart.server.clients import open_async, open_sync
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from redis.retry import Retry
 
 from redstart.effects import Call, Later, Op, ahead, answer, call, pause
 from redstart.errors import CommandError, ServerConnectionError
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from redstart.server.sync_driver import SyncDriver
 from tests.server.conftest import Driver
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind

@@ -14,11 +14,11 @@ import redis
 from redstart.commands.documents import hmget_command
 from redstart.commands.keyspace import get, hgetall
 from redstart.commands.packing import packed_batch
+from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Batch, Call, Op, Pause, batch, call, pause
-from redstart.embedded.process import EmbeddedServer
 from redstart.errors import AuthenticationError, CommandError, ServerConnectionError
-from redstart.server import conversation
-from redstart.server.connections import open_async
+from redstart.server import protocol as conversation
+from redstart.server.clients import open_async
 from tests.server.conftest import Driver, socket_path
 from tests.support.lossy_proxy import LossyProxy
 from tests.support.processes import wait_until

@@ -16,7 +16,7 @@ import redis.asyncio
 import redstart
 import redstart.aio
 from redstart.effects import Call, Op, call
-from redstart.server.sync_server import server_of
+from redstart.server.sync_executor import server_of
 
 WAIT_SECONDS = 20
 CLIENTS = {"none": None, "sync": redis.Redis, "asyncio": redis.asyncio.Redis}

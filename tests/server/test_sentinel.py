@@ -14,11 +14,11 @@ import redis.sentinel
 import redstart
 import redstart.aio
 from redstart.commands.keyspace import hgetall
+from redstart.devserver.binaries import find_binaries
+from redstart.devserver.process import EmbeddedServer
 from redstart.effects import call
-from redstart.embedded.binaries import find_binaries
-from redstart.embedded.process import EmbeddedServer
 from redstart.errors import ServerConnectionError
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from tests.support.processes import wait_until
 from tests.support.servers import free_port, require_binaries
 

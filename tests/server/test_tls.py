@@ -13,8 +13,8 @@ from redstart.commands.keyspace import get
 from redstart.demo.models import Visit
 from redstart.effects import call
 from redstart.errors import ServerConnectionError
-from redstart.server import connections
-from redstart.server.connections import async_client, open_like, sync_client
+from redstart.server import clients
+from redstart.server.clients import async_client, open_like, sync_client
 from tests.server.conftest import Driver
 from tests.support.cli import run_om
 from tests.support.tls_proxy import TlsProxy
@@ -36,7 +36,7 @@ def proxy(url: str, tmp_path: Path) -> Iterator[TlsProxy]:
 @pytest.fixture
 def silent_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """As a server without TLS: it waits for the end of a line."""
-    monkeypatch.setattr(connections, "CONNECT_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(clients, "CONNECT_TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 

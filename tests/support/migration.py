@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo import names
+from redstart.demo import sample_names
 from redstart.demo.load import load_batches
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, SampleDocument, generate
@@ -28,7 +28,7 @@ from redstart.migrations.data.record import read_record
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import StateKeys
-from redstart.server import conversation
+from redstart.server import protocol
 from redstart.server.sync_driver import SyncDriver
 from redstart.values.timezones import NaiveTimezone
 from tests.support.replies import Command, replies, send
@@ -82,7 +82,7 @@ def small_pieces(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(applier, "MAX_EDITS", 4)
     patch.setattr(applier, "FIRST_EDITS", 4)
     patch.setattr(reader, "LARGE_BYTES", 8_000)
-    patch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    patch.setattr(protocol, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
 
 @cache
@@ -120,7 +120,7 @@ def hard_documents() -> list[Command]:
 
 def _hard_sightings() -> dict[str, dict[str, Any]]:
     return {
-        "odd-keys": {"ringed_at": TEXT, "last_seen_by_place": dict.fromkeys(names.ODD_PLACES, TEXT)},
+        "odd-keys": {"ringed_at": TEXT, "last_seen_by_place": dict.fromkeys(sample_names.ODD_PLACES, TEXT)},
         "numbers": {
             "ringed_at": 1600000000.5,
             "hatched_on": 1600000000000,

@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 import redis
 
-from redstart.embedded.binaries import find_binaries
+from redstart.devserver.binaries import find_binaries
 from redstart.errors import EmbeddedServerError
 
 TEST_URL = "REDSTART_TEST_URL"

@@ -6,7 +6,7 @@ import redis
 
 from redstart.demo.difference import difference
 from redstart.demo.snapshot import NO_EXPIRY, STATE_PREFIXES, Entry, Snapshot, read_snapshot
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 
 __all__ = ["NO_EXPIRY", "STATE_PREFIXES", "Entry", "Snapshot", "difference", "every_byte", "snapshot"]
 

@@ -9,7 +9,7 @@ import redis
 import redis.asyncio
 
 from redstart import Field, HashModel, JsonModel, get_redis_connection
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.errors import ConfigurationError, ServerConnectionError
 from tests.support.lossy_proxy import LossyProxy
 

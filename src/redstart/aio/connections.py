@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import redis.asyncio
 
-    from redstart.server.async_server import AsyncServer
+    from redstart.server.async_executor import AsyncServer
 
 
 def __getattr__(name: str) -> object:
@@ -36,7 +36,7 @@ def get_redis_connection(**options: Any) -> "redis.asyncio.Redis":
     Raises:
         ConfigurationError: the URL is not valid.
     """
-    from redstart.server.connections import async_client  # noqa: PLC0415 - a model costs no client until it is used
+    from redstart.server.clients import async_client  # noqa: PLC0415 - a model costs no client until it is used
 
     return async_client(server_url(), **{"decode_responses": True} | options)
 
@@ -57,7 +57,7 @@ def _or_shared(client: "redis.asyncio.Redis | None") -> "redis.asyncio.Redis":
 
 def shared_client() -> "redis.asyncio.Redis":
     """Return the shared client of models without their own: that for REDIS_OM_URL."""
-    from redstart.server.async_server import default_client  # noqa: PLC0415 - as above
+    from redstart.server.async_executor import default_client  # noqa: PLC0415 - as above
 
     return default_client(server_url())
 
@@ -68,7 +68,7 @@ def server_of_client(client: "redis.asyncio.Redis") -> "AsyncServer":
     Raises:
         ConfigurationError: the client is not a redis-py client.
     """
-    from redstart.server.async_server import server_of  # noqa: PLC0415 - as above
+    from redstart.server.async_executor import server_of  # noqa: PLC0415 - as above
 
     return server_of(client)
 

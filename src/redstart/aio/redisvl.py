@@ -18,7 +18,7 @@ def to_redisvl_schema(model_cls: type[RedisModel]) -> Any:
         ConfigurationError: redisvl is not installed.
         RedisModelError: the model has no index.
     """
-    from redstart.server.redisvl_index import index_schema  # noqa: PLC0415 - as in redstart.aio.connections
+    from redstart.server.redisvl import index_schema  # noqa: PLC0415 - as in redstart.aio.connections
 
     return index_schema(redisvl_schema(model_cls))
 
@@ -34,7 +34,7 @@ def get_redisvl_index(model_cls: type[RedisModel], async_client: bool = True) ->
         ConfigurationError: redisvl is not installed.
         RedisModelError: the model has no index.
     """
-    from redstart.server.redisvl_index import index_on  # noqa: PLC0415 - as above
+    from redstart.server.redisvl import index_on  # noqa: PLC0415 - as above
 
     return index_on(redisvl_schema(model_cls), client_of(model_cls), asynchronous=async_client)
 

@@ -7,9 +7,9 @@ import click
 from redstart.cli import drawing, output
 from redstart.cli.exits import Exit
 from redstart.cli.wrapping import wrapped
-from redstart.demo.walk import Walk
-from redstart.embedded.process import EmbeddedServer
-from redstart.server.connections import open_sync
+from redstart.demo.tour import Walk
+from redstart.devserver.process import EmbeddedServer
+from redstart.server.clients import open_sync
 
 _MAX_WIDTH = 80
 """The width of sentences, also in a pipe."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from redstart.cli.output import line, note
-from redstart.embedded.foreground import serve
+from redstart.devserver.foreground import serve
 
 
 @click.command()

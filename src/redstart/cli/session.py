@@ -31,10 +31,10 @@ from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, requ
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.server_role import require_server
 from redstart.migrations.state_keys import StateKeys
-from redstart.server.connections import open_like, open_sync, where_of_url
+from redstart.server.clients import open_like, open_sync, where_of_url
 from redstart.server.pools import pool_of, where_of_pool
+from redstart.server.redis_errors import REFUSALS
 from redstart.server.sync_driver import SyncDriver
-from redstart.server.wire import REFUSALS
 from redstart.settings import ZoneSetting
 from redstart.values.timezones import NaiveTimezone
 

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from redstart.commands.server_info import command_known
-from redstart.demo.check import Stored, Tally, check_document, check_foreign
+from redstart.demo.checker import Stored, Tally, check_document, check_foreign
 from redstart.demo.foreign import FOREIGN_KEYS
 from redstart.demo.load import load_batches
 from redstart.demo.sample import SampleDocument

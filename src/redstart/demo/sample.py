@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from redstart.demo import names
+from redstart.demo import sample_names
 from redstart.demo.legacy_values import BIRTHS, PERMITS, RECENT, RECORDS, Era, LegacyValues
 from redstart.demo.slots import Expected, Location, Raw, SampleValue, Slot
 from redstart.values.types import Storage, TemporalKind
@@ -92,8 +92,8 @@ class _Writer:
 
     def ringer(self, _number: int) -> SampleDocument:
         answers = _Answers()
-        pk = names.ulid(self._random)
-        content = {b"pk": pk.encode(), b"name": self._random.choice(names.PEOPLE).encode()}
+        pk = sample_names.ulid(self._random)
+        content = {b"pk": pk.encode(), b"name": self._random.choice(sample_names.PEOPLE).encode()}
         self._hash_values(
             content,
             answers,
@@ -102,15 +102,15 @@ class _Writer:
             last_seen_at=(HASH_DATETIME_OR_NONE, RECENT),
         )
         content[b"birds_ringed"] = str(self._random.randrange(40_000)).encode()
-        content[b"remark"] = self._random.choice(names.TEXTS_LIKE_DATES).encode()
+        content[b"remark"] = self._random.choice(sample_names.TEXTS_LIKE_DATES).encode()
         return self._hash(RINGER_PREFIX + pk, content, answers)
 
     def visit(self, number: int) -> SampleDocument:
         answers = _Answers()
         code = f"V-{number:07}"
         # With a primary key of its own, redis-om 0.3.5 stored a random `pk` as well.
-        content = {b"pk": names.ulid(self._random).encode(), b"visit_code": code.encode()}
-        content[b"site"] = self._random.choice(names.SITES).encode()
+        content = {b"pk": sample_names.ulid(self._random).encode(), b"visit_code": code.encode()}
+        content[b"site"] = self._random.choice(sample_names.SITES).encode()
         self._hash_values(
             content,
             answers,
@@ -119,7 +119,7 @@ class _Writer:
             permit_until=(HASH_DATE, PERMITS),
         )
         content[b"nets"] = str(self._random.randrange(1, 30)).encode()
-        content[b"weather"] = self._random.choice(names.WEATHERS).encode()
+        content[b"weather"] = self._random.choice(sample_names.WEATHERS).encode()
         expires_at = self._expiry() if self._random.random() < 0.15 else None
         field_expiries = {}
         if self._random.random() < 0.04:
@@ -129,10 +129,10 @@ class _Writer:
 
     def sighting(self, _number: int) -> SampleDocument:
         answers, random = _Answers(), self._random
-        pk = names.ulid(random)
+        pk = sample_names.ulid(random)
         document: dict[str, object] = {
             "pk": pk,
-            "species": random.choice(names.SPECIES),
+            "species": random.choice(sample_names.SPECIES),
             "wing_millimetres": random.randrange(400, 2_600) / 10,
             "ringed_at": self._json(answers, ("ringed_at",), JSON_DATETIME, RECORDS),
             "hatched_on": self._json(answers, ("hatched_on",), JSON_DATE_OR_NONE, RECENT),
@@ -161,16 +161,16 @@ class _Writer:
 
     def _capture(self, answers: _Answers) -> dict[str, object]:
         return {
-            "pk": names.ulid(self._random),
+            "pk": sample_names.ulid(self._random),
             "net": f"N{self._random.randrange(1, 30)}",
             "released_at": self._json(answers, ("capture", "released_at"), JSON_DATETIME_OR_NONE, RECORDS),
-            "ringed_at": self._random.choice(names.TEXTS_LIKE_DATES),
+            "ringed_at": self._random.choice(sample_names.TEXTS_LIKE_DATES),
         }
 
     def _measurement(self, answers: _Answers, index: int) -> dict[str, object]:
         at: Location = ("measurements", index)
         return {
-            "pk": names.ulid(self._random),
+            "pk": sample_names.ulid(self._random),
             "method": self._random.choice(("spring scale", "balance", "estimate")),
             "grams": self._random.randrange(50, 4_000) / 10,
             "taken_at": self._json(answers, (*at, "taken_at"), JSON_DATETIME, RECORDS),
@@ -183,9 +183,9 @@ class _Writer:
 
     def _places(self) -> list[str]:
         """Return up to two keys of a map, and an unusual one in one map of eight."""
-        places = self._random.sample(names.PLACES, self._few() // 2)
+        places = self._random.sample(sample_names.PLACES, self._few() // 2)
         if self._random.random() < 0.12:
-            places.append(self._random.choice(names.ODD_PLACES))
+            places.append(self._random.choice(sample_names.ODD_PLACES))
         return places
 
     def _expiry(self) -> int:

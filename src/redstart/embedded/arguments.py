@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from redstart.embedded.binaries import Binaries
+from redstart.devserver.binaries import Binaries
 
 AppendSync: TypeAlias = Literal["always", "everysec", "no"]
 

@@ -10,8 +10,8 @@ import redis.exceptions as theirs
 
 from redstart.effects import Batch, Call, Op
 from redstart.errors import ServerError
-from redstart.server.conversation import Answer, Conversation, Receive, Send, Step
-from redstart.server.wire import (
+from redstart.server.protocol import Answer, Conversation, Receive, Send, Step
+from redstart.server.redis_errors import (
     TRANSPORT_ERRORS,
     cause_of,
     failed_stand_in,

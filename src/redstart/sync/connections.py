@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import redis
 
-    from redstart.server.sync_server import SyncServer
+    from redstart.server.sync_executor import SyncServer
 
 
 def __getattr__(name: str) -> object:
@@ -37,7 +37,7 @@ def get_redis_connection(**options: Any) -> "redis.Redis":
     Raises:
         ConfigurationError: the URL is not valid.
     """
-    from redstart.server.connections import sync_client  # noqa: PLC0415 - a model costs no client until it is used
+    from redstart.server.clients import sync_client  # noqa: PLC0415 - a model costs no client until it is used
 
     return sync_client(server_url(), **{"decode_responses": True} | options)
 
@@ -58,7 +58,7 @@ def _or_shared(client: "redis.Redis | None") -> "redis.Redis":
 
 def shared_client() -> "redis.Redis":
     """Return the shared client of models without their own: that for REDIS_OM_URL."""
-    from redstart.server.sync_server import default_client  # noqa: PLC0415 - as above
+    from redstart.server.sync_executor import default_client  # noqa: PLC0415 - as above
 
     return default_client(server_url())
 
@@ -69,7 +69,7 @@ def server_of_client(client: "redis.Redis") -> "SyncServer":
     Raises:
         ConfigurationError: the client is not a redis-py client.
     """
-    from redstart.server.sync_server import server_of  # noqa: PLC0415 - as above
+    from redstart.server.sync_executor import server_of  # noqa: PLC0415 - as above
 
     return server_of(client)
 

@@ -12,7 +12,7 @@ from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.rollback import RollbackResult, rollback
 from redstart.migrations.data.run import RunResult, run
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import KEYS, new_context, options, station_plan
 from tests.support.replies import Command, replies, send

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.errors import EmbeddedServerError, MigrationError, UnsupportedServerError
 from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.running.monitor import Monitor, Progress
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from tests.support.crash_driver import CrashDriver, CrashKind
 from tests.support.processes import wait_until
 from tests.support.stepping import instead_of_waiting

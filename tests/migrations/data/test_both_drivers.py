@@ -19,7 +19,7 @@ from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import StateKeys
-from redstart.server.connections import open_async, open_sync
+from redstart.server.clients import open_async, open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.support.replies import send
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot

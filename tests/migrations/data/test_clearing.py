@@ -13,7 +13,7 @@ from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.run import run
 from redstart.migrations.data.verify import verify_journal
 from redstart.migrations.data.verifying.verify import Problems
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from tests.support.migration import EXPIRY, TEXT, documents_of, new_context, options, station_plan
 from tests.support.snapshot import difference, snapshot
 

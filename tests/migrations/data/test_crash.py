@@ -23,7 +23,7 @@ from redstart.migrations.data.rollback import RollbackResult, rollback
 from redstart.migrations.data.run import RunResult, run
 from redstart.migrations.data.undo_log import entries_backwards
 from redstart.migrations.data.unrestored import all_unrestored
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from redstart.values.types import Storage
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import (

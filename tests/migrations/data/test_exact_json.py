@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo import names
+from redstart.demo import sample_names
 from redstart.demo.json_spans import text_without, value_spans
 from redstart.demo.sample import SIGHTING_PREFIX
 from redstart.migrations.data.edit_builder import FailureMode
@@ -90,7 +90,7 @@ def test_a_bad_json_value_comes_back_to_the_byte(
         "ringed_at": TEXT,
         "capture": {"released_at": bad},
         "resighted_at": [bad, TEXT, bad],
-        "last_seen_by_place": dict.fromkeys(names.ODD_PLACES, bad),
+        "last_seen_by_place": dict.fromkeys(sample_names.ODD_PLACES, bad),
         "measurements": [{"repeat_on": bad}],
     }
     send(client, [("JSON.SET", SIGHTING, "$", json.dumps(content))])
@@ -123,14 +123,14 @@ def test_odd_map_keys_are_converted_or_reported_and_never_added_to(client: redis
                 "JSON.SET",
                 SIGHTING,
                 "$",
-                json.dumps({"last_seen_by_place": dict.fromkeys(names.ODD_PLACES, TEXT)}),
+                json.dumps({"last_seen_by_place": dict.fromkeys(sample_names.ODD_PLACES, TEXT)}),
             )
         ],
     )
     before = json_text(client)
     assert migrate_all(url).errors == 0
     converted = json.loads(json_text(client))
-    assert converted == {"last_seen_by_place": dict.fromkeys(names.ODD_PLACES, float(NUMBER))}
-    assert list(converted["last_seen_by_place"]) == list(names.ODD_PLACES)
+    assert converted == {"last_seen_by_place": dict.fromkeys(sample_names.ODD_PLACES, float(NUMBER))}
+    assert list(converted["last_seen_by_place"]) == list(sample_names.ODD_PLACES)
     undo_all(url)
     assert json_text(client) == before

@@ -7,7 +7,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from redstart.demo import names
+from redstart.demo import sample_names
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX
 from redstart.migrations.data.edit_builder import FailureMode
 from tests.migrations.data.runs import MODES, migrate_all, undo_all
@@ -50,7 +50,7 @@ HASH_VALUES = st.binary(max_size=40) | st.sampled_from(
                 "hatched_on": JSON_VALUES,
                 "capture": st.fixed_dictionaries({"released_at": JSON_VALUES}) | JSON_VALUES,
                 "resighted_at": st.lists(JSON_VALUES, max_size=3) | JSON_VALUES,
-                "last_seen_by_place": st.dictionaries(st.sampled_from(names.ODD_PLACES), JSON_VALUES)
+                "last_seen_by_place": st.dictionaries(st.sampled_from(sample_names.ODD_PLACES), JSON_VALUES)
                 | JSON_VALUES,
                 "measurements": st.lists(
                     st.fixed_dictionaries({"taken_at": JSON_VALUES, "n": JSON_VALUES}), max_size=2

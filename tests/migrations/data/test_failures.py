@@ -10,7 +10,7 @@ from redstart.errors import StateDamagedError
 from redstart.migrations.data.failures import Failure, FailureLog, failure_at, one_line
 from redstart.migrations.data.record import read_record
 from redstart.migrations.lease import Lease
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from tests.support.migration import KEYS, new_context
 
 

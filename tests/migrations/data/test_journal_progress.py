@@ -13,7 +13,7 @@ from redstart.migrations.data.run import run
 from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.migrations.data.verify import verify_journal
 from redstart.migrations.data.verifying.verify import Problems
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from tests.support.migration import load_hostile, new_context, options, station_plan
 
 

@@ -8,7 +8,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from redstart.demo.names import ODD_PLACES
+from redstart.demo.sample_names import ODD_PLACES
 from redstart.migrations.data.json_path import (
     Location,
     can_be_merged,

@@ -15,8 +15,8 @@ import redis
 
 from redstart.demo.load import load_batches
 from redstart.demo.sample import generate
+from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Op
-from redstart.embedded.process import EmbeddedServer
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run

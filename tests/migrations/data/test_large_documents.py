@@ -16,7 +16,7 @@ from bench.neighbour import COMMANDS as MEASURED
 from bench.neighbour import Kind, measure
 
 from redstart.commands.packing import PAGE_BYTES
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.data import applier
 from tests.support.cli import om_command, run_om

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from redstart.demo.sample import SIGHTING_PREFIX, VISIT_PREFIX
+from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Op
-from redstart.embedded.process import EmbeddedServer
 from redstart.errors import MigrationError, UnsafeServerError
 from redstart.migrations.data.edit_builder import FailureMode
 from tests.migrations.data.runs import UNDO, migrate_all, set_json

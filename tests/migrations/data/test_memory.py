@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.context import DATETIME_MIGRATION, Context
 from redstart.migrations.data.plan import Plan, PlannedModel
@@ -16,7 +16,7 @@ from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import StateKeys
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind
 from tests.support.replies import send

@@ -12,7 +12,7 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import RollbackResult, rollback
 from redstart.migrations.data.run import run
 from redstart.migrations.data.running.monitor import Monitor, Progress
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import (
     KEYS,

@@ -7,7 +7,7 @@ import redis
 from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.scanner import Page, Scanner
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.values.types import Storage, TemporalKind
 from tests.support.replies import send
 

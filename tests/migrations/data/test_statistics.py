@@ -9,7 +9,7 @@ import redis
 
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.migrations.data.statistics import (
@@ -20,7 +20,7 @@ from redstart.migrations.data.statistics import (
     Statistics,
     statistics,
 )
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from redstart.values.types import Storage
 from tests.support.migration import TEXT, new_context, station_plan
 from tests.support.replies import send

@@ -17,7 +17,7 @@ from redstart.migrations.files.history import (
 )
 from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
 from redstart.migrations.files.loader import load_directory
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from tests.migrations.files.conftest import Write, migration
 
 

@@ -27,8 +27,8 @@ from redstart.migrations.indexes.migrator import Converted, IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.search.index import Index, create_arguments, schema_hash, schema_text
 from redstart.search.schema import FieldKind
-from redstart.server import conversation
-from redstart.server.connections import open_sync
+from redstart.server import protocol
+from redstart.server.clients import open_sync
 from tests.support.migration import new_context
 from tests.support.replies import send
 
@@ -123,7 +123,7 @@ def nobody_waits(patch: pytest.MonkeyPatch) -> None:
     """Programs that crashed are gone for certain, and whoever polls or repeats does so at once."""
     patch.setattr(migrator, "is_gone", lambda _: True)
     patch.setattr(build, "POLL_SECONDS", 0.002)
-    patch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    patch.setattr(protocol, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
 
 def drop_all(client: redis.Redis) -> None:

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redstart import Field, HashModel, JsonModel
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import declare
 from redstart.migrations.indexes.expand import ExpansionOptions

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import redis
 
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.indexes.keys import built_name
 from redstart.search import index_info
 from redstart.search.index import create_arguments

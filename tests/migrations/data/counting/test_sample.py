@@ -18,7 +18,7 @@ from redstart.migrations.data.run import run
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.scanner import cursor_at, scanned_share
 from redstart.migrations.data.survey import Survey, survey
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from redstart.values.timezones import NaiveTimezone
 from tests.support.cli import run_om
 from tests.support.migration import TEXT, new_context, options, station_plan

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from redstart.demo.sample import SIGHTING_PREFIX
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback_preview import preview_rollback
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from tests.migrations.data.runs import json_of, migrate_all, undo
 from tests.support.migration import new_context
 

@@ -11,7 +11,7 @@ from redstart.effects import Op
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import RollbackResult, rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from tests.migrations.data.runs import migrate_all, set_json, undo
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import documents_of, new_context, own_keys, small_pieces

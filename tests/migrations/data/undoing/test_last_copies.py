@@ -19,7 +19,7 @@ from redstart.migrations.data.rollback import RollbackResult, rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.data.verifying.verify import verify
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from tests.migrations.data.runs import json_of, migrate, migrate_all, set_json, undo
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import KEYS, documents_of, new_context, own_keys, station_plan

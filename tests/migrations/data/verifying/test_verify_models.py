@@ -20,7 +20,7 @@ from redstart.migrations.data.verifying.verify import Verification, verify
 from redstart.migrations.data.verifying.verify_models import ModelCheck
 from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import StateKeys
-from redstart.server.connections import open_like
+from redstart.server.clients import open_like
 from redstart.values.timezones import NaiveTimezone
 
 SIGHTING = {"species": "tit", "wing_millimetres": 63.5, "ringed_at": 1672531200.0, "capture": {"net": "3"}}

@@ -10,8 +10,8 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Op
-from redstart.embedded.process import EmbeddedServer
 from redstart.migrations.data import applier as apply
 from redstart.migrations.data.applier import Applied, Applier
 from redstart.migrations.data.edit_builder import FailureMode, edits_for, judge

@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from redstart.devserver.binaries import find_binaries
+from redstart.devserver.supervision import Reaper
 from redstart.embedded.arguments import AppendSync, secret_settings, server_arguments
-from redstart.embedded.binaries import find_binaries
 from redstart.embedded.directories import SOCKET_NAME, lock_data_directory, make_private_directory
 from redstart.embedded.probe import unready_reply
-from redstart.embedded.reaper import Reaper
 from redstart.errors import EmbeddedServerError
 
 # A shell delays the server until its reaper runs: if the parent is killed between the two, the shell reads the end

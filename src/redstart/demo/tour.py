@@ -9,16 +9,16 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from redstart.demo.check import Outcome, Tally
+from redstart.demo.checker import Outcome, Tally
 from redstart.demo.database import check_sample, load_sample
 from redstart.demo.difference import difference
 from redstart.demo.dirty_values import DIRTY_CLASSES
 from redstart.demo.foreign import FOREIGN_KEYS
 from redstart.demo.indexes import make_old_indexes, station_indexes
 from redstart.demo.kill import Driver, kill_while_it_converts
+from redstart.demo.live_reader import LiveReader, count_all
 from redstart.demo.narrator import Narrator
 from redstart.demo.queries import CODE, expected_answers
-from redstart.demo.reader import LiveReader, count_all
 from redstart.demo.sample import SampleDocument, generate
 from redstart.demo.shell import Shell
 from redstart.demo.snapshot import STATE_PREFIXES, Snapshot, read_snapshot

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from redstart.demo import walk
-from redstart.demo.check import Tally
+from redstart.demo import tour
+from redstart.demo.checker import Tally
 from redstart.demo.sample import VISIT_PREFIX, SampleDocument
 from redstart.demo.shell import Shell
-from redstart.demo.walk import Walk
+from redstart.demo.tour import Walk
 from redstart.effects import Batch, Op, batch
-from redstart.server.connections import open_sync
+from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver
 from tests.support.cli import run_om
 from tests.support.demo_run import DOCUMENTS, NAME, DemoRun, demo_command, environment_of_demo
@@ -88,7 +88,7 @@ def test_all_steps_run_and_the_data_is_unchanged_at_the_end(demo_run: DemoRun) -
     assert "PROBLEM" not in demo_run.stdout
     assert re.search(rf"Killed after [\d,]+ of {DOCUMENTS} documents", told)
     assert re.findall(r"^Step (\d+) of (\d+)", demo_run.stdout, re.MULTILINE) == [
-        (str(number), str(walk.STEPS)) for number in range(1, walk.STEPS + 1)
+        (str(number), str(tour.STEPS)) for number in range(1, tour.STEPS + 1)
     ]
     assert f"{DOCUMENTS + 11} keys compared: values, JSON text, expiries. 0 differences." in told
     assert "[... " in told
@@ -122,16 +122,16 @@ def _checked_and_then(*words: str) -> object:
         yield from _send(*words)
         return (yield from honest(documents))
 
-    honest = walk.check_sample
+    honest = tour.check_sample
     return check
 
 
 def test_a_wrong_value_fails_the_check(
     in_this_process: None, url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    victim = next(d for d in walk.generate(DOCUMENTS) if d.key.startswith(VISIT_PREFIX.encode()))
+    victim = next(d for d in tour.generate(DOCUMENTS) if d.key.startswith(VISIT_PREFIX.encode()))
     harm = _checked_and_then("HSET", victim.key.decode(), "arrived_at", "1.0")
-    monkeypatch.setattr(walk, "check_sample", harm)
+    monkeypatch.setattr(tour, "check_sample", harm)
     assert not walk_of(url, driver, listener).run()
     assert listener.problems[-1] == "The checker found: 1 wrong."
     assert victim.key.decode() in listener.problems[0]
@@ -141,7 +141,7 @@ def test_a_byte_that_differs_fails_the_comparison(
     in_this_process: None, url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A key the checker does not know, so only the comparison of all bytes can see it.
-    monkeypatch.setattr(walk, "check_sample", _checked_and_then("SET", "station:visits_archive:2", "new"))
+    monkeypatch.setattr(tour, "check_sample", _checked_and_then("SET", "station:visits_archive:2", "new"))
     assert not walk_of(url, driver, listener).run()
     assert listener.problems == [
         "station:visits_archive:2: is new",
@@ -152,7 +152,7 @@ def test_a_byte_that_differs_fails_the_comparison(
 def test_a_query_with_a_wrong_answer_fails_the_walk(
     in_this_process: None, url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "expected_answers", lambda _: ["visits: 1"])
+    monkeypatch.setattr(tour, "expected_answers", lambda _: ["visits: 1"])
     assert not walk_of(url, driver, listener).run()
     assert listener.problems == ["The sample's own dates give other answers."]
 
@@ -168,8 +168,8 @@ def test_a_document_that_a_query_misses_fails_the_walk(
         yield from _send("FT.CREATE", name, "ON", "HASH", "PREFIX", "1", "nothing:", "SCHEMA", "site", "TAG")
         return (yield from honest(documents))
 
-    honest = walk.check_sample
-    monkeypatch.setattr(walk, "check_sample", dropped)
+    honest = tour.check_sample
+    monkeypatch.setattr(tour, "check_sample", dropped)
     assert not walk_of(url, driver, listener).run()
     assert listener.problems != []
 

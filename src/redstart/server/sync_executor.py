@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import redis
 
 from redstart.effects import Op
-from redstart.server.connections import sync_client
+from redstart.server.clients import sync_client
 from redstart.server.pools import database_of_pool, pool_like, where_of_pool
 from redstart.server.sync_driver import SyncDriver
 

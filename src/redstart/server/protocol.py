@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from redstart.effects import Ahead, Batch, Call, Later, Learnt, Op, Pause, Request
 from redstart.errors import RedstartError, ServerConnectionError, ServerError
-from redstart.server.wire import is_temporary, typed
+from redstart.server.redis_errors import is_temporary, typed
 
 T = TypeVar("T")
 

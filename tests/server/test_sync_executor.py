@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from redstart import HashModel
-from redstart.embedded.process import EmbeddedServer
-from redstart.server.sync_server import ROOM_CONNECTIONS, server_of
+from redstart.devserver.process import EmbeddedServer
+from redstart.server.sync_executor import ROOM_CONNECTIONS, server_of
 from tests.support.processes import wait_until
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from redstart.embedded.binaries import Platform, find_binaries, package_directory, this_platform
+from redstart.devserver.binaries import Platform, find_binaries, package_directory, this_platform
 from redstart.errors import EmbeddedServerError
 
 LINUX = Platform("linux", "x86_64", "glibc", (3, 11))

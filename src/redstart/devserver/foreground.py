@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from redstart.devserver.process import EmbeddedServer
 from redstart.embedded.dump import adopt_dump, release_dump
-from redstart.embedded.process import EmbeddedServer
 from redstart.errors import EmbeddedServerError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from redstart.demo.check import Finding, Outcome, Stored, Tally, check_document, check_foreign
+from redstart.demo.checker import Finding, Outcome, Stored, Tally, check_document, check_foreign
 from redstart.demo.foreign import FOREIGN_KEYS
 from redstart.demo.json_spans import value_spans
 from redstart.demo.load import load_batches

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 import redis
-
-from redstart.embedded.process import GATE, EmbeddedServer
-from redstart.embedded.reaper import Reaper
 from tests.support.processes import is_gone, processes_naming, wait_until
 from tests.support.servers import require_binaries
+
+from redstart.devserver.process import GATE, EmbeddedServer
+from redstart.devserver.supervision import Reaper
 
 STARTS_A_SERVER = """
 import sys
 from pathlib import Path
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 server = EmbeddedServer(directory=Path(sys.argv[1]) if sys.argv[1:] else None, append_only=True)
 server.start()
 print(server.pid, server.url.removeprefix("unix://"), flush=True)
@@ -31,7 +31,7 @@ sys.stdin.read()
 
 ANNOUNCES_ITS_START = """
 import sys
-from redstart.embedded.process import EmbeddedServer
+from redstart.devserver.process import EmbeddedServer
 server = EmbeddedServer()
 print("starting", flush=True)
 server.start()
@@ -161,7 +161,7 @@ def lose_parent(reaper: Reaper) -> None:
 def test_a_reaper_kills_a_whole_group_that_ignores_sigterm(
     tmp_path: Path, listening: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("redstart.embedded.reaper.GRACE_TENTHS_OF_A_SECOND", 1)
+    monkeypatch.setattr("redstart.devserver.supervision.GRACE_TENTHS_OF_A_SECOND", 1)
     with group("trap '' TERM; sleep 600 & echo $!; wait") as (process, child):
         reaper = Reaper(process.pid, tmp_path / "none", listening)
         lose_parent(reaper)
@@ -196,7 +196,7 @@ def test_a_reaper_removes_its_directory_only_whatever_its_name(
 def test_a_reaper_that_was_killed_or_hangs_does_not_prevent_the_stop(
     victim: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("redstart.embedded.reaper.FAREWELL_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("redstart.devserver.supervision.FAREWELL_TIMEOUT_SECONDS", 0.05)
     for how in (signal.SIGKILL, signal.SIGSTOP):
         reaper = Reaper(victim.pid, tmp_path, tmp_path / "none")
         os.kill(reaper._shell.pid, how)

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 import redis
-
 from tests.support.processes import wait_until
 from tests.support.servers import require_binaries
 
 SERVES = """
 import sys
 from pathlib import Path
-from redstart.embedded.foreground import serve
+from redstart.devserver.foreground import serve
 directory = Path(sys.argv[1]) if sys.argv[1:] else None
 serve(port=0, directory=directory, append_only=bool(directory), announce=lambda url: print(url, flush=True))
 print("stopped", flush=True)

@@ -11,10 +11,10 @@ import redis.asyncio
 
 from redstart.effects import Op
 from redstart.server.async_driver import AsyncDriver
-from redstart.server.connections import async_client
+from redstart.server.clients import async_client
 from redstart.server.event_loops import OfEachLoop
 from redstart.server.pools import database_of_pool, new_async_pool, pool_of, where_of_pool
-from redstart.server.wire import TRANSPORT_ERRORS
+from redstart.server.redis_errors import TRANSPORT_ERRORS
 
 T = TypeVar("T")
 

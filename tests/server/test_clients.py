@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.commands.keyspace import get, hgetall
+from redstart.devserver.process import EmbeddedServer
 from redstart.effects import call
-from redstart.embedded.process import EmbeddedServer
 from redstart.errors import ConfigurationError, EmbeddedServerError, ServerConnectionError
-from redstart.server.connections import open_async, open_like, open_sync, without_password
+from redstart.server.clients import open_async, open_like, open_sync, without_password
 from redstart.server.pools import where_of
 from tests.server.conftest import Driver
 from tests.support.processes import wait_until
