@@ -5,7 +5,7 @@ import re
 import pytest
 import redis
 
-from redstart.cli.migrate_data.check import looked_up
+from redstart.cli.migrate_data.verify import looked_up
 from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.migrations.indexes.verify import IndexCheck
 from tests.support.cli import run_om

@@ -7,7 +7,7 @@ from types import ModuleType
 import click
 import pytest
 
-from redstart.cli.exits import Exit
+from redstart.cli.exit_codes import Exit
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -9,7 +9,7 @@ import redis
 
 from redstart.errors import MigrationError
 from redstart.mapping.registry import model_registry
-from redstart.sync.datetime_migration import DatetimeFieldMigration
+from redstart.sync.data_migrations import DatetimeFieldMigration
 from tests.migrations.indexes.conftest import drop_all, total, wait_until_built
 from tests.support.cli import run_om
 from tests.support.snapshot import every_byte

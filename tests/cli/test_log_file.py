@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.cli.migrate_data import log_file
+from redstart.cli.migrate_data import event_log
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import DATETIME_MIGRATION as ID
 from tests.support.cli import Ended, ended, om_on_terminal, run_om, started_om
@@ -36,7 +36,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_file, "PROGRESS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(event_log, "PROGRESS_EVERY_SECONDS", 0.0)
 
 
 def om(file: Path, *words: str) -> Ended:
@@ -89,7 +89,7 @@ def test_the_page_shows_such_lines() -> None:
 def test_progress_is_said_once_a_second_at_most(
     station: redis.Redis, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_file, "PROGRESS_EVERY_SECONDS", 3_600.0)
+    monkeypatch.setattr(event_log, "PROGRESS_EVERY_SECONDS", 3_600.0)
     om(file, "run", "--batch-size", "5")
     assert events(file).count("progress") == 1
 

@@ -12,8 +12,8 @@ from redstart.devserver.process import EmbeddedServer
 from redstart.errors import MigrationError, UnsupportedServerError
 from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.server import protocol
-from redstart.sync.datetime_migration import DatetimeFieldMigration
-from redstart.sync.migrator import Migrator
+from redstart.sync.data_migrations import DatetimeFieldMigration
+from redstart.sync.index_migrations import Migrator
 from tests.cli.conftest import MODELS, load_sample
 from tests.support.cli import Ended, refused, run_om
 from tests.support.models import registry_of_its_own

@@ -6,7 +6,7 @@ import shlex
 import click
 import pytest
 
-from redstart.cli.exits import Exit
+from redstart.cli.exit_codes import Exit
 from redstart.cli.main import om
 from redstart.cli.migrate_data.run import run
 from redstart.migrations.data.edit_builder import FailureMode

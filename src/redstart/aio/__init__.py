@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from redstart.aio.checks import has_redis_json as has_redis_json
     from redstart.aio.checks import has_redisearch as has_redisearch
     from redstart.aio.connections import get_redis_connection as get_redis_connection
-    from redstart.aio.data_migrations import BaseMigration as BaseMigration
-    from redstart.aio.data_migrations import DataMigrator as DataMigrator
+    from redstart.aio.file_migrations import BaseMigration as BaseMigration
+    from redstart.aio.file_migrations import DataMigrator as DataMigrator
+    from redstart.aio.file_migrations import SchemaMigrator as SchemaMigrator
     from redstart.aio.find import FindQuery as FindQuery
-    from redstart.aio.migrator import Migrator as Migrator
-    from redstart.aio.migrator import SchemaDetector as SchemaDetector
+    from redstart.aio.index_migrations import Migrator as Migrator
+    from redstart.aio.index_migrations import SchemaDetector as SchemaDetector
     from redstart.aio.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.aio.models import HashModel as HashModel
     from redstart.aio.models import JsonModel as JsonModel
     from redstart.aio.redis_model import RedisModel as RedisModel
-    from redstart.aio.schema_migrations import SchemaMigrator as SchemaMigrator
     from redstart.errors import DocumentDecodeError as DocumentDecodeError
     from redstart.errors import DocumentEncodeError as DocumentEncodeError
     from redstart.errors import IndexNotFoundError as IndexNotFoundError
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from redstart.search.geo import GeoFilter as GeoFilter
 
 _HOME_OF = {
-    "BaseMigration": "redstart.aio.data_migrations",
+    "BaseMigration": "redstart.aio.file_migrations",
     "Coordinates": "redstart.mapping.coordinates",
-    "DataMigrator": "redstart.aio.data_migrations",
+    "DataMigrator": "redstart.aio.file_migrations",
     "EmbeddedJsonModel": "redstart.aio.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.aio.find",
@@ -60,15 +60,15 @@ _HOME_OF = {
     "QueryError": "redstart.errors",
     "ServerConnectionError": "redstart.errors",
     "MigrationError": "redstart.errors",
-    "Migrator": "redstart.aio.migrator",
+    "Migrator": "redstart.aio.index_migrations",
     "NotFoundError": "redstart.errors",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
     "RedisModel": "redstart.aio.redis_model",
     "RedisModelError": "redstart.errors",
     "RedstartError": "redstart.errors",
-    "SchemaDetector": "redstart.aio.migrator",
-    "SchemaMigrator": "redstart.aio.schema_migrations",
+    "SchemaDetector": "redstart.aio.index_migrations",
+    "SchemaMigrator": "redstart.aio.file_migrations",
     "DocumentDecodeError": "redstart.errors",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",

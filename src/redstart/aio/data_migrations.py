@@ -1,67 +1,213 @@
-"""Data migration files of a project."""
+"""Conversion of dates with redis-om's interface: `om migrate-data run` and `rollback` for programs."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import logging
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
 
-from redstart.aio.file_migrations import FileMigration, FileMigrator
-from redstart.migrations.files.kinds import DATA
+from redstart.aio.connections import client_of, server_of_client
+from redstart.aio.file_migrations import BaseMigration
+from redstart.aio.index_migrations import index_migration
+from redstart.commands.server_info import server_time
+from redstart.effects import call
+from redstart.errors import ConfigurationError, ServerError, shortened
+from redstart.mapping.model_info import ModelDeclaration, declare, distinct
+from redstart.mapping.registry import registered_models
+from redstart.migrations.back import migrate_back
+from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.coordinator import migrate_forward
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.failures import Failure, FailureLog
+from redstart.migrations.data.plan import make_plan
+from redstart.migrations.data.run import RunOptions, RunResult
+from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.holder import this_process
+from redstart.migrations.import_guard import is_skipped
+from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.indexes.plan import planned_indexes, require_one_definition_each
+from redstart.migrations.outcomes import (
+    ERRORS_SAID,
+    require_converted,
+    require_undone,
+    statistics,
+    unmatched_message,
+)
+from redstart.migrations.state_keys import StateKeys
+from redstart.settings import exclude_prefixes, naive_timezone
 
 if TYPE_CHECKING:
     import redis.asyncio
 
-
-class BaseMigration(FileMigration):
-    """Base class of data migrations in files of a project. This version lists them, but does not run them."""
-
-    dependencies: Sequence[str] = ()
-    """Ids of migrations that have to be applied first."""
-
-    _kind = DATA
-
-    async def can_run(self) -> bool:
-        """Return whether the migration can be applied now."""
-        return True
+_log = logging.getLogger(__name__)
 
 
-class DataMigrator(FileMigrator):
-    """The data migrations of a directory or module, and the record of applied ones. It does not run migrations.
+class DatetimeFieldMigration(BaseMigration):
+    """The conversion of dates of all imported models, as by `om migrate-data run`, and its rollback.
+
+    Progress, undo log and lease are those of `om`: either can resume or undo a run of the other.
 
     Args:
-        redis_client: a client of the server with the record; by default one for REDIS_OM_URL.
-        migrations_dir: a directory; by default `data-migrations` below REDIS_OM_MIGRATIONS_DIR, or below `migrations`.
-        migration_module: a module instead of a directory: its list `MIGRATIONS`, or every migration in its namespace.
+        redis_client: a client of the server; by default one for REDIS_OM_URL.
+        failure_mode: how to handle values that cannot be converted; `log_and_skip` skips them and logs a warning.
+        batch_size: keys scanned per batch, 1 to 100,000.
+        max_errors: stop after this many failed values; None for no limit.
+        enable_resume: if False, start an interrupted run again from the beginning, as after
+            `om migrate-data clear-progress`; the models may have changed. Converted values remain converted and can be
+            rolled back. Progress is always saved, together with the converted values.
+        progress_save_interval: the maximum number of documents between two checkpoints; by default `batch_size`.
+
+    Raises:
+        ConfigurationError: an argument is out of range.
     """
 
-    APPLIED_MIGRATIONS_KEY = DATA.record
-
-    _kind = DATA
+    migration_id = DATETIME_MIGRATION
+    description = "Convert dates and datetimes stored as text to numbers"
 
     def __init__(
         self,
         redis_client: "redis.asyncio.Redis | None" = None,
-        migrations_dir: str | None = None,
-        migration_module: str | None = None,
+        failure_mode: FailureMode = FailureMode.LOG_AND_SKIP,
+        batch_size: int = 1_000,
+        max_errors: int | None = None,
+        enable_resume: bool = True,
+        progress_save_interval: int | None = None,
     ) -> None:
-        super().__init__(redis_client, migrations_dir)
-        self.migration_module = migration_module
+        super().__init__(redis_client)
+        self.failure_mode = _failure_mode(failure_mode)
+        self.batch_size = _within("batch_size", batch_size, 100_000)
+        self.max_errors = None if max_errors is None else _within("max_errors", max_errors)
+        self.enable_resume = enable_resume
+        self.progress_save_interval = (
+            None
+            if progress_save_interval is None
+            else _within("progress_save_interval", progress_save_interval)
+        )
+        self._client_is_given = redis_client is not None
+        self._result: RunResult | None = None
+        self._errors: list[Failure] = []
 
-    async def get_applied_migrations(self) -> set[str]:
-        """Return the ids that Redstart or redis-om has recorded as applied.
+    async def up(self) -> None:
+        """Convert every date of the models, and cut over the indexes. Queries work all the time.
 
-        Effects: one read.
+        Raises:
+            ConfigurationError: no models are imported, or they cannot be migrated together.
+            DataMigrationError: the run stopped (`max_errors`, failure mode `fail`), or a cutover was refused because
+                documents would be missing from the new index.
+            LeaseHeldError: another run is in progress.
+            MigrationError, ServerError: any other reason; see `redstart.errors`.
+
+        Effects: those of `om migrate-data run`. Safe to repeat, also after an interruption.
         """
-        return await self._applied()
+        if is_skipped("DatetimeFieldMigration().up()"):
+            return
+        server = server_of_client(self.redis)
+        declarations = self._declarations()
+        context = self._context()
+        indexes = planned_indexes(declarations)
+        require_one_definition_each(indexes)
+        options = RunOptions(
+            self.failure_mode,
+            min(self.batch_size, self.progress_save_interval or self.batch_size),
+            self.max_errors,
+            resume=self.enable_resume,
+        )
+        plan = make_plan(declarations, context.naive_timezone.name, excluded=exclude_prefixes())
+        found = await server.run(
+            migrate_forward(context, plan, options, indexes, index_migration(), ExpansionOptions())
+        )
+        self._result = found.data
+        self._errors = await server.run(FailureLog(context.keys).some(ERRORS_SAID))
+        if found.data is not None and found.data.unmatched:
+            _log.warning("%s", unmatched_message(found.data.unmatched))
+        require_converted(found, self.failure_mode)
 
-    async def mark_migration_applied(self, migration_id: str) -> None:
-        """Record an id as applied.
+    async def down(self) -> None:
+        """Undo all runs since the last rollback: restore the original bytes of each value that has not changed since.
 
-        Effects: one write. Safe to repeat.
+        Does not require models. Does nothing if nothing was converted.
+
+        Raises:
+            DataMigrationError: the rollback was refused because documents would drop out of query results; or it is
+                complete, but some values have no text format or could not be restored (`om migrate-data errors`).
+            LeaseHeldError: another run is in progress.
+            MigrationError, ServerError: any other reason; see `redstart.errors`.
+
+        Effects: those of `om migrate-data rollback`. Safe to repeat, also after an interruption.
         """
-        await self._mark(migration_id, applied=True)
+        if is_skipped("DatetimeFieldMigration().down()"):
+            return
+        going_back = migrate_back(
+            self._context(),
+            index_migration(),
+            exclude_prefixes=exclude_prefixes(),
+            batch_documents=self.batch_size,
+        )
+        require_undone(await server_of_client(self.redis).run(going_back))
 
-    async def mark_migration_unapplied(self, migration_id: str) -> None:
-        """Remove an id from the record of applied migrations.
+    async def can_run(self) -> bool:
+        """Return whether the server replies. Other obstacles are reported by `up`."""
+        try:
+            _ = await server_of_client(self.redis).run(call(server_time()))
+        except ServerError:
+            return False
+        return True
 
-        Effects: one write. Safe to repeat.
+    def get_migration_stats(self) -> dict[str, Any]:
+        """Return statistics of the last `up` of this object; all zeros before it.
+
+        Returns:
+            `processed_keys`, `converted_fields`, `skipped_fields` (already numeric, or null), `failed_conversions` and
+            `error_count` (recorded failures), `success_rate` (in percent), `recent_errors` (at most ten recorded
+            failures: `key`, `field`, `value`, `error`); and `failure_mode`, `batch_size`, `max_errors` as given.
         """
-        await self._mark(migration_id, applied=False)
+        return statistics(self._result, self._errors) | {
+            "failure_mode": self.failure_mode.value,
+            "batch_size": self.batch_size,
+            "max_errors": self.max_errors,
+        }
+
+    def _declarations(self) -> list[ModelDeclaration]:
+        declarations = distinct(map(declare, registered_models()))
+        if not declarations:
+            raise ConfigurationError(
+                "No models are imported.",
+                "Import the modules of your models before you call up().",
+            )
+        here = server_of_client(self.redis).where
+        for one in () if self._client_is_given else declarations:
+            there = server_of_client(client_of(one.model)).where
+            if there != here:
+                raise ConfigurationError(
+                    f"The documents of {one.name} are on {there}, but REDIS_OM_URL is {here}.",
+                    f"Pass the client of the server: {type(self).__name__}({one.model.__name__}.db())",
+                )
+        return declarations
+
+    def _context(self) -> Context:
+        return Context(
+            StateKeys(DATETIME_MIGRATION),
+            naive_timezone(),
+            this_process(),
+            uuid.uuid4().hex,
+            time.monotonic,
+            Monitor(failure=_say, waiting=_log.warning),
+        )
+
+
+def _say(failure: Failure) -> None:
+    _log.warning("not converted: %s", failure)
+
+
+def _failure_mode(value: FailureMode) -> FailureMode:
+    try:
+        return FailureMode(value)
+    except ValueError as exc:
+        known = ", ".join(mode.value for mode in FailureMode)
+        raise ConfigurationError(f"Unknown failure mode {shortened(value)}.", f"Use one of: {known}") from exc
+
+
+def _within(name: str, number: int, most: int | None = None) -> int:
+    if number < 1 or (most is not None and number > most):
+        limits = "1 or more" if most is None else f"from 1 to {most:,}"
+        raise ConfigurationError(f"{name} has to be {limits}, not {number}.")
+    return number

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import click
 
-from redstart.cli import drawing, output
-from redstart.cli.exits import Exit
+from redstart.cli import output, tables
+from redstart.cli.exit_codes import Exit
 from redstart.cli.wrapping import wrapped
 from redstart.demo.tour import Walk
 from redstart.devserver.process import EmbeddedServer
@@ -37,7 +37,7 @@ class TerminalNarrator:
 
     def typed(self, command: str) -> None:
         """Show a command after a prompt."""
-        drawing.styled(f"$ {command}", style="bold")
+        tables.styled(f"$ {command}", style="bold")
 
     def output(self, lines: Sequence[str]) -> None:
         """Show lines that a command printed, wrapped on a terminal."""
@@ -46,13 +46,13 @@ class TerminalNarrator:
 
     def after_kill(self) -> None:
         """Show the cursor, which a progress bar hides."""
-        drawing.show_cursor()
+        tables.show_cursor()
 
 
 def _paragraph(text: str, first: str = "", *, style: str = "") -> None:
     """Show text in lines of at most 80 columns, the following lines indented."""
-    width = min(_MAX_WIDTH, drawing.new_console().width)
-    drawing.styled(wrapped(text, width, first, " " * len(first)), style=style)
+    width = min(_MAX_WIDTH, tables.new_console().width)
+    tables.styled(wrapped(text, width, first, " " * len(first)), style=style)
 
 
 @click.command()

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import click
 
 from redstart import __version__
-from redstart.cli.exits import Exit, report, report_error, report_usage
+from redstart.cli.exit_codes import Exit, report, report_error, report_usage
 from redstart.cli.output import command_name, named_as_typed, prepare_streams
 from redstart.display import did_you_mean
 from redstart.errors import RedstartError

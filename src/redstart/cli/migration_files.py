@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from redstart.cli.drawing import table
-from redstart.cli.exits import Exit
+from redstart.cli.exit_codes import Exit
 from redstart.cli.options import F
 from redstart.cli.output import as_typed, line, note
 from redstart.cli.session import Session
+from redstart.cli.tables import table
 from redstart.display import printable
 from redstart.errors import FileMigrationNotSupportedError, UnknownMigrationError
 from redstart.migrations.context import DATETIME_MIGRATION

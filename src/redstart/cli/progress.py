@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 
-from redstart.cli.drawing import new_console
 from redstart.cli.output import note
 from redstart.cli.quantities import duration
+from redstart.cli.tables import new_console
 from redstart.migrations.data.running.monitor import Progress as Update
 
 _MIN_WIDTH_WITH_BARS = 60

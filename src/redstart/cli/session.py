@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from redstart.cli.models import load_declarations
+from redstart.cli.model_loading import load_declarations
 from redstart.cli.output import note, note_from_signal, warn
 from redstart.cli.settings import Settings
 from redstart.display import without_password

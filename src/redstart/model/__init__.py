@@ -5,7 +5,7 @@ from redstart.errors import MigrationError, NotFoundError
 from redstart.mapping.fields import Field
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.expressions import KNNExpression
-from redstart.sync.migrator import Migrator
+from redstart.sync.index_migrations import Migrator
 from redstart.sync.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.sync.redis_model import RedisModel
 from redstart.unavailable_names import attribute_of

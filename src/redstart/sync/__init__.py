@@ -33,21 +33,21 @@ if TYPE_CHECKING:
     from redstart.sync.checks import has_redis_json as has_redis_json
     from redstart.sync.checks import has_redisearch as has_redisearch
     from redstart.sync.connections import get_redis_connection as get_redis_connection
-    from redstart.sync.data_migrations import BaseMigration as BaseMigration
-    from redstart.sync.data_migrations import DataMigrator as DataMigrator
+    from redstart.sync.file_migrations import BaseMigration as BaseMigration
+    from redstart.sync.file_migrations import DataMigrator as DataMigrator
+    from redstart.sync.file_migrations import SchemaMigrator as SchemaMigrator
     from redstart.sync.find import FindQuery as FindQuery
-    from redstart.sync.migrator import Migrator as Migrator
-    from redstart.sync.migrator import SchemaDetector as SchemaDetector
+    from redstart.sync.index_migrations import Migrator as Migrator
+    from redstart.sync.index_migrations import SchemaDetector as SchemaDetector
     from redstart.sync.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.sync.models import HashModel as HashModel
     from redstart.sync.models import JsonModel as JsonModel
     from redstart.sync.redis_model import RedisModel as RedisModel
-    from redstart.sync.schema_migrations import SchemaMigrator as SchemaMigrator
 
 _HOME_OF = {
-    "BaseMigration": "redstart.sync.data_migrations",
+    "BaseMigration": "redstart.sync.file_migrations",
     "Coordinates": "redstart.mapping.coordinates",
-    "DataMigrator": "redstart.sync.data_migrations",
+    "DataMigrator": "redstart.sync.file_migrations",
     "EmbeddedJsonModel": "redstart.sync.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.sync.find",
@@ -61,15 +61,15 @@ _HOME_OF = {
     "QueryError": "redstart.errors",
     "ServerConnectionError": "redstart.errors",
     "MigrationError": "redstart.errors",
-    "Migrator": "redstart.sync.migrator",
+    "Migrator": "redstart.sync.index_migrations",
     "NotFoundError": "redstart.errors",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
     "RedisModel": "redstart.sync.redis_model",
     "RedisModelError": "redstart.errors",
     "RedstartError": "redstart.errors",
-    "SchemaDetector": "redstart.sync.migrator",
-    "SchemaMigrator": "redstart.sync.schema_migrations",
+    "SchemaDetector": "redstart.sync.index_migrations",
+    "SchemaMigrator": "redstart.sync.file_migrations",
     "DocumentDecodeError": "redstart.errors",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",

@@ -3,6 +3,7 @@
 
 import abc
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +16,7 @@ from redstart.migrations.files.history import (
     mark_unapplied,
     refuse,
 )
-from redstart.migrations.files.kinds import Kind
+from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
 from redstart.migrations.files.lists_only import ListsOnly
 from redstart.migrations.files.loader import Found, load_directory, load_module
 from redstart.migrations.import_guard import is_skipped
@@ -133,3 +134,103 @@ class FileMigrator(ListsOnly):
         if self.migration_module is not None:
             return load_module(self.migration_module, self._kind)
         return load_directory(Path(self.migrations_dir), self._kind)
+
+
+class BaseMigration(FileMigration):
+    """Base class of data migrations in files of a project. This version lists them, but does not run them."""
+
+    dependencies: Sequence[str] = ()
+    """Ids of migrations that have to be applied first."""
+
+    _kind = DATA
+
+    def can_run(self) -> bool:
+        """Return whether the migration can be applied now."""
+        return True
+
+
+class DataMigrator(FileMigrator):
+    """The data migrations of a directory or module, and the record of applied ones. It does not run migrations.
+
+    Args:
+        redis_client: a client of the server with the record; by default one for REDIS_OM_URL.
+        migrations_dir: a directory; by default `data-migrations` below REDIS_OM_MIGRATIONS_DIR, or below `migrations`.
+        migration_module: a module instead of a directory: its list `MIGRATIONS`, or every migration in its namespace.
+    """
+
+    APPLIED_MIGRATIONS_KEY = DATA.record
+
+    _kind = DATA
+
+    def __init__(
+        self,
+        redis_client: "redis.Redis | None" = None,
+        migrations_dir: str | None = None,
+        migration_module: str | None = None,
+    ) -> None:
+        super().__init__(redis_client, migrations_dir)
+        self.migration_module = migration_module
+
+    def get_applied_migrations(self) -> set[str]:
+        """Return the ids that Redstart or redis-om has recorded as applied.
+
+        Effects: one read.
+        """
+        return self._applied()
+
+    def mark_migration_applied(self, migration_id: str) -> None:
+        """Record an id as applied.
+
+        Effects: one write. Safe to repeat.
+        """
+        self._mark(migration_id, applied=True)
+
+    def mark_migration_unapplied(self, migration_id: str) -> None:
+        """Remove an id from the record of applied migrations.
+
+        Effects: one write. Safe to repeat.
+        """
+        self._mark(migration_id, applied=False)
+
+
+class BaseSchemaMigration(FileMigration):
+    """Base class of schema migrations in files of a project. This version lists them, but does not run them."""
+
+    _kind = SCHEMA
+
+
+class SchemaMigrator(FileMigrator):
+    """The schema migrations of a directory, and the record of applied ones. It does not run migrations.
+
+    Args:
+        redis_client: a client of the server with the record; by default one for REDIS_OM_URL.
+        migrations_dir: by default `schema-migrations` below REDIS_OM_MIGRATIONS_DIR, or below `migrations`.
+    """
+
+    APPLIED_MIGRATIONS_KEY = SCHEMA.record
+
+    _kind = SCHEMA
+
+    def __init__(self, redis_client: "redis.Redis | None" = None, migrations_dir: str | None = None) -> None:
+        super().__init__(redis_client, migrations_dir)
+
+    def get_applied(self) -> set[str]:
+        """Return the ids that Redstart or redis-om has recorded as applied.
+
+        Effects: one read.
+        """
+        return self._applied()
+
+    def mark_applied(self, migration_id: str) -> None:
+        """Record an id as applied.
+
+        Effects: one write. Safe to repeat.
+        """
+        self._mark(migration_id, applied=True)
+
+    def mark_unapplied(self, migration_id: str) -> None:
+        """Remove an id from the record of applied migrations.
+
+        Effects: one write. Safe to repeat.
+        """
+        self._mark(migration_id, applied=False)

@@ -23,7 +23,7 @@ from redstart.migrations.startup import bring_up_to_date
 from redstart.search.index import Index, create_arguments
 from redstart.search.index_info import read_info
 from redstart.search.schema_diff import same_definition
-from redstart.sync import migrator
+from redstart.sync import index_migrations
 from tests.migrations.indexes.conftest import (
     drop_all,
     migration,
@@ -197,7 +197,7 @@ def test_the_application_is_warned(
     older, newer = VERSIONS[HashModel]["plain"], VERSIONS[HashModel]["sortable"]
     start(url, older)
     start(url, newer)
-    monkeypatch.setattr(migrator, "registered_models", lambda: [older])
+    monkeypatch.setattr(index_migrations, "registered_models", lambda: [older])
     with caplog.at_level(logging.WARNING):
         Migrator(conn=documents).run()
     assert f"The index {NAME} was not changed: its definition is newer" in caplog.text

@@ -15,7 +15,7 @@ from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.pending import pending_indexes
 from redstart.migrations.startup import bring_up_to_date
 from redstart.search.index import create_arguments
-from redstart.sync import migrator
+from redstart.sync import index_migrations
 from tests.migrations.indexes.conftest import (
     before_1_0,
     drop_all,
@@ -135,7 +135,7 @@ def test_the_application_is_told(
     documents: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     forward(url, NewHash)
-    monkeypatch.setattr(migrator, "registered_models", lambda: [OldHash])
+    monkeypatch.setattr(index_migrations, "registered_models", lambda: [OldHash])
     with caplog.at_level(logging.INFO):
         Migrator(conn=documents).run()
     assert f"The index {HashMeta.index_name} has fields that its model does not declare" in caplog.text

@@ -1,7 +1,7 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `aredis_om.model`."""
 
-from redstart.aio.migrator import Migrator
+from redstart.aio.index_migrations import Migrator
 from redstart.aio.models import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.aio.redis_model import RedisModel
 from redstart.errors import MigrationError, NotFoundError

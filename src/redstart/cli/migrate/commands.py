@@ -8,10 +8,8 @@ from typing import Any
 
 import click
 
-from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import table
-from redstart.cli.exits import Exit
-from redstart.cli.indexes import (
+from redstart.cli.exit_codes import Exit
+from redstart.cli.index_report import (
     blocking_report,
     draw_results,
     draw_switched,
@@ -35,7 +33,7 @@ from redstart.cli.migration_files import (
     pending_files,
     waits,
 )
-from redstart.cli.model_fit import (
+from redstart.cli.model_warnings import (
     draw_unclaimed,
     find_unclaimed,
     note_unclaimed,
@@ -56,10 +54,12 @@ from redstart.cli.options import (
 )
 from redstart.cli.output import Tone, as_typed, line, note, print_json, refusal_by
 from redstart.cli.overlapping_prefixes import note_overlapping_prefixes
+from redstart.cli.phase_guidance import draw_order
 from redstart.cli.progress import progress_display
 from redstart.cli.quantities import counted, duration
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
+from redstart.cli.tables import table
 from redstart.migrations.back import rollback_indexes
 from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.coordinator import blocking

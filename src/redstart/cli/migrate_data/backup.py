@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from redstart.cli.migrate_data.log_file import EventLog
+from redstart.cli.migrate_data.event_log import EventLog
 from redstart.cli.output import note
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session

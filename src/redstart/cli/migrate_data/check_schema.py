@@ -5,12 +5,12 @@ from typing import Any
 import click
 
 from redstart.cli.assumed_zone import note_assumed_zone
-from redstart.cli.drawing import table
-from redstart.cli.exits import Exit
+from redstart.cli.exit_codes import Exit
 from redstart.cli.options import common, exclude_prefix
 from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
+from redstart.cli.tables import table
 from redstart.migrations.indexes.date_fields import DateField, DateIndex, Form
 from redstart.migrations.schema_check import look_at_dates, next_command
 

@@ -4,11 +4,9 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from redstart.cli.deployment import STOP_BEFORE
-from redstart.cli.drawing import next_step, pairs
-from redstart.cli.exits import Exit
-from redstart.cli.indexes import draw_unnamed_aliases, forecast_line
-from redstart.cli.migrate_data.log_file import EventLog
+from redstart.cli.exit_codes import Exit
+from redstart.cli.index_report import draw_unnamed_aliases, forecast_line
+from redstart.cli.migrate_data.event_log import EventLog
 from redstart.cli.migrate_data.run_report import dry_run_report
 from redstart.cli.migrate_data.tables import (
     count_rows,
@@ -18,8 +16,10 @@ from redstart.cli.migrate_data.tables import (
     draw_nothing_found,
 )
 from redstart.cli.output import Tone, draw_refusal, line, print_json, refusal_by
+from redstart.cli.phase_guidance import STOP_BEFORE
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
+from redstart.cli.tables import next_step, pairs
 from redstart.migrations.coordinator import require_possible_run
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.converting.beginning import require_recorded_plan, require_room_aside

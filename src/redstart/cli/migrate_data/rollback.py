@@ -6,11 +6,9 @@ from random import Random
 
 import click
 
-from redstart.cli.deployment import AFTER_ROLLBACK, EMBEDDED_KEYS
-from redstart.cli.drawing import pairs
-from redstart.cli.exits import Exit
-from redstart.cli.indexes import draw_lacking, draw_switched, index_migration
-from redstart.cli.migrate_data.log_file import event_log, log_file
+from redstart.cli.exit_codes import Exit
+from redstart.cli.index_report import draw_lacking, draw_switched, index_migration
+from redstart.cli.migrate_data.event_log import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.migration_files import NO_ROLLBACK, require_built_in
 from redstart.cli.options import (
@@ -25,10 +23,12 @@ from redstart.cli.options import (
     yes,
 )
 from redstart.cli.output import Tone, as_typed, line, print_json
+from redstart.cli.phase_guidance import AFTER_ROLLBACK, EMBEDDED_KEYS
 from redstart.cli.progress import progress_display
 from redstart.cli.quantities import counted, duration, rounded
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
+from redstart.cli.tables import pairs
 from redstart.migrations.back import Back, migrate_back, preview_back
 from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.data.damage import LISTS

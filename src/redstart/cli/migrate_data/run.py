@@ -7,17 +7,16 @@ from random import Random
 import click
 
 from redstart.cli.assumed_zone import note_assumed_zone
-from redstart.cli.deployment import STOP_BEFORE
-from redstart.cli.exits import Exit
-from redstart.cli.indexes import forecast_line, index_migration, note_superseded
+from redstart.cli.exit_codes import Exit
+from redstart.cli.index_report import forecast_line, index_migration, note_superseded
 from redstart.cli.migrate_data.backup import back_up_first, backup, note_backup_skipped
 from redstart.cli.migrate_data.dry_run import dry_run as run_dry
-from redstart.cli.migrate_data.log_file import EventLog, event_log, log_file
+from redstart.cli.migrate_data.event_log import EventLog, event_log, log_file
 from redstart.cli.migrate_data.run_report import forward_report, not_run_report
 from redstart.cli.migrate_data.run_result import draw_forward
 from redstart.cli.migrate_data.status import note_lost_state
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
-from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_unreadable
+from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_unreadable
 from redstart.cli.options import (
     accept_unindexed,
     aliases,
@@ -33,6 +32,7 @@ from redstart.cli.options import (
     yes,
 )
 from redstart.cli.output import line, note, print_json
+from redstart.cli.phase_guidance import STOP_BEFORE
 from redstart.cli.progress import progress_display
 from redstart.cli.quantities import counted, duration, rounded
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from redstart.cli.indexes import blocking_report, forecast_report, result_report
+from redstart.cli.index_report import blocking_report, forecast_report, result_report
 from redstart.cli.migrate_data.reports import model_report
 from redstart.migrations.coordinator import Forward
 from redstart.migrations.data.converter import Outcome

@@ -1,8 +1,6 @@
 """The result of a run, as text."""
 
-from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import next_step, pairs
-from redstart.cli.indexes import draw_results
+from redstart.cli.index_report import draw_results
 from redstart.cli.migrate_data.run_report import rate_of
 from redstart.cli.migrate_data.tables import (
     CHECK_PREFIXES,
@@ -12,7 +10,9 @@ from redstart.cli.migrate_data.tables import (
     nothing_found_message,
 )
 from redstart.cli.output import Tone, line, note, warn
+from redstart.cli.phase_guidance import draw_order
 from redstart.cli.quantities import duration
+from redstart.cli.tables import next_step, pairs
 from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.coordinator import Forward
 from redstart.migrations.data.edit_builder import FailureMode

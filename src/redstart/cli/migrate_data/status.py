@@ -5,19 +5,19 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.deployment import draw_order
-from redstart.cli.drawing import next_step, table
-from redstart.cli.exits import Exit
+from redstart.cli.exit_codes import Exit
 from redstart.cli.migrate_data.failed_values import FailedValues, recorded_failures
 from redstart.cli.migrate_data.reports import state_of, status_report
 from redstart.cli.migrate_data.tables import CHECK_PREFIXES
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
-from redstart.cli.model_fit import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
+from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
 from redstart.cli.options import common, exclude_prefix
 from redstart.cli.output import as_typed, line, print_json, warn
+from redstart.cli.phase_guidance import draw_order
 from redstart.cli.quantities import ago
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
+from redstart.cli.tables import next_step, table
 from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.data.record import is_recorded_without_state, read_record
 from redstart.migrations.data.status import Phase, Status

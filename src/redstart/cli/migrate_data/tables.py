@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from redstart.cli.drawing import next_step, table
 from redstart.cli.output import line
 from redstart.cli.quantities import rounded
+from redstart.cli.tables import next_step, table
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.failures import Failure, FailureSummary, Fate
 from redstart.migrations.data.plan import PlannedModel

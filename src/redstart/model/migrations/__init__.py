@@ -3,9 +3,8 @@
 
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
 from redstart.migrations.pending import MigrationAction
-from redstart.sync.data_migrations import BaseMigration, DataMigrator
-from redstart.sync.migrator import SchemaDetector
-from redstart.sync.schema_migrations import BaseSchemaMigration, SchemaMigrator
+from redstart.sync.file_migrations import BaseMigration, BaseSchemaMigration, DataMigrator, SchemaMigrator
+from redstart.sync.index_migrations import SchemaDetector
 from redstart.unavailable_names import attribute_of
 
 __all__ = [

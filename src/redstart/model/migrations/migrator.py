@@ -6,7 +6,7 @@ from redstart.mapping.submodules import import_submodules
 from redstart.migrations.indexes.keys import hash_key as schema_hash_key
 from redstart.migrations.pending import MigrationAction
 from redstart.migrations.pending import PendingIndex as IndexMigration
-from redstart.sync.migrator import Migrator, SchemaDetector, create_index
+from redstart.sync.index_migrations import Migrator, SchemaDetector, create_index
 
 __all__ = [
     "IndexMigration",

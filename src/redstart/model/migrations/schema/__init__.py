@@ -5,8 +5,8 @@ from redstart.errors import MigrationError, SchemaMigrationError
 from redstart.mapping.submodules import import_submodules
 from redstart.migrations.pending import MigrationAction
 from redstart.migrations.pending import PendingIndex as IndexMigration
-from redstart.sync.migrator import Migrator, SchemaDetector
-from redstart.sync.schema_migrations import BaseSchemaMigration, SchemaMigrator
+from redstart.sync.file_migrations import BaseSchemaMigration, SchemaMigrator
+from redstart.sync.index_migrations import Migrator, SchemaDetector
 from redstart.unavailable_names import attribute_of
 
 __all__ = [

@@ -5,8 +5,8 @@ from redstart.errors import SchemaMigrationError
 from redstart.migrations.indexes.keys import hash_key as schema_hash_key
 from redstart.migrations.indexes.keys import schema_key as schema_text_key
 from redstart.migrations.pending import MigrationAction
-from redstart.sync.migrator import SchemaDetector
-from redstart.sync.schema_migrations import BaseSchemaMigration, SchemaMigrator
+from redstart.sync.file_migrations import BaseSchemaMigration, SchemaMigrator
+from redstart.sync.index_migrations import SchemaDetector
 
 __all__ = [
     "BaseSchemaMigration",

@@ -1,7 +1,7 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `aredis_om.model.migrations.schema.legacy_migrator`."""
 
-from redstart.aio.migrator import Migrator, SchemaDetector, create_index
+from redstart.aio.index_migrations import Migrator, SchemaDetector, create_index
 from redstart.errors import MigrationError
 from redstart.mapping.submodules import import_submodules
 from redstart.migrations.indexes.keys import hash_key as schema_hash_key

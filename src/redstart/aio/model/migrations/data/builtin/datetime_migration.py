@@ -1,9 +1,9 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `aredis_om.model.migrations.data.builtin.datetime_migration`."""
 
-from redstart.aio.data_migrations import BaseMigration
+from redstart.aio.data_migrations import DatetimeFieldMigration
 from redstart.aio.datetime_detector import DatetimeFieldDetector
-from redstart.aio.datetime_migration import DatetimeFieldMigration
+from redstart.aio.file_migrations import BaseMigration
 from redstart.errors import DataMigrationError
 from redstart.migrations.data.edit_builder import FailureMode as ConversionFailureMode
 from redstart.unavailable_names import attribute_of

@@ -7,7 +7,6 @@ from random import Random
 import click
 
 from redstart.cli.assumed_zone import note_assumed_zone
-from redstart.cli.drawing import next_step, pairs
 from redstart.cli.migrate_data.reports import (
     how_far,
     progress_report,
@@ -28,6 +27,7 @@ from redstart.cli.progress import progress_display
 from redstart.cli.quantities import ago, counted, duration, rounded, size
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
+from redstart.cli.tables import next_step, pairs
 from redstart.commands.server_info import info
 from redstart.effects import call
 from redstart.migrations.context import DATETIME_MIGRATION

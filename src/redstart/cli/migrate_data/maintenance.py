@@ -2,7 +2,7 @@
 
 import click
 
-from redstart.cli.indexes import index_migration
+from redstart.cli.index_report import index_migration
 from redstart.cli.migration_files import NO_UNDO_LOG, require_built_in
 from redstart.cli.options import common, confirm, migration_id, require_yes, yes
 from redstart.cli.output import line, print_json

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redstart.cli.drawing import table
 from redstart.cli.output import warn
 from redstart.cli.quantities import counted
 from redstart.cli.session import Session
+from redstart.cli.tables import table
 from redstart.display import one_line
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import ModelDeclaration

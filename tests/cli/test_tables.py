@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redstart.cli.drawing import table
 from redstart.cli.progress import progress_display
+from redstart.cli.tables import table
 from redstart.migrations.data.running.monitor import Progress
 
 COLUMNS = ["model", "keys", "documents", "should be"]

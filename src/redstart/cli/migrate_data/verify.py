@@ -5,19 +5,19 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.drawing import next_step, pairs, table
-from redstart.cli.exits import Exit
+from redstart.cli.exit_codes import Exit
+from redstart.cli.migrate_data.event_log import event_log, log_file
 from redstart.cli.migrate_data.failed_values import recorded_failures
-from redstart.cli.migrate_data.log_file import event_log, log_file
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.migrate_data.tables import draw_nothing_found
-from redstart.cli.model_fit import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
+from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
 from redstart.cli.options import batch_size, common, exclude_prefix, verbose
 from redstart.cli.output import Tone, as_typed, line, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.quantities import counted
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
+from redstart.cli.tables import next_step, pairs, table
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.failures import Failure, FailureSummary, Fate, failure_at
 from redstart.migrations.data.planned.same_keys import require_same_types

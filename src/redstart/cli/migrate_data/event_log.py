@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import click
 
-from redstart.cli.exits import Exit, exit_of
+from redstart.cli.exit_codes import Exit, exit_of
 from redstart.cli.output import as_typed, concealed, note, shown_message
 from redstart.cli.session import Session
 from redstart.errors import ConfigurationError, RedstartError

@@ -1,4 +1,4 @@
-# Generated from redstart/aio/migrator.py: change that, then `python -m tools.generate_sync`.
+# Generated from redstart/aio/index_migrations.py: change that, then `python -m tools.generate_sync`.
 """Update of indexes when an application starts: `Migrator().run()`."""
 
 import logging
