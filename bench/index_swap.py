@@ -30,9 +30,8 @@ from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.keys import hash_key, schema_key
 from redstart.migrations.indexes.migrator import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.search.index import Index, create_arguments, schema_hash, schema_text
 from redstart.search.index_info import read_info
-from redstart.search.schema import FieldKind, IndexField
+from redstart.search.schema import FieldKind, Index, IndexField, create_arguments, schema_hash, schema_text
 from redstart.server.clients import open_sync
 from redstart.values.types import Storage
 

@@ -22,7 +22,7 @@ from redstart.devserver.process import EmbeddedServer
 from redstart.errors import MigrationError
 from redstart.mapping import registry
 from redstart.mapping.model_info import declare, distinct
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 from tests.support.legacy_index import legacy_index_of
 from tests.support.models import registry_of_its_own
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 from tests.support.cli import run_om
 from tests.support.legacy_index import legacy_index_of
 

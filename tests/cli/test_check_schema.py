@@ -10,7 +10,7 @@ from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.devserver.process import EmbeddedServer
 from redstart.mapping.index import index_of
 from redstart.migrations.context import DATETIME_MIGRATION as ID
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import drop_all, legacy
 from tests.support.cli import run_om
 from tests.support.snapshot import difference, snapshot

@@ -8,8 +8,7 @@ import pytest
 import redis
 
 from redstart.commands import documents
-from redstart.commands.packing import packed_batch
-from redstart.commands.resp import mapping
+from redstart.commands.resp import mapping, packed_batch
 from redstart.effects import Call
 from redstart.errors import CommandError
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.commands.documents import hmget_command, json_get_command
-from redstart.commands.packing import KeyedCommand, packed_batch
+from redstart.commands.resp import KeyedCommand, packed_batch
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=30)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import redis
 
-from redstart.commands.streams import StreamEntry, xlen, xrevrange
+from redstart.commands.keyspace import StreamEntry, xlen, xrevrange
 from redstart.effects import Call
 
 Ask = Callable[[Call[Any]], Any]

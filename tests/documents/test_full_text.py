@@ -13,7 +13,7 @@ from redstart.commands.search import ft_create
 from redstart.documents import index_fields
 from redstart.errors import QueryError
 from redstart.mapping.index import index_of
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 from tests.documents.people import ON_SERVER
 
 pytestmark = pytest.mark.usefixtures("models_url")

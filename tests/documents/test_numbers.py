@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from redstart import Field, HashModel, JsonModel, NotFoundError, QueryNotSupportedError, col
 from redstart.errors import DocumentEncodeError
-from redstart.values.json_floats import kept
+from redstart.values.lossless_json import kept
 from tests.documents.people import ON_SERVER
 from tests.support.models import create_indexes
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
 from redstart.errors import RedisModelError
 from redstart.mapping.field_proxies import FieldProxy
-from redstart.search.query_text import query_text
+from redstart.search.query_compiler import query_text
 from redstart.values.timezones import NaiveTimezone
 
 UTC = NaiveTimezone.parse("UTC")

@@ -16,7 +16,7 @@ from redstart.mapping.field_proxies import FieldProxy, query_field_named
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.expressions import Expression, KNNExpression, col
 from redstart.search.geo import GeoFilter
-from redstart.search.query_text import query_text
+from redstart.search.query_compiler import query_text
 from redstart.values.timezones import NaiveTimezone
 
 UTC = NaiveTimezone.parse("UTC")

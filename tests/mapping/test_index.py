@@ -16,8 +16,7 @@ from redstart.mapping.index import index_of, reference_schema
 from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import registered_models
 from redstart.mapping.vectors import VectorFieldOptions
-from redstart.search.index import schema_hash
-from redstart.search.schema import FieldKind
+from redstart.search.schema import FieldKind, schema_hash
 from tests.corpus_models import shop_models
 from tests.support.corpus import corpus_path
 from tests.support.legacy_index import legacy_index_of, legacy_schema

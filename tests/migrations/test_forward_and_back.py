@@ -14,7 +14,7 @@ from redstart.migrations.back import Back, migrate_back
 from redstart.migrations.coordinator import Forward, migrate_forward
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (
     MODELS,
     before_1_0,

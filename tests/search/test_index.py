@@ -4,8 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from redstart.search.index import Index, create_arguments, schema_hash, schema_text
-from redstart.search.schema import FieldKind, IndexField, VectorSettings
+from redstart.search.schema import (
+    FieldKind,
+    Index,
+    IndexField,
+    VectorSettings,
+    create_arguments,
+    schema_hash,
+    schema_text,
+)
 from redstart.values.types import Storage
 
 TAG, NUMERIC, TEXT, GEO, VECTOR = (

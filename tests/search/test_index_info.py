@@ -4,9 +4,8 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from redstart.search.index import Index, create_arguments
 from redstart.search.index_info import IndexInfo, read_info
-from redstart.search.schema import FieldKind, IndexField, VectorSettings
+from redstart.search.schema import FieldKind, Index, IndexField, VectorSettings, create_arguments
 from redstart.values.types import Storage
 
 FIELD_NAMES = st.text("abcXYZ09_ .-é", min_size=1, max_size=8)

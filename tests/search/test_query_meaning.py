@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from redstart.commands.search import ft_search
 from redstart.errors import QueryError
+from redstart.search.escaping import WHITE_SPACE
 from redstart.search.expressions import Expression
+from redstart.search.query_compiler import query_text
 from redstart.search.query_field import Operand
-from redstart.search.query_text import query_text
 from redstart.search.search_request import SearchQuery
-from redstart.search.tags import WHITE_SPACE
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
 from tests.search.fields import Named, field

@@ -12,7 +12,7 @@ import pytest
 from redstart.errors import QueryError, QueryNotSupportedError, QuerySyntaxError
 from redstart.search.expressions import Expression, KNNExpression, col
 from redstart.search.geo import GeoFilter
-from redstart.search.query_text import QueryText, query_text
+from redstart.search.query_compiler import QueryText, query_text
 from redstart.search.search_request import SearchQuery, SortBy
 from redstart.values.timezones import NaiveTimezone
 from tests.search.fields import b, b_hash, city, comma, document, geo, i, s, u, unindexed, vector, words

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from redstart.search.index import Index
-from redstart.search.schema import FieldKind, IndexField
+from redstart.search.schema import FieldKind, Index, IndexField
 from redstart.search.schema_diff import FieldAdded, FieldChanged, FieldRemoved, difference
 from redstart.values.types import Storage
 

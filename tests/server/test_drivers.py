@@ -13,7 +13,7 @@ import redis
 
 from redstart.commands.documents import hmget_command
 from redstart.commands.keyspace import get, hgetall
-from redstart.commands.packing import packed_batch
+from redstart.commands.resp import packed_batch
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Batch, Call, Op, Pause, batch, call, pause
 from redstart.errors import AuthenticationError, CommandError, ServerConnectionError

@@ -10,7 +10,7 @@ from redstart.mapping.index_schema import IndexWalk
 from redstart.mapping.index_types import Indexable, IndexType
 from redstart.mapping.models import RedisModel
 from redstart.mapping.primary_keys import DEFAULT_NAME
-from redstart.search.index import Index, schema_text
+from redstart.search.schema import Index, schema_text
 from redstart.values.types import Storage
 
 

@@ -10,8 +10,8 @@ import redis
 from redstart.commands.search import ft_create, ft_info
 from redstart.mapping.index import index_of
 from redstart.mapping.registry import model_registry
-from redstart.search.index import create_arguments
 from redstart.search.index_info import read_info
+from redstart.search.schema import create_arguments
 
 
 def create_indexes(client: redis.Redis, *models: Any) -> None:

@@ -7,11 +7,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from redstart.errors import ValueConversionError
-from redstart.values.datetime_parser import read_temporal_text
+from redstart.values.datetime_parser import number_of_written_text, read_temporal_text
 from redstart.values.timestamps import ALWAYS_EXACT_SECONDS, number_text, reads_back
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import TemporalKind
-from redstart.values.written_text import number_of_written_text
 
 DATETIME, DATE = TemporalKind.DATETIME, TemporalKind.DATE
 ZONES = [NaiveTimezone.parse(name) for name in ("UTC", "Europe/Berlin", "local")]

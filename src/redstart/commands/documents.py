@@ -1,13 +1,27 @@
 """Commands of documents: hashes by field, RedisJSON values by path; single, or packed for many keys."""
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from itertools import chain
 from typing import Any
 
-from redstart.commands.conditions import Condition
-from redstart.commands.packing import KeyedCommand
-from redstart.commands.resp import integer, items, optional_bytes, raw
+from redstart.commands.resp import KeyedCommand, integer, items, optional_bytes, raw
 from redstart.effects import Argument, Call
+
+
+class Condition(Enum):
+    """What has to be true of a key; the value is the word that commands and scripts take."""
+
+    NONE = ""
+    NX = "NX"
+    """There is no such key."""
+    XX = "XX"
+    """There is one."""
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Return whether a write may be sent again when its answer was lost: NX would be refused by its own success."""
+        return self is not Condition.NX
 
 
 def hmget_command(fields: Sequence[str | bytes]) -> KeyedCommand:
@@ -65,3 +79,33 @@ def json_array_length(key: bytes, path: str) -> Call[list[Any]]:
 def json_object_keys(key: bytes, path: str) -> Call[list[Any]]:
     """`JSON.OBJKEYS` for each match of a path; None for a match that is not an object."""
     return Call(("JSON.OBJKEYS", key, path), items)
+
+
+def hexpire(key: str, field: bytes, seconds: int, condition: str | None = None) -> Call[int]:
+    """Have a field go after some seconds.
+
+    Args:
+        condition: `NX`, `XX`, `GT` or `LT`.
+
+    Returns:
+        1 done; 0 the condition does not hold; 2 deleted at once, for the time is over; -2 no such field.
+    """
+    words: tuple[Argument, ...] = ("HEXPIRE", key, seconds)
+    if condition is not None:
+        words = (*words, condition)
+    # Sent again, a condition may not hold any more, for the first time made it so.
+    return Call((*words, "FIELDS", 1, field), _of_one_field, repeatable=condition is None)
+
+
+def httl(key: str, field: bytes) -> Call[int]:
+    """Return the seconds a field has left; -1 without such a time, -2 without such a field."""
+    return Call(("HTTL", key, "FIELDS", 1, field), _of_one_field)
+
+
+def hpersist(key: str, field: bytes) -> Call[int]:
+    """Have a field stay: 1 done; -1 it stays anyway; -2 no such field. Repeated after a lost answer: -1."""
+    return Call(("HPERSIST", key, "FIELDS", 1, field), _of_one_field)
+
+
+def _of_one_field(reply: Any) -> int:
+    return int(reply[0])

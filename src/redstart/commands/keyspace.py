@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from redstart.commands.resp import integer, mapping, optional_bytes
@@ -114,3 +115,26 @@ def _literal(text: str) -> str:
 
 def _cursor_and_keys(reply: Any) -> tuple[int, list[bytes]]:
     return int(reply[0]), list(reply[1])
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEntry:
+    """One entry: its id as `milliseconds-sequence`, and its fields."""
+
+    id: str
+    fields: dict[bytes, bytes]
+
+
+def xrevrange(key: str, *, before: str | None, count: int) -> Call[list[StreamEntry]]:
+    """Entries from the newest to the oldest, those older than `before` (an id) when given."""
+    end = "+" if before is None else f"({before}"
+    return Call(("XREVRANGE", key, end, "-", "COUNT", count), _entries)
+
+
+def xlen(key: str) -> Call[int]:
+    """Return the number of entries."""
+    return Call(("XLEN", key), integer)
+
+
+def _entries(reply: Any) -> list[StreamEntry]:
+    return [StreamEntry(entry[0].decode(), mapping(entry[1])) for entry in reply]

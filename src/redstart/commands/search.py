@@ -38,7 +38,7 @@ class SearchReply:
 
 
 def ft_create(arguments: Sequence[str]) -> Call[None]:
-    """`FT.CREATE`, its words as `redstart.search.index.create_arguments` gives them.
+    """`FT.CREATE`, its words as `redstart.search.schema.create_arguments` gives them.
 
     Not repeatable: the second time it fails, for the index exists.
     """

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from redstart.commands.resp import text
+from redstart.commands.resp import ignored, text
 from redstart.effects import Call
 
 
@@ -38,3 +38,8 @@ def client_database() -> Call[int]:
 def _database(reply: Any) -> int:
     fields = dict(part.partition("=")[::2] for part in text(reply).split())
     return int(fields["db"])
+
+
+def bgsave() -> Call[None]:
+    """Begin to write the RDB file; the server answers before it is written, with an error while it writes one."""
+    return Call(("BGSAVE",), ignored)

@@ -6,7 +6,7 @@ from redstart.effects import Op, call, pause
 from redstart.mapping.model_info import declare
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 
 POLL_SECONDS = 0.02
 

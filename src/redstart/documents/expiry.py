@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from redstart.commands.field_expiry import hexpire, hpersist, httl
+from redstart.commands.documents import hexpire, hpersist, httl
 from redstart.commands.keyspace import expire
 from redstart.documents.arguments import require_int
 from redstart.documents.fetch import is_of_another_type
@@ -34,7 +34,7 @@ def queue_expiry(document: RedisModel, seconds: int, pipeline: Pipeline) -> None
 def expire_field(
     document: RedisModel, field: str, seconds: int, *, nx: bool, xx: bool, gt: bool, lt: bool
 ) -> Op[int]:
-    """Have the server delete a field of a hash after some seconds: see `redstart.commands.field_expiry.hexpire`.
+    """Have the server delete a field of a hash after some seconds: see `redstart.commands.documents.hexpire`.
 
     Raises:
         ValueError: more than one condition was given.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from redstart.commands.packing import PageSize, packed_batch
+from redstart.commands.resp import PageSize, packed_batch
 from redstart.documents.arguments import require_int, require_primary_key
 from redstart.documents.errors import OnUnreadable
 from redstart.documents.reader import readable

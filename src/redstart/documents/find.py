@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
-from redstart.commands.packing import PageSize
+from redstart.commands.resp import PageSize
 from redstart.commands.search import SearchReply, most_results
 from redstart.documents.arguments import require_int
 from redstart.documents.fetch import PAGE_DOCUMENTS, Distances, PageSizes, documents_at, pages, shrink

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
-from redstart.commands.conditions import Condition
-from redstart.commands.documents import hsetex_new
+from redstart.commands.documents import Condition, hsetex_new
 from redstart.commands.scripts import evalsha, evaluate, load
 from redstart.effects import Argument, Call
 

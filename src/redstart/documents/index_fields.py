@@ -18,10 +18,9 @@ from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import Comparison, Expression, FieldExpression, Operator, comparisons_in
 from redstart.search.full_text import stop_words_of
-from redstart.search.index import Index
 from redstart.search.index_info import read_info
 from redstart.search.query_field import QueryField
-from redstart.search.schema import FieldKind
+from redstart.search.schema import FieldKind, Index
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from redstart.commands.documents import hmget_command, json_get_command
-from redstart.commands.packing import KeyedCommand, packed_batch
+from redstart.commands.resp import KeyedCommand, packed_batch
 from redstart.documents.errors import OnUnreadable, decode_error, unexpected, unreadable
 from redstart.documents.fetch import PageSizes, documents_at, primary_keys_in, shrink, stored_in
 from redstart.documents.hash_decoder import hash_reader_of

@@ -12,8 +12,8 @@ import msgpack
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Argument, Op
 from redstart.errors import CommandError, QueryNotSupportedError, shortened
-from redstart.search.patterns import TagPattern, WordPattern
-from redstart.search.query_text import QueryText
+from redstart.search.query_compiler import QueryText
+from redstart.search.query_field import TagPattern, WordPattern
 
 PACKAGE: Final = "redstart.documents"
 

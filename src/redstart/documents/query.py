@@ -28,9 +28,9 @@ from redstart.mapping.models import RedisModel
 from redstart.mapping.registry import model_name, registered_models
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.full_text import STOP_WORDS
+from redstart.search.query_compiler import QueryText, query_text
 from redstart.search.query_errors import not_knn
 from redstart.search.query_field import Operand
-from redstart.search.query_text import QueryText, query_text
 from redstart.search.search_request import DIALECT, SearchQuery, SortBy
 from redstart.values.timezones import NaiveTimezone
 

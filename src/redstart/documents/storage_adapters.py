@@ -7,10 +7,8 @@ from typing import Any, Final, TypeVar
 
 from pydantic_core import from_json, to_json
 
-from redstart.commands.conditions import Condition
-from redstart.commands.documents import hgetall_command, json_get_command, json_set
-from redstart.commands.packing import KeyedCommand
-from redstart.commands.resp import mapping, optional_bytes
+from redstart.commands.documents import Condition, hgetall_command, json_get_command, json_set
+from redstart.commands.resp import KeyedCommand, mapping, optional_bytes
 from redstart.commands.scripts import load
 from redstart.documents.hash_commands import PACKAGE, HashWrite
 from redstart.documents.hash_decoder import reader_of_hashes

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails
 
-from redstart.commands.conditions import Condition
+from redstart.commands.documents import Condition
 from redstart.documents.fetch import raise_understood
 from redstart.documents.field_lookup import path_named
 from redstart.documents.projection import stands_alone

@@ -20,7 +20,7 @@ from redstart.errors import ValueConversionError
 from redstart.mapping.revalidation import LISTS
 from redstart.mapping.value_paths import Segment
 from redstart.values import timestamps
-from redstart.values.json_floats import exact_text, kept
+from redstart.values.lossless_json import exact_text, kept
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,
     FIRST_MICROSECOND,

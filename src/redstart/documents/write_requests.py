@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
 
-from redstart.commands.conditions import Condition
+from redstart.commands.documents import Condition
 from redstart.commands.scripts import Script, evalsha, evaluate
 from redstart.documents.arguments import require_int
 from redstart.effects import Argument, Batch, Call, Later, Op, answer, call

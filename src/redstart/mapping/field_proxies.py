@@ -15,12 +15,10 @@ from redstart.mapping.index import index_of
 from redstart.mapping.index_schema import FULL_TEXT_SUFFIX
 from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
 from redstart.mapping.registry import model_name
-from redstart.search.expressions import Expression, FieldExpression, fields_in
-from redstart.search.immutable import immutable
-from redstart.search.index import Index
+from redstart.search.expressions import Expression, FieldExpression, fields_in, immutable
 from redstart.search.query_errors import items_not_declared
 from redstart.search.query_field import Operand, QueryField
-from redstart.search.schema import FieldKind
+from redstart.search.schema import FieldKind, Index
 
 OPERAND_OF_KINDS: Final = {
     FieldKind.NUMERIC: Operand.NUMBER,

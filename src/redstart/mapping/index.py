@@ -8,8 +8,7 @@ from redstart.mapping.index_schema import IndexWalk
 from redstart.mapping.index_types import Indexable, IndexType
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.registry import model_name
-from redstart.search.index import Index, schema_parts, schema_text
-from redstart.search.schema import FIELD_OPTIONS, IndexField
+from redstart.search.schema import FIELD_OPTIONS, Index, IndexField, schema_parts, schema_text
 from redstart.values.types import Storage
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from redstart.search.immutable import immutable
+from redstart.search.expressions import immutable
 from redstart.search.schema import VectorSettings
 
 

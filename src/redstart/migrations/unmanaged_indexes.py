@@ -13,8 +13,8 @@ from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.keys import is_built_name, shown
 from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, place_of
 from redstart.migrations.indexes.state import read_records
-from redstart.search.index import Index
 from redstart.search.index_info import IndexInfo
+from redstart.search.schema import Index
 from redstart.values.types import Storage
 
 _MAX_SPELLINGS = 64

@@ -1,6 +1,6 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `redis_om.model.token_escaper`."""
 
-from redstart.search.tags import TokenEscaper
+from redstart.search.escaping import TokenEscaper
 
 __all__ = ["TokenEscaper"]

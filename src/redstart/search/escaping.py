@@ -3,6 +3,7 @@
 import base64
 import math
 import re
+import string
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -14,9 +15,9 @@ from pydantic import BaseModel
 from redstart.errors import ValueConversionError
 from redstart.search.expressions import Expression, FieldExpression
 from redstart.search.query_errors import cannot_find, wrong_operand
-from redstart.search.query_field import Operand, QueryField
+from redstart.search.query_field import Operand, QueryField, Where
 from redstart.values.indexed_numbers import reason_against_digits
-from redstart.values.json_floats import SAFE_LENGTH, kept
+from redstart.values.lossless_json import SAFE_LENGTH, kept
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,
     MICROSECOND,
@@ -179,3 +180,95 @@ def boolean_word(field: QueryField, value: Any) -> str:
     if not isinstance(value, int) or value not in (0, 1):
         raise wrong_operand(field, value, "True or False")
     return str(int(value)) if field.storage.name == "HASH" else str(bool(value))
+
+
+WHITE_SPACE: Final = " \t\n\v\f\r"
+LONGEST_TAG_BYTES: Final = 4096
+ESCAPED: Final = re.compile("([" + re.escape(string.punctuation.replace("_", "") + WHITE_SPACE) + "])")
+CONTROLS: Final = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
+
+
+def tags_of(field: QueryField, text: str) -> list[str]:
+    """Return the tags of a value, each once.
+
+    Raises:
+        QueryNotSupportedError: there are none, or one that the index cannot hold.
+    """
+    parts = text.split(field.separator) if field.separator else [text]
+    tags = list(dict.fromkeys(part.strip(WHITE_SPACE) for part in parts))
+    tags = [checked(field, tag) for tag in tags if tag]
+    if not tags:
+        raise cannot_find(
+            field,
+            text,
+            "empty strings are not indexed",
+            "Store None or a placeholder value and query that.",
+        )
+    return tags
+
+
+def checked(field: QueryField, tag: str) -> str:
+    """Return the tag, if the index can hold it. Raises QueryNotSupportedError."""
+    if "\0" in tag:
+        raise cannot_find(field, tag, "the server truncates a tag at a NUL character")
+    size = len(tag.encode())
+    if size > LONGEST_TAG_BYTES:
+        raise cannot_find(
+            field, tag, f"it has {size} bytes, and the server indexes {LONGEST_TAG_BYTES} bytes of a tag"
+        )
+    return tag
+
+
+def pattern_of(field: QueryField, text: object, where: Where) -> str:
+    """Return the pattern of a part of a tag. Raises QueryError."""
+    if not isinstance(text, str):
+        raise cannot_find(field, text, "a part of text has to be a str")
+    part = encodable(field, text)
+    if where is Where.START:
+        part = part.lstrip(WHITE_SPACE)
+    elif where is Where.END:
+        part = part.rstrip(WHITE_SPACE)
+    if not part:
+        raise cannot_find(field, text, "a part of text must not be empty or only white space")
+    if field.separator and field.separator in part:
+        raise cannot_find(
+            field,
+            text,
+            f"values are split at the separator {field.separator!r}, so no tag contains it",
+            "Query one tag at a time, or give the field another separator.",
+        )
+    return checked(field, part)
+
+
+def as_indexed(field: QueryField, tag: str) -> bytes:
+    """Return the bytes of a tag, or of a part of one, as the index has them."""
+    return tag.encode() if field.case_sensitive else tag.encode().lower()
+
+
+def escaped(tag: str) -> str:
+    """Return a tag as it stands in a query."""
+    # An underscore is a letter, but for one that is alone.
+    return r"\_" if tag == "_" else ESCAPED.sub(r"\\\1", tag)
+
+
+class TokenEscaper:
+    """Escape text for a query that is written by hand. Conditions on fields need no escaping.
+
+    Args:
+        escape_chars_re: what to escape; by default everything that has a meaning in a query.
+    """
+
+    def __init__(self, escape_chars_re: re.Pattern[str] | None = None) -> None:
+        self.escaped_chars_re: Final = escape_chars_re or ESCAPED
+
+    def escape(self, value: str) -> str:
+        """Return the text with a backslash before each character that has to be escaped."""
+        return self.escaped_chars_re.sub(r"\\\g<0>", value)
+
+
+escaper: Final = TokenEscaper()
+
+
+def needs_parameter(tag: str) -> bool:
+    """Return whether a tag cannot be written into a query."""
+    return CONTROLS.search(tag) is not None

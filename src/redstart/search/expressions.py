@@ -1,14 +1,45 @@
 """Conditions of queries, as a tree of immutable objects. They are checked when `query_text` writes them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from redstart.errors import QuerySyntaxError
-from redstart.search.immutable import immutable
 from redstart.search.query_field import QueryField
 from redstart.values.copies import copied
+
+T = TypeVar("T")
+
+
+def immutable(cls: type[T]) -> type[T]:
+    """Return a frozen dataclass whose assignment error names the alternative. Subclasses may have own attributes.
+
+    (What `dataclass` itself makes ends in a TypeError with slots, as it looks for the class without them.)
+    """
+    own = {field.name for field in fields(cls)}  # type: ignore[arg-type]  # a dataclass
+
+    def refuse(self: object, name: str) -> NoReturn:
+        raise AttributeError(
+            f"{cls.__name__} objects are immutable, so the attribute {name!r} cannot be changed. "
+            "Create another object instead.",
+            name=name,
+            obj=self,
+        )
+
+    def __setattr__(self: object, name: str, value: Any) -> None:
+        if type(self) is cls or name in own:
+            refuse(self, name)
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self: object, name: str) -> None:
+        if type(self) is cls or name in own:
+            refuse(self, name)
+        object.__delattr__(self, name)
+
+    cls.__setattr__ = __setattr__  # type: ignore[method-assign]
+    cls.__delattr__ = __delattr__  # type: ignore[method-assign]
+    return cls
 
 
 class Operator(StrEnum):

@@ -12,9 +12,9 @@ from typing import Final
 
 from redstart.errors import QuerySyntaxError
 from redstart.search.escaping import encodable
-from redstart.search.index import Index
 from redstart.search.query_errors import cannot_find, wrong_operand
 from redstart.search.query_field import QueryField
+from redstart.search.schema import Index
 
 ESCAPES: Final = re.compile(r"\\(.)", re.DOTALL)
 ESCAPED_CHARACTER: Final = re.compile(r"\\.", re.DOTALL)

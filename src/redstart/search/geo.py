@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from redstart.search.immutable import immutable
+from redstart.search.expressions import immutable
 
 
 class RadiusUnit(StrEnum):

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from redstart.search.index import Index
-from redstart.search.schema import FieldKind, IndexField, VectorSettings
+from redstart.search.schema import FieldKind, Index, IndexField, VectorSettings
 from redstart.values.types import Storage
 
 VECTOR_NAMES = {

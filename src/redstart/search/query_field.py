@@ -62,3 +62,49 @@ class QueryField:
 def term_of(attribute: str) -> str:
     """Return an attribute of an index as it is written in a query."""
     return f"@{PUNCTUATION.sub(ESCAPED, attribute)}"
+
+
+class Where(StrEnum):
+    """Where in a tag its part stands. The values are those of `documents/lua/search_patterns.lua`."""
+
+    START = "start"
+    END = "end"
+    ANYWHERE = "anywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class TagPattern:
+    """A part of tags.
+
+    Args:
+        attribute: the field's name in the index.
+        where: where in the tags it stands.
+        part: its bytes as the index has them.
+        text: the condition in the query language of the server.
+        term: the field in that language.
+    """
+
+    attribute: str
+    where: Where
+    part: bytes
+    text: str
+    term: str
+
+
+@dataclass(frozen=True, slots=True)
+class WordPattern:
+    """Words to search for, of which some are given in part.
+
+    Args:
+        term: the tags of the field in the query language of the server.
+        label: the field's name in messages.
+        value: the words as they were given.
+        text: the condition in the query language of the server.
+        shortest: how many bytes the shortest part has; 0 if no word is given in part, but one is fuzzy.
+    """
+
+    term: str
+    label: str
+    value: str
+    text: str
+    shortest: int

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from redstart.search.index import Index
-from redstart.search.schema import IndexField
+from redstart.search.schema import Index, IndexField
 from redstart.values.types import Storage
 
 

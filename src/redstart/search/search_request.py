@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from redstart.effects import Argument
-from redstart.search.query_text import QueryText
+from redstart.search.query_compiler import QueryText
 
 DEFAULT_LIMIT = 1000
 DIALECT = 2

@@ -5,7 +5,7 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.commands.streams import StreamEntry
+from redstart.commands.keyspace import StreamEntry
 from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import FailureMode, edits_for, judge, plainly_converted

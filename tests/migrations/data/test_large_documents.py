@@ -15,7 +15,7 @@ import redis
 from bench.neighbour import COMMANDS as MEASURED
 from bench.neighbour import Kind, measure
 
-from redstart.commands.packing import PAGE_BYTES
+from redstart.commands.resp import PAGE_BYTES
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.data import applier

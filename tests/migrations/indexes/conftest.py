@@ -25,8 +25,7 @@ from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.migrator import Converted, IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
-from redstart.search.index import Index, create_arguments, schema_hash, schema_text
-from redstart.search.schema import FieldKind
+from redstart.search.schema import FieldKind, Index, create_arguments, schema_hash, schema_text
 from redstart.server import protocol
 from redstart.server.clients import open_sync
 from tests.support.migration import new_context

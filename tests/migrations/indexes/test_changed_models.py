@@ -11,7 +11,7 @@ from redstart import Field, HashModel, JsonModel
 from redstart.mapping.model_info import declare
 from redstart.migrations.indexes.expand import IndexResult, IndexState, is_expanded
 from redstart.migrations.indexes.plan import planned_indexes
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (
     before_1_0,
     drop_all,

@@ -15,7 +15,7 @@ from redstart.migrations.indexes.keys import built_name
 from redstart.migrations.indexes.plan import moving_attributes
 from redstart.migrations.indexes.state import read_records
 from redstart.migrations.lease import Activity
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (
     MODELS,
     expand,

@@ -25,7 +25,7 @@ from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.status import Standing, index_statuses
-from redstart.search.index import create_arguments, schema_hash, schema_text
+from redstart.search.schema import create_arguments, schema_hash, schema_text
 from tests.migrations.indexes.conftest import (
     before_1_0,
     drop_all,

@@ -9,7 +9,7 @@ from redstart.demo.models import Visit
 from redstart.mapping.model_info import declare
 from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.plan import planned_indexes
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import drop_all, perform, wait_until_built
 from tests.support.cli import run_om
 

@@ -12,7 +12,7 @@ from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.migrator import none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.search.index import Index, create_arguments
+from redstart.search.schema import Index, create_arguments
 from tests.cli.conftest import configured
 from tests.migrations.indexes.conftest import (
     drop_all,

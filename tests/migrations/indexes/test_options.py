@@ -19,7 +19,7 @@ from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.preflight import require_aliases
 from redstart.migrations.indexes.verify import verify_indexes
 from redstart.migrations.startup import bring_up_to_date
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (
     before_1_0,
     drop_all,

@@ -23,7 +23,7 @@ from redstart.migrations.indexes.keys import hash_key, is_built_name, schema_key
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.status import Standing, index_statuses
 from redstart.migrations.indexes.switch import same_definition
-from redstart.search.index import Index, create_arguments, schema_hash, schema_text
+from redstart.search.schema import Index, create_arguments, schema_hash, schema_text
 from tests.cli.conftest import configured
 from tests.migrations.indexes.conftest import (
     MODELS,

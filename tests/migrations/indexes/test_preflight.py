@@ -11,7 +11,7 @@ import redis
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.indexes.keys import built_name
 from redstart.search import index_info
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 from tests.cli.conftest import configured
 from tests.migrations.indexes.conftest import drop_all, legacy, planned, serving, total
 from tests.support.cli import Ended, run_om

@@ -20,8 +20,8 @@ from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.superseded import MAX_SUPERSEDED, definition_digest
 from redstart.migrations.pending import pending_indexes
 from redstart.migrations.startup import bring_up_to_date
-from redstart.search.index import Index, create_arguments
 from redstart.search.index_info import read_info
+from redstart.search.schema import Index, create_arguments
 from redstart.search.schema_diff import same_definition
 from redstart.sync import index_migrations
 from tests.migrations.indexes.conftest import (

@@ -14,7 +14,7 @@ from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.pending import pending_indexes
 from redstart.migrations.startup import bring_up_to_date
-from redstart.search.index import create_arguments
+from redstart.search.schema import create_arguments
 from redstart.sync import index_migrations
 from tests.migrations.indexes.conftest import (
     before_1_0,

@@ -28,13 +28,13 @@ from redstart.mapping.metaclass import QueryableModel as ModelMeta
 from redstart.mapping.primary_keys import PrimaryKey, PrimaryKeyCreator, UlidPrimaryKey
 from redstart.mapping.registry import model_registry
 from redstart.mapping.vectors import VectorFieldOptions
+from redstart.search.escaping import TokenEscaper, escaper
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.expressions import Negation as NegatedExpression
 from redstart.search.expressions import Operator as Operators
 from redstart.search.geo import GeoFilter
 from redstart.search.schema import DEFAULT_TAG_SEPARATOR as DEFAULT_REDISEARCH_FIELD_SEPARATOR
 from redstart.search.schema import FieldKind as RediSearchFieldTypes
-from redstart.search.tags import TokenEscaper, escaper
 from redstart.unavailable_names import attribute_of
 
 __all__ = [

@@ -7,8 +7,7 @@ restart of the server sets it.
 
 from dataclasses import dataclass
 
-from redstart.commands.persistence import bgsave
-from redstart.commands.server_info import info, server_time
+from redstart.commands.server_info import bgsave, info, server_time
 from redstart.effects import Op, call, pause
 from redstart.errors import AuthenticationError, CommandError, MigrationError, UnsupportedServerError
 from redstart.migrations.data.running.monitor import Monitor, Progress

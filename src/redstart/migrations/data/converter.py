@@ -12,6 +12,7 @@ from redstart.errors import ValueConversionError
 from redstart.values.datetime_parser import (
     MAX_CHARACTERS,
     WHITE_SPACE,
+    number_of_written_text,
     read_temporal_number,
     read_temporal_text,
 )
@@ -27,7 +28,6 @@ from redstart.values.timestamps import (
 )
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import TemporalKind
-from redstart.values.written_text import number_of_written_text
 
 SECONDS_PER_DAY = 86_400.0
 

@@ -3,8 +3,17 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from redstart.commands.keyspace import get, hgetall, hlen, hmget, key_type, scard
-from redstart.commands.streams import StreamEntry, xlen, xrevrange
+from redstart.commands.keyspace import (
+    StreamEntry,
+    get,
+    hgetall,
+    hlen,
+    hmget,
+    key_type,
+    scard,
+    xlen,
+    xrevrange,
+)
 from redstart.display import printable
 from redstart.effects import Op, batch, call, together
 from redstart.errors import (

@@ -17,10 +17,10 @@ from redstart.migrations.data.json_path import (
     slice_path,
 )
 from redstart.migrations.data.plan import PlannedModel
+from redstart.values.datetime_parser import number_of_written_text
 from redstart.values.lossless_json import JsonNumber, parse_json, restores_exactly
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
-from redstart.values.written_text import number_of_written_text
 
 DEFAULT_NUMBER = b"0.0"
 """The number that failure mode `default` writes: 1970-01-01."""

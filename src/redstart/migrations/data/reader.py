@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from redstart.commands.documents import hmget_command, json_get_command
-from redstart.commands.packing import PAGE_BYTES, KeyedCommand, PageSize, packed_batch
+from redstart.commands.resp import PAGE_BYTES, KeyedCommand, PageSize, packed_batch
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Later, Op, ahead, answer
 from redstart.errors import CommandError

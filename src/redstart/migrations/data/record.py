@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from redstart.commands.keyspace import hgetall, scard, sismember
-from redstart.commands.streams import xrevrange
+from redstart.commands.keyspace import hgetall, scard, sismember, xrevrange
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError, StateVersionError, UndoLogCorruptError
 from redstart.migrations.data.plan import Plan, PlannedModel

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from redstart.commands.keyspace import scard
+from redstart.commands.keyspace import scard, xlen
 from redstart.commands.server_info import server_time
-from redstart.commands.streams import xlen
 from redstart.effects import Argument, Op, call
 from redstart.migrations.context import Context
 from redstart.migrations.data.applier import Applier

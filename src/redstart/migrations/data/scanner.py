@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from redstart.commands.keyspace import scan
-from redstart.commands.packing import PageSize
+from redstart.commands.resp import PageSize
 from redstart.commands.server_info import info
 from redstart.effects import Later, Op, ahead, answer, call
 from redstart.migrations.data.edits import StoredDocument

@@ -12,8 +12,7 @@ from typing import Any
 
 import msgpack
 
-from redstart.commands.keyspace import hmget
-from redstart.commands.streams import StreamEntry, xlen, xrevrange
+from redstart.commands.keyspace import StreamEntry, hmget, xlen, xrevrange
 from redstart.effects import Op, call
 from redstart.errors import StateVersionError, UndoLogCorruptError, shortened
 from redstart.migrations.data.edits import DocumentEdits, Edit, edits_of_flat

@@ -10,8 +10,8 @@ from redstart.errors import CommandError, MigrationError
 from redstart.migrations.indexes.hidden_options import carry_synonyms
 from redstart.migrations.indexes.keys import built_name, shown
 from redstart.migrations.lease import Activity, Lease
-from redstart.search.index import Index, create_arguments
 from redstart.search.index_info import IndexInfo, read_info
+from redstart.search.schema import Index, create_arguments
 from redstart.search.schema_diff import same_definition
 
 FIRST_POLL_SECONDS = 0.001

@@ -7,7 +7,7 @@ from redstart.migrations.indexes.keys import hash_key, schema_key
 from redstart.migrations.indexes.swap import fenced_script
 from redstart.migrations.indexes.trial import MAX_WORDS, try_definition
 from redstart.migrations.lease import Lease
-from redstart.search.index import Index
+from redstart.search.schema import Index
 from redstart.search.schema_diff import difference
 
 _CHANGES_SAID = 3

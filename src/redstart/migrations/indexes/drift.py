@@ -9,8 +9,8 @@ from redstart.migrations.indexes.state import IndexRecord, read_redis_om_keys
 from redstart.migrations.indexes.superseded import superseded_by
 from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.migrations.lease import Lease
-from redstart.search.index import Index
 from redstart.search.index_info import IndexInfo
+from redstart.search.schema import Index
 from redstart.search.schema_diff import same_definition
 
 

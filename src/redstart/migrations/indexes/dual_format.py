@@ -9,8 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from redstart.migrations.indexes.plan import TEXTS
-from redstart.search.index import Index
-from redstart.search.schema import IndexField
+from redstart.search.schema import Index, IndexField
 from redstart.search.schema_diff import difference
 from redstart.values.types import Storage
 

@@ -28,8 +28,8 @@ from redstart.migrations.indexes.swap import swap
 from redstart.migrations.indexes.switch import Switched, switch
 from redstart.migrations.indexes.taken_over import has_more, is_taken_over
 from redstart.migrations.lease import Lease
-from redstart.search.index import Index
 from redstart.search.index_info import IndexInfo
+from redstart.search.schema import Index
 from redstart.search.schema_diff import same_definition
 
 

@@ -10,8 +10,7 @@ from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.indexes.keys import shown
 from redstart.migrations.indexes.plan import attribute_of, place_of
 from redstart.migrations.unmanaged_indexes import indexes_listed_as, may_hold
-from redstart.search.index import Index
-from redstart.search.schema import FieldKind
+from redstart.search.schema import FieldKind, Index
 
 
 def require_no_filters_on_dates(plan: Plan) -> Op[None]:

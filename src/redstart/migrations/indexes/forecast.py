@@ -8,7 +8,7 @@ from redstart.migrations.indexes.build import find_built, find_index
 from redstart.migrations.indexes.dual_format import accepts_both_forms, is_stand_in, tolerant_index
 from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes, with_options_of
 from redstart.migrations.indexes.state import previous_index, read_records
-from redstart.search.index import Index
+from redstart.search.schema import Index
 from redstart.search.schema_diff import same_definition
 
 UNCOUNTED_MEMORY_FACTOR = 1.7

@@ -16,10 +16,9 @@ from redstart.effects import Op, call
 from redstart.errors import AuthenticationError, CommandError, MigrationError, UnsafeServerError
 from redstart.migrations.indexes.keys import SCRATCH, shown
 from redstart.migrations.indexes.swap import PACKAGE
-from redstart.search.index import Index
 from redstart.search.index_info import IndexInfo
 from redstart.search.query_field import term_of
-from redstart.search.schema import PHONETIC, FieldKind, IndexField
+from redstart.search.schema import PHONETIC, FieldKind, Index, IndexField
 
 _SCRATCH_PREFIX = "redstart:indexes:probe:"
 

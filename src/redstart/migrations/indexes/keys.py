@@ -7,7 +7,7 @@ from redstart.commands.search import name_bytes
 from redstart.display import one_line
 from redstart.migrations.data.failures import SHOWN_CHARACTERS
 from redstart.migrations.lease import LeaseKeys
-from redstart.search.index import Index, create_arguments
+from redstart.search.schema import Index, create_arguments
 
 LEASE = LeaseKeys("redstart:indexes:fence", "redstart:indexes:lease")
 RECORDS = "redstart:indexes:records"

@@ -7,9 +7,8 @@ from redstart.errors import ConfigurationError
 from redstart.mapping.index import index_of, reference_schema
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.value_paths import Each, TemporalPath
-from redstart.search.index import Index, schema_hash
 from redstart.search.json_paths import member
-from redstart.search.schema import FieldKind, IndexField
+from redstart.search.schema import FieldKind, Index, IndexField, schema_hash
 from redstart.search.schema_diff import difference
 from redstart.values.types import Storage
 

@@ -17,8 +17,8 @@ from redstart.migrations.indexes.state import previous_index, read_records
 from redstart.migrations.indexes.swap import PACKAGE
 from redstart.migrations.indexes.trial import try_index
 from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
-from redstart.search.index import Index
 from redstart.search.index_info import IndexInfo
+from redstart.search.schema import Index
 from redstart.search.schema_diff import same_definition
 from redstart.values.types import Storage
 

@@ -10,9 +10,8 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError, StateVersionError, shortened
 from redstart.migrations.damage import of_other_types, require_none
 from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
-from redstart.search.index import Index
 from redstart.search.index_info import IndexInfo
-from redstart.search.schema import FieldKind, IndexField, VectorSettings
+from redstart.search.schema import FieldKind, Index, IndexField, VectorSettings
 from redstart.values.types import Storage
 
 FORMAT = 3

@@ -6,8 +6,8 @@ from hashlib import sha1
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.state import IndexRecord
 from redstart.migrations.indexes.taken_over import is_taken_over, only_adds
-from redstart.search.index import Index, create_arguments
 from redstart.search.index_info import IndexInfo
+from redstart.search.schema import Index, create_arguments
 from redstart.search.schema_diff import same_definition
 
 MAX_SUPERSEDED = 20

@@ -9,7 +9,7 @@ from redstart.migrations.indexes.plan import awaited_attributes
 from redstart.migrations.indexes.state import IndexRecord
 from redstart.migrations.indexes.swap import drop, swap
 from redstart.migrations.lease import Lease
-from redstart.search.index import Index
+from redstart.search.schema import Index
 from redstart.search.schema_diff import same_definition
 
 

@@ -8,8 +8,8 @@ from redstart.migrations.indexes.dual_format import accepts_both_forms
 from redstart.migrations.indexes.keys import is_built_name
 from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text
 from redstart.migrations.indexes.state import IndexRecord
-from redstart.search.index import Index
 from redstart.search.index_info import IndexInfo
+from redstart.search.schema import Index
 from redstart.search.schema_diff import FieldRemoved, difference, same_definition
 
 

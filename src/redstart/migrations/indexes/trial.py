@@ -8,8 +8,8 @@ from redstart.effects import Op
 from redstart.errors import AuthenticationError
 from redstart.migrations.indexes.keys import SCRATCH
 from redstart.migrations.indexes.swap import PACKAGE
-from redstart.search.index import Index, create_arguments
 from redstart.search.index_info import read_info
+from redstart.search.schema import Index, create_arguments
 from redstart.search.schema_diff import difference
 
 MAX_WORDS = 7_900

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from redstart.commands.packing import PAGE_BYTES
+from redstart.commands.resp import PAGE_BYTES
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op
 from redstart.migrations.data.reader import PACKAGE
