@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.mapping import registry
+from redstart.mapping import base_model
 from tests.migrations.indexes.conftest import MODELS
 from tests.support.models import registry_of_its_own
 
@@ -30,7 +30,7 @@ def station_models(models_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("REDSTART_MODELS", "redstart.demo.models")
     with registry_of_its_own():
         for model in MODELS:
-            registry.register(model)
+            base_model.register(model)
         yield
 
 

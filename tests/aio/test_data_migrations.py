@@ -19,7 +19,7 @@ from redstart.errors import (
     PlanChangedError,
     RollbackInProgressError,
 )
-from redstart.mapping import registry
+from redstart.mapping import base_model
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import begin_rollback
 from tests.aio.conftest import COUNTS, VISIT, break_a_visit
@@ -169,8 +169,8 @@ def test_what_om_began_up_goes_on_with(built_in: Any, legacy: redis.Redis) -> No
 def test_without_resuming_it_starts_again(built_in: Any, legacy: redis.Redis) -> None:
     start = snapshot(legacy)
     assert run_om("migrate-data", "run", "--limit-documents", "50").code == 5  # of all three models
-    registry.model_registry.clear()
-    registry.register(Visit)
+    base_model.model_registry.clear()
+    base_model.register(Visit)
     with pytest.raises(PlanChangedError):
         result(built_in.DatetimeFieldMigration().up())
     migration = built_in.DatetimeFieldMigration(enable_resume=False)

@@ -8,7 +8,7 @@ import redis
 import redstart
 from redstart.demo.models import Capture, Ringer, Sighting, Visit
 from redstart.errors import RedisModelError
-from redstart.mapping.index import index_of
+from redstart.mapping.index_schema import index_of
 from redstart.search.schema import create_arguments
 from tests.aio.test_file_migrations import result
 from tests.migrations.indexes.conftest import MODELS, drop_all, legacy

@@ -17,7 +17,7 @@ from redstart.errors import (
     DataMigrationError,
     ServerConnectionError,
 )
-from redstart.mapping import registry
+from redstart.mapping import base_model
 from tests.aio.conftest import COUNTS, VISIT, break_a_visit
 from tests.aio.test_file_migrations import result
 from tests.migrations.indexes.conftest import (
@@ -81,7 +81,7 @@ OLD_INDEX = ("$.pk", "AS", "pk", "TAG", "$.at", "AS", "at", "TAG", "$.grade", "A
 def declare_parcels(client: redis.Redis) -> Iterator[Callable[[str], None]]:
     """Declares parcels in place of the station's models, under an index that takes their grade as it is told to."""
     drop_all(client)
-    registry.model_registry.clear()
+    base_model.model_registry.clear()
 
     class Parcel(redstart.JsonModel, index=True):
         at: datetime = Field(index=True)
@@ -168,7 +168,7 @@ def test_options_that_cannot_be(built_in: Any, options: dict[str, Any], message:
 
 
 def test_without_models_it_does_not_pretend(built_in: Any, legacy: redis.Redis) -> None:
-    registry.model_registry.clear()
+    base_model.model_registry.clear()
     with pytest.raises(ConfigurationError, match="No models are imported"):
         result(built_in.DatetimeFieldMigration().up())
     assert own_keys(legacy) == []

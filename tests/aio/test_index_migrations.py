@@ -20,7 +20,7 @@ import redstart.aio
 from redstart import Coordinates, Field
 from redstart.devserver.process import EmbeddedServer
 from redstart.errors import MigrationError
-from redstart.mapping import registry
+from redstart.mapping import base_model
 from redstart.mapping.model_info import declare, distinct
 from redstart.search.schema import create_arguments
 from tests.support.legacy_index import legacy_index_of
@@ -145,7 +145,7 @@ def test_pending_work_is_reported_as_in_redis_om(client: redis.Redis) -> None:
         ]
         assert {(name, new) for name, _, new, _ in found} <= {
             (":note:index", sha1(model.redisearch_schema().encode()).hexdigest())
-            for model in registry.model_registry.values()
+            for model in base_model.model_registry.values()
         }
         return [(action, previous) for _, action, _, previous in found]
 
@@ -164,8 +164,8 @@ def test_pending_work_is_reported_as_in_redis_om(client: redis.Redis) -> None:
         class Meta:
             model_key_prefix = "note"
 
-    registry.model_registry.clear()
-    registry.register(Changed)
+    base_model.model_registry.clear()
+    base_model.register(Changed)
     assert detected() == [("DROP", first.decode()), ("CREATE", first.decode())]
     client.delete(":note:index:hash")
     assert detected() == [("DROP", None), ("CREATE", None)]
@@ -210,8 +210,8 @@ def test_a_changed_model_and_the_client_that_is_given(client: redis.Redis, url: 
         class Meta:
             model_key_prefix = "note"
 
-    registry.model_registry.clear()
-    registry.register(Changed)
+    base_model.model_registry.clear()
+    base_model.register(Changed)
     redstart.Migrator().run()
     assert set(serving(client, ":note:index")) == {"pk", "text", "rank"}
     assert Changed.find().sort_by("rank").all() == []
@@ -227,7 +227,7 @@ class Visit(redstart.JsonModel, index=True):
 
 def test_an_index_serves_while_the_data_is_in_the_old_form(client: redis.Redis) -> None:
     """As `om migrate run`: nothing is dropped that serves, and both forms are found."""
-    registry.register(Visit)
+    base_model.register(Visit)
     legacy = legacy_index_of(Visit)
     client.execute_command("FT.CREATE", *create_arguments(legacy))
     for number in range(20):
@@ -258,8 +258,8 @@ def test_a_refused_replacement_is_an_error(client: redis.Redis) -> None:
         class Meta:
             model_key_prefix = "note"
 
-    registry.model_registry.clear()
-    registry.register(Changed)
+    base_model.model_registry.clear()
+    base_model.register(Changed)
     with pytest.raises(MigrationError, match="Indexes were not replaced: :note:index"):
         redstart.Migrator().run()
     assert Note.find().count() == 1

@@ -12,7 +12,7 @@ import redis
 
 from redstart.demo.load import load_batches
 from redstart.demo.sample import generate
-from redstart.mapping import registry
+from redstart.mapping import base_model
 from tests.support.replies import Command, send
 
 MODELS = "redstart.demo.models"
@@ -71,7 +71,7 @@ def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     The models it declares are forgotten afterwards, so that no later test meets them.
     """
     monkeypatch.chdir(tmp_path)
-    known = dict(registry.model_registry)
+    known = dict(base_model.model_registry)
     written: list[str] = []
 
     def write(source: str) -> str:
@@ -83,5 +83,5 @@ def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     yield write
     for name in written:
         sys.modules.pop(name, None)
-    registry.model_registry.clear()
-    registry.model_registry.update(known)
+    base_model.model_registry.clear()
+    base_model.model_registry.update(known)

@@ -14,7 +14,7 @@ import redis
 
 from redstart import Migrator
 from redstart.demo import models
-from redstart.mapping.registry import model_registry
+from redstart.mapping.base_model import model_registry
 from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.keys import LEASE as INDEX_LEASE

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from redstart.errors import MigrationError
-from redstart.mapping.registry import model_registry
+from redstart.mapping.base_model import model_registry
 from redstart.sync.data_migrations import DatetimeFieldMigration
 from tests.migrations.indexes.conftest import drop_all, total, wait_until_built
 from tests.support.cli import run_om

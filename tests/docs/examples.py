@@ -17,7 +17,7 @@ from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 from redstart.demo.models import Ringer, Sighting, Visit
-from redstart.mapping.registry import register
+from redstart.mapping.base_model import register
 from tests.support.cli import run_om
 from tests.support.models import registry_of_its_own
 

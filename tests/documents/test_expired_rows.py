@@ -10,7 +10,7 @@ import redis
 from redstart import Field, HashModel, NotFoundError
 from redstart.devserver.process import EmbeddedServer
 from redstart.documents import find
-from redstart.documents.saving import queue_document
+from redstart.documents.save import queue_document
 from redstart.values.timezones import NaiveTimezone
 from tests.documents.flavours import AsyncHashNote, AsyncJsonNote, HashNote, JsonNote, done, iterated
 from tests.support.models import create_indexes

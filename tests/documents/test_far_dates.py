@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import NaiveDatetime
 
 from redstart import Field, HashModel, JsonModel, QueryNotSupportedError, col
-from redstart.documents.unwritable import DocumentEncodeError
+from redstart.documents.errors import DocumentEncodeError
 from tests.documents.people import ON_SERVER
 from tests.support.models import create_indexes
 

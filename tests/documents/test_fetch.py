@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from redstart import Field, HashModel, JsonModel, NotFoundError
 from redstart.devserver.process import EmbeddedServer
 from redstart.documents.fetch import documents_at, get_document
-from redstart.documents.saving import save_document
+from redstart.documents.save import save_document
 from redstart.errors import (
     CommandError,
     DocumentDecodeError,

@@ -12,7 +12,7 @@ from redstart import Field, HashModel, JsonModel, QueryNotSupportedError, col
 from redstart.commands.search import ft_create
 from redstart.documents import index_fields
 from redstart.errors import QueryError
-from redstart.mapping.index import index_of
+from redstart.mapping.index_schema import index_of
 from redstart.search.schema import create_arguments
 from tests.documents.people import ON_SERVER
 

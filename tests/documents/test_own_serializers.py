@@ -9,7 +9,7 @@ from pydantic import BaseModel, SerializerFunctionWrapHandler, create_model, mod
 
 import redstart.aio
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
-from redstart.documents.unwritable import DocumentEncodeError
+from redstart.documents.errors import DocumentEncodeError
 from redstart.mapping.models import JsonModel as MappedJsonModel
 from tests.documents.flavours import done
 from tests.support.models import registry_of_its_own

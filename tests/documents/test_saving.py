@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 
 import redstart.aio
 from redstart import HashModel
-from redstart.documents.saving import save_document
+from redstart.documents.save import save_document
 from redstart.documents.write_requests import Saving
 from redstart.effects import Call
 from redstart.errors import CommandError, QuerySyntaxError, UnsupportedServerError, WrongKeyTypeError

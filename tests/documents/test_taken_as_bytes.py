@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from pydantic_core import CoreSchema, core_schema
 
 from redstart import Field, HashModel
-from redstart.documents.hash_decoder import hash_reader_of, reader_of_hashes
-from redstart.documents.reader import validated
-from redstart.documents.taken_as_bytes import names_taken_as_bytes
+from redstart.documents.hash_decoder import hash_reader_of, names_taken_as_bytes, reader_of_hashes
+from redstart.documents.value_decoder import validated
 from redstart.errors import DocumentDecodeError
 from redstart.values.timezones import NaiveTimezone
 

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from bookings.app import app
 from bookings.models import Booking, Guest
 from redstart.errors import IndexNotFoundError
-from redstart.mapping.registry import register
+from redstart.mapping.base_model import register
 from tests.support.cli import run_om
 from tests.support.models import create_indexes, registry_of_its_own
 from tests.support.processes import wait_until

@@ -27,8 +27,8 @@ from typing_extensions import TypedDict
 
 from redstart import Field, HashModel, JsonModel
 from redstart.errors import RedisModelError
+from redstart.mapping.base_model import registered_models
 from redstart.mapping.model_info import declare
-from redstart.mapping.registry import registered_models
 
 
 class Socket:

@@ -16,9 +16,9 @@ from pydantic import create_model
 from typing_extensions import TypedDict
 
 from redstart.errors import RedisModelError
+from redstart.mapping.base_model import registered_models
 from redstart.mapping.fields import Field
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
-from redstart.mapping.registry import registered_models
 from redstart.mapping.vectors import VectorFieldOptions
 
 

@@ -11,10 +11,10 @@ from pydantic import AwareDatetime, BaseModel
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
 from redstart.errors import RedisModelError
+from redstart.mapping.base_model import registered_models
 from redstart.mapping.coordinates import Coordinates
-from redstart.mapping.index import index_of, reference_schema
+from redstart.mapping.index_schema import index_of, reference_schema
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import registered_models
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.schema import FieldKind, schema_hash
 from tests.corpus_models import shop_models

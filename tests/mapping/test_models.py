@@ -13,9 +13,9 @@ from ulid import ULID
 
 import redstart
 from redstart.errors import RedisModelError
+from redstart.mapping.base_model import registered_models
 from redstart.mapping.fields import Field
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel, RedisModel
-from redstart.mapping.registry import registered_models
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ import types
 
 import pytest
 
+from redstart.mapping.base_model import model_name, models_of_modules, register, registered_models
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel
-from redstart.mapping.registry import model_name, models_of_modules, register, registered_models
 
 SOURCE = """
 import abc

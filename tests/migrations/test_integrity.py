@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from redstart.errors import StateDamagedError
-from redstart.mapping.registry import model_registry
+from redstart.mapping.base_model import model_registry
 from redstart.migrations.data.damage import find_data_damage
 from redstart.migrations.indexes.damage import find_index_damage
 from redstart.migrations.integrity import require_intact

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from redstart.errors import RedisModelError
-from redstart.mapping.index import reference_schema
+from redstart.mapping.index_schema import reference_schema
 from tests.reference.declared_models import Schemas, schemas
 from tests.support.legacy_index import legacy_schema
 

@@ -11,7 +11,7 @@ import redis_om
 from declared_models import ALL_TYPES, OPTIONS, SINCE_1, declare, embedded_models, whole_models
 
 from redstart.errors import RedisModelError
-from redstart.mapping.index import reference_schema
+from redstart.mapping.index_schema import reference_schema
 from redstart.mapping.redis_om_adapter import redis_om_models, translated
 
 INDEXED = {"index": True}

@@ -8,8 +8,8 @@ from typing import Any
 import redis
 
 from redstart.commands.search import ft_create, ft_info
-from redstart.mapping.index import index_of
-from redstart.mapping.registry import model_registry
+from redstart.mapping.base_model import model_registry
+from redstart.mapping.index_schema import index_of
 from redstart.search.index_info import read_info
 from redstart.search.schema import create_arguments
 

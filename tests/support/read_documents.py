@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from redstart.documents.hash_decoder import reader_of_hashes
-from redstart.documents.json_reader import reader_of_json
+from redstart.documents.json_codec import reader_of_json
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 

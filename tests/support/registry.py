@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from redstart.mapping.registry import model_registry
+from redstart.mapping.base_model import model_registry
 
 
 @pytest.fixture(autouse=True)

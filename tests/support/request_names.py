@@ -7,7 +7,7 @@ import hiredis
 import msgpack
 
 from redstart.commands.scripts import Script, load
-from redstart.documents.hash_commands import PACKAGE as DOCUMENTS_PACKAGE
+from redstart.documents.write_requests import PACKAGE as DOCUMENTS_PACKAGE
 from redstart.effects import Batch, Call
 from redstart.migrations.data import applier
 from redstart.migrations.data.reader import PACKAGE as READING_PACKAGE

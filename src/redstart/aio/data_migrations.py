@@ -11,8 +11,8 @@ from redstart.aio.index_migrations import index_migration
 from redstart.commands.server_info import server_time
 from redstart.effects import call
 from redstart.errors import ConfigurationError, ServerError, shortened
+from redstart.mapping.base_model import registered_models
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct
-from redstart.mapping.registry import registered_models
 from redstart.migrations.back import migrate_back
 from redstart.migrations.context import DATETIME_MIGRATION, Context
 from redstart.migrations.coordinator import migrate_forward

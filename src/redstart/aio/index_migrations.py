@@ -6,9 +6,8 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from redstart.aio.connections import client_of, server_of_client
-from redstart.mapping.model_info import ModelDeclaration, declare, distinct
-from redstart.mapping.registry import registered_models
-from redstart.mapping.submodules import import_submodules
+from redstart.mapping.base_model import registered_models
+from redstart.mapping.model_info import ModelDeclaration, declare, distinct, import_submodules
 from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped

@@ -10,11 +10,10 @@ from types import ModuleType
 
 from redstart.display import did_you_mean, has_credentials, without_password, without_passwords
 from redstart.errors import ConfigurationError, RedstartError
-from redstart.mapping.model_info import ModelDeclaration, declare, distinct
+from redstart.mapping.base_model import is_declared_in, models_of_modules, registered_models
+from redstart.mapping.model_info import ModelDeclaration, declare, distinct, names_inside
 from redstart.mapping.models import RedisModel
 from redstart.mapping.redis_om_adapter import redis_om_models, translated
-from redstart.mapping.registry import is_declared_in, models_of_modules, registered_models
-from redstart.mapping.submodules import names_inside
 from redstart.settings import working_directory
 
 _SHOWN_FRAMES = 3

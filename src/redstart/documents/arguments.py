@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from redstart.errors import shortened
+from redstart.mapping.base_model import model_name
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import model_name
 from redstart.search.expressions import FieldExpression
 from redstart.values.types import has_text
 

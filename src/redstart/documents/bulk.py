@@ -19,9 +19,9 @@ from redstart.documents.update import (
 from redstart.documents.write_requests import Write, answers_of, request_of, write_pages
 from redstart.effects import Batch, Op, ahead, batch
 from redstart.errors import CommandError, DocumentDecodeError, QueryNotSupportedError
+from redstart.mapping.base_model import model_name
 from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import model_name
 from redstart.values.copies import copied
 from redstart.values.timezones import NaiveTimezone
 

@@ -6,9 +6,8 @@ from typing import Any, Final
 from redstart.commands.keyspace import delete
 from redstart.commands.scripts import load, run_script
 from redstart.documents.fetch import in_utf8, key_of, raise_if_module_missing
-from redstart.documents.hash_commands import PACKAGE
 from redstart.documents.storage_adapters import form_of
-from redstart.documents.write_requests import Pipeline, queue
+from redstart.documents.write_requests import PACKAGE, Pipeline, queue
 from redstart.effects import Call, Op, call
 from redstart.errors import CommandError
 from redstart.mapping.models import RedisModel

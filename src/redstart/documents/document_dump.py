@@ -10,14 +10,14 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import SchemaSerializer
 
-from redstart.documents.unwritable import encode_error
+from redstart.documents.errors import encode_error
 from redstart.errors import RedisModelError
 from redstart.mapping.annotations import aliases_of, complete_fields
+from redstart.mapping.base_model import model_name
 from redstart.mapping.core_schema import PYDANTIC_VERSION, models_in, schema_of, schema_with_all
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
-from redstart.mapping.registry import model_name
 
 _LEFT_OUT: Final = (
     "the model_serializer omits it, so the document could not be read back. Include it, or declare the field with "

@@ -6,9 +6,9 @@ from typing import Final, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from redstart.errors import DocumentDecodeError, shortened
+from redstart.errors import DocumentDecodeError, DocumentEncodeError, shortened
+from redstart.mapping.base_model import model_name
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import model_name
 from redstart.mapping.value_paths import display
 
 
@@ -99,3 +99,8 @@ def on_unreadable(on_error: OnError) -> OnUnreadable | None:
 
 def _ignore(_error: DocumentDecodeError) -> None:
     pass
+
+
+def encode_error(document: RedisModel, field: str, reason: str) -> DocumentEncodeError:
+    """Return the error for a document of which one value cannot be stored."""
+    return DocumentEncodeError(model_name(type(document)), document.key(), field, reason)

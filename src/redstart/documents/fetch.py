@@ -7,24 +7,34 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar
 
+from redstart.commands.keyspace import key_type, scan_all, scan_type
 from redstart.commands.resp import PageSize, packed_batch
+from redstart.commands.search import SearchReply, ft_search
 from redstart.documents.arguments import require_int, require_primary_key
 from redstart.documents.errors import OnUnreadable
-from redstart.documents.reader import readable
 from redstart.documents.storage_adapters import Form, form_of
-from redstart.effects import Later, Op, ahead, answer, batch, learnt
+from redstart.documents.value_decoder import readable
+from redstart.effects import Later, Op, ahead, answer, batch, call, learnt
 from redstart.errors import (
+    EMULATED,
     CommandError,
     DocumentError,
     NotFoundError,
+    QuerySyntaxError,
     ServerConnectionError,
     UnsupportedServerError,
     WrongKeyTypeError,
+    shortened,
 )
+from redstart.mapping.annotations import aliases_of, complete_fields
+from redstart.mapping.base_model import model_name
+from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import model_name
+from redstart.search.expressions import KNNExpression
+from redstart.search.query_errors import not_knn
 from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 
 M = TypeVar("M", bound=RedisModel)
 T = TypeVar("T")
@@ -259,3 +269,146 @@ def raise_understood(error: CommandError, key: str, form: Form) -> None:
 def is_of_another_type(error: CommandError) -> bool:
     """Return whether a command was refused because the key holds a value of another type."""
     return error.code == "WRONGTYPE" or "wrong redis type" in error.message.lower()
+
+
+PAGE_KEYS = 1_000
+
+
+def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, list[str]]]:
+    """Return the next cursor, and some primary keys, taken from the keys of the documents.
+
+    Args:
+        cursor: 0 to begin with. After the last page, the next cursor is 0 again.
+
+    Raises:
+        RedisModelError: the model has no documents of its own, as an abstract or embedded one.
+
+    Effects: one SCAN; one round trip. A key may be returned twice while the keyspace grows or shrinks.
+    """
+    form = form_of(model)
+    _ = models_inside(model)  # warns of them
+    before, after = key_affixes(model)
+    scanned = scan_type(cursor, prefix=before, suffix=after, kind=form.type_name, count=PAGE_KEYS)
+    try:
+        cursor, keys = yield from call(scanned)
+    except CommandError as error:
+        if error.code != EMULATED:
+            raise
+        cursor, keys = yield from _of_stand_in(model, cursor)
+    return cursor, primary_keys_in(model, keys)
+
+
+def _of_stand_in(model: type[RedisModel], cursor: int) -> Op[tuple[int, list[bytes]]]:
+    """Return keys as SCAN with a type, for fakeredis, which fails where a type is asked for and a key holds JSON."""
+    before, after = key_affixes(model)
+    cursor, keys = yield from call(scan_all(cursor, prefix=before, suffix=after, count=PAGE_KEYS))
+    kind, found = form_of(model).type_name, []
+    for key in keys:
+        try:
+            is_of_model = (yield from call(key_type(key))) == kind
+        except CommandError as error:
+            if error.code != EMULATED:
+                raise
+            is_of_model = kind == Storage.JSON.key_type
+        if is_of_model:
+            found.append(key)
+    return cursor, found
+
+
+def documents_found(
+    model: type[M],
+    reply: SearchReply,
+    zone: NaiveTimezone,
+    knn: KNNExpression | None = None,
+    unreadable: OnUnreadable | None = None,
+) -> list[M]:
+    """Return the documents in a reply. Those that no longer exist are left out.
+
+    Args:
+        knn: the KNNExpression of the search, so that the documents get their distances.
+        unreadable: as for `readable`.
+
+    Raises:
+        DocumentDecodeError: a stored value does not fit its field.
+    """
+    form = form_of(model)
+    score = None if knn is None else knn.score_field.query_field().attribute
+    stored = [form.searched(fields, score) for fields in reply.fields]
+    documents = zip(primary_keys_in(model, reply.keys), stored, strict=True)
+    return readable(form.reader(model, zone), documents, unreadable)
+
+
+def documents_in_reply(
+    model: type[M],
+    reply: Any,
+    zone: NaiveTimezone,
+    knn: KNNExpression | None = None,
+    unreadable: OnUnreadable | None = None,
+) -> list[M]:
+    """Return the documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`.
+
+    Raises:
+        QuerySyntaxError: it is not a reply to FT.SEARCH, or the search asked for some fields of documents only: a save
+            would remove or replace the others.
+    """
+    if knn is not None and not isinstance(knn, KNNExpression):
+        raise not_knn(knn)
+    try:
+        if reply is None:
+            return []
+        if not isinstance(reply, list | tuple | dict):
+            raise TypeError
+        if isinstance(reply, list):
+            reply = _with_content([int(reply[0]), *reply[1:]]) if reply else []
+        if not reply:
+            return []
+        parsed = ft_search((), content=True).parse(_undecoded(reply))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise QuerySyntaxError(
+            f"Not a reply to FT.SEARCH with documents: {shortened(reply)}.",
+            f"Read documents by key with {model.__name__}.get_many(), or some of their fields with find(...).values().",
+        ) from error
+    for key, fields in zip(parsed.keys, parsed.fields, strict=True):
+        _require_whole(model, key, fields)
+    return documents_found(model, parsed, zone, knn, unreadable)
+
+
+def _require_whole(model: type[RedisModel], key: bytes, fields: dict[bytes, bytes]) -> None:
+    """Raise QuerySyntaxError for a row with some fields of a document. A whole hash has its primary key among them."""
+    returned = {name.decode(model._meta.encoding, "replace"): text for name, text in fields.items()}
+    if model._storage is Storage.JSON:
+        missing = [] if not fields or fields.get(b"$") is not None else ["the document itself, $"]
+    else:
+        missing = [name for name, text in returned.items() if text is None]
+        if fields and model._primary_key_name not in returned:
+            missing += [
+                name
+                for name, field in complete_fields(model).items()
+                if returned.keys().isdisjoint({name, *aliases_of(field)})
+            ]
+            # Written by something else than a model, it may lack the primary key, which its key has.
+            missing = [] if missing == [model._primary_key_name] else missing
+    if missing:
+        raise QuerySyntaxError(
+            f"The reply contains only a part of {model_name(model)} {key.decode(errors='replace')}: "
+            f"{', '.join(returned)}. Missing: {', '.join(missing)}.",
+            "Send FT.SEARCH without RETURN, or read some of the fields with find(...).values() or .only().",
+        )
+
+
+def _with_content(reply: list[Any]) -> list[Any]:
+    """Return a RESP2 reply without scores and the like between keys and fields; [] if it has no fields (NOCONTENT)."""
+    items = reply[1:]
+    position = next((at for at, item in enumerate(items) if isinstance(item, list | tuple)), 1)
+    if position >= len(items) or not isinstance(items[position], list | tuple | type(None)):
+        return []
+    rows = zip(items[:: position + 1], items[position :: position + 1], strict=True)
+    return [reply[0], *(part for row in rows for part in row)]
+
+
+def _undecoded(reply: Any) -> Any:
+    if isinstance(reply, str):
+        return reply.encode()
+    if isinstance(reply, dict):
+        return {_undecoded(name): _undecoded(value) for name, value in reply.items()}
+    return [_undecoded(item) for item in reply] if isinstance(reply, list | tuple) else reply

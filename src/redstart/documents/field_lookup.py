@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from redstart.display import did_you_mean
 from redstart.errors import QuerySyntaxError
 from redstart.mapping.annotations import alternatives, complete_fields, first_field
+from redstart.mapping.base_model import model_name
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import model_name
 
 
 def encoded_names(names: Iterable[str], encoding: str) -> dict[str, bytes]:

@@ -12,11 +12,18 @@ from typing import Any, Final, Generic, TypeVar
 from redstart.commands.resp import PageSize
 from redstart.commands.search import SearchReply, most_results
 from redstart.documents.arguments import require_int
-from redstart.documents.fetch import PAGE_DOCUMENTS, Distances, PageSizes, documents_at, pages, shrink
-from redstart.documents.partial import projected_at
+from redstart.documents.fetch import (
+    PAGE_DOCUMENTS,
+    Distances,
+    PageSizes,
+    documents_at,
+    documents_found,
+    pages,
+    shrink,
+)
+from redstart.documents.projection import projected_at
 from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
-from redstart.documents.replies import documents_found
 from redstart.effects import Op, learnt
 from redstart.errors import (
     CommandError,
@@ -26,7 +33,7 @@ from redstart.errors import (
     QuerySyntaxError,
     ServerConnectionError,
 )
-from redstart.mapping.registry import model_name
+from redstart.mapping.base_model import model_name
 from redstart.search.expressions import KNNExpression
 from redstart.values.timezones import NaiveTimezone
 

@@ -4,23 +4,98 @@ Text is validated by pydantic, except for types that a hash stores as other text
 and values with a fixed set of texts.
 """
 
-from collections.abc import Callable, Mapping
+import enum
+import typing
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
-from redstart.documents.choices import choices_of
 from redstart.documents.errors import decode_error, unexpected
 from redstart.documents.field_lookup import encoded_names
-from redstart.documents.reader import Read, is_plain, parser_of_key, reader_of, set_primary_key, validated
-from redstart.documents.taken_as_bytes import names_taken_as_bytes
-from redstart.documents.value_decoder import Place, ReadStored
+from redstart.documents.value_decoder import (
+    Place,
+    Read,
+    ReadStored,
+    is_plain,
+    parser_of_key,
+    reader_of,
+    set_primary_key,
+    validated,
+)
+from redstart.documents.value_encoder import text_of
 from redstart.documents.vector_codec import holds_bytes, unpacked_vector, vectors_of
 from redstart.errors import ValueConversionError
-from redstart.mapping.annotations import complete_fields
+from redstart.mapping.annotations import alternatives, complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.values.timezones import NaiveTimezone
+
+PLAIN: Final = frozenset({"str", "int", "float", "bool"})
+AROUND: Final = frozenset({"default", "nullable"})
+"""Schemas that wrap the one of a value without looking at the value."""
+OWN_VALIDATOR: Final = RedisModel.__dict__["_primary_key_given"].__func__
+"""Generates a missing primary key; leaves a given one unchanged."""
+
+
+def names_taken_as_bytes(model: type[RedisModel]) -> frozenset[str]:
+    """Return the names of these fields."""
+    fields = _fields(model.__pydantic_core_schema__)
+    return frozenset(name for name, field in fields.items() if _is_plain(field["schema"]))
+
+
+def _fields(schema: Any) -> dict[str, Any]:
+    """Return the schemas of the fields; empty if a validator sees a document before its fields do."""
+    # After the fields, a validator of the model sees what they made.
+    while schema["type"] in {"definitions", "function-after"}:
+        schema = schema["schema"]
+    if schema["type"] != "model" or schema.get("custom_init") or schema.get("root_model"):
+        return {}
+    inside = schema["schema"]
+    while inside["type"] == "function-after":
+        inside = inside["schema"]
+    fields: dict[str, Any] = inside["fields"] if inside["type"] == "model-fields" else {}
+    # An AliasPath may lead into the value of a field: text has no items there, and bytes have numbers.
+    has_paths = any(isinstance(field.get("validation_alias"), list) for field in fields.values())
+    return {} if has_paths else fields
+
+
+def _is_plain(schema: Any) -> bool:
+    while schema["type"] in AROUND or _is_own(schema):
+        if schema.get("on_error", "raise") != "raise":
+            return False  # what is no text would pass for a value that does not fit
+        schema = schema["schema"]
+    return schema["type"] in PLAIN and not schema.get("strict")
+
+
+def _is_own(schema: Any) -> bool:
+    function = schema.get("function", {}).get("function")
+    return schema["type"] == "function-before" and getattr(function, "__func__", None) is OWN_VALIDATOR
+
+
+def choices_of(model: type[RedisModel]) -> dict[str, dict[str, Any]]:
+    """Return the values of each such field by their text, without fields in which two values share a text."""
+    found = {name: _choices(field.annotation) for name, field in complete_fields(model).items()}
+    return {name: choices for name, choices in found.items() if choices}
+
+
+def _choices(annotation: Any) -> dict[str, Any]:
+    kinds = [kind for kind in alternatives(annotation) if kind is not type(None)]
+    values = list(_values(kinds[0])) if len(kinds) == 1 else []
+    if not all(isinstance(value, str | int | float) for value in values):
+        return {}
+    choices = {text_of(value): value for value in values}
+    has_other_types = any(not isinstance(value, str) for value in values)
+    return choices if len(choices) == len(values) and has_other_types else {}
+
+
+def _values(kind: Any) -> Iterable[Any]:
+    if typing.get_origin(kind) is typing.Literal:
+        return typing.get_args(kind)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return [member.value for member in kind]
+    return ()
+
 
 M = TypeVar("M", bound=RedisModel)
 

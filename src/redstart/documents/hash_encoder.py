@@ -6,9 +6,9 @@ from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 from redstart.documents.document_dump import dumped
+from redstart.documents.errors import encode_error
 from redstart.documents.field_lookup import encoded_names
 from redstart.documents.index_constraints import limits_of
-from redstart.documents.unwritable import encode_error
 from redstart.documents.value_encoder import hash_values
 from redstart.documents.vector_codec import packed_vector, vectors_of
 from redstart.errors import ValueConversionError

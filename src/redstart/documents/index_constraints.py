@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from redstart.documents.value_encoder import WrittenNumber
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import field_options
-from redstart.mapping.index import index_of
+from redstart.mapping.index_schema import index_of
 from redstart.mapping.models import RedisModel
 from redstart.search.json_paths import steps
 from redstart.search.schema import FieldKind, IndexField

@@ -13,7 +13,7 @@ from redstart.commands.search import ft_info
 from redstart.documents.query import Query, module_of, sent
 from redstart.effects import Learnt, Op, Request, call, learnt
 from redstart.errors import IndexOutdatedError, RedstartError
-from redstart.mapping.index import index_of
+from redstart.mapping.index_schema import index_of
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import Comparison, Expression, FieldExpression, Operator, comparisons_in

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterable
 from itertools import chain, zip_longest
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from pydantic_core import from_json
 
 from redstart.documents.document_dump import dumped
+from redstart.documents.errors import decode_error, encode_error, unexpected
 from redstart.documents.index_constraints import reason_against_json
-from redstart.documents.unwritable import encode_error
+from redstart.documents.value_decoder import Read, Reader, ValueDecodeError, read_places, reader_of, validated
 from redstart.documents.value_encoder import UnencodableValueError, WrittenNumber, json_values, vector_values
 from redstart.documents.vector_codec import vectors_of
 from redstart.mapping.models import RedisModel
@@ -112,3 +115,37 @@ def _json_bytes(value: Any) -> bytes:
     if numbers:
         text = "".join(chain(*zip_longest(text.split(f'"{NUMBER_MARK}"'), numbers, fillvalue="")))
     return text.encode()
+
+
+M = TypeVar("M", bound=RedisModel)
+
+
+def reader_of_json(model: type[M], zone: NaiveTimezone) -> Read[M]:
+    """Return the function that reads the JSON documents of a model, from the text that JSON.GET returns without a path.
+
+    Args: as `reader_of_hashes`.
+    """
+    reader = reader_of(model, zone)
+
+    def read(primary_key: str, stored: bytes) -> M:
+        return validated(model, primary_key, _json_values(model, reader, primary_key, stored))
+
+    return read
+
+
+def _json_values(model: type[M], reader: Reader, primary_key: str, text: bytes) -> dict[str, Any]:
+    """Return the members of a document that are passed to the model, by name. Raises DocumentDecodeError."""
+    try:
+        value = from_json(text)
+    except ValueError as error:
+        raise decode_error(model, primary_key, "", text, f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise decode_error(model, primary_key, "", value, "not a JSON object")
+    document = {name: member for name, member in value.items() if reader.wants(name)}
+    try:
+        read_places(document, reader.places, ())
+    except ValueDecodeError as error:
+        raise decode_error(model, primary_key, error.path, error.value, error.reason) from error
+    except Exception as error:
+        raise unexpected(model, primary_key, "", value, error) from error
+    return document

@@ -22,10 +22,10 @@ from redstart.errors import (
     shortened,
 )
 from redstart.mapping.annotations import complete_fields
+from redstart.mapping.base_model import model_name, registered_models
 from redstart.mapping.field_proxies import query_field_named, refuse_strange_fields
 from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import model_name, registered_models
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.full_text import STOP_WORDS
 from redstart.search.query_compiler import QueryText, query_text

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from redstart.documents.storage_adapters import form_of
-from redstart.mapping.index import index_of
+from redstart.mapping.index_schema import index_of
 from redstart.mapping.models import RedisModel
 from redstart.search.schema import FieldKind, IndexField
 from redstart.values.types import Storage

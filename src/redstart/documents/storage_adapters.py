@@ -10,15 +10,13 @@ from pydantic_core import from_json, to_json
 from redstart.commands.documents import Condition, hgetall_command, json_get_command, json_set
 from redstart.commands.resp import KeyedCommand, mapping, optional_bytes
 from redstart.commands.scripts import load
-from redstart.documents.hash_commands import PACKAGE, HashWrite
 from redstart.documents.hash_decoder import reader_of_hashes
 from redstart.documents.hash_encoder import hash_fields, lifetimes_of
-from redstart.documents.json_codec import json_document, json_members
-from redstart.documents.json_reader import reader_of_json
-from redstart.documents.reader import Read
-from redstart.documents.write_requests import CommandWrite, Saving, ScriptWrite, Write
+from redstart.documents.json_codec import json_document, json_members, reader_of_json
+from redstart.documents.value_decoder import Read
+from redstart.documents.write_requests import PACKAGE, CommandWrite, HashWrite, Saving, ScriptWrite, Write
+from redstart.mapping.base_model import storage_of_documents
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import storage_of_documents
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
 

@@ -10,15 +10,15 @@ from redstart.commands.documents import Condition
 from redstart.documents.fetch import raise_understood
 from redstart.documents.field_lookup import path_named
 from redstart.documents.projection import stands_alone
-from redstart.documents.saving import save_document
+from redstart.documents.save import save_document
 from redstart.documents.storage_adapters import form_of
 from redstart.documents.write_requests import Saving, perform
 from redstart.effects import Op
 from redstart.errors import CommandError, QuerySyntaxError
+from redstart.mapping.base_model import model_name
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
-from redstart.mapping.registry import model_name
 from redstart.mapping.revalidation import settle_inside
 from redstart.values.timezones import NaiveTimezone
 

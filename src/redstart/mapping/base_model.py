@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
+from redstart.errors import RedisModelError
 from redstart.mapping.meta import ModelMeta
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.values.types import Storage
+
+if TYPE_CHECKING:
+    from redstart.mapping.models import RedisModel
 
 
 class MappedModel(BaseModel):
@@ -36,3 +40,43 @@ class MappedModel(BaseModel):
         def make_key(cls, part: str) -> str: ...
         @classmethod
         def make_primary_key(cls, pk: Any) -> str: ...
+
+
+model_registry: "dict[str, type[RedisModel]]" = {}
+"""Sync and async models, by `package.module.Class`."""
+
+
+def model_name(model: type) -> str:
+    """Return `package.module.Class`: the name of a model in reports and in the registry."""
+    return f"{model.__module__}.{model.__qualname__}"
+
+
+def storage_of_documents(model: type[MappedModel]) -> Storage:
+    """Return the storage of a model. Raises RedisModelError if it has no documents of its own."""
+    if model._storage is None or not model._has_documents():
+        raise RedisModelError(
+            f"{model_name(model)} has no documents of its own: it is abstract, embedded, "
+            "or not a HashModel or JsonModel.\n"
+            "Use the model that contains it, or derive a HashModel or JsonModel from it."
+        )
+    return model._storage
+
+
+def register(model: "type[RedisModel]") -> None:
+    """Add a model. One that was declared before under the same name gives way: its module was reloaded."""
+    model_registry[model_name(model)] = model
+
+
+def registered_models() -> "tuple[type[RedisModel], ...]":
+    """Return all models, in the order of their declaration."""
+    return tuple(model_registry.values())
+
+
+def models_of_modules(*modules: str) -> "tuple[type[RedisModel], ...]":
+    """Return the models declared in these modules, or in modules inside these packages."""
+    return tuple(model for model in model_registry.values() if is_declared_in(model, *modules))
+
+
+def is_declared_in(model: type, *modules: str) -> bool:
+    """Return whether a class is declared in one of these modules, or in a module inside one of these packages."""
+    return any(f"{model.__module__}.".startswith(f"{module}.") for module in modules)

@@ -8,10 +8,9 @@ from pydantic import VERSION, BaseModel
 
 from redstart.errors import RedisModelError
 from redstart.mapping.annotations import complete_fields, fields_of
-from redstart.mapping.base_model import MappedModel
+from redstart.mapping.base_model import MappedModel, model_name
 from redstart.mapping.field_checks import is_storable
 from redstart.mapping.primary_keys import DEFAULT_NAME
-from redstart.mapping.registry import model_name
 
 HOLDERS: Final = ("model", "dataclass", "typed-dict")
 """Schemas of what has fields."""

@@ -10,11 +10,15 @@ from pydantic.fields import FieldInfo
 from redstart.display import did_you_mean
 from redstart.errors import QuerySyntaxError, shortened
 from redstart.mapping.annotations import complete_fields, first_field
-from redstart.mapping.base_model import MappedModel
-from redstart.mapping.index import index_of
-from redstart.mapping.index_schema import FULL_TEXT_SUFFIX
-from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
-from redstart.mapping.registry import model_name
+from redstart.mapping.base_model import MappedModel, model_name
+from redstart.mapping.index_schema import (
+    FULL_TEXT_SUFFIX,
+    NOTHING,
+    Indexable,
+    IndexType,
+    index_of,
+    index_type,
+)
 from redstart.search.expressions import Expression, FieldExpression, fields_in, immutable
 from redstart.search.query_errors import items_not_declared
 from redstart.search.query_field import Operand, QueryField

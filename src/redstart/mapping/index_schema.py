@@ -1,20 +1,152 @@
 """Fields of an index, from the fields of a model and its embedded models."""
 
-from collections.abc import Iterator
+import dataclasses
+import datetime
+import enum
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NewType
+from decimal import Decimal
+from typing import Any, Final, Literal, NewType
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from redstart.errors import RedisModelError
-from redstart.mapping.annotations import complete_fields
-from redstart.mapping.base_model import MappedModel
+from redstart.mapping.annotations import alternatives, complete_fields
+from redstart.mapping.base_model import MappedModel, model_name
+from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.fields import FieldOptions, field_options
-from redstart.mapping.index_types import A_MAP, Indexable, IndexType, index_type
-from redstart.mapping.registry import model_name
+from redstart.mapping.keys import key_affixes
+from redstart.mapping.type_tree import name_of, temporal_kind
 from redstart.search.json_paths import member
-from redstart.search.schema import FieldKind, IndexField
+from redstart.search.schema import FIELD_OPTIONS, FieldKind, Index, IndexField, schema_parts, schema_text
 from redstart.values.types import Storage
+
+
+class Indexable(enum.Enum):
+    """How the values of a type can be indexed."""
+
+    TEXT = "text"
+    """Strings: tags, and words if that is asked for."""
+    TAG = "tag"
+    """Other values that are stored as text: tags only."""
+    BOOLEAN = "boolean"
+    NUMBER = "number"
+    DATE = "date"
+    """Datetimes and dates: numbers since redis-om 1.0, tags before."""
+    GEO = "geo"
+    BYTES = "bytes"
+    """Tags too, unless they are those of a vector."""
+    NOTHING = "nothing"
+    """Not at all, as a list whose items are not declared."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IndexType:
+    """What one field holds.
+
+    Args:
+        indexable: how its values, or its items, can be indexed.
+        repeated: whether it is a list or tuple.
+        lists: whether its items are lists of such values in turn.
+        embedded: the model of the documents inside, if that is what it holds.
+        refused: what it is instead, if marking it as indexed is an error.
+    """
+
+    indexable: Indexable
+    repeated: bool = False
+    lists: bool = False
+    embedded: type[MappedModel] | None = None
+    refused: str | None = None
+
+
+NOTHING = IndexType(Indexable.NOTHING)
+A_MAP: Final = "a map"
+
+
+def index_type(annotation: Any, storage: Storage) -> IndexType:
+    """Return the index type of a field; of a union, that of the first member that is not None."""
+    kind = _first(annotation)
+    origin = typing.get_origin(kind) or kind
+    if isinstance(origin, type) and issubclass(origin, list | tuple):
+        return _of_items(typing.get_args(kind), storage)
+    if isinstance(origin, type) and issubclass(origin, MappedModel):
+        return IndexType(Indexable.NOTHING, embedded=origin)
+    refused = _refused(origin)
+    if refused is not None:
+        return IndexType(Indexable.NOTHING, refused=refused)
+    return IndexType(_of_plain(kind, storage))
+
+
+def _refused(origin: Any) -> str | None:
+    if not isinstance(origin, type):
+        return None
+    if issubclass(origin, Mapping):
+        return A_MAP
+    if issubclass(origin, BaseModel) or dataclasses.is_dataclass(origin):
+        return f"{origin.__name__}, which is not an EmbeddedJsonModel"
+    return None
+
+
+def _first(annotation: Any) -> Any:
+    members = list(alternatives(annotation))
+    return next((member for member in members if member is not type(None)), type(None))
+
+
+def _of_items(arguments: tuple[Any, ...], storage: Storage) -> IndexType:
+    if not arguments:
+        return IndexType(Indexable.NOTHING, repeated=True)
+    item = arguments[0]
+    if isinstance(item, type) and issubclass(item, MappedModel):
+        return IndexType(Indexable.NOTHING, repeated=True, embedded=item)
+    item = _first(item)
+    if typing.get_origin(item) in (list, tuple):
+        inside = _of_items(typing.get_args(item), storage)
+        return IndexType(inside.indexable, repeated=True, lists=True)
+    if typing.get_origin(item) is not Literal and (not isinstance(item, type) or issubclass(item, BaseModel)):
+        return IndexType(Indexable.NOTHING, repeated=True, refused=f"a list of {name_of(item)}")
+    return IndexType(_of_plain(item, storage), repeated=True)
+
+
+INDEXABLE_OF_TYPES: Final = (
+    (str, Indexable.TEXT),
+    (bool, Indexable.BOOLEAN),
+    ((int, float, Decimal), Indexable.NUMBER),
+    (Coordinates, Indexable.GEO),
+    (bytes, Indexable.BYTES),
+)
+"""In this order: a bool is an int to Python."""
+
+
+def _of_plain(kind: Any, storage: Storage) -> Indexable:
+    if temporal_kind(kind) is not None:
+        return Indexable.DATE
+    if typing.get_origin(kind) is Literal:
+        return _of_values(typing.get_args(kind), storage, Indexable.TEXT)
+    if typing.get_args(kind):  # a set or sequence: its items count
+        return _of_plain(_first(typing.get_args(kind)[0]), storage)
+    return _of_class(kind, storage) if isinstance(kind, type) else Indexable.TAG
+
+
+def _of_class(kind: type, storage: Storage) -> Indexable:
+    found = next((indexable for types, indexable in INDEXABLE_OF_TYPES if issubclass(kind, types)), None)
+    if found is not None:
+        return found
+    if issubclass(kind, enum.Enum):
+        return _of_values(tuple(member.value for member in kind), storage, Indexable.TAG)
+    if issubclass(kind, datetime.timedelta):
+        return _of_values((0.0,), storage, Indexable.TAG)  # seconds
+    return Indexable.TAG
+
+
+def _of_values(values: tuple[Any, ...], storage: Storage, strings: Indexable) -> Indexable:
+    # A JSON number under a TAG takes its whole document out of the index.
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    if numbers and storage is Storage.JSON:
+        return Indexable.NUMBER
+    return strings if all(isinstance(value, str) for value in values) else Indexable.TAG
+
 
 FULL_TEXT_SUFFIX = "_fts"
 
@@ -204,4 +336,84 @@ def _cannot_be_indexed(place: _Place, refused: str) -> RedisModelError:
         f"{place.label} cannot be indexed: its type is {refused}{number}.",
         "Use str, a number, bool, datetime, date, Enum, UUID, Coordinates, list[str], a vector, "
         "an EmbeddedJsonModel or a list of EmbeddedJsonModel.",
+    )
+
+
+def index_of(model: type[MappedModel]) -> Index:
+    """Return the index that queries on a model need.
+
+    Raises:
+        RedisModelError: a field that is marked as indexed cannot be, or the model has no documents of its own.
+    """
+    prefix, _ = key_affixes(model)
+    walk = IndexWalk(storage_of(model))
+    parts = list(walk.parts(model))
+    _refuse_equal_names(model, parts)
+    _refuse_option_names(model, parts)
+    return index_of_parts(model, prefix, parts if any(parts) else walk.key_alone(model))
+
+
+def _refuse_option_names(model: type[MappedModel], parts: Sequence[Sequence[IndexField]]) -> None:
+    """Raise RedisModelError for a field of a hash that FT.CREATE would read as an option of the field before it."""
+    for field in (field for part in parts for field in part):
+        if storage_of(model) is Storage.HASH and field.identifier.upper() in FIELD_OPTIONS:
+            raise RedisModelError(
+                f"{model_name(model)}.{field.identifier} cannot be indexed in a hash: "
+                f"{field.identifier.upper()} is a keyword of FT.CREATE.",
+                "Rename the field, remove index=True from it, or use a JsonModel.",
+            )
+
+
+def _refuse_equal_names(model: type[MappedModel], parts: Sequence[Sequence[IndexField]]) -> None:
+    known: dict[str, IndexField] = {}
+    for field in (field for part in parts for field in part):
+        other = known.setdefault(field.attribute, field)
+        if other is not field:
+            raise RedisModelError(
+                f"{model_name(model)} has two fields with the same name in the index, {field.attribute!r}: "
+                f"{other.identifier} and {field.identifier}.",
+                "Rename one of them, or remove index=True from it.",
+            )
+
+
+def reference_schema(model: type[MappedModel]) -> str:
+    """Return the schema text of redis-om 1.x, whose hash it keeps in `<index>:hash`."""
+    return schema_text(_reference_index(model))
+
+
+def reference_parts(model: type[MappedModel]) -> list[str]:
+    """Return the parts of that text, one for each field of the model."""
+    return list(schema_parts(_reference_index(model)))
+
+
+def _reference_index(model: type[MappedModel]) -> Index:
+    parts = list(_ReferenceWalk(storage_of(model)).parts(model))
+    return index_of_parts(model, model.make_key(model._meta.primary_key_pattern.format(pk="")), parts)
+
+
+class _ReferenceWalk(IndexWalk):
+    def step(self, name: str) -> str:
+        # redis-om never quotes, so that the server finds nothing for some names.
+        return f".{name}"
+
+    def is_vector(self, held: IndexType) -> bool:
+        # redis-om indexes bytes of hashes as tags, whose texts nobody can look for.
+        return held.indexable is not Indexable.BYTES and super().is_vector(held)
+
+
+def storage_of(model: type[MappedModel]) -> Storage:
+    """Return the storage of a model. Raises RedisModelError if it has no documents of its own."""
+    if model._storage is None:
+        raise RedisModelError(f"{model_name(model)} is neither a HashModel nor a JsonModel and has no index.")
+    return model._storage
+
+
+def index_of_parts(model: type[MappedModel], prefix: str, parts: Sequence[Sequence[IndexField]]) -> Index:
+    """Return a model's index of what each of its fields gives."""
+    return Index(
+        name=model._meta.index_name,
+        storage=storage_of(model),
+        prefixes=(prefix,),
+        fields=tuple(field for part in parts for field in part),
+        parts=tuple(map(len, parts)),
     )

@@ -5,10 +5,10 @@ from functools import cache
 from typing import Final
 
 from redstart.errors import OverlappingPrefixesWarning, RedisModelError
+from redstart.mapping.base_model import model_name, model_registry, registered_models
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import client_named
-from redstart.mapping.registry import model_name, model_registry, registered_models
 
 STACK_LEVEL: Final = 7
 """From `_warn` to the caller of `Model.find()`."""

@@ -5,10 +5,9 @@ from string import Formatter
 from typing import Any, Final
 
 from redstart.errors import RedisModelError, RedstartError
-from redstart.mapping.base_model import MappedModel
+from redstart.mapping.base_model import MappedModel, model_name
 from redstart.mapping.meta import ModelMeta
 from redstart.mapping.overrides import overrides
-from redstart.mapping.registry import model_name
 
 PROBES: Final = ("0probe0", "1another1")
 """Primary keys that no other part of a key is like."""

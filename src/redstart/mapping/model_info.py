@@ -1,13 +1,16 @@
 """Declarations of models, as migrations need them."""
 
+import pkgutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
-from redstart.mapping.index import reference_schema
+from redstart.mapping.base_model import model_name, storage_of_documents
+from redstart.mapping.index_schema import reference_schema
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import model_name, storage_of_documents
 from redstart.mapping.temporal_paths import TemporalPaths, temporal_paths
 from redstart.values.types import Storage
 
@@ -77,3 +80,23 @@ def overlapping(
         for inner in declared[at + 1 :]:
             if inner.key_prefix.startswith(outer.key_prefix):
                 yield outer, inner
+
+
+def import_submodules(root_module_name: str) -> None:
+    """Import a module and, if it is a package, all modules inside it, so that their models are known.
+
+    Raises:
+        ImportError: one of them cannot be imported. What a module raises itself comes as it is.
+    """
+    for name in names_inside(import_module(root_module_name)):
+        import_module(name)
+
+
+def names_inside(module: ModuleType) -> Iterator[str]:
+    """Yield the names of all modules in a package, but for those that are programs.
+
+    Packages among them are imported.
+    """
+    for info in pkgutil.walk_packages(getattr(module, "__path__", []), prefix=f"{module.__name__}."):
+        if not info.name.endswith(".__main__"):
+            yield info.name

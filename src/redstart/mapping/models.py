@@ -1,7 +1,7 @@
 """Base classes of models, without I/O: the fields of a document, and its key."""
 
 import abc
-from typing import Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from pydantic import ConfigDict, GetJsonSchemaHandler, field_validator
 from pydantic.fields import FieldInfo
@@ -10,15 +10,12 @@ from pydantic_core import CoreSchema
 from redstart.errors import RedisModelError
 from redstart.mapping import keys
 from redstart.mapping.annotations import complete_fields
-from redstart.mapping.base_model import MappedModel
-from redstart.mapping.field_checks import refuse_unstorable_types
-from redstart.mapping.field_names import put_fields_on_class, refuse_needed_names
+from redstart.mapping.base_model import MappedModel, model_name, register
+from redstart.mapping.field_checks import refuse_compound_fields, refuse_unstorable_types
 from redstart.mapping.fields import Field, give_names
-from redstart.mapping.hash_fields import refuse_compound_fields
-from redstart.mapping.index import index_of, reference_parts, reference_schema
-from redstart.mapping.json_schema import settle_primary_key
+from redstart.mapping.index_schema import index_of, reference_parts, reference_schema
 from redstart.mapping.meta import declared_meta, merged_meta
-from redstart.mapping.metaclass import KeyAlias, QueryableModel
+from redstart.mapping.metaclass import KeyAlias, QueryableModel, put_fields_on_class, refuse_needed_names
 from redstart.mapping.overrides import refuse_never_called
 from redstart.mapping.primary_keys import (
     DEFAULT_NAME,
@@ -29,9 +26,32 @@ from redstart.mapping.primary_keys import (
     new_ulid,
     primary_key_name,
 )
-from redstart.mapping.registry import model_name, register
 from redstart.mapping.revalidation import settle_assigned
 from redstart.values.types import Storage
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaMode
+
+
+def settle_primary_key(model: type[MappedModel], schema: dict[str, Any], mode: "JsonSchemaMode") -> None:
+    """Correct what pydantic says of `pk`: it knows neither that it is made nor that embedded documents have none."""
+    properties: dict[str, Any] = schema.get("properties", {})
+    name = model._primary_key_name
+    if name not in properties:
+        return
+    if model._meta.embedded:
+        del properties[name]
+    elif mode == "serialization":
+        properties[name] = _never_null(properties[name])
+        required = schema.get("required", [])
+        schema["required"] = [one for one in properties if one in (name, *required)]
+
+
+def _never_null(described: dict[str, Any]) -> dict[str, Any]:
+    ways: list[dict[str, Any]] = [way for way in described.get("anyOf", ()) if way != {"type": "null"}]
+    if len(ways) != 1:
+        return described
+    return ways[0] | {word: text for word, text in described.items() if word not in ("anyOf", "default")}
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field,))

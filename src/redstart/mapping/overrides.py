@@ -5,9 +5,8 @@ from functools import cache
 from typing import Any, Final
 
 from redstart.errors import RedisModelError
-from redstart.mapping.base_model import MappedModel
+from redstart.mapping.base_model import MappedModel, model_name
 from redstart.mapping.meta import named_database
-from redstart.mapping.registry import model_name
 
 LIBRARIES: Final = frozenset({"redstart", "pydantic", "redis_om", "aredis_om"})
 

@@ -6,9 +6,9 @@ from redstart.commands.keyspace import scan_type
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
+from redstart.mapping.base_model import model_name, model_registry, registered_models
 from redstart.mapping.key_overlaps import key_prefix_of
 from redstart.mapping.overrides import client_named
-from redstart.mapping.registry import model_name, model_registry, registered_models
 from redstart.migrations.data.plan import Plan, PlannedModel, longer_than
 from redstart.migrations.data.planned.same_keys import require_same_types
 from redstart.migrations.indexes.keys import shown

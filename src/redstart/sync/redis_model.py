@@ -9,10 +9,8 @@ from redstart.documents import expiry
 from redstart.documents.arguments import documents_of_argument, items_of
 from redstart.documents.delete import delete_document, delete_documents, queue_deletion, queue_deletions
 from redstart.documents.errors import RAISE, OnError, on_unreadable
-from redstart.documents.fetch import PAGE_DOCUMENTS, get_document, get_documents
-from redstart.documents.listing import primary_keys_page
-from redstart.documents.save import add_documents
-from redstart.documents.saving import queue_document, save_document
+from redstart.documents.fetch import PAGE_DOCUMENTS, get_document, get_documents, primary_keys_page
+from redstart.documents.save import add_documents, queue_document, save_document
 from redstart.documents.update import assign, update_document
 from redstart.documents.write_requests import Saving
 from redstart.mapping import models
@@ -327,7 +325,7 @@ class RedisModel(models.RedisModel, abc.ABC):
         Raises:
             DocumentDecodeError: a stored value does not fit its field, and `on_error` is "raise".
         """
-        from redstart.documents.replies import documents_in_reply  # noqa: PLC0415 - as in find()
+        from redstart.documents.fetch import documents_in_reply  # noqa: PLC0415 - as in find()
 
         return documents_in_reply(cls, res, naive_timezone(), knn, on_unreadable(on_error))
 

@@ -9,7 +9,7 @@ import pytest
 
 import redstart
 from redstart.errors import ConfigurationError
-from redstart.mapping.registry import model_registry
+from redstart.mapping.base_model import model_registry
 from redstart.migrations.files.kinds import DATA, SCHEMA
 from redstart.migrations.files.loader import Found, load_directory, load_module
 from tests.migrations.files.conftest import MIGRATION, Write, migration

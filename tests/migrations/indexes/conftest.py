@@ -15,7 +15,7 @@ from redstart.demo.load import load_batches
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import generate
 from redstart.effects import Op
-from redstart.mapping.index import index_of
+from redstart.mapping.index_schema import index_of
 from redstart.mapping.model_info import declare
 from redstart.migrations.back import rollback_indexes
 from redstart.migrations.data.running.monitor import Monitor

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redstart import Field, HashModel, JsonModel, Migrator
-from redstart.mapping.index import index_of
+from redstart.mapping.index_schema import index_of
 from redstart.mapping.model_info import declare
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import none_converted

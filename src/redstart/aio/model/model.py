@@ -17,6 +17,7 @@ from redstart.errors import (
     QuerySyntaxError,
     RedisModelError,
 )
+from redstart.mapping.base_model import model_registry
 from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.coordinates import Coordinates as CoordinateType
 from redstart.mapping.field_proxies import FieldProxy as ExpressionProxy
@@ -26,7 +27,6 @@ from redstart.mapping.meta import BaseMeta
 from redstart.mapping.meta import BaseMeta as DefaultMeta
 from redstart.mapping.metaclass import QueryableModel as ModelMeta
 from redstart.mapping.primary_keys import PrimaryKey, PrimaryKeyCreator, UlidPrimaryKey
-from redstart.mapping.registry import model_registry
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.search.escaping import TokenEscaper, escaper
 from redstart.search.expressions import Expression, KNNExpression

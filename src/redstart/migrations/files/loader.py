@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from redstart.display import printable
 from redstart.errors import ConfigurationError
-from redstart.mapping.registry import model_registry
+from redstart.mapping.base_model import model_registry
 from redstart.migrations.files.blame import line_in, way_on, what_failed
 from redstart.migrations.files.declarations import Declared, Problem, declared
 from redstart.migrations.files.imports import builtins_of_a_file

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from redstart.errors import ConfigurationError
-from redstart.mapping.index import index_of, reference_schema
+from redstart.mapping.index_schema import index_of, reference_schema
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.value_paths import Each, TemporalPath
 from redstart.search.json_paths import member

@@ -2,7 +2,7 @@
 """The names of `redis_om.model.migrations.migrator`."""
 
 from redstart.errors import MigrationError
-from redstart.mapping.submodules import import_submodules
+from redstart.mapping.model_info import import_submodules
 from redstart.migrations.indexes.keys import hash_key as schema_hash_key
 from redstart.migrations.pending import MigrationAction
 from redstart.migrations.pending import PendingIndex as IndexMigration

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from redstart.mapping.base_model import model_name
 from redstart.mapping.models import RedisModel
-from redstart.mapping.registry import model_name
 from redstart.mapping.temporal_paths import temporal_paths
 from redstart.mapping.type_tree import Shape, ShapeReader
 from redstart.mapping.value_paths import TemporalPath

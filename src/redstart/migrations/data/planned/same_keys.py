@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from redstart.errors import MigrationError
+from redstart.mapping.base_model import model_name, model_registry, registered_models
 from redstart.mapping.key_overlaps import key_prefix_of
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import client_named
-from redstart.mapping.registry import model_name, model_registry, registered_models
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.planned.conflicts import conflicting_types
 

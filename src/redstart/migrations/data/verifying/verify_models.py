@@ -7,8 +7,8 @@ from typing import Any
 from pydantic_core import from_json
 
 from redstart.commands.resp import mapping
-from redstart.documents.reader import reader_of
 from redstart.documents.storage_adapters import form_of
+from redstart.documents.value_decoder import reader_of
 from redstart.effects import Op
 from redstart.errors import DocumentDecodeError
 from redstart.mapping.model_info import ModelDeclaration

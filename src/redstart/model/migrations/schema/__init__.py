@@ -2,7 +2,7 @@
 """The names of `redis_om.model.migrations.schema`."""
 
 from redstart.errors import MigrationError, SchemaMigrationError
-from redstart.mapping.submodules import import_submodules
+from redstart.mapping.model_info import import_submodules
 from redstart.migrations.pending import MigrationAction
 from redstart.migrations.pending import PendingIndex as IndexMigration
 from redstart.sync.file_migrations import BaseSchemaMigration, SchemaMigrator

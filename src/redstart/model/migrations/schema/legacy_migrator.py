@@ -2,7 +2,7 @@
 """The names of `redis_om.model.migrations.schema.legacy_migrator`."""
 
 from redstart.errors import MigrationError
-from redstart.mapping.submodules import import_submodules
+from redstart.mapping.model_info import import_submodules
 from redstart.migrations.indexes.keys import hash_key as schema_hash_key
 from redstart.migrations.indexes.keys import schema_key as schema_text_key
 from redstart.migrations.pending import MigrationAction
