@@ -10,9 +10,8 @@ import redis
 from bench.documents import PREFIX, WORKLOADS, Workload
 from redstart.cli.session import spare_the_collector
 from redstart.effects import Op
-from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.context import DATETIME_MIGRATION, Context, Monitor, Progress
 from redstart.migrations.data.run import RunOptions, RunResult, run
-from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import StateKeys
 from redstart.server.clients import open_sync

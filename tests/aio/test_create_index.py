@@ -17,7 +17,7 @@ from redstart import Field
 from redstart.effects import Op
 from redstart.errors import MigrationError, SearchDatabaseError
 from redstart.migrations.indexes import migrator
-from redstart.migrations.indexes.keys import LEASE
+from redstart.migrations.indexes.state import LEASE
 from redstart.migrations.lease import LEASE_MS, when_it_is_free
 from redstart.model.migrations.migrator import create_index
 from tests.migrations.indexes.conftest import drop_all, migration, serving, total, wait_until_built

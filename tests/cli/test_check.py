@@ -7,7 +7,7 @@ import redis
 
 from redstart.cli.migrate_data.verify import looked_up
 from redstart.migrations.context import DATETIME_MIGRATION as ID
-from redstart.migrations.indexes.verify import IndexCheck
+from redstart.migrations.indexes.coverage import IndexCheck
 from tests.support.cli import run_om
 
 UNREADABLE_VISIT = {

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from redstart.migrations.context import DATETIME_MIGRATION as ID
-from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.context import Monitor
 from tests.migrations.indexes.conftest import drop_all, total, wait_until_built
 from tests.support.cli import Ended, run_om
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from redstart.cli import progress
 from redstart.cli.progress import progress_display
 from redstart.migrations.context import DATETIME_MIGRATION as ID
-from redstart.migrations.data.running.monitor import Monitor, Progress
+from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import IndexMigration

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from redstart.cli.progress import progress_display
 from redstart.cli.tables import table
-from redstart.migrations.data.running.monitor import Progress
+from redstart.migrations.context import Progress
 
 COLUMNS = ["model", "keys", "documents", "should be"]
 ROWS: list[list[object]] = [

@@ -8,12 +8,11 @@ import redis
 from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import declare
-from redstart.migrations.back import migrate_back, rollback_indexes
-from redstart.migrations.coordinator import migrate_forward
+from redstart.migrations.coordinator import migrate_back, migrate_forward, rollback_indexes
 from redstart.migrations.data.maintenance import forget
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.keys import LEASE, RECORDS
+from redstart.migrations.indexes.state import LEASE, RECORDS
 from redstart.migrations.startup import bring_up_to_date
 from tests.migrations.indexes.conftest import MODELS, legacy, migration, perform, planned, total
 from tests.support.crash_driver import CrashDriver

@@ -12,10 +12,9 @@ import redis
 
 from redstart.demo.models import Sighting, Visit
 from redstart.effects import Op
-from redstart.migrations.back import migrate_back
-from redstart.migrations.coordinator import migrate_forward
+from redstart.migrations.context import Monitor, Progress
+from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.run import RunOptions
-from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from tests.migrations.indexes.conftest import legacy, migration, perform, planned, readers
 from tests.support.migration import new_context, station_plan

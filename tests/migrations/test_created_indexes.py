@@ -11,8 +11,7 @@ import redis
 
 from redstart import Field, HashModel, JsonModel
 from redstart.mapping.model_info import declare
-from redstart.migrations.back import migrate_back, rollback_indexes
-from redstart.migrations.coordinator import migrate_forward
+from redstart.migrations.coordinator import migrate_back, migrate_forward, rollback_indexes
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.run import RunOptions

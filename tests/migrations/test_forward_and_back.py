@@ -10,8 +10,7 @@ import pytest
 import redis
 
 from redstart.effects import Op
-from redstart.migrations.back import Back, migrate_back
-from redstart.migrations.coordinator import Forward, migrate_forward
+from redstart.migrations.coordinator import Back, Forward, migrate_back, migrate_forward
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.search.schema import create_arguments

@@ -5,15 +5,14 @@ from typing import Any
 import pytest
 
 from redstart.errors import DataMigrationError
-from redstart.migrations.back import Back
-from redstart.migrations.coordinator import Forward
+from redstart.migrations.coordinator import Back, Forward
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import failure_at
 from redstart.migrations.data.rollback import RollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.indexes.coverage import Membership
 from redstart.migrations.indexes.expand import IndexResult, IndexState
-from redstart.migrations.indexes.switch import Switched
+from redstart.migrations.indexes.swap import Switched
 from redstart.migrations.outcomes import require_converted, require_undone, statistics
 
 LOST = Membership(documents=9, missing=5, unserved=0, examples=[b"a:1", b"a:\xff", b"a:3", b"a:4"])

@@ -11,11 +11,11 @@ from redstart.cli.migrate_data.reports import how_far, progress_report, state_of
 from redstart.effects import Op
 from redstart.errors import LeaseHeldError
 from redstart.migrations import lease as lease_module
+from redstart.migrations.context import Monitor
 from redstart.migrations.data.run import RunOptions, run
-from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.status import Status, status
 from redstart.migrations.holder import is_gone, this_process
-from redstart.migrations.indexes.keys import LEASE
+from redstart.migrations.indexes.state import LEASE
 from redstart.migrations.lease import Activity, acquire
 from redstart.migrations.phase import unlock, with_indexes_at_work
 from redstart.server.clients import open_sync

@@ -8,9 +8,9 @@ import redis
 from redstart.mapping.model_info import declare
 from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.migrator import none_converted
 from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.indexes.state import hash_key
 from redstart.migrations.indexes.status import Standing, index_statuses
 from redstart.migrations.startup import bring_up_to_date
 from tests.migrations.indexes.conftest import MODELS, drop_all, migration, perform

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 import redstart.aio
-from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
+from redstart.migrations.files.declarations import DATA, SCHEMA, Kind
 from redstart.migrations.files.loader import load_directory
 from tests.support.cli import run_om
 

@@ -13,14 +13,12 @@ from redstart.effects import call
 from redstart.errors import ConfigurationError, ServerError, shortened
 from redstart.mapping.base_model import registered_models
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct
-from redstart.migrations.back import migrate_back
-from redstart.migrations.context import DATETIME_MIGRATION, Context
-from redstart.migrations.coordinator import migrate_forward
+from redstart.migrations.context import DATETIME_MIGRATION, Context, Monitor
+from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import Failure, FailureLog
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.run import RunOptions, RunResult
-from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.expand import ExpansionOptions

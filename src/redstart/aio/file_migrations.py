@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from redstart.aio.connections import get_redis_connection, server_of_client
-from redstart.migrations.files.declarations import Declared
+from redstart.migrations.files.declarations import DATA, SCHEMA, Declared, Kind, ListsOnly
 from redstart.migrations.files.history import (
     FilesStatus,
     applied_ids,
@@ -16,8 +16,6 @@ from redstart.migrations.files.history import (
     mark_unapplied,
     refuse,
 )
-from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
-from redstart.migrations.files.lists_only import ListsOnly
 from redstart.migrations.files.loader import Found, load_directory, load_module
 from redstart.migrations.import_guard import is_skipped
 from redstart.settings import get_root_migrations_dir

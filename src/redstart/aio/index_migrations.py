@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 from redstart.aio.connections import client_of, server_of_client
 from redstart.mapping.base_model import registered_models
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct, import_submodules
-from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.context import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import when_it_is_free
-from redstart.migrations.pending import PendingIndex, pending_indexes
-from redstart.migrations.startup import bring_up_to_date
+from redstart.migrations.startup import PendingIndex, bring_up_to_date, pending_indexes
 
 if TYPE_CHECKING:
     import redis.asyncio
@@ -119,7 +118,7 @@ async def create_index(conn: "redis.asyncio.Redis", index_name: str, schema: str
         UnsupportedServerError: the server has no search module, or the database is not 0.
         ServerError: the server did not reply, or rejected a command.
 
-    Effects: see redstart.migrations.indexes.create. Safe to repeat.
+    Effects: see redstart.migrations.indexes.swap. Safe to repeat.
     """
     if is_skipped("create_index()"):
         return

@@ -8,16 +8,16 @@ from typing import Any
 from redstart.cli.output import as_typed, line, warn
 from redstart.cli.quantities import counted, duration
 from redstart.display import one_line
+from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import SHOWN_KEY_CHARACTERS, Failure
-from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.coverage import Membership
 from redstart.migrations.indexes.expand import IndexResult, IndexState
-from redstart.migrations.indexes.forecast import IndexForecast
 from redstart.migrations.indexes.migrator import IndexMigration
+from redstart.migrations.indexes.preflight import IndexForecast
 from redstart.migrations.indexes.status import IndexStatus
-from redstart.migrations.indexes.switch import Switched
+from redstart.migrations.indexes.swap import Switched
 
 EXAMPLES_SAID = 3
 """Documents named for each index; `--verbose` names more."""

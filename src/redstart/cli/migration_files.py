@@ -18,9 +18,8 @@ from redstart.cli.tables import table
 from redstart.display import printable
 from redstart.errors import FileMigrationNotSupportedError, UnknownMigrationError
 from redstart.migrations.context import DATETIME_MIGRATION
-from redstart.migrations.files.declarations import Problem
+from redstart.migrations.files.declarations import DATA, SCHEMA, Kind, Problem
 from redstart.migrations.files.history import FilesStatus, applied_ids, files_status, refuse
-from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
 from redstart.migrations.files.loader import load_directory, load_module
 from redstart.settings import get_root_migrations_dir
 

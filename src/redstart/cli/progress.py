@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from redstart.cli.output import note
 from redstart.cli.quantities import duration
 from redstart.cli.tables import new_console
-from redstart.migrations.data.running.monitor import Progress as Update
+from redstart.migrations.context import Progress as Update
 
 _MIN_WIDTH_WITH_BARS = 60
 _MIN_BAR_WIDTH = 10

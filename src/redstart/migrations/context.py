@@ -5,11 +5,64 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from redstart.effects import Op
-from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.data.failures import Failure
 from redstart.migrations.holder import Holder, is_gone
-from redstart.migrations.lease import Lease, acquire, under_lease
+from redstart.migrations.lease import Activity, Lease, acquire, under_lease
 from redstart.migrations.state_keys import StateKeys
 from redstart.values.timezones import NaiveTimezone
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The progress of one stage.
+
+    Attributes:
+        stage: what is being done, in one or two words.
+        number: of the pass, 0 where there is only one.
+        done, total: in units; total is 0 while unknown.
+        failures: failed values so far.
+        unit: what `done` counts, in the plural; `%` where it is a percentage.
+        share: how much of the keyspace is scanned, 0 to 1; None if the stage is not a scan.
+        is_transient: whether the stage leaves the screen when it ends: its result is reported otherwise.
+    """
+
+    stage: str
+    number: int
+    done: int
+    total: int
+    failures: int
+    unit: str = "documents"
+    share: float | None = None
+    is_transient: bool = False
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of the stage is done, 0 to 1; None while unknown."""
+        return min(1.0, self.done / self.total) if self.total else self.share
+
+
+@dataclass(slots=True)
+class Monitor:
+    """Callbacks of an operation. They run between requests and must not send any.
+
+    Attributes:
+        progress: called after each page.
+        failure: called for each failed value.
+        waiting: called with a message about the lease that is waited for.
+        stop_requested: called between pages; True ends the run with its progress saved.
+    """
+
+    progress: Callable[[Progress], None] = field(default=lambda _: None)
+    failure: Callable[[Failure], None] = field(default=lambda _: None)
+    waiting: Callable[[str], None] = field(default=lambda _: None)
+    stop_requested: Callable[[], bool] = field(default=lambda: False)
+
+    def show_activity(self, activity: Activity) -> None:
+        """Send what the holder of a lease is doing to `progress`."""
+        self.progress(
+            Progress(activity.stage, 0, activity.done, activity.total, 0, activity.unit, is_transient=True)
+        )
+
 
 T = TypeVar("T")
 

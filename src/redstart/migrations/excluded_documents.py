@@ -15,6 +15,7 @@ from redstart.migrations.data.plan import Plan, PlannedModel, path_of, router
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import absent_from
+from redstart.migrations.indexes.drift import is_taken_over
 from redstart.migrations.indexes.plan import (
     PlannedIndex,
     attribute_of,
@@ -23,7 +24,6 @@ from redstart.migrations.indexes.plan import (
     with_options_of,
 )
 from redstart.migrations.indexes.state import previous_index, read_records
-from redstart.migrations.indexes.taken_over import is_taken_over
 from redstart.search.schema_diff import same_definition
 from redstart.values.timezones import NaiveTimezone
 

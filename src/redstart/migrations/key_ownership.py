@@ -1,5 +1,6 @@
 """Keys under the key prefix of a planned model that belong to another model or index: not converted by default."""
 
+from collections.abc import Iterator
 from shlex import quote
 
 from redstart.commands.keyspace import scan_type
@@ -8,13 +9,42 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.mapping.base_model import model_name, model_registry, registered_models
 from redstart.mapping.key_overlaps import key_prefix_of
+from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import client_named
-from redstart.migrations.data.plan import Plan, PlannedModel, longer_than
-from redstart.migrations.data.planned.same_keys import require_same_types
-from redstart.migrations.indexes.keys import shown
+from redstart.migrations.data.plan import Plan, PlannedModel, conflicting_types, longer_than
 from redstart.migrations.indexes.preflight import search_is_here
+from redstart.migrations.indexes.state import shown
 from redstart.migrations.unmanaged_indexes import indexes_listed_as
 from redstart.values.types import Storage
+
+
+def require_same_types(plan: Plan) -> None:
+    """Raise MigrationError if an imported model with the key prefix of a planned one has other types for its dates.
+
+    A document may be one of either model, and no key tells them apart.
+    """
+    for planned in plan.models:
+        for other in _models_with_keys_of(planned):
+            conflicts = list(conflicting_types(planned.name, planned.paths, other))
+            if conflicts:
+                raise MigrationError(
+                    f"{planned.name} and {model_name(other)} have the same key prefix {planned.key_prefix!r} and "
+                    f"different types: {'; '.join(conflicts)}.",
+                    "Give one of the models another Meta.model_key_prefix, or declare the same type in both.",
+                )
+
+
+def _models_with_keys_of(planned: PlannedModel) -> Iterator[type[RedisModel]]:
+    own = model_registry.get(planned.name)
+    for model in registered_models():
+        if (
+            model_name(model) != planned.name
+            and model._storage is planned.storage
+            and key_prefix_of(model) == planned.key_prefix
+            and (own is None or client_named(model) is client_named(own))
+        ):
+            yield model
+
 
 _PAGE_KEYS = 1_000
 

@@ -28,7 +28,7 @@ from redstart.errors import (
 )
 from redstart.migrations.damage import Damage, foreign_type, of_other_types, require_none
 from redstart.migrations.holder import Holder
-from redstart.migrations.server_role import explained, require_server
+from redstart.migrations.server_checks import explained, require_server
 
 T = TypeVar("T")
 

@@ -16,12 +16,11 @@ from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.data.edit_builder import QUARANTINE_SUFFIX
-from redstart.migrations.data.reading.whole import read_whole
+from redstart.migrations.data.reader import read_whole
 from redstart.migrations.data.record import read_record
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import hash_key, is_built_name, is_text
 from redstart.migrations.indexes.preflight import search_is_here
-from redstart.migrations.indexes.state import read_records
+from redstart.migrations.indexes.state import hash_key, is_built_name, is_text, read_records
 from redstart.migrations.rejections import rejections
 from redstart.migrations.state_keys import StateKeys
 from redstart.values.timezones import NaiveTimezone

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redstart.errors import DataMigrationError
-from redstart.migrations.back import Back
 from redstart.migrations.context import DATETIME_MIGRATION
-from redstart.migrations.coordinator import Forward
+from redstart.migrations.coordinator import Back, Forward
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.run import RunResult

@@ -5,16 +5,14 @@ from dataclasses import replace
 
 from redstart.effects import Op
 from redstart.errors import StateDamagedError
-from redstart.migrations.context import Context
+from redstart.migrations.context import Context, Monitor
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.status import Phase, Status
 from redstart.migrations.data.survey import survey
 from redstart.migrations.holder import Holder
-from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.preflight import search_is_here
-from redstart.migrations.indexes.state import IndexRecord, read_records
+from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
 from redstart.values.timezones import NaiveTimezone
 

@@ -9,8 +9,8 @@ import redis
 
 from redstart.devserver.process import EmbeddedServer
 from redstart.errors import EmbeddedServerError, MigrationError, UnsupportedServerError
+from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.data.backup import back_up
-from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.server.clients import open_sync
 from tests.support.crash_driver import CrashDriver, CrashKind
 from tests.support.processes import wait_until

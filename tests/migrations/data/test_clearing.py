@@ -11,8 +11,7 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.run import run
-from redstart.migrations.data.verify import verify_journal
-from redstart.migrations.data.verifying.verify import Problems
+from redstart.migrations.data.verify import Problems, verify_journal
 from redstart.server.clients import open_like
 from tests.support.migration import EXPIRY, TEXT, documents_of, new_context, options, station_plan
 from tests.support.snapshot import difference, snapshot

@@ -6,13 +6,11 @@ import pytest
 import redis
 
 from redstart.effects import Op
-from redstart.migrations.context import Context
+from redstart.migrations.context import Context, Monitor, Progress
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.run import run
-from redstart.migrations.data.running.monitor import Monitor, Progress
-from redstart.migrations.data.verify import verify_journal
-from redstart.migrations.data.verifying.verify import Problems
+from redstart.migrations.data.verify import Problems, verify_journal
 from redstart.server.clients import open_like
 from tests.support.migration import load_hostile, new_context, options, station_plan
 

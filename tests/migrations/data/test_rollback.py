@@ -6,12 +6,12 @@ import pytest
 import redis
 
 from redstart.errors import ConfigurationError
+from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.data import undo_log
 from redstart.migrations.data.checkpoint import Stage, load_checkpoint
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import RollbackResult, rollback
 from redstart.migrations.data.run import run
-from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.server.clients import open_like
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import (

@@ -10,8 +10,8 @@ import redis
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.devserver.process import EmbeddedServer
+from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.running.monitor import Monitor, Progress
 from redstart.migrations.data.statistics import (
     HIGH,
     LOW,

@@ -7,6 +7,7 @@ import redis
 
 from redstart.errors import CommandError, DataMigrationError, SchemaMigrationError
 from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.files.declarations import DATA, SCHEMA, Kind
 from redstart.migrations.files.history import (
     FilesStatus,
     applied_ids,
@@ -15,7 +16,6 @@ from redstart.migrations.files.history import (
     mark_unapplied,
     refuse,
 )
-from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
 from redstart.migrations.files.loader import load_directory
 from redstart.server.clients import open_sync
 from tests.migrations.files.conftest import Write, migration

@@ -10,7 +10,7 @@ import pytest
 
 import redstart.aio.model.migrations.data
 import redstart.model.model
-from redstart.migrations.files.kinds import DATA
+from redstart.migrations.files.declarations import DATA
 from redstart.migrations.files.loader import load_directory
 from tests.migrations.files.conftest import Write
 

@@ -10,7 +10,7 @@ import pytest
 import redstart
 from redstart.errors import ConfigurationError
 from redstart.mapping.base_model import model_registry
-from redstart.migrations.files.kinds import DATA, SCHEMA
+from redstart.migrations.files.declarations import DATA, SCHEMA
 from redstart.migrations.files.loader import Found, load_directory, load_module
 from tests.migrations.files.conftest import MIGRATION, Write, migration
 from tests.support.models import registry_of_its_own

@@ -11,9 +11,8 @@ from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import absent_from
 from redstart.migrations.indexes.dual_format import stand_in
 from redstart.migrations.indexes.expand import IndexState
-from redstart.migrations.indexes.keys import built_name
 from redstart.migrations.indexes.plan import moving_attributes
-from redstart.migrations.indexes.state import read_records
+from redstart.migrations.indexes.state import built_name, read_records
 from redstart.migrations.lease import Activity
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (

@@ -22,8 +22,8 @@ from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
 from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.indexes.state import RECORDS, hash_key, schema_key
 from redstart.migrations.indexes.status import Standing, index_statuses
 from redstart.search.schema import create_arguments, schema_hash, schema_text
 from tests.migrations.indexes.conftest import (

@@ -7,8 +7,8 @@ import redis
 
 from redstart.demo.models import Visit
 from redstart.mapping.model_info import declare
-from redstart.migrations.indexes.forecast import forecast
 from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.indexes.preflight import forecast
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import drop_all, perform, wait_until_built
 from tests.support.cli import run_om

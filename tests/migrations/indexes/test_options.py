@@ -12,12 +12,12 @@ from redstart import Field, HashModel, JsonModel
 from redstart.devserver.process import EmbeddedServer
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import declare
+from redstart.migrations.indexes.coverage import verify_indexes
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.migrator import none_converted
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.preflight import require_aliases
-from redstart.migrations.indexes.verify import verify_indexes
+from redstart.migrations.indexes.state import hash_key
 from redstart.migrations.startup import bring_up_to_date
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (

@@ -19,10 +19,10 @@ from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
-from redstart.migrations.indexes.keys import hash_key, is_built_name, schema_key
 from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.indexes.state import hash_key, is_built_name, schema_key
 from redstart.migrations.indexes.status import Standing, index_statuses
-from redstart.migrations.indexes.switch import same_definition
+from redstart.migrations.indexes.swap import same_definition
 from redstart.search.schema import Index, create_arguments, schema_hash, schema_text
 from tests.cli.conftest import configured
 from tests.migrations.indexes.conftest import (

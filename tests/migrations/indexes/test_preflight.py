@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redstart.devserver.process import EmbeddedServer
-from redstart.migrations.indexes.keys import built_name
+from redstart.migrations.indexes.state import built_name
 from redstart.search import index_info
 from redstart.search.schema import create_arguments
 from tests.cli.conftest import configured

@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from redstart import Field, HashModel, JsonModel, Migrator
 from redstart.mapping.index_schema import index_of
 from redstart.mapping.model_info import declare
+from redstart.migrations.indexes.drift import MAX_SUPERSEDED, definition_digest
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import none_converted
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.state import read_records
-from redstart.migrations.indexes.superseded import MAX_SUPERSEDED, definition_digest
-from redstart.migrations.pending import pending_indexes
-from redstart.migrations.startup import bring_up_to_date
+from redstart.migrations.startup import bring_up_to_date, pending_indexes
 from redstart.search.index_info import read_info
 from redstart.search.schema import Index, create_arguments
 from redstart.search.schema_diff import same_definition

@@ -4,12 +4,12 @@ import pytest
 import redis
 
 from redstart.effects import Op
-from redstart.migrations.back import rollback_indexes
+from redstart.migrations.coordinator import rollback_indexes
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.expand import IndexResult, IndexState
-from redstart.migrations.indexes.keys import RECORDS, hash_key, schema_key
+from redstart.migrations.indexes.state import RECORDS, hash_key, schema_key
 from tests.migrations.indexes.conftest import (
     MODELS,
     expand,

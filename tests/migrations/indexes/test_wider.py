@@ -10,10 +10,9 @@ import redis
 
 from redstart import Field, HashModel, JsonModel, Migrator
 from redstart.mapping.model_info import declare
-from redstart.migrations.indexes.keys import hash_key
 from redstart.migrations.indexes.plan import planned_indexes
-from redstart.migrations.pending import pending_indexes
-from redstart.migrations.startup import bring_up_to_date
+from redstart.migrations.indexes.state import hash_key
+from redstart.migrations.startup import bring_up_to_date, pending_indexes
 from redstart.search.schema import create_arguments
 from redstart.sync import index_migrations
 from tests.migrations.indexes.conftest import (

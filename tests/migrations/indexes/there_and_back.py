@@ -4,8 +4,7 @@ from functools import partial
 from typing import Any
 
 from redstart.mapping.model_info import declare
-from redstart.migrations.back import Back, migrate_back
-from redstart.migrations.coordinator import Forward, migrate_forward
+from redstart.migrations.coordinator import Back, Forward, migrate_back, migrate_forward
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.run import RunOptions

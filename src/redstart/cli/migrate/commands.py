@@ -60,23 +60,26 @@ from redstart.cli.quantities import counted, duration
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.cli.tables import table
-from redstart.migrations.back import rollback_indexes
-from redstart.migrations.context import DATETIME_MIGRATION
-from redstart.migrations.coordinator import blocking
+from redstart.migrations.context import DATETIME_MIGRATION, Monitor
+from redstart.migrations.coordinator import blocking, rollback_indexes
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.status import Phase
 from redstart.migrations.data.status import status as read_status
-from redstart.migrations.files.kinds import SCHEMA
+from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState
-from redstart.migrations.indexes.forecast import IndexForecast, forecast
 from redstart.migrations.indexes.migrator import unused_indexes
-from redstart.migrations.indexes.preflight import require_aliases, require_possible, require_search
+from redstart.migrations.indexes.preflight import (
+    IndexForecast,
+    forecast,
+    require_aliases,
+    require_possible,
+    require_search,
+)
 from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
-from redstart.migrations.indexes.switch import Switched
+from redstart.migrations.indexes.swap import Switched
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
 
 REPLACED_EXTERNALLY = (

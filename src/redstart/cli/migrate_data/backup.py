@@ -8,8 +8,8 @@ from redstart.cli.migrate_data.event_log import EventLog
 from redstart.cli.output import note
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
+from redstart.migrations.context import Monitor
 from redstart.migrations.data.backup import back_up
-from redstart.migrations.data.running.monitor import Monitor
 
 backup = click.option(
     "--backup", is_flag=True, help="First let the server save its data (BGSAVE), and wait until it is saved."

@@ -11,8 +11,7 @@ from redstart.cli.output import as_typed, line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.settings import Settings
 from redstart.cli.tables import table
-from redstart.migrations.indexes.date_fields import DateField, DateIndex, Form
-from redstart.migrations.schema_check import look_at_dates, next_command
+from redstart.migrations.schema_check import DateField, DateIndex, Form, look_at_dates, next_command
 
 STATES = {
     Form.NEW: "numeric",

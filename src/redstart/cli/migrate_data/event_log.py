@@ -16,8 +16,8 @@ from redstart.cli.exit_codes import Exit, exit_of
 from redstart.cli.output import as_typed, concealed, note, shown_message
 from redstart.cli.session import Session
 from redstart.errors import ConfigurationError, RedstartError
+from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.data.failures import Failure
-from redstart.migrations.data.running.monitor import Monitor, Progress
 
 PROGRESS_EVERY_SECONDS = 1.0
 _STDERR = -1

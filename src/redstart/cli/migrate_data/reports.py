@@ -8,18 +8,16 @@ from typing import Any
 
 from redstart.cli.migration_files import files_report
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.back import Back
 from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.coordinator import Back
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.rollback import RollbackResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import Status
-from redstart.migrations.data.verify import JournalCheck
-from redstart.migrations.data.verifying.verify import Verification
-from redstart.migrations.data.verifying.verify_models import ModelCheck
+from redstart.migrations.data.verify import JournalCheck, ModelCheck, Verification
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.holder import is_gone
-from redstart.migrations.indexes.verify import IndexCheck
+from redstart.migrations.indexes.coverage import IndexCheck
 
 VALUE_NAMES = {
     "convertible": Outcome.CONVERTIBLE,

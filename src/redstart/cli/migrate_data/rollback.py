@@ -29,12 +29,11 @@ from redstart.cli.quantities import counted, duration, rounded
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.cli.tables import pairs
-from redstart.migrations.back import Back, migrate_back, preview_back
-from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.context import DATETIME_MIGRATION, Monitor
+from redstart.migrations.coordinator import Back, migrate_back, preview_back
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.rollback import RollbackResult
-from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.statistics import READS_PER_RUN, WRITE_TO_READ, Statistics, statistics
 
 ROLLBACK = f"om migrate-data rollback {DATETIME_MIGRATION}"

@@ -38,17 +38,15 @@ from redstart.cli.quantities import counted, duration, rounded
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.settings import Settings
 from redstart.effects import Op
-from redstart.migrations.context import Context
+from redstart.migrations.context import Context, Monitor
 from redstart.migrations.coordinator import Forward, forecast_with_dates, migrate_forward
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import Failure, FailureLog, FailureSummary
 from redstart.migrations.data.run import RunOptions
-from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.statistics import statistics
-from redstart.migrations.files.kinds import DATA
+from redstart.migrations.files.declarations import DATA
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.forecast import IndexForecast
-from redstart.migrations.indexes.preflight import require_aliases
+from redstart.migrations.indexes.preflight import IndexForecast, require_aliases
 from redstart.migrations.indexes.status import index_statuses
 
 

@@ -9,7 +9,7 @@ from redstart.migrations.coordinator import Forward
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import Statistics
-from redstart.migrations.indexes.forecast import IndexForecast
+from redstart.migrations.indexes.preflight import IndexForecast
 
 
 def dry_run_report(

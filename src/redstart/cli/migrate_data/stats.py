@@ -30,10 +30,9 @@ from redstart.cli.settings import Settings
 from redstart.cli.tables import next_step, pairs
 from redstart.commands.server_info import info
 from redstart.effects import call
-from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.context import DATETIME_MIGRATION, Monitor
 from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.statistics import Statistics, statistics
 from redstart.migrations.data.status import Status
 from redstart.migrations.data.status import status as read_status

@@ -22,7 +22,7 @@ from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.data.record import is_recorded_without_state, read_record
 from redstart.migrations.data.status import Phase, Status
 from redstart.migrations.data.status import status as read_status
-from redstart.migrations.files.kinds import DATA
+from redstart.migrations.files.declarations import DATA
 from redstart.migrations.holder import is_gone
 from redstart.migrations.outcomes import unmatched_message
 from redstart.migrations.phase import (

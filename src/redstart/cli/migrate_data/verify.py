@@ -18,16 +18,14 @@ from redstart.cli.quantities import counted
 from redstart.cli.session import Session, open_session
 from redstart.cli.settings import Settings
 from redstart.cli.tables import next_step, pairs, table
+from redstart.migrations.context import Monitor
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.failures import Failure, FailureSummary, Fate, failure_at
-from redstart.migrations.data.planned.same_keys import require_same_types
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.running.monitor import Monitor
-from redstart.migrations.data.verify import JournalCheck, verify_journal
-from redstart.migrations.data.verifying.verify import Problems, Verification
-from redstart.migrations.data.verifying.verify import verify as verify_everything
-from redstart.migrations.data.verifying.verify_models import ModelCheck
-from redstart.migrations.indexes.verify import IndexCheck, verify_indexes
+from redstart.migrations.data.verify import JournalCheck, ModelCheck, Problems, Verification, verify_journal
+from redstart.migrations.data.verify import verify as verify_everything
+from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
+from redstart.migrations.key_ownership import require_same_types
 
 MAX_PROBLEMS = 20
 """Problems that are listed without --verbose."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from redstart.commands.server_info import bgsave, info, server_time
 from redstart.effects import Op, call, pause
 from redstart.errors import AuthenticationError, CommandError, MigrationError, UnsupportedServerError
-from redstart.migrations.data.running.monitor import Monitor, Progress
+from redstart.migrations.context import Monitor, Progress
 
 _POLL_SECONDS = 0.2
 _CLOCK_LAG_MS = 50

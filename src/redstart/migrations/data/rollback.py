@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from redstart.commands.server_info import server_time
 from redstart.effects import Op, call
 from redstart.errors import CheckpointCorruptError, MigrationError
-from redstart.migrations.context import Context
+from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.applier import Applier
 from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
 from redstart.migrations.data.damage import LISTS, require_intact_data
@@ -36,7 +36,6 @@ from redstart.migrations.data.record import (
     read_record,
 )
 from redstart.migrations.data.rollback_sweep import PageReverter
-from redstart.migrations.data.running.monitor import Progress
 from redstart.migrations.data.scan_passes import Passes
 from redstart.migrations.data.scanner import server_run_id
 from redstart.migrations.data.undo_log import check_journal, entries_backwards, require_readable_journal

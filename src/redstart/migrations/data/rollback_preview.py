@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from redstart.effects import Op
-from redstart.migrations.context import Context
+from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.failures import Failure, place_name
 from redstart.migrations.data.json_path import Location
@@ -16,7 +16,6 @@ from redstart.migrations.data.rollback import (
     require_undo_log,
 )
 from redstart.migrations.data.rollback_sweep import NumbersBefore, newer_values, old_form, still_aside
-from redstart.migrations.data.running.monitor import Progress
 from redstart.migrations.data.scanner import Scanner, scanned_share
 from redstart.migrations.data.undo_log import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.undo_replay import Undoing, inverse, is_zero, outstanding_of

@@ -2,25 +2,61 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from redstart.effects import Op
+from redstart.errors import ValueConversionError
 from redstart.mapping.value_paths import display
-from redstart.migrations.data.applier import Applier
+from redstart.migrations.data.applier import Applier, Settling
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.counting.census import born_as_numbers
 from redstart.migrations.data.edit_builder import aside_of, cannot_be_written, judge
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.failures import Failure, failure_at, failure_of
 from redstart.migrations.data.originals import Unrestored
-from redstart.migrations.data.reading.current import texts_at
+from redstart.migrations.data.reader import texts_at
 from redstart.migrations.data.scan_passes import BegunPage, PageOutcome
+from redstart.migrations.data.survey import born_as_numbers
 from redstart.migrations.data.undo_replay import Field
-from redstart.migrations.data.undoing.legacy import legacy_text
-from redstart.migrations.data.writing.settle import Settling
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
+from redstart.values.timestamps import EPOCH, microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
-from redstart.values.types import Storage
+from redstart.values.types import Storage, TemporalKind
+
+
+def legacy_text(
+    number: str, *, kind: TemporalKind, storage: Storage, naive: bool, naive_timezone: NaiveTimezone
+) -> bytes | None:
+    """Return a stored number of seconds in text format, as bytes of a hash value or as JSON text.
+
+    Args:
+        number: the stored number.
+        kind: the declared type of the field.
+        storage: 0.3.5 wrote the offset of UTC as `+00:00` in hashes and as `Z` in JSON.
+        naive: write a datetime without an offset, in local time of `naive_timezone`. If that time is ambiguous, or its
+            year is not 1 to 9999, it is written in UTC and with its offset.
+        naive_timezone: the zone of a datetime without an offset.
+
+    Returns:
+        The text; None if the number is not a time in the years 1 to 9999.
+        The text; None for what is not a number of seconds in the years 1 to 9999.
+    """
+    try:
+        if kind is TemporalKind.DATE:
+            text = (EPOCH + timedelta(microseconds=microseconds_from_number(number))).date().isoformat()
+        else:
+            microseconds = microseconds_from_number(number)
+            shown = naive_timezone.naive_datetime(microseconds) if naive else None
+            text = _utc_text(microseconds, storage) if shown is None else shown.isoformat()
+    except ValueConversionError:
+        return None
+    return f'"{text}"'.encode() if storage is Storage.JSON else text.encode()
+
+
+def _utc_text(microseconds: int, storage: Storage) -> str:
+    text = (EPOCH + timedelta(microseconds=microseconds)).isoformat()
+    return text.removesuffix("+00:00") + "Z" if storage is Storage.JSON else text
+
 
 NO_OLD_FORM = "no equivalent in text format"
 MAY_STAND_FOR_TEXT = "ambiguous: a date, or a 0 that replaced a failed value"

@@ -13,9 +13,8 @@ from typing import Any, TypeAlias
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, together
 from redstart.mapping.value_paths import TemporalPath
-from redstart.migrations.data.applier import Applier, split_large
+from redstart.migrations.data.applier import MOST_TRIES, Applier, split_large
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.counting.census import born_as_numbers
 from redstart.migrations.data.edit_builder import judge_stored
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import (
@@ -29,11 +28,10 @@ from redstart.migrations.data.json_path import (
     whole_list_path,
 )
 from redstart.migrations.data.plan import Plan, path_of, router
-from redstart.migrations.data.reader import read_documents
-from redstart.migrations.data.reading.current import lists_at, texts_at
+from redstart.migrations.data.reader import lists_at, read_documents, texts_at
+from redstart.migrations.data.survey import born_as_numbers
 from redstart.migrations.data.undo_log import JournalEntry
 from redstart.migrations.data.unrestored import Original, UnrestoredDocument
-from redstart.migrations.data.writing.settle import MOST_TRIES
 from redstart.migrations.state_keys import StateKeys
 from redstart.values.lossless_json import JsonValue, json_text, parse_json
 from redstart.values.timestamps import NUMBER

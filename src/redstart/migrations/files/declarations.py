@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from redstart.display import printable
+from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +66,72 @@ def _are_texts(value: object) -> TypeGuard[Sequence[str]]:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         return False
     return all(isinstance(item, str) for item in value)
+
+
+_LIBRARIES = ("redstart", "redis_om", "aredis_om")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of migration file.
+
+    Attributes:
+        name: its name in messages.
+        base: the name of the base class of its migrations.
+        folder: the directory of its files, below the directory of all migration files.
+        record: the key of the set of applied ids.
+        error: the class of error for invalid migrations.
+        command: the command group that lists them.
+    """
+
+    name: str
+    base: str
+    folder: str
+    record: str
+    error: type[MigrationError]
+    command: str
+
+    def directory(self, root: str) -> Path:
+        """Return the directory of its files, given the directory of all migration files."""
+        return Path(root) / self.folder
+
+    def is_declared_by(self, value: object) -> TypeGuard[type]:
+        """Return whether a class is a migration of this kind: a subclass of Redstart's or redis-om's base class."""
+        return isinstance(value, type) and any(
+            one.__name__ == self.base and one.__module__.partition(".")[0] in _LIBRARIES
+            for one in value.__mro__[1:]
+        )
+
+
+DATA: Final = Kind(
+    "data", "BaseMigration", "data-migrations", APPLIED_MIGRATIONS, DataMigrationError, "om migrate-data"
+)
+SCHEMA: Final = Kind(
+    "schema",
+    "BaseSchemaMigration",
+    "schema-migrations",
+    "redis_om:schema_applied_migrations",
+    SchemaMigrationError,
+    "om migrate",
+)
+
+
+_RUNNING: Final = (
+    "this version of Redstart lists migration files and does not run them. "
+    'See "Migration files" in the documentation.'
+)
+_LEFT_OUT: Final = {
+    **dict.fromkeys(("run", "rollback", "downgrade"), _RUNNING),
+    **dict.fromkeys(("run_migrations", "run_migrations_with_monitoring", "rollback_migration"), _RUNNING),
+    "create_migration_file": "this version of Redstart does not write migration files.",
+}
+
+
+class ListsOnly:
+    """A migrator without the methods of redis-om that run migrations or write migration files."""
+
+    if not TYPE_CHECKING:  # type checkers report missing names by themselves
+
+        def __getattr__(self, name: str) -> object:
+            why = f": {_LEFT_OUT[name]}" if name in _LEFT_OUT else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{why}")

@@ -4,10 +4,13 @@ This is the only module that reads files and executes them, as an import does.
 """
 
 import ast
+import builtins
 import hashlib
 import re
 import sys
-from collections.abc import Iterator
+import sysconfig
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -15,13 +18,101 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from redstart.display import printable
-from redstart.errors import ConfigurationError
+from redstart.display import printable, without_passwords
+from redstart.errors import ConfigurationError, RedstartError
 from redstart.mapping.base_model import model_registry
-from redstart.migrations.files.blame import line_in, way_on, what_failed
-from redstart.migrations.files.declarations import Declared, Problem, declared
-from redstart.migrations.files.imports import builtins_of_a_file
-from redstart.migrations.files.kinds import DATA, SCHEMA, Kind
+from redstart.migrations.files.declarations import DATA, SCHEMA, Declared, Kind, Problem, declared
+
+IN_PLACE_OF: Final = {"aredis_om": "redstart.aio", "redis_om": "redstart"}
+
+
+def builtins_of_a_file() -> dict[str, Any]:
+    """Return the builtins of a migration file."""
+    return vars(builtins) | {"__import__": _import}
+
+
+def _import(
+    name: str,
+    globals: Mapping[str, object] | None = None,  # noqa: A002 - the names that Python itself gives these
+    locals: Mapping[str, object] | None = None,  # noqa: A002 - as above
+    fromlist: Sequence[str] | None = (),
+    level: int = 0,
+) -> Any:
+    """Like `builtins.__import__`, with Redstart's modules in place of a missing redis-om."""
+    try:
+        return builtins.__import__(name, globals, locals, fromlist or (), level)
+    except ModuleNotFoundError as exc:
+        library, _, path = name.partition(".")
+        if level or library not in IN_PLACE_OF or not f"{name}.".startswith(f"{exc.name}."):
+            raise
+        return _ours(library, path, fromlist)
+
+
+def _ours(library: str, path: str, fromlist: Sequence[str] | None) -> Any:
+    package = IN_PLACE_OF[library]
+    own = f"{package}.{path}" if path else package
+    try:
+        _ = import_module(own)
+    except ModuleNotFoundError as exc:
+        if not f"{own}.".startswith(f"{exc.name}."):
+            raise
+        raise ModuleNotFoundError(
+            f"redis-om is not installed, and Redstart has no equivalent of {library}.{path}",
+            name=f"{library}.{path}",
+        ) from exc
+    # `import a.b` binds `a`; `from a import b` may mean a module.
+    return builtins.__import__(own, None, None, fromlist, 0) if fromlist else import_module(package)
+
+
+_OTHERS: Final = (
+    Path(__file__).parents[2],
+    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platlib", "purelib")),
+)
+"""Files of Redstart, of Python and of installed packages."""
+
+
+def line_in(error: BaseException, source: str) -> int | None:
+    """Return the line of a file in which the error was raised, or that led to it."""
+    if isinstance(error, SyntaxError) and error.filename == source:
+        return error.lineno
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
+    return lines[-1] if lines else None
+
+
+def what_failed(error: BaseException, source: str) -> str:
+    """Return the error as one line; with file and line, if it is in another of the project's files."""
+    text = error.message if isinstance(error, RedstartError) else str(error)
+    if isinstance(error, SyntaxError):
+        text = error.msg
+    elif isinstance(error, OSError) and error.strerror is not None:
+        text = error.strerror
+    place = _place(error)
+    elsewhere = "" if place is None or place[0] == source else f" ({place[0]}, line {place[1]})"
+    return printable(without_passwords(f"{type(error).__name__}: {text}".rstrip(": .") + elsewhere))
+
+
+def way_on(error: BaseException, module: str) -> str | None:
+    """Return the next step for a module that cannot be imported, or None."""
+    if not isinstance(error, ModuleNotFoundError):
+        return None
+    if str(error.name).partition(".")[0] in IN_PLACE_OF:
+        ours = " and ".join(f"{theirs} to {own}" for theirs, own in IN_PLACE_OF.items())
+        return f"Change its imports: {ours}."
+    if f"{module}.".startswith(f"{error.name}."):
+        return "Python's module path does not contain it. Module names have dots: package.module."
+    return None
+
+
+def _place(error: BaseException) -> tuple[str, int | None] | None:
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return error.filename, error.lineno
+    frames = [
+        (frame.filename, frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<") and not any(map(Path(frame.filename).is_relative_to, _OTHERS))
+    ]
+    return frames[-1] if frames else None
+
 
 NAMED_AS_MIGRATION: Final = re.compile(r"\d{8}_\d{6}_.*", re.DOTALL)
 """File names of `om migrate create`, without `.py`. Other files may be helpers, which declare nothing."""

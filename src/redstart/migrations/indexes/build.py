@@ -1,18 +1,21 @@
 """Build an index next to the active one, and wait for its initial scan."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 
-from redstart.commands.search import ft_create, ft_info, says_no_such_index
+from redstart.commands.scripts import load, run_script
+from redstart.commands.search import ft_create, ft_info, name_bytes, says_no_such_index
 from redstart.effects import Op, call, pause
-from redstart.errors import CommandError, MigrationError
+from redstart.errors import AuthenticationError, CommandError, MigrationError
 from redstart.migrations.indexes.hidden_options import carry_synonyms
-from redstart.migrations.indexes.keys import built_name, shown
+from redstart.migrations.indexes.state import SCRATCH, built_name, shown
+from redstart.migrations.indexes.swap import PACKAGE
 from redstart.migrations.lease import Activity, Lease
 from redstart.search.index_info import IndexInfo, read_info
 from redstart.search.schema import Index, create_arguments
-from redstart.search.schema_diff import same_definition
+from redstart.search.schema_diff import difference, same_definition
 
 FIRST_POLL_SECONDS = 0.001
 """A small index is built in a few milliseconds."""
@@ -96,3 +99,40 @@ def build_beside(lease: Lease, served: str, index: Index) -> Op[str]:
         yield from lease.keep(building(served, info.percent))
         yield from pause(poll_seconds)
         poll_seconds = min(2 * poll_seconds, POLL_SECONDS)
+
+
+MAX_WORDS = 7_900
+"""Lua has room for 8,000 arguments of a command. An index of 1,024 fields may have more."""
+
+
+def try_definition(words: Sequence[str]) -> Op[Index | str]:
+    """Return the index that FT.CREATE creates from the arguments after the name, or the error of the server.
+
+    Effects: one script, which creates and drops an index without documents.
+    """
+    script = load(PACKAGE, "drop_index.lua", "understand.lua")
+    outcome, reply = yield from run_script(script, (), (SCRATCH, *map(name_bytes, words)))
+    return str(reply, errors="replace") if outcome == b"refused" else read_info(reply).index
+
+
+def try_index(index: Index) -> Op[str | None]:
+    """Return why the server rejects the definition of an index; None if it accepts it.
+
+    Raises:
+        AuthenticationError: this user may not create or drop indexes.
+
+    Effects: see `try_definition`; none for an index of more words than a script can pass.
+    """
+    words = create_arguments(index, name=index.name)[1:]
+    if len(words) > MAX_WORDS:
+        return None
+    tried = yield from try_definition(words)
+    if isinstance(tried, str):
+        if "permission" in tried:
+            raise AuthenticationError(
+                f"This user may not create or drop a scratch index: {tried}",
+                'Grant the permissions listed under "Permissions" in the documentation.',
+            )
+        return tried
+    changes = difference(index, tried).changes
+    return f"it creates a different index from that definition: {changes[0]}" if changes else None

@@ -6,19 +6,20 @@ from redstart.effects import Op, call
 from redstart.errors import StateDamagedError
 from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.damage import Damage, confirmed, of_other_types
-from redstart.migrations.files.kinds import SCHEMA
+from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.keys import (
+from redstart.migrations.indexes.state import (
     LEASE,
     RECORDS,
     hash_key,
     is_built_name,
     is_text,
+    read_records,
+    records_from,
     schema_key,
     served_name,
     settled_alias,
 )
-from redstart.migrations.indexes.state import read_records, records_from
 from redstart.migrations.indexes.swap import fenced_script
 from redstart.migrations.lease import Lease, lease_damage
 from redstart.migrations.state_keys import StateKeys

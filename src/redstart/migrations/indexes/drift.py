@@ -2,16 +2,110 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from hashlib import sha1
 
 from redstart.effects import Op
-from redstart.migrations.indexes.plan import PlannedIndex, moving_attributes
-from redstart.migrations.indexes.state import IndexRecord, read_redis_om_keys
-from redstart.migrations.indexes.superseded import superseded_by
-from redstart.migrations.indexes.taken_over import is_taken_over
+from redstart.migrations.indexes.dual_format import accepts_both_forms
+from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text, moving_attributes
+from redstart.migrations.indexes.state import IndexRecord, is_built_name, read_redis_om_keys
 from redstart.migrations.lease import Lease
 from redstart.search.index_info import IndexInfo
-from redstart.search.schema import Index
-from redstart.search.schema_diff import same_definition
+from redstart.search.schema import Index, create_arguments
+from redstart.search.schema_diff import FieldRemoved, difference, same_definition
+
+
+def is_taken_over(record: IndexRecord | None, found: IndexInfo | None) -> bool:
+    """Return whether the active index is not the one that Redstart activated.
+
+    Args:
+        record: of the name; None before the first `om migrate run`.
+        found: the active index; None if there is none.
+    """
+    if record is None:
+        return False
+    if found is None:
+        return record.cut_over or record.expanded or not record.created
+    if is_built_name(record.name, found.name):
+        return False
+    left = _left_serving(record)
+    return left is None or not same_definition(found.index, left)
+
+
+def has_more(record: IndexRecord | None, found: IndexInfo | None, planned: PlannedIndex) -> bool:
+    """Return whether an index has more than a model requires, for example that of a newer version of the application.
+
+    Args:
+        record: of the name; None before the first `om migrate run`.
+        found: the active index; None if there is none.
+        planned: the index of the model.
+    """
+    if found is None or is_taken_over(record, found):
+        return False
+    if record is not None and only_adds(record.final, planned.index):
+        return True
+    if dates_as_text(found.index, planned):  # it may lose documents once their dates are numbers
+        return False
+    return (record is None or record.cut_over) and only_adds(found.index, planned.index)
+
+
+def only_adds(index: Index, wanted: Index) -> bool:
+    """Return whether an index has all fields of another one, unchanged, and more."""
+    changes = difference(index, wanted).changes
+    return bool(changes) and all(isinstance(change, FieldRemoved) for change in changes)
+
+
+def _left_serving(record: IndexRecord) -> Index | None:
+    """Return the definition of an active index that Redstart did not build; None if there is none."""
+    if record.cut_over:
+        return record.final
+    if record.created or (record.expanded and not accepts_both_forms(record.legacy, record.moving)):
+        return None
+    return record.legacy
+
+
+MAX_SUPERSEDED = 20
+"""Limit of recorded definitions of an index; the oldest is removed first."""
+
+_DIGEST_LETTERS = 16
+
+
+def is_superseded(record: IndexRecord | None, found: IndexInfo | None, planned: PlannedIndex) -> bool:
+    """Return whether an index had the definition of a model, and has a later one now.
+
+    Args:
+        record: of the name; None before the first `om migrate run`.
+        found: the active index; None if there is none.
+        planned: the index of the model.
+    """
+    if record is None or found is None or is_taken_over(record, found):
+        return False
+    return definition_digest(planned.index) in record.superseded
+
+
+def superseded_by(wanted: Index, previous: Index, superseded: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the replaced definitions after a change; after a return to an earlier definition only those before it.
+
+    Args:
+        previous: the definition until now. If it only has more fields, it does not count as replaced.
+        superseded: the definitions that `previous` had replaced.
+    """
+    if same_definition(previous, wanted):
+        return superseded
+    digest = definition_digest(wanted)
+    if digest in superseded:
+        return superseded[: superseded.index(digest)]
+    if only_adds(previous, wanted):
+        return superseded
+    return (*superseded, definition_digest(previous))[-MAX_SUPERSEDED:]
+
+
+def definition_digest(index: Index) -> str:
+    """Return a digest that is equal for all indexes with equivalent definitions."""
+    reported = index.reported()
+    fields = tuple(sorted(reported.fields, key=lambda field: field.attribute))
+    ordered = replace(reported, prefixes=tuple(sorted(reported.prefixes)), fields=fields)
+    words = "\0".join(create_arguments(ordered)[1:]).encode(errors="surrogateescape")
+    return sha1(words, usedforsecurity=False).hexdigest()[:_DIGEST_LETTERS]
 
 
 def keep_planned(

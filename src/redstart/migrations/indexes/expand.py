@@ -13,7 +13,14 @@ from enum import StrEnum
 from redstart.effects import Op, pause
 from redstart.migrations.indexes.build import POLL_SECONDS, build_beside, building, find_built, find_index
 from redstart.migrations.indexes.coverage import Membership, prove
-from redstart.migrations.indexes.drift import keep_expanded, keep_final, keep_planned
+from redstart.migrations.indexes.drift import (
+    has_more,
+    is_superseded,
+    is_taken_over,
+    keep_expanded,
+    keep_final,
+    keep_planned,
+)
 from redstart.migrations.indexes.dual_format import accepts_both_forms, is_stand_in, stand_in
 from redstart.migrations.indexes.hidden_options import with_hidden_options
 from redstart.migrations.indexes.plan import (
@@ -23,10 +30,7 @@ from redstart.migrations.indexes.plan import (
     with_options_of,
 )
 from redstart.migrations.indexes.state import IndexRecord, previous_index, read_records
-from redstart.migrations.indexes.superseded import is_superseded
-from redstart.migrations.indexes.swap import swap
-from redstart.migrations.indexes.switch import Switched, switch
-from redstart.migrations.indexes.taken_over import has_more, is_taken_over
+from redstart.migrations.indexes.swap import Switched, swap, switch
 from redstart.migrations.lease import Lease
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import Index

@@ -14,7 +14,7 @@ from redstart.commands.search import (
 )
 from redstart.effects import Op, call
 from redstart.errors import AuthenticationError, CommandError, MigrationError, UnsafeServerError
-from redstart.migrations.indexes.keys import SCRATCH, shown
+from redstart.migrations.indexes.state import SCRATCH, shown
 from redstart.migrations.indexes.swap import PACKAGE
 from redstart.search.index_info import IndexInfo
 from redstart.search.query_field import term_of

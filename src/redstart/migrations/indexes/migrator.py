@@ -7,12 +7,10 @@ from typing import TypeVar
 
 from redstart.effects import Op
 from redstart.errors import CommandError, MigrationError
-from redstart.migrations.data.running.monitor import Monitor
+from redstart.migrations.context import Monitor
 from redstart.migrations.holder import Holder, is_gone
-from redstart.migrations.indexes.create import create_index
 from redstart.migrations.indexes.damage import settle
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
-from redstart.migrations.indexes.keys import LEASE
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import (
     require_definitions,
@@ -21,11 +19,10 @@ from redstart.migrations.indexes.preflight import (
     understands_filters,
 )
 from redstart.migrations.indexes.rollback import after_undo, before_undo, drop_unused, remove_created, unused
-from redstart.migrations.indexes.state import IndexRecord, read_records
-from redstart.migrations.indexes.switch import Switched
+from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
+from redstart.migrations.indexes.swap import Switched, create_index
 from redstart.migrations.lease import Lease, acquire, under_lease
-from redstart.migrations.server_checks import server_facts
-from redstart.migrations.server_role import require_server
+from redstart.migrations.server_checks import require_server, server_facts
 
 T = TypeVar("T")
 
@@ -129,7 +126,7 @@ class IndexMigration:
         return (yield from self._leased(work))
 
     def create(self, name: str, schema: str, schema_hash: str) -> Op[None]:
-        """Create one index from its schema. See redstart.migrations.indexes.create."""
+        """Create one index from its schema. See redstart.migrations.indexes.swap."""
         yield from _require_fit()
         yield from self._leased(lambda lease: create_index(lease, name, schema, schema_hash))
 
@@ -165,7 +162,7 @@ class IndexMigration:
         Args:
             records: names of the indexes.
 
-        Effects: see redstart.migrations.indexes.switch. Safe to repeat.
+        Effects: see redstart.migrations.indexes.swap. Safe to repeat.
         """
         yield from _require_fit()
 
@@ -188,7 +185,7 @@ class IndexMigration:
         Returns:
             The result of `is_undone`, and the name and the result of each index.
 
-        Effects: see redstart.migrations.indexes.switch. Safe to repeat.
+        Effects: see redstart.migrations.indexes.swap. Safe to repeat.
         """
         yield from _require_fit()
         facts = yield from server_facts()

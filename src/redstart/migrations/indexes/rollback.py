@@ -8,15 +8,12 @@ from dataclasses import replace
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
-from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.build import find_index, try_index
 from redstart.migrations.indexes.damage import settle
 from redstart.migrations.indexes.drift import keep_final
 from redstart.migrations.indexes.dual_format import stand_in
-from redstart.migrations.indexes.keys import RECORDS, is_built_name
-from redstart.migrations.indexes.state import IndexRecord
-from redstart.migrations.indexes.swap import drop, unname
-from redstart.migrations.indexes.switch import Prepared, Switched, finish, prepare, switch
-from redstart.migrations.indexes.trial import try_index
+from redstart.migrations.indexes.state import RECORDS, IndexRecord, is_built_name
+from redstart.migrations.indexes.swap import Prepared, Switched, drop, finish, prepare, switch, unname
 from redstart.migrations.lease import Lease
 
 

@@ -6,10 +6,9 @@ from enum import StrEnum
 
 from redstart.effects import Op
 from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.drift import has_more, is_superseded, is_taken_over
 from redstart.migrations.indexes.plan import PlannedIndex, with_options_of
 from redstart.migrations.indexes.state import IndexRecord, previous_index, read_records
-from redstart.migrations.indexes.superseded import is_superseded
-from redstart.migrations.indexes.taken_over import has_more, is_taken_over
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema_diff import IndexDifference, difference
 

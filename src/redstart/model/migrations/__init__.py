@@ -2,7 +2,7 @@
 """The names of `redis_om.model.migrations`."""
 
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
-from redstart.migrations.pending import MigrationAction
+from redstart.migrations.startup import MigrationAction
 from redstart.sync.file_migrations import BaseMigration, BaseSchemaMigration, DataMigrator, SchemaMigrator
 from redstart.sync.index_migrations import SchemaDetector
 from redstart.unavailable_names import attribute_of

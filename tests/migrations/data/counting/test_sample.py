@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from redstart.demo.models import Visit
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.errors import CommandError
+from redstart.migrations.context import Monitor
+from redstart.migrations.data import statistics
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.counting import sample
-from redstart.migrations.data.counting.sample import spread_sample
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import run
-from redstart.migrations.data.running.monitor import Monitor
 from redstart.migrations.data.scanner import cursor_at, scanned_share
+from redstart.migrations.data.statistics import spread_sample
 from redstart.migrations.data.survey import Survey, survey
 from redstart.server.clients import open_like
 from redstart.values.timezones import NaiveTimezone
@@ -135,6 +135,6 @@ def test_stats_of_an_interrupted_run_need_no_warning(
     assert values["numeric"] == pytest.approx(DOCUMENTS / 2, rel=0.15)
     assert values["convertible"] == pytest.approx(DOCUMENTS / 2, rel=0.15)
     assert "a run was interrupted" not in run_om(*words).stderr
-    monkeypatch.setattr(sample, "_WIDEST_BUCKET", -1.0)  # as on a server whose cursors say nothing
+    monkeypatch.setattr(statistics, "_WIDEST_BUCKET", -1.0)  # as on a server whose cursors say nothing
     assert "a run was interrupted" in run_om(*words).stderr
     assert run_om(*words, "--json").json["values"]["convertible"] == 0

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from redstart.migrations.data.converter import Outcome, Verdict, convert_hash_value, convert_json_value
-from redstart.migrations.data.undoing.legacy import legacy_text
+from redstart.migrations.data.rollback_sweep import legacy_text
 from redstart.values.lossless_json import JsonValue, parse_json
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind

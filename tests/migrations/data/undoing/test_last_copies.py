@@ -18,7 +18,7 @@ from redstart.migrations.data.maintenance import clear_progress, forget
 from redstart.migrations.data.rollback import RollbackResult, rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.unrestored import all_unrestored
-from redstart.migrations.data.verifying.verify import verify
+from redstart.migrations.data.verify import verify
 from redstart.server.clients import open_like
 from tests.migrations.data.runs import json_of, migrate, migrate_all, set_json, undo
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind

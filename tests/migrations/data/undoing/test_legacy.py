@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from redstart.migrations.data.converter import Outcome, Verdict, convert_hash_value, convert_json_value
-from redstart.migrations.data.undoing.legacy import legacy_text
+from redstart.migrations.data.rollback_sweep import legacy_text
 from redstart.values.lossless_json import parse_json
 from redstart.values.timestamps import END_SECOND, FIRST_SECOND, microseconds_from_number, number_text
 from redstart.values.timezones import NaiveTimezone

@@ -16,8 +16,7 @@ from redstart.mapping.model_info import declare
 from redstart.mapping.models import RedisModel
 from redstart.migrations.context import DATETIME_MIGRATION, Context
 from redstart.migrations.data.plan import make_plan
-from redstart.migrations.data.verifying.verify import Verification, verify
-from redstart.migrations.data.verifying.verify_models import ModelCheck
+from redstart.migrations.data.verify import ModelCheck, Verification, verify
 from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import StateKeys
 from redstart.server.clients import open_like

@@ -7,12 +7,11 @@ import redis
 from redstart.demo.models import Visit
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.effects import Op
-from redstart.migrations.data.applier import Applier
+from redstart.migrations.data.applier import MOST_TRIES, Applier, Settled, Settling
 from redstart.migrations.data.edit_builder import FailureMode, edits_for, judge
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plan import router
 from redstart.migrations.data.reader import read_documents
-from redstart.migrations.data.writing.settle import MOST_TRIES, Settled, Settling
 from redstart.migrations.lease import Lease
 from redstart.values.timezones import NaiveTimezone
 from tests.support.crash_driver import CrashDriver

@@ -4,7 +4,7 @@
 from redstart.aio.file_migrations import BaseMigration, BaseSchemaMigration, DataMigrator, SchemaMigrator
 from redstart.aio.index_migrations import SchemaDetector
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
-from redstart.migrations.pending import MigrationAction
+from redstart.migrations.startup import MigrationAction
 from redstart.unavailable_names import attribute_of
 
 __all__ = [

@@ -4,9 +4,9 @@
 from redstart.aio.index_migrations import Migrator, SchemaDetector, create_index
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import import_submodules
-from redstart.migrations.indexes.keys import hash_key as schema_hash_key
-from redstart.migrations.pending import MigrationAction
-from redstart.migrations.pending import PendingIndex as IndexMigration
+from redstart.migrations.indexes.state import hash_key as schema_hash_key
+from redstart.migrations.startup import MigrationAction
+from redstart.migrations.startup import PendingIndex as IndexMigration
 
 __all__ = [
     "IndexMigration",

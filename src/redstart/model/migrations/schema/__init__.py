@@ -3,8 +3,8 @@
 
 from redstart.errors import MigrationError, SchemaMigrationError
 from redstart.mapping.model_info import import_submodules
-from redstart.migrations.pending import MigrationAction
-from redstart.migrations.pending import PendingIndex as IndexMigration
+from redstart.migrations.startup import MigrationAction
+from redstart.migrations.startup import PendingIndex as IndexMigration
 from redstart.sync.file_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.sync.index_migrations import Migrator, SchemaDetector
 from redstart.unavailable_names import attribute_of

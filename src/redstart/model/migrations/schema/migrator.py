@@ -2,9 +2,9 @@
 """The names of `redis_om.model.migrations.schema.migrator`."""
 
 from redstart.errors import SchemaMigrationError
-from redstart.migrations.indexes.keys import hash_key as schema_hash_key
-from redstart.migrations.indexes.keys import schema_key as schema_text_key
-from redstart.migrations.pending import MigrationAction
+from redstart.migrations.indexes.state import hash_key as schema_hash_key
+from redstart.migrations.indexes.state import schema_key as schema_text_key
+from redstart.migrations.startup import MigrationAction
 from redstart.sync.file_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.sync.index_migrations import SchemaDetector
 

@@ -5,8 +5,8 @@ from redstart.aio.file_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.aio.index_migrations import Migrator, SchemaDetector
 from redstart.errors import MigrationError, SchemaMigrationError
 from redstart.mapping.model_info import import_submodules
-from redstart.migrations.pending import MigrationAction
-from redstart.migrations.pending import PendingIndex as IndexMigration
+from redstart.migrations.startup import MigrationAction
+from redstart.migrations.startup import PendingIndex as IndexMigration
 from redstart.unavailable_names import attribute_of
 
 __all__ = [

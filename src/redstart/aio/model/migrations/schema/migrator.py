@@ -4,9 +4,9 @@
 from redstart.aio.file_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.aio.index_migrations import SchemaDetector
 from redstart.errors import SchemaMigrationError
-from redstart.migrations.indexes.keys import hash_key as schema_hash_key
-from redstart.migrations.indexes.keys import schema_key as schema_text_key
-from redstart.migrations.pending import MigrationAction
+from redstart.migrations.indexes.state import hash_key as schema_hash_key
+from redstart.migrations.indexes.state import schema_key as schema_text_key
+from redstart.migrations.startup import MigrationAction
 
 __all__ = [
     "BaseSchemaMigration",
