@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo.json_spans import text_without, value_spans
+from redstart.demo.checker import text_without, value_spans
 from tests.corpus.conftest import Om, answer_of_0_3_5, first_answer_of_0_3_5
 from tests.support.cli import run_om
 from tests.support.corpus import check_corpus, corpus_path

@@ -6,10 +6,8 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from redstart.demo.checker import Finding, Outcome, Stored, Tally, check_document, check_foreign
-from redstart.demo.foreign import FOREIGN_KEYS
-from redstart.demo.json_spans import value_spans
-from redstart.demo.load import load_batches
+from redstart.demo.checker import Finding, Outcome, Stored, Tally, check_document, check_foreign, value_spans
+from redstart.demo.load import FOREIGN_KEYS, load_batches
 from redstart.demo.sample import SampleDocument, generate
 from redstart.demo.slots import Expected, Location
 from redstart.values.types import Storage

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redstart.demo import civil
+from redstart.demo import slots
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -27,25 +27,25 @@ def microseconds(moment: datetime) -> int:
 @example(date(1900, 3, 1))
 def test_days(day: date) -> None:
     number = day.toordinal() - EPOCH_DAY
-    assert civil.day_number(day.year, day.month, day.day) == number
-    assert civil.year_month_day(number) == (day.year, day.month, day.day)
-    assert civil.iso_date(number) == day.isoformat()
+    assert slots.day_number(day.year, day.month, day.day) == number
+    assert slots.year_month_day(number) == (day.year, day.month, day.day)
+    assert slots.iso_date(number) == day.isoformat()
 
 
 @given(MOMENTS, OFFSETS)
 def test_datetimes(moment: datetime, offset: int) -> None:
     local = moment.astimezone(timezone(timedelta(minutes=offset)))
     instant = microseconds(moment)
-    text = civil.iso_datetime(instant, offset=offset, suffix=civil.offset_text(offset))
+    text = slots.iso_datetime(instant, offset=offset, suffix=slots.offset_text(offset))
     assert text == local.isoformat()
     naive = local.replace(tzinfo=None)
-    assert civil.iso_datetime(instant, offset=offset, separator=" ") == naive.isoformat(" ")
+    assert slots.iso_datetime(instant, offset=offset, separator=" ") == naive.isoformat(" ")
 
 
 @given(MOMENTS, OFFSETS)
 def test_mail_dates(moment: datetime, offset: int) -> None:
     local = moment.astimezone(timezone(timedelta(minutes=offset)))
-    assert civil.rfc2822(microseconds(moment), offset) == format_datetime(local)
+    assert slots.rfc2822(microseconds(moment), offset) == format_datetime(local)
 
 
 @given(st.integers(min_value=-(10**15), max_value=2 * 10**15))
@@ -56,13 +56,13 @@ def test_seconds_are_what_python_writes(instant: int) -> None:
     # Up to about 2033 a float's shortest text has all six decimals; one microsecond is the exception
     # (1e-06), as are all below 100.
     if abs(instant) >= 100 or instant == 0:
-        assert civil.seconds_text(instant) == repr(instant / 1_000_000)
+        assert slots.seconds_text(instant) == repr(instant / 1_000_000)
     else:
-        assert civil.seconds_text(instant) == f"{instant / 1_000_000:.6f}".rstrip("0")
+        assert slots.seconds_text(instant) == f"{instant / 1_000_000:.6f}".rstrip("0")
 
 
 def test_a_wall_clock() -> None:
-    assert civil.instant(2023, 1, 1) == 1_672_531_200_000_000
-    assert civil.instant(2023, 1, 3, hour=8, minute=20, second=30) == microseconds(
+    assert slots.instant(2023, 1, 1) == 1_672_531_200_000_000
+    assert slots.instant(2023, 1, 3, hour=8, minute=20, second=30) == microseconds(
         datetime(2023, 1, 3, 8, 20, 30, tzinfo=UTC)
     )

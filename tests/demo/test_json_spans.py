@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.demo.json_spans import text_without, value_spans
+from redstart.demo.checker import text_without, value_spans
 from redstart.demo.slots import Location
 
 VALUES = st.recursive(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo.kill import is_in_the_middle, kill_while_it_converts
+from redstart.demo.tour import is_in_the_middle, kill_while_it_converts
 from redstart.migrations.data.checkpoint import Checkpoint, Stage
 from redstart.migrations.state_keys import StateKeys
 from redstart.server.clients import open_like

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from redstart.demo.foreign import FOREIGN_KEYS
-from redstart.demo.load import document_commands, load_batches
+from redstart.demo.load import FOREIGN_KEYS, document_commands, load_batches
 from redstart.demo.sample import SampleDocument, generate
 from redstart.values.types import Storage
 

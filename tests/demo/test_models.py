@@ -3,10 +3,9 @@
 from collections import Counter
 
 from redstart import RedisModel
-from redstart.demo.civil import DAY
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, generate
-from redstart.demo.slots import Expected, Location
+from redstart.demo.slots import DAY, Expected, Location
 from redstart.mapping.model_info import declare
 from redstart.mapping.value_paths import TemporalPath
 from redstart.values.types import Storage, TemporalKind

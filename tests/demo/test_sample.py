@@ -11,8 +11,7 @@ import redis
 
 from redstart.demo import sample_names
 from redstart.demo.dirty_values import DIRTY_CLASSES
-from redstart.demo.foreign import FOREIGN_KEYS
-from redstart.demo.load import load_batches
+from redstart.demo.load import FOREIGN_KEYS, load_batches
 from redstart.demo.sample import (
     RINGER_PREFIX,
     SIGHTING_PREFIX,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from redstart.demo.shell import Shell, abridged
+from redstart.demo.tour import Shell, abridged
 
 
 class Typed:

@@ -11,8 +11,7 @@ import pytest
 from redstart.demo import tour
 from redstart.demo.checker import Tally
 from redstart.demo.sample import VISIT_PREFIX, SampleDocument
-from redstart.demo.shell import Shell
-from redstart.demo.tour import Walk
+from redstart.demo.tour import Shell, Walk
 from redstart.effects import Batch, Op, batch
 from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver

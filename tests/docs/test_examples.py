@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.demo.database import load_sample
+from redstart.demo.checker import load_sample
 from redstart.demo.sample import generate
 from redstart.migrations.data.json_path import path_text
 from redstart.server.clients import open_sync

@@ -9,7 +9,7 @@ import re
 import pytest
 from docs.generate_demo import excerpt, page_transcript, picture_text, plain, run_demo
 
-from redstart.demo.queries import expected_answers
+from redstart.demo.live_reader import expected_answers
 from redstart.demo.sample import generate
 from tests.support.demo_run import NAME, DemoRun
 from tests.support.servers import require_binaries

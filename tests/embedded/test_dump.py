@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from redstart.devserver.foreground import FOLDER_NAME, adopt_dump
 from redstart.devserver.process import EmbeddedServer
-from redstart.embedded.dump import FOLDER_NAME, adopt_dump
 from redstart.errors import EmbeddedServerError
 from tests.cli.conftest import load_sample
 from tests.devserver.test_foreground import serving

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import redis
 
-from redstart.demo.difference import difference
-from redstart.demo.snapshot import NO_EXPIRY, STATE_PREFIXES, Entry, Snapshot, read_snapshot
+from redstart.demo.snapshot import NO_EXPIRY, STATE_PREFIXES, Entry, Snapshot, difference, read_snapshot
 from redstart.server.clients import open_like
 
 __all__ = ["NO_EXPIRY", "STATE_PREFIXES", "Entry", "Snapshot", "difference", "every_byte", "snapshot"]

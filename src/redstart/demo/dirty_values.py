@@ -4,12 +4,13 @@ A class formats a random instant in its own way, or makes a value that is not a 
 converted to exactly this instant; all others must remain unchanged.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from random import Random
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from redstart.demo import civil
+from redstart.demo import slots
 from redstart.demo.slots import Expected, Raw, SampleValue, Slot
 from redstart.values.types import Storage, TemporalKind
 
@@ -22,8 +23,8 @@ NOT_UTF8 = (b"\xff\xfe2019-05-01", b"2019-05-01T10:00:00\x80", b"\xc3\x28")
 OBJECTS = ({"$date": "2019-05-01T10:00:00Z"}, {"year": "2019", "month": "5"})
 OFFSETS = (330, 120, 0, -420)
 
-LAST_SECOND = civil.instant(9999, 12, 31, hour=23, minute=59, second=59)
-FIRST_SECOND = civil.instant(1, 1, 1)
+LAST_SECOND = slots.instant(9999, 12, 31, hour=23, minute=59, second=59)
+FIRST_SECOND = slots.instant(1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def _in_date(slot: Slot) -> bool:
 
 def _whole_second(random: Random) -> int:
     """Return an instant of the years 2002 to 2023, whose milliseconds have 13 digits."""
-    return random.randrange(civil.instant(2002, 1, 1), civil.instant(2024, 1, 1), civil.SECOND)
+    return random.randrange(slots.instant(2002, 1, 1), slots.instant(2024, 1, 1), slots.SECOND)
 
 
 def _millisecond(random: Random) -> int:
@@ -91,12 +92,12 @@ def _null(_slot: Slot, _random: Random) -> tuple[Raw, Expected]:
 
 def _epoch_seconds_text(slot: Slot, random: Random) -> tuple[Raw, Expected]:
     moment = _whole_second(random)
-    return str(moment // civil.SECOND), slot.instant_of(moment)
+    return str(moment // slots.SECOND), slot.instant_of(moment)
 
 
 def _epoch_seconds_number(slot: Slot, random: Random) -> tuple[Raw, Expected]:
     moment = _whole_second(random)
-    return moment // civil.SECOND, slot.instant_of(moment)
+    return moment // slots.SECOND, slot.instant_of(moment)
 
 
 def _epoch_milliseconds_text(slot: Slot, random: Random) -> tuple[Raw, Expected]:
@@ -112,47 +113,47 @@ def _epoch_milliseconds_number(slot: Slot, random: Random) -> tuple[Raw, Expecte
 def _already_migrated(slot: Slot, random: Random) -> tuple[Raw, Expected]:
     # Milliseconds, because RedisJSON's parser rounds the 17th digit wrongly.
     moment = slot.instant_of(_millisecond(random))
-    return moment / civil.SECOND if slot.storage is Storage.JSON else civil.seconds_text(moment), moment
+    return moment / slots.SECOND if slot.storage is Storage.JSON else slots.seconds_text(moment), moment
 
 
 def _space_separator(slot: Slot, random: Random) -> tuple[Raw, Expected]:
     moment = random.choice((_whole_second, _millisecond))(random)
-    return civil.iso_datetime(moment, separator=" "), slot.instant_of(moment)
+    return slots.iso_datetime(moment, separator=" "), slot.instant_of(moment)
 
 
 def _rfc2822(slot: Slot, random: Random) -> tuple[Raw, Expected]:
     moment, offset = _whole_second(random), random.choice(OFFSETS)
-    return civil.rfc2822(moment, offset), slot.instant_of(moment, offset)
+    return slots.rfc2822(moment, offset), slot.instant_of(moment, offset)
 
 
 def _trailing_z(slot: Slot, random: Random) -> tuple[Raw, Expected]:
     moment = random.choice((_whole_second, _millisecond))(random)
-    return civil.iso_datetime(moment, suffix="Z"), slot.instant_of(moment)
+    return slots.iso_datetime(moment, suffix="Z"), slot.instant_of(moment)
 
 
 def _date_in_datetime(_slot: Slot, random: Random) -> tuple[Raw, Expected]:
-    day = _whole_second(random) // civil.DAY
-    return civil.iso_date(day), day * civil.DAY
+    day = _whole_second(random) // slots.DAY
+    return slots.iso_date(day), day * slots.DAY
 
 
 def _datetime_in_date(slot: Slot, random: Random) -> tuple[Raw, Expected]:
     moment, offset = _whole_second(random), random.choice(OFFSETS)
-    text = civil.iso_datetime(moment, offset=offset, suffix=civil.offset_text(offset))
+    text = slots.iso_datetime(moment, offset=offset, suffix=slots.offset_text(offset))
     return text, slot.instant_of(moment, offset)
 
 
 def _at(moment: int) -> Maker:
     def make(slot: Slot, _random: Random) -> tuple[Raw, Expected]:
         if slot.kind is TemporalKind.DATE:
-            return civil.iso_date(moment // civil.DAY), slot.instant_of(moment)
-        return civil.iso_datetime(moment), moment
+            return slots.iso_date(moment // slots.DAY), slot.instant_of(moment)
+        return slots.iso_datetime(moment), moment
 
     return make
 
 
 def _far_microseconds(_slot: Slot, random: Random) -> tuple[Raw, Expected]:
-    moment = random.randrange(civil.instant(3000, 1, 1), civil.instant(9000, 1, 1))
-    return civil.iso_datetime(moment), moment
+    moment = random.randrange(slots.instant(3000, 1, 1), slots.instant(9000, 1, 1))
+    return slots.iso_datetime(moment), moment
 
 
 DIRTY_CLASSES = (
@@ -190,3 +191,74 @@ DIRTY_CLASSES = (
 def classes_for(slot: Slot) -> tuple[DirtyClass, ...]:
     """Return the classes that can occur in a slot."""
     return tuple(one for one in DIRTY_CLASSES if one.fits(slot))
+
+
+ERA_OFFSETS = tuple(
+    (minutes, slots.offset_text(minutes)) for minutes in (330, 330, 60, 120, -300, -210, 345, 840, -720)
+)
+"""Minutes east of UTC and their text; +05:30 twice: the station's own."""
+
+
+class Era(NamedTuple):
+    """The range of values of a field: days since 1970, the end excluded."""
+
+    first_day: int
+    end_day: int
+
+
+BIRTHS = Era(slots.day_number(1938, 1, 1), slots.day_number(2004, 1, 1))
+RECORDS = Era(slots.day_number(1962, 4, 1), slots.day_number(2024, 11, 1))
+"""Since the station was founded: paper records from before 1970 were entered later."""
+RECENT = Era(slots.day_number(2015, 1, 1), slots.day_number(2024, 11, 1))
+PERMITS = Era(slots.day_number(2024, 1, 1), slots.day_number(2031, 1, 1))
+
+
+class LegacyValues:
+    """A source of values for documents.
+
+    Args:
+        random: the random number generator.
+        dirty_share: the share of malformed values, 0 to 1. In each slot the classes take turns.
+    """
+
+    def __init__(self, random: Random, dirty_share: float) -> None:
+        self._random = random
+        self._dirty_share = dirty_share
+        self._dirty_turns: dict[Slot, Iterator[SampleValue]] = {}
+
+    def value(self, slot: Slot, era: Era) -> SampleValue:
+        """Return a value for a slot. None without a class is a null of the model."""
+        if self._random.random() < self._dirty_share:
+            return self._dirty(slot)
+        if slot.optional and self._random.random() < 0.25:
+            return SampleValue(None, "null")
+        day = int(self._random.random() * (era.end_day - era.first_day)) + era.first_day
+        if slot.kind is TemporalKind.DATE:
+            return SampleValue(slots.iso_date(day), day * slots.DAY)
+        moment = day * slots.DAY + int(self._random.random() * slots.DAY)
+        return self._datetime(slot.storage, moment)
+
+    def _datetime(self, storage: Storage, moment: int) -> SampleValue:
+        """Return a datetime: two of three naive, most with microseconds (`datetime.now()`), the others aware."""
+        if self._random.random() < 0.3:
+            moment -= moment % slots.SECOND
+        chance = self._random.random()
+        text: Raw
+        if chance < 0.65:
+            text = slots.iso_datetime(moment)
+        elif chance < 0.85:
+            text = slots.iso_datetime(moment, suffix="Z" if storage is Storage.JSON else "+00:00")
+        else:
+            offset, suffix = self._random.choice(ERA_OFFSETS)
+            text = slots.iso_datetime(moment, offset=offset, suffix=suffix)
+        return SampleValue(text, moment)
+
+    def _dirty(self, slot: Slot) -> SampleValue:
+        if slot not in self._dirty_turns:
+            self._dirty_turns[slot] = self._turns(slot)
+        return next(self._dirty_turns[slot])
+
+    def _turns(self, slot: Slot) -> Iterator[SampleValue]:
+        classes = list(classes_for(slot))
+        self._random.shuffle(classes)
+        return (one.value(slot, self._random) for one in cycle(classes))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from redstart.demo import sample_names
-from redstart.demo.legacy_values import BIRTHS, PERMITS, RECENT, RECORDS, Era, LegacyValues
+from redstart.demo.dirty_values import BIRTHS, PERMITS, RECENT, RECORDS, Era, LegacyValues
 from redstart.demo.slots import Expected, Location, Raw, SampleValue, Slot
 from redstart.values.types import Storage, TemporalKind
 

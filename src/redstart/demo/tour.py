@@ -4,26 +4,180 @@ Every command runs as it is printed, and the run is really killed. Every stateme
 no code with the migration, and by a comparison of all bytes.
 """
 
+import os
+import shlex
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
 
-from redstart.demo.checker import Outcome, Tally
-from redstart.demo.database import check_sample, load_sample
-from redstart.demo.difference import difference
+from redstart.demo.checker import Outcome, Tally, check_sample, load_sample
 from redstart.demo.dirty_values import DIRTY_CLASSES
-from redstart.demo.foreign import FOREIGN_KEYS
-from redstart.demo.indexes import make_old_indexes, station_indexes
-from redstart.demo.kill import Driver, kill_while_it_converts
-from redstart.demo.live_reader import LiveReader, count_all
-from redstart.demo.narrator import Narrator
-from redstart.demo.queries import CODE, expected_answers
+from redstart.demo.live_reader import CODE, LiveReader, count_all, expected_answers
+from redstart.demo.load import FOREIGN_KEYS, make_old_indexes, station_indexes
 from redstart.demo.sample import SampleDocument, generate
-from redstart.demo.shell import Shell
-from redstart.demo.snapshot import STATE_PREFIXES, Snapshot, read_snapshot
+from redstart.demo.snapshot import STATE_PREFIXES, Snapshot, difference, read_snapshot
+from redstart.effects import Op
 from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
 from redstart.migrations.state_keys import StateKeys
+
+
+class Narrator(Protocol):
+    """The display of the demo. Each call returns after its text is written: the next command uses the same stream."""
+
+    def step(self, title: str) -> None:
+        """Begin a step."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Show an explanation."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Show the result of a step."""
+        ...
+
+    def problem(self, text: str) -> None:
+        """Show a failed command, check or comparison."""
+        ...
+
+    def typed(self, command: str) -> None:
+        """Show a command as a user types it."""
+        ...
+
+    def output(self, lines: Sequence[str]) -> None:
+        """Show lines that a command printed."""
+        ...
+
+    def after_kill(self) -> None:
+        """Restore the terminal after a process was killed while it displayed progress."""
+        ...
+
+
+SETTINGS_PREFIXES = ("REDIS_OM_", "REDSTART_")
+
+
+class Shell:
+    """Runs `om ...` with given settings.
+
+    Args:
+        settings: environment variables, which replace all settings in the environment of the demo.
+        narrator: shows each command.
+        command: the name under which `om` was started.
+    """
+
+    def __init__(self, settings: dict[str, str], narrator: Narrator, command: str = "om") -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_PREFIXES)}
+        # A pyproject.toml in the current directory may name another zone; the sample expects UTC.
+        self._environment = kept | {"REDSTART_NAIVE_TIMEZONE": "UTC"} | settings
+        self._narrator = narrator
+        self._command = command
+
+    def run(self, *words: str) -> int:
+        """Run `om words...` on the stdout and stderr of this process. Return its exit code."""
+        with self.start(*words) as process:
+            return _finish(process)
+
+    def run_abridged(self, *words: str, first: int, last: int) -> int:
+        """Run `om words...`; show only the first and the last lines of its stdout. Return its exit code."""
+        self._narrator.typed(self._typed(words))
+        # subprocess.run kills the process when it is interrupted (Ctrl-C).
+        done = subprocess.run(
+            self._arguments(words),
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        lines = done.stdout.decode(errors="backslashreplace").splitlines()
+        self._narrator.output(abridged(lines, first, last))
+        return done.returncode
+
+    def python(self, code: str) -> tuple[int, list[str]]:
+        """Run `python -c code` and show its output. Return its exit code and the lines."""
+        self._narrator.typed(f"python -c {shlex.quote(code)}")
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        lines = done.stdout.decode(errors="backslashreplace").splitlines()
+        self._narrator.output(lines)
+        return done.returncode, lines
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start `om words...` without waiting for its end."""
+        self._narrator.typed(self._typed(words))
+        return subprocess.Popen(self._arguments(words), env=self._environment, stdin=subprocess.DEVNULL)
+
+    def _typed(self, words: Sequence[str]) -> str:
+        return shlex.join((self._command, *words))
+
+    def _arguments(self, words: Sequence[str]) -> list[str]:
+        """Return the arguments that start `om` under the name of this process."""
+        start = f"import sys; sys.argv[0] = {self._command!r}; from redstart.cli.main import main; main()"
+        return [sys.executable, "-c", start, *words]
+
+
+def abridged(lines: Sequence[str], first: int, last: int) -> list[str]:
+    """Return the first and the last lines, with the number of omitted lines between; all, if that saves nothing."""
+    left_out = len(lines) - first - last
+    if left_out <= 1:
+        return list(lines)
+    return [*lines[:first], f"[... {left_out} lines ...]", *lines[-last:]]
+
+
+def _finish(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait()
+    except BaseException:
+        process.kill()  # before its server is stopped
+        raise
+
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.005
+KILLED_AT_SHARE = 0.4
+
+
+class Driver(Protocol):
+    """Performs operations: redstart.server.sync_driver.SyncDriver."""
+
+    def run(self, operation: Op[T]) -> T:
+        """Perform an operation and return its result."""
+        ...
+
+
+def kill_while_it_converts(
+    process: subprocess.Popen[bytes], driver: Driver, keys: StateKeys
+) -> Checkpoint | None:
+    """Kill a run with SIGKILL after two fifths of the documents.
+
+    Returns:
+        The checkpoint of the killed run; None if the run ended before it could be killed.
+    """
+    while process.poll() is None:
+        found = driver.run(load_checkpoint(keys))
+        if found is not None and is_in_the_middle(found) and found.done >= KILLED_AT_SHARE * found.total:
+            process.kill()
+            _ = process.wait()
+            left = driver.run(load_checkpoint(keys))
+            return left if left is not None and is_in_the_middle(left) else None
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def is_in_the_middle(progress: Checkpoint) -> bool:
+    """Return whether the first pass has started and is not complete."""
+    return progress.stage is Stage.CONVERT and progress.number == 1 and 0 < progress.done < progress.total
+
 
 MODELS = "redstart.demo.models"
 BATCHES_OF_A_RUN = 100

@@ -5,8 +5,15 @@ the shell stops the server and removes the temporary directory. This takes one s
 and works on Linux and macOS (PR_SET_PDEATHSIG is Linux only, and fires when the starting thread ends).
 """
 
+import os
+import socket
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+from redstart.errors import EmbeddedServerError
 
 # A line on the pipe means that the server has been stopped; the end of the pipe without one, that the parent is dead.
 # SIGTERM comes first, because a killed server may lose acknowledged writes (`append_sync`). A server that stops in
@@ -64,3 +71,107 @@ class Reaper:
         except subprocess.TimeoutExpired:
             self._shell.kill()
             self._shell.communicate()
+
+
+if sys.platform != "win32":  # There, find_binaries raises before; importing must still work.
+    import fcntl
+
+LONGEST_SOCKET_PATH_BYTES = 100
+"""Slightly below the limits of the kernels: 107 bytes on Linux, 103 on macOS."""
+
+SOCKET_NAME = "socket"
+
+
+def make_private_directory() -> Path:
+    """Create a directory, readable by this user only, whose socket path is short enough for the kernel.
+
+    It is separate from the data, whose path may have any length.
+
+    Raises:
+        EmbeddedServerError: neither the temporary directory nor /tmp has such a path.
+    """
+    for parent in (tempfile.gettempdir(), "/tmp"):
+        try:
+            directory = Path(tempfile.mkdtemp(prefix="redstart-", dir=parent))
+        except OSError as error:
+            raise EmbeddedServerError(f"No temporary directory in {parent}: {error.strerror}.") from error
+        if len(os.fsencode(directory / SOCKET_NAME)) <= LONGEST_SOCKET_PATH_BYTES:
+            return directory
+        directory.rmdir()
+    raise EmbeddedServerError(f"No temporary directory with a short path: {parent}.", "Set TMPDIR=/tmp")
+
+
+def lock_data_directory(directory: Path) -> int:
+    """Create the directory if needed, and lock it: two servers on one append-only file would destroy it.
+
+    Returns:
+        A file descriptor to pass to the server: the lock lasts while any process has it open.
+
+    Raises:
+        EmbeddedServerError: another server uses the directory, or it cannot be created.
+    """
+    try:
+        # For this user only: it may contain a copy of confidential data.
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY)
+    except OSError as error:
+        raise EmbeddedServerError(f"Cannot use the directory {directory}: {error.strerror}.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise EmbeddedServerError(
+            f"Another development server uses the directory {directory}.",
+            "Stop that server, or name another directory.",
+        ) from error
+    return descriptor
+
+
+ANSWER_TIMEOUT_SECONDS = 1.0
+ABSENT_KEY = "redstart:probe"
+
+
+def unready_reply(
+    socket_path: Path, *, password: str | None, with_json: bool, with_search: bool
+) -> str | None:
+    """Return None if the server and its modules reply; otherwise the error, such as `-LOADING ...`.
+
+    A connection that is refused or silent counts as the reply "no answer".
+    """
+    for command in _commands(with_json=with_json, with_search=with_search):
+        try:
+            reply = _first_line(socket_path, password, command)
+        except OSError as error:
+            return f"no answer ({error})"
+        if not reply or reply.startswith("-"):
+            return reply or "no answer (connection closed)"
+    return None
+
+
+def _commands(*, with_json: bool, with_search: bool) -> Iterator[tuple[str, ...]]:
+    yield ("PING",)
+    if with_json:
+        yield ("JSON.GET", ABSENT_KEY)
+    if with_search:
+        yield ("FT._LIST",)
+
+
+def _first_line(socket_path: Path, password: str | None, command: tuple[str, ...]) -> str:
+    """Return the first line of the reply, which shows whether it is an error (RESP2, redis.io/docs)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(ANSWER_TIMEOUT_SECONDS)
+        connection.connect(str(socket_path))
+        with connection.makefile("rb") as replies:
+            if password:
+                connection.sendall(_packed(("AUTH", password)))
+                refusal = replies.readline().decode("utf-8", "replace").strip()
+                if refusal != "+OK":
+                    return refusal
+            connection.sendall(_packed(command))
+            return replies.readline().decode("utf-8", "replace").strip()
+
+
+def _packed(words: tuple[str, ...]) -> bytes:
+    encoded = [word.encode() for word in words]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)

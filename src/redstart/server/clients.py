@@ -14,9 +14,8 @@ from redis.retry import Retry
 from redstart.display import shown_url, without_password, without_passwords
 from redstart.errors import ConfigurationError, shortened
 from redstart.server.async_driver import AsyncDriver
-from redstart.server.pools import pool_like, where_of, where_of_pool
+from redstart.server.pools import bound_handshake, pool_like, where_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
-from redstart.server.tls import bound_handshake
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 60.0

@@ -1,5 +1,6 @@
 """Connection pools with the settings of a given client: sync or async, or for another event loop."""
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +8,58 @@ from typing import Any
 import redis
 import redis.asyncio
 import redis.asyncio.sentinel
+import redis.exceptions
 import redis.sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from redstart.errors import ConfigurationError
-from redstart.server.tls import AsyncTlsConnection, TlsConnection
+
+
+class TlsHandshakeError(redis.exceptions.ConnectionError):
+    """The TLS handshake failed."""
+
+    def __init__(self, error: TimeoutError | ssl.SSLError, timeout_seconds: float | None) -> None:
+        said = str(error) if isinstance(error, ssl.SSLError) else f"no reply within {timeout_seconds} seconds"
+        super().__init__(f"TLS handshake failed: {said}")
+        self.is_about_certificate = isinstance(error, ssl.SSLCertVerificationError)
+
+
+class TlsConnection(redis.SSLConnection):
+    """A connection whose handshake ends within the time to connect; redis-py gives it that of an answer."""
+
+    def _wrap_socket_with_ssl(self, sock: Any) -> Any:
+        sock.settimeout(self.socket_connect_timeout)
+        wrap: Any = super()._wrap_socket_with_ssl  # redis-py leaves it untyped
+        try:
+            wrapped = wrap(sock)
+        except (TimeoutError, ssl.SSLError) as error:
+            raise TlsHandshakeError(error, self.socket_connect_timeout) from error
+        wrapped.settimeout(self.socket_timeout)
+        return wrapped
+
+
+class AsyncTlsConnection(redis.asyncio.SSLConnection):
+    """The same for asyncio, where the time to connect is that of both together."""
+
+    async def _connect(self) -> None:
+        connect: Any = super()._connect  # redis-py leaves it untyped
+        try:
+            await connect()
+        except (TimeoutError, ssl.SSLError) as error:
+            raise TlsHandshakeError(error, self.socket_connect_timeout) from error
+
+
+_OURS: dict[type, type] = {
+    redis.SSLConnection: TlsConnection,
+    redis.asyncio.SSLConnection: AsyncTlsConnection,
+}
+
+
+def bound_handshake(pool: Any) -> None:
+    """Set the connection class of a new sync or async pool to that of this module, if it would use TLS."""
+    pool.connection_class = _OURS.get(pool.connection_class, pool.connection_class)
 
 
 def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionPool":

@@ -17,7 +17,7 @@ from redstart.errors import (
     ServerConnectionError,
     ServerError,
 )
-from redstart.server.tls import TlsHandshakeError
+from redstart.server.pools import TlsHandshakeError
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from redstart.demo import sample_names
-from redstart.demo.json_spans import text_without, value_spans
+from redstart.demo.checker import text_without, value_spans
 from redstart.demo.sample import SIGHTING_PREFIX
 from redstart.migrations.data.edit_builder import FailureMode
 from tests.migrations.data.runs import MODES, NUMBER, SIGHTING, failures, json_text, migrate_all, undo_all
