@@ -24,7 +24,7 @@ HOMES = {
     "DataMigrationError": "errors",
     "DataMigrator": "{colour}.file_migrations",
     "DefaultMeta": "mapping.meta:BaseMeta",
-    "DatetimeFieldDetector": "{colour}.datetime_detector",
+    "DatetimeFieldDetector": "{colour}.data_migrations",
     "DatetimeFieldMigration": "{colour}.data_migrations",
     "EmbeddedJsonModel": "{colour}.models",
     "Expression": "search.expressions",

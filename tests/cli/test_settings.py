@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.cli.settings import load_settings
+from redstart.cli.options import load_settings
 from redstart.devserver.process import EmbeddedServer
 from tests.support.cli import Ended, om_on_terminal, run_om
 

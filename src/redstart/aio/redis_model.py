@@ -63,7 +63,7 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Effects: see `DatetimeFieldDetector.check_for_schema_mismatches`.
         """
-        from redstart.aio.datetime_detector import DatetimeFieldDetector  # noqa: PLC0415 - as in find()
+        from redstart.aio.data_migrations import DatetimeFieldDetector  # noqa: PLC0415 - as in find()
 
         return await DatetimeFieldDetector(cls.db()).check_for_schema_mismatches([cls])
 

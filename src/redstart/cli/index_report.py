@@ -5,8 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from redstart.cli.output import as_typed, line, warn
-from redstart.cli.quantities import counted, duration
+from redstart.cli.output import as_typed, counted, duration, line, warn
 from redstart.display import one_line
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redstart.cli.output import warn
-from redstart.cli.quantities import counted
+from redstart.cli.output import counted, warn
 from redstart.cli.session import Session
 from redstart.cli.tables import table
 from redstart.display import one_line

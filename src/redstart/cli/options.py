@@ -1,20 +1,79 @@
 """Options that several commands share, and confirmation before writes."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import click
 
 from redstart.cli.main import Given
-from redstart.cli.settings import Settings, load_settings
+from redstart.cli.output import warn
 from redstart.cli.skipped_migrations import migrations_skipped
 from redstart.cli.wrapping import fitted
 from redstart.display import escaped
 from redstart.errors import ConfigurationError
 from redstart.migrations.context import DATETIME_MIGRATION
+from redstart.settings import (
+    exclude_prefixes_setting,
+    misspelt_variables,
+    models_setting,
+    naive_timezone_setting,
+    project_table,
+    url_setting,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of a command.
+
+    Attributes:
+        url: the server.
+        url_is_explicit: whether --url named it, which takes precedence over Meta.database of a model.
+        models: modules or packages with models.
+        naive_timezone: the zone of naive datetimes.
+        naive_timezone_from: the setting that names it; None: the default.
+        exclude_prefixes: prefixes of keys that belong to no model with a shorter key prefix.
+    """
+
+    url: str = field(repr=False)
+    url_is_explicit: bool
+    models: tuple[str, ...]
+    naive_timezone: str
+    naive_timezone_from: str | None
+    exclude_prefixes: tuple[str, ...] = ()
+
+
+def load_settings(
+    url: str | None, models: tuple[str, ...], exclude_prefixes: tuple[str, ...] = ()
+) -> Settings:
+    """Return the settings, given the options --url, --models and --exclude-prefix. Warn of misspelt variables.
+
+    Raises:
+        ConfigurationError: pyproject.toml cannot be read, is not TOML, or contains an unknown setting.
+    """
+    for warning in misspelt_variables():
+        warn(warning)
+    table = project_table()
+    zone = naive_timezone_setting(table)
+    return Settings(
+        url=url or url_setting(table),
+        url_is_explicit=bool(url),
+        models=tuple(name for one in models for name in _words(one) or (one,))
+        or _words(os.environ.get("REDSTART_MODELS", ""))
+        or models_setting(table),
+        naive_timezone=zone.name,
+        naive_timezone_from=zone.said_in,
+        exclude_prefixes=exclude_prefixes or exclude_prefixes_setting(table),
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 
-from redstart.cli.output import note
-from redstart.cli.quantities import duration
+from redstart.cli.output import duration, note
 from redstart.cli.tables import new_console
 from redstart.migrations.context import Progress as Update
 

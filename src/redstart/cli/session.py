@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from redstart.cli.model_loading import load_declarations
+from redstart.cli.options import Settings
 from redstart.cli.output import note, note_from_signal, warn
-from redstart.cli.settings import Settings
 from redstart.display import without_password
 from redstart.effects import Op
 from redstart.errors import CommandError, ConfigurationError, ServerConnectionError
-from redstart.mapping.model_info import ModelDeclaration
+from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.overrides import client_named
 from redstart.migrations.context import DATETIME_MIGRATION, Context, Monitor
 from redstart.migrations.data.plan import (
@@ -35,7 +35,8 @@ from redstart.server.pools import pool_of, where_of_pool
 from redstart.server.redis_errors import REFUSALS
 from redstart.server.sync_driver import SyncDriver
 from redstart.settings import ZoneSetting
-from redstart.values.timezones import NaiveTimezone
+from redstart.values.timezones import NaiveTimezone, local_time_is_utc, local_time_title
+from redstart.values.types import TemporalKind
 
 T = TypeVar("T")
 
@@ -200,3 +201,40 @@ def stop_on_signal(monitor: Monitor) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+ASSUMED = (
+    "Datetimes without an offset are interpreted as UTC, but local time is {}. redis-om 1.x stores local time. Set "
+    "REDSTART_NAIVE_TIMEZONE before you convert or save anything: to a zone such as Europe/Berlin, to local, or (to "
+    "silence this warning) to UTC."
+)
+
+
+def note_assumed_zone(session: Session) -> None:
+    """Warn if no zone is set, local time is not UTC, and a model has datetimes."""
+    if not session.zone_is_assumed or local_time_is_utc():
+        return
+    if any(path.kind is TemporalKind.DATETIME for model in session.plan.models for path in model.paths):
+        warn(ASSUMED.format(local_time_title()))
+
+
+def note_overlapping_prefixes(session: Session) -> list[dict[str, str]]:
+    """Warn of each pair of models of one storage type with overlapping key prefixes. Return the pairs for --json."""
+    found = []
+    for outer, inner in overlapping(session.declarations):
+        if outer.storage is not inner.storage:
+            continue
+        warn(
+            f"prefix {outer.key_prefix} ({outer.name}) also matches the keys of {inner.name} ({inner.key_prefix}): "
+            f"queries on {outer.name} return its documents. Set another Meta.model_key_prefix in one of the models; "
+            "stored documents keep their keys."
+        )
+        found.append(
+            {
+                "model": outer.name,
+                "key_prefix": outer.key_prefix,
+                "holds_model": inner.name,
+                "holds_key_prefix": inner.key_prefix,
+            }
+        )
+    return found

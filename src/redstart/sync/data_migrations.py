@@ -4,6 +4,7 @@
 import logging
 import time
 import uuid
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from redstart.commands.server_info import server_time
@@ -11,6 +12,7 @@ from redstart.effects import call
 from redstart.errors import ConfigurationError, ServerError, shortened
 from redstart.mapping.base_model import registered_models
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct
+from redstart.mapping.models import RedisModel
 from redstart.migrations.context import DATETIME_MIGRATION, Context, Monitor
 from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.edit_builder import FailureMode
@@ -28,6 +30,7 @@ from redstart.migrations.outcomes import (
     statistics,
     unmatched_message,
 )
+from redstart.migrations.schema_check import schema_mismatches
 from redstart.migrations.state_keys import StateKeys
 from redstart.settings import exclude_prefixes, naive_timezone
 from redstart.sync.connections import client_of, server_of_client
@@ -210,3 +213,35 @@ def _within(name: str, number: int, most: int | None = None) -> int:
         limits = "1 or more" if most is None else f"from 1 to {most:,}"
         raise ConfigurationError(f"{name} has to be {limits}, not {number}.")
     return number
+
+
+class DatetimeFieldDetector:
+    """Detect indexes with dates as text whose models require numbers.
+
+    Args:
+        redis: a client of the server.
+    """
+
+    def __init__(self, redis: "redis.Redis") -> None:
+        self.redis = redis
+
+    def check_for_schema_mismatches(self, models: Iterable[type[RedisModel]]) -> dict[str, Any]:
+        """Compare the active indexes with models. Writes nothing.
+
+        Args:
+            models: the model classes.
+
+        Returns:
+            `has_mismatches`; `mismatches`: for each date that is indexed with another type, `model`, `field`,
+            `current_type`, `expected_type` and `index_name`; `total_affected_models`; and `recommendation`,
+            with the next command. A missing index is not a mismatch; `om migrate-data check-schema` reports it.
+
+        Raises:
+            RedisModelError: a model has no documents of its own.
+            UnsupportedServerError: the server has no search module.
+            ServerError: the server did not reply, or rejected a command.
+
+        Effects: a few reads, and one read for each index.
+        """
+        declarations = distinct(map(declare, models))
+        return server_of_client(self.redis).run(schema_mismatches(declarations))

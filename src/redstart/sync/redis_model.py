@@ -62,7 +62,7 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Effects: see `DatetimeFieldDetector.check_for_schema_mismatches`.
         """
-        from redstart.sync.datetime_detector import DatetimeFieldDetector  # noqa: PLC0415 - as in find()
+        from redstart.sync.data_migrations import DatetimeFieldDetector  # noqa: PLC0415 - as in find()
 
         return DatetimeFieldDetector(cls.db()).check_for_schema_mismatches([cls])
 

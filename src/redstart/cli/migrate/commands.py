@@ -42,6 +42,7 @@ from redstart.cli.model_warnings import (
     unclaimed_report,
 )
 from redstart.cli.options import (
+    Settings,
     accept_unindexed,
     accept_unreadable,
     aliases,
@@ -52,13 +53,10 @@ from redstart.cli.options import (
     will_ask,
     yes,
 )
-from redstart.cli.output import Tone, as_typed, line, note, print_json, refusal_by
-from redstart.cli.overlapping_prefixes import note_overlapping_prefixes
+from redstart.cli.output import Tone, as_typed, counted, duration, line, note, print_json, refusal_by
 from redstart.cli.phase_guidance import draw_order
 from redstart.cli.progress import progress_display
-from redstart.cli.quantities import counted, duration
-from redstart.cli.session import Session, open_session
-from redstart.cli.settings import Settings
+from redstart.cli.session import Session, note_overlapping_prefixes, open_session
 from redstart.cli.tables import table
 from redstart.migrations.context import DATETIME_MIGRATION, Monitor
 from redstart.migrations.coordinator import blocking, rollback_indexes

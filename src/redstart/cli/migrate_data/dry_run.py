@@ -7,7 +7,7 @@ from functools import partial
 from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import draw_unnamed_aliases, forecast_line
 from redstart.cli.migrate_data.event_log import EventLog
-from redstart.cli.migrate_data.run_report import dry_run_report
+from redstart.cli.migrate_data.reports import dry_run_report
 from redstart.cli.migrate_data.tables import (
     count_rows,
     draw_all_failures,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redstart.cli.quantities import counted
+from redstart.cli.output import counted
 from redstart.cli.session import Session
 from redstart.migrations.data.failures import Failure, FailureLog
 from redstart.migrations.data.record import read_record

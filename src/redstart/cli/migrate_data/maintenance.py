@@ -4,10 +4,9 @@ import click
 
 from redstart.cli.index_report import index_migration
 from redstart.cli.migration_files import NO_UNDO_LOG, require_built_in
-from redstart.cli.options import common, confirm, migration_id, require_yes, yes
+from redstart.cli.options import Settings, common, confirm, migration_id, require_yes, yes
 from redstart.cli.output import line, print_json
 from redstart.cli.session import open_session
-from redstart.cli.settings import Settings
 from redstart.errors import StateDamagedError
 from redstart.migrations.data import maintenance
 from redstart.migrations.data.damage import LISTS

@@ -12,6 +12,7 @@ from redstart.cli.migrate_data.event_log import event_log, log_file
 from redstart.cli.migrate_data.reports import back_report
 from redstart.cli.migration_files import NO_ROLLBACK, require_built_in
 from redstart.cli.options import (
+    Settings,
     batch_size,
     common,
     confirm,
@@ -22,12 +23,10 @@ from redstart.cli.options import (
     will_ask,
     yes,
 )
-from redstart.cli.output import Tone, as_typed, line, print_json
+from redstart.cli.output import Tone, as_typed, counted, duration, line, print_json, rounded
 from redstart.cli.phase_guidance import AFTER_ROLLBACK, EMBEDDED_KEYS
 from redstart.cli.progress import progress_display
-from redstart.cli.quantities import counted, duration, rounded
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
-from redstart.cli.settings import Settings
 from redstart.cli.tables import pairs
 from redstart.migrations.context import DATETIME_MIGRATION, Monitor
 from redstart.migrations.coordinator import Back, migrate_back, preview_back

@@ -1,23 +1,23 @@
 """`om migrate-data run`."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
 import click
 
-from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import forecast_line, index_migration, note_superseded
-from redstart.cli.migrate_data.backup import back_up_first, backup, note_backup_skipped
 from redstart.cli.migrate_data.dry_run import dry_run as run_dry
 from redstart.cli.migrate_data.event_log import EventLog, event_log, log_file
-from redstart.cli.migrate_data.run_report import forward_report, not_run_report
+from redstart.cli.migrate_data.reports import forward_report, not_run_report
 from redstart.cli.migrate_data.run_result import draw_forward
 from redstart.cli.migrate_data.status import note_lost_state
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
 from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_unreadable
 from redstart.cli.options import (
+    Settings,
     accept_unindexed,
     aliases,
     batch_size,
@@ -31,15 +31,14 @@ from redstart.cli.options import (
     will_ask,
     yes,
 )
-from redstart.cli.output import line, note, print_json
+from redstart.cli.output import counted, duration, line, note, print_json, rounded
 from redstart.cli.phase_guidance import STOP_BEFORE
 from redstart.cli.progress import progress_display
-from redstart.cli.quantities import counted, duration, rounded
-from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
-from redstart.cli.settings import Settings
+from redstart.cli.session import Session, note_assumed_zone, open_session, resumed_by, stop_on_signal
 from redstart.effects import Op
 from redstart.migrations.context import Context, Monitor
 from redstart.migrations.coordinator import Forward, forecast_with_dates, migrate_forward
+from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import Failure, FailureLog, FailureSummary
 from redstart.migrations.data.run import RunOptions
@@ -48,6 +47,27 @@ from redstart.migrations.files.declarations import DATA
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.preflight import IndexForecast, require_aliases
 from redstart.migrations.indexes.status import index_statuses
+
+backup = click.option(
+    "--backup", is_flag=True, help="First let the server save its data (BGSAVE), and wait until it is saved."
+)
+
+
+def back_up_first(session: Session, log: EventLog) -> None:
+    """Let the server save its data, and print when it did. Raises what `back_up` does."""
+    with progress_display() as show:
+        saved_at = session.run(back_up(log.watching(Monitor(progress=show))))
+    log.write("saved", {"saved_ms": saved_at * 1_000})
+    note(f"The server saved its data at {datetime.fromtimestamp(saved_at, UTC):%Y-%m-%d %H:%M:%S} UTC.")
+    note(
+        "The file is on the machine of the server. Find it with: redis-cli CONFIG GET dir; redis-cli CONFIG GET "
+        "dbfilename. Copy it to another place: the next save replaces it."
+    )
+
+
+def note_backup_skipped() -> None:
+    """Print that a dry run makes no backup."""
+    note("--backup has no effect on a dry run: no backup was made.")
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """The result of a run, as text."""
 
 from redstart.cli.index_report import draw_results
-from redstart.cli.migrate_data.run_report import rate_of
+from redstart.cli.migrate_data.reports import rate_of
 from redstart.cli.migrate_data.tables import (
     CHECK_PREFIXES,
     count_rows,
@@ -9,9 +9,8 @@ from redstart.cli.migrate_data.tables import (
     draw_failures_hint,
     nothing_found_message,
 )
-from redstart.cli.output import Tone, line, note, warn
+from redstart.cli.output import Tone, duration, line, note, warn
 from redstart.cli.phase_guidance import draw_order
-from redstart.cli.quantities import duration
 from redstart.cli.tables import next_step, pairs
 from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.coordinator import Forward

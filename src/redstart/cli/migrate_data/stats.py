@@ -6,7 +6,6 @@ from random import Random
 
 import click
 
-from redstart.cli.assumed_zone import note_assumed_zone
 from redstart.cli.migrate_data.reports import (
     how_far,
     progress_report,
@@ -21,12 +20,21 @@ from redstart.cli.migrate_data.tables import (
     draw_models,
     draw_nothing_found,
 )
-from redstart.cli.options import batch_size, common, exclude_prefix, verbose
-from redstart.cli.output import draw_refusal, line, print_json, refusal_by, warn
+from redstart.cli.options import Settings, batch_size, common, exclude_prefix, verbose
+from redstart.cli.output import (
+    ago,
+    counted,
+    draw_refusal,
+    duration,
+    line,
+    print_json,
+    refusal_by,
+    rounded,
+    size,
+    warn,
+)
 from redstart.cli.progress import progress_display
-from redstart.cli.quantities import ago, counted, duration, rounded, size
-from redstart.cli.session import Session, open_session
-from redstart.cli.settings import Settings
+from redstart.cli.session import Session, note_assumed_zone, open_session
 from redstart.cli.tables import next_step, pairs
 from redstart.commands.server_info import info
 from redstart.effects import call

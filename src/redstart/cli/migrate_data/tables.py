@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from redstart.cli.output import line
-from redstart.cli.quantities import rounded
+from redstart.cli.output import line, rounded
 from redstart.cli.tables import next_step, table
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.failures import Failure, FailureSummary, Fate

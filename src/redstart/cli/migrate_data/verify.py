@@ -11,12 +11,10 @@ from redstart.cli.migrate_data.failed_values import recorded_failures
 from redstart.cli.migrate_data.reports import verify_report
 from redstart.cli.migrate_data.tables import draw_nothing_found
 from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
-from redstart.cli.options import batch_size, common, exclude_prefix, verbose
-from redstart.cli.output import Tone, as_typed, line, print_json
+from redstart.cli.options import Settings, batch_size, common, exclude_prefix, verbose
+from redstart.cli.output import Tone, as_typed, counted, line, print_json
 from redstart.cli.progress import progress_display
-from redstart.cli.quantities import counted
 from redstart.cli.session import Session, open_session
-from redstart.cli.settings import Settings
 from redstart.cli.tables import next_step, pairs, table
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.converter import Outcome

@@ -2,8 +2,7 @@
 """The names of `redis_om.model.migrations.data.builtin`."""
 
 from redstart.migrations.data.edit_builder import FailureMode as ConversionFailureMode
-from redstart.sync.data_migrations import DatetimeFieldMigration
-from redstart.sync.datetime_detector import DatetimeFieldDetector
+from redstart.sync.data_migrations import DatetimeFieldDetector, DatetimeFieldMigration
 from redstart.unavailable_names import attribute_of
 
 __all__ = ["ConversionFailureMode", "DatetimeFieldDetector", "DatetimeFieldMigration"]

@@ -3,8 +3,7 @@
 
 from redstart.errors import DataMigrationError
 from redstart.migrations.data.edit_builder import FailureMode as ConversionFailureMode
-from redstart.sync.data_migrations import DatetimeFieldMigration
-from redstart.sync.datetime_detector import DatetimeFieldDetector
+from redstart.sync.data_migrations import DatetimeFieldDetector, DatetimeFieldMigration
 from redstart.sync.file_migrations import BaseMigration
 from redstart.unavailable_names import attribute_of
 
