@@ -21,10 +21,10 @@ import redis
 from bench.documents import PREFIX, WORKLOADS, Workload, load
 from bench.measured import measure_redstart
 from redstart.devserver.process import EmbeddedServer
-from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.context import Context
 from redstart.migrations.data.statistics import statistics
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage

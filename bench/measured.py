@@ -10,10 +10,10 @@ import redis
 from bench.documents import PREFIX, WORKLOADS, Workload
 from redstart.cli.session import spare_the_collector
 from redstart.effects import Op
-from redstart.migrations.context import DATETIME_MIGRATION, Context, Monitor, Progress
+from redstart.migrations.context import Context, Monitor, Progress
 from redstart.migrations.data.run import RunOptions, RunResult, run
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 

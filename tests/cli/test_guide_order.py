@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.migrations.context import Monitor
+from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from tests.migrations.indexes.conftest import drop_all, total, wait_until_built
 from tests.support.cli import Ended, run_om
 

@@ -4,8 +4,8 @@ import re
 
 import redis
 
-from redstart.migrations.context import DATETIME_MIGRATION as ID
 from redstart.migrations.data.checkpoint import Checkpoint, Stage
+from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.migrations.state_keys import StateKeys
 from tests.support.cli import run_om
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redstart.devserver.process import EmbeddedServer
-from redstart.migrations.context import DATETIME_MIGRATION as ID
+from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from tests.cli.conftest import load_sample
 from tests.support.cli import Ended, ended, om_command, run_om, started_om
 from tests.support.migration import has_begun_to_write
@@ -111,7 +111,8 @@ def test_a_kill_is_resumed_at_once_and_undone_exactly(configured: str, big_stati
 
 HOLDS = """
 import sys, time, uuid
-from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.context import Context
+from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.holder import this_process
 from redstart.server.clients import open_sync

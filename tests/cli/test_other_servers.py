@@ -10,7 +10,7 @@ import redis
 from redstart import HashModel
 from redstart.devserver.process import EmbeddedServer
 from redstart.errors import MigrationError, UnsupportedServerError
-from redstart.migrations.context import DATETIME_MIGRATION as ID
+from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.server import protocol
 from redstart.sync.data_migrations import DatetimeFieldMigration
 from redstart.sync.index_migrations import Migrator

@@ -16,7 +16,7 @@ from redstart.commands.server_info import server_time
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import call
 from redstart.errors import RedstartError
-from redstart.migrations.context import DATETIME_MIGRATION as ID
+from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.server.clients import open_async, open_sync
 from tests.cli.conftest import load_sample
 from tests.support.cli import run_om

@@ -8,12 +8,12 @@ import pytest
 import redis
 
 from redstart.cli.migrate_data.reports import progress_report
-from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.context import Context
 from redstart.migrations.data.checkpoint import Checkpoint, Stage
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.status import status
 from redstart.migrations.holder import Holder, this_process
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.support.cli import run_om

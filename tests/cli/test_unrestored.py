@@ -6,8 +6,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from redstart.migrations.context import DATETIME_MIGRATION
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from tests.support.cli import run_om
 from tests.support.snapshot import every_byte
 

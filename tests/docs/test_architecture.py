@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from redstart.migrations.context import DATETIME_MIGRATION
-from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION, StateKeys
 from tests.docs.examples import ROOT
 
 MAP = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")

@@ -20,14 +20,14 @@ from redstart.demo.load import load_batches
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, SampleDocument, generate
 from redstart.mapping.model_info import declare
-from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.context import Context
 from redstart.migrations.data import applier, reader
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan, make_plan
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server import protocol
 from redstart.server.sync_driver import SyncDriver
 from redstart.values.timezones import NaiveTimezone

@@ -15,12 +15,13 @@ from redstart.errors import ConfigurationError, ServerError, shortened
 from redstart.mapping.base_model import registered_models
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct
 from redstart.mapping.models import RedisModel
-from redstart.migrations.context import DATETIME_MIGRATION, Context, Monitor
+from redstart.migrations.context import Context, Monitor
 from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.failures import Failure, FailureLog
+from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.run import RunOptions, RunResult
+from redstart.migrations.failure import Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.expand import ExpansionOptions
@@ -33,7 +34,7 @@ from redstart.migrations.outcomes import (
     unmatched_message,
 )
 from redstart.migrations.schema_check import schema_mismatches
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.settings import exclude_prefixes, naive_timezone
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from redstart.cli.output import as_typed, counted, duration, line, warn
 from redstart.display import one_line
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.failures import SHOWN_KEY_CHARACTERS, Failure
+from redstart.migrations.failure import SHOWN_KEY_CHARACTERS, Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.coverage import Membership
 from redstart.migrations.indexes.expand import IndexResult, IndexState

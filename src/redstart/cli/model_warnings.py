@@ -9,7 +9,7 @@ from redstart.cli.tables import table
 from redstart.display import one_line
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.data.failures import SHOWN_KEY_CHARACTERS
+from redstart.migrations.failure import SHOWN_KEY_CHARACTERS
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import Unclaimed, unclaimed, unknown_fields, unreadable_fields
 from redstart.values.types import Storage

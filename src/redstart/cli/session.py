@@ -17,7 +17,7 @@ from redstart.effects import Op
 from redstart.errors import CommandError, ConfigurationError, ServerConnectionError
 from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.overrides import client_named
-from redstart.migrations.context import DATETIME_MIGRATION, Context, Monitor
+from redstart.migrations.context import Context, Monitor
 from redstart.migrations.data.plan import (
     Plan,
     make_plan,
@@ -29,7 +29,7 @@ from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.server_checks import require_server
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_like, open_sync, where_of_url
 from redstart.server.pools import pool_of, where_of_pool
 from redstart.server.redis_errors import REFUSALS

@@ -21,9 +21,8 @@ from redstart.demo.load import FOREIGN_KEYS, make_old_indexes, station_indexes
 from redstart.demo.sample import SampleDocument, generate
 from redstart.demo.snapshot import STATE_PREFIXES, Snapshot, difference, read_snapshot
 from redstart.effects import Op
-from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 
 
 class Narrator(Protocol):

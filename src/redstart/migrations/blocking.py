@@ -6,9 +6,10 @@ from redstart.effects import Op
 from redstart.migrations.data.converter import Outcome, Verdict
 from redstart.migrations.data.edit_builder import judge
 from redstart.migrations.data.edits import StoredDocument
-from redstart.migrations.data.failures import Failure, failure_at, failure_of
+from redstart.migrations.data.failures import failure_at, failure_of
 from redstart.migrations.data.plan import Plan, router
 from redstart.migrations.data.reader import read_documents
+from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.plan import attribute_of
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from redstart.effects import Op
-from redstart.migrations.data.failures import Failure
+from redstart.migrations.failure import Failure
 from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.lease import Activity, Lease, acquire, under_lease
 from redstart.migrations.state_keys import StateKeys
@@ -65,9 +65,6 @@ class Monitor:
 
 
 T = TypeVar("T")
-
-DATETIME_MIGRATION = "001_datetime_fields_to_timestamps"
-"""The id of the built-in migration, the same as in redis-om."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from redstart.errors import MigrationError
 from redstart.migrations.blocking import blocking_values
 from redstart.migrations.context import Context
 from redstart.migrations.data.damage import LISTS
-from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.record import converted_prefixes, read_record
 from redstart.migrations.data.rollback import (
@@ -21,16 +20,18 @@ from redstart.migrations.data.rollback import (
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.run import RunOptions, RunResult, begin_run, require_room_aside, run
 from redstart.migrations.excluded_documents import require_excluded_documents_fit
+from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import Membership
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
 from redstart.migrations.indexes.migrator import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
-from redstart.migrations.indexes.preflight import IndexForecast, forecast, require_possible, search_is_here
+from redstart.migrations.indexes.preflight import IndexForecast, forecast, require_possible
 from redstart.migrations.indexes.state import IndexRecord, read_records
 from redstart.migrations.indexes.swap import Switched
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_own_documents
+from redstart.migrations.server_checks import has_search
 from redstart.migrations.unmanaged_indexes import require_no_filters_on_dates, require_no_losses
 from redstart.values.types import Storage
 
@@ -123,7 +124,7 @@ def require_possible_run(
             `require_no_filters_on_dates`, `require_excluded_documents_fit` and `require_possible`. Nothing was written.
     """
     yield from require_own_documents(with_prefixes(plan, included=include_prefixes))
-    if not (yield from search_is_here()):
+    if not (yield from has_search()):
         return []
     concerned = yield from indexes_with_dates(planned)
     if not options.accept_unindexed:
@@ -137,7 +138,7 @@ def require_possible_run(
 
 def forecast_with_dates(planned: Sequence[PlannedIndex], *, keep_old_index: bool) -> Op[list[IndexForecast]]:
     """Estimate what `migrate_forward` does with indexes. Reads only."""
-    if not (yield from search_is_here()):
+    if not (yield from has_search()):
         return []
     return (yield from forecast((yield from indexes_with_dates(planned)), keep_old_index=keep_old_index))
 
@@ -264,8 +265,8 @@ def migrate_back(
     yield from require_intact(context.keys, exempt=LISTS)
     yield from require_undoable(context)
     yield from _require_own_documents(context, exclude_prefixes, include_prefixes)
-    has_search = yield from search_is_here()
-    if has_search:
+    can_have_indexes = yield from has_search()
+    if can_have_indexes:
         # Before data or names change: indexes are only built and compared, and a refusal leaves all as it is.
         names = yield from _names_with_dates(context)
         refused = (yield from indexes.before_undo(names, check_only=True)) if names else []
@@ -277,7 +278,7 @@ def migrate_back(
     names = []
     lacking: dict[str, Membership] = {}
     lacked_before: dict[str, int] = {}
-    if has_search:
+    if can_have_indexes:
         lacked_before = {name: one.unserved or 0 for name, one in (yield from read_records()).items()}
         names = yield from _names_with_dates(context)
         # Also without any: what a program that died left of the lease goes.

@@ -9,7 +9,7 @@ from redstart.migrations.data.damage import find_data_damage
 from redstart.migrations.data.maintenance import forget as forget_data
 from redstart.migrations.indexes.damage import find_index_damage, unrecorded
 from redstart.migrations.indexes.migrator import IndexMigration
-from redstart.migrations.indexes.preflight import search_is_here
+from redstart.migrations.server_checks import has_search
 from redstart.migrations.state_keys import StateKeys
 
 
@@ -22,7 +22,7 @@ def require_intact(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]
     Effects: reads only.
     """
     found = yield from find_data_damage(keys)
-    if (yield from search_is_here()):
+    if (yield from has_search()):
         found += yield from find_index_damage()
     require_none(one for one in found if one.part not in exempt)
 
@@ -35,7 +35,7 @@ def forget(context: Context, indexes: IndexMigration) -> Op[bool]:
     Effects: those, and one write if the record of an index is lost. Safe to repeat.
     """
     forgotten = yield from forget_data(context)
-    if (yield from search_is_here()):
+    if (yield from has_search()):
         names = yield from unrecorded()
         if names:
             yield from indexes.settle(names)

@@ -12,8 +12,8 @@ from redstart.mapping.key_overlaps import key_prefix_of
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import client_named
 from redstart.migrations.data.plan import Plan, PlannedModel, conflicting_types, longer_than
-from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.state import shown
+from redstart.migrations.server_checks import has_search
 from redstart.migrations.unmanaged_indexes import indexes_listed_as
 from redstart.values.types import Storage
 
@@ -84,7 +84,7 @@ def _inner_prefixes(outer: PlannedModel) -> Op[list[tuple[str, str]]]:
             is_here = own is None or client_named(model) is client_named(own)
             if model._storage is outer.storage and (is_here or (yield from _has_keys(prefix, outer.storage))):
                 found.append((f"the model {model_name(model)}", prefix))
-    if (yield from search_is_here()):
+    if (yield from has_search()):
         for name in sorted(set((yield from call(ft_list())))):
             for info in (yield from indexes_listed_as(name)):
                 if info.index.storage is outer.storage:

@@ -14,15 +14,14 @@ from redstart.effects import Op, call
 from redstart.errors import AuthenticationError, CommandError, DocumentDecodeError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
-from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.data.edit_builder import QUARANTINE_SUFFIX
 from redstart.migrations.data.reader import read_whole
 from redstart.migrations.data.record import read_record
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.state import hash_key, is_built_name, is_text, read_records
 from redstart.migrations.rejections import rejections
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.server_checks import has_search
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
 
@@ -93,7 +92,7 @@ def unclaimed(declarations: Sequence[ModelDeclaration], index_names: Iterable[st
     """
     known = set(index_names)
     places: dict[tuple[str, Storage], str | None] = {}
-    if (yield from search_is_here()):
+    if (yield from has_search()):
         records = yield from read_records()
         for record in records.values():
             if record.name not in known:

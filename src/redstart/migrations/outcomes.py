@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redstart.errors import DataMigrationError
-from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.coordinator import Back, Forward
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.run import RunResult
+from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.coverage import Membership
 from redstart.migrations.indexes.expand import IndexState
+from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 ERRORS_SAID = 10
 """Failed values in the statistics; `om migrate-data errors` lists all."""

@@ -11,9 +11,9 @@ from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.status import Phase, Status
 from redstart.migrations.data.survey import survey
 from redstart.migrations.holder import Holder
-from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
+from redstart.migrations.server_checks import has_search
 from redstart.values.timezones import NaiveTimezone
 
 _LOOKED_AT = 1_000
@@ -99,7 +99,7 @@ def unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
 
 def _records(status: Status) -> Op[list[IndexRecord]]:
     """Return the records of the indexes whose dates change their type with the data."""
-    if not (yield from search_is_here()):
+    if not (yield from has_search()):
         return []
     prefixes = {model.key_prefix for model in (*status.applied, *status.pending)}
     records = (yield from read_records()).values()

@@ -8,16 +8,15 @@ from typing import Any
 from redstart.effects import Op
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.value_paths import TemporalPath
-from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.plan import Plan, plan_for_indexes
 from redstart.migrations.data.record import Record, read_record
 from redstart.migrations.indexes.dual_format import tolerant_index
 from redstart.migrations.indexes.plan import PlannedIndex, place_of, planned_indexes
-from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.integrity import require_intact
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.server_checks import require_search
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.search.schema import FieldKind, IndexField
 from redstart.search.schema_diff import FieldAdded, FieldChanged
 

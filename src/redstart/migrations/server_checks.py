@@ -2,24 +2,16 @@
 
 from dataclasses import dataclass
 
-from redstart.commands.server_info import command_known, info
+from redstart.commands.server_info import client_database, command_known, info
 from redstart.effects import Op, call
 from redstart.errors import (
     CommandError,
     MigrationError,
     RedstartError,
+    SearchDatabaseError,
     UnsafeServerError,
     UnsupportedServerError,
 )
-from redstart.migrations.data.converter import Outcome, Tally
-from redstart.migrations.data.plan import Plan
-from redstart.values.types import Storage
-
-JOURNAL_BYTES_PER_VALUE = 48
-"""Upper estimate: measured 15 to 40 with keys, old and new bytes, compressed."""
-
-CENSUS_BYTES_PER_VALUE = 72
-"""A 12-byte member of a set, with its share of the hash table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,35 +66,12 @@ def server_facts() -> Op[ServerFacts]:
     )
 
 
-def require_json(facts: ServerFacts, plan: Plan) -> None:
-    """Raise UnsupportedServerError if the plan has JSON models and the server does not have RedisJSON."""
-    names = [model.name for model in plan.models if model.storage is Storage.JSON]
-    if names and not facts.json:
-        raise UnsupportedServerError(
-            f"{', '.join(names)} are stored as JSON, and this server ({facts.version}) does not have JSON.MERGE.",
-            "Use a server with RedisJSON 2.6 or later (Redis Stack, Redis 8), or give only hash models with --models.",
-        )
-
-
 def require_safe_undo(facts: ServerFacts) -> None:
     """Raise UnsafeServerError if the server may evict keys, the undo log among them."""
     if facts.policy != "noeviction":
         raise UnsafeServerError(
             f"maxmemory-policy is {facts.policy}: when memory is full, the server could evict the undo log.",
             "Set it for the time of the migration: redis-cli CONFIG SET maxmemory-policy noeviction",
-        )
-
-
-def require_memory(facts: ServerFacts, tally: Tally) -> None:
-    """Raise UnsafeServerError if maxmemory leaves too little memory for the undo log and the census."""
-    changing = (
-        tally.total(Outcome.CONVERTIBLE) + tally.total(Outcome.LOSSY) + tally.total(Outcome.UNCONVERTIBLE)
-    )
-    needed = changing * JOURNAL_BYTES_PER_VALUE + tally.total(Outcome.ALREADY) * CENSUS_BYTES_PER_VALUE
-    if facts.limit_bytes and needed > facts.free_bytes:
-        raise UnsafeServerError(
-            f"The undo log needs about {needed / 1e6:.1f} MB, and maxmemory leaves {facts.free_bytes / 1e6:.1f} MB.",
-            "Raise the limit with: redis-cli CONFIG SET maxmemory BYTES",
         )
 
 
@@ -166,3 +135,22 @@ def explained(error: CommandError) -> Op[RedstartError]:
         return error
     fields = yield from call(info())
     return replica_refuses(fields) if is_replica(fields) else error
+
+
+def require_search() -> Op[None]:
+    """Raise UnsupportedServerError if the server cannot have indexes: no search module, or a database other than 0."""
+    if not (yield from call(command_known("FT.CREATE"))):
+        raise UnsupportedServerError(
+            "This server has no FT.CREATE command: the search module is not loaded.",
+            "Use a server with RediSearch (Redis Stack, Redis 8), or convert only the data with: om migrate-data run",
+        )
+    database = yield from call(client_database())
+    if database != 0:
+        raise SearchDatabaseError(database)
+
+
+def has_search() -> Op[bool]:
+    """Return whether the server can have indexes: the module is loaded, and this is database 0. Two reads."""
+    if not (yield from call(command_known("FT.CREATE"))):
+        return False
+    return (yield from call(client_database())) == 0

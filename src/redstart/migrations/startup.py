@@ -10,19 +10,18 @@ from redstart.commands.keyspace import get
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.plan import plan_for_indexes
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
-from redstart.migrations.indexes.preflight import require_search
 from redstart.migrations.indexes.state import hash_key
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.lease import when_it_is_free
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.server_checks import require_search
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 
 
 def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:

@@ -13,12 +13,12 @@ from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import generate
 from redstart.effects import Op
 from redstart.mapping.model_info import declare
-from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.context import Context
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_async, open_sync
 from redstart.values.timezones import NaiveTimezone
 from tests.support.replies import send

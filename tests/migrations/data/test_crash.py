@@ -18,11 +18,11 @@ from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
 from redstart.errors import RollbackInProgressError
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.rollback import RollbackResult, rollback
 from redstart.migrations.data.run import RunResult, run
 from redstart.migrations.data.undo_log import entries_backwards
 from redstart.migrations.data.unrestored import all_unrestored
+from redstart.migrations.failure import Failure
 from redstart.server.clients import open_like
 from redstart.values.types import Storage
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind

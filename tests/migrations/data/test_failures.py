@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from redstart.effects import Op
 from redstart.errors import StateDamagedError
-from redstart.migrations.data.failures import Failure, FailureLog, failure_at, one_line
+from redstart.migrations.data.failures import FailureLog, failure_at, one_line
 from redstart.migrations.data.record import read_record
+from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.server.clients import open_sync
 from tests.support.migration import KEYS, new_context

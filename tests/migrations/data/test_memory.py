@@ -10,12 +10,12 @@ import redis
 
 from redstart.devserver.process import EmbeddedServer
 from redstart.mapping.value_paths import TemporalPath
-from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.context import Context
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind

@@ -6,7 +6,6 @@ import pytest
 import redis
 
 from redstart.errors import CommandError, DataMigrationError, SchemaMigrationError
-from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import DATA, SCHEMA, Kind
 from redstart.migrations.files.history import (
     FilesStatus,
@@ -17,6 +16,7 @@ from redstart.migrations.files.history import (
     refuse,
 )
 from redstart.migrations.files.loader import load_directory
+from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.server.clients import open_sync
 from tests.migrations.files.conftest import Write, migration
 

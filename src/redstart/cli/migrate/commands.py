@@ -58,7 +58,7 @@ from redstart.cli.phase_guidance import draw_order
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, note_overlapping_prefixes, open_session
 from redstart.cli.tables import table
-from redstart.migrations.context import DATETIME_MIGRATION, Monitor
+from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import blocking, rollback_indexes
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.record import converted_prefixes
@@ -68,17 +68,13 @@ from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState
 from redstart.migrations.indexes.migrator import unused_indexes
-from redstart.migrations.indexes.preflight import (
-    IndexForecast,
-    forecast,
-    require_aliases,
-    require_possible,
-    require_search,
-)
+from redstart.migrations.indexes.preflight import IndexForecast, forecast, require_aliases, require_possible
 from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.indexes.swap import Switched
 from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
+from redstart.migrations.server_checks import require_search
+from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 REPLACED_EXTERNALLY = (
     "{}: another tool (for example redis-om's Migrator) replaced the active index. No data is lost, but queries may "

@@ -24,10 +24,10 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import require_possible_run
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import CLEARING_MODES, FailureMode
-from redstart.migrations.data.failures import Fate
 from redstart.migrations.data.page_converter import expected_failures
 from redstart.migrations.data.run import require_recorded_plan, require_room_aside
 from redstart.migrations.data.statistics import ModelStatistics, Statistics, statistics
+from redstart.migrations.failure import Fate
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.preflight import IndexForecast
 from redstart.migrations.server_checks import require_safe_undo

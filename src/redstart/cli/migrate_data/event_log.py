@@ -17,7 +17,7 @@ from redstart.cli.output import as_typed, concealed, note, shown_message
 from redstart.cli.session import Session
 from redstart.errors import ConfigurationError, RedstartError
 from redstart.migrations.context import Monitor, Progress
-from redstart.migrations.data.failures import Failure
+from redstart.migrations.failure import Failure
 
 PROGRESS_EVERY_SECONDS = 1.0
 _STDERR = -1

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from redstart.cli.output import counted
 from redstart.cli.session import Session
-from redstart.migrations.data.failures import Failure, FailureLog
+from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.unrestored import all_unrestored
+from redstart.migrations.failure import Failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from typing import Any
 from redstart.cli.index_report import blocking_report, forecast_report, result_report
 from redstart.cli.migration_files import files_report
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.coordinator import Back, Forward
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.rollback import RollbackResult
@@ -21,6 +20,7 @@ from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.coverage import IndexCheck
 from redstart.migrations.indexes.preflight import IndexForecast
+from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 VALUE_NAMES = {
     "convertible": Outcome.CONVERTIBLE,

@@ -28,12 +28,13 @@ from redstart.cli.phase_guidance import AFTER_ROLLBACK, EMBEDDED_KEYS
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
 from redstart.cli.tables import pairs
-from redstart.migrations.context import DATETIME_MIGRATION, Monitor
+from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import Back, migrate_back, preview_back
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.rollback import RollbackResult
 from redstart.migrations.data.statistics import READS_PER_RUN, WRITE_TO_READ, Statistics, statistics
+from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 ROLLBACK = f"om migrate-data rollback {DATETIME_MIGRATION}"
 REFORMATTING = f"{ROLLBACK} --reformat-preexisting"

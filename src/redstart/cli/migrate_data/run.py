@@ -40,9 +40,10 @@ from redstart.migrations.context import Context, Monitor
 from redstart.migrations.coordinator import Forward, forecast_with_dates, migrate_forward
 from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.failures import Failure, FailureLog, FailureSummary
+from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.data.statistics import statistics
+from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.preflight import IndexForecast, require_aliases

@@ -12,16 +12,16 @@ from redstart.cli.migrate_data.tables import (
 from redstart.cli.output import Tone, duration, line, note, warn
 from redstart.cli.phase_guidance import draw_order
 from redstart.cli.tables import next_step, pairs
-from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.coordinator import Forward
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.failures import FailureSummary, Fate
 from redstart.migrations.data.page_converter import AT_FAILURE
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.status import Phase
+from redstart.migrations.failure import FailureSummary, Fate
 from redstart.migrations.indexes.expand import IndexState
 from redstart.migrations.outcomes import unmatched_message
+from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 
 def draw_forward(

@@ -38,7 +38,7 @@ from redstart.cli.session import Session, note_assumed_zone, open_session
 from redstart.cli.tables import next_step, pairs
 from redstart.commands.server_info import info
 from redstart.effects import call
-from redstart.migrations.context import DATETIME_MIGRATION, Monitor
+from redstart.migrations.context import Monitor
 from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.statistics import Statistics, statistics
@@ -47,6 +47,7 @@ from redstart.migrations.data.status import status as read_status
 from redstart.migrations.holder import is_gone
 from redstart.migrations.phase import with_indexes_at_work
 from redstart.migrations.server_checks import require_safe_undo
+from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 
 @click.command()

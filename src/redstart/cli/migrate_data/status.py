@@ -17,7 +17,6 @@ from redstart.cli.output import ago, as_typed, line, print_json, warn
 from redstart.cli.phase_guidance import draw_order
 from redstart.cli.session import Session, note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
-from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.data.record import is_recorded_without_state, read_record
 from redstart.migrations.data.status import Phase, Status
 from redstart.migrations.data.status import status as read_status
@@ -31,7 +30,7 @@ from redstart.migrations.phase import (
     with_rewritten,
 )
 from redstart.migrations.schema_check import DateField, DateIndex, Form, look_at_dates, next_command
-from redstart.migrations.state_keys import APPLIED_MIGRATIONS
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION
 
 PHASES = {
     Phase.NOTHING_TO_MIGRATE: "no model has a date that is stored in numeric format",

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from redstart.cli.output import line, rounded
 from redstart.cli.tables import next_step, table
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.failures import Failure, FailureSummary, Fate
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics, Statistics
+from redstart.migrations.failure import Failure, FailureSummary, Fate
 from redstart.migrations.outcomes import unmatched_message
 
 CHECK_PREFIXES = (

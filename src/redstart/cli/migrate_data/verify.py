@@ -18,10 +18,11 @@ from redstart.cli.session import Session, open_session
 from redstart.cli.tables import next_step, pairs, table
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.failures import Failure, FailureSummary, Fate, failure_at
+from redstart.migrations.data.failures import failure_at
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.verify import JournalCheck, ModelCheck, Problems, Verification, verify_journal
 from redstart.migrations.data.verify import verify as verify_everything
+from redstart.migrations.failure import Failure, FailureSummary, Fate
 from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
 from redstart.migrations.key_ownership import require_same_types
 

@@ -5,17 +5,13 @@ restores the value. That record is kept until a rollback or `drop-undo-log`.
 """
 
 import json
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
 
 import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
-from redstart.display import cut, one_line, whole_line
+from redstart.display import one_line, whole_line
 from redstart.documents.fetch import pages
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError
@@ -23,149 +19,14 @@ from redstart.mapping.value_paths import display
 from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.json_path import Location
 from redstart.migrations.data.record import counted
+from redstart.migrations.failure import SHOWN_CHARACTERS, Failure, FailureSummary
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
 
 MOST_RECORDS = 100_000
 """Limit of records. Further failures are only counted."""
 
-SHOWN_CHARACTERS = 80
-"""Limit for a shown value; `SHOWN_KEY_CHARACTERS` for a key or path."""
-SHOWN_KEY_CHARACTERS = 200
 _PER_COMMIT = 500
-
-REPLACED = "; replaced by "
-MOVED = "; moved to "
-NOT_MOVED = "; not moved: "
-"""Texts in a reason before the new value or location."""
-
-MAX_FIRST = 1_000
-MAX_EXAMPLES = 3
-"""Failures that a summary keeps: the first of all, and the first with each reason."""
-
-_VARYING_WORD = re.compile(r"\S*\d\S*")
-
-
-class Fate(StrEnum):
-    """What a run does with a failed value."""
-
-    QUARANTINED = "quarantined"
-    REPLACED = "replaced"
-    UNCHANGED = "unchanged"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One failed value: the original value, the reason, and what replaced it, if anything.
-
-    Attributes:
-        name: the key and path, as `place_name` packs them; identifies the value.
-        key, path, value: readable text, with other bytes escaped; `value` is shortened.
-        digest: digest of the whole value; differs for another value at the same location.
-    """
-
-    name: bytes
-    key: str
-    path: str
-    value: str
-    reason: str
-    digest: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        """Return the failure for `--json`."""
-        return {"key": self.key, "path": self.path, "value": self.value, "reason": self.reason}
-
-    @property
-    def is_replaced(self) -> bool:
-        """Whether something else is stored in place of the value."""
-        return REPLACED in self.reason or MOVED in self.reason
-
-    @property
-    def fate(self) -> Fate:
-        """The fate of the value."""
-        if MOVED in self.reason:
-            return Fate.QUARANTINED
-        return Fate.REPLACED if REPLACED in self.reason else Fate.UNCHANGED
-
-    @property
-    def cause(self) -> str:
-        """The reason without the fate of the value."""
-        return self.reason.partition(MOVED)[0].partition(REPLACED)[0]
-
-    def whole(self) -> str:
-        """Return one line without shortened parts."""
-        return ": ".join(filter(None, (f"{self.key} {self.path}".rstrip(), self.reason, self.value)))
-
-    @property
-    def place(self) -> str:
-        """The key and the path, shortened; the path is empty for a whole document or an index."""
-        return f"{cut(self.key, SHOWN_KEY_CHARACTERS)} {cut(self.path, SHOWN_KEY_CHARACTERS)}".rstrip()
-
-    @property
-    def shown_value(self) -> str:
-        """The value, shortened."""
-        return cut(self.value, SHOWN_CHARACTERS)
-
-    def __str__(self) -> str:
-        value = f": {self.shown_value}" if self.value and self.path else ""
-        return f"{self.place}: {self.reason}{value}"
-
-
-@dataclass(slots=True)
-class FailureGroup:
-    """Failures with the same cause and fate.
-
-    Attributes:
-        cause: with `...` in place of words that differ, such as a date.
-        examples: the first of them.
-    """
-
-    fate: Fate
-    cause: str
-    count: int = 0
-    examples: list[Failure] = field(default_factory=list)
-
-
-class FailureSummary:
-    """Failures by cause and fate.
-
-    Attributes:
-        first: the first of all, at most `MAX_FIRST`.
-        fates: how many have each fate.
-    """
-
-    def __init__(self, failures: Iterable[Failure] = ()) -> None:
-        self.first: list[Failure] = []
-        self.fates: Counter[Fate] = Counter()
-        self._groups: dict[tuple[Fate, str], FailureGroup] = {}
-        self.add(failures)
-
-    @property
-    def count(self) -> int:
-        """Return how many failures there are."""
-        return self.fates.total()
-
-    def add(self, failures: Iterable[Failure]) -> None:
-        """Count failures."""
-        for failure in failures:
-            fate, cause = failure.fate, failure.cause
-            general = _VARYING_WORD.sub("...", cause.partition(NOT_MOVED)[0])
-            if NOT_MOVED in cause:
-                general += f"{NOT_MOVED}the target field exists already"
-            group = self._groups.setdefault((fate, general), FailureGroup(fate, cause))
-            if group.cause != cause:
-                group.cause = general
-            group.count += 1
-            self.fates[fate] += 1
-            if len(group.examples) < MAX_EXAMPLES:
-                group.examples.append(failure)
-            if len(self.first) < MAX_FIRST:
-                self.first.append(failure)
-
-    def groups(self, fate: Fate) -> list[FailureGroup]:
-        """Return the groups with a fate: the largest first, then by cause."""
-        chosen = (group for group in self._groups.values() if group.fate is fate)
-        return sorted(chosen, key=lambda group: (-group.count, group.cause))
 
 
 def place_name(key: bytes, location: Location) -> bytes:

@@ -13,7 +13,6 @@ from redstart.mapping.value_paths import Each, TemporalPath, display
 from redstart.migrations.data.applier import MOST_TRIES, Applied, Applier, split_large
 from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
-from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.json_path import Location, in_list
 from redstart.migrations.data.reader import lists_at, texts_at
 from redstart.migrations.data.record import counted
@@ -24,6 +23,7 @@ from redstart.migrations.data.unrestored import (
     keep_unrestored,
     unrestored_page,
 )
+from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
 

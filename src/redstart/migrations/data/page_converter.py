@@ -18,18 +18,10 @@ from redstart.migrations.data.edit_builder import (
     plainly_converted,
 )
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
-from redstart.migrations.data.failures import (
-    MOVED,
-    NOT_MOVED,
-    REPLACED,
-    Failure,
-    FailureLog,
-    failure_at,
-    failure_of,
-    place_name,
-)
+from redstart.migrations.data.failures import FailureLog, failure_at, failure_of, place_name
 from redstart.migrations.data.json_path import Location, path_text
 from redstart.migrations.data.scan_passes import BegunPage, PageOutcome
+from redstart.migrations.failure import MOVED, NOT_MOVED, REPLACED, Failure
 from redstart.migrations.lease import Lease
 
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from shlex import quote
 from typing import Any
 
-from redstart.errors import ConfigurationError, PlanChangedError
+from redstart.errors import ConfigurationError, PlanChangedError, UnsupportedServerError
 from redstart.mapping.base_model import model_name
 from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.models import RedisModel
@@ -20,6 +20,7 @@ from redstart.mapping.temporal_paths import temporal_paths
 from redstart.mapping.type_tree import Shape, ShapeReader
 from redstart.mapping.value_paths import Each, Segment, TemporalPath
 from redstart.migrations.data.json_path import Location
+from redstart.migrations.server_checks import ServerFacts
 from redstart.values.types import Storage, TemporalKind
 
 
@@ -333,3 +334,13 @@ def _segments_data(segments: tuple[Segment, ...]) -> list[Any]:
 
 def _segments(data: list[Any]) -> tuple[Segment, ...]:
     return tuple(Each(item["each"]) if isinstance(item, dict) else item for item in data)
+
+
+def require_json(facts: ServerFacts, plan: Plan) -> None:
+    """Raise UnsupportedServerError if the plan has JSON models and the server does not have RedisJSON."""
+    names = [model.name for model in plan.models if model.storage is Storage.JSON]
+    if names and not facts.json:
+        raise UnsupportedServerError(
+            f"{', '.join(names)} are stored as JSON, and this server ({facts.version}) does not have JSON.MERGE.",
+            "Use a server with RedisJSON 2.6 or later (Redis Stack, Redis 8), or give only hash models with --models.",
+        )

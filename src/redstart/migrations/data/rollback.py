@@ -18,7 +18,6 @@ from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.applier import Applier
 from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
 from redstart.migrations.data.damage import LISTS, require_intact_data
-from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.record import (
@@ -46,6 +45,7 @@ from redstart.migrations.data.unrestored import (
     all_unrestored,
     unrestored_count,
 )
+from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Activity, Lease, ServerRestartedError, server_is_behind
 from redstart.migrations.server_checks import server_facts
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from redstart.effects import Op
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.edits import DocumentEdits
-from redstart.migrations.data.failures import Failure, place_name
+from redstart.migrations.data.failures import place_name
 from redstart.migrations.data.json_path import Location
 from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
@@ -20,6 +20,7 @@ from redstart.migrations.data.scanner import Scanner, scanned_share
 from redstart.migrations.data.undo_log import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.undo_replay import Undoing, inverse, is_zero, outstanding_of
 from redstart.migrations.data.unrestored import UnrestoredDocument, all_unrestored, combined
+from redstart.migrations.failure import Failure
 from redstart.values.timezones import NaiveTimezone
 
 FIRST_PASS = "1.1"

@@ -11,12 +11,13 @@ from redstart.migrations.data.applier import Applier, Settling
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import aside_of, cannot_be_written, judge
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
-from redstart.migrations.data.failures import Failure, failure_at, failure_of
+from redstart.migrations.data.failures import failure_at, failure_of
 from redstart.migrations.data.originals import Unrestored
 from redstart.migrations.data.reader import texts_at
 from redstart.migrations.data.scan_passes import BegunPage, PageOutcome
 from redstart.migrations.data.survey import born_as_numbers
 from redstart.migrations.data.undo_replay import Field
+from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
 from redstart.values.timestamps import EPOCH, microseconds_from_number

@@ -15,7 +15,7 @@ from redstart.migrations.data.damage import require_intact_data
 from redstart.migrations.data.edit_builder import FailureMode, fields_aside
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.page_converter import Allowance, PageConverter
-from redstart.migrations.data.plan import Plan, merged
+from redstart.migrations.data.plan import Plan, merged, require_json
 from redstart.migrations.data.record import (
     CLEARED,
     Record,
@@ -29,15 +29,9 @@ from redstart.migrations.data.record import (
 )
 from redstart.migrations.data.scan_passes import Passes
 from redstart.migrations.data.scanner import server_run_id
-from redstart.migrations.data.survey import CensusRecorder, survey
+from redstart.migrations.data.survey import CensusRecorder, require_memory, survey
 from redstart.migrations.lease import Lease
-from redstart.migrations.server_checks import (
-    ServerFacts,
-    require_json,
-    require_memory,
-    require_safe_undo,
-    server_facts,
-)
+from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
 from redstart.migrations.state_keys import DATA_RUNS
 
 

@@ -11,9 +11,10 @@ from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.applier import Settling
 from redstart.migrations.data.checkpoint import Checkpoint
 from redstart.migrations.data.edits import StoredDocument
-from redstart.migrations.data.failures import Failure, FailureLog
+from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.scanner import Page, Scanner, scanned_share, server_run_id
+from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Activity, Lease, SentScript
 
 MOST_PASSES = 10

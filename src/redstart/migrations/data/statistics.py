@@ -11,10 +11,10 @@ from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.context import Context, Monitor, Progress
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import judge
-from redstart.migrations.data.plan import Plan, PlannedModel
+from redstart.migrations.data.plan import Plan, PlannedModel, require_json
 from redstart.migrations.data.scanner import Scanner, cursor_at, scanned_share
 from redstart.migrations.data.survey import FailureFinder, Survey, count_page, failures_as_found, survey
-from redstart.migrations.server_checks import ServerFacts, require_json, server_facts
+from redstart.migrations.server_checks import ServerFacts, server_facts
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
 

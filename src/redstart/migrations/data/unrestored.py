@@ -14,8 +14,9 @@ from redstart.commands.keyspace import hlen, hmget, hscan
 from redstart.display import one_line
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError
-from redstart.migrations.data.failures import SHOWN_KEY_CHARACTERS, Failure, failure_at, location_of
+from redstart.migrations.data.failures import failure_at, location_of
 from redstart.migrations.data.json_path import Location
+from redstart.migrations.failure import SHOWN_KEY_CHARACTERS, Failure
 from redstart.migrations.state_keys import StateKeys
 
 _PAGE_DOCUMENTS = 200

@@ -26,13 +26,14 @@ from redstart.migrations.data.edit_builder import (
     judge_stored,
 )
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
-from redstart.migrations.data.failures import Failure, FailureLog, failure_at, failure_of
+from redstart.migrations.data.failures import FailureLog, failure_at, failure_of
 from redstart.migrations.data.plan import Plan, PlannedModel, path_of, router
 from redstart.migrations.data.reader import compared_with_edits, read_whole, texts_at
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.survey import survey
 from redstart.migrations.data.undo_log import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.unrestored import all_unrestored
+from redstart.migrations.failure import Failure
 from redstart.migrations.rejections import Rejection, rejections
 from redstart.values.timestamps import microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
@@ -344,9 +345,9 @@ class ModelCheck:
         self._count_undeclared(document, stored, problems)
         self.read += not reasons
         self.unreadable += bool(reasons)
-        for field, found in reasons.items():
+        for path, found in reasons.items():
             reason = f"not readable by its model: {found.reason}"
-            problems.add(failure_at(document.key, field, found.value, reason))
+            problems.add(failure_at(document.key, path, found.value, reason))
 
     def _count_undeclared(self, document: StoredDocument, stored: Any, problems: Problems) -> None:
         declaration = self._declarations[document.model.key_prefix]

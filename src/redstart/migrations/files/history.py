@@ -8,9 +8,9 @@ from typing import Any
 from redstart.commands.keyspace import sadd, smembers, srem
 from redstart.display import printable
 from redstart.effects import Op, call
-from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import Declared, Kind, Problem
 from redstart.migrations.files.loader import Found
+from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 
 def in_order(

@@ -13,9 +13,9 @@ from redstart.effects import Op, batch, call, pause, together
 from redstart.errors import CommandError
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.preflight import search_is_here
 from redstart.migrations.indexes.state import IndexRecord, read_records, shown
 from redstart.migrations.lease import Activity
+from redstart.migrations.server_checks import has_search
 
 Keep = Callable[[Activity], Op[None]]
 
@@ -159,7 +159,7 @@ def verify_indexes(planned: Iterable[PlannedIndex]) -> Op[list[IndexCheck]]:
 
     Effects: reads only, some for each page of 1,000 keys.
     """
-    if not (yield from search_is_here()):
+    if not (yield from has_search()):
         return []
     records = yield from read_records()
     checks = []

@@ -4,7 +4,6 @@ from redstart.commands.keyspace import hgetall
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import StateDamagedError
-from redstart.migrations.context import DATETIME_MIGRATION
 from redstart.migrations.damage import Damage, confirmed, of_other_types
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.build import find_index
@@ -22,7 +21,7 @@ from redstart.migrations.indexes.state import (
 )
 from redstart.migrations.indexes.swap import fenced_script
 from redstart.migrations.lease import Lease, lease_damage
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 
 _NAMED = 5
 

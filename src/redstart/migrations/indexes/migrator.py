@@ -12,17 +12,12 @@ from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.indexes.damage import settle
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.preflight import (
-    require_definitions,
-    require_possible,
-    require_search,
-    understands_filters,
-)
+from redstart.migrations.indexes.preflight import require_definitions, require_possible, understands_filters
 from redstart.migrations.indexes.rollback import after_undo, before_undo, drop_unused, remove_created, unused
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.indexes.swap import Switched, create_index
 from redstart.migrations.lease import Lease, acquire, under_lease
-from redstart.migrations.server_checks import require_server, server_facts
+from redstart.migrations.server_checks import require_search, require_server, server_facts
 
 T = TypeVar("T")
 

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from redstart.commands.scripts import load, run_script
-from redstart.commands.server_info import client_database, command_known
-from redstart.effects import Op, call
-from redstart.errors import MigrationError, SearchDatabaseError, UnsafeServerError, UnsupportedServerError
+from redstart.effects import Op
+from redstart.errors import MigrationError, UnsafeServerError
 from redstart.migrations.indexes.build import find_built, find_index, try_index
 from redstart.migrations.indexes.dual_format import STRINGS, accepts_both_forms, is_stand_in, tolerant_index
 from redstart.migrations.indexes.hidden_options import read_synonyms, require_droppable, with_hidden_options
@@ -96,25 +95,6 @@ def _missing(planned: PlannedIndex, definitions: list[Index]) -> Op[int]:
 
 
 _PROBE = "redstart:indexes:probe:"
-
-
-def require_search() -> Op[None]:
-    """Raise UnsupportedServerError if the server cannot have indexes: no search module, or a database other than 0."""
-    if not (yield from call(command_known("FT.CREATE"))):
-        raise UnsupportedServerError(
-            "This server has no FT.CREATE command: the search module is not loaded.",
-            "Use a server with RediSearch (Redis Stack, Redis 8), or convert only the data with: om migrate-data run",
-        )
-    database = yield from call(client_database())
-    if database != 0:
-        raise SearchDatabaseError(database)
-
-
-def search_is_here() -> Op[bool]:
-    """Return whether the server can have indexes: the module is loaded, and this is database 0. Two reads."""
-    if not (yield from call(command_known("FT.CREATE"))):
-        return False
-    return (yield from call(client_database())) == 0
 
 
 def require_possible(

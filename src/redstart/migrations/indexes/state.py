@@ -13,7 +13,7 @@ from redstart.display import one_line
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError, StateVersionError, shortened
 from redstart.migrations.damage import of_other_types, require_none
-from redstart.migrations.data.failures import SHOWN_CHARACTERS
+from redstart.migrations.failure import SHOWN_CHARACTERS
 from redstart.migrations.lease import LeaseKeys
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import FieldKind, Index, IndexField, VectorSettings, create_arguments

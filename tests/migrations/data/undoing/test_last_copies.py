@@ -13,12 +13,12 @@ from redstart import JsonModel
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.errors import RollbackInProgressError
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.failures import Failure
 from redstart.migrations.data.maintenance import clear_progress, forget
 from redstart.migrations.data.rollback import RollbackResult, rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.data.verify import verify
+from redstart.migrations.failure import Failure
 from redstart.server.clients import open_like
 from tests.migrations.data.runs import json_of, migrate, migrate_all, set_json, undo
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind

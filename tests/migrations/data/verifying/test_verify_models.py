@@ -14,11 +14,11 @@ from redstart import HashModel, JsonModel
 from redstart.demo.models import Sighting
 from redstart.mapping.model_info import declare
 from redstart.mapping.models import RedisModel
-from redstart.migrations.context import DATETIME_MIGRATION, Context
+from redstart.migrations.context import Context
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.verify import ModelCheck, Verification, verify
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_like
 from redstart.values.timezones import NaiveTimezone
 
