@@ -27,13 +27,13 @@ def calls(client: redis.Redis, command: str) -> int:
 
 
 def test_the_digest_is_the_servers(client: redis.Redis) -> None:
-    for script in (COUNT, load("redstart.migrations", "acquire.lua"), Script.of("return 'é'")):
+    for script in (COUNT, load("acquire.lua"), Script.of("return 'é'")):
         assert client.script_load(script.source) == script.sha1
 
 
 def test_several_files_are_one_script() -> None:
-    parts = [load("redstart.migrations", name).source for name in ("fenced.lua", "commit.lua")]
-    assert load("redstart.migrations", "fenced.lua", "commit.lua") == Script.of("".join(parts))
+    parts = [load(name).source for name in ("fenced.lua", "commit.lua")]
+    assert load("fenced.lua", "commit.lua") == Script.of("".join(parts))
 
 
 def test_a_script_is_run_once_each_time_also_after_a_flush(driver: SyncDriver, client: redis.Redis) -> None:

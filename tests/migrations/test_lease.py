@@ -149,9 +149,7 @@ class TestAFencedRun:
     def test_it_cannot_write_with_any_script(
         self, driver: SyncDriver, client: redis.Redis, old: Lease
     ) -> None:
-        fenced = Script.of(
-            load("redstart.migrations", "fenced.lua").source + "return redis.call('SET', KEYS[3], 'x')"
-        )
+        fenced = Script.of(load("fenced.lua").source + "return redis.call('SET', KEYS[3], 'x')")
         with pytest.raises(LeaseLostError):
             driver.run(old.run(fenced, ("written",), ()))
         assert client.get("written") is None

@@ -7,13 +7,9 @@ import hiredis
 import msgpack
 
 from redstart.commands.scripts import Script, load
-from redstart.documents.write_requests import PACKAGE as DOCUMENTS_PACKAGE
 from redstart.effects import Batch, Call
 from redstart.migrations.data import applier
-from redstart.migrations.data.reader import PACKAGE as READING_PACKAGE
 from redstart.migrations.indexes import swap
-from redstart.migrations.indexes.swap import PACKAGE as INDEXES_PACKAGE
-from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
 
 
 def name_of(request: Call[Any] | Batch[Any]) -> str:
@@ -56,15 +52,15 @@ def _detail(script: str, arguments: list[bytes]) -> str:
 @cache
 def _scripts() -> dict[str, str]:
     scripts = {
-        "acquire": load(LEASE_PACKAGE, "acquire.lua"),
-        "release": load(LEASE_PACKAGE, "release.lua"),
-        "commit": load(LEASE_PACKAGE, "fenced.lua", "same_server.lua", "commit.lua"),
+        "acquire": load("acquire.lua"),
+        "release": load("release.lua"),
+        "commit": load("fenced.lua", "same_server.lua", "commit.lua"),
         "apply": applier._script(),
-        **{name: load(READING_PACKAGE, f"{name}.lua") for name in ("sizes", "whole")},
-        "probe": load(INDEXES_PACKAGE, "drop_index.lua", "probe.lua"),
-        "understand": load(INDEXES_PACKAGE, "drop_index.lua", "understand.lua"),
-        "keeps_documents": load(INDEXES_PACKAGE, "drop_index.lua", "keeps_documents.lua"),
-        **{name: load(DOCUMENTS_PACKAGE, f"{name}.lua") for name in ("save_hash", "update_json")},
+        **{name: load(f"{name}.lua") for name in ("sizes", "whole")},
+        "probe": load("drop_index.lua", "probe.lua"),
+        "understand": load("drop_index.lua", "understand.lua"),
+        "keeps_documents": load("drop_index.lua", "keeps_documents.lua"),
+        **{name: load(f"{name}.lua") for name in ("save_hash", "update_json")},
         **{
             name: swap.fenced_script(f"{name}.lua") for name in ("swap", "drop", "unname", "create", "settle")
         },

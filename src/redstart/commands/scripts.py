@@ -1,6 +1,6 @@
 """Lua scripts: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/
 
-They are in files next to the code, are sent by digest, and loaded when the server does not know them.
+They are the files of `redstart/lua`. They are sent by digest, and loaded when the server does not know them.
 """
 
 from collections.abc import Sequence
@@ -46,11 +46,13 @@ def evaluate(
 
 
 @cache
-def load(package: str, *names: str) -> Script:
-    """Return several files of one package's `lua` folder, one after the other, as one script."""
+def load(*names: str) -> Script:
+    """Return one or more files of `redstart/lua`, one after the other, as one script."""
     from importlib.resources import files  # noqa: PLC0415 - it takes a tenth of the time of importing all else
 
-    return Script.of("".join((files(package) / "lua" / name).read_text(encoding="utf-8") for name in names))
+    return Script.of(
+        "".join((files("redstart") / "lua" / name).read_text(encoding="utf-8") for name in names)
+    )
 
 
 def run_script(script: Script, keys: Sequence[str | bytes], args: Sequence[Argument]) -> Op[Any]:

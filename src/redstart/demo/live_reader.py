@@ -6,12 +6,23 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import Protocol, TypeVar
 
 from redstart.commands.search import ft_search
 from redstart.demo.sample import VISIT_PREFIX, SampleDocument
-from redstart.demo.tour import Driver
 from redstart.effects import Op, call
 from redstart.errors import RedstartError
+
+T = TypeVar("T")
+
+
+class Driver(Protocol):
+    """Performs operations: redstart.server.sync_driver.SyncDriver."""
+
+    def run(self, operation: Op[T]) -> T:
+        """Perform an operation and return its result."""
+        ...
+
 
 PAUSE_SECONDS = 0.02
 """Short enough to notice a gap, long enough to cause little load."""

@@ -12,15 +12,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from redstart.demo.checker import Outcome, Tally, check_sample, load_sample
 from redstart.demo.dirty_values import DIRTY_CLASSES
-from redstart.demo.live_reader import CODE, LiveReader, count_all, expected_answers
+from redstart.demo.live_reader import CODE, Driver, LiveReader, count_all, expected_answers
 from redstart.demo.load import FOREIGN_KEYS, make_old_indexes, station_indexes
 from redstart.demo.sample import SampleDocument, generate
 from redstart.demo.snapshot import STATE_PREFIXES, Snapshot, difference, read_snapshot
-from redstart.effects import Op
 from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 
@@ -140,18 +139,8 @@ def _finish(process: subprocess.Popen[bytes]) -> int:
         raise
 
 
-T = TypeVar("T")
-
 POLL_SECONDS = 0.005
 KILLED_AT_SHARE = 0.4
-
-
-class Driver(Protocol):
-    """Performs operations: redstart.server.sync_driver.SyncDriver."""
-
-    def run(self, operation: Op[T]) -> T:
-        """Perform an operation and return its result."""
-        ...
 
 
 def kill_while_it_converts(

@@ -7,7 +7,7 @@ from redstart.commands.keyspace import delete
 from redstart.commands.scripts import load, run_script
 from redstart.documents.fetch import in_utf8, key_of, raise_if_module_missing
 from redstart.documents.storage_adapters import form_of
-from redstart.documents.write_requests import PACKAGE, Pipeline, queue
+from redstart.documents.write_requests import Pipeline, queue
 from redstart.effects import Call, Op, call
 from redstart.errors import CommandError
 from redstart.mapping.models import RedisModel
@@ -43,7 +43,7 @@ def delete_keys(keys: Sequence[bytes]) -> Op[int]:
 
     Effects: one script for up to 1,000 keys, or for fewer where they take the server more than 5 ms. Safe to repeat.
     """
-    script = load(PACKAGE, "delete.lua")
+    script = load("delete.lua")
     done, deleted, asked = 0, 0, PAGE_KEYS
     while done < len(keys):
         page = keys[done : done + asked]

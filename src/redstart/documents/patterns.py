@@ -5,7 +5,7 @@ nothing changes in between. See `lua/search_patterns.lua`.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgpack
 
@@ -14,8 +14,6 @@ from redstart.effects import Argument, Op
 from redstart.errors import CommandError, QueryNotSupportedError, shortened
 from redstart.search.query_compiler import QueryText
 from redstart.search.query_field import TagPattern, WordPattern
-
-PACKAGE: Final = "redstart.documents"
 
 
 def has_patterns(query: QueryText) -> bool:
@@ -56,7 +54,7 @@ def _asked(index: str, query: QueryText) -> dict[str, Any]:
 def _answered(query: QueryText, asked: dict[str, Any]) -> Op[Any]:
     payload: bytes = msgpack.packb(asked, use_bin_type=False)
     try:
-        return (yield from run_script(load(PACKAGE, "search_patterns.lua"), (), (payload,)))
+        return (yield from run_script(load("search_patterns.lua"), (), (payload,)))
     except CommandError as error:
         if error.code != "CUT":
             raise

@@ -14,7 +14,7 @@ from redstart.documents.hash_decoder import reader_of_hashes
 from redstart.documents.hash_encoder import hash_fields, lifetimes_of
 from redstart.documents.json_codec import json_document, json_members, reader_of_json
 from redstart.documents.value_decoder import Read
-from redstart.documents.write_requests import PACKAGE, CommandWrite, HashWrite, Saving, ScriptWrite, Write
+from redstart.documents.write_requests import CommandWrite, HashWrite, Saving, ScriptWrite, Write
 from redstart.mapping.base_model import storage_of_documents
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
@@ -98,7 +98,7 @@ def _write_json(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> Wr
 
 def _change_json(document: RedisModel, zone: NaiveTimezone, paths: Iterable[Path]) -> Write:
     words = json_members(document, zone, paths)
-    return ScriptWrite(load(PACKAGE, "update_json.lua"), document.key(), words)
+    return ScriptWrite(load("update_json.lua"), document.key(), words)
 
 
 def _stored_hash(reply: Any) -> dict[bytes, bytes] | None:

@@ -223,9 +223,6 @@ def answers_of(page: Sequence[Write], later: Later[list[Any]]) -> Op[list[Any]]:
     return replies
 
 
-PACKAGE: Final = "redstart.documents"
-
-
 @dataclass(slots=True)
 class HashWrite:
     """A write of some fields of one hash; see `lua/save_hash.lua`.
@@ -258,12 +255,12 @@ class HashWrite:
 
     def short(self) -> Call[Any]:
         """Return the script, by its digest."""
-        script = load(PACKAGE, "save_hash.lua")
+        script = load("save_hash.lua")
         return evalsha(script.sha1, (self.key,), self._words(), repeatable=self.condition.is_repeatable)
 
     def whole(self) -> Call[Any]:
         """Return the script, from its source."""
-        script = load(PACKAGE, "save_hash.lua")
+        script = load("save_hash.lua")
         return evaluate(script.source, (self.key,), self._words(), repeatable=self.condition.is_repeatable)
 
     def if_new(self) -> Call[Any] | None:

@@ -38,7 +38,6 @@ _POLL_SECONDS = 0.25
 _SILENT_SECONDS = 1.0
 """A shorter wait is not reported: an active holder renews with every write."""
 
-PACKAGE = "redstart.migrations"
 _COMMIT = ("fenced.lua", "same_server.lua", "commit.lua")
 
 
@@ -214,7 +213,7 @@ class Lease:
     def send_commit(self, commands: Sequence[Sequence[Argument]], *, under: str = "") -> Op[SentScript]:
         """Send a commit ahead; see `commit` and `answer`."""
         payload = msgpack.packb(commands, use_bin_type=False)
-        return (yield from self.send(load(PACKAGE, *_COMMIT), (), (payload, under)))
+        return (yield from self.send(load(*_COMMIT), (), (payload, under)))
 
     def keep(self, activity: Activity | None = None) -> Op[None]:
         """Renew the lease if the last renewal was 3 seconds ago. For work that only reads.
@@ -236,9 +235,7 @@ class Lease:
 
     def release(self) -> Op[None]:
         """Release the lease."""
-        yield from run_script(
-            load(PACKAGE, "release.lua"), (self._keys.fence, self._keys.lease), (self._token,)
-        )
+        yield from run_script(load("release.lua"), (self._keys.fence, self._keys.lease), (self._token,))
 
 
 def _answer(sent: SentScript) -> Op[Any]:
@@ -277,7 +274,7 @@ def acquire(
         UnsupportedServerError, MigrationError: the server is a node of a cluster, or a replica.
     """
     yield from require_server(writes=True)
-    script = load(PACKAGE, "acquire.lua")
+    script = load("acquire.lua")
     replaceable = ""
     seen: LeaseState | None = None
     waited, told = 0.0, False
@@ -403,5 +400,5 @@ def break_lease(keys: LeaseKeys) -> Op[None]:
     Raises:
         StateDamagedError: another program has written the fence or the lease; nothing was removed.
     """
-    reply = yield from run_script(load(PACKAGE, "release.lua"), (keys.fence, keys.lease), ("",))
+    reply = yield from run_script(load("release.lua"), (keys.fence, keys.lease), ("",))
     require_none(_foreign(keys, reply))

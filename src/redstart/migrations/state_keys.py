@@ -7,6 +7,9 @@ from redstart.migrations.lease import LeaseKeys
 APPLIED_MIGRATIONS = "redis_om:applied_migrations"
 """The set in which redis-om records applied data migrations; kept up to date."""
 
+APPLIED_SCHEMA_MIGRATIONS = "redis_om:schema_applied_migrations"
+"""The set in which redis-om records applied schema migrations."""
+
 DATA_RUNS = "redstart:data_runs"
 """Hash: number of the last run since the last rollback, by migration id.
 

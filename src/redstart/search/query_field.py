@@ -65,7 +65,7 @@ def term_of(attribute: str) -> str:
 
 
 class Where(StrEnum):
-    """Where in a tag its part stands. The values are those of `documents/lua/search_patterns.lua`."""
+    """Where in a tag its part stands. The values are those of `lua/search_patterns.lua`."""
 
     START = "start"
     END = "end"

@@ -21,7 +21,6 @@ from redstart.migrations.data.json_path import (
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.data.undo_log import compressed, packed_entry
-from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.state_keys import StateKeys
 
@@ -268,8 +267,7 @@ def split_large(document: DocumentEdits) -> list[DocumentEdits]:
 
 
 def _script() -> Script:
-    fenced = load(LEASE_PACKAGE, "fenced.lua", "same_server.lua").source
-    return Script.of(fenced + load("redstart.migrations.data.writing", "apply.lua").source)
+    return load("fenced.lua", "same_server.lua", "apply.lua")
 
 
 def _journal_blob(documents: Sequence[DocumentEdits], payload: bytes) -> bytes:

@@ -28,8 +28,6 @@ from redstart.values.types import Storage
 LARGE_BYTES = 1_000_000
 """Size in memory. A larger document is never fetched as a whole."""
 
-PACKAGE = "redstart.migrations.data.reading"
-
 
 class Reader:
     """Reads the documents of one model. One instance per model."""
@@ -146,7 +144,7 @@ def _fitting(
     Effects: one read-only script; two round trips if the server does not have it in its cache.
     """
     keys = [found[number][0] for number in suspects]
-    script = load(PACKAGE, "sizes.lua")
+    script = load("sizes.lua")
     sizes: list[int] = yield from run_script(script, (), (PAGE_BYTES, *keys))
     total, large = 0, set[bytes]()
     for number, size in zip(suspects, sizes, strict=False):
@@ -298,5 +296,5 @@ def read_whole(documents: Sequence[tuple[Storage, bytes]]) -> Op[list[Any]]:
     Effects: one read-only script; two round trips if the server does not have it in its cache.
     """
     words = [word for storage, key in documents for word in (storage.value, key)]
-    script = load(PACKAGE, "whole.lua")
+    script = load("whole.lua")
     return list((yield from run_script(script, (), (PAGE_BYTES, *words))))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from redstart.display import printable
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
-from redstart.migrations.state_keys import APPLIED_MIGRATIONS
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS, APPLIED_SCHEMA_MIGRATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ SCHEMA: Final = Kind(
     "schema",
     "BaseSchemaMigration",
     "schema-migrations",
-    "redis_om:schema_applied_migrations",
+    APPLIED_SCHEMA_MIGRATIONS,
     SchemaMigrationError,
     "om migrate",
 )

@@ -11,7 +11,6 @@ from redstart.effects import Op, call, pause
 from redstart.errors import AuthenticationError, CommandError, MigrationError
 from redstart.migrations.indexes.hidden_options import carry_synonyms
 from redstart.migrations.indexes.state import SCRATCH, built_name, shown
-from redstart.migrations.indexes.swap import PACKAGE
 from redstart.migrations.lease import Activity, Lease
 from redstart.search.index_info import IndexInfo, read_info
 from redstart.search.schema import Index, create_arguments
@@ -110,7 +109,7 @@ def try_definition(words: Sequence[str]) -> Op[Index | str]:
 
     Effects: one script, which creates and drops an index without documents.
     """
-    script = load(PACKAGE, "drop_index.lua", "understand.lua")
+    script = load("drop_index.lua", "understand.lua")
     outcome, reply = yield from run_script(script, (), (SCRATCH, *map(name_bytes, words)))
     return str(reply, errors="replace") if outcome == b"refused" else read_info(reply).index
 

@@ -5,7 +5,6 @@ from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import StateDamagedError
 from redstart.migrations.damage import Damage, confirmed, of_other_types
-from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.state import (
     LEASE,
@@ -21,7 +20,7 @@ from redstart.migrations.indexes.state import (
 )
 from redstart.migrations.indexes.swap import fenced_script
 from redstart.migrations.lease import Lease, lease_damage
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.state_keys import APPLIED_SCHEMA_MIGRATIONS, DATETIME_MIGRATION, StateKeys
 
 _NAMED = 5
 
@@ -37,7 +36,7 @@ def _look() -> Op[list[Damage]]:
             ("index fence", LEASE.fence, "string"),
             ("index lease", LEASE.lease, "hash"),
             ("index records", RECORDS, "hash"),
-            ("applied", SCHEMA.record, "set"),
+            ("applied", APPLIED_SCHEMA_MIGRATIONS, "set"),
         ]
     )
     if found:

@@ -15,7 +15,6 @@ from redstart.commands.search import (
 from redstart.effects import Op, call
 from redstart.errors import AuthenticationError, CommandError, MigrationError, UnsafeServerError
 from redstart.migrations.indexes.state import SCRATCH, shown
-from redstart.migrations.indexes.swap import PACKAGE
 from redstart.search.index_info import IndexInfo
 from redstart.search.query_field import term_of
 from redstart.search.schema import PHONETIC, FieldKind, Index, IndexField
@@ -59,7 +58,7 @@ def require_droppable(found: IndexInfo) -> Op[None]:
             "Drop it with FT.DROPINDEX and its option _FORCEKEEPDOCS, which keeps the documents, then create it with: "
             "om migrate run. Queries fail in between.",
         )
-    script = load(PACKAGE, "drop_index.lua", "keeps_documents.lua")
+    script = load("drop_index.lua", "keeps_documents.lua")
     keeps = yield from run_script(script, (f"{_SCRATCH_PREFIX}1",), (SCRATCH, _SCRATCH_PREFIX))
     if not keeps:
         raise UnsafeServerError(

@@ -12,7 +12,6 @@ from redstart.migrations.indexes.dual_format import STRINGS, accepts_both_forms,
 from redstart.migrations.indexes.hidden_options import read_synonyms, require_droppable, with_hidden_options
 from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text, moving_attributes, with_options_of
 from redstart.migrations.indexes.state import SCRATCH, is_built_name, previous_index, read_records, shown
-from redstart.migrations.indexes.swap import PACKAGE
 from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import Index
@@ -250,6 +249,6 @@ def understands_filters(has_json: bool) -> Op[bool]:
     if not has_json:
         return False
     path = f"$.at[?({STRINGS.format('')})]"
-    script = load(PACKAGE, "drop_index.lua", "probe.lua")
+    script = load("drop_index.lua", "probe.lua")
     found = yield from run_script(script, (f"{_PROBE}1", f"{_PROBE}2"), (SCRATCH, _PROBE, path))
     return bool(found == 2)

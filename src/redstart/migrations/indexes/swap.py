@@ -11,12 +11,9 @@ from redstart.migrations.indexes.build import MAX_WORDS, build_beside, find_buil
 from redstart.migrations.indexes.coverage import Membership, prove
 from redstart.migrations.indexes.plan import awaited_attributes
 from redstart.migrations.indexes.state import IndexRecord, hash_key, schema_key
-from redstart.migrations.lease import PACKAGE as LEASE_PACKAGE
 from redstart.migrations.lease import Lease
 from redstart.search.schema import Index
 from redstart.search.schema_diff import difference, same_definition
-
-PACKAGE = "redstart.migrations.indexes"
 
 
 def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Sequence[str] = ()) -> Op[None]:
@@ -64,9 +61,8 @@ def unname(lease: Lease, name: str) -> Op[bool]:
 
 
 def fenced_script(name: str) -> Script:
-    """Return a script of this package that begins with fenced.lua, resolve.lua and drop_index.lua."""
-    fenced = load(LEASE_PACKAGE, "fenced.lua").source
-    return Script.of(fenced + load(PACKAGE, "resolve.lua", "drop_index.lua", name).source)
+    """Return a script that begins with fenced.lua, resolve.lua and drop_index.lua."""
+    return load("fenced.lua", "resolve.lua", "drop_index.lua", name)
 
 
 @dataclass(frozen=True, slots=True)
