@@ -100,9 +100,9 @@ def test_models_need_no_client_of_a_server() -> None:
         "effects",
         "errors",
         "commands.keyspace",
-        "migrations.data.judging.convert",
-        "migrations.data.converting.runner",
-        "embedded.process",
+        "migrations.data.converter",
+        "migrations.data.run",
+        "devserver.process",
     ],
 )
 def test_what_is_below_the_drivers_needs_no_client(module: str) -> None:

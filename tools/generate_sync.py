@@ -22,7 +22,7 @@ WORDS = {
     "redstart.aio": "redstart.sync",
     "import async_client": "import sync_client",
     "return async_client": "return sync_client",
-    "async_server": "sync_server",
+    "async_executor": "sync_executor",
     "AsyncIterator": "Iterator",
     "AsyncServer": "SyncServer",
     "__aiter__": "__iter__",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
+
 from tests.support.processes import wait_until
 from tests.support.servers import require_binaries
 

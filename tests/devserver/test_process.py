@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import redis
-from tests.support.processes import is_gone, processes_naming
 
 from redstart.devserver.process import EmbeddedServer
 from redstart.errors import EmbeddedServerError
+from tests.support.processes import is_gone, processes_naming
 
 Starter = Callable[..., EmbeddedServer]
 

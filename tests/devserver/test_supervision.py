@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import redis
-from tests.support.processes import is_gone, processes_naming, wait_until
-from tests.support.servers import require_binaries
 
 from redstart.devserver.process import GATE, EmbeddedServer
 from redstart.devserver.supervision import Reaper
+from tests.support.processes import is_gone, processes_naming, wait_until
+from tests.support.servers import require_binaries
 
 STARTS_A_SERVER = """
 import sys

@@ -6,23 +6,23 @@ from redstart.cli.main import LazyGroup
 
 _HERE = "redstart.cli.migrate_data"
 COMMANDS = {
-    "stats": (f"{_HERE}.assess:stats", "Count documents and values; estimate the time of a run."),
+    "stats": (f"{_HERE}.stats:stats", "Count documents and values; estimate the time of a run."),
     "status": (f"{_HERE}.status:status", "Show the phase, and what is applied and pending."),
     "check-schema": (
-        f"{_HERE}.check_schema:check_schema",
+        f"{_HERE}.status:check_schema",
         "Compare the dates in indexes with the models.",
     ),
     "run": (f"{_HERE}.run:run", "Convert the data, or resume an interrupted run."),
-    "progress": (f"{_HERE}.assess:progress", "Show the progress of a running or interrupted run."),
-    "verify": (f"{_HERE}.check:verify", "Read every value again and report problems."),
-    "errors": (f"{_HERE}.check:errors", "List failed values, and count them by reason."),
+    "progress": (f"{_HERE}.stats:progress", "Show the progress of a running or interrupted run."),
+    "verify": (f"{_HERE}.verify:verify", "Read every value again and report problems."),
+    "errors": (f"{_HERE}.verify:errors", "List failed values, and count them by reason."),
     "rollback": (f"{_HERE}.rollback:rollback", "Restore the original values, byte for byte."),
-    "clear-progress": (f"{_HERE}.housekeeping:clear_progress", "Delete the progress of an interrupted run."),
+    "clear-progress": (f"{_HERE}.maintenance:clear_progress", "Delete the progress of an interrupted run."),
     "drop-undo-log": (
-        f"{_HERE}.housekeeping:drop_undo_log",
+        f"{_HERE}.maintenance:drop_undo_log",
         "Drop the undo log; no rollback is possible afterwards.",
     ),
-    "force-unlock": (f"{_HERE}.housekeeping:force_unlock", "Remove the lease of a stuck run."),
+    "force-unlock": (f"{_HERE}.maintenance:force_unlock", "Remove the lease of a stuck run."),
 }
 
 

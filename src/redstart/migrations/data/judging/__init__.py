@@ -1,1 +1,0 @@
-"""Classification of values without I/O: conversions, the edits that result, and their counts."""

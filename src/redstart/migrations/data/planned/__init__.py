@@ -1,1 +1,0 @@
-"""The plan, the planned values of documents, and their locations."""

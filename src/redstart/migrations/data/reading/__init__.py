@@ -1,1 +1,0 @@
-"""Reading pages of documents with their planned values, and the pages of a keyspace."""

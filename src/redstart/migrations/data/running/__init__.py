@@ -1,1 +1,0 @@
-"""What every run needs: context, monitor, preflight, backup, passes, status, and housekeeping."""

@@ -1,1 +1,0 @@
-"""State on the server: checkpoint, record, failures, and undo log."""

@@ -1,1 +1,0 @@
-"""Rollback: replay the undo log backwards, then rewrite newer values as text."""

@@ -1,1 +1,0 @@
-"""Verification: classify every value again, compare the undo log with the data, load documents through models."""
