@@ -72,7 +72,7 @@ def predict(url: str, workload: str) -> Predicted:
     zone = NaiveTimezone.parse("UTC")
     context = Context(StateKeys(DATETIME_MIGRATION), zone, this_process(), "bench", time.monotonic)
     with open_sync(url) as driver:
-        found = driver.run(statistics(context, plan, chance=Random(0)))
+        found = driver.run(statistics(context, plan, rng=Random(0)))
     return Predicted(*asdict(found.estimate).values(), found.read_seconds)
 
 

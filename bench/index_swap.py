@@ -28,7 +28,7 @@ from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.migrations.indexes.migrator import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.preflight import forecast
+from redstart.migrations.indexes.preflight import estimate_builds
 from redstart.migrations.indexes.state import hash_key, schema_key
 from redstart.search.index_info import read_info
 from redstart.search.schema import FieldKind, Index, IndexField, create_arguments, schema_hash, schema_text
@@ -151,7 +151,7 @@ def build_and_swap(url: str, client: Any, planned: PlannedIndex, documents: int)
 def memory(url: str, client: Any, planned: PlannedIndex, documents: int) -> tuple[int, int]:
     """Bytes of the second index: as `om migrate run` estimates them, and as the server's memory grows by it."""
     with open_sync(url) as driver:
-        (expected,) = driver.run(forecast([planned]))
+        (expected,) = driver.run(estimate_builds([planned]))
     before = int(client.info("memory")["used_memory"])
     client.execute_command("FT.CREATE", *create_arguments(planned.index, name=f"{NAME}:second"))
     _wait_until_whole(client, f"{NAME}:second", documents)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import redis
 
 from bench.documents import PREFIX, WORKLOADS, Workload
-from redstart.cli.session import spare_the_collector
+from redstart.cli.session import tune_garbage_collector
 from redstart.effects import Op
 from redstart.migrations.context import Context, Monitor, Progress
 from redstart.migrations.data.run import RunOptions, RunResult, run
@@ -54,7 +54,7 @@ def measure_loop(url: str, workload: str, documents: int) -> Measurement:
 
 def measure_redstart(url: str, workload: str, documents: int) -> Measurement:
     """A whole run, with default options."""
-    spare_the_collector()  # as `om` does
+    tune_garbage_collector()  # as `om` does
     stages = _Stages()
     keys = StateKeys(DATETIME_MIGRATION)
     with redis.Redis.from_url(url) as client, open_sync(url) as driver:

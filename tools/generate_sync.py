@@ -24,7 +24,7 @@ WORDS = {
     "return async_client": "return sync_client",
     "async_executor": "sync_executor",
     "AsyncIterator": "Iterator",
-    "AsyncServer": "SyncServer",
+    "AsyncExecutor": "SyncExecutor",
     "__aiter__": "__iter__",
     "of asyncio": "of threads",
     "for asyncio": "for plain functions",

@@ -65,7 +65,7 @@ class Pause:
 
 
 @dataclass(slots=True)
-class Later(Generic[T_co]):
+class Pending(Generic[T_co]):
     """A request that was sent and whose answer is asked for later; `answer` is the driver's."""
 
     request: Call[T_co] | Batch[T_co]
@@ -73,20 +73,20 @@ class Later(Generic[T_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
-    """Send a request and go on; answered with a `Later`. The server works on it meanwhile."""
+class SendAhead:
+    """Send a request and go on; answered with a `Pending`. The server works on it meanwhile."""
 
     request: Call[Any] | Batch[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt(Generic[T_co]):
+class ServerKnowledge(Generic[T_co]):
     """What was learnt of the server: one object of each kind for each server."""
 
     kind: Callable[[], T_co]
 
 
-Request: TypeAlias = Call[Any] | Batch[Any] | Pause | Ahead | Later[Any] | Learnt[Any]
+Request: TypeAlias = Call[Any] | Batch[Any] | Pause | SendAhead | Pending[Any] | ServerKnowledge[Any]
 Op: TypeAlias = Generator[Request, Any, T]
 
 
@@ -100,26 +100,26 @@ def batch(request: Batch[T]) -> Op[T]:
     return cast(T, (yield request))
 
 
-def ahead(request: Call[T] | Batch[T]) -> Op[Later[T]]:
+def send_ahead(request: Call[T] | Batch[T]) -> Op[Pending[T]]:
     """Send a request without waiting for its answer, so that client and server work at the same time.
 
     Answers come in the order of the requests; another request in between waits for this one's. Never raises:
     a broken connection shows when the answer is asked for.
     """
-    return cast("Later[T]", (yield Ahead(request)))
+    return cast("Pending[T]", (yield SendAhead(request)))
 
 
-def answer(later: Later[T]) -> Op[T]:
+def answer(later: Pending[T]) -> Op[T]:
     """Return the answer to a request sent ahead. Raises what `call` and `batch` would have raised."""
     return cast(T, (yield later))
 
 
 def learnt(kind: Callable[[], T]) -> Op[T]:
     """Return the object of a class that collects what is known about the server. Nothing is sent."""
-    return cast(T, (yield Learnt(kind)))
+    return cast(T, (yield ServerKnowledge(kind)))
 
 
-def together(calls: Sequence[Call[T]]) -> Batch[list[T | CommandError]]:
+def gather(calls: Sequence[Call[T]]) -> Batch[list[T | CommandError]]:
     """Commands as one batch; each result parsed as its call says, or the error it was answered with."""
 
     def parse(replies: list[Any]) -> list[T | CommandError]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from redstart.display import did_you_mean, has_credentials, printable
 from redstart.errors import ConfigurationError, shortened
-from redstart.values.timezones import AssumedUtc, NaiveTimezone
+from redstart.values.timezones import ImplicitUtc, NaiveTimezone
 
 DEFAULT_URL: Final = "redis://localhost:6379"
 
@@ -170,4 +170,4 @@ def _table_of_models() -> dict[str, Any]:
 
 def _new_zone() -> NaiveTimezone:
     setting = naive_timezone_setting(_table_of_models())
-    return AssumedUtc() if setting.said_in is None else setting.zone()
+    return ImplicitUtc() if setting.said_in is None else setting.zone()

@@ -18,7 +18,7 @@ from redstart.effects import Op
 from redstart.errors import MigrationError, SearchDatabaseError
 from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.state import LEASE
-from redstart.migrations.lease import LEASE_MS, when_it_is_free
+from redstart.migrations.lease import LEASE_MS, retry_while_locked
 from redstart.model.migrations.migrator import create_index
 from tests.migrations.indexes.conftest import drop_all, migration, serving, total, wait_until_built
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
@@ -206,7 +206,7 @@ def test_it_waits_for_who_changes_indexes(create: Callable[..., None], client: r
 
 
 def creating() -> Op[None]:
-    return when_it_is_free(lambda: migration().create(NAME, NEW, "h"))
+    return retry_while_locked(lambda: migration().create(NAME, NEW, "h"))
 
 
 @pytest.mark.parametrize("kind", CrashKind)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from redstart.server.redis_errors import mapped
+from redstart.server.redis_errors import translate_error
 from tests.support.cli import refused, run_om
 
 PORTS = ("x", "6379x", "0", "-1", "65536", "99999", "1e3")
@@ -55,5 +55,5 @@ def test_a_connection_error_has_the_address_once(configured: str, url: str) -> N
     ],
 )
 def test_no_reason_is_lost(theirs: str, reason: str) -> None:
-    message = mapped(OSError(theirs), "redis://h:1").message
+    message = translate_error(OSError(theirs), "redis://h:1").message
     assert message.startswith(f"The server at redis://h:1 did not reply: {reason}")

@@ -4,7 +4,7 @@ import re
 
 import redis
 
-from redstart.migrations.data.checkpoint import Checkpoint, Stage
+from redstart.migrations.data.checkpoint import Checkpoint, RunStage
 from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.migrations.state_keys import StateKeys
 from tests.support.cli import run_om
@@ -63,7 +63,7 @@ def test_what_was_not_there_is_not_said_to_be_gone(station: redis.Redis) -> None
 
 
 def test_saved_progress_without_an_undo_log_is_dropped_and_not_called_one(station: redis.Redis) -> None:
-    station.set(KEYS.checkpoint, str(Checkpoint(Stage.CENSUS, "plan", 1).command(KEYS)[-1]))
+    station.set(KEYS.checkpoint, str(Checkpoint(RunStage.CENSUS, "plan", 1).command(KEYS)[-1]))
     assert run_om("migrate-data", "drop-undo-log", ID, "--yes", "--json").json == {"status": "nothing_to_do"}
     assert not station.exists(KEYS.checkpoint)
 
@@ -99,7 +99,7 @@ def test_forget_waits_for_an_unfinished_rollback_and_keeps_what_did_not_convert(
 
 def undoing_checkpoint() -> str:
     """A rollback's saved progress, as the server keeps it."""
-    command = Checkpoint(Stage.REPLAY, "plan", 1).command(KEYS)
+    command = Checkpoint(RunStage.REPLAY, "plan", 1).command(KEYS)
     return str(command[-1])
 
 

@@ -9,7 +9,7 @@ import redis
 
 from redstart.cli.migrate_data.reports import progress_report
 from redstart.migrations.context import Context
-from redstart.migrations.data.checkpoint import Checkpoint, Stage
+from redstart.migrations.data.checkpoint import Checkpoint, RunStage
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.status import status
 from redstart.migrations.holder import Holder, this_process
@@ -27,7 +27,7 @@ def report_while_held_by(holder: Holder, url: str) -> dict[str, object]:
     context = Context(KEYS, NaiveTimezone.parse("UTC"), holder, "token", time.monotonic)
     with open_sync(url) as driver:
         lease = driver.run(context.acquire())
-        saved = Checkpoint(Stage.CONVERT, "plan", 1, done=5, total=10).command(KEYS)
+        saved = Checkpoint(RunStage.CONVERT, "plan", 1, done=5, total=10).command(KEYS)
         driver.run(lease.commit([saved, ["HSET", KEYS.record, "generation", 1]]))
         return progress_report(driver.run(status(KEYS, Plan((), "UTC"))))
 
@@ -48,15 +48,15 @@ def test_a_holder_that_was_killed_leaves_an_interrupted_run_at_once(url: str) ->
     ("checkpoint", "said"),
     [
         (
-            Checkpoint(Stage.CENSUS, "plan", 1),
+            Checkpoint(RunStage.CENSUS, "plan", 1),
             ("initial scan; no document is changed yet", r"documents +not counted"),
         ),
         (
-            Checkpoint(Stage.REPLAY, "plan", 1, done=1_200, total=3_000),
+            Checkpoint(RunStage.REPLAY, "plan", 1, done=1_200, total=3_000),
             ("rollback: restoring the originals", r"undo log entries +1,200 of 3,000"),
         ),
         (
-            Checkpoint(Stage.SWEEP, "plan", 1, number=2, done=7),
+            Checkpoint(RunStage.SWEEP, "plan", 1, number=2, done=7),
             ("rollback: rewriting newer values as text, pass 2", r"documents +7"),
         ),
     ],

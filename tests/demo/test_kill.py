@@ -9,14 +9,14 @@ import pytest
 import redis
 
 from redstart.demo.tour import is_in_the_middle, kill_while_it_converts
-from redstart.migrations.data.checkpoint import Checkpoint, Stage
+from redstart.migrations.data.checkpoint import Checkpoint, RunStage
 from redstart.migrations.state_keys import StateKeys
 from redstart.server.clients import open_like
 
 KEYS = StateKeys("test")
 
 
-def progress(stage: Stage = Stage.CONVERT, **changes: Any) -> Checkpoint:
+def progress(stage: RunStage = RunStage.CONVERT, **changes: Any) -> Checkpoint:
     settings: dict[str, Any] = {"number": 1, "done": 5, "total": 10}
     return Checkpoint(stage, "plan", 1, **settings | changes)
 
@@ -25,8 +25,8 @@ def progress(stage: Stage = Stage.CONVERT, **changes: Any) -> Checkpoint:
     ("found", "middle"),
     [
         (progress(), True),
-        (progress(Stage.CENSUS), False),
-        (progress(Stage.SWEEP), False),
+        (progress(RunStage.CENSUS), False),
+        (progress(RunStage.SWEEP), False),
         (progress(done=0), False),
         (progress(done=10), False),
         (progress(number=2), False),

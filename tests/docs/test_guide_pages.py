@@ -10,7 +10,7 @@ from redstart.cli.exit_codes import Exit
 from redstart.cli.main import om
 from redstart.cli.migrate_data.run import run
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.status import Phase
+from redstart.migrations.data.status import MigrationPhase
 from tests.docs.examples import GUIDE, ROOT
 
 PAGES = sorted(GUIDE.glob("*.md"))
@@ -77,12 +77,12 @@ def test_every_failure_mode_and_every_phase_has_its_row() -> None:
     modes = re.findall(r"^\| `(\w+)`", section("options.md", "Failed values"), re.MULTILINE)
     assert sorted(modes) == sorted(FailureMode)
     order = section("deployment.md", "Versions and phases")
-    assert set(re.findall(r"^\| `([\w ]+)`", order, re.MULTILINE)) == set(Phase)
+    assert set(re.findall(r"^\| `([\w ]+)`", order, re.MULTILINE)) == set(MigrationPhase)
 
 
 def test_every_phase_is_in_the_glossary() -> None:
     phases = section("../glossary.md", "Phases")
-    assert set(re.findall(r"^\| `([\w ]+)`", phases, re.MULTILINE)) == set(Phase)
+    assert set(re.findall(r"^\| `([\w ]+)`", phases, re.MULTILINE)) == set(MigrationPhase)
 
 
 def test_every_box_of_the_checklist_names_a_command() -> None:

@@ -25,7 +25,7 @@ from redstart.documents import find
 from redstart.documents.find import first_document, page_of
 from redstart.documents.json_codec import json_document
 from redstart.documents.query import query_of
-from redstart.effects import Ahead, Later, Learnt
+from redstart.effects import Pending, SendAhead, ServerKnowledge
 from redstart.errors import DocumentDecodeError, IndexNotFoundError, SearchDatabaseError
 from redstart.search.expressions import Expression
 from redstart.values.timezones import NaiveTimezone
@@ -370,7 +370,7 @@ def test_an_unreadable_document_is_named_not_left_out(indexes: redis.Redis) -> N
 def _asked(operation: Any, reply: Any = None) -> Any:
     """What an operation sends next."""
     request = operation.send(reply)
-    while isinstance(request, Learnt):
+    while isinstance(request, ServerKnowledge):
         request = operation.send(request.kind())
     return request
 
@@ -385,8 +385,8 @@ def test_a_document_that_expired_after_it_was_found_is_left_out() -> None:
     assert operation.send(SearchReply(2, [b"k"], [{}])).args[2:6] == ("*", "LIMIT", 0, 10_000)
     # By now it has left the index, so the other one is the first there.
     read = _asked(operation, SearchReply(1, [key], []))
-    assert isinstance(read, Ahead)
-    later = Later(read.request)
+    assert isinstance(read, SendAhead)
+    later = Pending(read.request)
     assert operation.send(later) is later
     with pytest.raises(StopIteration) as ended:
         operation.send([stored])

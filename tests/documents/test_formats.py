@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pydantic import NaiveDatetime
 
 from redstart import HashModel, JsonModel
-from redstart.documents.storage_adapters import form_of
+from redstart.documents.storage_adapters import storage_adapter
 from redstart.errors import DocumentDecodeError
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.converter import (
+    Conversion,
     Outcome,
-    Verdict,
     convert_hash_value,
     convert_json_value,
 )
@@ -47,12 +47,12 @@ def read(model: type[RedisModel], field: str, stored: bytes, zone: NaiveTimezone
     """The value that a model reads; None if it cannot."""
     document = {field.encode(): stored} if model is HashDates else b'{"%b":%b}' % (field.encode(), stored)
     try:
-        return getattr(form_of(model).reader(model, zone)("1", document), field)
+        return getattr(storage_adapter(model).reader(model, zone)("1", document), field)
     except DocumentDecodeError:
         return None
 
 
-def converted(model: type[RedisModel], kind: TemporalKind, stored: bytes, zone: NaiveTimezone) -> Verdict:
+def converted(model: type[RedisModel], kind: TemporalKind, stored: bytes, zone: NaiveTimezone) -> Conversion:
     if model is HashDates:
         return convert_hash_value(stored, kind=kind, optional=True, naive_timezone=zone)
     return convert_json_value(parse_json(stored), kind=kind, optional=True, naive_timezone=zone)
@@ -134,20 +134,20 @@ def test_reads_equal(zone: NaiveTimezone, field: str, form: str, text: str, numb
     kind = TemporalKind.DATE if field == "day" else TemporalKind.DATETIME
     stored = {"hash": text, "json text": json.dumps(text), "json number": json.dumps(number)}[form].encode()
     before = read(model, field, stored, zone)
-    verdict = converted(model, kind, stored, zone)
-    if verdict.outcome in (Outcome.ALREADY, Outcome.NULL):
+    conversion = converted(model, kind, stored, zone)
+    if conversion.outcome in (Outcome.ALREADY, Outcome.NULL):
         return  # it stays as it is
-    if verdict.new is None:
-        assert verdict.reason is not None
-        expected = any(reason in verdict.reason for reason in CLOCK_READS_OTHERWISE)
-        restorable = "could not restore exactly" in verdict.reason
-        assert before is None or expected or restorable, verdict.reason
+    if conversion.new is None:
+        assert conversion.reason is not None
+        expected = any(reason in conversion.reason for reason in CLOCK_READS_OTHERWISE)
+        restorable = "could not restore exactly" in conversion.reason
+        assert before is None or expected or restorable, conversion.reason
         return
-    after = read(model, field, verdict.new, zone)
+    after = read(model, field, conversion.new, zone)
     if field == "naive" and after is None:
         return  # an instant that the clocks showed twice has no value without an offset
-    assert before is not None, verdict
-    if verdict.outcome is Outcome.LOSSY:
+    assert before is not None, conversion
+    if conversion.outcome is Outcome.LOSSY:
         assert abs(after - before) <= timedelta(microseconds=64)
     else:
         assert after == before

@@ -135,9 +135,9 @@ def test_floats_are_found_as_they_were_saved(model: Any, numbers: list[float], n
 
 def test_nearly_every_float_is_kept_exactly_and_all_are_found(client: redis.Redis) -> None:
     create_indexes(client, Deep)
-    chance = random.Random(7)
-    numbers = [chance.uniform(-1, 1) for _ in range(1_500)]
-    numbers += [struct.unpack("d", struct.pack("Q", chance.getrandbits(64)))[0] for _ in range(1_500)]
+    rng = random.Random(7)
+    numbers = [rng.uniform(-1, 1) for _ in range(1_500)]
+    numbers += [struct.unpack("d", struct.pack("Q", rng.getrandbits(64)))[0] for _ in range(1_500)]
     numbers = [number for number in numbers if math.isfinite(number) and abs(number) > 1e-300]
     stored = Deep.add([Deep(number=number, unindexed=number) for number in numbers])
     read = Deep.get_many([one.pk for one in stored])

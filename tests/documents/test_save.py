@@ -13,7 +13,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from redstart import Field, HashModel, JsonModel
 from redstart.documents import save as adding
 from redstart.documents.save import PAGE_DOCUMENTS, add_documents, verify_pipeline_response
-from redstart.effects import Ahead, Batch, Later, Op, Request
+from redstart.effects import Batch, Op, Pending, Request, SendAhead
 from redstart.errors import (
     CommandError,
     ConfigurationError,
@@ -57,7 +57,7 @@ def test_scripts_forgotten_in_between_do_not_matter(client: redis.Redis, models_
     def forgetting(request: Request) -> Op[Any]:
         """As if somebody had the server forget them while it was in the middle of the first page."""
         reply = yield request
-        if isinstance(request, Later) and not forgotten:
+        if isinstance(request, Pending) and not forgotten:
             client.script_flush()
             assert client.delete(visits[1].key()) == 1
             reply[1] = CommandError("NOSCRIPT No matching script.")
@@ -336,7 +336,7 @@ def test_no_request_is_larger_than_4_mb_and_one_document(
     sent = []
 
     def measured(request: Request) -> Op[Any]:
-        if isinstance(request, Ahead):
+        if isinstance(request, SendAhead):
             calls = request.request.calls
             sent.append(sum(len(word) for call in calls for word in call if isinstance(word, str | bytes)))
         return (yield request)

@@ -84,7 +84,7 @@ def pk_of(key: bytes) -> str:
 
 def test_writers_deletes_and_edits(station: redis.Redis, url: str) -> None:
     """The old application writes until it is stopped in the middle; the new one, deletes and edits go on to the end."""
-    chance = random.Random(3)
+    rng = random.Random(3)
     visits = sorted(keys_of(station, "station:visit:", "hash"))
     sightings = sorted(keys_of(station, "station:sighting:", "ReJSON-RL"))
     doomed = visits[::3] + sightings[::3]
@@ -104,11 +104,11 @@ def test_writers_deletes_and_edits(station: redis.Redis, url: str) -> None:
         time.sleep(0.002)
 
     def delete() -> None:
-        station.delete(doomed.pop(chance.randrange(len(doomed)))) if doomed else None
+        station.delete(doomed.pop(rng.randrange(len(doomed)))) if doomed else None
         time.sleep(0.002)
 
     def edit() -> None:
-        station.hset(chance.choice(edited), "nets", chance.randrange(100))
+        station.hset(rng.choice(edited), "nets", rng.randrange(100))
 
     old = Loop(write_old)
 

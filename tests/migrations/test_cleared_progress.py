@@ -8,7 +8,7 @@ import redis
 from redstart.migrations.data.maintenance import clear_progress
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
-from redstart.migrations.data.status import Phase, status
+from redstart.migrations.data.status import MigrationPhase, status
 from redstart.server.clients import open_sync
 from tests.support.crash_driver import Crash, CrashDriver
 from tests.support.migration import (
@@ -38,8 +38,8 @@ def undo() -> Any:
     return rollback(new_context(), batch_documents=40)
 
 
-def phase(url: str) -> Phase:
-    found: Phase = perform(url, status(KEYS, station_plan())).phase
+def phase(url: str) -> MigrationPhase:
+    found: MigrationPhase = perform(url, status(KEYS, station_plan())).phase
     return found
 
 
@@ -77,13 +77,13 @@ def test_a_run(client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch) -
         changed = documents_of(client) != before
         found = phase(url)
         seen.add((changed, found))
-        assert found is Phase.MIGRATING or not changed, names[at - 1]
+        assert found is MigrationPhase.MIGRATING or not changed, names[at - 1]
         # Again, as far as the initial scan: what the first one converted is still converted.
         interrupt_and_clear(url, convert(), 12)
-        assert phase(url) is Phase.MIGRATING or not changed, names[at - 1]
+        assert phase(url) is MigrationPhase.MIGRATING or not changed, names[at - 1]
         perform(url, convert())
-        assert phase(url) is Phase.CONVERTED
-    assert {(True, Phase.MIGRATING), (False, Phase.PENDING)} <= seen
+        assert phase(url) is MigrationPhase.CONVERTED
+    assert {(True, MigrationPhase.MIGRATING), (False, MigrationPhase.PENDING)} <= seen
 
 
 def test_a_rollback(client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,11 +98,11 @@ def test_a_rollback(client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPat
         interrupt_and_clear(url, undo(), at)
         changed = documents_of(client) != converted
         ended = not client.exists(KEYS.record)
-        assert phase(url) is Phase.ROLLING_BACK or not changed or ended, names[at - 1]
+        assert phase(url) is MigrationPhase.ROLLING_BACK or not changed or ended, names[at - 1]
         perform(url, undo())
-        assert phase(url) is Phase.PENDING
+        assert phase(url) is MigrationPhase.PENDING
     load_hostile(client)
     perform(url, convert())
     interrupt_and_clear(url, undo(), names.index("EVALSHA apply undo") + 2)
     perform(url, convert())
-    assert phase(url) is Phase.CONVERTED
+    assert phase(url) is MigrationPhase.CONVERTED

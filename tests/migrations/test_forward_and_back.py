@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from redstart.effects import Op
-from redstart.migrations.coordinator import Back, Forward, migrate_back, migrate_forward
+from redstart.migrations.coordinator import MigrationResult, RollbackResult, migrate_back, migrate_forward
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
 from redstart.search.schema import create_arguments
@@ -42,7 +42,7 @@ POINTS = 14
 NAMES = [model._meta.index_name for model in MODELS]
 
 
-def forward(**options: bool) -> Op[Forward]:
+def forward(**options: bool) -> Op[MigrationResult]:
     return migrate_forward(
         new_context(),
         station_plan(),
@@ -53,7 +53,7 @@ def forward(**options: bool) -> Op[Forward]:
     )
 
 
-def back() -> Op[Back]:
+def back() -> Op[RollbackResult]:
     return migrate_back(new_context(), migration(), batch_documents=50)
 
 
@@ -61,7 +61,7 @@ def found(client: redis.Redis) -> dict[str, int]:
     return {name: total(client, name) for name in NAMES}
 
 
-def states(result: Forward) -> set[IndexState]:
+def states(result: MigrationResult) -> set[IndexState]:
     return {one.state for one in result.indexes}
 
 
@@ -152,14 +152,14 @@ def fast(legacy: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis
 def test_a_way_that_crashes_anywhere_ends_as_if_it_had_not(fast: redis.Redis, url: str) -> None:
     """There, with a crash; then back, with another: to the byte, and no query ever finds less."""
     print(f"REDSTART_SEED={SEED}")
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     start, expected = snapshot(fast), found(fast)
     lengths = [_requests(url, forward()), _requests(url, back())]
     assert difference(start, snapshot(fast)) == []
     rounds = range(max(lengths)) if SOAK else range(POINTS)
     for number in rounds:
-        there, again = ((number if SOAK else chance.randrange(n)) % n for n in lengths)
-        kind = chance.choice(list(CrashKind))
+        there, again = ((number if SOAK else rng.randrange(n)) % n for n in lengths)
+        kind = rng.choice(list(CrashKind))
         where = f"forward crashed at {there}, back at {again}: {kind}"
         _crash(url, forward(), there, kind)
         assert found(fast) == expected, where

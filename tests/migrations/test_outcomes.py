@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 
 from redstart.errors import DataMigrationError
-from redstart.migrations.coordinator import Back, Forward
+from redstart.migrations.coordinator import MigrationResult, RollbackResult
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import failure_at
-from redstart.migrations.data.rollback import RollbackResult
+from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
-from redstart.migrations.indexes.coverage import Membership
+from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import IndexResult, IndexState
-from redstart.migrations.indexes.swap import Switched
+from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.outcomes import require_converted, require_undone, statistics
 
-LOST = Membership(documents=9, missing=5, unserved=0, examples=[b"a:1", b"a:\xff", b"a:3", b"a:4"])
+LOST = Coverage(documents=9, missing=5, unserved=0, examples=[b"a:1", b"a:\xff", b"a:3", b"a:4"])
 REFUSED = IndexResult("a:index", "A", IndexState.REFUSED, LOST)
 SERVES = IndexResult("b:index", "B", IndexState.CUT_OVER)
 EXAMPLES = r"such as a:1, a:\xff, a:3."
@@ -31,39 +31,41 @@ def ran(**changes: Any) -> RunResult:
     )
 
 
-def said(found: Forward, mode: FailureMode = FailureMode.LOG_AND_SKIP) -> tuple[str, str | None]:
+def said(found: MigrationResult, mode: FailureMode = FailureMode.LOG_AND_SKIP) -> tuple[str, str | None]:
     with pytest.raises(DataMigrationError) as raised:
         require_converted(found, mode)
     return raised.value.message, raised.value.hint
 
 
-def said_of(found: Back) -> str:
+def said_of(found: RollbackResult) -> str:
     with pytest.raises(DataMigrationError) as raised:
         require_undone(found)
     return raised.value.message
 
 
 def test_what_is_done_is_no_error() -> None:
-    require_converted(Forward(ran()), FailureMode.SKIP)
-    require_converted(Forward(ran(errors=3), [SERVES]), FailureMode.SKIP)
-    require_undone(Back(RollbackResult()))
-    require_undone(Back(RollbackResult(nothing_to_do=True)))
-    require_undone(Back(RollbackResult(preexisting_numbers=3), {"a": Switched(LOST, True)}))
+    require_converted(MigrationResult(ran()), FailureMode.SKIP)
+    require_converted(MigrationResult(ran(errors=3), [SERVES]), FailureMode.SKIP)
+    require_undone(RollbackResult(DataRollbackResult()))
+    require_undone(RollbackResult(DataRollbackResult(nothing_to_do=True)))
+    require_undone(
+        RollbackResult(DataRollbackResult(preexisting_numbers=3), {"a": CutoverResult(LOST, True)})
+    )
 
 
 def test_nothing_was_converted() -> None:
-    message, _ = said(Forward(None, [SERVES, REFUSED]))
+    message, _ = said(MigrationResult(None, [SERVES, REFUSED]))
     assert message.startswith("Nothing was converted: ")
     assert message.endswith(EXAMPLES)
     assert "a:index" in message
-    assert said(Forward(None, [IndexResult("a:index", "A", IndexState.REFUSED)]))[0].endswith(
+    assert said(MigrationResult(None, [IndexResult("a:index", "A", IndexState.REFUSED)]))[0].endswith(
         "documents: a:index."
     )
 
 
 @pytest.mark.parametrize("mode", FailureMode)
 def test_a_stop_says_how_to_go_on(mode: FailureMode) -> None:
-    message, hint = said(Forward(ran(stopped="--max-errors 10 reached")), mode)
+    message, hint = said(MigrationResult(ran(stopped="--max-errors 10 reached")), mode)
     assert message == "Conversion stopped: --max-errors 10 reached."
     usual = mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
     assert str(hint).endswith("om migrate-data run" if usual else f"run --failure-mode {mode.value}")
@@ -73,27 +75,31 @@ def test_a_refused_cutover_names_the_blocking_values() -> None:
     blocking = {
         "a:index": [failure_at(b"a:1", "at", b"never", "not a date"), failure_at(b"a:3", "at", b"", "empty")]
     }
-    message, _ = said(Forward(ran(), [SERVES, REFUSED], blocking))
+    message, _ = said(MigrationResult(ran(), [SERVES, REFUSED], blocking))
     assert EXAMPLES in message
     assert message.endswith("\nBlocking: a:1 at: not a date: never")
     assert "b:index" not in message
-    assert "\n" not in said(Forward(ran(), [REFUSED]))[0]
+    assert "\n" not in said(MigrationResult(ran(), [REFUSED]))[0]
 
 
 def test_a_rollback_that_is_not_whole() -> None:
-    refused = {"a:index": Switched(LOST, False), "b:index": Switched(None, True)}
-    kept = RollbackResult(kept=2, examples=[failure_at(b"a:9", "at", b"1", "no old form")])
-    assert said_of(Back(None, refused)).startswith("Rollback refused: ")
-    assert said_of(Back(RollbackResult(stopped="interrupted"))) == "Rollback stopped: interrupted."
-    both = said_of(Back(kept, refused))
+    refused = {"a:index": CutoverResult(LOST, False), "b:index": CutoverResult(None, True)}
+    kept = DataRollbackResult(kept=2, examples=[failure_at(b"a:9", "at", b"1", "no old form")])
+    assert said_of(RollbackResult(None, refused)).startswith("Rollback refused: ")
+    assert (
+        said_of(RollbackResult(DataRollbackResult(stopped="interrupted"))) == "Rollback stopped: interrupted."
+    )
+    both = said_of(RollbackResult(kept, refused))
     assert (EXAMPLES in both, "b:index" in both, "no text equivalent: 2, such as a:9 at" in both) == (
         True,
         False,
         True,
     )
-    assert "left as numbers" not in said_of(Back(RollbackResult(), refused))
-    assert said_of(Back(kept)).startswith("Rollback complete, except for some values. Values left as numbers")
-    assert said_of(Back(RollbackResult(kept=2))).endswith("no text equivalent: 2.")
+    assert "left as numbers" not in said_of(RollbackResult(DataRollbackResult(), refused))
+    assert said_of(RollbackResult(kept)).startswith(
+        "Rollback complete, except for some values. Values left as numbers"
+    )
+    assert said_of(RollbackResult(DataRollbackResult(kept=2))).endswith("no text equivalent: 2.")
 
 
 def test_numbers() -> None:

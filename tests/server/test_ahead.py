@@ -7,7 +7,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from redstart.effects import Call, Later, Op, ahead, answer, call, pause
+from redstart.effects import Call, Op, Pending, answer, call, pause, send_ahead
 from redstart.errors import CommandError, ServerConnectionError
 from redstart.server.clients import open_like
 from redstart.server.sync_driver import SyncDriver
@@ -21,12 +21,12 @@ def echo(text: str, *, repeatable: bool = True) -> Call[Any]:
 
 def three_ahead(*, repeatable: bool = True) -> Op[list[Any]]:
     """Three requests ahead, their answers asked for out of order, another request in between."""
-    first = yield from ahead(echo("1", repeatable=repeatable))
-    second = yield from ahead(echo("2", repeatable=repeatable))
-    third = yield from ahead(echo("3", repeatable=repeatable))
+    first = yield from send_ahead(echo("1", repeatable=repeatable))
+    second = yield from send_ahead(echo("2", repeatable=repeatable))
+    third = yield from send_ahead(echo("3", repeatable=repeatable))
     got = [(yield from answer(second))]
     got.append((yield from call(echo("between"))))
-    fourth = yield from ahead(echo("4", repeatable=repeatable))
+    fourth = yield from send_ahead(echo("4", repeatable=repeatable))
     got.append((yield from answer(third)))
     got.append((yield from answer(fourth)))
     got.append((yield from answer(first)))
@@ -43,8 +43,8 @@ def test_each_answer_belongs_to_its_request(driver: Driver) -> None:
 
 def test_an_error_is_raised_where_the_answer_is_asked_for(driver: Driver) -> None:
     def operation() -> Op[str]:
-        wrong = yield from ahead(Call(("NO-SUCH-COMMAND",), bytes))
-        right = yield from ahead(echo("right"))
+        wrong = yield from send_ahead(Call(("NO-SUCH-COMMAND",), bytes))
+        right = yield from send_ahead(echo("right"))
         with pytest.raises(CommandError):
             yield from answer(wrong)
         return (yield from answer(right))
@@ -54,10 +54,10 @@ def test_an_error_is_raised_where_the_answer_is_asked_for(driver: Driver) -> Non
 
 def test_an_unread_reply_is_not_taken_for_another(driver: Driver) -> None:
     def forgetful() -> Op[None]:
-        _: Later[str] = yield from ahead(echo("forgotten"))
+        _: Pending[str] = yield from send_ahead(echo("forgotten"))
 
     def failing() -> Op[None]:
-        _: Later[str] = yield from ahead(echo("forgotten"))
+        _: Pending[str] = yield from send_ahead(echo("forgotten"))
         raise LookupError
 
     driver.run(forgetful())
@@ -93,7 +93,7 @@ def test_a_killed_connection_loses_all_that_was_ahead_and_repeats_it(client: red
         name = yield from call(Call(("CLIENT", "ID"), int))
         laters = []
         for number in range(50):
-            laters.append((yield from ahead(echo(str(number)))))
+            laters.append((yield from send_ahead(echo(str(number)))))
             if number == 20:
                 client.execute_command("CLIENT", "KILL", "ID", name)
         got = []
@@ -110,11 +110,11 @@ def test_a_client_that_checks_its_health_does_not_mix_up_answers(client: redis.R
     asked = redis.Redis.from_url(url, health_check_interval=1, retry=Retry(NoBackoff(), 3))
 
     def operation() -> Op[list[str]]:
-        first = yield from ahead(Call(("EVAL", "return 'slow'", 0), bytes.decode))
+        first = yield from send_ahead(Call(("EVAL", "return 'slow'", 0), bytes.decode))
         yield from pause(1.1)
         laters = []
         for number in range(5):
-            laters.append((yield from ahead(echo(str(number)))))
+            laters.append((yield from send_ahead(echo(str(number)))))
         got = [(yield from answer(first))]
         for later in laters:
             got.append((yield from answer(later)))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import redis.asyncio
 
-    from redstart.server.async_executor import AsyncServer
+    from redstart.server.async_executor import AsyncExecutor
 
 
 def __getattr__(name: str) -> object:
@@ -62,7 +62,7 @@ def shared_client() -> "redis.asyncio.Redis":
     return default_client(server_url())
 
 
-def server_of_client(client: "redis.asyncio.Redis") -> "AsyncServer":
+def server_of_client(client: "redis.asyncio.Redis") -> "AsyncExecutor":
     """Return the executor of operations on the server of a client.
 
     Raises:
@@ -73,7 +73,7 @@ def server_of_client(client: "redis.asyncio.Redis") -> "AsyncServer":
     return server_of(client)
 
 
-def server_of_model(model: type[RedisModel]) -> "AsyncServer":
+def server_of_model(model: type[RedisModel]) -> "AsyncExecutor":
     """Return the executor of operations on documents of a model: on the server of `model.db()`.
 
     Raises:
@@ -82,7 +82,7 @@ def server_of_model(model: type[RedisModel]) -> "AsyncServer":
     return server_of_client(model.db())
 
 
-def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") -> "AsyncServer":
+def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") -> "AsyncExecutor":
     """Return the executor of operations on documents of several models: on the server of `model`.
 
     Raises:

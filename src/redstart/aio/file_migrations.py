@@ -106,7 +106,7 @@ class FileMigrator(ListsOnly):
 
         Effects: one read.
         """
-        return (await self._status()).as_redis_om_says_it()
+        return (await self._status()).to_redis_om_dict()
 
     async def _applied(self) -> set[str]:
         return await server_of_client(self.redis).run(applied_ids(self._recorded))

@@ -12,7 +12,7 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.migrator import IndexMigration
-from redstart.migrations.lease import when_it_is_free
+from redstart.migrations.lease import retry_while_locked
 from redstart.migrations.startup import PendingIndex, bring_up_to_date, pending_indexes
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ async def create_index(conn: "redis.asyncio.Redis", index_name: str, schema: str
     if is_skipped("create_index()"):
         return
     await server_of_client(conn).run(
-        when_it_is_free(lambda: index_migration().create(index_name, schema, current_hash))
+        retry_while_locked(lambda: index_migration().create(index_name, schema, current_hash))
     )
 
 

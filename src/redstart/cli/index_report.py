@@ -11,12 +11,12 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.failure import SHOWN_KEY_CHARACTERS, Failure
 from redstart.migrations.holder import this_process
-from redstart.migrations.indexes.coverage import Membership
+from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import IndexResult, IndexState
 from redstart.migrations.indexes.migrator import IndexMigration
-from redstart.migrations.indexes.preflight import IndexForecast
+from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.indexes.status import IndexStatus
-from redstart.migrations.indexes.swap import Switched
+from redstart.migrations.indexes.swap import CutoverResult
 
 EXAMPLES_SAID = 3
 """Documents named for each index; `--verbose` names more."""
@@ -37,7 +37,7 @@ def index_migration(monitor: Monitor) -> IndexMigration:
     return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, monitor)
 
 
-def forecast_line(one: IndexForecast) -> str:
+def forecast_line(one: IndexEstimate) -> str:
     """Return the estimate for one index as a line."""
     documents = f"{counted(one.documents, 'document')} in the active index{still_filling(one.filled_percent)}"
     if not one.to_build:
@@ -73,7 +73,7 @@ def still_filling(percent: float | None) -> str:
     return "" if percent is None else f" so far (the server is still indexing: {percent:.0f}%)"
 
 
-def draw_unnamed_aliases(expected: Sequence[IndexForecast], aliases: Sequence[str]) -> None:
+def draw_unnamed_aliases(expected: Sequence[IndexEstimate], aliases: Sequence[str]) -> None:
     """Print, in a dry run, that aliases created by hand are lost unless they are named."""
     if expected and not aliases:
         line(
@@ -82,7 +82,7 @@ def draw_unnamed_aliases(expected: Sequence[IndexForecast], aliases: Sequence[st
         )
 
 
-def forecast_report(one: IndexForecast) -> dict[str, Any]:
+def forecast_report(one: IndexEstimate) -> dict[str, Any]:
     """Return the estimate for one index, for --json."""
     return {
         "model": one.model,
@@ -174,7 +174,7 @@ def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str,
     return [failure.as_dict() for failures in blocking.values() for failure in failures]
 
 
-def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool = False) -> None:
+def draw_switched(name: str, switched: CutoverResult, result: str, *, accepted: bool = False) -> None:
     """Print the result of rolling back an index; if it would drop documents, how many and which.
 
     Args:
@@ -200,7 +200,7 @@ def draw_switched(name: str, switched: Switched, result: str, *, accepted: bool 
         _draw_examples(found)
 
 
-def draw_lacking(name: str, found: Membership, before: int) -> None:
+def draw_lacking(name: str, found: Coverage, before: int) -> None:
     """Print that the restored index does not hold some documents, and how many it did not hold before."""
     line(
         f"{name}: {counted(found.missing, 'document')} missing from the original index now; before the migration "
@@ -209,7 +209,7 @@ def draw_lacking(name: str, found: Membership, before: int) -> None:
     _draw_examples(found)
 
 
-def switched_report(name: str, switched: Switched) -> dict[str, Any]:
+def switched_report(name: str, switched: CutoverResult) -> dict[str, Any]:
     """Return the result of rolling back an index, for --json."""
     found = switched.membership
     return {
@@ -221,12 +221,12 @@ def switched_report(name: str, switched: Switched) -> dict[str, Any]:
     }
 
 
-def _draw_not_indexed(found: Membership) -> None:
+def _draw_not_indexed(found: Coverage) -> None:
     documents = counted(found.missing, "document")
     line(f"  missing from the new index: {documents}; stored, but not returned by queries")
 
 
-def _draw_examples(found: Membership) -> None:
+def _draw_examples(found: Coverage) -> None:
     for key in found.examples[:EXAMPLES_SAID]:
         line(f"  {_shown(key)}")
     if found.missing > EXAMPLES_SAID:

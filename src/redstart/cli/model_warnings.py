@@ -11,17 +11,17 @@ from redstart.errors import MigrationError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.failure import SHOWN_KEY_CHARACTERS
 from redstart.migrations.indexes.plan import planned_indexes
-from redstart.migrations.model_fit import Unclaimed, unclaimed, unknown_fields, unreadable_fields
+from redstart.migrations.model_fit import Unmanaged, unknown_fields, unmanaged, unreadable_fields
 from redstart.values.types import Storage
 
 
-def find_unclaimed(session: Session) -> list[Unclaimed]:
+def find_unclaimed(session: Session) -> list[Unmanaged]:
     """Return the indexes and documents on the server that do not belong to a model of this session."""
     names = [one.name for one in planned_indexes(session.declarations)]
-    return session.run(unclaimed(session.declarations, names))
+    return session.run(unmanaged(session.declarations, names))
 
 
-def note_unclaimed(found: Sequence[Unclaimed]) -> None:
+def note_unclaimed(found: Sequence[Unmanaged]) -> None:
     """Warn of documents that are not converted or checked, by prefix. An index without documents loses nothing."""
     for one in found:
         if not one.documents:
@@ -35,14 +35,14 @@ def note_unclaimed(found: Sequence[Unclaimed]) -> None:
         )
 
 
-def draw_unclaimed(found: Sequence[Unclaimed]) -> None:
+def draw_unclaimed(found: Sequence[Unmanaged]) -> None:
     """Print a table of them, if there are any."""
     if found:
         rows = [[one.key_prefix, one.index or "-", one.documents] for one in found]
         table("Not in --models", ["key prefix", "index", "documents"], rows)
 
 
-def unclaimed_report(found: Sequence[Unclaimed]) -> list[dict[str, Any]]:
+def unclaimed_report(found: Sequence[Unmanaged]) -> list[dict[str, Any]]:
     """Return them for --json."""
     return [{"key_prefix": one.key_prefix, "index": one.index, "documents": one.documents} for one in found]
 

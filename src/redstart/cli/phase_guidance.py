@@ -1,27 +1,27 @@
 """Which versions of the application may run in which phase."""
 
 from redstart.cli.output import as_typed, line
-from redstart.migrations.data.status import Phase
+from redstart.migrations.data.status import MigrationPhase
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
-ORDER = {
-    Phase.EXPANDED: (
+GUIDANCE = {
+    MigrationPhase.EXPANDED: (
         "Old and new versions may run side by side; the new one must not filter or sort by date yet.",
         "Stop the old version before you type: om migrate-data run. Documents that it writes after the cutover are not "
         "indexed.",
     ),
-    Phase.MIGRATING: (
+    MigrationPhase.MIGRATING: (
         "Old and new versions may run side by side; the new one must not filter or sort by date yet.",
         "Stop the old version before the cutover at the end of the run.",
     ),
-    Phase.CUT_OVER: (
+    MigrationPhase.CUT_OVER: (
         "The new version may filter and sort by date. The old version must not write: its dates are not indexed.",
         "When you no longer need to roll back: om migrate cleanup",
     ),
-    Phase.CONTRACTED: (
+    MigrationPhase.CONTRACTED: (
         "The new version may filter and sort by date. The old version must not write: its dates are not indexed.",
     ),
-    Phase.ROLLING_BACK: (
+    MigrationPhase.ROLLING_BACK: (
         "Stop queries by date now, and the new version before the rollback is complete.",
         f"Resume with: om migrate-data rollback {DATETIME_MIGRATION}",
     ),
@@ -32,7 +32,7 @@ STOP_BEFORE = (
     "Stop the old version before the cutover at the end: documents that it writes later are not indexed."
 )
 
-CUT_OVER_TO_COME = (
+CUTOVER_PENDING = (
     "All convertible values are converted. The dual-format index is still active, so no query loses documents.",
     "Stop the old version; then cut over, or list the blocking values, with: om migrate run",
 )
@@ -47,11 +47,11 @@ EMBEDDED_KEYS = (
 )
 
 
-def draw_order(phase: Phase, *, cut_over_to_come: bool = False) -> None:
+def draw_phase_guidance(phase: MigrationPhase, *, cut_over_to_come: bool = False) -> None:
     """Print which versions of the application may run now.
 
     Args:
         cut_over_to_come: whether the data is converted and the cutover is pending.
     """
-    for text in CUT_OVER_TO_COME if cut_over_to_come else ORDER.get(phase, ()):
+    for text in CUTOVER_PENDING if cut_over_to_come else GUIDANCE.get(phase, ()):
         line(as_typed(text))

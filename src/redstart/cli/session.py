@@ -104,7 +104,7 @@ class Session:
         return result
 
 
-def spare_the_collector() -> None:
+def tune_garbage_collector() -> None:
     """Run the garbage collector less often: a run creates millions of small tuples, none of them in a cycle.
 
     Measured: a quarter less time. Modules imported so far live as long as the process, so they are not collected.
@@ -130,7 +130,7 @@ def open_session(
     """
     wanted = needs_models or (settings.models and not settings.url_is_explicit)
     declarations = load_declarations(settings.models) if wanted else []
-    spare_the_collector()
+    tune_garbage_collector()
     setting = ZoneSetting(settings.naive_timezone, settings.naive_timezone_from)
     zone = setting.zone()
     make = make_plan if needs_models and not about_indexes else plan_for_indexes
@@ -165,7 +165,7 @@ def _clients(url: str, declarations: list[ModelDeclaration]) -> dict[str, object
 
 
 @contextmanager
-def resumed_by(command: str) -> Iterator[None]:
+def resume_hint(command: str) -> Iterator[None]:
     """Add to an error of the server how to resume `command`: the connection worked before."""
     try:
         yield

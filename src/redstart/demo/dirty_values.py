@@ -242,11 +242,11 @@ class LegacyValues:
         """Return a datetime: two of three naive, most with microseconds (`datetime.now()`), the others aware."""
         if self._random.random() < 0.3:
             moment -= moment % slots.SECOND
-        chance = self._random.random()
+        rng = self._random.random()
         text: Raw
-        if chance < 0.65:
+        if rng < 0.65:
             text = slots.iso_datetime(moment)
-        elif chance < 0.85:
+        elif rng < 0.85:
             text = slots.iso_datetime(moment, suffix="Z" if storage is Storage.JSON else "+00:00")
         else:
             offset, suffix = self._random.choice(ERA_OFFSETS)

@@ -20,7 +20,7 @@ from redstart.demo.live_reader import CODE, Driver, LiveReader, count_all, expec
 from redstart.demo.load import FOREIGN_KEYS, make_old_indexes, station_indexes
 from redstart.demo.sample import SampleDocument, generate
 from redstart.demo.snapshot import STATE_PREFIXES, Snapshot, difference, read_snapshot
-from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 
 
@@ -164,7 +164,7 @@ def kill_while_it_converts(
 
 def is_in_the_middle(progress: Checkpoint) -> bool:
     """Return whether the first pass has started and is not complete."""
-    return progress.stage is Stage.CONVERT and progress.number == 1 and 0 < progress.done < progress.total
+    return progress.stage is RunStage.CONVERT and progress.number == 1 and 0 < progress.done < progress.total
 
 
 MODELS = "redstart.demo.models"

@@ -8,7 +8,7 @@ from redstart.documents.fetch import documents_at, is_of_another_type, pages
 from redstart.documents.field_lookup import path_named
 from redstart.documents.find import found_keys
 from redstart.documents.query import Query
-from redstart.documents.storage_adapters import form_of
+from redstart.documents.storage_adapters import storage_adapter
 from redstart.documents.update import (
     Changes,
     changed_alone,
@@ -17,7 +17,7 @@ from redstart.documents.update import (
     written_paths,
 )
 from redstart.documents.write_requests import Write, answers_of, request_of, write_pages
-from redstart.effects import Batch, Op, ahead, batch
+from redstart.effects import Batch, Op, batch, send_ahead
 from redstart.errors import CommandError, DocumentDecodeError, QueryNotSupportedError
 from redstart.mapping.base_model import model_name
 from redstart.mapping.key_overlaps import models_inside
@@ -77,7 +77,7 @@ def update_found(
             waiting += writes
             continue
         for sent in write_pages(writes, len(writes)):
-            later = yield from ahead(request_of(sent))
+            later = yield from send_ahead(request_of(sent))
             _raise_failure((yield from answers_of(sent, later)))
     if waiting:
         yield from _in_transaction(waiting)
@@ -118,7 +118,7 @@ def _own_keys(query: Query[Any], zone: NaiveTimezone, verb: str) -> Op[list[byte
 def _write(document: RedisModel, changes: Changes, zone: NaiveTimezone) -> Write:
     try:
         changed = changed_document(document, changes)
-        return form_of(type(document)).change(changed, zone, written_paths(changed, changes))
+        return storage_adapter(type(document)).change(changed, zone, written_paths(changed, changes))
     except Exception as error:
         error.add_note(f"Document: {document.key()}")
         raise
@@ -131,7 +131,7 @@ def _writes_of_unreadable(
     for error in errors:
         document = changed_alone(query.model, error.primary_key, changes)
         if document is not None:
-            yield form_of(query.model).change(document, zone, changes)
+            yield storage_adapter(query.model).change(document, zone, changes)
         elif query.unreadable is None:
             raise error
         else:

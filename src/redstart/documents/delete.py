@@ -6,7 +6,7 @@ from typing import Any, Final
 from redstart.commands.keyspace import delete
 from redstart.commands.scripts import load, run_script
 from redstart.documents.fetch import in_utf8, key_of, raise_if_module_missing
-from redstart.documents.storage_adapters import form_of
+from redstart.documents.storage_adapters import storage_adapter
 from redstart.documents.write_requests import Pipeline, queue
 from redstart.effects import Call, Op, call
 from redstart.errors import CommandError
@@ -65,7 +65,7 @@ def queue_deletions(documents: Sequence[RedisModel], pipeline: Pipeline) -> None
 
 
 def _deletion(model: type[RedisModel], primary_key: Any) -> Call[int]:
-    _ = form_of(model)
+    _ = storage_adapter(model)
     return delete(key_of(model, primary_key))
 
 

@@ -25,7 +25,7 @@ _LEFT_OUT: Final = (
 )
 
 
-def dumped(document: RedisModel) -> dict[str, Any]:
+def dump_for_storage(document: RedisModel) -> dict[str, Any]:
     """Return the document's values by field name, with the model's own serializers applied.
 
     Raises DocumentEncodeError.

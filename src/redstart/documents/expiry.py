@@ -7,7 +7,7 @@ from redstart.commands.keyspace import expire
 from redstart.documents.arguments import require_int
 from redstart.documents.fetch import is_of_another_type
 from redstart.documents.projection import checked_name
-from redstart.documents.storage_adapters import form_of
+from redstart.documents.storage_adapters import storage_adapter
 from redstart.documents.write_requests import Pipeline, queue
 from redstart.effects import Call, Op, call
 from redstart.errors import CommandError, FieldExpiryNotSupportedError, WrongKeyTypeError
@@ -87,5 +87,5 @@ def _asked(document: RedisModel, request: Call[T]) -> Op[T]:
         if "unknown command" in error.message.lower():
             raise FieldExpiryNotSupportedError(error.message) from error
         if is_of_another_type(error):
-            raise WrongKeyTypeError(document.key(), form_of(type(document)).name) from error
+            raise WrongKeyTypeError(document.key(), storage_adapter(type(document)).name) from error
         raise

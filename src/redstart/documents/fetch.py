@@ -12,9 +12,9 @@ from redstart.commands.resp import PageSize, packed_batch
 from redstart.commands.search import SearchReply, ft_search
 from redstart.documents.arguments import require_int, require_primary_key
 from redstart.documents.errors import OnUnreadable
-from redstart.documents.storage_adapters import Form, form_of
+from redstart.documents.storage_adapters import StorageAdapter, storage_adapter
 from redstart.documents.value_decoder import readable
-from redstart.effects import Later, Op, ahead, answer, batch, call, learnt
+from redstart.effects import Op, Pending, answer, batch, call, learnt, send_ahead
 from redstart.errors import (
     EMULATED,
     CommandError,
@@ -75,7 +75,7 @@ class Distances:
     field: str
     by_key: Mapping[bytes, bytes]
 
-    def added(self, form: Form, keys: Iterable[bytes], stored: Iterable[Any]) -> Iterator[Any]:
+    def added(self, form: StorageAdapter, keys: Iterable[bytes], stored: Iterable[Any]) -> Iterator[Any]:
         """Yield the stored documents with their distances; None for a document that no longer exists."""
         for key, one in zip(keys, stored, strict=True):
             yield None if one is None else form.with_distance(one, self.field, self.by_key[key])
@@ -92,7 +92,7 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
 
     Effects: HGETALL or JSON.GET; one round trip.
     """
-    form = form_of(model)
+    form = storage_adapter(model)
     if primary_key is None:  # not the document with the primary key "None"
         raise NotFoundError(f"{model_name(model)}: no document has the primary key None.")
     key = key_of(model, primary_key)
@@ -143,14 +143,14 @@ def documents_at(
     Effects: HGETALL or JSON.GET for each document; one round trip for each page. A page whose reply is lost is read
         again in smaller pages.
     """
-    form = form_of(model)
+    form = storage_adapter(model)
     found: list[M] = []
-    waiting: deque[tuple[list[bytes], Later[list[Any]]]] = deque()
+    waiting: deque[tuple[list[bytes], Pending[list[Any]]]] = deque()
     require_int("batch_size", page_documents, 1)
     page_size, rest = (yield from learnt(PageSizes)).of(model), iter(keys)
     while page := list(islice(rest, min(page_documents, page_size.keys))):
         request = packed_batch(map(form.read.pack, page), len(page))
-        waiting.append((page, (yield from ahead(request))))
+        waiting.append((page, (yield from send_ahead(request))))
         if len(waiting) > 1:
             found += yield from _documents_in(
                 model, page_size, *waiting.popleft(), zone, unreadable, distances
@@ -164,12 +164,12 @@ def _documents_in(
     model: type[M],
     page_size: PageSize,
     keys: Sequence[bytes],
-    later: Later[list[Any]],
+    later: Pending[list[Any]],
     zone: NaiveTimezone,
     unreadable: OnUnreadable | None,
     distances: Distances | None,
 ) -> Op[list[M]]:
-    form = form_of(model)
+    form = storage_adapter(model)
     try:
         replies = yield from answer(later)
     except ServerConnectionError:
@@ -259,7 +259,7 @@ def raise_if_module_missing(error: CommandError) -> None:
     ) from error
 
 
-def raise_understood(error: CommandError, key: str, form: Form) -> None:
+def raise_understood(error: CommandError, key: str, form: StorageAdapter) -> None:
     """Raise a more precise error than that of the server, if there is one."""
     if is_of_another_type(error):
         raise WrongKeyTypeError(key, form.name) from error
@@ -285,7 +285,7 @@ def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, lis
 
     Effects: one SCAN; one round trip. A key may be returned twice while the keyspace grows or shrinks.
     """
-    form = form_of(model)
+    form = storage_adapter(model)
     _ = models_inside(model)  # warns of them
     before, after = key_affixes(model)
     scanned = scan_type(cursor, prefix=before, suffix=after, kind=form.type_name, count=PAGE_KEYS)
@@ -302,7 +302,7 @@ def _of_stand_in(model: type[RedisModel], cursor: int) -> Op[tuple[int, list[byt
     """Return keys as SCAN with a type, for fakeredis, which fails where a type is asked for and a key holds JSON."""
     before, after = key_affixes(model)
     cursor, keys = yield from call(scan_all(cursor, prefix=before, suffix=after, count=PAGE_KEYS))
-    kind, found = form_of(model).type_name, []
+    kind, found = storage_adapter(model).type_name, []
     for key in keys:
         try:
             is_of_model = (yield from call(key_type(key))) == kind
@@ -331,7 +331,7 @@ def documents_found(
     Raises:
         DocumentDecodeError: a stored value does not fit its field.
     """
-    form = form_of(model)
+    form = storage_adapter(model)
     score = None if knn is None else knn.score_field.query_field().attribute
     stored = [form.searched(fields, score) for fields in reply.fields]
     documents = zip(primary_keys_in(model, reply.keys), stored, strict=True)

@@ -73,7 +73,7 @@ def _is_own(schema: Any) -> bool:
     return schema["type"] == "function-before" and getattr(function, "__func__", None) is OWN_VALIDATOR
 
 
-def choices_of(model: type[RedisModel]) -> dict[str, dict[str, Any]]:
+def union_discriminators(model: type[RedisModel]) -> dict[str, dict[str, Any]]:
     """Return the values of each such field by their text, without fields in which two values share a text."""
     found = {name: _choices(field.annotation) for name, field in complete_fields(model).items()}
     return {name: choices for name, choices in found.items() if choices}
@@ -224,7 +224,7 @@ def hash_reader_of(model: type[RedisModel], zone: NaiveTimezone) -> HashReader:
 @cache
 def _hash_reader(model: type[RedisModel], zone: NaiveTimezone, encoding: str) -> HashReader:
     reader = reader_of(model, zone)
-    choices, vectors, decode = choices_of(model), vectors_of(model), _decoder(encoding)
+    choices, vectors, decode = union_discriminators(model), vectors_of(model), _decoder(encoding)
 
     def read_of(name: str) -> ReadBytes:
         if name in vectors:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
-from redstart.documents.document_dump import dumped
+from redstart.documents.document_dump import dump_for_storage
 from redstart.documents.errors import encode_error
 from redstart.documents.field_lookup import encoded_names
 from redstart.documents.index_constraints import limits_of
@@ -64,7 +64,7 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, 
     fields, of_types, other = writer.fields, writer.of_types, writer.other
     written: dict[bytes, bytes] = {}
     empty: list[bytes] = []
-    for name, value in dumped(document).items():
+    for name, value in dump_for_storage(document).items():
         try:
             stored_name, write, reason_against = fields.get(name) or HashField(name.encode(encoding))
             if value is None:

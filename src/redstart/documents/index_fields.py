@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from redstart.commands.search import ft_info
 from redstart.documents.query import Query, module_of, sent
-from redstart.effects import Learnt, Op, Request, call, learnt
+from redstart.effects import Op, Request, ServerKnowledge, call, learnt
 from redstart.errors import IndexOutdatedError, RedstartError
 from redstart.mapping.index_schema import index_of
 from redstart.mapping.keys import key_affixes
@@ -103,7 +103,7 @@ def checked(
     operation = operation_of(query)
     try:
         request = operation.send(None)
-        while isinstance(request, Learnt):
+        while isinstance(request, ServerKnowledge):
             request = operation.send((yield request))
     except StopIteration as stop:
         return cast(T, stop.value)

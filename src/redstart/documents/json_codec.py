@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic_core import from_json
 
-from redstart.documents.document_dump import dumped
+from redstart.documents.document_dump import dump_for_storage
 from redstart.documents.errors import decode_error, encode_error, unexpected
 from redstart.documents.index_constraints import reason_against_json
 from redstart.documents.value_decoder import Read, Reader, ValueDecodeError, read_places, reader_of, validated
@@ -96,7 +96,7 @@ def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
 
 
 def _stored(document: RedisModel, zone: NaiveTimezone) -> Any:
-    values, vectors = dumped(document), vectors_of(type(document))
+    values, vectors = dump_for_storage(document), vectors_of(type(document))
     if not vectors:
         return json_values(zone).plain(values)
     others = json_values(zone).plain({name: value for name, value in values.items() if name not in vectors})

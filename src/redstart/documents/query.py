@@ -12,7 +12,7 @@ from redstart.documents.errors import RAISE, OnError, OnUnreadable, on_unreadabl
 from redstart.documents.fetch import PAGE_DOCUMENTS, raise_if_module_missing
 from redstart.documents.patterns import has_patterns, refuse_cut, search_whole
 from redstart.documents.projection import Projection, checked_name, projection_of, returned_fields
-from redstart.documents.storage_adapters import form_of
+from redstart.documents.storage_adapters import storage_adapter
 from redstart.effects import Argument, Call, Op, call
 from redstart.errors import (
     CommandError,
@@ -23,7 +23,7 @@ from redstart.errors import (
 )
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.base_model import model_name, registered_models
-from redstart.mapping.field_proxies import query_field_named, refuse_strange_fields
+from redstart.mapping.field_proxies import query_field_named, reject_foreign_fields
 from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import Expression, KNNExpression
@@ -97,7 +97,7 @@ class Query(Generic[R]):
 
     def text(self, zone: NaiveTimezone) -> QueryText:
         """Return the conditions in the query language of the server. Raises QueryError."""
-        refuse_strange_fields(self.model, self.conditions)
+        reject_foreign_fields(self.model, self.conditions)
         return query_text(self.conditions, zone, knn=self.knn, stop_words=self.stop_words)
 
     def search(self, zone: NaiveTimezone, *, offset: int = 0, limit: int, keys: bool = True) -> SearchQuery:
@@ -150,7 +150,7 @@ def query_of(
     """
     if not isinstance(model, type) or not issubclass(model, RedisModel):
         raise TypeError(f"model has to be a class of documents, not {shortened(model)}.")
-    _ = form_of(model)
+    _ = storage_adapter(model)
     _ = models_inside(model)  # warns of them
     checked_page(offset, 0 if limit is None else limit)
     require_int("page_size", page_size, 1, error=QuerySyntaxError)

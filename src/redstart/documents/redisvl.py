@@ -6,7 +6,7 @@ Source: https://docs.redisvl.com/en/stable/api/schema.html
 from collections.abc import Callable
 from typing import Any, Final
 
-from redstart.documents.storage_adapters import form_of
+from redstart.documents.storage_adapters import storage_adapter
 from redstart.mapping.index_schema import index_of
 from redstart.mapping.models import RedisModel
 from redstart.search.schema import FieldKind, IndexField
@@ -31,7 +31,7 @@ def redisvl_schema(model: type[RedisModel]) -> dict[str, Any]:
 
     RedisVL has no second name for a field of a hash: there the words of full text stay out.
     """
-    _ = form_of(model)
+    _ = storage_adapter(model)
     index = index_of(model)
     in_hashes = index.storage is Storage.HASH
     fields = [field for field in index.fields if not in_hashes or field.identifier == field.attribute]

@@ -7,7 +7,7 @@ from typing import Any, Final
 from redstart.commands.keyspace import exists
 from redstart.documents.fetch import raise_understood
 from redstart.documents.field_lookup import require_field
-from redstart.documents.storage_adapters import form_of
+from redstart.documents.storage_adapters import storage_adapter
 from redstart.documents.write_requests import (
     ALWAYS,
     Pipeline,
@@ -19,7 +19,7 @@ from redstart.documents.write_requests import (
     request_of,
     write_pages,
 )
-from redstart.effects import Batch, Call, Later, Op, ahead, answer
+from redstart.effects import Batch, Call, Op, Pending, answer, send_ahead
 from redstart.errors import AuthenticationError, CommandError, DocumentEncodeError, PipelineError, shortened
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
@@ -56,7 +56,7 @@ def add_documents(
         verify(replies, expected_responses=len(documents))
     for document, reply in zip(documents, replies, strict=True):
         if isinstance(reply, CommandError):
-            raise_understood(reply, document.key(), form_of(type(document)))
+            raise_understood(reply, document.key(), storage_adapter(type(document)))
             raise reply
 
 
@@ -98,7 +98,7 @@ def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[An
 
 
 def _writes(documents: Iterable[RedisModel], zone: NaiveTimezone) -> Iterable[Write]:
-    return (form_of(type(document)).write(document, zone, ALWAYS) for document in documents)
+    return (storage_adapter(type(document)).write(document, zone, ALWAYS) for document in documents)
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ class _Sent:
     """
 
     writes: list[Write]
-    later: Later[list[Any]]
+    later: Pending[list[Any]]
     as_new: bool
     was_sent_again: bool = False
 
@@ -124,10 +124,10 @@ def _commands_if_new(page: list[Write]) -> list[Call[Any]] | None:
 
 def _send(page: list[Write], commands: list[Call[Any]] | None) -> Op[_Sent]:
     if commands is None:
-        return _Sent(page, (yield from ahead(request_of(page))), as_new=False)
+        return _Sent(page, (yield from send_ahead(request_of(page))), as_new=False)
     count = exists([write.key for write in page])
     request = Batch([count.args, *(command.args for command in commands)], list)
-    return _Sent(page, (yield from ahead(request)), as_new=True)
+    return _Sent(page, (yield from send_ahead(request)), as_new=True)
 
 
 def _settled(sent: _Sent) -> Op[list[Any]]:
@@ -173,7 +173,7 @@ def save_document(document: RedisModel, zone: NaiveTimezone, saving: Saving = AL
     try:
         return (yield from perform(write))
     except CommandError as error:
-        raise_understood(error, document.key(), form_of(type(document)))
+        raise_understood(error, document.key(), storage_adapter(type(document)))
         raise
 
 
@@ -193,4 +193,4 @@ def write_of(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> Write
     for name in saving.expirations:
         require_field(type(document), name)
     document.check()
-    return form_of(type(document)).write(document, zone, saving)
+    return storage_adapter(type(document)).write(document, zone, saving)

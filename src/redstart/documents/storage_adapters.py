@@ -27,7 +27,7 @@ Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class StorageAdapter:
     """How documents are written and read in one form.
 
     Args:
@@ -55,7 +55,7 @@ class Form:
 
 
 @cache
-def form_of(model: type[RedisModel]) -> Form:
+def storage_adapter(model: type[RedisModel]) -> StorageAdapter:
     """Return the form of a model's documents.
 
     Raises RedisModelError if it has none, as an abstract or embedded model.
@@ -129,7 +129,7 @@ WHOLE_DOCUMENT: Final = "."
 """The path of the document itself. RedisJSON takes it if none is given; fakeredis then answers `{}`."""
 
 FORMS: Final = {
-    Storage.HASH: Form(
+    Storage.HASH: StorageAdapter(
         name="hash",
         type_name=Storage.HASH.key_type,
         write=_write_hash,
@@ -140,7 +140,7 @@ FORMS: Final = {
         searched=_searched_hash,
         with_distance=_hash_with_distance,
     ),
-    Storage.JSON: Form(
+    Storage.JSON: StorageAdapter(
         name="JSON",
         type_name=Storage.JSON.key_type,
         write=_write_json,

@@ -11,7 +11,7 @@ from redstart.documents.fetch import raise_understood
 from redstart.documents.field_lookup import path_named
 from redstart.documents.projection import stands_alone
 from redstart.documents.save import save_document
-from redstart.documents.storage_adapters import form_of
+from redstart.documents.storage_adapters import storage_adapter
 from redstart.documents.write_requests import Saving, perform
 from redstart.effects import Op
 from redstart.errors import CommandError, QuerySyntaxError
@@ -19,7 +19,7 @@ from redstart.mapping.base_model import model_name
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
-from redstart.mapping.revalidation import settle_inside
+from redstart.mapping.revalidation import revalidate_nested
 from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)
@@ -88,7 +88,7 @@ def primary_key_changed(model: type[RedisModel]) -> QuerySyntaxError:
 
 
 def _written(changed: RedisModel, paths: Iterable[tuple[str, ...]], zone: NaiveTimezone) -> Op[None]:
-    form = form_of(type(changed))
+    form = storage_adapter(type(changed))
     write = form.change(changed, zone, written_paths(changed, paths))
     try:
         # Others may delete and create the document in between; the loop ends as soon as they stop.
@@ -116,7 +116,7 @@ def changed_document(document: M, changes: Changes) -> M:
     checked: M = type(document).model_validate(values | (document.__pydantic_extra__ or {}), **options)
     if checked.key() != document.key():  # given so, or by a validator
         raise primary_key_changed(type(document))
-    settle_inside(getattr(checked, path[0]) for path in changes)
+    revalidate_nested(getattr(checked, path[0]) for path in changes)
     return checked
 
 
@@ -135,7 +135,7 @@ def changed_alone(model: type[M], primary_key: str, changes: Changes) -> M | Non
     validate = model.__pydantic_validator__.validate_assignment
     for (name,), value in changes.items():
         _ = validate(document, name, value)
-    settle_inside(document.__dict__[name] for (name,) in changes)
+    revalidate_nested(document.__dict__[name] for (name,) in changes)
     try:
         _ = validate(document, model._primary_key_name, primary_key, strict=False)
     except ValidationError:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, Protocol
 from redstart.commands.documents import Condition, hsetex_new
 from redstart.commands.scripts import Script, evalsha, evaluate, load
 from redstart.documents.arguments import require_int
-from redstart.effects import Argument, Batch, Call, Later, Op, answer, call
+from redstart.effects import Argument, Batch, Call, Op, Pending, answer, call
 from redstart.errors import CommandError, shortened
 
 
@@ -210,7 +210,7 @@ def request_of(page: Sequence[Write]) -> Batch[list[Any]]:
     return Batch([one.args for one in calls], list)
 
 
-def answers_of(page: Sequence[Write], later: Later[list[Any]]) -> Op[list[Any]]:
+def answers_of(page: Sequence[Write], later: Pending[list[Any]]) -> Op[list[Any]]:
     """Return the replies to `request_of`, errors included."""
     replies = yield from answer(later)
     for position, reply in enumerate(replies):

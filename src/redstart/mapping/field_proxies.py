@@ -79,7 +79,7 @@ class FieldProxy(FieldExpression):
         return ".".join((self._model.__name__, *self._path))
 
 
-def refuse_strange_fields(model: type[MappedModel], conditions: Iterable[Expression]) -> None:
+def reject_foreign_fields(model: type[MappedModel], conditions: Iterable[Expression]) -> None:
     """Raise QuerySyntaxError if a condition is about a field that a model does not have: that of another one."""
     for condition in conditions:
         for field in fields_in(condition):

@@ -99,7 +99,7 @@ def refuse_needed_names(model: Any) -> None:
             )
 
 
-def put_fields_on_class(model: Any) -> None:
+def install_field_proxies(model: Any) -> None:
     """Let `Model.copy` be the field, where a model has one of that name."""
     for name in model.model_fields:
         if not name.startswith("model_") and _is_hidden(model, name):

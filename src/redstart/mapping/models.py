@@ -15,7 +15,7 @@ from redstart.mapping.field_checks import refuse_compound_fields, refuse_unstora
 from redstart.mapping.fields import Field, give_names
 from redstart.mapping.index_schema import index_of, reference_parts, reference_schema
 from redstart.mapping.meta import declared_meta, merged_meta
-from redstart.mapping.metaclass import KeyAlias, QueryableModel, put_fields_on_class, refuse_needed_names
+from redstart.mapping.metaclass import KeyAlias, QueryableModel, install_field_proxies, refuse_needed_names
 from redstart.mapping.overrides import refuse_never_called
 from redstart.mapping.primary_keys import (
     DEFAULT_NAME,
@@ -26,14 +26,14 @@ from redstart.mapping.primary_keys import (
     new_ulid,
     primary_key_name,
 )
-from redstart.mapping.revalidation import settle_assigned
+from redstart.mapping.revalidation import revalidate_assigned
 from redstart.values.types import Storage
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaMode
 
 
-def settle_primary_key(model: type[MappedModel], schema: dict[str, Any], mode: "JsonSchemaMode") -> None:
+def fix_primary_key_schema(model: type[MappedModel], schema: dict[str, Any], mode: "JsonSchemaMode") -> None:
     """Correct what pydantic says of `pk`: it knows neither that it is made nor that embedded documents have none."""
     properties: dict[str, Any] = schema.get("properties", {})
     name = model._primary_key_name
@@ -93,7 +93,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         cls._settle_primary_key()
         cls._meta.belongs_to(cls)
         give_names(cls.model_fields)
-        put_fields_on_class(cls)
+        install_field_proxies(cls)
         cls._check_fields()
         if cls._has_documents():
             refuse_needed_names(cls)
@@ -164,7 +164,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         described = super().__get_pydantic_json_schema__(core_schema, handler)
-        settle_primary_key(cls, handler.resolve_ref_schema(described), handler.mode)
+        fix_primary_key_schema(cls, handler.resolve_ref_schema(described), handler.mode)
         return described
 
     def __lt__(self, other: Any) -> bool:
@@ -177,7 +177,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
         Raises:
             ValidationError (pydantic): a value is not valid.
         """
-        settle_assigned(self, self._primary_key_name)
+        revalidate_assigned(self, self._primary_key_name)
 
     @classmethod
     def get_annotations(cls) -> dict[str, Any]:

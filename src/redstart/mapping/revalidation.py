@@ -17,7 +17,7 @@ WITHOUT_PARTS: Final = frozenset({type(None), bool, int, float, Decimal, str, by
 """What most values are: these are not looked into."""
 
 
-def settle_assigned(document: BaseModel, key_name: str) -> None:
+def revalidate_assigned(document: BaseModel, key_name: str) -> None:
     """Validate a document again, and those inside it. What a field takes in another form gets the field's own.
 
     A text that was assigned to a number would be stored as text, and take its document out of the index.
@@ -44,19 +44,19 @@ def settle_assigned(document: BaseModel, key_name: str) -> None:
         if type(own) is not type(value) and not (value is None and name == key_name):
             document.__dict__[name] = own
         elif type(value) not in WITHOUT_PARTS:
-            settle_inside((value,))
+            revalidate_nested((value,))
 
 
-def settle_inside(values: Iterable[Any]) -> None:
+def revalidate_nested(values: Iterable[Any]) -> None:
     """Validate the documents among some values, which pydantic takes as they are. Raises ValidationError."""
     for value in values:
         if isinstance(value, RootModel):
             # Its validator takes the value itself, and not a dict of fields.
             value.__dict__["root"] = type(value).__pydantic_validator__.validate_python(value.root).root
-            settle_inside((value.root,))
+            revalidate_nested((value.root,))
         elif isinstance(value, BaseModel):
-            settle_assigned(value, DEFAULT_NAME)
+            revalidate_assigned(value, DEFAULT_NAME)
         elif isinstance(value, Mapping):
-            settle_inside(value.values())
+            revalidate_nested(value.values())
         elif isinstance(value, LISTS):
-            settle_inside(value)
+            revalidate_nested(value)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from redstart.effects import Op
-from redstart.migrations.data.converter import Outcome, Verdict
-from redstart.migrations.data.edit_builder import judge
+from redstart.migrations.data.converter import Conversion, Outcome
+from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.failures import failure_at, failure_of
 from redstart.migrations.data.plan import Plan, router
@@ -49,22 +49,22 @@ def blocking_values(
     for document in (yield from read_documents(routed)):
         reasons = [
             failure_of(document, value, reason)
-            for value, verdict in judge(document, zone)
-            if attribute_of(value.path) in moving and (reason := _reason(document, verdict)) is not None
+            for value, conversion in classify(document, zone)
+            if attribute_of(value.path) in moving and (reason := _reason(document, conversion)) is not None
         ]
         found += reasons or [failure_at(document.key, "", b"", UNEXPLAINED)]
     return found
 
 
-def does_not_fit(document: StoredDocument, verdict: Verdict) -> bool:
+def does_not_fit(document: StoredDocument, conversion: Conversion) -> bool:
     """Return whether a value keeps its document out of a numeric index."""
-    return _reason(document, verdict) is not None
+    return _reason(document, conversion) is not None
 
 
-def _reason(document: StoredDocument, verdict: Verdict) -> str | None:
-    if verdict.outcome is Outcome.UNCONVERTIBLE:
-        return verdict.reason
-    if verdict.outcome is Outcome.NULL:
+def _reason(document: StoredDocument, conversion: Conversion) -> str | None:
+    if conversion.outcome is Outcome.UNCONVERTIBLE:
+        return conversion.reason
+    if conversion.outcome is Outcome.NULL:
         # JSON's null is no value to an index; a hash has only empty text for it.
         return EMPTY if document.model.storage is Storage.HASH else None
-    return None if verdict.outcome is Outcome.ALREADY else STILL_TEXT
+    return None if conversion.outcome is Outcome.ALREADY else STILL_TEXT

@@ -12,7 +12,7 @@ from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.record import converted_prefixes, read_record
 from redstart.migrations.data.rollback import (
-    RollbackResult,
+    DataRollbackResult,
     begin_rollback,
     require_undoable,
     rollback,
@@ -22,17 +22,20 @@ from redstart.migrations.data.run import RunOptions, RunResult, begin_run, requi
 from redstart.migrations.excluded_documents import require_excluded_documents_fit
 from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.coverage import Membership
+from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
 from redstart.migrations.indexes.migrator import IndexMigration, none_converted
-from redstart.migrations.indexes.plan import PlannedIndex, awaited_attributes, moving_attributes
-from redstart.migrations.indexes.preflight import IndexForecast, forecast, require_possible
+from redstart.migrations.indexes.plan import PlannedIndex, changing_attributes, pending_attributes
+from redstart.migrations.indexes.preflight import IndexEstimate, estimate_builds, require_migratable
 from redstart.migrations.indexes.state import IndexRecord, read_records
-from redstart.migrations.indexes.swap import Switched
+from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.server_checks import has_search
-from redstart.migrations.unmanaged_indexes import require_no_filters_on_dates, require_no_losses
+from redstart.migrations.unmanaged_indexes import (
+    require_no_filters_on_dates,
+    require_unmanaged_indexes_unaffected,
+)
 from redstart.values.types import Storage
 
 BLOCKING_NAMED = 20
@@ -40,7 +43,7 @@ BLOCKING_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Forward:
+class MigrationResult:
     """What a migration did.
 
     Attributes:
@@ -69,7 +72,7 @@ def migrate_forward(
     *,
     expand: bool = True,
     include_prefixes: Collection[str] = (),
-) -> Op[Forward]:
+) -> Op[MigrationResult]:
     """Convert every planned value; queries return every document throughout.
 
     Existing indexes are prepared first, and cut over when every document is converted. Without an index or a search
@@ -81,7 +84,7 @@ def migrate_forward(
 
     Raises:
         MigrationError: an index is not ready, and `expand` is False; or an unmanaged index would lose documents; or see
-            `require_possible`. Nothing was written.
+            `require_migratable`. Nothing was written.
         See `runner.run` and `IndexMigration.run` for others.
 
     Effects: those of both. Safe to repeat.
@@ -97,17 +100,17 @@ def migrate_forward(
         yield from begin_run(context, plan, resume=options.resume)
         ready = yield from _made_ready(concerned, indexes, index_options)
         if any(one.state is IndexState.REFUSED for one in ready):
-            return Forward(None, ready)
+            return MigrationResult(None, ready)
         options = replace(options, clearing=(yield from _fields_of_numbers(concerned)))
     data = yield from run(
         context, plan, options, before_reading=partial(_still_ready, concerned, indexes, index_options)
     )
     if data.stopped is not None or not concerned:
-        return Forward(data, ready if concerned else [])
+        return MigrationResult(data, ready if concerned else [])
     results = yield from indexes.run(
         concerned, partial(converted_prefixes, context.keys, plan.models), index_options
     )
-    return Forward(data, results, (yield from blocking(context, plan, results)))
+    return MigrationResult(data, results, (yield from blocking(context, plan, results)))
 
 
 def require_possible_run(
@@ -120,27 +123,30 @@ def require_possible_run(
     """Return the indexes whose dates change their type with the data, unless a run is refused for keys or an index.
 
     Raises:
-        MigrationError, UnsafeServerError: see `require_own_documents`, `require_no_losses`,
-            `require_no_filters_on_dates`, `require_excluded_documents_fit` and `require_possible`. Nothing was written.
+        MigrationError, UnsafeServerError: see `require_own_documents`, `require_unmanaged_indexes_unaffected`,
+            `require_no_filters_on_dates`, `require_excluded_documents_fit` and `require_migratable`. Nothing was
+            written.
     """
     yield from require_own_documents(with_prefixes(plan, included=include_prefixes))
     if not (yield from has_search()):
         return []
     concerned = yield from indexes_with_dates(planned)
     if not options.accept_unindexed:
-        yield from require_no_losses(plan, planned)
+        yield from require_unmanaged_indexes_unaffected(plan, planned)
         yield from require_no_filters_on_dates(plan)
         yield from require_excluded_documents_fit(plan, concerned)
     if concerned:
-        _ = yield from require_possible(concerned, keep_old_index=options.keep_old_index)
+        _ = yield from require_migratable(concerned, keep_old_index=options.keep_old_index)
     return concerned
 
 
-def forecast_with_dates(planned: Sequence[PlannedIndex], *, keep_old_index: bool) -> Op[list[IndexForecast]]:
+def forecast_with_dates(planned: Sequence[PlannedIndex], *, keep_old_index: bool) -> Op[list[IndexEstimate]]:
     """Estimate what `migrate_forward` does with indexes. Reads only."""
     if not (yield from has_search()):
         return []
-    return (yield from forecast((yield from indexes_with_dates(planned)), keep_old_index=keep_old_index))
+    return (
+        yield from estimate_builds((yield from indexes_with_dates(planned)), keep_old_index=keep_old_index)
+    )
 
 
 def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]]:
@@ -151,9 +157,9 @@ def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]
         record = records.get(one.name)
         if record is None:
             found = yield from find_index(one.name)
-            moving = () if found is None else moving_attributes(found.index, one)
+            moving = () if found is None else changing_attributes(found.index, one)
         else:
-            moving = moving_attributes(record.legacy, one)
+            moving = changing_attributes(record.legacy, one)
         if moving:
             concerned.append(one)
     return concerned
@@ -170,7 +176,7 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
         record = records.get(one.name)  # None where somebody has stepped it back by now
         if (one.is_refused or one.is_incomplete) and one.membership is not None and record is not None:
             keys = one.membership.examples[:BLOCKING_NAMED]
-            moving = awaited_attributes(record.final, record.moving)
+            moving = pending_attributes(record.final, record.moving)
             found[one.name] = yield from blocking_values(
                 keys, record.key_prefix, plan, moving, context.naive_timezone
             )
@@ -208,12 +214,12 @@ def _fields_of_numbers(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[
         (one.key_prefix, name)
         for one in concerned
         if one.index.storage is Storage.HASH and one.name in records
-        for name in awaited_attributes(one.index, records[one.name].moving)
+        for name in pending_attributes(one.index, records[one.name].moving)
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
+class RollbackResult:
     """What a rollback did.
 
     Attributes:
@@ -223,9 +229,9 @@ class Back:
             migration: `lacked_before` is the number of documents missing then.
     """
 
-    data: RollbackResult | None
-    indexes: dict[str, Switched] = field(default_factory=dict)
-    lacking: dict[str, Membership] = field(default_factory=dict)
+    data: DataRollbackResult | None
+    indexes: dict[str, CutoverResult] = field(default_factory=dict)
+    lacking: dict[str, Coverage] = field(default_factory=dict)
     lacked_before: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -247,7 +253,7 @@ def migrate_back(
     include_prefixes: Collection[str] = (),
     reformat_preexisting: bool = False,
     batch_documents: int = 1_000,
-) -> Op[Back]:
+) -> Op[RollbackResult]:
     """Roll back all runs since the last rollback; queries return every document throughout.
 
     At the end an index of the old definition is active. If some values have no text format, that index would lose their
@@ -271,12 +277,12 @@ def migrate_back(
         names = yield from _names_with_dates(context)
         refused = (yield from indexes.before_undo(names, check_only=True)) if names else []
         if refused:
-            return Back(None, dict(refused))
+            return RollbackResult(None, dict(refused))
     # Then: whoever brings indexes forward beside this, as an application that starts does, sees that nothing is
     # converted, and does not cut over under the undo.
     yield from begin_rollback(context)
     names = []
-    lacking: dict[str, Membership] = {}
+    lacking: dict[str, Coverage] = {}
     lacked_before: dict[str, int] = {}
     if can_have_indexes:
         lacked_before = {name: one.unserved or 0 for name, one in (yield from read_records()).items()}
@@ -284,7 +290,7 @@ def migrate_back(
         # Also without any: what a program that died left of the lease goes.
         before = dict((yield from indexes.before_undo(names)))
         if not all(switched.done for switched in before.values()):
-            return Back(None, before)
+            return RollbackResult(None, before)
         lacking = {
             name: switched.membership
             for name, switched in before.items()
@@ -297,9 +303,9 @@ def migrate_back(
         batch_documents=batch_documents,
     )
     if data.stopped is not None or not names:
-        return Back(data, lacking=lacking, lacked_before=lacked_before)
+        return RollbackResult(data, lacking=lacking, lacked_before=lacked_before)
     after = yield from indexes.after_undo(names)
-    return Back(data, dict(after), lacking, lacked_before)
+    return RollbackResult(data, dict(after), lacking, lacked_before)
 
 
 def preview_back(
@@ -309,7 +315,7 @@ def preview_back(
     include_prefixes: Collection[str] = (),
     reformat_preexisting: bool = False,
     batch_documents: int = 1_000,
-) -> Op[RollbackResult]:
+) -> Op[DataRollbackResult]:
     """Count the values that `migrate_back` would restore and rewrite now. Reads only.
 
     Args, Raises: see `migrate_back`.
@@ -327,7 +333,7 @@ def preview_back(
 
 def rollback_indexes(
     context: Context, indexes: IndexMigration, *, accept_unindexed: bool = False, drop_created: bool = False
-) -> Op[tuple[bool, dict[str, Switched]]]:
+) -> Op[tuple[bool, dict[str, CutoverResult]]]:
     """Roll back indexes only: the step before the rollback of the data, or the step after it.
 
     Args:

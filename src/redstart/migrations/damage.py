@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redstart.commands.keyspace import key_type
-from redstart.effects import Op, batch, pause, together
+from redstart.effects import Op, batch, gather, pause
 from redstart.errors import StateDamagedError
 
 _CONFIRM_AFTER_SECONDS = 0.05
@@ -43,7 +43,7 @@ def of_other_types(keys: Sequence[tuple[str, str, str]]) -> Op[list[Damage]]:
     """Return the damage of those keys that another program has written, given as part, key and type. One read."""
     if not keys:
         return []
-    replies: list[Any] = yield from batch(together([key_type(key.encode()) for _, key, _ in keys]))
+    replies: list[Any] = yield from batch(gather([key_type(key.encode()) for _, key, _ in keys]))
     kinds = [reply.decode() if isinstance(reply, bytes) else "none" for reply in replies]
     return [
         foreign_type(part, key, kind, expected)

@@ -9,18 +9,18 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.migrations.blocking import does_not_fit
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.edit_builder import judge
+from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.plan import Plan, PlannedModel, path_of, router
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import absent_from
-from redstart.migrations.indexes.drift import is_taken_over
+from redstart.migrations.indexes.drift import is_replaced_externally
 from redstart.migrations.indexes.plan import (
     PlannedIndex,
     attribute_of,
-    awaited_attributes,
-    moving_attributes,
+    changing_attributes,
+    pending_attributes,
     with_options_of,
 )
 from redstart.migrations.indexes.state import previous_index, read_records
@@ -47,8 +47,10 @@ def require_excluded_documents_fit(plan: Plan, planned: Sequence[PlannedIndex]) 
             continue
         # A dual-format index has no text fields of dates: the record names the changing attributes.
         before = found.index if record is None else record.legacy
-        moving = frozenset(awaited_attributes(final, moving_attributes(before, one)))
-        accepted = record.accepted_unindexed if record is not None and is_taken_over(record, found) else 0
+        moving = frozenset(pending_attributes(final, changing_attributes(before, one)))
+        accepted = (
+            record.accepted_unindexed if record is not None and is_replaced_externally(record, found) else 0
+        )
         lost = yield from _lost(plan, model, one.name, moving)
         if len(lost) > accepted:
             raise MigrationError(
@@ -90,14 +92,14 @@ def _stays_text(
     Args:
         owner: the planned model that converts the document; None if there is none.
     """
-    for value, verdict in judge(document, zone):
+    for value, conversion in classify(document, zone):
         if attribute_of(value.path) in moving:
             is_converted = (
-                verdict.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
+                conversion.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
                 and owner is not None
                 and path_of(value.location, owner) is not None
             )
-            yield not is_converted and does_not_fit(document, verdict)
+            yield not is_converted and does_not_fit(document, conversion)
 
 
 def _shown(key: bytes) -> str:

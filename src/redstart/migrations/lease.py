@@ -16,7 +16,7 @@ from redstart.commands.keyspace import hgetall
 from redstart.commands.scripts import Script, evalsha, load, run_script
 from redstart.commands.server_info import server_time
 from redstart.display import printable
-from redstart.effects import Argument, Later, Op, ahead, answer, call, pause
+from redstart.effects import Argument, Op, Pending, answer, call, pause, send_ahead
 from redstart.errors import (
     CommandError,
     LeaseHeldError,
@@ -113,7 +113,7 @@ class SentScript:
     keys: tuple[str, ...]
     args: tuple[Argument, ...]
     sent_at: float
-    later: Later[Any]
+    later: Pending[Any]
 
 
 class ServerRestartedError(UnsafeServerError):
@@ -169,7 +169,7 @@ class Lease:
         all_keys = (self._keys.fence, self._keys.lease, *keys)
         all_args = (self._token, self._holder, LEASE_MS, *args)
         sent_at = self._clock()
-        later = yield from ahead(evalsha(script.sha1, all_keys, all_args))
+        later = yield from send_ahead(evalsha(script.sha1, all_keys, all_args))
         return SentScript(script, all_keys, all_args, sent_at, later)
 
     def answer(self, sent: SentScript) -> Op[Any]:
@@ -332,7 +332,7 @@ def under_lease(acquiring: Op[Lease], work: Callable[[Lease], Op[T]]) -> Op[T]:
     return result
 
 
-def when_it_is_free(work: Callable[[], Op[T]]) -> Op[T]:
+def retry_while_locked(work: Callable[[], Op[T]]) -> Op[T]:
     """Do work that acquires a lease; while another process holds it, wait and start again."""
     while True:
         try:

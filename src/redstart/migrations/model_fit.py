@@ -9,7 +9,7 @@ from typing import Any
 from redstart.commands.keyspace import key_type, scan_type
 from redstart.commands.resp import mapping
 from redstart.commands.search import ft_list
-from redstart.documents.storage_adapters import form_of
+from redstart.documents.storage_adapters import storage_adapter
 from redstart.effects import Op, call
 from redstart.errors import AuthenticationError, CommandError, DocumentDecodeError
 from redstart.mapping.model_info import ModelDeclaration
@@ -32,7 +32,7 @@ _PAGE_KEYS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Unclaimed:
+class Unmanaged:
     """An unmanaged index, documents under a key prefix of no model, or both.
 
     Attributes:
@@ -80,7 +80,7 @@ class UnknownFields:
     is_json: bool
 
 
-def unclaimed(declarations: Sequence[ModelDeclaration], index_names: Iterable[str]) -> Op[list[Unclaimed]]:
+def unmanaged(declarations: Sequence[ModelDeclaration], index_names: Iterable[str]) -> Op[list[Unmanaged]]:
     """Return unmanaged indexes and documents: they belonged to a model, but to none of these.
 
     They are known from the records of Redstart, and from the hash that redis-om stores for each index.
@@ -119,7 +119,7 @@ def unclaimed(declarations: Sequence[ModelDeclaration], index_names: Iterable[st
         others = tuple(one.key_prefix.encode() for one in declarations if one.storage is storage)
         documents = yield from _count(prefix, storage, others)
         if documents or exists_now is not None:
-            found.append(Unclaimed(None if exists_now is None else index, prefix, storage, documents))
+            found.append(Unmanaged(None if exists_now is None else index, prefix, storage, documents))
     return found
 
 
@@ -158,7 +158,7 @@ def _unreadable_fields(
     if not keys:
         return []
     model: type[RedisModel] = declaration.model
-    read = form_of(model).reader(model, zone)
+    read = storage_adapter(model).reader(model, zone)
     dates = {str(path.segments[0]) for path in declaration.paths.planned}
     counts: Counter[str] = Counter()
     examples: dict[str, tuple[bytes, str]] = {}

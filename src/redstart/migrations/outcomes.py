@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redstart.errors import DataMigrationError
-from redstart.migrations.coordinator import Back, Forward
+from redstart.migrations.coordinator import MigrationResult, RollbackResult
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.failure import Failure
-from redstart.migrations.indexes.coverage import Membership
+from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import IndexState
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
@@ -23,7 +23,7 @@ def unmatched_message(prefixes: Sequence[str]) -> str:
     return f"0 documents matched the {'prefix' if len(prefixes) == 1 else 'prefixes'} {', '.join(prefixes)}."
 
 
-def require_converted(found: Forward, mode: FailureMode) -> None:
+def require_converted(found: MigrationResult, mode: FailureMode) -> None:
     """Raise DataMigrationError if the exit code of `om migrate-data run` would not be 0."""
     refused = [one for one in found.indexes if one.state is IndexState.REFUSED]
     names = ", ".join(one.name for one in refused)
@@ -50,7 +50,7 @@ def require_converted(found: Forward, mode: FailureMode) -> None:
         )
 
 
-def require_undone(found: Back) -> None:
+def require_undone(found: RollbackResult) -> None:
     """Raise DataMigrationError if the exit code of `om migrate-data rollback` would not be 0."""
     refused = [switched for switched in found.indexes.values() if not switched.done]
     names = ", ".join(found.refused)
@@ -123,7 +123,7 @@ def _counted(title: str, count: int, examples: Sequence[Failure]) -> str:
     return f" {title}: {count}{first}." if count else ""
 
 
-def _examples(memberships: Iterable[Membership | None]) -> str:
+def _examples(memberships: Iterable[Coverage | None]) -> str:
     """Return examples of documents that an index would drop, to be appended to a sentence."""
     keys = [key for one in memberships if one is not None for key in one.examples]
     if not keys:

@@ -8,7 +8,7 @@ from redstart.errors import StateDamagedError
 from redstart.migrations.context import Context, Monitor
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.status import Phase, Status
+from redstart.migrations.data.status import MigrationPhase, Status
 from redstart.migrations.data.survey import survey
 from redstart.migrations.holder import Holder
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
@@ -26,7 +26,7 @@ def with_rewritten(status: Status, zone: NaiveTimezone) -> Op[Status]:
     Effects: reads of the first 1,000 documents of each applied model, among at most 1,000,000 keys.
     """
     rewritten = []
-    for model in status.applied if status.phase is Phase.CONVERTED else ():
+    for model in status.applied if status.phase is MigrationPhase.CONVERTED else ():
         found = yield from survey(
             Plan((model,), zone.name),
             zone,
@@ -42,23 +42,23 @@ def with_rewritten(status: Status, zone: NaiveTimezone) -> Op[Status]:
         return status
     return replace(
         status,
-        phase=Phase.PENDING,
+        phase=MigrationPhase.PENDING,
         applied=[model for model in status.applied if model not in rewritten],
         pending=[*status.pending, *rewritten],
         rewritten=rewritten,
     )
 
 
-def phase_with_indexes(status: Status) -> Op[Phase]:
+def phase_with_indexes(status: Status) -> Op[MigrationPhase]:
     """Return the phase with the indexes considered: prepared before the data, cut over after it. Three reads."""
-    if status.phase in (Phase.MIGRATING, Phase.ROLLING_BACK):
+    if status.phase in (MigrationPhase.MIGRATING, MigrationPhase.ROLLING_BACK):
         return status.phase
     return _phase(status.phase, (yield from _records(status)))
 
 
-def cut_over_to_come(status: Status) -> Op[bool]:
+def is_cutover_pending(status: Status) -> Op[bool]:
     """Return whether the data is converted and a dual-format index is still active. Three reads."""
-    if status.phase is not Phase.CONVERTED:
+    if status.phase is not MigrationPhase.CONVERTED:
         return False
     records = yield from _records(status)
     return any(not (record.cut_over or record.stepping_back) for record in records)
@@ -106,13 +106,15 @@ def _records(status: Status) -> Op[list[IndexRecord]]:
     return [record for record in records if record.moving and record.key_prefix in prefixes]
 
 
-def _phase(data: Phase, records: Collection[IndexRecord]) -> Phase:
+def _phase(data: MigrationPhase, records: Collection[IndexRecord]) -> MigrationPhase:
     if any(record.stepping_back for record in records):
-        return Phase.ROLLING_BACK
+        return MigrationPhase.ROLLING_BACK
     if not records:
         return data
-    if data is Phase.PENDING:
-        return data if all(record.cut_over for record in records) else Phase.EXPANDED
+    if data is MigrationPhase.PENDING:
+        return data if all(record.cut_over for record in records) else MigrationPhase.EXPANDED
     if not all(record.cut_over for record in records):
         return data
-    return Phase.CONTRACTED if all(record.contracted for record in records) else Phase.CUT_OVER
+    return (
+        MigrationPhase.CONTRACTED if all(record.contracted for record in records) else MigrationPhase.CUT_OVER
+    )

@@ -11,8 +11,8 @@ from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.plan import Plan, plan_for_indexes
 from redstart.migrations.data.record import Record, read_record
-from redstart.migrations.indexes.dual_format import tolerant_index
-from redstart.migrations.indexes.plan import PlannedIndex, place_of, planned_indexes
+from redstart.migrations.indexes.dual_format import dual_format_index
+from redstart.migrations.indexes.plan import PlannedIndex, path_of, planned_indexes
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.server_checks import require_search
@@ -21,7 +21,7 @@ from redstart.search.schema import FieldKind, IndexField
 from redstart.search.schema_diff import FieldAdded, FieldChanged
 
 
-class Form(StrEnum):
+class DateFormat(StrEnum):
     """The state of a date field: numeric, text, text only if the value is text (dual-format), missing, or other."""
 
     NEW = "numeric"
@@ -38,7 +38,7 @@ class DateField:
     path: TemporalPath
     wanted: IndexField
     serving: IndexField | None
-    form: Form
+    form: DateFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class DateIndex:
     @property
     def mismatches(self) -> list[DateField]:
         """Return the dates whose field in the index differs from the model."""
-        return [field for field in self.fields if field.form is not Form.NEW]
+        return [field for field in self.fields if field.form is not DateFormat.NEW]
 
     @property
     def next_command(self) -> str | None:
@@ -82,34 +82,34 @@ def date_indexes(statuses: Iterable[IndexStatus], plan: Plan, record: Record) ->
 
 def _fields_at(path: TemporalPath, status: IndexStatus) -> list[DateField]:
     index = status.planned.index
-    place = place_of(path, index.storage)
+    place = path_of(path, index.storage)
     return [_compared(path, wanted, status) for wanted in index.fields if wanted.identifier == place]
 
 
 def _compared(path: TemporalPath, wanted: IndexField, status: IndexStatus) -> DateField:
     if status.pending is None:
-        return DateField(path, wanted, None, Form.MISSING)
+        return DateField(path, wanted, None, DateFormat.MISSING)
     for change in status.pending.changes:
         if isinstance(change, FieldAdded) and change.field.attribute == wanted.attribute:
-            return DateField(path, wanted, None, Form.MISSING)
+            return DateField(path, wanted, None, DateFormat.MISSING)
         if isinstance(change, FieldChanged) and change.after.attribute == wanted.attribute:
             return DateField(path, wanted, change.before, _form(change.before, wanted, status))
-    return DateField(path, wanted, wanted, Form.NEW)
+    return DateField(path, wanted, wanted, DateFormat.NEW)
 
 
-def _form(serving: IndexField, wanted: IndexField, status: IndexStatus) -> Form:
+def _form(serving: IndexField, wanted: IndexField, status: IndexStatus) -> DateFormat:
     same_place = serving.identifier == wanted.identifier
     if serving.kind is wanted.kind and same_place:
-        return Form.NEW  # it is sortable or not: no matter of the data
+        return DateFormat.NEW  # it is sortable or not: no matter of the data
     if serving.kind is not FieldKind.TAG:
-        return Form.OTHER
-    tolerant = tolerant_index(status.planned.index, (wanted.attribute,)).field_named(wanted.attribute)
+        return DateFormat.OTHER
+    tolerant = dual_format_index(status.planned.index, (wanted.attribute,)).field_named(wanted.attribute)
     if tolerant is not None and serving.identifier == tolerant.identifier:
-        return Form.TOLERANT
-    return Form.OLD if same_place else Form.OTHER
+        return DateFormat.TOLERANT
+    return DateFormat.OLD if same_place else DateFormat.OTHER
 
 
-def look_at_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIndex]]:
+def inspect_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIndex]]:
     """Return the indexes with dates, compared with the models and with the converted data.
 
     Raises:
@@ -133,9 +133,9 @@ def next_command(found: Iterable[DateIndex]) -> str | None:
 def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, Any]]:
     """Return dates whose type in the index differs from the model, in the format of redis-om's detector.
 
-    Effects: see `look_at_dates`.
+    Effects: see `inspect_dates`.
     """
-    found = yield from look_at_dates(planned_indexes(declarations), plan_for_indexes(declarations, "UTC"))
+    found = yield from inspect_dates(planned_indexes(declarations), plan_for_indexes(declarations, "UTC"))
     concerned = [one for one in found if _of_another_type(one)]
     mismatches = [
         {

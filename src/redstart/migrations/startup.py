@@ -19,7 +19,7 @@ from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.migrations.indexes.state import hash_key
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.integrity import require_intact
-from redstart.migrations.lease import when_it_is_free
+from redstart.migrations.lease import retry_while_locked
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 
@@ -59,7 +59,7 @@ def bring_up_to_date(
     models = plan_for_indexes(declarations, "UTC").models
     keys = StateKeys(DATETIME_MIGRATION)
 
-    def look_and_run() -> Op[list[IndexStatus]]:
+    def check_and_migrate() -> Op[list[IndexStatus]]:
         statuses = yield from index_statuses(planned)
         left = [one for one in statuses if one.is_newer]
         if all(one.standing is Standing.UP_TO_DATE or one.is_newer for one in statuses):
@@ -78,7 +78,7 @@ def bring_up_to_date(
             )
         return left
 
-    return (yield from when_it_is_free(look_and_run))
+    return (yield from retry_while_locked(check_and_migrate))
 
 
 class MigrationAction(Enum):

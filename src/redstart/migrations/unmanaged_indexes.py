@@ -10,7 +10,7 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, attribute_of, place_of
+from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, attribute_of, path_of
 from redstart.migrations.indexes.state import is_built_name, read_records, shown
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import FieldKind, Index
@@ -19,7 +19,7 @@ from redstart.values.types import Storage
 _MAX_SPELLINGS = 64
 
 
-def require_no_losses(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
+def require_unmanaged_indexes_unaffected(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
     """Raise MigrationError if an unmanaged index would lose documents when the data is converted.
 
     Effects: a read for each index of the server.
@@ -84,7 +84,7 @@ def _text_places(plan: Plan, index: Index) -> Iterable[str]:
     texts = {field.identifier for field in index.fields if field.kind in TEXTS}
     for model in plan.models:
         if model.storage is Storage.JSON and may_hold(index, model):
-            yield from sorted(texts & {place_of(path, Storage.JSON) for path in model.paths})
+            yield from sorted(texts & {path_of(path, Storage.JSON) for path in model.paths})
 
 
 def may_hold(index: Index, model: PlannedModel) -> bool:
@@ -128,7 +128,7 @@ def _dates_named(expression: str, index: Index, model: PlannedModel) -> Iterable
     """Return the names in an expression that stand for dates which the index does not have as numbers."""
     if index.storage is not model.storage or not may_hold(index, model):
         return
-    places = {place_of(path, index.storage) for path in model.paths}
+    places = {path_of(path, index.storage) for path in model.paths}
     names = {attribute_of(path) for path in model.paths} | places
     names |= {field.attribute for field in index.fields if field.identifier in places}
     for name in names:

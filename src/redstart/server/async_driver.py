@@ -14,10 +14,10 @@ from redstart.server.protocol import Answer, Conversation, Receive, Send, Step
 from redstart.server.redis_errors import (
     TRANSPORT_ERRORS,
     cause_of,
+    encode_commands,
     failed_stand_in,
-    mapped,
-    packed,
     reply_count,
+    translate_error,
     unusable,
 )
 
@@ -81,10 +81,10 @@ class AsyncDriver:
             if self._connection is None:
                 self._connection = await cast(Any, self._pool).get_connection()  # redis-py leaves it untyped
             # No health check: it would read an answer that is under way, and connect anew without telling us.
-            await self._connection.send_packed_command([packed(request)], check_health=False)
+            await self._connection.send_packed_command([encode_commands(request)], check_health=False)
         except TRANSPORT_ERRORS as exc:
             await self.close()
-            raise mapped(exc, self._where) from cause_of(exc)
+            raise translate_error(exc, self._where) from cause_of(exc)
         except AssertionError as exc:
             await self.close()
             raise failed_stand_in(exc) from exc
@@ -102,10 +102,10 @@ class AsyncDriver:
                 try:
                     replies.append(await read(disable_decoding=True))
                 except theirs.ResponseError as exc:
-                    replies.append(mapped(exc, self._where))
+                    replies.append(translate_error(exc, self._where))
         except TRANSPORT_ERRORS as exc:
             await self.close()
-            raise mapped(exc, self._where) from cause_of(exc)
+            raise translate_error(exc, self._where) from cause_of(exc)
         self.answered = True
         return replies
 

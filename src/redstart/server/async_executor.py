@@ -19,7 +19,7 @@ from redstart.server.redis_errors import TRANSPORT_ERRORS
 T = TypeVar("T")
 
 
-class OfEachLoop(Generic[T]):
+class LoopLocal(Generic[T]):
     """A value for each event loop. Safe in threads: each has a loop of its own.
 
     `asyncio.run`, uvicorn, pytest-asyncio and other callers of `loop.shutdown_asyncgens()` close what is kept for the
@@ -47,7 +47,7 @@ class OfEachLoop(Generic[T]):
             _start(kept[1])
         return kept[0]
 
-    def close_soon(self) -> None:
+    def schedule_close(self) -> None:
         """Close what is kept, each in its loop, as soon as that gets there. From any thread."""
         for loop, (_, generator) in list(self._kept.items()):
             with suppress(RuntimeError):  # the loop is closed
@@ -78,7 +78,7 @@ def _start(generator: AsyncGenerator[None, None]) -> None:
         _ = generator.__anext__().send(None)
 
 
-class AsyncServer:
+class AsyncExecutor:
     """Runs operations, any number at a time. A connection belongs to one event loop, so each loop has its own pool.
 
     A client that is given is never used itself: which loop or process its connections were made in is not known.
@@ -97,7 +97,7 @@ class AsyncServer:
         self.where = where_of_pool(self._given)
         self.database = database_of_pool(self._given)
         self._home = ref(home) if home else None
-        self._places: OfEachLoop[_Place] = OfEachLoop(_close_place)
+        self._places: LoopLocal[_Place] = LoopLocal(_close_place)
         self._answered = False
         self._known: dict[Any, Any] = {}
 
@@ -114,9 +114,9 @@ class AsyncServer:
                 self._answered = self._answered or driver.answered
                 await driver.release()
 
-    def close_soon(self) -> None:
+    def schedule_close(self) -> None:
         """Give up all connections that are free, each in its loop: the client is gone."""
-        self._places.close_soon()
+        self._places.schedule_close()
 
     def _new_place(self) -> "_Place":
         pool = self._given
@@ -151,20 +151,20 @@ async def _disconnect(pool: redis.asyncio.ConnectionPool) -> None:
         await pool.disconnect(inuse_connections=False)
 
 
-_servers: "WeakKeyDictionary[Any, AsyncServer]" = WeakKeyDictionary()
-_clients: OfEachLoop[dict[str, redis.asyncio.Redis]] = OfEachLoop(_close_clients)
+_servers: "WeakKeyDictionary[Any, AsyncExecutor]" = WeakKeyDictionary()
+_clients: LoopLocal[dict[str, redis.asyncio.Redis]] = LoopLocal(_close_clients)
 
 
-def server_of(client: object) -> AsyncServer:
+def server_of(client: object) -> AsyncExecutor:
     """Return the executor for a sync or async client; the same one each time. Raises ConfigurationError."""
     try:
         server = _servers.get(client)
     except TypeError:  # such things cannot even be looked up
         server = None
     if server is None:
-        server = _servers.setdefault(client, AsyncServer(client))
+        server = _servers.setdefault(client, AsyncExecutor(client))
         # Not left to the collector, which would find the connections open and say so.
-        finalize(client, server.close_soon).atexit = False
+        finalize(client, server.schedule_close).atexit = False
     return server
 
 
@@ -181,5 +181,5 @@ def default_client(url: str) -> redis.asyncio.Redis:
     client = clients.get(url)
     if client is None:
         client = clients[url] = async_client(url, decode_responses=True)
-        _servers[client] = AsyncServer(client, home=loop)
+        _servers[client] = AsyncExecutor(client, home=loop)
     return client

@@ -8,9 +8,9 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from redstart.effects import Ahead, Batch, Call, Later, Learnt, Op, Pause, Request
+from redstart.effects import Batch, Call, Op, Pause, Pending, Request, SendAhead, ServerKnowledge
 from redstart.errors import RedstartError, ServerConnectionError, ServerError
-from redstart.server.redis_errors import is_temporary, typed
+from redstart.server.redis_errors import is_temporary, parse_replies
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Conversation:
     def __init__(self, was_connected: Callable[[], bool], known: dict[Any, Any]) -> None:
         self._was_connected = was_connected
         self._known = known
-        self._unanswered: deque[Later[Any]] = deque()
+        self._unanswered: deque[Pending[Any]] = deque()
 
     def steps(self, operation: Op[T]) -> Generator[Step, Answer, T]:
         """Yield steps, one that is sent again after a pause. Errors are raised inside the operation."""
@@ -72,7 +72,7 @@ class Conversation:
                         reply = yield from self._settled(request, found)
                     else:
                         try:
-                            reply = typed(request, found or ())
+                            reply = parse_replies(request, found or ())
                         except ServerError:
                             reply = yield from self._settled(request, found)
                 else:
@@ -82,29 +82,29 @@ class Conversation:
                 error = exc
 
     def _performed(self, request: Request) -> Generator[Step, Answer, Any]:
-        if isinstance(request, Learnt):
+        if isinstance(request, ServerKnowledge):
             found = self._known.get(request.kind)
             return self._known.setdefault(request.kind, request.kind()) if found is None else found
         if isinstance(request, Call | Batch):
             yield from self._catch_up(None)
             return (yield from self._settled(request, (yield request)))
-        if isinstance(request, Ahead):
+        if isinstance(request, SendAhead):
             return (yield from self._sent(request.request))
-        if isinstance(request, Later):
+        if isinstance(request, Pending):
             yield from self._catch_up(request)
             return (yield from self._settled(request.request, request.answer))
         yield request
         return None
 
-    def _sent(self, request: Call[Any] | Batch[Any]) -> Generator[Step, Answer, Later[Any]]:
-        later: Later[Any] = Later(request)
+    def _sent(self, request: Call[Any] | Batch[Any]) -> Generator[Step, Answer, Pending[Any]]:
+        later: Pending[Any] = Pending(request)
         self._unanswered.append(later)
         failure = yield Send(request)
         if failure is not None:
             self._lose(failure)
         return later
 
-    def _catch_up(self, until: Later[Any] | None) -> Generator[Step, Answer, None]:
+    def _catch_up(self, until: Pending[Any] | None) -> Generator[Step, Answer, None]:
         """Read what was sent ahead, in order, up to one request or to the last."""
         while self._unanswered and (until is None or until.answer is None):
             found = yield Receive(self._unanswered[0].request)
@@ -137,4 +137,4 @@ class Conversation:
             found = yield request
         if isinstance(found, ServerError):
             raise found
-        return typed(request, found or ())
+        return parse_replies(request, found or ())

@@ -68,7 +68,7 @@ _CONNECTING = re.compile(r"Error (?P<error>.*?) ?connecting to \S+?\.(?: (?P<rea
 _pack: Callable[..., bytes] = hiredis.pack_command
 
 
-def packed(request: Call[Any] | Batch[Any]) -> bytes:
+def encode_commands(request: Call[Any] | Batch[Any]) -> bytes:
     """Return the bytes to send."""
     if isinstance(request, Call):
         return _pack(request.args)
@@ -82,7 +82,7 @@ def reply_count(request: Call[Any] | Batch[Any]) -> int:
     return len(request.calls) if request.packed is None else request.replies
 
 
-def typed(request: Call[T] | Batch[T], replies: Sequence[Any]) -> T:
+def parse_replies(request: Call[T] | Batch[T], replies: Sequence[Any]) -> T:
     """Return the parsed result.
 
     Raises:
@@ -130,7 +130,7 @@ def is_temporary(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> boo
     return refused and (isinstance(request, Call) or request.repeatable)
 
 
-def mapped(error: Exception, where: str) -> ServerError:
+def translate_error(error: Exception, where: str) -> ServerError:
     """Redstart's error for one of redis-py's, or for what a socket raises. `where` names the server, no password."""
     if isinstance(error.__cause__, theirs.RedisError):
         error = error.__cause__  # asyncio: a refusal while connecting is wrapped in a ConnectionError

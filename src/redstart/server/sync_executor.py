@@ -22,11 +22,11 @@ ROOM_CONNECTIONS: Final = 100
 MOST_AT_ONCE: Final = 1_000
 """Operations at the same time, however many connections a pool may make."""
 
-_servers: "WeakKeyDictionary[Any, SyncServer]" = WeakKeyDictionary()
+_servers: "WeakKeyDictionary[Any, SyncExecutor]" = WeakKeyDictionary()
 _clients: dict[str, redis.Redis] = {}
 
 
-class SyncServer:
+class SyncExecutor:
     """Runs operations, any number at a time. redis-py's pools give each thread and forked process its connection.
 
     Attributes:
@@ -101,14 +101,14 @@ class _Held:
         return driver
 
 
-def server_of(client: object) -> SyncServer:
+def server_of(client: object) -> SyncExecutor:
     """Return the executor for a sync or async client; the same one each time. Raises ConfigurationError."""
     try:
         server = _servers.get(client)
     except TypeError:  # such things cannot even be looked up
         server = None
     if server is None:
-        server = _servers.setdefault(client, SyncServer(pool_like(client)))
+        server = _servers.setdefault(client, SyncExecutor(pool_like(client)))
     return server
 
 

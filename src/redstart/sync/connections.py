@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import redis
 
-    from redstart.server.sync_executor import SyncServer
+    from redstart.server.sync_executor import SyncExecutor
 
 
 def __getattr__(name: str) -> object:
@@ -63,7 +63,7 @@ def shared_client() -> "redis.Redis":
     return default_client(server_url())
 
 
-def server_of_client(client: "redis.Redis") -> "SyncServer":
+def server_of_client(client: "redis.Redis") -> "SyncExecutor":
     """Return the executor of operations on the server of a client.
 
     Raises:
@@ -74,7 +74,7 @@ def server_of_client(client: "redis.Redis") -> "SyncServer":
     return server_of(client)
 
 
-def server_of_model(model: type[RedisModel]) -> "SyncServer":
+def server_of_model(model: type[RedisModel]) -> "SyncExecutor":
     """Return the executor of operations on documents of a model: on the server of `model.db()`.
 
     Raises:
@@ -83,7 +83,7 @@ def server_of_model(model: type[RedisModel]) -> "SyncServer":
     return server_of_client(model.db())
 
 
-def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") -> "SyncServer":
+def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") -> "SyncExecutor":
     """Return the executor of operations on documents of several models: on the server of `model`.
 
     Raises:

@@ -107,7 +107,7 @@ class FileMigrator(ListsOnly):
 
         Effects: one read.
         """
-        return (self._status()).as_redis_om_says_it()
+        return (self._status()).to_redis_om_dict()
 
     def _applied(self) -> set[str]:
         return server_of_client(self.redis).run(applied_ids(self._recorded))

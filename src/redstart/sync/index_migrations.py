@@ -12,7 +12,7 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.migrator import IndexMigration
-from redstart.migrations.lease import when_it_is_free
+from redstart.migrations.lease import retry_while_locked
 from redstart.migrations.startup import PendingIndex, bring_up_to_date, pending_indexes
 from redstart.sync.connections import client_of, server_of_client
 
@@ -124,7 +124,7 @@ def create_index(conn: "redis.Redis", index_name: str, schema: str, current_hash
     if is_skipped("create_index()"):
         return
     server_of_client(conn).run(
-        when_it_is_free(lambda: index_migration().create(index_name, schema, current_hash))
+        retry_while_locked(lambda: index_migration().create(index_name, schema, current_hash))
     )
 
 

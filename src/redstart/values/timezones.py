@@ -107,7 +107,7 @@ class _Utc(NaiveTimezone):
         return _after_epoch(microseconds)
 
 
-class AssumedUtc(_Utc):
+class ImplicitUtc(_Utc):
     """UTC by default, without a setting. Warns at the first datetime without an offset."""
 
     is_utc = False  # so that it is always asked

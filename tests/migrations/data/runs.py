@@ -10,7 +10,7 @@ from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.rollback import RollbackResult, rollback
+from redstart.migrations.data.rollback import DataRollbackResult, rollback
 from redstart.migrations.data.run import RunResult, run
 from redstart.server.clients import open_like
 from tests.support.crash_driver import CrashDriver
@@ -40,7 +40,7 @@ def migrate(
         return driver.run(run(new_context(), plan or station_plan(), options(mode, **more)))
 
 
-def undo(url: str, *, before: Callable[[str], None] | None = None) -> RollbackResult:
+def undo(url: str, *, before: Callable[[str], None] | None = None) -> DataRollbackResult:
     with CrashDriver(url, before=before) as driver:
         result = driver.run(rollback(new_context(), batch_documents=40))
     assert result.stopped is None
@@ -54,7 +54,7 @@ def migrate_all(url: str, mode: FailureMode = FailureMode.LOG_AND_SKIP) -> RunRe
     return result
 
 
-def undo_all(url: str) -> RollbackResult:
+def undo_all(url: str) -> DataRollbackResult:
     """Roll back, and leave nothing in numeric format."""
     result = undo(url)
     assert result.kept == 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.errors import CheckpointCorruptError, CheckpointVersionError
-from redstart.migrations.data.checkpoint import FORMAT, Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.checkpoint import FORMAT, Checkpoint, RunStage, load_checkpoint
 from tests.support.migration import KEYS
 
 
@@ -73,7 +73,7 @@ def test_another_version_is_not_damage() -> None:
 
 def test_progress_that_an_earlier_build_saved_can_be_read() -> None:
     """Fields that are added need a default: a stopped run must survive an update."""
-    data: dict[str, Any] = asdict(Checkpoint(Stage.CONVERT, "plan", 3))
+    data: dict[str, Any] = asdict(Checkpoint(RunStage.CONVERT, "plan", 3))
     needed = {"stage", "plan_hash", "generation", "number", "cursor", "run_id", "done"}
     for name in needed:
         with pytest.raises(CheckpointCorruptError, match=name):
@@ -82,15 +82,15 @@ def test_progress_that_an_earlier_build_saved_can_be_read() -> None:
         found = loaded(
             json.dumps({"format": FORMAT, **{k: v for k, v in data.items() if k != name}}).encode()
         )
-        assert found == Checkpoint(Stage.CONVERT, "plan", 3)
+        assert found == Checkpoint(RunStage.CONVERT, "plan", 3)
 
 
 def test_counts_add_up() -> None:
-    checkpoint = Checkpoint(Stage.CONVERT, "plan", 1)
+    checkpoint = Checkpoint(RunStage.CONVERT, "plan", 1)
     checkpoint.add(documents=2, values=3)
     checkpoint.add(documents=5)
     assert checkpoint.counts == {"documents": 7, "values": 3}
 
 
 def test_only_a_rollback_undoes() -> None:
-    assert [stage for stage in Stage if stage.undoes] == [Stage.REPLAY, Stage.SWEEP]
+    assert [stage for stage in RunStage if stage.undoes] == [RunStage.REPLAY, RunStage.SWEEP]

@@ -193,7 +193,7 @@ def test_writers_at_every_request_lose_nothing(client: redis.Redis, url: str) ->
     """An old application that writes all the time, and stops before the last run."""
     seed = random.SystemRandom().randrange(10**9)
     print(f"seed {seed}")
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     moment = datetime(2021, 1, 1)
     hashes = {f"{VISIT_PREFIX}{n}": moment for n in range(60)}
     lists: dict[str, list[datetime]] = {f"{SIGHTING_PREFIX}{n}": [moment] * 3 for n in range(40)}
@@ -201,16 +201,16 @@ def test_writers_at_every_request_lose_nothing(client: redis.Redis, url: str) ->
     send(client, [_list_command(key, moments) for key, moments in lists.items()])
 
     def write(name: str) -> None:
-        later = moment + timedelta(seconds=chance.randrange(10**8))
+        later = moment + timedelta(seconds=rng.randrange(10**8))
         if name == "(never)":
             return
-        if chance.random() < 0.5:
-            key = chance.choice(list(hashes))
+        if rng.random() < 0.5:
+            key = rng.choice(list(hashes))
             hashes[key] = later
             send(client, [("HSET", key, "arrived_at", later.isoformat())])
             return
-        key = chance.choice(list(lists))
-        if lists[key] and chance.random() < 0.4:
+        key = rng.choice(list(lists))
+        if lists[key] and rng.random() < 0.4:
             lists[key].pop(0)
             send(client, [("JSON.ARRPOP", key, "$.resighted_at", 0)])
         else:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from redstart.migrations.data.converter import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.converter import Conversion, Outcome, convert_hash_value, convert_json_value
 from redstart.migrations.data.rollback_sweep import legacy_text
 from redstart.values.lossless_json import JsonValue, parse_json
 from redstart.values.timezones import NaiveTimezone
@@ -33,7 +33,7 @@ class CorpusValue(NamedTuple):
     value: JsonValue
     expected: float | str
 
-    def verdict(self) -> Verdict:
+    def conversion(self) -> Conversion:
         if self.storage is Storage.JSON:
             return convert_json_value(self.value, kind=self.kind, optional=self.optional, naive_timezone=UTC)
         assert isinstance(self.value, str)
@@ -86,17 +86,17 @@ def test_every_value_is_converted_to_the_number_computed_for_it(values: list[Cor
     assert len({value.key for value in values}) == 6_000
     counts: Counter[Outcome] = Counter()
     for value in values:
-        verdict = value.verdict()
-        counts[verdict.outcome] += 1
+        conversion = value.conversion()
+        counts[conversion.outcome] += 1
         if value.expected == "null":
-            assert verdict.outcome is Outcome.NULL, value
+            assert conversion.outcome is Outcome.NULL, value
         elif value.expected == "unconvertible":
-            assert verdict.outcome is Outcome.UNCONVERTIBLE, value
-        elif verdict.outcome is Outcome.ALREADY:
+            assert conversion.outcome is Outcome.UNCONVERTIBLE, value
+        elif conversion.outcome is Outcome.ALREADY:
             assert float(str(value.value)) == value.expected, value
         else:
-            assert verdict.outcome is Outcome.CONVERTIBLE, value
-            assert verdict.new == repr(value.expected).encode(), value
+            assert conversion.outcome is Outcome.CONVERTIBLE, value
+            assert conversion.new == repr(value.expected).encode(), value
     assert set(counts) == {Outcome.CONVERTIBLE, Outcome.ALREADY, Outcome.NULL, Outcome.UNCONVERTIBLE}
 
 
@@ -105,15 +105,15 @@ def test_the_text_format_of_a_utc_value_of_0_3_5_is_its_original(values: list[Co
     assert len(dirty) == 170
     compared = 0
     for value in values:
-        verdict = value.verdict()
+        conversion = value.conversion()
         text = str(value.value)
-        if verdict.new is None or (value.key, value.path) in dirty or not _without_foreign_offset(text):
+        if conversion.new is None or (value.key, value.path) in dirty or not _without_foreign_offset(text):
             continue
         stored = f'"{text}"' if value.storage is Storage.JSON else text
-        assert verdict.naive is not None
-        number = verdict.new.decode()
+        assert conversion.naive is not None
+        number = conversion.new.decode()
         again = legacy_text(
-            number, kind=value.kind, storage=value.storage, naive=verdict.naive, naive_timezone=UTC
+            number, kind=value.kind, storage=value.storage, naive=conversion.naive, naive_timezone=UTC
         )
         assert again == stored.encode(), value
         compared += 1

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redstart.migrations.data.converter import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.converter import Conversion, Outcome, convert_hash_value, convert_json_value
 from redstart.values.lossless_json import JsonNumber, JsonValue, parse_json
 from redstart.values.timestamps import FIRST_MICROSECOND, LAST_MICROSECOND, microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
@@ -19,19 +19,19 @@ zones = st.sampled_from([UTC, BERLIN, NaiveTimezone.parse("local")])
 
 def in_hash(
     raw: bytes | str, kind: TemporalKind = DATETIME, optional: bool = False, zone: NaiveTimezone = UTC
-) -> Verdict:
+) -> Conversion:
     raw = raw if isinstance(raw, bytes) else raw.encode()
     return convert_hash_value(raw, kind=kind, optional=optional, naive_timezone=zone)
 
 
 def in_json(
     text: bytes | str, kind: TemporalKind = DATETIME, optional: bool = False, zone: NaiveTimezone = UTC
-) -> Verdict:
+) -> Conversion:
     value = parse_json(text if isinstance(text, bytes) else text.encode())
     return convert_json_value(value, kind=kind, optional=optional, naive_timezone=zone)
 
 
-def in_string(text: str, kind: TemporalKind = DATETIME, zone: NaiveTimezone = UTC) -> Verdict:
+def in_string(text: str, kind: TemporalKind = DATETIME, zone: NaiveTimezone = UTC) -> Conversion:
     return convert_json_value(text, kind=kind, optional=False, naive_timezone=zone)
 
 
@@ -53,10 +53,10 @@ DIRTY = {
 def test_dirty_text(name: str, kind: TemporalKind) -> None:
     text, as_datetime, as_date = DIRTY[name]
     new = as_datetime if kind is DATETIME else as_date
-    for verdict in (in_hash(text, kind), in_string(text, kind)):
-        assert verdict.new == new
-        assert verdict.outcome is (Outcome.CONVERTIBLE if new else Outcome.UNCONVERTIBLE)
-        assert (verdict.reason is None) is (new is not None)
+    for conversion in (in_hash(text, kind), in_string(text, kind)):
+        assert conversion.new == new
+        assert conversion.outcome is (Outcome.CONVERTIBLE if new else Outcome.UNCONVERTIBLE)
+        assert (conversion.reason is None) is (new is not None)
 
 
 def test_dirty_seconds_as_text() -> None:
@@ -127,12 +127,12 @@ def test_what_only_looks_like_a_number(text: str, kind: TemporalKind) -> None:
 )
 def test_numbers_out_of_range(text: str, reason: str) -> None:
     for kind in TemporalKind:
-        verdicts = [in_hash(text, kind), in_string(text, kind), in_hash(f" {text}", kind)]
-        verdicts.append(convert_json_value(JsonNumber(text), kind=kind, optional=True, naive_timezone=UTC))
-        for verdict in verdicts:
-            assert verdict.outcome is Outcome.UNCONVERTIBLE
-            assert verdict.new is None
-            assert reason in (verdict.reason or "")
+        conversions = [in_hash(text, kind), in_string(text, kind), in_hash(f" {text}", kind)]
+        conversions.append(convert_json_value(JsonNumber(text), kind=kind, optional=True, naive_timezone=UTC))
+        for conversion in conversions:
+            assert conversion.outcome is Outcome.UNCONVERTIBLE
+            assert conversion.new is None
+            assert reason in (conversion.reason or "")
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ def test_numbers_that_read_back_stay_as_they_are_spelled(text: str) -> None:
     ],
 )
 def test_milliseconds(text: str, as_datetime: bytes, as_date: bytes) -> None:
-    for verdict in (in_hash(text), in_string(text), in_hash(f"\t{text}\n")):
-        assert verdict == (Outcome.CONVERTIBLE, as_datetime, None, None)
-    for verdict in (in_hash(text, DATE), in_string(text, DATE), in_string(f"{text} ", DATE)):
-        assert verdict == (Outcome.CONVERTIBLE, as_date, None, None)
+    for conversion in (in_hash(text), in_string(text), in_hash(f"\t{text}\n")):
+        assert conversion == (Outcome.CONVERTIBLE, as_datetime, None, None)
+    for conversion in (in_hash(text, DATE), in_string(text, DATE), in_string(f"{text} ", DATE)):
+        assert conversion == (Outcome.CONVERTIBLE, as_date, None, None)
     number = JsonNumber(text)
     assert convert_json_value(number, kind=DATETIME, optional=False, naive_timezone=UTC).new == as_datetime
     assert convert_json_value(number, kind=DATE, optional=False, naive_timezone=UTC).new == as_date
@@ -221,16 +221,16 @@ def test_an_unchanged_json_number_needs_no_rollback() -> None:
     ],
 )
 def test_values_that_lose_digits(text: str, new: bytes, reason: str) -> None:
-    for verdict in (in_hash(text), in_string(text)):
-        assert verdict.outcome is Outcome.LOSSY
-        assert verdict.new == new
-        assert reason in (verdict.reason or "")
+    for conversion in (in_hash(text), in_string(text)):
+        assert conversion.outcome is Outcome.LOSSY
+        assert conversion.new == new
+        assert reason in (conversion.reason or "")
     assert in_hash(text, DATE).outcome is Outcome.CONVERTIBLE  # the digits are not of the date
 
 
 def test_what_could_not_be_read_back_at_all_is_left() -> None:
-    verdict = in_hash("9999-12-31T23:59:59.999999")
-    assert verdict == (
+    conversion = in_hash("9999-12-31T23:59:59.999999")
+    assert conversion == (
         Outcome.UNCONVERTIBLE,
         None,
         "out of range: would round past year 9999",
@@ -254,9 +254,9 @@ def test_the_naive_zone() -> None:
     assert in_hash("2023-07-01T12:00:00+00:00", zone=BERLIN).new == b"1688212800.0"
     assert in_hash("2023-07-01", DATE, zone=BERLIN).new == b"1688169600.0"
     for text, title in (("2023-10-29T02:30:00", "ambiguous"), ("2023-03-26T02:30:00", "nonexistent")):
-        verdict = in_hash(text, zone=BERLIN)
-        assert verdict.outcome is Outcome.UNCONVERTIBLE
-        assert title in (verdict.reason or "")
+        conversion = in_hash(text, zone=BERLIN)
+        assert conversion.outcome is Outcome.UNCONVERTIBLE
+        assert title in (conversion.reason or "")
         assert in_hash(text, DATE, zone=BERLIN).outcome is Outcome.CONVERTIBLE
 
 
@@ -300,13 +300,13 @@ json_values: st.SearchStrategy[JsonValue] = st.one_of(
 )
 
 
-def check_law(verdict: Verdict, again: Verdict | None) -> None:
+def check_law(conversion: Conversion, again: Conversion | None) -> None:
     """Check the laws of a conversion, and of the conversion of its result."""
-    writes = verdict.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
-    assert writes is (verdict.new is not None)
-    assert (verdict.outcome in (Outcome.LOSSY, Outcome.UNCONVERTIBLE)) is (verdict.reason is not None)
-    if verdict.new is not None:
-        microseconds_from_number(verdict.new.decode())
+    writes = conversion.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
+    assert writes is (conversion.new is not None)
+    assert (conversion.outcome in (Outcome.LOSSY, Outcome.UNCONVERTIBLE)) is (conversion.reason is not None)
+    if conversion.new is not None:
+        microseconds_from_number(conversion.new.decode())
         assert again == (Outcome.ALREADY, None, None, None)
 
 
@@ -315,16 +315,16 @@ def check_law(verdict: Verdict, again: Verdict | None) -> None:
 def test_converting_a_hash_value_never_raises_and_is_idempotent(
     raw: bytes, kind: TemporalKind, optional: bool, zone: NaiveTimezone
 ) -> None:
-    verdict = in_hash(raw, kind, optional, zone)
-    check_law(verdict, None if verdict.new is None else in_hash(verdict.new, kind, optional, zone))
+    conversion = in_hash(raw, kind, optional, zone)
+    check_law(conversion, None if conversion.new is None else in_hash(conversion.new, kind, optional, zone))
 
 
 @given(json_values, kinds, st.booleans(), zones)
 def test_converting_a_json_value_never_raises_and_is_idempotent(
     value: JsonValue, kind: TemporalKind, optional: bool, zone: NaiveTimezone
 ) -> None:
-    verdict = convert_json_value(value, kind=kind, optional=optional, naive_timezone=zone)
-    check_law(verdict, None if verdict.new is None else in_json(verdict.new, kind, optional, zone))
+    conversion = convert_json_value(value, kind=kind, optional=optional, naive_timezone=zone)
+    check_law(conversion, None if conversion.new is None else in_json(conversion.new, kind, optional, zone))
 
 
 @given(date_like, kinds, zones)
@@ -351,9 +351,9 @@ def test_seconds_and_milliseconds_of_one_instant_agree(microseconds: int) -> Non
 @given(st.datetimes())
 def test_a_datetime_keeps_its_microsecond_or_is_reported_as_rounded(moment: datetime) -> None:
     microseconds = (moment - datetime(1970, 1, 1)) // (datetime.resolution)
-    verdict = in_hash(moment.isoformat())
-    if verdict.new is None:
+    conversion = in_hash(moment.isoformat())
+    if conversion.new is None:
         assert microseconds > LAST_MICROSECOND - 100
     else:
-        kept = microseconds_from_number(verdict.new.decode()) == microseconds
-        assert verdict.outcome is (Outcome.CONVERTIBLE if kept else Outcome.LOSSY)
+        kept = microseconds_from_number(conversion.new.decode()) == microseconds
+        assert conversion.outcome is (Outcome.CONVERTIBLE if kept else Outcome.LOSSY)

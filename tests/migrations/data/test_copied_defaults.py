@@ -9,7 +9,7 @@ import redis
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.rollback import RollbackResult, rollback
+from redstart.migrations.data.rollback import DataRollbackResult, rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.server.clients import open_like
 from tests.migrations.data.runs import migrate_all, set_json, undo
@@ -68,7 +68,7 @@ def load(client: redis.Redis) -> None:
     )
 
 
-def named(result: RollbackResult) -> list[tuple[str, str]]:
+def named(result: DataRollbackResult) -> list[tuple[str, str]]:
     assert {failure.reason for failure in result.examples} <= {REASON}
     assert result.kept == len(result.examples)
     return sorted((failure.key, failure.path) for failure in result.examples)
@@ -129,7 +129,7 @@ def test_it_is_known_after_an_interruption_at_any_request(
 ) -> None:
     small_pieces(monkeypatch)
 
-    def work() -> Op[RollbackResult]:
+    def work() -> Op[DataRollbackResult]:
         return rollback(new_context(), batch_documents=40)
 
     at, crashed = 0, True

@@ -18,7 +18,7 @@ from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
 from redstart.errors import RollbackInProgressError
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.rollback import RollbackResult, rollback
+from redstart.migrations.data.rollback import DataRollbackResult, rollback
 from redstart.migrations.data.run import RunResult, run
 from redstart.migrations.data.undo_log import entries_backwards
 from redstart.migrations.data.unrestored import all_unrestored
@@ -64,13 +64,13 @@ def crash_points(names: list[str], *, part: int = 0, parts: int = 1) -> list[Poi
     print(f"REDSTART_SEED={SEED}")
     if SOAK:
         return [(at, kind) for at in range(len(names)) for kind in CrashKind]
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     kinds = list(CrashKind)
     points: list[Point] = []
     for number, name in enumerate(sorted(set(names))):
         places = [at for at, other in enumerate(names) if other == name]
-        first = chance.randrange(len(kinds)) + part
-        at = chance.choice(places)
+        first = rng.randrange(len(kinds)) + part
+        at = rng.choice(places)
         if name.startswith("EVAL"):
             points += [(at, kinds[(first + more) % len(kinds)]) for more in range(2 if parts == 1 else 1)]
         elif number % parts == part:
@@ -90,7 +90,7 @@ def migrate(mode: FailureMode) -> Op[RunResult]:
     return run(new_context(), station_plan(), options(mode))
 
 
-def undo() -> Op[RollbackResult]:
+def undo() -> Op[DataRollbackResult]:
     """A rollback of a new program."""
     return rollback(new_context(), batch_documents=40)
 

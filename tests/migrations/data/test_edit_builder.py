@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from redstart.commands.keyspace import StreamEntry
 from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.edit_builder import FailureMode, edits_for, judge, plainly_converted
+from redstart.migrations.data.edit_builder import FailureMode, classify, convert_plain_hash, edits_for
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.undo_log import compressed, entry_of, packed_entry
@@ -44,7 +44,7 @@ def hash_of(fields: list[tuple[TemporalPath, bytes | None]]) -> StoredDocument:
 
 
 def one_by_one(document: StoredDocument, mode: FailureMode, clearing: set[tuple[str, str]]) -> DocumentEdits:
-    return edits_for(document, judge(document, UTC), mode, clearing)
+    return edits_for(document, classify(document, UTC), mode, clearing)
 
 
 @given(
@@ -56,7 +56,7 @@ def test_the_fast_path_makes_the_same_edits_or_none(
     fields: list[tuple[TemporalPath, bytes | None]], mode: FailureMode, clear: bool
 ) -> None:
     clearing = {("shop:order:", f"f{number}") for number in range(4)} if clear else set()
-    general, shortcut = one_by_one(hash_of(fields), mode, clearing), plainly_converted(hash_of(fields), UTC)
+    general, shortcut = one_by_one(hash_of(fields), mode, clearing), convert_plain_hash(hash_of(fields), UTC)
     if shortcut is not None:
         assert shortcut.flat == general.flat
         assert (shortcut.edits, shortcut.count) == (general.edits, general.count)
@@ -64,7 +64,7 @@ def test_the_fast_path_makes_the_same_edits_or_none(
 
 @given(st.lists(st.tuples(paths, st.none() | written), min_size=1, max_size=4))
 def test_the_shortcut_takes_what_a_model_wrote(fields: list[tuple[TemporalPath, bytes | None]]) -> None:
-    shortcut = plainly_converted(hash_of(fields), UTC)
+    shortcut = convert_plain_hash(hash_of(fields), UTC)
     assert shortcut is not None
     assert shortcut.count == sum(raw is not None for _, raw in fields)
 
@@ -77,15 +77,15 @@ def test_edits_match_the_conversions(
     fields: list[tuple[TemporalPath, bytes | None]], mode: FailureMode
 ) -> None:
     document = hash_of(fields)
-    judged = judge(document, UTC)
+    judged = classify(document, UTC)
     made = edits_for(document, judged, mode)
     converted = [
-        Edit(value.location, value.raw, verdict.new, None, True, verdict.outcome is Outcome.LOSSY)
-        for value, verdict in judged
-        if verdict.new is not None
+        Edit(value.location, value.raw, conversion.new, None, True, conversion.outcome is Outcome.LOSSY)
+        for value, conversion in judged
+        if conversion.new is not None
     ]
     assert [edit for edit in made.edits if edit.converts] == converted
-    assert made.lossy == sum(verdict.outcome is Outcome.LOSSY for _, verdict in judged)
+    assert made.lossy == sum(conversion.outcome is Outcome.LOSSY for _, conversion in judged)
     assert made.count == len(made.edits)
     if made.flat is not None:
         assert len(made.edits) == len(converted)

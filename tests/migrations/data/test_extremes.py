@@ -50,8 +50,8 @@ def _sent_bytes(client: redis.Redis) -> int:
 
 
 def test_a_list_of_more_than_a_megabyte(client: redis.Redis, url: str) -> None:
-    chance = random.Random(7)
-    texts = [chance.choice([*SAME_INSTANT, TEXT, "?"]) for _ in range(3_000)]
+    rng = random.Random(7)
+    texts = [rng.choice([*SAME_INSTANT, TEXT, "?"]) for _ in range(3_000)]
     items = [{"method": "x" * 400, "taken_at": text} for text in texts]
     send(client, [("JSON.SET", SIGHTING, "$", json.dumps({"measurements": items, "ringed_at": TEXT}))])
     (size,) = replies(client, [("JSON.DEBUG", "MEMORY", SIGHTING)])

@@ -49,7 +49,7 @@ MODE = FailureMode.QUARANTINE
 
 
 @pytest.fixture
-def chance() -> random.Random:
+def rng() -> random.Random:
     print(f"REDSTART_SEED={SEED}")
     return random.Random(SEED)
 
@@ -132,7 +132,7 @@ def waited() -> None:
 
 @pytest.mark.soak
 def test_programs_killed_at_random_moments_are_resumed_by_others(
-    client: redis.Redis, url: str, chance: random.Random
+    client: redis.Redis, url: str, rng: random.Random
 ) -> None:
     ends = ends_of(url, PROGRAM_DOCUMENTS)
     killed = landed = 0
@@ -145,7 +145,7 @@ def test_programs_killed_at_random_moments_are_resumed_by_others(
                 waiting = ends.still(client, of)
                 if not waiting:
                     break
-                key = chance.choice(waiting)
+                key = rng.choice(waiting)
                 program = start_program(url, operation)
                 kill_when(program, changes(client, key, of[key]))
                 killed += program.returncode == -signal.SIGKILL
@@ -199,7 +199,7 @@ def test_a_server_that_is_restarted_between_two_requests(
     durable: EmbeddedServer,
     durable_client: redis.Redis,
     ends: Ends,
-    chance: random.Random,
+    rng: random.Random,
     monkeypatch: pytest.MonkeyPatch,
     end: Callable[[EmbeddedServer], None],
     operation: str,
@@ -218,7 +218,7 @@ def test_a_server_that_is_restarted_between_two_requests(
     # In the middle of the first scan (a run's is the census), and anywhere. `make test` takes one place for each
     # operation and end, so that each place meets each operation and each end.
     scans = [at for at, name in enumerate(names) if name == "SCAN"]
-    anywhere = chance.sample(range(1, len(names) * 9 // 10), 12)
+    anywhere = rng.sample(range(1, len(names) * 9 // 10), 12)
     one = scans[2] if (end is kill) == (operation == "run") else anywhere[0]
     for at in (scans[2], *anywhere) if SOAK else (one,):
         load(durable_client, SERVER_DOCUMENTS)
@@ -252,7 +252,7 @@ def _disturbed(
 @pytest.mark.soak
 @pytest.mark.parametrize("operation", ["run", "rollback"])
 def test_a_server_that_is_killed_at_any_moment(
-    durable: EmbeddedServer, durable_client: redis.Redis, ends: Ends, chance: random.Random, operation: str
+    durable: EmbeddedServer, durable_client: redis.Redis, ends: Ends, rng: random.Random, operation: str
 ) -> None:
     """Also within a request: executed or not, answered or not."""
     of, to = (ends.start, ends.converted) if operation == "run" else (ends.converted, ends.start)
@@ -261,7 +261,7 @@ def test_a_server_that_is_killed_at_any_moment(
         if operation == "rollback":
             with CrashDriver(durable.url) as driver:
                 driver.run(migrate())
-        key = chance.choice(ends.still(durable_client, of))
+        key = rng.choice(ends.still(durable_client, of))
         moment = changes(durable_client, key, of[key])
         over = threading.Event()
 

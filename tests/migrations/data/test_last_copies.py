@@ -14,7 +14,7 @@ from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.errors import RollbackInProgressError
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.maintenance import clear_progress, forget
-from redstart.migrations.data.rollback import RollbackResult, rollback
+from redstart.migrations.data.rollback import DataRollbackResult, rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.data.verify import verify
@@ -76,12 +76,12 @@ def kept(client: redis.Redis) -> list[Failure]:
         return [failure for one in driver.run(all_unrestored(KEYS)) for failure in one.failures()]
 
 
-def previewed(client: redis.Redis) -> RollbackResult:
+def previewed(client: redis.Redis) -> DataRollbackResult:
     with open_like(client) as driver:
         return driver.run(preview_rollback(new_context()))
 
 
-def counts(result: RollbackResult) -> tuple[int, ...]:
+def counts(result: DataRollbackResult) -> tuple[int, ...]:
     return (result.restored_exactly, result.reformatted, result.kept, result.unrestored)
 
 

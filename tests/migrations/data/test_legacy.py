@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redstart.migrations.data.converter import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.converter import Conversion, Outcome, convert_hash_value, convert_json_value
 from redstart.migrations.data.rollback_sweep import legacy_text
 from redstart.values.lossless_json import parse_json
 from redstart.values.timestamps import END_SECOND, FIRST_SECOND, microseconds_from_number, number_text
@@ -30,7 +30,7 @@ def written(
     return legacy_text(number, kind=kind, storage=storage, naive=naive, naive_timezone=zone)
 
 
-def convert(text: bytes, kind: TemporalKind, storage: Storage, zone: NaiveTimezone) -> Verdict:
+def convert(text: bytes, kind: TemporalKind, storage: Storage, zone: NaiveTimezone) -> Conversion:
     if storage is HASH:
         return convert_hash_value(text, kind=kind, optional=False, naive_timezone=zone)
     return convert_json_value(parse_json(text), kind=kind, optional=False, naive_timezone=zone)
@@ -100,9 +100,9 @@ def test_converting_the_text_returns_the_number(
     number = number_text(microseconds_from_number(repr(seconds)))
     text = written(number, DATETIME, storage, naive, zone)
     assert text is not None
-    verdict = convert(text, DATETIME, storage, zone)
-    assert verdict.outcome is Outcome.CONVERTIBLE
-    assert verdict.new == number.encode()
+    conversion = convert(text, DATETIME, storage, zone)
+    assert conversion.outcome is Outcome.CONVERTIBLE
+    assert conversion.new == number.encode()
 
 
 @given(st.dates(), storages, st.booleans(), zones)

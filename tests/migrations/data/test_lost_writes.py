@@ -214,7 +214,7 @@ def test_a_server_that_loses_its_last_writes_at_any_moment(
     """It comes back in its state of some requests before. What the program cannot repair, the next one repairs."""
     small_pieces(monkeypatch)
     print(f"REDSTART_SEED={SEED}")
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     server = own_server()
     with redis.Redis.from_url(server.url) as client:
         load(client, 50)
@@ -229,7 +229,7 @@ def test_a_server_that_loses_its_last_writes_at_any_moment(
             if operation is undo:
                 with CrashDriver(server.url) as driver:
                     driver.run(migrate())
-            saved_at, dies_at = sorted(chance.sample(range(2, requests - 1), 2))
+            saved_at, dies_at = sorted(rng.sample(range(2, requests - 1), 2))
             seen = iter(range(10**9))
 
             def lose_the_last(

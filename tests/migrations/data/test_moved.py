@@ -14,7 +14,7 @@ from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Op
 from redstart.migrations.data import applier as apply
 from redstart.migrations.data.applier import Applied, Applier
-from redstart.migrations.data.edit_builder import FailureMode, edits_for, judge
+from redstart.migrations.data.edit_builder import FailureMode, classify, edits_for
 from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.plan import PlannedModel, router
 from redstart.migrations.data.reader import read_documents
@@ -90,7 +90,7 @@ def converted_and_undone(
     def work(lease: Lease) -> Op[None]:
         applier = Applier(lease, KEYS, fields_expire=False)
         read = yield from read_documents([routed(key) for key in keys])
-        edits: list[DocumentEdits] = [edits_for(one, judge(one, UTC), mode) for one in read]
+        edits: list[DocumentEdits] = [edits_for(one, classify(one, UTC), mode) for one in read]
         results = []
         for chunk in applier.chunks([one for one in edits if one.count]):
             results.append((yield from applier.apply(chunk, label="1.1")))
@@ -169,7 +169,7 @@ def test_a_document_that_cannot_be_moved_is_written_in_place(
 
         def work(lease: Lease) -> Op[Applied]:
             read = yield from read_documents([routed(key)])
-            edits = [edits_for(one, judge(one, UTC), FailureMode.FAIL) for one in read]
+            edits = [edits_for(one, classify(one, UTC), FailureMode.FAIL) for one in read]
             return (yield from Applier(lease, KEYS, fields_expire=False).apply(edits, label="1.1"))
 
         with pytest.MonkeyPatch.context() as patch, CrashDriver(url) as driver:

@@ -8,9 +8,9 @@ import redis
 from redstart.errors import ConfigurationError
 from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.data import undo_log
-from redstart.migrations.data.checkpoint import Stage, load_checkpoint
+from redstart.migrations.data.checkpoint import RunStage, load_checkpoint
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.rollback import RollbackResult, rollback
+from redstart.migrations.data.rollback import DataRollbackResult, rollback
 from redstart.migrations.data.run import run
 from redstart.server.clients import open_like
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
@@ -53,7 +53,7 @@ def test_a_stopped_rollback_reports_its_progress_and_resumes_there(
         assert driver.run(rollback(new_context(monitor=stop))).stopped == "interrupted"
         saved = driver.run(load_checkpoint(KEYS))
         assert saved is not None
-        assert (saved.stage, saved.done, saved.total) == (Stage.REPLAY, news[1].done, entries)
+        assert (saved.stage, saved.done, saved.total) == (RunStage.REPLAY, news[1].done, entries)
         assert 0 < saved.done < entries
 
         sweep = Monitor(
@@ -65,7 +65,7 @@ def test_a_stopped_rollback_reports_its_progress_and_resumes_there(
         assert undone[-1] == entries
         saved = driver.run(load_checkpoint(KEYS))
         assert saved is not None
-        assert (saved.stage, saved.total) == (Stage.SWEEP, documents)
+        assert (saved.stage, saved.total) == (RunStage.SWEEP, documents)
         assert 0 < saved.done < documents
         assert driver.run(rollback(new_context())).stopped is None
     assert difference(before, documents_of(client)) == []
@@ -107,7 +107,7 @@ def test_what_is_restored_is_counted_once_whatever_is_lost(
             driver.run(run(new_context(), station_plan(), options(FailureMode.QUARANTINE)))
         client.hset("station:visit:later", mapping={"arrived_at": "1600000000.5", "left_at": "1600000001.5"})
 
-    def counts(result: RollbackResult) -> tuple[int, int, int]:
+    def counts(result: DataRollbackResult) -> tuple[int, int, int]:
         return result.documents, result.restored_exactly, result.reformatted
 
     converted()

@@ -44,7 +44,7 @@ def half_converted(client: redis.Redis) -> redis.Redis:
 def sampled(client: redis.Redis, seed: int, plan: Plan | None = None) -> Survey:
     with open_like(client) as driver:
         operation = spread_sample(
-            plan or station_plan(Visit), UTC, monitor=Monitor(), chance=random.Random(seed)
+            plan or station_plan(Visit), UTC, monitor=Monitor(), rng=random.Random(seed)
         )
         found = driver.run(operation)
     assert found is not None
@@ -93,7 +93,7 @@ def test_where_documents_are_rare_a_walk_ends_without_its_hundred(client: redis.
 
 
 def test_an_empty_database_has_nothing_to_count(client: redis.Redis) -> None:
-    operation = spread_sample(station_plan(Visit), UTC, monitor=Monitor(), chance=random.Random(0))
+    operation = spread_sample(station_plan(Visit), UTC, monitor=Monitor(), rng=random.Random(0))
     with open_like(client) as driver:
         found = driver.run(operation)
     assert found is None or found.tally.total_documents == 0
@@ -102,7 +102,7 @@ def test_an_empty_database_has_nothing_to_count(client: redis.Redis) -> None:
 def test_it_stops_when_asked_to(half_converted: redis.Redis) -> None:
     asked = iter([False, False, True])
     monitor = Monitor(stop_requested=lambda: next(asked))
-    operation = spread_sample(station_plan(Visit), UTC, monitor=monitor, chance=random.Random(0))
+    operation = spread_sample(station_plan(Visit), UTC, monitor=monitor, rng=random.Random(0))
     with open_like(half_converted) as driver:
         found = driver.run(operation)
     assert found is not None
@@ -113,7 +113,7 @@ def test_it_stops_when_asked_to(half_converted: redis.Redis) -> None:
     "reply", [(cursor_at(0.9), [b"key"]), (3, []), CommandError("ERR invalid cursor", code="ERR")]
 )
 def test_cursors_of_another_kind_are_not_believed(reply: object) -> None:
-    operation = spread_sample(station_plan(Visit), UTC, monitor=Monitor(), chance=random.Random(0))
+    operation = spread_sample(station_plan(Visit), UTC, monitor=Monitor(), rng=random.Random(0))
     _ = next(operation)
     with pytest.raises(StopIteration) as ended:
         operation.throw(reply) if isinstance(reply, CommandError) else operation.send(reply)

@@ -7,8 +7,8 @@ import redis
 from redstart.demo.models import Visit
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.effects import Op
-from redstart.migrations.data.applier import MOST_TRIES, Applier, Settled, Settling
-from redstart.migrations.data.edit_builder import FailureMode, edits_for, judge
+from redstart.migrations.data.applier import MOST_TRIES, Applier, ConflictRetrier, WriteOutcome
+from redstart.migrations.data.edit_builder import FailureMode, classify, edits_for
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plan import router
 from redstart.migrations.data.reader import read_documents
@@ -33,7 +33,7 @@ def key(number: int) -> str:
 
 def settle(
     client: redis.Redis, url: str, numbers: Sequence[int], writer: Writer
-) -> tuple[Settled, list[int]]:
+) -> tuple[WriteOutcome, list[int]]:
     """Convert documents while a client writes; return the numbers of documents classified each time."""
     judged: list[int] = []
     scripts = 0
@@ -41,11 +41,11 @@ def settle(
     def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
         judged.append(len(documents))
         yield from ()
-        return [edits_for(one, judge(one, UTC), FailureMode.LOG_AND_SKIP) for one in documents]
+        return [edits_for(one, classify(one, UTC), FailureMode.LOG_AND_SKIP) for one in documents]
 
-    def work(lease: Lease) -> Op[Settled]:
+    def work(lease: Lease) -> Op[WriteOutcome]:
         found = [(key(n).encode(), model) for n in numbers if (model := ROUTE(key(n).encode())) is not None]
-        settling = Settling(Applier(lease, KEYS, fields_expire=True), edits, label="1.1")
+        settling = ConflictRetrier(Applier(lease, KEYS, fields_expire=True), edits, label="1.1")
         yield from settling.begin((yield from read_documents(found)))
         return (yield from settling.finish())
 
@@ -111,5 +111,5 @@ def test_a_client_that_never_stops_keeps_its_write(client: redis.Redis, url: str
 
 def test_without_documents_no_script_is_sent(client: redis.Redis, url: str) -> None:
     found, judged = settle(client, url, [], lambda _: [("SET", "a script", "was sent")])
-    assert (found, judged) == (Settled(), [0])
+    assert (found, judged) == (WriteOutcome(), [0])
     assert not client.exists("a script")

@@ -29,14 +29,14 @@ from tests.support.replies import send
 def looked(
     client: redis.Redis,
     *models: type,
-    chance: random.Random | None = None,
+    rng: random.Random | None = None,
     batch_documents: int = 10,
     **surroundings: object,
 ) -> Statistics:
     context = new_context(**surroundings)
     plan = station_plan(*models)
     with open_like(client) as driver:
-        return driver.run(statistics(context, plan, chance=chance, batch_documents=batch_documents))
+        return driver.run(statistics(context, plan, rng=rng, batch_documents=batch_documents))
 
 
 def seconds_a_page() -> Callable[[], float]:
@@ -77,7 +77,7 @@ def test_a_sample_is_scaled_to_the_whole(own_server: Callable[..., EmbeddedServe
     client = redis.Redis.from_url(own_server().url)
     send(client, [("HSET", f"{VISIT_PREFIX}{number}", "arrived_at", TEXT) for number in range(9_000)])
     send(client, [("SET", f"{VISIT_PREFIX}text {number}", "") for number in range(3_000)])
-    found = looked(client, Visit, chance=random.Random(7), batch_documents=500)
+    found = looked(client, Visit, rng=random.Random(7), batch_documents=500)
     assert (found.exact, found.spread) == (False, True)
     assert 3_000 <= found.sampled_documents < 9_000
     for count, true in (

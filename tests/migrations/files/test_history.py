@@ -41,7 +41,7 @@ def test_applied_pending_and_without_file(write: Write, directory: Path) -> None
     write("c.py", migration("c"))
     assert ids(look(directory)) == ([], ["b", "c", "a"], [], [])
     assert ids(look(directory, "a", "gone", "older")) == (["a"], ["b", "c"], ["gone", "older"], [])
-    assert look(directory, "gone", "a").as_redis_om_says_it() == {
+    assert look(directory, "gone", "a").to_redis_om_dict() == {
         "total_migrations": 3,
         "applied_count": 2,
         "pending_count": 2,

@@ -11,7 +11,7 @@ from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import absent_from
 from redstart.migrations.indexes.dual_format import stand_in
 from redstart.migrations.indexes.expand import IndexState
-from redstart.migrations.indexes.plan import moving_attributes
+from redstart.migrations.indexes.plan import changing_attributes
 from redstart.migrations.indexes.state import built_name, read_records
 from redstart.migrations.lease import Activity
 from redstart.search.schema import create_arguments
@@ -61,7 +61,7 @@ def test_an_index_that_its_scan_left_incomplete_is_built_once_more(legacy: redis
     (one,) = (one for one in planned() if one.name == SIGHTINGS)
     before = total(legacy, SIGHTINGS)
     old = perform(url, find_index(SIGHTINGS)).index
-    tolerant = stand_in(old, moving_attributes(old, one), understands_filters=True)
+    tolerant = stand_in(old, changing_attributes(old, one), supports_path_filters=True)
     name = built_name(SIGHTINGS, tolerant)
     words = create_arguments(tolerant, name=name)
     at = words.index("SCHEMA")
@@ -101,6 +101,6 @@ def test_differences_of_many_pages_are_waited_for_together(
     for key in keys[:9]:
         legacy.execute_command("JSON.SET", key, "$.species", "{}")
     (record,) = (one for one in perform(url, read_records()).values() if one.name == SIGHTINGS)
-    found = perform(url, coverage.prove(keep, serving(legacy, SIGHTINGS), None, record))
+    found = perform(url, coverage.check_coverage(keep, serving(legacy, SIGHTINGS), None, record))
     assert (found.documents, found.missing, sorted(found.examples)) == (100, 9, keys[:9])
     assert (pages > 9, pauses) == (True, 5)

@@ -166,13 +166,13 @@ def crash_points(names: list[str]) -> list[Point]:
     print(f"REDSTART_SEED={SEED}")
     if SOAK:
         return [(at, kind) for at in range(len(names)) for kind in CrashKind]
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     points: list[Point] = []
     for name in sorted(set(names)):
         places = [at for at, other in enumerate(names) if other == name]
         changes = name.startswith(("EVALSHA swap", "EVALSHA drop", "EVALSHA unname", "FT.CREATE"))
-        kinds = chance.sample(list(CrashKind), 2 if changes else 1)
-        points += [(chance.choice(places), kind) for kind in kinds]
+        kinds = rng.sample(list(CrashKind), 2 if changes else 1)
+        points += [(rng.choice(places), kind) for kind in kinds]
     return points
 
 
@@ -205,7 +205,7 @@ def test_a_step_that_crashes_anywhere_ends_as_if_it_had_not(
     station: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, step: Step, filters: bool
 ) -> None:
     if not filters:
-        monkeypatch.setattr(migrator, "understands_filters", _no)
+        monkeypatch.setattr(migrator, "supports_path_filters", _no)
     begin(station)
     expected = stored(station)
     assert min(expected.values()) > 0

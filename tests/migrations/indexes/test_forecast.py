@@ -8,7 +8,7 @@ import redis
 from redstart.demo.models import Visit
 from redstart.mapping.model_info import declare
 from redstart.migrations.indexes.plan import planned_indexes
-from redstart.migrations.indexes.preflight import forecast
+from redstart.migrations.indexes.preflight import estimate_builds
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import drop_all, perform, wait_until_built
 from tests.support.cli import run_om
@@ -28,7 +28,7 @@ def test_the_memory_of_a_second_index_is_not_forecast_too_small(client: redis.Re
     pipeline.execute()
     client.execute_command("FT.CREATE", *create_arguments(planned.old))
     wait_until_built(client, [planned.name])
-    (expected,) = perform(url, forecast([planned]))
+    (expected,) = perform(url, estimate_builds([planned]))
 
     before = client.info("memory")["used_memory"]
     client.execute_command("FT.CREATE", *create_arguments(planned.old, name="second"))
@@ -53,11 +53,11 @@ def test_an_index_that_the_server_is_still_filling_is_said_to_be(
         pipeline.hset(f"{planned.key_prefix}{number}", mapping=values)
     pipeline.execute()
     client.execute_command("FT.CREATE", *create_arguments(planned.old))
-    (filling,) = perform(url, forecast([planned]))
+    (filling,) = perform(url, estimate_builds([planned]))
     shown = run_om("migrate", "run", "--dry-run")
     status = run_om("migrate", "status")
     wait_until_built(client, [planned.name])
-    (filled,) = perform(url, forecast([planned]))
+    (filled,) = perform(url, estimate_builds([planned]))
     drop_all(client)
     assert filling.filled_percent is not None
     assert filling.documents < filled.documents == MANY_DOCUMENTS

@@ -137,7 +137,7 @@ def test_a_server_that_does_not_understand_filters_gets_a_bridge(
         yield from ()
         return False
 
-    monkeypatch.setattr(migrator, "understands_filters", no)
+    monkeypatch.setattr(migrator, "supports_path_filters", no)
     start = snapshot(legacy)
     with readers_of(url, legacy) as look:
         expand(url)

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from redstart.mapping.model_info import declare
-from redstart.migrations.coordinator import Back, Forward, migrate_back, migrate_forward
+from redstart.migrations.coordinator import MigrationResult, RollbackResult, migrate_back, migrate_forward
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.run import RunOptions
@@ -22,17 +22,17 @@ def expand(url: str, *models: Any) -> list[IndexResult]:
     return list(results)
 
 
-def forward(url: str, *models: Any, options: ExpansionOptions | None = None) -> Forward:
+def forward(url: str, *models: Any, options: ExpansionOptions | None = None) -> MigrationResult:
     """`om migrate-data run`."""
     declarations = list(map(declare, models))
     plan, planned = make_plan(declarations, "UTC"), planned_indexes(declarations)
     options = options or ExpansionOptions()
     operation = migrate_forward(new_context(), plan, RunOptions(), planned, migration(), options)
-    done: Forward = perform(url, operation)
+    done: MigrationResult = perform(url, operation)
     return done
 
 
-def back(url: str) -> Back:
+def back(url: str) -> RollbackResult:
     """`om migrate-data rollback`."""
-    done: Back = perform(url, migrate_back(new_context(), migration()))
+    done: RollbackResult = perform(url, migrate_back(new_context(), migration()))
     return done

@@ -54,7 +54,7 @@ from redstart.cli.options import (
     yes,
 )
 from redstart.cli.output import Tone, as_typed, counted, duration, line, note, print_json, refusal_by
-from redstart.cli.phase_guidance import draw_order
+from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, note_overlapping_prefixes, open_session
 from redstart.cli.tables import table
@@ -62,17 +62,22 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import blocking, rollback_indexes
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.data.status import Phase
+from redstart.migrations.data.status import MigrationPhase
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState
 from redstart.migrations.indexes.migrator import unused_indexes
-from redstart.migrations.indexes.preflight import IndexForecast, forecast, require_aliases, require_possible
+from redstart.migrations.indexes.preflight import (
+    IndexEstimate,
+    estimate_builds,
+    require_aliases,
+    require_migratable,
+)
 from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
-from redstart.migrations.indexes.swap import Switched
-from redstart.migrations.phase import cut_over_to_come, phase_with_indexes
+from redstart.migrations.indexes.swap import CutoverResult
+from redstart.migrations.phase import is_cutover_pending, phase_with_indexes
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
@@ -188,7 +193,7 @@ def run(
         overlaps = note_overlapping_prefixes(session)
         files = pending_files(session, SCHEMA, migrations_dir)
         planned = session.planned_indexes()
-        estimates = session.run(forecast(planned, keep_old_index=keep_old_index))
+        estimates = session.run(estimate_builds(planned, keep_old_index=keep_old_index))
         statuses = session.run(index_statuses(planned))
         note_superseded(statuses)
         unmanaged = find_unclaimed(session)
@@ -198,7 +203,7 @@ def run(
             if not accept_unreadable:
                 require_readable(session)
             note_unknown_fields(session)
-            _ = session.run(require_possible(planned, keep_old_index=keep_old_index))
+            _ = session.run(require_migratable(planned, keep_old_index=keep_old_index))
             session.run(require_aliases(aliases, planned))
 
         if dry_run:
@@ -248,17 +253,17 @@ def run(
         draw_results(results if verbose else changed, blocking_values, verbose=verbose)
         is_expanded = any(one.state is IndexState.EXPANDED for one in results)
         if not refused and (is_expanded or is_cutover_pending or phase is not phase_before):
-            draw_order(phase, cut_over_to_come=is_cutover_pending)
+            draw_phase_guidance(phase, cut_over_to_come=is_cutover_pending)
     return exit_with_files(Exit.PENDING if refused else Exit.DONE, files, SCHEMA)
 
 
-def _phase(session: Session) -> tuple[Phase, bool]:
+def _phase(session: Session) -> tuple[MigrationPhase, bool]:
     """Return the phase of the migration, and whether only the cutover is pending."""
     state = session.run(read_status(session.keys, session.plan))
-    return session.run(phase_with_indexes(state)), session.run(cut_over_to_come(state))
+    return session.run(phase_with_indexes(state)), session.run(is_cutover_pending(state))
 
 
-def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexForecast], where: str) -> str:
+def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexEstimate], where: str) -> str:
     """Return the prompt, with documents and time where indexes are to be built."""
     seconds = sum(one.seconds for one in estimates)
     size = f" ({sum(one.documents for one in estimates):,} documents, about {duration(seconds)})"
@@ -285,7 +290,7 @@ def _draw_outcome(results: Sequence[IndexResult], refused: Sequence[IndexResult]
 
 def _draw_dry_run(
     statuses: Sequence[IndexStatus],
-    estimates: Sequence[IndexForecast],
+    estimates: Sequence[IndexEstimate],
     aliases: Sequence[str],
     refusal: str | None,
 ) -> None:
@@ -370,7 +375,7 @@ def _rollback_question(session: Session) -> str:
 
 
 def _draw_rollback(
-    results: Mapping[str, Switched], refused: Sequence[str], *, undone: bool, accept_unindexed: bool
+    results: Mapping[str, CutoverResult], refused: Sequence[str], *, undone: bool, accept_unindexed: bool
 ) -> None:
     if not results:
         line("Nothing to roll back: no index was migrated.", Tone.DONE)

@@ -29,13 +29,13 @@ from redstart.migrations.data.run import require_recorded_plan, require_room_asi
 from redstart.migrations.data.statistics import ModelStatistics, Statistics, statistics
 from redstart.migrations.failure import Fate
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.preflight import IndexForecast
+from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.server_checks import require_safe_undo
 
 
 def dry_run(
     session: Session,
-    indexes: Sequence[IndexForecast],
+    indexes: Sequence[IndexEstimate],
     pending_files: Sequence[str],
     batch_size: int,
     verbose: bool,
@@ -58,7 +58,7 @@ def dry_run(
         looking = statistics(
             context,
             session.plan,
-            chance=None,
+            rng=None,
             batch_documents=batch_size,
             find_failures=partial(expected_failures, mode=failure_mode),
         )
@@ -84,7 +84,7 @@ def dry_run(
 
 def _draw(
     found: Statistics,
-    indexes: Sequence[IndexForecast],
+    indexes: Sequence[IndexEstimate],
     options: ExpansionOptions,
     verbose: bool,
     refusal: str | None,

@@ -9,9 +9,9 @@ from typing import Any
 from redstart.cli.index_report import blocking_report, forecast_report, result_report
 from redstart.cli.migration_files import files_report
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.coordinator import Back, Forward
+from redstart.migrations.coordinator import MigrationResult, RollbackResult
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.rollback import RollbackResult
+from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import Status
@@ -19,7 +19,7 @@ from redstart.migrations.data.verify import JournalCheck, ModelCheck, Verificati
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.coverage import IndexCheck
-from redstart.migrations.indexes.preflight import IndexForecast
+from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 VALUE_NAMES = {
@@ -204,9 +204,9 @@ def state_of(found: Status) -> str:
     return "none" if found.checkpoint is None else "interrupted"
 
 
-def back_report(found: Back, *, dry_run: bool) -> dict[str, Any]:
+def rollback_report(found: RollbackResult, *, dry_run: bool) -> dict[str, Any]:
     """`rollback`."""
-    result = found.data or RollbackResult(stopped="the dual-format index would drop documents")
+    result = found.data or DataRollbackResult(stopped="the dual-format index would drop documents")
     return {
         "status": "not_run" if found.data is None else _rollback_status(result, dry_run),
         "reason": result.stopped,
@@ -232,7 +232,7 @@ def back_report(found: Back, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _rollback_status(result: RollbackResult, dry_run: bool) -> str:
+def _rollback_status(result: DataRollbackResult, dry_run: bool) -> str:
     if result.nothing_to_do:
         return "nothing_to_do"
     if dry_run:
@@ -242,7 +242,7 @@ def _rollback_status(result: RollbackResult, dry_run: bool) -> str:
 
 def dry_run_report(
     found: Statistics,
-    indexes: Sequence[IndexForecast],
+    indexes: Sequence[IndexEstimate],
     seconds: float,
     pending_files: Sequence[str],
     refusal: str | None,
@@ -276,7 +276,7 @@ def dry_run_report(
     }
 
 
-def forward_report(found: Forward, pending_files: Sequence[str]) -> dict[str, Any]:
+def run_report(found: MigrationResult, pending_files: Sequence[str]) -> dict[str, Any]:
     """Return the object of `run`."""
     return _data_report(found.data) | {
         "indexes": [result_report(one) for one in found.indexes],

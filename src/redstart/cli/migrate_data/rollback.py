@@ -9,7 +9,7 @@ import click
 from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import draw_lacking, draw_switched, index_migration
 from redstart.cli.migrate_data.event_log import event_log, log_file
-from redstart.cli.migrate_data.reports import back_report
+from redstart.cli.migrate_data.reports import rollback_report
 from redstart.cli.migration_files import NO_ROLLBACK, require_built_in
 from redstart.cli.options import (
     Settings,
@@ -26,13 +26,13 @@ from redstart.cli.options import (
 from redstart.cli.output import Tone, as_typed, counted, duration, line, print_json, rounded
 from redstart.cli.phase_guidance import AFTER_ROLLBACK, EMBEDDED_KEYS
 from redstart.cli.progress import progress_display
-from redstart.cli.session import Session, open_session, resumed_by, stop_on_signal
+from redstart.cli.session import Session, open_session, resume_hint, stop_on_signal
 from redstart.cli.tables import pairs
 from redstart.migrations.context import Monitor
-from redstart.migrations.coordinator import Back, migrate_back, preview_back
+from redstart.migrations.coordinator import RollbackResult, migrate_back, preview_back
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.rollback import RollbackResult
+from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.statistics import READS_PER_RUN, WRITE_TO_READ, Statistics, statistics
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
@@ -109,9 +109,9 @@ def rollback(
                     reformat_preexisting=reformat_preexisting,
                     batch_documents=batch_size,
                 )
-                found = Back(session.run(preview))
+                found = RollbackResult(session.run(preview))
             else:
-                with stop_on_signal(context.monitor), resumed_by(ROLLBACK):
+                with stop_on_signal(context.monitor), resume_hint(ROLLBACK):
                     undoing = migrate_back(
                         context,
                         index_migration(context.monitor),
@@ -121,7 +121,7 @@ def rollback(
                         batch_documents=batch_size,
                     )
                     found = session.run(undoing)
-        report = back_report(found, dry_run=dry_run)
+        report = rollback_report(found, dry_run=dry_run)
         log.ended(report, _exit_of(found, dry_run))
     if as_json:
         print_json(report)
@@ -137,7 +137,7 @@ def _ask(session: Session, migration_id: str, *, assume_yes: bool) -> None:
     question = f"Roll back {migration_id} on {session.where}?"
     plan = session.run(read_record(session.keys)).plan
     if plan is not None:
-        found = session.run(statistics(session.context(), plan, chance=Random()))
+        found = session.run(statistics(session.context(), plan, rng=Random()))
         documents = counted(found.documents, "document")
         if not found.exact:
             documents = f"about {counted(rounded(found.documents), 'document')}"
@@ -152,7 +152,7 @@ def _expected_seconds(found: Statistics) -> float:
     return found.read_seconds * (READS_PER_RUN + writes) * ROLLBACK_TO_RUN
 
 
-def _exit_of(found: Back, dry_run: bool) -> Exit:
+def _exit_of(found: RollbackResult, dry_run: bool) -> Exit:
     if found.data is None:
         return Exit.PENDING
     if found.data.stopped is not None:
@@ -163,7 +163,7 @@ def _exit_of(found: Back, dry_run: bool) -> Exit:
     return Exit.PENDING if found.refused else Exit.DONE
 
 
-def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
+def _draw(found: RollbackResult, dry_run: bool, verbose: bool, command: str) -> None:
     """Print the outcome, the counts, each index, and the next step.
 
     Args:
@@ -182,7 +182,7 @@ def _draw(found: Back, dry_run: bool, verbose: bool, command: str) -> None:
         line(as_typed(text))
 
 
-def _outcome(found: Back, dry_run: bool) -> tuple[str, Tone | None]:
+def _outcome(found: RollbackResult, dry_run: bool) -> tuple[str, Tone | None]:
     result = found.data
     if result is None:
         outcome = "Rollback refused: documents would drop out of query results. No document and no index was changed."
@@ -216,7 +216,7 @@ def _counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
-def _draw_data(result: RollbackResult, verbose: bool) -> None:
+def _draw_data(result: DataRollbackResult, verbose: bool) -> None:
     counts = [
         ("document writes", result.documents),
         ("values restored byte for byte", result.restored_exactly),
@@ -233,7 +233,7 @@ def _draw_data(result: RollbackResult, verbose: bool) -> None:
         line(str(failure))
 
 
-def _draw_preexisting(result: RollbackResult, verbose: bool) -> None:
+def _draw_preexisting(result: DataRollbackResult, verbose: bool) -> None:
     for failure in result.number_examples[: None if verbose else MAX_EXAMPLES]:
         line(f"left unchanged: {failure}")
     if not verbose and result.preexisting_numbers > MAX_EXAMPLES:
@@ -241,7 +241,7 @@ def _draw_preexisting(result: RollbackResult, verbose: bool) -> None:
     line(PREEXISTING_NUMBERS)
 
 
-def _next_steps(found: Back, dry_run: bool, command: str) -> Iterator[str]:
+def _next_steps(found: RollbackResult, dry_run: bool, command: str) -> Iterator[str]:
     result = found.data
     if result is None:
         yield "To continue, do one of:"

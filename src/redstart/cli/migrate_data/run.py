@@ -11,8 +11,8 @@ from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import forecast_line, index_migration, note_superseded
 from redstart.cli.migrate_data.dry_run import dry_run as run_dry
 from redstart.cli.migrate_data.event_log import EventLog, event_log, log_file
-from redstart.cli.migrate_data.reports import forward_report, not_run_report
-from redstart.cli.migrate_data.run_result import draw_forward
+from redstart.cli.migrate_data.reports import not_run_report, run_report
+from redstart.cli.migrate_data.run_result import draw_result
 from redstart.cli.migrate_data.status import note_lost_state
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
 from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_unreadable
@@ -34,10 +34,10 @@ from redstart.cli.options import (
 from redstart.cli.output import counted, duration, line, note, print_json, rounded
 from redstart.cli.phase_guidance import STOP_BEFORE
 from redstart.cli.progress import progress_display
-from redstart.cli.session import Session, note_assumed_zone, open_session, resumed_by, stop_on_signal
+from redstart.cli.session import Session, note_assumed_zone, open_session, resume_hint, stop_on_signal
 from redstart.effects import Op
 from redstart.migrations.context import Context, Monitor
-from redstart.migrations.coordinator import Forward, forecast_with_dates, migrate_forward
+from redstart.migrations.coordinator import MigrationResult, forecast_with_dates, migrate_forward
 from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import FailureLog
@@ -46,7 +46,7 @@ from redstart.migrations.data.statistics import statistics
 from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.preflight import IndexForecast, require_aliases
+from redstart.migrations.indexes.preflight import IndexEstimate, require_aliases
 from redstart.migrations.indexes.status import index_statuses
 
 backup = click.option(
@@ -54,7 +54,7 @@ backup = click.option(
 )
 
 
-def back_up_first(session: Session, log: EventLog) -> None:
+def backup_before_run(session: Session, log: EventLog) -> None:
     """Let the server save its data, and print when it did. Raises what `back_up` does."""
     with progress_display() as show:
         saved_at = session.run(back_up(log.watching(Monitor(progress=show))))
@@ -174,11 +174,11 @@ def run(
         # With --no-expand, an index that is still to be built is an error.
         _ask(session, [one for one in indexes if not (no_expand and one.to_build)], assume_yes=yes)
         if backup:
-            back_up_first(session, log)
+            backup_before_run(session, log)
         options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
         resume_command = _run_command(omit=("backup", "yes"))  # a second backup would replace a better one
 
-        def migrate(context: Context) -> Op[Forward]:
+        def migrate(context: Context) -> Op[MigrationResult]:
             return migrate_forward(
                 context,
                 session.plan,
@@ -193,13 +193,13 @@ def run(
         found = _run(session, migrate, resume_command, verbose, log)
         failures = _recorded_failures(session, found)
         note_unreadable(session)
-        report = forward_report(found, files)
+        report = run_report(found, files)
         code = exit_with_files(_exit_of(found), files, DATA)
         log.ended(report, code)
     if as_json:
         print_json(report)
     else:
-        draw_forward(
+        draw_result(
             found,
             session.plan,
             failures,
@@ -215,13 +215,13 @@ def _run_command(*, omit: Sequence[str]) -> str:
     return f"om migrate-data run{chosen_options(click.get_current_context(), omit=omit)}"
 
 
-def _recorded_failures(session: Session, found: Forward) -> FailureSummary:
+def _recorded_failures(session: Session, found: MigrationResult) -> FailureSummary:
     if found.data is None or not found.data.errors:
         return FailureSummary()
     return session.run(FailureLog(session.keys).summary())
 
 
-def _ask(session: Session, indexes: Sequence[IndexForecast], *, assume_yes: bool) -> None:
+def _ask(session: Session, indexes: Sequence[IndexEstimate], *, assume_yes: bool) -> None:
     """Print what a run does with indexes, and ask on a terminal, with the number of documents and an estimate."""
     for one in indexes:
         note(forecast_line(one))
@@ -229,7 +229,7 @@ def _ask(session: Session, indexes: Sequence[IndexForecast], *, assume_yes: bool
         note(STOP_BEFORE)
     if not will_ask(assume_yes=assume_yes):
         return
-    found = session.run(statistics(session.context(), session.plan, chance=Random()))
+    found = session.run(statistics(session.context(), session.plan, rng=Random()))
     documents = counted(found.documents, "document")
     if not found.exact:
         documents = f"about {counted(rounded(found.documents), 'document')}"
@@ -240,7 +240,7 @@ def _ask(session: Session, indexes: Sequence[IndexForecast], *, assume_yes: bool
     )
 
 
-def _exit_of(found: Forward) -> Exit:
+def _exit_of(found: MigrationResult) -> Exit:
     if found.data is not None and found.data.stopped is not None:
         return Exit.INTERRUPTED
     return Exit.PENDING if found.data is None or found.refused else Exit.DONE
@@ -248,16 +248,16 @@ def _exit_of(found: Forward) -> Exit:
 
 def _run(
     session: Session,
-    migrate: Callable[[Context], Op[Forward]],
+    migrate: Callable[[Context], Op[MigrationResult]],
     resume_command: str,
     verbose: bool,
     log: EventLog,
-) -> Forward:
+) -> MigrationResult:
     def note_failure(failure: Failure) -> None:
         if verbose:
             note(f"failed: {failure}")
 
     with progress_display(every_step=verbose) as show:
         monitor = log.watching(Monitor(progress=show, failure=note_failure))
-        with stop_on_signal(monitor), resumed_by(resume_command):
+        with stop_on_signal(monitor), resume_hint(resume_command):
             return session.run(migrate(session.context(monitor)))

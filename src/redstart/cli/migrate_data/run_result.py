@@ -10,22 +10,22 @@ from redstart.cli.migrate_data.tables import (
     nothing_found_message,
 )
 from redstart.cli.output import Tone, duration, line, note, warn
-from redstart.cli.phase_guidance import draw_order
+from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.tables import next_step, pairs
-from redstart.migrations.coordinator import Forward
+from redstart.migrations.coordinator import MigrationResult
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.page_converter import AT_FAILURE
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunResult
-from redstart.migrations.data.status import Phase
+from redstart.migrations.data.status import MigrationPhase
 from redstart.migrations.failure import FailureSummary, Fate
 from redstart.migrations.indexes.expand import IndexState
 from redstart.migrations.outcomes import unmatched_message
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 
-def draw_forward(
-    found: Forward,
+def draw_result(
+    found: MigrationResult,
     plan: Plan,
     failures: FailureSummary,
     failure_mode: FailureMode,
@@ -61,13 +61,13 @@ def draw_forward(
         return
     line("")
     if not found.refused:
-        draw_order(Phase.CUT_OVER if found.indexes else Phase.CONVERTED)
+        draw_phase_guidance(MigrationPhase.CUT_OVER if found.indexes else MigrationPhase.CONVERTED)
     if result.documents:
         _draw_verify_hint(result, failures)
     _draw_rollback_hint(result)
 
 
-def _outcome(found: Forward, plan: Plan) -> tuple[str, Tone]:
+def _outcome(found: MigrationResult, plan: Plan) -> tuple[str, Tone]:
     """Return the outcome of the whole command."""
     if found.data is None:
         return "Nothing was converted: the dual-format index would drop documents.", Tone.WARNING

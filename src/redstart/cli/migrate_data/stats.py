@@ -39,7 +39,7 @@ from redstart.cli.tables import next_step, pairs
 from redstart.commands.server_info import info
 from redstart.effects import call
 from redstart.migrations.context import Monitor
-from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.statistics import Statistics, statistics
 from redstart.migrations.data.status import Status
@@ -63,9 +63,9 @@ def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_js
         session.require_intact()
         session.adopt_recorded_exclusions()
         note_assumed_zone(session)
-        chance = None if exact else Random()
+        rng = None if exact else Random()
         context = session.context(Monitor(progress=show))
-        found = session.run(statistics(context, session.plan, chance=chance, batch_documents=batch_size))
+        found = session.run(statistics(context, session.plan, rng=rng, batch_documents=batch_size))
         unfinished = session.run(load_checkpoint(session.keys)) is not None
     if as_json:
         print_json(stats_report(found, session.declarations))
@@ -202,15 +202,15 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
 
 
 STAGES = {
-    Stage.CENSUS: "initial scan; no document is changed yet",
-    Stage.CONVERT: "conversion",
-    Stage.REPLAY: "rollback: restoring the originals, newest first",
-    Stage.SWEEP: "rollback: rewriting newer values as text",
+    RunStage.CENSUS: "initial scan; no document is changed yet",
+    RunStage.CONVERT: "conversion",
+    RunStage.REPLAY: "rollback: restoring the originals, newest first",
+    RunStage.SWEEP: "rollback: rewriting newer values as text",
 }
 
 
 def _stage(checkpoint: Checkpoint) -> str:
-    passes = checkpoint.stage in (Stage.CONVERT, Stage.SWEEP)
+    passes = checkpoint.stage in (RunStage.CONVERT, RunStage.SWEEP)
     return f"{STAGES[checkpoint.stage]}, pass {checkpoint.number}" if passes else STAGES[checkpoint.stage]
 
 
@@ -234,7 +234,7 @@ def _draw_progress(found: Status, state: str, verbose: bool) -> None:
     if state == "running" and found.lease_is_of_indexes:
         rows.append(("stage", _stage_of_indexes(found)))
     elif checkpoint is not None:
-        unit = "undo log entries" if checkpoint.stage is Stage.REPLAY else "documents"
+        unit = "undo log entries" if checkpoint.stage is RunStage.REPLAY else "documents"
         rows += [("stage", _stage(checkpoint)), (unit, _done(found))]
     if checkpoint is not None:
         rows += [

@@ -14,33 +14,33 @@ from redstart.cli.migration_files import draw_files, look, migrations_dir, modul
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
 from redstart.cli.options import Settings, common, exclude_prefix
 from redstart.cli.output import ago, as_typed, line, print_json, warn
-from redstart.cli.phase_guidance import draw_order
+from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.session import Session, note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
 from redstart.migrations.data.record import is_recorded_without_state, read_record
-from redstart.migrations.data.status import Phase, Status
+from redstart.migrations.data.status import MigrationPhase, Status
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.holder import is_gone
 from redstart.migrations.outcomes import unmatched_message
 from redstart.migrations.phase import (
-    cut_over_to_come,
+    is_cutover_pending,
     phase_with_indexes,
     with_indexes_at_work,
     with_rewritten,
 )
-from redstart.migrations.schema_check import DateField, DateIndex, Form, look_at_dates, next_command
+from redstart.migrations.schema_check import DateField, DateFormat, DateIndex, inspect_dates, next_command
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION
 
 PHASES = {
-    Phase.NOTHING_TO_MIGRATE: "no model has a date that is stored in numeric format",
-    Phase.PENDING: "documents have dates in text format",
-    Phase.EXPANDED: "indexes are ready, documents are not converted yet",
-    Phase.MIGRATING: "a conversion was started and is not complete",
-    Phase.CONVERTED: "all convertible values were converted by the last run",
-    Phase.CUT_OVER: "all documents are converted and the new indexes are active",
-    Phase.CONTRACTED: "all documents are converted and unused indexes are dropped",
-    Phase.ROLLING_BACK: "a rollback was started and is not complete",
+    MigrationPhase.NOTHING_TO_MIGRATE: "no model has a date that is stored in numeric format",
+    MigrationPhase.PENDING: "documents have dates in text format",
+    MigrationPhase.EXPANDED: "indexes are ready, documents are not converted yet",
+    MigrationPhase.MIGRATING: "a conversion was started and is not complete",
+    MigrationPhase.CONVERTED: "all convertible values were converted by the last run",
+    MigrationPhase.CUT_OVER: "all documents are converted and the new indexes are active",
+    MigrationPhase.CONTRACTED: "all documents are converted and unused indexes are dropped",
+    MigrationPhase.ROLLING_BACK: "a rollback was started and is not complete",
 }
 
 
@@ -82,7 +82,7 @@ def status(
         found = session.run(with_rewritten(found, session.naive_timezone))
         found = replace(found, phase=session.run(phase_with_indexes(found)))
         found = session.run(with_indexes_at_work(found, is_gone))
-        awaited = session.run(cut_over_to_come(found))
+        awaited = session.run(is_cutover_pending(found))
         failed = recorded_failures(session) if detailed and not as_json else None
         rest = find_unclaimed(session)
         note_unknown_fields(session)
@@ -91,7 +91,7 @@ def status(
     else:
         _draw_status(found, failed)
         draw_unclaimed(rest)
-        draw_order(found.phase, cut_over_to_come=awaited)
+        draw_phase_guidance(found.phase, cut_over_to_come=awaited)
         draw_files(files)
     pending = found.pending or found.unlisted or awaited or waits(files)
     is_lost = found.recorded_elsewhere and found.record.is_new
@@ -147,11 +147,13 @@ def _draw_status(found: Status, failed: FailedValues | None) -> None:
 def _what_next(found: Status) -> tuple[str, ...]:
     if state_of(found) == "running":
         return (f"In progress: {found.lease}", "Watch the progress with: om migrate-data progress")
-    if found.phase is Phase.CONVERTED:
+    if found.phase is MigrationPhase.CONVERTED:
         return ("Check documents written since then with: om migrate-data verify",)
-    if found.phase is Phase.MIGRATING:
+    if found.phase is MigrationPhase.MIGRATING:
         return ("Resume with: om migrate-data run",)
-    return (_how_to_convert(found),) if found.pending and found.phase is not Phase.ROLLING_BACK else ()
+    return (
+        (_how_to_convert(found),) if found.pending and found.phase is not MigrationPhase.ROLLING_BACK else ()
+    )
 
 
 def _how_to_convert(found: Status) -> str:
@@ -182,11 +184,11 @@ def _draw_models(found: Status, failed: FailedValues) -> None:
 
 
 STATES = {
-    Form.NEW: "numeric",
-    Form.OLD: "text",
-    Form.TOLERANT: "dual-format",
-    Form.MISSING: "not indexed",
-    Form.OTHER: "unexpected",
+    DateFormat.NEW: "numeric",
+    DateFormat.OLD: "text",
+    DateFormat.TOLERANT: "dual-format",
+    DateFormat.MISSING: "not indexed",
+    DateFormat.OTHER: "unexpected",
 }
 
 
@@ -198,7 +200,7 @@ def check_schema(settings: Settings, as_json: bool) -> int:
     pending, and names the next command. Writes nothing."""
     with open_session(settings) as session:
         note_assumed_zone(session)
-        found = session.run(look_at_dates(session.planned_indexes(), session.plan))
+        found = session.run(inspect_dates(session.planned_indexes(), session.plan))
     advice = next_command(found)
     advice = None if advice is None else as_typed(advice)
     if as_json:

@@ -368,7 +368,7 @@ EditsMaker = Callable[[Sequence[StoredDocument]], Op[list[DocumentEdits]]]
 
 
 @dataclass(slots=True)
-class Settled:
+class WriteOutcome:
     """The result for some documents.
 
     Attributes:
@@ -383,7 +383,7 @@ class Settled:
     applied: list[Applied] = field(default_factory=list)
 
 
-class Settling:
+class ConflictRetrier:
     """Edits in progress. `begin` sends the first of them ahead, `finish` retries conflicts until all are written."""
 
     def __init__(self, applier: Applier, make_edits: EditsMaker, *, label: str | None) -> None:
@@ -399,9 +399,9 @@ class Settling:
         self._models = {document.key: document.model for document in documents}
         yield from self._send(documents)
 
-    def finish(self) -> Op[Settled]:
+    def finish(self) -> Op[WriteOutcome]:
         """Read, classify and send documents with conflicts again, until they are written."""
-        settled = Settled()
+        settled = WriteOutcome()
         for _ in range(MOST_TRIES):
             conflicts = yield from self._collect(settled)
             if not conflicts:
@@ -424,7 +424,7 @@ class Settling:
             self._answered.append((yield from self._applier.collect(sent)))
         self._sent = []
 
-    def _collect(self, settled: Settled) -> Op[list[bytes]]:
+    def _collect(self, settled: WriteOutcome) -> Op[list[bytes]]:
         """Collect the results of the sent chunks. Return the keys with conflicts."""
         conflicts: dict[bytes, None] = {}
         yield from self._wait()

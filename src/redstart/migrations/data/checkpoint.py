@@ -21,7 +21,7 @@ START_OVER = (
 """The hint for a checkpoint that cannot be used."""
 
 
-class Stage(StrEnum):
+class RunStage(StrEnum):
     """The stage of a run or rollback. A rollback replays the undo log, then scans the keyspace (`sweep`)."""
 
     CENSUS = "census"
@@ -32,7 +32,7 @@ class Stage(StrEnum):
     @property
     def undoes(self) -> bool:
         """Whether this is a stage of a rollback."""
-        return self in (Stage.REPLAY, Stage.SWEEP)
+        return self in (RunStage.REPLAY, RunStage.SWEEP)
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Checkpoint:
         started_ms, saved_ms: times by the server's clock.
     """
 
-    stage: Stage
+    stage: RunStage
     plan_hash: str
     generation: int
     number: int = 1
@@ -125,7 +125,7 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
         places = {
             name: [(prefix, path) for prefix, path in data.get(name, ())] for name in ("replaced", "moved")
         }
-        checkpoint = Checkpoint(**{**data, "stage": Stage(data["stage"]), **places})
+        checkpoint = Checkpoint(**{**data, "stage": RunStage(data["stage"]), **places})
         _ = int(checkpoint.cursor.partition("-")[0] or 0)
         _require_types(checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:

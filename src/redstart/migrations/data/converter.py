@@ -48,7 +48,7 @@ class Outcome(StrEnum):
     UNCONVERTIBLE = "unconvertible"
 
 
-class Verdict(NamedTuple):
+class Conversion(NamedTuple):
     """The conversion of one value, or the reason why it is left unchanged."""
 
     outcome: Outcome
@@ -66,12 +66,12 @@ _new = tuple.__new__  # calling the class of a named tuple takes twice as long, 
 _DATE = TemporalKind.DATE
 _CONVERTIBLE = Outcome.CONVERTIBLE
 
-_ALREADY = Verdict(Outcome.ALREADY)
-_NULL = Verdict(Outcome.NULL)
+_ALREADY = Conversion(Outcome.ALREADY)
+_NULL = Conversion(Outcome.NULL)
 
 
-def _unconvertible(reason: str) -> Verdict:
-    return Verdict(Outcome.UNCONVERTIBLE, reason=reason)
+def _unconvertible(reason: str) -> Conversion:
+    return Conversion(Outcome.UNCONVERTIBLE, reason=reason)
 
 
 _NOT_UTF8 = _unconvertible("not valid UTF-8")
@@ -86,7 +86,7 @@ _JSON_ARRAY = _unconvertible("not a date: JSON array")
 
 def convert_hash_value(
     raw: bytes, *, kind: TemporalKind, optional: bool, naive_timezone: NaiveTimezone
-) -> Verdict:
+) -> Conversion:
     """Convert the value of a hash field. Never raises.
 
     Args:
@@ -97,7 +97,7 @@ def convert_hash_value(
     """
     written = number_of_written_text(raw, kind, naive_timezone)
     if written is not None:
-        return _new(Verdict, (_CONVERTIBLE, written[0], None, written[1]))
+        return _new(Conversion, (_CONVERTIBLE, written[0], None, written[1]))
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -109,7 +109,7 @@ def convert_hash_value(
 
 def convert_json_value(
     value: JsonValue, *, kind: TemporalKind, optional: bool, naive_timezone: NaiveTimezone
-) -> Verdict:
+) -> Conversion:
     """Convert one value inside a JSON document. Never raises.
 
     Args:
@@ -119,8 +119,8 @@ def convert_json_value(
         naive_timezone: the zone of a datetime without an offset.
     """
     if isinstance(value, JsonNumber):
-        verdict = _convert_number(value, kind, is_stored_form=True)
-        return _NOT_RESTORABLE if verdict.new is not None and not restores_exactly(value) else verdict
+        conversion = _convert_number(value, kind, is_stored_form=True)
+        return _NOT_RESTORABLE if conversion.new is not None and not restores_exactly(value) else conversion
     if isinstance(value, str):
         if not value:
             return _EMPTY_JSON_STRING if optional else _EMPTY
@@ -132,17 +132,17 @@ def convert_json_value(
     return _JSON_OBJECT if isinstance(value, dict) else _JSON_ARRAY
 
 
-def _convert_json_string(value: str, kind: TemporalKind, naive_timezone: NaiveTimezone) -> Verdict:
+def _convert_json_string(value: str, kind: TemporalKind, naive_timezone: NaiveTimezone) -> Conversion:
     if value.isascii():  # else it may hold a lone surrogate, which has no bytes
         written = number_of_written_text(value.encode(), kind, naive_timezone)
         if written is not None:
-            return Verdict(_CONVERTIBLE, written[0], None, written[1])
+            return Conversion(_CONVERTIBLE, written[0], None, written[1])
     return _convert_text(value, kind, naive_timezone, numbers_are_stored_form=False)
 
 
 def _convert_text(
     text: str, kind: TemporalKind, naive_timezone: NaiveTimezone, *, numbers_are_stored_form: bool
-) -> Verdict:
+) -> Conversion:
     if len(text) <= MAX_CHARACTERS and NUMBER.fullmatch(number := text.strip(WHITE_SPACE)) is not None:
         is_stored_form = numbers_are_stored_form and len(number) == len(text)
         return _convert_number(number, kind, is_stored_form=is_stored_form)
@@ -153,7 +153,7 @@ def _convert_text(
     return _converted(microseconds, exact=exact, naive=naive)
 
 
-def _convert_number(text: str, kind: TemporalKind, *, is_stored_form: bool) -> Verdict:
+def _convert_number(text: str, kind: TemporalKind, *, is_stored_form: bool) -> Conversion:
     """Convert a number of seconds or milliseconds.
 
     Args:
@@ -174,21 +174,21 @@ def _convert_number(text: str, kind: TemporalKind, *, is_stored_form: bool) -> V
     return _converted(microseconds, exact=exact, naive=None)
 
 
-def _converted(microseconds: int, *, exact: bool, naive: bool | None) -> Verdict:
+def _converted(microseconds: int, *, exact: bool, naive: bool | None) -> Conversion:
     text = number_text(microseconds)
     if not -ALWAYS_EXACT_MICROSECONDS <= microseconds <= ALWAYS_EXACT_MICROSECONDS:
         if not FIRST_SECOND <= float(text) < END_SECOND:
             return _NOT_READABLE
         if not reads_back(text, microseconds):
-            return Verdict(
+            return Conversion(
                 Outcome.LOSSY,
                 text.encode(),
                 "rounded: a float has no such microsecond so far from 1970",
                 naive,
             )
     if not exact:
-        return Verdict(Outcome.LOSSY, text.encode(), "rounded: digits below the microsecond", naive)
-    return Verdict(_CONVERTIBLE, text.encode(), None, naive)
+        return Conversion(Outcome.LOSSY, text.encode(), "rounded: digits below the microsecond", naive)
+    return Conversion(_CONVERTIBLE, text.encode(), None, naive)
 
 
 @dataclass(slots=True)
@@ -209,12 +209,14 @@ class Tally:
         """Count documents."""
         self.documents.update(document.model.key_prefix for document in documents)
 
-    def add_values(self, number: int, document: StoredDocument, value: StoredValue, verdict: Verdict) -> None:
+    def add_values(
+        self, number: int, document: StoredDocument, value: StoredValue, conversion: Conversion
+    ) -> None:
         """Count a number of values of one field with the same conversion."""
         prefix, path = document.model.key_prefix, str(value.path)
-        self.values[prefix, path, verdict.outcome] += number
-        if verdict.naive is not None:
-            (self.naive if verdict.naive else self.aware)[prefix, path] += number
+        self.values[prefix, path, conversion.outcome] += number
+        if conversion.naive is not None:
+            (self.naive if conversion.naive else self.aware)[prefix, path] += number
 
     @property
     def total_documents(self) -> int:

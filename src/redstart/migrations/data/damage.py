@@ -15,7 +15,7 @@ from redstart.commands.keyspace import (
     xrevrange,
 )
 from redstart.display import printable
-from redstart.effects import Op, batch, call, together
+from redstart.effects import Op, batch, call, gather
 from redstart.errors import (
     CheckpointCorruptError,
     CheckpointVersionError,
@@ -64,7 +64,7 @@ def _look(keys: StateKeys) -> Op[list[Damage]]:
         "applied": (APPLIED_MIGRATIONS, "set"),
         "runs": (DATA_RUNS, "hash"),
     }
-    types: list[Any] = yield from batch(together([key_type(key.encode()) for key, _ in expected.values()]))
+    types: list[Any] = yield from batch(gather([key_type(key.encode()) for key, _ in expected.values()]))
     kinds = {
         part: kind.decode() if isinstance(kind, bytes) else "none"
         for part, kind in zip(expected, types, strict=True)
@@ -116,7 +116,7 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
             )
         ]
     replies: list[Any] = yield from batch(
-        together(
+        gather(
             [
                 hgetall(keys.record),
                 get(keys.checkpoint),

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from redstart.mapping.value_paths import Each, TemporalPath
-from redstart.migrations.data.converter import Outcome, Verdict, convert_hash_value, convert_json_value
+from redstart.migrations.data.converter import Conversion, Outcome, convert_hash_value, convert_json_value
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import (
     Location,
@@ -35,10 +35,10 @@ _LOSSY = Outcome.LOSSY
 _UNCONVERTIBLE = Outcome.UNCONVERTIBLE
 
 
-_UNREADABLE_KEY = Verdict(
+_UNREADABLE_KEY = Conversion(
     Outcome.UNCONVERTIBLE, reason="RedisJSON cannot address a key that begins with a space"
 )
-_NO_PATH = Verdict(Outcome.UNCONVERTIBLE, reason="RedisJSON cannot change only this list item")
+_NO_PATH = Conversion(Outcome.UNCONVERTIBLE, reason="RedisJSON cannot change only this list item")
 
 
 class FailureMode(StrEnum):
@@ -54,39 +54,41 @@ class FailureMode(StrEnum):
 CLEARING_MODES = (FailureMode.DEFAULT, FailureMode.QUARANTINE)
 """Modes that change failed values. They also remove empty values that block a numeric index."""
 
-Judged = tuple[StoredValue, Verdict]
+ClassifiedValue = tuple[StoredValue, Conversion]
 """A value and its conversion; a plain pair, because there are millions."""
 
 
-JudgedDocument = tuple[StoredDocument, list[Judged]]
+ClassifiedDocument = tuple[StoredDocument, list[ClassifiedValue]]
 
 
-def judge(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[Judged]:
+def classify(document: StoredDocument, naive_timezone: NaiveTimezone) -> list[ClassifiedValue]:
     """Classify each value of a document."""
     if document.model.storage is _JSON:
         return [(value, _judge_json(value, naive_timezone)) for value in document.values]
-    judged: list[Judged] = []
+    judged: list[ClassifiedValue] = []
     for value in document.values:
         path = value.path
-        verdict = convert_hash_value(
+        conversion = convert_hash_value(
             value.raw, kind=path.kind, optional=path.optional, naive_timezone=naive_timezone
         )
-        judged.append((value, verdict))
+        judged.append((value, conversion))
     return judged
 
 
-def _judge_json(value: StoredValue, naive_timezone: NaiveTimezone) -> Verdict:
+def _judge_json(value: StoredValue, naive_timezone: NaiveTimezone) -> Conversion:
     if value.misplaced is not None:
-        return Verdict(_UNCONVERTIBLE, reason=value.misplaced)
-    verdict = convert_json_value(
+        return Conversion(_UNCONVERTIBLE, reason=value.misplaced)
+    conversion = convert_json_value(
         value.parsed, kind=value.path.kind, optional=value.path.optional, naive_timezone=naive_timezone
     )
-    if verdict.new is None or not cannot_be_written(value.location):
-        return verdict
+    if conversion.new is None or not cannot_be_written(value.location):
+        return conversion
     return _NO_PATH if can_be_read(value.location) else _UNREADABLE_KEY
 
 
-def judge_stored(stored: bytes, path: TemporalPath, naive_timezone: NaiveTimezone, *, json: bool) -> Verdict:
+def classify_stored(
+    stored: bytes, path: TemporalPath, naive_timezone: NaiveTimezone, *, json: bool
+) -> Conversion:
     """Classify a value from the undo log."""
     if json:
         return convert_json_value(
@@ -95,7 +97,7 @@ def judge_stored(stored: bytes, path: TemporalPath, naive_timezone: NaiveTimezon
     return convert_hash_value(stored, kind=path.kind, optional=path.optional, naive_timezone=naive_timezone)
 
 
-def plainly_converted(document: StoredDocument, naive_timezone: NaiveTimezone) -> DocumentEdits | None:
+def convert_plain_hash(document: StoredDocument, naive_timezone: NaiveTimezone) -> DocumentEdits | None:
     """Return the edits of a hash that holds only text as isoformat() writes it, as most do; else None.
 
     They equal the result of a full classification in every failure mode, in half the time, because no objects are
@@ -121,7 +123,7 @@ def plainly_converted(document: StoredDocument, naive_timezone: NaiveTimezone) -
 
 def edits_for(
     document: StoredDocument,
-    judged: list[Judged],
+    judged: list[ClassifiedValue],
     mode: FailureMode,
     clearing: Collection[tuple[str, str]] = (),
 ) -> DocumentEdits:
@@ -134,7 +136,7 @@ def edits_for(
     json = document.model.storage is _JSON
     if not json and (plain := _plain_edits(document, judged, mode, clearing)) is not None:
         return plain
-    found = (_edit_of(document, value, verdict, mode, clearing) for value, verdict in judged)
+    found = (_edit_of(document, value, conversion, mode, clearing) for value, conversion in judged)
     edits = [edit for edit in found if edit is not None]
     guards = guard_paths(edits, large=document.large) if json else ()
     guarded_bytes = document.size if guards else 0
@@ -144,20 +146,23 @@ def edits_for(
 
 
 def _plain_edits(
-    document: StoredDocument, judged: list[Judged], mode: FailureMode, clearing: Collection[tuple[str, str]]
+    document: StoredDocument,
+    judged: list[ClassifiedValue],
+    mode: FailureMode,
+    clearing: Collection[tuple[str, str]],
 ) -> DocumentEdits | None:
     """Return the edits of a hash that needs only exact conversions; else None."""
     names: list[Any] = []
     old: list[Any] = []
     new: list[Any] = []
-    for value, verdict in judged:
-        outcome = verdict.outcome
+    for value, conversion in judged:
+        outcome = conversion.outcome
         if outcome is _CONVERTIBLE:
             name = value.location[0]
             names.append(name)
             old.append(value.raw)
-            new += (name, verdict.new)
-        elif outcome is not _ALREADY and _edit_of(document, value, verdict, mode, clearing) is not None:
+            new += (name, conversion.new)
+        elif outcome is not _ALREADY and _edit_of(document, value, conversion, mode, clearing) is not None:
             return None
     return DocumentEdits.plain(document.key, names, old, new)
 
@@ -165,16 +170,16 @@ def _plain_edits(
 def _edit_of(
     document: StoredDocument,
     value: StoredValue,
-    verdict: Verdict,
+    conversion: Conversion,
     mode: FailureMode,
     clearing: Collection[tuple[str, str]],
 ) -> Edit | None:
     """Return the edit of one value; None if it stays unchanged."""
-    if verdict.new is not None:
-        return Edit(value.location, value.raw, verdict.new, None, True, verdict.outcome is _LOSSY)
-    if verdict.outcome is _UNCONVERTIBLE:
+    if conversion.new is not None:
+        return Edit(value.location, value.raw, conversion.new, None, True, conversion.outcome is _LOSSY)
+    if conversion.outcome is _UNCONVERTIBLE:
         return _edit_of_failure(document, value, mode)
-    if verdict.outcome is Outcome.NULL and mode in CLEARING_MODES and document.model.storage is not _JSON:
+    if conversion.outcome is Outcome.NULL and mode in CLEARING_MODES and document.model.storage is not _JSON:
         is_blocking = (document.model.key_prefix, value.location[0]) in clearing
         return Edit(value.location, value.raw, None) if is_blocking else None
     return None
@@ -225,7 +230,7 @@ def _edit_of_failure(document: StoredDocument, value: StoredValue, mode: Failure
         return Edit(value.location, value.raw, DEFAULT_NUMBER)
     if mode is FailureMode.QUARANTINE and can_be_quarantined(value.path):
         new = None if document.model.storage is Storage.HASH else b"null"
-        return Edit(value.location, value.raw, new, aside_of(value.location))
+        return Edit(value.location, value.raw, new, quarantine_location(value.location))
     return None
 
 
@@ -234,14 +239,14 @@ def can_be_quarantined(path: TemporalPath) -> bool:
     return not any(isinstance(step, Each | int) for step in path.segments)
 
 
-def aside_of(location: Location) -> Location:
+def quarantine_location(location: Location) -> Location:
     """Return the location to which quarantine moves the value of a named field."""
     return (*location[:-1], f"{location[-1]}{QUARANTINE_SUFFIX}")
 
 
-def fields_aside(model: PlannedModel) -> list[tuple[TemporalPath, str]]:
+def declared_quarantine_fields(model: PlannedModel) -> list[tuple[TemporalPath, str]]:
     """Return the planned paths whose quarantine field is a declared field or alias, with its name."""
-    asides = ((path, str(aside_of((str(path.segments[-1]),))[0])) for path in model.paths)
+    asides = ((path, str(quarantine_location((str(path.segments[-1]),))[0])) for path in model.paths)
     return [(path, name) for path, name in asides if can_be_quarantined(path) and name in path.siblings]
 
 

@@ -23,7 +23,7 @@ from redstart.migrations.failure import SHOWN_CHARACTERS, Failure, FailureSummar
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
 
-MOST_RECORDS = 100_000
+MAX_RECORDS = 100_000
 """Limit of records. Further failures are only counted."""
 
 _PER_COMMIT = 500
@@ -64,7 +64,7 @@ def _failure(name: bytes, key: bytes, path: str, value: str, reason: str, digest
 class FailureLog:
     """The recorded failures on the server, one field each, so that recording a value again changes nothing."""
 
-    def __init__(self, keys: StateKeys, *, most_records: int = MOST_RECORDS) -> None:
+    def __init__(self, keys: StateKeys, *, most_records: int = MAX_RECORDS) -> None:
         self._keys = keys
         self._most_records = most_records
 

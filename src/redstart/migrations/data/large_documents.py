@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from redstart.commands.documents import json_array_length, json_get, json_memory, json_object_keys
-from redstart.effects import Op, batch, together
+from redstart.effects import Op, batch, gather
 from redstart.errors import CommandError
 from redstart.mapping.value_paths import Each, Segment, TemporalPath
 from redstart.migrations.data.edits import StoredDocument, StoredValue
@@ -28,7 +28,7 @@ def read_large_document(key: bytes, model: PlannedModel) -> Op[StoredDocument | 
     try:
         return (yield from _walk(key, model))
     except CommandError:
-        (size,) = yield from batch(together([json_memory(key)]))
+        (size,) = yield from batch(gather([json_memory(key)]))
         if isinstance(size, int) and size > 0:
             raise
         return None
@@ -59,7 +59,7 @@ def _one_step(key: bytes, locations: list[Location], step: Segment) -> Op[list[L
     if not isinstance(step, Each):
         return [(*location, step) for location in locations]
     command = json_array_length if step is Each.ITEM else json_object_keys
-    replies = yield from batch(together([command(key, path_text(location)) for location in locations]))
+    replies = yield from batch(gather([command(key, path_text(location)) for location in locations]))
     deeper: list[Location] = []
     for location, reply in zip(locations, replies, strict=True):
         if isinstance(reply, CommandError):
@@ -81,7 +81,7 @@ def _values(key: bytes, path: TemporalPath, locations: list[Location]) -> Op[lis
     unclear: list[Location] = []
     runs = list(_runs(locations))
     while runs:
-        replies = yield from batch(together([json_get(key, _path_of_run(run)) for run in runs]))
+        replies = yield from batch(gather([json_get(key, _path_of_run(run)) for run in runs]))
         for run, reply in zip(runs, replies, strict=True):
             matches: Any = parse_json(reply) if isinstance(reply, bytes) else []
             if len(matches) == len(run):

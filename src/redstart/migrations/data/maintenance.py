@@ -5,7 +5,7 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import MigrationError, RollbackInProgressError, StateDamagedError, StateVersionError
 from redstart.migrations.context import Context
 from redstart.migrations.damage import require_none
-from redstart.migrations.data.checkpoint import Stage, load_checkpoint
+from redstart.migrations.data.checkpoint import RunStage, load_checkpoint
 from redstart.migrations.data.damage import LISTS, find_data_damage, require_intact_data
 from redstart.migrations.data.record import (
     CLEARED,
@@ -62,7 +62,7 @@ def _has_written(keys: StateKeys) -> Op[bool]:
         found = yield from load_checkpoint(keys)
     except StateDamagedError:
         return True
-    return found is None or found.stage is not Stage.CENSUS
+    return found is None or found.stage is not RunStage.CENSUS
 
 
 def forget(context: Context) -> Op[bool]:

@@ -4,23 +4,23 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from redstart.commands.documents import hget, json_get
-from redstart.effects import Call, Op, batch, together
+from redstart.effects import Call, Op, batch, gather
 from redstart.mapping.value_paths import display
 from redstart.migrations.context import Context
-from redstart.migrations.data.applier import Applied, Applier, Settling
+from redstart.migrations.data.applier import Applied, Applier, ConflictRetrier
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import (
     CLEARING_MODES,
+    ClassifiedDocument,
     FailureMode,
-    JudgedDocument,
+    classify,
+    convert_plain_hash,
     edits_for,
-    judge,
-    plainly_converted,
 )
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of, place_name
 from redstart.migrations.data.json_path import Location, path_text
-from redstart.migrations.data.scan_passes import BegunPage, PageOutcome
+from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
 from redstart.migrations.failure import MOVED, NOT_MOVED, REPLACED, Failure
 from redstart.migrations.lease import Lease
 
@@ -40,7 +40,7 @@ def leave_out_taken(documents: Iterable[DocumentEdits]) -> Op[dict[tuple[bytes, 
     ]
     if not moves:
         return {}
-    found = yield from batch(together([_read(document, aside) for document, _, aside in moves]))
+    found = yield from batch(gather([_read(document, aside) for document, _, aside in moves]))
     taken = {
         (document.key, location): aside
         for (document, location, aside), reply in zip(moves, found, strict=True)
@@ -58,18 +58,18 @@ def _read(document: DocumentEdits, place: Location) -> Call[bytes | None]:
 _UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
 
 
-def failures_in(judged: Iterable[JudgedDocument]) -> list[Failure]:
+def failures_in(judged: Iterable[ClassifiedDocument]) -> list[Failure]:
     """Return the failed values."""
     return [
-        failure_of(document, value, verdict.reason or "")
+        failure_of(document, value, conversion.reason or "")
         for document, items in judged
-        for value, verdict in items
-        if verdict.outcome is _UNCONVERTIBLE
+        for value, conversion in items
+        if conversion.outcome is _UNCONVERTIBLE
     ]
 
 
 def failures_with_fates(
-    judged: Sequence[JudgedDocument],
+    judged: Sequence[ClassifiedDocument],
     made: Sequence[DocumentEdits],
     taken: Mapping[tuple[bytes, Location], Location],
 ) -> list[Failure]:
@@ -80,24 +80,28 @@ def failures_with_fates(
     """
     failures = []
     for (document, items), edits in zip(judged, made, strict=True):
-        bad = [(value, verdict) for value, verdict in items if verdict.outcome is _UNCONVERTIBLE]
+        bad = [(value, conversion) for value, conversion in items if conversion.outcome is _UNCONVERTIBLE]
         if not bad:
             continue
         fates = {edit.location: _fate(edit) for edit in edits.edits}
-        for value, verdict in bad:
+        for value, conversion in bad:
             fate = fates.get(value.location, "")
             if aside := taken.get((document.key, value.location)):
                 fate = f"{NOT_MOVED}{display(aside)} exists already"
-            failures.append(failure_of(document, value, f"{verdict.reason}{fate}"))
+            failures.append(failure_of(document, value, f"{conversion.reason}{fate}"))
     return failures
 
 
-def expected_failures(judged: Iterable[JudgedDocument], mode: FailureMode) -> Op[list[Failure]]:
+def expected_failures(judged: Iterable[ClassifiedDocument], mode: FailureMode) -> Op[list[Failure]]:
     """Return the failures of some documents, and what a run would do with each. A read if it would quarantine any."""
     failing = [
         (document, bad)
         for document, items in judged
-        if (bad := [(value, verdict) for value, verdict in items if verdict.outcome is _UNCONVERTIBLE])
+        if (
+            bad := [
+                (value, conversion) for value, conversion in items if conversion.outcome is _UNCONVERTIBLE
+            ]
+        )
     ]
     made = [edits_for(document, items, mode) for document, items in failing]
     return failures_with_fates(failing, made, (yield from leave_out_taken(made)))
@@ -115,7 +119,7 @@ def refused_by_server(applied: Applied) -> list[Failure]:
     ]
 
 
-def corrected_since(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[bytes]:
+def corrected_since(judged: Sequence[ClassifiedDocument], mode: FailureMode) -> set[bytes]:
     """Return the names of values that can be converted now.
 
     A number counts only in modes that write none: otherwise it may be from our own script, whose reply was lost.
@@ -125,8 +129,8 @@ def corrected_since(judged: Sequence[JudgedDocument], mode: FailureMode) -> set[
     return {
         place_name(document.key, value.location)
         for document, items in judged
-        for value, verdict in items
-        if verdict.outcome in outcomes
+        for value, conversion in items
+        if conversion.outcome in outcomes
     }
 
 
@@ -171,7 +175,7 @@ class PageConverter:
         self._limits = replace(allowance)
         self._log = FailureLog(context.keys)
 
-    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
         """Classify a page and send its edits. `label` ("generation.pass") is stored in the undo log."""
         outcome = PageOutcome()
         plain, others = self._plain(documents)
@@ -194,11 +198,11 @@ class PageConverter:
             yield from self._lease.keep()
             return [*certain, *made]
 
-        settling = Settling(self._applier, edits, label=label)
+        settling = ConflictRetrier(self._applier, edits, label=label)
         yield from settling.begin(first)
-        return BegunPage(outcome, settling)
+        return InFlightPage(outcome, settling)
 
-    def finish(self, begun: BegunPage) -> Op[PageOutcome]:
+    def finish(self, begun: InFlightPage) -> Op[PageOutcome]:
         """Wait until the page is written, and record the values that the server did not write."""
         settled = yield from begun.settling.finish()
         outcome = begun.outcome
@@ -221,7 +225,7 @@ class PageConverter:
         plain: list[DocumentEdits] = []
         others: list[StoredDocument] = []
         for document in documents:
-            edits = plainly_converted(document, self._context.naive_timezone)
+            edits = convert_plain_hash(document, self._context.naive_timezone)
             if edits is None:
                 others.append(document)
             else:
@@ -231,12 +235,12 @@ class PageConverter:
     def _is_unlimited(self) -> bool:
         return self._allowance == Allowance(None, None) and self._mode is not FailureMode.FAIL
 
-    def _judged(self, documents: Iterable[StoredDocument]) -> list[JudgedDocument]:
-        return [(document, judge(document, self._context.naive_timezone)) for document in documents]
+    def _judged(self, documents: Iterable[StoredDocument]) -> list[ClassifiedDocument]:
+        return [(document, classify(document, self._context.naive_timezone)) for document in documents]
 
     def _judged_again(
         self, documents: Sequence[StoredDocument], outcome: PageOutcome
-    ) -> Op[list[JudgedDocument]]:
+    ) -> Op[list[ClassifiedDocument]]:
         """Classify documents that another client has changed: the new values may be failed values, too."""
         judged = self._judged(documents)
         failures = failures_in(judged)
@@ -251,8 +255,8 @@ class PageConverter:
         return judged
 
     def _within_allowance(
-        self, judged: Iterable[JudgedDocument], new: set[bytes], outcome: PageOutcome
-    ) -> Iterable[JudgedDocument]:
+        self, judged: Iterable[ClassifiedDocument], new: set[bytes], outcome: PageOutcome
+    ) -> Iterable[ClassifiedDocument]:
         """Yield documents up to the one at which the run has to stop."""
         allowance = self._allowance
         if self._is_unlimited():
@@ -279,7 +283,7 @@ class PageConverter:
         self,
         failures: list[Failure],
         before: list[Failure],
-        judged: Sequence[JudgedDocument],
+        judged: Sequence[ClassifiedDocument],
         outcome: PageOutcome,
     ) -> Op[list[Failure]]:
         """Record failures. Remove those of `before` that another client has corrected since the first read.

@@ -15,7 +15,7 @@ from redstart.commands.documents import hget, hmget_command, json_array_length, 
 from redstart.commands.keyspace import key_type
 from redstart.commands.resp import PAGE_BYTES, KeyedCommand, PageSize, packed_batch
 from redstart.commands.scripts import load, run_script
-from redstart.effects import Later, Op, ahead, answer, batch, together
+from redstart.effects import Op, Pending, answer, batch, gather, send_ahead
 from redstart.errors import CommandError
 from redstart.mapping.value_paths import Each, Segment, TemporalPath
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
@@ -80,7 +80,7 @@ class ReadsUnderWay:
     count: int
     small: list[tuple[bytes, Reader]]
     large: list[tuple[bytes, PlannedModel]]
-    replies: Later[list[Any]]
+    replies: Pending[list[Any]]
     page_size: PageSize
 
 
@@ -100,7 +100,7 @@ def send_reads(found: Sequence[tuple[bytes, PlannedModel]], page_size: PageSize)
     found = found[:count]
     small = [(key, readers[id(model)]) for key, model in found if key not in large]
     commands = (reader.command.pack(key) for key, reader in small)
-    replies = yield from ahead(packed_batch(commands, len(small)))
+    replies = yield from send_ahead(packed_batch(commands, len(small)))
     return ReadsUnderWay(count, small, [item for item in found if item[0] in large], replies, page_size)
 
 
@@ -236,7 +236,7 @@ def cleared_and_gone(edits: Sequence[tuple[bytes, Edit]]) -> Op[set[bytes]]:
     keys = list(dict.fromkeys(key for key, edit in edits if edit.new is None and edit.aside is None))
     if not keys:
         return set()
-    types = yield from batch(together([key_type(key) for key in keys]))
+    types = yield from batch(gather([key_type(key) for key in keys]))
     return {key for key, found in zip(keys, types, strict=True) if found == b"none"}
 
 
@@ -252,7 +252,7 @@ def lists_at(guards: Sequence[tuple[bytes, str]]) -> Op[list[bytes | None]]:
         return []
     sliced = [(key, list_path) for key, path in guards if (list_path := sliced_list(path)) is not None]
     replies = yield from batch(
-        together([*(json_get(*guard) for guard in guards), *(json_array_length(*item) for item in sliced)])
+        gather([*(json_get(*guard) for guard in guards), *(json_array_length(*item) for item in sliced)])
     )
     lengths = iter(replies[len(guards) :])
     found: list[bytes | None] = []
@@ -272,7 +272,7 @@ def texts_at(places: Sequence[Place]) -> Op[list[bytes | None]]:
         json_get(key, path_text(location)) if json else hget(key, str(location[0]))
         for key, json, location in places
     ]
-    replies = yield from batch(together(calls))
+    replies = yield from batch(gather(calls))
     return [_text(reply, json) for reply, (_, json, _) in zip(replies, places, strict=True)]
 
 

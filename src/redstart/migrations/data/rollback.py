@@ -16,7 +16,7 @@ from redstart.effects import Op, call
 from redstart.errors import CheckpointCorruptError, MigrationError
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.applier import Applier
-from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
 from redstart.migrations.data.damage import LISTS, require_intact_data
 from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
@@ -53,7 +53,7 @@ from redstart.values.timezones import NaiveTimezone
 
 
 @dataclass(frozen=True, slots=True)
-class RollbackResult:
+class DataRollbackResult:
     """The result of a rollback.
 
     Attributes:
@@ -89,7 +89,7 @@ def rollback(
     exclude_prefixes: Collection[str] = (),
     reformat_preexisting: bool = False,
     batch_documents: int = 1_000,
-) -> Op[RollbackResult]:
+) -> Op[DataRollbackResult]:
     """Roll back all runs since the last rollback.
 
     Args:
@@ -107,9 +107,9 @@ def rollback(
     """
     yield from require_intact_for_undo(context.keys)
     if not (yield from _is_something_left(context)):
-        return RollbackResult(nothing_to_do=True)
+        return DataRollbackResult(nothing_to_do=True)
 
-    def work(lease: Lease) -> Op[RollbackResult]:
+    def work(lease: Lease) -> Op[DataRollbackResult]:
         # Again, under the lease: a run that ended since may have converted more models.
         yield from require_intact_for_undo(context.keys)
         record = yield from read_record(context.keys)
@@ -194,10 +194,10 @@ def _is_something_left(context: Context) -> Op[bool]:
     return record.plan is not None or (yield from unrestored_count(context.keys)) > 0
 
 
-def _retry(context: Context, lease: Lease) -> Op[RollbackResult]:
+def _retry(context: Context, lease: Lease) -> Op[DataRollbackResult]:
     """Try again to restore the originals of an earlier rollback, without an undo log."""
     if not (yield from unrestored_count(context.keys)):
-        return RollbackResult(nothing_to_do=True)
+        return DataRollbackResult(nothing_to_do=True)
     began = context.clock()
     facts = yield from server_facts()
     yield from lease.commit([count_undone_anew(context.keys)])
@@ -210,7 +210,7 @@ def _retry(context: Context, lease: Lease) -> Op[RollbackResult]:
     if not left.count:
         ended.append(["HDEL", context.keys.record, "unrestored_members"])
     yield from lease.commit(ended)
-    return RollbackResult(
+    return DataRollbackResult(
         documents=undone["undone_documents"],
         restored_exactly=undone[RESTORED],
         unrestored=left.count,
@@ -257,15 +257,15 @@ class _Rollback:
         self._batch_documents = batch_documents
         self._reformat_preexisting = reformat_preexisting
 
-    def run(self) -> Op[RollbackResult]:
+    def run(self) -> Op[DataRollbackResult]:
         began = self._context.clock()
         facts = yield from server_facts()
         zone, total = yield from _require_whole(self._context, self._record, self._plan)
         checkpoint = yield from _begun(self._context, self._record, self._plan, self._lease, total)
-        resumed = checkpoint.stage is Stage.SWEEP
+        resumed = checkpoint.stage is RunStage.SWEEP
         undoing = Undoing(self._keys, self._plan, zone)
         stopped: str | None = None
-        while checkpoint.stage is Stage.REPLAY and stopped is None:
+        while checkpoint.stage is RunStage.REPLAY and stopped is None:
             applier = Applier(
                 self._lease,
                 self._keys,
@@ -305,7 +305,7 @@ class _Rollback:
             yield from self._lease.commit(
                 forget_everything(self._keys, has_unrestored=left.count > 0), under=checkpoint.run_id
             )
-        return RollbackResult(
+        return DataRollbackResult(
             stopped,
             record.undone["undone_documents"],
             record.undone[RESTORED],
@@ -339,7 +339,7 @@ class _Rollback:
                 )
             restoring = Restoring(undoing, under=checkpoint.run_id)
             yield from restoring.restore_all(self._keys, self._lease, applier)
-            checkpoint.stage, checkpoint.cursor = Stage.SWEEP, "0"
+            checkpoint.stage, checkpoint.cursor = RunStage.SWEEP, "0"
             checkpoint.done, checkpoint.total = 0, checkpoint.counts.get("to_sweep", 0)
             yield from self._lease.commit(
                 [checkpoint.command(self._keys), milestone(self._keys, REPLAYED)], under=checkpoint.run_id
@@ -380,13 +380,13 @@ def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: in
     run_id = yield from server_run_id()
     found = yield from load_checkpoint(context.keys)
     if found is not None and found.stage.undoes:
-        replayed = found.stage is Stage.SWEEP and record.milestone == REPLAYED
-        if not replayed and (found.stage is Stage.SWEEP or found.run_id != run_id):
+        replayed = found.stage is RunStage.SWEEP and record.milestone == REPLAYED
+        if not replayed and (found.stage is RunStage.SWEEP or found.run_id != run_id):
             _start_over(found, run_id)
         return found
     now_ms = yield from call(server_time())
     checkpoint = Checkpoint(
-        Stage.REPLAY, plan.hash, record.generation, cursor="", started_ms=now_ms, total=total
+        RunStage.REPLAY, plan.hash, record.generation, cursor="", started_ms=now_ms, total=total
     )
     checkpoint.run_id, checkpoint.saved_ms = run_id, now_ms
     applied = sum(model.documents for model in record.applied.values())
@@ -406,5 +406,5 @@ def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: in
 
 def _start_over(checkpoint: Checkpoint, run_id: str) -> None:
     """Reset the position: a restarted server may have lost restored values, which would be taken for newer ones."""
-    checkpoint.stage, checkpoint.cursor, checkpoint.run_id = Stage.REPLAY, "", run_id
+    checkpoint.stage, checkpoint.cursor, checkpoint.run_id = RunStage.REPLAY, "", run_id
     checkpoint.done = 0

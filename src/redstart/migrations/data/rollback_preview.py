@@ -11,7 +11,7 @@ from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.record import Record, check_census, read_record
 from redstart.migrations.data.rollback import (
-    RollbackResult,
+    DataRollbackResult,
     require_intact_for_undo,
     require_undo_log,
 )
@@ -172,7 +172,7 @@ def preview_rollback(
     exclude_prefixes: Collection[str] = (),
     reformat_preexisting: bool = False,
     batch_documents: int = 1_000,
-) -> Op[RollbackResult]:
+) -> Op[DataRollbackResult]:
     """Count the values that `rollback` would restore and rewrite now.
 
     Args:
@@ -197,7 +197,7 @@ def preview_rollback(
     yield from preview.count_originals()
     newer, kept = yield from preview.count_newer(record)
     nothing = record.plan is None and not (preview.restored or preview.unrestored.count)
-    return RollbackResult(
+    return DataRollbackResult(
         documents=preview.documents,
         restored_exactly=preview.restored,
         reformatted=max(0, newer - preview.in_new_form - len(kept)),

@@ -7,15 +7,15 @@ from datetime import timedelta
 from redstart.effects import Op
 from redstart.errors import ValueConversionError
 from redstart.mapping.value_paths import display
-from redstart.migrations.data.applier import Applier, Settling
+from redstart.migrations.data.applier import Applier, ConflictRetrier
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.edit_builder import aside_of, cannot_be_written, judge
+from redstart.migrations.data.edit_builder import cannot_be_written, classify, quarantine_location
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_at, failure_of
 from redstart.migrations.data.originals import Unrestored
 from redstart.migrations.data.reader import texts_at
-from redstart.migrations.data.scan_passes import BegunPage, PageOutcome
-from redstart.migrations.data.survey import born_as_numbers
+from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
+from redstart.migrations.data.survey import preexisting_numbers
 from redstart.migrations.data.undo_replay import Field
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
@@ -113,7 +113,7 @@ class PageReverter:
         self._unrestored = unrestored
         self._reformat_preexisting = reformat_preexisting
 
-    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[BegunPage]:
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
         """Send the text of a page's newer values. `label` only identifies the pass: a rollback has no undo log."""
         if label != self._pass:
             self._pass, self.preexisting_numbers = label, NumbersBefore()
@@ -121,11 +121,11 @@ class PageReverter:
         def edits(read: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
             return self._edits(read, again=read is not documents)
 
-        settling = Settling(self._applier, edits, label=None)
+        settling = ConflictRetrier(self._applier, edits, label=None)
         yield from settling.begin(documents)
-        return BegunPage(PageOutcome(), settling)
+        return InFlightPage(PageOutcome(), settling)
 
-    def finish(self, begun: BegunPage) -> Op[PageOutcome]:
+    def finish(self, begun: InFlightPage) -> Op[PageOutcome]:
         """Wait until the page is written."""
         settled = yield from begun.settling.finish()
         return PageOutcome(settled.documents, settled.values, settled.retried)
@@ -186,7 +186,7 @@ def still_aside(documents: Iterable[StoredDocument], moved: Collection[Field]) -
     Effects: a read for the documents of such models.
     """
     wanted = [
-        (document, location, aside_of(location))
+        (document, location, quarantine_location(location))
         for document in documents
         for path in document.model.paths
         if (document.model.key_prefix, str(path)) in moved
@@ -229,12 +229,12 @@ def newer_values(
     candidates = [
         (document, value)
         for document in documents
-        for value, verdict in judge(document, naive_timezone)
-        if verdict.outcome is Outcome.ALREADY
+        for value, conversion in classify(document, naive_timezone)
+        if conversion.outcome is Outcome.ALREADY
     ]
     known = [False] * len(candidates)
     if not reformat_preexisting:
-        known = yield from born_as_numbers(keys, candidates)
+        known = yield from preexisting_numbers(keys, candidates)
     before.add(value for value, was_number in zip(candidates, known, strict=True) if was_number)
     newer: dict[bytes, tuple[StoredDocument, list[StoredValue]]] = {}
     for (document, value), was_number in zip(candidates, known, strict=True):

@@ -9,10 +9,10 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import ConfigurationError, PlanChangedError, RollbackInProgressError
 from redstart.migrations.context import Context
 from redstart.migrations.data.applier import Applier
-from redstart.migrations.data.checkpoint import Checkpoint, Stage, load_checkpoint
+from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
 from redstart.migrations.data.converter import Outcome, Tally
 from redstart.migrations.data.damage import require_intact_data
-from redstart.migrations.data.edit_builder import FailureMode, fields_aside
+from redstart.migrations.data.edit_builder import FailureMode, declared_quarantine_fields
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.page_converter import Allowance, PageConverter
 from redstart.migrations.data.plan import Plan, merged, require_json
@@ -65,7 +65,7 @@ def require_room_aside(plan: Plan, mode: FailureMode) -> None:
     """
     if mode is not FailureMode.QUARANTINE:
         return
-    found = [(model, path, name) for model in plan.models for path, name in fields_aside(model)]
+    found = [(model, path, name) for model in plan.models for path, name in declared_quarantine_fields(model)]
     if found:
         lines = [
             f"{model.name} declares {name} as a field or alias: quarantine would move failed values of {path} there."
@@ -225,7 +225,7 @@ class _Run:
         if before_reading is not None:
             yield from before_reading()
         stopped: str | None = "interrupted during the initial scan, before any write"
-        if checkpoint.stage is Stage.CONVERT or (yield from self._census(checkpoint, record)):
+        if checkpoint.stage is RunStage.CONVERT or (yield from self._census(checkpoint, record)):
             stopped = yield from self._convert(checkpoint)
         return (yield from self._result(checkpoint, stopped, clock() - began))
 
@@ -240,13 +240,13 @@ class _Run:
         if found.stopped_by:  # it is classified again, and may have been corrected
             yield from FailureLog(self._keys).remove(self._lease, [bytes.fromhex(found.stopped_by)])
             found.stopped_by = ""
-        if found.stage is Stage.CONVERT and record.milestone != census_taken(found.generation):
-            found.stage = Stage.CENSUS  # the server lost it, with everything written after it
+        if found.stage is RunStage.CONVERT and record.milestone != census_taken(found.generation):
+            found.stage = RunStage.CENSUS  # the server lost it, with everything written after it
         return found
 
     def _new_generation(self, record: Record) -> Op[Checkpoint]:
         now_ms = yield from call(server_time())
-        checkpoint = Checkpoint(Stage.CENSUS, self._plan.hash, record.generation + 1, started_ms=now_ms)
+        checkpoint = Checkpoint(RunStage.CENSUS, self._plan.hash, record.generation + 1, started_ms=now_ms)
         checkpoint.counts = {"converted_before": record.converted, "lossy_before": record.lossy}
         yield from self._lease.commit(
             [
@@ -284,7 +284,7 @@ class _Run:
             return False
         tally = found.tally
         require_memory(self._facts, tally)
-        checkpoint.stage = Stage.CONVERT
+        checkpoint.stage = RunStage.CONVERT
         checkpoint.total = tally.total_documents
         checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
         plan = merged(record.plan, self._plan, self._keys.migration_id)

@@ -8,7 +8,7 @@ from typing import Protocol
 from redstart.commands.server_info import server_time
 from redstart.effects import Op, call
 from redstart.migrations.context import Context, Progress
-from redstart.migrations.data.applier import Settling
+from redstart.migrations.data.applier import ConflictRetrier
 from redstart.migrations.data.checkpoint import Checkpoint
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.failures import FailureLog
@@ -48,21 +48,21 @@ class PageHandler(Protocol):
 
     title: str
 
-    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op["BegunPage"]:
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op["InFlightPage"]:
         """Send the edits of a page; `label` ("generation.pass") is for the undo log."""
         ...
 
-    def finish(self, begun: "BegunPage") -> Op[PageOutcome]:
+    def finish(self, begun: "InFlightPage") -> Op[PageOutcome]:
         """Wait until the edits are applied."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class BegunPage:
+class InFlightPage:
     """A page whose edits are in progress, with its outcome so far."""
 
     outcome: PageOutcome
-    settling: Settling
+    settling: ConflictRetrier
 
 
 class Passes:
@@ -123,7 +123,7 @@ class Passes:
         """Process all pages from the checkpoint on; each is sent before the previous one is finished."""
         label = f"{checkpoint.generation}.{checkpoint.number}"
         cursor = int(checkpoint.cursor)
-        under_way: tuple[Page, BegunPage] | None = None
+        under_way: tuple[Page, InFlightPage] | None = None
         checkpoint.beyond = 0
         stopped: str | None = None
         ended = False
@@ -142,7 +142,7 @@ class Passes:
         yield from self._await_save()
         return stopped
 
-    def _finish(self, checkpoint: Checkpoint, page: Page, begun: BegunPage) -> Op[str | None]:
+    def _finish(self, checkpoint: Checkpoint, page: Page, begun: InFlightPage) -> Op[str | None]:
         """Wait for a page and save the checkpoint. Return the reason to stop, or None."""
         outcome = yield from self._handler.finish(begun)
         # Conflicts count as changes, too: also if our own reply was lost, and nothing was left to change.

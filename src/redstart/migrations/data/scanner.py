@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redstart.commands.keyspace import scan
 from redstart.commands.resp import PageSize
 from redstart.commands.server_info import info
-from redstart.effects import Later, Op, ahead, answer, call
+from redstart.effects import Op, Pending, answer, call, send_ahead
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.plan import Plan, PlannedModel, router, scan_pattern
 from redstart.migrations.data.reader import ReadsUnderWay, documents_read, send_reads
@@ -42,7 +42,7 @@ class _Portion:
     reads: ReadsUnderWay
     next_cursor: int
     waiting: list[tuple[bytes, PlannedModel]]
-    next_scan: Later[tuple[int, list[bytes]]] | None
+    next_scan: Pending[tuple[int, list[bytes]]] | None
 
     @property
     def cursor(self) -> int:
@@ -70,7 +70,7 @@ class Scanner:
         """
         portion, self._ahead = self._ahead, None
         if portion is None or portion.starts_at != cursor:
-            scanned = yield from ahead(scan(cursor, match=self._match, count=self._count))
+            scanned = yield from send_ahead(scan(cursor, match=self._match, count=self._count))
             portion = yield from self._start(cursor, scanned)
         if portion.waiting or portion.next_scan is not None:
             self._ahead = yield from self._after(portion)
@@ -78,7 +78,7 @@ class Scanner:
         rest = len(portion.waiting)
         return Page(portion.cursor, documents, portion.keys - len(documents), rest)
 
-    def _start(self, cursor: int, scanned: Later[tuple[int, list[bytes]]]) -> Op[_Portion]:
+    def _start(self, cursor: int, scanned: Pending[tuple[int, list[bytes]]]) -> Op[_Portion]:
         next_cursor, keys = yield from answer(scanned)
         found = [(key, model) for key in dict.fromkeys(keys) if (model := self._route(key)) is not None]
         return (yield from self._ask(cursor, found, next_cursor))
@@ -96,7 +96,7 @@ class Scanner:
         taken = reads.count
         next_scan = None
         if taken == len(found) and next_cursor != 0:
-            next_scan = yield from ahead(scan(next_cursor, match=self._match, count=self._count))
+            next_scan = yield from send_ahead(scan(next_cursor, match=self._match, count=self._count))
         return _Portion(cursor, taken, reads, next_cursor, found[taken:], next_scan)
 
 

@@ -10,7 +10,7 @@ from redstart.errors import CommandError
 from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.context import Context, Monitor, Progress
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.edit_builder import judge
+from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.plan import Plan, PlannedModel, require_json
 from redstart.migrations.data.scanner import Scanner, cursor_at, scanned_share
 from redstart.migrations.data.survey import FailureFinder, Survey, count_page, failures_as_found, survey
@@ -32,7 +32,7 @@ def spread_sample(
     naive_timezone: NaiveTimezone,
     *,
     monitor: Monitor,
-    chance: Random,
+    rng: Random,
     batch_documents: int = KEYS_PER_STEP,
 ) -> Op[Survey | None]:
     """Read and classify some thousand documents from all parts of the keyspace.
@@ -52,7 +52,7 @@ def spread_sample(
     for number in range(WALKS):
         if monitor.stop_requested():
             break
-        start = yield from _start((number + chance.random()) / WALKS)
+        start = yield from _start((number + rng.random()) / WALKS)
         if start is None:
             return None
         if start == 0:  # drawn from the last bucket
@@ -88,7 +88,7 @@ def _walk(
     documents = steps = 0
     while True:
         page = yield from scanner.page(cursor)
-        judged = [(document, judge(document, naive_timezone)) for document in page.documents]
+        judged = [(document, classify(document, naive_timezone)) for document in page.documents]
         count_page(result, page, judged)
         result.failures.add((yield from failures_as_found(judged)))
         documents += len(page.documents)
@@ -171,7 +171,7 @@ def statistics(
     context: Context,
     plan: Plan,
     *,
-    chance: Random | None,
+    rng: Random | None,
     batch_documents: int = _BATCH_DOCUMENTS,
     find_failures: FailureFinder = failures_as_found,
 ) -> Op[Statistics]:
@@ -194,16 +194,16 @@ def statistics(
         monitor=Monitor(progress=pace.page_done, stop_requested=context.monitor.stop_requested),
         stage="reading",
         find_failures=find_failures,
-        most_documents=PACE_DOCUMENTS if chance else None,
-        most_pages=PACE_PAGES if chance else None,
+        most_documents=PACE_DOCUMENTS if rng else None,
+        most_pages=PACE_PAGES if rng else None,
     )
     found: Survey | None = None
-    if chance is not None and not paced.complete:
+    if rng is not None and not paced.complete:
         found = yield from spread_sample(
             plan,
             context.naive_timezone,
             monitor=context.monitor,
-            chance=chance,
+            rng=rng,
             batch_documents=batch_documents,
         )
     read_seconds = pace.seconds * _scale(paced)

@@ -15,7 +15,7 @@ from redstart.migrations.lease import LeaseState, current
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 
 
-class Phase(StrEnum):
+class MigrationPhase(StrEnum):
     """Phase of the whole migration; `expanded`, `cut over` and `contracted` apply to indexes only.
 
     `converted` is the state at the end of the run; `om migrate-data verify` finds what was written later.
@@ -47,7 +47,7 @@ class Status:
         unlisted: whether Redstart's record has it as applied, and redis-om's has not: redis-om would run it again.
     """
 
-    phase: Phase
+    phase: MigrationPhase
     applied: list[PlannedModel]
     pending: list[PlannedModel]
     record: Record
@@ -77,7 +77,7 @@ class Status:
     def verified_ms(self) -> int | None:
         """When the last of the given models was converted, by the server's clock; None if one is not."""
         times = [self.record.applied[model.key_prefix].at_ms for model in self.applied]
-        return max(times) if self.phase is Phase.CONVERTED else None
+        return max(times) if self.phase is MigrationPhase.CONVERTED else None
 
 
 def status(keys: StateKeys, plan: Plan) -> Op[Status]:
@@ -112,13 +112,13 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
 
 def _phase(
     checkpoint: Checkpoint | None, record: Record, models: list[PlannedModel], pending: list[PlannedModel]
-) -> Phase:
+) -> MigrationPhase:
     if checkpoint is not None:
-        return Phase.ROLLING_BACK if checkpoint.stage.undoes else Phase.MIGRATING
+        return MigrationPhase.ROLLING_BACK if checkpoint.stage.undoes else MigrationPhase.MIGRATING
     if record.cleared == "rollback":
-        return Phase.ROLLING_BACK
+        return MigrationPhase.ROLLING_BACK
     if record.cleared and pending:
-        return Phase.MIGRATING
+        return MigrationPhase.MIGRATING
     if not models:
-        return Phase.NOTHING_TO_MIGRATE
-    return Phase.PENDING if pending else Phase.CONVERTED
+        return MigrationPhase.NOTHING_TO_MIGRATE
+    return MigrationPhase.PENDING if pending else MigrationPhase.CONVERTED

@@ -11,8 +11,8 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import UnsafeServerError
 from redstart.mapping.value_paths import Each
 from redstart.migrations.context import Monitor, Progress
-from redstart.migrations.data.converter import Outcome, Tally, Verdict
-from redstart.migrations.data.edit_builder import JudgedDocument, judge
+from redstart.migrations.data.converter import Conversion, Outcome, Tally
+from redstart.migrations.data.edit_builder import ClassifiedDocument, classify
 from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_of
 from redstart.migrations.data.json_path import path_text
@@ -55,10 +55,10 @@ class Survey:
     share: float = 0.0
 
 
-PageVisitor = Callable[[list[JudgedDocument]], Op[None]]
+PageVisitor = Callable[[list[ClassifiedDocument]], Op[None]]
 """Additional work for each page, such as sending something about it."""
 
-FailureFinder = Callable[[list[JudgedDocument]], Op[list[Failure]]]
+FailureFinder = Callable[[list[ClassifiedDocument]], Op[list[Failure]]]
 """Returns the failures of a page. Reads only."""
 
 
@@ -90,7 +90,7 @@ def survey(
     run_id = yield from server_run_id()
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
-        judged = [(document, judge(document, naive_timezone)) for document in page.documents]
+        judged = [(document, classify(document, naive_timezone)) for document in page.documents]
         count_page(result, page, judged)
         if find_failures is not None:
             result.failures.add((yield from find_failures(judged)))
@@ -118,52 +118,52 @@ def survey(
     return result
 
 
-_Seen = tuple[StoredDocument, StoredValue, Verdict]
+_Seen = tuple[StoredDocument, StoredValue, Conversion]
 
 
-def count_page(result: Survey, page: Page, judged: list[JudgedDocument]) -> None:
+def count_page(result: Survey, page: Page, judged: list[ClassifiedDocument]) -> None:
     """Add a page to the counts."""
     result.tally.foreign += page.foreign
     result.tally.add_documents(page.documents)
     for alike in _grouped(judged):
-        document, value, verdict = alike[0]
-        result.tally.add_values(len(alike), document, value, verdict)
-        if verdict.new is not None:
+        document, value, conversion = alike[0]
+        result.tally.add_values(len(alike), document, value, conversion)
+        if conversion.new is not None:
             samples = result.samples[document.model.key_prefix, str(value.path)]
             samples += [_sample(*seen) for seen in alike[: SAMPLES_PER_FIELD - len(samples)]]
 
 
-def _grouped(judged: list[JudgedDocument]) -> Iterable[list[_Seen]]:
+def _grouped(judged: list[ClassifiedDocument]) -> Iterable[list[_Seen]]:
     """Group the values of a page by field and outcome: counting each one would take as long as its classification."""
     groups: dict[tuple[int, int, int, bool | None], list[_Seen]] = {}
     for document, items in judged:
         model = id(document.model)
-        for value, verdict in items:
+        for value, conversion in items:
             # By identity: the hashes of a path and of an outcome take longer than all the rest.
-            alike = (model, id(value.path), id(verdict.outcome), verdict.naive)
+            alike = (model, id(value.path), id(conversion.outcome), conversion.naive)
             if alike in groups:
-                groups[alike].append((document, value, verdict))
+                groups[alike].append((document, value, conversion))
             else:
-                groups[alike] = [(document, value, verdict)]
+                groups[alike] = [(document, value, conversion)]
     return groups.values()
 
 
-def failures_as_found(judged: list[JudgedDocument]) -> Op[list[Failure]]:
+def failures_as_found(judged: list[ClassifiedDocument]) -> Op[list[Failure]]:
     """Return the failures of a page. Sends nothing."""
     yield from ()
     return [
-        failure_of(document, value, verdict.reason or "")
+        failure_of(document, value, conversion.reason or "")
         for document, items in judged
-        for value, verdict in items
-        if verdict.outcome is Outcome.UNCONVERTIBLE
+        for value, conversion in items
+        if conversion.outcome is Outcome.UNCONVERTIBLE
     ]
 
 
-def _sample(document: StoredDocument, value: StoredValue, verdict: Verdict) -> Sample:
+def _sample(document: StoredDocument, value: StoredValue, conversion: Conversion) -> Sample:
     return Sample(
         one_line(document.key, SHOWN_KEY_CHARACTERS),
         one_line(value.raw, SHOWN_CHARACTERS),
-        one_line(verdict.new or b"", SHOWN_CHARACTERS),
+        one_line(conversion.new or b"", SHOWN_CHARACTERS),
     )
 
 
@@ -195,13 +195,13 @@ class CensusRecorder:
             for path in model.paths
         }
 
-    def visit(self, page: list[JudgedDocument]) -> Op[None]:
+    def visit(self, page: list[ClassifiedDocument]) -> Op[None]:
         """Record a page. Effects: one script per thousand numbers, or a renewal of the lease when it is due."""
         found = [
             digest(document, value)
             for document, judged in page
-            for value, verdict in judged
-            if verdict.outcome is _ALREADY
+            for value, conversion in judged
+            if conversion.outcome is _ALREADY
             and (document.model.key_prefix, value.path.segments) not in self._covered
         ]
         for start in range(0, len(found), _PER_COMMAND):
@@ -211,7 +211,9 @@ class CensusRecorder:
         yield from self._lease.keep(Activity("initial scan", self._documents))
 
 
-def born_as_numbers(keys: StateKeys, values: Iterable[tuple[StoredDocument, StoredValue]]) -> Op[list[bool]]:
+def preexisting_numbers(
+    keys: StateKeys, values: Iterable[tuple[StoredDocument, StoredValue]]
+) -> Op[list[bool]]:
     """Return for each value whether the census has it: whether it is a pre-existing number. One read."""
     digests = [digest(document, value) for document, value in values]
     if not digests:
@@ -219,7 +221,7 @@ def born_as_numbers(keys: StateKeys, values: Iterable[tuple[StoredDocument, Stor
     return (yield from call(smismember(keys.census, digests)))
 
 
-JOURNAL_BYTES_PER_VALUE = 48
+UNDO_LOG_BYTES_PER_VALUE = 48
 """Upper estimate: measured 15 to 40 with keys, old and new bytes, compressed."""
 
 
@@ -232,7 +234,7 @@ def require_memory(facts: ServerFacts, tally: Tally) -> None:
     changing = (
         tally.total(Outcome.CONVERTIBLE) + tally.total(Outcome.LOSSY) + tally.total(Outcome.UNCONVERTIBLE)
     )
-    needed = changing * JOURNAL_BYTES_PER_VALUE + tally.total(Outcome.ALREADY) * CENSUS_BYTES_PER_VALUE
+    needed = changing * UNDO_LOG_BYTES_PER_VALUE + tally.total(Outcome.ALREADY) * CENSUS_BYTES_PER_VALUE
     if facts.limit_bytes and needed > facts.free_bytes:
         raise UnsafeServerError(
             f"The undo log needs about {needed / 1e6:.1f} MB, and maxmemory leaves {facts.free_bytes / 1e6:.1f} MB.",

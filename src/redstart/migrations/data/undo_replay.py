@@ -11,11 +11,11 @@ from hashlib import sha1
 from typing import Any, TypeAlias
 
 from redstart.commands.keyspace import key_type
-from redstart.effects import Op, batch, together
+from redstart.effects import Op, batch, gather
 from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.applier import MOST_TRIES, Applier, split_large
 from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.edit_builder import judge_stored
+from redstart.migrations.data.edit_builder import classify_stored
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import (
     Location,
@@ -29,7 +29,7 @@ from redstart.migrations.data.json_path import (
 )
 from redstart.migrations.data.plan import Plan, path_of, router
 from redstart.migrations.data.reader import lists_at, read_documents, texts_at
-from redstart.migrations.data.survey import born_as_numbers
+from redstart.migrations.data.survey import preexisting_numbers
 from redstart.migrations.data.undo_log import JournalEntry
 from redstart.migrations.data.unrestored import Original, UnrestoredDocument
 from redstart.migrations.state_keys import StateKeys
@@ -139,7 +139,7 @@ class Undoing:
             if place is not None
         ]
         found = yield from texts_at(places)
-        types = yield from batch(together([key_type(undo.key) for undo in undos]))
+        types = yield from batch(gather([key_type(undo.key) for undo in undos]))
         guards = [(undo, path) for undo in undos for path, _ in undo.guards]
         replies = yield from lists_at([(undo.key, path) for undo, path in guards])
         texts: dict[bytes, dict[Location, bytes | None]] = {undo.key: {} for undo in undos}
@@ -209,14 +209,14 @@ class Undoing:
         ]
         if pre_existing_too:
             return len(values)
-        return (yield from born_as_numbers(self._keys, values)).count(False)
+        return (yield from preexisting_numbers(self._keys, values)).count(False)
 
     def pre_existing(
         self, values: Iterable[tuple[StoredDocument, StoredValue]]
     ) -> Op[dict[bytes, frozenset[Location]]]:
         """Return the locations of pre-existing numbers, for each of the documents."""
         candidates = list(values)
-        known = yield from born_as_numbers(self._keys, candidates)
+        known = yield from preexisting_numbers(self._keys, candidates)
         found: dict[bytes, set[Location]] = {}
         for (document, value), was_number in zip(candidates, known, strict=True):
             places = found.setdefault(document.key, set())
@@ -273,7 +273,7 @@ class Undoing:
         path = self.path_of(key, location)
         if path is None:
             return True
-        return judge_stored(original, path, self._zone, json=json).outcome is Outcome.UNCONVERTIBLE
+        return classify_stored(original, path, self._zone, json=json).outcome is Outcome.UNCONVERTIBLE
 
     def _list_under(
         self, overlay: Overlay, undo: DocumentEdits, path: str, reply: bytes | None

@@ -9,9 +9,9 @@ from pydantic_core import from_json
 
 from redstart.commands.keyspace import key_type
 from redstart.commands.resp import mapping
-from redstart.documents.storage_adapters import form_of
+from redstart.documents.storage_adapters import storage_adapter
 from redstart.documents.value_decoder import reader_of
-from redstart.effects import Op, batch, together
+from redstart.effects import Op, batch, gather
 from redstart.errors import DocumentDecodeError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
@@ -22,8 +22,8 @@ from redstart.migrations.data.converter import Outcome, Tally
 from redstart.migrations.data.edit_builder import (
     DEFAULT_NUMBER,
     QUARANTINE_SUFFIX,
-    JudgedDocument,
-    judge_stored,
+    ClassifiedDocument,
+    classify_stored,
 )
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of
@@ -60,7 +60,7 @@ class Problems:
 class PageCheck(Protocol):
     """An additional check of each page of a verification."""
 
-    def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
+    def visit(self, page: Sequence[ClassifiedDocument], problems: Problems) -> Op[None]:
         """Add the problems of the page's documents."""
         ...
 
@@ -99,15 +99,15 @@ class _ValueCheck:
         self.recorded = 0
         self._log = log
 
-    def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
+    def visit(self, page: Sequence[ClassifiedDocument], problems: Problems) -> Op[None]:
         """Check the values of a page. One read if there are failed values."""
         failures: list[Failure] = []
         for document, items in page:
-            for value, verdict in items:
-                if verdict.new is not None:
+            for value, conversion in items:
+                if conversion.new is not None:
                     problems.add(failure_of(document, value, "still in text format"))
-                elif verdict.outcome is Outcome.UNCONVERTIBLE:
-                    failures.append(failure_of(document, value, verdict.reason or ""))
+                elif conversion.outcome is Outcome.UNCONVERTIBLE:
+                    failures.append(failure_of(document, value, conversion.reason or ""))
         recorded = yield from self._log.recorded(failures)
         for failure, known in zip(failures, recorded, strict=True):
             if known is not None and known.digest == failure.digest:
@@ -135,7 +135,7 @@ def verify(
         problems.add(failure)
     values = _ValueCheck(FailureLog(context.keys))
 
-    def visit(page: list[JudgedDocument]) -> Op[None]:
+    def visit(page: list[ClassifiedDocument]) -> Op[None]:
         for check in (values, *checks):
             yield from check.visit(page, problems)
 
@@ -226,7 +226,7 @@ def _compare(entry: JournalEntry, route: Route, result: JournalCheck) -> Op[None
     changed = list(
         dict.fromkeys(document.key for document, _, is_as_written in compared if not is_as_written)
     )
-    types = (yield from batch(together([key_type(key) for key in changed]))) if changed else []
+    types = (yield from batch(gather([key_type(key) for key in changed]))) if changed else []
     deleted = {key for key, kind in zip(changed, types, strict=True) if kind == b"none"}
     for document in entry.documents:
         model = route(document.key)
@@ -249,7 +249,7 @@ def _find_lost_copies(entry: JournalEntry, problems: Problems) -> Op[None]:
     texts = yield from texts_at(
         [*places, *((document.key, document.json, aside) for document, _, aside in moved)]
     )
-    types = yield from batch(together([key_type(document.key) for document, _, _ in moved]))
+    types = yield from batch(gather([key_type(document.key) for document, _, _ in moved]))
     for (document, edit, aside), kind, text, copy in zip(
         moved, types, texts[: len(moved)], texts[len(moved) :], strict=True
     ):
@@ -263,12 +263,12 @@ def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -
     path = path_of(edit.location, model)
     if path is None or edit.old is None:
         return False
-    verdict = judge_stored(edit.old, path, zone, json=json)
-    if verdict.outcome is Outcome.NULL:
+    conversion = classify_stored(edit.old, path, zone, json=json)
+    if conversion.outcome is Outcome.NULL:
         return edit.new is None
-    if verdict.new is None:
+    if conversion.new is None:
         return edit.aside is not None or edit.new == DEFAULT_NUMBER
-    return edit.new is not None and (edit.new == verdict.new or _close(edit.new, verdict.new))
+    return edit.new is not None and (edit.new == conversion.new or _close(edit.new, conversion.new))
 
 
 def _close(read_back: bytes, sent: bytes) -> bool:
@@ -326,7 +326,7 @@ class ModelCheck:
         self._zone = zone
         self._declarations: Mapping[str, ModelDeclaration] = {d.key_prefix: d for d in declarations}
 
-    def visit(self, page: Sequence[JudgedDocument], problems: Problems) -> Op[None]:
+    def visit(self, page: Sequence[ClassifiedDocument], problems: Problems) -> Op[None]:
         """Read the documents of a page as a whole. A round trip for as many as fit into a page."""
         rest = [document for document, _ in page if document.model.key_prefix in self._declarations]
         self.without_model.update(
@@ -376,7 +376,9 @@ class ModelCheck:
         """Return why the model rejects a document, by field; empty if it accepts the document."""
         model: type[RedisModel] = declaration.model
         try:
-            _ = form_of(model).reader(model, self._zone)(declaration.primary_key_in(document.key), reply)
+            _ = storage_adapter(model).reader(model, self._zone)(
+                declaration.primary_key_in(document.key), reply
+            )
         except DocumentDecodeError as exc:  # errors in the project's code are converted to this class
             return rejections(exc, is_json=document.model.storage is Storage.JSON)
         return {}

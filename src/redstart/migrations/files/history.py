@@ -123,7 +123,7 @@ class FilesStatus:
         """Number of declared migrations."""
         return len(self.applied) + len(self.pending)
 
-    def as_redis_om_says_it(self) -> dict[str, Any]:
+    def to_redis_om_dict(self) -> dict[str, Any]:
         """Return numbers and ids in the format of redis-om's migrators."""
         return {
             "total_migrations": self.total,

@@ -71,7 +71,7 @@ _OTHERS: Final = (
 """Files of Redstart, of Python and of installed packages."""
 
 
-def line_in(error: BaseException, source: str) -> int | None:
+def user_frame(error: BaseException, source: str) -> int | None:
     """Return the line of a file in which the error was raised, or that led to it."""
     if isinstance(error, SyntaxError) and error.filename == source:
         return error.lineno
@@ -79,7 +79,7 @@ def line_in(error: BaseException, source: str) -> int | None:
     return lines[-1] if lines else None
 
 
-def what_failed(error: BaseException, source: str) -> str:
+def describe_import_error(error: BaseException, source: str) -> str:
     """Return the error as one line; with file and line, if it is in another of the project's files."""
     text = error.message if isinstance(error, RedstartError) else str(error)
     if isinstance(error, SyntaxError):
@@ -91,7 +91,7 @@ def what_failed(error: BaseException, source: str) -> str:
     return printable(without_passwords(f"{type(error).__name__}: {text}".rstrip(": .") + elsewhere))
 
 
-def way_on(error: BaseException, module: str) -> str | None:
+def import_error_hint(error: BaseException, module: str) -> str | None:
     """Return the next step for a module that cannot be imported, or None."""
     if not isinstance(error, ModuleNotFoundError):
         return None
@@ -165,7 +165,8 @@ def load_module(name: str, kind: Kind) -> Found:
         module = import_module(name)
     except (Exception, SystemExit) as exc:  # a user's module may raise anything while it is imported
         raise ConfigurationError(
-            f"The module {printable(name)} cannot be imported: {what_failed(exc, name)}.", way_on(exc, name)
+            f"The module {printable(name)} cannot be imported: {describe_import_error(exc, name)}.",
+            import_error_hint(exc, name),
         ) from exc
     listed = getattr(module, "MIGRATIONS", None)
     if listed is None:
@@ -201,7 +202,7 @@ def _read_file(path: Path, kind: Kind) -> Iterator[Declared | Problem]:
             module, kind
         )  # uses attributes of the file's objects, whose code may raise anything
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - a user's file may raise anything while it is executed
-        yield Problem(path.stem, source, line_in(exc, source), what_failed(exc, source))
+        yield Problem(path.stem, source, user_frame(exc, source), describe_import_error(exc, source))
         return
     lines = {node.name: node.lineno for node in tree.body if isinstance(node, ast.ClassDef)}
     for one in classes:

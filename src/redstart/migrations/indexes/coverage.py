@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type, scan_type
 from redstart.commands.search import ft_members, most_results
-from redstart.effects import Op, batch, call, pause, together
+from redstart.effects import Op, batch, call, gather, pause
 from redstart.errors import CommandError
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex
@@ -27,7 +27,7 @@ _PAUSE_SECONDS = 0.01
 
 
 @dataclass(slots=True)
-class Membership:
+class Coverage:
     """The result of a coverage check.
 
     Attributes:
@@ -49,7 +49,7 @@ class Membership:
         return self.missing == 0
 
 
-def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> Op[Membership]:
+def check_coverage(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> Op[Coverage]:
     """Look up every document of a record, and of the active index, in an index.
 
     Args:
@@ -58,7 +58,7 @@ def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> O
 
     Effects: reads only, some for each page of 1,000 keys.
     """
-    result = Membership()
+    result = Coverage()
     kind = record.final.storage.key_type
     found = None if serving is None else (yield from find_index(serving))
     prefixes = {record.key_prefix, *(() if found is None else found.index.prefixes)}
@@ -87,14 +87,14 @@ def prove(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> O
 
 
 def _look_again(
-    index: str, serving: str | None, absent: list[bytes], kind: bytes, result: Membership
+    index: str, serving: str | None, absent: list[bytes], kind: bytes, result: Coverage
 ) -> Op[None]:
     """Count the documents still missing from an index after several checks, for many pages together."""
     for _ in range(_LOOKS):
         if not absent:
             return
         # Deleted or expired meanwhile, or rewritten and for a moment in neither place.
-        types = yield from batch(together([key_type(key) for key in absent]))
+        types = yield from batch(gather([key_type(key) for key in absent]))
         alive = [key for key, found in zip(absent, types, strict=True) if found == kind]
         absent = yield from absent_from(index, alive)
         if absent:
@@ -174,7 +174,7 @@ def verify_indexes(planned: Iterable[PlannedIndex]) -> Op[list[IndexCheck]]:
         if "FILTER" in found.index.options:
             checks.append(IndexCheck(one.name, serves=True, has_filter=True))
             continue
-        held = yield from prove(_keep_nothing, one.name, None, record)
+        held = yield from check_coverage(_keep_nothing, one.name, None, record)
         checks.append(
             IndexCheck(one.name, True, held.documents, held.missing, record.accepted_unindexed, held.examples)
         )

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hashlib import sha1
 
 from redstart.effects import Op
-from redstart.migrations.indexes.dual_format import accepts_both_forms
-from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text, moving_attributes
+from redstart.migrations.indexes.dual_format import accepts_both_formats
+from redstart.migrations.indexes.plan import PlannedIndex, changing_attributes, text_date_fields
 from redstart.migrations.indexes.state import IndexRecord, is_built_name, read_redis_om_keys
 from redstart.migrations.lease import Lease
 from redstart.search.index_info import IndexInfo
@@ -14,7 +14,7 @@ from redstart.search.schema import Index, create_arguments
 from redstart.search.schema_diff import FieldRemoved, difference, same_definition
 
 
-def is_taken_over(record: IndexRecord | None, found: IndexInfo | None) -> bool:
+def is_replaced_externally(record: IndexRecord | None, found: IndexInfo | None) -> bool:
     """Return whether the active index is not the one that Redstart activated.
 
     Args:
@@ -39,11 +39,11 @@ def has_more(record: IndexRecord | None, found: IndexInfo | None, planned: Plann
         found: the active index; None if there is none.
         planned: the index of the model.
     """
-    if found is None or is_taken_over(record, found):
+    if found is None or is_replaced_externally(record, found):
         return False
     if record is not None and only_adds(record.final, planned.index):
         return True
-    if dates_as_text(found.index, planned):  # it may lose documents once their dates are numbers
+    if text_date_fields(found.index, planned):  # it may lose documents once their dates are numbers
         return False
     return (record is None or record.cut_over) and only_adds(found.index, planned.index)
 
@@ -58,7 +58,7 @@ def _left_serving(record: IndexRecord) -> Index | None:
     """Return the definition of an active index that Redstart did not build; None if there is none."""
     if record.cut_over:
         return record.final
-    if record.created or (record.expanded and not accepts_both_forms(record.legacy, record.moving)):
+    if record.created or (record.expanded and not accepts_both_formats(record.legacy, record.moving)):
         return None
     return record.legacy
 
@@ -77,7 +77,7 @@ def is_superseded(record: IndexRecord | None, found: IndexInfo | None, planned: 
         found: the active index; None if there is none.
         planned: the index of the model.
     """
-    if record is None or found is None or is_taken_over(record, found):
+    if record is None or found is None or is_replaced_externally(record, found):
         return False
     return definition_digest(planned.index) in record.superseded
 
@@ -131,7 +131,7 @@ def keep_planned(
     """
     current = None if found is None else found.index
     if known is None or (
-        is_taken_over(known, found) and not converted and _begins_anew(planned, known, current)
+        is_replaced_externally(known, found) and not converted and _begins_anew(planned, known, current)
     ):
         record = yield from _first_record(planned, current)
     else:
@@ -141,7 +141,7 @@ def keep_planned(
             final=planned.index,
             final_hash=planned.schema_hash,
             final_schema=planned.schema,
-            moving=moving_attributes(known.legacy, planned),
+            moving=changing_attributes(known.legacy, planned),
             expanded=known.expanded and same,
             cut_over=known.cut_over and same,
             stepping_back=known.stepping_back and not goes_forward,
@@ -175,7 +175,7 @@ def _begins_anew(planned: PlannedIndex, known: IndexRecord, current: Index | Non
     """
     if current is None:
         return False
-    return (known.created or not known.moving) and bool(moving_attributes(current, planned))
+    return (known.created or not known.moving) and bool(changing_attributes(current, planned))
 
 
 def _first_record(planned: PlannedIndex, current: Index | None) -> Op[IndexRecord]:
@@ -190,7 +190,7 @@ def _first_record(planned: PlannedIndex, current: Index | None) -> Op[IndexRecor
         final=planned.index,
         final_hash=planned.schema_hash,
         final_schema=planned.schema,
-        moving=moving_attributes(legacy, planned),
+        moving=changing_attributes(legacy, planned),
         created=current is None,
         superseded=superseded_by(planned.index, legacy),
     )

@@ -12,25 +12,25 @@ from enum import StrEnum
 
 from redstart.effects import Op, pause
 from redstart.migrations.indexes.build import POLL_SECONDS, build_beside, building, find_built, find_index
-from redstart.migrations.indexes.coverage import Membership, prove
+from redstart.migrations.indexes.coverage import Coverage, check_coverage
 from redstart.migrations.indexes.drift import (
     has_more,
+    is_replaced_externally,
     is_superseded,
-    is_taken_over,
     keep_expanded,
     keep_final,
     keep_planned,
 )
-from redstart.migrations.indexes.dual_format import accepts_both_forms, is_stand_in, stand_in
+from redstart.migrations.indexes.dual_format import accepts_both_formats, is_stand_in, stand_in
 from redstart.migrations.indexes.hidden_options import with_hidden_options
 from redstart.migrations.indexes.plan import (
     PlannedIndex,
-    awaited_attributes,
-    moving_attributes,
+    changing_attributes,
+    pending_attributes,
     with_options_of,
 )
 from redstart.migrations.indexes.state import IndexRecord, previous_index, read_records
-from redstart.migrations.indexes.swap import Switched, swap, switch
+from redstart.migrations.indexes.swap import CutoverResult, cut_over, swap
 from redstart.migrations.lease import Lease
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import Index
@@ -59,7 +59,7 @@ class IndexResult:
     name: str
     model: str
     state: IndexState
-    membership: Membership | None = None
+    membership: Coverage | None = None
     repaired: bool = False
 
     @property
@@ -101,14 +101,14 @@ def is_expanded(planned: PlannedIndex) -> Op[bool]:
     found = yield from find_index(planned.name)
     record = (yield from read_records()).get(planned.name)
     planned = with_options_of(planned, previous_index(record, found))
-    if found is None or record is None or is_taken_over(record, found):
+    if found is None or record is None or is_replaced_externally(record, found):
         return False
     if same_definition(found.index, planned.index):
         return True
     _, built = yield from find_built(planned.name, planned.index)
     if built is None:
         return False
-    return accepts_both_forms(found.index, moving_attributes(found.index, planned)) or is_stand_in(
+    return accepts_both_formats(found.index, changing_attributes(found.index, planned)) or is_stand_in(
         found.index, record.legacy, record.moving
     )
 
@@ -127,12 +127,12 @@ class Expansion:
         converted: Collection[str],
         options: ExpansionOptions,
         *,
-        understands_filters: bool,
+        supports_path_filters: bool,
     ) -> None:
         self._lease = lease
         self._converted = converted
         self._options = options
-        self._understands_filters = understands_filters
+        self._understands_filters = supports_path_filters
 
     def run(self, planned: PlannedIndex) -> Op[IndexResult]:
         """Migrate one index. Effects: see `switch`; its record is saved before anything is changed."""
@@ -144,7 +144,7 @@ class Expansion:
         is_newer = has_more(known, found, planned) or is_superseded(known, found, planned)
         if self._options.keep_newer and is_newer:
             return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
-        repaired = is_taken_over(known, found)
+        repaired = is_replaced_externally(known, found)
         converted = planned.key_prefix in self._converted
         aliases = yield from self._aliases_of(found)
         record = yield from keep_planned(
@@ -160,7 +160,7 @@ class Expansion:
             record = yield from self._count_unserved(record, found)
         # Judged by what serves: after a first cut-over the dates of then are numbers already.
         serving = record.legacy if repaired or found is None else found.index
-        awaited = not converted and awaited_attributes(record.final, moving_attributes(serving, planned))
+        awaited = not converted and pending_attributes(record.final, changing_attributes(serving, planned))
         if found is None:
             result = yield from self._create(planned, record)
         elif not repaired and same_definition(found.index, planned.index):
@@ -186,14 +186,14 @@ class Expansion:
     def _create(self, planned: PlannedIndex, record: IndexRecord) -> Op[IndexResult]:
         """Create the index of a new name: the final one if it contains every document, else a dual-format index."""
         built = yield from self._build(record, record.final)
-        membership = yield from prove(self._lease.keep, built, None, record)
+        membership = yield from check_coverage(self._lease.keep, built, None, record)
         final_may_serve = membership.complete or self._options.accept_unindexed or not record.moving
         if final_may_serve or planned.key_prefix in self._converted:
             yield from swap(self._lease, record.name, built, now=None)
             yield from keep_final(self._lease, record)
             return IndexResult(planned.name, planned.model, IndexState.CREATED, membership)
-        wanted = stand_in(record.legacy, record.moving, understands_filters=self._understands_filters)
-        yield from switch(self._lease, record, wanted)
+        wanted = stand_in(record.legacy, record.moving, supports_path_filters=self._understands_filters)
+        yield from cut_over(self._lease, record, wanted)
         yield from keep_expanded(self._lease, record)
         return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
 
@@ -206,11 +206,11 @@ class Expansion:
             yield from self._lease.commit(record.keys_of_legacy())
         serving = record.legacy if repaired else found.index
         if repaired or not is_stand_in(serving, record.legacy, record.moving):
-            moving = moving_attributes(serving, planned)
-            wanted = stand_in(serving, moving, understands_filters=self._understands_filters)
+            moving = changing_attributes(serving, planned)
+            wanted = stand_in(serving, moving, supports_path_filters=self._understands_filters)
             if wanted != serving and not repaired:
                 yield from self._keep_old(record, found)
-            switched = yield from switch(self._lease, record, wanted)
+            switched = yield from cut_over(self._lease, record, wanted)
             if not switched.done:
                 return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
         _ = yield from self._build(record, record.final)
@@ -232,11 +232,11 @@ class Expansion:
         accepted: float = record.accepted_unindexed if repaired else 0
         if self._options.accept_unindexed:
             accepted = math.inf
-        switched: Switched = yield from switch(
+        switched: CutoverResult = yield from cut_over(
             self._lease,
             record,
             record.final,
-            most_missing=0 if early else accepted,
+            max_missing=0 if early else accepted,
             rebuild=repaired,
         )
         if not switched.done:
@@ -258,7 +258,7 @@ class Expansion:
             yield from self._lease.keep(building(record.name, found.percent))
             yield from pause(POLL_SECONDS)
             found = yield from find_index(record.name)
-        unserved = (yield from prove(self._lease.keep, record.name, None, record)).missing
+        unserved = (yield from check_coverage(self._lease.keep, record.name, None, record)).missing
         noted = replace(record, unserved=unserved)
         yield from self._lease.commit([noted.save()])
         return noted

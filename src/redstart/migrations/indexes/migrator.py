@@ -12,16 +12,20 @@ from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.indexes.damage import settle
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.preflight import require_definitions, require_possible, understands_filters
+from redstart.migrations.indexes.preflight import (
+    require_definitions,
+    require_migratable,
+    supports_path_filters,
+)
 from redstart.migrations.indexes.rollback import after_undo, before_undo, drop_unused, remove_created, unused
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
-from redstart.migrations.indexes.swap import Switched, create_index
+from redstart.migrations.indexes.swap import CutoverResult, create_index
 from redstart.migrations.lease import Lease, acquire, under_lease
 from redstart.migrations.server_checks import require_search, require_server, server_facts
 
 T = TypeVar("T")
 
-Step = Callable[[Lease, IndexRecord], Op[Switched]]
+Step = Callable[[Lease, IndexRecord], Op[CutoverResult]]
 
 Converted = Callable[[], Op[Collection[str]]]
 """Reads the key prefixes whose data is converted."""
@@ -91,14 +95,14 @@ class IndexMigration:
         Effects: see redstart.migrations.indexes.expand. Safe to repeat.
         """
         yield from _require_fit()
-        facts = yield from require_possible(
+        facts = yield from require_migratable(
             planned, keep_old_index=options.keep_old_index, definitions=not options.one_by_one
         )
-        filters = yield from understands_filters(facts.json)
+        filters = yield from supports_path_filters(facts.json)
 
         def work(lease: Lease) -> Op[list[IndexResult]]:
             prefixes = yield from converted()
-            expansion = Expansion(lease, prefixes, options, understands_filters=filters)
+            expansion = Expansion(lease, prefixes, options, supports_path_filters=filters)
             results: list[IndexResult] = []
             failures: list[tuple[PlannedIndex, MigrationError | CommandError]] = []
             for one in planned:
@@ -127,7 +131,7 @@ class IndexMigration:
 
     def before_undo(
         self, names: Collection[str], *, check_only: bool = False
-    ) -> Op[list[tuple[str, Switched]]]:
+    ) -> Op[list[tuple[str, CutoverResult]]]:
         """Switch back to dual-format indexes: all of them, or none.
 
         Args:
@@ -141,16 +145,18 @@ class IndexMigration:
         """
         yield from _require_fit()
         facts = yield from server_facts()
-        filters = bool(names) and (yield from understands_filters(facts.json))
+        filters = bool(names) and (yield from supports_path_filters(facts.json))
 
-        def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
+        def work(lease: Lease) -> Op[list[tuple[str, CutoverResult]]]:
             records = [one for one in (yield from read_records()).values() if one.name in names]
-            done = yield from before_undo(lease, records, understands_filters=filters, check_only=check_only)
+            done = yield from before_undo(
+                lease, records, supports_path_filters=filters, check_only=check_only
+            )
             return [(record.name, switched) for record, switched in done]
 
         return (yield from self._leased(work))
 
-    def after_undo(self, records: Collection[str]) -> Op[list[tuple[str, Switched]]]:
+    def after_undo(self, records: Collection[str]) -> Op[list[tuple[str, CutoverResult]]]:
         """Switch back to the definitions before Redstart, unless more documents would be missing than before the
         migration.
 
@@ -161,14 +167,14 @@ class IndexMigration:
         """
         yield from _require_fit()
 
-        def step(lease: Lease, record: IndexRecord) -> Op[Switched]:
-            return after_undo(lease, record, most_missing=record.unserved or 0)
+        def step(lease: Lease, record: IndexRecord) -> Op[CutoverResult]:
+            return after_undo(lease, record, max_missing=record.unserved or 0)
 
         return (yield from self._each(records, step))
 
     def rollback(
         self, is_undone: Callable[[], Op[bool]], *, accept_unindexed: bool, drop_created: bool
-    ) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
+    ) -> Op[tuple[bool, list[tuple[str, CutoverResult]]]]:
         """Roll back all indexes as far as the data allows.
 
         Args:
@@ -184,16 +190,16 @@ class IndexMigration:
         """
         yield from _require_fit()
         facts = yield from server_facts()
-        filters = yield from understands_filters(facts.json)
+        filters = yield from supports_path_filters(facts.json)
 
-        def work(lease: Lease) -> Op[tuple[bool, list[tuple[str, Switched]]]]:
+        def work(lease: Lease) -> Op[tuple[bool, list[tuple[str, CutoverResult]]]]:
             undone = yield from is_undone()
             records = list((yield from read_records()).values())
             if not undone:
                 stepped = yield from before_undo(
                     lease,
                     records,
-                    understands_filters=filters,
+                    supports_path_filters=filters,
                     accept_unindexed=accept_unindexed,
                 )
                 return undone, [(record.name, switched) for record, switched in stepped]
@@ -202,8 +208,8 @@ class IndexMigration:
                 if record.created and drop_created:
                     stepping = remove_created(lease, record)
                 else:
-                    most_missing = math.inf if accept_unindexed else record.unserved or 0
-                    stepping = after_undo(lease, record, most_missing=most_missing)
+                    max_missing = math.inf if accept_unindexed else record.unserved or 0
+                    stepping = after_undo(lease, record, max_missing=max_missing)
                 done.append((record.name, (yield from stepping)))
             return undone, done
 
@@ -232,8 +238,8 @@ class IndexMigration:
 
         yield from self._leased(work)
 
-    def _each(self, names: Collection[str], step: Step) -> Op[list[tuple[str, Switched]]]:
-        def work(lease: Lease) -> Op[list[tuple[str, Switched]]]:
+    def _each(self, names: Collection[str], step: Step) -> Op[list[tuple[str, CutoverResult]]]:
+        def work(lease: Lease) -> Op[list[tuple[str, CutoverResult]]]:
             done = []
             for record in (yield from read_records()).values():
                 if record.name in names:

@@ -52,7 +52,7 @@ def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedInd
     for declaration in declarations:
         index = index_of(declaration.model)
         dates = frozenset(map(attribute_of, declaration.paths.planned))
-        places = frozenset(place_of(path, index.storage) for path in declaration.paths.planned)
+        places = frozenset(path_of(path, index.storage) for path in declaration.paths.planned)
         old, schema = _with_dates_as_tags(index, dates), reference_schema(declaration.model)
         planned.append(
             PlannedIndex(declaration.name, declaration.key_prefix, index, old, dates, places, schema)
@@ -107,7 +107,7 @@ def attribute_of(path: TemporalPath) -> str:
     return "_".join(segment for segment in path.segments if not isinstance(segment, Each | int))
 
 
-def place_of(path: TemporalPath, storage: Storage) -> str:
+def path_of(path: TemporalPath, storage: Storage) -> str:
     """Return the identifier of a path in an index: a field of a hash, or a path in JSON."""
     if storage is Storage.HASH:
         return str(path.segments[0])
@@ -125,8 +125,8 @@ def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
     return replace(index, fields=tuple(fields), parts=None)
 
 
-def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
-    """Return the changing attributes: `dates_as_text`, and dates that are indexed for the first time."""
+def changing_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
+    """Return the changing attributes: `text_date_fields`, and dates that are indexed for the first time."""
     first = (
         field.attribute
         for field in planned.index.fields
@@ -134,10 +134,10 @@ def moving_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
         and field.attribute in planned.dates
         and before.field_named(field.attribute) is None
     )
-    return (*dates_as_text(before, planned), *first)
+    return (*text_date_fields(before, planned), *first)
 
 
-def dates_as_text(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
+def text_date_fields(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
     """Return the attributes of dates that an index has as TAG or TEXT, of any name and perhaps no longer declared."""
     return tuple(
         field.attribute
@@ -146,7 +146,7 @@ def dates_as_text(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
     )
 
 
-def awaited_attributes(final: Index, moving: Collection[str]) -> tuple[str, ...]:
+def pending_attributes(final: Index, moving: Collection[str]) -> tuple[str, ...]:
     """Return the changing attributes that are NUMERIC in an index: it contains a document only after conversion."""
     return tuple(attribute for attribute in moving if _is_number(final, attribute))
 

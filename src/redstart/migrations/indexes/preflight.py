@@ -8,9 +8,19 @@ from redstart.commands.scripts import load, run_script
 from redstart.effects import Op
 from redstart.errors import MigrationError, UnsafeServerError
 from redstart.migrations.indexes.build import find_built, find_index, try_index
-from redstart.migrations.indexes.dual_format import STRINGS, accepts_both_forms, is_stand_in, tolerant_index
+from redstart.migrations.indexes.dual_format import (
+    STRINGS,
+    accepts_both_formats,
+    dual_format_index,
+    is_stand_in,
+)
 from redstart.migrations.indexes.hidden_options import read_synonyms, require_droppable, with_hidden_options
-from redstart.migrations.indexes.plan import PlannedIndex, dates_as_text, moving_attributes, with_options_of
+from redstart.migrations.indexes.plan import (
+    PlannedIndex,
+    changing_attributes,
+    text_date_fields,
+    with_options_of,
+)
 from redstart.migrations.indexes.state import SCRATCH, is_built_name, previous_index, read_records, shown
 from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
 from redstart.search.index_info import IndexInfo
@@ -27,7 +37,7 @@ _LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class IndexForecast:
+class IndexEstimate:
     """One index that differs from its model.
 
     Attributes:
@@ -47,7 +57,9 @@ class IndexForecast:
     filled_percent: float | None = None
 
 
-def forecast(planned: Iterable[PlannedIndex], *, keep_old_index: bool = False) -> Op[list[IndexForecast]]:
+def estimate_builds(
+    planned: Iterable[PlannedIndex], *, keep_old_index: bool = False
+) -> Op[list[IndexEstimate]]:
     """Estimate each active index that has to change. A few reads for each; nothing is written."""
     records = yield from read_records()
     result = []
@@ -62,7 +74,7 @@ def forecast(planned: Iterable[PlannedIndex], *, keep_old_index: bool = False) -
         share = max((100 if found.filled_percent is None else found.filled_percent) / 100, _LEAST_SHARE)
         missing = yield from _missing(one, [*_needed(one, found.index, legacy), *copied])
         result.append(
-            IndexForecast(
+            IndexEstimate(
                 name=one.name,
                 model=one.model,
                 documents=found.documents,
@@ -76,12 +88,12 @@ def forecast(planned: Iterable[PlannedIndex], *, keep_old_index: bool = False) -
 
 
 def _needed(planned: PlannedIndex, serving: Index, legacy: Index) -> list[Index]:
-    moving = moving_attributes(serving, planned)
-    if accepts_both_forms(serving, moving) or is_stand_in(
-        serving, legacy, moving_attributes(legacy, planned)
+    moving = changing_attributes(serving, planned)
+    if accepts_both_formats(serving, moving) or is_stand_in(
+        serving, legacy, changing_attributes(legacy, planned)
     ):
         return [planned.index]
-    return [planned.index, tolerant_index(serving, moving)]
+    return [planned.index, dual_format_index(serving, moving)]
 
 
 def _missing(planned: PlannedIndex, definitions: list[Index]) -> Op[int]:
@@ -96,7 +108,7 @@ def _missing(planned: PlannedIndex, definitions: list[Index]) -> Op[int]:
 _PROBE = "redstart:indexes:probe:"
 
 
-def require_possible(
+def require_migratable(
     planned: Sequence[PlannedIndex], *, keep_old_index: bool, definitions: bool = True
 ) -> Op[ServerFacts]:
     """Return facts of the server, unless a run over these indexes is refused.
@@ -113,7 +125,7 @@ def require_possible(
     if definitions:
         yield from require_definitions(planned)
     facts = yield from server_facts()
-    yield from require_safe_way_back(facts, planned)
+    yield from require_safe_rollback(facts, planned)
     yield from require_index_memory(facts, planned, keep_old_index=keep_old_index)
     return facts
 
@@ -217,7 +229,7 @@ def _described(index: Index) -> str:
     return f"{kind} under {', '.join(map(repr, index.prefixes))}, {len(index.fields)} fields"
 
 
-def require_safe_way_back(facts: ServerFacts, planned: Iterable[PlannedIndex]) -> Op[None]:
+def require_safe_rollback(facts: ServerFacts, planned: Iterable[PlannedIndex]) -> Op[None]:
     """Raise UnsafeServerError if the server may evict keys, and an index with dates as text is to be replaced.
 
     A read for each. New indexes, and changes without dates, need no undo log: an application may make them on a server
@@ -225,7 +237,7 @@ def require_safe_way_back(facts: ServerFacts, planned: Iterable[PlannedIndex]) -
     """
     for one in planned:
         found = yield from find_index(one.name)
-        if found is not None and dates_as_text(found.index, one):
+        if found is not None and text_date_fields(found.index, one):
             require_safe_undo(facts)
 
 
@@ -235,7 +247,9 @@ def require_index_memory(
     """Raise UnsafeServerError if maxmemory leaves no room for the indexes to build. Some reads for each."""
     if not facts.limit_bytes:
         return
-    needed = sum(one.megabytes for one in (yield from forecast(planned, keep_old_index=keep_old_index)))
+    needed = sum(
+        one.megabytes for one in (yield from estimate_builds(planned, keep_old_index=keep_old_index))
+    )
     free = facts.free_bytes / 1e6
     if needed > free:
         raise UnsafeServerError(
@@ -244,7 +258,7 @@ def require_index_memory(
         )
 
 
-def understands_filters(has_json: bool) -> Op[bool]:
+def supports_path_filters(has_json: bool) -> Op[bool]:
     """Return whether the server supports a filter on a scalar path. One script, on scratch keys."""
     if not has_json:
         return False

@@ -13,7 +13,15 @@ from redstart.migrations.indexes.damage import settle
 from redstart.migrations.indexes.drift import keep_final
 from redstart.migrations.indexes.dual_format import stand_in
 from redstart.migrations.indexes.state import RECORDS, IndexRecord, is_built_name
-from redstart.migrations.indexes.swap import Prepared, Switched, drop, finish, prepare, switch, unname
+from redstart.migrations.indexes.swap import (
+    CutoverResult,
+    Prepared,
+    cut_over,
+    drop,
+    finish,
+    prepare,
+    remove_alias,
+)
 from redstart.migrations.lease import Lease
 
 
@@ -21,10 +29,10 @@ def before_undo(
     lease: Lease,
     records: Sequence[IndexRecord],
     *,
-    understands_filters: bool,
+    supports_path_filters: bool,
     accept_unindexed: bool = False,
     check_only: bool = False,
-) -> Op[list[tuple[IndexRecord, Switched]]]:
+) -> Op[list[tuple[IndexRecord, CutoverResult]]]:
     """Switch back to dual-format indexes: all of them, or none if one would lose documents.
 
     An index that was incomplete before the migration may be incomplete again.
@@ -43,7 +51,7 @@ def before_undo(
     """
     records = [record for record in records if record.moving]
     wanted = {
-        record.name: stand_in(record.legacy, record.moving, understands_filters=understands_filters)
+        record.name: stand_in(record.legacy, record.moving, supports_path_filters=supports_path_filters)
         for record in records
     }
     for record in records:
@@ -56,10 +64,10 @@ def before_undo(
                 )
     prepared: list[tuple[IndexRecord, Prepared]] = []
     for record in records:
-        most_missing = math.inf if accept_unindexed or record.unserved else 0
-        one = yield from prepare(lease, record, wanted[record.name], most_missing=most_missing)
+        max_missing = math.inf if accept_unindexed or record.unserved else 0
+        one = yield from prepare(lease, record, wanted[record.name], max_missing=max_missing)
         prepared.append((record, one))
-    refused = [(record, Switched(one.membership, False)) for record, one in prepared if not one.accepted]
+    refused = [(record, CutoverResult(one.membership, False)) for record, one in prepared if not one.accepted]
     if refused:
         for record, one in prepared:
             if one.is_new:
@@ -74,7 +82,7 @@ def before_undo(
     return done
 
 
-def after_undo(lease: Lease, record: IndexRecord, *, most_missing: float) -> Op[Switched]:
+def after_undo(lease: Lease, record: IndexRecord, *, max_missing: float) -> Op[CutoverResult]:
     """Switch back to the old definition, delete the record, and restore the keys of redis-om.
 
     If no index existed before Redstart, the created one is kept.
@@ -86,7 +94,7 @@ def after_undo(lease: Lease, record: IndexRecord, *, most_missing: float) -> Op[
     """
     if record.created:
         return (yield from _keep_created(lease, record))
-    switched = yield from switch(lease, record, record.legacy, most_missing=most_missing)
+    switched = yield from cut_over(lease, record, record.legacy, max_missing=max_missing)
     if not switched.done:
         yield from lease.commit([replace(record, stepping_back=False).save()])
         return switched
@@ -96,24 +104,24 @@ def after_undo(lease: Lease, record: IndexRecord, *, most_missing: float) -> Op[
     return switched
 
 
-def _keep_created(lease: Lease, record: IndexRecord) -> Op[Switched]:
+def _keep_created(lease: Lease, record: IndexRecord) -> Op[CutoverResult]:
     """Activate the final index if it contains every document; else keep the active one."""
-    switched = yield from switch(lease, record, record.final)
+    switched = yield from cut_over(lease, record, record.final)
     if switched.done:
         yield from keep_final(lease, replace(record, stepping_back=False))
         _ = yield from drop_unused(lease, record)
     else:
         stays = replace(record, expanded=True, cut_over=False, stepping_back=False)
         yield from lease.commit([*record.keys_of_legacy(), stays.save()])
-    return Switched(None, done=True, is_created=True)
+    return CutoverResult(None, done=True, is_created=True)
 
 
-def remove_created(lease: Lease, record: IndexRecord) -> Op[Switched]:
+def remove_created(lease: Lease, record: IndexRecord) -> Op[CutoverResult]:
     """Remove an index that did not exist before Redstart. Safe to repeat."""
-    _ = yield from unname(lease, record.name)
+    _ = yield from remove_alias(lease, record.name)
     _ = yield from drop_unused(lease, record)
     yield from lease.commit([*record.keys_of_legacy(), record.remove()])
-    return Switched(None, done=True, is_dropped=True)
+    return CutoverResult(None, done=True, is_dropped=True)
 
 
 def unused(name: str) -> Op[list[str]]:

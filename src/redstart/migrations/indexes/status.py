@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from redstart.effects import Op
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.drift import has_more, is_superseded, is_taken_over
+from redstart.migrations.indexes.drift import has_more, is_replaced_externally, is_superseded
 from redstart.migrations.indexes.plan import PlannedIndex, with_options_of
 from redstart.migrations.indexes.state import IndexRecord, previous_index, read_records
 from redstart.search.index_info import IndexInfo
@@ -79,7 +79,7 @@ def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
 
 
 def _standing(record: IndexRecord | None, found: IndexInfo, pending: IndexDifference) -> Standing:
-    if is_taken_over(record, found):
+    if is_replaced_externally(record, found):
         return Standing.TAKEN_OVER
     if pending.changes:
         ready = record is not None and record.expanded and not record.cut_over

@@ -8,8 +8,8 @@ from redstart.commands.search import name_bytes
 from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.migrations.indexes.build import MAX_WORDS, build_beside, find_built, find_index, try_definition
-from redstart.migrations.indexes.coverage import Membership, prove
-from redstart.migrations.indexes.plan import awaited_attributes
+from redstart.migrations.indexes.coverage import Coverage, check_coverage
+from redstart.migrations.indexes.plan import pending_attributes
 from redstart.migrations.indexes.state import IndexRecord, hash_key, schema_key
 from redstart.migrations.lease import Lease
 from redstart.search.schema import Index
@@ -51,7 +51,7 @@ def drop(lease: Lease, index: str, serving: Iterable[str]) -> Op[bool]:
     return outcome != b"serving"
 
 
-def unname(lease: Lease, name: str) -> Op[bool]:
+def remove_alias(lease: Lease, name: str) -> Op[bool]:
     """Remove an alias; return whether no index has the name now.
 
     Effects: one script. Safe to repeat.
@@ -66,7 +66,7 @@ def fenced_script(name: str) -> Script:
 
 
 @dataclass(frozen=True, slots=True)
-class Switched:
+class CutoverResult:
     """The result of a switch.
 
     Attributes:
@@ -76,7 +76,7 @@ class Switched:
         is_dropped: whether the index was dropped, because Redstart was the first to create it.
     """
 
-    membership: Membership | None
+    membership: Coverage | None
     done: bool
     is_created: bool = False
     is_dropped: bool = False
@@ -96,7 +96,7 @@ class Prepared:
 
     index: str
     serving: str | None
-    membership: Membership | None
+    membership: Coverage | None
     accepted: bool
     is_new: bool
 
@@ -106,7 +106,7 @@ def prepare(
     record: IndexRecord,
     wanted: Index,
     *,
-    most_missing: float = 0,
+    max_missing: float = 0,
     rebuild: bool = False,
 ) -> Op[Prepared]:
     """Build an index of the wanted definition, and check its coverage. See `switch`."""
@@ -116,29 +116,29 @@ def prepare(
         return Prepared(found.name, found.name, None, accepted=True, is_new=False)
     serving = None if found is None else found.name
     membership = yield from _build_and_prove(lease, record, wanted, serving)
-    if serving is not None and membership.missing > most_missing and _should_hold_all(record, wanted):
+    if serving is not None and membership.missing > max_missing and _should_hold_all(record, wanted):
         # The server's scan misses a document that is renamed meanwhile, and nothing but a write brings it in.
         _ = yield from drop(lease, name, (record.name,))
         membership = yield from _build_and_prove(lease, record, wanted, serving)
-    accepted = serving is None or membership.missing <= most_missing
+    accepted = serving is None or membership.missing <= max_missing
     return Prepared(name, serving, membership, accepted, is_new=built is None)
 
 
-def finish(lease: Lease, record: IndexRecord, prepared: Prepared) -> Op[Switched]:
+def finish(lease: Lease, record: IndexRecord, prepared: Prepared) -> Op[CutoverResult]:
     """Point the alias to a prepared index, if it is accepted. Effects: one script, or none."""
     if prepared.accepted and prepared.membership is not None:
         yield from swap(lease, record.name, prepared.index, now=prepared.serving, aliases=record.aliases)
-    return Switched(prepared.membership, prepared.accepted)
+    return CutoverResult(prepared.membership, prepared.accepted)
 
 
-def switch(
+def cut_over(
     lease: Lease,
     record: IndexRecord,
     wanted: Index,
     *,
-    most_missing: float = 0,
+    max_missing: float = 0,
     rebuild: bool = False,
-) -> Op[Switched]:
+) -> Op[CutoverResult]:
     """Point the alias of a record to an index of the wanted definition.
 
     Args:
@@ -151,20 +151,20 @@ def switch(
     Effects: FT.CREATE and a coverage check, both repeated if documents are missing that should not be; then one script
         that moves the alias. An index is active at every moment.
     """
-    prepared = yield from prepare(lease, record, wanted, most_missing=most_missing, rebuild=rebuild)
+    prepared = yield from prepare(lease, record, wanted, max_missing=max_missing, rebuild=rebuild)
     return (yield from finish(lease, record, prepared))
 
 
-def _build_and_prove(lease: Lease, record: IndexRecord, wanted: Index, serving: str | None) -> Op[Membership]:
+def _build_and_prove(lease: Lease, record: IndexRecord, wanted: Index, serving: str | None) -> Op[Coverage]:
     name = yield from build_beside(lease, record.name, wanted)
     # By the name that queries use: a line break in the index's own is not shown as such. If the name leads elsewhere
     # meanwhile, the swap fails.
-    return (yield from prove(lease.keep, name, None if serving is None else record.name, record))
+    return (yield from check_coverage(lease.keep, name, None if serving is None else record.name, record))
 
 
 def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:
     """Return whether dates keep no document out of the index: then a second build may help."""
-    return wanted != record.final or not awaited_attributes(record.final, record.moving)
+    return wanted != record.final or not pending_attributes(record.final, record.moving)
 
 
 _CHANGES_SAID = 3
