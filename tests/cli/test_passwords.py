@@ -11,11 +11,11 @@ import pytest
 import redis
 
 from redstart import connections
-from redstart.cli.migrate_data import run as module
 from redstart.commands.server_info import server_time
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import call
 from redstart.errors import RedstartError
+from redstart.migrations import date_migration as module
 from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.server.clients import open_async, open_sync
 from tests.cli.conftest import load_sample
