@@ -45,8 +45,8 @@ class DateMigration:
     """The conversion of the dates of models from text format to numeric format, and its rollback.
 
     Each method is a command of `om migrate-data` with the same checks; either can resume or undo a run of the other.
-    Only errors are raised. What became of a run, a rollback or a verification is the `outcome` of the result;
-    `raise_for_outcome()` turns all but a success into a DataMigrationError.
+    No method raises an error for the `outcome` of its result; `raise_for_outcome()` raises a DataMigrationError for all
+    but a success.
 
     Args:
         models: the models; by default all that are imported when a method is called.

@@ -41,7 +41,7 @@ from redstart.migrations.indexes.preflight import require_aliases
 from redstart.migrations.indexes.status import index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_same_types
-from redstart.migrations.options import MigrationOptions, RollbackOptions
+from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
     DryRun,
     MigrationResult,
@@ -151,8 +151,10 @@ class DateMigration:
             exact: read every document instead of a sample.
 
         Raises:
+            ConfigurationError: `batch_size` is out of range.
             StateDamagedError: state on the server is missing or damaged.
         """
+        require_within("batch_size", batch_size, MAX_BATCH_SIZE)
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
         rng = None if exact else Random()
@@ -251,9 +253,11 @@ class DateMigration:
             check_data: also convert every original in the undo log again, and load every document through its model.
 
         Raises:
+            ConfigurationError: `batch_size` is out of range, or two models define one index differently.
             MigrationError: another model with the same key prefix has other types for its dates.
             StateDamagedError: state on the server is missing or damaged.
         """
+        require_within("batch_size", batch_size, MAX_BATCH_SIZE)
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
         require_same_types(plan)

@@ -354,7 +354,7 @@ class RunProgress:
 
     @property
     def is_running(self) -> bool:
-        """Whether a process is at work."""
+        """Whether a run or rollback is in progress."""
         return self.state is RunState.RUNNING
 
     @property
