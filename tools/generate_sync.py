@@ -1,4 +1,4 @@
-"""Writes src/redstart/sync/ from src/redstart/aio/: the same source without `await`. `python -m tools.generate_sync`
+"""Writes src/redstart/sync/ from src/redstart/aio/, without `await`: `python -m tools.generate_sync`.
 
 A test compares the result with what is committed, so that neither can be changed alone.
 """
@@ -38,7 +38,7 @@ _WORD = re.compile("|".join(rf"(?<!\w){re.escape(word)}" + r"(?!\w)" * word[-1].
 
 
 def generated() -> dict[str, str]:
-    """The files of the synchronous package by name."""
+    """Return the files of the sync package, by name."""
     sources = {
         path.name: path.read_text(encoding="utf-8") for path in sorted((PACKAGES / "aio").glob("*.py"))
     }
@@ -55,7 +55,7 @@ def _synchronous(name: str, source: str) -> str:
 
 
 def formatted(text: str, path: str) -> str:
-    """A file as ruff writes it."""
+    """Format a file with ruff."""
     for command in (["check", "--select", "I", "--fix-only"], ["format"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--quiet", "--stdin-filename", path, "-"]
         done = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True, cwd=REPOSITORY)

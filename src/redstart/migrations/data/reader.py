@@ -241,7 +241,7 @@ def cleared_and_gone(edits: Sequence[tuple[bytes, Edit]]) -> Op[set[bytes]]:
 
 
 def lists_at(guards: Sequence[tuple[bytes, str]]) -> Op[list[bytes | None]]:
-    """What guards lists, as the script that writes makes digests of it; None where there is no document.
+    """Return the guarded lists, as the script that writes makes digests of them; None where there is no document.
 
     Args:
         guards: keys and paths.
