@@ -2,7 +2,7 @@
 
 Source: https://redis.io/docs/latest/commands/?group=search
 
-Indexes are dropped and aliases changed by the scripts in migrations/indexes/lua alone. As single commands, sent again
+Indexes are dropped and aliases changed by the scripts in redstart/lua alone. As single commands, sent again
 after a lost answer, they may meet another index: a name that was an index is perhaps an alias by then.
 """
 

@@ -3,7 +3,8 @@
 Of a hash, the planned fields are read. Of a JSON document, for each planned path, the member with its first list or
 map is read (a wildcard would lose the positions), or only the value if there is neither. Nothing else is read: a
 large text in the same document costs nothing. If lists or maps are planned, documents above 1 MB are read step by
-step instead (large.py). The size of each read is bounded by bytes (`PAGE_BYTES`), independent of the number of keys.
+step instead (large_documents.py). The size of each read is bounded by bytes (`PAGE_BYTES`), independent of the number
+of keys.
 """
 
 from collections.abc import Iterable, Sequence
