@@ -125,9 +125,12 @@ def run(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Convert all dates of the models to numbers. Resumes an interrupted run; `om migrate-data rollback` undoes it.
-    Documents stay readable, writable and searchable: indexes with dates are prepared first and cut over at the end.
-    Migration files are not run; pending files are listed and cause exit code 3."""
+    """Convert all dates of the models to numbers.
+
+    Resumes an interrupted run; `om migrate-data rollback` undoes it. Documents stay readable, writable and
+    searchable: indexes with dates are prepared first and cut over at the end. Migration files are not run; pending
+    files are listed and cause exit code 3.
+    """
     options = MigrationOptions(
         failure_mode=FailureMode(failure_mode),
         batch_size=batch_size,
