@@ -35,8 +35,7 @@ from redstart.migrations.outcomes import Outcome, RunState
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.settings import get_root_migrations_dir
-from tests.aio.conftest import VISIT, break_a_visit
-from tests.aio.test_file_migrations import result
+from tests.aio.conftest import VISIT, break_a_visit, result
 from tests.cli.test_refused_rollback import parcels
 from tests.migrations.indexes.conftest import DOCUMENTS, drop_all, make_legacy_indexes
 from tests.support.cli import Ended, run_om
