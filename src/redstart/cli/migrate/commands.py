@@ -61,9 +61,7 @@ from redstart.cli.tables import table
 from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import blocking, rollback_indexes
 from redstart.migrations.data.damage import LISTS
-from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.data.status import MigrationPhase
-from redstart.migrations.data.status import status as read_status
+from redstart.migrations.data.record import converted_prefixes, read_record
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState
@@ -77,7 +75,7 @@ from redstart.migrations.indexes.preflight import (
 from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
 from redstart.migrations.indexes.swap import CutoverResult
-from redstart.migrations.phase import is_cutover_pending, phase_with_indexes
+from redstart.migrations.phase import MigrationStatus, migration_status
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
@@ -103,7 +101,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         unmanaged = find_unclaimed(session)
         pending = _pending(statuses)
         are_built = bool(pending) and all(one.standing is Standing.EXPANDED for one in pending)
-        is_cutover_pending = are_built and _phase(session)[1]
+        is_cutover_pending = are_built and _migration_status(session).is_cutover_pending
     if as_json:
         print_json(
             {
@@ -228,20 +226,20 @@ def run(
         options = ExpansionOptions(
             accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
         )
-        phase_before, _ = _phase(session)
+        phase_before = _migration_status(session).phase
         with progress_display() as show:
             context = session.context(Monitor(progress=show))
             converted = partial(converted_prefixes, session.keys, session.plan.models)
             results = session.run(index_migration(context.monitor).run(planned, converted, options))
         blocking_values = session.run(blocking(context, session.plan, results))
-        phase, is_cutover_pending = _phase(session)
+        found = _migration_status(session)
     refused = [one for one in results if one.is_refused or (one.is_incomplete and not accept_unindexed)]
     if as_json:
         print_json(
             {
                 "indexes": [result_report(one) for one in results],
                 "blocking": blocking_report(blocking_values),
-                "phase": phase.value,
+                "phase": found.phase.value,
                 "pending_files": files,
                 "unmanaged": unclaimed_report(unmanaged),
                 "overlapping_prefixes": overlaps,
@@ -252,15 +250,13 @@ def run(
         changed = [one for one in results if one.state is not IndexState.UP_TO_DATE or one.repaired]
         draw_results(results if verbose else changed, blocking_values, verbose=verbose)
         is_expanded = any(one.state is IndexState.EXPANDED for one in results)
-        if not refused and (is_expanded or is_cutover_pending or phase is not phase_before):
-            draw_phase_guidance(phase, cut_over_to_come=is_cutover_pending)
+        if not refused and (is_expanded or found.is_cutover_pending or found.phase is not phase_before):
+            draw_phase_guidance(found.phase, cut_over_to_come=found.is_cutover_pending)
     return exit_with_files(Exit.PENDING if refused else Exit.DONE, files, SCHEMA)
 
 
-def _phase(session: Session) -> tuple[MigrationPhase, bool]:
-    """Return the phase of the migration, and whether only the cutover is pending."""
-    state = session.run(read_status(session.keys, session.plan))
-    return session.run(phase_with_indexes(state)), session.run(is_cutover_pending(state))
+def _migration_status(session: Session) -> MigrationStatus:
+    return session.run(migration_status(session.keys, session.plan))
 
 
 def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexEstimate], where: str) -> str:
@@ -352,7 +348,7 @@ def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes
                     drop_created=drop_created,
                 )
             )
-        has_data = session.run(read_status(session.keys, session.plan)).record.plan is not None
+        has_data = session.run(read_record(session.keys)).plan is not None
     refused = [name for name, switched in results.items() if not switched.done]
     if as_json:
         swapped = [name for name, switched in results.items() if switched.done and not switched.is_created]

@@ -17,10 +17,10 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.page_converter import AT_FAILURE
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunResult
-from redstart.migrations.data.status import MigrationPhase
 from redstart.migrations.failure import FailureSummary, Fate
 from redstart.migrations.indexes.expand import IndexState
 from redstart.migrations.outcomes import unmatched_message
+from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 
