@@ -13,6 +13,7 @@ from redstart.migrations.data.status import DataStatus
 from redstart.migrations.data.status import status as data_status
 from redstart.migrations.data.survey import survey
 from redstart.migrations.holder import Holder, is_gone
+from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
 from redstart.migrations.server_checks import has_search
@@ -90,16 +91,16 @@ def phase_of(data: DataStatus, records: Collection[IndexRecord]) -> MigrationPha
     """
     if data.is_migrating:
         return MigrationPhase.MIGRATING
-    if data.is_rolling_back or any(record.stepping_back for record in records):
+    if data.is_rolling_back or any(record.state is IndexState.ROLLING_BACK for record in records):
         return MigrationPhase.ROLLING_BACK
     if not data.applied and not data.pending:
         return MigrationPhase.NOTHING_TO_MIGRATE
-    cut_over = all(record.cut_over for record in records)
+    cut_over = all(record.is_cut_over for record in records)
     if data.pending:
         return MigrationPhase.PENDING if cut_over else MigrationPhase.EXPANDED
     if not records or not cut_over:
         return MigrationPhase.CONVERTED
-    contracted = all(record.contracted for record in records)
+    contracted = all(record.state is IndexState.CONTRACTED for record in records)
     return MigrationPhase.CONTRACTED if contracted else MigrationPhase.CUT_OVER
 
 
@@ -109,7 +110,7 @@ def _records(data: DataStatus) -> Op[list[IndexRecord]]:
         return []
     prefixes = {model.key_prefix for model in (*data.applied, *data.pending)}
     records = (yield from read_records()).values()
-    return [record for record in records if record.moving and record.key_prefix in prefixes]
+    return [record for record in records if record.changing and record.key_prefix in prefixes]
 
 
 def with_rewritten(data: DataStatus, zone: NaiveTimezone) -> Op[DataStatus]:
