@@ -1,4 +1,4 @@
-"""The objects that `--json` prints; that of `run` is in run_report.py.
+"""The objects that `--json` prints.
 
 Scripts rely on their keys: see docs/json.md.
 """
@@ -94,7 +94,7 @@ def verify_report(
     model_check: ModelCheck | None,
     indexes: Sequence[IndexCheck],
 ) -> dict[str, Any]:
-    """`verify`."""
+    """Return the object of `verify`."""
     return {
         "ok": found.ok,
         "documents": found.tally.total_documents,
@@ -135,7 +135,7 @@ def verify_report(
 
 
 def status_report(status: MigrationStatus, files: FilesStatus) -> dict[str, Any]:
-    """`status`."""
+    """Return the object of `status`."""
     found = status.data
     return {
         "applied": [DATETIME_MIGRATION] if found.is_applied else [],
@@ -207,7 +207,7 @@ def state_of(found: DataStatus) -> str:
 
 
 def rollback_report(found: RollbackResult, *, dry_run: bool) -> dict[str, Any]:
-    """`rollback`."""
+    """Return the object of `rollback`."""
     result = found.data or DataRollbackResult(stopped="the dual-format index would drop documents")
     return {
         "status": "not_run" if found.data is None else _rollback_status(result, dry_run),

@@ -101,7 +101,7 @@ class IndexRecord:
         missing_before: documents missing from the old index before the first change; None if they were not counted.
         created: whether no index existed before Redstart.
         aliases: other aliases of the index, which follow when it is replaced.
-        superseded: digests of the definitions that the final one has replaced, oldest first (see superseded.py).
+        superseded: digests of the definitions that the final one has replaced, oldest first (see drift.py).
     """
 
     name: str
