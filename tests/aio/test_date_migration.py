@@ -122,7 +122,7 @@ def of_run(found: Any) -> dict[str, Any]:
 
 def of_status(found: Any) -> dict[str, Any]:
     files = load_directory(DATA.directory(get_root_migrations_dir()), DATA)
-    return status_report(found.data, files_status(files, set()))
+    return status_report(found, files_status(files, set()))
 
 
 CASES = {

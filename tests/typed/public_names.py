@@ -48,11 +48,11 @@ from redstart import (
 from redstart.migrations.outcomes import (
     DryRun,
     MigrationResult,
-    MigrationStatus,
     RecordedFailures,
     RollbackResult,
     RunProgress,
     StatisticsResult,
+    StatusResult,
     VerificationResult,
 )
 from redstart.model.model import ExpressionProxy, PartialModel
@@ -189,7 +189,7 @@ def migrations() -> None:
     if found.outcome is Outcome.CUTOVER_REFUSED:
         found.raise_for_outcome()
     assert_type(dates.verify(check_data=True), VerificationResult)
-    assert_type(dates.status(), MigrationStatus)
+    assert_type(dates.status(), StatusResult)
     assert_type(dates.progress(), RunProgress)
     assert_type(dates.failures(), RecordedFailures)
     assert_type(dates.preview_rollback(), RollbackResult)

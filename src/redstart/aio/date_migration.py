@@ -23,11 +23,11 @@ from redstart.migrations.options import MigrationOptions, RollbackOptions, failu
 from redstart.migrations.outcomes import (
     DryRun,
     MigrationResult,
-    MigrationStatus,
     RecordedFailures,
     RollbackResult,
     RunProgress,
     StatisticsResult,
+    StatusResult,
     VerificationResult,
 )
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
@@ -193,7 +193,7 @@ class DateMigration:
         """
         return await self._perform(self._operations().verify(check_data=check_data, batch_size=batch_size))
 
-    async def status(self) -> MigrationStatus:
+    async def status(self) -> StatusResult:
         """Return the phase, and the models that are applied or pending, as `om migrate-data status`.
 
         Raises:

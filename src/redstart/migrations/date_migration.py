@@ -45,7 +45,6 @@ from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, Rollba
 from redstart.migrations.outcomes import (
     DryRun,
     MigrationResult,
-    MigrationStatus,
     Preflight,
     RecordedFailures,
     Refusal,
@@ -53,14 +52,10 @@ from redstart.migrations.outcomes import (
     RollbackResult,
     RunProgress,
     StatisticsResult,
+    StatusResult,
     VerificationResult,
 )
-from redstart.migrations.phase import (
-    is_cutover_pending,
-    phase_with_indexes,
-    with_indexes_at_work,
-    with_rewritten,
-)
+from redstart.migrations.phase import migration_status, with_indexes_at_work
 from redstart.migrations.server_checks import require_safe_undo, require_server
 from redstart.migrations.state_keys import StateKeys
 
@@ -305,7 +300,7 @@ class DateMigration:
             problems.count += max(0, check.problems - len(check.examples))
         return checks
 
-    def status(self) -> Op[MigrationStatus]:
+    def status(self) -> Op[StatusResult]:
         """Return the phase, and which models are applied or pending. Reads only, at most 1,000 documents of a model.
 
         Raises:
@@ -313,11 +308,9 @@ class DateMigration:
         """
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
-        found = yield from read_status(self.keys, plan)
-        found = yield from with_rewritten(found, self.context.naive_timezone)
-        found = replace(found, phase=(yield from phase_with_indexes(found)))
-        found = yield from with_indexes_at_work(found, self.context.is_gone)
-        return MigrationStatus(found, (yield from is_cutover_pending(found)))
+        zone = self.context.naive_timezone
+        found = yield from migration_status(self.keys, plan, naive_timezone=zone)
+        return StatusResult(found.phase, found.is_cutover_pending, found.data)
 
     def progress(self) -> Op[RunProgress]:
         """Return the progress of a running or interrupted run or rollback. Some reads, and none of documents.

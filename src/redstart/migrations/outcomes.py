@@ -9,15 +9,16 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import Statistics
-from redstart.migrations.data.status import MigrationPhase, Status
+from redstart.migrations.data.status import DataStatus
 from redstart.migrations.data.verify import JournalCheck, ModelCheck, Verification
 from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.coverage import Coverage, IndexCheck
-from redstart.migrations.indexes.expand import IndexResult, IndexState
+from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
+from redstart.migrations.phase import MigrationStatus
 from redstart.migrations.server_checks import require_safe_undo
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
@@ -141,7 +142,7 @@ class MigrationResult:
         return bool(self._refused_indexes())
 
     def _refused_indexes(self) -> list[IndexResult]:
-        return [one for one in self.indexes if one.state is IndexState.REFUSED]
+        return [one for one in self.indexes if one.outcome is IndexOutcome.REFUSED]
 
     @property
     def data_outcome(self) -> Outcome:
@@ -343,7 +344,7 @@ class RunState(StrEnum):
 class RunProgress:
     """The progress of a running or interrupted migration."""
 
-    status: Status
+    status: DataStatus
 
     @property
     def state(self) -> RunState:
@@ -377,21 +378,8 @@ class RunProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class MigrationStatus:
-    """The status of a migration.
-
-    Attributes:
-        data: what is recorded, with the phase of data and indexes.
-        is_cutover_pending: whether the data is converted and a dual-format index is still active.
-    """
-
-    data: Status
-    is_cutover_pending: bool
-
-    @property
-    def phase(self) -> MigrationPhase:
-        """The phase of data and indexes."""
-        return self.data.phase
+class StatusResult(MigrationStatus):
+    """The status of a migration, with its outcome: whether work is left."""
 
     @property
     def progress(self) -> RunProgress:

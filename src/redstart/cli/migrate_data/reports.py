@@ -15,7 +15,7 @@ from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
-from redstart.migrations.data.status import Status
+from redstart.migrations.data.status import DataStatus
 from redstart.migrations.date_migration import NO_SUCH_INDEX
 from redstart.migrations.failure import Failure
 from redstart.migrations.files.history import FilesStatus
@@ -25,6 +25,7 @@ from redstart.migrations.outcomes import (
     Refusal,
     RollbackResult,
     RunProgress,
+    StatusResult,
     VerificationResult,
 )
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
@@ -157,12 +158,13 @@ def shown_problem(problem: Failure) -> Failure:
     return replace(problem, reason=as_typed(problem.reason)) if problem.reason == NO_SUCH_INDEX else problem
 
 
-def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
+def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:
     """Return the object of `status`."""
+    found = status.data
     return {
         "applied": [DATETIME_MIGRATION] if found.is_applied else [],
         "pending": [DATETIME_MIGRATION] if found.pending else [],
-        "phase": found.phase.value,
+        "phase": status.phase.value,
         "models": [
             {
                 "name": model.name,
@@ -186,7 +188,7 @@ def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
     }
 
 
-def progress_report(found: Status) -> dict[str, Any]:
+def progress_report(found: DataStatus) -> dict[str, Any]:
     """Return the object of `progress`."""
     progress = RunProgress(found)
     checkpoint = found.checkpoint

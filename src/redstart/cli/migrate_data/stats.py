@@ -38,7 +38,7 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.statistics import Statistics
-from redstart.migrations.data.status import Status
+from redstart.migrations.data.status import DataStatus
 from redstart.migrations.outcomes import RunProgress, RunState, StatisticsResult
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
@@ -211,7 +211,7 @@ def _done(found: RunProgress) -> str:
     return f"{found.done:,} of {found.total:,}" if found.total else f"{found.done:,}"
 
 
-def _stage_of_indexes(found: Status) -> str:
+def _stage_of_indexes(found: DataStatus) -> str:
     activity = found.lease.activity if found.lease is not None else None
     return "indexes" if activity is None else f"indexes: {activity}"
 

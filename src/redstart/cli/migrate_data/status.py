@@ -15,15 +15,16 @@ from redstart.cli.output import ago, as_typed, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.session import note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
-from redstart.migrations.data.status import MigrationPhase, Status
+from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.outcomes import (
     LOST_STATE,
-    MigrationStatus,
     Outcome,
     RecordedFailures,
+    StatusResult,
     unmatched_message,
 )
+from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.schema_check import DateField, DateFormat, DateIndex, inspect_dates, next_command
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION
 
@@ -73,7 +74,7 @@ def status(
         rest = find_unclaimed(session)
         note_unknown_fields(session)
     if as_json:
-        print_json(status_report(found.data, files) | {"unmanaged": unclaimed_report(rest)})
+        print_json(status_report(found, files) | {"unmanaged": unclaimed_report(rest)})
     else:
         _draw_status(found, failed)
         draw_unclaimed(rest)
@@ -85,15 +86,15 @@ def status(
     return Exit.DONE if outcome is Outcome.PENDING and not check else EXIT_OF_OUTCOME[outcome]
 
 
-def _draw_status(result: MigrationStatus, failed: RecordedFailures | None) -> None:
+def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
     """Print the phase, what is left, and the next step.
 
     Args:
         failed: given for a detailed status.
     """
-    found = result.data
-    when = "" if found.verified_ms is None else f", {ago(found.verified_ms)}"
-    line(f"Phase: {found.phase.value} ({PHASES[found.phase]}{when})")
+    found = status.data
+    when = "" if status.converted_ms is None else f", {ago(status.converted_ms)}"
+    line(f"Phase: {status.phase.value} ({PHASES[status.phase]}{when})")
     if found.pending or found.is_applied:
         line(f"{'pending' if found.pending else 'applied'}: {DATETIME_MIGRATION}")
     if failed is not None:
@@ -115,30 +116,29 @@ def _draw_status(result: MigrationStatus, failed: RecordedFailures | None) -> No
         next_step("List these values with", "om migrate-data errors")
     if found.recorded_elsewhere:
         line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
-        if result.is_state_lost:
+        if status.is_state_lost:
             line(LOST_STATE)
         next_step("Check the data with", "om migrate-data verify")
     if found.unlisted:
         line(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
         next_step("Add it to the list with", "om migrate-data run")
-    for text in _what_next(result):
+    for text in _what_next(status):
         line(as_typed(text))
 
 
-def _what_next(result: MigrationStatus) -> tuple[str, ...]:
-    found = result.data
-    if result.progress.is_running:
+def _what_next(status: StatusResult) -> tuple[str, ...]:
+    found = status.data
+    if status.progress.is_running:
         return (f"In progress: {found.lease}", "Watch the progress with: om migrate-data progress")
-    if found.phase is MigrationPhase.CONVERTED:
+    if status.phase is MigrationPhase.CONVERTED:
         return ("Check documents written since then with: om migrate-data verify",)
-    if found.phase is MigrationPhase.MIGRATING:
+    if status.phase is MigrationPhase.MIGRATING:
         return ("Resume with: om migrate-data run",)
-    return (
-        (_how_to_convert(found),) if found.pending and found.phase is not MigrationPhase.ROLLING_BACK else ()
-    )
+    is_rolling_back = status.phase is MigrationPhase.ROLLING_BACK
+    return (_how_to_convert(found),) if found.pending and not is_rolling_back else ()
 
 
-def _how_to_convert(found: Status) -> str:
+def _how_to_convert(found: DataStatus) -> str:
     if all(model in found.unnamed for model in found.pending):
         return "Name the modules of these models with --models, and convert with: om migrate-data run"
     if found.recorded_elsewhere:
@@ -146,7 +146,7 @@ def _how_to_convert(found: Status) -> str:
     return "Convert with: om migrate-data run"
 
 
-def _draw_models(found: Status, failed: RecordedFailures) -> None:
+def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
     models = [*found.applied, *found.pending]
     rows = []
     for model in models:
