@@ -237,4 +237,4 @@ def _report(found: list[DateIndex], advice: str | None) -> dict[str, Any]:
 
 
 def _type(field: DateField) -> str | None:
-    return None if field.serving is None else field.serving.kind.value
+    return None if field.active is None else field.active.kind.value
