@@ -118,10 +118,6 @@ class AuthenticationError(ServerError):
     """The server rejected the credentials, or the ACL of the user forbids the command."""
 
 
-EMULATED = "EMULATED"
-"""The code of a command that failed in an emulated server, such as fakeredis."""
-
-
 class CommandError(ServerError):
     """The server replied with an error.
 

@@ -4,14 +4,12 @@ Indexes are dropped and aliases changed by the scripts in migrations/indexes/lua
 after a lost answer, they may meet another index: a name that was an index is perhaps an alias by then.
 """
 
-import re
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from redstart.commands.resp import ignored, integer, mapping, raw, text
 from redstart.effects import Argument, Call
-from redstart.errors import CommandError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +81,6 @@ def ft_debug_vector(index: str, attribute: str) -> Call[dict[str, str]]:
     return Call(("FT.DEBUG", "VECSIM_INFO", name_bytes(index), name_bytes(attribute)), parse)
 
 
-def says_not_temporary(error: CommandError) -> bool:
-    """Return whether `FT.DEBUG TTL` failed because the index was not created with TEMPORARY."""
-    return "not temporary" in error.message.lower()
-
-
 def ft_explain(index: str, query: str) -> Call[str]:
     """`FT.EXPLAIN`: what the server makes of a query."""
     return Call(("FT.EXPLAIN", name_bytes(index), query), text)
@@ -143,18 +136,6 @@ def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes | None]]
         return [mapping(row).get(b"__key") if row else None for row in reply[1:]]
 
     return Call(tuple(arguments), parse)
-
-
-def says_no_such_index(error: CommandError) -> bool:
-    """Return whether an index is missing; the wording differs between versions."""
-    said = error.message.lower()
-    return any(words in said for words in ("no such index", "unknown index", "not found"))
-
-
-def most_results(error: CommandError) -> int | None:
-    """What a query may ask for at most (MAXSEARCHRESULTS), where it was refused for asking for more, or farther."""
-    found = re.search(r"(?:LIMIT|OFFSET) exceeds maximum of (\d+)", error.message)
-    return int(found[1]) if found else None
 
 
 def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import msgpack
 
 from redstart.commands.keyspace import hgetall
-from redstart.commands.scripts import Script, evalsha, load, run_script
+from redstart.commands.scripts import Script, evalsha, evaluate, load, run_script, send_source
+from redstart.commands.server_errors import ScriptErrorCode, script_error_code
 from redstart.commands.server_info import server_time
 from redstart.display import printable
 from redstart.effects import Argument, Op, Pending, answer, call, pause, send_ahead
@@ -128,7 +129,10 @@ def server_is_behind(error: type[UnsafeServerError] = UnsafeServerError) -> Unsa
     )
 
 
-_BEHIND: dict[str, type[UnsafeServerError]] = {"BEHIND": UnsafeServerError, "RESTARTED": ServerRestartedError}
+_BEHIND: dict[ScriptErrorCode | None, type[UnsafeServerError]] = {
+    ScriptErrorCode.BEHIND: UnsafeServerError,
+    ScriptErrorCode.RESTARTED: ServerRestartedError,
+}
 """Errors of scripts that find recent writes missing, by code."""
 
 
@@ -178,12 +182,13 @@ class Lease:
         try:
             reply = yield from _answer(sent)
         except CommandError as exc:
-            if exc.code in _BEHIND:
-                raise server_is_behind(_BEHIND[exc.code]) from exc
-            if exc.code == "FOREIGN":
+            code = script_error_code(exc)
+            if code in _BEHIND:
+                raise server_is_behind(_BEHIND[code]) from exc
+            if code is ScriptErrorCode.FOREIGN:
                 found, expected, key = exc.message.split(" ", 3)[1:]
                 require_none([foreign_type("", key, found, expected)])
-            if exc.code != "FENCED":
+            if code is not ScriptErrorCode.FENCED:
                 raise
             raise LeaseLostError(
                 "This run lost its lease: another run took it, or it was unlocked, or the server restarted. It stopped "
@@ -243,9 +248,7 @@ def _answer(sent: SentScript) -> Op[Any]:
     try:
         return (yield from answer(sent.later))
     except CommandError as exc:
-        if exc.code != "NOSCRIPT":
-            raise
-    return (yield from run_script(sent.script, sent.keys, sent.args))
+        return (yield from send_source(exc, lambda: evaluate(sent.script.source, sent.keys, sent.args)))
 
 
 def acquire(

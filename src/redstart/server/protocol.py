@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from redstart.effects import Batch, Call, Op, Pause, Pending, Request, SendAhead, ServerKnowledge
 from redstart.errors import RedstartError, ServerConnectionError, ServerError
-from redstart.server.redis_errors import is_temporary, parse_replies
+from redstart.server.redis_errors import may_be_sent_again, parse_replies
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ class Conversation:
         """
         if isinstance(found, ServerConnectionError):
             return request.repeatable and self._was_connected()
-        return not isinstance(found, ServerError) and is_temporary(request, found or ())
+        return not isinstance(found, ServerError) and may_be_sent_again(request, found or ())
 
     def _settled(self, request: Call[Any] | Batch[Any], found: Answer) -> Generator[Step, Answer, Any]:
         """The parsed answer; after a broken connection or a temporary refusal that of another try, if harmless."""

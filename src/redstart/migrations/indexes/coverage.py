@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type, scan_type
-from redstart.commands.search import ft_members, most_results
+from redstart.commands.search import ft_members
+from redstart.commands.server_errors import max_results
 from redstart.effects import Op, batch, call, gather, pause
 from redstart.errors import CommandError
 from redstart.migrations.indexes.build import find_index
@@ -118,7 +119,7 @@ def absent_from(index: str, keys: Sequence[bytes]) -> Op[list[bytes]]:
     try:
         reply = yield from call(ft_members(index, keys))
     except CommandError as exc:
-        most = most_results(exc)
+        most = max_results(exc)
         if not most or most >= len(keys):
             raise
         absent: list[bytes] = []
