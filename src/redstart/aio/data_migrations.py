@@ -10,8 +10,9 @@ from redstart.aio.connections import client_of, server_of_client
 from redstart.aio.file_migrations import BaseMigration
 from redstart.aio.index_migrations import index_migration
 from redstart.commands.server_info import server_time
+from redstart.display import shortened
 from redstart.effects import call
-from redstart.errors import ConfigurationError, ServerError, shortened
+from redstart.errors import ConfigurationError, ServerError
 from redstart.mapping.base_model import registered_models
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct
 from redstart.mapping.models import RedisModel
@@ -27,7 +28,7 @@ from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.plan import planned_indexes, require_one_definition_each
 from redstart.migrations.outcomes import (
-    ERRORS_SAID,
+    MAX_ERRORS_SHOWN,
     require_converted,
     require_undone,
     statistics,
@@ -118,7 +119,7 @@ class DatetimeFieldMigration(BaseMigration):
             migrate_forward(context, plan, options, indexes, index_migration(), ExpansionOptions())
         )
         self._result = found.data
-        self._errors = await server.run(FailureLog(context.keys).some(ERRORS_SAID))
+        self._errors = await server.run(FailureLog(context.keys).some(MAX_ERRORS_SHOWN))
         if found.data is not None and found.data.unmatched:
             _log.warning("%s", unmatched_message(found.data.unmatched))
         require_converted(found, self.failure_mode)

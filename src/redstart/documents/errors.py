@@ -6,7 +6,8 @@ from typing import Final, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from redstart.errors import DocumentDecodeError, DocumentEncodeError, shortened
+from redstart.display import shortened
+from redstart.errors import DocumentDecodeError, DocumentEncodeError
 from redstart.mapping.base_model import model_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.value_paths import display

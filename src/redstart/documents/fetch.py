@@ -10,6 +10,7 @@ from redstart.commands.keyspace import key_type, scan_all, scan_type
 from redstart.commands.resp import PageSize, packed_batch
 from redstart.commands.search import SearchReply, ft_search
 from redstart.commands.server_errors import is_emulated, is_wrong_type, unknown_command
+from redstart.display import shortened
 from redstart.documents.arguments import require_int, require_primary_key
 from redstart.documents.errors import OnUnreadable
 from redstart.documents.storage_adapters import StorageAdapter, storage_adapter
@@ -23,7 +24,6 @@ from redstart.errors import (
     ServerConnectionError,
     UnsupportedServerError,
     WrongKeyTypeError,
-    shortened,
 )
 from redstart.mapping.annotations import aliases_of, complete_fields
 from redstart.mapping.base_model import model_name

@@ -11,8 +11,9 @@ import msgpack
 
 from redstart.commands.scripts import load, run_script
 from redstart.commands.server_errors import ScriptErrorCode, script_error_code
+from redstart.display import shortened
 from redstart.effects import Argument, Op
-from redstart.errors import CommandError, QueryNotSupportedError, shortened
+from redstart.errors import CommandError, QueryNotSupportedError
 from redstart.search.query_compiler import QueryText
 from redstart.search.query_field import TagPattern, WordPattern
 

@@ -11,14 +11,14 @@ from pydantic_core import from_json
 
 from redstart.commands.documents import hmget_command, json_get_command
 from redstart.commands.resp import KeyedCommand, packed_batch
-from redstart.display import did_you_mean
+from redstart.display import did_you_mean, shortened
 from redstart.documents.document_dump import dumped_fields
 from redstart.documents.errors import OnUnreadable, decode_error, unexpected, unreadable
 from redstart.documents.fetch import PageSizes, documents_at, primary_keys_in, shrink, stored_in
 from redstart.documents.hash_decoder import hash_reader_of
 from redstart.documents.value_decoder import Place, ValueDecodeError, read_places, readable, reader_of
 from redstart.effects import Op, batch, learnt
-from redstart.errors import QueryNotSupportedError, QuerySyntaxError, ServerConnectionError, shortened
+from redstart.errors import QueryNotSupportedError, QuerySyntaxError, ServerConnectionError
 from redstart.mapping.annotations import (
     alternatives,
     complete_fields,

@@ -20,6 +20,7 @@ from redstart.errors import ValueConversionError
 from redstart.mapping.revalidation import LISTS
 from redstart.mapping.value_paths import Segment
 from redstart.values import timestamps
+from redstart.values.indexed_numbers import MAX_INT64, MIN_INT64
 from redstart.values.lossless_json import exact_text, kept
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,
@@ -35,10 +36,6 @@ from redstart.values.timestamps import (
     side_of,
 )
 from redstart.values.timezones import NaiveTimezone
-
-LEAST_INTEGER: Final = -(2**63)
-MOST_INTEGER: Final = 2**63 - 1
-"""RedisJSON stores integers within these bounds exactly, and others as the nearest float."""
 
 ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network)
 """Types that pydantic before 2.12.5 can serialize only as a field."""
@@ -152,7 +149,7 @@ class HashValues:
         return text
 
     def _decimal(self, number: Decimal) -> Any:
-        if _is_whole(number) and LEAST_INTEGER <= number <= MOST_INTEGER:
+        if _is_whole(number) and MIN_INT64 <= number <= MAX_INT64:
             return int(number)
         return self._float(float(number))
 
@@ -216,7 +213,7 @@ class JsonValues(HashValues):
         return self._float(number)
 
     def _integer(self, number: int) -> int:
-        if not LEAST_INTEGER <= number <= MOST_INTEGER:
+        if not MIN_INT64 <= number <= MAX_INT64:
             raise UnencodableValueError("RedisJSON would round an integer of more than 64 bits")
         return int(number)
 

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Final, Protocol
 
 from redstart.commands.documents import Condition, hsetex_new
 from redstart.commands.scripts import Script, evalsha, evaluate, load, send_source
+from redstart.display import shortened
 from redstart.documents.arguments import require_int
 from redstart.effects import Argument, Batch, Call, Op, Pending, answer, call
-from redstart.errors import CommandError, shortened
+from redstart.errors import CommandError
 
 
 @dataclass(frozen=True, slots=True)

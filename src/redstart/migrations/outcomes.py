@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from redstart.display import MAX_EXAMPLES_SHOWN
 from redstart.errors import DataMigrationError
 from redstart.migrations.coordinator import MigrationResult, RollbackResult
 from redstart.migrations.data.edit_builder import FailureMode
@@ -12,10 +13,8 @@ from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import IndexState
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
-ERRORS_SAID = 10
+MAX_ERRORS_SHOWN = 10
 """Failed values in the statistics; `om migrate-data errors` lists all."""
-
-_EXAMPLES_SAID = 3
 
 
 def unmatched_message(prefixes: Sequence[str]) -> str:
@@ -129,5 +128,5 @@ def _examples(memberships: Iterable[Coverage | None]) -> str:
     if not keys:
         return ""
     return ", such as " + ", ".join(
-        key.decode("utf-8", errors="backslashreplace") for key in keys[:_EXAMPLES_SAID]
+        key.decode("utf-8", errors="backslashreplace") for key in keys[:MAX_EXAMPLES_SHOWN]
     )

@@ -12,6 +12,7 @@ from redstart.commands.search import ft_members
 from redstart.commands.server_errors import max_results
 from redstart.effects import Op, batch, call, gather, pause
 from redstart.errors import CommandError
+from redstart.migrations.failure import MAX_EXAMPLES
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.state import IndexRecord, read_records, shown
@@ -20,7 +21,6 @@ from redstart.migrations.server_checks import has_search
 
 Keep = Callable[[Activity], Op[None]]
 
-MOST_EXAMPLES = 1_000
 _PAGE_KEYS = 1_000
 _LOOKS = 5
 """Repeated checks of a missing document before it counts: it may be in the middle of a write."""
@@ -106,7 +106,7 @@ def _look_again(
     missing = [key for key in absent if key not in unserved]
     result.unserved += len(unserved)
     result.missing += len(missing)
-    result.examples += missing[: MOST_EXAMPLES - len(result.examples)]
+    result.examples += missing[: MAX_EXAMPLES - len(result.examples)]
 
 
 def absent_from(index: str, keys: Sequence[bytes]) -> Op[list[bytes]]:

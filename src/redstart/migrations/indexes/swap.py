@@ -167,7 +167,7 @@ def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:
     return wanted != record.final or not pending_attributes(record.final, record.moving)
 
 
-_CHANGES_SAID = 3
+_MAX_CHANGES_SHOWN = 3
 
 
 def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[None]:
@@ -221,9 +221,9 @@ def _refused(name: str, schema: str, said: str) -> MigrationError:
 def _require_same(name: str, found: Index, wanted: Index) -> None:
     changes = difference(found, wanted).changes
     if changes:
-        more = f", and {len(changes) - _CHANGES_SAID} more" if len(changes) > _CHANGES_SAID else ""
+        more = f", and {len(changes) - _MAX_CHANGES_SHOWN} more" if len(changes) > _MAX_CHANGES_SHOWN else ""
         raise MigrationError(
             f"Index {name} already exists with a different schema "
-            f"({'; '.join(map(str, changes[:_CHANGES_SAID]))}{more}). Nothing was changed.",
+            f"({'; '.join(map(str, changes[:_MAX_CHANGES_SHOWN]))}{more}). Nothing was changed.",
             "Migrate it with: om migrate run",
         )
