@@ -32,6 +32,7 @@ from redstart.mapping.field_proxies import query_field_named
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
+from redstart.mapping.pydantic_internals import decorators_of, has_post_init, validator_of
 from redstart.mapping.type_tree import parts_of
 from redstart.mapping.value_paths import Segment
 from redstart.search.json_paths import member
@@ -209,7 +210,7 @@ def _no_such_field(
 @cache
 def stands_alone(model: type[RedisModel], name: str) -> bool:
     """Return whether a field can be read without the others: no validator, alias or setting of the model touches it."""
-    field, own = complete_fields(model)[name], model.__pydantic_decorators__
+    field, own = complete_fields(model)[name], decorators_of(model)
     checked = [
         fields for one in own.field_validators.values() for fields in one.info.fields if name != DEFAULT_NAME
     ]
@@ -220,7 +221,7 @@ def stands_alone(model: type[RedisModel], name: str) -> bool:
         or own.root_validators
         or own.validators
         or {name, "*"} & set(checked)
-        or model.__pydantic_post_init__ is not None
+        or has_post_init(model)
         or model.model_config.get("frozen")
         or field.frozen
         or (field.validate_default and name != DEFAULT_NAME)
@@ -358,7 +359,7 @@ class _PartReader:
                 document.__dict__[name] = field.get_default(call_default_factory=True)
                 continue
             try:
-                _ = model.__pydantic_validator__.validate_assignment(
+                _ = validator_of(model).validate_assignment(
                     document, name, held[name], strict=False, **self._options
                 )
             except ValidationError as error:

@@ -23,6 +23,7 @@ from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
+from redstart.mapping.pydantic_internals import decorators_of, validator_of
 from redstart.mapping.temporal_paths import ScalarPath, scalar_paths, temporal_paths
 from redstart.mapping.value_paths import Each, Segment, TemporalPath, display
 from redstart.values.datetime_parser import read_temporal_text
@@ -256,11 +257,11 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
         # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
         read: M
         if is_plain(model):
-            read = model.__pydantic_validator__.validate_python(document, strict=False)
+            read = validator_of(model).validate_python(document, strict=False)
         elif validates_itself(model):
             read = model.model_validate(document)
         else:
-            read = model.__pydantic_validator__.validate_python(document, strict=False, **by_name(model))
+            read = validator_of(model).validate_python(document, strict=False, **by_name(model))
     except ValidationError as error:
         raise unreadable(model, primary_key, error) from error
     except Exception as error:
@@ -296,7 +297,7 @@ def parser_of_key(model: type[RedisModel]) -> Callable[[str], Any] | None:
 
 def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Exception) -> str:
     """Return the field whose validation alone raises the same error; empty if that is not known."""
-    decorators = model.__pydantic_decorators__
+    decorators = decorators_of(model)
     if decorators.model_validators or decorators.root_validators:
         return ""
     name = ""
@@ -304,9 +305,7 @@ def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Excepti
         instance = model.model_construct()
         for name in [name for name in model.model_fields if name in document]:
             with suppress(ValidationError):
-                _ = model.__pydantic_validator__.validate_assignment(
-                    instance, name, document[name], strict=False
-                )
+                _ = validator_of(model).validate_assignment(instance, name, document[name], strict=False)
     except Exception as error:  # noqa: BLE001 - a validator may raise anything
         return name if (type(error), str(error)) == (type(raised), str(raised)) else ""
     return ""
