@@ -1,6 +1,7 @@
 """The session of a migration command: its connection, plan, and the context of its operations."""
 
 import gc
+import logging
 import signal
 import time
 import uuid
@@ -39,6 +40,9 @@ from redstart.values.timezones import NaiveTimezone, local_time_is_utc, local_ti
 from redstart.values.types import TemporalKind
 
 T = TypeVar("T")
+
+# A command has messages of its own: without a handler, Python would print warnings of the library to stderr, too.
+logging.getLogger("redstart").addHandler(logging.NullHandler())
 
 
 @dataclass(slots=True)

@@ -76,5 +76,5 @@ def send_source(error: CommandError, source: Callable[[], Call[Any]]) -> Op[Any]
     """
     if not is_noscript(error):
         raise error
-    logger.debug("The server does not know a script; sending its source.")
+    logger.debug("The server has not cached a script; sending its source.")
     return (yield from call(source()))

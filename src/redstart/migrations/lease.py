@@ -6,6 +6,7 @@ write at the same time as its successor.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,6 +31,8 @@ from redstart.errors import (
 from redstart.migrations.damage import Damage, foreign_type, of_other_types, require_none
 from redstart.migrations.holder import Holder
 from redstart.migrations.server_checks import explained, require_server
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -190,6 +193,7 @@ class Lease:
                 require_none([foreign_type("", key, found, expected)])
             if code is not ScriptErrorCode.FENCED:
                 raise
+            logger.warning("The lease %s was lost.", self._keys.lease)
             raise LeaseLostError(
                 "This run lost its lease: another run took it, or it was unlocked, or the server restarted. It stopped "
                 "before its next write.",
@@ -232,6 +236,7 @@ class Lease:
         is_new = activity is not None and activity.stage != self._stage
         if not is_new and self._clock() - self._renewed_at < RENEW_AFTER_SECONDS:
             return
+        logger.debug("Renewing the lease %s.", self._keys.lease)
         if activity is None:
             yield from self.commit(())
         else:
@@ -241,6 +246,7 @@ class Lease:
     def release(self) -> Op[None]:
         """Release the lease."""
         yield from run_script(load("release.lua"), (self._keys.fence, self._keys.lease), (self._token,))
+        logger.debug("The lease %s was released.", self._keys.lease)
 
 
 def _answer(sent: SentScript) -> Op[Any]:
@@ -286,10 +292,17 @@ def acquire(
             script, (keys.fence, keys.lease), (token, holder.to_json(), LEASE_MS, replaceable)
         )
         if reply[0] == 1:
+            logger.debug("The lease %s was acquired.", keys.lease)
             return Lease(keys, token, holder, clock, on_activity)
         require_none(_foreign(keys, reply))
         state = _state(keys, dict(zip(_FIELDS, (*reply[1:5], reply[6]), strict=True)), reply[5])
         if is_gone(state.holder):
+            logger.warning(
+                "Taking the lease %s from process %d on %s, which has ended.",
+                keys.lease,
+                state.holder.pid,
+                printable(state.holder.host),
+            )
             replaceable = state.token
             continue
         if seen is not None and (state.token, state.renewals) != (seen.token, seen.renewals):
@@ -405,3 +418,4 @@ def break_lease(keys: LeaseKeys) -> Op[None]:
     """
     reply = yield from run_script(load("release.lua"), (keys.fence, keys.lease), ("",))
     require_none(_foreign(keys, reply))
+    logger.warning("The lease %s was removed.", keys.lease)

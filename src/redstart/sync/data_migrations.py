@@ -42,7 +42,7 @@ from redstart.sync.index_migrations import index_migration
 if TYPE_CHECKING:
     import redis
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class DatetimeFieldMigration(BaseMigration):
@@ -122,7 +122,7 @@ class DatetimeFieldMigration(BaseMigration):
         self._result = found.data
         self._errors = server.run(FailureLog(context.keys).some(MAX_ERRORS_SHOWN))
         if found.data is not None and found.data.unmatched:
-            _log.warning("%s", unmatched_message(found.data.unmatched))
+            logger.warning("%s", unmatched_message(found.data.unmatched))
         require_converted(found, self.failure_mode)
 
     def down(self) -> None:
@@ -194,12 +194,12 @@ class DatetimeFieldMigration(BaseMigration):
             this_process(),
             uuid.uuid4().hex,
             time.monotonic,
-            Monitor(failure=_say, waiting=_log.warning),
+            Monitor(failure=_say, waiting=logger.warning),
         )
 
 
 def _say(failure: Failure) -> None:
-    _log.warning("not converted: %s", failure)
+    logger.warning("not converted: %s", failure)
 
 
 def _failure_mode(value: FailureMode) -> FailureMode:

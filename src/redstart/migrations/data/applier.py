@@ -1,5 +1,6 @@
 """Send edits to the server: one script per chunk, and each document compared and written as one unit."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ from redstart.migrations.data.reader import read_documents
 from redstart.migrations.data.undo_log import compressed, packed_entry
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.state_keys import StateKeys
+
+logger = logging.getLogger(__name__)
 
 SCRIPT_TARGET_MICROSECONDS = 2_000
 """How long a script may block other clients."""
@@ -409,7 +412,12 @@ class ConflictRetrier:
             settled.retried += len(conflicts)
             documents = yield from read_documents([(key, self._models[key]) for key in conflicts])
             yield from self._send(documents)
-        settled.retried += len((yield from self._collect(settled)))
+        conflicts = yield from self._collect(settled)
+        if conflicts:
+            logger.debug(
+                "Documents in conflict after %d tries, left to the next pass: %d", MAX_TRIES, len(conflicts)
+            )
+        settled.retried += len(conflicts)
         return settled
 
     def _send(self, documents: Sequence[StoredDocument]) -> Op[None]:
