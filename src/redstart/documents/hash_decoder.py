@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
 
-from redstart.documents.errors import decode_error, unexpected
+from redstart.documents.errors import decode_error, reading_error
 from redstart.documents.field_lookup import encoded_names
 from redstart.documents.value_decoder import (
     Place,
@@ -25,7 +25,7 @@ from redstart.documents.value_decoder import (
 )
 from redstart.documents.value_encoder import text_of
 from redstart.documents.vector_codec import holds_bytes, unpacked_vector, vectors_of
-from redstart.errors import ValueConversionError
+from redstart.errors import DocumentDecodeError, ValueConversionError
 from redstart.mapping.annotations import alternatives, complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.pydantic_internals import fields_taking_bytes, validator_of
@@ -96,7 +96,7 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
     return read
 
 
-class HashField(NamedTuple):
+class FieldDecoder(NamedTuple):
     """How one field is read: "" means None where that is allowed."""
 
     name: str
@@ -121,7 +121,7 @@ class HashReader:
 
     model: type[RedisModel]
     encoding: str
-    fields: dict[bytes, HashField]
+    fields: dict[bytes, FieldDecoder]
     names: dict[bytes, str]
     inner: tuple[tuple[str, ReadBytes], ...]
     nullable: tuple[str, ...]
@@ -167,21 +167,23 @@ class HashReader:
                 extra = stored_name.decode(encoding, "replace")
                 if not self.wants_extra(extra):
                     continue
-                field = HashField(extra, False, _decoder(encoding))
+                field = FieldDecoder(extra, False, _decoder(encoding))
             name, is_nullable, read = field
             try:
                 values[name] = read(text) if text or not is_nullable else None
-            except UnicodeDecodeError as error:
-                reason = f"not valid {encoding} text"
-                raise decode_error(self.model, primary_key, name, text, reason) from error
-            except ValueConversionError as error:
-                shown = text.decode(encoding, "replace")
-                raise decode_error(self.model, primary_key, name, shown, error.reason) from error
             except Exception as error:
-                raise unexpected(self.model, primary_key, name, text, error) from error
+                raise self._error(primary_key, name, text, error) from error
         for name in self.absent:
             _ = values.setdefault(name, None)
         return values
+
+    def _error(self, primary_key: str, name: str, text: bytes, error: Exception) -> DocumentDecodeError:
+        if isinstance(error, UnicodeDecodeError):
+            return decode_error(self.model, primary_key, name, text, f"not valid {self.encoding} text")
+        if isinstance(error, ValueConversionError):
+            shown = text.decode(self.encoding, "replace")
+            return decode_error(self.model, primary_key, name, shown, error.reason)
+        return reading_error(self.model, primary_key, name, text, error)
 
 
 def hash_reader_of(model: type[RedisModel], zone: NaiveTimezone) -> HashReader:
@@ -200,7 +202,7 @@ def _hash_reader(model: type[RedisModel], zone: NaiveTimezone, encoding: str) ->
         return _text_reader(decode, choices.get(name), reader.places.get(name))
 
     fields = {
-        stored_name: HashField(name, name in reader.nullable, read_of(name))
+        stored_name: FieldDecoder(name, name in reader.nullable, read_of(name))
         for name, stored_name in encoded_names(reader.names, encoding).items()
     }
     taken = names_taken_as_bytes(model) if decode is bytes.decode else frozenset[str]()

@@ -6,17 +6,16 @@ from functools import cache
 from itertools import chain, islice
 from typing import Any, Final, get_args, get_origin
 
-from pydantic import ValidationError
 from pydantic_core import from_json
 
 from redstart.commands.documents import hmget_command, json_get_command
 from redstart.commands.resp import KeyedCommand, packed_batch
 from redstart.display import did_you_mean, shortened
 from redstart.documents.document_dump import dumped_fields
-from redstart.documents.errors import OnUnreadable, decode_error, unexpected, unreadable
+from redstart.documents.errors import OnUnreadable, decode_error, reading_error
 from redstart.documents.fetch import PageSizes, documents_at, primary_keys_in, shrink, stored_in
 from redstart.documents.hash_decoder import hash_reader_of
-from redstart.documents.value_decoder import Place, ValueDecodeError, read_places, readable, reader_of
+from redstart.documents.value_decoder import Place, read_places, readable, reader_of
 from redstart.effects import Op, batch, learnt
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError, ServerConnectionError
 from redstart.mapping.annotations import (
@@ -362,10 +361,8 @@ class _PartReader:
                 _ = validator_of(model).validate_assignment(
                     document, name, held[name], strict=False, **self._options
                 )
-            except ValidationError as error:
-                raise unreadable(model, primary_key, error) from error
             except Exception as error:
-                raise unexpected(model, primary_key, name, held[name], error) from error
+                raise reading_error(model, primary_key, name, held[name], error) from error
         return document
 
     def _values(self, primary_key: str, stored: dict[Any, Any]) -> dict[str, Any]:
@@ -377,8 +374,8 @@ class _PartReader:
             held = {name: value for name, value in stored.items() if name in self._fields}
             try:
                 read_places(held, self._places, ())
-            except ValueDecodeError as error:
-                raise decode_error(model, primary_key, error.path, error.value, error.reason) from error
+            except Exception as error:
+                raise reading_error(model, primary_key, "", stored, error) from error
         key_name = model._primary_key_name
         if key_name in self._fields and held.get(key_name) is None:
             held[key_name] = primary_key

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
-from redstart.documents.errors import OnUnreadable, unexpected, unreadable
+from redstart.documents.errors import OnUnreadable, ValueDecodeError, reading_error
 from redstart.errors import DocumentDecodeError, ValueConversionError
 from redstart.mapping.annotations import allows_none, alternatives, complete_fields, names_read
 from redstart.mapping.core_schema import by_name
@@ -27,6 +27,7 @@ from redstart.mapping.pydantic_internals import decorators_of, validator_of
 from redstart.mapping.temporal_paths import ScalarPath, scalar_paths, temporal_paths
 from redstart.mapping.value_paths import Each, Segment, TemporalPath, display
 from redstart.values.datetime_parser import read_temporal_text
+from redstart.values.stored_text import bytes_text
 from redstart.values.timestamps import (
     EPOCH,
     MICROSECOND,
@@ -147,19 +148,10 @@ def _bytes(value: Any) -> Any:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return value
-    return data if base64.b64encode(data).decode() == value else value
+    return data if bytes_text(data) == value else value
 
 
 READERS: dict[type, ReadStored] = {bytes: _bytes, timedelta: _timedelta}
-
-
-class ValueDecodeError(ValueConversionError):
-    """A stored value that cannot be read. `path` says where it is."""
-
-    def __init__(self, path: str, value: object, reason: str) -> None:
-        super().__init__(reason)
-        self.path = path
-        self.value = value
 
 
 def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segment, ...]) -> None:
@@ -262,11 +254,9 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
             read = model.model_validate(document)
         else:
             read = validator_of(model).validate_python(document, strict=False, **by_name(model))
-    except ValidationError as error:
-        raise unreadable(model, primary_key, error) from error
     except Exception as error:
-        field = _field_of(model, document, error)
-        raise unexpected(model, primary_key, field, document.get(field, document), error) from error
+        field = "" if isinstance(error, ValidationError) else _field_of(model, document, error)
+        raise reading_error(model, primary_key, field, document.get(field, document), error) from error
     if not primary_key:  # redis-om stored it so; with a new one it would be saved twice
         read.__dict__[key_name] = ""
     return read
