@@ -1,4 +1,4 @@
-"""Writes the public names into `redstart` and `redstart.aio`. `python -m tools.generate_names`
+"""Write the public names into `redstart` and `redstart.aio`: `python -m tools.generate_names`.
 
 They are those of `tools/public_names.py`. In each package the lines between `BEGIN` and `END` are replaced. The names
 of `redstart.sync` come from those of `redstart.aio`: run `python -m tools.generate_sync` afterwards. A test compares
@@ -16,7 +16,7 @@ FILES = ("__init__.py", "aio/__init__.py")
 
 
 def generated() -> dict[str, str]:
-    """The text of these packages, by path."""
+    """Return the text of these packages by path."""
     return {path: _with_names(path, (PACKAGES / path).read_text(encoding="utf-8")) for path in FILES}
 
 

@@ -1,6 +1,8 @@
-"""Commands of the search module: https://redis.io/docs/latest/commands/?group=search
+"""Commands of the search module.
 
-Indexes are dropped and aliases changed by the scripts in migrations/indexes/lua alone. As single commands, sent again
+Source: https://redis.io/docs/latest/commands/?group=search
+
+Indexes are dropped and aliases changed by the scripts in redstart/lua alone. As single commands, sent again
 after a lost answer, they may meet another index: a name that was an index is perhaps an alias by then.
 """
 
@@ -49,10 +51,10 @@ def ft_info(index: str) -> Call[Any]:
 
 
 def ft_list() -> Call[list[str]]:
-    """`FT._LIST`: the names of all indexes; aliases are not among them.
+    r"""`FT._LIST`: the names of all indexes; aliases are not among them.
 
-    Bytes that are not text are kept as surrogate escapes. The server shows a line break within a name as `\\n` or
-    `\\r`, so one text may stand for several indexes; it is then listed several times.
+    Bytes that are not text are kept as surrogate escapes. The server shows a line break within a name as `\n` or
+    `\r`, so one text may stand for several indexes; it is then listed several times.
     """
     return Call(
         ("FT._LIST",),

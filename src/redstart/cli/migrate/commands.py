@@ -92,8 +92,10 @@ REPLACED_EXTERNALLY = (
 @migrations_dir(SCHEMA)
 @common
 def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json: bool) -> int:
-    """Show the index of each model, how it differs from the model, and which migration files are applied. Writes
-    nothing."""
+    """Show the index of each model, how it differs from the model, and which migration files are applied.
+
+    Writes nothing.
+    """
     with open_session(settings, about_indexes=True) as session:
         session.run(require_search())
         session.require_intact(exempt=LISTS)
@@ -183,10 +185,12 @@ def run(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Build the indexes that models require, check that each contains every document, and cut over. If dates change
-    from TAG to NUMERIC, the new index is only built: `om migrate-data run` converts the data and cuts over. A cutover
-    that would drop documents from query results is refused, with exit code 3. Migration files are not run; pending
-    ones are listed, with exit code 3."""
+    """Build the indexes that models require, check that each contains every document, and cut over.
+
+    If dates change from TAG to NUMERIC, the new index is only built: `om migrate-data run` converts the data and
+    cuts over. A cutover that would drop documents from query results is refused, with exit code 3. Migration files
+    are not run; pending ones are listed, with exit code 3.
+    """
     with open_session(settings, writes=not dry_run, about_indexes=True) as session:
         session.run(require_search())
         session.require_intact(exempt=LISTS)
@@ -335,9 +339,11 @@ def _refuse_migration_file(_: click.Context, __: click.Parameter, value: tuple[s
 @yes
 @common
 def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes: bool, as_json: bool) -> int:
-    """Switch back to the dual-format indexes or, after a data rollback, to the original ones. `om migrate-data
-    rollback` includes this step. Each index is checked first; one that would drop documents from query results is
-    refused, with exit code 3. An index that Redstart was the first to create is kept."""
+    """Switch back to the dual-format indexes or, after a data rollback, to the original ones.
+
+    `om migrate-data rollback` includes this step. Each index is checked first; one that would drop documents from
+    query results is refused, with exit code 3. An index that Redstart was the first to create is kept.
+    """
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
         if will_ask(assume_yes=yes):

@@ -1,4 +1,4 @@
-"""The objects that `--json` prints; that of `run` is in run_report.py.
+"""The objects that `--json` prints.
 
 Scripts rely on their keys: see docs/json.md.
 """
@@ -93,7 +93,7 @@ def verify_report(
     model_check: ModelCheck | None,
     indexes: Sequence[IndexCheck],
 ) -> dict[str, Any]:
-    """`verify`."""
+    """Return the object of `verify`."""
     return {
         "ok": found.ok,
         "documents": found.tally.total_documents,
@@ -134,7 +134,7 @@ def verify_report(
 
 
 def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
-    """`status`."""
+    """Return the object of `status`."""
     return {
         "applied": [DATETIME_MIGRATION] if found.is_applied else [],
         "pending": [DATETIME_MIGRATION] if found.pending else [],
@@ -205,7 +205,7 @@ def state_of(found: Status) -> str:
 
 
 def rollback_report(found: RollbackResult, *, dry_run: bool) -> dict[str, Any]:
-    """`rollback`."""
+    """Return the object of `rollback`."""
     result = found.data or DataRollbackResult(stopped="the dual-format index would drop documents")
     return {
         "status": "not_run" if found.data is None else _rollback_status(result, dry_run),

@@ -57,8 +57,10 @@ from redstart.migrations.state_keys import DATETIME_MIGRATION
 @exclude_prefix
 @common
 def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_json: bool) -> None:
-    """Count documents and values by kind, estimate the duration of a run, and show the settings of the server that
-    matter for it. Writes nothing."""
+    """Count documents and values by kind, estimate the duration of a run, and show the relevant settings of the server.
+
+    Writes nothing.
+    """
     with open_session(settings) as session, progress_display() as show:
         session.require_intact()
         session.adopt_recorded_exclusions()

@@ -73,7 +73,9 @@ def status(
     as_json: bool,
 ) -> int:
     """Show the phase of the migration, models and migration files that are applied or pending, and the next command.
-    Writes nothing."""
+
+    Writes nothing.
+    """
     with open_session(settings) as session:
         session.require_intact()
         session.adopt_recorded_exclusions()
@@ -196,8 +198,10 @@ STATES = {
 @exclude_prefix
 @common
 def check_schema(settings: Settings, as_json: bool) -> int:
-    """Check that the index of each model has numeric dates and that the data is converted. Exits with 3 if work is
-    pending, and names the next command. Writes nothing."""
+    """Check that the index of each model has numeric dates and that the data is converted.
+
+    Exits with 3 if work is pending, and names the next command. Writes nothing.
+    """
     with open_session(settings) as session:
         note_assumed_zone(session)
         found = session.run(inspect_dates(session.planned_indexes(), session.plan))

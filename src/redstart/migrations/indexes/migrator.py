@@ -158,8 +158,7 @@ class IndexMigration:
         return (yield from self._leased(work))
 
     def after_undo(self, records: Collection[str]) -> Op[list[tuple[str, CutoverResult]]]:
-        """Switch back to the definitions before Redstart, unless more documents would be missing than before the
-        migration.
+        """Switch back to the definitions before Redstart, unless more documents would be missing than before.
 
         Args:
             records: names of the indexes.

@@ -102,7 +102,7 @@ class IndexRecord:
         created: whether no index existed before Redstart.
         contracted: whether the unused indexes were dropped after the cutover.
         aliases: other aliases of the index, which follow when it is replaced.
-        superseded: digests of the definitions that the final one has replaced, oldest first (see superseded.py).
+        superseded: digests of the definitions that the final one has replaced, oldest first (see drift.py).
     """
 
     name: str
