@@ -6,6 +6,9 @@ Names are resolved on first use, so that importing the package (and starting `om
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+__version__ = "0.1.0.dev0"
+
+# Generated: change tools/public_names.py, then `python -m tools.generate_names`.
 if TYPE_CHECKING:
     import redis as redis
 
@@ -43,8 +46,6 @@ if TYPE_CHECKING:
     from redstart.sync import has_redis_json as has_redis_json
     from redstart.sync import has_redisearch as has_redisearch
 
-__version__ = "0.1.0.dev0"
-
 __all__ = [
     "BaseMigration",
     "Coordinates",
@@ -81,6 +82,7 @@ __all__ = [
     "has_redisearch",
     "redis",
 ]
+# End of the generated lines.
 
 
 def __getattr__(name: str) -> object:

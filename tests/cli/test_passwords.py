@@ -146,6 +146,7 @@ def check(text: str, about: object) -> None:
 def test_no_command_shows_or_stores_it(
     guarded: dict[str, str], spelling: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: Any
 ) -> None:
+    caplog.set_level(logging.DEBUG, "redstart")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDSTART_MODELS", "redstart.demo.models")
     url = GOOD[spelling].format(**guarded)

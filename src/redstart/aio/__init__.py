@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from redstart.unavailable_names import MODULES, attribute_of
 
+# Generated: change tools/public_names.py, then `python -m tools.generate_names`.
 if TYPE_CHECKING:
     import redis.asyncio as redis
 
@@ -50,22 +51,22 @@ _HOME_OF = {
     "Coordinates": "redstart.mapping.coordinates",
     "DataMigrator": "redstart.aio.file_migrations",
     "DateMigration": "redstart.aio.date_migration",
+    "DocumentDecodeError": "redstart.errors",
+    "DocumentEncodeError": "redstart.errors",
     "EmbeddedJsonModel": "redstart.aio.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.aio.find",
     "GeoFilter": "redstart.search.geo",
     "HashModel": "redstart.aio.models",
+    "IndexNotFoundError": "redstart.errors",
     "JsonModel": "redstart.aio.models",
     "KNNExpression": "redstart.search.expressions",
-    "DocumentEncodeError": "redstart.errors",
-    "IndexNotFoundError": "redstart.errors",
     "LeaseHeldError": "redstart.errors",
-    "QueryError": "redstart.errors",
-    "ServerConnectionError": "redstart.errors",
     "MigrationError": "redstart.errors",
     "Migrator": "redstart.aio.index_migrations",
     "NotFoundError": "redstart.errors",
     "Outcome": "redstart.migrations.outcomes",
+    "QueryError": "redstart.errors",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
     "RedisModel": "redstart.aio.redis_model",
@@ -73,7 +74,7 @@ _HOME_OF = {
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.aio.index_migrations",
     "SchemaMigrator": "redstart.aio.file_migrations",
-    "DocumentDecodeError": "redstart.errors",
+    "ServerConnectionError": "redstart.errors",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.aio.connections",
@@ -117,6 +118,7 @@ __all__ = [
     "has_redisearch",
     "redis",
 ]
+# End of the generated lines.
 
 
 def __getattr__(name: str) -> object:

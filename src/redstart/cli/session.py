@@ -1,6 +1,7 @@
 """The session of a migration command: its connection, plan, and the context of its operations."""
 
 import gc
+import logging
 import signal
 import time
 import uuid
@@ -12,6 +13,7 @@ from typing import TypeVar
 from redstart.cli.model_loading import load_declarations
 from redstart.cli.options import Settings
 from redstart.cli.output import note, note_from_signal, warn
+from redstart.commands.server_errors import is_refusal
 from redstart.display import without_password
 from redstart.effects import Op
 from redstart.errors import CommandError, ConfigurationError, ServerConnectionError
@@ -26,13 +28,15 @@ from redstart.migrations.integrity import require_intact
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_like, open_sync, where_of_url
 from redstart.server.pools import pool_of, where_of_pool
-from redstart.server.redis_errors import REFUSALS
 from redstart.server.sync_driver import SyncDriver
 from redstart.settings import ZoneSetting
 from redstart.values.timezones import NaiveTimezone, local_time_is_utc, local_time_title
 from redstart.values.types import TemporalKind
 
 T = TypeVar("T")
+
+# A command has messages of its own: without a handler, Python would print warnings of the library to stderr, too.
+logging.getLogger("redstart").addHandler(logging.NullHandler())
 
 
 @dataclass(slots=True)
@@ -180,7 +184,7 @@ def resume_hint(command: str) -> Iterator[None]:
             exc.message, f"Progress is saved. When the server is available again, resume with: {command}"
         ) from exc
     except CommandError as exc:
-        if exc.code not in REFUSALS:
+        if not is_refusal(exc):
             raise
         hint = f"{exc.hint or ''} Progress is saved. Resume with: {command}".lstrip()
         raise CommandError(exc.message, hint, code=exc.code) from exc

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from redstart.errors import ConfigurationError, shortened
+from redstart.display import shortened
+from redstart.errors import ConfigurationError
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions

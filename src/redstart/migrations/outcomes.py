@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from redstart.display import MAX_EXAMPLES_SHOWN
 from redstart.errors import AuthenticationError, ConfigurationError, DataMigrationError, MigrationError
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import DataRollbackResult
@@ -21,8 +22,6 @@ from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.phase import MigrationStatus
 from redstart.migrations.server_checks import require_safe_undo
 from redstart.migrations.state_keys import DATETIME_MIGRATION
-
-_MAX_EXAMPLES = 3
 
 
 class Outcome(StrEnum):
@@ -469,5 +468,5 @@ def _examples(memberships: Iterable[Coverage | None]) -> str:
     if not keys:
         return ""
     return ", such as " + ", ".join(
-        key.decode("utf-8", errors="backslashreplace") for key in keys[:_MAX_EXAMPLES]
+        key.decode("utf-8", errors="backslashreplace") for key in keys[:MAX_EXAMPLES_SHOWN]
     )

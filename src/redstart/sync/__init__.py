@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from redstart.unavailable_names import MODULES, attribute_of
 
+# Generated: change tools/public_names.py, then `python -m tools.generate_names`.
 if TYPE_CHECKING:
     import redis as redis
 
@@ -51,22 +52,22 @@ _HOME_OF = {
     "Coordinates": "redstart.mapping.coordinates",
     "DataMigrator": "redstart.sync.file_migrations",
     "DateMigration": "redstart.sync.date_migration",
+    "DocumentDecodeError": "redstart.errors",
+    "DocumentEncodeError": "redstart.errors",
     "EmbeddedJsonModel": "redstart.sync.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.sync.find",
     "GeoFilter": "redstart.search.geo",
     "HashModel": "redstart.sync.models",
+    "IndexNotFoundError": "redstart.errors",
     "JsonModel": "redstart.sync.models",
     "KNNExpression": "redstart.search.expressions",
-    "DocumentEncodeError": "redstart.errors",
-    "IndexNotFoundError": "redstart.errors",
     "LeaseHeldError": "redstart.errors",
-    "QueryError": "redstart.errors",
-    "ServerConnectionError": "redstart.errors",
     "MigrationError": "redstart.errors",
     "Migrator": "redstart.sync.index_migrations",
     "NotFoundError": "redstart.errors",
     "Outcome": "redstart.migrations.outcomes",
+    "QueryError": "redstart.errors",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
     "RedisModel": "redstart.sync.redis_model",
@@ -74,7 +75,7 @@ _HOME_OF = {
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.sync.index_migrations",
     "SchemaMigrator": "redstart.sync.file_migrations",
-    "DocumentDecodeError": "redstart.errors",
+    "ServerConnectionError": "redstart.errors",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.sync.connections",
@@ -118,6 +119,7 @@ __all__ = [
     "has_redisearch",
     "redis",
 ]
+# End of the generated lines.
 
 
 def __getattr__(name: str) -> object:

@@ -26,8 +26,8 @@ from redstart.sync.file_migrations import BaseMigration
 if TYPE_CHECKING:
     import redis
 
-_log = logging.getLogger(__name__)
-ERRORS_SAID = 10
+logger = logging.getLogger(__name__)
+MAX_ERRORS_SHOWN = 10
 """Failed values in the statistics; `om migrate-data errors` lists all."""
 
 
@@ -99,9 +99,9 @@ class DatetimeFieldMigration(BaseMigration):
             resume=self.enable_resume,
         )
         self._result = found.data
-        self._errors = found.failures.first[:ERRORS_SAID]
+        self._errors = found.failures.first[:MAX_ERRORS_SHOWN]
         if found.data is not None and found.data.unmatched:
-            _log.warning("%s", unmatched_message(found.data.unmatched))
+            logger.warning("%s", unmatched_message(found.data.unmatched))
         found.raise_for_outcome("up()")
 
     def down(self) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
+from redstart.commands.server_errors import has_no_code
 from redstart.effects import Op
 from redstart.errors import CommandError, MigrationError
 from redstart.migrations.context import Monitor
@@ -116,7 +117,7 @@ class IndexMigration:
                 try:
                     results.append((yield from expansion.run(one)))
                 except CommandError as error:
-                    if error.code != "ERR":  # about the server, not about this index
+                    if not has_no_code(error):  # about the server, not about this index
                         raise
                     failures.append((one, error))
             if failures:

@@ -1,5 +1,6 @@
 """Move aliases to other indexes, and drop indexes that no alias points to: one script each."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,10 +11,12 @@ from redstart.errors import MigrationError
 from redstart.migrations.indexes.build import MAX_WORDS, build_beside, find_built, find_index, try_definition
 from redstart.migrations.indexes.coverage import Coverage, check_coverage
 from redstart.migrations.indexes.plan import pending_attributes
-from redstart.migrations.indexes.state import IndexRecord, hash_key, schema_key
+from redstart.migrations.indexes.state import IndexRecord, hash_key, schema_key, shown
 from redstart.migrations.lease import Lease
 from redstart.search.schema import Index
 from redstart.search.schema_diff import difference, same_definition
+
+logger = logging.getLogger(__name__)
 
 
 def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Sequence[str] = ()) -> Op[None]:
@@ -32,6 +35,8 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Seque
     outcome, found = yield from lease.run(
         fenced_script("swap.lua"), (), (name, index, name_bytes(now or ""), *aliases)
     )
+    if outcome == b"swapped":
+        logger.info("The alias %s was moved to the index %s.", shown(name), shown(index))
     if outcome in (b"swapped", b"already"):
         return
     place = found.decode(errors="backslashreplace") or "nothing"
@@ -48,6 +53,8 @@ def drop(lease: Lease, index: str, names: Iterable[str]) -> Op[bool]:
     Effects: one script; never touches a document. Safe to repeat.
     """
     outcome: bytes = yield from lease.run(fenced_script("drop.lua"), (), (index, *names))
+    if outcome == b"dropped":
+        logger.info("The index %s was dropped.", shown(index))
     return outcome != b"active"
 
 
@@ -57,6 +64,8 @@ def remove_alias(lease: Lease, name: str) -> Op[bool]:
     Effects: one script. Safe to repeat.
     """
     outcome: bytes = yield from lease.run(fenced_script("remove_alias.lua"), (), (name,))
+    if outcome == b"removed":
+        logger.info("The alias %s was removed.", shown(name))
     return outcome != b"index"
 
 
@@ -167,7 +176,7 @@ def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:
     return wanted != record.final or not pending_attributes(record.final, record.changing)
 
 
-_CHANGES_SAID = 3
+_MAX_CHANGES_SHOWN = 3
 
 
 def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[None]:
@@ -221,9 +230,9 @@ def _refused(name: str, schema: str, said: str) -> MigrationError:
 def _require_same(name: str, found: Index, wanted: Index) -> None:
     changes = difference(found, wanted).changes
     if changes:
-        more = f", and {len(changes) - _CHANGES_SAID} more" if len(changes) > _CHANGES_SAID else ""
+        more = f", and {len(changes) - _MAX_CHANGES_SHOWN} more" if len(changes) > _MAX_CHANGES_SHOWN else ""
         raise MigrationError(
             f"Index {name} already exists with a different schema "
-            f"({'; '.join(map(str, changes[:_CHANGES_SAID]))}{more}). Nothing was changed.",
+            f"({'; '.join(map(str, changes[:_MAX_CHANGES_SHOWN]))}{more}). Nothing was changed.",
             "Migrate it with: om migrate run",
         )
