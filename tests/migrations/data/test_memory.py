@@ -20,6 +20,7 @@ from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind
 from tests.support.replies import send
+from tests.support.soak import SOAK
 
 PREFIX = "memory:"
 PATHS = tuple(
@@ -27,8 +28,7 @@ PATHS = tuple(
 )
 PLAN = Plan((PlannedModel("memory.Order", PREFIX, "", Storage.HASH, PATHS),), "UTC")
 
-FEW, MANY = 2_000, 10_000
-BATCH_DOCUMENTS = 200
+FEW, MANY, BATCH_DOCUMENTS = (2_000, 10_000, 200) if SOAK else (1_000, 5_000, 100)
 
 
 @pytest.fixture
