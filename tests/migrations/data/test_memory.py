@@ -20,7 +20,6 @@ from redstart.server.clients import open_sync
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind
 from tests.support.replies import send
-from tests.support.soak import SOAK
 
 PREFIX = "memory:"
 PATHS = tuple(
@@ -28,7 +27,8 @@ PATHS = tuple(
 )
 PLAN = Plan((PlannedModel("memory.Order", PREFIX, "", Storage.HASH, PATHS),), "UTC")
 
-FEW, MANY, BATCH_DOCUMENTS = (2_000, 10_000, 200) if SOAK else (1_000, 5_000, 100)
+FEW, MANY = 2_000, 10_000
+BATCH_DOCUMENTS = 200
 
 
 @pytest.fixture
