@@ -1,4 +1,4 @@
-"""Writes the modules that give redis-om's names at redis-om's paths. `python -m tools.generate_paths`
+"""Writes the modules with redis-om's names at redis-om's paths: `python -m tools.generate_paths`.
 
 `from redis_om.model.model import X` becomes `from redstart.model.model import X`, and `aredis_om` becomes
 `redstart.aio`. A test compares the result with what is committed, and the names with those of redis-om.
@@ -132,7 +132,7 @@ MODULES = {
 
 
 def generated() -> dict[str, str]:
-    """The files of these modules, by their path in the package. What is written by hand at such a path is not there."""
+    """Return the text of the generated modules, by their path in the package; without modules written by hand."""
     files: dict[str, str] = {}
     for colour, package, library in (("sync", "", "redis_om"), ("aio", "aio/", "aredis_om")):
         for module, names in MODULES.items():
@@ -151,7 +151,7 @@ def _submodules(path: str) -> tuple[str, ...]:
 
 
 def _constants_first(name: str) -> tuple[bool, str]:
-    """The order of names that ruff asks for."""
+    """Return a sort key: the order of names that ruff requires."""
     return (not name.isupper(), name)
 
 

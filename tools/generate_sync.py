@@ -71,7 +71,7 @@ def _synchronous(source: Path) -> tuple[str, str]:
 
 
 def formatted(text: str, path: str) -> str:
-    """A file as ruff writes it."""
+    """Format a file with ruff."""
     for command in (["check", "--select", "I", "--fix-only"], ["format"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--quiet", "--stdin-filename", path, "-"]
         done = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True, cwd=REPOSITORY)

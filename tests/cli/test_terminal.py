@@ -88,7 +88,9 @@ def test_a_question_has_the_number_of_documents_and_the_time(
     ],
 )
 def test_what_else_asks(station: redis.Redis, words: tuple[str, ...], question: str) -> None:
-    assert run_om(*RUN, "--limit-documents", "5").code == 5
+    # The undo log of an unfinished run cannot be dropped.
+    limit = () if words[0] == "drop-undo-log" else ("--limit-documents", "5")
+    assert run_om(*RUN, *limit).code == (5 if limit else 0)
     before = snapshot_of_state(station)
     refused = om_on_terminal("migrate-data", *words, answer="n")
     assert refused.code == 1
@@ -166,7 +168,7 @@ def test_colours_forced_by_the_environment_draw_no_bar(
     ("words", "colour", "begins"),
     [
         ("migrat", "31", "Error: No such command"),
-        ("--models no_such_module migrate status", "33", "Warning: Environment variable REDSTART_MODLES"),
+        ("--models no_such_module migrate status", "35", "Warning: Environment variable REDSTART_MODLES"),
     ],
 )
 def test_a_meaning_has_a_colour_on_a_terminal_only(

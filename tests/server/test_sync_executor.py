@@ -124,7 +124,7 @@ def interrupted(act: Callable[[], object], step: int) -> bool:
     steps = itertools.count()
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
-        if frame.f_code.co_filename.endswith(("sync_server.py", "threading.py")):
+        if frame.f_code.co_filename.endswith(("sync_executor.py", "threading.py")):
             if event in {"line", "return"} and next(steps) == step:
                 raise KeyboardInterrupt
             return trace

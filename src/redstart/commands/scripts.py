@@ -1,4 +1,6 @@
-"""Lua scripts: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/
+"""Lua scripts.
+
+Source: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/
 
 They are the files of `redstart/lua`. They are sent by digest, and loaded when the server does not know them.
 """

@@ -1,6 +1,8 @@
-"""Commands of the search module: https://redis.io/docs/latest/commands/?group=search
+"""Commands of the search module.
 
-Indexes are dropped and aliases changed by the scripts in migrations/indexes/lua alone. As single commands, sent again
+Source: https://redis.io/docs/latest/commands/?group=search
+
+Indexes are dropped and aliases changed by the scripts in redstart/lua alone. As single commands, sent again
 after a lost answer, they may meet another index: a name that was an index is perhaps an alias by then.
 """
 
@@ -51,10 +53,10 @@ def ft_info(index: str) -> Call[Any]:
 
 
 def ft_list() -> Call[list[str]]:
-    """`FT._LIST`: the names of all indexes; aliases are not among them.
+    r"""`FT._LIST`: the names of all indexes; aliases are not among them.
 
-    Bytes that are not text are kept as surrogate escapes. The server shows a line break within a name as `\\n` or
-    `\\r`, so one text may stand for several indexes; it is then listed several times.
+    Bytes that are not text are kept as surrogate escapes. The server shows a line break within a name as `\n` or
+    `\r`, so one text may stand for several indexes; it is then listed several times.
     """
     return Call(
         ("FT._LIST",),
@@ -152,7 +154,7 @@ def says_no_such_index(error: CommandError) -> bool:
 
 
 def most_results(error: CommandError) -> int | None:
-    """What a query may ask for at most (MAXSEARCHRESULTS), where it was refused for asking for more, or farther."""
+    """Return the limit (MAXSEARCHRESULTS) from the error of a query that asked for more results, or for later ones."""
     found = re.search(r"(?:LIMIT|OFFSET) exceeds maximum of (\d+)", error.message)
     return int(found[1]) if found else None
 

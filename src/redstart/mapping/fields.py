@@ -128,7 +128,7 @@ def _outside() -> int:
     return level
 
 
-def Field(
+def Field(  # noqa: N802 - the name in redis-om and pydantic
     default: Any = PydanticUndefined,
     *,
     primary_key: bool = False,

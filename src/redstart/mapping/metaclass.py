@@ -18,13 +18,13 @@ class QueryableModel(ModelMetaclass):
     not to pydantic, which asks a class for the defaults of its fields, and for what they shadow in its bases.
     """
 
-    def __dir__(cls) -> list[str]:
+    def __dir__(cls) -> list[str]:  # noqa: N805 - a metaclass
         """Name the fields too, as mocks ask for them."""
         return sorted({*super().__dir__(), *cls.__dict__.get("__pydantic_fields__", ())})
 
     if not TYPE_CHECKING:  # a type checker has to see what is declared, and mistakes as mistakes
 
-        def __getattr__(cls, name: str) -> Any:
+        def __getattr__(cls, name: str) -> Any:  # noqa: N805 - a metaclass
             if name in cls.__dict__.get("__pydantic_fields__", ()) and not _asked_by_pydantic():
                 return _field(cls, name)
             try:

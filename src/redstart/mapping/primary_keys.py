@@ -41,7 +41,7 @@ class PrimaryKeyCreator(Protocol):
 
 
 class UlidPrimaryKey:
-    """ULIDs: 26 characters, sorted by time. Source: https://github.com/ulid/spec"""
+    """ULIDs: 26 characters, sorted by time (https://github.com/ulid/spec)."""
 
     def create_pk(self, *args: object, **kwargs: object) -> str:  # noqa: ARG002 - a creator may be given anything
         """Return a new ULID. Safe in threads and after a fork."""

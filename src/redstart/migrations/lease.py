@@ -173,8 +173,13 @@ class Lease:
         return SentScript(script, all_keys, all_args, sent_at, later)
 
     def answer(self, sent: SentScript) -> Op[Any]:
-        """Return the reply to a script that was sent ahead. Raises LeaseLostError, UnsafeServerError,
-        ServerRestartedError."""
+        """Return the reply to a script that was sent ahead.
+
+        Raises:
+            LeaseLostError: this run lost its lease; nothing was written.
+            UnsafeServerError: recent writes are missing on the server.
+            ServerRestartedError: the server restarted, and recent writes are missing.
+        """
         try:
             reply = yield from _answer(sent)
         except CommandError as exc:

@@ -157,7 +157,7 @@ def sync_client(default_url: str, **options: Any) -> redis.Redis:
 
 
 def async_client(default_url: str, **options: Any) -> redis.asyncio.Redis:
-    """As `sync_client`, for asyncio."""
+    """Return a client for asyncio; see `sync_client`."""
     client: redis.asyncio.Redis = _client(
         redis.asyncio.Redis, default_url, {"retry": AsyncRetry(NoBackoff(), 0)} | options
     )

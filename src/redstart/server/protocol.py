@@ -114,7 +114,7 @@ class Conversation:
                 self._unanswered.popleft().answer = found
 
     def _lose(self, failure: Answer) -> None:
-        """The connection is gone, and with it all that was still to come on it."""
+        """Record a failed connection: all replies that were due on it are lost."""
         while self._unanswered:
             self._unanswered.popleft().answer = failure
 
@@ -128,7 +128,7 @@ class Conversation:
         return not isinstance(found, ServerError) and is_temporary(request, found or ())
 
     def _settled(self, request: Call[Any] | Batch[Any], found: Answer) -> Generator[Step, Answer, Any]:
-        """The parsed answer; after a broken connection or a temporary refusal that of another try, if harmless."""
+        """Return the parsed reply; after a broken connection or a temporary refusal, send the request again if safe."""
         for seconds in REPEAT_PAUSES_SECONDS:
             if not self._may_ask_again(request, found):
                 break

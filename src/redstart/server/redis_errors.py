@@ -131,7 +131,7 @@ def is_temporary(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> boo
 
 
 def translate_error(error: Exception, where: str) -> ServerError:
-    """Redstart's error for one of redis-py's, or for what a socket raises. `where` names the server, no password."""
+    """Return the error of Redstart for one of redis-py or of a socket. `where` names the server, without a password."""
     if isinstance(error.__cause__, theirs.RedisError):
         error = error.__cause__  # asyncio: a refusal while connecting is wrapped in a ConnectionError
     text = without_passwords(str(error))

@@ -25,7 +25,7 @@ class FailedValues:
 
     @property
     def count(self) -> int:
-        """Number of all failed values."""
+        """Return the number of all failed values."""
         return len(self.listed) + self.not_listed
 
     def __str__(self) -> str:

@@ -89,8 +89,11 @@ def rollback(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Roll back migration ID. A value that has not changed since the run gets its original bytes; a newer value is
-    rewritten as text. Values that cannot be restored are listed. Needs no backup and no models."""
+    """Roll back migration ID.
+
+    A value that has not changed since the run gets its original bytes; a newer value is rewritten as text. Values
+    that cannot be restored are listed. Needs no backup and no models.
+    """
     with (
         open_session(settings, writes=not dry_run, needs_models=False) as session,
         event_log(log_file, "rollback", session) as log,

@@ -131,9 +131,12 @@ def run(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Convert all dates of the models to numbers. Resumes an interrupted run; `om migrate-data rollback` undoes it.
-    Documents stay readable, writable and searchable: indexes with dates are prepared first and cut over at the end.
-    Migration files are not run; pending files are listed and cause exit code 3."""
+    """Convert all dates of the models to numbers.
+
+    Resumes an interrupted run; `om migrate-data rollback` undoes it. Documents stay readable, writable and
+    searchable: indexes with dates are prepared first and cut over at the end. Migration files are not run; pending
+    files are listed and cause exit code 3.
+    """
     with open_session(settings, writes=not dry_run) as session, event_log(log_file, "run", session) as log:
         session.require_intact(exempt=("failures",))
         note_assumed_zone(session)

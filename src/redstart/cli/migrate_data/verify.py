@@ -54,9 +54,11 @@ def verify(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Read every value again, and look up every document in its index if that is cut over. Exits with 6 if a value is
-    missing, wrong or unconverted. Recorded failures are not problems, unless --check-data finds documents that their
-    model cannot read. Writes nothing."""
+    """Read every value again, and look up every document in its index if that is cut over.
+
+    Exits with 6 if a value is missing, wrong or unconverted. Recorded failures are not problems, unless
+    --check-data finds documents that their model cannot read. Writes nothing.
+    """
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
         session.require_intact()
         session.adopt_recorded_exclusions()
@@ -205,8 +207,11 @@ def _draw_reasons(title: str, failures: Sequence[Failure], count: int) -> None:
 @click.command()
 @common
 def errors(settings: Settings, as_json: bool) -> None:
-    """List failed values with key, field, reason and whole value: those that the last run could not convert, those that
-    a run has replaced or quarantined, and originals that a rollback could not restore. Writes nothing."""
+    """List failed values with key, field, reason and whole value.
+
+    They are those that the last run could not convert, those that a run has replaced or quarantined, and originals
+    that a rollback could not restore. Writes nothing.
+    """
     with open_session(settings, needs_models=False) as session:
         session.require_intact()
         found = recorded_failures(session)

@@ -255,7 +255,7 @@ class Applier:
 
 
 def split_large(document: DocumentEdits) -> list[DocumentEdits]:
-    """A document with very many edits as several, each of them applied as a unit."""
+    """Split a document with very many edits into several, each of them applied as a unit."""
     if document.count <= MAX_EDITS:
         return [document]
     starts = range(0, len(document.edits), MAX_EDITS)

@@ -278,7 +278,7 @@ class Undoing:
     def _list_under(
         self, overlay: Overlay, undo: DocumentEdits, path: str, reply: bytes | None
     ) -> Op[bytes | None]:
-        """What a guard would be if what the overlay has were restored. Some reads where items lack the value."""
+        """Return a guarded list as it is with the originals of the overlay. Reads where items lack the value."""
         if reply is None:
             return None
         key = undo.key
@@ -301,7 +301,7 @@ class Undoing:
 def _items_under(
     restored: Mapping[Location, bytes | None], undo: DocumentEdits, path: str, reply: bytes
 ) -> bytes | None:
-    """What the guard of some items of a list would be; None where the answer does not tell which item is which."""
+    """Return some items of a guarded list as restored; None if the reply does not tell which item is which."""
     bounds = slice_bounds(path)
     end = reply.rindex(b"]") + 1
     if bounds is None or "[*]" in path or end == len(reply):
