@@ -1,26 +1,32 @@
-"""Models that change more than once, and indexes that name dates in ways of their own."""
+"""Models that change more than once, and indexes with other fields than their model declares."""
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 import redis
 
-from redstart import Field, HashModel, JsonModel
+from redstart import Field, HashModel, JsonModel, Migrator
 from redstart.mapping.model_info import declare
 from redstart.migrations.indexes.expand import IndexOutcome, IndexResult, is_expanded
 from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.indexes.state import hash_key
+from redstart.migrations.startup import bring_up_to_date, pending_indexes
 from redstart.search.schema import create_arguments
+from redstart.sync import index_migrations
 from tests.migrations.indexes.conftest import (
     before_1_0,
-    drop_all,
+    migration,
     perform,
+    serving,
     total,
     wait_until_built,
 )
 from tests.migrations.indexes.there_and_back import back, expand, forward
-from tests.support.snapshot import difference, snapshot
+from tests.support.snapshot import difference, every_byte, snapshot
 
 DOCUMENTS = 30
 RINGS, NESTS = "station:ring:index", "station:nest:index"
@@ -78,19 +84,45 @@ class LaterNest(JsonModel, index=True):
         pass
 
 
+class WideRing(HashModel, index=True):
+    place: str = Field(index=True)
+    at: datetime.datetime = Field(index=True)
+    birds: int = Field(index=True, default=0)
+    until: datetime.date | None = Field(default=None, index=True)
+
+    class Meta(RingMeta):
+        pass
+
+
+class WideNest(JsonModel, index=True):
+    place: str = Field(index=True)
+    at: datetime.datetime = Field(index=True)
+    birds: int = Field(index=True, default=0)
+    until: datetime.date | None = Field(default=None, index=True)
+
+    class Meta(NestMeta):
+        pass
+
+
+WIDENED = [(FirstRing, WideRing), (FirstNest, WideNest)]
+"""A model, and a newer version that declares more fields."""
+
+ALTERED = {FirstRing: ("extra", "TAG"), FirstNest: ("$.extra", "AS", "extra", "TAG")}
+"""What FT.ALTER adds to an index, in addition to what its model declares."""
+
+
 def outcomes(results: Iterable[IndexResult]) -> set[IndexOutcome]:
     return {one.outcome for one in results}
 
 
 @pytest.fixture
-def documents(client: redis.Redis) -> Iterator[redis.Redis]:
-    drop_all(client)
+def documents(without_indexes: redis.Redis) -> redis.Redis:
     for number in range(DOCUMENTS):
         fields = {"pk": str(number), "place": "bay", "at": "2021-01-02T03:04:05", "until": "2022-01-01"}
-        client.hset(f"station:ring:{number}", mapping=fields)
-        client.execute_command("JSON.SET", f"station:nest:{number}", "$", json.dumps(fields))
-    yield client
-    drop_all(client)
+        fields["extra"] = "x"
+        without_indexes.hset(f"station:ring:{number}", mapping=fields)
+        without_indexes.execute_command("JSON.SET", f"station:nest:{number}", "$", json.dumps(fields))
+    return without_indexes
 
 
 @pytest.fixture
@@ -192,3 +224,82 @@ def test_keys_of_other_prefixes_are_not_lost_with_a_wider_index(documents: redis
         "station:feather:1",
         True,
     )
+
+
+def start(url: str, model: Any) -> list[str]:
+    """What an application does that calls `Migrator().run()`: the indexes that it left."""
+    return [one.planned.name for one in perform(url, bring_up_to_date([declare(model)], migration))]
+
+
+FIRST_STEPS: dict[str, Callable[[str, Any], object]] = {
+    "expanded": expand,
+    "cut over": forward,
+}
+
+
+@pytest.mark.parametrize("state", FIRST_STEPS)
+@pytest.mark.parametrize(("old", "new"), WIDENED)
+def test_an_older_version_that_starts_leaves_the_index_of_the_newer(
+    with_indexes: redis.Redis, url: str, old: Any, new: Any, state: str
+) -> None:
+    name = new._meta.index_name
+    FIRST_STEPS[state](url, new)
+    before, led = every_byte(with_indexes), serving(with_indexes, name)
+    assert start(url, old) == [name]
+    assert perform(url, pending_indexes([declare(old)], with_indexes)) == []
+    assert every_byte(with_indexes) == before
+    assert serving(with_indexes, name) == led
+    forward(url, new)
+    assert start(url, old) == [name]
+    assert total(with_indexes, name, "@at:[-inf +inf]") == DOCUMENTS
+    assert start(url, new) == []
+    # Asked to, it is replaced.
+    expand(url, old)
+    assert with_indexes.get(hash_key(name)) == planned_indexes([declare(old)])[0].schema_hash.encode()
+    assert start(url, new) == []
+    assert with_indexes.get(hash_key(name)) == planned_indexes([declare(new)])[0].schema_hash.encode()
+
+
+def test_the_application_is_told(
+    with_indexes: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    forward(url, WideRing)
+    monkeypatch.setattr(index_migrations, "registered_models", lambda: [FirstRing])
+    with caplog.at_level(logging.INFO):
+        Migrator(conn=with_indexes).run()
+    assert f"The index {RINGS} has fields that its model does not declare" in caplog.text
+    assert "om migrate run" in caplog.text
+
+
+def altered(client: redis.Redis, model: Any) -> str:
+    """Change the index that serves, as an operator may, in place."""
+    led = serving(client, model._meta.index_name)
+    client.execute_command("FT.ALTER", led, "SCHEMA", "ADD", *ALTERED[model])
+    wait_until_built(client, [led])
+    assert total(client, led, "@extra:{x}") == DOCUMENTS
+    return led
+
+
+@pytest.mark.parametrize("state", ["before", *FIRST_STEPS])
+@pytest.mark.parametrize("how", ["om migrate run", "om migrate-data run", "Migrator().run()"])
+@pytest.mark.parametrize("model", [FirstRing, FirstNest])
+def test_an_altered_index_is_repaired(
+    with_indexes: redis.Redis, url: str, model: Any, state: str, how: str
+) -> None:
+    name = model._meta.index_name
+    if state != "before":
+        FIRST_STEPS[state](url, model)
+    led = altered(with_indexes, model)
+    for _ in range(3):
+        {"om migrate run": expand, "om migrate-data run": forward, "Migrator().run()": start}[how](url, model)
+        assert total(with_indexes, name) == DOCUMENTS
+    forward(url, model)
+    assert total(with_indexes, name, "@at:[-inf +inf]") == DOCUMENTS
+    expand(url, model)
+    assert serving(with_indexes, name) != led
+    assert "extra" not in str(with_indexes.execute_command("FT.INFO", name))
+    perform(url, migration().cleanup())
+    assert [one for one in with_indexes.execute_command("FT._LIST") if one.startswith(name.encode())] == [
+        serving(with_indexes, name).encode()
+    ]
+    assert total(with_indexes, name) == DOCUMENTS
