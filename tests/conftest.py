@@ -70,6 +70,12 @@ def usual_signals() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The event loop of asynchronous tests and fixtures: asyncio's; each test has its own."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 def server(without_settings: None) -> Iterator[Server]:
     """One server for all tests: embedded, or that of REDSTART_TEST_URL if it is empty."""
     given = given_server()
