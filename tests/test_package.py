@@ -28,6 +28,7 @@ def test_all_is_frozen() -> None:
         "BaseMigration",
         "Coordinates",
         "DataMigrator",
+        "DateMigration",
         "DocumentDecodeError",
         "DocumentEncodeError",
         "EmbeddedJsonModel",
@@ -42,6 +43,7 @@ def test_all_is_frozen() -> None:
         "MigrationError",
         "Migrator",
         "NotFoundError",
+        "Outcome",
         "QueryError",
         "QueryNotSupportedError",
         "QuerySyntaxError",
@@ -64,7 +66,7 @@ def test_both_colours_offer_the_same_names() -> None:
     assert redstart.aio.__all__ == redstart.sync.__all__ == redstart.__all__
     same = {name for name in redstart.__all__ if getattr(redstart, name) is getattr(redstart.aio, name)}
     assert set(redstart.__all__) - same == {
-        *("BaseMigration", "DataMigrator", "Migrator", "SchemaDetector", "SchemaMigrator"),
+        *("BaseMigration", "DataMigrator", "DateMigration", "Migrator", "SchemaDetector", "SchemaMigrator"),
         *("EmbeddedJsonModel", "FindQuery", "HashModel", "JsonModel", "RedisModel"),
         *("get_redis_connection", "has_redis_json", "has_redisearch", "redis"),
     }

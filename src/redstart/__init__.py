@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from redstart.sync import BaseMigration as BaseMigration
     from redstart.sync import Coordinates as Coordinates
     from redstart.sync import DataMigrator as DataMigrator
+    from redstart.sync import DateMigration as DateMigration
     from redstart.sync import DocumentDecodeError as DocumentDecodeError
     from redstart.sync import DocumentEncodeError as DocumentEncodeError
     from redstart.sync import EmbeddedJsonModel as EmbeddedJsonModel
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from redstart.sync import MigrationError as MigrationError
     from redstart.sync import Migrator as Migrator
     from redstart.sync import NotFoundError as NotFoundError
+    from redstart.sync import Outcome as Outcome
     from redstart.sync import QueryError as QueryError
     from redstart.sync import QueryNotSupportedError as QueryNotSupportedError
     from redstart.sync import QuerySyntaxError as QuerySyntaxError
@@ -47,6 +49,7 @@ __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DateMigration",
     "DocumentDecodeError",
     "DocumentEncodeError",
     "EmbeddedJsonModel",
@@ -61,6 +64,7 @@ __all__ = [
     "MigrationError",
     "Migrator",
     "NotFoundError",
+    "Outcome",
     "QueryError",
     "QueryNotSupportedError",
     "QuerySyntaxError",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from redstart.aio.checks import has_redis_json as has_redis_json
     from redstart.aio.checks import has_redisearch as has_redisearch
     from redstart.aio.connections import get_redis_connection as get_redis_connection
+    from redstart.aio.date_migration import DateMigration as DateMigration
     from redstart.aio.file_migrations import BaseMigration as BaseMigration
     from redstart.aio.file_migrations import DataMigrator as DataMigrator
     from redstart.aio.file_migrations import SchemaMigrator as SchemaMigrator
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from redstart.mapping.coordinates import Coordinates as Coordinates
     from redstart.mapping.fields import Field as Field
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
+    from redstart.migrations.outcomes import Outcome as Outcome
     from redstart.search.expressions import KNNExpression as KNNExpression
     from redstart.search.expressions import col as col
     from redstart.search.geo import GeoFilter as GeoFilter
@@ -47,6 +49,7 @@ _HOME_OF = {
     "BaseMigration": "redstart.aio.file_migrations",
     "Coordinates": "redstart.mapping.coordinates",
     "DataMigrator": "redstart.aio.file_migrations",
+    "DateMigration": "redstart.aio.date_migration",
     "EmbeddedJsonModel": "redstart.aio.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.aio.find",
@@ -62,6 +65,7 @@ _HOME_OF = {
     "MigrationError": "redstart.errors",
     "Migrator": "redstart.aio.index_migrations",
     "NotFoundError": "redstart.errors",
+    "Outcome": "redstart.migrations.outcomes",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
     "RedisModel": "redstart.aio.redis_model",
@@ -81,6 +85,7 @@ __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DateMigration",
     "DocumentDecodeError",
     "DocumentEncodeError",
     "EmbeddedJsonModel",
@@ -95,6 +100,7 @@ __all__ = [
     "MigrationError",
     "Migrator",
     "NotFoundError",
+    "Outcome",
     "QueryError",
     "QueryNotSupportedError",
     "QuerySyntaxError",

@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from redstart.mapping.coordinates import Coordinates as Coordinates
     from redstart.mapping.fields import Field as Field
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
+    from redstart.migrations.outcomes import Outcome as Outcome
     from redstart.search.expressions import KNNExpression as KNNExpression
     from redstart.search.expressions import col as col
     from redstart.search.geo import GeoFilter as GeoFilter
     from redstart.sync.checks import has_redis_json as has_redis_json
     from redstart.sync.checks import has_redisearch as has_redisearch
     from redstart.sync.connections import get_redis_connection as get_redis_connection
+    from redstart.sync.date_migration import DateMigration as DateMigration
     from redstart.sync.file_migrations import BaseMigration as BaseMigration
     from redstart.sync.file_migrations import DataMigrator as DataMigrator
     from redstart.sync.file_migrations import SchemaMigrator as SchemaMigrator
@@ -48,6 +50,7 @@ _HOME_OF = {
     "BaseMigration": "redstart.sync.file_migrations",
     "Coordinates": "redstart.mapping.coordinates",
     "DataMigrator": "redstart.sync.file_migrations",
+    "DateMigration": "redstart.sync.date_migration",
     "EmbeddedJsonModel": "redstart.sync.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.sync.find",
@@ -63,6 +66,7 @@ _HOME_OF = {
     "MigrationError": "redstart.errors",
     "Migrator": "redstart.sync.index_migrations",
     "NotFoundError": "redstart.errors",
+    "Outcome": "redstart.migrations.outcomes",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
     "RedisModel": "redstart.sync.redis_model",
@@ -82,6 +86,7 @@ __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DateMigration",
     "DocumentDecodeError",
     "DocumentEncodeError",
     "EmbeddedJsonModel",
@@ -96,6 +101,7 @@ __all__ = [
     "MigrationError",
     "Migrator",
     "NotFoundError",
+    "Outcome",
     "QueryError",
     "QueryNotSupportedError",
     "QuerySyntaxError",
