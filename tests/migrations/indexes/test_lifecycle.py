@@ -254,15 +254,14 @@ CASES: dict[Pair, Case] = {
     (S.PLANNED, E.EXPAND): Case(planned, _prepare),
     (S.EXPANDED, E.EXPAND): Case(expanded, _prepare),
     (S.CUT_OVER, E.EXPAND): Case(replaced(cut_over), _prepare, found="never"),
-    (S.CONTRACTED, E.EXPAND): Case(replaced(contracted), _prepare, found="never"),
     (S.ROLLING_BACK, E.EXPAND): Case(rolling_back, _prepare),
     (S.PLANNED, E.CUT_OVER): Case(replanned, _finish_wider),
     (S.EXPANDED, E.CUT_OVER): Case(converted, _finish),
     (S.CUT_OVER, E.CUT_OVER): Case(replaced(cut_over), _finish, found="at the end"),
-    (S.CONTRACTED, E.CUT_OVER): Case(replaced(contracted), _finish, found="at the end"),
     (S.ROLLING_BACK, E.CUT_OVER): Case(rolling_back_before_the_swap, _prepare),
     (S.CUT_OVER, E.CONTRACT): Case(cut_over, _clean_up),
     (S.CONTRACTED, E.CONTRACT): Case(contracted, _clean_up),
+    (S.CONTRACTED, E.REOPEN): Case(replaced(contracted), _finish, found="at the end"),
     (S.PLANNED, E.ROLL_BACK): Case(planned, _before_undo),
     (S.EXPANDED, E.ROLL_BACK): Case(expanded, _before_undo),
     (S.CUT_OVER, E.ROLL_BACK): Case(cut_over, _before_undo),
@@ -373,13 +372,13 @@ def test_every_transition_has_a_case() -> None:
 
 
 PINNED = """
-            plan     redefine  expand   cut_over contract roll_back abandon  refuse   restore keep     drop
-none        planned  -         -        -        -        -         -        -        -       -        -
-planned     planned  planned   expanded cut_over -        rolling   -        expanded none    cut_over none
-expanded    planned  planned   expanded cut_over -        rolling   -        expanded none    cut_over none
-cut_over    planned  planned   expanded cut_over contract rolling   -        expanded none    cut_over none
-contract    planned  planned   expanded cut_over contract rolling   -        expanded none    contract none
-rolling     planned  rolling   rolling  rolling  -        -         expanded expanded none    cut_over none
+            plan     redefine  expand   cut_over contract reopen   roll_back abandon  refuse   restore keep     drop
+none        planned  -         -        -        -        -        -         -        -        -       -        -
+planned     planned  planned   expanded cut_over -        -        rolling   -        expanded none    cut_over none
+expanded    planned  planned   expanded cut_over -        -        rolling   -        expanded none    cut_over none
+cut_over    planned  planned   expanded cut_over contract -        rolling   -        expanded none    cut_over none
+contract    planned  planned   -        -        contract cut_over rolling   -        expanded none    contract none
+rolling     planned  rolling   rolling  rolling  -        -        -         expanded expanded none    cut_over none
 """
 
 EVENTS = (
@@ -388,6 +387,7 @@ EVENTS = (
     E.EXPAND,
     E.CUT_OVER,
     E.CONTRACT,
+    E.REOPEN,
     E.ROLL_BACK,
     E.ABANDON_ROLLBACK,
     E.REFUSE_ROLLBACK,

@@ -36,6 +36,7 @@ class IndexEvent(StrEnum):
     EXPAND = "expand"
     CUT_OVER = "cut over"
     CONTRACT = "contract"
+    REOPEN = "reopen"
     ROLL_BACK = "roll back"
     ABANDON_ROLLBACK = "abandon the rollback"
     REFUSE_ROLLBACK = "refuse the rollback"
@@ -71,22 +72,23 @@ TRANSITIONS: dict[tuple[IndexState | None, IndexEvent], IndexState | None] = {
     (_S.EXPANDED, _E.EXPAND): _S.EXPANDED,
     # Another tool has replaced the final index by one with dates as text.
     (_S.CUT_OVER, _E.EXPAND): _S.EXPANDED,
-    (_S.CONTRACTED, _E.EXPAND): _S.EXPANDED,
     # `om migrate run` beside a rollback does not end it.
     (_S.ROLLING_BACK, _E.EXPAND): _S.ROLLING_BACK,
     # CUT_OVER. The alias points to the final index (swap.lua), which contains every document of the active one, except
     # those that the user accepted; then commit.lua, with redis-om's keys in the same step.
     (_S.PLANNED, _E.CUT_OVER): _S.CUT_OVER,
     (_S.EXPANDED, _E.CUT_OVER): _S.CUT_OVER,
-    # Repeated where another tool has replaced the final index: there may be unused indexes again.
+    # Repeated where another tool has replaced the final index.
     (_S.CUT_OVER, _E.CUT_OVER): _S.CUT_OVER,
-    (_S.CONTRACTED, _E.CUT_OVER): _S.CUT_OVER,
     # The final index is active and the data is not converted: a rollback ended before it moved the alias, or no
     # document has the date that is indexed for the first time. `om migrate run` does not end the rollback.
     (_S.ROLLING_BACK, _E.CUT_OVER): _S.ROLLING_BACK,
     # CONTRACT. `om migrate cleanup` has dropped the unused indexes: drop.lua for each; then commit.lua.
     (_S.CUT_OVER, _E.CONTRACT): _S.CONTRACTED,
     (_S.CONTRACTED, _E.CONTRACT): _S.CONTRACTED,
+    # REOPEN. Another tool has changed, replaced or dropped the final index: commit.lua. Then an index is built again,
+    # so there may be unused indexes again.
+    (_S.CONTRACTED, _E.REOPEN): _S.CUT_OVER,
     # ROLL_BACK. A dual-format index is built and contains every document of the active one. First commit.lua, then the
     # alias moves to it (swap.lua): while both are not done, queries by date are to stop.
     (_S.EXPANDED, _E.ROLL_BACK): _S.ROLLING_BACK,

@@ -90,6 +90,12 @@ def record_plan(
             events.append(IndexEvent.ABANDON_ROLLBACK)
         if not same_definition(known.final, planned.index):
             events.append(IndexEvent.REDEFINE)
+        elif known.state is IndexState.CONTRACTED and (
+            current is None
+            or is_replaced_externally(known, active)
+            or not same_definition(current, planned.index)
+        ):
+            events.append(IndexEvent.REOPEN)
         record = replace(
             known,
             final=planned.index,
