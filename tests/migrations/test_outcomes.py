@@ -11,13 +11,13 @@ from redstart.migrations.data.failures import failure_at
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.indexes.coverage import Coverage
-from redstart.migrations.indexes.expand import IndexResult, IndexState
+from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.outcomes import require_converted, require_undone, statistics
 
-LOST = Coverage(documents=9, missing=5, unserved=0, examples=[b"a:1", b"a:\xff", b"a:3", b"a:4"])
-REFUSED = IndexResult("a:index", "A", IndexState.REFUSED, LOST)
-SERVES = IndexResult("b:index", "B", IndexState.CUT_OVER)
+LOST = Coverage(documents=9, missing=5, missing_from_both=0, examples=[b"a:1", b"a:\xff", b"a:3", b"a:4"])
+REFUSED = IndexResult("a:index", "A", IndexOutcome.REFUSED, LOST)
+SERVES = IndexResult("b:index", "B", IndexOutcome.CUT_OVER)
 EXAMPLES = r"such as a:1, a:\xff, a:3."
 
 
@@ -58,7 +58,7 @@ def test_nothing_was_converted() -> None:
     assert message.startswith("Nothing was converted: ")
     assert message.endswith(EXAMPLES)
     assert "a:index" in message
-    assert said(MigrationResult(None, [IndexResult("a:index", "A", IndexState.REFUSED)]))[0].endswith(
+    assert said(MigrationResult(None, [IndexResult("a:index", "A", IndexOutcome.REFUSED)]))[0].endswith(
         "documents: a:index."
     )
 

@@ -13,7 +13,7 @@ from redstart.errors import LeaseHeldError
 from redstart.migrations import lease as lease_module
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.run import RunOptions, run
-from redstart.migrations.data.status import Status, status
+from redstart.migrations.data.status import DataStatus, status
 from redstart.migrations.holder import is_gone, this_process
 from redstart.migrations.indexes.state import LEASE
 from redstart.migrations.lease import Activity, acquire
@@ -31,7 +31,7 @@ LEASES = (KEYS.lease.lease, LEASE.lease)
 ELSEWHERE = replace(this_process(), host="night-shift", pid=4711, command="om migrate run", boot_id="another")
 
 
-def seen_by(driver: SyncDriver) -> Status:
+def seen_by(driver: SyncDriver) -> DataStatus:
     """What `om migrate-data progress` reads."""
     return driver.run(with_indexes_at_work(driver.run(status(KEYS, station_plan())), is_gone))
 
@@ -50,7 +50,7 @@ def seen_by(driver: SyncDriver) -> Status:
 def test_every_phase_is_seen(
     legacy: redis.Redis, url: str, operations: list[Callable[[], Op[Any]]], stages: set[str]
 ) -> None:
-    seen: list[tuple[Status, str]] = []
+    seen: list[tuple[DataStatus, str]] = []
     with open_sync(url) as other:
 
         def look(name: str) -> None:

@@ -22,14 +22,14 @@ UNEXPLAINED = "rejected by the index: its dates are numeric, but another field h
 
 
 def blocking_values(
-    keys: Sequence[bytes], key_prefix: str, plan: Plan, moving: Sequence[str], zone: NaiveTimezone
+    keys: Sequence[bytes], key_prefix: str, plan: Plan, changing: Sequence[str], zone: NaiveTimezone
 ) -> Op[list[Failure]]:
     """Return why a numeric index does not contain some documents.
 
     Args:
         keys: of documents that are missing from it.
         key_prefix: of the model of the index.
-        moving: the changing attributes.
+        changing: the changing attributes.
 
     Returns:
         At least one entry for each that still exists.
@@ -50,7 +50,7 @@ def blocking_values(
         reasons = [
             failure_of(document, value, reason)
             for value, conversion in classify(document, zone)
-            if attribute_of(value.path) in moving and (reason := _reason(document, conversion)) is not None
+            if attribute_of(value.path) in changing and (reason := _reason(document, conversion)) is not None
         ]
         found += reasons or [failure_at(document.key, "", b"", UNEXPLAINED)]
     return found

@@ -23,7 +23,8 @@ from redstart.migrations.excluded_documents import require_excluded_documents_fi
 from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import Coverage
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult, is_expanded
+from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.migrator import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, changing_attributes, pending_attributes
 from redstart.migrations.indexes.preflight import IndexEstimate, estimate_builds, require_migratable
@@ -59,7 +60,7 @@ class MigrationResult:
     @property
     def refused(self) -> bool:
         """Return whether a cutover was refused."""
-        return any(one.state is IndexState.REFUSED for one in self.indexes)
+        return any(one.outcome is IndexOutcome.REFUSED for one in self.indexes)
 
 
 def migrate_forward(
@@ -99,7 +100,7 @@ def migrate_forward(
         # First: who swaps indexes back beside this then sees that the data is about to change.
         yield from begin_run(context, plan, resume=options.resume)
         ready = yield from _made_ready(concerned, indexes, index_options)
-        if any(one.state is IndexState.REFUSED for one in ready):
+        if any(one.outcome is IndexOutcome.REFUSED for one in ready):
             return MigrationResult(None, ready)
         options = replace(options, clearing=(yield from _fields_of_numbers(concerned)))
     data = yield from run(
@@ -157,10 +158,10 @@ def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]
         record = records.get(one.name)
         if record is None:
             found = yield from find_index(one.name)
-            moving = () if found is None else changing_attributes(found.index, one)
+            changing = () if found is None else changing_attributes(found.index, one)
         else:
-            moving = changing_attributes(record.legacy, one)
-        if moving:
+            changing = changing_attributes(record.legacy, one)
+        if changing:
             concerned.append(one)
     return concerned
 
@@ -176,9 +177,9 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
         record = records.get(one.name)  # None where somebody has stepped it back by now
         if (one.is_refused or one.is_incomplete) and one.membership is not None and record is not None:
             keys = one.membership.examples[:BLOCKING_NAMED]
-            moving = pending_attributes(record.final, record.moving)
+            changing = pending_attributes(record.final, record.changing)
             found[one.name] = yield from blocking_values(
-                keys, record.key_prefix, plan, moving, context.naive_timezone
+                keys, record.key_prefix, plan, changing, context.naive_timezone
             )
     return found
 
@@ -194,7 +195,7 @@ def _still_ready(
 ) -> Op[None]:
     """Prepare again, now that no rollback can start: one that ended since may have left indexes of text."""
     ready = (yield from _made_ready(concerned, indexes, options)) if concerned else []
-    if any(one.state is IndexState.REFUSED for one in ready):
+    if any(one.outcome is IndexOutcome.REFUSED for one in ready):
         raise MigrationError("Another client changed the indexes during this run.", "Run the command again.")
 
 
@@ -214,7 +215,7 @@ def _fields_of_numbers(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[
         (one.key_prefix, name)
         for one in concerned
         if one.index.storage is Storage.HASH and one.name in records
-        for name in pending_attributes(one.index, records[one.name].moving)
+        for name in pending_attributes(one.index, records[one.name].changing)
     )
 
 
@@ -285,7 +286,7 @@ def migrate_back(
     lacking: dict[str, Coverage] = {}
     lacked_before: dict[str, int] = {}
     if can_have_indexes:
-        lacked_before = {name: one.unserved or 0 for name, one in (yield from read_records()).items()}
+        lacked_before = {name: one.missing_before or 0 for name, one in (yield from read_records()).items()}
         names = yield from _names_with_dates(context)
         # Also without any: what a program that died left of the lease goes.
         before = dict((yield from indexes.before_undo(names)))
@@ -371,6 +372,10 @@ def _names_with_dates(context: Context) -> Op[list[str]]:
     data = yield from read_record(context.keys)
     records = (yield from read_records()).values()
     if data.plan is None:  # `drop-undo-log` leaves the number of the run: what it converted stays
-        return [record.name for record in records if record.stepping_back and data.generation == 0]
+        return [
+            record.name
+            for record in records
+            if record.state is IndexState.ROLLING_BACK and data.generation == 0
+        ]
     prefixes = {model.key_prefix for model in data.plan.models}
-    return [record.name for record in records if record.moving and record.key_prefix in prefixes]
+    return [record.name for record in records if record.changing and record.key_prefix in prefixes]

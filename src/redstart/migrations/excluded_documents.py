@@ -47,11 +47,11 @@ def require_excluded_documents_fit(plan: Plan, planned: Sequence[PlannedIndex]) 
             continue
         # A dual-format index has no text fields of dates: the record names the changing attributes.
         before = found.index if record is None else record.legacy
-        moving = frozenset(pending_attributes(final, changing_attributes(before, one)))
+        changing = frozenset(pending_attributes(final, changing_attributes(before, one)))
         accepted = (
             record.accepted_unindexed if record is not None and is_replaced_externally(record, found) else 0
         )
-        lost = yield from _lost(plan, model, one.name, moving)
+        lost = yield from _lost(plan, model, one.name, changing)
         if len(lost) > accepted:
             raise MigrationError(
                 f"{len(lost):,} excluded documents are in the index {one.name} of {one.model}. Their dates stay text, "
@@ -62,7 +62,7 @@ def require_excluded_documents_fit(plan: Plan, planned: Sequence[PlannedIndex]) 
             )
 
 
-def _lost(plan: Plan, model: PlannedModel, index: str, moving: frozenset[str]) -> Op[list[bytes]]:
+def _lost(plan: Plan, model: PlannedModel, index: str, changing: frozenset[str]) -> Op[list[bytes]]:
     """Return the keys of excluded documents in an index whose values do not fit after a run."""
     zone = NaiveTimezone.parse(plan.naive_timezone)
     route = router(plan)
@@ -77,7 +77,7 @@ def _lost(plan: Plan, model: PlannedModel, index: str, moving: frozenset[str]) -
             absent = set((yield from absent_from(index, keys)))
             present = [(key, model) for key in dict.fromkeys(keys) if key not in absent]
             for document in (yield from read_documents(present)):
-                if any(_stays_text(document, route(document.key), zone, moving)):
+                if any(_stays_text(document, route(document.key), zone, changing)):
                     lost.append(document.key)
             if cursor == 0:
                 break
@@ -85,7 +85,7 @@ def _lost(plan: Plan, model: PlannedModel, index: str, moving: frozenset[str]) -
 
 
 def _stays_text(
-    document: StoredDocument, owner: PlannedModel | None, zone: NaiveTimezone, moving: frozenset[str]
+    document: StoredDocument, owner: PlannedModel | None, zone: NaiveTimezone, changing: frozenset[str]
 ) -> Iterator[bool]:
     """Return for each date of the index whether it is text also after the run.
 
@@ -93,7 +93,7 @@ def _stays_text(
         owner: the planned model that converts the document; None if there is none.
     """
     for value, conversion in classify(document, zone):
-        if attribute_of(value.path) in moving:
+        if attribute_of(value.path) in changing:
             is_converted = (
                 conversion.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
                 and owner is not None

@@ -10,7 +10,7 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.coverage import Coverage
-from redstart.migrations.indexes.expand import IndexState
+from redstart.migrations.indexes.expand import IndexOutcome
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 MAX_ERRORS_SHOWN = 10
@@ -24,7 +24,7 @@ def unmatched_message(prefixes: Sequence[str]) -> str:
 
 def require_converted(found: MigrationResult, mode: FailureMode) -> None:
     """Raise DataMigrationError if the exit code of `om migrate-data run` would not be 0."""
-    refused = [one for one in found.indexes if one.state is IndexState.REFUSED]
+    refused = [one for one in found.indexes if one.outcome is IndexOutcome.REFUSED]
     names = ", ".join(one.name for one in refused)
     if found.data is None:
         raise DataMigrationError(

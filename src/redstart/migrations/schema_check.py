@@ -11,9 +11,9 @@ from redstart.mapping.value_paths import TemporalPath
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.plan import Plan, plan_for_indexes
 from redstart.migrations.data.record import Record, read_record
-from redstart.migrations.indexes.dual_format import dual_format_index
+from redstart.migrations.indexes.dual_format import filtered_index
 from redstart.migrations.indexes.plan import PlannedIndex, path_of, planned_indexes
-from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
@@ -62,7 +62,7 @@ class DateIndex:
     @property
     def next_command(self) -> str | None:
         """Return the next command for index or data; None if there is nothing to do."""
-        if self.mismatches and (self.converted or self.status.standing is not Standing.EXPANDED):
+        if self.mismatches and (self.converted or self.status.active is not ActiveIndex.EXPANDED):
             return "om migrate run"
         return None if self.converted else "om migrate-data run"
 
@@ -103,7 +103,7 @@ def _form(serving: IndexField, wanted: IndexField, status: IndexStatus) -> DateF
         return DateFormat.NEW  # it is sortable or not: no matter of the data
     if serving.kind is not FieldKind.TAG:
         return DateFormat.OTHER
-    tolerant = dual_format_index(status.planned.index, (wanted.attribute,)).field_named(wanted.attribute)
+    tolerant = filtered_index(status.planned.index, (wanted.attribute,)).field_named(wanted.attribute)
     if tolerant is not None and serving.identifier == tolerant.identifier:
         return DateFormat.TOLERANT
     return DateFormat.OLD if same_place else DateFormat.OTHER

@@ -9,7 +9,7 @@ import redis
 
 from redstart import Field, HashModel, JsonModel
 from redstart.mapping.model_info import declare
-from redstart.migrations.indexes.expand import IndexResult, IndexState, is_expanded
+from redstart.migrations.indexes.expand import IndexOutcome, IndexResult, is_expanded
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (
@@ -78,8 +78,8 @@ class LaterNest(JsonModel, index=True):
         pass
 
 
-def states(results: Iterable[IndexResult]) -> set[IndexState]:
-    return {one.state for one in results}
+def outcomes(results: Iterable[IndexResult]) -> set[IndexOutcome]:
+    return {one.outcome for one in results}
 
 
 @pytest.fixture
@@ -106,14 +106,14 @@ def test_a_date_added_later_takes_nothing_from_the_previous_dates(
 ) -> None:
     """They are numbers already, and queries by them go on while the new one waits for its data."""
     start = snapshot(with_indexes)
-    assert states(forward(url, FirstRing, FirstNest).indexes) == {IndexState.CUT_OVER}
-    assert states(expand(url, LaterRing, LaterNest)) == {IndexState.EXPANDED}
-    assert states(expand(url, LaterRing, LaterNest)) == {IndexState.EXPANDED}
+    assert outcomes(forward(url, FirstRing, FirstNest).indexes) == {IndexOutcome.CUT_OVER}
+    assert outcomes(expand(url, LaterRing, LaterNest)) == {IndexOutcome.EXPANDED}
+    assert outcomes(expand(url, LaterRing, LaterNest)) == {IndexOutcome.EXPANDED}
     for name in (RINGS, NESTS):
         assert (total(with_indexes, name), total(with_indexes, name, "@at:[-inf +inf]")) == (30, 30)
     for one in planned_indexes(map(declare, (LaterRing, LaterNest))):
         assert perform(url, is_expanded(one))
-    assert states(forward(url, LaterRing, LaterNest).indexes) == {IndexState.CUT_OVER}
+    assert outcomes(forward(url, LaterRing, LaterNest).indexes) == {IndexOutcome.CUT_OVER}
     for name in (RINGS, NESTS):
         assert total(with_indexes, name, "@at:[-inf +inf] @until:[-inf +inf]") == 30
     assert back(url).refused == []
@@ -127,20 +127,20 @@ def test_a_date_added_later_that_no_document_has_need_not_wait(with_indexes: red
     for number in range(DOCUMENTS):
         with_indexes.hdel(f"station:ring:{number}", "until")
     forward(url, FirstRing)
-    assert states(expand(url, LaterRing)) == {IndexState.CUT_OVER}
+    assert outcomes(expand(url, LaterRing)) == {IndexOutcome.CUT_OVER}
 
 
 def test_a_date_added_before_the_data_is_converted(with_indexes: redis.Redis, url: str) -> None:
     """The index that takes both forms of the first dates takes those of the new one as well."""
     with_indexes.execute_command("FT.ALTER", NESTS, "SCHEMA", "ADD", "$.until", "AS", "until", "TAG")
     wait_until_built(with_indexes, [NESTS])
-    assert states(expand(url, FirstNest)) == {IndexState.EXPANDED}
-    assert states(expand(url, LaterNest)) == {IndexState.EXPANDED}
+    assert outcomes(expand(url, FirstNest)) == {IndexOutcome.EXPANDED}
+    assert outcomes(expand(url, LaterNest)) == {IndexOutcome.EXPANDED}
     assert total(with_indexes, NESTS) == DOCUMENTS
     with_indexes.execute_command("JSON.SET", "station:nest:1", "$.at", "1600000000.0")
     with_indexes.execute_command("JSON.SET", "station:nest:2", "$.until", "1600000000.0")
     assert total(with_indexes, NESTS) == DOCUMENTS
-    assert states(forward(url, LaterNest).indexes) == {IndexState.CUT_OVER}
+    assert outcomes(forward(url, LaterNest).indexes) == {IndexOutcome.CUT_OVER}
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_dates_by_other_names_or_as_text_are_dates(
     words = ("ON", "JSON", "PREFIX", "1", "station:nest:", "SCHEMA", "$.place", "AS", "place", "TAG", *fields)
     documents.execute_command("FT.CREATE", NESTS, *words)
     wait_until_built(documents, [NESTS])
-    assert states(expand(url, FirstNest)) == {IndexState.EXPANDED}
+    assert outcomes(expand(url, FirstNest)) == {IndexOutcome.EXPANDED}
     for number in range(DOCUMENTS):
         documents.execute_command("JSON.SET", f"station:nest:{number}", "$.at", "1600000000.0")
         assert total(documents, NESTS, "@place:{bay}") == DOCUMENTS
@@ -172,9 +172,9 @@ def test_tags_that_become_numbers_and_are_no_dates_wait_for_no_data(documents: r
     documents.execute_command("FT.CREATE", RINGS, *words)
     documents.hset("station:ring:1", "birds", "many")
     wait_until_built(documents, [RINGS])
-    assert states(expand(url, CountedRing)) == {IndexState.REFUSED}
+    assert outcomes(expand(url, CountedRing)) == {IndexOutcome.REFUSED}
     documents.hset("station:ring:1", "birds", "3")
-    assert states(expand(url, CountedRing)) == {IndexState.CUT_OVER}
+    assert outcomes(expand(url, CountedRing)) == {IndexOutcome.CUT_OVER}
     assert total(documents, RINGS, "@birds:[3 3]") == 1
 
 
@@ -185,7 +185,7 @@ def test_keys_of_other_prefixes_are_not_lost_with_a_wider_index(documents: redis
     documents.execute_command("FT.CREATE", RINGS, *words)
     wait_until_built(documents, [RINGS])
     result = forward(url, FirstRing)
-    assert states(result.indexes) == {IndexState.REFUSED}
+    assert outcomes(result.indexes) == {IndexOutcome.REFUSED}
     assert total(documents, RINGS) == DOCUMENTS + 1
     (one,) = result.blocking[RINGS]
     assert (one.key, one.reason.startswith("indexed today, but its key belongs")) == (

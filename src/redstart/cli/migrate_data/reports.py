@@ -14,12 +14,13 @@ from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
-from redstart.migrations.data.status import Status
+from redstart.migrations.data.status import DataStatus
 from redstart.migrations.data.verify import JournalCheck, ModelCheck, Verification
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.coverage import IndexCheck
 from redstart.migrations.indexes.preflight import IndexEstimate
+from redstart.migrations.phase import MigrationStatus
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 VALUE_NAMES = {
@@ -133,12 +134,13 @@ def verify_report(
     }
 
 
-def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
+def status_report(status: MigrationStatus, files: FilesStatus) -> dict[str, Any]:
     """Return the object of `status`."""
+    found = status.data
     return {
         "applied": [DATETIME_MIGRATION] if found.is_applied else [],
         "pending": [DATETIME_MIGRATION] if found.pending else [],
-        "phase": found.phase.value,
+        "phase": status.phase.value,
         "models": [
             {
                 "name": model.name,
@@ -162,7 +164,7 @@ def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
     }
 
 
-def progress_report(found: Status) -> dict[str, Any]:
+def progress_report(found: DataStatus) -> dict[str, Any]:
     """Return the object of `progress`."""
     checkpoint, running = found.checkpoint, state_of(found) == "running"
     lease = found.lease if running else None
@@ -185,7 +187,7 @@ def progress_report(found: Status) -> dict[str, Any]:
     }
 
 
-def how_far(found: Status) -> tuple[int, int]:
+def how_far(found: DataStatus) -> tuple[int, int]:
     """Return how much of the present stage is done, and its total: 0 while unknown, else at least what is done."""
     activity = found.lease.activity if found.lease is not None and state_of(found) == "running" else None
     if activity is not None and (activity.done or found.lease_is_of_indexes):
@@ -197,7 +199,7 @@ def how_far(found: Status) -> tuple[int, int]:
     return done, max(done, total) if total else 0
 
 
-def state_of(found: Status) -> str:
+def state_of(found: DataStatus) -> str:
     """Return `running` while a process that may be alive holds the lease; else `none`, or `interrupted`."""
     if found.lease is not None and not is_gone(found.lease.holder):
         return "running"

@@ -17,10 +17,10 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.page_converter import AT_FAILURE
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunResult
-from redstart.migrations.data.status import MigrationPhase
 from redstart.migrations.failure import FailureSummary, Fate
-from redstart.migrations.indexes.expand import IndexState
+from redstart.migrations.indexes.expand import IndexOutcome
 from redstart.migrations.outcomes import unmatched_message
+from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 
@@ -73,7 +73,7 @@ def _outcome(found: MigrationResult, plan: Plan) -> tuple[str, Tone]:
         return "Nothing was converted: the dual-format index would drop documents.", Tone.WARNING
     if found.data.stopped is not None:
         return f"Conversion stopped: {found.data.stopped}.", Tone.WARNING
-    refused = sum(one.state is IndexState.REFUSED for one in found.indexes)
+    refused = sum(one.outcome is IndexOutcome.REFUSED for one in found.indexes)
     if refused:
         indexes = "1 index" if refused == 1 else f"{refused} indexes"
         return f"Conversion complete; cutover refused for {indexes}.", Tone.WARNING

@@ -42,7 +42,7 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.statistics import Statistics, statistics
-from redstart.migrations.data.status import Status
+from redstart.migrations.data.status import DataStatus
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.holder import is_gone
 from redstart.migrations.phase import with_indexes_at_work
@@ -216,19 +216,19 @@ def _stage(checkpoint: Checkpoint) -> str:
     return f"{STAGES[checkpoint.stage]}, pass {checkpoint.number}" if passes else STAGES[checkpoint.stage]
 
 
-def _done(found: Status) -> str:
+def _done(found: DataStatus) -> str:
     done, total = how_far(found)
     if not done and not total:
         return "not counted"
     return f"{done:,} of {total:,}" if total else f"{done:,}"
 
 
-def _stage_of_indexes(found: Status) -> str:
+def _stage_of_indexes(found: DataStatus) -> str:
     activity = found.lease.activity if found.lease is not None else None
     return "indexes" if activity is None else f"indexes: {activity}"
 
 
-def _draw_progress(found: Status, state: str, verbose: bool) -> None:
+def _draw_progress(found: DataStatus, state: str, verbose: bool) -> None:
     rows: list[tuple[str, object]] = [("state", state)]
     checkpoint = found.checkpoint
     if found.lease is not None:

@@ -1,6 +1,5 @@
 """`om migrate-data status`: the phase, what is applied and pending, and the next command."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,13 @@ from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.session import Session, note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
 from redstart.migrations.data.record import is_recorded_without_state, read_record
-from redstart.migrations.data.status import MigrationPhase, Status
-from redstart.migrations.data.status import status as read_status
+from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
-from redstart.migrations.holder import is_gone
 from redstart.migrations.outcomes import unmatched_message
 from redstart.migrations.phase import (
-    is_cutover_pending,
-    phase_with_indexes,
-    with_indexes_at_work,
-    with_rewritten,
+    MigrationPhase,
+    MigrationStatus,
+    migration_status,
 )
 from redstart.migrations.schema_check import DateField, DateFormat, DateIndex, inspect_dates, next_command
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION
@@ -80,11 +76,9 @@ def status(
         session.require_intact()
         session.adopt_recorded_exclusions()
         files = look(session, DATA, migrations_dir, module)
-        found = session.run(read_status(session.keys, session.plan))
-        found = session.run(with_rewritten(found, session.naive_timezone))
-        found = replace(found, phase=session.run(phase_with_indexes(found)))
-        found = session.run(with_indexes_at_work(found, is_gone))
-        awaited = session.run(is_cutover_pending(found))
+        found = session.run(
+            migration_status(session.keys, session.plan, naive_timezone=session.naive_timezone)
+        )
         failed = recorded_failures(session) if detailed and not as_json else None
         rest = find_unclaimed(session)
         note_unknown_fields(session)
@@ -93,10 +87,11 @@ def status(
     else:
         _draw_status(found, failed)
         draw_unclaimed(rest)
-        draw_phase_guidance(found.phase, cut_over_to_come=awaited)
+        draw_phase_guidance(found.phase, cut_over_to_come=found.is_cutover_pending)
         draw_files(files)
-    pending = found.pending or found.unlisted or awaited or waits(files)
-    is_lost = found.recorded_elsewhere and found.record.is_new
+    data = found.data
+    pending = data.pending or data.unlisted or found.is_cutover_pending or waits(files)
+    is_lost = data.recorded_elsewhere and data.record.is_new
     return Exit.PENDING if (check and pending) or is_lost else Exit.DONE
 
 
@@ -107,14 +102,15 @@ def note_lost_state(session: Session) -> None:
         warn(f"{APPLIED_MIGRATIONS} lists {session.keys.migration_id} as applied. {LOST_STATE}")
 
 
-def _draw_status(found: Status, failed: FailedValues | None) -> None:
+def _draw_status(status: MigrationStatus, failed: FailedValues | None) -> None:
     """Print the phase, what is left, and the next step.
 
     Args:
         failed: given for a detailed status.
     """
-    when = "" if found.verified_ms is None else f", {ago(found.verified_ms)}"
-    line(f"Phase: {found.phase.value} ({PHASES[found.phase]}{when})")
+    found = status.data
+    when = "" if status.converted_ms is None else f", {ago(status.converted_ms)}"
+    line(f"Phase: {status.phase.value} ({PHASES[status.phase]}{when})")
     if found.pending or found.is_applied:
         line(f"{'pending' if found.pending else 'applied'}: {DATETIME_MIGRATION}")
     if failed is not None:
@@ -142,23 +138,23 @@ def _draw_status(found: Status, failed: FailedValues | None) -> None:
     if found.unlisted:
         line(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
         next_step("Add it to the list with", "om migrate-data run")
-    for text in _what_next(found):
+    for text in _what_next(status):
         line(as_typed(text))
 
 
-def _what_next(found: Status) -> tuple[str, ...]:
+def _what_next(status: MigrationStatus) -> tuple[str, ...]:
+    found = status.data
     if state_of(found) == "running":
         return (f"In progress: {found.lease}", "Watch the progress with: om migrate-data progress")
-    if found.phase is MigrationPhase.CONVERTED:
+    if status.phase is MigrationPhase.CONVERTED:
         return ("Check documents written since then with: om migrate-data verify",)
-    if found.phase is MigrationPhase.MIGRATING:
+    if status.phase is MigrationPhase.MIGRATING:
         return ("Resume with: om migrate-data run",)
-    return (
-        (_how_to_convert(found),) if found.pending and found.phase is not MigrationPhase.ROLLING_BACK else ()
-    )
+    is_rolling_back = status.phase is MigrationPhase.ROLLING_BACK
+    return (_how_to_convert(found),) if found.pending and not is_rolling_back else ()
 
 
-def _how_to_convert(found: Status) -> str:
+def _how_to_convert(found: DataStatus) -> str:
     if all(model in found.unnamed for model in found.pending):
         return "Name the modules of these models with --models, and convert with: om migrate-data run"
     if found.recorded_elsewhere:
@@ -166,7 +162,7 @@ def _how_to_convert(found: Status) -> str:
     return "Convert with: om migrate-data run"
 
 
-def _draw_models(found: Status, failed: FailedValues) -> None:
+def _draw_models(found: DataStatus, failed: FailedValues) -> None:
     models = [*found.applied, *found.pending]
     rows = []
     for model in models:

@@ -110,7 +110,7 @@ def try_definition(words: Sequence[str]) -> Op[Index | str]:
 
     Effects: one script, which creates and drops an index without documents.
     """
-    script = load("drop_index.lua", "understand.lua")
+    script = load("drop_index.lua", "probe_definition.lua")
     outcome, reply = yield from run_script(script, (), (SCRATCH, *map(name_bytes, words)))
     return str(reply, errors="replace") if outcome == b"refused" else read_info(reply).index
 

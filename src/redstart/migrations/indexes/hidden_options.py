@@ -57,7 +57,7 @@ def require_droppable(found: IndexInfo) -> Op[None]:
             "Drop it with FT.DROPINDEX and its option _FORCEKEEPDOCS, which keeps the documents, then create it with: "
             "om migrate run. Queries fail in between.",
         )
-    script = load("drop_index.lua", "keeps_documents.lua")
+    script = load("drop_index.lua", "probe_temporary.lua")
     keeps = yield from run_script(script, (f"{_SCRATCH_PREFIX}1",), (SCRATCH, _SCRATCH_PREFIX))
     if not keeps:
         raise UnsafeServerError(

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from redstart.commands.server_errors import has_no_code
@@ -10,14 +9,16 @@ from redstart.effects import Op
 from redstart.errors import CommandError, MigrationError
 from redstart.migrations.context import Monitor
 from redstart.migrations.holder import Holder, is_gone
-from redstart.migrations.indexes.damage import settle
+from redstart.migrations.indexes.damage import mark_settled
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
+from redstart.migrations.indexes.lifecycle import IndexEvent
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import (
     require_definitions,
     require_migratable,
     supports_path_filters,
 )
+from redstart.migrations.indexes.record_writer import write_record
 from redstart.migrations.indexes.rollback import after_undo, before_undo, drop_unused, remove_created, unused
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.indexes.swap import CutoverResult, create_index
@@ -49,7 +50,7 @@ def unused_indexes() -> Op[list[str]]:
     yield from require_search()
     names: list[str] = []
     for record in (yield from read_records()).values():
-        if record.cut_over:
+        if record.is_cut_over:
             names += yield from unused(record.name)
     return names
 
@@ -168,7 +169,7 @@ class IndexMigration:
         yield from _require_fit()
 
         def step(lease: Lease, record: IndexRecord) -> Op[CutoverResult]:
-            return after_undo(lease, record, max_missing=record.unserved or 0)
+            return after_undo(lease, record, max_missing=record.missing_before or 0)
 
         return (yield from self._each(records, step))
 
@@ -208,7 +209,7 @@ class IndexMigration:
                 if record.created and drop_created:
                     stepping = remove_created(lease, record)
                 else:
-                    max_missing = math.inf if accept_unindexed else record.unserved or 0
+                    max_missing = math.inf if accept_unindexed else record.missing_before or 0
                     stepping = after_undo(lease, record, max_missing=max_missing)
                 done.append((record.name, (yield from stepping)))
             return undone, done
@@ -222,9 +223,9 @@ class IndexMigration:
         def work(lease: Lease) -> Op[list[str]]:
             dropped: list[str] = []
             for record in (yield from read_records()).values():
-                if record.cut_over:
+                if record.is_cut_over:
                     dropped += yield from drop_unused(lease, record)
-                    yield from lease.commit([replace(record, contracted=True).save()])
+                    _ = yield from write_record(lease, record, IndexEvent.CONTRACT, stored=record)
             return dropped
 
         return (yield from self._leased(work))
@@ -234,7 +235,7 @@ class IndexMigration:
 
         def work(lease: Lease) -> Op[None]:
             for name in names:
-                yield from settle(lease, name)
+                yield from mark_settled(lease, name)
 
         yield from self._leased(work)
 

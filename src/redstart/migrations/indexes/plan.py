@@ -144,9 +144,9 @@ def text_date_fields(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
     )
 
 
-def pending_attributes(final: Index, moving: Collection[str]) -> tuple[str, ...]:
+def pending_attributes(final: Index, changing: Collection[str]) -> tuple[str, ...]:
     """Return the changing attributes that are NUMERIC in an index: it contains a document only after conversion."""
-    return tuple(attribute for attribute in moving if _is_number(final, attribute))
+    return tuple(attribute for attribute in changing if _is_number(final, attribute))
 
 
 def _is_number(index: Index, attribute: str) -> bool:

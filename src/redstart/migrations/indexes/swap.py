@@ -63,7 +63,7 @@ def remove_alias(lease: Lease, name: str) -> Op[bool]:
 
     Effects: one script. Safe to repeat.
     """
-    outcome: bytes = yield from lease.run(fenced_script("unname.lua"), (), (name,))
+    outcome: bytes = yield from lease.run(fenced_script("remove_alias.lua"), (), (name,))
     if outcome == b"removed":
         logger.info("The alias %s was removed.", shown(name))
     return outcome != b"index"
@@ -124,11 +124,11 @@ def prepare(
     if found is not None and (found.name == name or not rebuild) and same_definition(found.index, wanted):
         return Prepared(found.name, found.name, None, accepted=True, is_new=False)
     serving = None if found is None else found.name
-    membership = yield from _build_and_prove(lease, record, wanted, serving)
+    membership = yield from _build_and_check(lease, record, wanted, serving)
     if serving is not None and membership.missing > max_missing and _should_hold_all(record, wanted):
         # The server's scan misses a document that is renamed meanwhile, and nothing but a write brings it in.
         _ = yield from drop(lease, name, (record.name,))
-        membership = yield from _build_and_prove(lease, record, wanted, serving)
+        membership = yield from _build_and_check(lease, record, wanted, serving)
     accepted = serving is None or membership.missing <= max_missing
     return Prepared(name, serving, membership, accepted, is_new=built is None)
 
@@ -164,7 +164,7 @@ def cut_over(
     return (yield from finish(lease, record, prepared))
 
 
-def _build_and_prove(lease: Lease, record: IndexRecord, wanted: Index, serving: str | None) -> Op[Coverage]:
+def _build_and_check(lease: Lease, record: IndexRecord, wanted: Index, serving: str | None) -> Op[Coverage]:
     name = yield from build_beside(lease, record.name, wanted)
     # By the name that queries use: a line break in the index's own is not shown as such. If the name leads elsewhere
     # meanwhile, the swap fails.
@@ -173,7 +173,7 @@ def _build_and_prove(lease: Lease, record: IndexRecord, wanted: Index, serving: 
 
 def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:
     """Return whether dates keep no document out of the index: then a second build may help."""
-    return wanted != record.final or not pending_attributes(record.final, record.moving)
+    return wanted != record.final or not pending_attributes(record.final, record.changing)
 
 
 _MAX_CHANGES_SHOWN = 3
