@@ -10,9 +10,10 @@ import pytest
 import redis
 
 from redstart.effects import Op
-from redstart.migrations.coordinator import MigrationResult, RollbackResult, migrate_back, migrate_forward
+from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
+from redstart.migrations.outcomes import MigrationResult, RollbackResult
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (
     MODELS,

@@ -1,5 +1,6 @@
 """The lease: one run at a time, whatever happens to the one before."""
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -305,3 +306,27 @@ def _answer(request: Request) -> Op[Any]:
     """The answer to one request, as the server has it."""
     assert isinstance(request, Call)
     return (yield request)
+
+
+def test_what_is_logged(driver: SyncDriver, client: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, lease_module.__name__)
+    clock = Clock()
+    first = driver.run(taking("one", clock=clock))
+    clock.seconds += lease_module.RENEW_AFTER_SECONDS
+    driver.run(first.keep())
+    second = driver.run(taking("two", gone=True))
+    with pytest.raises(LeaseLostError):
+        driver.run(write(first, "late"))
+    driver.run(second.release())
+    driver.run(break_lease(KEYS))
+    assert [
+        (found.levelno, found.getMessage()) for found in caplog.records if found.name == lease_module.__name__
+    ] == [
+        (logging.DEBUG, "The lease test:lease was acquired."),
+        (logging.DEBUG, "Renewing the lease test:lease."),
+        (logging.WARNING, "Taking the lease test:lease from process 4711 on night-shift, which has ended."),
+        (logging.DEBUG, "The lease test:lease was acquired."),
+        (logging.WARNING, "The lease test:lease was lost."),
+        (logging.DEBUG, "The lease test:lease was released."),
+        (logging.WARNING, "The lease test:lease was removed."),
+    ]

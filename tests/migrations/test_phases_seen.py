@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.cli.migrate_data.reports import how_far, progress_report, state_of
+from redstart.cli.migrate_data.reports import progress_report
 from redstart.effects import Op
 from redstart.errors import LeaseHeldError
 from redstart.migrations import lease as lease_module
@@ -17,6 +17,7 @@ from redstart.migrations.data.status import DataStatus, status
 from redstart.migrations.holder import is_gone, this_process
 from redstart.migrations.indexes.state import LEASE
 from redstart.migrations.lease import Activity, acquire
+from redstart.migrations.outcomes import RunProgress
 from redstart.migrations.phase import unlock, with_indexes_at_work
 from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver
@@ -63,8 +64,9 @@ def test_every_phase_is_seen(
             with CrashDriver(url, before=look) as driver:
                 driver.run(operation())
     for found, name in seen:
-        assert state_of(found) == "running", name
-        done, total = how_far(found)
+        progress = RunProgress(found)
+        assert progress.is_running, name
+        done, total = progress.done, progress.total
         assert not total or done <= total, name
         report = progress_report(found)
         assert (report["done"], report["total"]) == (done, total)

@@ -34,7 +34,7 @@ def test_an_index_that_serves_is_not_up_to_date_before_redis_oms_keys_say_so(
         raise AssertionError("it did not crash")
     first = PLANNED[0]
     status = perform(url, index_statuses([first]))[0]
-    assert (status.serving is not None, client.get(hash_key(first.name))) == (True, None)
+    assert (status.active_name is not None, client.get(hash_key(first.name))) == (True, None)
     assert status.active is not ActiveIndex.UP_TO_DATE
     perform(url, bring_up_to_date(DECLARATIONS[:1], migration))
     assert client.get(hash_key(first.name)) == first.schema_hash.encode()

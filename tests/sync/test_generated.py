@@ -2,7 +2,7 @@
 
 import ast
 
-from tools import generate_paths
+from tools import generate_names, generate_paths
 from tools.generate_sync import PACKAGES, committed, generated
 
 
@@ -33,3 +33,11 @@ def test_the_modules_at_the_paths_of_redis_om_are_those_of_the_table() -> None:
     }
     assert generate_paths.generated() == existing
     assert len(existing) >= 2 * len(generate_paths.MODULES) - 6
+
+
+def test_the_public_names_are_those_of_the_table() -> None:
+    existing = {
+        path: (PACKAGES / path).read_text(encoding="utf-8") for path in ("__init__.py", "aio/__init__.py")
+    }
+    assert generate_names.generated() == existing
+    assert all(generate_names.BEGIN in text and generate_names.END in text for text in existing.values())

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from redstart.cli.output import as_typed, counted, duration, line, warn
-from redstart.display import one_line
+from redstart.display import MAX_EXAMPLES_SHOWN, shown_key
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.failure import SHOWN_KEY_CHARACTERS, Failure
+from redstart.migrations.failure import Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
@@ -17,10 +17,6 @@ from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
-
-EXAMPLES_SAID = 3
-"""Documents named for each index; `--verbose` names more."""
-
 
 RESULTS = {
     IndexOutcome.UP_TO_DATE: "up to date",
@@ -133,7 +129,7 @@ def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool
         line(
             f"  missing from both the original and the new index: {counted(found.missing_from_both, 'document')}"
         )
-    shown = blocking if verbose else blocking[:EXAMPLES_SAID]
+    shown = blocking if verbose else blocking[:MAX_EXAMPLES_SHOWN]
     for failure in shown:
         line(f"  blocking: {failure}")
     if one.is_refused and not blocking:
@@ -229,14 +225,10 @@ def _draw_not_indexed(found: Coverage) -> None:
 
 
 def _draw_examples(found: Coverage) -> None:
-    for key in found.examples[:EXAMPLES_SAID]:
-        line(f"  {_shown(key)}")
-    if found.missing > EXAMPLES_SAID:
-        line(f"  ... and {counted(found.missing - EXAMPLES_SAID, 'more document')}")
-
-
-def _shown(key: bytes) -> str:
-    return one_line(key, SHOWN_KEY_CHARACTERS)
+    for key in found.examples[:MAX_EXAMPLES_SHOWN]:
+        line(f"  {shown_key(key)}")
+    if found.missing > MAX_EXAMPLES_SHOWN:
+        line(f"  ... and {counted(found.missing - MAX_EXAMPLES_SHOWN, 'more document')}")
 
 
 def result_report(one: IndexResult) -> dict[str, Any]:

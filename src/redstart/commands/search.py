@@ -6,14 +6,12 @@ Indexes are dropped and aliases changed by the scripts in redstart/lua alone. As
 after a lost answer, they may meet another index: a name that was an index is perhaps an alias by then.
 """
 
-import re
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from redstart.commands.resp import ignored, integer, mapping, raw, text
 from redstart.effects import Argument, Call
-from redstart.errors import CommandError
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +83,6 @@ def ft_debug_vector(index: str, attribute: str) -> Call[dict[str, str]]:
     return Call(("FT.DEBUG", "VECSIM_INFO", name_bytes(index), name_bytes(attribute)), parse)
 
 
-def says_not_temporary(error: CommandError) -> bool:
-    """Return whether `FT.DEBUG TTL` failed because the index was not created with TEMPORARY."""
-    return "not temporary" in error.message.lower()
-
-
 def ft_explain(index: str, query: str) -> Call[str]:
     """`FT.EXPLAIN`: what the server makes of a query."""
     return Call(("FT.EXPLAIN", name_bytes(index), query), text)
@@ -145,18 +138,6 @@ def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes | None]]
         return [mapping(row).get(b"__key") if row else None for row in reply[1:]]
 
     return Call(tuple(arguments), parse)
-
-
-def says_no_such_index(error: CommandError) -> bool:
-    """Return whether an index is missing; the wording differs between versions."""
-    said = error.message.lower()
-    return any(words in said for words in ("no such index", "unknown index", "not found"))
-
-
-def most_results(error: CommandError) -> int | None:
-    """Return the limit (MAXSEARCHRESULTS) from the error of a query that asked for more results, or for later ones."""
-    found = re.search(r"(?:LIMIT|OFFSET) exceeds maximum of (\d+)", error.message)
-    return int(found[1]) if found else None
 
 
 def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:

@@ -1,7 +1,7 @@
 """A data migration under live queries: prepare indexes, convert data, cut over."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from redstart.effects import Op
@@ -18,7 +18,7 @@ from redstart.migrations.data.rollback import (
     rollback,
 )
 from redstart.migrations.data.rollback_preview import preview_rollback
-from redstart.migrations.data.run import RunOptions, RunResult, begin_run, require_room_aside, run
+from redstart.migrations.data.run import RunOptions, begin_run, require_room_aside, run
 from redstart.migrations.excluded_documents import require_excluded_documents_fit
 from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.build import find_index
@@ -32,6 +32,7 @@ from redstart.migrations.indexes.state import IndexRecord, read_records
 from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_own_documents
+from redstart.migrations.outcomes import MigrationResult, RollbackResult
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.unmanaged_indexes import (
     require_no_filters_on_dates,
@@ -41,26 +42,6 @@ from redstart.values.types import Storage
 
 BLOCKING_NAMED = 20
 """Documents of each index that are read to find blocking values; all of them are counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationResult:
-    """What a migration did.
-
-    Attributes:
-        data: None if an index could not be prepared; then no document was changed.
-        indexes: the result for each index with dates.
-        blocking: by index, the first values that keep documents out of one whose cutover was refused.
-    """
-
-    data: RunResult | None
-    indexes: list[IndexResult] = field(default_factory=list)
-    blocking: dict[str, list[Failure]] = field(default_factory=dict)
-
-    @property
-    def refused(self) -> bool:
-        """Return whether a cutover was refused."""
-        return any(one.outcome is IndexOutcome.REFUSED for one in self.indexes)
 
 
 def migrate_forward(
@@ -217,33 +198,6 @@ def _fields_of_numbers(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[
         if one.index.storage is Storage.HASH and one.name in records
         for name in pending_attributes(one.index, records[one.name].changing)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class RollbackResult:
-    """What a rollback did.
-
-    Attributes:
-        data: None if a dual-format index would have lost documents; then nothing was changed.
-        indexes: the result for each index, by name; empty if no index was rolled back, or the data was not.
-        lacking: by name, indexes with fewer documents than before the rollback. They were incomplete before the
-            migration: `lacked_before` is the number of documents missing then.
-    """
-
-    data: DataRollbackResult | None
-    indexes: dict[str, CutoverResult] = field(default_factory=dict)
-    lacking: dict[str, Coverage] = field(default_factory=dict)
-    lacked_before: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def lacks_more_than_before(self) -> bool:
-        """Return whether more documents are missing from an index than before the migration."""
-        return any(one.missing > self.lacked_before[name] for name, one in self.lacking.items())
-
-    @property
-    def refused(self) -> list[str]:
-        """Return the indexes that could not be rolled back."""
-        return [name for name, switched in self.indexes.items() if not switched.done]
 
 
 def migrate_back(

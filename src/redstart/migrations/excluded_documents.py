@@ -55,7 +55,7 @@ def require_excluded_documents_fit(plan: Plan, planned: Sequence[PlannedIndex]) 
         if len(lost) > accepted:
             raise MigrationError(
                 f"{len(lost):,} excluded documents are in the index {one.name} of {one.model}. Their dates stay text, "
-                f"so the numeric index would not contain them, such as {_shown(lost[0])}.",
+                f"so the numeric index would not contain them, such as {printable(lost[0])}.",
                 "Accept that queries on this index no longer return them: om migrate-data run --accept-unindexed\n"
                 f"Or, if they are documents of {model.name}, convert them with: "
                 f"om migrate-data run --include-prefix {quote(model.excluded[0])}",
@@ -100,7 +100,3 @@ def _stays_text(
                 and path_of(value.location, owner) is not None
             )
             yield not is_converted and does_not_fit(document, conversion)
-
-
-def _shown(key: bytes) -> str:
-    return printable(key.decode(errors="backslashreplace"))

@@ -102,7 +102,7 @@ def converted_and_undone(
 
     with pytest.MonkeyPatch.context() as patch, redis.Redis.from_url(url) as client:
         patch.setattr(applier_module, "MOVED_FROM", moved_from)
-        patch.setattr(applier_module, "MOST_MICROSECONDS", microseconds)
+        patch.setattr(applier_module, "MAX_MICROSECONDS", microseconds)
         client.execute_command("FLUSHALL", "SYNC")
         schema = ("$.readings[*].at", "AS", "at", "NUMERIC", "$.opened_at", "AS", "opened_at", "NUMERIC")
         client.execute_command(

@@ -56,7 +56,7 @@ def test_every_edit_is_in_one_part_within_the_bounds(
             assert items <= max(applier_module.FIRST_EDITS, 2 * before.get(part.key, 0))
             before[part.key] = part.count
         size = sum(len(edit.old or b"") + len(edit.new or b"") for part in chunk for edit in part.edits)
-        assert size <= applier_module.MOST_CHUNK_BYTES
+        assert size <= applier_module.MAX_CHUNK_BYTES
         applier.take(chunk, times[number % len(times)])
     assert applied == [(one.key, edit) for one in documents for edit in one.edits]
 

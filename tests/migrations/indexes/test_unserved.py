@@ -9,7 +9,6 @@ import redis
 from redstart import Field, HashModel, JsonModel
 from redstart.errors import DataMigrationError
 from redstart.mapping.model_info import declare
-from redstart.migrations.outcomes import require_undone
 from tests.migrations.indexes.conftest import (
     serving,
     total,
@@ -101,7 +100,7 @@ def test_what_the_old_index_did_not_hold_is_no_reason_to_refuse(
     assert total(without_indexes, name) == DOCUMENTS
     done = back(url)
     assert (done.refused, done.lacks_more_than_before) == ([], False)
-    require_undone(done)
+    done.raise_for_outcome()
     assert total(without_indexes, name) == DOCUMENTS - before
     assert difference(start, snapshot(without_indexes)) == []
 
@@ -117,7 +116,7 @@ def test_more_of_them_than_before_are_reported(without_indexes: redis.Redis, url
     done = back(url)
     assert (done.refused, done.lacking[name].missing, done.lacked_before[name]) == ([], 3, 1)
     with pytest.raises(DataMigrationError, match=r"unserved:\w+:index: 3 \(before the migration 1\)"):
-        require_undone(done)
+        done.raise_for_outcome()
     assert total(without_indexes, name) == DOCUMENTS - 3
 
 

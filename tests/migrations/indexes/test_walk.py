@@ -1,5 +1,7 @@
 """Indexes all the way and back, beside readers who must never miss a document."""
 
+import logging
+
 import pytest
 import redis
 
@@ -65,6 +67,31 @@ def test_after_the_cut_over_dates_are_numbers_and_redis_om_knows(legacy: redis.R
         assert legacy.get(schema_key(one.name)) == one.schema.encode()
     assert total(legacy, "station:visit:index", "@arrived_at:[-inf +inf]") == before["station:visit:index"]
     assert outcomes(expand(url, PREFIXES)) == {IndexOutcome.UP_TO_DATE}
+
+
+def test_each_cutover_and_each_step_of_the_rollback_is_logged(
+    legacy: redis.Redis, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "redstart.migrations.indexes")
+    expand(url)
+    perform(url, run(new_context(), station_plan(), RunOptions()))
+    caplog.clear()
+    expand(url, PREFIXES)
+    moved = [found for found in caplog.messages if "was moved to" in found]
+    assert sorted(found.split()[2] for found in moved) == sorted(NAMES)
+    for name in NAMES:
+        assert f"The alias {name} was moved to the index {serving(legacy, name)}." in moved
+    caplog.clear()
+    step_back(url)
+    for name in NAMES:
+        assert f"The alias {name} was moved to the index {serving(legacy, name)}." in caplog.messages
+    assert perform(url, rollback(new_context())).stopped is None
+    step_back(url)
+    for name in NAMES:
+        assert any(
+            found.startswith(f"The index {name}@") and found.endswith(" was dropped.")
+            for found in caplog.messages
+        )
 
 
 def test_before_the_data_is_done_the_old_form_is_still_found(legacy: redis.Redis, url: str) -> None:

@@ -12,14 +12,13 @@ from redstart.cli.migrate_data.tables import (
 from redstart.cli.output import Tone, duration, line, note, warn
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.tables import next_step, pairs
-from redstart.migrations.coordinator import MigrationResult
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.page_converter import AT_FAILURE
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.failure import FailureSummary, Fate
 from redstart.migrations.indexes.expand import IndexOutcome
-from redstart.migrations.outcomes import unmatched_message
+from redstart.migrations.outcomes import MigrationResult, unmatched_message
 from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
@@ -27,8 +26,6 @@ from redstart.migrations.state_keys import DATETIME_MIGRATION
 def draw_result(
     found: MigrationResult,
     plan: Plan,
-    failures: FailureSummary,
-    failure_mode: FailureMode,
     *,
     resume_command: str,
     verbose: bool,
@@ -36,9 +33,9 @@ def draw_result(
     """Print the outcome, the counts, the failures by reason, the indexes, and the next steps.
 
     Args:
-        failures: the recorded failures of the run.
         resume_command: what continues a stopped run.
     """
+    failures, failure_mode = found.failures, found.failure_mode
     outcome, tone = _outcome(found, plan)
     line(outcome, tone)
     result = found.data

@@ -5,26 +5,26 @@ from typing import Any
 
 import click
 
-from redstart.cli.exit_codes import Exit
-from redstart.cli.migrate_data.failed_values import FailedValues, recorded_failures
-from redstart.cli.migrate_data.reports import state_of, status_report
-from redstart.cli.migrate_data.tables import CHECK_PREFIXES
+from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
+from redstart.cli.migrate_data.reports import status_report
+from redstart.cli.migrate_data.tables import CHECK_PREFIXES, summary_of
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
 from redstart.cli.options import Settings, common, exclude_prefix
-from redstart.cli.output import ago, as_typed, line, print_json, warn
+from redstart.cli.output import ago, as_typed, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
-from redstart.cli.session import Session, note_assumed_zone, open_session
+from redstart.cli.session import note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
-from redstart.migrations.data.record import is_recorded_without_state, read_record
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
-from redstart.migrations.outcomes import unmatched_message
-from redstart.migrations.phase import (
-    MigrationPhase,
-    MigrationStatus,
-    migration_status,
+from redstart.migrations.outcomes import (
+    LOST_STATE,
+    Outcome,
+    RecordedFailures,
+    StatusResult,
+    unmatched_message,
 )
+from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.schema_check import DateField, DateFormat, DateIndex, inspect_dates, next_command
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION
 
@@ -38,12 +38,6 @@ PHASES = {
     MigrationPhase.CONTRACTED: "all documents are converted and unused indexes are dropped",
     MigrationPhase.ROLLING_BACK: "a rollback was started and is not complete",
 }
-
-
-LOST_STATE = (
-    "If Redstart converted the data, the state of Redstart was lost: restore the keys redstart:* from a backup. "
-    "Without them converted values cannot be rolled back."
-)
 
 
 @click.command()
@@ -73,13 +67,10 @@ def status(
     Writes nothing.
     """
     with open_session(settings) as session:
-        session.require_intact()
-        session.adopt_recorded_exclusions()
+        migration = session.migration()
+        found = session.run(migration.status())
         files = look(session, DATA, migrations_dir, module)
-        found = session.run(
-            migration_status(session.keys, session.plan, naive_timezone=session.naive_timezone)
-        )
-        failed = recorded_failures(session) if detailed and not as_json else None
+        failed = session.run(migration.failures()) if detailed and not as_json else None
         rest = find_unclaimed(session)
         note_unknown_fields(session)
     if as_json:
@@ -89,20 +80,13 @@ def status(
         draw_unclaimed(rest)
         draw_phase_guidance(found.phase, cut_over_to_come=found.is_cutover_pending)
         draw_files(files)
-    data = found.data
-    pending = data.pending or data.unlisted or found.is_cutover_pending or waits(files)
-    is_lost = data.recorded_elsewhere and data.record.is_new
-    return Exit.PENDING if (check and pending) or is_lost else Exit.DONE
+    outcome = found.outcome
+    if outcome is Outcome.DONE and waits(files):
+        outcome = Outcome.PENDING
+    return Exit.DONE if outcome is Outcome.PENDING and not check else EXIT_OF_OUTCOME[outcome]
 
 
-def note_lost_state(session: Session) -> None:
-    """Warn that redis-om's record has the migration as applied, and no state of a run exists."""
-    record = session.run(read_record(session.keys))
-    if session.run(is_recorded_without_state(session.keys, record)):
-        warn(f"{APPLIED_MIGRATIONS} lists {session.keys.migration_id} as applied. {LOST_STATE}")
-
-
-def _draw_status(status: MigrationStatus, failed: FailedValues | None) -> None:
+def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
     """Print the phase, what is left, and the next step.
 
     Args:
@@ -132,7 +116,7 @@ def _draw_status(status: MigrationStatus, failed: FailedValues | None) -> None:
         next_step("List these values with", "om migrate-data errors")
     if found.recorded_elsewhere:
         line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
-        if found.record.is_new:
+        if status.is_state_lost:
             line(LOST_STATE)
         next_step("Check the data with", "om migrate-data verify")
     if found.unlisted:
@@ -142,9 +126,9 @@ def _draw_status(status: MigrationStatus, failed: FailedValues | None) -> None:
         line(as_typed(text))
 
 
-def _what_next(status: MigrationStatus) -> tuple[str, ...]:
+def _what_next(status: StatusResult) -> tuple[str, ...]:
     found = status.data
-    if state_of(found) == "running":
+    if status.progress.is_running:
         return (f"In progress: {found.lease}", "Watch the progress with: om migrate-data progress")
     if status.phase is MigrationPhase.CONVERTED:
         return ("Check documents written since then with: om migrate-data verify",)
@@ -162,7 +146,7 @@ def _how_to_convert(found: DataStatus) -> str:
     return "Convert with: om migrate-data run"
 
 
-def _draw_models(found: DataStatus, failed: FailedValues) -> None:
+def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
     models = [*found.applied, *found.pending]
     rows = []
     for model in models:
@@ -172,7 +156,7 @@ def _draw_models(found: DataStatus, failed: FailedValues) -> None:
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
     table("Models", ["model", "key prefix", "storage", "fields", "state", "documents"], rows)
     if failed.count:
-        next_step(f"{failed}. List these with", "om migrate-data errors")
+        next_step(f"{summary_of(failed)}. List these with", "om migrate-data errors")
     if found.record.plan is not None:
         kept = found.record.forgotten
         all_but = (
@@ -253,4 +237,4 @@ def _report(found: list[DateIndex], advice: str | None) -> dict[str, Any]:
 
 
 def _type(field: DateField) -> str | None:
-    return None if field.serving is None else field.serving.kind.value
+    return None if field.active is None else field.active.kind.value

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from redstart.display import one_line
 from redstart.effects import Op
 from redstart.mapping.value_paths import Each, TemporalPath, display
-from redstart.migrations.data.applier import MOST_TRIES, Applied, Applier, split_large
+from redstart.migrations.data.applier import MAX_TRIES, Applied, Applier, split_large
 from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import Location, in_list
@@ -23,7 +23,7 @@ from redstart.migrations.data.unrestored import (
     keep_unrestored,
     unrestored_page,
 )
-from redstart.migrations.failure import Failure
+from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
 
@@ -31,8 +31,7 @@ GONE = "the document no longer exists"
 NO_SUCH_ITEM = "the value that the run wrote in its place no longer exists"
 NOT_WRITTEN = "the server did not write it"
 KEEPS_CHANGING = "other clients keep changing the document"
-MOST_EXAMPLES = 1_000
-_SHOWN_CHARACTERS = 40
+_MAX_CHARACTERS_SHOWN = 40
 
 
 @dataclass(slots=True)
@@ -54,8 +53,8 @@ class Unrestored:
     def add(self, document: UnrestoredDocument, undoing: Undoing) -> None:
         """Add the originals of a document."""
         self.count += len(document.originals)
-        if len(self.examples) < MOST_EXAMPLES:
-            self.examples += document.failures()[: MOST_EXAMPLES - len(self.examples)]
+        if len(self.examples) < MAX_EXAMPLES:
+            self.examples += document.failures()[: MAX_EXAMPLES - len(self.examples)]
         for one in document.originals:
             place = undoing.field_of(document.key, one.location)
             if place is not None and one.new is not None and is_zero(one.new):
@@ -109,7 +108,7 @@ class Restoring:
     ) -> Op[list[UnrestoredDocument]]:
         left: dict[bytes, UnrestoredDocument] = {}
         todo = {document.key: document for document in documents}
-        for last in (*[False] * (MOST_TRIES - 1), True):
+        for last in (*[False] * (MAX_TRIES - 1), True):
             tries = yield from self.tries(list(todo.values()), {})
             conflicts: dict[bytes, UnrestoredDocument] = {}
             # Only this record has the position of a restored item, if the program dies before the list is updated.
@@ -301,7 +300,7 @@ def _reason(original: Original, texts: dict[Location, bytes | None]) -> str:
     reason = (
         "the field was removed after the run"
         if text is None
-        else f"another client has since stored {one_line(text, _SHOWN_CHARACTERS)}"
+        else f"another client has since stored {one_line(text, _MAX_CHARACTERS_SHOWN)}"
     )
     if original.aside is not None and texts[original.aside] == original.old:
         reason += f"; the original is in {display(original.aside)}"
@@ -329,7 +328,7 @@ def _matched(
     certain = is_sought and len(texts) == 1 and len(places) <= len(originals)
     if places and not (certain and pre_existing.isdisjoint(value.location for value in places)):
         return [], [
-            one._replace(reason=f"ambiguous: several items hold {one_line(written, _SHOWN_CHARACTERS)}")
+            one._replace(reason=f"ambiguous: several items hold {one_line(written, _MAX_CHARACTERS_SHOWN)}")
             for one in originals
         ]
     edits = [Edit(value.location, value.raw, texts[0]) for value in places]

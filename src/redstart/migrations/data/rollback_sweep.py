@@ -17,7 +17,7 @@ from redstart.migrations.data.reader import texts_at
 from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
 from redstart.migrations.data.survey import preexisting_numbers
 from redstart.migrations.data.undo_replay import Field
-from redstart.migrations.failure import Failure
+from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
 from redstart.values.timestamps import EPOCH, microseconds_from_number
@@ -63,8 +63,6 @@ NO_OLD_FORM = "no equivalent in text format"
 MAY_STAND_FOR_TEXT = "ambiguous: a date, or a 0 that replaced a failed value"
 BORN_AS_NUMBER = "pre-existing number"
 
-MOST_EXAMPLES = 1_000
-
 
 @dataclass(slots=True)
 class NumbersBefore:
@@ -77,7 +75,7 @@ class NumbersBefore:
         """Count some values."""
         for document, value in values:
             self.count += 1
-            if len(self.examples) < MOST_EXAMPLES:
+            if len(self.examples) < MAX_EXAMPLES:
                 self.examples.append(failure_of(document, value, BORN_AS_NUMBER))
 
 

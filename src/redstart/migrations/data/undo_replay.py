@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, gather
 from redstart.mapping.value_paths import TemporalPath
-from redstart.migrations.data.applier import MOST_TRIES, Applier, split_large
+from redstart.migrations.data.applier import MAX_TRIES, Applier, split_large
 from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import classify_stored
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
@@ -350,7 +350,7 @@ def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[li
     todo = {document.key: inverse(document) for document in reversed(entry.documents)}
     pending = [part for undo in todo.values() for part in reversed(split_large(undo))]
     outstanding: dict[bytes, UnrestoredDocument] = {}
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         conflicts: dict[bytes, None] = {}
         for chunk in applier.chunks(pending):
             applied = yield from applier.apply(chunk, label=None)

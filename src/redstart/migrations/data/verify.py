@@ -33,14 +33,11 @@ from redstart.migrations.data.record import read_record
 from redstart.migrations.data.survey import survey
 from redstart.migrations.data.undo_log import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.unrestored import all_unrestored
-from redstart.migrations.failure import Failure
+from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.rejections import Rejection, rejections
 from redstart.values.timestamps import microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
-
-MOST_PROBLEMS = 1_000
-"""Limit of problems that are kept as examples; all are counted."""
 
 
 @dataclass(slots=True)
@@ -53,7 +50,7 @@ class Problems:
     def add(self, problem: Failure) -> None:
         """Add one."""
         self.count += 1
-        if len(self.first) < MOST_PROBLEMS:
+        if len(self.first) < MAX_EXAMPLES:
             self.first.append(problem)
 
 

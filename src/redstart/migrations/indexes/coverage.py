@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type, scan_type
-from redstart.commands.search import ft_members, most_results
+from redstart.commands.search import ft_members
+from redstart.commands.server_errors import max_results
 from redstart.effects import Op, batch, call, gather, pause
 from redstart.errors import CommandError
+from redstart.migrations.failure import MAX_EXAMPLES
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.state import IndexRecord, read_records, shown
@@ -19,7 +21,6 @@ from redstart.migrations.server_checks import has_search
 
 Keep = Callable[[Activity], Op[None]]
 
-MOST_EXAMPLES = 1_000
 _PAGE_KEYS = 1_000
 _LOOKS = 5
 """Repeated checks of a missing document before it counts: it may be in the middle of a write."""
@@ -105,7 +106,7 @@ def _look_again(
     missing = [key for key in absent if key not in absent_from_active]
     result.missing_from_both += len(absent_from_active)
     result.missing += len(missing)
-    result.examples += missing[: MOST_EXAMPLES - len(result.examples)]
+    result.examples += missing[: MAX_EXAMPLES - len(result.examples)]
 
 
 def absent_from(index: str, keys: Sequence[bytes]) -> Op[list[bytes]]:
@@ -118,7 +119,7 @@ def absent_from(index: str, keys: Sequence[bytes]) -> Op[list[bytes]]:
     try:
         reply = yield from call(ft_members(index, keys))
     except CommandError as exc:
-        most = most_results(exc)
+        most = max_results(exc)
         if not most or most >= len(keys):
             raise
         absent: list[bytes] = []

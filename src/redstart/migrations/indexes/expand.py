@@ -162,7 +162,8 @@ class Expansion:
             converted=converted,
             goes_forward=converted or self._options.data_follows,
         )
-        if not repaired:
+        is_first = known is None or (record.legacy, record.created) != (known.legacy, known.created)
+        if is_first or not repaired:
             record = yield from self._count_missing_before(record, active)
         # By the active index, not by the previous one: after a first cutover, earlier dates are numbers already.
         current = record.legacy if repaired or active is None else active.index

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
+from redstart.commands.server_errors import has_no_code
 from redstart.effects import Op
 from redstart.errors import CommandError, MigrationError
 from redstart.migrations.context import Monitor
@@ -116,7 +117,7 @@ class IndexMigration:
                 try:
                     results.append((yield from expansion.run(one)))
                 except CommandError as error:
-                    if error.code != "ERR":  # about the server, not about this index
+                    if not has_no_code(error):  # about the server, not about this index
                         raise
                     failures.append((one, error))
             if failures:
@@ -150,10 +151,10 @@ class IndexMigration:
 
         def work(lease: Lease) -> Op[list[tuple[str, CutoverResult]]]:
             records = [one for one in (yield from read_records()).values() if one.name in names]
-            done = yield from before_undo(
+            results = yield from before_undo(
                 lease, records, supports_path_filters=filters, check_only=check_only
             )
-            return [(record.name, switched) for record, switched in done]
+            return [(record.name, result) for record, result in results]
 
         return (yield from self._leased(work))
 
@@ -196,21 +197,21 @@ class IndexMigration:
             undone = yield from is_undone()
             records = list((yield from read_records()).values())
             if not undone:
-                stepped = yield from before_undo(
+                results = yield from before_undo(
                     lease,
                     records,
                     supports_path_filters=filters,
                     accept_unindexed=accept_unindexed,
                 )
-                return undone, [(record.name, switched) for record, switched in stepped]
+                return undone, [(record.name, result) for record, result in results]
             done = []
             for record in records:
                 if record.created and drop_created:
-                    stepping = remove_created(lease, record)
+                    rolling_back = remove_created(lease, record)
                 else:
                     max_missing = math.inf if accept_unindexed else record.missing_before or 0
-                    stepping = after_undo(lease, record, max_missing=max_missing)
-                done.append((record.name, (yield from stepping)))
+                    rolling_back = after_undo(lease, record, max_missing=max_missing)
+                done.append((record.name, (yield from rolling_back)))
             return undone, done
 
         return (yield from self._leased(work))

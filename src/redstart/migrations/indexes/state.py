@@ -9,11 +9,10 @@ from typing import Any
 
 from redstart.commands.keyspace import get, hgetall
 from redstart.commands.search import name_bytes
-from redstart.display import one_line
+from redstart.display import shortened, shown_value
 from redstart.effects import Argument, Op, call
-from redstart.errors import StateDamagedError, StateVersionError, shortened
+from redstart.errors import StateDamagedError, StateVersionError
 from redstart.migrations.damage import of_other_types, require_none
-from redstart.migrations.failure import SHOWN_CHARACTERS
 from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.lease import LeaseKeys
 from redstart.search.index_info import IndexInfo
@@ -68,7 +67,7 @@ def is_text(name: str) -> bool:
 
 def shown(name: str) -> str:
     """Return the name of an index for a message: names on the server may contain anything."""
-    return one_line(name_bytes(name), SHOWN_CHARACTERS)
+    return shown_value(name_bytes(name))
 
 
 def hash_key(name: str) -> str:
