@@ -1,6 +1,7 @@
 # Generated from tests/aio/test_file_migrations.py: change that, then `python -m tools.generate_sync`.
 """`DataMigrator` and `SchemaMigrator`, and what their files are made from."""
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +127,13 @@ def test_a_client_and_a_directory_that_are_given(
 
 
 def test_a_module_in_place_of_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = migration("of a module").replace("aredis_om.", "redstart.sync.")
-    (tmp_path / "migrations_in_a_module.py").write_text(text, encoding="utf-8")
+    text = migration("of a module").replace(
+        "aredis_om.model.migrations.data", "redstart.sync.file_migrations"
+    )
+    name = f"migrations_{uuid.uuid4().hex}"  # modules of other tests stay imported
+    (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    migrator = redstart.sync.DataMigrator(migration_module="migrations_in_a_module")
+    migrator = redstart.sync.DataMigrator(migration_module=name)
     assert list(migrator.discover_migrations()) == ["of a module"]
     with pytest.raises(ConfigurationError, match="no_such_module"):
         redstart.sync.DataMigrator(migration_module="no_such_module").discover_migrations()
