@@ -12,6 +12,7 @@ import redis
 from redstart import Field, HashModel, JsonModel
 from redstart.mapping.model_info import declare
 from redstart.migrations.coordinator import migrate_back, migrate_forward, rollback_indexes
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.run import RunOptions
@@ -76,12 +77,14 @@ def store(client: redis.Redis, dates: list[Any], name: str = "") -> None:
 
 
 def migrate_run(url: str) -> None:
-    converted = partial(converted_prefixes, KEYS, make_plan(DECLARATIONS, "UTC").models)
+    converted = partial(
+        converted_prefixes, KEYS, make_plan(DECLARATIONS, DatetimeConversion.of_zone("UTC")).models
+    )
     perform(url, migration().run(planned_indexes(DECLARATIONS), converted, ExpansionOptions()))
 
 
 def migrate_data_run(url: str) -> None:
-    plan, planned = make_plan(DECLARATIONS, "UTC"), planned_indexes(DECLARATIONS)
+    plan, planned = make_plan(DECLARATIONS, DatetimeConversion.of_zone("UTC")), planned_indexes(DECLARATIONS)
     perform(url, migrate_forward(new_context(), plan, RunOptions(), planned, migration(), ExpansionOptions()))
 
 

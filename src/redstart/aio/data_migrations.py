@@ -17,6 +17,7 @@ from redstart.mapping.model_info import ModelDeclaration, declare, distinct
 from redstart.mapping.models import RedisModel
 from redstart.migrations.context import Context, Monitor
 from redstart.migrations.coordinator import migrate_back, migrate_forward
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import make_plan
@@ -34,7 +35,6 @@ from redstart.migrations.outcomes import (
     unmatched_message,
 )
 from redstart.migrations.schema_check import schema_mismatches
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.settings import exclude_prefixes, naive_timezone
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class DatetimeFieldMigration(BaseMigration):
         ConfigurationError: an argument is out of range.
     """
 
-    migration_id = DATETIME_MIGRATION
-    description = "Convert dates and datetimes stored as text to numbers"
+    migration_id = DatetimeConversion.migration_id
+    description = DatetimeConversion.title
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class DatetimeFieldMigration(BaseMigration):
             self.max_errors,
             resume=self.enable_resume,
         )
-        plan = make_plan(declarations, context.naive_timezone.name, excluded=exclude_prefixes())
+        plan = make_plan(declarations, context.transformation, excluded=exclude_prefixes())
         found = await server.run(
             migrate_forward(context, plan, options, indexes, index_migration(), ExpansionOptions())
         )
@@ -187,8 +187,7 @@ class DatetimeFieldMigration(BaseMigration):
 
     def _context(self) -> Context:
         return Context(
-            StateKeys(DATETIME_MIGRATION),
-            naive_timezone(),
+            DatetimeConversion(naive_timezone()),
             this_process(),
             uuid.uuid4().hex,
             time.monotonic,

@@ -18,6 +18,7 @@ from redstart.errors import CommandError, ConfigurationError, ServerConnectionEr
 from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.overrides import client_named
 from redstart.migrations.context import Context, Monitor
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import (
     Plan,
     make_plan,
@@ -61,13 +62,17 @@ class Session:
     writes: bool
     _server_is_known: bool = False
 
+    @property
+    def transformation(self) -> DatetimeConversion:
+        """The data migration."""
+        return DatetimeConversion(self.naive_timezone)
+
     def context(self, monitor: Monitor | None = None) -> Context:
         """Return the context of one operation."""
         monitor = monitor or Monitor()
         monitor.waiting = note
         return Context(
-            self.keys,
-            self.naive_timezone,
+            self.transformation,
             this_process(),
             uuid.uuid4().hex,
             time.monotonic,
@@ -134,7 +139,7 @@ def open_session(
     setting = ZoneSetting(settings.naive_timezone, settings.naive_timezone_from)
     zone = setting.zone()
     make = make_plan if needs_models and not about_indexes else plan_for_indexes
-    plan = make(declarations, zone.name, excluded=settings.exclude_prefixes)
+    plan = make(declarations, DatetimeConversion(zone), excluded=settings.exclude_prefixes)
     driver, where = _driver(settings, declarations)
     with driver:
         keys = StateKeys(DATETIME_MIGRATION)

@@ -178,7 +178,7 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
             keys = one.membership.examples[:BLOCKING_NAMED]
             moving = pending_attributes(record.final, record.moving)
             found[one.name] = yield from blocking_values(
-                keys, record.key_prefix, plan, moving, context.naive_timezone
+                keys, record.key_prefix, plan, moving, context.transformation
             )
     return found
 

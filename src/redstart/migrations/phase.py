@@ -6,7 +6,6 @@ from dataclasses import replace
 from redstart.effects import Op
 from redstart.errors import StateDamagedError
 from redstart.migrations.context import Context, Monitor
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.status import MigrationPhase, Status
 from redstart.migrations.data.survey import survey
@@ -14,13 +13,13 @@ from redstart.migrations.holder import Holder
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
 from redstart.migrations.server_checks import has_search
-from redstart.values.timezones import NaiveTimezone
+from redstart.migrations.transformation import Outcome, Transformation
 
 _LOOKED_AT = 1_000
 """Documents of each model that a status reads, and pages in which it searches for them."""
 
 
-def with_rewritten(status: Status, zone: NaiveTimezone) -> Op[Status]:
+def with_rewritten(status: Status, transformation: Transformation) -> Op[Status]:
     """Return the status, with a model as pending if documents in text format were written after its run.
 
     Effects: reads of the first 1,000 documents of each applied model, among at most 1,000,000 keys.
@@ -28,8 +27,8 @@ def with_rewritten(status: Status, zone: NaiveTimezone) -> Op[Status]:
     rewritten = []
     for model in status.applied if status.phase is MigrationPhase.CONVERTED else ():
         found = yield from survey(
-            Plan((model,), zone.name),
-            zone,
+            Plan((model,), transformation.settings),
+            transformation,
             batch_documents=_LOOKED_AT,
             monitor=Monitor(),
             stage="",

@@ -22,7 +22,6 @@ from redstart.cli.session import Session
 from redstart.cli.tables import next_step, pairs
 from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import require_possible_run
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import CLEARING_MODES, FailureMode
 from redstart.migrations.data.page_converter import expected_failures
 from redstart.migrations.data.run import require_recorded_plan, require_room_aside
@@ -31,6 +30,7 @@ from redstart.migrations.failure import Fate
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.server_checks import require_safe_undo
+from redstart.migrations.transformation import Outcome
 
 
 def dry_run(
@@ -60,7 +60,9 @@ def dry_run(
             session.plan,
             rng=None,
             batch_documents=batch_size,
-            find_failures=partial(expected_failures, mode=failure_mode),
+            find_failures=partial(
+                expected_failures, mode=failure_mode, transformation=context.transformation
+            ),
         )
         found = session.run(looking)
     possible = require_possible_run(

@@ -10,17 +10,18 @@ from redstart.cli.index_report import blocking_report, forecast_report, result_r
 from redstart.cli.migration_files import files_report
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.coordinator import MigrationResult, RollbackResult
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import Status
-from redstart.migrations.data.verify import JournalCheck, ModelCheck, Verification
+from redstart.migrations.data.verify import JournalCheck, Verification
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.coverage import IndexCheck
 from redstart.migrations.indexes.preflight import IndexEstimate
+from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.migrations.transformation import Outcome
 
 VALUE_NAMES = {
     "convertible": Outcome.CONVERTIBLE,
@@ -79,7 +80,7 @@ def model_report(model: ModelStatistics) -> dict[str, Any]:
         "fields": [
             {
                 "path": str(field.path),
-                "kind": field.path.kind.value,
+                "kind": str(field.path.kind),
                 "values": {name: field.values[outcome] for name, outcome in VALUE_NAMES.items()},
             }
             for field in model.fields

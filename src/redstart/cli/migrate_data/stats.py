@@ -40,7 +40,6 @@ from redstart.commands.server_info import info
 from redstart.effects import call
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.statistics import Statistics, statistics
 from redstart.migrations.data.status import Status
 from redstart.migrations.data.status import status as read_status
@@ -48,6 +47,7 @@ from redstart.migrations.holder import is_gone
 from redstart.migrations.phase import with_indexes_at_work
 from redstart.migrations.server_checks import require_safe_undo
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.migrations.transformation import Outcome
 
 
 @click.command()

@@ -79,7 +79,7 @@ def status(
         session.adopt_recorded_exclusions()
         files = look(session, DATA, migrations_dir, module)
         found = session.run(read_status(session.keys, session.plan))
-        found = session.run(with_rewritten(found, session.naive_timezone))
+        found = session.run(with_rewritten(found, session.transformation))
         found = replace(found, phase=session.run(phase_with_indexes(found)))
         found = session.run(with_indexes_at_work(found, is_gone))
         awaited = session.run(is_cutover_pending(found))

@@ -17,14 +17,15 @@ from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, open_session
 from redstart.cli.tables import next_step, pairs, table
 from redstart.migrations.context import Monitor
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.failures import failure_at
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.verify import JournalCheck, ModelCheck, Problems, Verification, verify_journal
+from redstart.migrations.data.verify import JournalCheck, Problems, Verification, verify_journal
 from redstart.migrations.data.verify import verify as verify_everything
 from redstart.migrations.failure import Failure, FailureSummary, Fate
 from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
 from redstart.migrations.key_ownership import require_same_types
+from redstart.migrations.model_check import ModelCheck
+from redstart.migrations.transformation import Outcome
 
 MAX_PROBLEMS = 20
 """Problems that are listed without --verbose."""
@@ -89,7 +90,9 @@ def _verify(
     model_check = None
     if check_data:
         recorded = session.run(read_record(session.keys)).plan
-        model_check = ModelCheck(session.declarations, session.naive_timezone, recorded)
+        model_check = ModelCheck(
+            session.declarations, session.naive_timezone, session.transformation, recorded
+        )
     checks = [model_check] if model_check else []
     found = session.run(verify_everything(context, session.plan, checks=checks, batch_documents=batch_size))
     if model_check is not None:

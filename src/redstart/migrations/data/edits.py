@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from redstart.mapping.value_paths import TemporalPath
+from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.json_path import Location
 from redstart.migrations.data.plan import PlannedModel
 from redstart.values.lossless_json import JsonValue
@@ -21,7 +21,7 @@ class StoredValue(NamedTuple):
     """
 
     location: Location
-    path: TemporalPath
+    path: ValuePath
     raw: bytes
     parsed: JsonValue = None
     misplaced: str | None = None
@@ -73,7 +73,7 @@ class StoredDocument:
 _new = tuple.__new__  # calling the class of a named tuple takes twice as long, for millions of values
 
 
-def _of_field(path: TemporalPath, raw: bytes) -> StoredValue:
+def _of_field(path: ValuePath, raw: bytes) -> StoredValue:
     return _new(StoredValue, ((str(path.segments[0]),), path, raw, None, None))
 
 
