@@ -1,7 +1,7 @@
 """The interface of a data migration: the values it reads, how each is classified and converted, and its inverse.
 
 The document engine reads, writes, records and restores; everything that it has to know about values it asks a
-`Transformation`. The conversion of dates is one (see data/datetime_conversion.py).
+`Transformation`, which is a module of its own.
 """
 
 from abc import ABC, abstractmethod

@@ -82,7 +82,8 @@ class Edit(NamedTuple):
 
     Attributes:
         aside: the location to which quarantine moves the old bytes; `location` itself gets `new`.
-        converts: whether it counts as a conversion; `lossy`: whether as a rounded one.
+        converts: whether it counts as a conversion; `lossy`: whether as a lossy one.
+        restores: whether the quarantined bytes move back from `aside`, as in a rollback.
     """
 
     location: Location
@@ -91,6 +92,7 @@ class Edit(NamedTuple):
     aside: Location | None = None
     converts: bool = False
     lossy: bool = False
+    restores: bool = False
 
 
 class DocumentEdits:
@@ -164,7 +166,7 @@ class DocumentEdits:
 
     @property
     def lossy(self) -> int:
-        """Number of rounded values."""
+        """Number of values that lost something."""
         return sum(edit.lossy for edit in self.edits)
 
 

@@ -158,7 +158,10 @@ class Restoring:
                 document.key,
                 document.json,
                 [
-                    *(Edit(one.location, one.new, one.old, one.aside) for one in document.originals),
+                    *(
+                        Edit(one.location, one.new, one.old, one.aside, restores=True)
+                        for one in document.originals
+                    ),
                     *(Edit(one.written_to, None, one.old) for one in document.originals if one.written_to),
                 ],
             )
@@ -307,7 +310,7 @@ def _edit_of(
     moves_back = original.aside is not None and texts[original.aside] == original.old
     if moves_back and original.aside is not None:
         texts[original.aside] = None
-    return Edit(original.location, text, original.old, original.aside if moves_back else None)
+    return Edit(original.location, text, original.old, original.aside if moves_back else None, restores=True)
 
 
 def _reason(original: Original, texts: dict[Location, bytes | None]) -> str:

@@ -45,7 +45,10 @@ Overlay = Mapping[bytes, Mapping[Location, bytes | None]]
 
 def inverse(document: DocumentEdits) -> DocumentEdits:
     """Return the edits that restore a document of the undo log, last edit first (additions are removed first)."""
-    edits = [Edit(edit.location, edit.new, edit.old, edit.aside) for edit in reversed(document.edits)]
+    edits = [
+        Edit(edit.location, edit.new, edit.old, edit.aside, restores=True)
+        for edit in reversed(document.edits)
+    ]
     return DocumentEdits(document.key, document.json, edits, document.guards)
 
 
