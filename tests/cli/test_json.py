@@ -84,7 +84,7 @@ FROZEN = {
     "`om migrate-data errors`": f"{listed('errors')} count",
     "`om migrate-data rollback ID`": (
         f"status reason documents restored_exactly rewritten_as_text not_reversible {listed('not_reversible_values')} "
-        f"unrestored {listed('unrestored_values')} "
+        f"unrestored {listed('unrestored_values')} stay_converted "
         f"preexisting_numbers {listed('preexisting_values')} seconds "
         "indexes indexes[].index indexes[].done indexes[].missing indexes[].missing_before"
     ),

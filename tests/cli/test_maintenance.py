@@ -124,7 +124,8 @@ def test_a_run_after_forget_offers_only_the_undo_that_there_is(station: redis.Re
     assert f"Roll back, all but {converted} values" in run_om("migrate-data", "status", "--detailed").stdout
     undone = run_om("migrate-data", "rollback", ID, "--json").json
     assert (undone["restored_exactly"], undone["rewritten_as_text"]) == (1, 0)
-    assert "dropped" not in run_om("migrate-data", "run").stdout
+    assert undone["stay_converted"] == converted
+    assert stays[0] in run_om("migrate-data", "run").stdout
 
 
 def test_a_run_that_changed_nothing_offers_no_undo(configured: str, client: redis.Redis) -> None:

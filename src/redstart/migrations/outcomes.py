@@ -240,7 +240,7 @@ class RollbackResult:
         outcome = self.data_outcome
         if self.data is None or self.is_preview or outcome not in (Outcome.DONE, Outcome.NOTHING_TO_DO):
             return outcome
-        if self.data.kept or self.data.unrestored or self.lacks_more_than_before:
+        if self.data.kept or self.data.unrestored or self.data.forgotten or self.lacks_more_than_before:
             return Outcome.PROBLEMS_FOUND
         return Outcome.CUTOVER_REFUSED if self.refused else outcome
 
@@ -267,9 +267,14 @@ class RollbackResult:
                 f"Progress is saved. Resume with {call}, or with: {again}",
             )
         kept = _counted(
-            "Values left as numbers, because they have no text equivalent", self.data.kept, self.data.examples
+            "Values left as numbers, because they are excluded or have no text equivalent",
+            self.data.kept,
+            self.data.examples,
         )
         kept += _counted("Values not restored", self.data.unrestored, self.data.unrestored_examples)
+        kept += _counted(
+            "Values that stay converted, because the undo log was dropped", self.data.forgotten, []
+        )
         if refused:
             raise DataMigrationError(
                 "Rollback complete, except for indexes: the previous ones would drop documents: "

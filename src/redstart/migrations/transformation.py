@@ -63,6 +63,7 @@ class Texts:
         preexisting: a value had the new format before the first run.
         no_inverse: a value in the new format has no equivalent in the old one.
         may_be_default: a value may be a default in place of a failed value.
+        left_out: a rollback does not scan the document of a converted value.
         default: that default, for people.
         undeclared: a model no longer declares the field of a converted value; with `{model}`.
         plan_changed: an interrupted run had another plan.
@@ -72,6 +73,7 @@ class Texts:
     preexisting: str = "pre-existing value"
     no_inverse: str = "no equivalent in the old format"
     may_be_default: str = "ambiguous: a value, or the default that replaced a failed value"
+    left_out: str = "excluded by a prefix, and changed since the run"
     default: str = "the default"
     undeclared: str = "a converted value in a field that {model} no longer declares"
     plan_changed: str = "The models have changed since the interrupted run was started."

@@ -52,6 +52,10 @@ UNRESTORED = (
     f"Write them back by hand, then run again: {ROLLBACK}",
     f"Or drop them with: om migrate-data drop-undo-log {DATETIME_MIGRATION}",
 )
+FORGOTTEN = (
+    "Values that were converted before the undo log was dropped cannot be rolled back. Restore them from a backup,",
+    "or convert the rest again with: om migrate-data run",
+)
 MAX_EXAMPLES = 10
 """Values of a kind that are listed without --verbose."""
 
@@ -176,6 +180,11 @@ def _outcome(found: RollbackResult) -> tuple[str, Tone | None]:
             else []
         ),
         *(
+            [f"{_counted(result.forgotten, 'value stays', 'values stay')} converted"]
+            if result.forgotten
+            else []
+        ),
+        *(
             [f"{_counted(len(found.refused), 'index was', 'indexes were')} not switched back"]
             if found.refused
             else []
@@ -196,8 +205,9 @@ def _draw_data(result: DataRollbackResult, verbose: bool) -> None:
         ("document writes", result.documents),
         ("values restored byte for byte", result.restored_exactly),
         ("newer values rewritten as text", result.reformatted),
-        ("values left as numbers (no text equivalent)", result.kept),
+        ("values left as numbers (excluded, or no text equivalent)", result.kept),
         ("originals not restored", result.unrestored),
+        ("values converted before the undo log was dropped", result.forgotten),
         ("pre-existing numbers left unchanged", result.preexisting_numbers),
     ]
     pairs([*(row for row in counts if row[1]), ("elapsed", duration(result.seconds))])
@@ -231,6 +241,7 @@ def _next_steps(found: RollbackResult, command: str) -> Iterator[str]:
         yield EMBEDDED_KEYS
     elif not found.is_preview:
         yield from UNRESTORED if result.unrestored else ()
+        yield from FORGOTTEN if result.forgotten else ()
         if found.refused:
             yield "The dual-format index is still active, so no query loses documents. To finish:"
             yield from AFTER_REFUSAL if result.preexisting_numbers else (CORRECT,)

@@ -123,13 +123,13 @@ def _require_nothing_unfinished(keys: StateKeys, *, is_damaged: bool) -> Op[None
         is_damaged: whether the undo log is useless. Then dropping it is the next step of an interrupted run.
     """
     found = yield from load_checkpoint(keys)
-    unfinished, cleared = yield from call(hmget(keys.record, ["unfinished", CLEARED]))
+    unfinished, cleared, plan = yield from call(hmget(keys.record, ["unfinished", CLEARED, "plan"]))
     if cleared == b"rollback" if found is None else found.stage.undoes:
         raise RollbackInProgressError(
             "A rollback was interrupted; it cannot be completed without the undo log.",
             f"Finish it with: om migrate-data rollback {keys.migration_id}",
         )
-    if b"run" in (unfinished, cleared) and not is_damaged:
+    if b"run" in (unfinished, plan and cleared) and not is_damaged:
         raise MigrationError(
             "A run was interrupted; without the undo log the values that it has converted cannot be rolled back.",
             f"Finish it with: om migrate-data run\nOr roll it back with: om migrate-data rollback {keys.migration_id}",

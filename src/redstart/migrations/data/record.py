@@ -76,7 +76,8 @@ class Record:
         census_members, failures_members, replaced_members: numbers of entries of these keys; None in format 1.
         unrestored_members: the same for unrestored originals; None if all are restored.
         unfinished: "run" or "rollback" while there is a checkpoint; else "".
-        cleared: "run" or "rollback" if its progress was cleared, so that both formats are present; else "".
+        cleared: "run" or "rollback" if its progress was cleared, so that both formats are present; else "". Also
+            "run" after a rollback of the runs since the undo log was dropped.
         lost: missing fields that must exist next to the existing ones.
     """
 
@@ -294,10 +295,15 @@ def forget_runs(keys: StateKeys) -> list[Argument]:
     return ["HDEL", DATA_RUNS, keys.migration_id]
 
 
-def forget_everything(keys: StateKeys, *, has_unrestored: bool) -> list[list[Argument]]:
+def end_rollback(
+    keys: StateKeys, record: Record, settings: Settings, *, has_unrestored: bool
+) -> list[list[Argument]]:
     """Return the commands that end a completed rollback: they remove all state.
 
+    If an undo log was dropped before, the record of the values that stay converted is kept: how many, of which models.
+
     Args:
+        settings: those of the plan that was rolled back.
         has_unrestored: whether unrestored originals stay; then their number stays in the record.
     """
     return [
@@ -308,5 +314,16 @@ def forget_everything(keys: StateKeys, *, has_unrestored: bool) -> list[list[Arg
         ],
         forget_runs(keys),
         ["SREM", APPLIED_MIGRATIONS, keys.migration_id],
+        *(_keep_forgotten(keys, record, settings) if record.forgotten else []),
         *(counted(keys, "unrestored") if has_unrestored else []),
+    ]
+
+
+def _keep_forgotten(keys: StateKeys, record: Record, settings: Settings) -> list[list[Argument]]:
+    kept: list[Argument] = ["generation", record.generation, "converted", record.forgotten]
+    kept += ["forgotten", record.forgotten, CLEARED, "run"]
+    return [
+        ["HSET", keys.record, *kept],
+        remember_models(keys, record, settings),
+        ["HSET", DATA_RUNS, keys.migration_id, record.generation],
     ]

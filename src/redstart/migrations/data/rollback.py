@@ -27,13 +27,13 @@ from redstart.migrations.data.record import (
     check_census,
     count_undone_anew,
     counted,
-    forget_everything,
+    end_rollback,
     is_recorded_without_state,
     mark_not_applied,
     milestone,
     read_record,
 )
-from redstart.migrations.data.rollback_sweep import PageReverter
+from redstart.migrations.data.rollback_sweep import PageReverter, left_out_of, values_left_out
 from redstart.migrations.data.scan_passes import Passes
 from redstart.migrations.data.scanner import server_run_id
 from redstart.migrations.data.undo_log import check_journal, entries_backwards, require_readable_journal
@@ -65,6 +65,7 @@ class DataRollbackResult:
             changed or deleted since; `unrestored_examples`: the first of them.
         preexisting_numbers: pre-existing values, left unchanged; `number_examples`: the first of them. Covers the
             whole keyspace only if the rollback is complete.
+        forgotten: values that were converted before the undo log was dropped, and stay converted.
         nothing_to_do: whether there was no run to roll back.
     """
 
@@ -78,6 +79,7 @@ class DataRollbackResult:
     unrestored_examples: list[Failure] = field(default_factory=list)
     preexisting_numbers: int = 0
     number_examples: list[Failure] = field(default_factory=list)
+    forgotten: int = 0
     nothing_to_do: bool = False
     seconds: float = 0.0
 
@@ -92,7 +94,8 @@ def rollback(
     """Roll back all runs since the last rollback.
 
     Args:
-        exclude_prefixes: longer key prefixes whose keys belong to no model of the runs: values there stay.
+        exclude_prefixes: longer key prefixes whose keys belong to no model of the runs: values there stay. Those of
+            documents that a run converted are reported, unless they get their original bytes.
         reformat_preexisting: convert pre-existing values back, too.
         batch_documents: keys scanned per batch.
 
@@ -102,7 +105,7 @@ def rollback(
         ConfigurationError: the runs used settings that this process cannot use; nothing was written.
 
     Effects: one script per chunk of documents. Only at the end are the undo log, the census and the record
-    removed, in one unit. Safe to repeat after a stop at any point.
+    removed, in one unit; the record of values that stay converted is kept. Safe to repeat after a stop at any point.
     """
     yield from require_intact_for_undo(context.keys)
     if not (yield from _is_something_left(context)):
@@ -204,7 +207,8 @@ def _retry(context: Context, lease: Lease) -> Op[DataRollbackResult]:
     applier = Applier(lease, context.keys, fields_expire=facts.fields_expire, counted_as=RESTORED)
     yield from Restoring(undoing).restore_all(context.keys, lease, applier)
     left = yield from _unrestored(context, undoing)
-    undone = (yield from read_record(context.keys)).undone
+    record = yield from read_record(context.keys)
+    undone = record.undone
     ended = [count_undone_anew(context.keys)]
     if not left.count:
         ended.append(["HDEL", context.keys.record, "unrestored_members"])
@@ -214,6 +218,7 @@ def _retry(context: Context, lease: Lease) -> Op[DataRollbackResult]:
         restored_exactly=undone[RESTORED],
         unrestored=left.count,
         unrestored_examples=left.examples,
+        forgotten=record.forgotten,
         seconds=context.clock() - began,
     )
 
@@ -302,12 +307,22 @@ class _Rollback:
         if stopped is None:
             passes = Passes(self._context, self._lease, self._swept_plan, self._batch_documents, reverter)
             stopped = yield from passes.run(checkpoint, resumed=resumed)
+        left_out = left_out_of(self._swept_plan, self._plan)
+        if stopped is None and left_out is not None:
+            reverter.kept |= yield from values_left_out(
+                self._keys,
+                left_out,
+                transformation,
+                reformat_preexisting=self._reformat_preexisting,
+                lease=self._lease,
+            )
         record = yield from read_record(self._keys)
         if stopped is None:
             if record.milestone != REPLAYED:
                 raise server_is_behind()
             yield from self._lease.commit(
-                forget_everything(self._keys, has_unrestored=left.count > 0), under=checkpoint.run_id
+                end_rollback(self._keys, record, self._plan.settings, has_unrestored=left.count > 0),
+                under=checkpoint.run_id,
             )
         return DataRollbackResult(
             stopped,
@@ -320,6 +335,7 @@ class _Rollback:
             left.examples,
             reverter.preexisting.count,
             reverter.preexisting.examples,
+            record.forgotten,
             seconds=self._context.clock() - began,
         )
 

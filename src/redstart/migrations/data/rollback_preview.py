@@ -19,8 +19,10 @@ from redstart.migrations.data.rollback_sweep import (
     PreexistingValues,
     converted_back,
     is_left_by_quarantine,
+    left_out_of,
     newer_values,
     still_aside,
+    values_left_out,
 )
 from redstart.migrations.data.scanner import Scanner, scanned_share
 from redstart.migrations.data.undo_log import JournalEntry, check_journal, entries_backwards
@@ -50,6 +52,7 @@ class _Preview:
             else context.transformation.as_recorded(plan.settings, plan.kinds)
         )
         self._swept_plan = None if plan is None else with_prefixes(plan, excluded=exclude_prefixes)
+        self._left_out = left_out_of(self._swept_plan, plan)
         self._batch_documents = batch_documents
         self._undoing = Undoing(context.keys, plan, self._transformation)
         self._reformat_preexisting = reformat_preexisting
@@ -99,7 +102,7 @@ class _Preview:
             restored.append(decision.possible)
             # The first pass, the bulk, is undone last: what it restores is hardly ever read again, except by the guards
             # of the same document's other parts, which follow one another.
-            is_kept = entry.label != FIRST_PASS or undo.key in self._read_again
+            is_kept = entry.label != FIRST_PASS or undo.key in self._read_again or self._is_left_out(undo.key)
             if is_kept and self._in_parts == undo.key:
                 self._in_parts = None
             elif not is_kept and is_part and undo.key not in self._restored and decision.possible.edits:
@@ -110,8 +113,24 @@ class _Preview:
     def _count_as_newer(self, restored: list[DocumentEdits]) -> Op[None]:
         """Count the restored values that the scan for newer values also counts."""
         self.in_new_format += yield from self._undoing.count_seen_as_newer(
-            restored, pre_existing_too=self._reformat_preexisting
+            [edits for edits in restored if not self._is_left_out(edits.key)],
+            pre_existing_too=self._reformat_preexisting,
         )
+
+    def _is_left_out(self, key: bytes) -> bool:
+        return self._left_out is not None and self._left_out(key) is not None
+
+    def count_left_out(self) -> Op[list[Failure]]:
+        """Return the values that stay converted because the scan leaves their documents out."""
+        if self._left_out is None:
+            return []
+        found = yield from values_left_out(
+            self._keys, self._left_out, self._transformation, reformat_preexisting=self._reformat_preexisting
+        )
+        restored = {
+            place_name(key, location) for key, places in self._restored.items() for location in places
+        }
+        return [failure for name, failure in found.items() if name not in restored]
 
     def _count(self, edits: DocumentEdits, *, later: bool) -> None:
         self.documents += bool(edits.edits)
@@ -210,17 +229,19 @@ def preview_rollback(
         yield from preview.count_journal(total)
     yield from preview.count_originals()
     newer, kept = yield from preview.count_newer(record)
+    left_out = yield from preview.count_left_out()
     nothing = record.plan is None and not (preview.restored or preview.unrestored.count)
     return DataRollbackResult(
         documents=preview.documents,
         restored_exactly=preview.restored,
         reformatted=max(0, newer - preview.in_new_format - len(kept)),
-        kept=len(kept) + len(preview.aside),
-        examples=kept + preview.aside,
+        kept=len(kept) + len(preview.aside) + len(left_out),
+        examples=kept + preview.aside + left_out,
         unrestored=preview.unrestored.count,
         unrestored_examples=preview.unrestored.examples,
         preexisting_numbers=preview.preexisting.count,
         number_examples=preview.preexisting.examples,
+        forgotten=record.forgotten,
         nothing_to_do=nothing,
         seconds=context.clock() - began,
     )

@@ -1,6 +1,6 @@
 """The second part of a rollback, a page at a time: convert newer values back, except for pre-existing ones."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.effects import Op
@@ -10,9 +10,11 @@ from redstart.migrations.data.edit_builder import cannot_be_written, classify, q
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_at, failure_of
 from redstart.migrations.data.originals import Unrestored
-from redstart.migrations.data.reader import texts_at
+from redstart.migrations.data.plan import Plan, PlannedModel, router
+from redstart.migrations.data.reader import read_documents, texts_at
 from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
 from redstart.migrations.data.survey import preexisting_values
+from redstart.migrations.data.undo_log import entries_backwards
 from redstart.migrations.data.undo_replay import Field
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
@@ -210,3 +212,52 @@ def newer_values(
         if not is_known:
             newer.setdefault(document.key, (document, []))[1].append(value)
     return list(newer.values())
+
+
+LeftOut = Callable[[bytes], PlannedModel | None]
+"""Returns the model of a key that the runs converted and the scan leaves out; None for every other key."""
+
+
+def left_out_of(swept: Plan | None, plan: Plan | None) -> LeftOut | None:
+    """Return which keys of a plan the scan of a rollback leaves out; None if it has the same exclusions."""
+    if swept is None or plan is None or swept == plan:
+        return None
+    is_swept, route = router(swept), router(plan)
+    return lambda key: None if is_swept(key) is not None else route(key)
+
+
+def values_left_out(
+    keys: StateKeys,
+    left_out: LeftOut,
+    transformation: Transformation,
+    *,
+    reformat_preexisting: bool,
+    lease: Lease | None = None,
+) -> Op[dict[bytes, Failure]]:
+    """Return converted values in documents of the undo log that the scan leaves out, by name.
+
+    Args:
+        lease: kept meanwhile, if given.
+
+    Effects: reads the undo log, and these documents.
+    """
+    found: dict[bytes, Failure] = {}
+    before: str | None = None
+    while entries := (yield from entries_backwards(keys, before)):
+        before = entries[-1].id
+        if lease is not None:
+            yield from lease.keep()
+        changed = dict.fromkeys(document.key for entry in entries for document in entry.documents)
+        models = [(key, model) for key in changed if (model := left_out(key)) is not None]
+        newer = yield from newer_values(
+            keys,
+            (yield from read_documents(models)),
+            transformation,
+            PreexistingValues(),
+            reformat_preexisting=reformat_preexisting,
+        )
+        for document, values in newer:
+            for value in values:
+                failure = failure_of(document, value, transformation.texts.left_out)
+                found[failure.name] = failure
+    return found

@@ -1,0 +1,57 @@
+"""--exclude-prefix: what is named is not converted, and a rollback reports what it leaves."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from tests.cli.conftest import LOG
+from tests.support.cli import run_om
+
+TEXT = "2021-05-04T03:02:01Z"
+NEWER = "1700000000.0"
+
+
+@pytest.fixture
+def models(
+    url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, write_module: Callable[[str], str]
+) -> str:
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    for key in ("app:log:1", "app:log:2", "app:log:archive:1"):
+        client.hset(key, "at", TEXT)
+    return write_module(LOG)
+
+
+@pytest.mark.parametrize("preview", [False, True])
+@pytest.mark.parametrize("newer", [(), ("app:log:2",), ("app:log:archive:1",)])
+def test_a_rollback_reports_converted_values_that_it_leaves_out(
+    client: redis.Redis, models: str, newer: tuple[str, ...], preview: bool
+) -> None:
+    """A value of an excluded document that is unchanged since the run gets its original bytes, as any other."""
+    assert run_om("migrate-data", "run", "--yes", "--models", models).code == 0
+    for key in newer:
+        client.hset(key, "at", NEWER)
+    options = ("--dry-run",) if preview else ("--yes",)
+    rolled = run_om(
+        *("migrate-data", "rollback", ID, *options, "--models", models, "--json"),
+        *("--exclude-prefix", "app:log:archive:"),
+    )
+    left = [key for key in newer if key.startswith("app:log:archive:")]
+    assert [one["key"] for one in rolled.json["not_reversible_values"]] == left
+    assert rolled.json["not_reversible"] == len(left)
+    assert rolled.json["restored_exactly"] == 3 - len(newer)
+    assert rolled.json["rewritten_as_text"] == len(newer) - len(left)
+    assert rolled.code == (6 if left and not preview else 0)
+
+
+def test_a_rollback_does_not_report_pre_existing_numbers_that_it_leaves_out(
+    client: redis.Redis, models: str
+) -> None:
+    client.hset("app:log:archive:1", "at", NEWER)
+    assert run_om("migrate-data", "run", "--yes", "--models", models).code == 0
+    rolled = run_om(
+        *("migrate-data", "rollback", ID, "--yes", "--models", models),
+        *("--exclude-prefix", "app:log:archive:"),
+    )
+    assert rolled.code == 0, rolled.text
