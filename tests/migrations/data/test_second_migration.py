@@ -152,7 +152,7 @@ def test_a_run_is_verified_and_rolled_back_byte_for_byte(client: redis.Redis, mo
         second["towns"][0],
     ) == failed
     found = do(client, migration_status(KEYS, PLAN))
-    assert (found.phase, found.failures) == (MigrationPhase.CONVERTED, result.errors)
+    assert (found.phase, found.data.failures) == (MigrationPhase.CONVERTED, result.errors)
 
     verified = do(client, verify(context(), PLAN))
     assert (verified.problems.first, verified.tally.total(Outcome.CONVERTIBLE)) == ([], 0)
